@@ -1,0 +1,46 @@
+"""The outcome of a verification: codes are stable, they stand in events and answers.
+
+The codes are those of the design, section 4, and `reference/registries.md` section 1.7.
+"""
+
+from enum import StrEnum
+
+
+class VerificationCode(StrEnum):
+    """Why a verification did not end in `verified`."""
+
+    BAD_CREDENTIAL = "bad_credential"
+    MISSING_SCOPE = "missing_scope"
+    FORBIDDEN = "forbidden"
+    EXPIRED = "expired"
+    RATE_LIMITED = "rate_limited"
+    UNREACHABLE = "unreachable"
+    TLS_ERROR = "tls_error"
+    BLOCKED_HOST = "blocked_host"
+    NOT_A_REGISTRY = "not_a_registry"
+    BAD_CHALLENGE = "bad_challenge"
+    UNVERIFIABLE = "unverifiable"
+    NO_PULL_ACCESS = "no_pull_access"
+
+
+class VerificationStatus(StrEnum):
+    """What the credential's `verification.status` may be."""
+
+    PENDING = "pending"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    UNVERIFIABLE = "unverifiable"
+    UNREACHABLE = "unreachable"
+
+
+_STATUS = {
+    VerificationCode.UNVERIFIABLE: VerificationStatus.UNVERIFIABLE,
+    VerificationCode.UNREACHABLE: VerificationStatus.UNREACHABLE,
+    # The registry did not say whether the credential is good: nothing failed, it could not be asked.
+    VerificationCode.RATE_LIMITED: VerificationStatus.UNREACHABLE,
+}
+
+
+def status_of(code: VerificationCode) -> VerificationStatus:
+    """The status that a verification which ended with this code gives its credential."""
+    return _STATUS.get(code, VerificationStatus.FAILED)
