@@ -4,25 +4,43 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: up test unit check lock clean setup setup-dev bench
+.PHONY: images up demo test unit check audit sbom lock clean setup setup-dev bench docs
 
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
+
+demo: setup ## as up, and lets the verifier reach the registry of `regcred demo`, which a second terminal runs
+	@REGCRED_VERIFIER_ALLOW=127.0.0.1:5099 REGCRED_VERIFIER_ALLOW_HTTP=127.0.0.1:5099 exec $(BIN)/regcred up
 
 test: setup-dev ## the whole suite; what needs a server that is not here says so (a failure under CI)
 	$(BIN)/pytest
 
 unit: setup-dev ## the fast part: no server, no socket
-	$(BIN)/pytest tests/unit tests/property
+	$(BIN)/pytest tests/unit tests/property tests/golden
 
-check: setup-dev ## lint, formatting, types, import contracts
+check: setup-dev ## lint with static analysis for security (ruff's S rules), formatting, types, import contracts, locks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q -p no:cacheprovider tests/unit/dependencies
+
+audit: setup-dev ## known vulnerabilities of what the locks pin; fails where the advisories of the package index cannot be had
+	for lock in runtime dev; do \
+	    $(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/$$lock.lock || exit 1; \
+	done
+
+sbom: setup-dev ## build/sbom/: a CycloneDX document for each image, made of its lock
+	$(BIN)/python infra/images/sbom.py $(IMAGES)
+
+bench: setup-dev $(VENV)/.bench ## benchmarks against peers and limits: a table, and bench/results.json; half an hour, on an idle machine
+	$(BIN)/python -m bench $(BENCH)
+
+docs: setup-dev ## the documentation site, in build/docs; a link that leads nowhere fails it
+	$(BIN)/python -m docs.website build/docs
 
 setup: $(VENV)/.runtime
-setup-dev: $(VENV)/.runtime $(VENV)/.dev
+setup-dev: $(VENV)/.runtime $(VENV)/.dev $(VENV)/.docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "regcred needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -37,9 +55,32 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	@touch $@
 
-lock: ## renew both lock files from pyproject.toml (needs uv)
+$(VENV)/.docs: requirements/docs.lock $(VENV)/.dev
+	$(PIP) install --require-hashes --no-deps -r requirements/docs.lock
+	@touch $@
+
+$(VENV)/.bench: requirements/bench.lock $(VENV)/.dev
+	$(PIP) install --require-hashes --no-deps -r requirements/bench.lock
+	@touch $@
+
+IMAGES := credentials relay verifier projector queries console tools
+
+lock: ## renew the lock files from pyproject.toml (needs uv): this machine's, and one for each image
 	uv pip compile -q pyproject.toml --group build --universal --generate-hashes --python-version 3.11 --no-header -o requirements/runtime.lock
 	uv pip compile -q pyproject.toml --group build --group dev --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/dev.lock
+	uv pip compile -q pyproject.toml --group build --group bench --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/bench.lock
+	uv pip compile -q pyproject.toml --group build --group docs --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -c requirements/dev.lock -o requirements/docs.lock
+	for image in $(IMAGES); do \
+	    uv pip compile -q --group image-$$image --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/$$image.lock || exit 1; \
+	done
+	uv pip compile -q --group build --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/build.lock
+
+images: ## build regcred's images; PYTHON_IMAGE names another base
+	for image in $(IMAGES); do \
+	    docker build --quiet --target $$image --tag $${REGCRED_IMAGES:-regcred}/$$image:$${REGCRED_VERSION:-latest} \
+	        --build-arg PYTHON_IMAGE=$${PYTHON_IMAGE:-python:3.11-slim-bookworm} \
+	        --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; \
+	done
 
 clean: ## remove the environment and caches; the state of the one-machine mode stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
