@@ -1,4 +1,5 @@
-"""The outcome of a verification: codes are stable, they stand in events and answers.
+"""The outcome of a verification, or of a good login on an image: codes are stable, they stand in events and
+answers. The last two are about an image alone, never about the login.
 
 The codes are those of the design, section 4, and `reference/registries.md` section 1.7.
 """
@@ -21,6 +22,7 @@ class VerificationCode(StrEnum):
     BAD_CHALLENGE = "bad_challenge"
     UNVERIFIABLE = "unverifiable"
     NO_PULL_ACCESS = "no_pull_access"
+    NO_PUSH_ACCESS = "no_push_access"
 
 
 class VerificationStatus(StrEnum):

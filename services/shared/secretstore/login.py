@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from shared.secretstore.secret import Secret
 
+_FIELDS = ("username", "password", "identity_token")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryLogin:
@@ -40,11 +42,17 @@ class RegistryLogin:
         """
         try:
             fields = json.loads(secret.reveal())
-            password, token = fields.get("password"), fields.get("identity_token")
+            username, password, token = (fields.get(name) for name in _FIELDS)
             return cls(
-                username=fields["username"],
-                password=None if password is None else Secret(password),
-                identity_token=None if token is None else Secret(token),
+                username=_text(username),
+                password=None if password is None else Secret(_text(password)),
+                identity_token=None if token is None else Secret(_text(token)),
             )
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             raise ValueError("the stored secret is not a registry login") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004 its caller makes one error of all that may be wrong
+    return value

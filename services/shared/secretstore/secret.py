@@ -40,7 +40,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self.__value.encode(), other.__value.encode())
+        return hmac.compare_digest(_bytes(self.__value), _bytes(other.__value))
 
     # A hash is a one-way form of the value that would end up in dict dumps and profilers.
     __hash__ = None  # type: ignore[assignment]
@@ -48,8 +48,16 @@ class Secret:
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a Secret is never serialised")
 
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a Secret is never serialised")
+
     def __copy__(self) -> "Secret":
         return self
 
     def __deepcopy__(self, memo: object) -> "Secret":
         return self
+
+
+def _bytes(text: str) -> bytes:
+    # JSON can hold half of a surrogate pair; the strict encoder's error would carry the whole text.
+    return text.encode("utf-8", "surrogatepass")

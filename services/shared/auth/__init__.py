@@ -1,0 +1,1 @@
+"""Service tokens: made, stored as keyed hashes, recognised."""

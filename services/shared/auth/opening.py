@@ -1,0 +1,43 @@
+"""Who is recognised in this environment: the same by every API."""
+
+from collections.abc import Callable
+from time import monotonic
+
+from shared.auth.postgres import PostgresTokens
+from shared.auth.tokens import Principal, parse
+from shared.eventstore.postgres import Pool
+from shared.runtime.clock import now
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.secret import Secret
+
+Authenticate = Callable[[str], Principal | None]
+
+
+def open_tokens(pool: Pool, keys: KeyFile) -> PostgresTokens:
+    """The service tokens behind this pool."""
+    return PostgresTokens(pool, keyed_hash=token_hash(keys), now=now, monotonic=monotonic)
+
+
+def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authenticate:
+    """Recognises service tokens, and JWTs of the issuers that the operator trusts.
+
+    Raises:
+        InvalidSetting: the issuers cannot be understood.
+    """
+    if not settings.token_issuers:
+        return tokens.authenticate
+    # Here, for most installations trust no issuer and need nothing of JWTs.
+    from shared.auth.issuers import IssuedTokens, trusted_issuers  # noqa: PLC0415
+
+    issued = IssuedTokens(trusted_issuers(settings.token_issuers), monotonic=monotonic)
+
+    def authenticate(text: str) -> Principal | None:
+        return tokens.authenticate(text) if parse(text) else issued.authenticate(text)
+
+    return authenticate
+
+
+def token_hash(keys: KeyFile) -> Callable[[Secret], bytes]:
+    """The keyed hash under which tokens are kept, 32 bytes."""
+    return lambda token: bytes.fromhex(keys.keyed_hash("token", token.reveal().encode()))

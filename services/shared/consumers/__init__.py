@@ -1,0 +1,1 @@
+"""How a service follows the log: leadership, wake-ups, batches in order, single events at once."""

@@ -1,0 +1,36 @@
+"""How far a consumer is behind the log, in events and in seconds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+_LAG = """
+SELECT greatest(coalesce(max(l.position), 0) - %(position)s, 0),
+       (SELECT greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)::float8
+        FROM es.log n JOIN es.events e ON e.stream_id = n.stream_id AND e.version = n.version
+        WHERE n.position = %(position)s + 1)
+FROM es.log l
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """`seconds` is the age of the oldest event that is still to be done; 0.0 where there is none."""
+
+    events: int
+    seconds: float
+
+
+def lag_behind(connection: psycopg.Connection[Any], position: int) -> Lag:
+    """The lag of whoever has done everything up to `position`."""
+    row = connection.execute(_LAG, {"position": position}).fetchone()
+    return Lag(int(row[0]), row[1] or 0.0) if row else Lag(0, 0.0)
+
+
+def consumer_lags(connection: psycopg.Connection[Any]) -> dict[str, Lag]:
+    """The lag of every consumer that has a checkpoint in `es.checkpoints`, by name. The generations of the
+    read models have theirs in `rm.generations` (`projector.generations`).
+    """
+    rows = connection.execute("SELECT consumer, position FROM es.checkpoints ORDER BY consumer").fetchall()
+    return {consumer: lag_behind(connection, position) for consumer, position in rows}

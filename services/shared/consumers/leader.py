@@ -1,0 +1,45 @@
+"""One leader among many processes: a session-level advisory lock on a connection of its own.
+
+The lock lives as long as the connection. A process that loses it without noticing is kept from harm by the
+compare-and-swap of the checkpoint (consumers) or by the epoch (relay), not by this lock.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import psycopg
+
+RETRY_SECONDS = 1.0
+_NAMESPACE = 7_203  # of advisory locks: (namespace, hash of the name)
+
+
+@contextmanager
+def leadership(
+    database_url: str, *, role: str, name: str, stop: Event
+) -> Iterator[psycopg.Connection[Any] | None]:
+    """Wait until this process leads `name`; gives the connection that holds the lock, `None` after `stop`.
+
+    Raises:
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    with psycopg.connect(
+        database_url,
+        autocommit=True,
+        options=f"-c role={role} -c idle_in_transaction_session_timeout=10s",
+        application_name=f"{role}:{name}",
+        connect_timeout=5,
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=3,
+    ) as connection:
+        while not stop.is_set():
+            row = connection.execute(
+                "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_NAMESPACE, name)
+            ).fetchone()
+            if row and row[0]:
+                yield connection
+                return
+            stop.wait(RETRY_SECONDS)
+        yield None

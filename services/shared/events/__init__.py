@@ -1,0 +1,1 @@
+"""Events as such: envelope, registry of (name, version), JSON codec, upcasting."""

@@ -1,0 +1,24 @@
+"""What can be wrong with a stored event.
+
+EventError
+├── UnknownEvent     no class is registered for this (name, version)
+└── MalformedEvent   the stored data does not fit the class
+"""
+
+
+class EventError(Exception):
+    """A stored event that this program cannot read."""
+
+
+class UnknownEvent(EventError):
+    def __init__(self, name: str, version: int) -> None:
+        super().__init__(f"no event {name} version {version} is registered")
+        self.name = name
+        self.version = version
+
+
+class MalformedEvent(EventError):
+    def __init__(self, name: str, version: int, reason: str) -> None:
+        super().__init__(f"the data of an event {name} version {version} does not fit: {reason}")
+        self.name = name
+        self.version = version

@@ -1,0 +1,1 @@
+"""The event log in PostgreSQL: migrations, append, reading, positions, checkpoints."""

@@ -1,0 +1,1 @@
+"""RabbitMQ: topology, CloudEvents, the relay's publisher, and wake-ups for consumers."""

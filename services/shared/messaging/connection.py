@@ -1,0 +1,39 @@
+"""How every connection of ours is made: heartbeats, time limits, and no password in any message."""
+
+from collections.abc import Callable
+
+import pika
+
+from shared.messaging.errors import BrokerUnavailable
+
+HEARTBEAT_SECONDS = 15
+BLOCKED_SECONDS = 60  # how long a broker under memory or disk alarm is waited for before reconnecting
+CONNECT_SECONDS = 5.0
+_FIRST_BACKOFF_SECONDS = 0.2
+_LONGEST_BACKOFF_SECONDS = 30.0
+
+Jitter = Callable[[], float]
+
+
+def parameters(broker_url: str) -> pika.URLParameters:
+    """Pika's parameters of an `amqp://` or `amqps://` URL.
+
+    Raises:
+        BrokerUnavailable: it cannot be read; the parser's own words would hold parts of it.
+    """
+    try:
+        made = pika.URLParameters(broker_url)
+    except (ValueError, TypeError):
+        raise BrokerUnavailable("its URL cannot be read") from None
+    made.heartbeat = HEARTBEAT_SECONDS
+    made.blocked_connection_timeout = BLOCKED_SECONDS
+    made.socket_timeout = CONNECT_SECONDS
+    made.stack_timeout = 2 * CONNECT_SECONDS
+    made.tcp_options = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+    return made
+
+
+def backoff(attempt: int, jitter: float) -> float:
+    """Seconds to wait before attempt number `attempt` (from 0) to connect again; `jitter` in [0, 1)."""
+    whole = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(attempt, 10))
+    return float(whole * (0.5 + jitter / 2))

@@ -1,0 +1,77 @@
+"""What the database knows of log, relay and consumers, read when somebody scrapes (`es.figures`)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+log = structlog.get_logger()
+
+CONNECT_SECONDS = 2
+_STATEMENT = """
+SELECT f.log_position, f.published_position, f.horizon_lag_seconds, f.oldest_write_xact_seconds,
+       c.consumer, c.place, c.lag_events, c.lag_seconds, c.parked, c.retrying
+FROM es.figures() f LEFT JOIN es.consumer_figures() c ON true
+"""
+_LOG = (
+    ("es_log_position", "Position of the last event of the log."),
+    ("es_published_position", "Position up to which the broker has confirmed everything."),
+    ("es_horizon_lag_seconds", "Age of the oldest committed event that has no position yet."),
+    (
+        "es_oldest_write_xact_seconds",
+        "Age of the oldest write transaction of the cluster: it holds positions up.",
+    ),
+)
+_CONSUMERS = (
+    ("projection_position", "Position up to which a consumer has done everything."),
+    ("projection_lag_events", "Events of the log that a consumer has yet to do."),
+    ("projection_lag_seconds", "Age of the oldest event that a consumer has yet to do."),
+    ("projection_parked", "Events that a consumer could not handle and has set aside."),
+    ("projection_retrying", "Events that failed for a reason that may pass, and will be tried again."),
+)
+
+
+class DatabaseFigures(Collector):
+    """One connection and one statement per scrape, as the role of the process that is scraped.
+
+    `publishing` says whether there is a broker: without one nothing is ever published.
+    """
+
+    def __init__(self, database_url: str, *, role: str, publishing: bool) -> None:
+        self._database_url = database_url
+        self._role = role
+        self._publishing = publishing
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("es_database_up", "Whether the database answered this scrape.")
+        try:
+            rows = self._read()
+        except psycopg.Error as error:
+            log.warning("figures_unavailable", error=type(error).__name__)
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        for (name, text), value in zip(_LOG, rows[0][:4], strict=True):
+            if value is not None and (self._publishing or name != "es_published_position"):
+                yield GaugeMetricFamily(name, text, value=value)
+        for column, (name, text) in enumerate(_CONSUMERS, start=5):
+            family = GaugeMetricFamily(name, text, labels=["consumer"])
+            for row in rows:
+                if row[4] is not None:
+                    family.add_metric([row[4]], row[column])
+            yield family
+
+    def _read(self) -> list[tuple[Any, ...]]:
+        with psycopg.connect(
+            self._database_url,
+            autocommit=True,
+            options=f"-c role={self._role} -c statement_timeout={CONNECT_SECONDS}s",
+            application_name=f"{self._role}:metrics",
+            connect_timeout=CONNECT_SECONDS,
+        ) as connection:
+            return connection.execute(_STATEMENT).fetchall()

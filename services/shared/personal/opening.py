@@ -1,0 +1,13 @@
+"""The keys of personal data, as every service has them."""
+
+from secrets import token_bytes
+from time import monotonic
+
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.wrapping import KeyFileWrapping
+
+
+def open_personal_keys(keys: KeyFile) -> PersonalKeys:
+    """They are read from the database with the first event that needs one."""
+    return PersonalKeys(KeyFileWrapping(keys), monotonic=monotonic, random_bytes=token_bytes)

@@ -1,0 +1,1 @@
+"""The chassis of every process: settings, clock, ids, logs, orderly stop."""

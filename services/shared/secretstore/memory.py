@@ -1,0 +1,86 @@
+"""A secret store in memory, for tests: the same suite as the real ones' holds it to the same rules."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+
+from shared.secretstore.secret import Secret
+from shared.secretstore.store import (
+    SecretDestroyed,
+    SecretMissing,
+    SecretPath,
+    StoredVersion,
+    VersionConflict,
+)
+
+
+@dataclass(slots=True)
+class _Version:
+    secret: Secret | None
+    write_id: str
+    created_at: datetime
+
+
+class MemorySecretStore:
+    """`SecretStore` that forgets when it goes."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._versions: dict[SecretPath, list[_Version]] = {}
+        self._lock = Lock()
+
+    def put(self, path: SecretPath, secret: Secret, *, write_id: str, expected_version: int) -> int:
+        with self._lock:
+            versions = self._versions.setdefault(path, [])
+            if versions and versions[-1].write_id == write_id and versions[-1].secret == secret:
+                return len(versions)
+            if len(versions) != expected_version:
+                if not versions:
+                    del self._versions[path]
+                raise VersionConflict
+            versions.append(_Version(secret, write_id, self._now()))
+            return len(versions)
+
+    def get(self, path: SecretPath, version: int) -> Secret:
+        with self._lock:
+            versions = self._versions.get(path, [])
+            if not 0 < version <= len(versions):
+                raise SecretMissing
+            secret = versions[version - 1].secret
+            if secret is None:
+                raise SecretDestroyed
+            return secret
+
+    def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
+        with self._lock:
+            kept = self._versions.get(path, [])
+            for version in versions:
+                if 0 < version <= len(kept):
+                    kept[version - 1].secret = None
+
+    def remove(self, path: SecretPath) -> None:
+        with self._lock:
+            self._versions.pop(path, None)
+
+    def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
+        with self._lock:
+            kept = self._versions.get(path, [])
+            return tuple(
+                StoredVersion(number, version.created_at, version.secret is None)
+                for number, version in enumerate(kept, 1)
+            )
+
+    def current_version(self, path: SecretPath) -> int:
+        with self._lock:
+            return len(self._versions.get(path, []))
+
+    def paths(self) -> Iterator[SecretPath]:
+        with self._lock:
+            return iter(list(self._versions))
+
+    def check(self) -> None:
+        """It always serves."""
+
+    def close(self) -> None:
+        """It holds nothing open."""

@@ -1,0 +1,1 @@
+"""What both HTTP services need: problems, tokens at the door, conditional requests, schemas."""

@@ -1,0 +1,46 @@
+"""JSON responses: times in RFC 3339 with `Z`, ids as text."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from flask import Response
+
+from shared.runtime.clock import rfc3339
+from shared.web.conditional import etag, position_token
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response of this API."""
+    return Response(
+        _ENCODE(body),
+        status=status,
+        headers=dict(headers or {}),
+        content_type="application/json",
+    )
+
+
+def empty_response(headers: Mapping[str, str] | None = None) -> Response:
+    """204, without a body and without a type of one."""
+    response = Response(status=204, headers=dict(headers or {}))
+    del response.headers["Content-Type"]
+    return response
+
+
+def command_headers(credential_id: UUID, version: int) -> dict[str, str]:
+    """What every command's answer carries (design, section 4)."""
+    return {"ETag": etag(version), "Regcred-Position": position_token(credential_id, version)}
+
+
+def plain(value: object) -> str:
+    """The JSON form of a time or an id."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_ENCODE = msgspec.json.Encoder().encode  # ids, times and members of enumerations as `plain` writes them

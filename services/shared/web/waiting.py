@@ -1,0 +1,38 @@
+"""Read your own write: a query waits until the read models have what its `Regcred-Wait-For` names."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from shared.web.conditional import read_position_token
+from shared.web.problems import unavailable
+
+Connection = psycopg.Connection[Any]
+
+WAIT_SECONDS = 2.0
+_POLL_SECONDS = 0.01
+
+
+def wait_for(
+    token: str,
+    connection: Connection,
+    *,
+    has_event: Callable[[Connection, UUID, int], bool],
+    monotonic: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    """Return once readers see the event that the token names, as `has_event` says (stream, version).
+
+    Raises:
+        Problem: 400 for a malformed token; 503 with Retry-After where it takes over `WAIT_SECONDS`.
+    """
+    stream_id, version = read_position_token(token)
+    deadline = monotonic() + WAIT_SECONDS
+    while True:
+        if has_event(connection, stream_id, version):
+            return
+        if monotonic() >= deadline:
+            raise unavailable("read_model_behind", "the read model has not caught up with this position", 1)
+        sleep(_POLL_SECONDS)
