@@ -1,0 +1,53 @@
+"""`python -m credentials api|relay`: the command API, or the relay with its housekeeping.
+
+Each part imports only what it is made of: they are images of their own, without what the other one needs.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from shared.observability.process import observe
+from shared.runtime.lifecycle import stop_on_signals
+from shared.runtime.logs import configure_logs
+from shared.runtime.parent import follow_parent
+from shared.runtime.settings import Settings
+from shared.runtime.version import answer_version
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def main_api() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    from credentials.bootstrap import command_api  # noqa: PLC0415 see above
+    from shared.web.api_part import join  # noqa: PLC0415
+    from shared.web.server import serve  # noqa: PLC0415
+
+    configure_logs("credentials-api")
+    settings = Settings.from_environment(os.environ)
+    follow_parent()
+
+    def app() -> "Flask":
+        observe("credentials")
+        return join([command_api(settings)])
+
+    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+
+
+def main_relay() -> None:
+    """Run until SIGTERM or SIGINT."""
+    from credentials.relay_bootstrap import run_relay  # noqa: PLC0415 see above
+
+    configure_logs("credentials-relay")
+    settings = Settings.from_environment(os.environ)
+    follow_parent()
+    observe("relay")
+    run_relay(settings, stop_on_signals())
+
+
+if __name__ == "__main__":
+    answer_version(sys.argv[1:])
+    if sys.argv[1:] not in (["api"], ["relay"]):
+        sys.exit("usage: python -m credentials api|relay")
+    main_api() if sys.argv[1] == "api" else main_relay()

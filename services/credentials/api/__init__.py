@@ -1,0 +1,1 @@
+"""The command API: HTTP to commands, answers and problems back."""

@@ -1,0 +1,103 @@
+"""`POST …/imports`: the logins of a Docker configuration, kept each as a credential."""
+
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema, fields
+
+from credentials.api import inputs
+from credentials.api.command_request import Fingerprint, command_request
+from credentials.application.importing import Importing, ImportResult
+from shared.auth.tokens import TokenScope
+from shared.web.blueprint import Blueprint
+from shared.web.conditional import position_token
+from shared.web.credential_input import JsonDocument
+from shared.web.door import requires
+from shared.web.responses import json_response
+from shared.web.schemas import RestrictionsSchema, ScopeSchema
+
+Body = dict[str, Any]
+
+_STATUS_HELP = (
+    "`created`; `duplicate`: a credential for the same registry, user name and repositories is kept already; "
+    "`unsupported`: the entry holds no secret; `invalid`: it holds none that can be used; `failed`: it could "
+    "not be kept now, repeat the import."
+)
+
+
+class ImportInput(Schema):
+    """A Docker `config.json`, `.dockercfg` or Kubernetes pull secret, of 100 entries at most."""
+
+    docker_config = JsonDocument(required=True, metadata={"type": ["object", "string"]})
+    scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
+    restrictions = fields.Nested(
+        RestrictionsSchema, load_default=lambda: {"restricted": False, "projects": []}
+    )
+    name_prefix = fields.String(
+        load_default="",
+        metadata={"description": "Names follow from the hosts; they begin so.", "example": "ci"},
+    )
+    dry_run = fields.Boolean(
+        load_default=False, metadata={"description": "Answer what would be done, and do nothing."}
+    )
+
+
+class ImportResultSchema(Schema):
+    """What became of one entry."""
+
+    key = fields.String(metadata={"description": "As in the file; `entry N` where it names no registry."})
+    registry_host = fields.String(allow_none=True)
+    status = fields.String(
+        metadata={
+            "enum": ["created", "duplicate", "unsupported", "invalid", "failed"],
+            "description": _STATUS_HELP,
+        }
+    )
+    credential_id = fields.UUID(allow_none=True)
+    name = fields.String(allow_none=True)
+    reason = fields.String(allow_none=True)
+
+
+class ImportAnswer(Schema):
+    """One result for each entry, in their order."""
+
+    items = fields.List(fields.Nested(ImportResultSchema))
+    dry_run = fields.Boolean()
+
+
+def blueprint(importing: Importing, *, fingerprint: Fingerprint) -> Blueprint:
+    """The import."""
+    routes = Blueprint("imports", __name__, description="Take over the logins of a Docker configuration.")
+
+    @routes.route("/v1/accounts/<account_id>/imports", methods=["POST"])
+    @routes.arguments(ImportInput)
+    @routes.response(200, ImportAnswer)
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def import_credentials(body: Body, account_id: str) -> Response:
+        """Keep every login of a Docker configuration.
+
+        Each entry is kept as a credential of its own, whole or not at all. 503 means that none was kept now;
+        where secret store or database go away later, the entries that are left are `failed`. The import may
+        be repeated: what was kept is a `duplicate` then, or, under the same Idempotency-Key, `created` as
+        before.
+        """
+        wanted = inputs.imported(body)
+        results = importing.run(command_request(account_id, fingerprint), wanted)
+        headers = {}
+        for result in results:
+            if result.credential_id is not None and result.version is not None:
+                headers["Regcred-Position"] = position_token(result.credential_id, result.version)
+        return json_response({"items": [_item(r) for r in results], "dry_run": wanted.dry_run}, 200, headers)
+
+    return routes
+
+
+def _item(result: ImportResult) -> Body:
+    return {
+        "key": result.key,
+        "registry_host": result.registry_host,
+        "status": result.status,
+        "credential_id": result.credential_id,
+        "name": result.name,
+        "reason": result.reason,
+    }

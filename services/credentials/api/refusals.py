@@ -1,0 +1,91 @@
+"""The one place where the domain's errors become problem documents."""
+
+from flask import Flask, Response
+
+from credentials.api.impact import users_json
+from credentials.application.issuing import StillChanging
+from credentials.application.store import UsedMeanwhile
+from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
+from credentials.domain.issuing import NotIssued, Refusal
+from shared.minting.errors import NotMinted
+from shared.registries.whole_registry import WholeRegistry
+from shared.web.conditional import etag
+from shared.web.problems import FieldError, Problem, respond, unavailable
+from shared.web.responses import command_headers
+
+MINT_RETRY_SECONDS = 5  # as long as a failure is remembered
+
+
+def install(app: Flask) -> None:
+    """Answer what the domain refuses."""
+
+    @app.errorhandler(CredentialNotFound)
+    def _not_found(_error: CredentialNotFound) -> Response:
+        return respond(Problem(404, "credential_not_found", "no credential of this account has that id"))
+
+    @app.errorhandler(CredentialInUse)
+    def _in_use(error: CredentialInUse) -> Response:
+        detail = "workloads use the credential; rotate it instead, or remove it with force and a reason"
+        return respond(Problem(409, "credential_in_use", detail, extra={"users": users_json(error.users)}))
+
+    @app.errorhandler(UsedMeanwhile)
+    def _used_meanwhile(_error: UsedMeanwhile) -> Response:
+        detail = "the credential is being used at this moment; nothing was removed"
+        return respond(unavailable("credential_changing", detail, 1))
+
+    @app.errorhandler(NameTaken)
+    def _name_taken(_error: NameTaken) -> Response:
+        detail = "another credential of this account has that name"
+        return respond(Problem(409, "name_taken", detail, [FieldError("/name", "name_taken", detail)]))
+
+    @app.errorhandler(StaleVersion)
+    def _stale(error: StaleVersion) -> Response:
+        detail = f"the credential is at version {error.actual}, If-Match says {error.expected}"
+        return respond(Problem(412, "stale_version", detail, headers={"ETag": etag(error.actual)}))
+
+    @app.errorhandler(NotIssued)
+    def _not_issued(error: NotIssued) -> Response:
+        return respond(_of_images(error))
+
+    @app.errorhandler(StillChanging)
+    def _still_changing(_error: StillChanging) -> Response:
+        detail = "the credential is being changed all the time; nothing was given out"
+        return respond(unavailable("credential_changing", detail, 1))
+
+    @app.errorhandler(NotMinted)
+    def _not_minted(error: NotMinted) -> Response:
+        return respond(
+            unavailable("login_unavailable", error.detail, error.retry_after or MINT_RETRY_SECONDS)
+        )
+
+
+def _of_images(error: NotIssued) -> Problem:
+    """One problem for all images that were refused: the most telling reason, and each image with its own."""
+    errors = [_of_image(refusal) for refusal in error.refusals]
+    headers = command_headers(error.issuance_id, error.version)
+    reasons = {refusal.reason for refusal in error.refusals}
+    if "no_eligible_credential" in reasons:
+        detail = "a credential is kept for that registry, but not for this project or image"
+        return Problem(403, "no_eligible_credential", detail, errors, headers)
+    if "no_matching_credential" in reasons:
+        detail = "the account keeps no credential for that registry"
+        return Problem(404, "no_matching_credential", detail, errors, headers)
+    if "login_refused" in reasons:
+        detail = "the cloud gives no login for the keys that are kept; verify the credential to see why"
+        return Problem(409, "login_refused", detail, errors, headers)
+    detail = "the credential is an identity token and has no password; ask for a docker_config"
+    return Problem(409, "format_not_possible", detail, errors, headers)
+
+
+def _of_image(refusal: Refusal) -> FieldError:
+    if refusal.candidates:
+        codes = ", ".join(sorted({judged.reason.value for judged in refusal.candidates}))
+        detail = f"{refusal.image}: no credential for {refusal.image.registry_host} may be used ({codes})"
+    elif refusal.reason == "no_matching_credential":
+        detail = f"{refusal.image}: no credential is kept for {refusal.image.registry_host}"
+    elif refusal.reason == "login_refused":
+        detail = f"{refusal.image}: its credential's keys are refused"
+    else:
+        detail = f"{refusal.image}: its credential has no password"
+    pointer = "/registry_host" if isinstance(refusal.image, WholeRegistry) else f"/images/{refusal.place}"
+    return FieldError(pointer, refusal.reason, detail)

@@ -1,0 +1,1 @@
+"""Commands carried out: replay, load, decide, keep the secret, append."""

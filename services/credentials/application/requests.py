@@ -1,0 +1,41 @@
+"""Who asks for a command, when, and under which idempotency key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.events.envelope import Actor, Metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestKey:
+    """The caller's idempotency key and the fingerprint (32 bytes, keyed) of what was asked under it."""
+
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRequest:
+    """What surrounds a command; `now` is its one moment in time."""
+
+    account_id: str
+    actor: Actor
+    now: datetime
+    request_id: str
+    on_behalf_of: str | None = None
+    source_ip: str | None = None
+    traceparent: str | None = None
+    key: RequestKey | None = None
+
+    def metadata(self) -> Metadata:
+        """What its events carry; the request begins a new chain of causes, under its own id."""
+        return Metadata(
+            account_id=self.account_id,
+            actor=self.actor,
+            occurred_at=self.now,
+            request_id=self.request_id,
+            correlation_id=self.request_id,
+            on_behalf_of=self.on_behalf_of,
+            source_ip=self.source_ip,
+            traceparent=self.traceparent,
+        )

@@ -1,0 +1,127 @@
+"""What the commands need of the event store, and the row that is written with every append."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from credentials.domain.commands import User
+from credentials.domain.credential import Active
+from credentials.domain.matching import Candidate
+from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
+from shared.events.envelope import NewEvent, RecordedEvent
+from shared.eventstore.store import Appended, IdempotentRequest
+
+Outcome = VerificationSucceeded | VerificationFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentCredential:
+    """A row of `credentials.current`: names are unique there, and candidates for an image are found there."""
+
+    name: str
+    provider: str
+    registry_host: str
+    repository_prefixes: tuple[str, ...]
+    pull: bool
+    push: bool
+    restricted: bool
+    projects: tuple[str, ...]
+    secret_version: int
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, credential: Active) -> "CurrentCredential":
+        details, restrictions = credential.details, credential.restrictions
+        return cls(
+            name=details.name,
+            provider=credential.registry.provider,
+            registry_host=credential.registry.host,
+            repository_prefixes=details.repository_prefixes,
+            pull=details.scope.pull,
+            push=details.scope.push,
+            restricted=restrictions.restricted,
+            projects=restrictions.projects,
+            secret_version=credential.secret.version,
+            expires_at=details.expires_at,
+        )
+
+
+class DecidedOnOldVersion(Exception):
+    """A credential has changed since it was decided to give it out: decide again."""
+
+
+class UsedMeanwhile(Exception):
+    """A workload was given the credential since it was decided to remove it: decide again."""
+
+
+class CredentialStore(Protocol):
+    """Streams of credentials, and who uses them. Adapters: `credentials.memory_store` (tests),
+    `credentials.postgres_store`.
+    """
+
+    def load(self, credential_id: UUID) -> list[RecordedEvent]:
+        """All events of a credential, oldest first."""
+
+    def outcomes(self, credential_id: UUID) -> list[Outcome]:
+        """How its verifications ended, oldest first."""
+
+    def name_taken(self, account_id: str, name: str) -> bool:
+        """Whether a credential of the account has that name, upper and lower case alike."""
+
+    def replay(self, account_id: str, key: str, fingerprint: bytes) -> Appended | None:
+        """What was answered to that request before. Raises `IdempotencyKeyReused` if it was another one."""
+
+    def append(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        current: CurrentCredential | None,
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        """As `EventStore.append`, with the row as it is afterwards (`None`: removed) in one transaction.
+
+        Raises:
+            NameTaken: nothing was written.
+        """
+
+    def remove(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        unused_since: datetime | None,
+    ) -> Appended:
+        """As `append` of a credential that is gone afterwards, if no workload was given its secret at
+        `unused_since` or later (`None`: even then). An issuance comes wholly before this or after it.
+
+        Raises:
+            UsedMeanwhile: one was; nothing was written.
+        """
+
+    def users(self, credential_id: UUID, *, since: datetime) -> tuple[User, ...]:
+        """The workloads that were given its secret at `since` or later, the last one first, `MAX_USERS` at
+        most; never lagging.
+        """
+
+    def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
+        """The account's credentials for registries of these canonical hosts, in any order; never lagging."""
+
+    def issue(
+        self,
+        issuance_id: UUID,
+        events: Sequence[NewEvent],
+        *,
+        decided_on: Mapping[UUID, int],
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        """Record what is given out, as an issuance's whole stream, if every credential of `decided_on` still
+        has that version. What changes a credential comes wholly before this or after it, in the log too.
+
+        Raises:
+            DecidedOnOldVersion: one is not; nothing was written. Else as `EventStore.append`.
+        """

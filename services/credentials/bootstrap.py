@@ -1,0 +1,76 @@
+"""Composition of the command API. What runs beside it is composed in `relay_bootstrap`: an image each."""
+
+from credentials.api import (
+    access_routes,
+    imports,
+    pull_secret_routes,
+    refusals,
+    resolution_routes,
+    routes,
+    tokens,
+)
+from credentials.application.credentials import Credentials
+from credentials.application.importing import Importing
+from credentials.application.issuing import Issuing
+from credentials.postgres_store import PostgresCredentialStore
+from shared.auth.opening import open_authentication, open_tokens, token_hash
+from shared.eventstore.postgres import open_pool
+from shared.minting.opening import open_minter
+from shared.observability.process import open_exposition
+from shared.personal.opening import open_personal_keys
+from shared.runtime.clock import now
+from shared.runtime.ids import new_id
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.opening import open_secret_store
+from shared.web.api_part import ApiPart, database_check
+
+ROLE = "regcred_credentials"
+API_CONNECTIONS = 24
+
+
+def command_api(settings: Settings) -> ApiPart:
+    """The command API, with connections of its own."""
+    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
+    keys = KeyFile.load(settings.key_file)
+    secret_store = open_secret_store(settings, pool=pool, keys=keys)
+    service_tokens = open_tokens(pool, keys)
+    store = PostgresCredentialStore(pool, open_personal_keys(keys))
+    credentials = Credentials(
+        store,
+        secret_store,
+        fingerprint=keys.fingerprint,
+        new_id=new_id,
+        use_window=settings.use_window,
+    )
+
+    def fingerprint(request: bytes) -> bytes:
+        return bytes.fromhex(keys.keyed_hash("request", request))
+
+    def new_token(request: bytes) -> bytes:
+        return bytes.fromhex(keys.keyed_hash("new token", request))
+
+    def close() -> None:
+        secret_store.close()
+        pool.close()
+
+    return ApiPart(
+        blueprints=(
+            routes.blueprint(credentials, http_allowed=settings.speaks_http, fingerprint=fingerprint),
+            access_routes.blueprint(credentials),
+            imports.blueprint(
+                Importing(credentials, store, fingerprint=keys.fingerprint), fingerprint=fingerprint
+            ),
+            resolution_routes.blueprint(store),
+            pull_secret_routes.blueprint(
+                Issuing(store, secret_store, open_minter(settings, now=now), new_id=new_id),
+                fingerprint=fingerprint,
+            ),
+            tokens.blueprint(service_tokens, token_hash(keys), derive=new_token),
+        ),
+        authenticate=open_authentication(settings, service_tokens),
+        checks={"database": database_check(pool), "secret_store": secret_store.check},
+        install=refusals.install,
+        close=close,
+        expose=open_exposition(settings, role=ROLE),
+    )

@@ -1,0 +1,214 @@
+"""The credential as an aggregate: `decide` says what follows from a command, `evolve` what an event did.
+
+Both are pure. `evolve` never refuses: history is fact.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import assert_never
+from uuid import UUID
+
+from credentials.domain.commands import (
+    AddCredential,
+    ChangeDetails,
+    Command,
+    RemoveCredential,
+    RequestVerification,
+    RestrictCredential,
+    RotateSecret,
+    Unchanged,
+)
+from credentials.domain.errors import CredentialInUse, CredentialNotFound
+from shared.contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Details,
+    Registry,
+    Restrictions,
+    SecretReference,
+    VerificationRequested,
+)
+from shared.input.invalid import FieldProblem, InvalidInput
+
+Event = (
+    CredentialAdded
+    | CredentialDetailsChanged
+    | CredentialSecretRotated
+    | CredentialRestrictionsChanged
+    | CredentialRemoved
+    | VerificationRequested
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Nothing has happened yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """It is kept and may be used by whom its restrictions allow."""
+
+    credential_id: UUID
+    registry: Registry
+    username: str
+    secret: SecretReference
+    details: Details
+    restrictions: Restrictions
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """It is gone; its id is never used again."""
+
+    credential_id: UUID
+
+
+Credential = Absent | Active | Removed
+
+
+def decide(command: Command, state: Credential) -> tuple[Event, ...]:
+    """The events that follow from a command; none where it changes nothing.
+
+    Raises:
+        CredentialNotFound: there is no such credential (any more).
+        CredentialInUse: it is to be removed while it is in use, and that was not said.
+        InvalidInput: the image to be tried is another registry's.
+        ValueError: an id was given out twice.
+    """
+    if isinstance(command, AddCredential):
+        return (_add(command, state),)
+    if not isinstance(state, Active):
+        raise CredentialNotFound(_id_of(state))
+    match command:
+        case ChangeDetails():
+            return _change(command, state)
+        case RotateSecret():
+            return (_rotate(command, state),)
+        case RestrictCredential():
+            return _restrict(command, state)
+        case RequestVerification():
+            return (_request_verification(command, state),)
+        case RemoveCredential():
+            return (_remove(command, state),)
+        case _:
+            assert_never(command)
+
+
+def evolve(state: Credential, event: object) -> Credential:
+    """The state after an event; one that does not concern it leaves it as it is."""
+    match event:
+        case CredentialAdded():
+            return Active(
+                credential_id=event.credential_id,
+                registry=event.registry,
+                username=event.username,
+                secret=event.secret,
+                details=event.details,
+                restrictions=event.restrictions,
+            )
+        case CredentialDetailsChanged() if isinstance(state, Active):
+            return replace(state, details=event.details)
+        case CredentialSecretRotated() if isinstance(state, Active):
+            return replace(
+                state,
+                registry=event.registry,
+                username=event.username,
+                secret=event.secret,
+                details=replace(state.details, expires_at=event.expires_at),
+            )
+        case CredentialRestrictionsChanged() if isinstance(state, Active):
+            return replace(state, restrictions=event.restrictions)
+        case CredentialRemoved():
+            return Removed(event.credential_id)
+        case _:
+            return state
+
+
+def fold(events: Iterable[object], state: Credential | None = None) -> Credential:
+    """The state after all of them, from `Absent` if none is given."""
+    state = state or Absent()
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def _add(command: AddCredential, state: Credential) -> CredentialAdded:
+    if not isinstance(state, Absent):
+        raise ValueError("an id was given out twice")  # noqa: TRY004 it is the value that is wrong
+    return CredentialAdded(
+        credential_id=command.credential_id,
+        registry=command.registry,
+        username=command.username,
+        secret=command.secret,
+        details=command.details,
+        restrictions=command.restrictions,
+    )
+
+
+def _change(command: ChangeDetails, state: Active) -> tuple[Event, ...]:
+    was = state.details
+    details = Details(
+        name=was.name if command.name is None else command.name,
+        description=was.description if command.description is None else command.description,
+        scope=was.scope if command.scope is None else command.scope,
+        repository_prefixes=was.repository_prefixes
+        if command.repository_prefixes is None
+        else command.repository_prefixes,
+        expires_at=was.expires_at if isinstance(command.expires_at, Unchanged) else command.expires_at,
+    )
+    if details == was:
+        return ()
+    return (CredentialDetailsChanged(credential_id=state.credential_id, details=details, previous=was),)
+
+
+def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
+    return CredentialSecretRotated(
+        credential_id=state.credential_id,
+        registry=command.registry,
+        username=command.username,
+        secret=command.secret,
+        expires_at=command.expires_at,
+        previous_registry=state.registry,
+        previous_username=state.username,
+        previous_secret=state.secret,
+        previous_expires_at=state.details.expires_at,
+        previous_valid_until=command.previous_valid_until,
+    )
+
+
+def _request_verification(command: RequestVerification, state: Active) -> VerificationRequested:
+    image = command.image
+    if image is not None and image.registry_host != state.registry.host:
+        detail = f"the credential is for {state.registry.host}, the image is not there"
+        raise InvalidInput((FieldProblem("/image", "host_mismatch", detail),))
+    return VerificationRequested(
+        credential_id=state.credential_id,
+        secret_version=state.secret.version,
+        trigger=command.trigger,
+        image=None if image is None else str(image),
+    )
+
+
+def _restrict(command: RestrictCredential, state: Active) -> tuple[Event, ...]:
+    if command.restrictions == state.restrictions:
+        return ()
+    changed = CredentialRestrictionsChanged(
+        credential_id=state.credential_id, restrictions=command.restrictions, previous=state.restrictions
+    )
+    return (changed,)
+
+
+def _remove(command: RemoveCredential, state: Active) -> CredentialRemoved:
+    if command.users and not command.forced:
+        raise CredentialInUse(command.users)
+    return CredentialRemoved(
+        credential_id=state.credential_id, reason=command.reason, forced=bool(command.users)
+    )
+
+
+def _id_of(state: Absent | Removed) -> UUID | None:
+    return state.credential_id if isinstance(state, Removed) else None

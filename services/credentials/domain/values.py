@@ -1,0 +1,126 @@
+"""Values of the domain: parsed once at the edge, then known to be good.
+
+Each parser raises `InvalidInput` with the JSON pointer of what is wrong.
+
+    name        3-39 characters: a letter, then letters, digits, single spaces or hyphens; it ends in neither
+    id          of an account or project: [A-Za-z0-9][A-Za-z0-9-]{0,62}
+    prefix      of a repository: lower-case path components as in an image reference, joined by `/`,
+                with or without a trailing `/`
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from shared.contracts.credential_events import Restrictions, Scope
+from shared.input.invalid import FieldProblem, InvalidInput
+
+MAX_NAME = 39
+MAX_DESCRIPTION = 500
+MAX_PREFIXES = 50
+MAX_PROJECTS = 500
+MAX_REASON = 500
+
+_NAME = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9]){1,38}")
+_NAME_LENGTH = range(3, MAX_NAME + 1)
+_PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+# distribution/reference: path-component := alpha-numeric [separator alpha-numeric]*
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PREFIX = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*/?")
+_MAX_PREFIX = 255
+
+
+def credential_name(text: str, pointer: str = "/name") -> str:
+    if len(text) not in _NAME_LENGTH or not _NAME.fullmatch(text):
+        raise _problem(
+            pointer,
+            "invalid_name",
+            "3 to 39 characters: a letter first, then letters, digits, single spaces or hyphens",
+        )
+    return text
+
+
+def is_platform_id(text: str) -> bool:
+    """Whether an account or project may be called so."""
+    return _PLATFORM_ID.fullmatch(text) is not None
+
+
+def description(text: str, pointer: str = "/description") -> str:
+    if len(text) > MAX_DESCRIPTION:
+        raise _problem(pointer, "too_long", f"at most {MAX_DESCRIPTION} characters")
+    if any(not character.isprintable() and character != "\n" for character in text):
+        raise _problem(pointer, "invalid_characters", "control characters are not allowed")
+    return text
+
+
+def reason(text: str | None, pointer: str = "/reason") -> str | None:
+    """Why somebody did it, for the audit trail."""
+    if text is None:
+        return None
+    if len(text) > MAX_REASON or not text.isprintable():
+        raise _problem(pointer, "invalid_reason", f"one line of at most {MAX_REASON} characters")
+    return text or None
+
+
+def scope(*, pull: bool, push: bool, pointer: str = "/scope") -> Scope:
+    if not pull and not push:
+        raise _problem(pointer, "empty_scope", "a credential is for pulling, pushing or both")
+    return Scope(pull=pull, push=push)
+
+
+def repository_prefixes(prefixes: Sequence[str], pointer: str = "/repository_prefixes") -> tuple[str, ...]:
+    """Sorted, without repetition. None at all means every repository of the registry."""
+    if len(prefixes) > MAX_PREFIXES:
+        raise _problem(pointer, "too_many", f"at most {MAX_PREFIXES} prefixes")
+    problems = [
+        FieldProblem(
+            f"{pointer}/{index}",
+            "invalid_prefix",
+            "lower-case path components of an image's repository, such as acme/ or acme/shop",
+        )
+        for index, prefix in enumerate(prefixes)
+        if len(prefix) > _MAX_PREFIX or not _PREFIX.fullmatch(prefix)
+    ]
+    if problems:
+        raise InvalidInput(tuple(problems))
+    return tuple(sorted(set(prefixes)))
+
+
+def restrictions(
+    *, restricted: bool, projects: Sequence[str], pointer: str = "/restrictions"
+) -> Restrictions:
+    """Sorted, without repetition. Restricted with no projects means nobody."""
+    if not restricted and projects:
+        raise _problem(f"{pointer}/projects", "not_restricted", "projects are named, but restricted is false")
+    if len(projects) > MAX_PROJECTS:
+        raise _problem(f"{pointer}/projects", "too_many", f"at most {MAX_PROJECTS} projects")
+    problems = [
+        FieldProblem(
+            f"{pointer}/projects/{index}",
+            "invalid_project",
+            "1 to 63 letters, digits or hyphens, not a hyphen first",
+        )
+        for index, project in enumerate(projects)
+        if not is_platform_id(project)
+    ]
+    if problems:
+        raise InvalidInput(tuple(problems))
+    return Restrictions(restricted=restricted, projects=tuple(sorted(set(projects))))
+
+
+def expiry(moment: datetime | None, *, now: datetime, pointer: str = "/expires_at") -> datetime | None:
+    """When the secret ends, with a time zone; in the future when it is declared."""
+    if moment is not None and moment <= now:
+        raise _problem(pointer, "in_the_past", "the secret would have expired already")
+    return moment
+
+
+def raise_all(problems: Iterable[FieldProblem]) -> None:
+    """Raise `InvalidInput` with all of them, if there are any."""
+    found = tuple(problems)
+    if found:
+        raise InvalidInput(found)
+
+
+def _problem(pointer: str, code: str, detail: str) -> InvalidInput:
+    return InvalidInput((FieldProblem(pointer, code, detail),))

@@ -1,0 +1,244 @@
+"""`CredentialStore` in PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from credentials.application.store import CurrentCredential, DecidedOnOldVersion, Outcome, UsedMeanwhile
+from credentials.domain.commands import MAX_USERS, User
+from credentials.domain.errors import NameTaken
+from credentials.domain.matching import Candidate
+from shared.contracts.credential_events import Restrictions, Scope
+from shared.contracts.issuing_events import Workload
+from shared.contracts.verdicts import VerificationCode, VerificationStatus, status_of
+from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
+from shared.events.envelope import NewEvent, RecordedEvent, StreamId
+from shared.eventstore.errors import AccountKeyErased
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.eventstore.postgres import (
+    Pool,
+    append_arguments,
+    call_append,
+    keys_of,
+    load_stream,
+    store_errors,
+    text_array,
+)
+from shared.eventstore.store import Appended, IdempotentRequest
+from shared.observability.metrics import REPLAYS
+
+_APPEND = """
+SELECT version, replayed, CASE WHEN replayed THEN response END
+FROM credentials.append(
+    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb, %s::jsonb
+)
+"""
+_ISSUE = """
+SELECT version, replayed, CASE WHEN replayed THEN response END
+FROM credentials.issue(
+    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb,
+    %s::uuid[], %s::bigint[]
+)
+"""
+_REMOVE = """
+SELECT version, replayed, NULL
+FROM credentials.remove(
+    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb,
+    %s::timestamptz
+)
+"""
+_USERS = """
+SELECT project_id, workload_kind, workload_name, secret_version, last_issued_at
+FROM credentials.usages WHERE credential_id = %s AND last_issued_at >= %s
+ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
+"""
+# Of one host: with several (`= ANY`) PostgreSQL plans it anew each time, which takes longer than to do it.
+_CANDIDATES = """
+SELECT c.credential_id, c.version, c.name, c.registry_host, c.repository_prefixes, c.pull, c.push,
+       c.restricted, c.projects, c.secret_version, c.expires_at, s.created_at,
+       v.credential_id IS NOT NULL, v.code
+FROM credentials.current c
+JOIN es.streams s ON s.stream_id = c.credential_id
+LEFT JOIN credentials.verified v ON v.credential_id = c.credential_id AND v.secret_version = c.secret_version
+WHERE c.account_id = %s AND c.registry_host = %s
+"""
+_NAME_TAKEN = (
+    "SELECT EXISTS (SELECT FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s))"
+)
+
+
+_SCOPES = {(pull, push): Scope(pull=pull, push=push) for pull in (False, True) for push in (False, True)}
+_EVERYBODY = Restrictions(restricted=False, projects=())
+
+
+class PostgresCredentialStore:
+    """`personal` seals and opens what is personal in events; only tests go without."""
+
+    def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
+        self._pool = pool
+        self._personal = personal
+        self._key_of = keys_of(pool, personal)
+
+    def load(self, credential_id: UUID) -> list[RecordedEvent]:
+        with store_errors(), self._pool.connection() as connection:
+            return load_stream(connection, StreamId.credential(credential_id), self._personal)
+
+    def outcomes(self, credential_id: UUID) -> list[Outcome]:
+        with store_errors(), self._pool.connection() as connection:
+            events = load_stream(connection, StreamId.verification(credential_id), self._personal)
+        return [
+            event.payload
+            for event in events
+            if isinstance(event.payload, (VerificationSucceeded, VerificationFailed))
+        ]
+
+    def name_taken(self, account_id: str, name: str) -> bool:
+        with store_errors(), self._pool.connection() as connection:
+            row = connection.execute(_NAME_TAKEN, (account_id, name)).fetchone()
+        return bool(row and row[0])
+
+    def replay(self, account_id: str, key: str, fingerprint: bytes) -> Appended | None:
+        with store_errors(), self._pool.connection() as connection:
+            row = connection.execute(
+                "SELECT version, response FROM es.replay(%s, %s, %s)", (account_id, key, fingerprint)
+            ).fetchone()
+        if row is None:
+            return None
+        REPLAYS.inc()
+        return Appended(version=row[0], replayed=True, response=row[1])
+
+    def append(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        current: CurrentCredential | None,
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        try:
+            return self._append(credential_id, expected_version, events, current, request)
+        except AccountKeyErased:
+            if self._personal:
+                self._personal.renew(events[0].metadata.account_id)
+            return self._append(credential_id, expected_version, events, current, request)
+
+    def _append(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        current: CurrentCredential | None,
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        stream = StreamId.credential(credential_id)
+        arguments = append_arguments(stream, expected_version, events, request, self._key_of)
+        arguments.append(msgspec.json.encode(current).decode() if current else None)
+        try:
+            return call_append(self._pool, _APPEND, arguments, request)
+        except psycopg.errors.UniqueViolation as error:
+            if current and error.diag.constraint_name == "name_in_account":
+                raise NameTaken(current.name) from None
+            raise
+
+    def remove(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        unused_since: datetime | None,
+    ) -> Appended:
+        stream = StreamId.credential(credential_id)
+        arguments = [*append_arguments(stream, expected_version, events, None, self._key_of), unused_since]
+        try:
+            return call_append(self._pool, _REMOVE, arguments, None)
+        except psycopg.Error as error:
+            if error.sqlstate == "ES425":
+                raise UsedMeanwhile from None
+            raise
+
+    def users(self, credential_id: UUID, *, since: datetime) -> tuple[User, ...]:
+        with store_errors(), self._pool.connection() as connection:
+            rows = connection.execute(_USERS, (credential_id, since, MAX_USERS)).fetchall()
+        return tuple(
+            User(
+                project_id=project_id,
+                workload=Workload(kind=kind, name=name),
+                secret_version=secret_version,
+                last_used_at=moment,
+            )
+            for project_id, kind, name, secret_version, moment in rows
+        )
+
+    def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
+        with store_errors(), self._pool.connection() as connection:
+            return [
+                _candidate(row)
+                for host in hosts
+                for row in connection.execute(_CANDIDATES, (account_id, host)).fetchall()
+            ]
+
+    def issue(
+        self,
+        issuance_id: UUID,
+        events: Sequence[NewEvent],
+        *,
+        decided_on: Mapping[UUID, int],
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        arguments = append_arguments(StreamId.issuance(issuance_id), 0, events, request, self._key_of)
+        arguments += [text_array(map(str, decided_on)), text_array(map(str, decided_on.values()))]
+        try:
+            return call_append(self._pool, _ISSUE, arguments, request)
+        except psycopg.Error as error:
+            if error.sqlstate == "ES424":
+                raise DecidedOnOldVersion from None
+            raise
+
+
+def _candidate(row: tuple[Any, ...]) -> Candidate:
+    (
+        credential_id,
+        version,
+        name,
+        registry_host,
+        prefixes,
+        pull,
+        push,
+        restricted,
+        projects,
+        secret_version,
+        expires_at,
+        added_at,
+        checked,
+        code,
+    ) = row
+    verification = VerificationStatus.PENDING
+    if checked:
+        verification = status_of(VerificationCode(code)) if code else VerificationStatus.VERIFIED
+    return Candidate(
+        credential_id=credential_id,
+        version=version,
+        name=name,
+        registry_host=registry_host,
+        repository_prefixes=tuple(prefixes),
+        scope=_SCOPES[pull, push],
+        restrictions=Restrictions(restricted=restricted, projects=tuple(projects))
+        if restricted or projects
+        else _EVERYBODY,
+        secret_version=secret_version,
+        expires_at=expires_at,
+        verification=verification,
+        added_at=added_at,
+    )
+
+
+def _restrictions(restricted: bool, projects: list[str]) -> Restrictions:
+    if not restricted and not projects:
+        return _EVERYBODY
+    return Restrictions(restricted=restricted, projects=tuple(projects))

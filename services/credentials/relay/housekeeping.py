@@ -1,0 +1,110 @@
+"""Secrets that belong to nothing are destroyed: at once after a removal, hourly what was left over.
+
+Left over are versions of failed appends, and versions that a rotation replaced and whose time has come
+(`previous_valid_until`): till then they stay readable for what has them in hand. Where that is the
+time of the rotation itself, the secret before must not be used any more, and is destroyed at once.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from threading import Event
+from typing import Any
+
+import psycopg
+import structlog
+
+from shared.consumers.concurrency import ConcurrentFollower
+from shared.consumers.consumer import Connection
+from shared.contracts.credential_events import CredentialRemoved, CredentialSecretRotated
+from shared.events.envelope import RecordedEvent, StoredEvent
+from shared.secretstore.store import SecretPath, SecretStore, SecretStoreError
+from shared.secretstore.sweep import sweep
+
+log = structlog.get_logger()
+
+CONSUMER = "housekeeping"
+ORPHAN_GRACE = timedelta(minutes=15)
+SWEEP_EVERY = timedelta(hours=1)
+SWEEP_AGAIN = timedelta(minutes=1)  # after one that found the store away
+KEY_LIFE = timedelta(hours=24)  # of idempotency keys
+CONCURRENCY = 4  # secrets that are destroyed at a time
+
+MAY_DESTROY = frozenset({"credential.removed", "credential.secret_rotated"})
+_REFERENCED = """
+SELECT EXISTS (SELECT FROM credentials.current WHERE credential_id = %(id)s AND secret_version = %(version)s)
+    OR EXISTS (SELECT FROM es.events
+               WHERE stream_id = %(id)s AND type = 'credential.secret_rotated'
+                 AND (data->'previous_secret'->>'version')::int = %(version)s
+                 AND (data->>'previous_valid_until')::timestamptz > %(now)s)
+"""
+
+
+class Housekeeping:
+    """A `Follower` of the log. A secret that could not be destroyed is tried again, until it is gone."""
+
+    def __init__(
+        self, secrets: SecretStore, *, now: Callable[[], datetime], tiers: Sequence[timedelta], stop: Event
+    ) -> None:
+        self._secrets = secrets
+        self._now = now
+        self._swept: datetime | None = None
+        self._events = ConcurrentFollower(
+            self._destroy, name=CONSUMER, types=MAY_DESTROY, concurrency=CONCURRENCY, tiers=tiers, stop=stop
+        )
+
+    def begin(self, checkpoint: int) -> None:
+        self._events.begin(checkpoint)
+
+    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+        checkpoint = self._events.take(connection, events)
+        self._sweep_when_due(connection)
+        return checkpoint
+
+    def finish(self, connection: Connection) -> int:
+        return self._events.finish(connection)
+
+    def close(self) -> None:
+        """Wait for what is in flight."""
+        self._events.close()
+
+    def _destroy(self, event: RecordedEvent) -> str:
+        payload, account_id = event.payload, event.metadata.account_id
+        match payload:
+            case CredentialRemoved():
+                self._secrets.remove(SecretPath(account_id, payload.credential_id))
+            case CredentialSecretRotated() if payload.previous_valid_until <= event.metadata.occurred_at:
+                path = SecretPath(account_id, payload.credential_id)
+                self._secrets.destroy(path, [payload.previous_secret.version])
+            case _:
+                return "kept"
+        return "destroyed"
+
+    def _sweep_when_due(self, connection: Connection) -> None:
+        now = self._now()
+        if self._swept is not None and now - self._swept < SWEEP_EVERY:
+            return
+        self._swept = now
+        connection.execute("DELETE FROM es.idempotency WHERE created_at < %s", (now - KEY_LIFE,))
+        try:
+            result = sweep_secrets(connection, self._secrets, now=now, grace=ORPHAN_GRACE)
+        except SecretStoreError as error:
+            log.warning("sweep_put_off", error=type(error).__name__)
+            self._swept = now - SWEEP_EVERY + SWEEP_AGAIN
+        else:
+            log.info("swept", destroyed=result[0], removed=result[1])
+
+
+def sweep_secrets(
+    connection: psycopg.Connection[Any], secrets: SecretStore, *, now: datetime, grace: timedelta
+) -> tuple[int, int]:
+    """Destroy versions and remove paths, of that age at least, that nothing refers to; how many of each."""
+
+    def is_referenced(path: SecretPath, version: int) -> bool:
+        row = connection.execute(
+            _REFERENCED,
+            {"id": path.credential_id, "version": version, "now": now},
+        ).fetchone()
+        return bool(row and row[0])
+
+    result = sweep(secrets, is_referenced, now=now, grace=grace)
+    return result.destroyed, result.removed

@@ -1,0 +1,83 @@
+"""The leading relay gives committed events their positions and tells everybody that listens.
+
+It polls: 5 ms while there is work, 50 ms otherwise. A notification inside the append's transaction would make
+writers queue behind one lock (measured in the reference, event-sourcing.md section 4).
+"""
+
+from collections.abc import Callable
+from threading import Event
+from time import perf_counter
+from typing import Any
+
+import psycopg
+import structlog
+
+from shared.consumers.leader import leadership
+from shared.consumers.telling import log_batch
+from shared.eventstore.cluster import refuse_younger_cluster
+from shared.eventstore.errors import StaleLeader, YoungerCluster
+from shared.eventstore.log import NOTIFICATIONS
+from shared.eventstore.postgres import store_errors
+
+log = structlog.get_logger()
+
+BATCH = 1000
+BUSY_SECONDS = 0.005
+IDLE_SECONDS = 0.05
+_IDLE_AFTER = 200  # rounds without work
+# One transaction: a notification of its own would be another commit to wait for.
+_SEQUENCE = """
+WITH given AS MATERIALIZED (SELECT es.sequence(%s, %s) AS position), told AS MATERIALIZED (
+    SELECT pg_notify(%s, position::text) FROM given WHERE position > %s
+)
+SELECT position FROM given LEFT JOIN told ON true
+"""
+RECONNECT_SECONDS = 0.5
+REFUSED_SECONDS = 10.0  # until it is looked at again whether somebody has adopted the log
+ROLE = "regcred_relay"
+
+
+def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Event) -> None:
+    """Lead, or wait to lead, until `stop` is set. `on_positions(epoch, last position)` is called at the
+    beginning of each leadership and whenever positions were given.
+    """
+    while not stop.is_set():
+        try:
+            with leadership(database_url, role=ROLE, name="relay", stop=stop) as connection:
+                if connection is not None:
+                    _lead(connection, on_positions, stop)
+        except StaleLeader:
+            log.warning("relay_superseded")
+        except YoungerCluster as error:
+            log.error("relay_refuses", reason=str(error))  # noqa: TRY400 the reason says it all
+            stop.wait(REFUSED_SECONDS)
+        except Exception as error:
+            log.warning("relay_lost_database", error=type(error).__name__)
+        stop.wait(RECONNECT_SECONDS)
+
+
+def _lead(connection: psycopg.Connection[Any], on_positions: Callable[[int, int], None], stop: Event) -> None:
+    refuse_younger_cluster(connection)
+    epoch = int(_scalar(connection, "SELECT es.lead()"))
+    last = int(_scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
+    log.info("relay_leads", epoch=epoch, position=last)
+    on_positions(epoch, last)
+    idle = 0
+    while not stop.is_set():
+        started = perf_counter()
+        position = int(_scalar(connection, _SEQUENCE, epoch, BATCH, NOTIFICATIONS, last))
+        if position > last:
+            on_positions(epoch, position)
+            log_batch("sequencing", last + 1, position, started)
+            last, idle = position, 0
+            continue
+        idle += 1
+        stop.wait(BUSY_SECONDS if idle < _IDLE_AFTER else IDLE_SECONDS)
+
+
+def _scalar(connection: psycopg.Connection[Any], statement: str, *parameters: object) -> Any:
+    with store_errors():
+        row = connection.execute(statement, parameters).fetchone()
+    if row is None:
+        raise RuntimeError("the statement gives one row")
+    return row[0]

@@ -1,0 +1,58 @@
+"""What operators see of a batch on its way to the broker: a line, `relay_unconfirmed`, a span per event."""
+
+from time import perf_counter
+
+from shared.consumers.telling import log_batch
+from shared.messaging.cloudevents import PREFIX, OutgoingMessage
+from shared.messaging.topology import EVENTS
+from shared.observability.metrics import UNCONFIRMED
+from shared.observability.tracing import Span, start_span, tracing_is_on
+
+
+class ToldBatch:
+    """Call `publish` with each message before submitting it, and `end` when the batch is confirmed, or fails.
+    Several may be on their way at a time.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        self.last = last
+        self._first = first
+        self._started = perf_counter()
+        self._spans: list[Span] = []
+        UNCONFIRMED.inc(self._size)
+
+    def end(self, error: str | None = None) -> None:
+        """It is confirmed; or it failed with that, and is read and sent again."""
+        UNCONFIRMED.dec(self._size)
+        for span in self._spans:
+            span.end(error)
+        if error is None:
+            log_batch("publishing", self._first, self.last, self._started)
+
+    @property
+    def _size(self) -> int:
+        return self.last - self._first + 1
+
+    def publish(self, message: OutgoingMessage) -> OutgoingMessage:
+        """The same message, with a span if its command was traced."""
+        traceparent = message.headers.get(PREFIX + "traceparent") if tracing_is_on() else None
+        if traceparent is not None:
+            self._spans.append(_publish_span(message, traceparent))
+        return message
+
+
+def _publish_span(message: OutgoingMessage, traceparent: str) -> Span:
+    return start_span(
+        f"publish {EVENTS}",
+        "producer",
+        parent=traceparent,
+        attributes={
+            "messaging.system": "rabbitmq",
+            "messaging.operation.name": "publish",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": f"{EVENTS}:{message.routing_key}",
+            "messaging.rabbitmq.destination.routing_key": message.routing_key,
+            "messaging.message.id": message.message_id,
+            "messaging.message.body.size": len(message.body),
+        },
+    )

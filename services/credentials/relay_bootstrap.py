@@ -1,0 +1,70 @@
+"""Composition of the relay: positions, publishing and housekeeping."""
+
+import secrets
+from collections.abc import Callable
+from threading import Event, Thread
+
+from credentials.relay import housekeeping, sequencing
+from credentials.relay.housekeeping import Housekeeping
+from credentials.relay.publishing import Publishing
+from shared.consumers.consumer import follow
+from shared.consumers.wakeups import Notifications
+from shared.eventstore.postgres import open_pool
+from shared.observability.process import serve_own_metrics
+from shared.personal.opening import open_personal_keys
+from shared.runtime.clock import now
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.opening import open_secret_store
+
+ROLE = sequencing.ROLE
+CONNECTIONS = 4
+
+
+def run_relay(settings: Settings, stop: Event) -> None:
+    """Positions, publishing and housekeeping, until `stop` is set. Any number may run; one leads."""
+    url = settings.required_database_url()
+    serve_own_metrics(settings, role=ROLE)
+    keys = KeyFile.load(settings.key_file)
+    threads = []
+    announce: Callable[[int, int], None] = _ignore
+    if settings.broker_url:
+        publishing = Publishing(
+            url,
+            settings.broker_url,
+            role=ROLE,
+            jitter=secrets.SystemRandom().random,
+            stop=stop,
+            personal=open_personal_keys(keys),
+        )
+        announce = publishing.announce
+        threads.append(Thread(target=publishing.run, name="publishing"))
+    pool = open_pool(url, role=ROLE, size=CONNECTIONS)
+    secret_store = open_secret_store(settings, pool=pool, keys=keys)
+    wakeups = Notifications(url, role=ROLE)
+    keeper = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
+
+    def keep_house() -> None:
+        follow(
+            keeper,
+            database_url=url,
+            role=ROLE,
+            name=housekeeping.CONSUMER,
+            wakeups=wakeups,
+            stop=stop,
+        )
+        keeper.close()
+
+    threads.append(Thread(target=keep_house, name="housekeeping"))
+    for thread in threads:
+        thread.start()
+    sequencing.run(url, on_positions=announce, stop=stop)
+    for thread in threads:
+        thread.join()
+    wakeups.close()
+    secret_store.close()
+    pool.close()
+
+
+def _ignore(_epoch: int, _position: int) -> None:
+    """Without a broker nobody but the database is told of positions."""
