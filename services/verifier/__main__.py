@@ -1,0 +1,45 @@
+"""`python -m verifier`: follow the log and try the logins; with `api`, serve its HTTP part."""
+
+import os
+import sys
+
+from flask import Flask
+
+from shared.observability.process import observe
+from shared.runtime.lifecycle import stop_on_signals
+from shared.runtime.logs import configure_logs
+from shared.runtime.parent import follow_parent
+from shared.runtime.settings import Settings
+from shared.runtime.version import answer_version
+from shared.web.api_part import join
+from shared.web.server import serve
+from verifier.bootstrap import registry_api, run_verifier
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    configure_logs("verifier")
+    settings = Settings.from_environment(os.environ)
+    follow_parent()
+    observe("verifier")
+    run_verifier(settings, stop_on_signals())
+
+
+def main_api() -> None:
+    """Serve the HTTP part until SIGTERM or SIGINT."""
+    configure_logs("verifier-api")
+    settings = Settings.from_environment(os.environ)
+    follow_parent()
+
+    def app() -> Flask:
+        observe("verifier-api")
+        return join([registry_api(settings)])
+
+    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+
+
+if __name__ == "__main__":
+    answer_version(sys.argv[1:])
+    if sys.argv[1:] not in ([], ["api"]):
+        sys.exit("usage: python -m verifier [api]")
+    main_api() if sys.argv[1:] else main()

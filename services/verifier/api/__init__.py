@@ -1,0 +1,1 @@
+"""The verifier's HTTP part: logins tried before they are kept, registries looked into with those that are."""

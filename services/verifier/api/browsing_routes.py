@@ -1,0 +1,120 @@
+"""`GET …/credentials/{id}/repositories/…/tags` and `…/images`: what a credential lets one choose from.
+
+The secret is used at its own registry and does not leave it; this is no pull secret, so no event is written,
+and the line in the log is all that there is to tell of it.
+"""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import structlog
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from shared.auth.tokens import TokenScope
+from shared.input.image import read_image
+from shared.web.blueprint import Blueprint
+from shared.web.door import principal, requires
+from shared.web.responses import json_response
+from verifier.browsing import Browsing
+from verifier.slots import Slots
+
+log = structlog.get_logger()
+
+Arguments = dict[str, Any]
+
+MAX_LIMIT = 1000
+_NO_IMAGE: dict[str, Any] = {"digest": None, "media_type": None, "size": None, "platforms": []}
+_CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
+
+
+class TagArguments(Schema):
+    limit = fields.Integer(load_default=100, validate=validate.Range(1, MAX_LIMIT))
+    cursor = fields.String(load_default=None, validate=validate.Length(max=2048))
+
+
+class TagSchema(Schema):
+    name = fields.String()
+
+
+class TagsAnswer(Schema):
+    """Tags of a repository, in the registry's order; by name where it knows no pages."""
+
+    items = fields.List(fields.Nested(TagSchema))
+    next_cursor = fields.String(allow_none=True)
+
+
+class ImageArguments(Schema):
+    reference = fields.String(required=True, metadata={"example": "ghcr.io/acme/shop:1.4"})
+
+
+class PlatformSchema(Schema):
+    os = fields.String()
+    architecture = fields.String()
+    variant = fields.String(allow_none=True)
+    digest = fields.String()
+
+
+class ImageAnswer(Schema):
+    """An image as the registry has it now. Where `exists` is false, it may be hidden from this login."""
+
+    reference = fields.String(metadata={"description": "In its canonical spelling."})
+    exists = fields.Boolean()
+    digest = fields.String(allow_none=True)
+    media_type = fields.String(allow_none=True)
+    size = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Bytes that a pull loads; null for an index, whose platforms differ."},
+    )
+    platforms = fields.List(fields.Nested(PlatformSchema), metadata={"description": "Of an index."})
+
+
+def blueprint(browsing: Browsing, slots: Slots) -> Blueprint:
+    """What there is in a credential's registry."""
+    routes = Blueprint("registries", __name__, description="Look into a registry with a credential.")
+
+    @routes.route(f"{_CREDENTIAL}/repositories/<path:repository>/tags")
+    @routes.arguments(TagArguments, location="query")
+    @routes.response(200, TagsAnswer)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def list_tags(arguments: Arguments, account_id: str, credential_id: UUID, repository: str) -> Response:
+        """List the tags of a repository, as its registry answers them now."""
+        with slots.one(account_id):
+            page = browsing.tags(
+                account_id,
+                credential_id,
+                repository,
+                limit=arguments["limit"],
+                after=arguments["cursor"],
+            )
+        _tell("tags", account_id, credential_id)
+        return json_response({"items": [{"name": tag} for tag in page.tags], "next_cursor": page.next})
+
+    @routes.route(f"{_CREDENTIAL}/images")
+    @routes.arguments(ImageArguments, location="query")
+    @routes.response(200, ImageAnswer)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def show_image(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
+        """Look an image up: whether it is there, its digest, and the platforms that it is for.
+
+        Its manifest is loaded, which Docker Hub counts as a pull.
+        """
+        image = read_image(arguments["reference"], "/reference")
+        with slots.one(account_id):
+            found = browsing.image(account_id, credential_id, image)
+        _tell("image", account_id, credential_id)
+        shown = asdict(found) if found else _NO_IMAGE
+        return json_response({"reference": str(image), "exists": found is not None, **shown})
+
+    return routes
+
+
+def _tell(what: str, account_id: str, credential_id: UUID) -> None:
+    log.info(
+        "browsed",
+        what=what,
+        account_id=account_id,
+        credential_id=str(credential_id),
+        principal=principal().id,
+    )

@@ -1,0 +1,134 @@
+"""`POST …/verifications`: a login is tried before anybody keeps it. Nothing of it is stored."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+from flask import Response
+from marshmallow import Schema, fields
+
+from shared.auth.tokens import TokenScope
+from shared.contracts.verdicts import VerificationStatus, status_of
+from shared.input.image import read_image
+from shared.input.invalid import FieldProblem, InvalidInput
+from shared.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
+from shared.registries.catalogue import help_for, help_for_image
+from shared.registries.hosts import api_host
+from shared.web.blueprint import Blueprint
+from shared.web.credential_input import CREDENTIAL, PROBED_IMAGE, PROVIDER, CredentialInput
+from shared.web.door import requires
+from shared.web.responses import json_response
+from shared.web.schemas import RestrictionsSchema, ScopeSchema, VerificationSchema
+from verifier.registry.login import Probe, Verdict
+from verifier.registry.verdict import Probed
+from verifier.scheduling.turns import Turns, User
+from verifier.slots import Slots
+from verifier.verifier import VERIFIED, LogIn
+
+log = structlog.get_logger()
+
+Body = dict[str, Any]
+_AS_FOR_ADD = {"description": "As for a credential that is added; it is not looked at here."}
+
+
+class TrialInput(Schema):
+    """A login as for a credential that is added: what such a body holds besides may stay in it."""
+
+    provider = fields.String(required=True, metadata=PROVIDER)
+    registry_url = fields.String(load_default=None, allow_none=True)
+    location = fields.String(load_default=None, allow_none=True)
+    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
+    image = fields.String(load_default=None, allow_none=True, metadata=PROBED_IMAGE)
+    name = fields.String(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
+    description = fields.String(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
+    repository_prefixes = fields.List(fields.String(), load_default=list, metadata=_AS_FOR_ADD)
+    restrictions = fields.Nested(RestrictionsSchema, load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
+    expires_at = fields.AwareDateTime(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
+
+
+def blueprint(
+    log_in: LogIn,
+    slots: Slots,
+    turns: Turns,
+    *,
+    http_allowed: HttpAllowed,
+    now: Callable[[], datetime],
+    monotonic: Callable[[], float],
+) -> Blueprint:
+    """The trial of a login."""
+    routes = Blueprint("trials", __name__, description="Try a login before it is kept.")
+
+    @routes.route("/v1/accounts/<account_id>/verifications", methods=["POST"])
+    @routes.arguments(TrialInput)
+    @routes.response(200, VerificationSchema)
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def try_login(body: Body, account_id: str) -> Response:
+        """Try a login, once, and keep nothing of it.
+
+        The answer is a verification without an id. It is 200 also where the login is not good; after that
+        the next one of the same user waits, longer each time (429 `login_held_back`).
+        """
+        secret, probe = _read(body, http_allowed)
+        registry = secret.registry
+        user = User(registry_host=registry.host, username=secret.login.username, account_id=account_id)
+        with slots.one(account_id), turns.trial(user) as turn:
+            started = monotonic()
+            verdict = log_in(
+                registry_host=registry.host,
+                api_host=api_host(registry.host),
+                login=secret.login,
+                provider=registry.provider,
+                probe=probe,
+            )
+            turn.ended(verdict.code or VERIFIED, verdict.retry_after)
+            duration_ms = round((monotonic() - started) * 1000)
+        log.info(
+            "tried",
+            account_id=account_id,
+            registry_host=registry.host,
+            code=verdict.code or "verified",
+            ms=duration_ms,
+        )
+        return json_response(_item(verdict, registry.provider, now(), duration_ms))
+
+    return routes
+
+
+def _read(body: Body, http_allowed: HttpAllowed) -> tuple[NewSecret, Probe | None]:
+    target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
+    secret = read_new_secret(target, body["credential"], http_allowed=http_allowed)
+    if not body["image"]:
+        return secret, None
+    image = read_image(body["image"])
+    if image.registry_host != secret.registry.host:
+        detail = f"the login is for {secret.registry.host}, the image is not there"
+        raise InvalidInput((FieldProblem("/image", "host_mismatch", detail),))
+    return secret, Probe(image=image, push=body["scope"]["push"])
+
+
+def _item(verdict: Verdict, provider: str, checked_at: datetime, duration_ms: int) -> Body:
+    return {
+        "id": None,
+        "status": VerificationStatus.VERIFIED if verdict.code is None else status_of(verdict.code),
+        "code": verdict.code,
+        "detail": verdict.detail,
+        "help": help_for(provider, verdict.code) if verdict.code else None,
+        "trigger": "requested",
+        "secret_version": None,
+        "checked_at": checked_at,
+        "duration_ms": duration_ms,
+        "probe": _probe(verdict.probed, provider),
+    }
+
+
+def _probe(probed: Probed | None, provider: str) -> Body | None:
+    if probed is None:
+        return None
+    return {
+        "image": str(probed.image),
+        "code": probed.code,
+        "detail": probed.detail,
+        "help": help_for_image(provider, probed.code),
+    }

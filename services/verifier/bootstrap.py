@@ -1,0 +1,150 @@
+"""Composition of the verifier: its HTTP part, and what follows the log."""
+
+from functools import partial
+from threading import Event, Thread
+from time import monotonic, sleep
+
+from shared.auth.opening import open_authentication, open_tokens
+from shared.consumers.concurrency import ConcurrentFollower
+from shared.consumers.consumer import follow
+from shared.consumers.opening import open_wakeups
+from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from shared.observability.process import open_exposition, serve_own_metrics
+from shared.personal.opening import open_personal_keys
+from shared.runtime.clock import now
+from shared.runtime.ids import new_id
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.opening import open_secret_store
+from shared.web.api_part import ApiPart, database_check
+from verifier.api import browsing_routes, refusals, trials
+from verifier.browsing import Browsing
+from verifier.logins import open_logins
+from verifier.registry.browser import Browser
+from verifier.scheduling.gate import Gate, Lanes
+from verifier.scheduling.notices import Notices
+from verifier.scheduling.scheduler import Scheduler
+from verifier.scheduling.table import ScheduleTable
+from verifier.scheduling.timely import TYPES, Timely
+from verifier.scheduling.turns import Turns
+from verifier.slots import Slots
+from verifier.verifier import Verifier
+
+ROLE = "regcred_verifier"
+API_CONNECTIONS = 6
+API_SLOTS = 8  # of the HTTP server's threads: one that waits for a registry answers nobody else
+API_SLOTS_PER_ACCOUNT = 4
+API_RETRY_SECONDS = 2
+CONSUMER = "verifier"
+SCHEDULE_CONNECTIONS = 8  # its logins need one for a moment each
+
+
+def registry_api(settings: Settings) -> ApiPart:
+    """Trials of logins, and browsing. It writes no event; with the logins of the log it shares who is held
+    back after a refusal.
+    """
+    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
+    keys = KeyFile.load(settings.key_file)
+    secrets = open_secret_store(settings, pool=pool, keys=keys)
+    slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
+    logins = open_logins(settings, now=now)
+    table = ScheduleTable(pool)
+    turns = Turns(
+        table=table,
+        gate=_gate(settings),
+        lanes=Lanes(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
+        now=now,
+        monotonic=monotonic,
+        sleep=sleep,
+    )
+    browsing = Browsing(
+        streams=PostgresVerificationStore(pool, open_personal_keys(keys)).load,
+        secrets=secrets,
+        minter=logins.minter,
+        browser=Browser(policy=logins.policy, deadline_seconds=logins.deadline_seconds, tls=logins.tls),
+        turns=turns,
+        last_outcome=table.last_outcome,
+    )
+
+    def close() -> None:
+        secrets.close()
+        pool.close()
+
+    return ApiPart(
+        blueprints=(
+            trials.blueprint(
+                logins, slots, turns, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
+            ),
+            browsing_routes.blueprint(browsing, slots),
+        ),
+        authenticate=open_authentication(settings, open_tokens(pool, keys)),
+        checks={"database": database_check(pool), "secret_store": secrets.check},
+        install=refusals.install,
+        close=close,
+        expose=open_exposition(settings, role=ROLE),
+    )
+
+
+def run_verifier(settings: Settings, stop: Event) -> None:
+    """Verify until `stop` is set. Any number may run; one leads."""
+    url = settings.required_database_url()
+    serve_own_metrics(settings, role=ROLE)
+    at_once = settings.consumers.verifier_concurrency
+    pool = open_pool(url, role=ROLE, size=at_once + SCHEDULE_CONNECTIONS)
+    keys = KeyFile.load(settings.key_file)
+    secrets = open_secret_store(settings, pool=pool, keys=keys)
+    personal = open_personal_keys(keys)
+    store = PostgresVerificationStore(pool, personal)
+    gate = _gate(settings)
+    verifier = Verifier(
+        store,
+        secrets,
+        open_logins(settings, now=now, hurried=lambda host: gate.alone_for(host) > 0),
+        streams=store.load,
+        now=now,
+        monotonic=monotonic,
+        new_id=new_id,
+    )
+    logins, table = settings.logins, ScheduleTable(pool)
+    timely = Timely(
+        verifier=verifier,
+        table=table,
+        gate=gate,
+        streams=store.load,
+        interval=logins.reverify_interval,
+        now=now,
+        new_id=new_id,
+    )
+    notices = Notices(store, table, store.load, now=now, new_id=new_id)
+    scheduler = Scheduler(timely, table, gate, notices, concurrency=logins.reverify_concurrency, now=now)
+    schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
+    schedule.start()
+    wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")
+    follower = ConcurrentFollower(
+        partial(timely.handle, lanes=Lanes(at_once)),
+        name=CONSUMER,
+        types=TYPES,
+        concurrency=at_once,
+        tiers=settings.consumers.retry_tiers,
+        stop=stop,
+        personal=personal,
+    )
+    follow(
+        follower,
+        database_url=url,
+        role=ROLE,
+        name=CONSUMER,
+        wakeups=wakeups,
+        stop=stop,
+        personal=personal,
+    )
+    follower.close()
+    schedule.join()
+    wakeups.close()
+    secrets.close()
+    pool.close()
+
+
+def _gate(settings: Settings) -> Gate:
+    logins = settings.logins
+    return Gate(per_host=logins.per_host, per_account=logins.per_account, monotonic=monotonic)

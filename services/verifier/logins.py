@@ -1,0 +1,73 @@
+"""A login as it is tried here: made first, where keys of a cloud are kept."""
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.dialing.addresses import NetworkPolicy
+from shared.dialing.trust import trusted
+from shared.minting.errors import NotMinted
+from shared.minting.minter import Minter, Now
+from shared.minting.opening import open_minter
+from shared.runtime.settings import Settings
+from shared.secretstore.cloud_keys import StoredLogin
+from verifier.registry.login import Probe, Verdict, log_in
+
+LOGIN_SECONDS = 15.0
+HURRIED_SECONDS = 5.0
+
+
+def _never(_host: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logins:
+    """`verifier.registry.login.log_in` under the operator's policy. A login is made anew for each call: one
+    that was made earlier would not show that its keys are refused meanwhile.
+
+    `hurried` tells of a registry's host whether a login there has `HURRIED_SECONDS` at most: it has just let
+    another one wait in vain.
+    """
+
+    minter: Minter
+    policy: NetworkPolicy
+    deadline_seconds: float
+    tls: ssl.SSLContext
+    hurried: Callable[[str], bool] = _never
+
+    def __call__(
+        self,
+        *,
+        registry_host: str,
+        api_host: str,
+        login: StoredLogin,
+        provider: str,
+        probe: Probe | None = None,
+    ) -> Verdict:
+        """Log in once. Every failure is a verdict."""
+        try:
+            made = self.minter.fresh(login, registry_host=registry_host)
+        except NotMinted as failure:
+            return Verdict(code=failure.code, detail=failure.detail, retry_after=failure.retry_after)
+        return log_in(
+            registry_host=registry_host,
+            api_host=api_host,
+            login=made.login,
+            provider=provider,
+            policy=self.policy,
+            deadline_seconds=HURRIED_SECONDS if self.hurried(registry_host) else self.deadline_seconds,
+            tls=self.tls,
+            probe=probe,
+        )
+
+
+def open_logins(settings: Settings, *, now: Now, hurried: Callable[[str], bool] = _never) -> Logins:
+    """Logins as this environment has them."""
+    return Logins(
+        minter=open_minter(settings, now=now),
+        policy=NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http),
+        deadline_seconds=LOGIN_SECONDS,
+        tls=trusted(settings.verifier_ca_file),
+        hurried=hurried,
+    )

@@ -1,0 +1,120 @@
+"""Whenever a secret is added or rotated, or somebody asks: verify. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialSecretRotated,
+    Details,
+    Registry,
+    Scope,
+    VerificationRequested,
+)
+from shared.contracts.verification_events import Trigger
+from shared.events.envelope import RecordedEvent
+from shared.registries.image_reference import ImageReference
+
+TRIGGERS = frozenset({"credential.added", "credential.secret_rotated", "verification.requested"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """One login to be tried, and a good one on `image`, if there is one; `push`: it is declared for pushing.
+
+    Its id is that of the event which asks for it: one event, one outcome.
+    """
+
+    id: UUID
+    account_id: str
+    credential_id: UUID
+    registry: Registry
+    secret_version: int
+    trigger: Trigger
+    image: ImageReference | None = None
+    push: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A credential as it is: where and as whom its newest secret logs in, what it is declared to be for, and
+    when it ends, as its owner says.
+    """
+
+    registry: Registry
+    username: str
+    secret_version: int
+    scope: Scope
+    repository_prefixes: tuple[str, ...]
+    expires_at: datetime | None
+
+
+def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> Verification | None:
+    """The verification that an event asks for, given the whole stream of its credential.
+
+    `None` where it asks for none, the credential is gone, or its secret has been replaced since: the event
+    that replaced it asks for its own.
+    """
+    image = None
+    match event.payload:
+        case CredentialAdded(credential_id=credential_id, secret=secret):
+            trigger: Trigger = "added"
+            version = secret.version
+        case CredentialSecretRotated(credential_id=credential_id, secret=secret):
+            trigger, version = "rotated", secret.version
+        case VerificationRequested(credential_id=credential_id, secret_version=version, trigger=asked):
+            trigger = asked
+            image = _image(event.payload)
+        case _:
+            return None
+    held = as_it_is(history)
+    if held is None or held.secret_version != version:
+        return None
+    return Verification(
+        id=event.event_id,
+        account_id=event.metadata.account_id,
+        credential_id=credential_id,
+        registry=held.registry,
+        secret_version=version,
+        trigger=trigger,
+        image=image if image and image.registry_host == held.registry.host else None,
+        push=held.scope.push,
+    )
+
+
+def as_it_is(history: Sequence[RecordedEvent]) -> Held | None:
+    """The credential of this stream; `None` where it was removed, or never was."""
+    registry: Registry | None = None
+    username, secret_version = "", 0
+    details: Details | None = None
+    expires_at: datetime | None = None
+    for event in history:
+        match event.payload:
+            case CredentialRemoved():
+                return None
+            case CredentialAdded(registry=registry, username=username, secret=secret, details=details):
+                secret_version, expires_at = secret.version, details.expires_at
+            case CredentialSecretRotated(registry=registry, username=username, secret=secret):
+                secret_version, expires_at = secret.version, event.payload.expires_at
+            case CredentialDetailsChanged(details=details):
+                expires_at = details.expires_at
+            case _:
+                continue
+    if registry is None or details is None:
+        return None
+    return Held(
+        registry=registry,
+        username=username,
+        secret_version=secret_version,
+        scope=details.scope,
+        repository_prefixes=details.repository_prefixes,
+        expires_at=expires_at,
+    )
+
+
+def _image(requested: VerificationRequested) -> ImageReference | None:
+    return None if requested.image is None else ImageReference.parse(requested.image)

@@ -1,0 +1,1 @@
+"""The login at a registry: addresses, dialling, HTTP, challenges, realms, verdicts."""

@@ -1,0 +1,61 @@
+"""When a credential is tried again, and how long its login is left alone after a refusal. Pure."""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from shared.contracts.verdicts import VerificationCode
+from verifier.verifier import VERIFIED
+
+# The registry did not say whether the login is good.
+UNANSWERED = frozenset({VerificationCode.UNREACHABLE.value, VerificationCode.RATE_LIMITED.value})
+# It said no to this secret, and is not asked again by itself: registries lock out who goes on.
+REFUSED = frozenset({VerificationCode.BAD_CREDENTIAL.value, VerificationCode.EXPIRED.value})
+
+FIRST_RETRY = timedelta(minutes=5)
+FIRST_HOLD, LONGEST_HOLD = timedelta(seconds=1), timedelta(hours=1)
+FIRST_RATE_HOLD, LONGEST_RATE_HOLD = timedelta(minutes=1), timedelta(hours=24)
+_MAX_DOUBLINGS = 12
+_JITTER = 0.2
+
+
+def next_login(
+    outcome: str,
+    failures: int,
+    *,
+    now: datetime,
+    interval: timedelta,
+    credential_id: UUID,
+    retry_after: int | None = None,
+) -> datetime | None:
+    """When a credential is due again whose login ended with `outcome` (`verified` for a good one), the
+    `failures`-th time in a row that nothing was said. `None`: not by itself.
+    """
+    if outcome in REFUSED:
+        return None
+    spread = 1 + _JITTER * (_fraction(credential_id) - 0.5)
+    if outcome in UNANSWERED:
+        wait = FIRST_RETRY * (1 << min(max(failures - 1, 0), _MAX_DOUBLINGS))
+        return now + max(min(wait, interval) * spread, timedelta(seconds=retry_after or 0))
+    return now + interval * spread
+
+
+def hold_after(outcome: str, times: int, retry_after: int | None) -> timedelta | None:
+    """How long nobody logs in there as that user, after the `times`-th refusal in a row; `None`: no hold."""
+    doublings = min(times - 1, _MAX_DOUBLINGS)
+    if outcome in REFUSED:
+        return min(FIRST_HOLD * (1 << doublings), LONGEST_HOLD)
+    if outcome == VerificationCode.RATE_LIMITED.value:
+        asked = timedelta(seconds=retry_after or 0)
+        return min(max(FIRST_RATE_HOLD * (1 << doublings), asked), LONGEST_RATE_HOLD)
+    return None
+
+
+def clears_hold(outcome: str) -> bool:
+    """Whether a login that ended so shows that the user is welcome again."""
+    return outcome == VERIFIED
+
+
+def _fraction(credential_id: UUID) -> float:
+    """Of each credential its own, from 0 to 1: what came at once is spread, and always the same way."""
+    return int.from_bytes(sha256(credential_id.bytes).digest()[:4]) / 2**32
