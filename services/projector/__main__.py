@@ -1,0 +1,53 @@
+"""`python -m projector [api]`: the loop that keeps the read models, or the query API.
+
+Each part imports only what it is made of: they are images of their own, without what the other one needs.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from shared.observability.process import observe
+from shared.runtime.lifecycle import stop_on_signals
+from shared.runtime.logs import configure_logs
+from shared.runtime.parent import follow_parent
+from shared.runtime.settings import Settings
+from shared.runtime.version import answer_version
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def main() -> None:
+    """Keep the read models until SIGTERM or SIGINT."""
+    from projector.projecting import run_projector  # noqa: PLC0415 see above
+
+    configure_logs("projector")
+    settings = Settings.from_environment(os.environ)
+    follow_parent()
+    observe("projector")
+    run_projector(settings, stop_on_signals())
+
+
+def main_api() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    from projector.bootstrap import query_api  # noqa: PLC0415 see above
+    from shared.web.api_part import join  # noqa: PLC0415
+    from shared.web.server import serve  # noqa: PLC0415
+
+    configure_logs("projector-api")
+    settings = Settings.from_environment(os.environ)
+    follow_parent()
+
+    def app() -> "Flask":
+        observe("projector-api")
+        return join([query_api(settings)])
+
+    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+
+
+if __name__ == "__main__":
+    answer_version(sys.argv[1:])
+    if sys.argv[1:] not in ([], ["api"]):
+        sys.exit("usage: python -m projector [api]")
+    main_api() if sys.argv[1:] else main()

@@ -1,0 +1,111 @@
+"""The routes of the audit trail: pages, files, and what comes in."""
+
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+
+from projector import audit_trail
+from projector.api import export, views
+from projector.api.following import Following
+from projector.api.reading import found, reading
+from projector.api.recording import Recording, asked_by_this_request
+from projector.api.schemas import AuditArguments, AuditPage, OrderedPageArguments
+from projector.api.sealed_part import HEADER, refuse_if_all, sealed_part
+from projector.audit_reads import GivenOut
+from projector.audit_trail import AuditFilter
+from projector.horizon import Sealed
+from projector.selecting import Page
+from shared.auth.tokens import TokenScope
+from shared.contracts.audit_events import Form
+from shared.eventstore.postgres import KeyOf, Pool
+from shared.registries.image_reference import one_spelling
+from shared.web.blueprint import Blueprint
+from shared.web.door import requires
+from shared.web.problems import FieldError, invalid
+from shared.web.responses import json_response
+
+Arguments = dict[str, Any]
+_ACCOUNT = "/v1/accounts/<account_id>"
+_JSON = "application/json"
+
+
+def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
+    """Every route of the audit trail on this pool; that it is read is sealed with the account's key."""
+    routes = Blueprint("audit", __name__, description="What has happened, and who did it.")
+    following = Following(pool, monotonic=monotonic, sleep=sleep)
+
+    def answer_page(account_id: str, wanted: AuditFilter, paging: Arguments) -> Response:
+        continues = paging["cursor"] is not None or wanted.after is not None
+        recording = Recording(
+            pool, key_of, asked_by_this_request(account_id, wanted, "page", continues=continues), GivenOut()
+        )
+        with reading(pool) as connection:
+            page = found(lambda: audit_trail.audit_events(connection, account_id, wanted, **paging))
+            sealed = sealed_part(connection, wanted)
+            if not page.rows and paging["cursor"] is None:
+                refuse_if_all(connection, account_id, wanted, sealed)
+        return recording.of(_answer(page, sealed, recording))
+
+    @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/events")
+    @routes.arguments(OrderedPageArguments, location="query")
+    @routes.response(200, AuditPage)
+    @requires(TokenScope.AUDIT_READ)
+    def list_credential_events(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
+        """List what happened to a credential, the newest first; also after it was removed."""
+        return answer_page(account_id, AuditFilter(credential_id=credential_id), arguments)
+
+    @routes.route(f"{_ACCOUNT}/audit-events")
+    @routes.arguments(AuditArguments, location="query")
+    @routes.response(200, AuditPage)
+    @requires(TokenScope.AUDIT_READ)
+    def list_audit_events(arguments: Arguments, account_id: str) -> Response:
+        """List what happened in an account, the newest first.
+
+        As `application/x-ndjson` or `text/csv` it is a file of all there is, without pages. With `follow` it
+        goes on as NDJSON: what stands behind `after`, or comes from now on; an empty line says that nothing
+        did. Reading is recorded itself, as `audit.read`.
+
+        What was sealed is told as `sealed` (of a file: in the header `Regcred-Audit-Sealed`), and answered
+        with 410 where nothing else was asked for.
+        """
+        paging = {name: arguments.pop(name) for name in ("limit", "cursor", "order")}
+        follow, seconds = arguments.pop("follow"), arguments.pop("follow_seconds")
+        image = arguments["image"]
+        wanted = AuditFilter(**{**arguments, "image": image and one_spelling(image)})
+        form = request.accept_mimetypes.best_match([_JSON, export.NDJSON, export.CSV], default=_JSON)
+        if follow and form != export.NDJSON:
+            detail = "the trail is followed as application/x-ndjson: send that as Accept"
+            raise invalid([FieldError("/follow", "not_ndjson", detail)])
+        if form == _JSON:
+            return answer_page(account_id, wanted, paging)
+        continues = follow and wanted.after is not None
+        told: Form = "follow" if follow else "ndjson" if form == export.NDJSON else "csv"
+        asked = asked_by_this_request(account_id, wanted, told, continues=continues)
+        recording = Recording(pool, key_of, asked, GivenOut())
+        with reading(pool) as connection:  # what the caller waits for is there
+            sealed = sealed_part(connection, wanted) if wanted.after is not None or not follow else None
+            refuse_if_all(connection, account_id, wanted, sealed)
+        if follow:
+            response = following.stream(recording, account_id, wanted, seconds=seconds)
+        else:
+            response = export.stream(
+                recording, account_id, wanted, form, order=paging["order"], sealed=sealed
+            )
+        if sealed is not None:
+            response.headers[HEADER] = sealed.as_header()
+        return response
+
+    return routes
+
+
+def _answer(page: Page, sealed: Sealed | None, recording: Recording) -> Response:
+    return json_response(
+        {
+            "items": [views.audit_event(recording.noted(row)) for row in page.rows],
+            "next_cursor": page.next_cursor,
+            "previous_cursor": page.previous_cursor,
+            "sealed": sealed.as_document() if sealed else None,
+        }
+    )

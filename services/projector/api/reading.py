@@ -1,0 +1,39 @@
+"""How a query route reads: behind the position that the caller waits for, and a page at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any
+
+from flask import Response, request
+
+from projector.generations import has_event
+from projector.selecting import Connection, InvalidCursor, Page, Row
+from shared.eventstore.postgres import Pool, store_errors
+from shared.web.problems import Problem
+from shared.web.responses import json_response
+from shared.web.waiting import wait_for
+
+
+@contextmanager
+def reading(pool: Pool) -> Iterator[Connection]:
+    """A connection on which what `Regcred-Wait-For` names can be seen."""
+    with store_errors(), pool.connection() as connection:
+        token = request.headers.get("Regcred-Wait-For")
+        if token:
+            wait_for(token, connection, has_event=has_event, monotonic=monotonic, sleep=sleep)
+        yield connection
+
+
+def found(query: Callable[[], Page]) -> Page:
+    """What the query gives; a cursor that it cannot read is the caller's fault."""
+    try:
+        return query()
+    except InvalidCursor:
+        raise Problem(400, "invalid_cursor", "the cursor is not one of an earlier page") from None
+
+
+def page_of(query: Callable[[], Page], view: Callable[[Row], dict[str, Any]]) -> Response:
+    """A page as it is answered."""
+    page = found(query)
+    return json_response({"items": [view(row) for row in page.rows], "next_cursor": page.next_cursor})

@@ -1,0 +1,39 @@
+"""Composition of the query API. The loop that keeps the read models is in `projecting`: an image each."""
+
+from flask import Flask
+
+from projector.api import audit_routes, routes, system_routes
+from shared.auth.opening import open_authentication, open_tokens
+from shared.eventstore.postgres import keys_of, open_pool
+from shared.observability.process import open_exposition
+from shared.personal.opening import open_personal_keys
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile
+from shared.web.api_part import ApiPart, database_check
+
+QUERY_ROLE = "regcred_query"
+API_CONNECTIONS = 16
+
+
+def query_api(settings: Settings) -> ApiPart:
+    """The query API; it reads, as a role that cannot write."""
+    pool = open_pool(settings.required_database_url(), role=QUERY_ROLE, size=API_CONNECTIONS)
+    keys = KeyFile.load(settings.key_file)
+    tokens = open_tokens(pool, keys)
+    key_of = keys_of(pool, open_personal_keys(keys))
+    return ApiPart(
+        blueprints=(
+            routes.blueprint(pool),
+            audit_routes.blueprint(pool, key_of),
+            system_routes.blueprint(pool),
+        ),
+        authenticate=open_authentication(settings, tokens),
+        checks={"read_models": database_check(pool)},
+        install=_nothing,
+        close=pool.close,
+        expose=open_exposition(settings, role=QUERY_ROLE),
+    )
+
+
+def _nothing(_app: Flask) -> None:
+    """Queries refuse nothing that the web package does not know."""

@@ -1,0 +1,33 @@
+"""Composition of the loop that keeps the read models."""
+
+from threading import Event
+
+from projector.read_model import CONSUMER, ReadModels
+from shared.consumers.consumer import follow
+from shared.consumers.opening import open_wakeups
+from shared.observability.process import serve_own_metrics
+from shared.personal.opening import open_personal_keys
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile
+
+ROLE = "regcred_projector"
+
+
+def run_projector(settings: Settings, stop: Event) -> None:
+    """Keep the read models until `stop` is set. Any number may run; one leads."""
+    url = settings.required_database_url()
+    serve_own_metrics(settings, role=ROLE)
+    wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
+    personal = open_personal_keys(KeyFile.load(settings.key_file))
+    models = ReadModels(personal)
+    follow(
+        models,
+        database_url=url,
+        role=ROLE,
+        name=CONSUMER,
+        wakeups=wakeups,
+        stop=stop,
+        checkpoint=models.checkpoint,
+        personal=personal,
+    )
+    wakeups.close()

@@ -1,0 +1,1 @@
+"""Pure: which changes of a read model an event means."""

@@ -1,0 +1,122 @@
+"""The list and detail of credentials: one row each, as the newest events have made it."""
+
+from projector.projections.changes import Change, Delete, Insert, Update
+from shared.contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Details,
+    Registry,
+    Restrictions,
+    VerificationRequested,
+)
+from shared.contracts.expiry_events import ExpiryDiscovered
+from shared.contracts.verdicts import VerificationStatus
+from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
+from shared.events.envelope import RecordedEvent
+
+_PENDING: dict[str, object] = {
+    "verification_status": VerificationStatus.PENDING,
+    "verification_code": None,
+    "verification_detail": None,
+    "verification_checked_at": None,
+}
+
+
+def project(recorded: RecordedEvent) -> list[Change]:
+    """The changes of `rm.credentials` that an event means."""
+    event = recorded.payload
+    stamp: dict[str, object] = {"version": recorded.version, "updated_at": recorded.metadata.occurred_at}
+    match event:
+        case CredentialAdded():
+            return [
+                Insert(
+                    "credentials",
+                    {
+                        "credential_id": event.credential_id,
+                        "account_id": recorded.metadata.account_id,
+                        **_registry(event.registry),
+                        "username": event.username,
+                        "secret_version": event.secret.version,
+                        **_details(event.details),
+                        **_restrictions(event.restrictions),
+                        **_PENDING,
+                        **stamp,
+                        "created_at": recorded.metadata.occurred_at,
+                    },
+                )
+            ]
+        case CredentialDetailsChanged():
+            values = {**_details(event.details), **stamp}
+            if event.details.expires_at == event.previous.expires_at:
+                del values["expires_at"]  # what the secret itself says stays, where its owner says nothing
+        case CredentialRestrictionsChanged():
+            values = {**_restrictions(event.restrictions), **stamp}
+        case CredentialSecretRotated():
+            values = {
+                **_registry(event.registry),
+                "username": event.username,
+                "secret_version": event.secret.version,
+                "expires_at": event.expires_at,
+                **_PENDING,  # what was known is known of the old secret
+                **stamp,
+            }
+        case VerificationRequested():
+            values = {"version": recorded.version}  # nothing about the credential itself has changed
+        case CredentialRemoved():
+            return [Delete("credentials", event.credential_id)]
+        case VerificationSucceeded() | VerificationFailed():
+            return [_outcome(event)]
+        case ExpiryDiscovered():
+            return [
+                Update(
+                    "credentials",
+                    event.credential_id,
+                    {"expires_at": event.expires_at},
+                    where={"secret_version": event.secret_version, "expires_at": None},
+                )
+            ]
+        case _:
+            return []
+    return [Update("credentials", event.credential_id, values)]
+
+
+def _outcome(event: VerificationSucceeded | VerificationFailed) -> Change:
+    status, code = verdict_of(event)
+    return Update(
+        "credentials",
+        event.credential_id,
+        {
+            "verification_status": status,
+            "verification_code": code,
+            "verification_detail": event.detail,
+            "verification_checked_at": event.checked_at,
+        },
+        # An outcome about an older secret says nothing about the one that is kept now.
+        where={"secret_version": event.secret_version},
+    )
+
+
+def _registry(registry: Registry) -> dict[str, object]:
+    return {
+        "provider": registry.provider,
+        "registry_host": registry.host,
+        "location": registry.location,
+    }
+
+
+def _details(details: Details) -> dict[str, object]:
+    return {
+        "name": details.name,
+        "description": details.description,
+        "pull": details.scope.pull,
+        "push": details.scope.push,
+        "repository_prefixes": list(details.repository_prefixes),
+        "expires_at": details.expires_at,
+    }
+
+
+def _restrictions(restrictions: Restrictions) -> dict[str, object]:
+    return {"restricted": restrictions.restricted, "projects": list(restrictions.projects)}
