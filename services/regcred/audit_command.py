@@ -1,0 +1,67 @@
+"""`regcred audit proof` and `regcred audit verify`: one account's events, for an auditor to check anywhere.
+
+Exit code 0: proved; 1: broken; 2: that could not be found out. What does the work is imported by the
+commands, so that the client starts without it.
+"""
+
+from pathlib import Path
+
+import click
+
+from regcred.log_command import KEY_FILE
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_KEY_FILE = click.option(
+    "--key-file",
+    type=_FILE,
+    envvar=KEY_FILE,
+    help="Private key; REGCRED_LOG_KEY_FILE, else log-key.pem in REGCRED_HOME.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+
+
+@click.command("proof")
+@click.option(
+    "--account", envvar="REGCRED_ACCOUNT", show_envvar=True, metavar="ID", required=True, help="The account."
+)
+@click.option("--output", type=_FILE, required=True, metavar="FILE", help="Where the proof goes.")
+@_KEY_FILE
+@_JSON
+@click.pass_context
+def proof(
+    context: click.Context, *, account: str, output: Path, key_file: Path | None, as_json: bool
+) -> None:
+    """Prove to an auditor what has happened in an account.
+
+    Verifies the whole log on the way, and signs all events of the account up to its end. Runs where the
+    database is.
+    """
+    from regcred import audit_proving  # noqa: PLC0415 see above
+
+    report = audit_proving.prove(account, output, key_file)
+    click.echo(report.as_json() if as_json else report.as_text())
+    context.exit(0 if report.intact else 1)
+
+
+@click.command("verify")
+@click.argument("file", type=_FILE)
+@click.option("--public-key", type=_FILE, help="Key of the signer; else the key file's, with .pub.")
+@click.option("--earlier", type=_FILE, metavar="FILE", help="An earlier proof, of which this has to go on.")
+@_KEY_FILE
+@_JSON
+@click.pass_context
+def verify(
+    context: click.Context,
+    *,
+    file: Path,
+    public_key: Path | None,
+    earlier: Path | None,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Check a proof of an account; no database is needed."""
+    from regcred import audit_proving  # noqa: PLC0415 see above
+
+    report = audit_proving.check(file, public_key, key_file, earlier)
+    click.echo(report.as_json() if as_json else report.as_text())
+    context.exit(0 if report.intact else 1)

@@ -1,0 +1,70 @@
+"""`regcred credentials add`."""
+
+from typing import Any
+
+import click
+
+from regcred.client.examples import examples
+from regcred.client.login_input import login_of, login_options
+from regcred.client.moments import moment_option
+from regcred.client.outcome import settle, wait_option
+from regcred.client.session import Session, of_account
+
+
+@click.command(
+    "add",
+    epilog=examples(
+        "regcred credentials add team-ghcr --provider github --username octo",
+        "regcred credentials add team-gar --provider gar --location europe-west3 \\",
+        "    --keyfile reader.json --project shop",
+        "regcred credentials add team-ecr --provider ecr --access-key-id AKIA… \\",
+        "    --registry 123456789012.dkr.ecr.eu-west-1.amazonaws.com   # asks for the secret access key",
+        "regcred credentials add team-acr --provider acr --registry acme.azurecr.io \\",
+        "    --tenant acme.onmicrosoft.com --client-id 11111111-… --password-file client-secret",
+        "vault-tool print | regcred credentials add own --provider custom \\",
+        "    --registry registry.example.com:5000 --username ci --password-stdin",
+    ),
+)
+@click.argument("name")
+@login_options
+@click.option(
+    "--prefix",
+    "prefixes",
+    multiple=True,
+    metavar="PREFIX",
+    help="Only repositories that begin so; repeat it.",
+)
+@click.option(
+    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeat it."
+)
+@click.option("--restricted", is_flag=True, help="Nobody but the named projects; without any: nobody.")
+@moment_option("--expires", "expires_at", ago=False, text="When the secret ends: 90d, or RFC 3339.")
+@click.option("--description", default="", metavar="TEXT", help="For people.")
+@wait_option(600)
+@of_account
+def add(
+    session: Session,
+    /,
+    *,
+    name: str,
+    prefixes: tuple[str, ...],
+    projects: tuple[str, ...],
+    restricted: bool,
+    expires_at: str | None,
+    description: str,
+    wait: int,
+    **login: Any,
+) -> None:
+    """Keep a credential, and verify it by a login.
+
+    The secret is asked for on a terminal, else it comes from a file or stdin; it is never an argument.
+    """
+    body = {
+        "name": name,
+        "description": description,
+        **login_of(login),
+        "repository_prefixes": list(prefixes),
+        "restrictions": {"restricted": restricted or bool(projects), "projects": list(projects)},
+        "expires_at": expires_at,
+    }
+    settle(session, session.api.post(session.path("credentials"), body), "saved", wait=wait)

@@ -1,0 +1,158 @@
+"""`regcred audit`."""
+
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from regcred.client.audit_following import NDJSON, follow
+from regcred.client.completing import audit_actions, credential_names
+from regcred.client.default_group import DefaultGroup
+from regcred.client.errors import AnswerLost
+from regcred.client.examples import examples
+from regcred.client.files import replacing
+from regcred.client.lookup import credential_id_of
+from regcred.client.moments import moment_option
+from regcred.client.output import notice, print_json, print_table
+from regcred.client.presentation import actor, happened, moment
+from regcred.client.session import Session, of_account
+
+_HEADERS = ("TIME", "ACTION", "OUTCOME", "CREDENTIAL", "REGISTRY", "PROJECT", "ACTOR", "WHAT")
+_CSV = "text/csv"
+_DEFAULT_LIMIT = 50
+_OUTPUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group("audit", cls=DefaultGroup)
+def audit() -> None:
+    """Show who did what, and how it ended; and prove it.
+
+    Without a command of these it lists: `regcred audit --since 24h`. `regcred audit list --help` has the
+    filters.
+    """
+
+
+@audit.command(
+    "list",
+    epilog=examples(
+        "regcred audit --since 24h --outcome failure",
+        "regcred audit --credential team-ghcr --json",
+        "regcred audit --since 2026-01-01T00:00:00Z --csv --output audit.csv",
+        "regcred audit --follow --outcome denied",
+    ),
+)
+@moment_option("--since", "since", ago=True, text="From then on: 24h (ago), or RFC 3339.")
+@moment_option("--until", "until", ago=True, text="Before then: 1h (ago), or RFC 3339.")
+@click.option(
+    "--action",
+    metavar="TYPE",
+    shell_complete=audit_actions,
+    help="Such as credential.added or verification.failed.",
+)
+@click.option("--outcome", type=click.Choice(["success", "denied", "failure"]), help="How it ended.")
+@click.option("--actor", metavar="ID", help="Who did it.")
+@click.option(
+    "--credential",
+    metavar="ID_OR_NAME",
+    shell_complete=credential_names,
+    help="To which; a removed one by its id.",
+)
+@click.option("--project", "project_id", metavar="ID", help="For which project.")
+@click.option("--registry", "registry_host", metavar="HOST", help="Of which registry.")
+@click.option("--image", metavar="IMAGE", help="For which image.")
+@click.option("--request-id", metavar="ID", help="By which request.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many; {_DEFAULT_LIMIT} without it."
+)
+@click.option("--ndjson", is_flag=True, help="All of it, one JSON object in a line.")
+@click.option("--csv", is_flag=True, help="All of it, for spreadsheets.")
+@click.option("--output", type=_OUTPUT, metavar="FILE", help="Where --ndjson or --csv goes; else stdout.")
+@click.option("--oldest-first", is_flag=True, help="In the order in which it happened.")
+@click.option("--follow", "following", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
+@of_account
+def list_events(
+    session: Session,
+    /,
+    *,
+    credential: str | None,
+    limit: int | None,
+    ndjson: bool,
+    csv: bool,
+    output: Path | None,
+    oldest_first: bool,
+    following: bool,
+    **wanted: Any,
+) -> None:
+    """Show who did what, and how it ended.
+
+    One event of the log in a line, the newest first. `--csv` and `--ndjson` hold more of each than the table.
+    """
+    if [session.as_json, ndjson, csv].count(True) > 1:
+        raise click.UsageError("--json, --ndjson and --csv exclude one another")
+    exported = ndjson or csv
+    if output and not exported:
+        raise click.UsageError("--output goes with --ndjson or --csv")
+    if following and (csv or output or limit or oldest_first):
+        raise click.UsageError("--follow goes with filters, --json and --ndjson, and with nothing else")
+    if limit and exported:
+        raise click.UsageError("an export is of everything: narrow it by --since and --until, not by --limit")
+    if credential is not None:
+        wanted["credential_id"] = credential_id_of(session, credential)
+    if following:
+        follow(session, wanted, raw=ndjson or session.as_json)
+        return
+    if oldest_first:
+        wanted["order"] = "asc"
+    if exported:
+        _export(session, wanted, NDJSON if ndjson else _CSV, output)
+    else:
+        _show(session, wanted, limit or _DEFAULT_LIMIT)
+
+
+def _show(session: Session, wanted: dict[str, Any], limit: int) -> None:
+    found = session.api.listing(session.path("audit-events"), wanted, limit=limit)
+    if session.as_json:
+        print_json(found)
+    elif found["items"]:
+        print_table(_HEADERS, map(_row, found["items"]))
+        if found["next_cursor"]:
+            notice(f"there are more than {limit}: --limit, or --ndjson for all")
+    else:
+        notice("there is nothing of that")
+    sealed = found.get("sealed")
+    if sealed and not session.as_json:
+        names = ", ".join(sealed["segments"])
+        notice(f"up to position {sealed['up_to']} it is sealed, see `regcred audit segments`: {names}")
+
+
+def _row(event: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        moment(event["time"]),
+        event["action"],
+        event["outcome"],
+        event["credential_name"],
+        event["registry_host"],
+        event["project_id"],
+        actor(event),
+        happened(event),
+    )
+
+
+def _export(session: Session, wanted: dict[str, Any], form: str, output: Path | None) -> None:
+    """Line by line, so that the length of the trail does not matter."""
+    if output is None:
+        try:
+            _copy(session, wanted, form, sys.stdout.buffer)
+        except AnswerLost as error:
+            raise AnswerLost(f"{error}; what was printed is not the whole") from None
+        sys.stdout.buffer.flush()
+        return
+    with replacing(output) as file:
+        _copy(session, wanted, form, file)
+    notice(f"written to {output}")
+
+
+def _copy(session: Session, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
+    with session.api.lines(session.path("audit-events"), wanted, accept=form) as lines:
+        file.writelines(lines)

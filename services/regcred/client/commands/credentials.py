@@ -1,0 +1,49 @@
+"""`regcred credentials`."""
+
+import click
+
+from regcred.client.commands.add import add
+from regcred.client.commands.edit import edit
+from regcred.client.commands.history import history
+from regcred.client.commands.listing import list_credentials
+from regcred.client.commands.remove import remove
+from regcred.client.commands.restrict import restrict
+from regcred.client.commands.rotate import rotate
+from regcred.client.commands.show import show_credential
+from regcred.client.commands.summary import summary
+from regcred.client.commands.try_login import try_login
+from regcred.client.commands.usages import usages
+from regcred.client.commands.verify import verify
+
+
+class InOrder(click.Group):
+    """Lists its commands in the order of a credential's life, not of the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click calls it so
+        return list(self.commands)
+
+
+@click.group("credentials", cls=InOrder)
+def credentials() -> None:
+    """Add, look at, change and remove credentials.
+
+    A credential is named by its name or its id. Exit codes: 0 done, 1 refused by regcred or not reached,
+    2 wrong usage, 3 the registry refused the credential or could not be asked, 4 no verdict within --wait.
+    """
+
+
+for command in (
+    try_login,
+    add,
+    list_credentials,
+    summary,
+    show_credential,
+    edit,
+    rotate,
+    restrict,
+    verify,
+    remove,
+    usages,
+    history,
+):
+    credentials.add_command(command)

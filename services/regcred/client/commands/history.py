@@ -1,0 +1,61 @@
+"""`regcred credentials history`."""
+
+import click
+
+from regcred.client.completing import credential_names
+from regcred.client.lookup import credential_id_of
+from regcred.client.output import notice, print_json, print_table
+from regcred.client.presentation import actor, happened, moment, verdict
+from regcred.client.session import Session, of_account
+
+_EVENTS = ("TIME", "ACTION", "OUTCOME", "ACTOR", "WHAT")
+_VERIFICATIONS = ("CHECKED", "VERIFICATION", "TRIGGER", "SECRET", "MS", "MEANING")
+
+
+@click.command("history")
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@click.option("--verifications", is_flag=True, help="The logins that were tried, and nothing else.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="At most so many."
+)
+@of_account
+def history(session: Session, /, *, credential: str, verifications: bool, limit: int) -> None:
+    """Show what happened to a credential.
+
+    The newest comes first. A removed credential still has its events: name it by its id
+    (`regcred audit --action credential.removed`).
+    """
+    what = "verifications" if verifications else "events"
+    path = session.path("credentials", credential_id_of(session, credential), what)
+    found = session.api.listing(path, {}, limit=limit)
+    if session.as_json:
+        print_json(found)
+        return
+    if not found["items"]:
+        notice(f"there are no {what}")
+        return
+    if verifications:
+        print_table(
+            _VERIFICATIONS,
+            (
+                (
+                    moment(item["checked_at"]),
+                    verdict(item),
+                    item["trigger"],
+                    item["secret_version"],
+                    item["duration_ms"],
+                    item["detail"],
+                )
+                for item in found["items"]
+            ),
+        )
+    else:
+        print_table(
+            _EVENTS,
+            (
+                (moment(item["time"]), item["action"], item["outcome"], actor(item), happened(item))
+                for item in found["items"]
+            ),
+        )
+    if found["next_cursor"]:
+        notice(f"there are more than {limit}: --limit")

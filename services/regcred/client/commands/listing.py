@@ -1,0 +1,55 @@
+"""`regcred credentials list`."""
+
+import click
+
+from regcred.client.completing import provider_ids
+from regcred.client.examples import examples
+from regcred.client.output import notice, print_json, print_table
+from regcred.client.presentation import CREDENTIAL_HEADERS, credential_row
+from regcred.client.session import Session, of_account
+
+_STATUS = click.Choice(["pending", "verified", "failed", "unverifiable", "unreachable"])
+
+
+@click.command(
+    "list",
+    epilog=examples(
+        "regcred credentials list --status failed", "regcred credentials list --project shop --json"
+    ),
+)
+@click.option("--provider", metavar="ID", shell_complete=provider_ids, help="Of this provider.")
+@click.option("--status", type=_STATUS, help="Whose verification stands so.")
+@click.option("--project", metavar="ID", help="That this project may use.")
+@click.option("--registry", metavar="HOST", help="Of this registry.")
+@click.option("--name", metavar="TEXT", help="With this in the name, in any case.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many; all without it.")
+@of_account
+def list_credentials(
+    session: Session,
+    /,
+    *,
+    provider: str | None,
+    status: str | None,
+    project: str | None,
+    registry: str | None,
+    name: str | None,
+    limit: int | None,
+) -> None:
+    """List the account's credentials."""
+    wanted = {
+        "provider": provider,
+        "status": status,
+        "project": project,
+        "registry_host": registry,
+        "name": name,
+    }
+    found = session.api.listing(session.path("credentials"), wanted, limit=limit)
+    if session.as_json:
+        print_json(found)
+    elif found["items"]:
+        print_table(CREDENTIAL_HEADERS, map(credential_row, found["items"]))
+        if found["next_cursor"]:
+            notice(f"there are more than {limit}")
+    else:
+        filtered = any(value is not None for value in wanted.values())
+        notice(f"account {session.account} has no {'such ' if filtered else ''}credentials")

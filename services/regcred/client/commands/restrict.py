@@ -1,0 +1,53 @@
+"""`regcred credentials restrict`."""
+
+import click
+
+from regcred.client.completing import credential_names
+from regcred.client.examples import examples
+from regcred.client.lookup import find, read_back
+from regcred.client.output import notice, print_json, shown
+from regcred.client.presentation import projects as may_use
+from regcred.client.session import Session, of_account
+from regcred.client.usage import show_impact
+
+
+@click.command(
+    "restrict",
+    epilog=examples(
+        "regcred credentials restrict team-ghcr --project shop --project blog",
+        "regcred credentials restrict team-ghcr --nobody --dry-run",
+    ),
+)
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@click.option(
+    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeat it."
+)
+@click.option("--nobody", is_flag=True, help="No project may use it.")
+@click.option("--everyone", is_flag=True, help="Every project of the account may use it.")
+@click.option("--dry-run", is_flag=True, help="Show who would lose it, and change nothing.")
+@of_account
+def restrict(
+    session: Session,
+    /,
+    *,
+    credential: str,
+    projects: tuple[str, ...],
+    nobody: bool,
+    everyone: bool,
+    dry_run: bool,
+) -> None:
+    """Say which projects may use a credential. The list replaces the one before."""
+    if [bool(projects), nobody, everyone].count(True) != 1:
+        raise click.UsageError("name one of: --project (once or more), --nobody, --everyone")
+    found = find(session, credential)
+    path = session.path("credentials", found.body["id"], "restrictions")
+    body = {"restricted": not everyone, "projects": list(projects)}
+    if dry_run:
+        impact = session.api.change("PUT", path, found.etag, body, {"dry_run": "true"})
+        show_impact(session, found.body["name"], impact)
+        return
+    after = read_back(session, session.api.change("PUT", path, found.etag, body))
+    if session.as_json:
+        print_json(after)
+    else:
+        notice(f"{after['name']} may be used by: {shown(may_use(after['restrictions']))}")

@@ -1,0 +1,24 @@
+"""`regcred credentials show`."""
+
+import click
+
+from regcred.client.completing import credential_names
+from regcred.client.lookup import find
+from regcred.client.outcome import show
+from regcred.client.output import print_json
+from regcred.client.session import Session, of_account
+
+
+@click.command("show")
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@of_account
+def show_credential(session: Session, /, *, credential: str) -> None:
+    """Show a credential, and what to do about it.
+
+    With it stands how its verification ended. Its secret is never shown.
+    """
+    found = find(session, credential).body
+    if session.as_json:
+        print_json(found)
+    else:
+        show(session, found)

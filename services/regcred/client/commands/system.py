@@ -1,0 +1,71 @@
+"""`regcred system`."""
+
+import click
+
+from regcred.client.examples import examples
+from regcred.client.output import notice, print_fields, print_json, print_table
+from regcred.client.presentation import moment
+from regcred.client.session import Session, of_no_account
+
+_CONSUMERS = ("CONSUMER", "POSITION", "BEHIND", "SECONDS", "TO BE TRIED AGAIN", "DEAD LETTERS")
+_LETTERS = ("CONSUMER", "POSITION", "TYPE", "ACCOUNT", "SINCE", "ATTEMPTS", "REASON")
+
+
+@click.command(
+    "system",
+    epilog=examples(
+        "regcred system", "regcred system --json | jq '[.consumers[].lag_events] | max'", title="Examples:"
+    ),
+)
+@of_no_account
+def system(session: Session, /) -> None:
+    """Show how far each consumer of the log is, and what none could handle.
+
+    It asks the server, with a token of the scope admin. `regcred doctor` looks on the server itself, and
+    `regcred deadletters` acts there.
+    """
+    found = session.api.get("/v1/system").body
+    if session.as_json:
+        print_json(found)
+        return
+    log = found["log"]
+    print_fields(
+        [
+            ("version", found["version"]),
+            ("log", log["position"]),
+            ("published", "no broker" if log["published_position"] is None else log["published_position"]),
+        ]
+    )
+    click.echo()
+    print_table(
+        _CONSUMERS,
+        [
+            (
+                one["name"],
+                one["position"],
+                one["lag_events"],
+                round(one["lag_seconds"], 1),
+                one["retries"],
+                one["dead_letters"],
+            )
+            for one in found["consumers"]
+        ],
+    )
+    if found["dead_letters"]:
+        click.echo()
+        print_table(
+            _LETTERS,
+            [
+                (
+                    one["consumer"],
+                    one["position"],
+                    one["type"],
+                    one["account_id"],
+                    moment(one["since"]),
+                    one["attempts"],
+                    one["reason"],
+                )
+                for one in found["dead_letters"]
+            ],
+        )
+        notice("what waits is tried again by `regcred deadletters redrive`, on the server")

@@ -1,0 +1,39 @@
+"""`regcred credentials test`."""
+
+from typing import Any
+
+import click
+
+from regcred.client.examples import examples
+from regcred.client.login_input import login_of, login_options
+from regcred.client.outcome import leave
+from regcred.client.output import print_fields, print_json
+from regcred.client.presentation import verification_fields
+from regcred.client.session import Session, of_account
+
+
+@click.command(
+    "test",
+    epilog=examples(
+        "regcred credentials test --provider github --username octo",
+        "regcred credentials test --provider github --username octo --image ghcr.io/acme/shop:1.4",
+        "regcred credentials test --provider gar --location europe-west3 --keyfile reader.json",
+    ),
+)
+@login_options
+@click.option("--image", metavar="REF", help="Try a good login on this image too; nothing is pulled.")
+@of_account
+def try_login(session: Session, /, *, image: str | None, **login: Any) -> None:
+    """Try a login once, and keep nothing of it.
+
+    The secret is asked for on a terminal, else it comes from a file or stdin; it is never an argument. Exit
+    code 3: the registry refused it, or the image of --image, or could not be asked.
+    """
+    body = {**login_of(login), "image": image}
+    # Sent once: to repeat it after a lost answer would be a second login, and some registries count them.
+    verification = session.api.post_once(session.path("verifications"), body).body
+    if session.as_json:
+        print_json(verification)
+    else:
+        print_fields(list(verification_fields(verification, verification["help"])))
+    leave(verification["status"], waited=1, probe=verification["probe"])

@@ -1,0 +1,39 @@
+"""`regcred credentials usages`."""
+
+import click
+
+from regcred.client.completing import credential_names
+from regcred.client.lookup import credential_id_of
+from regcred.client.output import notice, print_json, print_table
+from regcred.client.presentation import moment
+from regcred.client.session import Session, of_account
+from regcred.client.usage import user_row
+
+_HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "IMAGES")
+
+
+@click.command("usages")
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="At most so many."
+)
+@of_account
+def usages(session: Session, /, *, credential: str, limit: int) -> None:
+    """Show which workloads were given a credential's secret.
+
+    The last one comes first. SECRET is the version that it was given last.
+    """
+    path = session.path("credentials", credential_id_of(session, credential), "usages")
+    found = session.api.listing(path, {}, limit=limit)
+    if session.as_json:
+        print_json(found)
+        return
+    if not found["items"]:
+        notice("nobody has used it")
+        return
+    print_table(
+        _HEADERS,
+        ((*user_row(usage), moment(usage["first_used_at"]), usage["images"]) for usage in found["items"]),
+    )
+    if found["next_cursor"]:
+        notice(f"there are more than {limit}: --limit")

@@ -1,0 +1,112 @@
+"""What the API answers, in the words of the command line."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from regcred.client.api import Json
+
+CREDENTIAL_HEADERS = ("NAME", "REGISTRY", "PROVIDER", "USER", "VERIFICATION", "PROJECTS", "EXPIRES", "ID")
+_FRACTION = re.compile(r"\.\d+")
+
+
+def credential_row(credential: Json) -> tuple[object, ...]:
+    return (
+        credential["name"],
+        credential["registry_host"],
+        credential["provider"],
+        credential["username"],
+        verdict(credential["verification"]),
+        projects(credential["restrictions"]),
+        moment(credential["expires_at"]),
+        credential["id"],
+    )
+
+
+def credential_fields(credential: Json) -> list[tuple[str, object]]:
+    """Everything but its verification."""
+    provider = credential["provider"]
+    where = f"{provider}, {credential['location']}" if credential["location"] else provider
+    scope = [name for name in ("pull", "push") if credential["scope"][name]]
+    return [
+        ("id", credential["id"]),
+        ("name", credential["name"]),
+        ("registry", f"{credential['registry_host']} ({where})"),
+        ("user name", credential["username"]),
+        ("secret version", credential["secret_version"]),
+        ("for", scope),
+        ("projects", projects(credential["restrictions"])),
+        ("repositories", credential["repository_prefixes"] or "all"),
+        ("description", credential["description"]),
+        ("expires", moment(credential["expires_at"])),
+        ("created", moment(credential["created_at"])),
+        ("changed", moment(credential["updated_at"])),
+    ]
+
+
+def verification_fields(state: Json, advice: object) -> Iterator[tuple[str, object]]:
+    """How a verification ended, what that means, and what to do about it."""
+    yield "verification", verdict(state)
+    if state["checked_at"]:
+        yield "checked", moment(state["checked_at"])
+    if state["detail"]:
+        yield "meaning", state["detail"]
+    if advice:
+        yield "what to do", advice
+    if probe := state.get("probe"):
+        yield "on the image", f"{probe['image']}: {probe['code'] or probe['detail']}"
+        if probe["help"]:
+            yield "what to do", probe["help"]
+
+
+def verdict(state: Json) -> str:
+    """`verified`, `failed: bad_credential`."""
+    status, code = str(state["status"]), state["code"]
+    return f"{status}: {code}" if code and code != status else status
+
+
+def projects(restrictions: Json) -> object:
+    if not restrictions["restricted"]:
+        return "all"
+    return restrictions["projects"] or "nobody"
+
+
+def moment(text: str | None) -> str | None:
+    """To the second: enough for people, and still RFC 3339."""
+    return _FRACTION.sub("", text) if text else None
+
+
+def actor(event: Json) -> str:
+    """Who did it; a service may have done it for somebody."""
+    name = event["actor"]["name"] or event["actor"]["id"]
+    return f"{name} for {event['on_behalf_of']}" if event["on_behalf_of"] else str(name)
+
+
+def happened(event: Json) -> str:
+    """The part of an audit event that the other columns do not tell: the reason, or what changed."""
+    before, after = event["before"], event["after"]
+    if isinstance(before, dict) and isinstance(after, dict):
+        old, new = dict(_leaves(before)), dict(_leaves(after))
+        changed = (name for name in {**old, **new} if old.get(name) != new.get(name))
+        return "; ".join(f"{name}: {_brief(old.get(name))} → {_brief(new.get(name))}" for name in changed)
+    if event.get("action") == "audit.sealed" and isinstance(after, dict):
+        return f"{after['events']} events into {after['segment']}"
+    detail = after.get("detail") if isinstance(after, dict) else None
+    return ": ".join(str(part) for part in (event["reason"], detail) if part)
+
+
+def _leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves(inner, f"{path}{name}.")
+        else:
+            yield path + name, inner
+
+
+def _brief(value: object) -> str:
+    if value is None or value in ("", []):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(text.split())

@@ -1,0 +1,84 @@
+"""A problem document as lines for the terminal.
+
+    regcred: invalid_request: the request has invalid values
+      --registry: only docker.io, or leave it out
+      request id: 6f0c…
+
+Where an error's pointer leads to an option of the command, that option is named.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from regcred.client.errors import ApiProblem
+from regcred.client.output import shown
+
+# JSON pointers of requests, and the parameter of the command line that fills each.
+_PARAMETERS = tuple(
+    (re.compile(pattern), parameter)
+    for pattern, parameter in (
+        (r"/registry_url|/registry_host", "registry"),
+        (r"/credential/username", "username"),
+        (r"/credential/keyfile(/.*)?", "keyfile"),
+        (r"/credential/docker_config(/.*)?", "docker_config"),
+        (r"/scope(/pull)?", "pull"),
+        (r"/scope/push", "push"),
+        (r"/repository_prefixes(/\d+)?", "prefixes"),
+        (r"(/restrictions)?/projects(/\d+)?", "projects"),
+        (r"(/restrictions)?/restricted", "restricted"),
+        (r"/scopes(/\d+)?", "scopes"),
+        (r"/accounts(/\d+)?", "accounts"),
+        (r"/project_id", "project"),
+        (r"/credential_id", "credential"),
+        (r"/([a-z_]+)", r"\1"),
+    )
+)
+
+# What has no single parameter: the secret may come from a file, stdin or a prompt.
+_OTHERWISE = {"": "request", "/credential": "the secret", "/credential/password": "the password"}
+
+_HINTS = {
+    "stale_version": "somebody changed it since it was read; nothing was done. Look at it again, then repeat",
+    "unauthenticated": "the token is not, or no longer, in force; REGCRED_TOKEN_FILE names the file of one",
+    "account_forbidden": "this token is for other accounts (--account)",
+    "credential_in_use": "rotate it instead, or remove it with --force --reason '…'",
+}
+
+
+def problem_lines(problem: ApiProblem, parameters: Collection[tuple[str, str]]) -> Iterator[str]:
+    """What to print. `parameters` are name and label of those that the command has."""
+    yield f"regcred: {shown(problem.code)}: {shown(problem.detail)}"
+    labels = dict(parameters)
+    for error in _objects(problem.document.get("errors")):
+        pointer = str(error.get("pointer") or "")
+        yield f"  {shown(_label(pointer, labels))}: {shown(error.get('detail') or error.get('code'))}"
+    for user in _objects(problem.document.get("users")):
+        yield f"  in use by {shown(_user(user))}"
+    hint = _HINTS.get(problem.code)
+    if hint:
+        yield f"  {hint}"
+    if problem.status == 503 and problem.document.get("retry_after"):  # noqa: PLR2004 Service Unavailable
+        yield f"  try again in {shown(problem.document['retry_after'])} s"
+    if problem.document.get("request_id"):
+        yield f"  request id: {shown(problem.document['request_id'])}"
+
+
+def _label(pointer: str, labels: dict[str, str]) -> str:
+    for pattern, parameter in _PARAMETERS:
+        match = pattern.fullmatch(pointer)
+        if match:
+            label = labels.get(match.expand(parameter))
+            if label:
+                return label
+    return _OTHERWISE.get(pointer, pointer)
+
+
+def _user(user: dict[str, Any]) -> str:
+    workload = user.get("workload")
+    what = f"{workload.get('kind')} {workload.get('name')}" if isinstance(workload, dict) else "something"
+    return f"{what} in project {user.get('project_id')}"
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

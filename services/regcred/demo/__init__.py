@@ -1,0 +1,1 @@
+"""`regcred demo`: an installation with something in it to look at. It speaks the REST API alone."""

@@ -1,0 +1,44 @@
+"""`regcred doctor`. What does the work is imported by the command, so that the client starts without it."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from regcred.client.examples import examples
+from regcred.client.output import aligned, print_json, shown
+from regcred.client.session import FAILED
+
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
+
+
+@click.command("doctor", epilog=examples("regcred doctor", "regcred doctor --json | jq '.items[].remedy'"))
+@click.option(
+    "--vault-token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A token of an administrator's, to see how the mount is set up too: no service may.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+def doctor(*, vault_token_file: Path | None, as_json: bool) -> None:
+    """Find what is wrong with an installation, and how to mend it.
+
+    Run it with the environment of `regcred up` or of a service: it looks at what that names, whether it runs
+    or not, and changes nothing. Exit code 1: something failed.
+    """
+    from regcred.doctor.examination import examine, quietly  # noqa: PLC0415 see above
+
+    findings = quietly(lambda: list(examine(os.environ, vault_token_file)))
+    counts = {word: sum(each.result == word for each in findings) for word in _STYLES}
+    if as_json:
+        print_json({"healthy": not counts["failed"], "items": [asdict(each) for each in findings]})
+    else:
+        rows = [(each.result, each.check, shown(each.sentence)) for each in findings]
+        for finding, line in zip(findings, aligned(rows), strict=True):
+            click.echo(click.style(finding.result, fg=_STYLES[finding.result]) + line[len(finding.result) :])
+            if finding.remedy:
+                click.echo(f"         → {shown(finding.remedy)}")
+        click.echo(", ".join(f"{number} {word}" for word, number in counts.items()))
+    if counts["failed"]:
+        raise click.exceptions.Exit(FAILED)

@@ -1,0 +1,1 @@
+"""`regcred-kubelet-credential-provider`: the image credential provider that the kubelet starts."""

@@ -1,0 +1,102 @@
+"""For whom a plugin asks, and where: the environment, else a file.
+
+The file is for where Docker or the kubelet starts the plugin without an environment of ours. It is TOML; a
+name in it is that of a variable, without `REGCRED_` and in lower case:
+
+    address = "https://regcred.example.com"
+    token_file = "node.token"                # beside this file, or a whole path
+    account = "acme"
+    project = "shop"
+    workload = "deployment/storefront"       # else the machine: host/<its name>
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from regcred.client.errors import ConfigurationError
+from regcred.client.settings import DEFAULT_ADDRESS, TOKEN_FILE, Connection, connection
+
+CONFIG_FILE = "REGCRED_HELPER_CONFIG"
+_NAMES = ("address", "token_file", "account", "project", "workload", "allow_http")
+_YES = {"1", "true", "yes", "on"}
+_MAX_FILE = 64 * 1024  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The project and workload that pull, and how regcred is reached for them."""
+
+    connection: Connection
+    account: str
+    project: str
+    workload_kind: str
+    workload_name: str
+
+
+def caller(environment: Mapping[str, str], *, hostname: str, config: Path | None = None) -> Caller:
+    """Read the environment over the file `config`, which is `REGCRED_HELPER_CONFIG` or the user's own.
+
+    Raises:
+        ConfigurationError: what is needed is not there, or is wrong.
+    """
+    file = config or _named_file(environment)
+    settings = {**(_read(file) if file else {}), **{k: v for k, v in environment.items() if v}}
+    kind, slash, name = settings.get("REGCRED_WORKLOAD", f"host/{hostname}").partition("/")
+    if not (kind and slash and name):
+        raise ConfigurationError("REGCRED_WORKLOAD must look like deployment/storefront")
+    return Caller(
+        connection=connection(
+            settings.get("REGCRED_ADDRESS", DEFAULT_ADDRESS),
+            settings,
+            allow_http=settings.get("REGCRED_ALLOW_HTTP", "").lower() in _YES,
+        ),
+        account=_needed(settings, "REGCRED_ACCOUNT", file),
+        project=_needed(settings, "REGCRED_PROJECT", file),
+        workload_kind=kind,
+        workload_name=name,
+    )
+
+
+def _named_file(environment: Mapping[str, str]) -> Path | None:
+    """The file that the environment names; else the user's, if there is one."""
+    if named := environment.get(CONFIG_FILE):
+        return Path(named)
+    if base := environment.get("XDG_CONFIG_HOME"):
+        own = Path(base, "regcred", "helper.toml")
+    elif home := environment.get("HOME"):
+        own = Path(home, ".config", "regcred", "helper.toml")
+    else:
+        return None
+    return own if own.exists() else None
+
+
+def _read(file: Path) -> dict[str, str]:
+    """The file as the variables that it stands for. Messages quote nothing of it."""
+    try:
+        with file.open("rb") as opened:
+            values = tomllib.loads(opened.read(_MAX_FILE).decode())
+    except OSError as error:
+        raise ConfigurationError(f"{file}: {error.strerror}") from None
+    except ValueError:
+        raise ConfigurationError(f"{file} is not TOML") from None
+    settings = {}
+    for name, value in values.items():
+        if name not in _NAMES:
+            raise ConfigurationError(f"{file} has an entry that is none of {', '.join(_NAMES)}")
+        if not isinstance(value, bool if name == "allow_http" else str):
+            raise ConfigurationError(f"{file}: {name} is not of its type")
+        settings[f"REGCRED_{name.upper()}"] = str(value)
+    if TOKEN_FILE in settings:
+        settings[TOKEN_FILE] = str(file.parent / Path(settings[TOKEN_FILE]).expanduser())
+    return settings
+
+
+def _needed(settings: Mapping[str, str], name: str, file: Path | None) -> str:
+    value = settings.get(name)
+    if not value:
+        entry = name.removeprefix("REGCRED_").lower()
+        where = f"{entry} in {file}" if file else f"a file that {CONFIG_FILE} names, with {entry} in it"
+        raise ConfigurationError(f"no {entry}: set {name}, or {where}")
+    return value

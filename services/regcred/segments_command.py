@@ -1,0 +1,188 @@
+"""`regcred audit seal` and `regcred audit segments`: old rows out of the read models, and back into sight.
+
+Exit code 0: done, or whole; 1: a segment is broken; 2: that could not be found out. What does the work is
+imported by the commands, so that the client starts without it.
+"""
+
+import getpass
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from regcred.client.examples import examples
+from regcred.client.moments import moment_option
+from regcred.log_command import KEY_FILE
+from shared.runtime.clock import now
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_SIZE = 1_000_000
+_KEY_FILE = click.option(
+    "--key-file",
+    type=_FILE,
+    envvar=KEY_FILE,
+    help="Private key; REGCRED_LOG_KEY_FILE, else log-key.pem in REGCRED_HOME.",
+)
+_PUBLIC_KEY = click.option(
+    "--public-key", type=_FILE, help="Key of the signer; else the key file's, with .pub."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+
+
+@click.command(
+    "seal",
+    epilog=examples(
+        "regcred audit seal --older-than 400 --into /srv/audit",
+        "regcred audit seal --until 2026-01-01T00:00:00Z --into /srv/audit",
+    ),
+)
+@moment_option("--until", "until", ago=True, text="What happened before then: RFC 3339.")
+@click.option("--older-than", "days", type=click.IntRange(1), metavar="DAYS", help="What is older than that.")
+@click.option("--into", "root", type=_FOLDER, required=True, metavar="DIR", help="Where the segments go.")
+@click.option("--by", metavar="NAME", help="Who does it, as the trail will tell; the login without it.")
+@click.option(
+    "--size", type=click.IntRange(1), default=_SIZE, show_default=True, help="At most so many positions each."
+)
+@_KEY_FILE
+@_JSON
+@click.pass_context
+def seal(
+    context: click.Context,
+    *,
+    until: str | None,
+    days: int | None,
+    root: Path,
+    by: str | None,
+    size: int,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Move old rows of the audit trail into signed files.
+
+    The rows leave the read models once the files are proved; the log keeps everything. An interrupted run is
+    taken up by the next one. Runs where the database is, as its owner.
+    """
+    from regcred import audit_sealing  # noqa: PLC0415 see above
+    from regcred.client.output import print_json  # noqa: PLC0415
+
+    moment = now()
+    if (until is None) == (days is None):
+        raise click.UsageError("say either --until or --older-than", context)
+    before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
+    if before > moment:
+        raise click.UsageError("--until lies in the future: everything would be sealed", context)
+    order = audit_sealing.Order(until=before, root=root, size=size, by=by or _login())
+    done = audit_sealing.seal(order, key_file)
+    if as_json:
+        print_json(done.as_document())
+    else:
+        click.echo(done.as_text())
+
+
+@click.group("segments")
+def segments() -> None:
+    """Prove and read what was sealed.
+
+    No database is needed. DIR is the folder that `regcred audit seal --into` was given, or one segment in it.
+    """
+
+
+@segments.command("list")
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@_PUBLIC_KEY
+@_KEY_FILE
+@_JSON
+def list_command(*, folder: Path, public_key: Path | None, key_file: Path | None, as_json: bool) -> None:
+    """List the segments that lie in DIR."""
+    from regcred import audit_segments  # noqa: PLC0415 see above
+    from regcred.client.output import print_json, print_table  # noqa: PLC0415
+
+    found = audit_segments.listed(folder, public_key, key_file)
+    if as_json:
+        print_json({"items": [segment.as_document() for segment in found]})
+    else:
+        print_table(audit_segments.HEADERS, [segment.as_row() for segment in found])
+
+
+@segments.command("verify")
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@click.option("--erased", multiple=True, metavar="ACCOUNT", help="Its files may be gone; may be repeated.")
+@click.option("--with-log", is_flag=True, help="Also against the log, where the database is.")
+@_PUBLIC_KEY
+@_KEY_FILE
+@_JSON
+@click.pass_context
+def verify_command(
+    context: click.Context,
+    *,
+    folder: Path,
+    erased: tuple[str, ...],
+    with_log: bool,
+    public_key: Path | None,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Prove that segments are what was sealed, byte for byte, and none is missing between two."""
+    from regcred import audit_segments  # noqa: PLC0415 see above
+
+    report = audit_segments.verify(folder, public_key, key_file, erased=frozenset(erased), with_log=with_log)
+    click.echo(report.as_json() if as_json else report.as_text())
+    context.exit(0 if report.intact else 1)
+
+
+@segments.command(
+    "show",
+    epilog=examples(
+        "regcred audit segments show /srv/audit --account acme --since 2026-01-01T00:00:00Z",
+        "regcred audit segments show /srv/audit --account acme --outcome denied --csv",
+    ),
+)
+@click.argument("folder", type=_FOLDER, metavar="DIR")
+@click.option(
+    "--account", envvar="REGCRED_ACCOUNT", show_envvar=True, metavar="ID", required=True, help="The account."
+)
+@moment_option("--since", "since", ago=True, text="From then on: 90d (ago), or RFC 3339.")
+@moment_option("--until", "until", ago=True, text="Before then: 90d (ago), or RFC 3339.")
+@click.option("--after", type=click.IntRange(0), metavar="POSITION", help="Behind that position of the log.")
+@click.option("--action", metavar="TYPE", help="Such as credential.added or verification.failed.")
+@click.option("--outcome", type=click.Choice(["success", "denied", "failure"]), help="How it ended.")
+@click.option("--actor", metavar="ID", help="Who did it.")
+@click.option("--credential", "credential_id", type=click.UUID, metavar="ID", help="To which.")
+@click.option("--project", "project_id", metavar="ID", help="For which project.")
+@click.option("--registry", "registry_host", metavar="HOST", help="Of which registry.")
+@click.option("--image", metavar="IMAGE", help="For which image, in any spelling.")
+@click.option("--request-id", metavar="ID", help="By which request.")
+@click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets; else one JSON object in a line.")
+@_PUBLIC_KEY
+@_KEY_FILE
+@_JSON
+def show_command(
+    *,
+    folder: Path,
+    account: str,
+    as_csv: bool,
+    as_json: bool,
+    public_key: Path | None,
+    key_file: Path | None,
+    **wanted: Any,
+) -> None:
+    """Print an account's sealed rows, in the order in which they happened.
+
+    Each file is proved before a row of it is printed. The filters are those of the API.
+    """
+    from regcred import audit_segments  # noqa: PLC0415 see above
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json exclude one another")
+    form: audit_segments.Form = "csv" if as_csv else "json" if as_json else "ndjson"
+    audit_segments.show(folder, account, wanted, public_key, key_file, form=form)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container, a user without a name
+        return f"uid {os.getuid()}"
