@@ -1,0 +1,1 @@
+"""The web console: server-rendered pages, a client of the REST API that holds no database and no secret."""

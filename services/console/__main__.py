@@ -1,0 +1,31 @@
+"""`python -m console`: the console as a process of its own."""
+
+import os
+import sys
+
+from flask import Flask
+
+from console.api import over_http
+from console.application import create_app
+from console.settings import DEFAULT_API, ConsoleSettings
+from shared.runtime.logs import configure_logs
+from shared.runtime.parent import follow_parent
+from shared.runtime.version import answer_version
+from shared.web.server import serve
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    configure_logs("console")
+    settings = ConsoleSettings.from_environment(os.environ)
+    follow_parent()
+
+    def app() -> Flask:
+        return create_app(settings, over_http(settings.api_url or DEFAULT_API))
+
+    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+
+
+if __name__ == "__main__":
+    answer_version(sys.argv[1:])
+    main()

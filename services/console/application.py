@@ -1,0 +1,92 @@
+"""The Flask application of the console."""
+
+from collections.abc import Callable
+from datetime import datetime
+from secrets import token_bytes, token_urlsafe
+
+from flask import Blueprint, Flask
+from jinja2 import StrictUndefined
+
+from console import (
+    assets,
+    door,
+    error_pages,
+    recent_accounts,
+    response_headers,
+    signing_in,
+    wording,
+)
+from console.api import ClientFor
+from console.pages import (
+    adding,
+    audit,
+    credential_list,
+    detail,
+    editing,
+    importing,
+    overview,
+    removing,
+    resolving,
+    restricting,
+    rotating,
+    system,
+    tokens,
+)
+from console.sessions import Sessions
+from console.settings import ConsoleSettings
+from shared.runtime.clock import now
+
+MAX_FORM_BYTES = 600 * 1024  # a key file has 3 KiB; a config.json with many hosts has a few hundred
+_REFERENCE_BYTES = 32
+_PAGES = (
+    overview,
+    credential_list,
+    adding,
+    detail,
+    editing,
+    rotating,
+    restricting,
+    removing,
+    resolving,
+    importing,
+    audit,
+    tokens,
+    system,
+)
+
+
+def create_app(
+    settings: ConsoleSettings, client_for: ClientFor, *, clock: Callable[[], datetime] = now
+) -> Flask:
+    """The console over the API that `client_for` reaches. Its sessions live and end with it."""
+    app = Flask("console", static_folder=None)
+    app.secret_key = token_bytes(32)  # cookies of an earlier process refer to sessions that are gone
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-regcred" if settings.tls else "regcred",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=settings.tls,
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    sessions = Sessions(lambda: token_urlsafe(_REFERENCE_BYTES))
+    door.install(app, sessions, client_for, clock)
+    error_pages.install(app, sessions)
+    response_headers.install(app, tls=settings.tls)
+    recent_accounts.install(app, tls=settings.tls)
+    assets.install(app)
+    wording.install(app)
+    app.register_blueprint(signing_in.blueprint(sessions, settings.token_hint))
+    app.register_blueprint(_pages())
+    return app
+
+
+def _pages() -> Blueprint:
+    """What is shown to those who are signed in, and to nobody else."""
+    pages = Blueprint("pages", __name__)
+    pages.before_request(door.only_signed_in)
+    for module in _PAGES:
+        module.install(pages)
+    return pages

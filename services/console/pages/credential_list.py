@@ -1,0 +1,33 @@
+"""The credentials of an account, filtered by what stands in the address."""
+
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from console.api import account_path
+from console.door import api, asked, link
+from console.providers import provider_names
+
+PATH = "/accounts/<account>/credentials"
+FILTERS = ("name", "provider", "status", "registry_host", "project")
+_PAGE = 50
+
+
+def install(pages: Blueprint) -> None:
+    pages.get(PATH)(show_credentials)
+
+
+def show_credentials(account: str) -> Response | str:
+    """A page of the list."""
+    wanted = asked(*FILTERS)
+    if len(wanted) < sum(1 for name in FILTERS if name in request.args):
+        return redirect(link(**{name: wanted.get(name) for name in FILTERS}), 303)  # an address to share
+    cursor = request.args.get("cursor") or None
+    page = api().get(account_path(account, "credentials"), {**wanted, "limit": _PAGE, "cursor": cursor}).body
+    return render_template(
+        "credentials.html",
+        items=page["items"],
+        next_cursor=page["next_cursor"],
+        later=cursor is not None,
+        wanted=wanted,
+        providers=provider_names(api()),
+    )

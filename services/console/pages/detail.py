@@ -1,0 +1,89 @@
+"""One credential: what it is, how its verifications went, what happened to it, who uses it."""
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console.api import Json, account_path
+from console.api_problem import ApiProblem
+from console.door import api
+from console.forms import sentence
+from console.pages.one_credential import PATH, OneCredential, read
+from console.providers import provider_of
+
+_SHOWN = 10
+# A browser with htmx looks again by itself: often at first, then less, and not for ever.
+_LOOKS = 90
+
+
+def install(pages: Blueprint) -> None:
+    pages.get(PATH)(show_credential)
+    pages.get(f"{PATH}/verification")(show_verification)
+    pages.post(f"{PATH}/verify")(verify_credential)
+
+
+def show_credential(account: str, credential_id: UUID) -> str:
+    found = read(account, credential_id)
+    verifications = _verifications(found)
+    return render_template(
+        "credential.html",
+        credential=found.body,
+        verifications=verifications,
+        latest=_latest(found.body, verifications),
+        events=_if_allowed(found, "events"),
+        usages=_if_allowed(found, "usages"),
+        provider=provider_of(api(), found.body["provider"]),
+        looks=0,
+    )
+
+
+def show_verification(account: str, credential_id: UUID) -> Response | str:
+    """The part of the page that changes while the login is tried."""
+    if request.headers.get("HX-Request") != "true":
+        return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
+    found = read(account, credential_id)
+    looks = request.args.get("looks", 0, int)
+    return render_template(
+        "verification.html",
+        credential=found.body,
+        latest=_latest(found.body, _verifications(found)),
+        looks=min(max(looks, 0), _LOOKS) + 1,
+    )
+
+
+def verify_credential(account: str, credential_id: UUID) -> Response:
+    """Have the login tried again, and a good one on an image if one was typed."""
+    image = request.form.get("image", "").strip()
+    path = account_path(account, "credentials", str(credential_id), "verifications")
+    try:
+        api().post(path, {"image": image} if image else None)
+    except ApiProblem as problem:
+        if not problem.errors:
+            raise
+        flash(sentence(problem.errors[0].detail))
+    else:
+        flash("The login is being tried again.")
+    return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
+
+
+def _verifications(found: OneCredential) -> list[Json]:
+    items: list[Json] = api().get(f"{found.path}/verifications", {"limit": _SHOWN}).body["items"]
+    return items
+
+
+def _latest(credential: Json, verifications: list[Json]) -> Json | None:
+    """The verification that gave the credential its state."""
+    checked_at = credential["verification"]["checked_at"]
+    return next((item for item in verifications if item["checked_at"] == checked_at), None)
+
+
+def _if_allowed(found: OneCredential, what: str) -> list[Json] | None:
+    """`None` where the token may not, or the server cannot, tell."""
+    try:
+        items: list[Json] = api().get(f"{found.path}/{what}", {"limit": _SHOWN}).body["items"]
+    except ApiProblem as problem:
+        if problem.no_such_route or problem.code == "insufficient_scope":
+            return None
+        raise
+    return items

@@ -1,0 +1,52 @@
+"""Removing a credential: its name is typed; where workloads use it, they are shown, and a reason is asked."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console.api_problem import ApiProblem
+from console.door import api
+from console.forms import Form
+from console.pages.one_credential import PATH, OneCredential, read
+
+
+def install(pages: Blueprint) -> None:
+    pages.get(f"{PATH}/remove")(removal)
+    pages.post(f"{PATH}/remove")(remove_credential)
+
+
+def removal(account: str, credential_id: UUID) -> str:
+    return _page(Form(), read(account, credential_id), [])
+
+
+def remove_credential(account: str, credential_id: UUID) -> Response | tuple[str, int]:
+    """Remove it for ever; with `force`, although it is in use."""
+    form, found = Form.sent(), read(account, credential_id)
+    name, reason = found.body["name"], form.value("reason").strip()
+    force = form.value("force") == "yes"
+    if form.value("typed").strip().casefold() != name.casefold():
+        form.fail("typed", f"Type the name of the credential: {name}")
+    if force and not reason:
+        form.fail("reason", "Say why it is removed although it is in use; the audit log keeps it.")
+    if form.summary:
+        return _page(form, found, [], force=force), HTTPStatus.UNPROCESSABLE_ENTITY
+    parameters = {"reason": reason or None, "force": "true" if force else None}
+    try:
+        api().change("DELETE", found.path, request.form.get("version", ""), parameters=parameters)
+    except ApiProblem as problem:
+        if problem.code == "credential_in_use":
+            form.fail(None, "It is in use. Rotate it instead, or remove it all the same and say why.")
+            return _page(form, found, problem.users, force=True), problem.status
+        status = form.refused(problem)
+        return _page(form, found, []), status
+    flash(f"{name} is removed, and its secret destroyed.")
+    return redirect(url_for("pages.show_credentials", account=account), 303)
+
+
+def _page(form: Form, found: OneCredential, users: list[dict[str, Any]], *, force: bool = False) -> str:
+    return render_template(
+        "remove.html", form=form, credential=found.body, version=found.version, users=users, force=force
+    )

@@ -1,0 +1,53 @@
+"""What regcred stands on, whether it serves now, who is behind, and what was set aside."""
+
+from flask import Blueprint, render_template
+
+from console.api import Json
+from console.api_problem import UNAUTHENTICATED, ApiProblem
+from console.door import api
+
+_SAID = {
+    "database": "PostgreSQL: the log of events, and what commands decide on",
+    "read_models": "What lists, pages and the audit log show",
+    "secret_store": "Vault, or the sealed table",
+}
+_DOES = {
+    "projector": "Makes what lists, pages and the audit log show",
+    "projector:building": "Read models that are being rebuilt; nobody sees them yet",
+    "verifier": "Tries the logins",
+    "housekeeping": "Destroys secrets that are needed no more",
+}
+_BEHIND = 10  # seconds, from which on it is worth a look
+
+
+def install(pages: Blueprint) -> None:
+    pages.get("/system")(show_system)
+
+
+def show_system() -> str:
+    """The checks of `GET /readyz`, and where the token may see it, `GET /v1/system`."""
+    state = api().readiness()
+    system, why_not = _system()
+    return render_template(
+        "system.html",
+        ready=state["ready"],
+        checks=state["checks"],
+        said=_SAID,
+        system=system,
+        why_not=why_not,
+        does=_DOES,
+        behind=_BEHIND,
+    )
+
+
+def _system() -> tuple[Json | None, str]:
+    """What the API says of itself, or why it does not: the checks are shown all the same."""
+    try:
+        found: Json = api().get("/v1/system").body
+    except ApiProblem as problem:
+        if problem.status == UNAUTHENTICATED:
+            raise
+        if problem.code == "insufficient_scope":
+            return None, "How far the consumers are is for tokens with the scope admin."
+        return None, "How far the consumers are cannot be told now."
+    return found, ""

@@ -1,0 +1,35 @@
+"""A secret as it was typed, pasted or uploaded: into the body of a request, and nowhere else."""
+
+from typing import Any
+
+from flask import request
+
+from console.api import Json
+from shared.registries.secret_kinds import BY_KIND, SecretField
+from shared.secretstore.secret import Secret
+
+
+def credential() -> Json:
+    """The `credential` of a body (design, section 4), of the kind that was chosen."""
+    kind = request.form.get("kind", "")
+    body: dict[str, Any] = {"kind": kind}
+    for field in BY_KIND[kind].fields if kind in BY_KIND else ():
+        value = _value(field)
+        if value or field.required:
+            body[field.name] = value
+    return body
+
+
+def _value(field: SecretField) -> str | Secret:
+    if field.document:
+        return document(field.name)
+    text = request.form.get(field.name, "")
+    return Secret(text) if field.secret else text.strip()
+
+
+def document(name: str) -> Secret:
+    """A JSON document: the file if one was chosen, else what was pasted."""
+    file = request.files.get(f"{name}_file")
+    if file is not None and file.filename:
+        return Secret(file.read().decode("utf-8", errors="replace"))
+    return Secret(request.form.get(name, "").strip())

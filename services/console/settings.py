@@ -1,0 +1,73 @@
+"""What the environment says about the console.
+
+REGCRED_API_URL         where the REST API answers; absent: the API of the same process (one-machine mode)
+REGCRED_CONSOLE_LISTEN  address of `python -m console`, 127.0.0.1:8081
+REGCRED_TRUSTED_PROXIES proxies in front that are believed when they say whom they serve
+REGCRED_CONSOLE_URL     where browsers see it; https:// makes its cookies `Secure` and asks for HSTS
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from shared.runtime.settings import InvalidSetting
+from shared.runtime.trusted_proxies import NAME as TRUSTED_PROXIES
+from shared.runtime.trusted_proxies import TrustedProxies
+
+DEFAULT_API = "http://127.0.0.1:8080"
+DEFAULT_LISTEN = "127.0.0.1:8081"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSettings:
+    """`api_url` has no trailing slash; `None` where it was not given.
+
+    `token_hint` is where a newcomer finds the first token, for the page that asks for one; `None`: elsewhere.
+    """
+
+    api_url: str | None
+    listen_host: str
+    listen_port: int
+    tls: bool
+    proxies: TrustedProxies | None = None
+    token_hint: str | None = None
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str], *, token_hint: str | None = None
+    ) -> "ConsoleSettings":
+        """Read `REGCRED_…`. Raises `InvalidSetting`."""
+        host, port = _address(environment.get("REGCRED_CONSOLE_LISTEN") or DEFAULT_LISTEN)
+        api_url = _url(environment, "REGCRED_API_URL")
+        seen_at = _url(environment, "REGCRED_CONSOLE_URL")
+        return cls(
+            api_url=api_url,
+            listen_host=host,
+            listen_port=port,
+            tls=seen_at is not None and seen_at.startswith("https://"),
+            proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
+            token_hint=token_hint,
+        )
+
+
+def _url(environment: Mapping[str, str], name: str) -> str | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise InvalidSetting(name, "is no address") from None
+    if not host or not text.startswith(("http://", "https://")) or parts.query or parts.fragment:
+        raise InvalidSetting(name, "must look like http://host:port or https://host")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidSetting(name, "must not hold a user name or password")
+    return text.rstrip("/")
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 the range of ports
+        raise InvalidSetting("REGCRED_CONSOLE_LISTEN", f"{text!r} is not host:port")
+    return host.strip("[]"), int(port)

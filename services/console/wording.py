@@ -1,0 +1,199 @@
+"""What the API's codes are called in front of people, and how moments are written."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from flask import Flask, g
+from markupsafe import Markup, escape
+
+SOON = timedelta(days=30)
+_YEAR = 365.25 * 86400  # seconds
+
+
+class Shown(NamedTuple):
+    """A state: its tone (`good`, `bad`, `warn`, `busy`, `plain`), its icon, its text."""
+
+    tone: str
+    icon: str
+    text: str
+
+
+STATUS = {
+    "verified": Shown("good", "check", "Verified"),
+    "failed": Shown("bad", "cross", "Failed"),
+    "unreachable": Shown("warn", "warn", "Unreachable"),
+    "unverifiable": Shown("warn", "question", "Not provable"),
+    "pending": Shown("busy", "clock", "Checking"),
+}
+OUTCOME = {
+    "success": Shown("good", "check", "Success"),
+    "failure": Shown("bad", "cross", "Failure"),
+    "denied": Shown("warn", "warn", "Denied"),
+}
+MEANING = {
+    "bad_credential": "The registry refused the user name or the secret",
+    "missing_scope": "The login is right, but the token lacks a permission",
+    "forbidden": "The registry knows the login and lets it in no further",
+    "expired": "The secret has expired",
+    "rate_limited": "The registry asks for fewer requests",
+    "unreachable": "The registry did not answer",
+    "tls_error": "The registry's certificate is not trusted",
+    "blocked_host": "The operator does not allow this address",
+    "not_a_registry": "What answers there is no registry",
+    "bad_challenge": "The registry does not say how to log in",
+    "unverifiable": "The registry takes every login: nothing is proved",
+    "no_pull_access": "The login is right, but may not pull",
+    "no_push_access": "The login is right and may pull, but not push",
+}
+ACTION = {
+    "credential.added": "Added",
+    "credential.details_changed": "Details changed",
+    "credential.secret_rotated": "Secret rotated",
+    "credential.restrictions_changed": "Restriction changed",
+    "credential.removed": "Removed",
+    "verification.requested": "Verification asked for",
+    "verification.succeeded": "Verified",
+    "verification.failed": "Verification failed",
+    "verification.recovered": "Recovered",
+    "verification.expiry_discovered": "End of the secret found",
+    "verification.expiry_approached": "End of the secret is near",
+    "verification.expiry_passed": "Secret has ended",
+    "secret.issued": "Secret given out",
+    "secret.refused": "Secret refused",
+    "account.erased": "Account's personal data erased",
+    "audit.read": "Audit log read",
+    "audit.sealed": "Audit log sealed",
+}
+TRIGGER = {
+    "added": "when it was added",
+    "rotated": "after the rotation",
+    "requested": "because somebody asked",
+    "scheduled": "as planned",
+}
+CANDIDATE = {
+    "selected": "This one is used.",
+    "less_specific": "Good, but its repository prefix is less specific.",
+    "not_verified": "Good, but another one is verified.",
+    "verification_failed": "Allowed, but its last verification failed.",
+    "older": "Good, but another one was added later.",
+    "higher_id": "Good, and equal in everything; the lower id goes first.",
+    "other_repository": "It is for other repositories of this registry.",
+    "restricted": "It is restricted to other projects.",
+    "no_pull_scope": "Its owner says that it is not for pulling.",
+    "no_push_scope": "Its owner says that it is not for pushing.",
+    "expired": "It has expired.",
+}
+SELECTED = {
+    "only_eligible": "It is the only one that may be used.",
+    "most_specific": "Its repository prefix fits this image most closely.",
+    "best_verified": "It is the one whose verification says most.",
+    "newest": "Of equal ones it was added last.",
+    "lowest_id": "Of equal ones it has the lowest id.",
+}
+
+
+def install(app: Flask) -> None:
+    """Give all of it to the templates."""
+    app.jinja_env.globals.update(
+        STATUS=STATUS,
+        OUTCOME=OUTCOME,
+        MEANING=MEANING,
+        ACTION=ACTION,
+        TRIGGER=TRIGGER,
+        CANDIDATE=CANDIDATE,
+        SELECTED=SELECTED,
+    )
+    app.jinja_env.filters.update(
+        exact=exact,
+        date=date,
+        ago=lambda text: ago(text, g.now),
+        expiry=lambda text: expiry(text, g.now),
+        leaves=lambda document: list(leaves(document)),
+        brief=brief,
+        codes=codes,
+    )
+    app.jinja_env.globals["changes"] = changes
+
+
+def moment(text: str) -> datetime:
+    """A moment of an answer (RFC 3339)."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def exact(text: str) -> str:
+    return f"{moment(text):%-d %b %Y, %H:%M:%S} UTC"
+
+
+def date(text: str) -> str:
+    return f"{moment(text):%Y-%m-%d}"
+
+
+def ago(text: str, now: datetime) -> str:
+    """How far a moment is from now, in its largest unit."""
+    seconds = (now - moment(text)).total_seconds()
+    distance = abs(seconds)
+    if distance >= 2 * _YEAR:
+        words = f"{int(distance // _YEAR)} years"
+        return f"{words} ago" if seconds > 0 else f"in {words}"
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if distance >= size:
+            count = int(distance // size)
+            words = f"{count} {unit}{'s' if count > 1 else ''}"
+            return f"{words} ago" if seconds > 0 else f"in {words}"
+    return "just now" if seconds >= 0 else "in a moment"
+
+
+def expiry(text: str | None, now: datetime) -> Shown:
+    """When a secret ends, and whether that is soon."""
+    if text is None:
+        return Shown("plain", "", "Not known")
+    left = moment(text) - now
+    if left <= timedelta(0):
+        return Shown("bad", "cross", f"Expired {ago(text, now)}")
+    return Shown(
+        "warn" if left <= SOON else "plain", "clock" if left <= SOON else "", _capital(ago(text, now))
+    )
+
+
+def leaves(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a nested document by their dotted path."""
+    for name, inner in document.items():
+        if isinstance(inner, dict) and inner:
+            yield from leaves(inner, f"{path}{name}.")
+        else:
+            yield path + name, inner
+
+
+def changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[tuple[str, Any, Any]]:
+    """What differs between two documents: path, value before, value after."""
+    old, new = dict(leaves(before or {})), dict(leaves(after or {}))
+    return [(path, old.get(path), new.get(path)) for path in {**old, **new} if old.get(path) != new.get(path)]
+
+
+def codes(text: str) -> Markup:
+    """A text of the catalogue, with what stands in backticks as code."""
+    parts = re.split(r"`([^`]*)`", text)
+    marked = (
+        Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
+        for index, part in enumerate(parts)
+    )
+    return Markup("").join(marked)
+
+
+def brief(value: object) -> str:
+    """A value of a document in one line."""
+    if value is None or value in ("", []):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(brief, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {brief(inner)}" for name, inner in value.items())
+    return str(value)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
