@@ -1,0 +1,64 @@
+#!/bin/sh
+# The Secrets that the manifests mount, as manifests, from a folder that is made at the first run and kept:
+#   secrets.sh FOLDER [NAME...] | kubectl apply --server-side -f -
+# NAME is what browsers and clients call the gateway. FOLDER holds every password, the key file and the authority's key:
+# keep it apart from the cluster, and encrypted. A second run renews certificates that end soon, and nothing else.
+#
+# FOLDER/roles, where it is, has role ids and secret ids as infra/vault/bootstrap.sh writes them.
+# Needs root (files get owners), kubectl, and Python with regcred.
+set -eu
+umask 077
+folder=$1
+shift
+kubectl=${KUBECTL:-kubectl}
+python=${PYTHON:-python3}
+
+"$python" -m regcred.deployment "$folder" "$@"
+
+# The tokens are made here, and `migrate` makes them known to the database.
+for token in admin metrics; do
+    if [ ! -e "$folder/tokens/$token.token" ]; then
+        "$python" -c 'from secrets import token_bytes
+from shared.auth.tokens import compose
+print(compose(token_bytes(38))[1].reveal(), end="")' >"$folder/tokens/$token.token"
+    fi
+done
+
+# secret NAME TYPE FILE...: FILE may be key=path.
+secret() {
+    name=$1 type=$2
+    shift 2
+    for file; do
+        set -- "$@" "--from-file=$file"
+        shift
+    done
+    echo "---"
+    "$kubectl" create secret generic "$name" --namespace regcred --type "$type" --dry-run=client --output yaml "$@"
+}
+
+printf %s regcred-owner >"$folder/setup/owner.name"
+secret postgres-owner kubernetes.io/basic-auth username="$folder/setup/owner.name" password="$folder/setup/regcred-owner.password"
+for server in rabbitmq vault; do
+    secret "$server-tls" kubernetes.io/tls "$folder/$server/tls.crt" "$folder/$server/tls.key" "$folder/$server/ca.crt"
+done
+secret gateway Opaque "$folder/gateway/gateway.pem"
+for password in "$folder"/setup/broker.*.password; do
+    user=${password##*/broker.}
+    user=${user%.password}
+    printf %s "$user" >"$folder/setup/$user.name"
+    secret "broker-$user" Opaque username="$folder/setup/$user.name" password="$password"
+done
+for service in migrate relay verifier projector; do
+    secret "$service" Opaque "$folder/$service/pgpass" "$folder/$service/ca.crt" "$folder/$service/broker.url"
+done
+for service in credentials queries; do
+    secret "$service" Opaque "$folder/$service/pgpass" "$folder/$service/ca.crt"
+done
+secret logins Opaque "$folder"/migrate/logins/*.password
+secret keys Opaque "$folder/keys/keys.json"
+secret tokens Opaque "$folder/tokens/admin.token" "$folder/tokens/metrics.token"
+if [ -d "$folder/roles" ]; then
+    for role in credentials relay verifier; do
+        secret "$role-vault" Opaque role-id="$folder/roles/$role.role-id" secret-id="$folder/roles/$role.secret-id"
+    done
+fi

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Once, at the first start of the database: the owner of regcred's schema, who is no superuser. The services'
+# logins are made by `regcred migrate`, which can also give them other passwords.
+set -eu
+psql --quiet -v ON_ERROR_STOP=1 -U postgres <<'SQL'
+\set password `cat /run/secrets/owner.password`
+CREATE ROLE "regcred-owner" LOGIN CREATEROLE PASSWORD :'password';
+CREATE DATABASE regcred OWNER "regcred-owner";
+REVOKE CONNECT ON DATABASE regcred FROM PUBLIC;
+SQL

@@ -1,0 +1,35 @@
+#!/bin/sh
+# What docker-compose.yml does to its Vault at each start: audit devices, mount, policies, AppRoles, and a wrapped
+# secret id for each service that has none yet (all of them with ROTATE=1).
+# It acts as a root token that it makes for itself and revokes at the end: none is kept.
+set -eu
+umask 077
+operator=/operator
+handover=/handover
+services="credentials verifier relay"
+
+if [ ! -s "$operator/unseal.key" ]; then
+    echo "no unseal key here: Vault is left as it is"
+    exit 0
+fi
+
+. "$(dirname "$0")/root-token.sh"
+
+# Two devices: with one that cannot write, Vault refuses every request.
+devices=$(vault audit list 2>/dev/null || true)
+case $devices in *regcred-file/*) ;; *) vault audit enable -path=regcred-file file file_path=/vault/audit/audit.log >/dev/null ;; esac
+case $devices in *regcred-stdout/*) ;; *) vault audit enable -path=regcred-stdout file file_path=stdout >/dev/null ;; esac
+
+for service in $services; do
+    folder=$handover/$service-secrets/vault
+    if [ -e "$folder/$service.secret-id" ] && [ -z "${ROTATE:-}" ]; then
+        continue
+    fi
+    WRAP_TTL=10m SECRET_ID_TTL=0 sh "$(dirname "$0")/bootstrap.sh" "$folder" "$service"
+    chmod 0640 "$folder/$service.role-id"
+    chmod 0660 "$folder/$service.wrapped" # the service's group takes it, and removes it
+    echo "a wrapped secret id for $service"
+done
+
+vault token revoke -self >/dev/null
+rm -f "$operator/root.token"
