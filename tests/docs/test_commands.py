@@ -1,0 +1,160 @@
+"""Commands that the pages show are commands that there are: read as `regcred` would read them, and not run."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import pytest
+
+from docs.website.provider_pages import provider_pages
+from regcred.__main__ import main
+from shared.registries.catalogue import PROVIDERS
+from tests.support.servers import ROOT
+
+PAGES = sorted(
+    (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("services/*.md"),
+        *ROOT.glob("docs/**/*.md"),
+    )
+)
+_FENCED = re.compile(r"^```(?:sh|console|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"`((?:regcred|make|python -m) [^`]+)`")
+_HEREDOC = re.compile(r"<<-?\s*'?(\w+)'?[^\n]*\n.*?^\1$", re.MULTILINE | re.DOTALL)
+_ASSIGNED = re.compile(r"[A-Z_]+=.*")
+_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The simple commands of a page's shell code, as words; what a shell puts together is left as it is."""
+    for block in _FENCED.findall(text):
+        for line in re.sub(r"\\\n\s*", " ", _HEREDOC.sub("", block)).splitlines():
+            yield from simple(line)
+    for line in _INLINE.findall(text):
+        yield from simple(" ".join(line.split()))
+
+
+def simple(line: str) -> Iterator[list[str]]:
+    """The commands of a line, without what stands before them (variables, `exec`, the way into a container)."""
+    lexer = shlex.shlex(line.replace("$(", "( ").replace('"(', "( "), posix=True, punctuation_chars="|&;()<>")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in [*_read(lexer), ";"]:
+        if set(word) <= set("|&;()"):
+            yield from started(words)
+            words = []
+        else:
+            words.append(word)
+
+
+def _read(lexer: shlex.shlex) -> list[str]:
+    try:
+        return list(lexer)
+    except ValueError:  # a quotation that goes on in the next line
+        return []
+
+
+def started(words: Sequence[str]) -> Iterator[list[str]]:
+    for place, word in enumerate(words):
+        if word in {"regcred", "make", "python"} or word.endswith("/regcred"):
+            before = words[:place]
+            if "--entrypoint" in before or words[place:] == _READY:  # another program, and what is printed
+                return
+            if all(_ASSIGNED.fullmatch(one) or one in _IN_FRONT or before[0] == "docker" for one in before):
+                redirected = next((i for i, one in enumerate(words) if set(one) <= set("<>")), len(words))
+                yield [word.rpartition("/")[2], *words[place + 1 : redirected]]
+            return
+
+
+_READY = ["regcred", "is", "ready", "at", "http://127.0.0.1:8080"]
+_IN_FRONT = {"exec", "sudo", "time", "if", "!", "while", "until", "do", "then"}
+
+
+def wrong(
+    command: click.Command, arguments: Sequence[str], parent: click.Context | None = None
+) -> str | None:
+    """What click would say against these words, without any value being looked at but choices."""
+    context = click.Context(command, info_name=command.name, parent=parent)
+    try:
+        own = command.make_parser(context)
+        given, rest, _order = own.parse_args(list(_default(command, context, arguments)))
+        if isinstance(command, click.Group):
+            if not rest:
+                return None  # a group is spoken of
+            _name, inner, further = command.resolve_command(context, rest)
+            return wrong(inner, further, context) if inner else f"{rest[0]}?"
+        if rest:
+            return f"{context.command_path} takes no {rest[0]}"
+        for parameter in command.params:
+            value = given.get(parameter.name)
+            if isinstance(parameter.type, click.Choice):
+                for one in value if isinstance(value, (list, tuple)) else [value]:
+                    if isinstance(one, str) and "…" not in one and "$" not in one:
+                        parameter.type.convert(one, parameter, context)
+    except click.UsageError as error:
+        return error.format_message()
+    return None
+
+
+def _default(command: click.Command, context: click.Context, arguments: Sequence[str]) -> Sequence[str]:
+    """As `DefaultGroup` does: what is none of its commands belongs to the first."""
+    default = type(command).__name__ == "DefaultGroup"
+    if (
+        default
+        and isinstance(command, click.Group)
+        and (not arguments or arguments[0] not in command.commands)
+    ):
+        return [command.list_commands(context)[0], *arguments]
+    return arguments
+
+
+def fault(words: Sequence[str]) -> str | None:
+    program, *arguments = words
+    arguments = [word for word in arguments if word not in {"…", "..."}]
+    if program == "regcred":
+        return wrong(main, arguments)
+    if program == "make":
+        targets = [word for word in arguments if "=" not in word and not word.startswith("-")]
+        return next((f"make {target}?" for target in targets if target not in _TARGETS), None)
+    if arguments[:1] == ["-m"] and find_spec(arguments[1]) is None:
+        return f"python -m {arguments[1]}?"
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_a_page_s_commands_are_real(page: Path) -> None:
+    found = list(commands(page.read_text(encoding="utf-8")))
+    faults = {" ".join(words): said for words in found if (said := fault(words))}
+    assert not faults
+
+
+def test_the_guides_commands_are_real() -> None:
+    whole = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    found = [words for text in provider_pages(PROVIDERS, whole=whole).values() for words in commands(text)]
+    assert len(found) > len(PROVIDERS)
+    assert not [(words, said) for words in found if (said := fault(words))]
+
+
+def test_many_commands_are_seen() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert sum(words[0] == "regcred" for words in commands(text)) > 20
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("regcred credentials lsit", "lsit"),
+        ("regcred credentials list --colour", "--colour"),
+        ("regcred credentials list --status gone", "gone"),
+        ("regcred credentials list too many", "too"),
+        ("FOO=1 regcred audit --since", "--since"),
+        ("make everything", "everything"),
+        ("python -m nowhere", "nowhere"),
+    ],
+)
+def test_a_wrong_command_is_found(line: str, said: str) -> None:
+    [words] = simple(line)
+    assert said in (fault(words) or "")

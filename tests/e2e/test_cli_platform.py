@@ -1,0 +1,130 @@
+"""`regcred why`, `regcred pull-secret` and the ends of pipes: the installed program against a running system."""
+
+import base64
+import json
+import os
+import stat
+import subprocess
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.e2e.test_cli import REGCRED, Client
+
+_numbers = count(1)
+FOR_SHOP = ("--project", "shop")
+WORKLOAD = ("--workload", "deployment/storefront")
+
+
+@pytest.fixture
+def cli(running: Running) -> Client:
+    return Client(running, f"cli-platform-{next(_numbers)}")
+
+
+def _secret(cli: Client, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Not `Client.run`: this is the one command that prints a secret."""
+    return subprocess.run(
+        [REGCRED, "pull-secret", *arguments, *FOR_SHOP, *WORKLOAD],
+        env=cli.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_why_tells_of_the_one_and_of_all_others(cli: Client) -> None:
+    used = cli.add("shop-only", "--project", "shop")
+    cli.add("other-project", "--project", "billing")
+    cli.add("other-repository", "--prefix", "elsewhere/")
+    image = f"{cli.registry}/team/app:1"
+    told = cli.run("why", image, *FOR_SHOP).stdout.splitlines()
+    lines = {line.split()[0]: line for line in told[1:]}
+    assert " yes " in lines["shop-only"]
+    assert "restricted to other projects" in lines["other-project"]
+    assert "for other repositories" in lines["other-repository"]
+    found = cli.json("why", image, *FOR_SHOP)
+    assert found["selected"]["credential_id"] == used["id"]
+    nobody = cli.run("why", image, "--project", "press", code=1)
+    assert "may use none of them" in nobody.stderr
+    assert "no credential is kept" in cli.run("why", "nginx", *FOR_SHOP, code=1).stderr
+
+
+def test_a_pull_secret_goes_into_a_file_of_its_own(cli: Client, tmp_path: Path) -> None:
+    cli.add("team")
+    image, file = f"{cli.registry}/team/app:1", tmp_path / "config.json"
+    file.write_text("{}")
+    file.chmod(0o644)
+    done = _secret(cli, image, "--output", str(file))
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    auth = json.loads(file.read_text())["auths"][cli.registry]["auth"]
+    assert base64.b64decode(auth).decode() == f"{USER}:{PASSWORD}"
+    basic = _secret(cli, image, "--format", "basic")
+    assert json.loads(basic.stdout) == {"username": USER, "password": PASSWORD}
+    [issued, _] = cli.json("audit", "--action", "secret.issued", code=0)["items"]
+    assert issued["project_id"] == "shop"
+
+
+def test_a_refusal_leaves_the_file_that_was_there(cli: Client, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text("{}")
+    done = _secret(cli, f"{cli.registry}/team/app:1", "--output", str(file))
+    assert done.returncode == 1
+    assert "no_matching_credential" in done.stderr
+    assert file.read_text() == "{}"
+
+
+def test_a_terminal_shows_no_secret_unasked(cli: Client) -> None:
+    cli.add("team")
+    script = f"{REGCRED} pull-secret {cli.registry}/team/app:1 --project shop --workload job/a"
+    shown = subprocess.run(
+        ["script", "-qec", script, "/dev/null"],
+        env={**cli.environment, "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "a terminal would show the secret" in shown.stdout
+    revealed = subprocess.run(
+        ["script", "-qec", f"{script} --reveal --format basic", "/dev/null"],
+        env={**cli.environment, "TERM": "dumb"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert PASSWORD in revealed.stdout
+    assert cli.json("audit", "--action", "secret.issued")["items"][0]["action"] == "secret.issued"
+
+
+@pytest.mark.parametrize("arguments", [("--ndjson",), ("--csv",), ("--json",), ()])
+def test_a_pipe_that_is_closed_ends_the_program_quietly(cli: Client, arguments: tuple[str, ...]) -> None:
+    cli.add("team")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [REGCRED, "audit", *arguments],
+            env=cli.environment,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert done.stderr == ""
+
+
+def test_who_it_is_done_for_stands_in_the_trail(cli: Client) -> None:
+    cli.run("credentials", "list", "--on-behalf-of", "octo@example.com", code=0)
+    cli.add("team", "--on-behalf-of", "octo@example.com")
+    [added] = cli.json("audit", "--action", "credential.added")["items"]
+    assert added["on_behalf_of"] == "octo@example.com"

@@ -1,0 +1,136 @@
+"""`regcred demo` on an installation of its own: what it leaves, where it refuses, and that it goes again."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regcred.demo import story
+from tests.e2e.test_cli import REGCRED
+from tests.support.servers import free_port
+from tests.support.system import System
+
+
+class Demo:
+    """The program with the admin token of a fresh system that lets the verifier reach the demo's registry."""
+
+    def __init__(self, system: System, port: int) -> None:
+        self.system = system
+        self.port = port
+
+    def command(self, *arguments: str) -> list[str]:
+        return [str(REGCRED), *arguments, "--address", self.system.address]
+
+    def run(self, *arguments: str, code: int = 0, text: bool = False) -> Any:
+        done = subprocess.run(
+            self.command(*arguments, *([] if text else ["--json"])),
+            env={"REGCRED_TOKEN_FILE": str(self.system.home / "admin.token"), "PATH": "/usr/bin:/bin"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert not any(password in done.stdout + done.stderr for password in story.PASSWORDS.values())
+        return done if text or code else json.loads(done.stdout)
+
+    def fill(self, *more: str, code: int = 0) -> Any:
+        return self.run("demo", "--registry-port", str(self.port), "--once", *more, code=code)
+
+    def listed(self, account: str) -> dict[str, Any]:
+        items = self.run("credentials", "list", "--account", account)["items"]
+        return {item["name"]: item for item in items}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    port = free_port()
+    allowed = f"127.0.0.1:{port}"
+    environment = {"REGCRED_VERIFIER_ALLOW": allowed, "REGCRED_VERIFIER_ALLOW_HTTP": allowed}
+    with System(tmp_path_factory.mktemp("demo") / "state", environment) as system:
+        yield Demo(system, port)
+
+
+def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
+    acme, globex = story.ACCOUNTS
+    told = demo.fill()
+    assert (told["credentials"], told["refused"]) == (11, 1)
+    kept = demo.listed(acme)
+    assert {item["provider"] for item in kept.values()} >= {"custom", "harbor", "gitlab", "gitea", "quay"}
+    statuses = {name: item["verification"]["status"] for name, item in kept.items()}
+    assert statuses["shop-images"] == "verified"
+    assert statuses["gitlab-deploy"] == statuses["old-laptop"] == "failed"
+    assert statuses["partner-registry"] == "unreachable"
+    assert kept["shop-images"]["secret_version"] == 2
+    assert kept["gitea-builds"]["expires_at"]
+    assert kept["quay-mirror"]["restrictions"] == {"restricted": True, "projects": ["payments", "shop"]}
+    assert demo.listed(globex)["globex-gitlab"]["verification"]["status"] == "verified"
+    actions = {item["action"] for item in demo.run("audit", "--account", acme, "--limit", "200")["items"]} | {
+        item["action"] for item in demo.run("audit", "--account", globex, "--limit", "200")["items"]
+    }
+    assert {"secret.issued", "secret.refused", "credential.removed", "credential.secret_rotated"} <= actions
+    usages = demo.run("credentials", "usages", "shop-images", "--account", acme)["items"]
+    assert {usage["workload"]["name"] for usage in usages} == {"storefront", "checkout"}
+
+    again = demo.run("demo", "--registry-port", str(demo.port), "--once", text=True)
+    assert "there already" in again.stderr
+    assert demo.system.address in again.stdout
+    assert len(demo.listed(acme)) == len(kept)
+
+    own = demo.run("demo", "--remove")
+    assert own == {"removed": 11}
+    assert demo.listed(acme) == demo.listed(globex) == {}
+    refused = demo.fill(code=1)
+    assert "has data already" in refused.stderr
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_registry_goes_on_until_it_is_told_to_end(demo: Demo, end: signal.Signals) -> None:
+    deaf = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as a script starts its jobs: SIGINT ignored
+    with subprocess.Popen(
+        [*deaf, *demo.command("demo", "--force", "--registry-port", str(demo.port))],
+        env={"REGCRED_TOKEN_FILE": str(demo.system.home / "admin.token"), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "until Ctrl-C" in line:
+                    break
+            image = f"127.0.0.1:{demo.port}/acme/shop"
+            account = ("--account", story.ACCOUNTS[0], "--credential", "shop-images")
+            tags = demo.run("images", "tags", image, *account)["items"]
+            assert [tag["name"] for tag in tags] == ["1.2", "1.3", "1.4", "latest"]
+            assert demo.run("images", "show", f"{image}:1.4", *account)["exists"]
+            process.send_signal(end)
+            assert process.wait(10) == 0
+            assert "has ended" in process.stderr.read()
+        finally:
+            process.kill()
+    demo.run("demo", "--remove")
+
+
+def test_a_registry_that_is_not_allowed_adds_nothing_and_says_which_setting(demo: Demo) -> None:
+    port = free_port()
+    done = demo.run("demo", "--force", "--once", "--registry-port", str(port), code=1)
+    assert f"REGCRED_VERIFIER_ALLOW=127.0.0.1:{port}" in done.stderr
+    assert demo.listed(story.ACCOUNTS[0]) == {}
+
+
+def test_a_port_that_is_taken(demo: Demo) -> None:
+    done = demo.run("demo", "--force", "--once", "--registry-port", str(demo.system.port), code=1)
+    assert "--registry-port" in done.stderr
+
+
+def test_no_password_of_the_story_is_said_twice() -> None:
+    """The registry must tell right from wrong."""
+    assert len(set(story.PASSWORDS.values())) == len(story.PASSWORDS)
+    assert not any(story.PASSWORDS["wrong"] == password for _, password in story.LOGINS)
+    assert Path(REGCRED).exists()

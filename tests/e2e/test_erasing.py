@@ -1,0 +1,97 @@
+"""An account that has left is erased by the program, as the runbook says; in both modes."""
+
+import json
+import re
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from tests.e2e.conftest import Running
+from tests.e2e.test_cli import Client
+from tests.support.servers import ROOT
+
+CANARY = "canary-of-erasing"
+_numbers = count(1)
+
+
+def everything(url: str) -> str:
+    """All rows of all tables, as text."""
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "SELECT schemaname, tablename FROM pg_tables"
+            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        ).fetchall()
+        return "\n".join(
+            row
+            for schema, table in tables
+            for (row,) in connection.execute(
+                sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(schema, table))
+            ).fetchall()
+        )
+
+
+def command_of_the_runbook(account: str) -> list[str]:
+    """What `docs/runbook.md` says to type, for another account than its example's."""
+    [command] = re.findall(r"`docker compose run --rm -T migrate (accounts erase [^`]+)`", _runbook())
+    return [account if word == "acme" else word.strip('"') for word in re.findall(r'"[^"]+"|\S+', command)]
+
+
+def _runbook() -> str:
+    return (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+
+
+def test_an_account_is_erased_and_the_log_is_whole(running: Running, tmp_path: Path) -> None:
+    account = f"left-{next(_numbers)}"
+    url = running.system.database_url()
+    client = Client(running, account)
+    operator = Client(running, account)
+    operator.environment |= {
+        "REGCRED_HOME": str(running.system.home),
+        "REGCRED_DATABASE_URL": url,
+        "REGCRED_LOG_KEY_FILE": str(tmp_path / "log-key.pem"),
+    }
+    client.add("team", "--description", CANARY)
+    client.run("credentials", "edit", "team", "--description", f"{CANARY}-2")
+    assert "still has 1 credentials" in operator.run(*command_of_the_runbook(account), code=1).stderr
+    client.run("credentials", "remove", "team", "--force", "--reason", CANARY, "--yes")
+    before = client.json("audit")["items"][::-1]
+    assert CANARY in json.dumps(before)
+    operator.run("log", "keygen")
+    operator.run("audit", "proof", "--output", str(tmp_path / "earlier.proof"))
+    assert CANARY not in (tmp_path / "earlier.proof").read_text()
+
+    done = operator.run(*command_of_the_runbook(account), "--as", "operator")
+    assert "the read models have forgotten" in done.stdout
+
+    after = client.json("audit")["items"][::-1]
+    assert [row["action"] for row in after if row["action"] != "audit.read"] == [
+        *(row["action"] for row in before if row["action"] != "audit.read"),
+        "account.erased",
+    ]
+    assert [row["position"] for row in after[: len(before)]] == [row["position"] for row in before]
+    assert {row["actor"]["name"] for row in after if row["actor"]["type"] == "service"} == {"erased"}
+    [told] = [row for row in after if row["action"] == "account.erased"]
+    assert (told["actor"]["name"], told["reason"]) == ("operator", "has left us")
+    assert CANARY not in everything(url)
+    operator.run("log", "verify")
+    operator.run("projections", "rebuild", "--no-switch")
+    with psycopg.connect(url) as connection:
+        [live] = connection.execute(
+            "SELECT generation FROM rm.generations WHERE status = 'live'"
+        ).fetchone() or [0]
+        [built] = connection.execute("SELECT max(generation) FROM rm.generations").fetchone() or [0]
+        rows = sql.SQL("SELECT t::text FROM {} t WHERE account_id = %s AND position <= %s ORDER BY position")
+        of_live, of_built = (
+            connection.execute(
+                rows.format(sql.Identifier(f"rm_g{number}", "audit_events")), (account, told["position"])
+            ).fetchall()
+            for number in (live, built)
+        )
+    assert of_live == of_built
+    operator.run("projections", "drop", str(built))
+    operator.run("audit", "proof", "--output", str(tmp_path / "later.proof"))
+    proofs = [str(tmp_path / "later.proof"), "--earlier", str(tmp_path / "earlier.proof")]
+    client.run("audit", "verify", *proofs, "--public-key", str(tmp_path / "log-key.pem.pub"))
+    assert operator.json("deadletters", "list")["items"] == []

@@ -1,0 +1,75 @@
+"""What is too large is refused with a problem by the services themselves; every answer says how it may be used."""
+
+import json
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import Running
+
+MEBIBYTE = 1024 * 1024
+PATH = "/v1/accounts/limits/credentials"
+
+
+@pytest.fixture
+def client(running: Running) -> Iterator[httpx.Client]:
+    with running.system.client() as made:
+        yield made
+
+
+def test_a_body_of_more_than_a_mebibyte_is_refused(client: httpx.Client) -> None:
+    body = json.dumps({"name": "x" * MEBIBYTE})
+    answer = client.post(PATH, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "too_large"
+
+
+def test_a_body_that_does_not_say_how_large_it_is_is_refused_too(client: httpx.Client) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'{"name": "'
+        for _ in range(32):
+            yield b"x" * (MEBIBYTE // 16)
+        yield b'"}'
+
+    answer = client.post(PATH, content=pieces(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET /v1/providers?" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n",
+        b"GET /v1/providers HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET /v1/providers HTTP/1.1\r\nHost: h\r\n" + b"X: x\r\n" * 5_000 + b"\r\n",
+        b"POST /v1/providers HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /v1/providers HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
+    ],
+    ids=["line", "field", "many fields", "two lengths", "negative length"],
+)
+def test_a_head_that_is_too_large_or_ambiguous_is_refused(running: Running, request_head: bytes) -> None:
+    parts = urlsplit(running.system.address)
+    with socket.create_connection((parts.hostname or "", parts.port or 0), 10) as connection:
+        try:
+            connection.sendall(request_head)
+            answer = connection.recv(100)
+        except ConnectionError:
+            answer = b""  # it did not even wait for the end
+    assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
+
+
+def test_every_answer_is_kept_by_nobody_and_is_what_it_says(client: httpx.Client) -> None:
+    for answer in (
+        client.get(PATH),
+        client.get(f"{PATH}/none"),
+        client.post(PATH, json={}),
+        client.get(PATH, headers={"Authorization": "Bearer none"}),
+        client.get("/nowhere"),
+        client.get("/healthz"),
+    ):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff", answer.url
+        assert "no-store" in answer.headers["Cache-Control"], answer.url
+        assert answer.headers["X-Request-Id"] or answer.url.path == "/nowhere", answer.url

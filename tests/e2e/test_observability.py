@@ -1,0 +1,181 @@
+"""What operators see of the running system, in both modes: one /metrics, one line per request, never a secret."""
+
+import json
+import re
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.rabbitmq import PASSWORDS
+from tests.support.system import add_body, waiting
+
+TRIGGERS = {"credential.added", "credential.secret_rotated", "verification.requested"}
+CONSUMERS = ("projector", "verifier", "housekeeping")
+_numbers = count(1)
+
+
+@pytest.fixture
+def client(running: Running) -> Any:
+    with running.system.client() as client:
+        yield client
+
+
+def scrape(client: httpx.Client) -> dict[tuple[str, ...], float]:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def lines(running: Running, since: int = 0) -> list[dict[str, Any]]:
+    text = running.system.log.read_bytes()[since:].decode()
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def live(client: httpx.Client, running: Running, request_id: str) -> str:
+    """The full life of a credential; gives its id."""
+    account = f"seen-{next(_numbers)}"
+    base = f"/v1/accounts/{account}/credentials"
+    added = client.post(
+        base,
+        json=add_body("seen", running.registry.address, USER, PASSWORD),
+        headers={"X-Request-Id": request_id, "Idempotency-Key": "canary-key"},
+    )
+    assert added.status_code == 201, added.text
+    path = f"{base}/{added.json()['id']}"
+    waiting(
+        lambda: client.get(path).json().get("verification", {}).get("status") == "verified",
+        "the first login is taken",
+    )
+    verified = client.post(f"{path}/verifications", headers={"Prefer": "wait=10"})
+    assert verified.status_code == 200, verified.text
+    secret = {"credential": {"kind": "username_password", "username": USER, "password": f"{PASSWORD}-2"}}
+    assert client.put(f"{path}/secret", json=secret, headers={"If-Match": "*"}).status_code == 200
+    waiting(
+        lambda: client.get(path).json()["verification"]["status"] == "failed", "the wrong secret is refused"
+    )
+    assert client.get(base, params={"surprise": "canary-query"}).status_code == 422
+    pulled = client.post(
+        f"/v1/accounts/{account}/pull-secrets",
+        json={
+            "images": [f"{running.registry.address}/a/b:1"],
+            "project_id": "shop",
+            "workload": {"kind": "deployment", "name": "storefront"},
+        },
+    )
+    assert pulled.status_code == 200, pulled.text
+    removed = client.delete(
+        path, params={"force": "true", "reason": "canary-reason"}, headers={"If-Match": "*"}
+    )
+    assert removed.status_code == 204, removed.text
+    return str(added.json()["id"])
+
+
+def test_one_scrape_shows_every_process_and_lag_returns_to_zero(
+    client: httpx.Client, running: Running
+) -> None:
+    before = scrape(client)
+    live(client, running, f"req-metrics-{next(_numbers)}")
+    waiting(
+        lambda: (
+            (seen := scrape(client))["es_log_position",] >= before["es_log_position",] + 8
+            and all(
+                seen["projection_position", consumer] == seen["es_log_position",] for consumer in CONSUMERS
+            )
+            and (running.broker is None or seen["es_published_position",] == seen["es_log_position",])
+        ),
+        "everybody has caught up",
+    )
+    after = scrape(client)
+    assert after["es_log_position",] >= before["es_log_position",] + 8
+    for consumer in CONSUMERS:
+        assert after["projection_lag_events", consumer] == 0
+        assert after["projection_lag_seconds", consumer] == 0
+        assert after["projection_parked", consumer] == 0
+    assert after["es_database_up",] == 1
+    assert after["es_horizon_lag_seconds",] == 0
+    assert ("es_published_position" in {name for name, *_ in after}) == (running.broker is not None)
+
+    def more(*key: str) -> float:
+        return after[key] - before.get(key, 0)
+
+    store = "vault" if running.vault else "sealed"
+    assert more("http_requests_total", "POST", "/v1/accounts/<account_id>/credentials", "201") == 1
+    assert more("verifications_total", "verified", "custom") == 2  # counted by the verifier's process
+    assert more("verifications_total", "bad_credential", "custom") == 1
+    # Dead hosts that other tests left are tried again meanwhile: each login of any outcome is measured once.
+    outcomes = [key for key in after if key[0] == "verifications_total" and key[2] == "custom"]
+    assert more("verification_seconds_count", "custom") == sum(more(*key) for key in outcomes) >= 3
+    assert more("es_append_seconds_count") >= 7  # by the API's and the verifier's
+    assert more("secret_store_request_seconds_count", "put", store) == 2
+    assert more("secret_store_request_seconds_count", "remove", store) >= 1  # by the relay's
+    assert after["db_pool_in_use", "regcred_verifier"] == 0
+    assert after["relay_unconfirmed",] == 0
+    assert [value for (name, *_), value in after.items() if name == "regcred_build_info"] == [1]
+
+
+def test_a_scrape_needs_a_token(running: Running) -> None:
+    answer = httpx.get(f"{running.system.address}/metrics", trust_env=False)
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+
+
+def test_no_label_names_an_account_a_credential_or_a_host(client: httpx.Client, running: Running) -> None:
+    credential_id = live(client, running, f"req-labels-{next(_numbers)}")
+    text = client.get("/metrics").text
+    for canary in ("seen-", credential_id, running.registry.address, "127.0.0.1", PASSWORD):
+        assert canary not in text
+
+
+def test_a_life_is_told_line_by_line(client: httpx.Client, running: Running) -> None:
+    since = len(running.system.log.read_bytes())
+    request_id = f"req-life-{next(_numbers)}"
+    credential_id = live(client, running, request_id)
+
+    def told() -> list[dict[str, Any]]:
+        found = [
+            line
+            for line in lines(running, since)
+            if line.get("consumer") == "verifier" and line.get("type") in TRIGGERS
+        ]
+        return sorted(found, key=lambda line: int(line["position"]))  # several logins go on at a time
+
+    waiting(lambda: len(told()) >= 3, "three deliveries are told of")
+    requests = [line for line in lines(running, since) if line.get("event") == "request"]
+    [posted] = [line for line in requests if line["request_id"] == request_id]
+    assert (posted["status"], posted["method"], posted["account_id"][:5]) == (201, "POST", "seen-")
+    assert max(Counter(line["request_id"] for line in requests).values()) == 1
+    # A login of a registry that is busy may be put off, and is then told of once more.
+    assert {line["outcome"] for line in told()} <= {"verified", "bad_credential", "postponed"}
+    assert {line["credential_id"] for line in told()} == {credential_id}
+    assert told()[0]["request_id"] == request_id
+    batches = {line["consumer"] for line in lines(running, since) if line.get("event") == "batch"}
+    assert batches >= {"sequencing", "projector"}
+    assert ("publishing" in batches) == (running.broker is not None)
+
+
+def test_no_line_holds_a_secret_a_body_or_a_query(client: httpx.Client, running: Running) -> None:
+    """At `debug`, over everything that every process has said since the system was started."""
+    live(client, running, f"req-canary-{next(_numbers)}")
+    text = running.system.log.read_text()
+    assert '"level":"debug"' in text
+    token = (running.system.home / "admin.token").read_text().strip()
+    key_file = (running.system.home / "keys.json").read_text()
+    secrets = [PASSWORD, token, *re.findall(r'"([A-Za-z0-9+/=_-]{40,})"', key_file)]
+    assert len(secrets) >= 3
+    if running.vault is not None:
+        secret_id = running.vault.secret_id_file("one-machine").read_text().strip()
+        secrets += [secret_id, running.vault.root_token, *PASSWORDS.values()]
+    for secret in secrets:
+        assert secret not in text
+    for canary in ("canary-query", "canary-reason", "canary-key"):
+        assert canary not in text
+    assert "repository_prefixes" not in text  # of a body
+    assert "surprise" not in text

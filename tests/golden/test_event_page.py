@@ -1,0 +1,114 @@
+"""`docs/events.md` says what the code does."""
+
+import re
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from regcred.contract_documents.event_page import page
+from regcred.contract_documents.examples import EXAMPLES, METADATA
+from regcred.contract_documents.messages import HEADERS, dataschema, example_message
+from shared.contracts import credential_events
+from shared.contracts.credential_events import CredentialRemoved
+from shared.events.codec import decode, encode, encode_metadata
+from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from shared.events.registry import EVENTS, Registry
+from shared.messaging.cloudevents import outgoing, position_of
+from tests.support.servers import ROOT
+
+PAGE = ROOT / "docs" / "events.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_is_current() -> None:
+    assert page(TEXT) == TEXT, "run `python -m regcred.contract_documents docs`"
+
+
+def test_it_tells_every_event_with_every_field() -> None:
+    sections = re.split(r"^### ", TEXT, flags=re.MULTILINE)
+    for kind in EVENTS.all_types():
+        [section] = [text for text in sections if text.startswith(f"{kind.name}, version {kind.version}\n")]
+        told = set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", section, flags=re.MULTILINE))
+        assert {field.name for field in fields(kind.payload_class)} <= told
+        assert f"routing key: {kind.name}" in section
+    assert set(EXAMPLES) == {kind.payload_class for kind in EVENTS.all_types()}
+
+
+def test_links_within_the_page_and_to_files_lead_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE)
+    }
+    links = re.findall(r"\]\(([^)]+)\)", TEXT)
+    assert links
+    for link in links:
+        if link.startswith("#"):
+            assert link[1:] in headings, link
+        elif not link.startswith("http"):
+            assert (PAGE.parent / link.partition("#")[0]).exists(), link
+
+
+@pytest.mark.parametrize("text", ["", "<!-- generated: headers -->\n<!-- end: headers -->\n"])
+def test_a_page_without_its_marks_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="parts called"):
+        page(text)
+
+
+def test_the_headers_are_those_of_the_relay() -> None:
+    [full] = [example_message(kind) for kind in EVENTS.all_types() if kind.name == "credential.added"]
+    assert set(full.headers) == {header.key for header in HEADERS}
+    bare = outgoing(
+        StoredEvent(
+            event_id=StreamId.credential(METADATA_ID).id,
+            stream=StreamId.credential(METADATA_ID),
+            version=1,
+            type="credential.added",
+            schema_version=1,
+            payload="{}",
+            metadata=encode_metadata(
+                Metadata(
+                    account_id="acme",
+                    actor=Actor(type="system", id="verifier", name="verifier"),
+                    occurred_at=METADATA.occurred_at,
+                    request_id="r",
+                    correlation_id="c",
+                )
+            ).decode(),
+            recorded_at=METADATA.occurred_at,
+            position=1,
+        )
+    )
+    assert set(bare.headers) == {header.key for header in HEADERS if header.required}
+
+
+METADATA_ID = next(iter(EXAMPLES.values()))[1].id
+
+
+@pytest.mark.parametrize("kind", EVENTS.all_types(), ids=lambda kind: kind.name)
+def test_an_example_message_has_headers_as_described(kind: object) -> None:
+    [found] = [one for one in EVENTS.all_types() if one is kind]
+    message = example_message(found)
+    assert message.routing_key == found.name == message.headers["cloudEvents:type"]
+    assert message.headers["cloudEvents:dataschema"] == dataschema(found)
+    assert position_of(message.headers) == message.position
+    for header in HEADERS:
+        value = message.headers[header.key]
+        assert isinstance(value, str)
+        assert value == header.schema.get("const", value)
+        assert re.search(header.schema.get("pattern", ""), value)
+
+
+def test_the_worked_example_of_a_new_version_works() -> None:
+    [code] = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    registry = Registry()
+    registry.event("credential.removed", version=1)(CredentialRemoved)
+    names = vars(credential_events) | {"event": registry.event, "Any": Any}
+    exec(code, names)  # noqa: S102 it is ours
+    stored = encode(EXAMPLES[CredentialRemoved][0])[2]
+    read = decode("credential.removed", 1, stored, registry=registry)
+    assert type(read).__name__ == "CredentialRemovedV2"
+    assert (read.reason, read.manner) == ("the team is gone", "unused")  # type: ignore[attr-defined]
+    name, version, data = encode(read, registry=registry)
+    assert (name, version) == ("credential.removed", 2)
+    assert decode(name, version, data, registry=registry) == read

@@ -1,0 +1,27 @@
+"""`openapi.json` is current: all routes of the three services, for the one address."""
+
+import json
+
+from regcred.contract_documents.openapi import openapi_text
+from shared.web.interface import FILE, document
+
+
+def test_the_file_is_current() -> None:
+    stored = FILE.read_text(encoding="utf-8")
+    assert stored == openapi_text(), "run `python -m regcred.contract_documents docs`"
+
+
+def test_it_has_the_routes_of_every_service() -> None:
+    paths = document()["paths"]
+    account = "/v1/accounts/{account_id}"
+    assert {"post", "get"} <= paths[f"{account}/credentials"].keys()  # commands; queries
+    assert "post" in paths[f"{account}/verifications"]  # the verifier's
+    assert "get" in paths[f"{account}/audit-events"]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    whole = document()
+    text = json.dumps(whole)
+    for kind in ("schemas", "responses", "parameters"):
+        named = {part.split('"')[0] for part in text.split(f"#/components/{kind}/")[1:]}
+        assert named <= whole["components"].get(kind, {}).keys()

@@ -1,0 +1,204 @@
+"""Service tokens on a real database: kept as hashes, revoked within two seconds, remembered within bounds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from secrets import token_bytes
+
+import psycopg
+import pytest
+from psycopg import errors as pg
+
+from shared.auth.postgres import PostgresTokens
+from shared.auth.tokens import StoredToken, TokenScope, compose
+from shared.eventstore.errors import EventStoreUnavailable
+from shared.eventstore.postgres import Pool, open_pool
+from shared.secretstore.secret import Secret
+
+START = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """Two clocks that move together."""
+
+    passed: float = 0.0
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.passed
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def pool(database_url: str) -> Iterator[Pool]:
+    with open_pool(database_url, role="regcred_credentials", size=2) as made:
+        yield made
+
+
+def digest(token: Secret) -> bytes:
+    return sha256(b"pepper" + token.reveal().encode()).digest()
+
+
+def tokens_of(pool: Pool, clock: Clock) -> PostgresTokens:
+    return PostgresTokens(pool, keyed_hash=digest, now=clock.now, monotonic=clock.monotonic)
+
+
+@pytest.fixture
+def tokens(pool: Pool, clock: Clock) -> PostgresTokens:
+    return tokens_of(pool, clock)
+
+
+Made = tuple[StoredToken, str]
+
+
+def made(expires_at: datetime | None = None, accounts: frozenset[str] | None = None) -> Made:
+    token_id, token = compose(token_bytes(38))
+    kept = StoredToken(
+        token_id=token_id,
+        name="deploy",
+        hash=digest(token),
+        scopes=frozenset({TokenScope.CREDENTIALS_READ, TokenScope.AUDIT_READ}),
+        accounts=accounts,
+        projects=None if accounts is None else frozenset(),
+        created_at=START,
+        created_by="svc",
+        expires_at=expires_at,
+    )
+    return kept, token.reveal()
+
+
+@pytest.mark.parametrize("accounts", [None, frozenset(), frozenset({"acme", "umbrella"})])
+def test_a_kept_token_is_recognised_whole(tokens: PostgresTokens, accounts: frozenset[str] | None) -> None:
+    kept, text = made(accounts=accounts)
+    tokens.add(kept)
+    assert tokens.authenticate(text) == kept.principal()
+    assert kept in tokens.all()
+
+
+def test_what_is_none_or_unknown_is_nobody(tokens: PostgresTokens) -> None:
+    _, unknown = made()
+    for text in (unknown, "", "rgcs_", unknown[:-1], "\0" * 64):
+        assert tokens.authenticate(text) is None
+
+
+def test_the_token_itself_is_nowhere(tokens: PostgresTokens, database_url: str) -> None:
+    kept, text = made()
+    tokens.add(kept)
+    with psycopg.connect(database_url) as superuser:
+        rows = superuser.execute("SELECT t::text FROM auth.tokens t").fetchall()
+    assert text[15:58] not in repr(rows)
+
+
+def test_adding_again_changes_nothing(tokens: PostgresTokens, clock: Clock, pool: Pool) -> None:
+    kept, text = made()
+    tokens.add(kept)
+    tokens.revoke(kept.token_id)
+    tokens.add(kept)
+    assert tokens_of(pool, clock).authenticate(text) is None
+
+
+def test_revoked_here_is_refused_at_once(tokens: PostgresTokens) -> None:
+    kept, text = made()
+    tokens.add(kept)
+    assert tokens.authenticate(text) is not None
+    assert tokens.revoke(kept.token_id)
+    assert tokens.authenticate(text) is None
+    assert not tokens.revoke(kept.token_id)
+    assert not tokens.revoke("unknown99")
+
+
+def test_revoked_elsewhere_is_refused_within_two_seconds(
+    tokens: PostgresTokens, pool: Pool, clock: Clock
+) -> None:
+    kept, text = made()
+    tokens.add(kept)
+    clock.passed = 0.5
+    assert tokens.authenticate(text) is not None
+    tokens_of(pool, clock).revoke(kept.token_id)
+    clock.passed = 1.9
+    tokens.authenticate(text)  # its use does not prolong the memory
+    clock.passed = 2.5
+    assert tokens.authenticate(text) is None
+
+
+def test_an_expiry_is_not_remembered_away(tokens: PostgresTokens, clock: Clock) -> None:
+    kept, text = made(expires_at=START + timedelta(seconds=1))
+    tokens.add(kept)
+    clock.passed = 0.9
+    assert tokens.authenticate(text) is not None
+    clock.passed = 1.0
+    assert tokens.authenticate(text) is None
+
+
+def test_a_remembered_token_needs_no_database(
+    database_url: str, clock: Clock, tokens: PostgresTokens
+) -> None:
+    kept, text = made()
+    tokens.add(kept)
+    with open_pool(database_url, role="regcred_query", size=1) as pool:
+        other = tokens_of(pool, clock)
+        assert other.authenticate(text) is not None
+    assert other.authenticate(text) is not None  # the pool is closed
+    clock.passed = 2.0
+    with pytest.raises(EventStoreUnavailable):
+        other.authenticate(text)
+
+
+def test_the_memory_has_a_bound(tokens: PostgresTokens, pool: Pool) -> None:
+    many = [made() for _ in range(1100)]
+    with pool.connection() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO auth.tokens (token_id, name, hash, scopes, created_at, created_by)"
+            " VALUES (%s, 'many', %s, '{admin}', %s, 'svc')",
+            [(kept.token_id, kept.hash, START) for kept, _ in many],
+        )
+    for _, text in many:
+        assert tokens.authenticate(text) is not None
+        assert len(tokens._memory) <= 1000
+    size = len(tokens._memory)
+    for _ in range(50):
+        tokens.authenticate(made()[1])  # guesses
+    assert len(tokens._memory) == size
+
+
+def test_a_database_that_is_away_is_said_so(clock: Clock) -> None:
+    with open_pool("postgresql://nobody@127.0.0.1:1/none", role="regcred_query", size=1) as pool:
+        pool.timeout = 0.2
+        away = tokens_of(pool, clock)
+        attempts: list[Callable[[], object]] = [
+            lambda: away.authenticate(made()[1]),
+            away.all,
+            lambda: away.revoke("a"),
+            lambda: away.add(made()[0]),
+        ]
+        for attempt in attempts:
+            with pytest.raises(EventStoreUnavailable):
+                attempt()
+        assert away.authenticate("no token at all") is None  # needs no look-up
+
+
+def test_who_answers_queries_recognises_tokens_and_makes_none(database_url: str, clock: Clock) -> None:
+    with open_pool(database_url, role="regcred_query", size=1) as pool:
+        reader = tokens_of(pool, clock)
+        assert isinstance(reader.all(), list)
+        with pytest.raises(pg.InsufficientPrivilege):
+            reader.add(made()[0])
+        with pytest.raises(pg.InsufficientPrivilege):
+            reader.revoke("a")
+
+
+@pytest.mark.parametrize("role", ["regcred_projector", "regcred_relay"])
+def test_other_services_see_no_tokens(database_url: str, role: str) -> None:
+    with (
+        psycopg.connect(database_url, options=f"-c role={role}") as connection,
+        pytest.raises(pg.InsufficientPrivilege),
+    ):
+        connection.execute("SELECT token_id FROM auth.tokens")

@@ -1,0 +1,39 @@
+"""Every test in here needs a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.eventstore.migrate import migrate
+from tests.support.postgres import fresh_database
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.vault import Vault
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("integration")
+
+
+@pytest.fixture(scope="module")
+def database_url() -> Iterator[str]:
+    """A migrated database of this module's own, as a superuser."""
+    with fresh_database() as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """One broker for all tests: it is slow to start. Who stops it starts it again."""
+    with RabbitMQ() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def vault() -> Iterator[Vault]:
+    """One Vault for all tests. Who seals it opens it again."""
+    with Vault() as server:
+        yield server

@@ -1,0 +1,193 @@
+"""The whole way of an event on real servers: relay, broker, verifier (two of them, of which one leads), projector.
+
+The verifier's login is a pause; its outcome is recorded as the real one is.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+
+import pika
+import psycopg
+
+from credentials.relay import sequencing
+from credentials.relay.publishing import Publishing
+from projector.read_model import ReadModels
+from shared.consumers.concurrency import ConcurrentFollower
+from shared.consumers.consumer import follow
+from shared.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
+from shared.eventstore.log import load_checkpoint, read_log
+from shared.eventstore.migrate import migrate
+from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from shared.messaging.cloudevents import outgoing
+from shared.messaging.feed import PositionFeed
+from shared.runtime.ids import new_id
+from tests.integration.projector import lives
+from tests.integration.projector.lives import Connection, Log, open_log
+from tests.support.postgres import fresh_database
+from tests.support.rabbitmq import RabbitMQ
+from verifier.recording import record_once
+
+QUEUES = ("regcred.verifier", "regcred.projector")
+LOGIN_SECONDS = 0.01
+
+
+@dataclass
+class Backbone:
+    url: str
+    broker: RabbitMQ
+    log: Log
+    owner: Connection
+    handled: list[int] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, count: int) -> None:
+        """So many credentials more."""
+        for _ in range(count):
+            self.count += 1
+            self.log.append_payload(lives.added(self.count, f"team-{self.count}"))
+
+    def end(self) -> int:
+        return int(self._one("SELECT coalesce(max(position), 0) FROM es.log"))
+
+    def lag_is_zero(self) -> bool:
+        """Nothing waits for a position, and all consumers are at the end."""
+        events, end = int(self._one("SELECT count(*) FROM es.events")), self.end()
+        return (
+            events == end == load_checkpoint(self.owner, "verifier") == self.projected()
+            and self._one("SELECT count(*) FROM es.retries") == 0
+        )
+
+    def projected(self) -> int:
+        return int(self._one("SELECT position FROM rm.generations WHERE status = 'live'"))
+
+    def outcomes(self) -> dict[int, int]:
+        """How many credentials have so many outcomes in the log, and how many so many in the read model."""
+        rows = self.owner.execute(
+            "SELECT count(v.credential_id) FROM rm.credentials c"
+            " LEFT JOIN rm.verifications v USING (credential_id) GROUP BY c.credential_id"
+        ).fetchall()
+        assert self._one("SELECT count(*) FROM es.events WHERE type = 'verification.succeeded'") == self._one(
+            "SELECT count(*) FROM rm.verifications"
+        )
+        counts: dict[int, int] = {}
+        for (outcomes,) in rows:
+            counts[outcomes] = counts.get(outcomes, 0) + 1
+        return counts
+
+    def events(self) -> list[StoredEvent]:
+        return read_log(self.owner, 0, 10_000)
+
+    def publish(self, events: list[StoredEvent]) -> None:
+        """Once more, as the relay did."""
+        with self.broker.connect() as connection:
+            channel = connection.channel()
+            for message in map(outgoing, events):
+                properties = pika.BasicProperties(headers=dict(message.headers), type=message.routing_key)
+                channel.basic_publish("regcred.events", message.routing_key, message.body, properties)
+
+    def cut(self) -> int:
+        """End all connections of all services, in the middle of whatever they do."""
+        rows = self.owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'regcred_%'"
+        ).fetchall()
+        return len(rows)
+
+    def queues_are_empty(self) -> bool:
+        return all(self.broker.depth(queue) == 0 for queue in QUEUES)
+
+    def _one(self, query: Any) -> Any:
+        row = self.owner.execute(query).fetchone()
+        assert row is not None
+        return row[0]
+
+
+@contextmanager
+def running(broker: RabbitMQ) -> Iterator[Backbone]:
+    """Everything runs, on a database of its own and the broker that all tests share."""
+    broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
+    with ExitStack() as servers:
+        url = servers.enter_context(fresh_database())
+        migrate(url)
+        log = servers.enter_context(open_log(url))
+        owner = servers.enter_context(psycopg.connect(url, autocommit=True, application_name="test"))
+        backbone = Backbone(url, broker, log, owner)
+        pool = servers.enter_context(open_pool(url, role="regcred_verifier", size=8))
+        stop = Event()
+        handle = _verifying(PostgresVerificationStore(pool), backbone)
+        threads = [*_relaying(url, broker.url, stop)]
+        for _ in range(2):
+            follower = ConcurrentFollower(
+                handle,
+                name="verifier",
+                types=frozenset({"credential.added"}),
+                concurrency=4,
+                tiers=(timedelta(seconds=1),),
+                stop=stop,
+            )
+            threads.append(_following(follower, url, broker.url, "verifier", stop))
+        models = ReadModels()
+        threads.append(_following(models, url, broker.url, "projector", stop, checkpoint=models.checkpoint))
+        for thread in threads:
+            thread.start()
+        try:
+            yield backbone
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(20)
+            assert not [thread.name for thread in threads if thread.is_alive()]
+
+
+def until(condition: Callable[[], bool], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.05)
+
+
+def _verifying(store: PostgresVerificationStore, backbone: Backbone) -> Callable[[RecordedEvent], None]:
+    def handle(event: RecordedEvent) -> None:
+        time.sleep(LOGIN_SECONDS)
+        payload = replace(
+            lives.succeeded(1, 1), verification_id=event.event_id, credential_id=event.stream.id
+        )
+        record_once(
+            store,
+            StreamId.verification(event.stream.id),
+            f"verification:{event.event_id}",
+            lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=lives.metadata())],
+        )
+        backbone.handled.append(event.position or 0)
+
+    return handle
+
+
+def _relaying(url: str, broker_url: str, stop: Event) -> list[Thread]:
+    publishing = Publishing(url, broker_url, role=sequencing.ROLE, jitter=lambda: 0.5, stop=stop)
+    numbers = {"on_positions": publishing.announce, "stop": stop}
+    return [
+        Thread(target=publishing.run, name="publishing"),
+        Thread(target=sequencing.run, args=(url,), kwargs=numbers, name="sequencing"),
+    ]
+
+
+def _following(follower: Any, url: str, broker_url: str, name: str, stop: Event, **more: Any) -> Thread:
+    wakeups = PositionFeed(broker_url, f"regcred.{name}", prefetch=50)
+    arguments: dict[str, Any] = {
+        "database_url": url,
+        "role": f"regcred_{name}",
+        "name": name,
+        "wakeups": wakeups,
+    }
+
+    def run() -> None:
+        follow(follower, **arguments, stop=stop, **more)
+        wakeups.close()
+
+    return Thread(target=run, name=name)

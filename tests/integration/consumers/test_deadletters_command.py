@@ -1,0 +1,283 @@
+"""`regcred deadletters`, as an operator types it, beside running consumers, on real servers."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pika
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from projector.read_model import CONSUMER, ReadModels
+from projector.rebuilding import ROLE
+from regcred.__main__ import main
+from shared.consumers.concurrency import ConcurrentFollower
+from shared.consumers.consumer import Follower, follow
+from shared.consumers.wakeups import Notifications
+from shared.contracts.credential_events import CredentialAdded
+from shared.events.codec import encode
+from shared.events.envelope import RecordedEvent
+from shared.eventstore.migrate import migrate
+from shared.secretstore.keyfile import KeyFile
+from tests.integration.projector import lives
+from tests.integration.projector.lives import Connection, Log, open_log, stream_of
+from tests.support.postgres import fresh_database
+from tests.support.rabbitmq import RabbitMQ
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    with fresh_database() as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def log(database_url: str) -> Iterator[Log]:
+    with open_log(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+def owner(database_url: str) -> Iterator[Connection]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+class Operator:
+    def __init__(self, database_url: str, **environment: str) -> None:
+        self._environment = {"REGCRED_DATABASE_URL": database_url, **environment}
+
+    def types(self, *arguments: str, answer: str | None = None) -> Result:
+        command = ["deadletters", *arguments]
+        return CliRunner().invoke(main, command, env=self._environment, input=answer)
+
+    def gets(self, *arguments: str) -> str:
+        result = self.types(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def items(self, *arguments: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.gets("list", "--json", *arguments))["items"]
+        return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.02)
+
+
+@contextmanager
+def following(url: str, follower: Follower, *, role: str, name: str, **more: Any) -> Iterator[None]:
+    stop, wakeups = Event(), Notifications(url, role=role)
+    arguments = {"database_url": url, "role": role, "name": name, "wakeups": wakeups, "stop": stop, **more}
+    thread = Thread(target=follow, args=(follower,), kwargs=arguments, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(15)
+        wakeups.close()
+
+
+class Handler:
+    """Fails on what is in `failing`, and keeps what it did."""
+
+    def __init__(self) -> None:
+        self.failing: set[int] = set()
+        self.tried: list[int] = []
+
+    def __call__(self, event: RecordedEvent) -> None:
+        assert event.position is not None
+        assert isinstance(event.payload, CredentialAdded)
+        self.tried.append(event.position)
+        if event.position in self.failing:
+            raise RuntimeError
+
+
+@contextmanager
+def verifying(url: str, handler: Handler, *tiers: timedelta) -> Iterator[None]:
+    follower = ConcurrentFollower(
+        handler,
+        name="verifier",
+        types=frozenset({"credential.added"}),
+        concurrency=1,
+        tiers=tiers,
+        stop=Event(),
+    )
+    with following(url, follower, role="regcred_verifier", name="verifier"):
+        yield
+    follower.close()
+
+
+def interventions(owner: Connection) -> list[tuple[Any, ...]]:
+    return owner.execute(
+        "SELECT action, consumer, position, reason, remark, person, login FROM es.interventions ORDER BY number"
+    ).fetchall()
+
+
+def test_what_is_tried_again_and_what_is_dead_are_listed_shown_and_redriven_in_order(
+    database_url: str, log: Log, owner: Connection
+) -> None:
+    log.append(*(lives.added(number) for number in range(1, 6)))
+    operator, handler = Operator(database_url), Handler()
+    assert operator.items() == []  # from here on lines of logs go to standard error, as the command has them
+    handler.failing = {2, 4, 5}
+    with verifying(database_url, handler, timedelta(hours=1)):
+        until(lambda: len(operator.items()) == 3)
+        owner.execute("UPDATE es.retries SET due_at = now() WHERE position <> 4")
+        until(lambda: [item["state"] for item in operator.items()] == ["dead", "retry", "dead"])
+        listed = operator.gets("list")
+        assert "credential.added  dead" in listed
+        assert "credential.added  tried again 2" in listed
+
+        shown = json.loads(operator.gets("show", "verifier", "2", "--json"))
+        assert (shown["attempts"], shown["reason"], shown["state"]) == (2, "RuntimeError", "dead")
+        assert shown["event"]["data"]["username"] == "octo"
+        assert shown["event"]["meta"]["account_id"] == "acme"
+        assert shown["interventions"] == []
+        assert '"username": "octo"' in operator.gets("show", "verifier", "2")
+
+        handler.failing = {4}
+        handler.tried.clear()
+        result = operator.types("redrive", "verifier", "--all", "--as", "ada")
+        assert result.exit_code == 3  # 4 has failed again
+        assert result.stdout == "2 done, 1 left\n"
+        assert "3 of 3 tried, 1 failed again" in result.stderr
+        assert handler.tried == [2, 4, 5]
+        assert [(item["position"], item["attempts"]) for item in operator.items()] == [(4, 1)]
+        handler.failing.clear()
+        started = time.monotonic()
+        assert operator.gets("redrive", "verifier", "4") == "1 done, 0 left\n"
+        assert time.monotonic() - started < 3
+    assert operator.items() == []
+    assert [row[:3] for row in interventions(owner)] == [
+        ("redriven", "verifier", position) for position in (2, 4, 5, 4)
+    ]
+    assert interventions(owner)[0][5:] == ("ada", "postgres")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        owner.execute("DELETE FROM es.interventions")
+
+
+def test_a_discarded_event_is_not_handled_any_more_and_it_is_kept_who_did_that_and_why(
+    database_url: str, log: Log, owner: Connection
+) -> None:
+    log.append(lives.added(1), lives.added(2))
+    operator, handler = Operator(database_url), Handler()
+    handler.failing = {1, 2}
+    with verifying(database_url, handler):
+        until(lambda: len(operator.items("--consumer", "verifier")) == 2)
+        refused = operator.types("discard", "verifier", "1", "--reason", "no use", answer="n\n")
+        assert refused.exit_code == 1
+        assert len(operator.items()) == 2
+        assert operator.types("discard", "verifier", "1", "--yes").exit_code == 2  # a reason is asked for
+        done = operator.types("discard", "verifier", "1", "--reason", "no use", "--as", "ada", answer="y\n")
+        assert done.exit_code == 0, done.output
+        missing = operator.types("discard", "verifier", "1", "--reason", "no use", "--yes")
+        assert "verifier has no dead letter at 1" in missing.stderr
+    assert [item["position"] for item in operator.items()] == [2]
+    assert interventions(owner) == [
+        ("discarded", "verifier", 1, "RuntimeError", "no use", "ada", "postgres"),
+    ]
+
+
+def test_a_stream_of_the_projector_is_redriven_in_its_order(
+    database_url: str, log: Log, owner: Connection, tmp_path: Path
+) -> None:
+    name, _, data = encode(lives.renamed(1, "unreadable"))
+    log.append(lives.added(1), lives.added(2))
+    log.append_raw(stream_of(lives.renamed(1, "x")), name, data.decode(), 99)
+    log.append(lives.renamed(1, "later"), lives.removed(1))
+    KeyFile.create(keys := tmp_path / "keys.json")
+    operator, models = Operator(database_url, REGCRED_KEY_FILE=str(keys)), ReadModels()
+    with following(database_url, models, role=ROLE, name=CONSUMER, checkpoint=models.checkpoint):
+        until(lambda: len(operator.items()) == 1)
+        [item] = operator.items("--consumer", "projector")
+        assert (item["consumer"], item["position"], item["followers"]) == ("projector:1", 3, 2)
+        shown = json.loads(operator.gets("show", "projector", "3", "--json"))
+        assert shown["waiting"] == [
+            {"position": 4, "type": "credential.details_changed"},
+            {"position": 5, "type": "credential.removed"},
+        ]
+        failing = operator.types("redrive", "projector", "--stream", item["stream_id"])
+        assert failing.exit_code == 3
+        assert "version 99 is registered" in failing.stderr
+        log.repair(3, schema_version=1)
+        assert operator.gets("redrive", "projector", "--all") == "3 done, 0 left\n"
+        assert operator.items() == []
+        assert owner.execute("SELECT count(*) FROM rm.credentials").fetchone() == (1,)
+
+        log.append_raw(stream_of(lives.renamed(2, "x")), name, data.decode(), 99)
+        log.append(lives.renamed(2, "crew"))
+        until(lambda: len(operator.items()) == 1)
+        operator.gets("discard", "projector", "6", "--reason", "nobody reads it", "--yes")
+        assert operator.gets("redrive", "projector", "7") == "1 done, 0 left\n"
+        assert owner.execute("SELECT name FROM rm.credentials").fetchall() == [("crew",)]
+
+
+def test_a_generation_that_nobody_sees_is_not_touched(
+    database_url: str, log: Log, owner: Connection, tmp_path: Path
+) -> None:
+    log.append(lives.added(1))
+    owner.execute(
+        "INSERT INTO es.parked (consumer, position, stream_id, reason) SELECT 'projector:7', position, stream_id, 'x'"
+        " FROM es.log"
+    )
+    KeyFile.create(keys := tmp_path / "keys.json")
+    operator = Operator(database_url, REGCRED_KEY_FILE=str(keys))
+    for command in (["redrive", "projector:7", "1"], ["discard", "projector:7", "1", "--reason=x", "--yes"]):
+        result = operator.types(*command)
+        assert result.exit_code == 1
+        assert "projector:7 is not what readers see" in result.stderr
+    assert len(operator.items()) == 1
+    assert interventions(owner) == []
+
+
+def test_messages_that_a_queue_rejected(rabbitmq: RabbitMQ, database_url: str, owner: Connection) -> None:
+    queue = "regcred.verifier.dead"
+    rabbitmq.purge("regcred.verifier", queue)
+    with rabbitmq.connect() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for message_id, body in (("m-1", b"canary"), (None, b"other")):
+            properties = pika.BasicProperties(message_id=message_id, type="strange", delivery_mode=2)
+            channel.basic_publish("regcred.verifier.dead", "", body, properties, mandatory=True)
+    operator = Operator(database_url, REGCRED_BROKER_URL=rabbitmq.url)
+    for _ in range(25):
+        assert len(json.loads(operator.gets("list", "--json"))["messages"]) == 2
+    # However often they were looked at, they stay.
+    first, second = json.loads(operator.gets("list", "--json"))["messages"]
+    assert (first["queue"], first["id"], first["type"], first["size"]) == (queue, "m-1", "strange", 6)
+    assert "m-1" in operator.gets("list")
+    assert "canary" not in operator.gets("show", queue, "m-1")
+    assert "discard it" in operator.types("redrive", queue, "m-1").stderr
+    operator.gets("discard", queue, "m-1", "--reason", "a stranger's", "--yes", "--as", "ada")
+    assert [one["id"] for one in json.loads(operator.gets("list", "--json"))["messages"]] == [second["id"]]
+    assert interventions(owner)[0][:6] == ("discarded", queue, None, "unknown", "a stranger's", "ada")
+    rabbitmq.purge(queue)
+
+
+def test_a_broker_that_is_away_hides_no_dead_letters(database_url: str, log: Log, owner: Connection) -> None:
+    log.append(lives.added(1))
+    owner.execute(
+        "INSERT INTO es.parked (consumer, position, stream_id, reason) SELECT 'verifier', position, stream_id, 'x'"
+        " FROM es.log"
+    )
+    result = Operator(database_url, REGCRED_BROKER_URL="amqp://nobody:canary@127.0.0.1:1/x").types("list")
+    assert result.exit_code == 0
+    assert "the queues were not looked at" in result.stderr
+    assert "canary" not in result.output
+    assert "credential.added" in result.stdout
+
+
+def test_a_database_that_is_none() -> None:
+    assert "does not answer" in Operator("host=/nowhere").types("list").stderr

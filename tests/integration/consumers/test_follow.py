@@ -1,0 +1,233 @@
+"""The loop around every consumer: one leads, another takes over, and no event is left out."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from shared.consumers.consumer import follow
+from shared.consumers.wakeups import Notifications
+from shared.events.envelope import StoredEvent
+from shared.eventstore.errors import EventStoreUnavailable
+from shared.eventstore.log import NOTIFICATIONS, load_checkpoint, save_checkpoint
+from shared.eventstore.postgres import PostgresVerificationStore
+from shared.secretstore.store import SecretStoreUnavailable
+from tests.support.eventstore_suite import an_event
+from tests.support.log import fresh_log, lead, relay_of, sequence, stream, writing
+
+Connection = psycopg.Connection[Any]
+ROLE = "regcred_verifier"
+NAME = "test"
+
+
+class Recorder:
+    """A follower that writes down what it was given, and saves its checkpoint at each batch."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.taken: list[int] = []
+        self.failure: Exception | None = None
+        self._checkpoint = 0
+
+    def begin(self, checkpoint: int) -> None:
+        self.begun.append(checkpoint)
+        self._checkpoint = checkpoint
+
+    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+        if events and self.failure:
+            raise self.failure
+        if events:
+            last = events[-1].position or 0
+            if not save_checkpoint(connection, NAME, after=self._checkpoint, position=last):
+                raise EventStoreUnavailable
+            self._checkpoint = last
+            self.taken += [event.position or 0 for event in events]
+        return self._checkpoint
+
+    def finish(self, _connection: Connection) -> int:
+        return self._checkpoint
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fresh_log() as made:
+        yield made
+
+
+@contextmanager
+def following(url: str, recorder: Recorder) -> Iterator[None]:
+    stop = Event()
+    wakeups = Notifications(url, role=ROLE)
+
+    def run() -> None:
+        follow(recorder, database_url=url, role=ROLE, name=NAME, wakeups=wakeups, stop=stop)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+        wakeups.close()
+
+
+class Log:
+    """Appends, numbers and announces, as the relay does."""
+
+    def __init__(self, store: PostgresVerificationStore, relay: Connection) -> None:
+        self._store, self._relay, self._epoch, self.last = store, relay, lead(relay), 0
+
+    def grow(self, count: int) -> None:
+        for number in range(self.last, self.last + count):
+            self._store.append(stream(f"s{number}"), 0, [an_event(f"e{number}")])
+        self.last = sequence(self._relay, self._epoch)
+        self._relay.execute("SELECT pg_notify(%s, %s)", (NOTIFICATIONS, str(self.last)))
+
+    def checkpoint(self) -> int:
+        return load_checkpoint(self._relay, NAME)
+
+
+@pytest.fixture
+def log(url: str) -> Iterator[Log]:
+    with writing(url) as store, relay_of(url) as relay:
+        yield Log(store, relay)
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.01)
+
+
+def cut(url: str, application: str) -> int:
+    with psycopg.connect(url, autocommit=True) as superuser:
+        rows = superuser.execute(
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+            " WHERE l.locktype = 'advisory' AND l.granted AND a.application_name = %s"
+            " AND a.datname = current_database()",
+            (application,),
+        ).fetchall()
+    return len(rows)
+
+
+def test_events_come_in_order_and_soon(url: str, log: Log) -> None:
+    recorder = Recorder()
+    log.grow(3)
+    with following(url, recorder):
+        until(lambda: recorder.taken == [1, 2, 3])
+        time.sleep(0.3)
+        started = time.monotonic()
+        log.grow(1)
+        until(lambda: len(recorder.taken) == 4)
+        assert time.monotonic() - started < 0.9  # by the notification, not by the poll
+    assert log.checkpoint() == 4
+    assert recorder.begun == [0]
+
+
+def test_a_start_goes_on_behind_the_checkpoint(url: str, log: Log) -> None:
+    first, second = Recorder(), Recorder()
+    log.grow(2)
+    with following(url, first):
+        until(lambda: first.taken == [1, 2])
+    log.grow(2)
+    with following(url, second):
+        until(lambda: second.taken == [3, 4])
+    assert second.begun == [2]
+
+
+def test_one_of_two_leads_and_the_other_takes_over_when_it_is_cut_off(url: str, log: Log) -> None:
+    first, second = Recorder(), Recorder()
+    with following(url, first):
+        until(lambda: first.begun == [0])
+        with following(url, second):
+            log.grow(10)
+            until(lambda: len(first.taken) == 10)
+            assert second.begun == []
+            cuts = 0
+            while not second.begun and cuts < 20:
+                cuts += cut(url, f"{ROLE}:{NAME}")
+                log.grow(3)
+                until(lambda: log.checkpoint() == log.last)
+            log.grow(5)
+            until(lambda: log.checkpoint() == log.last)
+    together = first.taken + second.taken
+    assert sorted(together) == list(range(1, log.last + 1))  # none left out, and none twice
+    assert first.taken == sorted(first.taken)
+    assert second.taken == sorted(second.taken)
+    assert second.taken
+
+
+def test_the_other_takes_over_when_the_first_one_stops(url: str, log: Log) -> None:
+    first, second = Recorder(), Recorder()
+    with ExitStack() as waiting:
+        with following(url, first):
+            until(lambda: first.begun == [0])
+            log.grow(2)
+            until(lambda: len(first.taken) == 2)
+            waiting.enter_context(following(url, second))
+        log.grow(2)
+        until(lambda: second.taken == [3, 4])
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [SecretStoreUnavailable("sealed"), EventStoreUnavailable(), RuntimeError("a bug")],
+    ids=["secret store away", "database away", "bug"],
+)
+def test_what_could_not_be_taken_comes_again_until_it_is(url: str, log: Log, failure: Exception) -> None:
+    recorder = Recorder()
+    recorder.failure = failure
+    with following(url, recorder):
+        log.grow(3)
+        until(lambda: len(recorder.begun) >= 2)
+        assert recorder.taken == []
+        assert log.checkpoint() == 0
+        recorder.failure = None
+        until(lambda: recorder.taken == [1, 2, 3])
+    assert log.checkpoint() == 3
+
+
+@pytest.mark.parametrize(
+    ("failure", "event", "traces"),
+    [(SecretStoreUnavailable("sealed"), "consumer_waits", 0), (RuntimeError("a bug"), "consumer_failed", 1)],
+    ids=["dependency away", "bug"],
+)
+def test_what_lasts_fills_no_log(url: str, log: Log, failure: Exception, event: str, traces: int) -> None:
+    recorder = Recorder()
+    recorder.failure = failure
+    log.grow(1)
+    with capture_logs() as lines, following(url, recorder):
+        time.sleep(4)
+    told = [line for line in lines if line["event"] == event]
+    assert 2 <= len(told) <= 5
+    assert len([line for line in told if line.get("exc_info")]) == traces
+    assert {line["error"] for line in told} == {type(failure).__name__}
+
+
+def test_wakeups_that_are_cut_off_are_made_again(url: str, log: Log) -> None:
+    recorder = Recorder()
+    with following(url, recorder):
+        log.grow(1)
+        until(lambda: recorder.taken == [1])
+        time.sleep(0.2)
+        with psycopg.connect(url, autocommit=True) as superuser:
+            superuser.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = %s AND datname = current_database()",
+                (f"{ROLE}:listen",),
+            )
+        log.grow(1)
+        until(lambda: recorder.taken == [1, 2])
+        time.sleep(1.2)
+        started = time.monotonic()
+        log.grow(1)
+        until(lambda: len(recorder.taken) == 3)
+        assert time.monotonic() - started < 0.9

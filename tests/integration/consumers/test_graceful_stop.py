@@ -1,0 +1,152 @@
+"""The verifier's own process, told to stop in the middle of slow logins: what was in flight is finished or left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from credentials.application.credentials import Credentials
+from credentials.application.requests import CommandRequest
+from credentials.postgres_store import PostgresCredentialStore
+from projector.read_model import ReadModels
+from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.events.envelope import Actor
+from shared.eventstore.log import load_checkpoint, read_log
+from shared.eventstore.postgres import open_pool
+from shared.input.new_secret import NewSecret
+from shared.runtime.clock import now
+from shared.runtime.ids import new_id
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.sealed import SealedStore
+from shared.secretstore.secret import Secret
+from tests.support.fake_registry import FakeServer, Reply, Seen
+from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
+
+CREDENTIALS = 24
+HOSTS = 3
+SLOW_SECONDS = 0.6
+
+
+def slow_registry(seen: Seen) -> Reply:
+    if seen.authorization is None:
+        return Reply(401, (("WWW-Authenticate", 'Basic realm="slow"'),))
+    time.sleep(SLOW_SECONDS)
+    return Reply(200)
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[FakeServer]]:
+    with ExitStack() as servers:
+        yield [servers.enter_context(FakeServer(slow_registry)) for _ in range(HOSTS)]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fresh_log() as made:
+        yield made
+
+
+def add_credentials(url: str, keys: KeyFile, hosts: list[FakeServer]) -> None:
+    everybody = Restrictions(restricted=False, projects=())
+    with open_pool(url, role="regcred_credentials", size=2) as pool:
+        credentials = Credentials(
+            PostgresCredentialStore(pool),
+            SealedStore(pool, keys),
+            fingerprint=lambda _: "ab" * 16,
+            new_id=new_id,
+        )
+        for number in range(CREDENTIALS):
+            registry = Registry(provider="custom", host=hosts[number % HOSTS].address, location=None)
+            login = RegistryLogin(username=f"user-{number}", password=Secret("pw"))
+            credentials.add(
+                CommandRequest(
+                    account_id=f"acme-{number}",
+                    actor=Actor(type="service", id="s", name="a service"),
+                    now=now(),
+                    request_id="r",
+                ),
+                NewSecret(registry=registry, kind="username_password", login=login),
+                Details(
+                    name=f"team-{number}",
+                    description="",
+                    scope=Scope(pull=True, push=False),
+                    repository_prefixes=(),
+                    expires_at=None,
+                ),
+                everybody,
+            )
+
+
+@contextmanager
+def verifier(url: str, key_file: Path, hosts: list[FakeServer]) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("REGCRED_")},
+        "REGCRED_DATABASE_URL": url,
+        "REGCRED_KEY_FILE": str(key_file),
+        "REGCRED_VERIFIER_ALLOW": "127.0.0.0/8",
+        "REGCRED_VERIFIER_ALLOW_HTTP": ",".join(host.address for host in hosts),
+        "REGCRED_VERIFIER_CONCURRENCY": "24",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "verifier"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def outcomes(connection: Connection) -> list[int]:
+    """How many each credential has."""
+    rows = connection.execute(
+        "SELECT count(*) FROM es.events WHERE type LIKE 'verification.%' GROUP BY stream_id"
+    ).fetchall()
+    return [count for (count,) in rows]
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.02)
+
+
+def test_nothing_is_lost_and_nothing_verified_twice(
+    url: str, tmp_path: Path, hosts: list[FakeServer]
+) -> None:
+    key_file = tmp_path / "keys.json"
+    add_credentials(url, KeyFile.create(key_file), hosts)
+    with relay_of(url) as relay, psycopg.connect(url, autocommit=True) as owner:
+        epoch = lead(relay)
+        sequence(relay, epoch)
+        logins = [0]
+        with verifier(url, key_file, hosts) as process:
+            until(lambda: sum(seen.authorization is not None for host in hosts for seen in host.seen) >= 4)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0  # within the grace
+            finished = len(outcomes(owner))
+            logins[0] = sum(seen.authorization is not None for host in hosts for seen in host.seen)
+        assert 4 <= finished < CREDENTIALS
+        assert finished == logins[0]  # every login that was begun has its outcome
+        with verifier(url, key_file, hosts):
+            until(lambda: len(outcomes(owner)) == CREDENTIALS)
+            end = sequence(relay, epoch)
+            until(lambda: load_checkpoint(owner, "verifier") == end)
+        assert outcomes(owner) == [1] * CREDENTIALS
+        logged_in = sum(seen.authorization is not None for host in hosts for seen in host.seen)
+        assert logged_in == CREDENTIALS  # not even a login was made twice
+
+        models = ReadModels()
+        with psycopg.connect(url, autocommit=True, options="-c role=regcred_projector") as projector:
+            models.begin(0)
+            assert models.take(projector, read_log(projector, 0, 1000)) == end
+        assert owner.execute(
+            "SELECT count(*), count(DISTINCT credential_id) FROM rm.verifications"
+        ).fetchone() == (CREDENTIALS, CREDENTIALS)

@@ -1,0 +1,111 @@
+"""What becomes of a secret that a rotation replaced: kept as long as was asked, destroyed at once where not."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from threading import Event
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from credentials.application.credentials import Credentials
+from credentials.application.requests import CommandRequest
+from credentials.domain.commands import DEFAULT_GRACE
+from credentials.postgres_store import PostgresCredentialStore
+from credentials.relay.housekeeping import Housekeeping, sweep_secrets
+from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.events.envelope import Actor
+from shared.eventstore.log import load_checkpoint, read_log
+from shared.eventstore.postgres import open_pool
+from shared.input.new_secret import NewSecret
+from shared.runtime.ids import new_id
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.memory import MemorySecretStore
+from shared.secretstore.secret import Secret
+from shared.secretstore.store import SecretPath
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+REQUEST = CommandRequest(
+    account_id="acme", actor=Actor(type="service", id="svc", name="a service"), now=NOW, request_id="r-1"
+)
+_numbers = count(1)
+
+
+@dataclass
+class World:
+    credentials: Credentials
+    secrets: MemorySecretStore
+    database_url: str
+
+    def rotated(self, grace: timedelta) -> UUID:
+        details = Details(
+            name=f"grace {next(_numbers)}",
+            description="",
+            scope=Scope(pull=True, push=False),
+            repository_prefixes=(),
+            expires_at=None,
+        )
+        everybody = Restrictions(restricted=False, projects=())
+        added = self.credentials.add(REQUEST, secret("old"), details, everybody)
+        self.credentials.rotate(REQUEST, added.credential_id, None, lambda _: secret("new"), grace=grace)
+        return added.credential_id
+
+    def readable(self, credential_id: UUID) -> list[int]:
+        versions = self.secrets.versions(SecretPath("acme", credential_id))
+        return [version.version for version in versions if not version.destroyed]
+
+    def sweep(self, now: datetime) -> None:
+        with psycopg.connect(self.database_url) as connection:
+            sweep_secrets(connection, self.secrets, now=now, grace=timedelta(0))
+
+    def keep_house(self) -> None:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            [epoch] = connection.execute("SELECT es.lead()").fetchone() or (0,)
+            connection.execute("SELECT es.sequence(%s, 1000)", (epoch,))
+            keeper = Housekeeping(self.secrets, now=lambda: NOW, tiers=(), stop=Event())
+            done = load_checkpoint(connection, "housekeeping")
+            keeper.begin(done)
+            events = read_log(connection, done, 1000)
+            keeper.take(connection, events)
+            while events and keeper.take(connection, []) != events[-1].position:
+                time.sleep(0.01)
+            keeper.close()
+
+
+def secret(password: str) -> NewSecret:
+    return NewSecret(
+        registry=Registry(provider="github", host="ghcr.io", location=None),
+        kind="username_password",
+        login=RegistryLogin(username="octo", password=Secret(password)),
+    )
+
+
+@pytest.fixture
+def world(database_url: str, tmp_path: Path) -> Iterator[World]:
+    secrets = MemorySecretStore(lambda: NOW)
+    with open_pool(database_url, role="regcred_credentials", size=2) as pool:
+        store = PostgresCredentialStore(pool)
+        credentials = Credentials(store, secrets, fingerprint=lambda _: "ab" * 16, new_id=new_id)
+        yield World(credentials, secrets, database_url)
+
+
+@pytest.mark.parametrize("grace", [DEFAULT_GRACE, timedelta(seconds=1), timedelta(days=7)])
+def test_the_secret_before_is_kept_as_long_as_was_asked(world: World, grace: timedelta) -> None:
+    credential_id = world.rotated(grace)
+    world.keep_house()
+    world.sweep(NOW + grace - timedelta(microseconds=1))
+    assert world.readable(credential_id) == [1, 2]
+    world.sweep(NOW + grace)
+    assert world.readable(credential_id) == [2]
+
+
+def test_without_grace_it_is_destroyed_at_once(world: World) -> None:
+    credential_id = world.rotated(timedelta(0))
+    kept = world.rotated(timedelta(seconds=1))
+    world.keep_house()
+    assert world.readable(credential_id) == [2]
+    assert world.readable(kept) == [1, 2]

@@ -1,0 +1,180 @@
+"""Positions: dense, after commit, by one leader, however transactions overlap."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors as pg
+
+from shared.events.envelope import StreamId
+from shared.eventstore.log import load_checkpoint, position_of, read_log, save_checkpoint
+from shared.eventstore.migrate import migrate
+from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from shared.integrity.chain import verify_chain
+from shared.integrity.reading import read_links
+from tests.support.eventstore_suite import an_event, an_id
+from tests.support.postgres import fresh_database
+
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    with fresh_database() as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[PostgresVerificationStore]:
+    with open_pool(database_url, role="regcred_verifier", size=2) as pool:
+        yield PostgresVerificationStore(pool)
+
+
+@pytest.fixture
+def relay(database_url: str) -> Iterator[Connection]:
+    with psycopg.connect(database_url, autocommit=True, options="-c role=regcred_relay") as connection:
+        yield connection
+
+
+def lead(relay: Connection) -> int:
+    return int(relay.execute("SELECT es.lead()").fetchone()[0])  # type: ignore[index]
+
+
+def sequence(relay: Connection, epoch: int) -> int:
+    return int(relay.execute("SELECT es.sequence(%s, 1000)", (epoch,)).fetchone()[0])  # type: ignore[index]
+
+
+def stream(text: str) -> StreamId:
+    return StreamId.verification(an_id(text))
+
+
+def test_positions_are_dense_and_keep_each_streams_order(
+    store: PostgresVerificationStore, relay: Connection
+) -> None:
+    for number in range(5):
+        store.append(stream("a"), number, [an_event(f"a{number}")])
+        store.append(stream("b"), number, [an_event(f"b{number}")])
+    assert sequence(relay, lead(relay)) == 10
+    events = read_log(relay, 0, 100)
+    assert [event.position for event in events] == list(range(1, 11))
+    for name in ("a", "b"):
+        versions = [event.version for event in events if event.stream == stream(name)]
+        assert versions == [1, 2, 3, 4, 5]
+    assert position_of(relay, stream("b").id, 5) == 10
+    assert [event.position for event in read_log(relay, 7, 2)] == [8, 9]
+
+
+def test_an_event_that_commits_late_is_not_lost(
+    store: PostgresVerificationStore, relay: Connection, database_url: str
+) -> None:
+    """P1 of the reference: a transaction that began first and commits last comes last, and comes."""
+    epoch = lead(relay)
+    with psycopg.connect(database_url) as slow:
+        slow.execute(
+            "SELECT * FROM es.append(%s, 'verification', 'acme', 0, %s, %s, '{1}', '{\"{}\"}', '{\"{}\"}',"
+            " NULL, NULL, NULL)",
+            (stream("slow").id, [an_id("slow")], ["credential.removed"]),
+        )
+        store.append(stream("fast"), 0, [an_event("fast")])
+        assert sequence(relay, epoch) == 0  # behind the horizon: the slow one may yet come before it
+        slow.commit()
+    assert sequence(relay, epoch) == 2
+    assert [event.stream for event in read_log(relay, 0, 10)] == [stream("slow"), stream("fast")]
+
+
+def test_a_rolled_back_append_leaves_no_gap(
+    store: PostgresVerificationStore, relay: Connection, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as undone:
+        undone.execute(
+            "SELECT * FROM es.append(%s, 'verification', 'acme', 0, %s, %s, '{1}', '{\"{}\"}', '{\"{}\"}',"
+            " NULL, NULL, NULL)",
+            (stream("undone").id, [an_id("undone")], ["credential.removed"]),
+        )
+        undone.rollback()
+    store.append(stream("kept"), 0, [an_event("kept")])
+    assert sequence(relay, lead(relay)) == 1
+
+
+def test_an_append_must_come_first_in_its_transaction(database_url: str) -> None:
+    """P3: a transaction id taken before the stream's lock could turn one stream's order around."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT pg_current_xact_id()")
+        with pytest.raises(pg.ActiveSqlTransaction):
+            connection.execute(
+                "SELECT * FROM es.append(%s, 'verification', 'acme', 0, '{}', '{}', '{}', '{}', '{}',"
+                " NULL, NULL, NULL)",
+                (an_id("late"),),
+            )
+
+
+@pytest.mark.parametrize(
+    ("account", "kind", "key"),
+    [("ac\nme", "credential.removed", "k"), ("acme", "a\nb", "k"), ("acme", "credential.removed", "")],
+)
+def test_no_append_blurs_the_lines_of_the_hash_or_has_an_empty_key(
+    database_url: str, account: str, kind: str, key: str
+) -> None:
+    with psycopg.connect(database_url) as connection, pytest.raises(pg.CheckViolation):
+        connection.execute(
+            "SELECT * FROM es.append(%s, 'verification', %s, 0, %s, %s, '{1}', '{\"{}\"}', '{\"{}\"}',"
+            " %s, 'f', '{}')",
+            (stream("lines").id, account, [an_id("lines")], [kind], key),
+        )
+
+
+def test_an_earlier_leader_is_fenced(store: PostgresVerificationStore, relay: Connection) -> None:
+    first = lead(relay)
+    second = lead(relay)
+    store.append(stream("fenced"), 0, [an_event("fenced")])
+    with pytest.raises(psycopg.Error, match="another relay leads"):
+        sequence(relay, first)
+    assert sequence(relay, second) == 1
+    assert relay.execute("SELECT es.published(%s, 1)", (first,)).fetchone() == (False,)
+    assert relay.execute("SELECT es.published(%s, 1)", (second,)).fetchone() == (True,)
+
+
+@pytest.mark.parametrize("table", ["events", "log"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE es.{} SET version = 9", "DELETE FROM es.{}", "TRUNCATE es.{} CASCADE"]
+)
+def test_nobody_changes_what_happened(
+    store: PostgresVerificationStore, relay: Connection, database_url: str, table: str, statement: str
+) -> None:
+    store.append(stream("fixed"), 0, [an_event("fixed")])
+    sequence(relay, lead(relay))
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute("SET session_replication_role = replica")  # even where triggers rest
+        with pytest.raises(pg.InsufficientPrivilege, match="append-only"):
+            superuser.execute(statement.format(table))
+
+
+def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
+    store: PostgresVerificationStore, relay: Connection, database_url: str
+) -> None:
+    """Text that the two sides could spell differently: escapes, numbers, white space, what is not ASCII."""
+    odd = 'a\nb\t"c" \u2028 é 😀 \\u0041 \x7f <>&'
+    for number in range(3):
+        store.append(stream("chain"), number, [an_event(f"chain{number}", reason=odd)])
+    with psycopg.connect(database_url) as superuser:
+        superuser.execute(
+            "SELECT * FROM es.append(%s, 'verification', 'acme', 0, %s, '{credential.removed}', '{1}',"
+            """ ARRAY[' {"n": [1.10, 1e400, -0, 12345678901234567890.000], "b": null, "a": "\\u00e9"} ']::jsonb[],"""
+            " '{\"{}\"}', NULL, NULL, NULL)",
+            (stream("numbers").id, [an_id("numbers")]),
+        )
+    assert sequence(relay, lead(relay)) == 4
+    for zone in ("UTC", "Asia/Kathmandu"):
+        with psycopg.connect(database_url, options=f"-c timezone={zone} -c datestyle=German") as superuser:
+            found = verify_chain(read_links(superuser, 0))
+        assert (found.fault, found.end.position) == (None, 4)
+
+
+def test_a_checkpoint_moves_for_one_only(relay: Connection) -> None:
+    assert load_checkpoint(relay, "reader") == 0
+    assert save_checkpoint(relay, "reader", after=0, position=4)
+    assert not save_checkpoint(relay, "reader", after=0, position=5)
+    assert save_checkpoint(relay, "reader", after=4, position=5)
+    assert load_checkpoint(relay, "reader") == 5

@@ -1,0 +1,71 @@
+"""Keys of accounts: one is made at the first event, whoever comes first; it is of use to that account only."""
+
+from concurrent.futures import ThreadPoolExecutor
+from secrets import token_bytes
+from threading import Barrier
+
+import pytest
+
+from shared.eventstore.personal_keys import LIFE_SECONDS, PersonalKeys
+from shared.eventstore.postgres import open_pool
+from shared.secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
+from shared.secretstore.wrapping import KeyFileWrapping
+
+KEYS = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
+NONCE = b"n" * 12
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def keys(clock: Clock) -> PersonalKeys:
+    return PersonalKeys(KeyFileWrapping(KEYS), monotonic=clock, random_bytes=token_bytes)
+
+
+def test_of_many_at_once_one_makes_the_key(database_url: str) -> None:
+    at_once = 8
+    together = Barrier(at_once)
+    with open_pool(database_url, role="regcred_query", size=at_once) as pool:
+
+        def first_event(_: int) -> tuple[int, bytes]:
+            mine = keys(Clock())
+            with pool.connection():
+                pass
+            together.wait(20)
+            key = mine.current(pool, "race")
+            return key.number, key.cipher.encrypt(NONCE, b"x", b"")
+
+        with ThreadPoolExecutor(at_once) as threads:
+            made = set(threads.map(first_event, range(at_once)))
+    assert len(made) == 1
+
+
+def test_a_key_is_asked_for_again_after_its_life(database_url: str) -> None:
+    clock = Clock()
+    mine = keys(clock)
+    with open_pool(database_url, role="regcred_verifier", size=1) as pool:
+        first = mine.current(pool, "aged")
+        clock.now = LIFE_SECONDS - 1
+        assert mine.current(pool, "aged") is first
+        clock.now = LIFE_SECONDS + 1
+        assert mine.current(pool, "aged") is not first
+        assert mine.current(pool, "aged").number == first.number
+
+
+def test_a_wrapped_key_is_of_use_to_its_account_and_its_key_file_only() -> None:
+    wrapping, key = KeyFileWrapping(KEYS), token_bytes(32)
+    wrapped = wrapping.wrap("acme", key)
+    assert wrapping.unwrap("acme", wrapped) == key
+    other = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
+    for account, text, by in (
+        ("other", wrapped, wrapping),
+        ("acme", wrapped[:-1], wrapping),
+        ("acme", b"k9" + wrapped[2:], wrapping),
+        ("acme", wrapped, KeyFileWrapping(other)),
+    ):
+        with pytest.raises(KeyFileError):
+            by.unwrap(account, text)

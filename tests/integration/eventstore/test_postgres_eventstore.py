@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+
+import pytest
+
+from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from tests.support.eventstore_suite import EventStoreSuite
+from tests.support.log import fresh_log
+from tests.support.personal_keys import personal_keys
+
+
+@pytest.fixture(scope="module", params=["in clear", "sealed"])
+def store(request: pytest.FixtureRequest) -> Iterator[PostgresVerificationStore]:
+    """In a database of its own each: they get the same event ids."""
+    personal = personal_keys() if request.param == "sealed" else None
+    with fresh_log() as url, open_pool(url, role="regcred_verifier", size=8) as pool:
+        yield PostgresVerificationStore(pool, personal)
+
+
+class TestPostgresEventStore(EventStoreSuite):
+    pass

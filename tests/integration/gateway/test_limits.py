@@ -1,0 +1,124 @@
+"""The gateway's limits, by HAProxy itself with the configuration that containers and Kubernetes have: how many requests
+an address may make, how large a body is, what is not for everybody. No service is behind it: what it lets through
+is answered with its 503.
+"""
+
+import json
+import os
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from regcred.deployment.certificates import new_authority, new_server
+from shared.runtime.clock import now
+from tests.support.servers import ROOT, free_port, missing, program
+
+ALLOWED = 30
+CONFIGURATION = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    address: str
+    authority: Path
+
+    def client(self) -> httpx.Client:
+        context = ssl.create_default_context(cafile=str(self.authority))
+        return httpx.Client(base_url=self.address, verify=context, timeout=10, trust_env=False)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    haproxy = program("haproxy")
+    if haproxy is None:
+        missing("haproxy", "apt-get install haproxy")
+    authority = new_authority(now())
+    certificate = new_server(authority, ["127.0.0.1"], now())
+    (tmp_path / "gateway.pem").write_text(certificate.certificate + certificate.key)
+    (tmp_path / "ca.crt").write_text(authority.certificate)
+    port = free_port()
+    text = CONFIGURATION.replace("/run/secrets/", f"{tmp_path}/")
+    for there, here in ((8443, port), (8080, free_port()), (8404, free_port())):
+        assert f"bind :{there}" in text
+        text = text.replace(f"bind :{there}", f"bind 127.0.0.1:{here}")
+    (tmp_path / "haproxy.cfg").write_text(text)
+    told = {"REGCRED_REQUESTS_PER_10_SECONDS": str(ALLOWED), "REGCRED_LOAD_BALANCERS": "255.255.255.255"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [haproxy, "-db", "-f", tmp_path / "haproxy.cfg"],
+            env={**os.environ, **told},
+            stdout=log,
+            stderr=log,
+        )
+    made = Gateway(f"https://127.0.0.1:{port}", tmp_path / "ca.crt")
+    try:
+        _wait(made, tmp_path / "log")
+        yield made
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _wait(gateway: Gateway, log: Path) -> None:
+    deadline = time.monotonic() + 10
+    with gateway.client() as client:
+        while True:
+            try:
+                client.get("/metrics")
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            else:
+                return
+
+
+def test_who_asks_too_often_is_told_to_wait(gateway: Gateway) -> None:
+    with gateway.client() as client:
+        answers = [client.get("/v1/providers") for _ in range(ALLOWED + 10)]
+        claimed = client.get("/v1/providers", headers={"X-Forwarded-For": "203.0.113.7"})
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses[: ALLOWED - 1]) == {503}  # the request that waited for the start counts too
+    refused = answers[-1]
+    assert refused.status_code == 429
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.json()["code"] == "too_many_requests"
+    assert claimed.status_code == 429  # whoever claims to be another is counted as himself
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(gateway: Gateway) -> None:
+    with gateway.client() as client:
+        answer = client.post("/v1/accounts/acme/credentials", content=b"x" * (1024 * 1024 + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_metrics_are_not_for_everybody(gateway: Gateway) -> None:
+    with gateway.client() as client:
+        assert client.get("/metrics").status_code == 404
+
+
+def test_what_nobody_answers_is_a_problem_that_says_when_to_come_again(gateway: Gateway) -> None:
+    with gateway.client() as client:
+        answer = client.get("/v1/providers")
+    assert answer.status_code == 503
+    assert json.loads(answer.text)["code"] == "unavailable"
+    assert answer.headers["Retry-After"]
+
+
+def test_old_versions_of_tls_are_not_spoken(gateway: Gateway) -> None:
+    host, _, port = gateway.address.removeprefix("https://").partition(":")
+    done = subprocess.run(
+        ["openssl", "s_client", "-connect", f"{host}:{port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
+        input=b"",
+        capture_output=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode != 0
+    assert b"Cipher is (NONE)" in done.stdout

@@ -1,0 +1,40 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from projector.rebuilding import ROLE
+from shared.eventstore.migrate import migrate
+from shared.secretstore.keyfile import KeyFile
+from tests.integration.projector.lives import Connection, Log, open_log
+from tests.support.postgres import fresh_database
+
+
+@pytest.fixture(autouse=True)
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That of the commands that read events."""
+    KeyFile.create(path := tmp_path / "command-keys.json")
+    monkeypatch.setenv("REGCRED_KEY_FILE", str(path))
+    return path
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    """A migrated database of this test's own, as a superuser."""
+    with fresh_database() as url:
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def log(database_url: str) -> Iterator[Log]:
+    with open_log(database_url) as log:
+        yield log
+
+
+@pytest.fixture
+def projector(database_url: str) -> Iterator[Connection]:
+    """A connection with the projector's rights."""
+    with psycopg.connect(database_url, autocommit=True, options=f"-c role={ROLE}") as connection:
+        yield connection

@@ -1,0 +1,81 @@
+"""The query API beside a real log: what a test appends is projected when it says so."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from projector.bootstrap import query_api
+from projector.read_model import ReadModels
+from regcred.preparation import prepare_admin_token, prepare_keys
+from shared.eventstore.log import read_log
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.personal.opening import open_personal_keys
+from shared.runtime.settings import Settings
+from shared.web.api_part import join
+from tests.integration.projector.lives import Connection, Log
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Site:
+    log: Log
+    projector: Connection
+    app: Flask
+    token: str
+    personal: PersonalKeys
+
+    def project(self) -> None:
+        """Everything that has been appended is in the read models."""
+        self.log.sequence()
+        models = ReadModels(self.personal)
+        position = models.checkpoint(self.projector)
+        models.begin(position)
+        while events := read_log(self.projector, position, 500, personal=self.personal):
+            position = models.take(self.projector, events)
+
+    def happened(self, *payloads: object) -> None:
+        self.log.append(*payloads)
+        self.project()
+
+    @property
+    def client(self) -> FlaskClient:
+        client = self.app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {self.token}"
+        return client
+
+    def get(self, path: str, *, account: str = "acme", **arguments: Any) -> Any:
+        """The answer's JSON; the answer is closed, so that its reading is recorded."""
+        with self.client.get(f"/v1/accounts/{account}/{path}", query_string=arguments) as answer:
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+            return answer.get_json()
+
+    def code(self, path: str, **arguments: Any) -> tuple[int, str]:
+        with self.client.get(f"/v1/accounts/acme/{path}", query_string=arguments) as answer:
+            return answer.status_code, (answer.get_json() or {}).get("code", "")
+
+    def text(self, accept: str, **arguments: Any) -> str:
+        headers = {"Accept": accept}
+        with self.client.get(
+            "/v1/accounts/acme/audit-events", query_string=arguments, headers=headers
+        ) as answer:
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+            return answer.get_data(as_text=True)
+
+
+@contextmanager
+def open_site(database_url: str, log: Log, projector: Connection, home: Path) -> Iterator[Site]:
+    settings = Settings.from_environment({"REGCRED_HOME": str(home), "REGCRED_DATABASE_URL": database_url})
+    token = home / "admin.token"
+    keys = prepare_keys(settings.key_file)
+    prepare_admin_token(token, database_url, keys)
+    part = query_api(settings)
+    try:
+        yield Site(log, projector, join([part]), token.read_text().strip(), open_personal_keys(keys))
+    finally:
+        part.close()

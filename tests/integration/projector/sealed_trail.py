@@ -1,0 +1,127 @@
+"""An installation with a trail of two accounts, and `regcred audit seal` run as an operator runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from shared.events.codec import encode, encode_metadata
+from shared.integrity.keys import create_key
+from shared.runtime.clock import rfc3339
+from tests.integration.projector import lives
+from tests.integration.projector.lives import MOMENT, Connection, Log
+from tests.integration.projector.query_site import Site, open_site
+
+Json = dict[str, Any]
+SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
+
+
+@dataclass
+class Installation:
+    site: Site
+    url: str
+    home: Path
+
+    @property
+    def log(self) -> Log:
+        return self.site.log
+
+    @property
+    def segments(self) -> Path:
+        return self.home / "segments"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {
+            "REGCRED_HOME": str(self.home),
+            "REGCRED_DATABASE_URL": self.url,
+            "REGCRED_LOG_KEY_FILE": str(self.home / "log-key.pem"),
+        }
+        return {**os.environ, **own}
+
+    def command(self, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "regcred", "audit", *map(str, arguments)]
+
+    def sealing(self, until: datetime, *more: object) -> list[str]:
+        return self.command("seal", "--until", rfc3339(until), "--into", self.segments, "--by", "ops", *more)
+
+    def run(
+        self, *arguments: object, code: int = 0, database: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        return self.finished(self.command(*arguments), code=code, database=database)
+
+    def seal(self, until: datetime, *more: object, code: int = 0) -> str:
+        done = self.finished(self.sealing(until, *more), code=code)
+        return done.stdout if code == 0 else done.stderr
+
+    def finished(
+        self, command: list[str], *, code: int, database: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        environment = self.environment
+        if not database:
+            del environment["REGCRED_DATABASE_URL"]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done
+
+    def shown(self, *filters: object, account: str = "acme") -> list[Json]:
+        done = self.run("segments", "show", self.segments, "--account", account, *filters, database=False)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def positions(self, table: str = "audit_events", generation: int | None = None) -> list[int]:
+        schema = "rm" if generation is None else f"rm_g{generation}"
+        rows = self.log.connection.execute(
+            f"SELECT position FROM {schema}.{table} ORDER BY position"  # noqa: S608 names of this module
+        ).fetchall()
+        return [position for (position,) in rows]
+
+    def elsewhere(self, count: int) -> None:
+        """Something happens in another account."""
+        name, version, data = encode(lives.added(count))
+        meta = encode_metadata(replace(lives.metadata(count), account_id="globex"))
+        values = (UUID(int=0xF << 64 | count), UUID(int=0xF << 65 | count), name, version)
+        self.log.connection.execute(
+            "SELECT es.append(%s, 'credential', 'globex', 0, ARRAY[%s], ARRAY[%s], ARRAY[%s]::smallint[],"
+            " ARRAY[%s]::jsonb[], ARRAY[%s]::jsonb[], NULL, NULL, NULL)",
+            (values[1], values[0], *values[2:], data.decode(), meta.decode()),
+        )
+
+
+@contextmanager
+def open_installation(url: str, log: Log, projector: Connection, home: Path) -> Iterator[Installation]:
+    """Twelve events of acme at positions 1 to 12, a second apart, two of globex at 13 and 14."""
+    create_key(home / "log-key.pem")
+    with open_site(url, log, projector, home) as site:
+        installation = Installation(site, url, home)
+        log.append(
+            lives.added(1, "one"),
+            lives.added(2, "two"),
+            lives.failed(1, 1),
+            lives.issued(1, 1, SHOP, CART),
+            lives.refused(2, 2, SHOP),
+            lives.issued(2, 3, SHOP, project="blog"),
+            lives.restricted(2, "shop"),
+            lives.rotated(1, 2),
+            lives.succeeded(1, 2, 2),
+            lives.issued(1, 4, SHOP, version=2),
+            lives.removed(2),
+            lives.requested(1, 2),
+        )
+        installation.elsewhere(13)
+        installation.elsewhere(14)
+        site.project()
+        yield installation
+
+
+def after(seconds: float) -> datetime:
+    """The event at position n happened at `after(n)`."""
+    return MOMENT + timedelta(seconds=seconds)

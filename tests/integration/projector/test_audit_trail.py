@@ -1,0 +1,349 @@
+"""The audit trail over HTTP: filters and their combinations, cursors both ways, files, following, its own readers."""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import combinations
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projector.api.following import FOLLOWERS
+from shared.runtime.clock import rfc3339
+from tests.integration.projector import lives
+from tests.integration.projector.lives import MOMENT, Connection, Log, credential
+from tests.integration.projector.query_site import Site, open_site
+
+Json = dict[str, Any]
+SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
+
+
+@pytest.fixture
+def site(database_url: str, log: Log, projector: Connection, tmp_path: Path) -> Iterator[Site]:
+    with open_site(database_url, log, projector, tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+def lived(site: Site) -> Site:
+    """Two credentials' lives, 12 events at positions 1 to 12, a second apart."""
+    site.happened(
+        lives.added(1, "one"),
+        lives.added(2, "two"),
+        lives.failed(1, 1),
+        lives.issued(1, 1, SHOP, CART),
+        lives.refused(2, 2, SHOP),
+        lives.issued(2, 3, SHOP, project="blog"),
+        lives.restricted(2, "shop"),
+        lives.rotated(1, 2),
+        lives.succeeded(1, 2, 2),
+        lives.issued(1, 4, SHOP, version=2),
+        lives.removed(2),
+        lives.requested(1, 2),
+    )
+    return site
+
+
+def positions(answer: Json) -> list[int]:
+    return [item["position"] for item in answer["items"]]
+
+
+def audit(site: Site, **wanted: Any) -> list[int]:
+    """Positions of the first twelve events that these filters let through; readings come behind them."""
+    return [p for p in positions(site.get("audit-events", order="asc", **wanted)) if p <= 12]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, list(range(1, 13))),
+        ({"since": MOMENT + timedelta(seconds=4), "until": MOMENT + timedelta(seconds=6)}, [4, 5]),
+        ({"until": MOMENT}, []),
+        ({"since": MOMENT + timedelta(days=900)}, []),
+        ({"action": "secret.issued"}, [4, 6, 10]),
+        ({"outcome": "denied"}, [5]),
+        ({"outcome": "failure"}, [3]),
+        ({"actor": "ada", "outcome": "failure"}, [3]),
+        ({"actor": "eve"}, []),
+        ({"credential_id": credential(2)}, [2, 6, 7, 11]),
+        ({"project_id": "blog"}, [5, 6]),
+        ({"registry_host": "registry-2.example.com"}, [8, 12]),
+        ({"image": SHOP}, [4, 5, 6, 10]),
+        ({"image": CART}, [4]),
+        ({"image": "https://ghcr.io/acme/shop"}, []),
+        ({"request_id": "r-7"}, [7]),
+        ({"after": 9}, [10, 11, 12]),
+    ],
+)
+def test_every_filter(lived: Site, wanted: Json, found: list[int]) -> None:
+    asked = {name: rfc3339(v) if name in {"since", "until"} else str(v) for name, v in wanted.items()}
+    assert audit(lived, **asked) == found
+
+
+def test_all_filters_combine(lived: Site) -> None:
+    """What two filters let through is what each of them does."""
+    filters: list[Json] = [
+        {"since": rfc3339(MOMENT + timedelta(seconds=4))},
+        {"until": rfc3339(MOMENT + timedelta(seconds=10))},
+        {"action": "secret.issued"},
+        {"outcome": "success"},
+        {"actor": "ada"},
+        {"credential_id": str(credential(1))},
+        {"project_id": "shop"},
+        {"registry_host": "ghcr.io"},
+        {"image": SHOP},
+        {"request_id": "r-4"},
+        {"after": "3"},
+    ]
+    alone = [set(audit(lived, **wanted)) for wanted in filters]
+    for (a, one), (b, other) in combinations(enumerate(filters), 2):
+        assert set(audit(lived, **one, **other)) == alone[a] & alone[b], (one, other)
+    everything: Json = {}
+    for wanted in filters:
+        everything |= wanted
+    assert audit(lived, **everything) == [4]
+
+
+def test_an_image_is_found_in_any_of_its_spellings(site: Site) -> None:
+    site.happened(lives.added(1), lives.issued(1, 1, "docker.io/library/nginx:latest"))
+    for image in ("nginx", "docker.io/library/nginx:latest", "index.docker.io/nginx:latest"):
+        assert positions(site.get("audit-events", image=image)) == [2]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    limit=st.integers(1, 6),
+    order=st.sampled_from(["asc", "desc"]),
+    turns=st.lists(st.booleans(), max_size=12),
+)
+def test_cursors_lead_both_ways(paged: Site, limit: int, order: str, turns: list[bool]) -> None:
+    """Wherever one turns, each page is the slice of the whole that lies there."""
+    whole = list(range(1, 13)) if order == "asc" else list(range(12, 0, -1))
+    pages = [whole[start : start + limit] for start in range(0, 12, limit)]
+    at = 0
+    wanted: Json = {"limit": limit, "order": order, "until": rfc3339(MOMENT + timedelta(days=1))}
+    page = paged.get("audit-events", **wanted)
+    for onwards in turns:
+        assert positions(page) == pages[at]
+        assert (page["previous_cursor"] is None) == (at == 0)
+        assert (page["next_cursor"] is None) == (at == len(pages) - 1)
+        cursor = page["next_cursor" if onwards else "previous_cursor"]
+        if cursor is not None:
+            at += 1 if onwards else -1
+            page = paged.get("audit-events", **wanted, cursor=cursor)
+
+
+@pytest.fixture(scope="module")
+def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    import psycopg
+
+    from projector.rebuilding import ROLE
+    from shared.eventstore.migrate import migrate
+    from tests.integration.projector.lives import open_log
+    from tests.support.postgres import fresh_database
+
+    with fresh_database() as url:
+        migrate(url)
+        with (
+            open_log(url) as log,
+            psycopg.connect(url, autocommit=True, options=f"-c role={ROLE}") as projector,
+            open_site(url, log, projector, tmp_path_factory.mktemp("home")) as site,
+        ):
+            site.happened(*(lives.added(number, f"name-{number}") for number in range(12)))
+            yield site
+
+
+def test_what_no_page_gave_is_no_cursor(lived: Site) -> None:
+    for cursor in (
+        "x",
+        "WzFd",
+        "WyIhIiwxXQ",
+        "WyI8IiwtN10",
+        "WyI8IiwxZTQwXQ",
+        "W10",
+        "WyI8IiwgOTIyMzM3MjAzNjg1NDc3NTgwOF0",
+    ):
+        assert lived.code("audit-events", cursor=cursor) == (400, "invalid_cursor"), cursor
+    for wrong in (
+        {"order": "up"},
+        {"after": -1},
+        {"after": 2**63},
+        {"limit": 0},
+        {"follow_seconds": 0},
+        {"action": "a" * 300},
+        {"image": ""},
+        {"actor": "a\0b"},
+        {"image": "a\0b"},
+        {"follow": "true"},
+    ):
+        assert lived.code("audit-events", **wrong)[0] == 422, wrong
+    assert lived.code("credentials", name="a\0b")[0] == 422
+
+
+def test_usages_are_listed_the_last_one_first(lived: Site) -> None:
+    answer = lived.get(f"credentials/{credential(1)}/usages")
+    assert answer == {
+        "items": [
+            {
+                "project_id": "shop",
+                "workload": {"kind": "deployment", "name": "front"},
+                "images": [SHOP, CART],
+                "secret_version": 2,
+                "first_used_at": rfc3339(MOMENT + timedelta(seconds=4)),
+                "last_used_at": rfc3339(MOMENT + timedelta(seconds=10)),
+            }
+        ],
+        "next_cursor": None,
+    }
+    assert [u["project_id"] for u in lived.get(f"credentials/{credential(2)}/usages")["items"]] == ["blog"]
+    assert lived.get(f"credentials/{credential(1)}/usages", account="other")["items"] == []
+
+
+def test_usages_come_in_pages(site: Site) -> None:
+    site.happened(lives.added(1), *(lives.issued(1, n, project=f"p{n % 5}") for n in range(9)))
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        more: Json = {"cursor": cursor} if cursor else {}
+        page = site.get(f"credentials/{credential(1)}/usages", limit=2, **more)
+        seen += [usage["project_id"] for usage in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == ["p3", "p2", "p1", "p0", "p4"]
+    for cursor in ("WyJ4IiwieSJd", "WzFd", "WyIyMDI2LTAxLTAxIiwieSJd"):
+        assert site.code(f"credentials/{credential(1)}/usages", cursor=cursor) == (400, "invalid_cursor")
+
+
+def test_a_file_holds_what_was_there_when_it_was_begun(lived: Site) -> None:
+    lines = [json.loads(line) for line in lived.text("application/x-ndjson").splitlines()]
+    assert [line["position"] for line in lines] == list(range(12, 0, -1))
+    assert lines == lived.get("audit-events")["items"]
+    rows = list(csv.DictReader(lived.text("text/csv", order="asc", project_id="shop").splitlines()))
+    assert [row["position"] for row in rows] == ["4", "10"]
+    assert rows[0]["image"] == f"{SHOP}, {CART}"
+    assert json.loads(rows[0]["images"]) == [SHOP, CART]
+    assert [line["images"] for line in reversed(lines)][2:6] == [[], [SHOP, CART], [SHOP], [SHOP]]
+    assert json.loads(rows[0]["after"])["workload"] == {"kind": "deployment", "name": "front"}
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\uff1d1", "\tx", "\rx"])
+def test_a_spreadsheet_runs_nothing(site: Site, name: str) -> None:
+    site.happened(lives.added(1, f"{name}abc"))
+    [row] = csv.DictReader(site.text("text/csv").splitlines(keepends=True))
+    assert row["credential_name"].startswith(f"'{name}")
+
+
+def test_a_file_of_several_pages_has_each_event_once(site: Site) -> None:
+    site.log.append_many([lives.added(number, f"name-{number}") for number in range(2300)])
+    site.project()
+    lines = site.text("application/x-ndjson", order="asc").splitlines()
+    assert [json.loads(line)["position"] for line in lines] == list(range(1, 2301))
+
+
+def test_reading_is_recorded(lived: Site) -> None:
+    lived.get("audit-events", limit=3, action="secret.issued")
+    lived.get(f"credentials/{credential(1)}/events", limit=2)
+    lived.text("text/csv", project_id="shop")
+    lived.get("audit-events", actor="nobody")
+    lived.project()
+    page, history, file, nothing = lived.get("audit-events", action="audit.read", order="asc")["items"]
+    assert page["after"]["filters"]["action"] == "secret.issued"
+    assert (page["after"]["form"], page["after"]["events"]) == ("page", 3)
+    assert (page["after"]["first_position"], page["after"]["last_position"]) == (4, 10)
+    assert page["actor"]["name"] == "admin of this machine"
+    assert page["source_ip"] == "127.0.0.1"
+    assert history["after"]["filters"]["credential_id"] == str(credential(1))
+    assert history["credential_id"] is None
+    assert (file["after"]["form"], file["after"]["events"]) == ("csv", 2)
+    assert nothing["after"]["events"] == 0
+    assert 13 not in positions(lived.get(f"credentials/{credential(1)}/events"))
+
+
+def test_who_goes_on_reading_is_not_news_to_himself(lived: Site) -> None:
+    """Somebody asks for what is new, again and again; so does somebody else."""
+    after = {"one": 0, "other": 0}
+    for _ in range(4):
+        for who, seen in after.items():
+            lived.project()
+            page = lived.get("audit-events", order="asc", after=seen)
+            after[who] = max([seen, *positions(page)])
+    lived.project()
+    assert len(lived.get("audit-events", action="audit.read")["items"]) == 2  # each has read the twelve
+
+
+def test_whose_answer_cannot_be_recorded_gets_it_all_the_same(lived: Site) -> None:
+    lived.log.connection.execute("REVOKE EXECUTE ON FUNCTION audit.append FROM regcred_query")
+    assert len(lived.get("audit-events")["items"]) == 12
+
+
+def test_the_query_api_may_write_nothing_else(lived: Site, database_url: str) -> None:
+    import psycopg
+
+    arguments = "(gen_random_uuid(), 'acme', 0, ARRAY[gen_random_uuid()], '{%s}', '{1}', '{\"{}\"}', '{\"{}\"}', NULL, NULL, NULL)"
+    with psycopg.connect(database_url, autocommit=True, options="-c role=regcred_query") as reader:
+        for kind in ("secret.issued", "audit.read,audit.read", ""):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                reader.execute(f"SELECT * FROM audit.append{arguments % kind}")  # noqa: S608
+
+
+def follow(site: Site, **arguments: Any) -> Iterator[bytes]:
+    answer = site.client.get(
+        "/v1/accounts/acme/audit-events",
+        query_string={"follow": "true", **arguments},
+        headers={"Accept": "application/x-ndjson"},
+    )
+    assert answer.status_code == 200, answer.text
+    try:
+        for chunk in answer.response:
+            assert isinstance(chunk, bytes)
+            yield chunk
+    finally:
+        answer.close()
+
+
+def test_the_trail_is_followed(lived: Site) -> None:
+    lines = follow(lived, follow_seconds=30, credential_id=str(credential(1)))
+    assert next(lines) == b"\n"
+    found: list[Json] = []
+    thread = Thread(target=lambda: found.append(json.loads(next(lines))))
+    thread.start()
+    lived.happened(lives.requested(2), lives.requested(1, 2))
+    thread.join(5)
+    assert [event["position"] for event in found] == [14]
+    lines.close()  # type: ignore[attr-defined]
+    lived.project()
+    [told] = lived.get("audit-events", action="audit.read")["items"]
+    assert (told["after"]["form"], told["after"]["events"]) == ("follow", 1)
+
+
+def test_following_ends_in_time_and_goes_on_where_it_ended(lived: Site) -> None:
+    events = [json.loads(line) for line in follow(lived, follow_seconds=1, after=9) if line != b"\n"]
+    assert [event["position"] for event in events] == [10, 11, 12]
+    lived.project()
+    again = [json.loads(line) for line in follow(lived, follow_seconds=1, after=12) if line != b"\n"]
+    assert [event["action"] for event in again] == ["audit.read"]
+    lived.project()
+    assert list(follow(lived, follow_seconds=1, after=13)) == [b"\n"]
+    lived.project()
+    assert len(lived.get("audit-events", action="audit.read")["items"]) == 1  # not a record of each look
+
+
+def test_so_many_follow_and_no_more(lived: Site) -> None:
+    all_lines = [follow(lived, follow_seconds=60) for _ in range(FOLLOWERS)]
+    for lines in all_lines:
+        next(lines)
+    headers = {"Accept": "application/x-ndjson"}
+    path = "/v1/accounts/acme/audit-events?follow=true"
+    refused = lived.client.get(path, headers=headers)
+    assert (refused.status_code, refused.get_json()["code"]) == (503, "too_many_at_once")
+    all_lines[0].close()  # type: ignore[attr-defined]
+    one_more = follow(lived, follow_seconds=60)
+    assert next(one_more) == b"\n"
+    for lines in [*all_lines, one_more]:
+        lines.close()  # type: ignore[attr-defined]

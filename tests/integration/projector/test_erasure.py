@@ -1,0 +1,261 @@
+"""Personal data of an account is erased, and all else is as it was: chain, counts, read models, messages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from psycopg import sql
+
+from projector import generations
+from projector.read_model import ReadModels
+from projector.rebuilding import rebuild
+from regcred.erasing import Erasure, NothingToErase, StillHasCredentials, erase, wait_until_forgotten
+from shared.contracts.audit_events import AuditFilters, AuditRead
+from shared.events.codec import decode_event
+from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
+from shared.events.errors import MalformedEvent
+from shared.events.personal import ERASED
+from shared.eventstore.log import read_log
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.eventstore.postgres import append_arguments, keys_of, open_pool
+from shared.messaging.cloudevents import outgoing
+from tests.integration.projector import lives
+from tests.integration.projector.lives import MOMENT, Connection, Log, content, credential
+from tests.support.log import fault_of, log_is_complete
+from tests.support.personal_keys import personal_keys
+
+_APPEND = """
+SELECT version FROM es.append(
+    %s, {}, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
+)
+"""
+_ids = count(1)
+
+
+@dataclass
+class Accounts:
+    """Writes to the real log for several accounts, sealed, and projects it."""
+
+    log: Log
+    projector: Connection
+    personal: PersonalKeys
+    key_of: Any
+
+    def happens(self, account: str, *payloads: Any) -> None:
+        for payload in payloads:
+            number = next(_ids)
+            stream = (
+                StreamId.audit(payload.read_id)
+                if isinstance(payload, AuditRead)
+                else lives.stream_of(payload)
+            )
+            event = NewEvent(
+                event_id=UUID(int=0xE << 64 | number), payload=payload, metadata=by(account, number)
+            )
+            row = self.log.connection.execute(
+                "SELECT version FROM es.streams WHERE stream_id = %s", (stream.id,)
+            ).fetchone()
+            arguments = append_arguments(stream, row[0] if row else 0, [event], None, self.key_of)
+            self.log.connection.execute(sql.SQL(_APPEND).format(sql.Literal(stream.category)), arguments)
+
+    def project(self) -> None:
+        self.log.sequence()
+        models = ReadModels(self.personal)
+        position = models.checkpoint(self.projector)
+        models.begin(position)
+        while events := read_log(self.projector, position, 3, personal=self.personal):
+            position = models.take(self.projector, events)
+
+    def erase(self, account: str, reason: str | None = "it has left") -> Erasure:
+        number = next(_ids)
+        done = Erasure(
+            erasure_id=UUID(int=0xA << 64 | number),
+            event_id=UUID(int=0xB << 64 | number),
+            account_id=account,
+            person="operator",
+            reason=reason,
+            at=MOMENT + timedelta(days=1),
+        )
+        erase(self.log.connection, done)
+        return done
+
+
+def by(account: str, number: int) -> Metadata:
+    return Metadata(
+        account_id=account,
+        actor=Actor(type="user", id=f"canary-id-{account}", name=f"Canary {account}"),
+        occurred_at=MOMENT + timedelta(seconds=number),
+        request_id=f"r-{number}",
+        correlation_id=f"c-{number}",
+        on_behalf_of=f"canary-{account}@example.com",
+        source_ip=f"canary-ip-{account}",
+    )
+
+
+def a_life(account: str, number: int) -> list[Any]:
+    """With a canary in every field that is personal."""
+    name = f"canary-name-{account}"
+    added, renamed = lives.added(number, name), lives.renamed(number, f"{name}-2")
+    rotated = replace(
+        lives.rotated(number, 2), username=f"canary-{account}", previous_username=f"canary-{account}-0"
+    )
+    described = replace(renamed.details, description=f"canary of {account}")
+    return [
+        replace(added, username=f"canary-{account}"),
+        replace(renamed, details=described, previous=replace(renamed.previous, name=name)),
+        lives.succeeded(number, number),
+        rotated,
+        replace(lives.issued(number, number, "ghcr.io/acme/shop:1"), credential_name=f"{name}-2"),
+        lives.refused(number, 10_000 + number),
+        replace(lives.removed(number), reason=f"canary reason {account}"),
+        AuditRead(
+            read_id=UUID(int=0xD << 64 | number),
+            form="page",
+            filters=AuditFilters(actor=f"canary-id-{account}", project_id="shop"),
+            events=1,
+            first_position=1,
+            last_position=1,
+        ),
+    ]
+
+
+def everything(connection: Connection) -> str:
+    """All rows of all tables of the database, as text."""
+    tables = connection.execute(
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+    ).fetchall()
+    return "\n".join(
+        row
+        for schema, table in tables
+        for (row,) in connection.execute(
+            sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(schema, table))
+        ).fetchall()
+    )
+
+
+@pytest.fixture
+def accounts(log: Log, projector: Connection, database_url: str) -> Iterator[Accounts]:
+    personal = personal_keys()
+    with open_pool(database_url, role="regcred_credentials", size=1) as pool:
+        yield Accounts(log, projector, personal, keys_of(pool, personal))
+
+
+def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
+    accounts: Accounts, log: Log, projector: Connection, database_url: str
+) -> None:
+    for number in range(1, 6):
+        accounts.happens("acme", *a_life("acme", number))
+        accounts.happens("stays", *a_life("stays", 100 + number))
+    accounts.project()
+    rebuild(database_url, resume=False, switch=True, report=lambda _: None, personal=accounts.personal)
+    accounts.happens("acme", *a_life("acme", 6))  # in the live generation, not in the retired one
+    accounts.project()
+    before = everything(log.connection)
+    assert before.count("Canary acme") > 40
+    rows = log.connection.execute("SELECT count(*) FROM rm.audit_events").fetchone()
+    events = log.connection.execute("SELECT event_id, data, meta FROM es.events ORDER BY seq").fetchall()
+
+    done = accounts.erase("acme")
+    accounts.happens("acme", lives.refused(7, 77))  # by somebody who has the key still
+    accounts.project()
+    assert wait_until_forgotten(log.connection, done, 0)
+
+    after = everything(log.connection)
+    left = {line for line in after.splitlines() if "canary" in line.lower()}
+    assert left
+    assert not [line for line in left if "acme" in line.replace("ghcr.io/acme", "").replace("acme/", "")]
+    assert after.count("Canary stays") == before.count("Canary stays")
+    assert fault_of(database_url) is None
+    assert log_is_complete(log.connection)
+    unchanged = log.connection.execute("SELECT event_id, data, meta FROM es.events ORDER BY seq").fetchall()
+    assert unchanged[: len(events)] == events
+    assert log.connection.execute("SELECT count(*) FROM rm.audit_events").fetchone() == (rows[0] + 2,)  # type: ignore[index]
+    number = rebuild(
+        database_url, resume=False, switch=False, report=lambda _: None, personal=accounts.personal
+    )
+    assert content(projector, 2) == content(projector, number)
+    trail = log.connection.execute(
+        "SELECT actor_name, reason FROM rm.audit_events WHERE action = 'account.erased'"
+    ).fetchall()
+    assert trail == [("operator", "it has left")]
+    assert log.connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
+
+
+def test_what_is_erased_reads_so_and_what_comes_after_has_another_key(accounts: Accounts, log: Log) -> None:
+    accounts.happens("acme", *a_life("acme", 1))
+    accounts.erase("acme")
+    accounts.personal.renew("acme")
+    accounts.happens("acme", lives.refused(2, 2))
+    log.sequence()
+    *erased, erasure, later = map(decode_event, read_log(log.connection, 0, 100, personal=accounts.personal))
+    assert {event.metadata.actor.name for event in erased} == {ERASED}
+    assert erased[0].payload.details.name == ERASED  # type: ignore[attr-defined]
+    assert (erasure.type, erasure.metadata.actor.name) == ("account.erased", "operator")
+    assert later.metadata.actor.name == "Canary acme"
+    for stored in read_log(log.connection, 0, 100, personal=accounts.personal):
+        assert b"canary" not in outgoing(stored).body
+    accounts.erase("acme")
+    with pytest.raises(NothingToErase):
+        accounts.erase("acme")
+    keys = log.connection.execute("SELECT wrapped FROM personal.keys").fetchall()
+    assert keys == [(None,), (None,)]
+
+
+def test_a_log_that_was_restored_without_its_keys_reads_as_erased_and_goes_on(
+    accounts: Accounts, log: Log, projector: Connection
+) -> None:
+    accounts.happens("acme", lives.refused(1, 1))
+    log.connection.execute("DELETE FROM personal.keys")
+    accounts.personal.renew("acme")
+    accounts.happens("acme", lives.refused(2, 2))
+    accounts.project()
+    names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
+    assert names == [(ERASED,), ("Canary acme",)]
+    assert generations.generation(projector, 1).parked == 0
+
+
+def test_what_is_sealed_in_one_event_does_not_open_in_another_and_holds_up_nothing(
+    accounts: Accounts, log: Log, projector: Connection
+) -> None:
+    accounts.happens("acme", lives.refused(1, 1), lives.refused(2, 2), lives.refused(3, 3))
+    with tampering(log.connection):
+        log.connection.execute(
+            "UPDATE es.events e SET meta = jsonb_set(e.meta, '{personal}', o.meta->'personal') FROM es.events o"
+            " WHERE e.stream_id = %s AND o.stream_id = %s",
+            (lives.stream_of(lives.refused(2, 2)).id, lives.stream_of(lives.refused(1, 1)).id),
+        )
+    accounts.project()
+    good, moved, _ = read_log(projector, 0, 3, personal=accounts.personal)
+    assert decode_event(good).metadata.actor.name == "Canary acme"
+    with pytest.raises(MalformedEvent, match="does not open"):
+        decode_event(moved)
+    names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
+    assert names == [("Canary acme",), (ERASED,), ("Canary acme",)]
+    assert generations.generation(projector, 1).parked == 1
+    assert outgoing(moved).body
+
+
+def test_an_account_with_credentials_is_not_erased(accounts: Accounts, log: Log) -> None:
+    accounts.happens("acme", *a_life("acme", 1))
+    log.connection.execute(
+        "INSERT INTO credentials.current VALUES (%s, 'acme', 'team', 'github', 'ghcr.io', '{}', true, false, false,"
+        " '{}', 1, NULL, 1)",
+        (credential(1),),
+    )
+    with pytest.raises(StillHasCredentials, match="1 credential"):
+        accounts.erase("acme")
+    assert log.connection.execute("SELECT count(*) FROM personal.keys WHERE wrapped IS NULL").fetchone() == (
+        0,
+    )
+
+
+@contextmanager
+def tampering(connection: Connection) -> Iterator[None]:
+    connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
+    yield
+    connection.execute("ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only")

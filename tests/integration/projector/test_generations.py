@@ -1,0 +1,303 @@
+"""A generation is built and shown to readers while all the others go on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+
+import psycopg
+import pytest
+
+from projector import generations, rebuilding
+from projector.applying import Application, lock_number
+from projector.bootstrap import QUERY_ROLE
+from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration, administration, has_event
+from projector.projections.reading import read
+from projector.read_model import CONSUMER, ReadModels
+from projector.rebuilding import ROLE, Progress, ReadersInTheWay, rebuild, switch
+from shared.consumers.consumer import follow
+from shared.consumers.lag import consumer_lags, lag_behind
+from shared.consumers.wakeups import Notifications
+from shared.eventstore.log import read_log, save_checkpoint
+from tests.integration.projector import lives
+from tests.integration.projector.lives import Connection, Log, content, credential
+from tests.support.system import waiting
+
+
+def nobody(_progress: Progress) -> None:
+    """Nobody watches."""
+
+
+@contextmanager
+def running_projector(database_url: str) -> Iterator[None]:
+    """The projector's loop, as its process runs it."""
+    stop, models = Event(), ReadModels()
+    wakeups = Notifications(database_url, role=ROLE)
+    thread = Thread(
+        target=lambda: follow(
+            models,
+            database_url=database_url,
+            role=ROLE,
+            name=CONSUMER,
+            wakeups=wakeups,
+            stop=stop,
+            checkpoint=models.checkpoint,
+        )
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        wakeups.close()
+        assert not thread.is_alive()
+
+
+def statuses(connection: Connection) -> dict[int, str]:
+    return {one.generation: one.status for one in generations.generations(connection)}
+
+
+def a_life(number: int) -> list[Any]:
+    return [
+        lives.added(number, f"team {number}"),
+        lives.succeeded(number, number),
+        lives.renamed(number, f"crew {number}"),
+        lives.restricted(number, "shop"),
+        lives.rotated(number, 2),
+        lives.requested(number, 2),
+        *([lives.removed(number)] if number % 5 == 0 else []),
+        lives.failed(number, 100_000 + number, version=2),
+    ]
+
+
+def test_a_rebuilt_generation_is_the_live_one_byte_for_byte(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    head = log.append_many([event for number in range(1, 701) for event in a_life(number)])
+    models = ReadModels()
+    position = models.checkpoint(projector)
+    while events := read_log(projector, position, 333):
+        position = models.take(projector, events)
+    steps: list[Progress] = []
+    number = rebuild(database_url, resume=False, switch=False, report=steps.append)
+    assert content(projector, 1) == content(projector, number)
+    assert len(content(projector, number)["audit_events"]) == head == steps[-1].position == steps[-1].head
+    assert statuses(projector) == {1: "live", 2: "building"}
+    assert [step.position for step in steps] == sorted(step.position for step in steps)
+
+
+def test_a_rebuild_goes_on_while_others_write_and_the_projector_follows_the_switch(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    log.append_many([event for number in range(1, 501) for event in a_life(number)])
+    with running_projector(database_url):
+        done = Event()
+
+        def write() -> None:
+            number = 1000
+            while not done.is_set():
+                number += 1
+                log.append(*a_life(number))
+
+        with ThreadPoolExecutor(1) as writer:
+            writing = writer.submit(write)
+            try:
+                assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2
+                assert statuses(projector) == {1: "retired", 2: "live"}
+            finally:
+                done.set()
+            writing.result(20)
+        head = log.append(lives.added(99_999))
+        waiting(lambda: generations.live_position(projector) == head, "the projector follows", seconds=3)
+    assert generations.generation(projector, 1).position < head
+    switch(database_url, 1, report=nobody)  # back; it is caught up first
+    assert generations.generation(projector, 1).position == head
+    assert content(projector, 1) == content(projector, 2)
+
+
+def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    """Writers that wait for their own write, as `Regcred-Wait-For` does, while readers change over ten times."""
+    readers = 4
+    log.append(*(lives.added(number, "name 0") for number in range(1, readers + 1)))
+    stop, written = Event(), Event()
+
+    def give_positions() -> None:
+        with psycopg.connect(database_url, autocommit=True) as relay:
+            while not written.is_set():  # every writer waits for the position of its last event
+                relay.execute("SELECT es.sequence(%s, 1000)", (log.epoch,))
+                relay.execute("NOTIFY es_log")
+                written.wait(0.005)
+
+    def write_and_read(number: int) -> int:
+        count = 0
+        with (
+            psycopg.connect(database_url, autocommit=True) as connection,
+            psycopg.connect(database_url, autocommit=True, options=f"-c role={QUERY_ROLE}") as reader,
+        ):
+            writer = Log(connection, log.epoch, count=number * 1_000_000)
+            while not stop.is_set():
+                count += 1
+                payload = lives.renamed(number, f"name {count}")
+                writer.append_payload(payload)
+                deadline = time.monotonic() + 5
+                while not has_event(reader, credential(number), count + 1):
+                    assert time.monotonic() < deadline, "it took more than five seconds to see an own write"
+                    time.sleep(0.002)
+                row = reader.execute(
+                    "SELECT name, version FROM rm.credentials WHERE credential_id = %s", (credential(number),)
+                ).fetchone()
+                assert row == (f"name {count}", count + 1)
+                rows = reader.execute(
+                    "SELECT count(*) FROM rm.audit_events WHERE credential_id = %s", (credential(number),)
+                ).fetchone()
+                assert rows == (count + 1,)
+        return count
+
+    with running_projector(database_url), ThreadPoolExecutor(readers + 1) as threads:
+        relay = threads.submit(give_positions)
+        work = [threads.submit(write_and_read, number) for number in range(1, readers + 1)]
+        try:
+            assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2
+            for turn in range(9):
+                switch(database_url, 1 + turn % 2, report=nobody)
+                time.sleep(0.1)
+        finally:
+            stop.set()
+            wait(work, timeout=30)
+            written.set()
+        relay.result(20)
+        counts = [one.result(20) for one in work]
+    assert min(counts) > 5
+
+
+def test_a_killed_rebuild_can_be_resumed_or_dropped(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    log.append_many([event for number in range(1, 701) for event in a_life(number)])
+    number = generations.create(projector)
+    half = [read(event) for event in read_log(projector, 0, 2000)]
+    Application(lock_number(number), copying=True).advance(projector, half)
+    command = [sys.executable, "-m", "regcred", "projections", "rebuild"]
+    environment = {**os.environ, "REGCRED_DATABASE_URL": database_url}
+
+    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "resume it, or drop it" in refused.stderr
+
+    with psycopg.connect(database_url) as holding:  # so that it is killed in the middle of a transaction
+        holding.execute("SELECT FROM rm.generations WHERE generation = %s FOR UPDATE", (number,))
+        process = subprocess.Popen([*command, "--resume"], env=environment, stdin=subprocess.DEVNULL)
+        waiting(lambda: _waits_for_a_lock(log.connection), "the rebuild is in its transaction", seconds=20)
+        with pytest.raises(AnotherAtWork):
+            switch(database_url, number, report=nobody)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    waiting(lambda: not _waits_for_a_lock(log.connection), "the server has noticed", seconds=20)
+    assert generations.generation(projector, number).position == 2000
+
+    resumed = subprocess.run(
+        [*command, "--resume", "--switch", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert statuses(projector) == {1: "retired", 2: "live"}
+    switch(database_url, 1, report=nobody)
+    assert content(projector, 1) == content(projector, 2)
+
+    third = generations.create(projector)
+    generations.drop(projector, third)
+    generations.drop(projector, 2)
+    assert statuses(projector) == {1: "live"}
+    schemas = projector.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rm\\_g%'").fetchall()
+    assert schemas == [("rm_g1",)]
+
+
+def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> None:
+    with pytest.raises(GenerationInUse, match="live"):
+        generations.drop(projector, 1)
+    with pytest.raises(psycopg.Error, match="is live"):
+        projector.execute("SELECT rm.drop_generation(1)")
+    with pytest.raises(UnknownGeneration):
+        generations.drop(projector, 7)
+    with pytest.raises(UnknownGeneration):
+        switch(database_url, 7, report=nobody)
+    with pytest.raises(GenerationInUse, match="live already"):
+        switch(database_url, 1, report=nobody)
+    with pytest.raises(GenerationInUse, match="being built"):
+        rebuild(database_url, resume=True, switch=False, report=nobody)
+    log.append(lives.added(1))
+    models = ReadModels()
+    models.take(projector, read_log(projector, 0, 10))
+    number = generations.create(projector)
+    with pytest.raises(psycopg.Error, match="behind"):
+        projector.execute("SELECT rm.go_live(%s)", (number,))
+
+
+def test_two_people_at_once_do_not_get_in_each_others_way(projector: Connection, database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as somebody, administration(somebody):
+        with pytest.raises(AnotherAtWork):
+            rebuild(database_url, resume=False, switch=True, report=nobody)
+        with pytest.raises(AnotherAtWork):
+            generations.drop(projector, 1)
+    assert statuses(projector) == {1: "live"}
+    assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2
+
+
+def test_a_long_query_puts_a_switch_off_and_nothing_else(
+    log: Log, projector: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "LOCK_MILLISECONDS", 50)
+    monkeypatch.setattr(rebuilding, "ATTEMPTS", 3)
+    log.append(lives.added(1))
+    number = rebuild(database_url, resume=False, switch=False, report=nobody)
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT count(*) FROM rm.audit_events")
+        with pytest.raises(ReadersInTheWay):
+            switch(database_url, number, report=nobody)
+        assert statuses(projector) == {1: "live", 2: "building"}
+    switch(database_url, number, report=nobody)
+    assert statuses(projector) == {1: "retired", 2: "live"}
+
+
+def test_a_generation_of_an_older_layout_goes_on_without_what_it_lacks(
+    log: Log, projector: Connection
+) -> None:
+    log.connection.execute("DROP VIEW rm.credentials; ALTER TABLE rm_g1.credentials DROP COLUMN username")
+    log.append(*a_life(1))
+    ReadModels().take(projector, read_log(projector, 0, 100))
+    assert projector.execute("SELECT name, secret_version FROM rm_g1.credentials").fetchall() == [
+        ("crew 1", 2)
+    ]
+
+
+def test_the_lag_is_told_in_events_and_seconds(log: Log, projector: Connection, database_url: str) -> None:
+    assert (lag_behind(projector, 0).events, lag_behind(projector, 0).seconds) == (0, 0.0)
+    log.append(lives.added(1), lives.renamed(1, "crew"))
+    time.sleep(0.2)
+    lag = generations.generation(projector, 1).lag
+    assert lag.events == 2
+    assert 0.2 <= lag.seconds < 10
+    save_checkpoint(projector, "verifier", after=0, position=1)
+    assert {name: lag.events for name, lag in consumer_lags(projector).items()} == {"verifier": 1}
+    with psycopg.connect(database_url, autocommit=True, options=f"-c role={QUERY_ROLE}") as query:
+        assert not has_event(query, credential(1), 1)
+
+
+def _waits_for_a_lock(connection: Connection) -> bool:
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        " AND datname = current_database() AND application_name LIKE '%projections')"
+    ).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,289 @@
+"""Housekeeping on a real log and the real sealed table, by the relay's own role."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from threading import Event, Thread
+from uuid import UUID, uuid5
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from credentials.application.credentials import Credentials
+from credentials.application.requests import CommandRequest
+from credentials.postgres_store import PostgresCredentialStore
+from credentials.relay.housekeeping import CONSUMER, KEY_LIFE, SWEEP_EVERY, Housekeeping
+from shared.consumers.consumer import follow
+from shared.consumers.wakeups import Notifications
+from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.events.envelope import Actor
+from shared.eventstore.log import load_checkpoint, read_log
+from shared.eventstore.postgres import Pool, open_pool
+from shared.input.new_secret import NewSecret
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.sealed import SealedStore
+from shared.secretstore.secret import Secret
+from shared.secretstore.store import (
+    SecretDestroyed,
+    SecretMissing,
+    SecretPath,
+    SecretStoreUnavailable,
+)
+from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
+from tests.support.secretstore_suite import a_path, put
+
+NOW = datetime.now(UTC)  # noqa: TID251 the rows of the sealed table are as old as the database says
+IDS = UUID("00000000-0000-0000-0000-00000000beef")
+REQUEST = CommandRequest(
+    account_id="acme", actor=Actor(type="service", id="svc", name="a service"), now=NOW, request_id="r-1"
+)
+_numbers = count(1)
+
+
+class House:
+    """The credentials service and the relay of one database."""
+
+    def __init__(self, url: str, service: Pool, relay_pool: Pool, relay: Connection, keys: KeyFile) -> None:
+        self.url, self.relay = url, relay
+        self.secrets, self.kept = SealedStore(service, keys), AwayAtTimes(relay_pool, keys)
+        self.credentials = Credentials(
+            PostgresCredentialStore(service),
+            self.secrets,
+            fingerprint=lambda _: "ab" * 16,
+            new_id=lambda: uuid5(IDS, str(next(_numbers))),
+        )
+        self.now = NOW
+        self.stop = Event()
+        self.keeper = Housekeeping(
+            self.kept, now=lambda: self.now, tiers=(timedelta(minutes=1),), stop=self.stop
+        )
+        self.epoch = lead(relay)
+
+    def added(self) -> SecretPath:
+        details = Details(
+            name=f"credential {next(_numbers)}",
+            description="",
+            scope=Scope(pull=True, push=False),
+            repository_prefixes=(),
+            expires_at=None,
+        )
+        everybody = Restrictions(restricted=False, projects=())
+        added = self.credentials.add(REQUEST, a_secret("old"), details, everybody)
+        return SecretPath("acme", added.credential_id)
+
+    def remove(self, path: SecretPath) -> None:
+        self.credentials.remove(REQUEST, path.credential_id, None, reason=None, forced=False)
+
+    def take(self, seconds: float = 5) -> int:
+        """What a new leader does until everything is done, for so many seconds at most; its checkpoint then."""
+        end = sequence(self.relay, self.epoch)
+        done = load_checkpoint(self.relay, CONSUMER)
+        self.keeper.begin(done)
+        done = self.keeper.take(self.relay, read_log(self.relay, done, 1000))
+        deadline = time.monotonic() + seconds
+        while done < end and time.monotonic() < deadline:
+            time.sleep(0.01)
+            done = self.keeper.take(self.relay, [])
+        return done
+
+    def age(self, path: SecretPath, minutes: float) -> None:
+        with psycopg.connect(self.url) as superuser:
+            superuser.execute(
+                "UPDATE sealed.secrets SET created_at = %s WHERE credential_id = %s",
+                (self.now - timedelta(minutes=minutes), path.credential_id),
+            )
+
+    def readable(self, path: SecretPath) -> list[int]:
+        return [version.version for version in self.secrets.versions(path) if not version.destroyed]
+
+
+class AwayAtTimes(SealedStore):
+    """The sealed store, whose answers are held back while `away` is set."""
+
+    away = False
+
+    def remove(self, path: SecretPath) -> None:
+        self._be_there()
+        super().remove(path)
+
+    def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
+        self._be_there()
+        super().destroy(path, versions)
+
+    def paths(self) -> Iterator[SecretPath]:
+        self._be_there()
+        return super().paths()
+
+    def _be_there(self) -> None:
+        if self.away:
+            raise SecretStoreUnavailable("sealed")
+
+
+def a_secret(password: str) -> NewSecret:
+    return NewSecret(
+        registry=Registry(provider="github", host="ghcr.io", location=None),
+        kind="username_password",
+        login=RegistryLogin(username="octo", password=Secret(password)),
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    keys = KeyFile.create(tmp_path / "keys.json")
+    with (
+        fresh_log() as url,
+        open_pool(url, role="regcred_credentials", size=2) as service,
+        open_pool(url, role="regcred_relay", size=2) as relay_pool,
+        relay_of(url) as relay,
+    ):
+        made = House(url, service, relay_pool, relay, keys)
+        yield made
+        made.stop.set()
+        made.keeper.close()
+
+
+def test_a_removed_credentials_secret_is_destroyed_and_others_stay(house: House) -> None:
+    removed, kept = house.added(), house.added()
+    house.remove(removed)
+    assert house.take() == 3
+    with pytest.raises(SecretMissing):
+        house.secrets.get(removed, 1)
+    assert house.readable(kept) == [1]
+    assert house.take() == 3
+    assert load_checkpoint(house.relay, CONSUMER) == 3
+
+
+def test_while_the_store_is_away_the_checkpoint_waits_before_the_removal(house: House) -> None:
+    first, second = house.added(), house.added()
+    house.remove(first)
+    house.remove(second)
+    house.kept.away = True
+    for _ in range(2):
+        assert house.take(0.5) < 3
+    assert load_checkpoint(house.relay, CONSUMER) < 3
+    assert house.readable(first) == house.readable(second) == [1]
+    house.kept.away = False
+    assert house.take() == 4
+    assert house.readable(first) == house.readable(second) == []
+
+
+def test_the_loop_tries_until_the_store_is_back(house: House) -> None:
+    path = house.added()
+    house.remove(path)
+    house.kept.away = True
+    sequence(house.relay, house.epoch)
+    stop, wakeups = Event(), Notifications(house.url, role="regcred_relay")
+
+    def run() -> None:
+        follow(
+            house.keeper,
+            database_url=house.url,
+            role="regcred_relay",
+            name=CONSUMER,
+            wakeups=wakeups,
+            stop=stop,
+        )
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    time.sleep(1)
+    assert house.readable(path) == [1]
+    house.kept.away = False
+    until(lambda: house.secrets.versions(path) == ())
+    until(lambda: load_checkpoint(house.relay, CONSUMER) == 2)
+    stop.set()
+    thread.join(5)
+    wakeups.close()
+
+
+@pytest.mark.parametrize(("minutes", "gone"), [(14.9, False), (15.1, True)])
+def test_a_failed_commands_secret_is_swept_after_its_grace_only(
+    house: House, minutes: float, gone: bool
+) -> None:
+    orphan, kept = a_path("orphan"), house.added()
+    put(house.secrets, orphan, "one")
+    house.age(orphan, minutes)
+    house.age(kept, 10_000)
+    house.take()
+    assert (house.secrets.versions(orphan) == ()) == gone
+    assert house.readable(kept) == [1]
+
+
+def test_the_leftover_of_a_failed_rotation_is_destroyed_and_the_one_in_use_stays(house: House) -> None:
+    path = house.added()
+    house.secrets.put(path, Secret("never appended"), write_id="w", expected_version=1)
+    house.age(path, 20)
+    house.take()
+    assert house.readable(path) == [1]
+    with pytest.raises(SecretDestroyed):
+        house.secrets.get(path, 2)
+    house.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
+    assert house.secrets.current_version(path) == 3
+    assert house.readable(path) == [1, 3]
+
+
+def test_a_replaced_secret_stays_for_its_grace_and_goes_then(house: House) -> None:
+    path = house.added()
+    house.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
+    house.age(path, 60)
+    house.now = NOW + timedelta(minutes=14)
+    house.take()
+    assert house.readable(path) == [1, 2]
+    house.now += SWEEP_EVERY
+    house.take()
+    assert house.readable(path) == [2]
+
+
+def test_it_is_swept_once_an_hour(house: House) -> None:
+    house.take()
+    orphan = a_path("hourly")
+    put(house.secrets, orphan, "one")
+    house.age(orphan, 60)
+    house.now = NOW + SWEEP_EVERY - timedelta(seconds=1)
+    house.take()
+    assert house.readable(orphan) == [1]
+    house.now = NOW + SWEEP_EVERY
+    house.take()
+    assert house.readable(orphan) == []
+
+
+def test_a_sweep_that_finds_the_store_away_is_put_off_and_holds_up_nothing(house: House) -> None:
+    path = house.added()
+    orphan = a_path("put-off")
+    put(house.secrets, orphan, "one")
+    house.age(orphan, 60)
+    house.kept.away = True
+    with capture_logs() as logs:
+        assert house.take() == 1
+    assert "sweep_put_off" in [line["event"] for line in logs]
+    house.kept.away = False
+    house.now += timedelta(minutes=1)
+    house.take()
+    assert house.readable(orphan) == []  # not an hour later
+    assert house.readable(path) == [1]
+
+
+def test_idempotency_keys_are_dropped_after_their_day(house: House) -> None:
+    with psycopg.connect(house.url) as superuser:
+        for key, age in (
+            ("old", KEY_LIFE + timedelta(seconds=1)),
+            ("young", KEY_LIFE - timedelta(minutes=1)),
+        ):
+            superuser.execute(
+                "INSERT INTO es.idempotency (account_id, key, fingerprint, version, response, created_at)"
+                " VALUES ('acme', %s, '', 1, '{}', %s)",
+                (key, NOW - age),
+            )
+    house.take()
+    assert house.relay.execute("SELECT key FROM es.idempotency").fetchall() == [("young",)]
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.02)

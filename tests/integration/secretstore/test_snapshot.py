@@ -1,0 +1,123 @@
+"""infra/vault/snapshot.sh on real Vaults: what was saved opens elsewhere with the key of its time, and with no other."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.secretstore.store import SecretMissing, SecretPath
+from shared.secretstore.vault import VaultSettings, VaultStore
+from tests.support.secretstore_suite import a_path, put
+from tests.support.servers import ROOT, free_port, program
+from tests.support.vault import Vault
+
+SCRIPT = ROOT / "infra" / "vault" / "snapshot.sh"
+
+
+@pytest.fixture
+def another() -> Iterator[Vault]:
+    """A Vault of another deployment, with another unseal key."""
+    with Vault() as server:
+        yield server
+
+
+def operate(
+    vault: Vault, operator: Path, command: str, snapshot: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    tools = operator / "bin"
+    tools.mkdir(exist_ok=True)
+    binary = program("vault")
+    assert binary is not None
+    if not (tools / "vault").exists():
+        (tools / "vault").symlink_to(binary)
+    (operator / "unseal.key").write_text(vault._unseal_key)
+    return subprocess.run(
+        ["sh", SCRIPT, command],
+        input=snapshot,
+        env={
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "HOME": str(operator),
+            "OPERATOR": str(operator),
+            "VAULT_ADDR": vault.addr,
+            "DRILL_PORT": str(free_port()),
+            "DRILL_CLUSTER_PORT": str(free_port()),
+        },
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def store(vault: Vault) -> VaultStore:
+    role = "one-machine"
+    return VaultStore(
+        VaultSettings(addr=vault.addr, role_id=vault.role_id(role), secret_id_file=vault.secret_id_file(role))
+    )
+
+
+def read(vault: Vault, path: SecretPath, secret_id_of: Vault) -> str:
+    """What stands there, for a service of the deployment that the snapshot is of."""
+    role = "one-machine"
+    opened = VaultStore(
+        VaultSettings(
+            addr=vault.addr,
+            role_id=secret_id_of.role_id(role),
+            secret_id_file=secret_id_of.secret_id_file(role),
+        )
+    )
+    try:
+        return opened.get(path, 1).reveal()
+    finally:
+        opened.close()
+
+
+def test_saved_tried_and_restored_elsewhere(vault: Vault, another: Vault, tmp_path: Path) -> None:
+    before, after, foreign = a_path("before-snapshot"), a_path("after-snapshot"), a_path("of-another")
+    ours, theirs = store(vault), store(another)
+    put(ours, before, "kept")
+    saved = operate(vault, tmp_path, "save")
+    assert saved.returncode == 0, saved.stderr
+    put(ours, after, "too late")
+    put(theirs, foreign, "goes away")
+    ours.close()
+    theirs.close()
+    assert b"kept" not in saved.stdout
+
+    tried = operate(vault, tmp_path, "drill", saved.stdout)
+    assert tried.returncode == 0, tried.stderr
+    words = tried.stdout.decode().split()
+    assert words[:3] == ["the", "snapshot", "opens:"]
+    assert int(words[3]) >= 1
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "restored.key").write_text(vault._unseal_key)
+    restored = operate(another, elsewhere, "restore", saved.stdout)
+    assert restored.returncode == 0, restored.stderr
+    assert (elsewhere / "unseal.key").read_text() == vault._unseal_key
+    assert read(another, before, vault) == "kept"
+    for gone in (after, foreign):
+        with pytest.raises(SecretMissing):
+            read(another, gone, vault)
+    shutil.rmtree(elsewhere)
+
+
+def test_a_snapshot_does_not_open_with_another_key(vault: Vault, another: Vault, tmp_path: Path) -> None:
+    saved = operate(vault, tmp_path, "save")
+    tried = operate(another, tmp_path, "drill", saved.stdout)
+    assert tried.returncode != 0
+    assert b"opens" not in tried.stdout
+
+
+def test_no_root_token_is_left(vault: Vault, tmp_path: Path) -> None:
+    before = len(vault.api("LIST", "auth/token/accessors").json()["data"]["keys"])
+    assert operate(vault, tmp_path, "save").returncode == 0
+    assert len(vault.api("LIST", "auth/token/accessors").json()["data"]["keys"]) == before
+    assert not (tmp_path / "root.token").exists()
+
+
+def test_what_is_no_command_is_refused(vault: Vault, tmp_path: Path) -> None:
+    assert operate(vault, tmp_path, "remove").returncode == 2

@@ -1,0 +1,56 @@
+"""A secret id comes wrapped, is taken once, and a wrapping that somebody else has opened is told of."""
+
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.secretstore.unwrapping import WrappingUnusable, unwrap
+from tests.support.vault import Vault
+
+
+def wrapped(vault: Vault, path: str, folder: Path, role: str = "verifier") -> str:
+    headers = {"X-Vault-Token": vault.root_token, "X-Vault-Wrap-TTL": "60s"}
+    answer = httpx.post(f"{vault.addr}/v1/{path}", headers=headers, json={}, timeout=30, trust_env=False)
+    token = str(answer.raise_for_status().json()["wrap_info"]["token"])
+    (folder / f"{role}.wrapped").write_text(token + "\n")
+    return token
+
+
+SECRET_ID = "auth/approle/role/regcred-verifier/secret-id"
+
+
+def test_what_is_taken_is_a_login(vault: Vault, tmp_path: Path) -> None:
+    wrapped(vault, SECRET_ID, tmp_path)
+    assert unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)
+    secret_id = tmp_path / "verifier.secret-id"
+    assert stat.S_IMODE(secret_id.stat().st_mode) == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["verifier.secret-id"]
+    login = {"role_id": vault.role_id("verifier"), "secret_id": secret_id.read_text()}
+    assert vault.api("POST", "auth/approle/login", login).json()["auth"]["policies"] == [
+        "default",
+        "regcred-verifier",
+    ]
+
+
+def test_nothing_to_take_is_no_error(vault: Vault, tmp_path: Path) -> None:
+    assert not unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)
+
+
+def test_a_wrapping_that_somebody_has_opened_is_an_alarm(vault: Vault, tmp_path: Path) -> None:
+    token = wrapped(vault, SECRET_ID, tmp_path)
+    thief = {"X-Vault-Token": token}
+    httpx.post(
+        f"{vault.addr}/v1/sys/wrapping/unwrap", headers=thief, timeout=30, trust_env=False
+    ).raise_for_status()
+    with pytest.raises(WrappingUnusable, match="opened by somebody"):
+        unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)
+    assert not (tmp_path / "verifier.secret-id").exists()
+
+
+def test_a_wrapping_of_something_else_is_refused(vault: Vault, tmp_path: Path) -> None:
+    """Somebody who can write the file could otherwise have the service log in as what he chose."""
+    wrapped(vault, "auth/approle/role/regcred-credentials/secret-id", tmp_path)
+    with pytest.raises(WrappingUnusable, match="not for auth/approle/role/regcred-verifier"):
+        unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)

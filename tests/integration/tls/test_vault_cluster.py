@@ -1,0 +1,139 @@
+"""Three real Vaults with the configuration of infra/kubernetes/vault/values.yaml find one another: under TLS, by the name
+that the deployment's certificate is for.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from regcred.deployment.certificates import new_authority, new_server
+from shared.runtime.clock import now
+from tests.support.servers import ROOT, free_port, missing, program
+
+VALUES = yaml.safe_load((ROOT / "infra" / "kubernetes" / "vault" / "values.yaml").read_text())["server"]
+CONFIGURATION: str = VALUES["ha"]["raft"]["config"]
+MOUNTED = "/vault/userconfig/vault-tls"
+NODES = 3
+
+
+class Cluster:
+    """As the chart starts it, with ports of this machine for pods."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        binary = program("vault")
+        if binary is None:
+            missing("vault", "put the binary of HashiCorp Vault on the PATH or into ../shared/bin")
+        self._binary, self._folder = binary, folder
+        authority = new_authority(now())
+        certificate = new_server(authority, ["vault", "localhost", "127.0.0.1"], now())  # as set_up makes it
+        for name, content in (
+            ("ca.crt", authority.certificate),
+            ("tls.crt", certificate.certificate),
+            ("tls.key", certificate.key),
+        ):
+            (folder / name).write_text(content)
+        self.ports = [free_port() for _ in range(NODES)]
+        for number in range(NODES):
+            process = self._start(number)
+            stack.callback(process.wait, 10)
+            stack.callback(process.kill)
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        data = self._folder / f"data-{number}"
+        data.mkdir()
+        cluster = free_port()
+        text = (
+            CONFIGURATION.replace(MOUNTED, str(self._folder))
+            .replace("/vault/data", str(data))
+            .replace("[::]:8200", f"127.0.0.1:{self.ports[number]}")
+            .replace("[::]:8201", f"127.0.0.1:{cluster}")
+            .replace('service_registration "kubernetes" {}', "")
+        )
+        for other, port in enumerate(self.ports):
+            text = text.replace(f"vault-{other}.vault-internal:8200", f"127.0.0.1:{port}")
+        text += f'api_addr = "https://127.0.0.1:{self.ports[number]}"\ncluster_addr = "https://127.0.0.1:{cluster}"\n'
+        file = self._folder / f"{number}.hcl"
+        file.write_text(text)
+        with (self._folder / f"log-{number}").open("wb") as log:
+            return subprocess.Popen(
+                [self._binary, "server", f"-config={file}"],
+                env={**os.environ, "HOME": str(self._folder), "VAULT_RAFT_NODE_ID": f"vault-{number}"},
+                stdout=log,
+                stderr=log,
+            )
+
+    def vault(self, number: int, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
+        """The client in a pod, with the chart's variables."""
+        told = VALUES["extraEnvironmentVars"]
+        return subprocess.run(
+            [self._binary, *arguments],
+            env={
+                "HOME": str(self._folder),
+                "VAULT_ADDR": f"https://127.0.0.1:{self.ports[number]}",
+                "VAULT_CACERT": told["VAULT_CACERT"].replace(MOUNTED, str(self._folder)),
+                "VAULT_TLS_SERVER_NAME": told["VAULT_TLS_SERVER_NAME"],
+                "VAULT_TOKEN": token,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    with ExitStack() as stack:
+        yield Cluster(tmp_path, stack)
+
+
+def until(attempt: Any, what: str) -> Any:
+    deadline = time.monotonic() + 60
+    while True:
+        found = attempt()
+        if found:
+            return found
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+def test_three_nodes_become_one_vault(cluster: Cluster) -> None:
+    until(lambda: cluster.vault(0, "status").returncode == 2, "the first answers, sealed")
+    made = json.loads(
+        cluster.vault(0, "operator", "init", "-key-shares=1", "-key-threshold=1", "-format=json").stdout
+    )
+    key, token = made["unseal_keys_b64"][0], made["root_token"]
+    for number in range(NODES):
+        until(
+            lambda node=number: "Initialized true" in " ".join(cluster.vault(node, "status").stdout.split()),
+            f"{number} has joined",
+        )
+        assert cluster.vault(number, "operator", "unseal", key).returncode == 0
+    peers = until(lambda: voters(cluster, token), "all three vote")
+    assert peers == {"vault-0", "vault-1", "vault-2"}
+
+    assert cluster.vault(0, "secrets", "enable", "-path=regcred", "kv", token=token).returncode == 0
+    assert cluster.vault(0, "write", "regcred/a", "b=c", token=token).returncode == 0
+    for number in range(NODES):  # a standby passes it on
+        read = until(
+            lambda node=number: cluster.vault(node, "read", "-field=b", "regcred/a", token=token).stdout,
+            f"{number} answers",
+        )
+        assert read == "c"
+
+
+def voters(cluster: Cluster, token: str) -> set[str] | None:
+    said = cluster.vault(0, "operator", "raft", "list-peers", "-format=json", token=token)
+    if said.returncode != 0:
+        return None
+    servers = json.loads(said.stdout)["data"]["config"]["servers"]
+    voting = {one["node_id"] for one in servers if one["voter"]}
+    return voting if len(voting) == NODES else None

@@ -1,0 +1,163 @@
+"""Debian's docker-registry, and skopeo as a second opinion: where it logs in, so do we, and nowhere else."""
+
+import base64
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from shared.contracts.verdicts import VerificationCode as Code
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.secret import Secret
+from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
+from tests.integration.verifier.certificates import Certificate
+from tests.support.docker_registry import DockerRegistry
+from tests.support.fake_registry import FakeServer, Reply, always
+from tests.support.servers import free_port, missing, program
+from tests.support.token_server import ISSUER, SERVICE, signing_tokens
+
+DEADLINE = 10.0  # they are no enemies, and the machine may be busy
+AUTHORITY = Certificate.made("authority.example", authority=True)
+SIGNER = Certificate.made(ISSUER, rsa_key=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A registry, and where its token server is, if it has one."""
+
+    address: str
+    token_server: str = ""
+
+
+@pytest.fixture(scope="module")
+def with_htpasswd() -> Iterator[Site]:
+    with DockerRegistry(users={USER: PASSWORD}) as registry:
+        yield Site(registry.address)
+
+
+def _with_tokens(folder: Path, *, anybody: bool) -> Iterator[Site]:
+    assert isinstance(SIGNER.key, RSAPrivateKey)
+    bundle, _ = SIGNER.files(folder)
+    tokens = signing_tokens(USER, PASSWORD, key=SIGNER.key, certificate=SIGNER.certificate, anybody=anybody)
+    with FakeServer(tokens) as server:
+        realm = f"http://{server.address}/token"
+        token = {"realm": realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": str(bundle)}
+        with DockerRegistry(token=token) as registry:
+            yield Site(registry.address, server.address)
+
+
+@pytest.fixture(scope="module")
+def with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from _with_tokens(tmp_path_factory.mktemp("tokens"), anybody=False)
+
+
+@pytest.fixture(scope="module")
+def with_tokens_for_anybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from _with_tokens(tmp_path_factory.mktemp("anybody"), anybody=True)
+
+
+def login(password: str) -> RegistryLogin:
+    return RegistryLogin(username=USER, password=Secret(password))
+
+
+def verdict(site: Site, password: str) -> tuple[Code | None, str]:
+    policy = loopback(*filter(None, [site.address, site.token_server]))
+    done = attempt(site.address, login=login(password), policy=policy, deadline=DEADLINE)
+    return done.verdict.code, done.verdict.confidence
+
+
+def skopeo(site: Site, password: str, folder: Path) -> bool:
+    """Whether skopeo logs in."""
+    binary = program("skopeo")
+    if binary is None:
+        missing("skopeo", "apt-get install skopeo")
+    command = [str(binary), "login", "--tls-verify=false", "--authfile", str(folder / "auth.json")]
+    done = subprocess.run(
+        [*command, "--username", USER, "--password-stdin", site.address],
+        input=password,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["with_htpasswd", "with_tokens"])
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+def test_the_registry_decides_and_skopeo_agrees(
+    kind: str, password: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    site: Site = request.getfixturevalue(kind)
+    expected = (None, "strong") if password == PASSWORD else (Code.BAD_CREDENTIAL, "strong")
+    assert verdict(site, password) == expected
+    assert skopeo(site, password, tmp_path) is (password == PASSWORD)
+
+
+def test_where_anybody_is_let_in_we_say_more_than_skopeo(
+    with_tokens_for_anybody: Site, tmp_path: Path
+) -> None:
+    assert verdict(with_tokens_for_anybody, "wrong") == (None, "weak")
+    assert skopeo(with_tokens_for_anybody, "wrong", tmp_path)
+
+
+def test_an_open_registry_proves_nothing_whatever_skopeo_says(tmp_path: Path) -> None:
+    with DockerRegistry() as registry:
+        site = Site(registry.address)
+        assert verdict(site, "anything")[0] is Code.UNVERIFIABLE
+        assert skopeo(site, "anything", tmp_path)
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    site = Site(f"127.0.0.1:{free_port()}")
+    assert verdict(site, PASSWORD)[0] is Code.UNREACHABLE
+    assert not skopeo(site, PASSWORD, tmp_path)
+
+
+def test_what_is_no_registry(tmp_path: Path) -> None:
+    with FakeServer(always(Reply(404))) as server:
+        site = Site(server.address)
+        assert verdict(site, PASSWORD)[0] is Code.NOT_A_REGISTRY
+        assert not skopeo(site, PASSWORD, tmp_path)
+
+
+def test_a_token_server_that_nobody_allowed(with_tokens: Site) -> None:
+    """Its own host, but plain HTTP at a port that is not on the operator's list."""
+    done = attempt(with_tokens.address, login=login(PASSWORD), deadline=DEADLINE)
+    assert done.code is Code.BLOCKED_HOST
+
+
+def test_tls_by_an_authority_of_the_operator(tmp_path: Path) -> None:
+    files = Certificate.made("127.0.0.1", issuer=AUTHORITY).files(tmp_path)
+    with DockerRegistry(users={USER: PASSWORD}, tls=files) as registry:
+        for password, code in ((PASSWORD, None), ("wrong", Code.BAD_CREDENTIAL)):
+            done = attempt(
+                registry.address,
+                login=login(password),
+                policy=loopback(),
+                deadline=DEADLINE,
+                tls=AUTHORITY.trusted(),
+            )
+            assert done.code is code
+        stranger = attempt(registry.address, policy=loopback(), deadline=DEADLINE)
+        assert stranger.code is Code.TLS_ERROR
+        plain = attempt(registry.address, deadline=DEADLINE)
+        assert plain.code is Code.NOT_A_REGISTRY  # HTTP, where it speaks TLS
+
+
+def test_a_registry_that_was_stopped_and_started_again() -> None:
+    registry = DockerRegistry(users={USER: PASSWORD})
+    with registry:
+        registry.stop()
+        assert verdict(Site(registry.address), PASSWORD)[0] is Code.UNREACHABLE
+        registry.start()
+        assert verdict(Site(registry.address), PASSWORD) == (None, "strong")
+
+
+def test_skopeo_keeps_the_login_that_we_would_send(with_htpasswd: Site, tmp_path: Path) -> None:
+    """User name and password are put together in the same way, in UTF-8."""
+    assert skopeo(with_htpasswd, PASSWORD, tmp_path)
+    assert base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode() in (tmp_path / "auth.json").read_text()

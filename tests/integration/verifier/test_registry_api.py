@@ -1,0 +1,352 @@
+"""The verifier's HTTP part on a real database and a real registry, by itself and beside the command API."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from uuid import uuid5
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from credentials.bootstrap import command_api
+from regcred.preparation import prepare_admin_token, prepare_keys
+from shared.runtime.settings import Settings
+from shared.web.api_part import join
+from tests.integration.verifier.attempts import PASSWORD, USER
+from tests.support.docker_registry import DockerRegistry
+from tests.support.eventstore_suite import an_id
+from tests.support.fake_registry import FakeServer, Reply, after, always, basic_of
+from tests.support.pushed_images import push_image
+from tests.support.servers import free_port
+from tests.support.system import add_body
+from verifier import bootstrap
+from verifier.bootstrap import registry_api
+
+Json = dict[str, Any]
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The API, and the registries that it may reach."""
+
+    app: Flask
+    token: str
+    registry: DockerRegistry
+    slow: FakeServer
+
+    def client(self, token: str | None = None) -> FlaskClient:
+        client = self.app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token or self.token}"
+        return client
+
+    def post(self, account: str, path: str, body: Json) -> Any:
+        return self.client().post(f"/v1/accounts/{account}/{path}", json=body)
+
+    def get(self, account: str, path: str, **query: Any) -> Any:
+        return self.client().get(f"/v1/accounts/{account}/{path}", query_string=query)
+
+    def added(self, account: str, host: str, password: str = PASSWORD, **more: Any) -> str:
+        body = add_body(f"kept {next(_numbers)}", host, USER, password) | more
+        answer = self.post(account, "credentials", body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json["id"])
+
+
+@pytest.fixture(scope="module")
+def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    home = tmp_path_factory.mktemp("home")
+    with (
+        DockerRegistry(users={USER: PASSWORD}) as registry,
+        FakeServer(after(2, always(Reply(500)))) as slow,
+    ):
+        for tag in ("1", "2", "3"):
+            push_image(
+                f"http://{registry.address}", "team/app", tag, {"Authorization": basic_of(USER, PASSWORD)}
+            )
+        settings = Settings.from_environment(
+            {
+                "REGCRED_HOME": str(home),
+                "REGCRED_DATABASE_URL": database_url,
+                "REGCRED_VERIFIER_ALLOW": "127.0.0.0/8",
+                "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},{slow.address},127.0.0.1:9",
+            }
+        )
+        keys = prepare_keys(settings.key_file)
+        prepare_admin_token(home / "admin.token", database_url, keys)
+        parts = [command_api(settings), registry_api(settings)]
+        token = (home / "admin.token").read_text().strip()
+        yield Site(join(parts), token, registry, slow)
+        for part in parts:
+            part.close()
+
+
+@pytest.fixture
+def account() -> str:
+    return f"browser-{next(_numbers)}"
+
+
+def events(database_url: str) -> int:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM es.events) + (SELECT count(*) FROM sealed.secrets)"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ((PASSWORD, None, False), "verified", None),
+        ((PASSWORD, "team/app:1", False), "verified", None),
+        ((PASSWORD, "team/app:1", True), "verified", None),
+        (("canary-wrong", "team/app:1", False), "failed", "bad_credential"),
+    ],
+)
+def test_a_login_is_tried_and_nothing_is_kept(
+    site: Site, database_url: str, asked: tuple[str, str | None, bool], status: str, code: str | None
+) -> None:
+    password, image, push = asked
+    before = events(database_url)
+    body = add_body("a name", site.registry.address, USER, password)
+    body |= {"scope": {"pull": True, "push": push}}
+    body |= {"image": f"{site.registry.address}/{image}"} if image else {}
+    answer = site.post("trying", "verifications", body)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json["status"], answer.json["code"]) == (status, code)
+    assert answer.json["id"] is None
+    assert answer.json["secret_version"] is None
+    assert answer.json["checked_at"].endswith("Z")
+    assert answer.json["duration_ms"] >= 0
+    assert (answer.json["help"] is None) == (code is None)
+    assert (image is None) or ("team/app" in answer.json["detail"]) == (code is None)
+    assert "canary" not in answer.text
+    assert events(database_url) == before
+
+
+def test_a_name_need_not_be_given_and_what_is_wrong_is_named(site: Site, account: str) -> None:
+    body = add_body("", site.registry.address, USER, PASSWORD)
+    del body["name"]
+    assert site.post(account, "verifications", body).status_code == 200
+    wrong = body | {"provider": "nobody", "surprise": 1}
+    assert site.post(account, "verifications", wrong).json["errors"][0]["pointer"] == "/surprise"
+    cases = [
+        ({"provider": "nobody"}, "/provider"),
+        ({"registry_url": "http://reg.io"}, "/registry_url"),
+        ({"image": "nginx:1"}, "/image"),
+        ({"image": "NGINX"}, "/image"),
+    ]
+    for change, pointer in cases:
+        answer = site.post(account, "verifications", body | change)
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
+
+
+def test_an_account_has_a_share_of_the_trials_and_others_are_not_held_up(site: Site) -> None:
+    share = bootstrap.API_SLOTS_PER_ACCOUNT + 2
+    bodies = [add_body("slow", site.slow.address, f"user-{number}", PASSWORD) for number in range(share)]
+    body = bodies[0]
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(site.post, "greedy", "verifications", body) for body in bodies]
+        answers = [one.result() for one in waiting]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) == 2
+    assert {answer.json["code"] for answer in refused} == {"too_many_at_once"}
+    assert {answer.headers["Retry-After"] for answer in refused} == {str(bootstrap.API_RETRY_SECONDS)}
+    done = {answer.json["code"] for answer in answers if answer.status_code == 200}
+    assert done == {"unreachable"}
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(site.post, "greedy", "verifications", body)
+        other = add_body("quick", site.registry.address, USER, PASSWORD)
+        assert site.post("patient", "verifications", other).json["status"] == "verified"
+        assert slow.result().status_code == 200
+
+
+def test_tags_are_listed_page_by_page(site: Site, account: str) -> None:
+    kept = site.added(account, site.registry.address)
+    found, cursor = [], None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        answer = site.get(account, f"credentials/{kept}/repositories/team/app/tags", **query)
+        assert answer.status_code == 200, answer.text
+        found += [item["name"] for item in answer.json["items"]]
+        cursor = answer.json["next_cursor"]
+        if cursor is None:
+            break
+    assert sorted(found) == ["1", "2", "3"]
+
+
+def test_an_image_is_shown(site: Site, account: str) -> None:
+    kept = site.added(account, site.registry.address)
+    reference = f"{site.registry.address}/team/app:2"
+    answer = site.get(account, f"credentials/{kept}/images", reference=reference)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json["reference"], answer.json["exists"]) == (reference, True)
+    assert answer.json["digest"].startswith("sha256:")
+    absent = site.get(account, f"credentials/{kept}/images", reference=f"{site.registry.address}/team/app:9")
+    assert (absent.status_code, absent.json["exists"], absent.json["digest"]) == (200, False, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "refusal"),
+    [
+        ("repositories/team/none/tags", {}, (404, "repository_not_found")),
+        ("repositories/team/app:1/tags", {}, (422, "invalid_request")),
+        ("repositories/Team/app/tags", {}, (422, "invalid_request")),
+        ("repositories/team/../app/tags", {}, (422, "invalid_request")),
+        ("repositories/team/app/tags", {"cursor": "nonsense!"}, (400, "invalid_cursor")),
+        ("repositories/team/app/tags", {"limit": 0}, (422, "invalid_request")),
+        ("images", {}, (422, "invalid_request")),
+        ("images", {"reference": "nginx"}, (422, "invalid_request")),
+        ("images", {"reference": "a b"}, (422, "invalid_request")),
+    ],
+)
+def test_what_cannot_be_looked_at(
+    site: Site, account: str, path: str, query: Json, refusal: tuple[int, str]
+) -> None:
+    kept = site.added(account, site.registry.address)
+    answer = site.get(account, f"credentials/{kept}/{path}", **query)
+    assert (answer.status_code, answer.json["code"]) == refusal, answer.text
+
+
+def test_registries_that_refuse_or_cannot_be_reached(site: Site, account: str) -> None:
+    wrong = site.added(account, site.registry.address, "canary-wrong")
+    answer = site.get(account, f"credentials/{wrong}/repositories/team/app/tags")
+    assert (answer.status_code, answer.json["code"]) == (502, "registry_refused")
+    assert "canary" not in answer.text
+    told = set()
+    for host in (f"127.0.0.1:{free_port()}", "127.0.0.1:9", "169.254.169.254"):
+        kept = site.added(account, host)
+        answer = site.get(account, f"credentials/{kept}/images", reference=f"{host}/a/b:1")
+        assert (answer.status_code, answer.json["code"]) == (502, "registry_unreachable")
+        told.add(answer.json["detail"])
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "repository", "refusal"),
+    [
+        ({"repository_prefixes": ["team/"]}, "team/app", None),
+        ({"repository_prefixes": ["team/app"]}, "team/app", None),
+        ({"repository_prefixes": ["tea"]}, "team/app", "other_repository"),
+        ({"repository_prefixes": ["other/"]}, "team/app", "other_repository"),
+        ({"scope": {"pull": False, "push": True}}, "team/app", "no_pull_scope"),
+    ],
+)
+def test_a_credential_is_used_for_what_it_is_for(
+    site: Site, account: str, more: Json, repository: str, refusal: str | None
+) -> None:
+    kept = site.added(account, site.registry.address, **more)
+    image = f"{site.registry.address}/{repository}:1"
+    for answer in (
+        site.get(account, f"credentials/{kept}/repositories/{repository}/tags"),
+        site.get(account, f"credentials/{kept}/images", reference=image),
+    ):
+        assert answer.status_code == (403 if refusal else 200), answer.text
+        assert answer.json.get("code") == refusal
+
+
+def test_nobody_guesses_with_trials(site: Site, account: str) -> None:
+    answers = [
+        site.post(
+            account, "verifications", add_body("x", site.registry.address, "guessed", f"canary-{number}")
+        )
+        for number in range(5)
+    ]
+    codes = [answer.json["code"] for answer in answers]
+    assert codes == ["bad_credential"] * 3 + ["login_held_back"] * 2
+    assert answers[-1].status_code == 429
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 4
+    other = add_body("x", site.registry.address, USER, PASSWORD)
+    assert site.post(account, "verifications", other).json["status"] == "verified"
+
+
+def test_a_secret_that_was_refused_is_not_tried_again_by_browsing(
+    site: Site, account: str, database_url: str
+) -> None:
+    kept = site.added(account, site.registry.address)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO verifier.schedule (credential_id, stream_version, account_id, provider, registry_host,"
+            " username, secret_version, outcome) VALUES (%s, 1, %s, 'custom', %s, %s, 1, 'bad_credential')",
+            (kept, account, site.registry.address, USER),
+        )
+    path = f"credentials/{kept}/repositories/team/app/tags"
+    answer = site.get(account, path)
+    assert (answer.status_code, answer.json["code"]) == (409, "verification_failed")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "UPDATE verifier.schedule SET outcome = 'verified' WHERE credential_id = %s", (kept,)
+        )
+    assert site.get(account, path).status_code == 200
+
+
+def test_only_a_credential_of_the_account_that_is_still_there(site: Site, account: str) -> None:
+    kept = site.added(account, site.registry.address)
+    path = "repositories/team/app/tags"
+    assert site.get("somebody-else", f"credentials/{kept}/{path}").json["code"] == "credential_not_found"
+    nobody = uuid5(an_id("none"), account)
+    assert site.get(account, f"credentials/{nobody}/{path}").status_code == 404
+    gone = site.client().delete(f"/v1/accounts/{account}/credentials/{kept}", headers={"If-Match": "*"})
+    assert gone.status_code == 204
+    assert site.get(account, f"credentials/{kept}/{path}").json["code"] == "credential_not_found"
+
+
+def test_the_newest_secret_is_used(site: Site, account: str) -> None:
+    kept = site.added(account, site.registry.address, "old-and-wrong")
+    path = f"credentials/{kept}/repositories/team/app/tags"
+    assert site.get(account, path).json["code"] == "registry_refused"
+    body = {"credential": {"kind": "username_password", "username": USER, "password": PASSWORD}}
+    site.client().put(
+        f"/v1/accounts/{account}/credentials/{kept}/secret", json=body, headers={"If-Match": "*"}
+    )
+    assert site.get(account, path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("scope", "trial", "browse"),
+    [("credentials:read", 403, 200), ("credentials:write", 200, 403), ("audit:read", 403, 403)],
+)
+def test_scopes(site: Site, account: str, scope: str, trial: int, browse: int) -> None:
+    kept = site.added(account, site.registry.address)
+    made = site.client().post(
+        "/v1/service-tokens", json={"name": scope, "scopes": [scope], "accounts": [account]}
+    )
+    assert made.json is not None
+    client = site.client(made.json["token"])
+    body = add_body("x", site.registry.address, USER, PASSWORD)
+    assert client.post(f"/v1/accounts/{account}/verifications", json=body).status_code == trial
+    path = f"/v1/accounts/{account}/credentials/{kept}/repositories/team/app/tags"
+    assert client.get(path).status_code == browse
+    assert client.get(path.replace(account, "other")).status_code == 403
+
+
+def test_by_itself_it_is_ready_and_writes_nothing(site: Site, database_url: str, tmp_path: Any) -> None:
+    del site
+    settings = Settings.from_environment(
+        {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": database_url}
+    )
+    keys = prepare_keys(settings.key_file)
+    token = tmp_path / "admin.token"
+    prepare_admin_token(token, database_url, keys)
+    part = registry_api(settings)
+    client = join([part]).test_client()
+    assert client.get("/readyz").json == {"ready": True, "checks": {"database": "ok", "secret_store": "ok"}}
+    answer = client.post(
+        "/v1/accounts/a/verifications",
+        json=add_body("x", "127.0.0.1:1", "u", "p"),
+        headers={"Authorization": f"Bearer {token.read_text().strip()}"},
+    )
+    assert answer.json is not None
+    assert answer.json["code"] == "blocked_host"
+    assert client.post("/v1/service-tokens", json={}).status_code == 404
+    with psycopg.connect(database_url) as connection:
+        connection.execute(f"SET ROLE {bootstrap.ROLE}")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM auth.tokens")
+    part.close()

@@ -1,0 +1,80 @@
+"""Whatever a registry sends as `WWW-Authenticate`: read or refused, in time; what is well-formed reads back."""
+
+import time
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from shared.dialing.errors import BadChallenge
+from verifier.registry.challenge import MAX_HEADER, choose, parse_challenges
+
+TOKEN = st.text("abcXYZ019!#$%&'*+.^_`|~-", min_size=1, max_size=8)
+VALUE = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]) | st.just("\t"), max_size=20)
+PLAIN = st.text("abcXYZ019:/@?.-", max_size=12)
+SPACE = st.sampled_from(["", " ", "\t", "  "])
+COMMA = st.tuples(SPACE, SPACE).map(lambda around: f"{around[0]},{around[1]}")
+
+FRAGMENTS = st.lists(
+    st.sampled_from(
+        ["Bearer", "Basic", "Negotiate", " ", ",", "=", "==", '"', "\\", "\t", "realm", "service", "scope", "a", "/",
+         "https://h/t", "\x00", "\n", "ä", "<"]
+    )
+    | st.text(st.characters(codec="latin-1"), max_size=3),
+    max_size=40,
+).map("".join)  # fmt: skip
+
+
+@st.composite
+def challenges(draw: st.DrawFn) -> tuple[str, list[tuple[str, dict[str, str]]]]:
+    """A well-formed header, and what it means."""
+    wanted, written = [], []
+    for _ in range(draw(st.integers(1, 4))):
+        scheme = draw(TOKEN)
+        names = draw(st.lists(TOKEN, max_size=4, unique_by=str.lower))
+        parameters, texts = {}, []
+        for name in names:
+            quoted = draw(st.booleans())
+            value = draw(VALUE if quoted else PLAIN)
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+            text = f'"{escaped}"' if quoted else value
+            parameters[name.lower()] = value
+            texts.append(f"{name}{draw(SPACE)}={draw(SPACE)}{text}")
+        written.append(scheme + (" " + draw(COMMA).join(texts) if texts else ""))
+        wanted.append((scheme.lower(), parameters))
+    return draw(COMMA).join(written), wanted
+
+
+@settings(deadline=None)  # it looks at the time itself
+@given(st.lists(FRAGMENTS | st.text(st.characters(codec="latin-1")), max_size=4))
+@example(['Bearer realm="' + "\\" * (MAX_HEADER - 20)])
+@example(["a" + " " * (MAX_HEADER - 1)])
+def test_a_header_is_read_or_refused_and_soon(headers: list[str]) -> None:
+    started = time.process_time()
+    try:
+        found = parse_challenges(headers)
+    except BadChallenge as refusal:
+        assert str(refusal)  # noqa: PT017 - one of the two right answers, not an expectation
+    else:
+        for one in found:
+            assert one.scheme == one.scheme.lower()
+            assert all(name == name.lower() for name in one.parameters)
+            assert not any(
+                "\n" in value or "\r" in value or "\0" in value for value in one.parameters.values()
+            )
+        chosen = choose(found)
+        assert chosen is None or chosen.scheme in ("bearer", "basic")
+    assert time.process_time() - started < 0.5
+
+
+@given(challenges())
+def test_what_is_well_formed_reads_back(written: tuple[str, list[tuple[str, dict[str, str]]]]) -> None:
+    header, wanted = written
+    assert [(one.scheme, dict(one.parameters)) for one in parse_challenges([header])] == wanted
+
+
+@given(st.lists(challenges(), min_size=1, max_size=4))
+def test_several_headers_are_as_good_as_one(
+    headers: list[tuple[str, list[tuple[str, dict[str, str]]]]],
+) -> None:
+    texts = [header for header, _ in headers]
+    assert parse_challenges(texts) == parse_challenges([", ".join(texts)])

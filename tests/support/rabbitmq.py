@@ -1,0 +1,220 @@
+"""A real RabbitMQ node of this test's own, in a temporary directory, on free ports: in a container, or the programs
+of Debian's package.
+"""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pika
+
+from shared.messaging import topology
+from shared.messaging.definitions import definitions
+from tests.support.containers import ServerContainer, image_of
+from tests.support.servers import free_port, missing
+
+# The wrapper on the PATH changes to the user `rabbitmq`; the programs below do not.
+_PROGRAMS = Path("/usr/lib/rabbitmq/bin")
+_PATH = {"PATH": f"{_PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin"}
+START_SECONDS = 60
+DEPLOY = "regcred-deploy"
+EXCHANGE = "regcred.test.events"
+_numbers = itertools.count(1)
+PASSWORDS = {name: f"{name}-password" for name in topology.USERS}
+
+
+class RabbitMQ:
+    """A node whose virtual host `regcred` has the users, rights and queues of `shared.messaging.definitions`.
+
+    `url` is that of `regcred-deploy`, who may do everything there; `url_of(user)` that of another.
+    """
+
+    def __init__(self) -> None:
+        self._image = image_of("RABBITMQ")
+        self._container: ServerContainer | None = None
+        if self._image is None and not (_PROGRAMS / "rabbitmq-server").exists():
+            missing("rabbitmq", "apt-get install rabbitmq-server")
+        self._folder = Path(tempfile.mkdtemp(prefix="regcred-rabbitmq-"))
+        self.port = free_port()
+        self._pid: int | None = None
+        config = self._folder / "rabbitmq.conf"
+        config.write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            "log.console = false\nlog.file.level = warning\n"
+            "vm_memory_high_watermark.absolute = 1GB\ndisk_free_limit.absolute = 50MB\n"
+        )
+        plugins = self._folder / "plugins"
+        plugins.write_text("[].\n")
+        self._environment = {
+            "LANG": "C.UTF-8",
+            "HOME": str(self._folder),  # the Erlang cookie
+            "RABBITMQ_NODENAME": f"regcred-{os.getpid()}-{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "log"),
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+            "RABBITMQ_PID_FILE": str(self._folder / "pid"),
+            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+    @property
+    def url(self) -> str:
+        return self.url_of(DEPLOY)
+
+    def url_of(self, user: str) -> str:
+        return f"amqp://{user}:{PASSWORDS[user]}@127.0.0.1:{self.port}/{topology.VHOST}"
+
+    def start(self) -> None:
+        """Start the node and wait until it takes connections."""
+        pid_file = self._folder / "pid"
+        pid_file.unlink(missing_ok=True)
+        if self._image:
+            self._container = ServerContainer(
+                self._image, program="rabbitmq-server", folders=[self._folder], environment=self._environment
+            )
+            self._wait_for_pid(pid_file)
+        else:
+            self._start_program()
+            self._pid = self._wait_for_pid(pid_file)
+        self.ctl("wait", str(pid_file), "--timeout", str(START_SECONDS))
+
+    def _start_program(self) -> None:
+        subprocess.run(
+            [_PROGRAMS / "rabbitmq-server", "-detached"],
+            env={**_PATH, **self._environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # a pipe would stay open for as long as the node lives
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
+
+    def _wait_for_pid(self, pid_file: Path) -> int:
+        deadline = time.monotonic() + START_SECONDS
+        while not pid_file.exists() or not pid_file.read_text().strip():
+            assert time.monotonic() < deadline, "the node wrote no pid"
+            time.sleep(0.05)
+        return int(pid_file.read_text())
+
+    def prepare(self) -> None:
+        """Users, rights, exchanges and queues, from the generated definitions."""
+        file = self._folder / "definitions.json"
+        file.write_text(json.dumps(definitions(PASSWORDS, salt=lambda: b"salt")))
+        self.ctl("import_definitions", str(file))
+
+    def stop(self) -> None:
+        """Stop the node in an orderly way; its queues stay."""
+        if self._container is not None:
+            self._container.terminate()
+            self._container.wait(START_SECONDS)
+            self._container = None
+            return
+        self.ctl("stop", str(self._folder / "pid"))
+        self._pid = None
+
+    def kill(self) -> None:
+        """End the node without a word."""
+        if self._container is not None:
+            self._container.kill()
+            self._container = None
+            return
+        assert self._pid is not None
+        os.kill(self._pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{self._pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._pid = None
+
+    def ctl(self, *arguments: str) -> str:
+        """Run rabbitmqctl."""
+        if self._container is not None:
+            return self._container.run("rabbitmqctl", "--quiet", *arguments, environment=self._environment)
+        return subprocess.run(
+            [_PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
+            env={**_PATH, **self._environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=90,
+        ).stdout
+
+    def depth(self, queue: str) -> int:
+        """Messages in a queue, unacknowledged ones too."""
+        table: list[dict[str, Any]] = json.loads(
+            self.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "messages")
+        )
+        return next(int(row["messages"]) for row in table if row["name"] == queue)
+
+    def purge(self, *queues: str) -> None:
+        """Empty these queues."""
+        with self.connect() as connection:
+            channel = connection.channel()
+            for queue in queues:
+                channel.queue_purge(queue)
+
+    def fresh_queue(self, *keys: str, **arguments: object) -> str:
+        """A durable queue of the test's own, bound to `EXCHANGE` with these keys."""
+        name = f"regcred.test.{next(_numbers)}"
+        with self.connect() as connection:
+            channel = connection.channel()
+            channel.exchange_declare(EXCHANGE, "topic", durable=True)
+            channel.queue_declare(
+                name,
+                durable=True,
+                arguments={f"x-{key.replace('_', '-')}": arguments[key] for key in arguments},
+            )
+            for key in keys:
+                channel.queue_bind(name, EXCHANGE, key)
+        return name
+
+    def drain(self, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
+        """Take everything out of a queue."""
+        found = []
+        with self.connect() as connection:
+            channel = connection.channel()
+            for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.3):
+                if method is None:
+                    break
+                found.append((properties, body))
+            channel.cancel()
+        return found
+
+    def delete(self, *queues: str) -> None:
+        with self.connect() as connection:
+            channel = connection.channel()
+            for queue in queues:
+                channel.queue_delete(queue)
+
+    def connect(self, user: str = DEPLOY) -> pika.BlockingConnection:
+        return pika.BlockingConnection(pika.URLParameters(self.url_of(user)))
+
+    def __enter__(self) -> Self:
+        self.start()
+        self.prepare()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._pid is not None or self._container is not None:
+            self.kill()
+        if self._image is None:  # else it ended with its container
+            subprocess.run(
+                ["epmd", "-port", self._environment["ERL_EPMD_PORT"], "-kill"],
+                env={**_PATH, **self._environment},
+                capture_output=True,
+                check=False,
+            )
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,75 @@
+"""A PostgreSQL that takes connections under TLS only: Debian's programs, for the wheel's know no TLS."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from regcred.deployment.certificates import Pair
+from tests.support.servers import free_port, missing
+
+
+class TLSPostgres:
+    """Answers at 127.0.0.1 with this certificate. Whoever comes under TLS is let in."""
+
+    def __init__(self, certificate: Pair) -> None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        if not found:
+            missing("a PostgreSQL with TLS", "apt-get install postgresql")
+        self._programs = found[-1].parent
+        # As root it refuses to start; Debian's package has made this user.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="regcred-tls-pg-"))
+        for name, content in (("tls.crt", certificate.certificate), ("tls.key", certificate.key)):
+            (self._folder / name).write_text(content)
+            (self._folder / name).chmod(0o600)
+        (self._folder / "hba").write_text("hostssl all all 127.0.0.1/32 trust\n")
+        if self._user:
+            for path in (self._folder, *self._folder.iterdir()):
+                shutil.chown(path, self._user)
+        self.port = free_port()
+
+    def url(self, *, host: str, authority: Path, mode: str = "verify-full") -> str:
+        """As a service has it; `host` is who it means to speak to, wherever that is."""
+        return (
+            f"postgresql://postgres@{host}/postgres?hostaddr=127.0.0.1&port={self.port}"
+            f"&sslmode={mode}&sslrootcert={authority}"
+        )
+
+    def __enter__(self) -> Self:
+        data = self._folder / "data"
+        self._run("initdb", "-D", data, "-U", "postgres", "--no-sync")
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": self._folder,
+            "hba_file": self._folder / "hba",
+            "ssl": "on",
+            "ssl_cert_file": self._folder / "tls.crt",
+            "ssl_key_file": self._folder / "tls.key",
+            "fsync": "off",
+        }
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._run("pg_ctl", "-D", data, "-w", "-l", self._folder / "log", "-o", options, "start")
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
+        shutil.rmtree(self._folder)
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        subprocess.run(
+            [self._programs / program, *arguments],
+            user=self._user,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # a pipe would stay open for as long as the server lives
+            stderr=subprocess.DEVNULL,
+            check=True,
+            timeout=60,
+        )

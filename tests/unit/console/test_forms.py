@@ -1,0 +1,290 @@
+"""What is typed: into the API's body, and back into the page when it is refused, but for secrets."""
+
+import io
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from console.forms import field_of
+from tests.unit.console.conftest import ACCOUNT, ONE, Browser
+from tests.unit.console.fake_api import CREDENTIAL_ID, FakeApi, credential, problem, token, usage
+
+BASE = "/accounts/acme/credentials"
+HERE = f"{BASE}/{CREDENTIAL_ID}"
+NEW = f"{BASE}/new?provider=github"
+CANARY = "canary-7f3a9c51"
+TYPED = {
+    "name": "team-ghcr",
+    "kind": "username_password",
+    "username": "octo",
+    "password": CANARY,
+    "scope": "pull",
+}
+
+
+@pytest.mark.parametrize(
+    ("pointer", "name"),
+    [
+        ("/name", "name"),
+        ("/credential/password", "password"),
+        ("/credential/keyfile/client_email", "keyfile"),
+        ("/restrictions/projects/3", "projects"),
+        ("/projects/0", "projects"),
+        ("/repository_prefixes/1", "repository_prefixes"),
+        ("/credential", "kind"),
+        ("", None),
+    ],
+)
+def test_the_field_that_a_pointer_is_about(pointer: str, name: str | None) -> None:
+    assert field_of(pointer) == name
+
+
+def test_adding_sends_what_was_typed(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["POST", f"{ACCOUNT}/credentials"] = (201, credential(), {"Regcred-Position": "p:1"})
+    sent = signed_in.send(
+        NEW,
+        BASE,
+        **TYPED,
+        description="a\r\nb ",
+        restricted="yes",
+        projects="shop, shop-staging\nshop",
+        repository_prefixes="acme/ acme/x",
+        expires_at="2027-01-31",
+    )
+    assert sent.headers["Location"] == HERE
+    asked = api.last("POST")
+    assert asked.body == {
+        "name": "team-ghcr",
+        "provider": "github",
+        "registry_url": None,
+        "location": None,
+        "description": "a\nb",
+        "credential": {"kind": "username_password", "username": "octo", "password": CANARY},
+        "scope": {"pull": True, "push": False},
+        "repository_prefixes": ["acme/", "acme/x"],
+        "restrictions": {"restricted": True, "projects": ["shop", "shop-staging", "shop"]},
+        "expires_at": "2027-01-31T00:00:00Z",
+    }
+    assert len(asked.headers["IDEMPOTENCY_KEY"]) > 10
+
+
+def test_a_refused_form_keeps_everything_but_the_secret(signed_in: Browser, api: FakeApi) -> None:
+    refusal = problem(
+        422,
+        "invalid_request",
+        "x",
+        ("/name", "3 to 39 characters"),
+        ("/credential/password", "no line break"),
+    )
+    api.answers["POST", f"{ACCOUNT}/credentials"] = (422, refusal)
+    fields = {**TYPED, "keyfile": f"{CANARY}-k", "docker_config": f"{CANARY}-d", "description": "kept <b>"}
+    shown = signed_in.send(NEW, BASE, **fields)
+    assert shown.status_code == 422
+    assert CANARY not in shown.text
+    assert "kept &lt;b&gt;" in shown.text
+    assert '<a href="#f-name">3 to 39 characters.</a>' in shown.text
+    assert 'id="e-name"' in shown.text
+    assert 'aria-describedby="h-password e-password" aria-invalid="true"' in shown.text
+    assert 'value="octo"' in shown.text
+
+
+def test_the_same_form_sent_twice_is_one_request_to_the_api(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["POST", f"{ACCOUNT}/credentials"] = (503, problem(503, "database_unavailable", "away"))
+    first = signed_in.send(NEW, BASE, **TYPED, key="k-1")
+    assert api.last("POST").headers["IDEMPOTENCY_KEY"] == "k-1"
+    assert first.status_code == 503
+    assert 'name="key" value="k-1"' in first.text
+
+
+@pytest.mark.parametrize(
+    ("provider", "typed"),
+    [
+        ("ecr", {"kind": "aws_keys", "access_key_id": "AKIA", "secret_access_key": CANARY}),
+        (
+            "ecr",
+            {"kind": "aws_keys", "access_key_id": "AKIA", "secret_access_key": "x", "session_token": CANARY},
+        ),
+        ("acr", {"kind": "service_principal", "tenant": "t", "client_id": "c", "client_secret": CANARY}),
+    ],
+)
+def test_keys_of_a_cloud_are_sent_and_never_shown_again(
+    signed_in: Browser, api: FakeApi, provider: str, typed: dict[str, str]
+) -> None:
+    api.answers["POST", f"{ACCOUNT}/credentials"] = (
+        422,
+        problem(422, "invalid_request", "x", ("/name", "bad")),
+    )
+    shown = signed_in.send(f"{BASE}/new?provider={provider}", BASE, name="-", **typed)
+    assert api.last("POST").body["credential"] == typed
+    assert CANARY not in shown.text
+    assert all(f'name="{name}"' in shown.text for name in typed)
+
+
+@pytest.mark.parametrize("way", ["file", "paste"])
+@pytest.mark.parametrize("kind", ["keyfile", "docker_config"])
+def test_a_document_is_uploaded_or_pasted(signed_in: Browser, api: FakeApi, kind: str, way: str) -> None:
+    api.answers["POST", f"{ACCOUNT}/credentials"] = (201, credential())
+    text = '{"type": "service_account"}'
+    fields: dict[str, Any] = {"name": "google", "kind": kind, "location": "europe-west3"}
+    fields |= {f"{kind}_file": (io.BytesIO(text.encode()), "key.json")} if way == "file" else {kind: text}
+    signed_in.send(f"{BASE}/new?provider=gar", BASE, **fields)
+    assert api.last("POST").body["credential"] == {"kind": kind, kind: text}
+    assert api.last("POST").body["location"] == "europe-west3"
+
+
+def test_a_test_before_saving_shows_the_verdict_or_that_there_is_none(
+    signed_in: Browser, api: FakeApi
+) -> None:
+    shown = signed_in.send(NEW, BASE, **TYPED, do="test")
+    assert "cannot test before saving" in shown.text
+    verdict = {"status": "failed", "code": "bad_credential", "detail": "refused", "help": "Make a new one."}
+    api.answers["POST", f"{ACCOUNT}/verifications"] = (200, verdict)
+    shown = signed_in.send(NEW, BASE, **TYPED, do="test")
+    assert "Make a new one." in shown.text
+    assert CANARY not in shown.text
+    assert api.last("POST").path == f"{ACCOUNT}/verifications"
+
+
+def test_what_was_typed_stays_when_another_provider_is_chosen(signed_in: Browser) -> None:
+    shown = signed_in.look(f"{BASE}/new?provider=gar&name=mine&restricted=yes&projects=shop&password=x").text
+    assert 'value="mine"' in shown
+    assert 'value="x"' not in shown
+    assert 'name="restricted" value="yes" checked' in shown
+
+
+def test_editing_sends_the_version_it_was_made_from(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["PATCH", ONE] = (200, credential())
+    signed_in.send(f"{HERE}/edit", name="team-ghcr", scope="pull", expires_at="2026-12-10")
+    assert api.last("PATCH").headers["IF_MATCH"] == '"3"'
+    assert "expires_at" not in api.last("PATCH").body  # the same day: the hour stays
+    signed_in.send(f"{HERE}/edit", name="team-ghcr", scope="pull", expires_at="")
+    assert api.last("PATCH").body["expires_at"] is None
+
+
+def test_who_was_slower_looks_again_before_sending_again(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["PATCH", ONE] = (412, problem(412, "stale_version", "the credential is at version 3"))
+    shown = signed_in.send(f"{HERE}/edit", name="mine", scope="pull", version="2")
+    assert shown.status_code == 412
+    assert "Somebody changed this credential" in shown.text
+    assert 'name="version" value="3"' in shown.text
+    assert 'value="mine"' in shown.text
+    api.answers["PATCH", ONE] = (422, problem(422, "invalid_request", "x", ("/name", "bad")))
+    assert 'name="version" value="2"' in signed_in.send(f"{HERE}/edit", name="!", version="2").text
+
+
+def test_rotating_never_shows_the_secret_again(signed_in: Browser, api: FakeApi) -> None:
+    refusal = problem(422, "invalid_request", "x", ("/credential/password", "A secret may not be empty."))
+    api.answers["PUT", f"{ONE}/secret"] = (422, refusal)
+    shown = signed_in.send(f"{HERE}/rotate", **TYPED)
+    assert shown.status_code == 422
+    assert CANARY not in shown.text
+    api.answers["PUT", f"{ONE}/secret"] = (200, credential())
+    assert signed_in.send(f"{HERE}/rotate", **TYPED).status_code == 303
+    assert api.last("PUT").body["credential"]["password"] == CANARY
+
+
+def test_who_would_lose_a_credential_is_shown_first(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["PUT", f"{ONE}/restrictions"] = (200, credential())
+    shown = signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other")
+    assert "would lose it" in shown.text
+    assert "deployment web" in shown.text
+    assert not [asked for asked in api.asked if asked.method == "PUT"]
+    assert (
+        signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other", confirmed="yes").status_code
+        == 303
+    )
+    assert api.last("PUT").body == {"restricted": True, "projects": ["other"]}
+    assert signed_in.send(f"{HERE}/restrict", restricted="no", projects="left over").status_code == 303
+    assert api.last("PUT").body == {"restricted": False, "projects": []}
+
+
+def test_removing_asks_for_the_name_and_for_a_reason_where_it_is_in_use(
+    signed_in: Browser, api: FakeApi
+) -> None:
+    assert signed_in.send(f"{HERE}/remove", typed="another").status_code == 422
+    in_use = problem(409, "credential_in_use", "in use", users=[usage()])
+    api.answers["DELETE", ONE] = (409, in_use)
+    shown = signed_in.send(f"{HERE}/remove", typed="team-ghcr")
+    assert shown.status_code == 409
+    assert "deployment web" in shown.text
+    assert signed_in.send(f"{HERE}/remove", typed="team-ghcr", force="yes").status_code == 422
+    api.answers["DELETE", ONE] = (204, None)
+    sent = signed_in.send(f"{HERE}/remove", typed="Team-GHCR", force="yes", reason="it leaked")
+    assert sent.headers["Location"] == BASE
+    assert parse_qs(api.last("DELETE").query) == {"reason": ["it leaked"], "force": ["true"]}
+    assert api.last("DELETE").headers["IF_MATCH"] == '"3"'
+
+
+def test_a_new_token_is_shown_once(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["POST", "/v1/service-tokens"] = (201, {**token(), "token": CANARY})
+    assert signed_in.send("/tokens", name="d", scopes="admin", every="no").status_code == 422
+    sent = signed_in.send("/tokens", name="d", scopes="secrets:issue", every="no", accounts="acme shop")
+    assert (sent.status_code, CANARY in sent.text) == (303, False)
+    assert api.last("POST").body["accounts"] == ["acme", "shop"]
+    assert CANARY in signed_in.look("/tokens").text
+    assert CANARY not in signed_in.look("/tokens").text
+    api.answers["DELETE", "/v1/service-tokens/tok1"] = (204, None)
+    assert signed_in.send("/tokens/tok1/revoke").status_code == 303
+
+
+def test_an_image_is_explained(signed_in: Browser, api: FakeApi) -> None:
+    asked = "/accounts/acme/resolve?image=ghcr.io/acme/shop&project_id=shop"
+    assert "cannot answer this yet" in signed_in.look(asked).text
+    api.answers["POST", f"{ACCOUNT}/resolutions"] = (
+        200,
+        {
+            "image": {"registry_host": "ghcr.io", "repository": "acme/shop", "tag": "latest", "digest": None},
+            "selected": {"credential_id": CREDENTIAL_ID, "reason": "most_specific"},
+            "candidates": [
+                {"credential_id": CREDENTIAL_ID, "name": "team-ghcr", "eligible": True, "reason": "selected"},
+                {"credential_id": "x", "name": "other", "eligible": False, "reason": "restricted"},
+            ],
+        },
+    )
+    shown = signed_in.look(asked).text
+    assert "Its repository prefix fits this image most closely." in shown
+    assert "It is restricted to other projects." in shown
+    assert api.last("POST").body == {"image": "ghcr.io/acme/shop", "project_id": "shop", "operation": "pull"}
+    api.answers["POST", f"{ACCOUNT}/resolutions"] = (
+        422,
+        problem(422, "invalid_request", "x", ("/image", "no image")),
+    )
+    assert signed_in.look(asked).status_code == 422
+
+
+def test_an_import_tells_of_each_host(signed_in: Browser, api: FakeApi) -> None:
+    where = "/accounts/acme/import"
+    assert signed_in.send(where, docker_config='{"auths": {}}').status_code == 501
+    entry = {"key": "ghcr.io", "registry_host": "ghcr.io", "name": "ghcr-io", "reason": None}
+    items = [
+        {**entry, "status": "created", "credential_id": CREDENTIAL_ID},
+        {**entry, "key": "entry 2", "registry_host": None, "status": "unsupported", "credential_id": None}
+        | {"reason": "a <helper> keeps it"},
+    ]
+    api.answers["POST", f"{ACCOUNT}/imports"] = (200, {"items": items, "dry_run": False})
+    shown = signed_in.send(where, docker_config=CANARY, restricted="yes", projects="shop", name_prefix="ci")
+    assert "a &lt;helper&gt; keeps it" in shown.text
+    assert "1 created" in shown.text
+    assert CANARY not in shown.text
+    assert "IDEMPOTENCY_KEY" in api.last("POST").headers
+    assert api.last("POST").body == {
+        "docker_config": CANARY,
+        "name_prefix": "ci",
+        "restrictions": {"restricted": True, "projects": ["shop"]},
+        "dry_run": False,
+    }
+
+
+def test_an_import_is_looked_at_first(signed_in: Browser, api: FakeApi) -> None:
+    item = {"key": "ghcr.io", "registry_host": "ghcr.io", "name": "n", "reason": None, "credential_id": None}
+    api.answers["POST", f"{ACCOUNT}/imports"] = (
+        200,
+        {"items": [{**item, "status": "created"}], "dry_run": True},
+    )
+    shown = signed_in.send("/accounts/acme/import", docker_config=CANARY, name_prefix="kept", do="preview")
+    assert "1 would be created" in shown.text
+    assert 'value="kept"' in shown.text
+    assert CANARY not in shown.text
+    assert api.last("POST").body["dry_run"] is True
+    assert "IDEMPOTENCY_KEY" not in api.last("POST").headers

@@ -1,0 +1,37 @@
+"""A console by itself tells the API for which browser it asks."""
+
+from collections.abc import Iterator
+from threading import Thread
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+
+from console.api import Api, over_http
+from shared.secretstore.secret import Secret
+from tests.unit.console.fake_api import TOKEN, FakeApi, page
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def fake() -> Iterator[tuple[FakeApi, str]]:
+    fake = FakeApi(answers={("GET", "/v1/providers"): (200, page())})
+    with make_server("127.0.0.1", 0, fake, handler_class=_Quiet) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield fake, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_api_is_told_of_each_browser_by_itself(fake: tuple[FakeApi, str]) -> None:
+    api, address = fake
+    client_for = over_http(address)
+    for browser in ("203.0.113.9", "2001:db8::5", None):
+        asking = Api(client_for(browser), token=Secret(TOKEN), request_id="r")
+        assert asking.get("/v1/providers").status == 200
+    told = [asked.headers.get("X_FORWARDED_FOR") for asked in api.asked]
+    assert told == ["203.0.113.9", "2001:db8::5", None]

@@ -1,0 +1,387 @@
+"""Every page, from the API's answers: that it is there, safe and small, and says what matters."""
+
+import gzip
+import re
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+
+from console.assets import read_assets
+from shared.contracts.verdicts import VerificationCode
+from shared.registries.catalogue import PROVIDERS
+from tests.support.servers import ROOT
+from tests.unit.console.conftest import ACCOUNT, ONE, Browser, Clock
+from tests.unit.console.fake_api import (
+    CREDENTIAL_ID,
+    FakeApi,
+    audit_event,
+    credential,
+    page,
+    problem,
+    summary,
+    verification,
+)
+
+BASE = "/accounts/acme"
+HERE = f"{BASE}/credentials/{CREDENTIAL_ID}"
+PAGES = [
+    "/",
+    BASE,
+    f"{BASE}/credentials",
+    f"{BASE}/credentials/new",
+    *(f"{BASE}/credentials/new?provider={provider.id}" for provider in PROVIDERS),
+    HERE,
+    *(f"{HERE}/{task}" for task in ("edit", "rotate", "restrict", "remove")),
+    f"{BASE}/resolve",
+    f"{BASE}/import",
+    f"{BASE}/audit",
+    "/tokens",
+    "/tokens/tok1/revoke",
+    "/system",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_safe_labelled_and_small(signed_in: Browser, path: str) -> None:
+    shown = signed_in.look(path, **{"Accept-Encoding": "gzip"})
+    assert shown.status_code == 200
+    assert shown.headers["Cache-Control"] == "no-store"
+    assert "script-src 'self'" in shown.headers["Content-Security-Policy"]
+    assert shown.headers["X-Request-Id"]
+    text = gzip.decompress(shown.data).decode()
+    # The page with all that it loads.
+    loaded = sum(len(asset.compressed) for name, asset in read_assets().items() if name in text)
+    assert len(shown.data) + loaded <= 50 * 1024
+    assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", text)
+    assert "<h1>" in text
+    assert 'lang="en"' in text
+    for field in re.findall(r'<(?:input|select|textarea)[^>]*\bid="(f-[^"]+)"', text):
+        assert f'for="{field}"' in text or re.search(rf'<label[^>]*><input[^>]*id="{field}"', text)
+
+
+def test_ten_thousand_credentials_make_no_larger_page(signed_in: Browser, api: FakeApi) -> None:
+    many = page(
+        *(credential(id=CREDENTIAL_ID[:-4] + f"{number:04}", name=f"name {number}") for number in range(50))
+    )
+    api.answers["GET", f"{ACCOUNT}/credentials"] = (200, {**many, "next_cursor": "c2"})
+    shown = signed_in.look(f"{BASE}/credentials", **{"Accept-Encoding": "gzip"})
+    assert len(shown.data) < 20 * 1024
+    assert f'href="{BASE}/credentials?cursor=c2"' in gzip.decompress(shown.data).decode()
+
+
+def test_filters_stand_in_the_address_without_empty_ones(signed_in: Browser, api: FakeApi) -> None:
+    sent = signed_in.look(f"{BASE}/credentials?name=+team+&status=failed&provider=&cursor=old")
+    assert sent.headers["Location"] == f"{BASE}/credentials?name=team&status=failed"
+    shown = signed_in.look(f"{BASE}/credentials?name=team&status=failed").text
+    assert api.last("GET", "/credentials").query == "name=team&status=failed&limit=50"
+    assert f'href="{BASE}/credentials?name=team"' in shown.replace("&amp;", "&")
+
+
+def test_what_people_wrote_is_shown_as_text(signed_in: Browser) -> None:
+    shown = signed_in.look(f"{BASE}/credentials").text
+    assert "For the &lt;shop&gt;" in shown
+    assert "<shop>" not in shown
+
+
+def test_a_failure_has_code_meaning_and_remedy(signed_in: Browser) -> None:
+    shown = signed_in.look(HERE).text
+    assert "<code>bad_credential</code>" in shown
+    assert "The registry refused the user name or the secret." in shown
+    assert "Create a new token with <code>read:packages</code>." in shown
+
+
+def test_a_verification_that_runs_is_looked_at_again_until_it_ends(signed_in: Browser, api: FakeApi) -> None:
+    state = {"status": "pending", "code": None, "detail": None, "checked_at": None}
+    api.answers["GET", ONE] = (200, credential(verification=state), {"ETag": '"3"'})
+    assert f'hx-get="{HERE}/verification?looks=0"' in signed_in.look(HERE).text
+    part = signed_in.look(f"{HERE}/verification?looks=4", **{"HX-Request": "true"}).text
+    assert f'hx-get="{HERE}/verification?looks=5"' in part
+    assert "<html" not in part
+    late = signed_in.look(f"{HERE}/verification?looks=90", **{"HX-Request": "true"}).text
+    assert "hx-get" not in late
+    assert "Look again" in late
+    assert signed_in.look(f"{HERE}/verification").headers["Location"] == HERE
+
+
+def test_what_a_token_may_not_see_is_left_out(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["GET", f"{ONE}/events"] = (403, problem(403, "insufficient_scope", "needs audit:read"))
+    del api.answers["GET", f"{ONE}/usages"]
+    shown = signed_in.look(HERE)
+    assert shown.status_code == 200
+    assert "may not read the audit log" in shown.text
+    assert "Who uses it" not in shown.text
+
+
+def test_the_audit_log_shows_what_changed_and_links_every_cell(signed_in: Browser) -> None:
+    shown = signed_in.look(f"{BASE}/audit?outcome=success").text.replace("&amp;", "&")
+    assert "<del>no</del>" in shown
+    assert "<ins>yes</ins>" in shown
+    assert "scope.push" in shown
+    assert "scope.pull" not in shown
+    assert f'href="{BASE}/audit?outcome=success&actor=tok1"' in shown
+    assert f'href="{BASE}/audit.csv?outcome=success"' in shown
+
+
+def test_an_export_takes_the_filters_along(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["GET", f"{ACCOUNT}/audit-events"] = (200, "a,b\r\n", {"Content-Type": "text/csv"})
+    file = signed_in.look(f"{BASE}/audit.csv?since=2026-11-01&action=secret.issued")
+    assert file.text == "a,b\r\n"
+    assert file.headers["Content-Disposition"] == 'attachment; filename="audit-acme.csv"'
+    assert api.asked[-1].query == "since=2026-11-01T00%3A00%3A00Z&action=secret.issued"
+    assert api.asked[-1].headers["ACCEPT"] == "text/csv"
+    api.answers["GET", f"{ACCOUNT}/audit-events"] = (403, problem(403, "insufficient_scope", "no"))
+    assert signed_in.look(f"{BASE}/audit.ndjson").status_code == 403
+
+
+def test_an_unknown_event_is_shown_by_its_type(signed_in: Browser, api: FakeApi) -> None:
+    event = audit_event(
+        action="moon.landed", credential_id=None, credential_name=None, before=None, after=None
+    )
+    api.answers["GET", f"{ACCOUNT}/audit-events"] = (200, page(event))
+    assert "moon.landed" in signed_in.look(f"{BASE}/audit").text
+
+
+def test_the_overview_counts_and_warns(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["GET", f"{ACCOUNT}/credentials/summary"] = (
+        200,
+        summary(total=9_000, by_status=dict.fromkeys(summary()["by_status"], 1_800), expired=3),
+    )
+    shown = signed_in.look(BASE).text
+    assert shown.count('<span class="count">1800</span>') == 5
+    assert "1 within 30 days" in shown
+    assert "3 expired" in shown
+    assert "All that failed" in shown
+    # Whatever their number: one sum, and the first of those that failed.
+    asked = [one for one in api.asked if one.path.startswith(f"{ACCOUNT}/credentials")]
+    assert [one.query for one in asked] == ["", "status=failed&limit=8"]
+
+
+def test_the_list_says_when_each_was_last_used(signed_in: Browser, api: FakeApi) -> None:
+    items = page(
+        credential(),
+        credential(name="b", last_used_at=None, used_by=0),
+        credential(name="c", used_by=100),
+    )
+    api.answers["GET", f"{ACCOUNT}/credentials"] = (200, items)
+    shown = signed_in.look(f"{BASE}/credentials").text
+    assert '30 minutes ago</time><span class="note">by 2 workloads' in shown
+    assert "Not yet" in shown
+    assert "by 100 or more workloads" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "insufficient_scope", "Your token may not do this"),
+        (404, "credential_not_found", "There is no such credential"),
+        (503, "database_unavailable", "Service Unavailable"),
+        (503, "read_model_behind", "Saved, and not yet to be seen"),
+    ],
+)
+def test_a_problem_of_the_api_is_a_page_with_the_request_s_id(
+    signed_in: Browser, api: FakeApi, status: int, code: str, said: str
+) -> None:
+    api.answers["GET", ONE] = (status, problem(status, code, "said so"), {"Retry-After": "2"})
+    shown = signed_in.look(HERE)
+    assert shown.status_code == status
+    assert said in shown.text
+    assert shown.headers["X-Request-Id"] in shown.text
+    assert api.asked[-1].headers["X_REQUEST_ID"] == shown.headers["X-Request-Id"]
+    part = signed_in.look(HERE, **{"HX-Request": "true"})
+    assert (part.status_code, part.headers["HX-Retarget"]) == (200, "#notices")
+
+
+def test_another_program_behind_the_address_is_told_so(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["GET", ONE] = (200, "<html>hello</html>", {"Content-Type": "text/html"})
+    shown = signed_in.look(HERE)
+    assert shown.status_code == 502
+    assert "That is not regcred" in shown.text
+
+
+def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_it(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["GET", ONE] = (200, {"odd": "canary-4711"}, {"ETag": '"1"'})
+    shown = signed_in.look(HERE)
+    assert shown.status_code == 500
+    assert "canary-4711" not in shown.text
+    assert shown.headers["X-Request-Id"] in shown.text
+
+
+def test_a_command_s_position_is_waited_for_and_then_forgotten(
+    signed_in: Browser, api: FakeApi, clock: Clock
+) -> None:
+    api.answers["POST", f"{ONE}/verifications"] = (202, {}, {"Regcred-Position": "p:4"})
+    assert signed_in.send(HERE, f"{HERE}/verify").status_code == 303
+    assert api.last("POST").body is None
+    signed_in.send(HERE, f"{HERE}/verify", image=" ghcr.io/acme/shop:1 ")
+    assert api.last("POST").body == {"image": "ghcr.io/acme/shop:1"}
+    signed_in.look(HERE)
+    assert api.asked[-1].headers["REGCRED_WAIT_FOR"] == "p:4"
+    signed_in.look("/system")
+    assert "REGCRED_WAIT_FOR" not in api.asked[-1].headers
+    clock.passes(timedelta(seconds=11))
+    signed_in.look(HERE)
+    assert "REGCRED_WAIT_FOR" not in api.asked[-1].headers
+
+
+def test_the_system_page_says_what_is_away(signed_in: Browser) -> None:
+    shown = signed_in.look("/system").text
+    assert "does not serve all of it" in shown
+    assert "Unavailable" in shown
+
+
+def test_the_system_page_shows_lag_and_dead_letters(signed_in: Browser) -> None:
+    shown = signed_in.look("/system").text
+    assert "2 events, 64 s" in shown
+    assert "Up to date" in shown
+    assert "this program does not know version &lt;99&gt;" in shown
+    assert f'href="{BASE}">acme</a>' in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "insufficient_scope", "with the scope admin"),
+        (503, "database_unavailable", "cannot be told now"),
+    ],
+)
+def test_the_system_page_does_without_what_it_is_not_told(
+    signed_in: Browser, api: FakeApi, status: int, code: str, said: str
+) -> None:
+    api.answers["GET", "/v1/system"] = (status, problem(status, code, "no"))
+    shown = signed_in.look("/system")
+    assert shown.status_code == 200
+    assert said in shown.text
+    assert "does not serve all of it" in shown.text
+
+
+TAGS = f"{BASE}/resolve/tags"
+HTMX = {"HX-Request": "true"}
+
+
+def tags_are_known(api: FakeApi) -> None:
+    image = {"registry_host": "ghcr.io", "repository": "acme/shop", "tag": "latest", "digest": None}
+    answer = {
+        "image": image,
+        "selected": {"credential_id": CREDENTIAL_ID, "reason": "only_eligible"},
+        "candidates": [
+            {"credential_id": CREDENTIAL_ID, "name": "team-ghcr", "eligible": True, "reason": "selected"}
+        ],
+    }
+    api.answers["POST", f"{ACCOUNT}/resolutions"] = (200, answer)
+    api.answers["GET", f"{ONE}/repositories/acme/shop/tags"] = (200, page({"name": "1.4"}, {"name": "<b>"}))
+
+
+def test_tags_are_offered_behind_the_colon_and_asked_for_once(signed_in: Browser, api: FakeApi) -> None:
+    tags_are_known(api)
+    shown = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop", **HTMX)
+    assert '<option value="ghcr.io/acme/shop:1.4">' in shown.text
+    assert '<option value="ghcr.io/acme/shop:&lt;b&gt;">' in shown.text
+    assert "2 tags offered, as team-ghcr sees them." in shown.text
+    assert api.last("POST", "/resolutions").body == {"image": "ghcr.io/acme/shop", "project_id": "shop"}
+    assert 'name="asked_for" value="shop ghcr.io/acme/shop"' in shown.text
+    api.asked.clear()
+    again = f"{TAGS}?image=ghcr.io/acme/shop:1.4&project_id=shop&asked_for=shop+ghcr.io/acme/shop"
+    assert signed_in.look(again, **HTMX).status_code == 204
+    assert not api.asked
+
+
+@pytest.mark.parametrize("image", ["", "ghcr.io/acme/shop", "localhost:5000/shop", "a/b@sha256:1:2"])
+def test_no_registry_is_asked_before_there_is_a_colon(signed_in: Browser, api: FakeApi, image: str) -> None:
+    tags_are_known(api)
+    api.asked.clear()
+    assert signed_in.look(f"{TAGS}?image={image}&project_id=shop", **HTMX).status_code == 204
+    assert signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1", **HTMX).status_code == 204
+    assert not api.asked
+
+
+def test_a_registry_that_does_not_answer_is_told_beside_the_field(signed_in: Browser, api: FakeApi) -> None:
+    tags_are_known(api)
+    api.answers["GET", f"{ONE}/repositories/acme/shop/tags"] = (
+        502,
+        problem(502, "registry_unreachable", "ghcr.io does not answer"),
+    )
+    shown = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop", **HTMX)
+    assert shown.status_code == 200
+    assert "No tags are offered. Ghcr.io does not answer." in shown.text
+    assert "asked_for" in shown.text
+
+
+def test_without_a_script_there_is_no_page_of_tags(signed_in: Browser) -> None:
+    sent = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop")
+    assert sent.headers["Location"].startswith(f"{BASE}/resolve?image=ghcr.io")
+
+
+def test_vendored_files_are_those_of_the_list() -> None:
+    folders = ("services/console/static/vendor", "tests/browser/vendor")
+    for folder in folders:
+        listed = dict(
+            re.findall(r"`([a-z.]+\.js)`.*`([0-9a-f]{64})`", (ROOT / folder / "README.md").read_text())
+        )
+        files = {path.name: sha256(path.read_bytes()).hexdigest() for path in (ROOT / folder).glob("*.js")}
+        assert listed == files
+        assert files
+
+
+def test_a_file_s_address_changes_with_the_file(signed_in: Browser) -> None:
+    for name, asset in read_assets().items():
+        found = signed_in.look(f"/static/{asset.digest}/{name}")
+        assert found.data == asset.content
+        assert "immutable" in found.headers["Cache-Control"]
+        assert signed_in.look(f"/static/{'0' * 16}/{name}").status_code == 404
+    assert signed_in.look("/static/x/../console.css").status_code == 404
+
+
+@pytest.mark.parametrize("code", list(VerificationCode))
+def test_every_code_of_a_verification_has_words(
+    signed_in: Browser, api: FakeApi, code: VerificationCode
+) -> None:
+    state = {"status": "failed", "code": code.value, "detail": "d", "checked_at": "2026-11-24T11:59:00Z"}
+    api.answers["GET", ONE] = (200, credential(verification=state), {"ETag": '"3"'})
+    assert f"<strong>{code.value}" not in signed_in.look(HERE).text
+
+
+def test_a_thousand_candidates_make_no_large_page(signed_in: Browser, api: FakeApi) -> None:
+    tags_are_known(api)
+    _, answer, *_ = api.answers["POST", f"{ACCOUNT}/resolutions"]
+    other = {
+        "credential_id": CREDENTIAL_ID[:-1] + "2",
+        "name": "other",
+        "eligible": False,
+        "reason": "restricted",
+    }
+    answer["candidates"] += [other] * 999
+    shown = signed_in.look(f"{BASE}/resolve?image=ghcr.io/acme/shop&project_id=shop").text
+    assert shown.count("It is restricted to other projects.") == 49
+    assert "And 950 more" in shown
+    assert len(shown) < 50 * 1024
+
+
+def test_an_image_that_refuses_a_good_login_is_told_beside_it(signed_in: Browser, api: FakeApi) -> None:
+    probe = {
+        "image": "ghcr.io/acme/shop:1",
+        "code": "no_pull_access",
+        "detail": "no",
+        "help": "Give it Read.",
+    }
+    item = verification() | {"probe": probe, "code": None, "status": "verified", "help": None}
+    kept = credential()
+    kept["verification"] = kept["verification"] | {
+        "status": "verified",
+        "code": None,
+        "checked_at": item["checked_at"],
+    }
+    api.answers["GET", ONE] = (200, kept, {"ETag": '"1"'})
+    api.answers["GET", f"{ONE}/verifications"] = (200, page(item))
+    text = signed_in.look(HERE).text
+    assert "The registry took the login." in text
+    assert "ghcr.io/acme/shop:1" in text
+    assert "The login is right, but may not pull" in text
+    assert "Give it Read." in text
+
+
+def test_an_image_that_is_none_is_said_in_a_sentence(signed_in: Browser, api: FakeApi) -> None:
+    refusal = problem(422, "invalid_request", "x", ("/image", "the image is somewhere else"))
+    api.answers["POST", f"{ONE}/verifications"] = (422, refusal)
+    assert signed_in.send(HERE, f"{HERE}/verify", image="nginx").status_code == 303
+    assert "The image is somewhere else." in signed_in.look(HERE).text

@@ -1,0 +1,70 @@
+"""Every code that the API may answer has words, and moments are written as people say them."""
+
+from datetime import UTC, datetime
+from importlib import import_module
+from pkgutil import iter_modules
+
+import pytest
+
+import shared.contracts
+from console import wording
+from credentials.domain.matching import Standing, WhyNot, WhySelected
+from shared.contracts.verdicts import VerificationCode, VerificationStatus
+from shared.events.registry import EVENTS
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def test_nothing_that_the_services_say_is_without_words() -> None:
+    assert set(wording.MEANING) == {code.value for code in VerificationCode}
+    for module in iter_modules(shared.contracts.__path__):
+        import_module(f"shared.contracts.{module.name}")  # each registers its events
+    assert set(wording.ACTION) == {kind.name for kind in EVENTS.all_types()}
+    assert set(wording.STATUS) == {status.value for status in VerificationStatus}
+    assert set(wording.CANDIDATE) == {*map(str, Standing), *map(str, WhyNot)}
+    assert set(wording.SELECTED) == set(map(str, WhySelected))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2026-11-24T12:00:00Z", "just now"),
+        ("2026-11-24T11:59:30.123456Z", "just now"),
+        ("2026-11-24T12:00:30Z", "in a moment"),
+        ("2026-11-24T11:58:59Z", "1 minute ago"),
+        ("2026-11-24T09:00:00Z", "3 hours ago"),
+        ("2026-11-20T11:00:00+00:00", "4 days ago"),
+        ("2026-12-10T00:00:00Z", "in 15 days"),
+        ("2028-11-20T00:00:00Z", "in 726 days"),
+        ("2099-01-01T00:00:00Z", "in 72 years"),
+        ("2024-11-20T00:00:00Z", "2 years ago"),
+    ],
+)
+def test_how_far_a_moment_is(text: str, said: str) -> None:
+    assert wording.ago(text, NOW) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "tone", "said"),
+    [
+        (None, "plain", "Not known"),
+        ("2026-11-23T00:00:00Z", "bad", "Expired 1 day ago"),
+        ("2026-11-24T12:00:00Z", "bad", "Expired just now"),
+        ("2026-12-01T12:00:00Z", "warn", "In 7 days"),
+        ("2027-12-01T12:00:00Z", "plain", "In 372 days"),
+    ],
+)
+def test_an_end_that_is_near_is_a_warning(text: str | None, tone: str, said: str) -> None:
+    shown = wording.expiry(text, NOW)
+    assert (shown.tone, shown.text) == (tone, said)
+
+
+def test_a_text_of_the_catalogue_is_escaped_but_for_its_code() -> None:
+    assert wording.codes("a `b <c>` <d>") == "a <code>b &lt;c&gt;</code> &lt;d&gt;"
+
+
+def test_changes_are_the_leaves_that_differ() -> None:
+    before = {"a": {"b": 1, "c": [1]}, "d": None}
+    after = {"a": {"b": 2, "c": [1]}, "e": {}}
+    assert wording.changes(before, after) == [("a.b", 1, 2), ("e", None, {})]
+    assert wording.changes(None, None) == []

@@ -1,0 +1,323 @@
+"""Commands carried out on the in-memory adapters: what is kept where when something goes wrong."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+
+from credentials.application.credentials import Answer, Credentials
+from credentials.application.requests import CommandRequest, RequestKey
+from credentials.application.store import CurrentCredential
+from credentials.domain.commands import ChangeDetails
+from credentials.domain.credential import Active
+from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
+from credentials.memory_store import MemoryCredentialStore
+from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.contracts.verification_events import VerificationSucceeded
+from shared.events.envelope import Actor, NewEvent, StreamId
+from shared.eventstore.errors import EventStoreUnavailable, IdempotencyKeyReused, OutcomeUnknown
+from shared.eventstore.store import Appended, IdempotentRequest
+from shared.input.new_secret import NewSecret
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.memory import MemorySecretStore
+from shared.secretstore.secret import Secret
+from shared.secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+EVERYBODY = Restrictions(restricted=False, projects=())
+DETAILS = Details(
+    name="team",
+    description="",
+    scope=Scope(pull=True, push=False),
+    repository_prefixes=(),
+    expires_at=NOW + timedelta(days=30),
+)
+
+
+class FailingStore(MemoryCredentialStore):
+    """A store whose next append fails, before or after it was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Exception | None = None
+        self.after: Exception | None = None
+
+    def append(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        current: CurrentCredential | None,
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        if self.before:
+            raise self.before
+        appended = super().append(credential_id, expected_version, events, current=current, request=request)
+        if self.after:
+            raise self.after
+        return appended
+
+
+class World:
+    def __init__(self) -> None:
+        numbers = count(1)
+        self.store = FailingStore()
+        self.secrets = MemorySecretStore(lambda: NOW)
+        self.credentials = Credentials(
+            self.store,
+            self.secrets,
+            fingerprint=lambda secret: f"{len(secret.reveal()):032x}",
+            new_id=lambda: UUID(int=next(numbers)),
+        )
+
+    def add(self, key: str | None = None, *, name: str = "team", password: str = "old") -> Answer:
+        details = Details(
+            name=name,
+            description="",
+            scope=DETAILS.scope,
+            repository_prefixes=(),
+            expires_at=DETAILS.expires_at,
+        )
+        return self.credentials.add(request(key), secret(password), details, EVERYBODY)
+
+    def rotate(self, credential_id: UUID, expected: int | None, password: str = "new") -> Answer:
+        def given(_credential: Active) -> NewSecret:
+            return secret(password)
+
+        return self.credentials.rotate(request(), credential_id, expected, given)
+
+    def kept(self) -> dict[str, list[int]]:
+        """Readable versions by path."""
+        return {
+            str(path): [version.version for version in self.secrets.versions(path) if not version.destroyed]
+            for path in self.secrets.paths()
+        }
+
+
+def secret(password: str) -> NewSecret:
+    return NewSecret(
+        registry=Registry(provider="github", host="ghcr.io", location=None),
+        kind="username_password",
+        login=RegistryLogin(username="octo", password=Secret(password)),
+    )
+
+
+def request(
+    key: str | None = None, *, account: str = "acme", fingerprint: bytes = b"f" * 32
+) -> CommandRequest:
+    return CommandRequest(
+        account_id=account,
+        actor=Actor(type="service", id="svc", name="a service"),
+        now=NOW,
+        request_id="r-1",
+        key=RequestKey(key=key, fingerprint=fingerprint) if key else None,
+    )
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_adding_keeps_the_secret_and_answers_without_it(world: World) -> None:
+    answer = world.add()
+    path = SecretPath("acme", answer.credential_id)
+    login = RegistryLogin.from_secret(world.secrets.get(path, 1))
+    assert login.password == Secret("old")
+    assert answer.version == 1
+    assert answer.body["verification"]["status"] == "pending"
+    assert answer.body["expires_at"] == "2026-02-01T00:00:00Z"
+    assert "old" not in str(answer.body)
+
+
+def test_a_taken_name_writes_no_secret(world: World) -> None:
+    world.add()
+    with pytest.raises(NameTaken):
+        world.add(name="TEAM")
+    assert len(world.kept()) == 1
+
+
+def test_an_append_that_failed_for_sure_leaves_no_secret(world: World) -> None:
+    world.store.before = NameTaken("team")
+    with pytest.raises(NameTaken):
+        world.add()
+    assert world.kept() == {}
+
+
+def test_an_append_of_unknown_outcome_keeps_the_secret(world: World) -> None:
+    world.store.after = OutcomeUnknown()
+    with pytest.raises(OutcomeUnknown):
+        world.add()
+    assert list(world.kept().values()) == [[1]]
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["had been written", "had not"])
+def test_the_same_request_after_an_unknown_outcome_ends_well(world: World, written: bool) -> None:
+    if written:
+        world.store.after = OutcomeUnknown()
+    else:
+        world.store.before = OutcomeUnknown()
+    with pytest.raises(OutcomeUnknown):
+        world.add("k-1")
+    world.store.before = world.store.after = None
+    answer = world.add("k-1")
+    assert answer.replayed is written
+    assert list(world.kept().values()) == [[1]]
+    assert len(world.store.load(answer.credential_id)) == 1
+
+
+def test_a_repeated_request_gives_the_first_answer(world: World) -> None:
+    first, second = world.add("k-1"), world.add("k-1")
+    assert (first.replayed, second.replayed) == (False, True)
+    assert first.body == second.body
+    with pytest.raises(IdempotencyKeyReused):
+        world.credentials.add(request("k-1", fingerprint=b"g" * 32), secret("old"), DETAILS, EVERYBODY)
+
+
+def test_a_secret_store_that_is_away_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_arguments: object, **_named: object) -> int:
+        raise SecretStoreUnavailable("sealed", retry_after=7)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.secrets, "put", away)
+        with pytest.raises(SecretStoreUnavailable):
+            world.add()
+    assert not world.store.name_taken("acme", "team")
+    assert world.add().version == 1
+
+
+def test_rotating_keeps_both_versions_for_now(world: World) -> None:
+    credential_id = world.add().credential_id
+    answer = world.rotate(credential_id, 1)
+    assert answer.body["secret_version"] == 2
+    assert answer.body["expires_at"] is None  # it was the old secret's
+    assert list(world.kept().values()) == [[1, 2]]
+
+
+def test_a_rotation_on_a_stale_version_writes_nothing(world: World) -> None:
+    credential_id = world.add().credential_id
+    with pytest.raises(StaleVersion) as refused:
+        world.rotate(credential_id, 7)
+    assert (refused.value.expected, refused.value.actual) == (7, 1)
+    assert list(world.kept().values()) == [[1]]
+
+
+def test_a_rotation_that_lost_a_race_destroys_its_secret(world: World) -> None:
+    credential_id = world.add().credential_id
+
+    def meanwhile(_credential: Active) -> NewSecret:
+        world.credentials.change(request(), credential_id, 1, ChangeDetails(name="renamed"))
+        return secret("new")
+
+    with pytest.raises(StaleVersion):
+        world.credentials.rotate(request(), credential_id, 1, meanwhile)
+    assert list(world.kept().values()) == [[1]]
+
+
+def test_a_rotation_writes_behind_a_leftover(world: World) -> None:
+    credential_id = world.add().credential_id
+    path = SecretPath("acme", credential_id)
+    world.secrets.put(path, Secret("orphan"), write_id="w", expected_version=1)
+    assert world.rotate(credential_id, 1).body["secret_version"] == 3
+
+
+def test_a_rotation_whose_append_fails_destroys_its_secret_only(world: World) -> None:
+    credential_id = world.add().credential_id
+    world.store.before = ValueError("the database says no")
+    with pytest.raises(ValueError, match="says no"):
+        world.rotate(credential_id, 1)
+    path = SecretPath("acme", credential_id)
+    with pytest.raises(SecretDestroyed):
+        world.secrets.get(path, 2)
+    assert world.secrets.get(path, 1)
+
+
+def test_changes_without_a_version_are_tried_again(world: World) -> None:
+    credential_id = world.add().credential_id
+    racing = iter([True, False])
+    load = world.store.load
+
+    def load_and_lose(wanted: UUID) -> Sequence[object]:
+        events = load(wanted)
+        if next(racing, False):
+            world.store.load = load  # type: ignore[method-assign]
+            world.credentials.change(request(), credential_id, None, ChangeDetails(description="first"))
+        return events
+
+    world.store.load = load_and_lose  # type: ignore[method-assign, assignment]
+    answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="second"))
+    assert (answer.body["name"], answer.body["description"], answer.version) == ("second", "first", 3)
+
+
+def test_what_changes_nothing_keeps_the_version(world: World) -> None:
+    credential_id = world.add().credential_id
+    answer = world.credentials.change(request(), credential_id, 1, ChangeDetails(name="team"))
+    assert answer.version == 1
+    assert answer.body["updated_at"] == "2026-01-02T00:00:00Z"
+
+
+def everything(world: World, credential_id: UUID, account: str) -> list[Callable[[], object]]:
+    asked = request(account=account)
+    return [
+        lambda: world.credentials.change(asked, credential_id, None, ChangeDetails(name="mine")),
+        lambda: world.credentials.restrict(asked, credential_id, None, EVERYBODY),
+        lambda: world.credentials.request_verification(asked, credential_id),
+        lambda: world.credentials.remove(asked, credential_id, None, reason=None, forced=False),
+        lambda: world.credentials.rotate(asked, credential_id, None, lambda _: secret("theirs")),
+    ]
+
+
+def test_another_account_finds_nothing(world: World) -> None:
+    credential_id = world.add().credential_id
+    for ask in everything(world, credential_id, "umbrella"):
+        with pytest.raises(CredentialNotFound):
+            ask()
+    assert list(world.kept().values()) == [[1]]
+
+
+def test_a_removed_credential_is_gone_for_every_command(world: World) -> None:
+    credential_id = world.add().credential_id
+    world.credentials.remove(request(), credential_id, 1, reason="left", forced=False)
+    for ask in everything(world, credential_id, "acme"):
+        with pytest.raises(CredentialNotFound):
+            ask()
+    assert world.add().version == 1  # its name is free
+
+
+def test_a_verification_is_told_by_the_newest_outcome_of_this_secret(world: World) -> None:
+    credential_id = world.add().credential_id
+    asked = world.credentials.request_verification(request("k-v"), credential_id)
+    verification_id = UUID(asked.body["id"])
+    assert asked.body["status"] == "pending"
+    assert world.credentials.outcome_of(credential_id, verification_id) is None
+    outcome = VerificationSucceeded(
+        verification_id=verification_id,
+        credential_id=credential_id,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=1,
+        trigger="requested",
+        detail="the registry took it",
+        confidence="strong",
+        checked_at=NOW,
+        duration_ms=3,
+    )
+    event = NewEvent(event_id=UUID(int=999), payload=outcome, metadata=request().metadata())
+    world.store.events.append(StreamId.verification(credential_id), 0, [event])
+    told = world.credentials.outcome_of(credential_id, verification_id)
+    assert told is not None
+    assert told["status"] == "verified"
+    answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="other"))
+    assert answer.body["verification"]["status"] == "verified"
+    assert world.rotate(credential_id, None).body["verification"]["status"] == "pending"
+    assert world.credentials.request_verification(request("k-v"), credential_id).replayed
+
+
+def test_a_database_that_is_away_is_told(world: World) -> None:
+    world.store.before = EventStoreUnavailable()
+    with pytest.raises(EventStoreUnavailable):
+        world.add()
+    assert world.kept() == {}

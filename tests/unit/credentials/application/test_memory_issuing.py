@@ -1,0 +1,24 @@
+from uuid import UUID
+
+import pytest
+
+from credentials.memory_store import MemoryCredentialStore
+from shared.events.envelope import NewEvent, StreamId
+from tests.support.issuing_suite import IssuingSuite, Verify
+
+
+@pytest.fixture
+def store() -> MemoryCredentialStore:
+    return MemoryCredentialStore()
+
+
+@pytest.fixture
+def verify(store: MemoryCredentialStore) -> Verify:
+    def append(credential_id: UUID, expected: int, event: NewEvent) -> None:
+        store.events.append(StreamId.verification(credential_id), expected, [event])
+
+    return append
+
+
+class TestMemoryIssuing(IssuingSuite):
+    pass

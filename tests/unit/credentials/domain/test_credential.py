@@ -1,0 +1,202 @@
+"""The aggregate: given what has happened, when a command comes, then these events, or a refusal."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from credentials.domain.commands import (
+    AddCredential,
+    ChangeDetails,
+    Command,
+    RemoveCredential,
+    RequestVerification,
+    RestrictCredential,
+    RotateSecret,
+    User,
+)
+from credentials.domain.credential import Absent, Active, Removed, decide, evolve, fold
+from credentials.domain.errors import CredentialInUse, CredentialNotFound
+from credentials.domain.impact import losing
+from shared.contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Details,
+    Registry,
+    Restrictions,
+    Scope,
+    SecretReference,
+    VerificationRequested,
+)
+from shared.contracts.issuing_events import Workload
+from shared.input.invalid import InvalidInput
+from shared.registries.image_reference import ImageReference
+
+ID = UUID("5a8f6f0e-0d55-4d3c-9a55-0c2f6c1f7a10")
+DETAILS = Details(
+    name="team-ghcr",
+    description="",
+    scope=Scope(pull=True, push=False),
+    repository_prefixes=("acme/",),
+    expires_at=None,
+)
+EVERYBODY = Restrictions(restricted=False, projects=())
+SHOP = Restrictions(restricted=True, projects=("shop",))
+GITHUB = Registry(provider="github", host="ghcr.io", location=None)
+SECRET = SecretReference(version=1, kind="username_password", fingerprint="ab" * 16)
+ADD = AddCredential(
+    credential_id=ID, registry=GITHUB, username="octo", secret=SECRET, details=DETAILS, restrictions=EVERYBODY
+)
+ADDED = CredentialAdded(
+    credential_id=ID, registry=GITHUB, username="octo", secret=SECRET, details=DETAILS, restrictions=EVERYBODY
+)
+REMOVED = CredentialRemoved(credential_id=ID, reason=None, forced=False)
+NEXT = replace(SECRET, version=2, fingerprint="cd" * 16)
+ROTATE = RotateSecret(
+    registry=GITHUB,
+    username="cat",
+    secret=NEXT,
+    expires_at=datetime(2027, 1, 1, tzinfo=UTC),
+    previous_valid_until=datetime(2026, 1, 2, tzinfo=UTC),
+)
+OTHERS: list[Command] = [
+    ChangeDetails(name="other"),
+    ROTATE,
+    RestrictCredential(restrictions=SHOP),
+    RequestVerification(trigger="requested"),
+    RemoveCredential(reason=None, forced=False),
+]
+
+
+def test_adding_a_credential() -> None:
+    assert decide(ADD, Absent()) == (ADDED,)
+
+
+def test_an_id_is_given_out_once() -> None:
+    for history in ([ADDED], [ADDED, REMOVED]):
+        with pytest.raises(ValueError, match="given out twice"):
+            decide(ADD, fold(history))
+
+
+@pytest.mark.parametrize("command", OTHERS, ids=lambda command: type(command).__name__)
+@pytest.mark.parametrize("history", [[], [ADDED, REMOVED]], ids=["never added", "removed"])
+def test_nothing_can_be_done_to_what_is_not_there(command: Command, history: list[object]) -> None:
+    with pytest.raises(CredentialNotFound):
+        decide(command, fold(history))
+
+
+def test_changing_details_tells_what_was_before() -> None:
+    [event] = decide(ChangeDetails(name="new-name", description="why"), fold([ADDED]))
+    assert event == CredentialDetailsChanged(
+        credential_id=ID, details=replace(DETAILS, name="new-name", description="why"), previous=DETAILS
+    )
+
+
+def test_details_that_stay_as_they_are_are_no_event() -> None:
+    assert decide(ChangeDetails(name="team-ghcr", scope=DETAILS.scope), fold([ADDED])) == ()
+    assert decide(ChangeDetails(), fold([ADDED])) == ()
+
+
+def test_an_expiry_is_taken_away_only_if_asked() -> None:
+    dated = fold([replace(ADDED, details=replace(DETAILS, expires_at=datetime(2027, 1, 1, tzinfo=UTC)))])
+    assert decide(ChangeDetails(name="team-ghcr"), dated) == ()
+    [event] = decide(ChangeDetails(expires_at=None), dated)
+    assert isinstance(event, CredentialDetailsChanged)
+    assert event.details.expires_at is None
+
+
+def test_rotating_replaces_secret_user_and_expiry() -> None:
+    [event] = decide(ROTATE, fold([ADDED]))
+    assert event == CredentialSecretRotated(
+        credential_id=ID,
+        registry=GITHUB,
+        username="cat",
+        secret=NEXT,
+        expires_at=ROTATE.expires_at,
+        previous_registry=GITHUB,
+        previous_username="octo",
+        previous_secret=SECRET,
+        previous_expires_at=None,
+        previous_valid_until=ROTATE.previous_valid_until,
+    )
+    state = fold([ADDED, event])
+    assert isinstance(state, Active)
+    assert (state.secret, state.username, state.details.expires_at) == (NEXT, "cat", ROTATE.expires_at)
+
+
+def test_restricting_and_lifting() -> None:
+    [event] = decide(RestrictCredential(restrictions=SHOP), fold([ADDED]))
+    assert event == CredentialRestrictionsChanged(credential_id=ID, restrictions=SHOP, previous=EVERYBODY)
+    assert decide(RestrictCredential(restrictions=SHOP), fold([ADDED, event])) == ()
+    [lifted] = decide(RestrictCredential(restrictions=EVERYBODY), fold([ADDED, event]))
+    assert isinstance(lifted, CredentialRestrictionsChanged)
+    assert lifted.previous == SHOP
+
+
+def test_a_verification_is_asked_for_the_secret_as_it_is() -> None:
+    rotated = decide(ROTATE, fold([ADDED]))
+    [event] = decide(RequestVerification(trigger="scheduled"), fold([ADDED, *rotated]))
+    assert event == VerificationRequested(credential_id=ID, secret_version=2, trigger="scheduled")
+
+
+def test_an_image_may_be_named_that_is_of_this_registry() -> None:
+    image = ImageReference.parse("ghcr.io/acme/shop:1")
+    [event] = decide(RequestVerification(trigger="requested", image=image), fold([ADDED]))
+    assert isinstance(event, VerificationRequested)
+    assert event.image == "ghcr.io/acme/shop:1"
+    with pytest.raises(InvalidInput) as caught:
+        decide(RequestVerification(trigger="requested", image=ImageReference.parse("nginx")), fold([ADDED]))
+    assert [(p.pointer, p.code) for p in caught.value.problems] == [("/image", "host_mismatch")]
+
+
+def test_removing_ends_it() -> None:
+    [event] = decide(RemoveCredential(reason="left the team", forced=True), fold([ADDED]))
+    assert event == CredentialRemoved(credential_id=ID, reason="left the team", forced=False)
+    assert fold([ADDED, event]) == Removed(ID)
+
+
+def test_history_is_never_refused() -> None:
+    assert evolve(Absent(), REMOVED) == Removed(ID)
+    assert evolve(Removed(ID), decide(ChangeDetails(name="other"), fold([ADDED]))[0]) == Removed(ID)
+    assert evolve(fold([ADDED]), object()) == fold([ADDED])
+
+
+USER = User(
+    project_id="shop",
+    workload=Workload(kind="deployment", name="front"),
+    secret_version=1,
+    last_used_at=datetime(2026, 1, 2, tzinfo=UTC),
+)
+
+
+def test_what_is_in_use_is_removed_by_force_only() -> None:
+    with pytest.raises(CredentialInUse) as refused:
+        decide(RemoveCredential(reason="left", forced=False, users=(USER,)), fold([ADDED]))
+    assert refused.value.users == (USER,)
+    [event] = decide(RemoveCredential(reason="leaked", forced=True, users=(USER,)), fold([ADDED]))
+    assert event == CredentialRemoved(credential_id=ID, reason="leaked", forced=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "loses"),
+    [
+        (None, None, False),
+        (None, ["shop"], False),
+        (None, ["blog"], True),
+        (None, [], True),
+        (["shop"], ["blog"], True),
+        (["blog"], ["cart"], False),  # it had lost it already
+        (["blog"], None, False),
+    ],
+)
+def test_who_loses_it_by_a_restriction(
+    before: list[str] | None, after: list[str] | None, loses: bool
+) -> None:
+    def of(projects: list[str] | None) -> Restrictions:
+        return Restrictions(restricted=projects is not None, projects=tuple(projects or ()))
+
+    assert losing([USER], before=of(before), after=of(after)) == ((USER,) if loses else ())

@@ -1,0 +1,253 @@
+"""Matching, by tables: re-derived from registries.md section 4.3 (column "us") and Kubernetes' keyring cases."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from credentials.domain.matching import Candidate, Match, Operation, Use, match
+from shared.contracts.credential_events import Restrictions, Scope
+from shared.contracts.verdicts import VerificationStatus
+from shared.registries.errors import InvalidHost
+from shared.registries.hosts import canonical_host, parse_config_key
+from shared.registries.image_reference import ImageReference
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+DIGEST = "sha256:" + "a" * 64
+PLAIN = Candidate(
+    credential_id=UUID(int=1),
+    version=1,
+    name="plain",
+    registry_host="ghcr.io",
+    repository_prefixes=(),
+    scope=Scope(pull=True, push=False),
+    restrictions=Restrictions(restricted=False, projects=()),
+    secret_version=1,
+    expires_at=None,
+    verification=VerificationStatus.PENDING,
+    added_at=NOW,
+)
+PULL = Use(project_id="shop", operation="pull", at=NOW)
+
+
+def candidate(number: int, **changes: Any) -> Candidate:
+    return msgspec.structs.replace(PLAIN, credential_id=UUID(int=number), name=f"c{number}", **changes)
+
+
+def reasons(found: Match) -> list[tuple[int, bool, str]]:
+    return [
+        (judged.candidate.credential_id.int, judged.eligible, judged.reason) for judged in found.candidates
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image", "configured", "covered"),
+    [
+        ("nginx", "https://index.docker.io/v1/", True),
+        ("nginx", "https://index.docker.io/v1", True),
+        ("nginx", "docker.io", True),
+        ("user/app:1", "docker.io", True),
+        ("nginx", "index.docker.io", True),
+        ("nginx", "registry-1.docker.io", True),
+        ("user/app", "registry.hub.docker.com", True),
+        ("registry-1.docker.io/library/nginx", "https://index.docker.io/v1/", True),
+        ("index.docker.io/library/nginx", "https://index.docker.io/v1/", True),
+        ("docker.io/user/app", "docker.io/user", True),
+        ("nginx", "docker.io/library", True),
+        ("user/app", "docker.io/library", False),
+        ("gcr.io/proj/app", "gcr.io/proj", True),
+        ("gcr.io/project2/app", "gcr.io/project", False),
+        ("gcr.io/project2/app", "gcr.io/project/", False),
+        ("gcr.io/project/app", "gcr.io/project/", True),
+        ("localhost/x", "https://index.docker.io/v1/", False),
+        ("gcr.io/proj/app", "gcr.io/proj/app/sub", False),
+        ("gcr.io/proj/app", "gcr.io/proj/app", True),
+        ("us.gcr.io/p/a", "gcr.io", False),
+        ("gcr.io/p/a", "us.gcr.io", False),
+        ("reg.io:5000/x", "reg.io", False),
+        ("reg.io/x", "reg.io:5000", False),
+        ("reg.io/x", "reg.io:443", True),
+        ("reg.io:443/x", "reg.io", True),
+        ("reg.io:5000/x", "http://reg.io:5000", True),
+        ("reg.io/x", "https://reg.io/v2/", True),
+        ("reg.io/x", "https://reg.io/v1/", True),
+        ("REG.io/x", "reg.io", True),
+        ("reg.io/x", "REG.IO", True),
+        ("localhost/x", "localhost", True),
+        ("localhost:5000/x", "localhost:5000", True),
+        ("localhost:5000/x", "localhost", False),
+        ("192.168.0.1", "192.168.0.1", False),
+        ("192.168.0.1/x", "192.168.0.1", True),
+        ("[2001:db8::1]:5000/x", "[2001:db8::1]:5000", True),
+        ("[2001:db8:0:0::1]/x", "[2001:db8::1]", True),
+        (f"reg.io/x@{DIGEST}", "reg.io", True),
+        (f"reg.io/x:t@{DIGEST}", "reg.io", True),
+        ("reg.io/team-a/x", "reg.io/team-a", True),
+        ("reg.io/team-a", "reg.io/team-a", True),
+        ("reg.io/team-ab/x", "reg.io/team-a", False),
+        ("reg.io/x/team-a", "reg.io/team-a", False),
+        (
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com/x",
+            "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+            False,
+        ),
+    ],
+)
+def test_an_image_is_covered_or_not(image: str, configured: str, covered: bool) -> None:
+    key = parse_config_key(configured)
+    kept = msgspec.structs.replace(
+        PLAIN,
+        registry_host=canonical_host(key.host),
+        repository_prefixes=(key.path_prefix,) if key.path_prefix else (),
+    )
+    found = match(ImageReference.parse(image), [kept], PULL)
+    assert (found.selection is not None) is covered
+
+
+@pytest.mark.parametrize("configured", ["*.gcr.io", "*-docker.pkg.dev", "*.io", "reg.io:*", "myhost"])
+def test_what_would_match_by_pattern_or_by_accident_is_refused_when_it_is_kept(configured: str) -> None:
+    with pytest.raises(InvalidHost):
+        parse_config_key(configured)
+
+
+@pytest.mark.parametrize(
+    ("changes", "operation", "reason"),
+    [
+        ({"repository_prefixes": ("other",)}, "pull", "other_repository"),
+        ({"repository_prefixes": ("acme/shop/sub", "acm")}, "pull", "other_repository"),
+        ({"restrictions": Restrictions(restricted=True, projects=("blog",))}, "pull", "restricted"),
+        ({"restrictions": Restrictions(restricted=True, projects=())}, "pull", "restricted"),
+        ({"scope": Scope(pull=False, push=True)}, "pull", "no_pull_scope"),
+        ({}, "push", "no_push_scope"),
+        ({"expires_at": NOW}, "pull", "expired"),
+        ({"expires_at": NOW - timedelta(days=1)}, "pull", "expired"),
+        (
+            {
+                "repository_prefixes": ("other",),
+                "restrictions": Restrictions(restricted=True, projects=()),
+                "expires_at": NOW,
+            },
+            "pull",
+            "other_repository",
+        ),
+        (
+            {
+                "restrictions": Restrictions(restricted=True, projects=()),
+                "scope": Scope(pull=False, push=True),
+            },
+            "pull",
+            "restricted",
+        ),
+        ({"scope": Scope(pull=False, push=True), "expires_at": NOW}, "pull", "no_pull_scope"),
+    ],
+)
+def test_why_a_candidate_is_not_eligible(changes: dict[str, Any], operation: Operation, reason: str) -> None:
+    image = ImageReference.parse("ghcr.io/acme/shop")
+    found = match(image, [candidate(1, **changes)], replace(PULL, operation=operation))
+    assert found.selection is None
+    assert reasons(found) == [(1, False, reason)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"restrictions": Restrictions(restricted=True, projects=("blog", "shop"))},
+        {"expires_at": NOW + timedelta(microseconds=1)},
+        {"repository_prefixes": ("zzz", "acme/")},
+        {"verification": VerificationStatus.FAILED},
+        {"verification": VerificationStatus.UNREACHABLE},
+    ],
+)
+def test_the_only_eligible_one_is_selected(changes: dict[str, Any]) -> None:
+    found = match(ImageReference.parse("ghcr.io/acme/shop"), [candidate(1, **changes)], PULL)
+    assert found.selection is not None
+    assert found.selection.reason == "only_eligible"
+    assert reasons(found) == [(1, True, "selected")]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why", "standing"),
+    [
+        (
+            {"repository_prefixes": ("acme",), "verification": VerificationStatus.FAILED},
+            {"verification": VerificationStatus.VERIFIED},
+            "most_specific",
+            "less_specific",
+        ),
+        (
+            {"repository_prefixes": ("acme/shop",)},
+            {"repository_prefixes": ("acme/",)},
+            "most_specific",
+            "less_specific",
+        ),
+        (
+            {"repository_prefixes": ("acme/shop/", "b")},
+            {"repository_prefixes": ("acme/", "c/d/e/f")},
+            "most_specific",
+            "less_specific",
+        ),
+        (
+            {"verification": VerificationStatus.VERIFIED, "added_at": NOW - timedelta(days=9)},
+            {},
+            "best_verified",
+            "not_verified",
+        ),
+        (
+            {"verification": VerificationStatus.VERIFIED},
+            {"verification": VerificationStatus.UNVERIFIABLE},
+            "best_verified",
+            "not_verified",
+        ),
+        ({}, {"verification": VerificationStatus.FAILED}, "best_verified", "verification_failed"),
+        (
+            {"verification": VerificationStatus.UNREACHABLE, "added_at": NOW + timedelta(microseconds=1)},
+            {"verification": VerificationStatus.PENDING},
+            "newest",
+            "older",
+        ),
+        ({}, {}, "lowest_id", "higher_id"),
+    ],
+)
+def test_which_of_two_is_before_the_other(
+    first: dict[str, Any], second: dict[str, Any], why: str, standing: str
+) -> None:
+    better, worse = candidate(1, **first), candidate(2, **second)
+    for order in ([better, worse], [worse, better]):
+        found = match(ImageReference.parse("ghcr.io/acme/shop:1"), order, PULL)
+        assert found.selection is not None
+        assert (found.selection.candidate, found.selection.reason) == (better, why)
+        assert reasons(found) == [(1, True, "selected"), (2, True, standing)]
+
+
+def test_the_final_slash_of_a_prefix_makes_nobody_more_specific() -> None:
+    with_slash, without = (
+        candidate(2, repository_prefixes=("acme/",)),
+        candidate(1, repository_prefixes=("acme",)),
+    )
+    found = match(ImageReference.parse("ghcr.io/acme/shop"), [with_slash, without], PULL)
+    assert found.selection is not None
+    assert (found.selection.candidate, found.selection.reason) == (without, "lowest_id")
+
+
+def test_every_candidate_is_told_of_and_those_of_other_hosts_are_not() -> None:
+    found = match(
+        ImageReference.parse("ghcr.io/acme/shop"),
+        [
+            candidate(4, scope=Scope(pull=False, push=True)),
+            candidate(3, registry_host="docker.io"),
+            candidate(2, repository_prefixes=("acme",)),
+            candidate(5, added_at=NOW + timedelta(1), repository_prefixes=("b",)),
+            candidate(1),
+        ],
+        PULL,
+    )
+    assert reasons(found) == [
+        (2, True, "selected"),
+        (1, True, "less_specific"),
+        (5, False, "other_repository"),
+        (4, False, "no_pull_scope"),
+    ]
+    assert match(ImageReference.parse("nginx"), [PLAIN], PULL) == Match(None, ())

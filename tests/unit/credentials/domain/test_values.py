@@ -1,0 +1,98 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from credentials.domain import values
+from shared.input.invalid import InvalidInput
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def problems(parse: Callable[[], object]) -> list[tuple[str, str]]:
+    with pytest.raises(InvalidInput) as refused:
+        parse()
+    return [(problem.pointer, problem.code) for problem in refused.value.problems]
+
+
+@pytest.mark.parametrize("name", ["abc", "a-b", "a b", "Team GHCR", "team-ghcr-2", "x" * 39, "a1-b2 c3"])
+def test_names(name: str) -> None:
+    assert values.credential_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "ab",
+        "x" * 40,
+        "1abc",
+        "-abc",
+        " abc",
+        "abc ",
+        "abc-",
+        "a--b",
+        "a  b",
+        "a- b",
+        "a_b",
+        "äbc",
+        "abc\n",
+    ],
+)
+def test_what_is_no_name(name: str) -> None:
+    assert problems(lambda: values.credential_name(name)) == [("/name", "invalid_name")]
+
+
+@pytest.mark.parametrize("given", ["acme", "acme-2", "A", "0", "a" * 63])
+def test_platform_ids(given: str) -> None:
+    assert values.is_platform_id(given)
+
+
+@pytest.mark.parametrize("given", ["", "-a", "a" * 64, "a_b", "a/b", "é", "a\n"])
+def test_what_is_no_platform_id(given: str) -> None:
+    assert not values.is_platform_id(given)
+
+
+def test_prefixes_are_sorted_and_single() -> None:
+    assert values.repository_prefixes(["shop/", "acme/api", "shop/"]) == ("acme/api", "shop/")
+    assert values.repository_prefixes([]) == ()
+
+
+def test_every_wrong_prefix_is_named() -> None:
+    given = ["ok/", "/leading", "Upper/", "a//b", "ok", "../x", ""]
+    assert [pointer for pointer, _ in problems(lambda: values.repository_prefixes(given))] == [
+        f"/repository_prefixes/{index}" for index in (1, 2, 3, 5, 6)
+    ]
+
+
+def test_too_many_prefixes() -> None:
+    assert problems(lambda: values.repository_prefixes(["a/"] * 51)) == [("/repository_prefixes", "too_many")]
+
+
+def test_restrictions() -> None:
+    assert values.restrictions(restricted=True, projects=["b", "a", "b"]).projects == ("a", "b")
+    assert values.restrictions(restricted=True, projects=[]).restricted
+    assert problems(lambda: values.restrictions(restricted=False, projects=["a"])) == [
+        ("/restrictions/projects", "not_restricted")
+    ]
+    assert problems(lambda: values.restrictions(restricted=True, projects=["a", "no way"], pointer="")) == [
+        ("/projects/1", "invalid_project")
+    ]
+
+
+def test_scope_is_for_something() -> None:
+    assert problems(lambda: values.scope(pull=False, push=False)) == [("/scope", "empty_scope")]
+
+
+def test_expiry_lies_ahead() -> None:
+    assert values.expiry(None, now=NOW) is None
+    assert values.expiry(NOW + timedelta(seconds=1), now=NOW) == NOW + timedelta(seconds=1)
+    assert problems(lambda: values.expiry(NOW, now=NOW)) == [("/expires_at", "in_the_past")]
+
+
+def test_texts() -> None:
+    assert values.description("two\nlines") == "two\nlines"
+    assert problems(lambda: values.description("x" * 501)) == [("/description", "too_long")]
+    assert problems(lambda: values.description("bell\a")) == [("/description", "invalid_characters")]
+    assert values.reason("") is None
+    assert problems(lambda: values.reason("two\nlines")) == [("/reason", "invalid_reason")]

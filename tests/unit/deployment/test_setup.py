@@ -1,0 +1,95 @@
+"""The files of a deployment: once made they stay, each is its owner's alone, and each service has only its own."""
+
+import json
+import os
+import stat
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from regcred.deployment.certificates import LIFE
+from regcred.deployment.identities import IDENTITIES, OURS
+from regcred.deployment.setup import PUBLISHED, set_up
+from shared.messaging.topology import USERS
+from shared.runtime.clock import now
+from shared.runtime.settings import Settings
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files get owners: only root can give them")
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    set_up(tmp_path, PUBLISHED, now=now())
+    return tmp_path
+
+
+def test_a_second_run_changes_nothing(root: Path) -> None:
+    before = contents(root)
+    set_up(root, PUBLISHED, now=now())
+    after = contents(root)
+    salted = "rabbitmq/definitions.json"  # its hashes have fresh salt
+    assert {k: v for k, v in after.items() if k != salted} == {k: v for k, v in before.items() if k != salted}
+
+
+def test_certificates_are_renewed_and_nothing_else(root: Path) -> None:
+    before = contents(root)
+    set_up(root, PUBLISHED, now=now() + LIFE - timedelta(days=1))
+    changed = {name for name, content in contents(root).items() if before[name] != content}
+    assert changed - {"rabbitmq/definitions.json"} == {
+        f"{server}/{file}"
+        for server in ("postgres", "rabbitmq", "vault", "gateway")
+        for file in ("tls.crt", "tls.key")
+    } | {"gateway/gateway.pem"}
+
+
+def test_a_name_of_the_gateway_can_be_added(root: Path) -> None:
+    before = contents(root)
+    names = (*PUBLISHED.gateway_names, "regcred.example.com")
+    set_up(root, replace(PUBLISHED, gateway_names=names), now=now())
+    after = contents(root)
+    assert after["gateway/gateway.pem"] != before["gateway/gateway.pem"]
+    assert after["postgres/tls.crt"] == before["postgres/tls.crt"]
+
+
+def test_every_secret_is_its_owners_alone(root: Path) -> None:
+    for file in root.rglob("*"):
+        if file.is_file() and not file.name.endswith(".crt"):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o400, file
+    for name in IDENTITIES:
+        assert (root / name / "pgpass").stat().st_uid == OURS.uid
+
+
+def test_a_service_has_its_own_password_and_no_other(root: Path) -> None:
+    passwords = {
+        file.name.removesuffix(".password"): file.read_text() for file in (root / "setup").glob("*.password")
+    }
+    assert len(set(passwords.values())) == len(passwords) == len(IDENTITIES) + len(USERS) + 1
+    for name, identity in IDENTITIES.items():
+        if name == "migrate":
+            continue  # it gives the others theirs
+        held = b"".join(
+            content for path, content in contents(root).items() if path.startswith(f"{name}/")
+        ).decode()
+        known = {user for user, password in passwords.items() if password in held}
+        assert known == {identity.login} | (
+            {f"broker.{identity.broker_user}"} if identity.broker_user else set()
+        )
+
+
+def test_the_broker_knows_hashes_only(root: Path) -> None:
+    text = (root / "rabbitmq" / "definitions.json").read_text()
+    assert {user["name"] for user in json.loads(text)["users"]} == set(USERS)
+    for file in (root / "setup").glob("*.password"):
+        assert file.read_text() not in text
+
+
+def test_a_service_understands_its_broker_url(root: Path) -> None:
+    settings = Settings.from_environment({"REGCRED_BROKER_URL_FILE": str(root / "relay" / "broker.url")})
+    assert settings.broker_url is not None
+    assert settings.broker_url.startswith("amqps://regcred-relay:")

@@ -1,0 +1,133 @@
+"""What is sealed opens to what it was, only where it belongs, and without a key it reads as erased."""
+
+import json
+from dataclasses import replace
+from secrets import token_bytes
+from uuid import UUID
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regcred.contract_documents.examples import EXAMPLES, METADATA
+from shared.contracts.account_events import AccountErased
+from shared.contracts.audit_events import AuditRead
+from shared.contracts.credential_events import CredentialAdded, CredentialDetailsChanged, CredentialRemoved
+from shared.contracts.issuing_events import SecretIssued, SecretRefused
+from shared.events.codec import decode_event, encode, encode_metadata
+from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from shared.events.errors import MalformedEvent
+from shared.events.personal import ERASED, AccountKey, part, payload_or_erased, personal_fields
+
+KEY = AccountKey(3, AESGCMSIV(token_bytes(32)))
+OTHER = AccountKey(3, AESGCMSIV(token_bytes(32)))
+TEXT = st.text(max_size=80)
+METADATAS = st.builds(
+    replace,
+    st.just(METADATA),
+    actor=st.builds(Actor, type=st.sampled_from(["service", "user", "system"]), id=TEXT, name=TEXT),
+    on_behalf_of=st.none() | TEXT,
+    source_ip=st.none() | TEXT,
+)
+PAYLOADS = st.sampled_from([payload for payload, _ in EXAMPLES.values()])
+
+
+def stored(payload: object, metadata: Metadata, event_id: UUID, key: AccountKey | None = KEY) -> StoredEvent:
+    name, version, data = encode(payload)
+    about = encode_metadata(metadata)
+    parted = part(type(payload), data, about)
+    if parted:
+        data, about = parted.sealed(event_id, KEY)
+    return StoredEvent(
+        event_id=event_id,
+        stream=StreamId.credential(event_id),
+        version=1,
+        type=name,
+        schema_version=version,
+        payload=data.decode(),
+        metadata=about.decode(),
+        recorded_at=metadata.occurred_at,
+        cipher=key.cipher if parted and key else None,
+    )
+
+
+@given(PAYLOADS, METADATAS, st.uuids())
+def test_what_is_sealed_opens_to_what_it_was(payload: object, metadata: Metadata, event_id: UUID) -> None:
+    event = decode_event(stored(payload, metadata, event_id))
+    assert (event.payload, event.metadata) == (payload, metadata)
+
+
+@given(PAYLOADS, METADATAS, st.uuids())
+def test_what_is_handed_on_has_each_field_once(payload: object, metadata: Metadata, event_id: UUID) -> None:
+    """`opened` gives a sealed field twice, which other readers of JSON may not take."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        assert len(names) == len(set(names))
+        return dict(pairs)
+
+    event = stored(payload, metadata, event_id)
+    handed_on = json.loads(payload_or_erased(event), object_pairs_hook=once)
+    _, _, data = encode(payload)
+    assert handed_on == json.loads(data)
+
+
+@given(PAYLOADS, METADATAS, st.uuids())
+def test_the_same_event_is_sealed_alike_every_time(
+    payload: object, metadata: Metadata, event_id: UUID
+) -> None:
+    assert stored(payload, metadata, event_id) == stored(payload, metadata, event_id)
+
+
+@given(PAYLOADS, METADATAS, st.uuids())
+def test_without_its_key_every_event_reads_as_erased(
+    payload: object, metadata: Metadata, event_id: UUID
+) -> None:
+    event = decode_event(stored(payload, metadata, event_id, key=None))
+    assert type(event.payload) is type(payload)
+    assert event.metadata.on_behalf_of in {None, ERASED}
+    assert event.metadata.source_ip in {None, ERASED}
+    if metadata.actor.type == "system":
+        assert event.metadata.actor == metadata.actor
+    else:
+        assert event.metadata.actor == Actor(type=metadata.actor.type, id=ERASED, name=ERASED)
+    assert event.metadata.request_id == metadata.request_id
+
+
+def test_nothing_else_opens_it() -> None:
+    payload, _ = EXAMPLES[CredentialAdded]
+    here, there = UUID(int=1), UUID(int=2)
+    one, two = stored(payload, METADATA, here), stored(payload, METADATA, there)
+    moved = replace(two, metadata=one.metadata)
+    torn = replace(one, metadata=one.metadata.replace('"sealed":"', '"sealed":"AAAA'))
+    bare = replace(one, metadata=encode_metadata(METADATA).decode())
+    for wrong in (moved, torn, bare, replace(one, cipher=OTHER.cipher)):
+        with pytest.raises(MalformedEvent, match="does not open"):
+            decode_event(wrong)
+        assert payload_or_erased(wrong) == wrong.payload.encode()
+
+
+def test_no_personal_text_stands_beside_what_is_sealed() -> None:
+    payload, _ = EXAMPLES[CredentialAdded]
+    text = stored(payload, METADATA, UUID(int=1))
+    assert "octo" not in text.payload + text.metadata
+    assert "Ada" not in text.payload + text.metadata
+    assert msgspec.json.decode(text.metadata)["personal"]["key"] == KEY.number
+
+
+def test_which_fields_are_personal() -> None:
+    details = {"name": True, "description": True}
+    assert personal_fields(CredentialAdded) == {"username": True, "details": details}
+    assert personal_fields(CredentialDetailsChanged) == {"details": details, "previous": details}
+    assert personal_fields(CredentialRemoved) == {"reason": True}
+    assert personal_fields(SecretIssued) == {"credential_name": True}
+    assert personal_fields(AuditRead) == {"filters": {"actor": True}}
+    assert personal_fields(SecretRefused) == personal_fields(AccountErased) == {}
+
+
+def test_what_regcred_does_itself_needs_no_key() -> None:
+    payload, _ = EXAMPLES[SecretRefused]
+    itself = replace(METADATA, actor=Actor(type="system", id="regcred-verifier", name="regcred verifier"))
+    assert part(type(payload), encode(payload)[2], encode_metadata(itself)) is None

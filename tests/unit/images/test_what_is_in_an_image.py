@@ -1,0 +1,74 @@
+"""Each image has what its program imports, and nothing that this program has no business with.
+
+Held here without Docker: the program is imported in a process that can see the packages of its lock only.
+`tests/containers/test_images.py` holds the built images to the same table.
+"""
+
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.support.images import IMAGES, Image
+from tests.support.servers import ROOT
+
+# Finders run in order: this one says no for every module of a distribution that is not locked for the image.
+_IMPORT_ALONE = """
+import importlib, sys
+barred, modules = set(sys.argv[1].split(",")), sys.argv[2].split(",")
+class Barred:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in barred:
+            raise ModuleNotFoundError(f"{name} is not in this image", name=name)
+sys.meta_path.insert(0, Barred())
+for module in modules:
+    importlib.import_module(module)
+"""
+
+
+@cache
+def locked(image: str) -> frozenset[str]:
+    """Names of the distributions in the image, normalised."""
+    text = (ROOT / "requirements" / f"{image}.lock").read_text()
+    return frozenset(re.findall(r"^([a-z0-9._-]+)==", text, re.MULTILINE))
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+def test_a_program_needs_only_what_its_image_has(image: Image) -> None:
+    barred = {
+        module
+        for module, distributions in packages_distributions().items()
+        if not {normalised(name) for name in distributions} & {*locked(image.name), "regcred"}
+    }
+    barred |= {"shared", "credentials", "verifier", "projector", "console", "regcred"} - set(image.packages)
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_ALONE, ",".join(barred), ",".join(image.modules)],
+        cwd=ROOT / "services",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+def test_what_a_program_has_no_business_with_is_not_locked(image: Image) -> None:
+    assert not locked(image.name) & set(image.without)
+
+
+def test_images_have_the_versions_that_everything_is_tested_with() -> None:
+    tested = set(
+        re.findall(
+            r"^([a-z0-9._-]+==\S+)", (ROOT / "requirements" / "runtime.lock").read_text(), re.MULTILINE
+        )
+    )
+    for image in IMAGES:
+        text = (ROOT / "requirements" / f"{image.name}.lock").read_text()
+        assert set(re.findall(r"^([a-z0-9._-]+==\S+)", text, re.MULTILINE)) <= tested, image.name

@@ -1,0 +1,135 @@
+"""Keys of a cloud as they arrive, and as they come back out of the secret store."""
+
+from typing import Any
+
+import pytest
+
+from shared.input.invalid import InvalidInput
+from shared.input.new_secret import NewSecret, Target, read_new_secret
+from shared.registries.naming import never
+from shared.secretstore.cloud_keys import AwsKeys, ServicePrincipal, read_stored_login
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.secret import Secret
+
+ECR = Target(provider="ecr", registry_url="123456789012.dkr.ecr.eu-west-1.amazonaws.com", location=None)
+ACR = Target(provider="acr", registry_url="https://acmeimages.azurecr.io", location=None)
+GUID = "7f1d6c8e-3b52-4c59-9d4e-5a1b2c3d4e5f"
+
+
+def aws(**changes: Any) -> dict[str, Any]:
+    return {
+        "kind": "aws_keys",
+        "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+        "secret_access_key": Secret("canary"),
+        "session_token": None,
+        **changes,
+    }
+
+
+def principal(**changes: Any) -> dict[str, Any]:
+    return {
+        "kind": "service_principal",
+        "tenant": GUID,
+        "client_id": GUID.upper(),
+        "client_secret": Secret("canary"),
+        **changes,
+    }
+
+
+def read(target: Target, credential: dict[str, Any]) -> NewSecret:
+    return read_new_secret(target, credential, http_allowed=never)
+
+
+def problems(target: Target, credential: dict[str, Any]) -> set[tuple[str, str]]:
+    with pytest.raises(InvalidInput) as refusal:
+        read(target, credential)
+    assert "canary" not in str(refusal.value)
+    return {(problem.pointer, problem.code) for problem in refusal.value.problems}
+
+
+def test_an_access_key_shows_its_id_as_user_name() -> None:
+    secret = read(ECR, aws())
+    assert secret.kind == "aws_keys"
+    assert secret.login.username == "AKIAIOSFODNN7EXAMPLE"
+    assert secret.registry.host == ECR.registry_url
+    assert read_stored_login(secret.login.to_secret()) == secret.login
+
+
+def test_a_temporary_key_with_its_session() -> None:
+    secret = read(ECR, aws(access_key_id="ASIAIOSFODNN7EXAMPLE", session_token=Secret("session")))
+    assert read_stored_login(secret.login.to_secret()) == AwsKeys(
+        access_key_id="ASIAIOSFODNN7EXAMPLE",
+        secret_access_key=Secret("canary"),
+        session_token=Secret("session"),
+    )
+
+
+def test_a_service_principal_shows_its_client_id() -> None:
+    secret = read(ACR, principal(tenant="Acme.OnMicrosoft.com"))
+    assert secret.login == ServicePrincipal(
+        tenant="acme.onmicrosoft.com", client_id=GUID, client_secret=Secret("canary")
+    )
+    assert secret.login.username == GUID
+    assert read_stored_login(secret.login.to_secret()) == secret.login
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"access_key_id": "octo"}, "access_key_id", "invalid_access_key"),
+        ({"access_key_id": "akiaiosfodnn7example"}, "access_key_id", "invalid_access_key"),
+        ({"access_key_id": "ASIAIOSFODNN7EXAMPLE"}, "session_token", "session_token_required"),
+        ({"session_token": Secret("canary")}, "session_token", "not_allowed"),
+        ({"secret_access_key": Secret("canary" * 1000)}, "secret_access_key", "too_large"),
+    ],
+)
+def test_wrong_access_keys(changes: dict[str, Any], pointer: str, code: str) -> None:
+    assert problems(ECR, aws(**changes)) == {(f"/credential/{pointer}", code)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"tenant": "common"}, "tenant", "invalid_tenant"),
+        ({"tenant": "a/../b.example"}, "tenant", "invalid_tenant"),
+        ({"tenant": "acme.example/oauth2?x="}, "tenant", "invalid_tenant"),
+        ({"tenant": "a." * 200 + "example"}, "tenant", "invalid_tenant"),
+        ({"client_id": "acme-deploy"}, "client_id", "invalid_client_id"),
+        ({"client_secret": Secret("canary" * 1000)}, "client_secret", "too_large"),
+    ],
+)
+def test_wrong_service_principals(changes: dict[str, Any], pointer: str, code: str) -> None:
+    assert problems(ACR, principal(**changes)) == {(f"/credential/{pointer}", code)}
+
+
+@pytest.mark.parametrize(("target", "credential"), [(ACR, aws()), (ECR, principal())])
+def test_each_cloud_takes_its_own(target: Target, credential: dict[str, Any]) -> None:
+    assert problems(target, credential) == {("/credential/kind", "not_allowed")}
+
+
+def test_the_registry_has_to_be_that_clouds() -> None:
+    elsewhere = Target(provider="ecr", registry_url="ghcr.io", location=None)
+    assert problems(elsewhere, aws()) == {("/registry_url", "host_mismatch")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"kind": "aws_keys"}',
+        '{"kind": "aws_keys", "access_key_id": "a", "secret_access_key": 1}',
+        '{"kind": "service_principal", "tenant": "t", "client_id": ""}',
+        '{"kind": "aws_keys", "username": "canary", "password": "canary"}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_kept_is_one_of_these(text: str) -> None:
+    with pytest.raises(ValueError, match="the stored secret is not a") as refusal:
+        read_stored_login(Secret(text))
+    assert "canary" not in str(refusal.value)
+
+
+def test_a_login_is_read_as_before() -> None:
+    login = RegistryLogin(username="octo", password=Secret("pw"))
+    assert read_stored_login(login.to_secret()) == login

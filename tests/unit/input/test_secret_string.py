@@ -1,0 +1,18 @@
+"""What a secret may be, by its shape alone."""
+
+import pytest
+from marshmallow import ValidationError
+
+from shared.secretstore.secret import Secret
+from shared.web.credential_input import SecretString
+
+
+@pytest.mark.parametrize("text", ["", "two\nlines", "a\0b", "half \ud800 pair", "x" * 64 * 1024 + "x"])
+def test_what_no_registry_takes_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        SecretString().deserialize(text)
+    assert not text or text not in str(refused.value)
+
+
+def test_any_other_text_is_a_secret() -> None:
+    assert SecretString().deserialize("pä$$ 🔑") == Secret("pä$$ 🔑")

@@ -1,0 +1,194 @@
+"""The chain of hashes by itself: its canonical form, and what it finds."""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.integrity.chain import (
+    GENESIS,
+    START,
+    Anchor,
+    Entry,
+    FaultKind,
+    Link,
+    canonical,
+    next_hash,
+    verify_chain,
+)
+from shared.integrity.errors import CheckpointTooEarly
+
+ADR = Path(__file__).parents[3] / "docs" / "adr" / "0008-the-log-proves-itself.md"
+EXAMPLE = Entry(
+    recorded_at="2026-01-02T03:04:05.678901Z",
+    event_id="018cc251-f400-7000-8000-000000000001",
+    stream_id="0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11",
+    category="credential",
+    account_id="acme",
+    version=1,
+    type="credential.removed",
+    schema_version=1,
+    data='{"forced": false, "reason": "the café is closed", "credential_id": "0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11"}',
+    meta='{"account_id": "acme"}',
+)
+
+
+def an_entry(number: int) -> Entry:
+    return replace(EXAMPLE, event_id=f"018cc251-f400-7000-8000-{number:012}", version=number)
+
+
+def a_chain(entries: Sequence[Entry], previous: bytes = GENESIS) -> list[Link]:
+    links = []
+    for position, entry in enumerate(entries, 1):
+        previous = next_hash(previous, position, entry)
+        links.append(Link(position, entry, previous))
+    return links
+
+
+CHAIN = a_chain([an_entry(number) for number in range(1, 8)])
+END = Anchor(7, CHAIN[-1].hash)
+
+
+def test_the_worked_example_of_the_decision_record_is_right(tmp_path: Path) -> None:
+    """Anybody can check it with sha256sum alone."""
+    text = canonical(GENESIS, 1, EXAMPLE)
+    block = ADR.read_text().split("```text\n")[1].split("\n```")[0]
+    assert text == block
+    digest = next_hash(GENESIS, 1, EXAMPLE).hex()
+    assert digest == sha256(block.encode()).hexdigest()
+    assert f"`{digest}`" in ADR.read_text()
+    file = tmp_path / "lines"
+    file.write_text(block)
+    assert (
+        subprocess.run(["sha256sum", file], capture_output=True, text=True, check=True).stdout[:64] == digest
+    )
+
+
+def test_a_whole_chain_is_whole() -> None:
+    found = verify_chain(CHAIN)
+    assert (found.fault, found.end, found.start) == (None, END, START)
+    assert verify_chain([]).fault is None
+
+
+def test_it_can_begin_anywhere_and_take_what_is_before_as_given() -> None:
+    start = Anchor(4, CHAIN[3].hash)
+    assert verify_chain(CHAIN[4:], start=start).end == END
+    fault = verify_chain(CHAIN[4:], start=replace(start, hash=GENESIS)).fault
+    assert fault is not None
+    assert fault.position == 5
+
+
+@pytest.mark.parametrize("field", Entry.__slots__)
+@pytest.mark.parametrize("position", [1, 4, 6])
+def test_a_changed_event_is_found_where_it_is(field: str, position: int) -> None:
+    entry = an_entry(position)
+    value = getattr(entry, field)
+    changed = replace(entry, **{field: value + (1 if isinstance(value, int) else " ")})
+    links = [*CHAIN]
+    links[position - 1] = replace(links[position - 1], entry=changed)
+    fault = verify_chain(links).fault
+    assert fault is not None
+    assert (fault.kind, fault.position) == (FaultKind.CHANGED_EVENT, position)
+
+
+@pytest.mark.parametrize("position", [1, 4, 6, 7])
+def test_a_changed_hash_is_told_from_a_changed_event(position: int) -> None:
+    links = [*CHAIN]
+    links[position - 1] = replace(links[position - 1], hash=b"x" * 32)
+    fault = verify_chain(links).fault
+    assert fault is not None
+    assert (fault.kind, fault.position) == (FaultKind.HASH_DIFFERS, position)
+    signed = verify_chain(links, checkpoint=END).fault
+    assert signed is not None
+    assert (signed.kind, signed.position) == (FaultKind.HASH_DIFFERS, position)
+
+
+def test_the_last_event_is_told_from_its_hash_by_a_checkpoint() -> None:
+    links = [*CHAIN[:-1], replace(CHAIN[-1], entry=replace(an_entry(7), account_id="other"))]
+    fault = verify_chain(links, checkpoint=END).fault
+    assert fault is not None
+    assert (fault.kind, fault.position) == (FaultKind.CHANGED_EVENT, 7)
+
+
+def test_missing_rows_and_events_are_told_apart() -> None:
+    without = verify_chain([*CHAIN[:3], *CHAIN[4:]]).fault
+    assert without is not None
+    assert (without.kind, without.position) == (FaultKind.MISSING_POSITION, 4)
+    emptied = verify_chain([*CHAIN[:3], replace(CHAIN[3], entry=None), *CHAIN[4:]]).fault
+    assert emptied is not None
+    assert (emptied.kind, emptied.position) == (FaultKind.MISSING_EVENT, 4)
+
+
+def test_a_log_that_was_written_anew_is_found_by_its_checkpoint() -> None:
+    entries = [an_entry(number) for number in range(1, 8)]
+    entries[1] = replace(entries[1], account_id="somebody-else")
+    rewritten = a_chain(entries)
+    assert verify_chain(rewritten).fault is None
+    fault = verify_chain(rewritten, checkpoint=END).fault
+    assert fault is not None
+    assert (fault.kind, fault.position) == (FaultKind.CHECKPOINT_DIFFERS, 7)
+
+
+def test_a_log_that_was_cut_short_is_found_by_its_checkpoint() -> None:
+    assert verify_chain(CHAIN[:5]).fault is None
+    fault = verify_chain(CHAIN[:5], checkpoint=END).fault
+    assert fault is not None
+    assert (fault.kind, fault.position) == (FaultKind.MISSING_AFTER, 6)
+
+
+def test_a_log_may_have_grown_behind_its_checkpoint() -> None:
+    found = verify_chain(CHAIN, checkpoint=Anchor(3, CHAIN[2].hash))
+    assert (found.fault, found.checkpoint) == (None, 3)
+    assert verify_chain(CHAIN, checkpoint=START).fault is None
+
+
+def test_a_checkpoint_before_the_beginning_would_prove_nothing() -> None:
+    with pytest.raises(CheckpointTooEarly):
+        verify_chain(CHAIN[4:], start=Anchor(4, CHAIN[3].hash), checkpoint=Anchor(3, CHAIN[2].hash))
+    at_the_seam = Anchor(4, CHAIN[3].hash)
+    assert verify_chain(CHAIN[4:], start=at_the_seam, checkpoint=at_the_seam).checkpoint == 4
+    fault = verify_chain(CHAIN[4:], start=at_the_seam, checkpoint=Anchor(4, GENESIS)).fault
+    assert fault is not None
+    assert fault.kind is FaultKind.CHECKPOINT_DIFFERS
+
+
+def test_a_line_break_cannot_move_text_from_one_field_into_the_next() -> None:
+    """Both spell the same lines; no field of the log can hold a line break."""
+    split = replace(EXAMPLE, category="credential\nacme", account_id="1", version=0, type="x")
+    digest = next_hash(GENESIS, 1, split)
+    fault = verify_chain([Link(1, split, digest)]).fault
+    assert fault is not None
+    assert fault.kind is FaultKind.CHANGED_EVENT
+
+
+SHUFFLES: dict[str, Callable[[list[Link]], list[Link]]] = {
+    "backwards": lambda links: links[::-1],
+    "two rows swapped": lambda links: [*links[:2], links[3], links[2], *links[4:]],
+    "events under other rows": lambda links: [
+        replace(link, entry=other.entry) for link, other in zip(links, links[::-1], strict=True)
+    ],
+    "the last row twice": lambda links: [*links, links[-1]],
+    "the first row twice": lambda links: [links[0], *links],
+}
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES.values(), ids=SHUFFLES)
+def test_another_order_is_found(shuffle: Callable[[list[Link]], list[Link]]) -> None:
+    assert verify_chain(shuffle(CHAIN)).fault is not None
+
+
+@given(st.integers(0, 6), st.sampled_from(Entry.__slots__), st.text() | st.integers())
+def test_whatever_is_put_into_any_field_is_found(index: int, field: str, value: str | int) -> None:
+    link = CHAIN[index]
+    assert link.entry is not None
+    content: dict[str, Any] = {field: value}
+    changed = replace(link.entry, **content)
+    links = [*CHAIN[:index], replace(link, entry=changed), *CHAIN[index + 1 :]]
+    same = canonical(GENESIS, 1, changed) == canonical(GENESIS, 1, link.entry)
+    assert (verify_chain(links, checkpoint=END).fault is None) == same

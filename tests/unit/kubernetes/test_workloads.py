@@ -1,0 +1,312 @@
+"""What Kubernetes starts is what the images are: names, variables, ports, health routes, users, files."""
+
+import os
+import re
+import subprocess
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+
+from regcred.deployment.identities import IDENTITIES, OURS
+from shared.messaging.definitions import definitions
+from shared.messaging.topology import USERS, VHOST, topology
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile
+from tests.support.manifests import (
+    FOLDER,
+    KUBECTL,
+    KUSTOMIZATIONS,
+    Manifest,
+    containers,
+    environment,
+    manifests,
+    pod,
+    selects,
+    service_container,
+    workloads,
+)
+from tests.support.servers import ROOT
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+TARGETS = set(re.findall(r"^FROM runtime AS (\w+)", DOCKERFILE, re.MULTILINE))
+DEPLOYMENTS = sorted(set(workloads()) - {"migrate"})
+OF_OURS = sorted(set(workloads()) - {"gateway"})
+FROM_A_FILE = ("REGCRED_BROKER_URL", "REGCRED_VAULT_ROLE_ID")  # settings.py, `_text`
+
+
+def target(name: str) -> str:
+    return str(service_container(workloads()[name])["image"]).removeprefix("regcred/")
+
+
+def test_every_image_of_the_dockerfile_is_started_and_no_other() -> None:
+    assert {target(name) for name in OF_OURS} == TARGETS
+    for kustomization in KUSTOMIZATIONS:
+        images = {
+            container["image"] for one in workloads(kustomization).values() for container in containers(one)
+        }
+        ours = {image for image in images if "regcred/" in image}
+        assert {image.rpartition("regcred/")[2].partition(":")[0] for image in ours} == TARGETS
+        assert images - ours == {"haproxy:3.0"}
+
+
+def test_in_production_every_image_has_a_version() -> None:
+    for one in workloads("overlays/production").values():
+        for container in containers(one):
+            assert re.fullmatch(r".+:\d+\.\d+(\.\d+)?", container["image"]), container["image"]
+
+
+@pytest.mark.parametrize("name", OF_OURS)
+def test_every_variable_is_read_by_somebody(name: str) -> None:
+    source = "".join(file.read_text() for file in (ROOT / "services").rglob("*.py"))
+    read = set(re.findall(r"\"(REGCRED_[A-Z_]+)\"", source)) | {f"{one}_FILE" for one in FROM_A_FILE}
+    assert environment(workloads()[name])
+    assert set(environment(workloads()[name])) <= read
+
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+
+@pytest.mark.parametrize("name", sorted(workloads()))
+def test_a_service_is_told_what_compose_tells_it(name: str) -> None:
+    needless = {"REGCRED_BROKER_URL_FILE"} if name == "registries" else set()  # it shares an anchor there
+    told = set(COMPOSE[name].get("environment", {})) - needless
+    assert set(environment(workloads()[name])) == told
+
+
+@pytest.mark.parametrize("name", sorted(set(OF_OURS) - {"console"}))
+def test_a_service_understands_what_it_is_told(name: str, tmp_path: Path) -> None:
+    told = environment(workloads()[name])
+    for variable, path in told.items():
+        if variable in {f"{one}_FILE" for one in FROM_A_FILE}:
+            assert path.startswith("/run/")
+            content = "amqps://u:p@rabbitmq:5671/regcred" if "BROKER" in variable else "a-role-id"
+            (tmp_path / variable).write_text(content)
+            told = told | {variable: str(tmp_path / variable)}
+    settings = Settings.from_environment(told)
+    assert settings.required_database_url().startswith("postgresql://regcred-")
+    assert "sslmode=verify-full" in settings.required_database_url()
+    assert settings.vault is None or settings.vault.address.startswith("https://")
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_probes_ask_what_the_image_asks_itself(name: str) -> None:
+    container = service_container(workloads()[name])
+    ports = {one["name"]: one["containerPort"] for one in container["ports"]}
+    probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
+    asked = {
+        f"http://127.0.0.1:{ports[probe['httpGet']['port']]}{probe['httpGet']['path']}"
+        if "httpGet" in probe
+        else f"tcp://127.0.0.1:{ports[probe['tcpSocket']['port']]}"
+        for probe in probes
+    }
+    if name == "gateway":
+        configuration = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
+        assert re.search(r"bind :8404\n +monitor-uri /healthz", configuration)
+        assert asked == {"http://127.0.0.1:8404/healthz"}
+        return
+    image = target(name)
+    if container.get("args") == ["api"]:
+        image = "credentials"  # the HTTP part of the verifier has the same application around it
+    of_the_image = re.search(
+        rf"^FROM runtime AS {image}$.+?shared\.runtime\.health\", \"(\S+)\"",
+        DOCKERFILE,
+        re.MULTILINE | re.DOTALL,
+    )
+    assert of_the_image
+    assert asked == {of_the_image[1]}
+
+
+@pytest.mark.parametrize("kustomization", KUSTOMIZATIONS)
+def test_every_deployment_may_be_disturbed_one_pod_at_a_time(kustomization: str) -> None:
+    budgets = manifests(kustomization, "PodDisruptionBudget")
+    for name in DEPLOYMENTS:
+        labels = pod(workloads(kustomization)[name])["labels"]
+        mine = [one["spec"] for one in budgets if selects(one["spec"]["selector"], labels)]
+        assert [one["maxUnavailable"] for one in mine] == [1], name
+
+
+def test_services_lead_to_pods() -> None:
+    for service in manifests("base", "Service"):
+        found = [
+            one
+            for one in workloads().values()
+            if selects({"matchLabels": service["spec"]["selector"]}, pod(one)["labels"])
+        ]
+        assert len(found) == 1, service["metadata"]["name"]
+        names = {port["name"] for port in service_container(found[0])["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= names
+
+
+@pytest.mark.parametrize("name", sorted(workloads()))
+def test_pods_keep_to_the_restricted_standard(name: str) -> None:
+    """The Pod Security Standard `restricted`, and a read-only root file system and limits beside it."""
+    one = pod(workloads()[name])
+    assert one["securityContext"]["runAsNonRoot"] is True
+    assert one["securityContext"]["runAsUser"] == (99 if name == "gateway" else OURS.uid)
+    assert one["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert one["automountServiceAccountToken"] is False
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(one)
+    assert all(set(volume) & {"secret", "configMap", "emptyDir"} for volume in one["volumes"])
+    for container in containers(workloads()[name]):
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert set(container["resources"]) == {"requests", "limits"}
+
+
+def test_no_secret_is_in_an_environment() -> None:
+    for name, one in workloads().items():
+        for container in containers(one):
+            assert not any("valueFrom" in variable for variable in container.get("env", [])), name
+            assert not any("secretRef" in source for source in container.get("envFrom", [])), name
+    assert not manifests("overlays/production", "Secret")
+
+
+def mounted(workload: Manifest) -> dict[str, set[str]]:
+    """The Secrets of a pod with the files of them that it names (none: all)."""
+    return {
+        volume["secret"]["secretName"]: {item["key"] for item in volume["secret"].get("items", [])}
+        for volume in pod(workload)["volumes"]
+        if "secret" in volume
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files get owners: only root can give them")
+def test_every_secret_that_is_mounted_is_made(tmp_path: Path) -> None:
+    roles = tmp_path / "roles"
+    roles.mkdir()
+    for role in ("credentials", "relay", "verifier"):
+        for kind in ("role-id", "secret-id"):
+            (roles / f"{role}.{kind}").write_text(f"{kind} of {role}")
+    made = secrets(tmp_path)
+    by_operators = {"postgres-ca"}  # CloudNativePG makes it
+    for name, one in workloads().items():
+        for secret, keys in mounted(one).items():
+            assert secret in set(made) | by_operators, (name, secret)
+            assert keys <= made.get(secret, keys), (name, secret)
+    asked = {
+        *(one["spec"]["importCredentialsSecret"]["name"] for one in manifests("base", "User")),
+        *(one["spec"]["tls"]["secretName"] for one in manifests("base", "RabbitmqCluster")),
+        *(one["spec"]["bootstrap"]["initdb"]["secret"]["name"] for one in manifests("base", "Cluster")),
+        yaml.safe_load((FOLDER / "vault" / "values.yaml").read_text())["server"]["volumes"][0]["secret"][
+            "secretName"
+        ],
+    }
+    used = set().union(*(mounted(one) for one in workloads().values())) | asked
+    assert set(made) == used - by_operators
+    again = secrets(tmp_path)
+    assert again == made
+
+
+def secrets(folder: Path) -> dict[str, set[str]]:
+    """Keys of the Secrets that secrets.sh makes."""
+    done = subprocess.run(
+        ["sh", FOLDER / "secrets.sh", folder, "regcred.example.com"],
+        env={**os.environ, "KUBECTL": str(KUBECTL), "PYTHON": str(KUBECTL.with_name("python"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {one["metadata"]["name"]: set(one["data"]) for one in yaml.safe_load_all(done.stdout)}
+
+
+def test_files_that_must_be_their_readers_alone_are_made_so(tmp_path: Path) -> None:
+    """As Kubernetes mounts a Secret: links, and readable by a group. libpq and the key file refuse that."""
+    hidden = tmp_path / "..data"
+    service = tmp_path / "mounted" / "service"
+    for folder in (hidden, service, tmp_path / "own"):
+        folder.mkdir(parents=True)
+    KeyFile.create(hidden / "keys.json")
+    (hidden / "pgpass").write_text("*:*:*:u:p\n")
+    for file in hidden.iterdir():
+        file.chmod(0o440)
+        (service / file.name).symlink_to(file)
+    scripts = {
+        tuple(container["command"])
+        for one in workloads().values()
+        for container in pod(one).get("initContainers", [])
+    }
+    [(shell, options, script)] = scripts
+    moved = script.replace("/mounted/", f"{tmp_path}/mounted/").replace("/run/secrets/", f"{tmp_path}/own/")
+    assert moved.count(str(tmp_path)) == 2
+    subprocess.run([shell, options, moved], check=True)
+    assert {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "own").iterdir()} == {
+        "keys.json": 0o400,
+        "pgpass": 0o400,
+    }
+    KeyFile.load(tmp_path / "own" / "keys.json")
+
+
+@pytest.mark.parametrize("name", sorted(set(OF_OURS) - {"console"}))
+def test_a_pod_has_its_own_identity(name: str) -> None:
+    identity = IDENTITIES["verifier" if name == "registries" else name]
+    told = environment(workloads()[name])
+    assert told["REGCRED_DATABASE_URL"].startswith(f"postgresql://{identity.login}@postgres-rw/")
+    if "REGCRED_BROKER_URL_FILE" in told:
+        assert identity.broker_user
+    assert ("REGCRED_VAULT_ADDR" in told) == identity.vault
+    others = {other for other in IDENTITIES if IDENTITIES[other] != identity}
+    assert not set(mounted(workloads()[name])) & others
+
+
+def test_the_broker_knows_users_rights_and_sizes_of_the_topology() -> None:
+    wanted = definitions(dict.fromkeys(USERS, "p"), salt=lambda: b"salt")
+    assert [one["spec"]["name"] for one in manifests("base", "Vhost")] == [VHOST]
+    assert {one["metadata"]["name"] for one in manifests("base", "User")} == set(USERS)
+    found = {one["spec"]["userReference"]["name"]: one["spec"] for one in manifests("base", "Permission")}
+    for one in wanted["permissions"]:
+        rights = {kind: one[kind] for kind in ("configure", "write", "read")}
+        assert found.pop(one["user"])["permissions"] == rights
+    assert not found
+    policies = {one["spec"]["name"]: one["spec"] for one in manifests("base", "Policy")}
+    assert set(policies) == {queue.name for queue in topology().queues}
+    for one in wanted["policies"]:
+        spec = policies[one["name"]]
+        assert (spec["pattern"], spec["applyTo"], spec["definition"]) == (
+            one["pattern"],
+            one["apply-to"],
+            one["definition"],
+        )
+
+
+def test_the_gateway_is_configured_as_in_compose() -> None:
+    original = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
+    here = re.sub(r"( 8 \w+):8080 ", r"\1.regcred.svc.cluster.local:8080 ", original)
+    assert (FOLDER / "base" / "haproxy.cfg").read_text() == here, (
+        "make it anew from infra/gateway/haproxy.cfg"
+    )
+    assert set(re.findall(r"\$\{(\w+)", here)) == set(environment(workloads()["gateway"]))
+    names = set(re.findall(r" 8 (\w+)\.regcred\.svc", here))
+    headless = {
+        one["metadata"]["name"]
+        for one in manifests("base", "Service")
+        if one["spec"].get("clusterIP") == "None"
+    }
+    assert names <= headless
+
+
+def test_what_scales_is_a_deployment_that_asks_for_no_number() -> None:
+    scaled = {
+        one["spec"]["scaleTargetRef"]["name"]: one["spec"]
+        for one in manifests("overlays/production", "ScaledObject")
+    }
+    deployments = workloads("overlays/production")
+    assert set(scaled) == {"credentials", "queries", "registries"}
+    for name, one in deployments.items():
+        assert ("replicas" not in one["spec"]) == (name in scaled or name == "migrate"), name
+    connections = 24 * sum(spec["maxReplicaCount"] for spec in scaled.values())
+    [cluster] = manifests("overlays/production", "Cluster")
+    assert connections < int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+
+
+def test_every_manifest_file_is_in_a_kustomization() -> None:
+    for kustomization in KUSTOMIZATIONS:
+        folder = FOLDER / kustomization
+        text = (folder / "kustomization.yaml").read_text()
+        for file in folder.iterdir():
+            assert file.name == "kustomization.yaml" or file.name in text, file
+    assert not [file for file in FOLDER.rglob("*.y*ml") if fnmatch(file.name, "*.orig*")]

@@ -1,0 +1,82 @@
+"""Where logins are made: Amazon's endpoints are those of its own library, for every partition."""
+
+import pytest
+from botocore.config import Config
+from botocore.session import Session
+
+from shared.minting import azure
+from shared.minting.amazon import endpoint_of
+
+REGISTRIES = [
+    ("us-east-1", "amazonaws.com"),
+    ("us-gov-west-1", "amazonaws.com"),
+    ("cn-north-1", "amazonaws.com.cn"),
+    ("eusc-de-east-1", "amazonaws.eu"),
+    ("us-iso-east-1", "c2s.ic.gov"),
+    ("us-isob-east-1", "sc2s.sgov.gov"),
+    ("eu-isoe-west-1", "cloud.adc-e.uk"),
+    ("us-isof-south-1", "csp.hci.ic.gov"),
+]
+
+
+@pytest.mark.parametrize(("region", "domain"), REGISTRIES)
+@pytest.mark.parametrize("fips", [False, True])
+def test_private_registries_as_botocore_has_them(region: str, domain: str, fips: bool) -> None:
+    host = f"123456789012.dkr.ecr{'-fips' if fips else ''}.{region}.{domain}"
+    client = Session().create_client(
+        "ecr",
+        region_name=region,
+        aws_access_key_id="x",
+        aws_secret_access_key="y",
+        config=Config(use_fips_endpoint=fips),
+    )
+    endpoint = endpoint_of(host)
+    assert endpoint.url == client.meta.endpoint_url + "/"
+    assert (endpoint.region, endpoint.service) == (region, client.meta.service_model.signing_name)
+    assert endpoint.target == client.meta.service_model.metadata["targetPrefix"] + ".GetAuthorizationToken"
+
+
+def test_dual_stack_registries_are_of_the_same_region() -> None:
+    assert (
+        endpoint_of("123456789012.dkr-ecr.eu-west-1.on.aws").url == "https://api.ecr.eu-west-1.amazonaws.com/"
+    )
+    assert (
+        endpoint_of("123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn").url
+        == "https://api.ecr.cn-north-1.amazonaws.com.cn/"
+    )
+
+
+def test_the_public_registry_is_signed_for_one_region() -> None:
+    endpoint = endpoint_of("public.ecr.aws")
+    assert endpoint.url == "https://api.ecr-public.us-east-1.amazonaws.com/"
+    assert (endpoint.region, endpoint.service) == ("us-east-1", "ecr-public")
+
+
+def test_an_operators_endpoint_knows_the_region() -> None:
+    host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+    assert endpoint_of(host, "https://{region}.vpce.example/").url == "https://eu-west-1.vpce.example/"
+
+
+def test_no_other_host_has_one() -> None:
+    with pytest.raises(ValueError, match="no host of Amazon ECR"):
+        endpoint_of("ghcr.io")
+
+
+@pytest.mark.parametrize(
+    ("host", "login"),
+    [
+        ("acme.azurecr.io", "login.microsoftonline.com"),
+        ("acme.westeurope.geo.azurecr.io", "login.microsoftonline.com"),
+        ("acme.azurecr.cn", "login.chinacloudapi.cn"),
+        ("acme.azurecr.us", "login.microsoftonline.us"),
+    ],
+)
+def test_each_azure_cloud_has_its_login(host: str, login: str) -> None:
+    assert azure.login_url(host, "acme.example") == f"https://{login}/acme.example/oauth2/v2.0/token"
+
+
+def test_an_operators_login_gets_the_tenant() -> None:
+    assert (
+        azure.login_url("acme.azurecr.io", "t", "https://entra.example/")
+        == "https://entra.example/t/oauth2/v2.0/token"
+    )

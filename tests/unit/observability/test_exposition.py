@@ -1,0 +1,105 @@
+"""Metrics as they are scraped: of one process, and of several that share a folder."""
+
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from shared.observability.exposition import (
+    FOLDER,
+    empty_folder,
+    exposition,
+    forget_dead_processes,
+    serve_metrics,
+)
+from shared.runtime.settings import InvalidSetting, Settings
+from tests.support.servers import ROOT, free_port
+
+COUNTING = """
+import os, sys; sys.path.insert(0, "services")
+from shared.observability import metrics
+metrics.observe_request(method="GET", route="/x", status=200, seconds=0.02)
+metrics.observe_verification(provider="github", outcome="verified", seconds=0.4)
+metrics.UNCONFIRMED.set(7)
+metrics.POOL_IN_USE.labels("some_role").inc()
+print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+
+
+def count_elsewhere(folder: Path) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", COUNTING],
+        cwd=ROOT,
+        env={**os.environ, FOLDER: str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline()
+    return child
+
+
+def scrape(folder: Path | None = None) -> dict[tuple[str, ...], float]:
+    environment = {FOLDER: str(folder)} if folder else {}
+    text, content_type = exposition([], environment)("text/plain")
+    assert content_type.startswith("text/plain")
+    return samples(text.decode())
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_one_scrape_shows_all_processes_and_the_dead_only_where_they_counted(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    empty_folder(folder)
+    children = [count_elsewhere(folder), count_elsewhere(folder)]
+    seen = scrape(folder)
+    assert seen["http_requests_total", "GET", "/x", "200"] == 2
+    assert seen["http_request_seconds_count", "GET", "/x", "2xx"] == 2
+    assert seen["verifications_total", "verified", "github"] == 2
+    assert seen["relay_unconfirmed",] == 14
+    assert seen["db_pool_in_use", "some_role"] == 2
+
+    children[0].communicate("")
+    forget_dead_processes({FOLDER: str(folder)})
+    seen = scrape(folder)
+    assert seen["verifications_total", "verified", "github"] == 2
+    assert seen["relay_unconfirmed",] == 7
+
+    children[1].communicate("")
+    empty_folder(folder)
+    assert list(folder.iterdir()) == []
+    assert {name for name, *_ in scrape(folder)} == {"regcred_build_info"}
+
+
+def test_nothing_is_to_be_forgotten_without_a_folder() -> None:
+    forget_dead_processes({})
+
+
+def test_a_service_that_runs_by_itself_serves_its_own() -> None:
+    port = free_port()
+    serve_metrics(("127.0.0.1", port), [], {})
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        seen = samples(answer.read().decode())
+    assert [value for (name, *_), value in seen.items() if name == "regcred_build_info"] == [1]
+    assert any(name == "process_resident_memory_bytes" for name, *_ in seen)
+    serve_metrics(None, [], {})
+
+
+def test_where_it_listens_is_a_setting() -> None:
+    assert Settings.from_environment({}).metrics_listen is None
+    settings = Settings.from_environment({"REGCRED_METRICS_LISTEN": "0.0.0.0:9464"})
+    assert settings.metrics_listen == ("0.0.0.0", 9464)
+    with pytest.raises(InvalidSetting, match="REGCRED_METRICS_LISTEN"):
+        Settings.from_environment({"REGCRED_METRICS_LISTEN": "9464"})

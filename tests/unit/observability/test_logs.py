@@ -1,0 +1,84 @@
+"""The lines of the log: level by REGCRED_LOG_LEVEL, libraries from `warning` on, no query string and no password."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from shared.runtime.logs import configure_logs, redacted
+from shared.runtime.settings import InvalidSetting
+
+LIBRARIES = ("pika", "hvac", "httpx", "httpcore.http11", "urllib3.connectionpool", "psycopg", "psycopg.pool")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> object:
+    before = structlog.get_config()
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.configure(**before)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+
+
+def say_all() -> None:
+    log = structlog.get_logger()
+    for level in ("debug", "info", "warning", "error"):
+        log.log(getattr(logging, level.upper()), level)
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        (None, ["info", "warning", "error"]),
+        ("", ["info", "warning", "error"]),
+        ("debug", ["debug", "info", "warning", "error"]),
+        ("WARNING", ["warning", "error"]),
+        ("error", ["error"]),
+    ],
+)
+def test_the_level(level: str | None, said: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logs("test", {} if level is None else {"REGCRED_LOG_LEVEL": level})
+    say_all()
+    found = lines(capfd)
+    assert [line["event"] for line in found] == said
+    assert {line["service"] for line in found} == {"test"}
+
+
+def test_a_level_that_there_is_not() -> None:
+    with pytest.raises(InvalidSetting, match="REGCRED_LOG_LEVEL: 'loud' is none of debug, info"):
+        configure_logs("test", {"REGCRED_LOG_LEVEL": "loud"})
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_libraries_speak_from_warning_on_also_where_we_debug(
+    library: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("test", {"REGCRED_LOG_LEVEL": "debug"})
+    logger = logging.getLogger(library)
+    logger.setLevel(logging.DEBUG)  # as if somebody had asked that library for everything
+    logger.debug("GET /token?password=canary-1")
+    logger.info("HTTP Request: GET https://octo:canary-2@registry.example.com/v2/?account=canary-3")
+    logger.warning("retrying https://octo:canary-4@registry.example.com/token?scope=canary-5 soon")
+    logger.setLevel(logging.NOTSET)
+    [line] = lines(capfd)
+    assert line["event"] == "retrying https://…@registry.example.com/token?… soon"
+    assert (line["logger"], line["level"]) == (library, "warning")
+
+
+def test_the_text_of_an_exception_is_freed_too(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logs("test", {})
+    error = ConnectionError("amqp://regcred:canary-6@broker:5672/ refused; see /help?token=canary-7")
+    structlog.get_logger().error("failed", exc_info=error)
+    [line] = lines(capfd)
+    assert "amqp://…@broker:5672/ refused; see /help?…" in str(line["exception"])
+
+
+def test_what_is_no_address_stays() -> None:
+    text = "why? nobody knows: a@b.example, 12:30 // comment"
+    assert redacted(text) == text

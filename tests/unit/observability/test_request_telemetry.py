@@ -1,0 +1,187 @@
+"""One line, two metrics and no more for each request, whatever becomes of it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from flask import Flask, Response
+from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from shared.auth.tokens import Principal, TokenScope
+from shared.web import door, metrics_route, problems, request_telemetry
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+FIELDS = {
+    "event",
+    "log_level",
+    "method",
+    "route",
+    "status",
+    "ms",
+    "request_id",
+    "principal",
+    "account_id",
+    "problem",
+    "bytes",
+    "trace_id",
+}
+ADA = Principal(
+    id="token-1",
+    name="a test",
+    scopes=frozenset({TokenScope.CREDENTIALS_READ}),
+    accounts=frozenset({"acme"}),
+    projects=None,
+)
+
+
+@pytest.fixture(autouse=True)
+def _as_nothing_was_configured() -> Iterator[None]:
+    """A process that has served before, as that of the whole suite, may write no lines of health."""
+    configured = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**configured)
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    app = Flask("test", static_folder=None)
+
+    @app.get("/v1/accounts/<account_id>/things")
+    @door.requires(TokenScope.CREDENTIALS_READ)
+    def things(account_id: str) -> Response:
+        return Response("canary-body", content_type="text/plain")
+
+    @app.get("/v1/accounts/<account_id>/stream")
+    @door.requires(TokenScope.CREDENTIALS_READ)
+    def stream(account_id: str) -> Response:
+        def chunks() -> Iterator[bytes]:
+            yield b"12345"
+            yield b"6789"
+
+        return Response(chunks())
+
+    @app.get("/broken")
+    @door.public
+    def broken() -> Response:
+        raise RuntimeError("canary-error")
+
+    @app.get("/healthz")
+    @door.public
+    def healthz() -> Response:
+        return Response("{}")
+
+    problems.install(app)
+    metrics_route.install(app, lambda accepted: (b"metrics for " + accepted.encode(), "text/plain"))
+    request_telemetry.install(app)
+    door.install(app, lambda text: ADA if text == "good" else None)
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = "Bearer good"
+    return client
+
+
+def told(client: FlaskClient, path: str, method: str = "GET", **options: Any) -> dict[str, Any]:
+    with capture_logs() as lines:
+        client.open(path, method=method, buffered=True, **options)
+    assert "canary" not in str([line for line in lines if line["event"] == "request"])
+    [line] = [line for line in lines if line["event"] == "request"]
+    assert set(line) == FIELDS
+    assert line["ms"] >= 0
+    return dict(line)
+
+
+def test_a_request_answered(client: FlaskClient) -> None:
+    headers = {"X-Request-Id": "req-1", "traceparent": TRACEPARENT, "X-Other": "canary-header"}
+    line = told(client, "/v1/accounts/acme/things?name=canary-query", headers=headers)
+    assert line | {"ms": 0.0} == {
+        "event": "request",
+        "log_level": "info",
+        "method": "GET",
+        "route": "/v1/accounts/<account_id>/things",
+        "status": 200,
+        "ms": 0.0,
+        "request_id": "req-1",
+        "principal": "token-1",
+        "account_id": "acme",
+        "problem": None,
+        "bytes": len("canary-body"),
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+    }
+
+
+def test_a_request_refused_at_the_door(client: FlaskClient) -> None:
+    headers = {"Authorization": "Bearer canary-token"}
+    line = told(client, "/v1/accounts/acme/things", headers=headers)
+    assert (line["status"], line["problem"]) == (401, "unauthenticated")
+    assert (line["principal"], line["trace_id"]) == (None, None)
+    assert line["bytes"] > 100
+    assert line["request_id"]
+    forbidden = told(client, "/v1/accounts/other/things")
+    assert (forbidden["problem"], forbidden["principal"]) == ("account_forbidden", "token-1")
+
+
+def test_a_request_for_nothing(client: FlaskClient) -> None:
+    line = told(client, "/canary-path?token=canary-query")
+    assert (line["route"], line["status"], line["problem"]) == (None, 404, "not_found")
+    assert told(client, "/broken", "POST")["status"] == 405
+
+
+def test_a_fault_of_ours(client: FlaskClient) -> None:
+    line = told(client, "/broken")
+    assert (line["status"], line["problem"]) == (500, "internal_error")
+
+
+def test_a_stream_is_told_of_when_it_has_ended(client: FlaskClient) -> None:
+    with capture_logs() as lines:
+        answer = client.get("/v1/accounts/acme/stream")
+        assert lines == []
+        assert answer.data == b"123456789"
+        answer.close()
+    [line] = lines
+    assert (line["event"], line["bytes"]) == ("request", 9)
+
+
+def test_health_is_told_of_to_who_debugs(client: FlaskClient) -> None:
+    assert told(client, "/healthz")["log_level"] == "debug"
+
+
+def test_metrics_are_for_who_has_a_token(client: FlaskClient) -> None:
+    assert client.get("/metrics", headers={"Accept": "x/y"}).data == b"metrics for x/y"
+    assert client.get("/metrics", headers={"Authorization": ""}).status_code == 401
+
+
+def labels_of_requests() -> list[dict[str, str]]:
+    families = [family for family in REGISTRY.collect() if family.name.startswith("http_request")]
+    assert {family.name for family in families} >= {"http_requests", "http_request_seconds"}
+    return [sample.labels for family in families for sample in family.samples]
+
+
+def test_labels_are_bounded(client: FlaskClient) -> None:
+    before = labels_of_requests()  # of other tests in this process
+    for number in range(20):
+        client.get(f"/nothing-{number}")
+        client.open("/broken", method=f"ODD{number}")
+        client.get(f"/v1/accounts/account-{number}/things")
+    labels = [label for label in labels_of_requests() if label not in before]
+    text = str(labels)
+    assert "nothing-" not in text
+    assert "ODD" not in text
+    assert "account-" not in text
+    assert {label["method"] for label in labels} <= {"GET", "POST", "(other)"}
+    assert {label["route"] for label in labels} <= {
+        "(none)",
+        "/healthz",
+        "/metrics",
+        "/broken",
+        "/v1/accounts/<account_id>/things",
+        "/v1/accounts/<account_id>/stream",
+    }
+    count = REGISTRY.get_sample_value(
+        "http_requests_total",
+        {"method": "GET", "route": "/v1/accounts/<account_id>/things", "status": "403"},
+    )
+    assert count is not None
+    assert count >= 20

@@ -1,0 +1,31 @@
+"""The header of W3C Trace Context."""
+
+import pytest
+
+from shared.observability.traceparent import trace_id_of, valid_traceparent
+
+GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_a_good_one_stays_as_it_is() -> None:
+    assert valid_traceparent(GOOD) == GOOD
+    assert trace_id_of(GOOD) == "0af7651916cd43dd8448eb211c80319c"
+    assert trace_id_of(None) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "canary",
+        GOOD + "-more",
+        GOOD.upper(),
+        GOOD.replace("00-", "ff-", 1),
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        GOOD + "\n",
+    ],
+)
+def test_any_other_means_nothing(text: str | None) -> None:
+    assert valid_traceparent(text) is None

@@ -1,0 +1,66 @@
+"""Traces are off unless somebody asks for them, and then nothing of OpenTelemetry is even imported."""
+
+import subprocess
+import sys
+from threading import Thread
+
+import pytest
+
+from shared.observability.tracing import (
+    configure_tracing,
+    current_traceparent,
+    start_span,
+    tracing_is_on,
+    wants_tracing,
+)
+from tests.support.servers import ROOT
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
+    [
+        ({}, False),
+        ({"OTEL_SERVICE_NAME": "x"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
+        ({"REGCRED_TRACING": "1"}, True),
+        ({"REGCRED_TRACING": "off"}, False),
+        ({"REGCRED_TRACING": "0", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, False),
+        ({"REGCRED_TRACING": "", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, False),
+    ],
+)
+def test_who_asks_for_traces(environment: dict[str, str], wanted: bool) -> None:
+    assert wants_tracing(environment) is wanted
+
+
+def test_spans_that_are_off() -> None:
+    configure_tracing("test", {})
+    assert not tracing_is_on()
+    with start_span("a", "client", attributes={"b": 1}) as span:
+        span.set({"c": 2})
+        span.rename("d")
+        assert span.traceparent is None
+        assert current_traceparent() is None
+    with pytest.raises(KeyError), start_span("a", "client"):
+        raise KeyError
+
+
+def test_nothing_of_opentelemetry_is_imported_for_spans_that_are_off() -> None:
+    program = (
+        "import sys, os; sys.path.insert(0, 'services');"
+        "import regcred.server, credentials.__main__, verifier.__main__, projector.__main__;"
+        "from shared.observability.process import observe; observe('test', {});"
+        "print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_threads_have_no_span_of_another() -> None:
+    found: list[str | None] = []
+    thread = Thread(target=lambda: found.append(current_traceparent()))
+    thread.start()
+    thread.join()
+    assert found == [None]

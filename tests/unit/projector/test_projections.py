@@ -1,0 +1,320 @@
+"""Which changes an event means. What the database makes of them is proved in integration."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from msgspec import structs
+
+from projector.projections import audit, audit_index, credentials, usages, verifications
+from projector.projections.changes import Change, Delete, Insert, Put, Update
+from shared.contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Details,
+    Registry,
+    Restrictions,
+    Scope,
+    SecretReference,
+    VerificationRequested,
+)
+from shared.contracts.issuing_events import SecretIssued, Workload
+from shared.contracts.verdicts import VerificationCode
+from shared.contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
+from shared.events.envelope import Actor, Metadata, RecordedEvent, StreamId
+
+ID = UUID(int=1)
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+DETAILS = Details(
+    name="team",
+    description="",
+    scope=Scope(pull=True, push=False),
+    repository_prefixes=("a/",),
+    expires_at=None,
+)
+REGISTRY = Registry(provider="github", host="ghcr.io", location=None)
+SECRET = SecretReference(version=1, kind="username_password", fingerprint="f" * 32)
+EVERYBODY = Restrictions(restricted=False, projects=())
+ADDED = CredentialAdded(
+    credential_id=ID, registry=REGISTRY, username="u", secret=SECRET, details=DETAILS, restrictions=EVERYBODY
+)
+ROTATED = CredentialSecretRotated(
+    credential_id=ID,
+    registry=replace(REGISTRY, host="reg.example.com", provider="custom"),
+    username="v",
+    secret=replace(SECRET, version=2),
+    expires_at=MOMENT,
+    previous_registry=REGISTRY,
+    previous_username="u",
+    previous_secret=SECRET,
+    previous_expires_at=None,
+    previous_valid_until=MOMENT,
+)
+FAILED = VerificationFailed(
+    verification_id=UUID(int=9),
+    credential_id=ID,
+    registry_host="ghcr.io",
+    provider="github",
+    secret_version=1,
+    trigger="added",
+    code=VerificationCode.BAD_CREDENTIAL,
+    detail="refused",
+    retry_after=None,
+    checked_at=MOMENT,
+    duration_ms=12,
+)
+SUCCEEDED = VerificationSucceeded(
+    verification_id=UUID(int=8),
+    credential_id=ID,
+    registry_host="ghcr.io",
+    provider="github",
+    secret_version=1,
+    trigger="requested",
+    detail="ok",
+    confidence="strong",
+    checked_at=MOMENT,
+    duration_ms=12,
+)
+
+
+PROBED = replace(
+    SUCCEEDED,
+    probe=ImageProbe(image="ghcr.io/a/b:1", code=VerificationCode.NO_PULL_ACCESS, detail="hidden"),
+)
+
+
+def recorded(payload: object, type_: str = "x.y", version: int = 3) -> RecordedEvent:
+    return RecordedEvent(
+        event_id=UUID(int=7),
+        stream=StreamId.credential(ID),
+        version=version,
+        type=type_,
+        schema_version=1,
+        payload=payload,
+        metadata=Metadata(
+            account_id="acme",
+            actor=Actor(type="user", id="ada", name="Ada"),
+            occurred_at=MOMENT,
+            request_id="r",
+            correlation_id="c",
+            causation_id="b",
+            on_behalf_of="ada@example.com",
+            source_ip="192.0.2.1",
+        ),
+        recorded_at=MOMENT,
+        position=42,
+    )
+
+
+def only(changes: Sequence[Change]) -> Change:
+    [change] = changes
+    return change
+
+
+def test_an_added_credential_is_a_pending_row() -> None:
+    row = only(credentials.project(recorded(ADDED, version=1)))
+    assert isinstance(row, Insert)
+    assert row.values["verification_status"] == "pending"
+    assert row.values["account_id"] == "acme"
+    assert row.values["registry_host"] == "ghcr.io"
+    assert row.values["version"] == 1
+    assert row.values["created_at"] == row.values["updated_at"] == MOMENT
+
+
+def test_a_rotation_forgets_what_was_known_of_the_old_secret() -> None:
+    change = only(credentials.project(recorded(ROTATED)))
+    assert isinstance(change, Update)
+    assert change.key == ID
+    assert change.values["secret_version"] == 2
+    assert change.values["verification_status"] == "pending"
+    assert change.values["registry_host"] == "reg.example.com"
+    assert change.values["expires_at"] == MOMENT
+
+
+def test_an_outcome_counts_for_its_own_secret_only() -> None:
+    for outcome, status, code in ((FAILED, "failed", "bad_credential"), (SUCCEEDED, "verified", None)):
+        change = only(credentials.project(recorded(outcome)))
+        assert isinstance(change, Update)
+        assert change.where == {"secret_version": 1}
+        assert change.values["verification_status"] == status
+        assert change.values["verification_code"] == code
+        assert "version" not in change.values  # the credential itself has not changed
+
+
+def test_a_rate_limited_login_says_nothing_about_the_credential() -> None:
+    change = only(credentials.project(recorded(replace(FAILED, code=VerificationCode.RATE_LIMITED))))
+    assert isinstance(change, Update)
+    assert change.values["verification_status"] == "unreachable"
+
+
+def test_a_request_to_verify_keeps_what_is_known() -> None:
+    requested = VerificationRequested(credential_id=ID, secret_version=1, trigger="requested")
+    change = only(credentials.project(recorded(requested)))
+    assert isinstance(change, Update)
+    assert change.values == {"version": 3}
+
+
+def test_a_removed_credential_is_no_row() -> None:
+    removed = CredentialRemoved(credential_id=ID, reason=None, forced=False)
+    assert only(credentials.project(recorded(removed))) == Delete("credentials", ID)
+
+
+def test_every_outcome_is_a_row_of_the_history() -> None:
+    row = only(verifications.project(recorded(FAILED)))
+    assert isinstance(row, Insert)
+    assert (row.values["position"], row.values["status"]) == (42, "failed")
+    assert verifications.project(recorded(ADDED)) == []
+
+
+def test_the_trail_says_who_what_and_why() -> None:
+    row = only(audit.project(recorded(ADDED, "credential.added")))
+    assert isinstance(row, Insert)
+    expected = {
+        "position": 42,
+        "action": "credential.added",
+        "outcome": "success",
+        "actor_id": "ada",
+        "on_behalf_of": "ada@example.com",
+        "source_ip": "192.0.2.1",
+        "credential_name": "team",
+        "registry_host": "ghcr.io",
+        "causation_id": "b",
+        "before": None,
+    }
+    assert {key: row.values[key] for key in expected} == expected
+    assert row.copied == {}
+
+
+def test_the_trail_shows_before_and_after() -> None:
+    renamed = CredentialDetailsChanged(
+        credential_id=ID, details=replace(DETAILS, name="crew"), previous=DETAILS
+    )
+    row = only(audit.project(recorded(renamed)))
+    assert isinstance(row, Insert)
+    before, after = row.values["before"], row.values["after"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert (before["name"], after["name"]) == ("team", "crew")
+    assert row.copied == {"registry_host": "registry_host"}
+    restricted = CredentialRestrictionsChanged(
+        credential_id=ID, restrictions=Restrictions(restricted=True, projects=("shop",)), previous=EVERYBODY
+    )
+    row = only(audit.project(recorded(restricted)))
+    assert isinstance(row, Insert)
+    after = row.values["after"]
+    assert isinstance(after, dict)
+    assert (after["restricted"], list(after["projects"])) == (True, ["shop"])
+    assert row.copied == {"credential_name": "name", "registry_host": "registry_host"}
+
+
+def test_the_trail_of_a_rotation_tells_whether_the_secret_is_another_one() -> None:
+    def prints(event: CredentialSecretRotated, account_id: str = "acme") -> tuple[str, str]:
+        stored = recorded(event)
+        row = only(
+            audit.project(structs.replace(stored, metadata=replace(stored.metadata, account_id=account_id)))
+        )
+        assert isinstance(row, Insert)
+        before, after = row.values["before"], row.values["after"]
+        assert isinstance(before, dict)
+        assert isinstance(after, dict)
+        assert (before["secret_version"], after["secret_version"]) == (1, 2)
+        assert SECRET.fingerprint not in str(before) + str(after)
+        return before["secret_fingerprint"], after["secret_fingerprint"]
+
+    before, after = prints(ROTATED)
+    assert before == after  # the same secret again
+    other = replace(ROTATED, secret=replace(SECRET, version=2, fingerprint="0" * 32))
+    assert prints(other)[0] == before != prints(other)[1]
+    assert prints(ROTATED, "somebody-else")[0] != before
+
+
+def test_the_trail_of_a_failure_has_its_reason() -> None:
+    row = only(audit.project(recorded(FAILED)))
+    assert isinstance(row, Insert)
+    assert (row.values["outcome"], row.values["reason"]) == ("failure", "bad_credential")
+    removed = CredentialRemoved(credential_id=ID, reason="left", forced=True)
+    row = only(audit.project(recorded(removed)))
+    assert isinstance(row, Insert)
+    assert row.values["reason"] == "left"
+
+
+def test_an_event_that_no_projection_knows_still_stands_in_the_trail() -> None:
+    row = only(audit.project(recorded(object(), "something.new")))
+    assert isinstance(row, Insert)
+    assert row.values["action"] == "something.new"
+    assert credentials.project(recorded(object())) == []
+
+
+def issuance() -> SecretIssued:
+    return SecretIssued(
+        issuance_id=UUID(int=5),
+        project_id="shop",
+        workload=Workload(kind="deployment", name="front"),
+        registry_host="ghcr.io",
+        images=("ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"),
+        credential_id=ID,
+        credential_name="team",
+        secret_version=4,
+        format="basic",
+    )
+
+
+def test_who_was_given_a_secret_uses_it() -> None:
+    change = only(usages.project(recorded(issuance())))
+    assert isinstance(change, Put)
+    assert change.key == change.values["usage_id"]
+    assert change.values["images"] == ["ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"]
+    assert (change.values["secret_version"], change.values["last_used_at"]) == (4, MOMENT)
+    other = replace(issuance(), workload=Workload(kind="deployment", name="back"))
+    assert only(usages.project(recorded(other))) != change
+    assert usages.project(recorded(ADDED)) == []
+
+
+def test_a_row_of_the_trail_is_found_by_each_image_and_by_its_time() -> None:
+    *images, span = audit_index.project(recorded(issuance()))
+    assert [row.values for row in images if isinstance(row, Insert)] == [
+        {"account_id": "acme", "image": "ghcr.io/acme/shop:1", "position": 42},
+        {"account_id": "acme", "image": "ghcr.io/acme/cart:2", "position": 42},
+    ]
+    assert isinstance(span, Put)
+    assert span.values == {"span": 0, "earliest": MOMENT, "latest": MOMENT}
+
+
+def test_what_was_given_out_and_what_was_not_is_in_the_trail() -> None:
+    row = only(audit.project(recorded(issuance(), "secret.issued")))
+    assert isinstance(row, Insert)
+    wanted = {
+        "outcome": "success",
+        "project_id": "shop",
+        "credential_id": ID,
+        "credential_name": "team",
+        "registry_host": "ghcr.io",
+        "image": "ghcr.io/acme/shop:1, ghcr.io/acme/cart:2",
+        "secret_version": 4,
+    }
+    assert {name: row.values[name] for name in wanted} == wanted
+    assert row.copied == {}
+
+
+def test_an_image_that_refuses_a_good_login_stands_beside_its_success() -> None:
+    told = {"image": "ghcr.io/a/b:1", "code": "no_pull_access", "detail": "hidden"}
+    (change,) = credentials.project(recorded(PROBED))
+    assert isinstance(change, Update)
+    assert (change.values["verification_status"], change.values["verification_code"]) == ("verified", None)
+    (row,) = verifications.project(recorded(PROBED))
+    assert isinstance(row, Insert)
+    assert (row.values["status"], row.values["probe"]) == ("verified", told)
+    (entry,) = audit.project(recorded(PROBED))
+    assert entry.values["outcome"] == "success"
+    assert entry.values["image"] == "ghcr.io/a/b:1"
+    assert entry.values["after"]["probe"] == told  # type: ignore[index]
+    images = [
+        change.values["image"]
+        for change in audit_index.project(recorded(PROBED))
+        if isinstance(change, Insert) and change.table == "audit_images"
+    ]
+    assert images == ["ghcr.io/a/b:1"]

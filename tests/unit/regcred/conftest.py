@@ -1,0 +1,138 @@
+"""A server of the standard library that answers what a test tells it, one answer after the other."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import pytest
+
+from regcred.client.api import Api
+from regcred.client.session import Session
+from regcred.client.settings import Connection
+from shared.secretstore.secret import Secret
+
+TOKEN = "rgcs_a-token-of-this-test"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`None` as status hangs up without a word; `cut` ends the connection before the body's end."""
+
+    status: int | None = 200
+    body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+def ok(document: Any, **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(200, json.dumps(document).encode(), {"Content-Type": "application/json", **named})
+
+
+def problem(status: int, code: str, **headers: str) -> Reply:
+    document = {"status": status, "code": code, "detail": f"it is {code}", "request_id": "r-1", "errors": []}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, json.dumps(document).encode(), {"Content-Type": "application/problem+json", **named})
+
+
+@dataclass(frozen=True)
+class Asked:
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Server:
+    """The last reply stands for all that come after it."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.replies: list[Reply] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                outer.asked.append(Asked(self.command, self.path, dict(self.headers), body))
+                reply = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
+                self.close_connection = reply.status is None or reply.cut
+                if reply.status is None:
+                    return
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(reply.body) + (100 if reply.cut else 0)))
+                self.end_headers()
+                self.wfile.write(reply.body)
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 names of the library
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 its name
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+class Times:
+    """A clock that moves when somebody pauses."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def times() -> Times:
+    return Times()
+
+
+@pytest.fixture
+def notices() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def api(server: Server, times: Times, notices: list[str]) -> Iterator[Api]:
+    where = Connection(address=server.address, token=Secret(TOKEN), loopback=True)
+    with Api(where, notices.append, clock=times.clock, pause=times.pause) as api:
+        yield api
+
+
+@pytest.fixture
+def session(api: Api) -> Session:
+    return Session(api, "acme", as_json=False)

@@ -1,0 +1,250 @@
+import datetime as dt
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from regcred.client.api import PAGE, REPEAT_SECONDS, Api
+from regcred.client.errors import AnswerLost, ApiProblem, NoAnswer, UnexpectedAnswer
+from regcred.client.settings import Connection
+from shared.runtime.clock import now
+from shared.secretstore.secret import Secret
+from tests.support.servers import free_port
+from tests.unit.regcred.conftest import TOKEN, Reply, Server, Times, ok, problem
+
+HANGS_UP = Reply(status=None)
+NDJSON = "application/x-ndjson"
+
+
+def keys(server: Server) -> list[str]:
+    return [asked.headers["Idempotency-Key"] for asked in server.asked]
+
+
+def test_a_read_shows_the_token_and_names_the_position(api: Api, server: Server) -> None:
+    server.replies = [ok({"a": 1}, ETag='"3"', Regcred_Position="p:3")]
+    answer = api.get("/v1/x", {"name": "a b", "left_out": None}, wait_for="p:2")
+    assert (answer.body, answer.etag, answer.position) == ({"a": 1}, '"3"', "p:3")
+    [asked] = server.asked
+    assert asked.path == "/v1/x?name=a+b"
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert asked.headers["Regcred-Wait-For"] == "p:2"
+
+
+def test_a_secret_is_in_the_body_and_nowhere_else(api: Api, server: Server, notices: list[str]) -> None:
+    server.replies = [problem(503, "busy"), problem(422, "invalid_request")]
+    with pytest.raises(ApiProblem) as raised:
+        api.post("/v1/x", {"credential": {"password": Secret("s3cret-canary")}})
+    assert [json.loads(asked.body)["credential"]["password"] for asked in server.asked] == [
+        "s3cret-canary"
+    ] * 2
+    assert "canary" not in f"{raised.value!r} {raised.value} {notices}"
+
+
+@pytest.mark.parametrize(
+    "failure", [problem(503, "busy"), HANGS_UP, problem(409, "idempotency_key_in_flight")]
+)
+def test_a_post_is_repeated_under_the_same_key(
+    api: Api, server: Server, times: Times, notices: list[str], failure: Reply
+) -> None:
+    server.replies = [failure, failure, ok({"id": "1"})]
+    assert api.post("/v1/x", {"a": 1}).body == {"id": "1"}
+    assert len(server.asked) == 3
+    assert len(set(keys(server))) == 1
+    assert times.pauses == [0.25, 0.5]
+    assert len(notices) == 1
+    assert notices[0].endswith("trying again")
+
+
+def test_each_post_has_a_key_of_its_own(api: Api, server: Server) -> None:
+    server.replies = [ok({})]
+    api.post("/v1/x")
+    api.post("/v1/x")
+    assert len(set(keys(server))) == 2
+
+
+def test_retry_after_is_kept_to(api: Api, server: Server, times: Times) -> None:
+    server.replies = [problem(503, "busy", Retry_After="3"), ok({})]
+    api.get("/v1/x")
+    assert times.pauses == [3.0]
+
+
+def test_what_stays_unavailable_is_told_after_a_while(api: Api, server: Server, times: Times) -> None:
+    server.replies = [problem(503, "busy", Retry_After="5")]
+    with pytest.raises(ApiProblem) as raised:
+        api.get("/v1/x")
+    assert raised.value.code == "busy"
+    assert times.now < REPEAT_SECONDS
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("failure", [problem(503, "busy"), HANGS_UP])
+def test_a_change_is_sent_once(api: Api, server: Server, failure: Reply) -> None:
+    server.replies = [failure, ok({})]
+    with pytest.raises((ApiProblem, AnswerLost)):
+        api.change("PUT", "/v1/x", '"1"', {"a": 1}, {"force": "true", "reason": None})
+    [asked] = server.asked
+    assert (asked.method, asked.path) == ("PUT", "/v1/x?force=true")
+    assert asked.headers["If-Match"] == '"1"'
+    assert "Idempotency-Key" not in asked.headers
+
+
+def test_a_post_that_knows_no_key_is_sent_once(api: Api, server: Server) -> None:
+    server.replies = [HANGS_UP, ok({})]
+    with pytest.raises(AnswerLost, match="broke before the whole answer"):
+        api.post_once("/v1/accounts/acme/verifications", {"name": "x"})
+    assert len(server.asked) == 1
+
+
+def test_a_refusal_is_not_repeated(api: Api, server: Server) -> None:
+    server.replies = [problem(422, "invalid_request"), ok({})]
+    with pytest.raises(ApiProblem) as raised:
+        api.get("/v1/x")
+    assert (raised.value.status, raised.value.detail) == (422, "it is invalid_request")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_redirect_is_followed(api: Api, server: Server, status: int) -> None:
+    with Server() as elsewhere:
+        elsewhere.replies = [ok({})]
+        server.replies = [Reply(status, b"", {"Location": f"{elsewhere.address}/v1/x"})]
+        with pytest.raises(UnexpectedAnswer, match=f"answered {status}"):
+            api.post("/v1/x", {"password": Secret("canary")})
+        assert elsewhere.asked == []
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b"<html>", {"Content-Type": "text/html"}),
+        Reply(200, b"{", {"Content-Type": "application/json"}),
+        Reply(500, b"<html>", {"Content-Type": "text/html"}),
+        Reply(404, b"[]", {"Content-Type": "application/problem+json"}),
+        Reply(404, b"{", {"Content-Type": "application/problem+json"}),
+    ],
+)
+def test_what_is_not_regcred_is_told_so(api: Api, server: Server, reply: Reply) -> None:
+    server.replies = [reply]
+    with pytest.raises(UnexpectedAnswer, match="is the address right"):
+        api.get("/v1/x")
+
+
+def test_nobody_there_is_told_at_once(times: Times, notices: list[str]) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    where = Connection(address=address, token=Secret(TOKEN), loopback=True)
+    with (
+        Api(where, notices.append, clock=times.clock, pause=times.pause) as api,
+        pytest.raises(NoAnswer, match="make up"),
+    ):
+        api.get("/v1/x")
+    assert times.pauses == []
+
+
+def test_a_list_is_read_page_by_page(api: Api, server: Server) -> None:
+    server.replies = [
+        ok({"items": [1, 2], "next_cursor": "c1"}),
+        ok({"items": [3], "next_cursor": None}),
+    ]
+    assert api.listing("/v1/x", {"name": "n"}, limit=None) == {"items": [1, 2, 3], "next_cursor": None}
+    assert [asked.path for asked in server.asked] == [
+        f"/v1/x?name=n&limit={PAGE}",
+        f"/v1/x?name=n&limit={PAGE}&cursor=c1",
+    ]
+
+
+def test_a_list_ends_at_its_limit_and_tells_where_to_go_on(api: Api, server: Server) -> None:
+    server.replies = [ok({"items": [1, 2], "next_cursor": "c1"}), ok({"items": [3], "next_cursor": "c2"})]
+    assert api.listing("/v1/x", {}, limit=3) == {"items": [1, 2, 3], "next_cursor": "c2"}
+    assert [asked.path for asked in server.asked] == ["/v1/x?limit=3", "/v1/x?limit=1&cursor=c1"]
+
+
+@pytest.mark.parametrize("answer", [[], {"items": [1]}, None])
+def test_a_list_that_is_none_is_told_so(api: Api, server: Server, answer: object) -> None:
+    server.replies = [ok(answer)]
+    with pytest.raises(UnexpectedAnswer, match="a list"):
+        api.listing("/v1/x", {}, limit=None)
+
+
+def test_lines_end_at_line_feeds_alone(api: Api, server: Server) -> None:
+    body = 'a\u2028b\x85\n"c\r\n\nd'.encode()
+    server.replies = [Reply(200, body, {"Content-Type": f"{NDJSON}; charset=utf-8"})]
+    with api.lines("/v1/x", {}, accept=NDJSON) as lines:
+        assert list(lines) == ["a\u2028b\x85\n".encode(), b'"c\r\n', b"\n", b"d"]
+    assert server.asked[0].headers["Accept"] == NDJSON
+
+
+def test_lines_that_break_off_are_not_taken_for_the_whole(api: Api, server: Server) -> None:
+    server.replies = [Reply(200, b"a\nb", {"Content-Type": NDJSON}, cut=True)]
+    with pytest.raises(AnswerLost), api.lines("/v1/x", {}, accept=NDJSON) as lines:
+        for _ in lines:
+            pass
+
+
+def test_lines_may_be_refused(api: Api, server: Server) -> None:
+    server.replies = [problem(403, "insufficient_scope")]
+    with pytest.raises(ApiProblem), api.lines("/v1/x", {}, accept=NDJSON):
+        pass
+    server.replies = [ok({})]
+    with pytest.raises(UnexpectedAnswer), api.lines("/v1/x", {}, accept=NDJSON):
+        pass
+
+
+def test_a_server_that_does_not_speak_tls(server: Server, notices: list[str]) -> None:
+    address = server.address.replace("http://", "https://")
+    with (
+        Api(Connection(address=address, token=Secret(TOKEN), loopback=True), notices.append) as api,
+        pytest.raises(NoAnswer, match="does not speak TLS as it should"),
+    ):
+        api.get("/v1/x")
+
+
+@pytest.fixture
+def untrusted(tmp_path: Path) -> Iterator[int]:
+    """The port of a server whose certificate nobody has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now())
+        .not_valid_after(now() + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path / "server.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+
+    class Silent(HTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass
+
+    with Silent(("127.0.0.1", 0), BaseHTTPRequestHandler) as http:
+        http.socket = context.wrap_socket(http.socket, server_side=True)
+        thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield http.server_port
+        http.shutdown()
+        thread.join()
+
+
+def test_a_certificate_that_is_not_trusted(untrusted: int, notices: list[str]) -> None:
+    where = Connection(address=f"https://localhost:{untrusted}", token=Secret(TOKEN), loopback=True)
+    with Api(where, notices.append) as api, pytest.raises(NoAnswer) as raised:
+        api.get("/v1/x")
+    assert "its certificate is not trusted, self-signed certificate" in str(raised.value)
+    assert "SSL_CERT_FILE" in str(raised.value)

@@ -1,0 +1,95 @@
+"""Completion, asked as the shells' scripts ask: by the variable, with the words so far."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from regcred.__main__ import main
+from tests.unit.regcred.conftest import TOKEN, Server, ok
+
+REGCRED = Path(sys.executable).with_name("regcred")
+
+
+def _offered(line: str, tmp_path: Path, **environment: str) -> list[str]:
+    """The words that bash is offered at the end of `line`; nothing may be said on standard error."""
+    words = line.split(" ")
+    done = subprocess.run(
+        [REGCRED],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "_REGCRED_COMPLETE": "bash_complete",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words) - 1),
+            **environment,
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.stderr == ""
+    return [entry.removeprefix("plain,") for entry in done.stdout.split("\n") if entry]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_a_script(shell: str) -> None:
+    done = CliRunner().invoke(main, ["completion", shell])
+    assert done.exit_code == 0
+    assert f"_REGCRED_COMPLETE={shell}_complete" in done.stdout
+
+
+def test_bash_takes_the_script(tmp_path: Path) -> None:
+    script = CliRunner().invoke(main, ["completion", "bash"]).stdout
+    file = tmp_path / "completion"
+    file.write_text(script)
+    told = subprocess.run(
+        ["bash", "-c", f"source {file}; complete -p regcred"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip().endswith("regcred")
+    assert told.stderr == ""
+
+
+def test_commands_providers_and_actions_need_no_server(tmp_path: Path) -> None:
+    assert "credentials" in _offered("regcred cre", tmp_path)
+    assert _offered("regcred providers doc", tmp_path) == ["dockerhub"]
+    assert _offered("regcred credentials add x --provider git", tmp_path) == ["github", "gitlab", "gitea"]
+    assert "secret.refused" in _offered("regcred audit --action secret.", tmp_path)
+
+
+def test_names_of_credentials_come_from_the_server(server: Server, tmp_path: Path) -> None:
+    names = ["team-ghcr", "Team-hub", "own-team", "team two"]
+    items = [{"name": name, "registry_host": "ghcr.io"} for name in names]
+    server.replies = [ok({"items": items, "next_cursor": None})]
+    (tmp_path / "token").write_text(TOKEN)
+    reached = {"REGCRED_ADDRESS": server.address, "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
+    line = "regcred credentials show te"
+    assert _offered(line, tmp_path, REGCRED_ACCOUNT="acme", **reached) == ["team-ghcr", "Team-hub"]
+    assert "name=te" in server.asked[0].path
+    assert _offered(line, tmp_path, **reached) == []  # of no account
+    assert _offered("regcred credentials show --account acme te", tmp_path, **reached) != []
+
+
+def test_a_profile_counts_for_completion_too(server: Server, tmp_path: Path) -> None:
+    server.replies = [ok({"items": [{"name": "hub", "registry_host": "docker.io"}], "next_cursor": None})]
+    (tmp_path / "token").write_text(TOKEN)
+    config = tmp_path / ".config" / "regcred" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(
+        f'default = "a"\n[profiles.a]\naddress = "{server.address}"\naccount = "acme"\n'
+        f'token_file = "{tmp_path}/token"\n'
+    )
+    assert _offered("regcred audit --credential ", tmp_path) == ["hub"]
+    config.write_text("not TOML")
+    assert _offered("regcred audit --credential ", tmp_path) == []
+
+
+def test_where_nobody_answers_nothing_is_offered(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    away = {"REGCRED_ADDRESS": "http://127.0.0.1:9", "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
+    assert _offered("regcred credentials show ", tmp_path, REGCRED_ACCOUNT="acme", **away) == []

@@ -1,0 +1,57 @@
+"""What the doctor makes of what it measured; the servers themselves are broken in tests/integration/doctor."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from regcred.doctor.database import migration_finding, skew_finding
+from regcred.doctor.finding import Finding, guarded, ok
+from regcred.doctor.machine import disk_finding
+from regcred.doctor.running import consumer_finding, publishing_finding, relay_finding
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("seconds", "result"), [(0.0, "ok"), (-1.9, "ok"), (3, "warning"), (-31, "failed"), (40, "failed")]
+)
+def test_clocks_that_are_apart(seconds: float, result: str) -> None:
+    assert skew_finding(seconds).result == result
+    if seconds < -2:
+        assert "behind" in skew_finding(seconds).sentence
+
+
+@pytest.mark.parametrize(("free", "result"), [(100, "failed"), (1000, "warning"), (5000, "ok")])
+def test_a_disk_that_fills(free: int, result: str) -> None:
+    assert disk_finding(Path("/home"), free * MEBIBYTE).result == result
+
+
+def test_a_database_that_a_newer_release_has_prepared() -> None:
+    finding = migration_finding({"1": "a", "2": "b"}, {"1": "a"})
+    assert finding.result == "warning"
+    assert "newer" in str(finding.remedy)
+
+
+def test_positions_that_are_held_up_name_the_transaction() -> None:
+    assert relay_finding(0.0, None).result == "ok"
+    assert "120 s" in str(relay_finding(90.0, 120.0).remedy)
+    assert "log" in str(relay_finding(90.0, 0.0).remedy)
+
+
+def test_what_is_behind() -> None:
+    assert publishing_finding(10, 10, leads=True).result == "ok"
+    assert publishing_finding(10, None, leads=False).result == "warning"
+    assert consumer_finding("projector", 5, 2.0, 0).result == "ok"
+    assert consumer_finding("projector", 5, 60.0, 0).result == "warning"
+    assert consumer_finding("projector", 0, 0.0, 1).result == "failed"
+
+
+def test_a_look_that_breaks_off_keeps_the_others_and_quotes_nothing() -> None:
+    def look() -> Iterator[Finding]:
+        yield ok("first", "well")
+        raise RuntimeError("a password")
+
+    first, broken = guarded("second", look)
+    assert (first.result, broken.result, broken.check) == ("ok", "failed", "second")
+    assert "password" not in broken.sentence

@@ -1,0 +1,84 @@
+"""`--dry-run` of a removal and a restriction, and `regcred credentials usages`: what is asked, and what is shown."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from regcred.__main__ import main
+from tests.unit.regcred.conftest import TOKEN, Server, ok
+
+ID = "5a8f6f0e-0d55-4d3c-9a55-0c2f6c1f7a10"
+OTHER = "5a8f6f0e-0d55-4d3c-9a55-0c2f6c1f7a11"
+CREDENTIAL = {"id": ID, "name": "team", "username": "octo", "registry_host": "ghcr.io"}
+USER: dict[str, Any] = {
+    "project_id": "shop",
+    "workload": {"kind": "deployment", "name": "front"},
+    "secret_version": 3,
+    "last_used_at": "2026-01-02T03:04:05.678901Z",
+}
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    monkeypatch.setenv("REGCRED_TOKEN_FILE", str(token))
+
+    def invoke(*arguments: str) -> Result:
+        where = ["--address", server.address, "--account", "acme"]
+        return CliRunner().invoke(main, ["credentials", *arguments, *where])
+
+    return invoke
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (["remove", ID, "--dry-run"], ("DELETE", f"/v1/accounts/acme/credentials/{ID}?dry_run=true")),
+        (
+            ["restrict", ID, "--nobody", "--dry-run"],
+            ("PUT", f"/v1/accounts/acme/credentials/{ID}/restrictions?dry_run=true"),
+        ),
+    ],
+)
+def test_a_dry_run_shows_who_would_lose_it(
+    server: Server, run: Run, arguments: list[str], asked: tuple[str, str]
+) -> None:
+    users = [{**USER, "served_by": []}, {**USER, "project_id": "blog", "served_by": [OTHER]}]
+    impact = {"dry_run": True, "users": users, "needs_force": True}
+    server.replies = [ok(CREDENTIAL, ETag='"7"'), ok(impact)]
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["PROJECT", "WORKLOAD", "SECRET", "LAST", "USED", "SERVED", "BY"],
+        ["shop", "deployment", "front", "3", "2026-01-02T03:04:05Z", "nothing"],
+        ["blog", "deployment", "front", "3", "2026-01-02T03:04:05Z", OTHER],
+    ]
+    assert "would lose team, and it would need --force; nothing was changed" in done.stderr
+    assert [(one.method, one.path) for one in server.asked[1:]] == [asked]
+    assert server.asked[1].headers["If-Match"] == '"7"'
+
+    server.replies = [ok(CREDENTIAL, ETag='"7"'), ok(impact)]
+    assert json.loads(run(*arguments, "--json").stdout) == impact
+    server.replies = [ok(CREDENTIAL, ETag='"7"'), ok({"dry_run": True, "users": [], "needs_force": False})]
+    nobody = run(*arguments)
+    assert (nobody.stdout, "nobody would lose team" in nobody.stderr) == ("", True)
+
+
+def test_usages_are_shown(server: Server, run: Run) -> None:
+    usage = {
+        **USER,
+        "first_used_at": "2026-01-01T00:00:00Z",
+        "images": ["ghcr.io/acme/shop:1", "ghcr.io/x/y:2"],
+    }
+    server.replies = [ok({"items": [usage], "next_cursor": None})]
+    done = run("usages", ID)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[1].endswith("2026-01-01T00:00:00Z  ghcr.io/acme/shop:1, ghcr.io/x/y:2")
+    server.replies = [ok({"items": [], "next_cursor": None})]
+    assert "nobody has used it" in run("usages", ID).stderr

@@ -1,0 +1,68 @@
+import pytest
+
+from regcred.client.output import aligned, print_fields, print_table, shown
+from regcred.client.presentation import happened, verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        ("", "-"),
+        ([], "-"),
+        (0, "0"),
+        (True, "yes"),
+        (["a", "b"], "a, b"),
+        ("a\x1b[31m\nb\u202e", "a\ufffd[31m\ufffdb\ufffd"),
+    ],
+)
+def test_values_for_people(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_columns_are_as_wide_as_what_they_hold() -> None:
+    assert aligned([["A", "B"], ["long", "x"], ["漢字", "y"]]) == ["A     B", "long  x", "漢字  y"]
+    assert aligned([]) == []
+
+
+def test_a_table_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("NAME", "STATUS"), [("[bold]x", "verified"), (None, "failed: expired")])
+    assert capsys.readouterr().out == "NAME     STATUS\n[bold]x  verified\n-        failed: expired\n"
+
+
+def test_fields_go_on_under_their_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_fields([("a", "one\ntwo"), ("long name", None)])
+    assert capsys.readouterr().out == "a          one\n           two\nlong name  -\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        ({"status": "verified", "code": None}, "verified"),
+        ({"status": "failed", "code": "expired"}, "failed: expired"),
+        ({"status": "unreachable", "code": "unreachable"}, "unreachable"),
+        ({"status": "unreachable", "code": "rate_limited"}, "unreachable: rate_limited"),
+    ],
+)
+def test_verdicts(state: dict[str, object], text: str) -> None:
+    assert verdict(state) == text
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        ({"reason": None, "before": None, "after": None}, ""),
+        ({"reason": "no longer needed", "before": None, "after": None}, "no longer needed"),
+        ({"reason": "expired", "before": None, "after": {"detail": "HTTP 401"}}, "expired: HTTP 401"),
+        (
+            {
+                "reason": None,
+                "before": {"name": "a", "scope": {"pull": True, "push": False}, "projects": []},
+                "after": {"name": "a", "scope": {"pull": True, "push": True}, "projects": ["x", "y"]},
+            },
+            "scope.push: no → yes; projects: none → x, y",
+        ),
+    ],
+)
+def test_what_happened(event: dict[str, object], text: str) -> None:
+    assert happened(event) == text

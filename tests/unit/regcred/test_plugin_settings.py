@@ -1,0 +1,109 @@
+"""For whom a plugin asks: variables over a file."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from regcred.client.errors import ConfigurationError
+from regcred.plugins.settings import caller
+from tests.support.servers import ROOT
+
+FILE = 'address = "https://reg.example.com/"\ntoken_file = "token"\naccount = "acme"\nproject = "shop"\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a file of the user's own."""
+    folder = tmp_path / ".config" / "regcred"
+    folder.mkdir(parents=True)
+    (folder / "helper.toml").write_text(FILE)
+    (folder / "token").write_text("a-token\n")
+    return tmp_path
+
+
+def test_a_file_is_enough(home: Path) -> None:
+    found = caller({"HOME": str(home)}, hostname="worker-1")
+    assert (found.account, found.project) == ("acme", "shop")
+    assert (found.workload_kind, found.workload_name) == ("host", "worker-1")
+    assert found.connection.address == "https://reg.example.com"
+    assert found.connection.token.reveal() == "a-token"
+    assert "a-token" not in repr(found)
+
+
+def test_variables_stand_over_the_file(home: Path) -> None:
+    (home / "other").write_text("another-token")
+    environment = {
+        "HOME": str(home),
+        "REGCRED_ADDRESS": "http://127.0.0.1:8080",
+        "REGCRED_TOKEN_FILE": str(home / "other"),
+        "REGCRED_ACCOUNT": "",  # as good as none
+        "REGCRED_PROJECT": "blog",
+        "REGCRED_WORKLOAD": "job/team/nightly",
+    }
+    found = caller(environment, hostname="worker-1")
+    assert (found.account, found.project) == ("acme", "blog")
+    assert (found.workload_kind, found.workload_name) == ("job", "team/nightly")
+    assert found.connection.loopback
+    assert found.connection.token.reveal() == "another-token"
+
+
+def test_which_file(home: Path, tmp_path: Path) -> None:
+    own = home / ".config" / "regcred" / "helper.toml"
+    named = own.with_name("named.toml")
+    named.write_text(FILE.replace("shop", "named"))
+    given = own.with_name("given.toml")
+    given.write_text(FILE.replace("shop", "given") + "allow_http = true\n")
+    environment = {"XDG_CONFIG_HOME": str(home / ".config")}
+    assert caller(environment, hostname="h").project == "shop"
+    environment["REGCRED_HELPER_CONFIG"] = str(named)
+    assert caller(environment, hostname="h").project == "named"
+    environment["REGCRED_ADDRESS"] = "http://reg.example.com"
+    assert caller(environment, hostname="h", config=given).project == "given"
+    with pytest.raises(ConfigurationError, match="clear text"):
+        caller(environment, hostname="h")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("account = ", "is not TOML"),
+        ("\udcff", "is not TOML"),
+        ('password = "hunter2"', "an entry that is none of"),
+        ("account = 1", "account is not of its type"),
+        ('allow_http = "yes"', "allow_http is not of its type"),
+        (FILE.replace('account = "acme"\n', ""), "no account: set REGCRED_ACCOUNT, or account in"),
+        (FILE.replace('"shop"', '""'), "no project: set REGCRED_PROJECT"),
+        (FILE + 'workload = "storefront"', "must look like deployment/storefront"),
+        (FILE.replace('"token"', '"no-token"'), "no token"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named(home: Path, text: str, says: str) -> None:
+    file = home / ".config" / "regcred" / "helper.toml"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ConfigurationError, match=says) as raised:
+        caller({"HOME": str(home)}, hostname="h")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_the_example_for_nodes_is_one(tmp_path: Path) -> None:
+    folder = ROOT / "infra" / "kubernetes" / "kubelet"
+    (tmp_path / "kubelet.toml").write_text((folder / "kubelet.toml").read_text())
+    (tmp_path / "kubelet.token").write_text("a-token")
+    found = caller({}, hostname="worker-1", config=tmp_path / "kubelet.toml")
+    assert (found.account, found.project) == ("acme", "shop")
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    [name] = re.findall(r"- name: (.*)", (folder / "credential-provider-config.yaml").read_text())
+    assert name in scripts
+    helpers = json.loads((ROOT / "docs" / "examples" / "docker-config.json").read_text())["credHelpers"]
+    assert {f"docker-credential-{helper}" for helper in helpers.values()} <= set(scripts)
+
+
+def test_no_file_at_all(home: Path, tmp_path: Path) -> None:
+    token = str(home / ".config" / "regcred" / "token")
+    with pytest.raises(ConfigurationError, match="no account: set REGCRED_ACCOUNT, or a file that"):
+        caller({"REGCRED_TOKEN_FILE": token}, hostname="h")
+    with pytest.raises(ConfigurationError, match="No such file"):
+        caller({"REGCRED_HELPER_CONFIG": str(tmp_path / "none.toml")}, hostname="h")

@@ -1,0 +1,69 @@
+from typing import Any
+
+import pytest
+
+from regcred.client.errors import ApiProblem
+from regcred.client.problems import problem_lines
+
+OPTIONS = [
+    ("name", "NAME"),
+    ("registry", "--registry"),
+    ("username", "--username"),
+    ("prefixes", "--prefix"),
+    ("projects", "--project"),
+    ("expires_at", "--expires"),
+    ("keyfile", "--keyfile"),
+]
+
+
+def lines(status: int = 422, **document: Any) -> list[str]:
+    return list(problem_lines(ApiProblem(status, {"code": "c", "detail": "d", **document}), OPTIONS))
+
+
+@pytest.mark.parametrize(
+    ("pointer", "label"),
+    [
+        ("/name", "NAME"),
+        ("/registry_url", "--registry"),
+        ("/credential/username", "--username"),
+        ("/credential/password", "the password"),
+        ("/credential/keyfile/private_key", "--keyfile"),
+        ("/credential", "the secret"),
+        ("/repository_prefixes/3", "--prefix"),
+        ("/restrictions/projects/0", "--project"),
+        ("/projects/0", "--project"),
+        ("/expires_at", "--expires"),
+        ("/scope", "/scope"),  # this command has no such option
+        ("/unheard/of", "/unheard/of"),
+        ("", "request"),
+        (None, "request"),
+    ],
+)
+def test_a_pointer_is_shown_as_the_option_it_came_from(pointer: str | None, label: str) -> None:
+    found = lines(errors=[{"pointer": pointer, "code": "x", "detail": "is wrong"}])
+    assert found == ["regcred: c: d", f"  {label}: is wrong"]
+
+
+def test_everything_that_helps_is_shown() -> None:
+    found = lines(
+        409,
+        code="credential_in_use",
+        request_id="r-1",
+        users=[{"project_id": "shop", "workload": {"kind": "app", "name": "web"}}, {"project_id": "blog"}],
+    )
+    assert found == [
+        "regcred: credential_in_use: d",
+        "  in use by app web in project shop",
+        "  in use by something in project blog",
+        "  rotate it instead, or remove it with --force --reason '…'",
+        "  request id: r-1",
+    ]
+
+
+def test_unavailable_says_when_to_come_back() -> None:
+    assert "  try again in 30 s" in lines(503, retry_after="30")
+
+
+def test_a_strange_document_is_shown_without_its_control_characters() -> None:
+    assert lines(detail="red \x1b[31m", errors="nonsense", users=7) == ["regcred: c: red \ufffd[31m"]
+    assert lines(errors=[7, {"code": "x"}]) == ["regcred: c: d", "  request: x"]

@@ -1,0 +1,50 @@
+"""What the audit trail lacks because it was sealed is said beside the list, and stands in its JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from regcred.__main__ import main
+from tests.unit.regcred.conftest import TOKEN, Server, ok
+
+SEALED = {"up_to": 8, "count": 1, "segments": ["000000000001-000000000008"]}
+EVENT: dict[str, Any] = {
+    "position": 9,
+    "time": "2026-01-02T03:04:05.678901Z",
+    "action": "audit.sealed",
+    "outcome": "success",
+    "reason": None,
+    "actor": {"type": "user", "id": "operator:ops", "name": "ops"},
+    "on_behalf_of": None,
+    "credential_name": None,
+    "registry_host": None,
+    "project_id": None,
+    "before": None,
+    "after": {"segment": "000000000001-000000000008", "events": 5},
+}
+
+
+def run(server: Server, token: Path, *arguments: str) -> Result:
+    environment = {
+        "REGCRED_TOKEN_FILE": str(token),
+        "REGCRED_ADDRESS": server.address,
+        "REGCRED_ACCOUNT": "acme",
+    }
+    return CliRunner().invoke(main, ["audit", "list", *arguments], env=environment)
+
+
+@pytest.mark.parametrize("sealed", [SEALED, None])
+def test_it_is_said(server: Server, tmp_path: Path, sealed: dict[str, Any] | None) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    answer = {"items": [EVENT], "next_cursor": None, "previous_cursor": None, "sealed": sealed}
+    server.replies = [ok(answer)]
+    shown = run(server, token)
+    assert shown.exit_code == 0, shown.output
+    assert "5 events into 000000000001-000000000008" in shown.stdout
+    assert ("up to position 8 it is sealed" in shown.stderr) == (sealed is not None)
+    server.replies = [ok(answer)]
+    assert json.loads(run(server, token, "--json").stdout)["sealed"] == sealed

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from regcred.client.errors import ConfigurationError
+from regcred.client.settings import connection, token_path
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "token").write_text("a-token\n")
+    return {"REGCRED_TOKEN_FILE": str(tmp_path / "token")}
+
+
+@pytest.mark.parametrize(
+    ("address", "loopback"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://127.8.9.1", True),
+        ("http://[::1]:8080/", True),
+        ("http://localhost:8080", True),
+        ("https://regcred.example.com/", False),
+    ],
+)
+def test_addresses(environment: dict[str, str], address: str, loopback: bool) -> None:
+    found = connection(address, environment, allow_http=False)
+    assert (found.address, found.loopback) == (address.rstrip("/"), loopback)
+    assert found.token.reveal() == "a-token"
+    assert "a-token" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:8080", "must look like"),
+        ("ftp://127.0.0.1", "must look like"),
+        ("http://", "must look like"),
+        ("http://127.0.0.1:x", "must look like"),
+        ("https://h.example.com/?a=b", "must look like"),
+        ("https://u:p@h.example.com", "must not hold"),
+        ("http://h.example.com", "in clear text"),
+        ("http://localhost.example.com", "in clear text"),
+    ],
+)
+def test_addresses_that_are_refused(environment: dict[str, str], address: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        connection(address, environment, allow_http=False)
+
+
+def test_clear_text_where_it_is_asked_for(environment: dict[str, str]) -> None:
+    assert not connection("http://h.example.com", environment, allow_http=True).loopback
+
+
+@pytest.mark.parametrize(
+    ("environment", "path"),
+    [
+        ({}, ".regcred/admin.token"),
+        ({"REGCRED_HOME": "/state"}, "/state/admin.token"),
+        ({"REGCRED_HOME": "/state", "REGCRED_TOKEN_FILE": "t"}, "t"),
+    ],
+)
+def test_where_the_token_is(environment: dict[str, str], path: str) -> None:
+    assert token_path(environment) == Path(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"\xff", b"a\0b", b"a" * (16 * 1024 + 1)])
+def test_what_is_no_token(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="does not hold a token"):
+        connection("http://127.0.0.1", {"REGCRED_TOKEN_FILE": str(file)}, allow_http=False)
+
+
+def test_no_token_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"admin\.token: No such file"):
+        connection("http://127.0.0.1", {"REGCRED_HOME": str(tmp_path)}, allow_http=False)

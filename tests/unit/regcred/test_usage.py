@@ -1,0 +1,130 @@
+"""What is refused before anything is asked or sent, and what the program needs to start."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from regcred.__main__ import main
+
+CLIENT = ("credentials", "import", "images", "audit", "providers", "tokens")  # the others are for operators
+HEAVY = (
+    "flask",
+    "flask_smorest",
+    "psycopg",
+    "pika",
+    "hvac",
+    "structlog",
+    "credentials",
+    "verifier",
+    "projector",
+)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> CliRunner:
+    for name in ("REGCRED_ADDRESS", "REGCRED_ALLOW_HTTP"):
+        monkeypatch.delenv(name, raising=False)
+    token = f"{tmp_path}/token"
+    with open(token, "w") as file:  # noqa: PTH123 a test's own file
+        file.write("t")
+    monkeypatch.setenv("REGCRED_TOKEN_FILE", token)
+    monkeypatch.setenv("REGCRED_ACCOUNT", "acme")
+    return CliRunner()
+
+
+def refused(run: CliRunner, *arguments: str) -> Result:
+    result = run.invoke(main, [*arguments, "--address", "http://127.0.0.1:1"], input="")
+    assert result.exit_code == 2, result.output
+    return result
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("credentials add a --provider custom --password p", "No such option '--password'"),
+        ("credentials add a --provider custom --token p", "No such option '--token'"),
+        ("credentials add a", "Missing option '--provider'"),
+        ("credentials add a --provider custom", "where is the secret?"),
+        ("credentials add a --provider custom --keyfile k --password-stdin", "cannot be combined"),
+        ("credentials add a --provider custom --expires soon", "neither RFC 3339"),
+        ("credentials add a --provider custom --wait -1", "not in the range"),
+        ("credentials edit a", "nothing to change"),
+        ("credentials edit a --prefix p --every-repository", "contradict"),
+        ("credentials edit a --expires 1d --never-expires", "contradict"),
+        ("credentials rotate a --expires 1d --never-expires", "contradict"),
+        ("credentials restrict a", "name one of"),
+        ("credentials restrict a --nobody --everyone", "name one of"),
+        ("credentials restrict a --project p --nobody", "name one of"),
+        ("credentials remove a", "say --yes"),
+        ("credentials remove a --yes --force", "--force needs --reason"),
+        ("credentials verify a --wait 31", "not in the range"),
+        ("credentials list --status fine", "is not one of"),
+        ("credentials test --provider custom --password p", "No such option '--password'"),
+        ("credentials test --provider custom", "where is the secret?"),
+        ("images tags", "Missing argument"),
+        ("images tags reg.io/a/b:1", "leave out the tag"),
+        ("images tags reg.io/a/b@sha256:" + "a" * 64, "leave out the tag"),
+        ("images tags reg.io/A", "lower case"),
+        ("images show https://reg.io/a", "no scheme"),
+        ("audit --json --csv", "exclude one another"),
+        ("audit --csv --ndjson", "exclude one another"),
+        ("audit --output f", "--output goes with"),
+        ("audit --csv --limit 3", "an export is of everything"),
+        ("audit --since 2026-01-01", "no time zone"),
+        ("audit list --since 2026-01-01", "no time zone"),
+        ("audit --follow --csv", "--follow goes with"),
+        ("audit --follow --limit 3", "--follow goes with"),
+        ("tokens make t --scope audit:read", "--every-account"),
+        ("tokens make t --scope audit:read --every-account --account a", "--every-account"),
+        ("tokens make t --scope root --every-account", "is not one of"),
+        ("tokens make t --every-account", "Missing option '--scope'"),
+        ("tokens revoke t", "say --yes"),
+    ],
+)
+def test_wrong_usage(run: CliRunner, arguments: str, says: str) -> None:
+    assert says in refused(run, *arguments.split()).output
+
+
+def test_an_account_has_to_be_named(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REGCRED_ACCOUNT")
+    assert "REGCRED_ACCOUNT" in refused(run, "credentials", "list").output
+
+
+def test_nobody_there_is_exit_code_one(run: CliRunner) -> None:
+    result = run.invoke(main, ["credentials", "list", "--address", "http://127.0.0.1:1"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "does not answer at http://127.0.0.1:1" in result.stderr
+
+
+def commands(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from commands(inner, (*path, name))
+    else:
+        yield path, command
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands(main)))
+def test_every_command_has_help_and_every_option_of_it_a_text(
+    run: CliRunner, path: tuple[str, ...], command: click.Command
+) -> None:
+    result = run.invoke(main, [*path, "--help"])
+    assert result.exit_code == 0
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, (path, parameter.name)
+    if path[0] in CLIENT:
+        assert "--json" in result.output
+
+
+def test_the_client_starts_without_what_services_need() -> None:
+    script = f"import regcred.__main__, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

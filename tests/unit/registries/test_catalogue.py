@@ -1,0 +1,115 @@
+"""The catalogue is whole, says the same everywhere, and the page made of it is current."""
+
+import json
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from shared.contracts.credential_events import SecretKind
+from shared.contracts.verdicts import VerificationCode
+from shared.registries.catalogue import PROVIDERS, help_for, provider, to_public
+from shared.registries.document import document
+from shared.registries.errors import InvalidRegistry
+from shared.registries.provider import Provider
+from shared.registries.secret_kinds import SECRET_KINDS
+from shared.registries.verification_help import GENERAL_HELP, PROVIDER_HELP
+from shared.web.credential_input import _KINDS, JsonDocument, SecretString
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
+IDS = [entry.id for entry in PROVIDERS]
+
+
+def test_the_providers_are_those_of_the_contract() -> None:
+    contract = "dockerhub gcr gar github gitlab ecr acr quay harbor gitea digitalocean custom"
+    assert " ".join(IDS) == contract
+    assert [provider(name) for name in IDS] == list(PROVIDERS)
+    with pytest.raises(InvalidRegistry) as caught:
+        provider("dockerHub")
+    assert (caught.value.pointer, caught.value.code) == ("/provider", "unknown_provider")
+
+
+@pytest.mark.parametrize("entry", PROVIDERS, ids=IDS)
+def test_an_entry_is_complete_and_json(entry: Provider) -> None:
+    public = to_public(entry)
+    assert json.loads(json.dumps(public)) == public
+    fields = (
+        "id name hosts aliases locations registry_url secret_kinds secrets username image_path permission expiry "
+        "help quirks docs_url"
+    )
+    assert " ".join(public) == fields
+    assert set(public["username"]) == {"rule", "label", "help", "values"}
+    for field in ("name", "hosts", "secret_kinds", "image_path", "permission", "expiry", "help", "docs_url"):
+        assert public[field], field
+    assert public["docs_url"].startswith("https://")
+    assert {"username_password", "docker_config"} <= set(entry.secret_kinds)
+    assert ("keyfile" in entry.secret_kinds) == (entry.id in {"gcr", "gar"})
+    assert bool(entry.username.allowed) == (entry.username.rule != "required")
+    assert bool(entry.host_pattern) == bool(entry.host_rule)
+    assert len({location.id for location in entry.locations}) == len(entry.locations)
+
+
+def test_the_kinds_of_secrets_are_those_of_events_and_requests() -> None:
+    kinds = {kind.id: kind for kind in SECRET_KINDS}
+    assert set(kinds) == set(get_args(SecretKind)) == set(_KINDS)
+    for kind in SECRET_KINDS:
+        schema = _KINDS[kind.id]().fields
+        assert {field.name for field in kind.fields} == set(schema) - {"kind"}
+        for field in kind.fields:
+            assert field.required == schema[field.name].required
+            assert field.secret == isinstance(schema[field.name], SecretString | JsonDocument)
+
+
+def test_a_form_asks_for_the_user_name_as_the_provider_has_it() -> None:
+    forms = {form["kind"]: form for form in to_public(provider("ecr"))["secrets"]}
+    assert list(forms) == ["aws_keys", "username_password", "docker_config"]
+    username = forms["username_password"]["fields"][0]
+    assert (username["required"], username["values"]) == (False, ["AWS"])
+    (hub, *_) = to_public(provider("dockerhub"))["secrets"]
+    assert hub["fields"][0]["label"] == "Docker ID or organization"
+    assert hub["fields"][0]["required"]
+
+
+def test_locations() -> None:
+    hosts = {location.id: location.host for location in provider("gcr").locations}
+    assert hosts == {"gcr.io": "gcr.io", "us": "us.gcr.io", "eu": "eu.gcr.io", "asia": "asia.gcr.io"}
+    gar = provider("gar").locations
+    assert len(gar) == 3 + 44
+    assert all(location.host == f"{location.id}-docker.pkg.dev" for location in gar)
+    assert [entry.id for entry in PROVIDERS if entry.locations] == ["gcr", "gar"]
+
+
+@pytest.mark.parametrize("entry", PROVIDERS, ids=IDS)
+def test_every_outcome_has_advice(entry: Provider) -> None:
+    for code in VerificationCode:
+        text = help_for(entry.id, code)
+        assert text.endswith(".")
+        assert not re.search(r"  |\s$|^\s", text)
+        assert text == PROVIDER_HELP.get(entry.id, {}).get(code, GENERAL_HELP[code])
+
+
+def test_advice_for_a_provider_that_was_dropped_is_the_general_one() -> None:
+    assert help_for("gone", VerificationCode.EXPIRED) == GENERAL_HELP[VerificationCode.EXPIRED]
+
+
+def test_advice_of_its_own_belongs_to_providers_that_are_there() -> None:
+    assert set(PROVIDER_HELP) <= set(IDS)
+    assert "fine-grained" in help_for("github", VerificationCode.BAD_CREDENTIAL)
+    assert "12 hours" in help_for("ecr", VerificationCode.EXPIRED)
+    assert "read_registry" in help_for("gitlab", VerificationCode.MISSING_SCOPE)
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == document(), (
+        "run `python -m shared.registries.document docs/providers.md`"
+    )
+
+
+def test_the_page_names_everything() -> None:
+    text = document()
+    for entry in PROVIDERS:
+        assert f"\n## {entry.id}\n" in text
+        assert entry.permission in text
+        assert all(f"`{location.host}`" in text for location in entry.locations)
+    assert all(f"| `{code}` | {GENERAL_HELP[code]} |" in text for code in VerificationCode)

@@ -1,0 +1,105 @@
+"""Who asks is what trusted proxies say; whoever else claims an address is not believed."""
+
+import pytest
+from flask import Flask, request
+from werkzeug.test import Client
+
+from shared.runtime.invalid_setting import InvalidSetting
+from shared.runtime.settings import Settings
+from shared.runtime.trusted_proxies import KNOWN_SECONDS, LOOK_UP_SECONDS, TrustedProxies
+from shared.web.client_address import client_addresses
+
+
+class Names:
+    """A name server, and the time."""
+
+    def __init__(self, **addresses: set[str]) -> None:
+        self.addresses = addresses
+        self.asked = 0
+        self.now = 100.0
+
+    def __call__(self, name: str) -> set[str]:
+        self.asked += 1
+        return self.addresses.get(name, set())
+
+    def trusted(self, text: str) -> TrustedProxies:
+        return TrustedProxies(text, resolve=self, monotonic=lambda: self.now)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "client"),
+    [
+        ("", "10.0.0.1", "203.0.113.9", "10.0.0.1"),  # nobody is trusted
+        ("10.0.0.1", "10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "10.0.0.2", "203.0.113.9", "10.0.0.2"),  # somebody else says so
+        ("10.0.0.1", "10.0.0.1", "6.6.6.6, 203.0.113.9", "203.0.113.9"),  # the browser wrote 6.6.6.6 itself
+        (
+            "10.0.0.1, 10.0.0.7",
+            "10.0.0.1",
+            "203.0.113.9,10.0.0.7",
+            "203.0.113.9",
+        ),  # gateway, console, gateway
+        ("10.0.0.1", "10.0.0.1", "203.0.113.9,10.0.0.8", "10.0.0.8"),  # who is no console plays one
+        ("10.0.0.0/24", "10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),  # all of them are trusted: the first
+        ("fd00::/8", "fd00::1", "2001:db8::5", "2001:db8::5"),
+        ("10.0.0.1", "::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "10.0.0.1", "unknown", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.1", "203.0.113.9, not-an-address", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.1", "203.0.113.9:4711", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.1", ",", "10.0.0.1"),
+    ],
+)
+def test_whom_is_believed(trusted: str, peer: str, forwarded: str, client: str) -> None:
+    assert TrustedProxies(trusted).client(peer, forwarded) == client
+
+
+def test_names_are_looked_up_and_replicas_come_and_go() -> None:
+    names = Names(gateway={"10.0.0.1"}, console={"10.0.0.7"})
+    proxies = names.trusted("gateway,console")
+    assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.7") == "203.0.113.9"
+    assert names.asked == 2
+    names.addresses["console"] = {"10.0.0.8"}
+    assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.8") == "10.0.0.8"  # asked a moment ago
+    names.now += LOOK_UP_SECONDS
+    assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.8") == "203.0.113.9"
+    assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.7") == "10.0.0.7"  # that one is gone
+
+
+def test_a_stranger_cannot_keep_the_name_server_busy() -> None:
+    names = Names(gateway={"10.0.0.1"})
+    proxies = names.trusted("gateway")
+    for _ in range(50):
+        assert proxies.client("10.0.0.66", "203.0.113.9") == "10.0.0.66"
+    assert names.asked == 1
+
+
+def test_an_address_counts_for_a_while_only() -> None:
+    names = Names(gateway={"10.0.0.1"})
+    proxies = names.trusted("gateway")
+    assert proxies.client("10.0.0.1", "203.0.113.9") == "203.0.113.9"
+    names.addresses["gateway"] = set()
+    names.now += KNOWN_SECONDS
+    assert proxies.client("10.0.0.1", "203.0.113.9") == "10.0.0.1"
+
+
+@pytest.mark.parametrize("text", ["1", "10.0.0.1:80", "10.0.0.1/8", "http://gateway", "*", "-x", "a b"])
+def test_what_is_no_proxy(text: str) -> None:
+    with pytest.raises(InvalidSetting, match="REGCRED_TRUSTED_PROXIES"):
+        Settings.from_environment({"REGCRED_TRUSTED_PROXIES": text})
+
+
+def test_the_application_sees_the_client() -> None:
+    app = Flask("test")
+    app.add_url_rule("/", view_func=lambda: str(request.remote_addr))
+    behind = client_addresses(app.wsgi_app, TrustedProxies("10.0.0.1"))
+    seen = [
+        Client(behind)
+        .get(
+            "/",
+            headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "Forwarded": "for=6.6.6.6"},
+            environ_base={"REMOTE_ADDR": peer},
+        )
+        .text
+        for peer in ("10.0.0.1", "10.0.0.2")
+    ]
+    assert seen == ["203.0.113.9", "10.0.0.2"]

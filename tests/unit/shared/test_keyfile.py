@@ -1,0 +1,195 @@
+"""The key file: its owner's alone, never made anew, and said to be damaged where it is."""
+
+import base64
+import json
+import os
+import stat
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from shared.secretstore.keyfile import KeyFile, KeyFileError
+from shared.secretstore.secret import Secret
+
+KEY = base64.b64encode(b"k" * 32).decode()
+PEPPER = base64.b64encode(b"p" * 32).decode()
+GOOD = {"primary": "k1", "keys": {"k1": KEY}, "pepper": PEPPER}
+
+
+def write(path: Path, document: object, mode: int = 0o600) -> Path:
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    path.chmod(mode)
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
+
+
+def test_what_was_created_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    made, read = KeyFile.create(path), KeyFile.load(path)
+    assert made.primary == read.primary == "k1"
+    assert made.key("k1") == read.key("k1")
+    assert len(made.key("k1")) == 32
+    assert made.fingerprint(Secret("a")) == read.fingerprint(Secret("a"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert names(tmp_path) == ["keys.json"]
+
+
+def test_two_files_have_nothing_in_common(tmp_path: Path) -> None:
+    one, other = KeyFile.create(tmp_path / "one"), KeyFile.create(tmp_path / "other")
+    assert one.key("k1") != other.key("k1")
+    assert one.fingerprint(Secret("a")) != other.fingerprint(Secret("a"))
+
+
+def test_one_that_is_there_is_kept(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.json", GOOD)
+    assert KeyFile.create(path).key("k1") == b"k" * 32
+    assert json.loads(path.read_text()) == GOOD
+
+
+def test_of_many_creators_at_once_one_makes_it(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    with ThreadPoolExecutor(8) as creators:
+        made = list(creators.map(lambda _: KeyFile.create(path).key("k1"), range(16)))
+    assert set(made) == {KeyFile.load(path).key("k1")}
+    assert names(tmp_path) == ["keys.json"]
+
+
+def test_what_a_killed_creator_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    """In a container each start has the same process id."""
+    (tmp_path / f".keys.json.{os.getpid()}").write_text("half a draft")
+    assert KeyFile.create(tmp_path / "keys.json").primary == "k1"
+
+
+def test_a_draft_that_cannot_be_finished_is_not_left(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.mkdir()
+    with pytest.raises(KeyFileError):
+        KeyFile.create(path)
+    assert names(tmp_path) == ["keys.json"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o777])
+def test_others_may_have_no_right_to_it(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(KeyFileError, match="0600"):
+        KeyFile.load(write(tmp_path / "keys.json", GOOD, mode))
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_its_owner_may(tmp_path: Path, mode: int) -> None:
+    assert KeyFile.load(write(tmp_path / "keys.json", GOOD, mode)).primary == "k1"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_another_users_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "keys.json", GOOD)
+    os.chown(path, 65534, 65534)
+    with pytest.raises(KeyFileError, match="this user's"):
+        KeyFile.load(path)
+
+
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.symlink_to(write(tmp_path / "elsewhere", GOOD))
+    for attempt in (KeyFile.load, KeyFile.create):
+        with pytest.raises(KeyFileError):
+            attempt(path)
+
+
+def test_a_missing_one_is_not_made_by_loading(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError, match="No such file"):
+        KeyFile.load(tmp_path / "keys.json")
+    assert names(tmp_path) == []
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """Docker makes a directory where the file of a mount is missing."""
+    (tmp_path / "folder").mkdir(mode=0o700)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for name in ("folder", "pipe"):
+        with pytest.raises(KeyFileError, match="not a file"):
+            KeyFile.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "5",
+        '"text"',
+        "[" * 100_000,
+        {},
+        {**GOOD, "keys": {}},
+        {**GOOD, "keys": [KEY]},
+        {**GOOD, "keys": {"k1": None}},
+        {**GOOD, "keys": {"k1": "not base64!"}},
+        {**GOOD, "keys": {"k1": KEY[:-8]}},
+        {**GOOD, "keys": {"k1": KEY, "k2": ""}},
+        {**GOOD, "primary": "k2"},
+        {**GOOD, "primary": None},
+        {**GOOD, "primary": ["k1"]},
+        {**GOOD, "pepper": None},
+        {**GOOD, "pepper": KEY[:20]},
+        {name: value for name, value in GOOD.items() if name != "pepper"},
+        json.dumps(GOOD)[:-30],
+    ],
+    ids=range(21),
+)
+def test_a_damaged_one_is_said_to_be_and_not_shown(tmp_path: Path, document: object) -> None:
+    path = write(tmp_path / "keys.json", document)
+    before = path.read_bytes()
+    for attempt in (KeyFile.load, KeyFile.create):
+        with pytest.raises(KeyFileError) as raised:
+            attempt(path)
+        said = "".join(traceback.format_exception(raised.value))
+        assert KEY[:16] not in said
+        assert PEPPER[:16] not in said
+    assert path.read_bytes() == before
+
+
+def test_bytes_that_are_no_text_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_bytes(b"\xff\xfe\x00{")
+    path.chmod(0o600)
+    with pytest.raises(KeyFileError, match="damaged"):
+        KeyFile.load(path)
+
+
+def test_it_does_not_print(tmp_path: Path) -> None:
+    keys = KeyFile.load(write(tmp_path / "keys.json", GOOD))
+    for text in (str(keys), repr(keys), f"{keys} {[keys]}"):
+        assert "kkkk" not in text
+        assert KEY not in text
+    with pytest.raises(TypeError):
+        vars(keys)
+
+
+def test_it_is_not_pickled_or_copied_into_a_state(tmp_path: Path) -> None:
+    keys = KeyFile.load(write(tmp_path / "keys.json", GOOD))
+    for attempt in (keys.__getstate__, keys.__reduce__, lambda: keys.__reduce_ex__(4)):
+        with pytest.raises(TypeError):
+            attempt()
+
+
+def test_a_key_it_has_not_is_named() -> None:
+    keys = KeyFile(primary="k1", keys={"k1": b"k" * 32}, pepper=b"p" * 32)
+    with pytest.raises(KeyFileError, match="no key k9"):
+        keys.key("k9")
+
+
+def test_hashes_of_two_purposes_are_not_comparable() -> None:
+    keys = KeyFile(primary="k1", keys={"k1": b"k" * 32}, pepper=b"p" * 32)
+    assert keys.keyed_hash("token", b"a") == keys.keyed_hash("token", b"a")
+    assert keys.keyed_hash("token", b"a") != keys.keyed_hash("request", b"a")
+    assert keys.keyed_hash("token", b"a") != keys.keyed_hash("token", b"b")
+    assert len(keys.keyed_hash("token", b"a")) == 64
+    fingerprint = keys.fingerprint(Secret("a"))
+    assert len(fingerprint) == 32
+    assert fingerprint == keys.keyed_hash("fingerprint", b"a")[:32]

@@ -1,0 +1,18 @@
+from collections.abc import Iterator
+
+import pytest
+
+from shared.runtime.clock import now
+from shared.secretstore.memory import MemorySecretStore
+from tests.support.secretstore_suite import SecretStoreSuite
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[MemorySecretStore]:
+    made = MemorySecretStore(now)
+    yield made
+    made.close()
+
+
+class TestMemorySecretStore(SecretStoreSuite):
+    pass

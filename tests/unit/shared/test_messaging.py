@@ -1,0 +1,214 @@
+"""What of messaging is pure: CloudEvents of an event, definitions, waits, topology."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.credential_events import CredentialRemoved
+from shared.events.codec import encode, encode_metadata
+from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from shared.events.positions import ContiguousPrefix
+from shared.messaging import definitions, topology
+from shared.messaging.cloudevents import outgoing, position_of
+from shared.messaging.connection import backoff, parameters
+from shared.messaging.errors import BrokerUnavailable, MalformedMessage
+from tests.support.eventstore_suite import an_id
+
+METADATA = Metadata(
+    account_id="acme",
+    actor=Actor(type="user", id="u-1", name="A User"),
+    occurred_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+    request_id="r-1",
+    correlation_id="c-1",
+    causation_id="cause-1",
+    traceparent="00-1-2-01",
+)
+
+
+def stored(metadata: Metadata = METADATA, position: int | None = 7) -> StoredEvent:
+    name, version, payload = encode(CredentialRemoved(credential_id=an_id("c"), reason="é", forced=True))
+    return StoredEvent(
+        event_id=an_id("e"),
+        stream=StreamId.credential(an_id("c")),
+        version=3,
+        type=name,
+        schema_version=version,
+        payload=payload.decode(),
+        metadata=encode_metadata(metadata).decode(),
+        recorded_at=datetime(2026, 1, 3, tzinfo=UTC),
+        position=position,
+    )
+
+
+def test_an_event_is_a_cloud_event_in_binary_mode() -> None:
+    message = outgoing(stored())
+    assert message.position == 7
+    assert message.routing_key == "credential.removed"
+    assert message.message_id == str(an_id("e"))
+    assert message.timestamp == METADATA.occurred_at
+    assert json.loads(message.body) == {"credential_id": str(an_id("c")), "reason": "é", "forced": True}
+    assert message.headers == {
+        "cloudEvents:specversion": "1.0",
+        "cloudEvents:id": str(an_id("e")),
+        "cloudEvents:source": "/regcred/credentials",
+        "cloudEvents:type": "credential.removed",
+        "cloudEvents:subject": str(an_id("c")),
+        "cloudEvents:time": "2026-01-02T03:04:05.678901Z",
+        "cloudEvents:dataschema": "urn:regcred:events:credential.removed:1",
+        "cloudEvents:sequence": "7",
+        "cloudEvents:accountid": "acme",
+        "cloudEvents:streamversion": "3",
+        "cloudEvents:requestid": "r-1",
+        "cloudEvents:correlationid": "c-1",
+        "cloudEvents:causationid": "cause-1",
+        "cloudEvents:traceparent": "00-1-2-01",
+    }
+
+
+def test_what_is_absent_has_no_header_and_names_are_as_cloudevents_wants_them() -> None:
+    headers = outgoing(stored(replace(METADATA, causation_id=None, traceparent=None))).headers
+    assert "cloudEvents:causationid" not in headers
+    assert "cloudEvents:traceparent" not in headers
+    for name, value in headers.items():
+        assert re.fullmatch(r"cloudEvents:[a-z0-9]{1,20}", name)
+        assert isinstance(value, str)
+
+
+def test_who_did_it_stays_in_the_log() -> None:
+    headers = outgoing(stored(replace(METADATA, source_ip="192.0.2.7", on_behalf_of="person"))).headers
+    for private in ("u-1", "A User", "192.0.2.7", "person"):
+        assert private not in repr(headers)
+
+
+def test_an_event_without_position_is_not_published() -> None:
+    with pytest.raises(ValueError, match="log"):
+        outgoing(stored(position=None))
+
+
+@given(st.integers(0, 10**18 - 1))
+def test_a_position_is_read_back(position: int) -> None:
+    assert position_of(outgoing(stored(position=position)).headers) == position
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        " 7",
+        "-7",
+        "7.0",
+        "0x7",
+        "seven",
+        7,
+        7.0,
+        True,
+        b"7",
+        ["7"],
+        "9" * 19,
+        "\u0667",
+        "\u00b2",
+        "7\n",
+    ],
+    ids=range(16),
+)
+def test_what_is_no_position_is_malformed(value: object) -> None:
+    with pytest.raises(MalformedMessage):
+        position_of({"cloudEvents:sequence": value})
+
+
+@pytest.mark.parametrize("headers", [None, {}, {"sequence": "7"}, {"cloudevents:sequence": "7"}])
+def test_a_message_without_a_position_is_malformed(headers: dict[str, object] | None) -> None:
+    with pytest.raises(MalformedMessage):
+        position_of(headers)
+
+
+@given(st.permutations(range(1, 12)), st.integers(0, 11))
+def test_the_prefix_ends_before_the_first_gap(order: list[int], count: int) -> None:
+    prefix = ContiguousPrefix(0)
+    done: set[int] = set()
+    for position in order[:count]:
+        prefix.done(position)
+        done.add(position)
+        assert prefix.position == next(n for n in range(12) if n + 1 not in done)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True))
+def test_waits_grow_to_half_a_minute(attempt: int, jitter: float) -> None:
+    assert 0.1 <= backoff(attempt, jitter) <= 30
+    assert backoff(0, jitter) <= 0.2
+    assert backoff(20, jitter) >= 15
+
+
+def test_the_connection_beats_and_gives_up_in_time() -> None:
+    made = parameters("amqps://user:pass@broker.example:5671/regcred?heartbeat=600")
+    assert (made.host, made.port, made.virtual_host) == ("broker.example", 5671, "regcred")
+    assert made.heartbeat == 15
+    assert made.blocked_connection_timeout == 60
+    assert made.ssl_options is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://user:pass/word@broker/regcred",
+        "amqp://user:canary@broker:canary/regcred",
+        "amqp://user:canary@[::1/regcred",
+        "amqp://user:canary@broker/regcred?heartbeat=canary",
+    ],
+)
+def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(BrokerUnavailable) as raised:
+        parameters(url)
+    for part in ("pass", "word", "canary"):
+        assert part not in str(raised.value)
+    assert raised.value.__suppress_context__
+
+
+def test_passwords_are_hashed_as_rabbitmq_does_it() -> None:
+    hashed = base64.b64decode(definitions.password_hash("pass", b"salt"))
+    assert hashed == b"salt" + hashlib.sha256(b"saltpass").digest()
+
+
+def test_the_definitions_file_holds_no_password(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    environment = {}
+    for name in topology.USERS:
+        file = tmp_path / name
+        file.write_text(f"canary-{name}\n")
+        environment[f"{name.upper().replace('-', '_')}_PASSWORD_FILE"] = str(file)
+    definitions.main(environment)
+    text = capsys.readouterr().out
+    document = json.loads(text)
+    assert "canary" not in text
+    assert {user["name"] for user in document["users"]} == set(topology.USERS)
+    hashes = [base64.b64decode(user["password_hash"]) for user in document["users"]]
+    assert len({hashed[:4] for hashed in hashes}) == len(hashes)  # each has a salt of its own
+    environment.popitem()
+    with pytest.raises(SystemExit, match="PASSWORD_FILE is not set"):
+        definitions.main(environment)
+
+
+def test_every_queue_is_safe_by_its_arguments() -> None:
+    wanted = topology.topology()
+    exchanges = {exchange.name for exchange in wanted.exchanges}
+    queues = {queue.name for queue in wanted.queues}
+    for queue in wanted.queues:
+        assert queue.arguments["x-queue-type"] == "quorum"
+        assert queue.arguments["x-overflow"] == "reject-publish"
+        if queue.name.endswith(".dead"):
+            assert "x-dead-letter-exchange" not in queue.arguments
+        else:
+            assert queue.arguments["x-dead-letter-exchange"] in exchanges
+            assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
+    for binding in wanted.bindings:
+        assert binding.exchange in exchanges
+        assert binding.queue in queues
+    assert {binding.exchange for binding in wanted.bindings} == exchanges  # none drops what it gets

@@ -1,0 +1,148 @@
+"""Service tokens: made, taken apart, and recognised only whole."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.auth.tokens import Principal, StoredToken, TokenScope, compose, parse, recognise
+from shared.secretstore.secret import Secret
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+SCANNERS = re.compile(r"rgcs_[0-9A-Za-z]{9}_[0-9A-Za-z]{49}")
+randomness = st.binary(min_size=38, max_size=38)
+
+
+def digest(token: Secret) -> bytes:
+    return token.reveal().encode()
+
+
+def stored(token: Secret, **fields: object) -> StoredToken:
+    made: dict[str, object] = {
+        "token_id": token.reveal()[5:14],
+        "name": "deploy",
+        "hash": digest(token),
+        "scopes": frozenset({TokenScope.CREDENTIALS_READ}),
+        "accounts": frozenset({"acme"}),
+        "projects": None,
+        "created_at": NOW,
+        "created_by": "svc",
+        "expires_at": None,
+    }
+    return StoredToken(**{**made, **fields})  # type: ignore[arg-type]
+
+
+def known(token: Secret, kept: StoredToken, now: datetime = NOW) -> Principal | None:
+    parsed = parse(token.reveal())
+    assert parsed is not None
+    return recognise(parsed, kept, keyed_hash=digest, now=now)
+
+
+@given(randomness)
+def test_what_is_composed_is_parsed(data: bytes) -> None:
+    token_id, token = compose(data)
+    text = token.reveal()
+    assert len(text) == 64
+    assert SCANNERS.fullmatch(text)
+    parsed = parse(text)
+    assert parsed is not None
+    assert parsed.token_id == token_id
+    assert parsed.secret == token
+    assert text not in repr(parsed)
+
+
+@given(randomness, randomness)
+def test_two_draws_are_two_tokens(one: bytes, other: bytes) -> None:
+    assert (compose(one)[1] == compose(other)[1]) == (one == other)
+    assert (compose(one)[0] == compose(other)[0]) == (one[:6] == other[:6])
+
+
+@given(randomness, st.integers(0, 63), st.sampled_from("0123456789AZaz_-. é٣"))
+def test_a_mistyped_one_is_none(data: bytes, place: int, letter: str) -> None:
+    text = compose(data)[1].reveal()
+    mistyped = text[:place] + letter + text[place + 1 :]
+    assert (parse(mistyped) is not None) == (mistyped == text)
+
+
+@given(randomness, st.integers(14, 62))
+def test_two_letters_that_changed_places_are_none(data: bytes, place: int) -> None:
+    text = compose(data)[1].reveal()
+    swapped = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+    assert (parse(swapped) is not None) == (swapped == text)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_parsed_or_none(text: str) -> None:
+    assert parse(text) is None
+
+
+@pytest.mark.parametrize("change", ["{} ", " {}", "{}\n", "Bearer {}", "{}{}", "", "\0{}"])
+def test_nothing_stands_around_a_token(change: str) -> None:
+    text = compose(bytes(range(38)))[1].reveal()
+    assert parse(change.replace("{}", text)) is None
+    assert parse(text[:-1]) is None
+    assert parse(text.swapcase()) is None
+
+
+@pytest.mark.parametrize("size", [0, 37, 39])
+def test_so_much_randomness_makes_a_token_and_no_other(size: int) -> None:
+    with pytest.raises(ValueError, match="38"):
+        compose(b"x" * size)
+
+
+@pytest.mark.parametrize("data", [b"\0" * 38, b"\xff" * 38], ids=["least", "most"])
+def test_the_ends_of_the_range_keep_the_form(data: bytes) -> None:
+    assert SCANNERS.fullmatch(compose(data)[1].reveal())
+
+
+def test_a_good_one_is_its_principal() -> None:
+    token = compose(b"a" * 38)[1]
+    principal = known(token, stored(token))
+    assert principal is not None
+    assert (principal.name, principal.accounts, principal.projects) == ("deploy", frozenset({"acme"}), None)
+
+
+def test_another_secret_under_the_same_id_is_not_recognised() -> None:
+    one, other = compose(b"a" * 6 + b"1" * 32)[1], compose(b"a" * 6 + b"2" * 32)[1]
+    assert known(other, stored(one)) is None
+
+
+@pytest.mark.parametrize(
+    ("expires", "good"), [(None, True), (timedelta(microseconds=1), True), (timedelta(0), False)]
+)
+def test_an_expired_one_is_not_recognised(expires: timedelta | None, good: bool) -> None:
+    token = compose(b"a" * 38)[1]
+    ends = None if expires is None else NOW + expires
+    assert (known(token, stored(token, expires_at=ends)) is not None) == good
+
+
+def test_a_revoked_one_is_not_recognised() -> None:
+    token = compose(b"a" * 38)[1]
+    assert known(token, stored(token, revoked_at=NOW)) is None
+    assert known(token, stored(token, revoked_at=NOW + timedelta(days=1))) is None
+
+
+def test_admin_includes_every_scope_and_no_other_does() -> None:
+    for held in TokenScope:
+        principal = stored(compose(b"a" * 38)[1], scopes=frozenset({held})).principal()
+        for wanted in TokenScope:
+            assert principal.may(wanted) == (held in {wanted, TokenScope.ADMIN})
+
+
+def test_limits_are_to_accounts_and_projects() -> None:
+    principal = stored(
+        compose(b"a" * 38)[1], accounts=frozenset({"acme"}), projects=frozenset({"shop"})
+    ).principal()
+    assert principal.may_in_account("acme")
+    assert not principal.may_in_account("acme2")
+    assert principal.may_in_project("shop")
+    assert not principal.may_in_project("other")
+    assert not principal.may_in_project(None)
+    nowhere = stored(compose(b"a" * 38)[1], accounts=frozenset(), projects=frozenset()).principal()
+    assert not nowhere.may_in_account("acme")
+    assert not nowhere.may_in_project(None)
+    anywhere = stored(compose(b"a" * 38)[1], accounts=None).principal()
+    assert anywhere.may_in_account("whatever")
+    assert anywhere.may_in_project(None)

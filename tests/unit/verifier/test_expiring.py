@@ -1,0 +1,100 @@
+"""When secrets end, and when that is told, as a clock goes on."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+
+from shared.secretstore.cloud_keys import AwsKeys
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.secret import Secret
+from verifier.expiring import end_of, first_notice, next_notice, notice_due
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def login(password: str) -> RegistryLogin:
+    return RegistryLogin(username="octo", password=Secret(password))
+
+
+def token(**claims: object) -> str:
+    return jwt.encode(claims, "k" * 32, "HS256")
+
+
+def unsigned(claims: object) -> str:
+    def part(document: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'none'})}.{part(claims)}."
+
+
+def test_a_token_says_when_it_ends() -> None:
+    assert end_of(login(token(exp=1_790_000_000))) == datetime.fromtimestamp(1_790_000_000, UTC)
+    identity = RegistryLogin(username="<token>", identity_token=Secret(token(exp=1_790_000_000)))
+    assert end_of(identity) == datetime.fromtimestamp(1_790_000_000, UTC)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "",
+        "dckr_pat_abc",
+        "eyJ.x.y",
+        "eyJhbGciOiJub25lIn0.e30.",
+        token(sub="octo"),
+        token(exp=1),
+        unsigned({"exp": 10**12}),
+        unsigned({"exp": 10**400}),
+        unsigned({"exp": "soon"}),
+        unsigned({"exp": [1]}),
+        unsigned([1]),
+        unsigned({"exp": None}),
+        "eyJ" + "[" * 100_000 + "..",
+    ],
+)
+def test_others_do_not(password: str) -> None:
+    assert end_of(login(password)) is None
+
+
+def test_keys_of_a_cloud_do_not() -> None:
+    assert end_of(AwsKeys(access_key_id="AKIA", secret_access_key=Secret(token(exp=1_790_000_000)))) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "due"),
+    [
+        (timedelta(days=31), None),
+        (timedelta(days=30), 30),
+        (timedelta(days=8), 30),
+        (timedelta(days=7), 7),
+        (timedelta(days=2), 7),
+        (timedelta(hours=24), 1),
+        (timedelta(seconds=1), 1),
+        (timedelta(0), 0),
+        (timedelta(days=-400), 0),
+    ],
+)
+def test_the_closest_notice(before: timedelta, due: int | None) -> None:
+    assert notice_due(NOW + before, NOW) == due
+
+
+def test_each_is_told_once_as_time_goes_on() -> None:
+    end, at, told = NOW + timedelta(days=45), NOW, []
+    moment = first_notice(end, at)
+    while moment is not None:
+        at = moment
+        told.append((notice_due(end, at), end - at))
+        moment = next_notice(end, at)
+    assert told == [(days, timedelta(days=days)) for days in (30, 7, 1, 0)]
+
+
+def test_what_ends_soon_is_told_at_once_and_once() -> None:
+    end = NOW + timedelta(days=3)
+    assert first_notice(end, NOW) == NOW
+    assert next_notice(end, NOW) == NOW + timedelta(days=2)
+
+
+def test_without_an_end_there_is_nothing_to_tell() -> None:
+    assert first_notice(None, NOW) is None

@@ -1,0 +1,164 @@
+"""Who says when a secret ends, how that is read, and to whom no token is shown."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from shared.dialing.session import Answer
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.secret import Secret
+from verifier.registry.lifetime import GITHUB_API, Question, question, read_end, told_in_header
+
+END = datetime(2027, 3, 31, tzinfo=UTC)
+CERTIFICATES = "https://www.googleapis.com/robot/v1/metadata/x509/reader%40acme.iam.gserviceaccount.com"
+
+
+def login(password: str, username: str = "octo") -> RegistryLogin:
+    return RegistryLogin(username=username, password=Secret(password))
+
+
+def answer(body: object = None, *headers: tuple[str, str], status: int = 200) -> Answer:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status=status, headers=headers, body=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("2027-03-31 00:00:00 UTC", END),
+        ("2027-03-31 09:00:00 +0900", END),
+        ("2027-03-31", None),
+        ("never", None),
+        ("", None),
+        ("9" * 5000, None),
+    ],
+)
+def test_the_header_of_github(text: str, end: datetime | None) -> None:
+    assert told_in_header(answer(None, ("github-authentication-token-expiration", text))) == end
+    assert told_in_header(answer(None)) is None
+
+
+def test_github_is_asked_about_its_own_tokens_alone() -> None:
+    asked = question("github", "ghcr.io", login("ghp_canary"), realm_url="https://ghcr.io/token")
+    assert asked is not None
+    assert (asked.url, asked.headers) == (GITHUB_API, {"Authorization": "Bearer ghp_canary"})
+    assert "canary" not in repr(asked)
+    for provider, host, password in (
+        ("github", "ghcr.io", "a password"),
+        ("github", "ghcr.io", "ghs_of_a_job"),
+        ("github", "ghcr.example.com", "ghp_canary"),
+        ("custom", "ghcr.io", "ghp_canary"),
+    ):
+        assert question(provider, host, login(password), realm_url="https://ghcr.io/token") is None
+
+
+@pytest.mark.parametrize(
+    ("realm", "url"),
+    [
+        ("https://gitlab.com/jwt/auth", "https://gitlab.com/api/v4/personal_access_tokens/self"),
+        (
+            "https://git.example.com:8443/sub/jwt/auth?a=b",
+            "https://git.example.com:8443/sub/api/v4/personal_access_tokens/self",
+        ),
+        ("https://git.example.com/elsewhere", None),
+        (None, None),
+    ],
+)
+def test_gitlab_is_asked_where_its_token_server_is(realm: str | None, url: str | None) -> None:
+    asked = question("gitlab", "registry.gitlab.com", login("glpat-canary"), realm_url=realm)
+    assert (asked.url if asked else None) == url
+    assert asked is None or asked.headers == {"PRIVATE-TOKEN": "glpat-canary"}
+    assert question("gitlab", "registry.gitlab.com", login("gldt-canary"), realm_url=realm) is None
+    assert question("custom", "registry.gitlab.com", login("glpat-canary"), realm_url=realm) is None
+    assert question("gitlab", "registry.gitlab.com", login("glpat-a\r\nb"), realm_url=realm) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "end"),
+    [
+        ({"expires_at": "2027-03-31"}, END),
+        ({"expires_at": None}, None),
+        ({"expires_at": "soon"}, None),
+        ({}, None),
+        ([], None),
+        (b"<html>", None),
+        (b"[" * 50_000, None),
+    ],
+)
+def test_what_gitlab_answers(body: object, end: datetime | None) -> None:
+    asked = question("gitlab", "r", login("glpat-x"), realm_url="https://gitlab.com/jwt/auth")
+    assert asked is not None
+    assert read_end(asked, answer(body)) == end
+    assert read_end(asked, answer(body, status=401)) is None
+
+
+def key_question(document: object, username: str = "_json_key", *, provider: str = "gar") -> Question | None:
+    text = json.dumps(document)
+    if username == "_json_key_base64":
+        text = base64.b64encode(text.encode()).decode()
+    return question(provider, "europe-docker.pkg.dev", login(text, username), realm_url=None)
+
+
+def certificate(end: datetime) -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reader")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(END - timedelta(days=90))
+        .not_valid_after(end)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize("username", ["_json_key", "_json_key_base64"])
+def test_a_key_of_google_ends_with_its_certificate_and_is_not_sent(username: str) -> None:
+    document = {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES, "private_key": "canary"}
+    asked = key_question(document, username)
+    assert asked is not None
+    assert (asked.url, asked.headers) == (CERTIFICATES, {})
+    other = certificate(END + timedelta(days=1))
+    assert read_end(asked, answer({"k0": other, "k1": certificate(END)})) == END
+    never = certificate(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    bodies: list[object] = [{"k1": never}, {"k0": other}, {"k1": "x"}, {"k1": None}, [], b"x"]
+    for body in bodies:
+        assert read_end(asked, answer(body)) is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        [],
+        {"private_key_id": "k1"},
+        {"private_key_id": "k1", "client_x509_cert_url": 7},
+        {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES.replace("https", "http")},
+        {
+            "private_key_id": "k1",
+            "client_x509_cert_url": CERTIFICATES.replace("www.googleapis.com", "evil.io"),
+        },
+        {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES.replace("com/", "com@evil.io/")},
+        {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES.replace("com/", "com:80/")},
+        {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES.replace("robot", "drive")},
+        {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES + "\r\nX: y"},
+    ],
+)
+def test_a_key_file_does_not_choose_who_is_asked(document: Any) -> None:
+    assert key_question(document) is None
+
+
+def test_other_providers_are_asked_nothing() -> None:
+    for provider in ("dockerhub", "quay", "harbor", "ecr", "acr", "custom", "gitea", "digitalocean"):
+        assert question(provider, "r.io", login("glpat-ghp_x"), realm_url="https://r.io/jwt/auth") is None

@@ -1,0 +1,127 @@
+"""What is recorded of a login besides how it ended, and what is not worth a record."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
+from shared.contracts.verdicts import VerificationCode
+from shared.contracts.verification_events import ImageProbe, VerificationSucceeded
+from shared.events.envelope import NewEvent, RecordedEvent, StreamId
+from shared.eventstore.memory import MemoryEventStore
+from shared.registries.image_reference import ImageReference
+from tests.support.eventstore_suite import an_id
+from tests.unit.verifier.events import HUB, ID, METADATA
+from verifier.outcomes import UNCHANGED_EVERY, events_of, worth_recording
+from verifier.policy import Verification
+from verifier.registry.login import Verdict
+from verifier.registry.verdict import Probed
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+GOOD = Verdict(code=None, detail="good")
+BAD = Verdict(code=VerificationCode.BAD_CREDENTIAL, detail="bad")
+AWAY = Verdict(code=VerificationCode.UNREACHABLE, detail="away")
+
+
+def wanted(version: int = 1) -> Verification:
+    return Verification(
+        id=an_id("a verification"),
+        account_id="acme",
+        credential_id=ID,
+        registry=HUB,
+        secret_version=version,
+        trigger="scheduled",
+    )
+
+
+class Stream:
+    """The verification stream, as logins one after the other fill it."""
+
+    def __init__(self) -> None:
+        self._store = MemoryEventStore()
+        self._stream = StreamId.verification(ID)
+        self.at = NOW
+
+    def login(self, verdict: Verdict, *, version: int = 1, end: datetime | None = None) -> list[object]:
+        self.at += timedelta(hours=1)
+        history = self.history()
+        events = events_of(
+            wanted(version), verdict, history, checked_at=self.at, duration_ms=1, expires_at=end
+        )
+        new = [
+            NewEvent(event_id=an_id(f"{len(history)}-{n}"), payload=event, metadata=METADATA)
+            for n, event in enumerate(events)
+        ]
+        self._store.append(self._stream, len(history), new)
+        return events[1:]
+
+    def history(self) -> list[RecordedEvent]:
+        return self._store.load(self._stream)
+
+
+def test_good_after_failures_is_a_recovery_from_the_first_of_them() -> None:
+    stream = Stream()
+    assert stream.login(GOOD) == []
+    assert stream.login(AWAY) == []
+    assert stream.login(BAD) == []
+    [recovered] = stream.login(GOOD)
+    assert isinstance(recovered, VerificationRecovered)
+    assert recovered.previous_code is VerificationCode.BAD_CREDENTIAL
+    assert recovered.failing_since == NOW + timedelta(hours=2)
+    assert stream.login(GOOD) == []
+
+
+def test_a_first_good_login_is_no_recovery() -> None:
+    assert Stream().login(GOOD) == []
+
+
+def test_an_end_is_discovered_once_for_each_secret_and_again_when_it_moves() -> None:
+    stream, end = Stream(), NOW + timedelta(days=90)
+    [found] = stream.login(GOOD, end=end)
+    assert isinstance(found, ExpiryDiscovered)
+    assert found.expires_at == end
+    assert stream.login(GOOD, end=end) == []
+    assert stream.login(BAD, end=end) == []
+    assert len(stream.login(BAD, end=end, version=2)) == 1
+    assert len(stream.login(BAD, end=end + timedelta(days=1), version=2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "last", "age", "worth"),
+    [
+        ("verified", "verified", timedelta(hours=1), False),
+        ("verified", "verified", UNCHANGED_EVERY, True),
+        ("verified", "unreachable", timedelta(0), True),
+        ("unreachable", "verified", timedelta(0), True),
+        ("unreachable", "unreachable", timedelta(hours=19), False),
+        ("bad_credential", "expired", timedelta(0), True),
+    ],
+)
+def test_what_is_worth_a_record(code: str, last: str, age: timedelta, worth: bool) -> None:
+    assert worth_recording(code, last, NOW - age, NOW) is worth
+
+
+def test_the_first_always_is() -> None:
+    assert worth_recording("verified", None, None, NOW)
+
+
+def test_an_end_that_the_provider_told_is_found_with_its_source() -> None:
+    stream = Stream()
+    end = NOW + timedelta(days=20)
+    (found,) = stream.login(replace(GOOD, ends_at=end), end=end)
+    assert isinstance(found, ExpiryDiscovered)
+    assert (found.source, found.expires_at) == ("provider", end)
+    assert stream.login(GOOD) == []
+
+
+def test_an_image_that_refuses_a_good_login_leaves_it_good() -> None:
+    stream = Stream()
+    image = ImageReference.parse("nginx:1")
+    probed = Probed(image=image, code=VerificationCode.NO_PULL_ACCESS, detail="no")
+    stream.login(BAD)
+    assert isinstance(stream.login(replace(GOOD, probed=probed))[0], VerificationRecovered)
+    succeeded = stream.history()[1].payload
+    assert isinstance(succeeded, VerificationSucceeded)
+    told = ImageProbe(image="docker.io/library/nginx:1", code=VerificationCode.NO_PULL_ACCESS, detail="no")
+    assert succeeded.probe == told

@@ -1,0 +1,109 @@
+"""What is verified: the newest secret of a credential that is still there, once per event that asks for it."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.contracts.credential_events import Scope
+from shared.contracts.verification_events import Trigger
+from tests.unit.verifier.events import (
+    CHANGED,
+    CORP,
+    HUB,
+    ID,
+    REMOVED,
+    RESTRICTED,
+    Credential,
+    added,
+    requested,
+    rotated,
+)
+from verifier.policy import TRIGGERS, Verification, as_it_is, verification_for
+
+
+def test_a_new_secret_is_verified() -> None:
+    [event] = Credential(added(CORP)).history()
+    assert verification_for(event, [event]) == Verification(
+        id=event.event_id,
+        account_id="acme",
+        credential_id=ID,
+        registry=CORP,
+        secret_version=1,
+        trigger="added",
+    )
+
+
+@pytest.mark.parametrize(
+    ("payloads", "asking", "trigger", "version"),
+    [
+        ([added(), rotated(2)], 1, "rotated", 2),
+        ([added(), requested(1)], 1, "requested", 1),
+        ([added(), CHANGED, RESTRICTED], 0, "added", 1),
+        ([added(), rotated(2), rotated(3), requested(3), CHANGED], 3, "requested", 3),
+        ([added(), requested(1), requested(1)], 1, "requested", 1),
+    ],
+)
+def test_the_newest_secret_is_verified_for_whoever_asks(
+    payloads: list[object], asking: int, trigger: Trigger, version: int
+) -> None:
+    history = Credential(*payloads).history()
+    wanted = verification_for(history[asking], history)
+    assert wanted is not None
+    assert (wanted.id, wanted.trigger, wanted.secret_version) == (history[asking].event_id, trigger, version)
+
+
+def test_a_rotation_may_move_to_another_registry() -> None:
+    history = Credential(added(HUB), rotated(2, CORP), requested(2)).history()
+    for event in history[1:]:
+        wanted = verification_for(event, history)
+        assert wanted is not None
+        assert wanted.registry == CORP
+
+
+@pytest.mark.parametrize(
+    ("payloads", "asking"),
+    [
+        ([added(), rotated(2)], 0),  # replaced since
+        ([added(), requested(1), rotated(2)], 1),
+        ([added(), rotated(2), rotated(3)], 1),
+        ([added(), REMOVED], 0),
+        ([added(), rotated(2), REMOVED], 1),
+        ([added(), requested(1), REMOVED], 1),
+        ([added(), requested(7)], 1),  # of a version that never was
+        ([added(), CHANGED], 1),  # asks for nothing
+        ([added(), RESTRICTED], 1),
+        ([added(), REMOVED], 1),
+    ],
+)
+def test_what_is_not_verified(payloads: list[object], asking: int) -> None:
+    history = Credential(*payloads).history()
+    assert verification_for(history[asking], history) is None
+
+
+def test_a_credential_without_history_is_not_verified() -> None:
+    [event] = Credential(added()).history()
+    assert verification_for(event, []) is None
+
+
+def test_triggers_are_just_the_events_that_ask() -> None:
+    history = Credential(added(), CHANGED, RESTRICTED, requested(1), rotated(2), REMOVED).history()
+    asking = {event.type for n, event in enumerate(history) if verification_for(event, history[: n + 1])}
+    assert asking == TRIGGERS
+
+
+def test_an_image_of_another_registry_is_not_tried() -> None:
+    history = Credential(
+        added(CORP), requested(1, "reg.corp.example:5000/a/b:1"), requested(1, "x.io/a/b:1")
+    ).history()
+    wanted = [verification_for(event, history) for event in history]
+    assert [str(one.image) for one in wanted if one] == ["None", "reg.corp.example:5000/a/b:1", "None"]
+
+
+@pytest.mark.parametrize("push", [True, False])
+def test_whether_it_is_for_pushing_is_what_was_declared_last(push: bool) -> None:
+    scope = Scope(pull=True, push=push)
+    changed = replace(CHANGED, details=replace(CHANGED.details, scope=scope))
+    history = Credential(added(CORP), changed, rotated(2, CORP)).history()
+    held = as_it_is(history)
+    assert held is not None
+    assert (held.scope.push, held.secret_version, held.registry) == (push, 2, CORP)

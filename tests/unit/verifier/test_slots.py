@@ -1,0 +1,26 @@
+"""Nobody takes all the threads, and nobody waits for one."""
+
+import pytest
+
+from verifier.slots import Slots, TooManyAtOnce
+
+
+def test_an_account_has_its_share_and_all_have_theirs() -> None:
+    slots = Slots(total=3, per_account=2, retry_after=7)
+    with slots.one("a"), slots.one("a"):
+        with pytest.raises(TooManyAtOnce) as refused, slots.one("a"):
+            raise AssertionError("no slot was left")
+        assert refused.value.retry_after == 7
+        with slots.one("b"), pytest.raises(TooManyAtOnce), slots.one("c"):
+            raise AssertionError("no slot was left")
+        with slots.one("c"):
+            pass
+
+
+def test_a_slot_is_given_back_whatever_happens() -> None:
+    slots = Slots(total=1, per_account=1, retry_after=1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), slots.one("a"):
+            raise ZeroDivisionError
+    with slots.one("a"):
+        pass

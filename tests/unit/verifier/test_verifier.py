@@ -1,0 +1,333 @@
+"""One event, one outcome, however often it is handled and whatever happens meanwhile."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import count
+from threading import Barrier
+
+import pytest
+
+from shared.contracts.verdicts import VerificationCode
+from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
+from shared.events.envelope import NewEvent, RecordedEvent, StreamId
+from shared.eventstore.errors import OutcomeUnknown, VersionConflict
+from shared.eventstore.memory import MemoryEventStore
+from shared.eventstore.store import Appended, IdempotentRequest
+from shared.registries.image_reference import ImageReference
+from shared.secretstore.cloud_keys import StoredLogin
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.memory import MemorySecretStore
+from shared.secretstore.secret import Secret
+from shared.secretstore.store import SecretMissing, SecretPath
+from tests.support.eventstore_suite import MOMENT, an_id
+from tests.unit.verifier.events import (
+    CHANGED,
+    CORP,
+    DETAILS,
+    HUB,
+    ID,
+    METADATA,
+    REMOVED,
+    STREAM,
+    Credential,
+    added,
+    requested,
+    rotated,
+)
+from verifier.registry.login import Probe, Verdict
+from verifier.verifier import ACTOR, Verifier
+
+PATH = SecretPath("acme", ID)
+OUTCOMES = StreamId.verification(ID)
+GOOD = Verdict(code=None, detail="the registry took the login", confidence="weak")
+
+
+def nothing() -> None:
+    """What happens meanwhile, mostly."""
+
+
+@dataclass
+class World:
+    """A credential, its secrets, the verifier's own stream, and registries that answer `verdict`."""
+
+    credential: Credential
+    verdict: Verdict = GOOD
+    after_reading: Callable[[], None] = nothing  # behind the verifier's look at the credential
+    during_login: Callable[[], None] = nothing
+    store: MemoryEventStore = field(default_factory=MemoryEventStore)
+    secrets: MemorySecretStore = field(default_factory=lambda: MemorySecretStore(lambda: MOMENT))
+    logins: list[tuple[str, str, str, str]] = field(default_factory=list)
+    probes: list[Probe | None] = field(default_factory=list)
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def keep(self, *passwords: str) -> None:
+        for version, password in enumerate(passwords):
+            secret = RegistryLogin(username="octo", password=Secret(password)).to_secret()
+            self.secrets.put(PATH, secret, write_id=f"w{version}", expected_version=version)
+
+    def verifier(self) -> Verifier:
+        seconds = count(10)
+        return Verifier(
+            self.store,
+            self.secrets,
+            self.log_in,
+            streams=self.read,
+            now=lambda: MOMENT,
+            monotonic=lambda: float(next(seconds)),
+            new_id=lambda: an_id(f"outcome {next(self.ids)}"),
+        )
+
+    def log_in(
+        self,
+        *,
+        registry_host: str,
+        api_host: str,
+        login: StoredLogin,
+        provider: str,
+        probe: Probe | None = None,
+    ) -> Verdict:
+        assert isinstance(login, RegistryLogin)
+        self.probes.append(probe)
+        self.logins.append((registry_host, api_host, provider, (login.password or Secret("")).reveal()))
+        self.during_login()
+        return self.verdict
+
+    def read(self, stream: StreamId) -> list[RecordedEvent]:
+        assert stream == STREAM
+        history = self.credential.history()
+        self.after_reading()
+        return history
+
+    def outcomes(self) -> list[object]:
+        return [event.payload for event in self.store.load(OUTCOMES)]
+
+
+def world(*payloads: object, passwords: tuple[str, ...] = ("pa55-1", "pa55-2", "pa55-3")) -> World:
+    made = World(Credential(*payloads))
+    made.keep(*passwords)
+    return made
+
+
+def test_a_good_login_is_recorded_with_all_that_an_auditor_asks() -> None:
+    it = world(added(HUB))
+    [event] = it.credential.history()
+    it.verifier().handle(event)
+    assert it.logins == [("docker.io", "registry-1.docker.io", "dockerhub", "pa55-1")]
+    [recorded] = it.store.load(OUTCOMES)
+    assert recorded.payload == VerificationSucceeded(
+        verification_id=event.event_id,
+        credential_id=ID,
+        registry_host="docker.io",
+        provider="dockerhub",
+        secret_version=1,
+        trigger="added",
+        detail=GOOD.detail,
+        confidence="weak",
+        checked_at=MOMENT,
+        duration_ms=1000,
+    )
+    assert recorded.metadata == replace(METADATA, actor=ACTOR, causation_id=str(event.event_id))
+
+
+def test_an_image_that_is_asked_about_is_tried() -> None:
+    it = world(added(CORP))
+    event = it.credential.happened(requested(1, image="reg.corp.example:5000/team/app:1"))
+    it.verifier().handle(event)
+    image = ImageReference.parse("reg.corp.example:5000/team/app:1")
+    assert it.probes == [Probe(image=image, push=DETAILS.scope.push)]
+
+
+def test_a_failed_login_is_recorded() -> None:
+    it = world(added(CORP), rotated(2, CORP))
+    it.verdict = Verdict(code=VerificationCode.RATE_LIMITED, detail="no more for now", retry_after=30)
+    event = it.credential.history()[-1]
+    it.verifier().handle(event)
+    assert it.logins == [("reg.corp.example:5000", "reg.corp.example:5000", "custom", "pa55-2")]
+    assert it.outcomes() == [
+        VerificationFailed(
+            verification_id=event.event_id,
+            credential_id=ID,
+            registry_host="reg.corp.example:5000",
+            provider="custom",
+            secret_version=2,
+            trigger="rotated",
+            code=VerificationCode.RATE_LIMITED,
+            detail="no more for now",
+            retry_after=30,
+            checked_at=MOMENT,
+            duration_ms=1000,
+        )
+    ]
+
+
+def test_handled_again_there_is_neither_a_login_nor_an_outcome_more() -> None:
+    it = world(added())
+    [event] = it.credential.history()
+    it.verifier().handle(event)
+    it.verifier().handle(event)
+    assert (len(it.logins), len(it.outcomes())) == (1, 1)
+
+
+def test_handled_twice_at_once_there_is_one_outcome() -> None:
+    it = world(added())
+    [event] = it.credential.history()
+    together = Barrier(2, timeout=5)
+
+    def wait() -> None:
+        together.wait()
+
+    it.during_login = wait
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(it.verifier().handle, event) for _ in range(2)]:
+            done.result()
+    assert (len(it.logins), len(it.outcomes())) == (2, 1)
+
+
+def test_each_event_that_asks_has_an_outcome_of_its_own() -> None:
+    it = world(added(), requested(1), requested(1))
+    verifier = it.verifier()
+    for event in it.credential.history():
+        verifier.handle(event)
+    assert len({getattr(outcome, "verification_id", None) for outcome in it.outcomes()}) == 3
+
+
+@pytest.mark.parametrize("later", [rotated(2), REMOVED])
+def test_what_was_replaced_or_removed_is_not_tried(later: object) -> None:
+    it = world(added(), later)
+    it.verifier().handle(it.credential.history()[0])
+    assert (it.logins, it.outcomes()) == ([], [])
+
+
+def test_events_that_ask_for_nothing() -> None:
+    it = world(added(), CHANGED, REMOVED)
+    for event in it.credential.history()[1:]:
+        it.verifier().handle(event)
+    assert (it.logins, it.outcomes()) == ([], [])
+
+
+def test_an_outcome_that_another_verification_overtook_is_recorded_behind_it() -> None:
+    it = world(added(), requested(1))
+    first, second = it.credential.history()
+
+    def overtake() -> None:
+        it.during_login = nothing
+        it.verifier().handle(second)
+
+    it.during_login = overtake
+    it.verifier().handle(first)
+    assert [getattr(outcome, "verification_id", None) for outcome in it.outcomes()] == [
+        second.event_id,
+        first.event_id,
+    ]
+
+
+class RacingStore(MemoryEventStore):
+    """Each append is overtaken `times` times; then it succeeds, perhaps without a word about it."""
+
+    def __init__(self, times: int, *, lose_the_answer: bool = False) -> None:
+        super().__init__()
+        self.times = times
+        self.lose_the_answer = lose_the_answer
+
+    def append(
+        self,
+        stream: StreamId,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        request: IdempotentRequest | None = None,
+    ) -> Appended:
+        if self.times:
+            self.times -= 1
+            other = replace(events[0], event_id=an_id(f"other {self.times}"))
+            payload = replace(_succeeded(events[0]), verification_id=other.event_id)
+            super().append(stream, len(self.load(stream)), [replace(other, payload=payload)])
+        appended = super().append(stream, expected_version, events, request=request)
+        if self.lose_the_answer:
+            self.lose_the_answer = False
+            raise OutcomeUnknown
+        return appended
+
+
+def _succeeded(event: NewEvent) -> VerificationSucceeded:
+    assert isinstance(event.payload, VerificationSucceeded)
+    return event.payload
+
+
+def test_a_conflicting_append_is_tried_again_and_without_another_login() -> None:
+    it = world(added())
+    it.store = RacingStore(3)
+    [event] = it.credential.history()
+    it.verifier().handle(event)
+    assert len(it.logins) == 1
+    assert getattr(it.outcomes()[-1], "verification_id", None) == event.event_id
+    assert len(it.outcomes()) == 4
+
+
+def test_an_append_whose_answer_was_lost_is_there_once() -> None:
+    it = world(added())
+    it.store = RacingStore(0, lose_the_answer=True)
+    [event] = it.credential.history()
+    with pytest.raises(OutcomeUnknown):
+        it.verifier().handle(event)
+    it.verifier().handle(event)
+    assert (len(it.logins), len(it.outcomes())) == (1, 1)
+
+
+def test_a_secret_that_is_gone_although_it_counts_is_an_error() -> None:
+    """Perhaps a store that lags: it is tried again, and in the end somebody has to look at it."""
+    it = world(added(), passwords=())
+    with pytest.raises(SecretMissing):
+        it.verifier().handle(it.credential.history()[0])
+    assert (it.logins, it.outcomes()) == ([], [])
+
+
+@pytest.mark.parametrize("later", [rotated(2), REMOVED])
+def test_a_secret_that_was_replaced_or_removed_meanwhile_is_no_error(later: object) -> None:
+    """The secret is destroyed between the look at the credential and the reading of the secret."""
+    it = world(added())
+
+    def meanwhile() -> None:
+        it.after_reading = nothing
+        it.credential.happened(later)
+        if later is REMOVED:
+            it.secrets.remove(PATH)
+        else:
+            it.secrets.destroy(PATH, [1])
+
+    it.after_reading = meanwhile
+    it.verifier().handle(it.credential.history()[0])
+    assert (it.logins, it.outcomes()) == ([], [])
+
+
+def test_a_stream_of_another_account_is_not_tried_for_ever() -> None:
+    it = world(added())
+    [event] = it.credential.history()
+    it.verifier().handle(event)
+    foreign = MemoryEventStore()
+    for outcome in it.store.load(OUTCOMES):
+        payload = outcome.payload
+        assert isinstance(payload, VerificationSucceeded)
+        foreign.append(
+            OUTCOMES,
+            0,
+            [
+                NewEvent(
+                    event_id=outcome.event_id,
+                    payload=replace(payload, verification_id=an_id("theirs")),
+                    metadata=replace(outcome.metadata, account_id="other"),
+                )
+            ],
+        )
+    it.store = foreign
+    with pytest.raises(VersionConflict):
+        it.verifier().handle(event)
+
+
+def test_a_secret_of_no_known_form_is_an_error_that_tells_nothing() -> None:
+    it = world(added(), passwords=())
+    it.secrets.put(PATH, Secret("canary"), write_id="w", expected_version=0)
+    with pytest.raises(ValueError, match="is not a login") as refusal:
+        it.verifier().handle(it.credential.history()[0])
+    assert "canary" not in str(refusal.value)
