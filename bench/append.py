@@ -1,0 +1,84 @@
+"""Appends per second: ours, the peer's and bare inserts of the same bytes, at 1, 8 and 32 writers.
+
+Writers are processes: then nothing but PostgreSQL is shared. The last is by 32 threads of one process, as a
+service appends; there the interpreter is shared too.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+import psycopg
+
+from bench import appenders
+from bench.figures import Benchmark, Options, Row, Run, Target
+from bench.peer import prepare_peer
+from bench.servers import Postgres, postgres
+from bench.writers import Appender, write, write_in_threads
+from shared.eventstore.migrate import migrate
+
+WRITERS = (1, 8, 32)
+SECONDS, QUICK_SECONDS = 5.0, 0.5
+
+Write = Callable[..., Mapping[str, float]]
+_OURS = {"credentials": appenders.change_credentials, "verifier": appenders.record_verifications}
+
+
+@contextmanager
+def open_append(options: Options) -> Iterator[list[Benchmark]]:
+    """Ours are the services' own append functions, each with the row that it keeps beside the log."""
+    seconds = QUICK_SECONDS if options.quick else SECONDS
+    with postgres() as server:
+        yield [
+            *(_at(server, writers, seconds, write) for writers in WRITERS),
+            _at(server, WRITERS[-1], seconds, write_in_threads),
+        ]
+
+
+def _at(server: Postgres, writers: int, seconds: float, by: Write) -> Benchmark:
+    def run(name: str, appender: Appender, prepare: Callable[[str], object]) -> Run:
+        return partial(_run, server, name, appender, prepare, by, writers=writers, seconds=seconds)
+
+    kind = "thread" if by is write_in_threads else "writer"
+
+    return Benchmark(
+        runs=[
+            *(run(name, appender, migrate) for name, appender in _OURS.items()),
+            run("peer", appenders.peer, prepare_peer),
+            run("insert", appenders.insert, _bare),
+        ],
+        rows=[
+            Row(
+                name=f"{name}.append, {writers} {kind}{'s' * (writers > 1)}",
+                unit="events/s",
+                ours=f"{name} rate",
+                peer="peer rate",
+                limit="insert rate",
+                targets=(Target("ours/limit", least=0.5), Target("ours/peer", least=8))
+                if writers == 32
+                else (),
+            )
+            for name in _OURS
+        ],
+    )
+
+
+def _run(
+    server: Postgres,
+    name: str,
+    appender: Appender,
+    prepare: Callable[[str], object],
+    by: Write,
+    *,
+    writers: int,
+    seconds: float,
+) -> Mapping[str, float]:
+    with server.fresh() as url:
+        prepare(url)
+        figures = by(appender, url, writers=writers, seconds=seconds)
+    return {f"{name} {figure}": value for figure, value in figures.items()}
+
+
+def _bare(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(appenders.BARE_TABLE)

@@ -1,0 +1,226 @@
+"""What one writer does: our appends as the services make them, the peer's, a bare insert of the same bytes.
+
+Every writer has streams of its own, so nobody meets a conflict. All of them make an event before they append
+it and wait for the commit; statements are prepared.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+import psycopg
+
+from bench.peer import open_peer
+from bench.personal import fresh_keys
+from credentials.application.store import CurrentCredential
+from credentials.postgres_store import PostgresCredentialStore
+from shared.contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    Details,
+    Registry,
+    Restrictions,
+    Scope,
+    SecretReference,
+)
+from shared.contracts.verification_events import VerificationSucceeded
+from shared.events.codec import encode, encode_metadata
+from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from shared.eventstore.store import IdempotentRequest
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+STREAMS = 50  # of each writer
+_IDS = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
+_REGISTRY = Registry(provider="github", host="ghcr.io", location=None)
+_EVERYBODY = Restrictions(restricted=False, projects=())
+_SECRET = SecretReference(version=1, kind="username_password", fingerprint="f" * 32)
+BARE_TABLE = """
+CREATE TABLE bare (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event_id uuid NOT NULL, stream_id uuid NOT NULL,
+    version bigint NOT NULL, type text NOT NULL, data jsonb NOT NULL, meta jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
+)
+"""
+_BARE_INSERT = (
+    "INSERT INTO bare (event_id, stream_id, version, type, data, meta) VALUES (%s, %s, %s, %s, %s, %s)"
+)
+
+
+def change_credentials(url: str, number: int) -> Callable[[], None]:
+    """`credentials.append`: key, compare-and-swap, dedupe, and the row of `credentials.current`."""
+    return _change_credentials(url, number, fresh_keys())
+
+
+def _change_credentials(url: str, number: int, personal: PersonalKeys) -> Callable[[], None]:
+    store = PostgresCredentialStore(open_pool(url, role="regcred_credentials", size=1), personal)
+    for credential_id in _credentials(number):
+        added = CredentialAdded(
+            credential_id=credential_id,
+            registry=_REGISTRY,
+            username="octo",
+            secret=_SECRET,
+            details=_details(credential_id, 0),
+            restrictions=_EVERYBODY,
+        )
+        event = _event(number, f"added {credential_id}", 0, added)
+        store.append(credential_id, 0, [event], current=_current(added.details), request=None)
+
+    def append(count: int, credential_id: UUID, version: int) -> None:
+        changed = _changed(credential_id, count)
+        store.append(
+            credential_id,
+            version,
+            [_event(number, "change", count, changed)],
+            current=_current(changed.details),
+            request=_request(number, count),
+        )
+
+    return _turns(append, number)
+
+
+def credential_changes(url: str, personal: PersonalKeys, *, size: int) -> Callable[[UUID, int], None]:
+    """What changes a credential's description behind that version; for so many threads."""
+    store = PostgresCredentialStore(open_pool(url, role="regcred_credentials", size=size), personal)
+    metadata = _event(0, "", 0, None).metadata
+
+    def change(credential_id: UUID, version: int) -> None:
+        changed = _changed(credential_id, version)
+        event = NewEvent(
+            event_id=uuid5(credential_id, f"change {version}"),
+            payload=changed,
+            metadata=replace(metadata, account_id="acme"),
+        )
+        store.append(credential_id, version, [event], current=_current(changed.details), request=None)
+
+    return change
+
+
+def record_verifications(url: str, number: int) -> Callable[[], None]:
+    """`verifier.append`: key, compare-and-swap, dedupe, and the row of `credentials.verified`."""
+    personal = fresh_keys()
+    _change_credentials(url, number, personal)  # the credentials that were verified
+    store = PostgresVerificationStore(open_pool(url, role="regcred_verifier", size=1), personal)
+
+    def append(count: int, credential_id: UUID, version: int) -> None:
+        event = _event(number, "verification", count, _succeeded(credential_id, number, count))
+        stream = StreamId.verification(credential_id)
+        store.append(stream, version - 1, [event], request=_request(number, count))
+
+    return _turns(append, number)
+
+
+def peer(url: str, number: int) -> Callable[[], None]:
+    """`Application.save` of an aggregate with one new event, in the peer's default mode."""
+    new, change = open_peer(url)
+    aggregates = {credential_id: new() for credential_id in _credentials(number)}
+
+    def append(count: int, credential_id: UUID, _version: int) -> None:
+        name, data, meta = _bytes(_event(number, "change", count, _changed(credential_id, count)))
+        change(aggregates[credential_id], name, data, meta)
+
+    return _turns(append, number)
+
+
+def insert(url: str, number: int) -> Callable[[], None]:
+    """A bare insert of the same event into a table without any other index, autocommit."""
+    connection = psycopg.connect(url, autocommit=True)
+
+    def append(count: int, credential_id: UUID, version: int) -> None:
+        event = _event(number, "change", count, _changed(credential_id, count))
+        name, data, meta = _bytes(event)
+        connection.execute(
+            _BARE_INSERT, (event.event_id, credential_id, version, name, data, meta), prepare=True
+        )
+
+    return _turns(append, number)
+
+
+def _turns(append: Callable[[int, UUID, int], None], number: int) -> Callable[[], None]:
+    """Append to one stream after the other, behind its version."""
+    turns = ((round_ + 1, credential) for round_ in itertools.count() for credential in _credentials(number))
+    counted: Iterator[tuple[int, tuple[int, UUID]]] = enumerate(turns)
+
+    def once() -> None:
+        count, (version, credential_id) = next(counted)
+        append(count, credential_id, version)
+
+    return once
+
+
+def _credentials(number: int) -> list[UUID]:
+    return [uuid5(_IDS, f"credential {number} {which}") for which in range(STREAMS)]
+
+
+def _details(credential_id: UUID, count: int) -> Details:
+    return Details(
+        name=f"team {credential_id.hex[:20]}",
+        description=f"pulls of the shop {count}",
+        scope=Scope(pull=True, push=False),
+        repository_prefixes=("acme/shop/", "acme/base/"),
+        expires_at=None,
+    )
+
+
+def _changed(credential_id: UUID, count: int) -> CredentialDetailsChanged:
+    return CredentialDetailsChanged(
+        credential_id=credential_id,
+        details=_details(credential_id, count + 1),
+        previous=_details(credential_id, count),
+    )
+
+
+def _succeeded(credential_id: UUID, number: int, count: int) -> VerificationSucceeded:
+    return VerificationSucceeded(
+        verification_id=uuid5(_IDS, f"verified {number} {count}"),
+        credential_id=credential_id,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=1,
+        trigger="scheduled",
+        detail="the registry took the login",
+        confidence="strong",
+        checked_at=BEGIN + timedelta(seconds=count),
+        duration_ms=120,
+    )
+
+
+def _event(number: int, what: str, count: int, payload: object) -> NewEvent:
+    metadata = Metadata(
+        account_id=f"account-{number}",
+        actor=Actor(type="user", id="user-7", name="Ada Lovelace"),
+        occurred_at=BEGIN + timedelta(seconds=count),
+        request_id=f"request-{number}-{count}",
+        correlation_id=f"correlation-{number}-{count}",
+        source_ip="192.0.2.7",
+    )
+    return NewEvent(event_id=uuid5(_IDS, f"{what} {number} {count}"), payload=payload, metadata=metadata)
+
+
+def _bytes(event: NewEvent) -> tuple[str, str, str]:
+    """Type, payload and metadata as they are stored."""
+    name, _, data = encode(event.payload)
+    return name, data.decode(), encode_metadata(event.metadata).decode()
+
+
+def _request(number: int, count: int) -> IdempotentRequest:
+    response = {"status": 200, "credential_id": f"{number}", "version": count}
+    return IdempotentRequest(key=f"key-{number}-{count}", fingerprint=b"f" * 32, response=response)
+
+
+def _current(details: Details) -> CurrentCredential:
+    return CurrentCredential(
+        name=details.name,
+        provider=_REGISTRY.provider,
+        registry_host=_REGISTRY.host,
+        repository_prefixes=details.repository_prefixes,
+        pull=True,
+        push=False,
+        restricted=False,
+        projects=(),
+        secret_version=1,
+        expires_at=None,
+    )

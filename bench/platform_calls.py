@@ -1,0 +1,280 @@
+"""What the deploy platform calls: resolutions and pull secrets, over HTTP, from `regcred up` as a whole.
+
+Ours and the limits stand beside one another all the time and are asked in turns. The limits are bare Flask
+handlers under the same server (`platform_bare`). For as many requests as are answered, every caller has one
+under way; at 200 a second the latency counts from each request's moment (`platform_load`).
+"""
+
+import json
+import os
+import random  # noqa: TID251 the same requests each time
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import httpx
+import psycopg
+
+from bench.figures import Benchmark, Options, Row, Run, Target
+from bench.platform_load import Server, at_once, at_rate
+from bench.platform_seed import Seeded, keep_secrets, seed, seeded
+from bench.servers import postgres
+from regcred.preparation import prepare, prepare_keys
+from shared.secretstore.vault import VaultSettings, VaultStore
+from tests.support.servers import free_port
+from tests.support.system import System, waiting
+from tests.support.vault import Vault
+
+LARGE, QUICK_LARGE = 100_000, 2_000
+SMALL = 100
+IN_VAULT = 1_000
+RATE = 200.0  # requests a second
+SECONDS, QUICK_SECONDS = 15, 2
+CALLERS = 8
+CALLERS_AT_RATE = 32  # more than are ever under way, so that a moment is met
+WARM_UP = 400
+DRAIN_SECONDS = 120
+
+Request = Callable[[Seeded], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A server, and what it is asked about."""
+
+    server: Server
+    credentials: Sequence[Seeded]
+    url: str
+
+    def requests(self, request: Request, number: int) -> list[bytes]:
+        chance = random.Random(number)
+        return [request(one) for one in chance.choices(self.credentials, k=number)]
+
+    def resolution(self, one: Seeded) -> bytes:
+        body = {"image": f"{one.host}/team-{one.turn}/shop:1.4", "project_id": "shop"}
+        path = f"/v1/accounts/{one.account_id}/resolutions"
+        return self.server.request("POST", path, json.dumps(body).encode())
+
+    def pull_secret(self, one: Seeded) -> bytes:
+        body = {
+            "images": [f"{one.host}/team-{one.turn}/shop:1.4"],
+            "project_id": "shop",
+            "workload": {"kind": "deployment", "name": "storefront"},
+        }
+        path = f"/v1/accounts/{one.account_id}/pull-secrets"
+        return self.server.request("POST", path, json.dumps(body).encode())
+
+    def bare_row(self, one: Seeded) -> bytes:
+        name = one.details.name.replace(" ", "%20")
+        return self.server.request("GET", f"/{one.account_id}/credentials/{name}")
+
+    def bare_rows(self, one: Seeded) -> bytes:
+        return self.server.request("GET", f"/{one.account_id}/hosts/{one.host}")
+
+    def bare_secret(self, one: Seeded) -> bytes:
+        return self.server.request("GET", f"/{one.account_id}/secrets/{one.credential_id}")
+
+    def settle(self) -> None:
+        """Wait until every event is in the read models: the next one to be measured has the machine alone."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            waiting(lambda: settled(connection), "the read models have it all", seconds=DRAIN_SECONDS)
+
+
+@contextmanager
+def open_platform(options: Options) -> Iterator[list[Benchmark]]:
+    """100,000 credentials, 100, and some of Vault's: a `regcred up` each."""
+    number = QUICK_LARGE if options.quick else LARGE
+    seconds = QUICK_SECONDS if options.quick else SECONDS
+    with ExitStack() as running:
+        homes = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="regcred-bench-")))
+        vault = running.enter_context(Vault())
+        large = running.enter_context(_system(homes / "large", number, {}))
+        small = running.enter_context(_system(homes / "small", SMALL, {}))
+        kept = running.enter_context(_system(homes / "vault", IN_VAULT, _access(vault)))
+        _fill_vault(vault, kept.credentials)
+        bare = running.enter_context(_bare(large, {}))
+        bare_vault = running.enter_context(
+            _bare(kept, {"VAULT_ADDR": vault.addr, "VAULT_TOKEN": vault.token_of("credentials")})
+        )
+        for asked, request in (
+            (large, large.resolution),
+            (large, large.pull_secret),
+            (small, small.resolution),
+            (kept, kept.pull_secret),
+            (bare, bare.bare_row),
+            (bare, bare.bare_rows),
+            (bare_vault, bare_vault.bare_secret),
+        ):
+            at_once(asked.server, asked.requests(request, WARM_UP), callers=CALLERS)
+            asked.settle()
+        answered = partial(_answered, seconds=seconds)
+        steady = partial(_steady, seconds=seconds)
+        yield [
+            Benchmark(
+                runs=[
+                    answered("ours", large, large.resolution),
+                    answered("row", bare, bare.bare_row),
+                    answered("rows", bare, bare.bare_rows),
+                    answered("few", small, small.resolution),
+                ],
+                rows=[
+                    Row(
+                        name=f"resolutions, {number:,} credentials, and bare SELECT of one row",
+                        unit="per s",
+                        ours="ours",
+                        limit="row",
+                        targets=(Target("ours/limit", least=0.6),),
+                    ),
+                    Row(
+                        name=f"resolutions, {number:,} credentials, and bare SELECT of the same rows",
+                        unit="per s",
+                        ours="ours",
+                        limit="rows",
+                    ),
+                    Row(
+                        name=f"resolutions, {number:,} credentials, and {SMALL}",
+                        unit="per s",
+                        ours="ours",
+                        limit="few",
+                        targets=(Target("ours/limit", least=0.9),),
+                    ),
+                ],
+            ),
+            Benchmark(
+                runs=[
+                    steady("resolution", large, large.resolution),
+                    steady("row", bare, bare.bare_row),
+                    steady("pull secret", large, large.pull_secret),
+                ],
+                rows=[
+                    *_latency(f"resolution at {RATE:g}/s", "resolution", "row", most=10),
+                    *_latency(f"pull secret at {RATE:g}/s", "pull secret", None, most=30),
+                ],
+            ),
+            Benchmark(
+                runs=[
+                    answered("ours", kept, kept.pull_secret),
+                    answered("bare", bare_vault, bare_vault.bare_secret),
+                    steady("ours", kept, kept.pull_secret),
+                    steady("bare", bare_vault, bare_vault.bare_secret),
+                ],
+                rows=[
+                    Row(
+                        name="pull secrets with Vault, and bare read with INSERT",
+                        unit="per s",
+                        ours="ours",
+                        limit="bare",
+                    ),
+                    *_latency(f"pull secret with Vault at {RATE:g}/s", "ours", "bare"),
+                ],
+            ),
+        ]
+
+
+def _latency(name: str, ours: str, limit: str | None, *, most: float | None = None) -> list[Row]:
+    return [
+        Row(
+            name=f"{name}, {cut}",
+            unit="ms",
+            ours=f"{ours} {cut}",
+            limit=f"{limit} {cut}" if limit else None,
+            targets=(Target("ours", most=most),) if most and cut == "p99" else (),
+        )
+        for cut in ("p50", "p99")
+    ]
+
+
+def _answered(name: str, asked: Asked, request: Request, *, seconds: int) -> Run:
+    """As many as are answered; a number of requests that takes about so long."""
+
+    def run() -> Mapping[str, float]:
+        requests = asked.requests(request, 400 * seconds)
+        rate = at_once(asked.server, requests, callers=CALLERS)
+        asked.settle()
+        return {name: rate}
+
+    return run
+
+
+def _steady(name: str, asked: Asked, request: Request, *, seconds: int) -> Run:
+    def run() -> Mapping[str, float]:
+        requests = asked.requests(request, round(RATE * seconds))
+        taken = at_rate(asked.server, requests, rate=RATE, callers=CALLERS_AT_RATE)
+        asked.settle()
+        cuts = quantiles([1000 * took for took in taken], n=100)
+        return {f"{name} p50": cuts[49], f"{name} p99": cuts[98]}
+
+    return run
+
+
+@contextmanager
+def _system(home: Path, number: int, environment: Mapping[str, str]) -> Iterator[Asked]:
+    """`regcred up` with so many credentials, and a PostgreSQL of its own as it always has."""
+    credentials = list(seeded(number))
+    with postgres() as server, server.fresh() as url:
+        home.mkdir()
+        prepare(url, None)
+        seed(url, credentials, prepare_keys(home / "keys.json"))
+        with System(home, {**environment, "REGCRED_DATABASE_URL": url}) as system:
+            token = (home / "admin.token").read_text().strip()
+            asked = Asked(Server(system.port, token), credentials, url)
+            asked.settle()
+            yield asked
+
+
+@contextmanager
+def _bare(beside: Asked, environment: Mapping[str, str]) -> Iterator[Asked]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.platform_bare", beside.url, str(port)],
+        env={**os.environ, **environment},
+    )
+    try:
+        waiting(lambda: _serves(port), "the bare server serves")
+        yield Asked(Server(port), beside.credentials, beside.url)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _serves(port: int) -> bool:
+    try:
+        httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def _access(vault: Vault) -> dict[str, str]:
+    return {
+        "REGCRED_VAULT_ADDR": vault.addr,
+        "REGCRED_VAULT_ROLE_ID": vault.role_id("one-machine"),
+        "REGCRED_VAULT_SECRET_ID_FILE": str(vault.secret_id_file("one-machine")),
+    }
+
+
+def _fill_vault(vault: Vault, credentials: Sequence[Seeded]) -> None:
+    store = VaultStore(
+        VaultSettings(
+            addr=vault.addr,
+            role_id=vault.role_id("credentials"),
+            secret_id_file=vault.secret_id_file("credentials"),
+        )
+    )
+    keep_secrets(store, credentials)
+    store.close()
+
+
+def settled(connection: psycopg.Connection[Any]) -> bool:
+    """Whether readers see every event."""
+    row = connection.execute(
+        "SELECT g.position = (SELECT count(*) FROM es.events) FROM rm.generations g WHERE g.status = 'live'"
+    ).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,193 @@
+"""Credentials as an installation has them: 100 in each account, at eight registries, some for some projects.
+
+Written past the HTTP interface, by COPY, but in full: streams and events with their places in the log, the
+rows that resolutions are decided on, and sealed secrets that open. The verifier has seen them all: nobody
+logs in.
+"""
+
+import random  # noqa: TID251 the same credentials each time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from shared.contracts.credential_events import (
+    CredentialAdded,
+    Details,
+    Registry,
+    Restrictions,
+    Scope,
+    SecretReference,
+)
+from shared.events.codec import encode, encode_metadata
+from shared.events.envelope import Actor, Metadata
+from shared.secretstore.keyfile import KeyFile
+from shared.secretstore.login import RegistryLogin
+from shared.secretstore.sealed import SealedStore
+from shared.secretstore.secret import Secret
+from shared.secretstore.store import SecretPath, SecretStore
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+PER_ACCOUNT = 100
+HOSTS = (
+    ("dockerhub", "docker.io"),
+    ("github", "ghcr.io"),
+    ("gitlab", "registry.gitlab.com"),
+    ("quay", "quay.io"),
+    ("gar", "europe-west3-docker.pkg.dev"),
+    ("harbor", "harbor.acme.example"),
+    ("custom", "registry.acme.example:5000"),
+    ("gitea", "git.acme.example"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """The `turn`-th credential (from 0) of its account at its registry. The first one is for all there,
+    so every image has one that may be used.
+    """
+
+    credential_id: UUID
+    account_id: str
+    turn: int
+    provider: str
+    host: str
+
+    @property
+    def details(self) -> Details:
+        everything = self.turn % 3 == 0
+        return Details(
+            name=f"{self.provider} {self.turn}",
+            description="pulls of the shop",
+            scope=Scope(pull=True, push=self.turn % 2 == 1),
+            repository_prefixes=() if everything else (f"team-{self.turn}/shop", f"team-{self.turn}/base"),
+            expires_at=BEGIN + timedelta(days=3650) if self.turn % 5 == 4 else None,
+        )
+
+    @property
+    def restrictions(self) -> Restrictions:
+        restricted = self.turn % 4 == 3
+        return Restrictions(restricted=restricted, projects=("web", f"web-{self.turn}") if restricted else ())
+
+    @property
+    def login(self) -> RegistryLogin:
+        return RegistryLogin(username="octo", password=Secret(f"password of {self.credential_id}"))
+
+
+def seeded(number: int) -> Iterator[Seeded]:
+    """The same ones each time."""
+    chance = random.Random(11)
+    for place in range(number):
+        provider, host = HOSTS[place % len(HOSTS)]
+        turn = place % PER_ACCOUNT // len(HOSTS)
+        account_id = f"account-{place // PER_ACCOUNT}"
+        yield Seeded(UUID(int=chance.getrandbits(128), version=4), account_id, turn, provider, host)
+
+
+def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
+    """Put them into a prepared, empty database, and their secrets into its sealed table."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "SET session_replication_role = replica"
+        )  # or foreign keys are looked up row by row
+        _copy(
+            connection,
+            "es.streams (stream_id, account_id, category, version)",
+            ((one.credential_id, one.account_id, "credential", 1) for one in credentials),
+        )
+        _copy(
+            connection,
+            "es.events (event_id, stream_id, version, type, schema_version, data, meta)",
+            ((UUID(int=place), *_event(one)) for place, one in enumerate(credentials)),
+        )
+        _copy(
+            connection,
+            "credentials.current (credential_id, account_id, name, provider, registry_host,"
+            " repository_prefixes, pull, push, restricted, projects, secret_version, expires_at, version)",
+            map(_current, credentials),
+        )
+        _copy(
+            connection,
+            "credentials.verified (credential_id, secret_version, code, checked_at)",
+            (
+                (one.credential_id, 1, "bad_credential" if one.turn == 2 else None, BEGIN)
+                for one in credentials
+                if one.turn % 6 != 5
+            ),
+        )
+    with psycopg.connect(url, autocommit=True) as connection:
+        _give_positions(connection)
+        connection.execute(
+            "INSERT INTO es.checkpoints (consumer, position) SELECT 'verifier', max(position) FROM es.log"
+        )
+    options = {"autocommit": True, "options": "-c synchronous_commit=off"}
+    with ConnectionPool(url, kwargs=options, min_size=1, max_size=1) as pool:
+        keep_secrets(SealedStore(pool, keys), credentials)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+
+
+def keep_secrets(store: SecretStore, credentials: Iterable[Seeded]) -> None:
+    """Their logins, each as version 1."""
+    for one in credentials:
+        path = SecretPath(one.account_id, one.credential_id)
+        store.put(path, one.login.to_secret(), write_id=str(one.credential_id), expected_version=0)
+
+
+def _copy(connection: psycopg.Connection[Any], columns: LiteralString, rows: Iterable[Sequence[Any]]) -> None:
+    with connection.cursor() as cursor, cursor.copy(f"COPY {columns} FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _give_positions(connection: psycopg.Connection[Any]) -> None:
+    epoch = connection.execute("SELECT es.lead()").fetchone()
+    position, before = 0, -1
+    while position > before:
+        before = position
+        row = connection.execute("SELECT es.sequence(%s, 5000)", epoch).fetchone()
+        position = row[0] if row else before
+
+
+def _event(one: Seeded) -> tuple[UUID, int, str, int, str, str]:
+    name, schema_version, data = encode(
+        CredentialAdded(
+            credential_id=one.credential_id,
+            registry=Registry(provider=one.provider, host=one.host, location=None),
+            username=one.login.username,
+            secret=SecretReference(version=1, kind="username_password", fingerprint="f" * 32),
+            details=one.details,
+            restrictions=one.restrictions,
+        )
+    )
+    metadata = Metadata(
+        account_id=one.account_id,
+        actor=Actor(type="user", id="user-1", name="Ada Lovelace"),
+        occurred_at=BEGIN,
+        request_id="seed",
+        correlation_id="seed",
+    )
+    return one.credential_id, 1, name, schema_version, data.decode(), encode_metadata(metadata).decode()
+
+
+def _current(one: Seeded) -> tuple[Any, ...]:
+    details, restrictions = one.details, one.restrictions
+    return (
+        one.credential_id,
+        one.account_id,
+        details.name,
+        one.provider,
+        one.host,
+        list(details.repository_prefixes),
+        details.scope.pull,
+        details.scope.push,
+        restrictions.restricted,
+        list(restrictions.projects),
+        1,
+        details.expires_at,
+        1,
+    )

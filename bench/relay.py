@@ -1,0 +1,148 @@
+"""Messages per second: our relay's publishing, and a bare pika publisher of the same messages."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from threading import Event, Thread
+from typing import Any
+
+import pika
+import psycopg
+
+from bench.figures import Benchmark, Options, Row, Target
+from bench.personal import fresh_keys
+from bench.rebuild import fill, number_all
+from bench.servers import postgres
+from credentials.relay.publishing import Publishing
+from shared.eventstore.log import read_log
+from shared.eventstore.migrate import migrate
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.messaging.cloudevents import CONTENT_TYPE, OutgoingMessage, outgoing
+from shared.messaging.connection import parameters
+from shared.messaging.publisher import WINDOW
+from shared.messaging.topology import EVENTS
+from tests.support.rabbitmq import RabbitMQ
+
+EVENTS_NUMBER, QUICK_NUMBER = 30_000, 3_000
+QUEUES = ("regcred.projector", "regcred.verifier")
+WAIT_SECONDS = 120.0
+
+
+@contextmanager
+def open_relay(options: Options) -> Iterator[list[Benchmark]]:
+    """Both publish the whole log into the same quorum queues, which nobody consumes meanwhile."""
+    number = QUICK_NUMBER if options.quick else EVENTS_NUMBER
+    with postgres() as server, server.fresh() as url, RabbitMQ() as broker:
+        migrate(url)
+        personal = fresh_keys()
+        fill(url, number, personal)
+        number_all(url)
+        with psycopg.connect(url) as connection:
+            messages = [outgoing(event) for event in read_log(connection, 0, number, personal=personal)]
+        ours = partial(_ours, url, broker, number, personal)
+        bare = partial(_bare, broker, messages)
+        row = Row(
+            name="relay",
+            unit="messages/s",
+            ours="relay",
+            limit="bare pika",
+            targets=(Target("ours/limit", least=0.8),),
+        )
+        yield [Benchmark(runs=[ours, bare], rows=[row])]
+
+
+def _ours(url: str, broker: RabbitMQ, number: int, personal: PersonalKeys) -> Mapping[str, float]:
+    """From the moment that the relay is told of the log until its checkpoint stands at the end."""
+    broker.purge(*QUEUES)
+    stop = Event()
+    publishing = Publishing(
+        url,
+        broker.url_of("regcred-relay"),
+        role="regcred_relay",
+        jitter=lambda: 0.0,
+        stop=stop,
+        personal=personal,
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE es.relay SET published = 0")
+        row = connection.execute("SELECT es.lead()").fetchone()
+        assert row is not None
+        thread = Thread(target=publishing.run)
+        began = time.monotonic()
+        thread.start()
+        publishing.announce(row[0], number)
+        while (published := _published(connection)) < number:
+            assert time.monotonic() - began < WAIT_SECONDS, f"published up to {published} only"
+            time.sleep(0.005)
+        seconds = time.monotonic() - began
+    stop.set()
+    thread.join()
+    return {"relay": number / seconds}
+
+
+def _published(connection: psycopg.Connection[Any]) -> int:
+    row = connection.execute("SELECT published FROM es.relay WHERE name = 'log'").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _bare(broker: RabbitMQ, messages: list[OutgoingMessage]) -> Mapping[str, float]:
+    """From the connection until the last confirm; the messages are there already, but for their encoding."""
+    broker.purge(*QUEUES)
+    began = time.monotonic()
+    publisher = _BarePublisher(broker, messages)
+    publisher.connection.ioloop.start()
+    assert publisher.confirmed == len(messages)
+    return {"bare pika": len(messages) / (time.monotonic() - began)}
+
+
+class _BarePublisher:
+    """Publishes a list with asynchronous confirms and the relay's window, and ends."""
+
+    def __init__(self, broker: RabbitMQ, messages: list[OutgoingMessage]) -> None:
+        self._messages = messages
+        self._sent = 0
+        self._unconfirmed: set[int] = set()
+        self._lowest = 1  # delivery tag that may still be unconfirmed
+        self._channel: Any = None
+        self.connection = pika.SelectConnection(
+            parameters(broker.url_of("regcred-relay")),
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel),
+            on_close_callback=lambda connection, _reason: connection.ioloop.stop(),
+        )
+
+    @property
+    def confirmed(self) -> int:
+        return self._sent - len(self._unconfirmed)
+
+    def _on_channel(self, channel: Any) -> None:
+        self._channel = channel
+        channel.confirm_delivery(self._on_confirm, lambda _frame: self._fill())
+
+    def _fill(self) -> None:
+        while self._sent < len(self._messages) and len(self._unconfirmed) < WINDOW:
+            message = self._messages[self._sent]
+            self._sent += 1
+            self._unconfirmed.add(self._sent)
+            properties = pika.BasicProperties(
+                content_type=CONTENT_TYPE,
+                delivery_mode=2,
+                message_id=message.message_id,
+                type=message.routing_key,
+                timestamp=int(message.timestamp.timestamp()),
+                headers=dict(message.headers),
+            )
+            self._channel.basic_publish(EVENTS, message.routing_key, message.body, properties, mandatory=True)
+
+    def _on_confirm(self, frame: Any) -> None:
+        assert frame.method.NAME == "Basic.Ack"
+        tag = frame.method.delivery_tag
+        if frame.method.multiple:
+            self._unconfirmed.difference_update(range(self._lowest, tag + 1))
+            self._lowest = tag + 1
+        else:
+            self._unconfirmed.discard(tag)
+        self._fill()
+        if not self._unconfirmed:
+            self.connection.close()
