@@ -1,0 +1,122 @@
+"""What the site is made of: the pages of `docs/`, parts of the READMEs, and pages made from the program.
+
+In the repository the pages stay as GitHub shows them (`links` leads them elsewhere here).
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from docs.website.api_page import api_page
+from docs.website.command_page import command_page
+from docs.website.links import Links
+from docs.website.provider_pages import provider_pages
+from regcred.__main__ import main
+from shared.registries.catalogue import PROVIDERS
+from shared.web.interface import document
+
+ROOT = Path(__file__).parents[2]
+
+# Each entry of the navigation, in its order. A page of `docs/` that none names is under "More".
+NAVIGATION: Mapping[str, tuple[str, ...]] = {
+    "Start": ("start", "configuration"),
+    "Guides": ("providers/index", "integrations", "console", "cli", "audit"),
+    "Reference": ("api", "events", "examples/consumer/README", "commands"),
+    "Operations": ("deployment", "kubernetes", "runbook", "scaling", "observability", "benchmarks"),
+    "How it is made": ("security", "architecture", "request", "packages", "adr/index"),
+}
+_BEGIN = """
+| | |
+|---|---|
+| Try it on this machine | [](start.md) |
+| Add a credential of a provider | [](providers/index.md) |
+| Let a deploy platform pull with it | [](integrations.md), [](api.md), [](events.md) |
+| Run it | [](deployment.md), [](runbook.md), [](observability.md) |
+| Find out who did what | [](audit.md) |
+"""
+_HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+# What pages link to under another name than it has here.
+_OTHER_PLACES = {
+    "README.md": "index.md",
+    "services/README.md": "packages.md",
+    "docs/providers.md": "providers/index.md",
+    "docs/adr": "adr/index.md",
+}
+# Pages whose links begin elsewhere than in their own folder below docs/.
+_HOMES = {
+    "packages.md": "services",
+    **dict.fromkeys(("index.md", "start.md", "configuration.md", "request.md"), "."),
+}
+
+
+def gather(root: Path, target: Path) -> None:
+    """Write every page, and the files that pages link to."""
+    written = _written(root)
+    places = {f"docs/{name}": name for name in written} | _OTHER_PLACES
+    links = Links(root=root, target=target, places=places)
+    for name, text in written.items():
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        home = _HOMES.get(name, f"docs/{Path(name).parent}")
+        place.write_text(links.led(text, page=name, home=home), encoding="utf-8")
+
+
+def _written(root: Path) -> dict[str, str]:
+    """Every page by its name, its links as they are in the repository."""
+    docs = root / "docs"
+    pages = {
+        str(file.relative_to(docs)): file.read_text(encoding="utf-8")
+        for file in sorted((*docs.glob("*.md"), *docs.glob("adr/[0-9]*.md"), *docs.glob("examples/*/*.md")))
+    }
+    pages.update(provider_pages(PROVIDERS, whole=pages.pop("providers.md")))
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    pages["start.md"] = (
+        "# Five minutes\n"
+        + _section(readme, "Two commands")
+        + _section(readme, "The first five minutes").replace("\n", "\n## The first credential\n", 1)
+    )
+    pages["configuration.md"] = "# Configuration\n" + _section(readme, "With RabbitMQ and Vault")
+    pages["request.md"] = "# The path of one request\n" + _section(readme, "The path of one request")
+    pages["packages.md"] = (root / "services" / "README.md").read_text(encoding="utf-8")
+    pages["api.md"] = api_page(document())
+    pages["commands.md"] = command_page(main)
+    decisions = [name.removesuffix(".md") for name in pages if name.startswith("adr/")]
+    pages["adr/index.md"] = _index("Decisions", [name.removeprefix("adr/") for name in decisions])
+    pages["index.md"] = _front(readme, set(pages))
+    return pages
+
+
+def _section(text: str, title: str) -> str:
+    """What stands under this heading of a page. Raises `KeyError` where there is no such heading."""
+    parts = _HEADING.split(text)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))[title]
+
+
+def _front(readme: str, pages: set[str]) -> str:
+    """The first page: how the README begins, and the whole navigation."""
+    named = {page for entries in NAVIGATION.values() for page in entries}
+    others = sorted(
+        name.removesuffix(".md")
+        for name in pages
+        if "/" not in name and name.removesuffix(".md") not in named
+    )
+    navigation = {**NAVIGATION, **({"More": tuple(others)} if others else {})}
+    shown = {
+        title: [page for page in entries if f"{page}.md" in pages] for title, entries in navigation.items()
+    }
+    return (
+        readme.partition("\n## ")[0]
+        + "\n"
+        + _BEGIN
+        + "\n"
+        + "\n".join(_tree(*entry) for entry in shown.items())
+    )
+
+
+def _index(title: str, pages: list[str]) -> str:
+    return f"# {title}\n\n" + "\n".join(f"- [](./{page}.md)" for page in pages) + "\n\n" + _tree("", pages)
+
+
+def _tree(caption: str, pages: list[str]) -> str:
+    head = f"```{{toctree}}\n:hidden:\n:maxdepth: 1\n{f':caption: {caption}' if caption else ''}\n\n"
+    return head + "\n".join(pages) + "\n```\n"
