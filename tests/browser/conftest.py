@@ -10,14 +10,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from tests.support.docker_registry import DockerRegistry
 from tests.support.servers import missing, program
-from tests.support.system import System, add_body, waiting
+from tests.support.system import System, add_body
+from tests.support.timing import waiting
 
 USER = "octo"
 PASSWORD = "right-horse-battery"
 WRONG = "canary-7f3a9c51"
 Json = dict[str, Any]
 Open = Callable[..., Page]
-_PATIENCE = 10_000  # milliseconds, on a busy machine
+_PATIENCE = 30_000  # milliseconds, on a busy machine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

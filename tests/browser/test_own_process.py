@@ -11,7 +11,8 @@ import httpx
 
 from tests.browser.conftest import Seeded
 from tests.support.servers import free_port
-from tests.support.system import System, waiting
+from tests.support.system import System
+from tests.support.timing import waiting
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def console(api_url: str) -> Iterator[httpx.Client]:
                 except httpx.TransportError:
                     return False
 
-            waiting(answers, "the console answers", seconds=20)
+            waiting(answers, "the console answers")
             yield client
     finally:
         process.terminate()

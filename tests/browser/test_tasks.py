@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import PASSWORD, USER, WRONG, Open, Seeded, sign_in
 from tests.support.docker_registry import DockerRegistry
 from tests.support.pushed_images import push_image
-from tests.support.system import System, waiting
+from tests.support.system import System
+from tests.support.timing import waiting
 
 _numbers = count(1)
 
@@ -20,7 +21,7 @@ _numbers = count(1)
 def see(page: Page, text: str, *, scripted: bool) -> None:
     """What comes by itself, or without a script by looking again."""
     place = page.locator("#verification")
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 30
     while not scripted and text not in place.inner_text() and time.monotonic() < deadline:
         page.get_by_role("link", name="Look again").click()
     expect(place).to_contain_text(text)

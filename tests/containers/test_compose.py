@@ -13,7 +13,8 @@ from tests.containers.conftest import PASSWORD, USER
 from tests.support.compose import REGISTRY, Deployment, docker, hidden_fields
 from tests.support.load import Load, Target, check
 from tests.support.servers import free_port
-from tests.support.system import add_body, waiting
+from tests.support.system import add_body
+from tests.support.timing import waiting
 
 OURS = ("credentials", "relay", "verifier", "registries", "projector", "queries", "console")
 _numbers = count(1)
@@ -36,7 +37,7 @@ def test_the_main_job(deployment: Deployment, account: str) -> None:
             found = {i["name"]: (i["verification"]["status"], i["verification"]["code"]) for i in items}
             return found if len(found) == 2 and "pending" not in str(found) else {}
 
-        assert waiting(verdicts, "both are tried", seconds=20) == {
+        assert waiting(verdicts, "both are tried") == {
             "team-good": ("verified", None),
             "team-bad": ("failed", "bad_credential"),
         }
@@ -123,7 +124,7 @@ def test_a_load_balancer_in_front_is_believed_where_it_is_named(deployment: Depl
     try:
         with deployment.client() as client:
             addresses = {"by-first": deployment.address, "by-second": f"https://localhost:{port}"}
-            waiting(lambda: client_reaches(client, addresses["by-second"]), "the second serves", seconds=20)
+            waiting(lambda: client_reaches(client, addresses["by-second"]), "the second serves")
             for name, address in addresses.items():
                 body = add_body(name, REGISTRY, USER, PASSWORD)
                 assert client.post(address + path, json=body, headers=said).status_code == 201
@@ -289,6 +290,6 @@ def test_more_replicas_serve_without_a_word(deployment: Deployment, target: Targ
             seconds=90,
         )
         for index in (1, 2, 3):
-            waiting(partial(requests_of, deployment, index), "each has work", seconds=30)
+            waiting(partial(requests_of, deployment, index), "each has work")
     check(target, account, load.answered)
     deployment.compose("up", "--detach", "--no-build", *(argument[:-1] + "1" for argument in scale))

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.compose import Deployment
 from tests.support.load import Load, Target, check
-from tests.support.system import waiting
+from tests.support.timing import waiting
 
 _numbers = count(1)
 
@@ -67,4 +67,4 @@ def test_a_service_stops_in_order_and_in_time(deployment: Deployment, service: s
     [about] = deployment.containers(service)
     assert about["State"]["ExitCode"] in (0, 143), about["State"]  # not 137: that is a kill after ten seconds
     deployment.compose("start", service)
-    waiting(lambda: healthy(deployment, service), f"{service} is well again", seconds=60)
+    waiting(lambda: healthy(deployment, service), f"{service} is well again")

@@ -13,7 +13,8 @@ import pytest
 from tests.containers.conftest import PASSWORD, SILENT, USER
 from tests.support.compose import REGISTRY, Deployment
 from tests.support.load import everything
-from tests.support.system import add_body, waiting
+from tests.support.system import add_body
+from tests.support.timing import waiting
 
 _numbers = count(1)
 SCALE = ("--scale=credentials=3", "--scale=queries=2", "--scale=verifier=2")
@@ -22,7 +23,7 @@ SCALE = ("--scale=credentials=3", "--scale=queries=2", "--scale=verifier=2")
 @pytest.fixture(scope="module")
 def client(deployment: Deployment) -> Iterator[httpx.Client]:
     deployment.compose("up", "--detach", "--no-build", "--no-recreate", *SCALE)
-    waiting(lambda: len(deployment.containers("credentials")) == 3, "there are three", seconds=60)
+    waiting(lambda: len(deployment.containers("credentials")) == 3, "there are three")
     time.sleep(3)  # the gateway asks for names every second, and for health
     with deployment.client() as client:
         yield client
@@ -120,7 +121,7 @@ def test_a_registry_that_says_nothing_slows_nobody_else(client: httpx.Client, ac
         assert client.post(f"/v1/accounts/{silent}/credentials", json=body).status_code == 201
     began = time.monotonic()
     made = client.post(f"/v1/accounts/{account}/credentials", json=add_body("team", REGISTRY, USER, PASSWORD))
-    waiting(lambda: verified(made.json()), "the other is verified", seconds=10)
+    waiting(lambda: verified(made.json()), "the other is verified")
     assert time.monotonic() - began < 5
 
 

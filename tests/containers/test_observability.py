@@ -11,7 +11,7 @@ import pytest
 from tests.support.compose import Deployment
 from tests.support.load import Load, Target
 from tests.support.servers import ROOT
-from tests.support.system import waiting
+from tests.support.timing import waiting
 
 FOLDER = ROOT / "infra" / "observability"
 ONE_EACH = dict.fromkeys(("credentials", "queries", "registries", "relay", "verifier", "projector"), 1)
@@ -54,7 +54,7 @@ def test_configuration_and_rules_are_good(deployment: Deployment, prometheus: Pr
 
 
 def test_every_replica_is_found_and_nothing_is_amiss(deployment: Deployment, prometheus: Prometheus) -> None:
-    waiting(lambda: prometheus.up() == ONE_EACH, "each service answers", seconds=60)
+    waiting(lambda: prometheus.up() == ONE_EACH, "each service answers")
     deployment.compose(
         "up", "--detach", "--no-build", "--no-recreate", "--scale=verifier=3", "--scale=queries=2"
     )
@@ -85,4 +85,4 @@ def test_every_panel_shows_something(deployment: Deployment, prometheus: Prometh
     # What counts failures has nothing to show as long as there were none.
     failures = {text for text in expressions if "errors" in text or "conflicts" in text or "5.." in text}
     assert len(expressions) > len(failures) + 10
-    waiting(lambda: empty() <= failures, f"panels have something: {sorted(empty() - failures)}", seconds=60)
+    waiting(lambda: empty() <= failures, f"panels have something: {sorted(empty() - failures)}")

@@ -13,7 +13,8 @@ from tests.containers.conftest import PASSWORD, USER
 from tests.containers.test_runbook import ELSEWHERE, STEPS
 from tests.support.compose import REGISTRY, Deployment
 from tests.support.servers import ROOT
-from tests.support.system import add_body, waiting
+from tests.support.system import add_body
+from tests.support.timing import waiting
 
 ACCOUNT = "moving"
 
@@ -59,7 +60,7 @@ def test_a_new_deployment_goes_on_where_the_backup_ends(
             trail = client.get(f"{base}/audit-events").json()["items"]
             return trail[0]["time"] if len(items) == 2 and states == {"verified"} else None
 
-        until = str(waiting(settled, "both are verified", seconds=30))
+        until = str(waiting(settled, "both are verified"))
     before = told(deployment, until)
     assert len(before["trail"]) >= len(before["credentials"]) == 2
     run(deployment, tmp_path, "Back up")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
-from tests.support.system import waiting
+from tests.support.timing import waiting
 
 REGCRED = Path(sys.executable).with_name("regcred")
 WRONG = "wrong-staple-canary"

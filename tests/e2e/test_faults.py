@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
 from tests.support.load import Load, Target, check
-from tests.support.system import System, add_body, waiting
+from tests.support.system import System, add_body
+from tests.support.timing import waiting
 
 _numbers = count(1)
 
@@ -60,7 +61,7 @@ def test_a_killed_database_loses_nothing(running: Running, account: str) -> None
         def again() -> bool:
             return postmaster.exists() and int(postmaster.read_text().split()[0]) != pid
 
-        waiting(again, "the database is started again", seconds=30)
+        waiting(again, "the database is started again")
     check(target(running), account, load.answered)
 
 
@@ -70,7 +71,7 @@ def test_a_killed_broker_loses_nothing(running: Running, account: str) -> None:
     with Load(target(running), account) as load:
         running.broker.kill()
         before = len(load.answered)
-        waiting(lambda: len(load.answered) > before + 10, "commands go on without a broker", seconds=30)
+        waiting(lambda: len(load.answered) > before + 10, "commands go on without a broker")
         running.broker.start()
     check(target(running), account, load.answered)
 
@@ -127,4 +128,4 @@ def test_without_vault_secrets_wait_and_everything_else_goes_on(
             items = client.get(base).json()["items"]
             return [item["verification"]["status"] for item in items] == ["verified"] * 2
 
-        waiting(verified, "both are verified once Vault is back", seconds=30)
+        waiting(verified, "both are verified once Vault is back")

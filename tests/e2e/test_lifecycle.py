@@ -13,7 +13,8 @@ import pytest
 
 from tests.e2e.conftest import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
-from tests.support.system import System, add_body, waiting
+from tests.support.system import System, add_body
+from tests.support.timing import waiting
 
 
 @pytest.fixture

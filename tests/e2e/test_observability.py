@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import PASSWORD, USER, Running
 from tests.support.rabbitmq import PASSWORDS
-from tests.support.system import add_body, waiting
+from tests.support.system import add_body
+from tests.support.timing import waiting
 
 TRIGGERS = {"credential.added", "credential.secret_rotated", "verification.requested"}
 CONSUMERS = ("projector", "verifier", "housekeeping")

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
-from tests.support.system import add_body, waiting
+from tests.support.system import add_body
+from tests.support.timing import waiting
 
 _numbers = count(1)
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ import httpx
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing, program
 
-START_SECONDS = 15
+START_SECONDS = 60
 _HOW = "apt-get install docker-registry apache2-utils"
 
 

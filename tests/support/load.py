@@ -9,7 +9,8 @@ from typing import Any, Self
 
 import httpx
 
-from tests.support.system import add_body, waiting
+from tests.support.system import add_body
+from tests.support.timing import waiting
 
 SETTLE_SECONDS = 60.0
 AGAIN_SECONDS = 60.0
@@ -71,7 +72,7 @@ class Load:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        waiting(lambda: len(self.answered) >= 5 or self._failure, "the load begins", seconds=20)
+        waiting(lambda: len(self.answered) >= 5 or self._failure, "the load begins")
         return self
 
     def __exit__(self, *_error: object) -> None:

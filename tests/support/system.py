@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from tests.support.servers import free_port
+from tests.support.timing import waiting
 
 READY_SECONDS = 60
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class System:
         self._process.kill()
         self._process.wait(10)
         self._close()
-        waiting(lambda: not self._services(), "the children of a killed supervisor end", seconds=20)
+        waiting(lambda: not self._services(), "the children of a killed supervisor end")
 
     def processes(self) -> dict[int, str]:
         """Processes of this system (found by its home in their environment), id to command line."""
@@ -125,17 +126,6 @@ class System:
             if ready:
                 return self._process.stdout.readline().decode()
         return "(nothing)"
-
-
-def waiting(condition: Callable[[], T], what: str, *, seconds: float = 10.0) -> T:
-    """The first true value of `condition`; fails if there is none in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def add_body(name: str, registry: str, username: str, password: str, **more: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from shared.runtime.clock import now
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import ROOT, free_port, missing, program
 
-START_SECONDS = 20
+START_SECONDS = 60
 INFRA = ROOT / "infra" / "vault"
 
 

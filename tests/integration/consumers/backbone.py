@@ -144,13 +144,6 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
             assert not [thread.name for thread in threads if thread.is_alive()]
 
 
-def until(condition: Callable[[], bool], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.05)
-
-
 def _verifying(store: PostgresVerificationStore, backbone: Backbone) -> Callable[[RecordedEvent], None]:
     def handle(event: RecordedEvent) -> None:
         time.sleep(LOGIN_SECONDS)

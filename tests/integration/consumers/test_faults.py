@@ -8,9 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.events.codec import encode
-from tests.integration.consumers.backbone import QUEUES, Backbone, running, until
+from tests.integration.consumers.backbone import QUEUES, Backbone, running
 from tests.integration.projector import lives
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.timing import waiting
 
 ALARM_SECONDS = 12.0  # more than the seconds of silence after which a broker is taken for dead
 
@@ -19,14 +20,14 @@ ALARM_SECONDS = 12.0  # more than the seconds of silence after which a broker is
 def backbone(rabbitmq: RabbitMQ) -> Iterator[Backbone]:
     with running(rabbitmq) as made:
         made.add(40)
-        until(lambda: len(made.handled) >= 5)
+        waiting(lambda: len(made.handled) >= 5)
         yield made
 
 
 def check(backbone: Backbone) -> None:
-    until(backbone.lag_is_zero)
+    waiting(backbone.lag_is_zero)
     assert backbone.outcomes() == {1: backbone.count}
-    until(backbone.queues_are_empty)
+    waiting(backbone.queues_are_empty)
 
 
 def test_messages_that_come_twice_and_in_another_order(backbone: Backbone) -> None:
@@ -57,12 +58,12 @@ def test_poison_in_the_middle_of_log_and_queue(backbone: Backbone) -> None:
             properties = pika.BasicProperties(headers=headers, type="strange")
             channel.basic_publish("regcred.events", "credential.added", b"\x00", properties)
     backbone.add(40)
-    until(backbone.lag_is_zero)
+    waiting(backbone.lag_is_zero)
     assert backbone.outcomes() == {1: backbone.count}
     parked = backbone.owner.execute("SELECT consumer, reason FROM es.parked ORDER BY consumer").fetchall()
     unreadable = "no event credential.added version 99 is registered"
     assert parked == [("projector:1", unreadable), ("verifier", unreadable)]
-    until(lambda: [backbone.broker.depth(f"{queue}.dead") for queue in QUEUES] == [2, 2])
+    waiting(lambda: [backbone.broker.depth(f"{queue}.dead") for queue in QUEUES] == [2, 2])
 
 
 def test_connections_to_the_database_are_cut_again_and_again(backbone: Backbone) -> None:
@@ -71,19 +72,19 @@ def test_connections_to_the_database_are_cut_again_and_again(backbone: Backbone)
     for _ in range(6):
         backbone.add(20)
         done = len(backbone.handled)
-        until(lambda done=done: len(backbone.handled) > done)  # type: ignore[misc]
+        waiting(lambda done=done: len(backbone.handled) > done)  # type: ignore[misc]
         cut += backbone.cut()
     assert cut > 10
     check(backbone)
 
 
 def test_an_alarm_at_the_broker_is_waited_for_on_the_same_connection(backbone: Backbone) -> None:
-    until(backbone.lag_is_zero)
+    waiting(backbone.lag_is_zero)
     with capture_logs() as lines:
         backbone.broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
         try:
             backbone.add(10)
-            until(backbone.lag_is_zero)  # the log is enough
+            waiting(backbone.lag_is_zero)  # the log is enough
             time.sleep(ALARM_SECONDS)
         finally:
             backbone.broker.ctl("set_vm_memory_high_watermark", "absolute", "1GB")
@@ -100,7 +101,7 @@ def test_the_broker_goes_and_comes_back_under_load(backbone: Backbone, how: str)
     backbone.broker.kill() if how == "killed" else backbone.broker.stop()
     try:
         backbone.add(40)
-        until(backbone.lag_is_zero)  # the log is enough
+        waiting(backbone.lag_is_zero)  # the log is enough
     finally:
         backbone.broker.start()
     backbone.add(20)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from shared.secretstore.sealed import SealedStore
 from shared.secretstore.secret import Secret
 from tests.support.fake_registry import FakeServer, Reply, Seen
 from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
+from tests.support.timing import waiting
 
 CREDENTIALS = 24
 HOSTS = 3
@@ -111,13 +112,6 @@ def outcomes(connection: Connection) -> list[int]:
     return [count for (count,) in rows]
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.02)
-
-
 def test_nothing_is_lost_and_nothing_verified_twice(
     url: str, tmp_path: Path, hosts: list[FakeServer]
 ) -> None:
@@ -128,7 +122,7 @@ def test_nothing_is_lost_and_nothing_verified_twice(
         sequence(relay, epoch)
         logins = [0]
         with verifier(url, key_file, hosts) as process:
-            until(lambda: sum(seen.authorization is not None for host in hosts for seen in host.seen) >= 4)
+            waiting(lambda: sum(seen.authorization is not None for host in hosts for seen in host.seen) >= 4)
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0  # within the grace
             finished = len(outcomes(owner))
@@ -136,9 +130,9 @@ def test_nothing_is_lost_and_nothing_verified_twice(
         assert 4 <= finished < CREDENTIALS
         assert finished == logins[0]  # every login that was begun has its outcome
         with verifier(url, key_file, hosts):
-            until(lambda: len(outcomes(owner)) == CREDENTIALS)
+            waiting(lambda: len(outcomes(owner)) == CREDENTIALS)
             end = sequence(relay, epoch)
-            until(lambda: load_checkpoint(owner, "verifier") == end)
+            waiting(lambda: load_checkpoint(owner, "verifier") == end)
         assert outcomes(owner) == [1] * CREDENTIALS
         logged_in = sum(seen.authorization is not None for host in hosts for seen in host.seen)
         assert logged_in == CREDENTIALS  # not even a login was made twice

@@ -7,7 +7,7 @@ from threading import Barrier
 import psycopg
 
 from shared.eventstore.postgres import Pool, open_pool
-from tests.support.system import waiting
+from tests.support.timing import waiting
 
 SIZE = 12
 ROLE = "regcred_query"

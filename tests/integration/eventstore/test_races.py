@@ -5,9 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from secrets import SystemRandom
-from typing import Any
 
 import psycopg
 import pytest
@@ -32,6 +31,7 @@ from tests.support.log import (
     stream,
 )
 from tests.support.postgres import fresh_database
+from tests.support.timing import waiting
 
 RACE_SECONDS = float(os.environ.get("REGCRED_TEST_RACE_SECONDS", "8"))
 RELAY_PROGRAM = """
@@ -57,13 +57,6 @@ def superuser(log_url: str) -> Iterator[Connection]:
 def relay(log_url: str) -> Iterator[Connection]:
     with relay_of(log_url) as connection:
         yield connection
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 def streams_in_order(connection: Connection) -> list[StreamId]:
@@ -175,7 +168,7 @@ def test_two_that_lead_by_force_write_no_position_twice(
         assert sequence(relay, epoch) == 1
         racing = threading.Thread(target=second)
         racing.start()
-        until(
+        waiting(
             lambda: scalar(
                 superuser, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
             ),
@@ -197,9 +190,9 @@ def test_a_leader_whose_connection_is_ended_leads_again(log_url: str, superuser:
     running.start()
     try:
         for number in range(3):
-            until(lambda number=number: epochs and epochs[-1] > number, "it leads")  # type: ignore[misc]
+            waiting(lambda number=number: epochs and epochs[-1] > number, "it leads")  # type: ignore[misc]
             append_raw(superuser, "a", number, f"a{number}")
-            until(
+            waiting(
                 lambda number=number: scalar(superuser, "SELECT count(*) FROM es.log") == number + 1,  # type: ignore[misc]
                 "the event has its position",
             )
@@ -293,7 +286,7 @@ def test_nothing_is_lost_doubled_or_turned_around_whatever_is_killed(
         stop.set()
         for writer in writers:
             writer.join()
-        until(lambda: waiting_for_position(superuser) == 0, "every event gets its position")
+        waiting(lambda: waiting_for_position(superuser) == 0, "every event gets its position")
     finally:
         stop.set()
         for process in relays:

@@ -18,6 +18,7 @@ import pytest
 from regcred.deployment.certificates import new_authority, new_server
 from shared.runtime.clock import now
 from tests.support.servers import ROOT, free_port, missing, program
+from tests.support.timing import PATIENCE
 
 ALLOWED = 30
 CONFIGURATION = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
@@ -66,7 +67,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 
 def _wait(gateway: Gateway, log: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     with gateway.client() as client:
         while True:
             try:

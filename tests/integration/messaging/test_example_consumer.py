@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ from shared.messaging.publisher import Publisher
 from shared.messaging.topology import EVENTS, VHOST
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.servers import ROOT
+from tests.support.timing import waiting
 
 FOLDER = ROOT / "docs" / "examples" / "consumer"
 USER = "platform-pull-secrets"
@@ -85,13 +85,6 @@ def publish(broker: RabbitMQ, *messages: OutgoingMessage) -> None:
         assert publisher.wait_confirmed(messages[-1].position, 10)
 
 
-def until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
 class Consumer:
     """The program in a process of its own."""
 
@@ -112,7 +105,7 @@ class Consumer:
             self._process = subprocess.Popen(
                 [sys.executable, FOLDER / "consumer.py"], env=self._environment, stdout=log, stderr=log
             )
-        until(lambda: self.said("consuming from") > seen)
+        waiting(lambda: self.said("consuming from") > seen)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Its exit status."""
@@ -173,7 +166,7 @@ def test_each_event_has_its_effect_once_and_others_do_not_come(
     verification = VerificationRequested(credential_id=SHOP, secret_version=1, trigger="requested")
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
-    until(lambda: consumer.said("repeated") == 3)
+    waiting(lambda: consumer.said("repeated") == 3)
     assert consumer.said("noted") == 3
     assert consumer.due() == [
         (str(SHOP), "credential.removed", 4),
@@ -187,7 +180,7 @@ def test_each_event_has_its_effect_once_and_others_do_not_come(
 def test_the_last_one_counts_whatever_the_order(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, removed(20))
     publish(rabbitmq, restricted(19))
-    until(lambda: consumer.said("noted") == 2)
+    waiting(lambda: consumer.said("noted") == 2)
     assert consumer.due() == [(str(SHOP), "credential.removed", 20)]
 
 
@@ -196,7 +189,7 @@ def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: 
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(30, 130)))
     assert consumer.left() == 100
     consumer.start()
-    until(lambda: consumer.said("noted") == 100)
+    waiting(lambda: consumer.said("noted") == 100)
     assert len(consumer.due()) == 100
     assert consumer.stop() == 0
     assert consumer.left() == 0
@@ -204,12 +197,12 @@ def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: 
 
 def test_a_kill_loses_nothing_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(200, 1200)))
-    until(lambda: consumer.said("noted") > 10)
+    waiting(lambda: consumer.said("noted") > 10)
     consumer.stop(signal.SIGKILL)
     before = len(consumer.due())
     assert 0 < before < 1000
     consumer.start()
-    until(lambda: len(consumer.due()) == 1000)
+    waiting(lambda: len(consumer.due()) == 1000)
     assert consumer.stop() == 0
     assert consumer.left() == 0
     assert consumer.said("noted") <= 1000
@@ -219,12 +212,12 @@ def test_it_comes_back_when_its_connection_or_its_queue_is_taken_away(
     rabbitmq: RabbitMQ, consumer: Consumer
 ) -> None:
     rabbitmq.ctl("close_all_user_connections", USER, "a test")
-    until(lambda: consumer.said("consuming from") == 2)
+    waiting(lambda: consumer.said("consuming from") == 2)
     assert consumer.said("interrupted by ") == 1
     rabbitmq.ctl("delete_queue", QUEUE, "-p", VHOST)
-    until(lambda: consumer.said("consuming from") == 3)
+    waiting(lambda: consumer.said("consuming from") == 3)
     publish(rabbitmq, removed(1300))
-    until(lambda: consumer.said("noted") == 1)
+    waiting(lambda: consumer.said("noted") == 1)
 
 
 def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
@@ -242,8 +235,8 @@ def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
     )
     publish(rabbitmq, replace(good, headers=nowhere))
     publish(rabbitmq, replace(good, body=good.body[:-1] + b', "added_later": {}}'))
-    until(lambda: consumer.said("noted") == 1)
-    until(lambda: rabbitmq.depth(f"{QUEUE}.dead") == 5)
+    waiting(lambda: consumer.said("noted") == 1)
+    waiting(lambda: rabbitmq.depth(f"{QUEUE}.dead") == 5)
     assert consumer.due() == [(str(SHOP), "credential.removed", 1400)]
 
 

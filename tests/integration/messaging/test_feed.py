@@ -9,6 +9,7 @@ import pytest
 from shared.messaging.cloudevents import position_of
 from shared.messaging.feed import PositionFeed
 from tests.support.rabbitmq import EXCHANGE, RabbitMQ
+from tests.support.timing import waiting
 
 
 def consuming(broker_url: str, queue: str) -> PositionFeed:
@@ -37,7 +38,7 @@ def queue(rabbitmq: RabbitMQ, dead: str) -> Iterator[str]:
 @pytest.fixture
 def feed(rabbitmq: RabbitMQ, queue: str) -> Iterator[PositionFeed]:
     made = consuming(rabbitmq.url, queue)
-    until(lambda: made.connected)
+    waiting(lambda: made.connected)
     yield made
     made.close()
 
@@ -51,18 +52,11 @@ def announce(rabbitmq: RabbitMQ, *positions: object) -> None:
             channel.basic_publish(EXCHANGE, "feed", b"", properties, mandatory=True)
 
 
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.02)
-
-
 def test_news_wakes_at_once_and_only_once(rabbitmq: RabbitMQ, feed: PositionFeed) -> None:
     assert feed.wait(0.1) == 0
     announce(rabbitmq, "3", "1", "2")
-    until(lambda: feed.wait(5) == 3)
-    until(lambda: waited(feed, 0.3) >= 0.29)  # the last of the three may have come later
+    waiting(lambda: feed.wait(5) == 3)
+    waiting(lambda: waited(feed, 0.3) >= 0.29)  # the last of the three may have come later
     assert feed.wait(0.1) == 3  # the same as before, after the whole time
     announce(rabbitmq, "2")  # older ones are news too: the log is read anew
     started = time.monotonic()
@@ -84,9 +78,9 @@ def left(rabbitmq: RabbitMQ, feed: PositionFeed, queue: str) -> list[int]:
 
 def test_only_what_is_done_is_acknowledged(rabbitmq: RabbitMQ, feed: PositionFeed, queue: str) -> None:
     announce(rabbitmq, "1", "5", "2", "6", "3")
-    until(lambda: len(feed._unacknowledged) == 5)
+    waiting(lambda: len(feed._unacknowledged) == 5)
     feed.acknowledge_through(3)
-    until(lambda: len(feed._unacknowledged) == 2)
+    waiting(lambda: len(feed._unacknowledged) == 2)
     feed.acknowledge_through(2)  # never back
     assert left(rabbitmq, feed, queue) == [5, 6]
 
@@ -97,20 +91,20 @@ def test_what_was_done_before_it_came_is_acknowledged(
     """The log is read ahead of the messages: they come late, and are done already."""
     feed.acknowledge_through(10)
     announce(rabbitmq, "9", "10", "11")
-    until(lambda: feed.wait(1) == 11 and len(feed._unacknowledged) == 1)
+    waiting(lambda: feed.wait(1) == 11 and len(feed._unacknowledged) == 1)
     assert left(rabbitmq, feed, queue) == [11]
 
 
 def test_what_was_not_acknowledged_comes_to_the_next(rabbitmq: RabbitMQ, queue: str) -> None:
     announce(rabbitmq, "1", "2", "3")
     first = consuming(rabbitmq.url, queue)
-    until(lambda: first.wait(1) == 3)
+    waiting(lambda: first.wait(1) == 3)
     first.acknowledge_through(1)
-    until(lambda: len(first._unacknowledged) == 2)
+    waiting(lambda: len(first._unacknowledged) == 2)
     first.close()
     assert not first.connected
     second = consuming(rabbitmq.url, queue)
-    until(lambda: sorted(second._unacknowledged.values()) == [2, 3])
+    waiting(lambda: sorted(second._unacknowledged.values()) == [2, 3])
     second.close()
 
 
@@ -118,24 +112,24 @@ def test_a_message_without_position_is_set_aside_and_holds_up_nothing(
     rabbitmq: RabbitMQ, feed: PositionFeed, queue: str, dead: str
 ) -> None:
     announce(rabbitmq, "1", "none", 7, "", "2")
-    until(lambda: feed.wait(1) == 2 and len(feed._unacknowledged) == 2)
+    waiting(lambda: feed.wait(1) == 2 and len(feed._unacknowledged) == 2)
     assert feed.connected
     feed.acknowledge_through(2)
-    until(lambda: not feed._unacknowledged)
+    waiting(lambda: not feed._unacknowledged)
     assert left(rabbitmq, feed, queue) == []
     assert len(rabbitmq.drain(dead)) == 3
 
 
 def test_a_connection_that_is_cut_is_made_again(rabbitmq: RabbitMQ, feed: PositionFeed, queue: str) -> None:
     announce(rabbitmq, "1", "2")
-    until(lambda: len(feed._unacknowledged) == 2)
+    waiting(lambda: len(feed._unacknowledged) == 2)
     rabbitmq.ctl("close_all_connections", "--global", "test")
     feed.acknowledge_through(1)  # while it is away, or just before it notices
-    until(lambda: feed.connected and list(feed._unacknowledged.values()) == [2])
+    waiting(lambda: feed.connected and list(feed._unacknowledged.values()) == [2])
     announce(rabbitmq, "3")
-    until(lambda: feed.wait(1) == 3)
+    waiting(lambda: feed.wait(1) == 3)
     feed.acknowledge_through(3)
-    until(lambda: not feed._unacknowledged)
+    waiting(lambda: not feed._unacknowledged)
     assert left(rabbitmq, feed, queue) == []
 
 
@@ -143,7 +137,7 @@ def test_acknowledging_on_a_connection_that_is_just_lost_is_no_error(
     rabbitmq: RabbitMQ, feed: PositionFeed
 ) -> None:
     announce(rabbitmq, "1", "2")
-    until(lambda: len(feed._unacknowledged) == 2)
+    waiting(lambda: len(feed._unacknowledged) == 2)
 
     class JustLost:
         """It says that it is open, and is closed when it is asked for more."""
@@ -156,23 +150,23 @@ def test_acknowledging_on_a_connection_that_is_just_lost_is_no_error(
     feed._connection, connection = JustLost(), feed._connection
     feed.acknowledge_through(1)
     feed._connection = connection
-    until(lambda: len(feed._unacknowledged) == 1)
+    waiting(lambda: len(feed._unacknowledged) == 1)
 
 
 def test_a_queue_that_is_taken_away_is_consumed_again_when_it_is_back(rabbitmq: RabbitMQ) -> None:
     """The broker ends the subscription and leaves connection and channel open and silent."""
     queue = rabbitmq.fresh_queue("feed")
     feed = consuming(rabbitmq.url, queue)
-    until(lambda: feed.connected)
+    waiting(lambda: feed.connected)
     rabbitmq.delete(queue)
-    until(lambda: not feed.connected)
+    waiting(lambda: not feed.connected)
     with rabbitmq.connect() as connection:
         channel = connection.channel()
         channel.queue_declare(queue, durable=True)
         channel.queue_bind(queue, EXCHANGE, "feed")
-    until(lambda: feed.connected)
+    waiting(lambda: feed.connected)
     announce(rabbitmq, "4")
-    until(lambda: feed.wait(1) == 4)
+    waiting(lambda: feed.wait(1) == 4)
     feed.close()
     rabbitmq.delete(queue)
 
@@ -180,7 +174,7 @@ def test_a_queue_that_is_taken_away_is_consumed_again_when_it_is_back(rabbitmq: 
 def test_each_consumer_reads_its_own_queue_with_its_own_user(rabbitmq: RabbitMQ) -> None:
     own = consuming(rabbitmq.url_of("regcred-verifier"), "regcred.verifier")
     other = consuming(rabbitmq.url_of("regcred-verifier"), "regcred.projector")
-    until(lambda: own.connected)
+    waiting(lambda: own.connected)
     assert not other.connected
     own.close()
     other.close()
@@ -191,12 +185,12 @@ def test_who_rests_leaves_messages_to_who_waits(rabbitmq: RabbitMQ, queue: str) 
     standing_by = PositionFeed(rabbitmq.url, queue, prefetch=200)
     announce(rabbitmq, "1", "2")
     leading = consuming(rabbitmq.url, queue)
-    until(lambda: leading.wait(1) == 2)
+    waiting(lambda: leading.wait(1) == 2)
     assert not standing_by.connected
     leading.acknowledge_through(1)
     leading.rest()
-    until(lambda: not leading.connected)
-    until(lambda: standing_by.wait(1) == 2 and list(standing_by._unacknowledged.values()) == [2])
+    waiting(lambda: not leading.connected)
+    waiting(lambda: standing_by.wait(1) == 2 and list(standing_by._unacknowledged.values()) == [2])
     standing_by.acknowledge_through(2)
     leading.close()
     assert left(rabbitmq, standing_by, queue) == []
@@ -205,6 +199,6 @@ def test_who_rests_leaves_messages_to_who_waits(rabbitmq: RabbitMQ, queue: str) 
 def test_what_is_done_at_the_end_is_acknowledged(rabbitmq: RabbitMQ, queue: str) -> None:
     feed = consuming(rabbitmq.url, queue)
     announce(rabbitmq, "1", "2", "3")
-    until(lambda: len(feed._unacknowledged) == 3)
+    waiting(lambda: len(feed._unacknowledged) == 3)
     feed.acknowledge_through(2)
     assert left(rabbitmq, feed, queue) == [3]

@@ -13,6 +13,7 @@ from shared.messaging.feed import PositionFeed
 from shared.messaging.publisher import Publisher
 from tests.support.rabbitmq import EXCHANGE, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
+from tests.support.timing import waiting
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -177,7 +178,7 @@ def test_a_fault_in_mid_flight_loses_nothing(rabbitmq: RabbitMQ, queue: str, fau
             failures.append(error)
 
     thread = in_thread(relay)
-    until(lambda: publisher.confirmed() > 500)
+    waiting(lambda: publisher.confirmed() > 500)
     if fault == "killed":
         rabbitmq.kill()
     else:
@@ -192,7 +193,7 @@ def test_a_fault_in_mid_flight_loses_nothing(rabbitmq: RabbitMQ, queue: str, fau
 
     with open_publisher(rabbitmq) as again:
         publish(again, confirmed + 1, last + 100)
-    until(lambda: feed.connected)
+    waiting(lambda: feed.connected)
     feed.acknowledge_through(0)
     assert feed.wait(5) > 0
     feed.close()
@@ -216,10 +217,3 @@ def in_thread(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
-
-
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.01)

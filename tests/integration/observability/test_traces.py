@@ -22,7 +22,8 @@ from shared.web.api_part import join
 from tests.integration.observability.receiver import Received, Receiver
 from tests.support.docker_registry import DockerRegistry
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.system import add_body, waiting
+from tests.support.system import add_body
+from tests.support.timing import waiting
 from verifier.bootstrap import run_verifier
 
 PASSWORD = "canary-8f1e0c55"

@@ -12,7 +12,7 @@ from projector.indexing import make_indexes
 from projector.rebuilding import Progress, rebuild
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log
-from tests.support.system import waiting
+from tests.support.timing import waiting
 
 
 def indexes(connection: Connection, number: int) -> dict[str, str]:
@@ -63,7 +63,7 @@ def test_positions_are_given_while_an_index_waits_and_an_interrupted_one_is_made
     before = log.append(lives.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
         making = thread.submit(lambda: list(make_indexes(database_url, projector, number)))
-        waiting(lambda: waits(log.connection), "an index waits for the backup", seconds=20)
+        waiting(lambda: waits(log.connection), "an index waits for the backup")
         began = time.monotonic()
         assert log.append(lives.renamed(1, "crew")) == before + 1
         assert time.monotonic() - began < 5

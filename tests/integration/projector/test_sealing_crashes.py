@@ -14,7 +14,7 @@ from projector.api.export import PAGE
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log
 from tests.integration.projector.sealed_trail import Installation, Json, after, open_installation
-from tests.support.system import waiting
+from tests.support.timing import waiting
 
 _WAITS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'regcred:seal' AND wait_event_type = 'Lock'"
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'regcred:seal'"
@@ -68,13 +68,13 @@ def test_killed_between_two_steps(installation: Installation, table: str, horizo
     with psycopg.connect(installation.url) as holding:
         holding.execute(f"LOCK TABLE {table} IN SHARE MODE")
         process = subprocess.Popen(command, env=installation.environment, stdin=subprocess.DEVNULL)
-        waiting(lambda: connection.execute(_WAITS).fetchone() == (1,), "it waits there", seconds=30)
+        waiting(lambda: connection.execute(_WAITS).fetchone() == (1,), "it waits there")
         assert [folder.name for folder in installation.segments.iterdir()] == ["000000000001-000000000013"]
         process.send_signal(signal.SIGKILL)
         process.wait(10)
         # The server would finish the statement that waits before it notices.
         connection.execute(_END)
-        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended", seconds=20)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
     moved = connection.execute("SELECT coalesce(max(last_position), 0) FROM rm.audit_segments").fetchone()
     assert moved == (horizon,)
     # What the API answers is true meanwhile: the rows are there, or it says that they are sealed.
@@ -94,11 +94,11 @@ def test_rows_are_only_forgotten_beside_their_segment(installation: Installation
             installation.sealing(after(5.5)), env=installation.environment, stdin=subprocess.DEVNULL
         )
         connection = installation.log.connection
-        waiting(lambda: connection.execute(_WAITS).fetchone() == (1,), "it waits there", seconds=30)
+        waiting(lambda: connection.execute(_WAITS).fetchone() == (1,), "it waits there")
         process.kill()
         process.wait(10)
         connection.execute(_END)
-        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended", seconds=20)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
     elsewhere = installation.command("seal", "--older-than", 1, "--into", tmp_path / "elsewhere")
     assert "name the folder that has it" in installation.finished(elsewhere, code=2).stderr
     [file] = installation.segments.glob("*/acme.ndjson.gz")
@@ -121,12 +121,12 @@ def test_killed_at_any_moment(installation: Installation) -> None:
     connection, killed = installation.log.connection, 0
     for number in range(12):
         process = subprocess.Popen(command, env=installation.environment, stdout=subprocess.DEVNULL)
-        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (1,), "it is at work", seconds=20)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (1,), "it is at work")
         sleep(0.013 * number)
         killed += process.poll() is None
         process.kill()
         process.wait(10)
-        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "the server has noticed", seconds=20)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "the server has noticed")
     assert killed > 6
     installation.seal(after(4000), "--size", 20)
     newest = connection.execute("SELECT max(last_position) FROM rm.audit_segments").fetchone()

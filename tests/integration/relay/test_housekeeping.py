@@ -1,7 +1,7 @@
 """Housekeeping on a real log and the real sealed table, by the relay's own role."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -35,6 +35,7 @@ from shared.secretstore.store import (
 )
 from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
 from tests.support.secretstore_suite import a_path, put
+from tests.support.timing import PATIENCE, waiting
 
 NOW = datetime.now(UTC)  # noqa: TID251 the rows of the sealed table are as old as the database says
 IDS = UUID("00000000-0000-0000-0000-00000000beef")
@@ -78,7 +79,7 @@ class House:
     def remove(self, path: SecretPath) -> None:
         self.credentials.remove(REQUEST, path.credential_id, None, reason=None, forced=False)
 
-    def take(self, seconds: float = 5) -> int:
+    def take(self, seconds: float = PATIENCE) -> int:
         """What a new leader does until everything is done, for so many seconds at most; its checkpoint then."""
         end = sequence(self.relay, self.epoch)
         done = load_checkpoint(self.relay, CONSUMER)
@@ -193,8 +194,8 @@ def test_the_loop_tries_until_the_store_is_back(house: House) -> None:
     time.sleep(1)
     assert house.readable(path) == [1]
     house.kept.away = False
-    until(lambda: house.secrets.versions(path) == ())
-    until(lambda: load_checkpoint(house.relay, CONSUMER) == 2)
+    waiting(lambda: house.secrets.versions(path) == ())
+    waiting(lambda: load_checkpoint(house.relay, CONSUMER) == 2)
     stop.set()
     thread.join(5)
     wakeups.close()
@@ -280,10 +281,3 @@ def test_idempotency_keys_are_dropped_after_their_day(house: House) -> None:
             )
     house.take()
     assert house.relay.execute("SELECT key FROM es.idempotency").fetchall() == [("young",)]
-
-
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.02)

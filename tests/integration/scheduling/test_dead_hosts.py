@@ -17,7 +17,7 @@ from shared.runtime.clock import now
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.secret import Secret
 from tests.integration.scheduling.world import GOOD, INTERVAL, World, bad
-from tests.support.system import waiting
+from tests.support.timing import waiting
 from verifier.logins import Logins
 from verifier.registry.login import Verdict
 
@@ -30,7 +30,7 @@ def until(done: Callable[[], bool], world: World) -> None:
         world.pass_time(SECOND)
         return done()
 
-    waiting(ticked, "it is done", seconds=10)
+    waiting(ticked, "it is done")
 
 
 def test_dead_hosts_hold_one_lane_each_and_delay_no_other(world: World) -> None:

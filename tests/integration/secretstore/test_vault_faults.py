@@ -14,6 +14,7 @@ from shared.secretstore.store import SecretDestroyed, SecretStoreUnavailable
 from shared.secretstore.vault import VaultRefused, VaultSettings, VaultStore
 from tests.support.secretstore_suite import CANARY, a_path, put, shown
 from tests.support.servers import free_port
+from tests.support.timing import PATIENCE
 from tests.support.vault import Vault
 
 
@@ -249,7 +250,7 @@ def test_the_environment_has_no_say(vault: Vault, tmp_path: Path, monkeypatch: p
 
 def back(store: VaultStore) -> VaultStore:
     """The store once it serves again: a failed login is not tried again at once."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             store.current_version(a_path("back"))

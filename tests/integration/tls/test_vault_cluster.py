@@ -5,11 +5,10 @@ that the deployment's certificate is for.
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +16,7 @@ import yaml
 from regcred.deployment.certificates import new_authority, new_server
 from shared.runtime.clock import now
 from tests.support.servers import ROOT, free_port, missing, program
+from tests.support.timing import waiting
 
 VALUES = yaml.safe_load((ROOT / "infra" / "kubernetes" / "vault" / "values.yaml").read_text())["server"]
 CONFIGURATION: str = VALUES["ha"]["raft"]["config"]
@@ -95,39 +95,30 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield Cluster(tmp_path, stack)
 
 
-def until(attempt: Any, what: str) -> Any:
-    deadline = time.monotonic() + 60
-    while True:
-        found = attempt()
-        if found:
-            return found
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-
-
 def test_three_nodes_become_one_vault(cluster: Cluster) -> None:
-    until(lambda: cluster.vault(0, "status").returncode == 2, "the first answers, sealed")
+    waiting(lambda: cluster.vault(0, "status").returncode == 2, "the first answers, sealed")
     made = json.loads(
         cluster.vault(0, "operator", "init", "-key-shares=1", "-key-threshold=1", "-format=json").stdout
     )
     key, token = made["unseal_keys_b64"][0], made["root_token"]
     for number in range(NODES):
-        until(
-            lambda node=number: "Initialized true" in " ".join(cluster.vault(node, "status").stdout.split()),
-            f"{number} has joined",
-        )
+        waiting(partial(initialized, cluster, number), f"{number} has joined")
         assert cluster.vault(number, "operator", "unseal", key).returncode == 0
-    peers = until(lambda: voters(cluster, token), "all three vote")
+    peers = waiting(lambda: voters(cluster, token), "all three vote")
     assert peers == {"vault-0", "vault-1", "vault-2"}
 
     assert cluster.vault(0, "secrets", "enable", "-path=regcred", "kv", token=token).returncode == 0
     assert cluster.vault(0, "write", "regcred/a", "b=c", token=token).returncode == 0
     for number in range(NODES):  # a standby passes it on
-        read = until(
-            lambda node=number: cluster.vault(node, "read", "-field=b", "regcred/a", token=token).stdout,
-            f"{number} answers",
-        )
-        assert read == "c"
+        assert waiting(partial(read, cluster, number, token), f"{number} answers") == "c"
+
+
+def initialized(cluster: Cluster, node: int) -> bool:
+    return "Initialized true" in " ".join(cluster.vault(node, "status").stdout.split())
+
+
+def read(cluster: Cluster, node: int, token: str) -> str:
+    return cluster.vault(node, "read", "-field=b", "regcred/a", token=token).stdout
 
 
 def voters(cluster: Cluster, token: str) -> set[str] | None:

@@ -225,7 +225,7 @@ def test_whatever_a_registry_does_there_is_one_error_in_time(
             began = time.monotonic()
             with pytest.raises(error) as raised:
                 call()
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
             assert_nothing_leaks(str(raised.value))
             assert len(str(raised.value)) < 300
 
