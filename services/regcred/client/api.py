@@ -110,8 +110,15 @@ class Api(AbstractContextManager["Api"]):
                 return {"items": items, "next_cursor": cursor, **lacks}
 
     @contextmanager
-    def lines(self, path: str, parameters: Parameters, *, accept: str) -> Iterator[Iterator[bytes]]:
-        """A long answer line by line, each with its end of line, as it comes in.
+    def lines(
+        self,
+        path: str,
+        parameters: Parameters,
+        *,
+        accept: str,
+        head: Callable[[Mapping[str, str]], None] | None = None,
+    ) -> Iterator[Iterator[bytes]]:
+        """A long answer line by line, each with its end of line, as it comes in; `head` is given its headers.
 
         Reading on may raise `AnswerLost`: what came before is then not the whole.
         """
@@ -122,6 +129,8 @@ class Api(AbstractContextManager["Api"]):
                 check(response)
             if media_type(response) != accept:
                 raise unexpected(response, accept)
+            if head:
+                head(response.headers)
             yield lines(response.iter_bytes())
 
     def post(

@@ -43,6 +43,8 @@ def create_key(path: Path) -> Ed25519PublicKey:
 
 def load_private(path: Path) -> Ed25519PrivateKey:
     """Raises `UnusableKey`."""
+    if not path.exists():
+        raise UnusableKey(path, "No such file; `regcred log keygen` makes one")
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:

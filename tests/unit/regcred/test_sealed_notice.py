@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from regcred.__main__ import main
-from tests.unit.regcred.conftest import TOKEN, Server, ok
+from tests.unit.regcred.conftest import TOKEN, Reply, Server, ok
 
 SEALED = {"up_to": 8, "count": 1, "segments": ["000000000001-000000000008"]}
 EVENT: dict[str, Any] = {
@@ -48,3 +48,14 @@ def test_it_is_said(server: Server, tmp_path: Path, sealed: dict[str, Any] | Non
     assert ("up to position 8 it is sealed" in shown.stderr) == (sealed is not None)
     server.replies = [ok(answer)]
     assert json.loads(run(server, token, "--json").stdout)["sealed"] == sealed
+
+
+@pytest.mark.parametrize("sealed", ["up_to=8, count=1, segments=000000000001-000000000008", None])
+def test_it_is_said_beside_a_file(server: Server, tmp_path: Path, sealed: str | None) -> None:
+    token = tmp_path / "token"
+    token.write_text(TOKEN)
+    headers = {"Content-Type": "text/csv", **({"Regcred-Audit-Sealed": sealed} if sealed else {})}
+    server.replies = [Reply(200, b"position\n9\n", headers)]
+    shown = run(server, token, "--csv")
+    assert (shown.exit_code, shown.stdout) == (0, "position\n9\n"), shown.output
+    assert ("000000000001-000000000008" in shown.stderr) == (sealed is not None)

@@ -1,6 +1,7 @@
 """`regcred audit`."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -154,5 +155,11 @@ def _export(session: Session, wanted: dict[str, Any], form: str, output: Path | 
 
 
 def _copy(session: Session, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
-    with session.api.lines(session.path("audit-events"), wanted, accept=form) as lines:
+    with session.api.lines(session.path("audit-events"), wanted, accept=form, head=_tell_sealed) as lines:
         file.writelines(lines)
+
+
+def _tell_sealed(headers: Mapping[str, str]) -> None:
+    """What a file lacks, as the API says it of one."""
+    if sealed := headers.get("Regcred-Audit-Sealed"):
+        notice(f"some of it is sealed, see `regcred audit segments`: {sealed}")
