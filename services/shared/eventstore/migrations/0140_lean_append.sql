@@ -84,6 +84,7 @@ BEGIN
     replayed := false; response := p_response;
 END $$;
 
+-- A credential is not added with a key that is being erased, or was: ES426.
 CREATE OR REPLACE FUNCTION credentials.append(
     p_stream uuid, p_account text, p_expected bigint,
     p_ids uuid[], p_types text[], p_schema_versions smallint[], p_data jsonb[], p_meta jsonb[],
@@ -94,6 +95,14 @@ DECLARE
     done record;
     new  credentials.current;
 BEGIN
+    IF p_expected = 0 THEN
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('account:' || p_account, 0));
+        IF EXISTS (SELECT FROM personal.keys k
+                   WHERE k.account_id = p_account AND k.number = (p_meta[1]#>>'{personal,key}')::integer
+                     AND k.wrapped IS NULL) THEN
+            RAISE EXCEPTION 'the key of the account is erased' USING ERRCODE = 'ES426';
+        END IF;
+    END IF;
     done := es.append(p_stream, 'credential', p_account, p_expected, p_ids, p_types, p_schema_versions, p_data, p_meta,
                       p_key, p_fingerprint, p_response);
     version := done.version; replayed := done.replayed; response := done.response;
