@@ -16,7 +16,7 @@ from credentials.relay.told_batch import ToldBatch
 from shared.eventstore.errors import StaleLeader
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
-from shared.messaging.cloudevents import outgoing
+from shared.messaging.cloudevents import OutgoingMessage, outgoing
 from shared.messaging.connection import backoff
 from shared.messaging.errors import MessagingError
 from shared.messaging.publisher import Publisher
@@ -117,8 +117,11 @@ class Publishing:
             if events:
                 first, position = position + 1, events[-1].position or position
                 on_its_way.append(told := ToldBatch(first, position))
-                for event in events:
-                    publisher.submit(told.publish(outgoing(event)))
+                messages: list[OutgoingMessage] = []
+                try:
+                    messages.extend(told.publish(outgoing(event)) for event in events)
+                finally:  # where one cannot be read, those before it are published all the same
+                    publisher.submit(*messages)
             else:
                 self._wait(publisher, on_its_way)
             saved = self._settle(connection, publisher, saved, on_its_way)

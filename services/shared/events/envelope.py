@@ -1,6 +1,6 @@
 """What surrounds an event's payload: who, when, why, and where it stands in the log."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 from uuid import UUID, uuid5
@@ -108,9 +108,8 @@ class Cipher(Protocol):
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvent:
-    """A row of the log as it is stored: payload and metadata are still JSON text.
+class StoredEvent(Struct, frozen=True, kw_only=True):
+    """A row of the log as it is stored: payload and metadata are still JSON text. A struct, as above.
 
     The relay passes it on without reading it; `shared.events.codec.decode_event` makes a `RecordedEvent`.
     `cipher` opens what is sealed in it; `None` where nothing is, or its key is gone.
@@ -125,4 +124,4 @@ class StoredEvent:
     metadata: str
     recorded_at: datetime
     position: int | None = None
-    cipher: Cipher | None = field(default=None, repr=False, compare=False)
+    cipher: Cipher | None = None

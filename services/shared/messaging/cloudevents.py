@@ -5,8 +5,9 @@ lower-case names, as CloudEvents wants them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from shared.events.codec import decode_metadata
 from shared.events.envelope import StoredEvent
@@ -19,8 +20,7 @@ SEQUENCE = PREFIX + "sequence"
 CONTENT_TYPE = "application/json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingMessage:
+class OutgoingMessage(Struct, frozen=True, kw_only=True):
     """A message ready to be published; the routing key is the type of the event."""
 
     position: int

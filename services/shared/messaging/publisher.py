@@ -6,7 +6,9 @@ refuses ends the connection: it is never skipped. After any fault the relay begi
 """
 
 from collections import deque
-from threading import Condition, Thread
+from collections.abc import Sequence
+from itertools import takewhile
+from threading import Condition, RLock, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +25,9 @@ from shared.messaging.topology import EVENTS
 log = structlog.get_logger()
 
 WINDOW = 500
+# Where there are enough messages, they are handed over in such parts of the window at least: one by one, two
+# threads would wake one another for each.
+PARTS = 4
 CONNECT_SECONDS = 15.0
 SILENCE_SECONDS = 10.0  # without a confirm: then the connection is taken for dead
 CLOSE_SECONDS = 5.0
@@ -38,8 +43,12 @@ class Publisher:
     def __init__(self, broker_url: str, *, window: int = WINDOW, exchange: str = EVENTS) -> None:
         self._parameters = parameters(broker_url)
         self._window = window
+        self._part = max(1, window // PARTS)
         self._exchange = exchange
-        self._changed = Condition()
+        lock = RLock()
+        self._changed = Condition(lock)  # open, confirmed, or failed
+        self._roomy = Condition(lock)  # there is as much room as is wanted, or it failed
+        self._wanted = 1
         self._failure: MessagingError | None = None
         self._open = False
         self._closing = False
@@ -69,23 +78,32 @@ class Publisher:
     ) -> None:
         self.close()
 
-    def submit(self, message: OutgoingMessage) -> None:
-        """Hand over the next message, in the order of positions and without a gap. Waits while the window is
+    def submit(self, *messages: OutgoingMessage) -> None:
+        """Hand over the next messages, in the order of positions and without a gap. Waits while the window is
         full or the broker holds us back.
 
         Raises:
             BrokerUnavailable, PublishRefused: this publisher is of no more use.
         """
+        done = 0
+        while done < len(messages):
+            done += self._submit_part(messages[done : done + self._window])
+
+    def _submit_part(self, messages: Sequence[OutgoingMessage]) -> int:
+        """As many as the window has room for, and not too few at a time; how many."""
+        wanted = min(len(messages), self._part)
         with self._changed:
-            self._changed.wait_for(lambda: self._in_flight() < self._window or self._failure)
+            self._wanted = wanted
+            self._roomy.wait_for(lambda: self._room() >= wanted or self._failure)
             if self._failure:
                 raise self._failure
             if self._prefix is None:
-                self._prefix = ContiguousPrefix(message.position - 1)
-            wake = not self._outbox
-            self._outbox.append(message)
+                self._prefix = ContiguousPrefix(messages[0].position - 1)
+            wake, part = not self._outbox, messages[: self._room()]
+            self._outbox.extend(part)
         if wake:
             self._connection.ioloop.add_callback_threadsafe(self._pump)
+        return len(part)
 
     def confirmed(self) -> int:
         """The position before which, and at which, everything submitted is confirmed; 0 before the first."""
@@ -123,6 +141,9 @@ class Publisher:
 
     def _in_flight(self) -> int:
         return len(self._outbox) + len(self._pending)
+
+    def _room(self) -> int:
+        return self._window - self._in_flight()
 
     # What follows runs in the connection's thread.
 
@@ -192,7 +213,7 @@ class Publisher:
         method = frame.method
         with self._changed:
             if method.multiple:
-                tags = [tag for tag in self._pending if tag <= method.delivery_tag]
+                tags = list(takewhile(method.delivery_tag.__ge__, self._pending))
             else:
                 tags = [method.delivery_tag]
             for tag in tags:
@@ -203,6 +224,8 @@ class Publisher:
                 if self._prefix is not None:
                     self._prefix.done(position)
             self._changed.notify_all()
+            if self._room() >= self._wanted:
+                self._roomy.notify_all()
 
     def _tick(self) -> None:
         """Once a second: a broker that neither confirms nor says why is taken for dead."""
@@ -243,5 +266,6 @@ class Publisher:
             if self._failure is None:
                 self._failure = failure
             self._changed.notify_all()
+            self._roomy.notify_all()
         if self._connection is not None:
             self._connection.ioloop.add_callback_threadsafe(self._close_connection)

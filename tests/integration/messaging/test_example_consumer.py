@@ -8,13 +8,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid5
 
 import pika
 import pytest
+from msgspec.structs import replace
 from pika.exceptions import ChannelClosedByBroker
 
 from shared.contracts.credential_events import (

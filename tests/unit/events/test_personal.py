@@ -100,10 +100,10 @@ def test_nothing_else_opens_it() -> None:
     payload, _ = EXAMPLES[CredentialAdded]
     here, there = UUID(int=1), UUID(int=2)
     one, two = stored(payload, METADATA, here), stored(payload, METADATA, there)
-    moved = replace(two, metadata=one.metadata)
-    torn = replace(one, metadata=one.metadata.replace('"sealed":"', '"sealed":"AAAA'))
-    bare = replace(one, metadata=encode_metadata(METADATA).decode())
-    for wrong in (moved, torn, bare, replace(one, cipher=OTHER.cipher)):
+    moved = msgspec.structs.replace(two, metadata=one.metadata)
+    torn = msgspec.structs.replace(one, metadata=one.metadata.replace('"sealed":"', '"sealed":"AAAA'))
+    bare = msgspec.structs.replace(one, metadata=encode_metadata(METADATA).decode())
+    for wrong in (moved, torn, bare, msgspec.structs.replace(one, cipher=OTHER.cipher)):
         with pytest.raises(MalformedEvent, match="does not open"):
             decode_event(wrong)
         assert payload_or_erased(wrong) == wrong.payload.encode()
