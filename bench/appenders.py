@@ -31,12 +31,15 @@ from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
 from shared.eventstore.store import IdempotentRequest
+from verifier.verifier import ACTOR as VERIFIER
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 STREAMS = 50  # of each writer
 _IDS = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
 _REGISTRY = Registry(provider="github", host="ghcr.io", location=None)
 _EVERYBODY = Restrictions(restricted=False, projects=())
+_PERSON = Actor(type="user", id="user-7", name="Ada Lovelace")
+_ADDRESS = "192.0.2.7"
 _SECRET = SecretReference(version=1, kind="username_password", fingerprint="f" * 32)
 BARE_TABLE = """
 CREATE TABLE bare (
@@ -106,7 +109,9 @@ def record_verifications(url: str, number: int) -> Callable[[], None]:
     store = PostgresVerificationStore(open_pool(url, role="regcred_verifier", size=1), personal)
 
     def append(count: int, credential_id: UUID, version: int) -> None:
-        event = _event(number, "verification", count, _succeeded(credential_id, number, count))
+        event = _event(
+            number, "verification", count, _succeeded(credential_id, number, count), actor=VERIFIER, at=None
+        )
         stream = StreamId.verification(credential_id)
         store.append(stream, version - 1, [event], request=_request(number, count))
 
@@ -188,14 +193,17 @@ def _succeeded(credential_id: UUID, number: int, count: int) -> VerificationSucc
     )
 
 
-def _event(number: int, what: str, count: int, payload: object) -> NewEvent:
+def _event(
+    number: int, what: str, count: int, payload: object, *, actor: Actor = _PERSON, at: str | None = _ADDRESS
+) -> NewEvent:
+    """A person's, from an address; regcred's own events have nothing personal in their metadata."""
     metadata = Metadata(
         account_id=f"account-{number}",
-        actor=Actor(type="user", id="user-7", name="Ada Lovelace"),
+        actor=actor,
         occurred_at=BEGIN + timedelta(seconds=count),
         request_id=f"request-{number}-{count}",
         correlation_id=f"correlation-{number}-{count}",
-        source_ip="192.0.2.7",
+        source_ip=at,
     )
     return NewEvent(event_id=uuid5(_IDS, f"{what} {number} {count}"), payload=payload, metadata=metadata)
 

@@ -22,7 +22,8 @@ from bench.platform_calls import DRAIN_SECONDS, settled
 from bench.platform_seed import Seeded, seed, seeded
 from bench.servers import postgres
 from regcred.preparation import prepare, prepare_keys
-from tests.support.system import System, waiting
+from tests.support.system import System
+from tests.support.timing import waiting
 
 CREDENTIALS = 10_000
 ROUNDS, QUICK_ROUNDS = 60, 10

@@ -25,7 +25,8 @@ from shared.eventstore.personal_keys import PersonalKeys
 from shared.personal.opening import open_personal_keys
 from shared.secretstore.keyfile import KeyFile
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.system import System, add_body, waiting
+from tests.support.system import System, add_body
+from tests.support.timing import waiting
 
 RATE = 200  # events a second
 SECONDS, QUICK_SECONDS = 20, 3

@@ -29,7 +29,8 @@ from bench.servers import postgres
 from regcred.preparation import prepare, prepare_keys
 from shared.secretstore.vault import VaultSettings, VaultStore
 from tests.support.servers import free_port
-from tests.support.system import System, waiting
+from tests.support.system import System
+from tests.support.timing import waiting
 from tests.support.vault import Vault
 
 LARGE, QUICK_LARGE = 100_000, 2_000
