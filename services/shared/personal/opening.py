@@ -1,5 +1,6 @@
 """The keys of personal data, as every service has them."""
 
+from pathlib import Path
 from secrets import token_bytes
 from time import monotonic
 
@@ -11,3 +12,13 @@ from shared.secretstore.wrapping import KeyFileWrapping
 def open_personal_keys(keys: KeyFile) -> PersonalKeys:
     """They are read from the database with the first event that needs one."""
     return PersonalKeys(KeyFileWrapping(keys), monotonic=monotonic, random_bytes=token_bytes)
+
+
+def open_key_file(path: Path) -> PersonalKeys:
+    """Those under the keys of this file. A process can be given this with its path (`functools.partial`);
+    keys do not leave theirs.
+
+    Raises:
+        KeyFileError.
+    """
+    return open_personal_keys(KeyFile.load(path))
