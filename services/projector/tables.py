@@ -24,6 +24,14 @@ FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid JOIN pg_namespace n ON
 WHERE n.nspname = %s AND r.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY r.relname, a.attnum
 """
+# In the order of their keys, so that of two processes one waits for the other, and never both.
+_WIDEN = """
+INSERT INTO {} AS old (span, earliest, latest)
+SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS new (span, earliest, latest)
+ORDER BY span
+ON CONFLICT (span) DO UPDATE
+SET earliest = least(old.earliest, excluded.earliest), latest = greatest(old.latest, excluded.latest)
+"""
 
 
 class Tables:
@@ -55,7 +63,9 @@ class Tables:
                 self._insert(connection, table, list(keyed.values()), key=KEYS[table])
 
     def copy(self, connection: Connection, folded: Folded, before: Rows) -> None:
-        """Write by COPY, which takes the least time per row."""
+        """Write by COPY, which takes the least time per row. Spans, which are not in `before`, are made wider
+        where they stand, and last: another shard waits for them no longer than the rest of this transaction.
+        """
         replaced = {
             table: [key for key in rows if key in before.get(table, {})] for table, rows in folded.put.items()
         }
@@ -64,7 +74,9 @@ class Tables:
         for table, rows in folded.inserts.items():
             self._copy(connection, table, rows)
         for table, keyed in folded.put.items():
-            self._copy(connection, table, keyed.values())
+            if table != "audit_spans":
+                self._copy(connection, table, keyed.values())
+        self._widen(connection, folded.put["audit_spans"].values())
 
     def _load(self, connection: Connection, table: Table, keys: Sequence[Any]) -> dict[Any, Row]:
         if not keys:
@@ -111,6 +123,13 @@ class Tables:
                 copy.set_types(self._types[table])
                 for row in rows:
                     copy.write_row(list(map(row.get, names)))
+
+    def _widen(self, connection: Connection, spans: Iterable[Row]) -> None:
+        if not spans or "audit_spans" not in self._columns:
+            return
+        statement = sql.SQL(_WIDEN).format(sql.Identifier(self._schema, "audit_spans"))
+        columns = ("span", "earliest", "latest")
+        connection.execute(statement, [[row[column] for row in spans] for column in columns])
 
     def _delete(self, connection: Connection, keys: Mapping[Table, Sequence[Any]]) -> None:
         for table, gone in keys.items():
