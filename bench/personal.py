@@ -1,6 +1,8 @@
 """Keys that personal data is sealed with, as an installation has them; the key file is new each time."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from shared.eventstore.personal_keys import PersonalKeys
@@ -10,5 +12,13 @@ from shared.secretstore.keyfile import KeyFile
 
 def fresh_keys() -> PersonalKeys:
     """Of a key file that nobody else has."""
+    with fresh_key_file() as path:
+        return open_personal_keys(KeyFile.load(path))
+
+
+@contextmanager
+def fresh_key_file() -> Iterator[Path]:
+    """One that other processes can read, for the while."""
     with tempfile.TemporaryDirectory(prefix="regcred-bench-") as folder:
-        return open_personal_keys(KeyFile.create(Path(folder) / "keys.json"))
+        KeyFile.create(path := Path(folder) / "keys.json")
+        yield path

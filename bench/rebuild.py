@@ -1,10 +1,11 @@
 """How fast a generation of the read models is rebuilt.
 
-    python bench/rebuild.py [events]     # 200,000 by default
+    python bench/rebuild.py [events [processes]]     # 200,000 by default, and as many as there are processors
 
 Fills a database of its own with realistic events (COPY and the sequencer), rebuilds, and prints events per
-second, the ratio to what only reading the same rows takes (`COPY (SELECT …) TO STDOUT`), and the growth of
-memory. The server is the wheel's, or REGCRED_TEST_DATABASE_URL (a superuser's; its database is dropped).
+second, the ratio to what only reading the same rows takes (`COPY (SELECT …) TO STDOUT`), and what it took of
+processors and memory. The server is the wheel's, or REGCRED_TEST_DATABASE_URL (a superuser's; its database is
+dropped).
 """
 
 import os
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -24,7 +26,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from bench.personal import fresh_keys
+from bench.personal import fresh_key_file
 from projector.rebuilding import Progress, rebuild
 from regcred.embedded_postgres import EmbeddedPostgres
 from shared.contracts.credential_events import (
@@ -46,6 +48,7 @@ from shared.events.envelope import Actor, Metadata, StreamId
 from shared.events.personal import part
 from shared.eventstore.migrate import migrate
 from shared.eventstore.personal_keys import PersonalKeys
+from shared.personal.opening import open_key_file
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNTS = 50
@@ -231,12 +234,11 @@ def reading(url: str) -> float:
     return time.monotonic() - began
 
 
-def memory() -> int:
-    """Resident memory in KiB, now."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def used() -> tuple[float, float]:
+    """Seconds of processor, and the most memory in MiB: of this process, and of those that have ended."""
+    mine, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = mine.ru_utime + mine.ru_stime + theirs.ru_utime + theirs.ru_stime
+    return seconds, max(mine.ru_maxrss, theirs.ru_maxrss) / 1024
 
 
 @contextmanager
@@ -258,30 +260,31 @@ def database() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main(number: int) -> None:
-    with database() as url:
+def main(number: int, processes: int | None) -> None:
+    with database() as url, fresh_key_file() as key_file:
         migrate(url)
         began = time.monotonic()
-        personal = fresh_keys()
-        fill(url, number, personal)
+        fill(url, number, open_key_file(key_file))
         number_all(url)
         print(f"filled       {number:>9,} events in {time.monotonic() - began:.1f} s")
-        samples: list[tuple[int, int]] = []
 
-        def sample(progress: Progress) -> None:
-            samples.append((progress.position, memory()))
-
-        began, processor = time.monotonic(), time.process_time()
-        generation = rebuild(url, resume=False, switch=False, report=sample, personal=personal)
-        seconds, used = time.monotonic() - began, time.process_time() - processor
+        began, (before, _) = time.monotonic(), used()
+        generation = rebuild(
+            url,
+            resume=False,
+            switch=False,
+            report=nobody,
+            personal=partial(open_key_file, key_file),
+            processes=processes,
+        )
+        seconds, (after, memory) = time.monotonic() - began, used()
         limit = min(reading(url) for _ in range(3))
-        warm = next(kib for position, kib in samples if position >= number // 10)
-        growth = (max(kib for _, kib in samples) - warm) / 1024
-        print(f"rebuilt      {number / seconds:>9,.0f} events/s in {seconds:.1f} s, {used:.1f} s in Python")
+        print(f"rebuilt      {number / seconds:>9,.0f} events/s in {seconds:.1f} s")
+        print(f"in Python    {after - before:>9.1f} s of processors")
         print(
             f"only reading {number / limit:>9,.0f} events/s; rebuilding takes {seconds / limit:.1f} as long"
         )
-        print(f"memory       {growth:>9.1f} MiB growth after the first tenth")
+        print(f"memory       {memory:>9.1f} MiB, the largest of all processes")
         print(f"load         {os.getloadavg()[0]:>9.1f} (a run beside others tells little)")
         with psycopg.connect(url) as connection:
             row = connection.execute(
@@ -290,5 +293,12 @@ def main(number: int) -> None:
             assert row == (number,), row
 
 
+def nobody(_progress: Progress) -> None:
+    """Nobody watches."""
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 200_000,
+        int(sys.argv[2]) if len(sys.argv) > 2 else None,
+    )

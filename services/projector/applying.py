@@ -33,16 +33,22 @@ ON CONFLICT DO NOTHING
 _PARKED_STREAMS = "SELECT DISTINCT stream_id FROM es.parked WHERE consumer = %s"
 _FORGET = "SELECT rm.forget(%s, %s, %s)"  # what earlier events left there; later ones read as erased
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
+_SHARD_CHECKPOINT = """
+UPDATE rm.rebuild_shards SET position = %s, applied = applied + %s WHERE generation = %s AND shard = %s
+"""
 _SWITCHES = 5  # so many in a row while somebody waits would be no accident
 _LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a value that no index has room for
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A generation whose row this transaction has locked."""
+    """A checkpoint whose row this transaction has locked: a generation's, or that of one of its shards, which
+    has not all events (`projector.sharding`).
+    """
 
     generation: int
     position: int
+    shard: int | None = None
 
 
 Lock = Callable[[Connection], Locked]
@@ -126,7 +132,7 @@ class Application:
         readings = [reading for reading in readings if reading.position > at.position]
         if not readings:
             return at
-        if readings[0].position != at.position + 1:
+        if at.shard is None and readings[0].position != at.position + 1:
             raise EventStoreUnavailable  # something lies between: read again
         plan = planned(readings, parked_streams(connection, at.generation))
         self.write(connection, at.generation, plan.changes)
@@ -137,10 +143,13 @@ class Application:
         with connection.pipeline():
             for parked in plan.parked:
                 connection.execute(_PARK, (consumer_of(at.generation), *parked))
-            connection.execute(_CHECKPOINT, (position, at.generation))
+            if at.shard is None:
+                connection.execute(_CHECKPOINT, (position, at.generation))
+            else:
+                connection.execute(_SHARD_CHECKPOINT, (position, len(readings), at.generation, at.shard))
         for at_position, stream_id, reason in plan.parked:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
-        return Locked(at.generation, position)
+        return replace(at, position=position)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
         """Make these changes, in a transaction that has locked the generation."""
@@ -149,7 +158,10 @@ class Application:
             tables = self._tables[generation] = Tables(connection, generation)
         if self._copying:  # the live generation is beyond the horizon, always
             changes = beyond(changes, horizon(connection))
-        before = tables.load(connection, keys_of(changes))
+        keys = keys_of(changes)
+        if self._copying:
+            keys.pop("audit_spans")  # shards have the same ones: `Tables.copy` widens what is there then
+        before = tables.load(connection, keys)
         folded = fold(changes, before)
         if self._copying:
             tables.copy(connection, folded, before)

@@ -4,36 +4,33 @@ Nothing stops meanwhile: writers go on, the projector goes on with the live gene
 over from one statement to the next (ADR 9).
 """
 
-import gc
-import sys
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 from psycopg import errors as pg
 
-from projector import generations
+from projector import generations, sharding, workers
 from projector.applying import Application, lies_in_an_event, lock_live, lock_number
+from projector.building import BATCH, Connection, connect, for_throughput
 from projector.folding import RowExists
 from projector.generations import GenerationInUse, administration, generation
 from projector.indexing import make_indexes
 from projector.projections.reading import Reading, read
+from projector.workers import OpenPersonal
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
 
-Connection = psycopg.Connection[Any]
-
-ROLE = "regcred_projector"
-# A transaction that writes holds back the positions of all that commit meanwhile (ADR 2): a batch takes
-# about a fifth of a second. With 2000 a rebuild takes a third longer: the same rows are written more often.
-BATCH = 5000
 TAIL = 200  # so few events may be left for the moment in which readers change over
-TURN_SECONDS = 0.001
 LOCK_MILLISECONDS = 500
 ATTEMPTS = 20
+# So many events are worth processes of their own, which take half a second to start.
+WORTH_SHARDS = 30_000
+MAX_PROCESSES = (
+    16  # unless somebody asks for more: each has a transaction of its own that holds back positions
+)
 
 
 class ReadersInTheWay(Exception):
@@ -58,53 +55,69 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-@contextmanager
-def connect(database_url: str) -> Iterator[Connection]:
-    """A connection for building: what it commits need not reach the disk at once, since checkpoint and rows
-    are lost together or not at all; the switch commits in full, and with it everything before.
-    """
-    with psycopg.connect(
-        database_url,
-        autocommit=True,
-        options=f"-c role={ROLE} -c idle_in_transaction_session_timeout=10s -c synchronous_commit=off",
-        application_name=f"{ROLE}:projections",
-        connect_timeout=5,
-    ) as connection:
-        yield connection
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where a generation is built, with what, and who watches."""
+
+    database_url: str
+    connection: Connection
+    number: int
+    report: Report
+    open_personal: OpenPersonal | None
+    personal: PersonalKeys | None
+    processes: int
+
+    @property
+    def position(self) -> int:
+        return generation(self.connection, self.number).position
 
 
 def rebuild(
-    database_url: str, *, resume: bool, switch: bool, report: Report, personal: PersonalKeys | None = None
+    database_url: str,
+    *,
+    resume: bool,
+    switch: bool,
+    report: Report,
+    personal: OpenPersonal | None = None,
+    processes: int | None = None,
 ) -> int:
     """Build a new generation up to the end of the log; its number. It stays `building` unless `switch`.
 
-    `resume` goes on with one that was interrupted.
+    `resume` goes on with one that was interrupted. `personal` opens the keys of personal data, in each of
+    `processes` (as many as this one has processors), to which it is pickled.
 
     Raises:
         AnotherAtWork: somebody rebuilds, switches or drops now.
         GenerationInUse: one is being built and `resume` was not said, or the other way round.
+        WorkerFailed: what was built so far stays, for `resume`.
         ReadersInTheWay: it was built; switch it later.
     """
     with connect(database_url) as connection, administration(connection):
+        keys = personal() if personal else None
+        at_once = processes or min(len(os.sched_getaffinity(0)), MAX_PROCESSES)
         number = _building(connection) if resume else generations.create(connection)
-        _catch_up(database_url, connection, number, report, personal)
-        _index(database_url, connection, number, report)
+        site = _Site(database_url, connection, number, report, personal, keys, at_once)
+        if not resume:
+            _part(site)
+        _catch_up(site)
+        _index(site)
         if switch:
-            _switch(database_url, connection, number, report, personal)
+            _switch(site)
     return number
 
 
-def switch(database_url: str, number: int, *, report: Report, personal: PersonalKeys | None = None) -> None:
+def switch(database_url: str, number: int, *, report: Report, personal: OpenPersonal | None = None) -> None:
     """Let readers see another generation: one that was built, or a retired one; it is caught up first.
 
     Raises:
         UnknownGeneration, GenerationInUse: it is live already.
-        AnotherAtWork, ReadersInTheWay: nothing was switched.
+        AnotherAtWork, ReadersInTheWay, WorkerFailed: nothing was switched.
     """
     with connect(database_url) as connection, administration(connection):
         if generation(connection, number).status == "live":
             raise GenerationInUse(f"generation {number} is live already")
-        _switch(database_url, connection, number, report, personal)
+        keys = personal() if personal else None
+        _switch(_Site(database_url, connection, number, report, personal, keys, processes=1))
 
 
 def _building(connection: Connection) -> int:
@@ -114,69 +127,70 @@ def _building(connection: Connection) -> int:
     raise GenerationInUse("no generation is being built")
 
 
-def _catch_up(
-    database_url: str, connection: Connection, number: int, report: Report, personal: PersonalKeys | None
-) -> None:
+def _part(site: _Site) -> None:
+    """A new generation is built in shards where that is worth its processes."""
+    head = _head(site.connection)
+    if site.processes > 1 and head >= WORTH_SHARDS:
+        sharding.create(site.connection, site.number, head, site.processes)
+
+
+def _catch_up(site: _Site) -> None:
+    """Apply the log: what is left of shards, if there are any, and then all behind them."""
+    if left := sharding.shards(site.connection, site.number):
+        head = left[0].until
+
+        def watch() -> None:
+            site.report(Progress(site.number, sharding.note(site.connection, site.number), head))
+
+        watch()
+        workers.build(
+            site.database_url, left, at_once=site.processes, personal=site.open_personal, watch=watch
+        )
+        sharding.join(site.connection, site.number)
+    _follow(site)
+
+
+def _follow(site: _Site) -> None:
     """Apply the log until a batch is not full. The next batch is read and understood while one is written."""
-    application = Application(lock_number(number), copying=True)
-    position = generation(connection, number).position
+    application = Application(lock_number(site.number), copying=True)
+    position = site.position
     with (
-        _for_throughput(),
-        connect(database_url) as reader,
+        for_throughput(),
+        connect(site.database_url) as reader,
         ThreadPoolExecutor(1, thread_name_prefix="log") as thread,
     ):
-        head = _head(connection)
-        report(Progress(number, position, head))
-        coming = thread.submit(_read, reader, position, personal)
+        head = _head(site.connection)
+        site.report(Progress(site.number, position, head))
+        coming = thread.submit(_read, reader, position, site.personal)
         while readings := coming.result():
             full = len(readings) == BATCH
-            coming = thread.submit(_read, reader, readings[-1].position, personal)
-            position = application.advance(connection, readings).position
+            coming = thread.submit(_read, reader, readings[-1].position, site.personal)
+            position = application.advance(site.connection, readings).position
             if position >= head:
-                head = _head(connection)
-            report(Progress(number, position, max(head, position)))
+                head = _head(site.connection)
+            site.report(Progress(site.number, position, max(head, position)))
             if not full:
                 coming.result()
                 return
-
-
-@contextmanager
-def _for_throughput() -> Iterator[None]:
-    """This process builds, and does nothing else meanwhile.
-
-    No collection: events, changes and rows have no cycles, their references' counts free them; looking for
-    cycles among so many would take a third of the time. And short turns: the thread that writes has little to
-    do each time the database takes more, and would wait 5 ms for the one that reads each time.
-    """
-    was_enabled, turn = gc.isenabled(), sys.getswitchinterval()
-    gc.disable()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(turn)
-        if was_enabled:
-            gc.enable()
 
 
 def _read(reader: Connection, after: int, personal: PersonalKeys | None) -> Sequence[Reading]:
     return [read(event) for event in read_log(reader, after, BATCH, personal=personal)]
 
 
-def _index(database_url: str, connection: Connection, number: int, report: Report) -> None:
-    position = generation(connection, number).position
-    for left in make_indexes(database_url, connection, number):
-        report(Progress(number, position, position, indexes=left))
+def _index(site: _Site) -> None:
+    position = site.position
+    for left in make_indexes(site.database_url, site.connection, site.number):
+        site.report(Progress(site.number, position, position, indexes=left))
 
 
-def _switch(
-    database_url: str, connection: Connection, number: int, report: Report, personal: PersonalKeys | None
-) -> None:
-    _index(database_url, connection, number, report)
+def _switch(site: _Site) -> None:
+    _catch_up(site)
+    _index(site)
     for _ in range(ATTEMPTS):
-        _catch_up(database_url, connection, number, report, personal)
+        _catch_up(site)
         try:
-            if _change_over(connection, number, personal):
+            if _change_over(site.connection, site.number, site.personal):
                 return
         except pg.LockNotAvailable:
             continue

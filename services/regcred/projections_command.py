@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +21,7 @@ from regcred.client.output import print_json, print_table
 if TYPE_CHECKING:
     from projector.generations import Generation
     from projector.rebuilding import Progress
-    from shared.eventstore.personal_keys import PersonalKeys
+    from projector.workers import OpenPersonal
 
 _LINE_SECONDS = 5.0  # between two lines where nobody watches a bar
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
@@ -71,8 +72,13 @@ def list_command(*, as_json: bool) -> None:
 @projections.command("rebuild")
 @click.option("--switch/--no-switch", default=None, help="Let readers see it at the end, or not.")
 @click.option("--resume", is_flag=True, help="Go on with one that was interrupted.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help="Build in so many processes at once; as many as there are processors unless given.",
+)
 @_JSON
-def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None:
+def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None, as_json: bool) -> None:
     """Build a new generation from the log.
 
     Readers and writers go on meanwhile. Without --switch or --no-switch it asks at the end if somebody sits
@@ -85,7 +91,12 @@ def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None
         began = monotonic()
         with _Watching() as watching:
             number = rebuilding.rebuild(
-                url, resume=resume, switch=bool(switch), report=watching.report, personal=personal
+                url,
+                resume=resume,
+                switch=bool(switch),
+                report=watching.report,
+                personal=personal,
+                processes=processes,
             )
         seconds = monotonic() - began
         if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
@@ -129,7 +140,7 @@ def drop_command(*, generation: int) -> None:
     The live one is refused.
     """
     from projector import generations  # noqa: PLC0415 see above
-    from projector.rebuilding import connect  # noqa: PLC0415
+    from projector.building import connect  # noqa: PLC0415
 
     with _database() as url, connect(url) as connection:
         generations.drop(connection, generation)
@@ -211,6 +222,7 @@ def _database() -> Iterator[str]:
 
     from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration  # noqa: PLC0415
     from projector.rebuilding import ReadersInTheWay  # noqa: PLC0415
+    from projector.workers import WorkerFailed  # noqa: PLC0415
     from regcred.log_database import NoDatabase, log_database  # noqa: PLC0415
     from shared.runtime.logs import configure_logs  # noqa: PLC0415
     from shared.runtime.settings import InvalidSetting, Settings  # noqa: PLC0415
@@ -220,7 +232,7 @@ def _database() -> Iterator[str]:
     try:
         with log_database(Settings.from_environment(os.environ)) as url:
             yield url
-    except (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay) as error:
+    except (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay, WorkerFailed) as error:
         raise click.ClickException(str(error)) from None
     except (InvalidSetting, KeyFileError, NoDatabase) as error:
         raise click.ClickException(str(error)) from None
@@ -232,18 +244,17 @@ def _database() -> Iterator[str]:
         raise click.ClickException(f"the database does not answer: {error}") from None
 
 
-def _personal() -> "PersonalKeys":
-    """What opens personal data in events; raises `KeyFileError`."""
-    from shared.personal.opening import open_personal_keys  # noqa: PLC0415 see above
+def _personal() -> "OpenPersonal":
+    """What opens personal data in events, here and in other processes."""
+    from shared.personal.opening import open_key_file  # noqa: PLC0415 see above
     from shared.runtime.settings import Settings  # noqa: PLC0415
-    from shared.secretstore.keyfile import KeyFile  # noqa: PLC0415
 
-    return open_personal_keys(KeyFile.load(Settings.from_environment(os.environ).key_file))
+    return partial(open_key_file, Settings.from_environment(os.environ).key_file)
 
 
 def _generations(url: str) -> "list[Generation]":
     from projector import generations  # noqa: PLC0415 see above
-    from projector.rebuilding import connect  # noqa: PLC0415
+    from projector.building import connect  # noqa: PLC0415
 
     with connect(url) as connection:
         return generations.generations(connection)

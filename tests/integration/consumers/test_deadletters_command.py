@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from projector.building import ROLE
 from projector.read_model import CONSUMER, ReadModels
-from projector.rebuilding import ROLE
 from regcred.__main__ import main
 from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.consumer import Follower, follow

@@ -4,7 +4,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from projector.rebuilding import ROLE
+from projector.building import ROLE
 from shared.eventstore.migrate import migrate
 from shared.secretstore.keyfile import KeyFile
 from tests.integration.projector.lives import Connection, Log, open_log

@@ -1,6 +1,6 @@
 """Events of credentials' lives, for the tests of the read models: in memory, and appended to a real log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -178,9 +178,14 @@ def stream_of(payload: Any) -> StreamId:
     return StreamId.credential(payload.credential_id)
 
 
-def metadata(count: int = 0) -> Metadata:
+def nobody_else(_payload: Any) -> str:
+    """The account of all payloads where there is one only."""
+    return "acme"
+
+
+def metadata(count: int = 0, account: str = "acme") -> Metadata:
     return Metadata(
-        account_id="acme",
+        account_id=account,
         actor=Actor(type="user", id="ada", name="Ada"),
         occurred_at=MOMENT + timedelta(seconds=count),
         request_id=f"r-{count}",
@@ -188,7 +193,7 @@ def metadata(count: int = 0) -> Metadata:
     )
 
 
-def stored(payloads: list[Any]) -> list[StoredEvent]:
+def stored(payloads: list[Any], account_of: Callable[[Any], str] = nobody_else) -> list[StoredEvent]:
     """As the log would give them: positions from 1, versions by stream."""
     versions: dict[UUID, int] = {}
     events = []
@@ -204,7 +209,7 @@ def stored(payloads: list[Any]) -> list[StoredEvent]:
                 type=name,
                 schema_version=schema_version,
                 payload=data.decode(),
-                metadata=encode_metadata(metadata(position)).decode(),
+                metadata=encode_metadata(metadata(position, account_of(payload))).decode(),
                 recorded_at=MOMENT,
                 position=position,
             )
@@ -231,14 +236,15 @@ class Log:
         name, schema_version, data = encode(payload)
         self.append_raw(stream_of(payload), name, data.decode(), schema_version)
 
-    def append_many(self, payloads: Sequence[Any]) -> int:
+    def append_many(self, payloads: Sequence[Any], account_of: Callable[[Any], str] = nobody_else) -> int:
         """Many at once, onto streams that nobody has written yet."""
-        events = stored(list(payloads))
+        events = stored(list(payloads), account_of)
         versions = {event.stream: event.version for event in events}
+        accounts = {stream_of(payload): account_of(payload) for payload in payloads}
         with self.connection.cursor() as cursor:
             with cursor.copy("COPY es.streams (stream_id, account_id, category, version) FROM STDIN") as copy:
                 for stream, version in versions.items():
-                    copy.write_row((stream.id, "acme", stream.category, version))
+                    copy.write_row((stream.id, accounts[stream], stream.category, version))
             with cursor.copy(
                 "COPY es.events (event_id, stream_id, version, type, schema_version, data, meta) FROM STDIN"
             ) as copy:

@@ -142,7 +142,7 @@ def test_cursors_lead_both_ways(paged: Site, limit: int, order: str, turns: list
 def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     import psycopg
 
-    from projector.rebuilding import ROLE
+    from projector.building import ROLE
     from shared.eventstore.migrate import migrate
     from tests.integration.projector.lives import open_log
     from tests.support.postgres import fresh_database

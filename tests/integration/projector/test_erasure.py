@@ -2,126 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from itertools import count
-from typing import Any
-from uuid import UUID
 
 import pytest
 from psycopg import sql
 
 from projector import generations
-from projector.read_model import ReadModels
 from projector.rebuilding import rebuild
-from regcred.erasing import Erasure, NothingToErase, StillHasCredentials, erase, wait_until_forgotten
-from shared.contracts.audit_events import AuditFilters, AuditRead
+from regcred.erasing import NothingToErase, StillHasCredentials, wait_until_forgotten
 from shared.events.codec import decode_event
-from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.events.errors import MalformedEvent
 from shared.events.personal import ERASED
 from shared.eventstore.log import read_log
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.eventstore.postgres import append_arguments, keys_of, open_pool
+from shared.eventstore.postgres import keys_of, open_pool
 from shared.messaging.cloudevents import outgoing
 from tests.integration.projector import lives
-from tests.integration.projector.lives import MOMENT, Connection, Log, content, credential
+from tests.integration.projector.accounts import Accounts, a_life
+from tests.integration.projector.lives import Connection, Log, content, credential
 from tests.support.log import fault_of, log_is_complete
 from tests.support.personal_keys import personal_keys
-
-_APPEND = """
-SELECT version FROM es.append(
-    %s, {}, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
-)
-"""
-_ids = count(1)
-
-
-@dataclass
-class Accounts:
-    """Writes to the real log for several accounts, sealed, and projects it."""
-
-    log: Log
-    projector: Connection
-    personal: PersonalKeys
-    key_of: Any
-
-    def happens(self, account: str, *payloads: Any) -> None:
-        for payload in payloads:
-            number = next(_ids)
-            stream = (
-                StreamId.audit(payload.read_id)
-                if isinstance(payload, AuditRead)
-                else lives.stream_of(payload)
-            )
-            event = NewEvent(
-                event_id=UUID(int=0xE << 64 | number), payload=payload, metadata=by(account, number)
-            )
-            row = self.log.connection.execute(
-                "SELECT version FROM es.streams WHERE stream_id = %s", (stream.id,)
-            ).fetchone()
-            arguments = append_arguments(stream, row[0] if row else 0, [event], None, self.key_of)
-            self.log.connection.execute(sql.SQL(_APPEND).format(sql.Literal(stream.category)), arguments)
-
-    def project(self) -> None:
-        self.log.sequence()
-        models = ReadModels(self.personal)
-        position = models.checkpoint(self.projector)
-        models.begin(position)
-        while events := read_log(self.projector, position, 3, personal=self.personal):
-            position = models.take(self.projector, events)
-
-    def erase(self, account: str, reason: str | None = "it has left") -> Erasure:
-        number = next(_ids)
-        done = Erasure(
-            erasure_id=UUID(int=0xA << 64 | number),
-            event_id=UUID(int=0xB << 64 | number),
-            account_id=account,
-            person="operator",
-            reason=reason,
-            at=MOMENT + timedelta(days=1),
-        )
-        erase(self.log.connection, done)
-        return done
-
-
-def by(account: str, number: int) -> Metadata:
-    return Metadata(
-        account_id=account,
-        actor=Actor(type="user", id=f"canary-id-{account}", name=f"Canary {account}"),
-        occurred_at=MOMENT + timedelta(seconds=number),
-        request_id=f"r-{number}",
-        correlation_id=f"c-{number}",
-        on_behalf_of=f"canary-{account}@example.com",
-        source_ip=f"canary-ip-{account}",
-    )
-
-
-def a_life(account: str, number: int) -> list[Any]:
-    """With a canary in every field that is personal."""
-    name = f"canary-name-{account}"
-    added, renamed = lives.added(number, name), lives.renamed(number, f"{name}-2")
-    rotated = replace(
-        lives.rotated(number, 2), username=f"canary-{account}", previous_username=f"canary-{account}-0"
-    )
-    described = replace(renamed.details, description=f"canary of {account}")
-    return [
-        replace(added, username=f"canary-{account}"),
-        replace(renamed, details=described, previous=replace(renamed.previous, name=name)),
-        lives.succeeded(number, number),
-        rotated,
-        replace(lives.issued(number, number, "ghcr.io/acme/shop:1"), credential_name=f"{name}-2"),
-        lives.refused(number, 10_000 + number),
-        replace(lives.removed(number), reason=f"canary reason {account}"),
-        AuditRead(
-            read_id=UUID(int=0xD << 64 | number),
-            form="page",
-            filters=AuditFilters(actor=f"canary-id-{account}", project_id="shop"),
-            events=1,
-            first_position=1,
-            last_position=1,
-        ),
-    ]
 
 
 def everything(connection: Connection) -> str:
@@ -152,7 +50,9 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
         accounts.happens("acme", *a_life("acme", number))
         accounts.happens("stays", *a_life("stays", 100 + number))
     accounts.project()
-    rebuild(database_url, resume=False, switch=True, report=lambda _: None, personal=accounts.personal)
+    rebuild(
+        database_url, resume=False, switch=True, report=lambda _: None, personal=lambda: accounts.personal
+    )
     accounts.happens("acme", *a_life("acme", 6))  # in the live generation, not in the retired one
     accounts.project()
     before = everything(log.connection)
@@ -176,7 +76,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
     assert unchanged[: len(events)] == events
     assert log.connection.execute("SELECT count(*) FROM rm.audit_events").fetchone() == (rows[0] + 2,)  # type: ignore[index]
     number = rebuild(
-        database_url, resume=False, switch=False, report=lambda _: None, personal=accounts.personal
+        database_url, resume=False, switch=False, report=lambda _: None, personal=lambda: accounts.personal
     )
     assert content(projector, 2) == content(projector, number)
     trail = log.connection.execute(

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from projector import sharding
 from projector.applying import Application, lock_number
 from projector.projections.reading import read
+from projector.sharding import ShardLock
+from shared.contracts.issuing_events import SecretRefused
 from shared.eventstore.migrate import migrate
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, content, stored
@@ -18,6 +21,7 @@ from tests.support.postgres import fresh_database
 
 CREDENTIALS = 3
 FOLDED, NAIVE = 1, 2
+ACCOUNTS = ("acme", "globex", "initech")
 IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a usage keeps
 
 
@@ -85,10 +89,7 @@ def _storable(text: str) -> str:
 def test_any_batches_leave_what_single_events_leave(
     connection: Connection, payloads: list[Any], cuts: list[int], copying: bool
 ) -> None:
-    for generation in (FOLDED, NAIVE):
-        for table in lives.TABLES:
-            connection.execute(f"TRUNCATE rm_g{generation}.{table}")
-    connection.execute("UPDATE rm.generations SET position = 0")
+    empty(connection)
     events = stored(payloads)
 
     application = Application(lock_number(FOLDED), copying=copying)
@@ -105,3 +106,66 @@ def test_any_batches_leave_what_single_events_leave(
     ).fetchone()
     assert row == (len(events),)
     assert connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    payloads=histories(),
+    turns=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 12)), min_size=1, max_size=20),
+)
+def test_shards_in_any_order_leave_what_single_events_leave(
+    connection: Connection, payloads: list[Any], turns: list[tuple[int, int]]
+) -> None:
+    empty(connection)
+    events = stored(payloads, account_of)
+    for number, account in enumerate(ACCOUNTS, start=1):
+        connection.execute(
+            "INSERT INTO rm.rebuild_shards VALUES (%s, %s, %s, 0, 0, %s)",
+            (FOLDED, number, len(events), [account]),
+        )
+    shards = sharding.shards(connection, FOLDED)
+    applications = [Application(ShardLock(shard), copying=True) for shard in shards]
+    left = [
+        [
+            event
+            for event, payload in zip(events, payloads, strict=True)
+            if account_of(payload) in shard.accounts
+        ]
+        for shard in shards
+    ]
+    at = 0
+    while any(left):
+        place, size = turns[at % len(turns)]
+        chosen = [rest for rest in left if rest][place % sum(map(bool, left))]
+        applications[left.index(chosen)].advance(connection, [read(event) for event in chosen[:size]])
+        del chosen[:size]
+        at += 1
+    apply_all(connection, f"rm_g{NAIVE}", events)
+
+    assert content(connection, FOLDED) == content(connection, NAIVE)
+    assert sharding.note(connection, FOLDED) == len(events)
+    with pytest.raises(RuntimeError, match="not finished"):
+        sharding.join(connection, FOLDED)
+    for shard in shards:
+        sharding.finish(connection, shard)
+    sharding.join(connection, FOLDED)
+    row = connection.execute(
+        "SELECT position, (SELECT count(*) FROM rm.rebuild_shards) FROM rm.generations WHERE generation = %s",
+        (FOLDED,),
+    ).fetchone()
+    assert row == (len(events), 0)
+    assert connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
+
+
+def empty(connection: Connection) -> None:
+    for generation in (FOLDED, NAIVE):
+        for table in lives.TABLES:
+            connection.execute(f"TRUNCATE rm_g{generation}.{table}")
+    connection.execute("UPDATE rm.generations SET position = 0")
+    connection.execute("DELETE FROM rm.rebuild_shards")
+
+
+def account_of(payload: Any) -> str:
+    """A credential's, of all that is about it; a refusal is about none."""
+    about = payload.issuance_id if isinstance(payload, SecretRefused) else payload.credential_id
+    return ACCOUNTS[about.int % len(ACCOUNTS)]

@@ -17,10 +17,11 @@ import pytest
 from projector import generations, rebuilding
 from projector.applying import Application, lock_number
 from projector.bootstrap import QUERY_ROLE
+from projector.building import ROLE
 from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration, administration, has_event
 from projector.projections.reading import read
 from projector.read_model import CONSUMER, ReadModels
-from projector.rebuilding import ROLE, Progress, ReadersInTheWay, rebuild, switch
+from projector.rebuilding import Progress, ReadersInTheWay, rebuild, switch
 from shared.consumers.consumer import follow
 from shared.consumers.lag import consumer_lags, lag_behind
 from shared.consumers.wakeups import Notifications
