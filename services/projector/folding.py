@@ -36,8 +36,8 @@ def keys_of(changes: Iterable[Change]) -> dict[Table, set[Any]]:
     for change in changes:
         if not isinstance(change, Insert):
             keys[change.table].add(change.key)
-        elif change.table in KEYS:
-            keys[change.table].add(change.values[KEYS[change.table]])
+        elif column := KEYS.get(change.table):
+            keys[change.table].add(change.values[column])
         elif change.copied:
             keys["credentials"].add(change.values["credential_id"])
     return keys
@@ -53,13 +53,14 @@ def fold(changes: Iterable[Change], before: Rows) -> Folded:
     inserts: dict[Table, list[Row]] = {}
     for change in changes:
         match change:
-            case Insert() if change.table not in KEYS:
-                inserts.setdefault(change.table, []).append(_with_copies(change, rows["credentials"]))
             case Insert():
-                key = change.values[KEYS[change.table]]
-                if rows[change.table].get(key) is not None:
+                column = KEYS.get(change.table)
+                if column is None:
+                    inserts.setdefault(change.table, []).append(_with_copies(change, rows["credentials"]))
+                elif rows[change.table].get(change.values[column]) is not None:
                     raise RowExists
-                rows[change.table][key] = change.values
+                else:
+                    rows[change.table][change.values[column]] = change.values
             case Put():
                 rows[change.table][change.key] = _merged(change, rows[change.table].get(change.key))
             case Update():
@@ -94,4 +95,7 @@ def _with_copies(insert: Insert, credentials: Mapping[Any, Row | None]) -> Row:
     if not insert.copied:
         return insert.values
     row = credentials.get(insert.values["credential_id"]) or {}
-    return {**insert.values, **{column: row.get(source) for column, source in insert.copied.items()}}
+    values = dict(insert.values)
+    for column, source in insert.copied.items():
+        values[column] = row.get(source)
+    return values

@@ -1,6 +1,6 @@
 """How much of the audit trail has been sealed into segments and left the read models (ADR 15)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,10 +61,12 @@ def sealed(
     return Sealed(up_to, count, [segment_name(first, last) for first, last, *_ in rows])
 
 
-def beyond(changes: Iterable[Change], position: int) -> list[Change]:
+def beyond(changes: Sequence[Change], position: int) -> Sequence[Change]:
     """The changes without those of the trail up to the horizon: a generation that is built leaves out what
     is sealed. Pure.
     """
+    if not position:
+        return changes
     return [change for change in changes if not _is_sealed(change, position)]
 
 

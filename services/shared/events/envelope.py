@@ -14,9 +14,8 @@ Category = Literal["credential", "verification", "issuance", "audit", "account"]
 PERSONAL = {"personal": True}  # `Meta(extra=PERSONAL)` on a field: it is sealed (`shared.events.personal`)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamId:
-    """One stream of the log. Versions count within it, from 1."""
+class StreamId(Struct, frozen=True):
+    """One stream of the log. Versions count within it, from 1. A struct, as `RecordedEvent`."""
 
     category: Category
     id: UUID
