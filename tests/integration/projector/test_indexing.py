@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
+import pytest
 
+from projector import indexing
 from projector.generations import create
 from projector.indexing import make_indexes
 from projector.rebuilding import Progress, rebuild
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 
 def indexes(connection: Connection, number: int) -> dict[str, str]:
@@ -56,9 +58,21 @@ def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
     assert list(make_indexes(database_url, projector, number)) == []
 
 
-def test_positions_are_given_while_an_index_waits_and_an_interrupted_one_is_made_again(
+def test_the_indexes_of_small_tables_wait_for_no_backup(
     log: Log, projector: Connection, database_url: str
 ) -> None:
+    log.append(lives.added(1))
+    with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
+        number = thread.submit(
+            rebuild, database_url, resume=False, switch=False, report=lambda _: None
+        ).result(PATIENCE)
+    assert indexes(log.connection, number) == indexes(log.connection, 1)
+
+
+def test_positions_are_given_while_an_index_waits_and_an_interrupted_one_is_made_again(
+    log: Log, projector: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "BRIEF_BYTES", 0)  # as if its tables were large
     number = create(projector)
     before = log.append(lives.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
