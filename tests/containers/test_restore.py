@@ -3,35 +3,18 @@ what the old ones said, and the secrets open.
 """
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.containers.conftest import PASSWORD, USER
-from tests.containers.test_runbook import ELSEWHERE, STEPS
+from tests.containers.test_runbook import ELSEWHERE, run, step
 from tests.support.compose import REGISTRY, Deployment
-from tests.support.servers import ROOT
 from tests.support.system import add_body
 from tests.support.timing import waiting
 
 ACCOUNT = "moving"
-
-
-def run(deployment: Deployment, folder: Path, title: str) -> None:
-    """The commands of a section, as they stand there."""
-    done = subprocess.run(
-        ["sh", "-eu", "-c", dict(STEPS)[title]],
-        cwd=folder,
-        env={**os.environ, **deployment.variables, "COMPOSE_FILE": str(ROOT / "docker-compose.yml")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-    )
-    assert done.returncode == 0, (title, done.stdout[-2000:], done.stderr[-3000:])
 
 
 def told(deployment: Deployment, until: str) -> dict[str, Any]:
@@ -63,12 +46,12 @@ def test_a_new_deployment_goes_on_where_the_backup_ends(
         until = str(waiting(settled, "both are verified"))
     before = told(deployment, until)
     assert len(before["trail"]) >= len(before["credentials"]) == 2
-    run(deployment, tmp_path, "Back up")
+    run(deployment, tmp_path, step("Back up"))
 
     fresh = Deployment({"REGCRED_VERIFIER_ALLOW": REGISTRY, "REGCRED_VERIFIER_ALLOW_HTTP": REGISTRY}, images)
     fresh.project = f"regcred-restored-{os.getpid()}"
     with fresh:
-        run(fresh, tmp_path, ELSEWHERE)
+        run(fresh, tmp_path, step(ELSEWHERE))
         fresh.up()
         assert told(fresh, until) == before
         with fresh.client() as client:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from itertools import count
 from pathlib import Path
 
@@ -34,8 +35,10 @@ def everything(url: str) -> str:
 
 def command_of_the_runbook(account: str) -> list[str]:
     """What `docs/runbook.md` says to type, for another account than its example's."""
-    [command] = re.findall(r"`docker compose run --rm -T migrate (accounts erase [^`]+)`", _runbook())
-    return [account if word == "acme" else word.strip('"') for word in re.findall(r'"[^"]+"|\S+', command)]
+    [command] = re.findall(
+        r"^docker compose run --rm -T migrate (accounts erase .+)$", _runbook(), re.MULTILINE
+    )
+    return [account if word == "acme" else word for word in shlex.split(command)]
 
 
 def _runbook() -> str:
