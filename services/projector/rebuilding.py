@@ -4,7 +4,6 @@ Nothing stops meanwhile: writers go on, the projector goes on with the live gene
 over from one statement to the next (ADR 9).
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from projector.building import BATCH, Connection, connect, for_throughput
 from projector.folding import RowExists
 from projector.generations import GenerationInUse, administration, generation
 from projector.indexing import make_indexes
+from projector.processors import usable
 from projector.projections.reading import Reading, read
 from projector.workers import OpenPersonal
 from shared.eventstore.log import read_log
@@ -84,7 +84,7 @@ def rebuild(
     """Build a new generation up to the end of the log; its number. It stays `building` unless `switch`.
 
     `resume` goes on with one that was interrupted. `personal` opens the keys of personal data, in each of
-    `processes` (as many as this one has processors), to which it is pickled.
+    `processes` (as many as may run here), to which it is pickled.
 
     Raises:
         AnotherAtWork: somebody rebuilds, switches or drops now.
@@ -94,7 +94,7 @@ def rebuild(
     """
     with connect(database_url) as connection, administration(connection):
         keys = personal() if personal else None
-        at_once = processes or min(len(os.sched_getaffinity(0)), MAX_PROCESSES)
+        at_once = processes or min(usable(), MAX_PROCESSES)
         number = _building(connection) if resume else generations.create(connection)
         site = _Site(database_url, connection, number, report, personal, keys, at_once)
         if not resume:

@@ -75,7 +75,8 @@ def list_command(*, as_json: bool) -> None:
 @click.option(
     "--processes",
     type=click.IntRange(1, 64),
-    help="Build in so many processes at once; as many as there are processors unless given.",
+    help="Build in so many processes at once; unless given, as there are processors, and a container's limits"
+    " allow.",
 )
 @_JSON
 def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None, as_json: bool) -> None:
