@@ -91,6 +91,7 @@ def test_the_trail_has_the_address_of_the_browser_whoever_claims_another(
         assert added.status_code == 201, added.text
     with deployment.browser() as browser:
         edit = f"/accounts/{account}/credentials/{added.json()['id']}/edit"
+        waiting(lambda: browser.get(edit).status_code == 200, "the read models have it")
         form = {**hidden_fields(browser.get(edit).text), "name": "team-console", "scope": "pull"}
         edited = browser.post(edit, data=form, headers=false)
         assert edited.status_code == 303, edited.text
