@@ -16,6 +16,7 @@ import structlog
 from projector.folding import RowExists, fold, keys_of
 from projector.generations import UnknownGeneration, consumer_of
 from projector.horizon import beyond, horizon
+from projector.known_rows import KnownRows
 from projector.projections.changes import Change, Insert
 from projector.projections.reading import Reading
 from projector.tables import Tables
@@ -98,6 +99,8 @@ class Application:
         self._lock = lock
         self._copying = copying
         self._tables: dict[int, Tables] = {}
+        self._known = KnownRows()
+        self._left: Locked | None = None  # where what is known was true
 
     def advance(self, connection: Connection, readings: Sequence[Reading]) -> Locked:
         """Apply what lies behind the generation's checkpoint; gives the generation and its new checkpoint.
@@ -112,6 +115,7 @@ class Application:
             with connection.transaction():
                 return self.apply_locked(connection, self._lock(connection), readings)
         except (psycopg.Error, RowExists) as error:
+            self._left = None
             if not lies_in_an_event(error):
                 raise
             if len(readings) > 1:
@@ -134,6 +138,9 @@ class Application:
             return at
         if at.shard is None and readings[0].position != at.position + 1:
             raise EventStoreUnavailable  # something lies between: read again
+        if at != self._left:
+            self._known.forget()
+        self._left = None
         plan = planned(readings, parked_streams(connection, at.generation))
         self.write(connection, at.generation, plan.changes)
         for reading in readings:
@@ -149,7 +156,8 @@ class Application:
                 connection.execute(_SHARD_CHECKPOINT, (position, len(readings), at.generation, at.shard))
         for at_position, stream_id, reason in plan.parked:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
-        return replace(at, position=position)
+        self._left = replace(at, position=position)
+        return self._left
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
         """Make these changes, in a transaction that has locked the generation."""
@@ -159,14 +167,16 @@ class Application:
         if self._copying:  # the live generation is beyond the horizon, always
             changes = beyond(changes, horizon(connection))
         keys = keys_of(changes)
-        if self._copying:
-            keys.pop("audit_spans")  # shards have the same ones: `Tables.copy` widens what is there then
-        before = tables.load(connection, keys)
+        if not self._copying:
+            tables.write(connection, fold(changes, tables.load(connection, keys)))
+            return
+        keys.pop("audit_spans")  # shards have the same ones: `Tables.copy` widens what is there then
+        known = self._known.of(keys)
+        loaded = tables.load(connection, {table: keys[table] - known[table].keys() for table in keys})
+        before = {table: known[table] | dict(loaded.get(table, {})) for table in keys}
         folded = fold(changes, before)
-        if self._copying:
-            tables.copy(connection, folded, before)
-        else:
-            tables.write(connection, folded)
+        tables.copy(connection, folded, before)
+        self._known.note(before, folded)
 
 
 def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> Plan:

@@ -169,3 +169,15 @@ def account_of(payload: Any) -> str:
     """A credential's, of all that is about it; a refusal is about none."""
     about = payload.issuance_id if isinstance(payload, SecretRefused) else payload.credential_id
     return ACCOUNTS[about.int % len(ACCOUNTS)]
+
+
+def test_what_another_process_has_written_meanwhile_is_loaded_again(connection: Connection) -> None:
+    empty(connection)
+    events = stored(
+        [lives.added(1), lives.renamed(1, "crew"), lives.restricted(1, "shop"), lives.requested(1, 1)]
+    )
+    one, other = (Application(lock_number(FOLDED), copying=True) for _ in range(2))
+    for application, event in zip((one, one, other, one), events, strict=True):
+        application.advance(connection, [read(event)])
+    apply_all(connection, f"rm_g{NAIVE}", events)
+    assert content(connection, FOLDED) == content(connection, NAIVE)
