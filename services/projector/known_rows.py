@@ -1,8 +1,8 @@
 """Rows of a building generation as its only writer left them, so that it need not read them again.
 
-A credential is loaded, changed and written anew with nearly every event about it: to load it is a tenth of a
-rebuild. Whoever changes a generation's rows moves its checkpoint, in the same transaction: where that stands
-as this process has left it, so do the rows.
+A credential is loaded, changed and written anew with nearly every event about it; to load it takes some 8 µs
+of this process and 3 of PostgreSQL, where an event takes 50 and 25. Whoever changes a generation's rows moves
+its checkpoint, in the same transaction: where that stands as this process has left it, so do the rows.
 """
 
 from collections.abc import Mapping
