@@ -52,6 +52,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
             name=housekeeping.CONSUMER,
             wakeups=wakeups,
             stop=stop,
+            pause=housekeeping.PAUSE_SECONDS,
         )
         keeper.close()
 

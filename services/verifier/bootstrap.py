@@ -36,6 +36,7 @@ API_SLOTS = 8  # of the HTTP server's threads: one that waits for a registry ans
 API_SLOTS_PER_ACCOUNT = 4
 API_RETRY_SECONDS = 2
 CONSUMER = "verifier"
+PAUSE_SECONDS = 0.02  # most events are none of its concern: under load they are passed over together
 SCHEDULE_CONNECTIONS = 8  # its logins need one for a moment each
 
 
@@ -137,6 +138,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         wakeups=wakeups,
         stop=stop,
         personal=personal,
+        pause=PAUSE_SECONDS,
     )
     follower.close()
     schedule.join()

@@ -84,9 +84,12 @@ def follow(
     stop: Event,
     checkpoint: Callable[[Connection], int] | None = None,
     personal: PersonalKeys | None = None,
+    pause: float = 0.0,
 ) -> None:
     """Run until `stop` is set. `checkpoint` tells where to begin; without it `es.checkpoints` does. Without
-    `personal`, events read as if what is personal in them were erased.
+    `personal`, events read as if what is personal in them were erased. For so many seconds after some events
+    (`pause`) it does not look for more: what comes meanwhile is taken together. What comes after a while
+    without any is taken at once.
     """
     start = checkpoint or (lambda connection: load_checkpoint(connection, name))
     failures = _Failures(name)
@@ -105,6 +108,7 @@ def follow(
                         stop=stop,
                         failures=failures,
                         personal=personal,
+                        pause=pause,
                     )
         except Exception as error:
             wakeups.rest()
@@ -121,6 +125,7 @@ def _lead(
     stop: Event,
     failures: _Failures,
     personal: PersonalKeys | None,
+    pause: float,
 ) -> None:
     while not stop.is_set():
         events = read_log(connection, read, BATCH, personal=personal)
@@ -130,5 +135,7 @@ def _lead(
             read = events[-1].position or read
         wakeups.acknowledge_through(checkpoint)
         if len(events) < BATCH:
+            if events and pause:
+                stop.wait(pause)
             wakeups.wait(POLL_SECONDS)
     wakeups.acknowledge_through(follower.finish(connection))

@@ -32,6 +32,7 @@ class Recorder:
     def __init__(self) -> None:
         self.begun: list[int] = []
         self.taken: list[int] = []
+        self.batches = 0
         self.failure: Exception | None = None
         self._checkpoint = 0
 
@@ -47,6 +48,7 @@ class Recorder:
             if not save_checkpoint(connection, NAME, after=self._checkpoint, position=last):
                 raise EventStoreUnavailable
             self._checkpoint = last
+            self.batches += 1
             self.taken += [event.position or 0 for event in events]
         return self._checkpoint
 
@@ -61,12 +63,12 @@ def url() -> Iterator[str]:
 
 
 @contextmanager
-def following(url: str, recorder: Recorder) -> Iterator[None]:
+def following(url: str, recorder: Recorder, *, pause: float = 0.0) -> Iterator[None]:
     stop = Event()
     wakeups = Notifications(url, role=ROLE)
 
     def run() -> None:
-        follow(recorder, database_url=url, role=ROLE, name=NAME, wakeups=wakeups, stop=stop)
+        follow(recorder, database_url=url, role=ROLE, name=NAME, wakeups=wakeups, stop=stop, pause=pause)
 
     thread = Thread(target=run, daemon=True)
     thread.start()
@@ -103,7 +105,7 @@ def log(url: str) -> Iterator[Log]:
 
 def taken_next(log: Log, recorder: Recorder) -> None:
     log.grow(1)
-    waiting(lambda: recorder.taken[-1] == log.last)
+    waiting(lambda: recorder.taken[-1:] == [log.last])
 
 
 def cut(url: str, application: str) -> int:
@@ -126,6 +128,17 @@ def test_events_come_in_order_and_soon(url: str, log: Log) -> None:
         quick(lambda: taken_next(log, recorder), seconds=0.6)  # by the notification, not by the poll
     assert log.checkpoint() == log.last
     assert recorder.begun == [0]
+
+
+def test_what_comes_in_a_pause_is_taken_together_and_what_comes_after_it_at_once(url: str, log: Log) -> None:
+    recorder = Recorder()
+    with following(url, recorder, pause=2.0):
+        waiting(lambda: recorder.begun == [0])
+        quick(lambda: taken_next(log, recorder), seconds=1.0, tries=1)
+        for _ in range(5):
+            log.grow(1)
+        waiting(lambda: len(recorder.taken) == 6)
+        assert recorder.batches == 2
 
 
 def test_a_start_goes_on_behind_the_checkpoint(url: str, log: Log) -> None:
