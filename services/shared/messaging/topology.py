@@ -32,7 +32,13 @@ MEBIBYTE = 1024 * 1024
 # Looking at a dead letter counts as a delivery of it, and RabbitMQ 4 drops a message after 20.
 DEAD_DELIVERY_LIMIT = 1_000_000
 CONSUMERS: Mapping[str, tuple[str, ...]] = {
-    "verifier": ("credential.added", "credential.secret_rotated", "verification.requested"),
+    "verifier": (
+        "credential.added",
+        "credential.details_changed",
+        "credential.removed",
+        "credential.secret_rotated",
+        "verification.requested",
+    ),
     "projector": ("#",),
 }
 
