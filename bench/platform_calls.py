@@ -12,9 +12,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -89,94 +88,101 @@ class Asked:
 
 
 @contextmanager
-def open_platform(options: Options) -> Iterator[list[Benchmark]]:
-    """100,000 credentials, 100, and some of Vault's: a `regcred up` each."""
+def open_platform(options: Options) -> Iterator[Iterator[Benchmark]]:
+    """100,000 credentials, 100, and some of Vault's: a `regcred up` each, while it is compared."""
     number = QUICK_LARGE if options.quick else LARGE
     seconds = QUICK_SECONDS if options.quick else SECONDS
-    with ExitStack() as running:
-        homes = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="regcred-bench-")))
-        vault = running.enter_context(Vault())
-        large = running.enter_context(_system(homes / "large", number, {}))
-        small = running.enter_context(_system(homes / "small", SMALL, {}))
-        kept = running.enter_context(_system(homes / "vault", IN_VAULT, _access(vault)))
-        _fill_vault(vault, kept.credentials)
-        bare = running.enter_context(_bare(large, {}))
-        bare_vault = running.enter_context(
-            _bare(kept, {"VAULT_ADDR": vault.addr, "VAULT_TOKEN": vault.token_of("credentials")})
-        )
-        for asked, request in (
-            (large, large.resolution),
-            (large, large.pull_secret),
-            (small, small.resolution),
-            (kept, kept.pull_secret),
-            (bare, bare.bare_row),
-            (bare, bare.bare_rows),
-            (bare_vault, bare_vault.bare_secret),
-        ):
-            at_once(asked.server, asked.requests(request, WARM_UP), callers=CALLERS)
-            asked.settle()
-        answered = partial(_answered, seconds=seconds)
-        steady = partial(_steady, seconds=seconds)
-        yield [
-            Benchmark(
-                runs=[
-                    answered("ours", large, large.resolution),
-                    answered("row", bare, bare.bare_row),
-                    answered("rows", bare, bare.bare_rows),
-                    answered("few", small, small.resolution),
-                ],
-                rows=[
-                    Row(
-                        name=f"resolutions, {number:,} credentials, and bare SELECT of one row",
-                        unit="per s",
-                        ours="ours",
-                        limit="row",
-                        targets=(Target("ours/limit", least=0.6),),
-                    ),
-                    Row(
-                        name=f"resolutions, {number:,} credentials, and bare SELECT of the same rows",
-                        unit="per s",
-                        ours="ours",
-                        limit="rows",
-                    ),
-                    Row(
-                        name=f"resolutions, {number:,} credentials, and {SMALL}",
-                        unit="per s",
-                        ours="ours",
-                        limit="few",
-                        targets=(Target("ours/limit", least=0.9),),
-                    ),
-                ],
+    with tempfile.TemporaryDirectory(prefix="regcred-bench-") as folder:
+        homes = Path(folder)
+
+        def benchmarks() -> Iterator[Benchmark]:
+            with _system(homes / "large", number, {}) as large, _bare(large, {}) as bare:
+                _warm_up((large, large.resolution), (large, large.pull_secret), (bare, bare.bare_row))
+                yield _steady_calls(large, bare, seconds)
+                with _system(homes / "small", SMALL, {}) as small:
+                    _warm_up((small, small.resolution), (bare, bare.bare_rows))
+                    yield _resolutions(large, small, bare, number, seconds)
+            with Vault() as vault, _system(homes / "vault", IN_VAULT, _access(vault)) as kept:
+                _fill_vault(vault, kept.credentials)
+                access = {"VAULT_ADDR": vault.addr, "VAULT_TOKEN": vault.token_of("credentials")}
+                with _bare(kept, access) as bare:
+                    _warm_up((kept, kept.pull_secret), (bare, bare.bare_secret))
+                    yield _with_vault(kept, bare, seconds)
+
+        yield benchmarks()
+
+
+def _warm_up(*asked_for: tuple[Asked, Request]) -> None:
+    for asked, request in asked_for:
+        at_once(asked.server, asked.requests(request, WARM_UP), callers=CALLERS)
+        asked.settle()
+
+
+def _steady_calls(large: Asked, bare: Asked, seconds: int) -> Benchmark:
+    return Benchmark(
+        runs=[
+            _steady("resolution", large, large.resolution, seconds=seconds),
+            _steady("row", bare, bare.bare_row, seconds=seconds),
+            _steady("pull secret", large, large.pull_secret, seconds=seconds),
+        ],
+        rows=[
+            *_latency(f"resolution at {RATE:g}/s", "resolution", "row", most=10),
+            *_latency(f"pull secret at {RATE:g}/s", "pull secret", None, most=30),
+        ],
+    )
+
+
+def _resolutions(large: Asked, small: Asked, bare: Asked, number: int, seconds: int) -> Benchmark:
+    return Benchmark(
+        runs=[
+            _answered("ours", large, large.resolution, seconds=seconds),
+            _answered("row", bare, bare.bare_row, seconds=seconds),
+            _answered("rows", bare, bare.bare_rows, seconds=seconds),
+            _answered("few", small, small.resolution, seconds=seconds),
+        ],
+        rows=[
+            Row(
+                name=f"resolutions, {number:,} credentials, and bare SELECT of one row",
+                unit="per s",
+                ours="ours",
+                limit="row",
+                targets=(Target("ours/limit", least=0.6),),
             ),
-            Benchmark(
-                runs=[
-                    steady("resolution", large, large.resolution),
-                    steady("row", bare, bare.bare_row),
-                    steady("pull secret", large, large.pull_secret),
-                ],
-                rows=[
-                    *_latency(f"resolution at {RATE:g}/s", "resolution", "row", most=10),
-                    *_latency(f"pull secret at {RATE:g}/s", "pull secret", None, most=30),
-                ],
+            Row(
+                name=f"resolutions, {number:,} credentials, and bare SELECT of the same rows",
+                unit="per s",
+                ours="ours",
+                limit="rows",
             ),
-            Benchmark(
-                runs=[
-                    answered("ours", kept, kept.pull_secret),
-                    answered("bare", bare_vault, bare_vault.bare_secret),
-                    steady("ours", kept, kept.pull_secret),
-                    steady("bare", bare_vault, bare_vault.bare_secret),
-                ],
-                rows=[
-                    Row(
-                        name="pull secrets with Vault, and bare read with INSERT",
-                        unit="per s",
-                        ours="ours",
-                        limit="bare",
-                    ),
-                    *_latency(f"pull secret with Vault at {RATE:g}/s", "ours", "bare"),
-                ],
+            Row(
+                name=f"resolutions, {number:,} credentials, and {SMALL}",
+                unit="per s",
+                ours="ours",
+                limit="few",
+                targets=(Target("ours/limit", least=0.9),),
             ),
-        ]
+        ],
+    )
+
+
+def _with_vault(kept: Asked, bare: Asked, seconds: int) -> Benchmark:
+    return Benchmark(
+        runs=[
+            _answered("ours", kept, kept.pull_secret, seconds=seconds),
+            _answered("bare", bare, bare.bare_secret, seconds=seconds),
+            _steady("ours", kept, kept.pull_secret, seconds=seconds),
+            _steady("bare", bare, bare.bare_secret, seconds=seconds),
+        ],
+        rows=[
+            Row(
+                name="pull secrets with Vault, and bare read with INSERT",
+                unit="per s",
+                ours="ours",
+                limit="bare",
+            ),
+            *_latency(f"pull secret with Vault at {RATE:g}/s", "ours", "bare"),
+        ],
+    )
 
 
 def _latency(name: str, ours: str, limit: str | None, *, most: float | None = None) -> list[Row]:

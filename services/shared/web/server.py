@@ -1,5 +1,6 @@
 """gunicorn around an application: one process with threads, an orderly stop, no access log of its own."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,9 @@ def serve(factory: Callable[[], Flask], *, host: str, port: int, proxies: Truste
         app = factory()
         if proxies:
             app.wsgi_app = client_addresses(app.wsgi_app, proxies)  # type: ignore[method-assign, assignment]
+        # What is there now stays: the collector need not look through it while requests wait.
+        gc.collect()
+        gc.freeze()
         return app
 
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
