@@ -191,8 +191,7 @@ def test_a_fault_in_mid_flight_loses_nothing(rabbitmq: RabbitMQ, queue: str, fau
     if fault == "killed":
         rabbitmq.start()
 
-    with open_publisher(rabbitmq) as again:
-        publish(again, confirmed + 1, last + 100)
+    attempts = publish_until_taken(rabbitmq, confirmed + 1, last + 100)
     waiting(lambda: feed.connected)
     feed.acknowledge_through(0)
     assert feed.wait(5) > 0
@@ -200,8 +199,25 @@ def test_a_fault_in_mid_flight_loses_nothing(rabbitmq: RabbitMQ, queue: str, fau
 
     arrived = positions(rabbitmq, queue)
     assert set(arrived) == set(range(1, last + 101))
-    assert len(arrived) - len(set(arrived)) <= 51  # duplicates: a window at most
+    assert len(arrived) - len(set(arrived)) <= 51 * attempts  # duplicates: a window at most, each time
     assert list(dict.fromkeys(arrived)) == sorted(set(arrived))  # first seen in order
+
+
+def publish_until_taken(rabbitmq: RabbitMQ, first: int, last: int) -> int:
+    """Begin again behind what is confirmed, as the relay does; how often. A broker that has just started lets
+    publishers in before its queues have leaders, and refuses what is for them.
+    """
+    for attempt in range(1, 100):
+        publisher = open_publisher(rabbitmq)
+        try:
+            with publisher:
+                publish(publisher, first, last)
+        except (BrokerUnavailable, PublishRefused):
+            first = max(first, publisher.confirmed() + 1)
+            time.sleep(0.2)
+        else:
+            return attempt
+    raise AssertionError("the broker takes nothing")
 
 
 def publish(publisher: Publisher, first: int, last: int, submitted: list[int] | None = None) -> None:
