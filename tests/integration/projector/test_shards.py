@@ -32,6 +32,8 @@ from tests.support.timing import PATIENCE, waiting
 
 NAMES = ("acme", "globex", "initech")
 COMMAND = [sys.executable, "-m", "regcred", "projections"]
+# Who starts the tests in the background of a script has SIGINT ignored, and so would what they start.
+FROM_A_TERMINAL = ("env", "--default-signal=INT")
 
 
 def nobody(_progress: Progress) -> None:
@@ -212,16 +214,23 @@ def test_processes_end_with_the_one_that_started_them(
     rebuilding_again = [*COMMAND, "rebuild", "--resume", "--processes", "2"]
     with locked_shard(database_url, number):
         process = subprocess.Popen(
-            rebuilding_again, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+            [*FROM_A_TERMINAL, *rebuilding_again],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
-        waiting(lambda: somebody_waits(log.connection), "a process is in its transaction")
-        workers = children(process.pid)
-        assert workers
-        if how == signal.SIGINT:
-            os.killpg(process.pid, how)  # as a terminal does
-        else:
-            process.send_signal(how)
-        process.wait(PATIENCE)
+        try:
+            waiting(lambda: somebody_waits(log.connection), "a process is in its transaction")
+            workers = children(process.pid)
+            assert workers
+            if how == signal.SIGINT:
+                os.killpg(process.pid, how)  # as a terminal does
+            else:
+                process.send_signal(how)
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
         waiting(lambda: not any(map(runs, workers)), "its processes are gone, though the lock is held")
     waiting(lambda: not somebody_waits(log.connection), "the server has noticed")
     assert statuses(projector) == {1: "live", number: "building"}
