@@ -23,7 +23,7 @@ from shared.secretstore.sweep import sweep
 log = structlog.get_logger()
 
 CONSUMER = "housekeeping"
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.1  # nobody waits for it; most events are none of its concern
 ORPHAN_GRACE = timedelta(minutes=15)
 SWEEP_EVERY = timedelta(hours=1)
 SWEEP_AGAIN = timedelta(minutes=1)  # after one that found the store away
