@@ -86,6 +86,7 @@ class Backbone:
         """Once more, as the relay did."""
         with self.broker.connect() as connection:
             channel = connection.channel()
+            channel.confirm_delivery()
             for message in map(outgoing, events):
                 properties = pika.BasicProperties(headers=dict(message.headers), type=message.routing_key)
                 channel.basic_publish("regcred.events", message.routing_key, message.body, properties)

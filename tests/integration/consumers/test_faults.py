@@ -54,9 +54,10 @@ def test_poison_in_the_middle_of_log_and_queue(backbone: Backbone) -> None:
     backbone.log.append_raw(lives.stream_of(lives.added(9_999)), name, data.decode(), 99)
     with backbone.broker.connect() as connection:
         channel = connection.channel()
+        channel.confirm_delivery()  # without, a quorum queue may lose what a channel sends just before it closes
         for headers in ({}, {"cloudEvents:sequence": "none"}, {"cloudEvents:sequence": "999999"}):
             properties = pika.BasicProperties(headers=headers, type="strange")
-            channel.basic_publish("regcred.events", "credential.added", b"\x00", properties)
+            channel.basic_publish("regcred.events", "credential.added", b"\x00", properties, mandatory=True)
     backbone.add(40)
     waiting(backbone.lag_is_zero)
     assert backbone.outcomes() == {1: backbone.count}
