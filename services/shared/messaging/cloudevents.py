@@ -7,10 +7,11 @@ lower-case names, as CloudEvents wants them.
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 
-from shared.events.codec import decode_metadata
 from shared.events.envelope import StoredEvent
+from shared.events.errors import MalformedEvent
 from shared.events.personal import payload_or_erased
 from shared.messaging.errors import MalformedMessage
 from shared.runtime.clock import rfc3339
@@ -31,6 +32,20 @@ class OutgoingMessage(Struct, frozen=True, kw_only=True):
     timestamp: datetime
 
 
+class _About(Struct, frozen=True):
+    """Of an event's metadata what a message tells: not who it was."""
+
+    account_id: str
+    occurred_at: datetime
+    request_id: str
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+_about = msgspec.json.Decoder(_About).decode
+
+
 def outgoing(event: StoredEvent) -> OutgoingMessage:
     """The message of an event of the log.
 
@@ -40,30 +55,36 @@ def outgoing(event: StoredEvent) -> OutgoingMessage:
     """
     if event.position is None:
         raise ValueError("only events of the log are published")
-    metadata = decode_metadata(event.metadata)
-    attributes = {
-        "specversion": "1.0",
-        "id": str(event.event_id),
-        "source": f"/regcred/{event.stream.category}s",
-        "type": event.type,
-        "subject": str(event.stream.id),
-        "time": rfc3339(metadata.occurred_at),
-        "dataschema": f"urn:regcred:events:{event.type}:{event.schema_version}",
-        "sequence": str(event.position),
-        "accountid": metadata.account_id,
-        "streamversion": str(event.version),
-        "requestid": metadata.request_id,
-        "correlationid": metadata.correlation_id,
-        "causationid": metadata.causation_id,
-        "traceparent": metadata.traceparent,
+    try:
+        about = _about(event.metadata)
+    except msgspec.MsgspecError as error:
+        raise MalformedEvent("metadata", 1, str(error)) from None
+    name, event_id = event.type, str(event.event_id)
+    headers = {
+        "cloudEvents:specversion": "1.0",
+        "cloudEvents:id": event_id,
+        "cloudEvents:source": f"/regcred/{event.stream.category}s",
+        "cloudEvents:type": name,
+        "cloudEvents:subject": str(event.stream.id),
+        "cloudEvents:time": rfc3339(about.occurred_at),
+        "cloudEvents:dataschema": f"urn:regcred:events:{name}:{event.schema_version}",
+        SEQUENCE: str(event.position),
+        "cloudEvents:accountid": about.account_id,
+        "cloudEvents:streamversion": str(event.version),
+        "cloudEvents:requestid": about.request_id,
+        "cloudEvents:correlationid": about.correlation_id,
     }
+    if about.causation_id is not None:
+        headers["cloudEvents:causationid"] = about.causation_id
+    if about.traceparent is not None:
+        headers["cloudEvents:traceparent"] = about.traceparent
     return OutgoingMessage(
         position=event.position,
-        routing_key=event.type,
-        message_id=str(event.event_id),
-        headers={PREFIX + name: value for name, value in attributes.items() if value is not None},
+        routing_key=name,
+        message_id=event_id,
+        headers=headers,
         body=payload_or_erased(event),
-        timestamp=metadata.occurred_at,
+        timestamp=about.occurred_at,
     )
 
 

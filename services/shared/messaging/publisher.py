@@ -13,13 +13,14 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
-import pika
 import structlog
 
 from shared.events.positions import ContiguousPrefix
-from shared.messaging.cloudevents import CONTENT_TYPE, OutgoingMessage, position_of
+from shared.messaging.cloudevents import OutgoingMessage, position_of
 from shared.messaging.connection import parameters
 from shared.messaging.errors import BrokerUnavailable, MalformedMessage, MessagingError, PublishRefused
+from shared.messaging.gathering import GatheringConnection
+from shared.messaging.message_properties import MessageProperties
 from shared.messaging.topology import EVENTS
 
 log = structlog.get_logger()
@@ -31,7 +32,6 @@ PARTS = 4
 CONNECT_SECONDS = 15.0
 SILENCE_SECONDS = 10.0  # without a confirm: then the connection is taken for dead
 CLOSE_SECONDS = 5.0
-_PERSISTENT = 2
 
 
 class Publisher:
@@ -149,7 +149,7 @@ class Publisher:
 
     def _run(self) -> None:
         try:
-            self._connection = pika.SelectConnection(
+            self._connection = GatheringConnection(
                 self._parameters,
                 on_open_callback=self._on_open,
                 on_open_error_callback=self._on_closed,
@@ -180,27 +180,22 @@ class Publisher:
             self._changed.notify_all()
 
     def _pump(self) -> None:
-        while not self._blocked and self._failure is None:
-            with self._changed:
-                if not self._outbox:
-                    return
-                message = self._outbox.popleft()
+        if self._blocked or self._failure is not None:
+            return
+        with self._changed:
+            messages, moment = list(self._outbox), monotonic()
+            self._outbox.clear()
+            for message in messages:
                 self._tag += 1
-                self._pending[self._tag] = (message.position, monotonic())
-            self._channel.basic_publish(
-                self._exchange,
-                message.routing_key,
-                message.body,
-                pika.BasicProperties(
-                    content_type=CONTENT_TYPE,
-                    delivery_mode=_PERSISTENT,
-                    message_id=message.message_id,
-                    type=message.routing_key,
-                    timestamp=int(message.timestamp.timestamp()),
-                    headers=dict(message.headers),
-                ),
-                mandatory=True,
-            )
+                self._pending[self._tag] = (message.position, moment)
+        with self._connection.in_one_piece():
+            for message in messages:
+                self._publish(message)
+
+    def _publish(self, message: OutgoingMessage) -> None:
+        self._channel.basic_publish(
+            self._exchange, message.routing_key, message.body, MessageProperties(message), mandatory=True
+        )
 
     def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
         """It comes before the message's own confirm, on the same channel."""
