@@ -103,7 +103,7 @@ def credential_changes(url: str, personal: PersonalKeys, *, size: int) -> Callab
 
 
 def record_verifications(url: str, number: int) -> Callable[[], None]:
-    """`verifier.append`: key, compare-and-swap, dedupe, and the row of `credentials.verified`."""
+    """`verifier.append`: key, compare-and-swap, dedupe, and the outcome in `credentials.current`."""
     personal = fresh_keys()
     _change_credentials(url, number, personal)  # the credentials that were verified
     store = PostgresVerificationStore(open_pool(url, role="regcred_verifier", size=1), personal)

@@ -107,17 +107,9 @@ def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
         _copy(
             connection,
             "credentials.current (credential_id, account_id, name, provider, registry_host,"
-            " repository_prefixes, pull, push, restricted, projects, secret_version, expires_at, version)",
+            " repository_prefixes, pull, push, restricted, projects, secret_version, expires_at, version,"
+            " added_at, verified_version, verification_code)",
             map(_current, credentials),
-        )
-        _copy(
-            connection,
-            "credentials.verified (credential_id, secret_version, code, checked_at)",
-            (
-                (one.credential_id, 1, "bad_credential" if one.turn == 2 else None, BEGIN)
-                for one in credentials
-                if one.turn % 6 != 5
-            ),
         )
     with psycopg.connect(url, autocommit=True) as connection:
         _give_positions(connection)
@@ -190,4 +182,7 @@ def _current(one: Seeded) -> tuple[Any, ...]:
         1,
         details.expires_at,
         1,
+        BEGIN,
+        0 if one.turn % 6 == 5 else 1,
+        "bad_credential" if one.turn == 2 else None,
     )

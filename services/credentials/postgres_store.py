@@ -58,13 +58,9 @@ ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
 """
 # Of one host: with several (`= ANY`) PostgreSQL plans it anew each time, which takes longer than to do it.
 _CANDIDATES = """
-SELECT c.credential_id, c.version, c.name, c.registry_host, c.repository_prefixes, c.pull, c.push,
-       c.restricted, c.projects, c.secret_version, c.expires_at, s.created_at,
-       v.credential_id IS NOT NULL, v.code
-FROM credentials.current c
-JOIN es.streams s ON s.stream_id = c.credential_id
-LEFT JOIN credentials.verified v ON v.credential_id = c.credential_id AND v.secret_version = c.secret_version
-WHERE c.account_id = %s AND c.registry_host = %s
+SELECT credential_id, version, name, registry_host, repository_prefixes, pull, push, restricted, projects,
+       secret_version, expires_at, added_at, verified_version = secret_version, verification_code
+FROM credentials.current WHERE account_id = %s AND registry_host = %s
 """
 _NAME_TAKEN = (
     "SELECT EXISTS (SELECT FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s))"

@@ -83,12 +83,12 @@ def _answer(asked: ImageReference, found: Match) -> dict[str, Any]:
             "tag": asked.tag,
             "digest": asked.digest,
         },
-        "selected": {"credential_id": str(selection.candidate.credential_id), "reason": selection.reason}
+        "selected": {"credential_id": selection.candidate.credential_id, "reason": selection.reason}
         if selection
         else None,
         "candidates": [
             {
-                "credential_id": str(judged.candidate.credential_id),
+                "credential_id": judged.candidate.credential_id,
                 "name": judged.candidate.name,
                 "eligible": judged.eligible,
                 "reason": judged.reason,

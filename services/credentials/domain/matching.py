@@ -108,8 +108,7 @@ class Use:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A candidate and what was found about it."""
 
     candidate: Candidate

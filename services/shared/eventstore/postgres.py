@@ -1,6 +1,5 @@
 """The event store in PostgreSQL: an append is one round trip to a function that only its service may call."""
 
-import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
@@ -63,12 +62,13 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
         The others are as old, and are replaced too: so a restart of the database fails no later request. It
         costs no round trip.
         """
-        came = select.poll()  # select() takes no descriptor above 1,023
-        came.register(connection.fileno(), select.POLLIN)
-        if came.poll(0):
+        try:
+            connection.pgconn.consume_input()  # the farewell
+            connection.pgconn.consume_input()  # the end, behind it
+        except psycopg.OperationalError:
             connection.close()  # or the pool would take it back as a good one
             pool.drain()
-            raise psycopg.OperationalError("the server has closed this connection")
+            raise
 
     pool = MeasuredPool(
         database_url,

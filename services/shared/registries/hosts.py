@@ -17,6 +17,7 @@ Raises `InvalidHost`, with a detail that repeats nothing of the input.
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
@@ -143,8 +144,13 @@ def parse_config_key(text: str) -> ConfigKey:
 
 def canonical_host(host: RegistryHost | str) -> str:
     """The one spelling under which a host is kept and compared: `docker.io` for all of Docker Hub's."""
-    text = str(_parsed(host))
-    return DOCKER_HUB if text in DOCKER_HUB_ALIASES else text
+    return _canonical(host if isinstance(host, str) else str(host))
+
+
+@lru_cache(maxsize=1024)  # nearly all images come from a few hosts
+def _canonical(text: str) -> str:
+    host = str(RegistryHost.parse(text))
+    return DOCKER_HUB if host in DOCKER_HUB_ALIASES else host
 
 
 def api_host(host: RegistryHost | str) -> str:
@@ -157,10 +163,6 @@ def config_key(host: RegistryHost | str) -> str:
     """The key for this host in a Docker config.json that Docker and Kubernetes will find."""
     text = canonical_host(host)
     return DOCKER_HUB_CONFIG_KEY if text == DOCKER_HUB else text
-
-
-def _parsed(host: RegistryHost | str) -> RegistryHost:
-    return host if isinstance(host, RegistryHost) else RegistryHost.parse(host)
 
 
 def _split_scheme(text: str) -> tuple[str | None, str]:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from shared.runtime.log_lines import LogLines
 from shared.runtime.settings import InvalidSetting
 
 LEVEL = "REGCRED_LOG_LEVEL"
@@ -28,6 +29,10 @@ _QUERY = re.compile(r"\?[^\s'\"<>]+")
 _USER_INFO = re.compile(r"://[^/\s'\"@]+@")
 
 
+class _Lines:
+    current = LogLines(sys.stderr)
+
+
 def configure_logs(service: str, environment: Mapping[str, str] = os.environ) -> None:
     """Call once per process. Raises `InvalidSetting` for a level that there is not."""
     name = (environment.get(LEVEL) or "info").lower()
@@ -37,6 +42,7 @@ def configure_logs(service: str, environment: Mapping[str, str] = os.environ) ->
     def name_service(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {"service": service, **event}  # not a context variable: threads would not inherit it
 
+    lines = _Lines.current = LogLines(sys.stderr)
     structlog.configure(
         processors=[
             name_service,
@@ -47,10 +53,15 @@ def configure_logs(service: str, environment: Mapping[str, str] = os.environ) ->
             _redact_exception,
             _renderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_names: lines,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[name]),
     )
     logging.basicConfig(handlers=[_ThroughStructlog(logging.WARNING)], level=logging.WARNING, force=True)
+
+
+def gather_lines() -> None:
+    """See `LogLines.gather`."""
+    _Lines.current.gather()
 
 
 def redacted(text: str) -> str:

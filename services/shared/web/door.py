@@ -5,15 +5,16 @@ does not start (`install`).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, g
+from flask.globals import app_ctx, request_ctx
 
 from shared.auth.tokens import Principal, TokenScope
-from shared.runtime.ids import new_id
+from shared.runtime.ids import new_request_id
 from shared.web.problems import Problem
 
 log = structlog.get_logger()
@@ -70,25 +71,30 @@ def install(app: Flask, authenticate: Authenticate) -> None:
 
     @app.before_request
     def _enter() -> None:
+        request, context = request_ctx.request, app_ctx.g  # once: each look through a proxy takes its time
         given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
-        if request.endpoint is None:
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
+        context.request_id = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        endpoint = request.endpoint
+        if endpoint is None:
             return  # no such route: 404 tells nothing that the contract does not
-        needs = getattr(current_app.view_functions[request.endpoint], _NEEDS)
+        needs = getattr(app.view_functions[endpoint], _NEEDS)
         if needs is not None:
-            g.principal = _authenticated(authenticate)
-            _authorise(g.principal, needs)
+            who = _authenticated(request, authenticate)
+            context.principal = who
+            _authorise(who, needs, request.view_args or {})
 
     @app.after_request
     def _leave(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.get("request_id", "")
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        headers = response.headers
+        headers.setdefault("Cache-Control", "no-store")
+        headers.add("X-Request-Id", app_ctx.g.get("request_id", ""))
+        headers.add("X-Content-Type-Options", "nosniff")
         return response
 
 
-def _authenticated(authenticate: Authenticate) -> Principal:
+def _authenticated(request: Request, authenticate: Authenticate) -> Principal:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     found = authenticate(text.strip()) if scheme.lower() == "bearer" else None
     if found is None:
@@ -108,8 +114,7 @@ def authorise_project(project_id: str) -> None:
         raise Problem(403, "project_forbidden", "the token is not valid for this project")
 
 
-def _authorise(who: Principal, needs: _Needs) -> None:
-    arguments = request.view_args or {}
+def _authorise(who: Principal, needs: _Needs, arguments: Mapping[str, Any]) -> None:
     account_id = arguments.get("account_id")
     project_id = arguments.get("project_id")
     for pointer in (account_id, project_id):

@@ -17,7 +17,7 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
     return Response(
         _ENCODE(body),
         status=status,
-        headers=dict(headers or {}),
+        headers=dict(headers) if headers else None,
         content_type="application/json",
     )
 

@@ -144,7 +144,7 @@ def test_an_account_with_credentials_is_not_erased(accounts: Accounts, log: Log)
     accounts.happens("acme", *a_life("acme", 1))
     log.connection.execute(
         "INSERT INTO credentials.current VALUES (%s, 'acme', 'team', 'github', 'ghcr.io', '{}', true, false, false,"
-        " '{}', 1, NULL, 1)",
+        " '{}', 1, NULL, 1, now())",
         (credential(1),),
     )
     with pytest.raises(StillHasCredentials, match="1 credential"):

@@ -42,17 +42,3 @@ CREATE TABLE verifier.holds (
 );
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON verifier.schedule, verifier.postponed, verifier.holds TO regcred_verifier;
-
--- Credentials that were there before: spread over a day.
-INSERT INTO verifier.schedule (credential_id, stream_version, account_id, provider, registry_host, username, secret_version,
-                               due_at, outcome, recorded_at, expires_at, notice_at)
-SELECT c.credential_id, c.version, c.account_id, c.provider, c.registry_host,
-       (SELECT e.data->>'username' FROM es.events e
-        WHERE e.stream_id = c.credential_id AND e.type IN ('credential.added', 'credential.secret_rotated')
-        ORDER BY e.version DESC LIMIT 1),
-       c.secret_version,
-       CASE WHEN v.code IN ('bad_credential', 'expired') THEN NULL ELSE now() + random() * interval '24 hours' END,
-       CASE WHEN v.credential_id IS NOT NULL THEN coalesce(v.code, 'verified') END, v.checked_at, c.expires_at,
-       CASE WHEN c.expires_at IS NOT NULL THEN greatest(now(), c.expires_at - interval '30 days') END
-FROM credentials.current c
-LEFT JOIN credentials.verified v ON v.credential_id = c.credential_id AND v.secret_version = c.secret_version;
