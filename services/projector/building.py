@@ -12,9 +12,8 @@ Connection = psycopg.Connection[Any]
 
 ROLE = "regcred_projector"
 # A transaction that writes holds back the positions of all that commit meanwhile (ADR 2): a batch takes
-# about half a second. With 5000 a rebuild of a large log takes a sixth longer, with 2000 half as long again:
-# the same rows are written more often.
-BATCH = 10_000
+# about a fifth of a second. With 2000 a rebuild takes a third longer: the same rows are written more often.
+BATCH = 5000
 _TURN_SECONDS = 0.001
 
 

@@ -7,7 +7,8 @@ from math import ceil
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")  # in a container: its own
-MEMORY_OF_ONE = 96 * 2**20  # a process takes two thirds of that, and the one that starts them is one more
+# A process takes two thirds of that, with a million events; the one that starts them is one more.
+MEMORY_OF_ONE = 224 * 2**20
 
 
 def usable(cgroups: Path = CGROUPS) -> int:

@@ -23,13 +23,13 @@ def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"cpu.max": "max 100000", "memory.max": "max"}, MANY),
         ({"cpu.max": "100000 100000", "memory.max": "268435456"}, 1),
         ({"cpu.max": "150000 100000", "memory.max": PLENTY}, 2),
-        ({"cpu.max": "max 100000", "memory.max": str(512 * 2**20)}, 4),
+        ({"cpu.max": "max 100000", "memory.max": str(2**30)}, 3),
         ({"cpu.max": "max 100000", "memory.max": str(64 * 2**20)}, 1),
         ({"cpu.max": "3200000 100000", "memory.max": PLENTY}, MANY),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, MANY),
         ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4),
         ({"memory/memory.limit_in_bytes": "9223372036854771712"}, MANY),
-        ({"memory/memory.limit_in_bytes": str(512 * 2**20)}, 4),
+        ({"memory/memory.limit_in_bytes": str(2**30)}, 3),
     ],
 )
 def test_the_least_of_its_limits_counts(tmp_path: Path, files: Mapping[str, str], number: int) -> None:
