@@ -57,10 +57,10 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
     """
 
     def check(connection: psycopg.Connection[Any]) -> None:
-        """Refuse a connection at which something came while it rested: the server's farewell, or its end.
+        """Refuse a connection that the server has ended while it rested.
 
         The others are as old, and are replaced too: so a restart of the database fails no later request. It
-        costs no round trip.
+        costs no round trip, and no other thread is let run meanwhile.
         """
         try:
             connection.pgconn.consume_input()  # the farewell

@@ -3,6 +3,7 @@
 import atexit
 import time
 from collections import deque
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TextIO
 
@@ -62,4 +63,5 @@ class LogLines:
             self._news.wait()
             self._news.clear()
             time.sleep(GATHERING_SECONDS)
-            self._write()
+            with suppress(OSError):  # a full disk, a reader that is gone: those lines are lost, this goes on
+                self._write()

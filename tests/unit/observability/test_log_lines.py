@@ -1,5 +1,6 @@
 """Lines reach the file at once, or gathered; always all of them, and in order."""
 
+import errno
 import io
 import subprocess
 import sys
@@ -51,6 +52,26 @@ def test_a_warning_is_there_when_it_is_said_and_all_before_it(file: CountedWrite
     lines.info("before")
     getattr(lines, level)("worse")
     assert file.getvalue() == "before\nworse\n"
+
+
+def test_a_file_that_takes_nothing_for_a_while_costs_those_lines_only(
+    file: CountedWrites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every later line would wait for ever, and take memory."""
+    lines = LogLines(file)
+    lines.gather()
+    refused: list[str] = []
+
+    def full(text: str) -> int:
+        refused.append(text)
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(file, "write", full)
+        lines.info("lost")
+        waiting(lambda: refused)
+    lines.info("kept")
+    waiting(lambda: file.getvalue() == "kept\n")
 
 
 def test_many_threads_lose_nothing_and_tear_no_line(file: CountedWrites) -> None:
