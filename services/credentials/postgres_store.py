@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -57,9 +56,12 @@ FROM credentials.usages WHERE credential_id = %s AND last_issued_at >= %s
 ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
 """
 # Of one host: with several (`= ANY`) PostgreSQL plans it anew each time, which takes longer than to do it.
+# One row: what PostgreSQL writes as JSON is read in half of the time that a dozen rows of columns take.
 _CANDIDATES = """
-SELECT credential_id, version, name, registry_host, repository_prefixes, pull, push, restricted, projects,
-       secret_version, expires_at, added_at, verified_version = secret_version, verification_code
+SELECT coalesce(json_agg(json_build_array(
+    credential_id, version, name, registry_host, repository_prefixes, pull, push, restricted, projects,
+    secret_version, expires_at, added_at, verified_version = secret_version, verification_code
+)), '[]')::text
 FROM credentials.current WHERE account_id = %s AND registry_host = %s
 """
 _NAME_TAKEN = (
@@ -173,11 +175,8 @@ class PostgresCredentialStore:
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
         with store_errors(), self._pool.connection() as connection:
-            return [
-                _candidate(row)
-                for host in hosts
-                for row in connection.execute(_CANDIDATES, (account_id, host)).fetchall()
-            ]
+            rows = [connection.execute(_CANDIDATES, (account_id, host)).fetchone() for host in hosts]
+        return [_candidate(found) for row in rows if row for found in _decode_rows(row[0])]
 
     def issue(
         self,
@@ -197,44 +196,44 @@ class PostgresCredentialStore:
             raise
 
 
-def _candidate(row: tuple[Any, ...]) -> Candidate:
-    (
-        credential_id,
-        version,
-        name,
-        registry_host,
-        prefixes,
-        pull,
-        push,
-        restricted,
-        projects,
-        secret_version,
-        expires_at,
-        added_at,
-        checked,
-        code,
-    ) = row
+class _Row(msgspec.Struct, array_like=True):
+    """A row of `credentials.current`; `checked` tells whether the secret as it is now was tried."""
+
+    credential_id: UUID
+    version: int
+    name: str
+    registry_host: str
+    repository_prefixes: tuple[str, ...]
+    pull: bool
+    push: bool
+    restricted: bool
+    projects: tuple[str, ...]
+    secret_version: int
+    expires_at: datetime | None
+    added_at: datetime
+    checked: bool
+    code: VerificationCode | None
+
+
+_decode_rows = msgspec.json.Decoder(list[_Row]).decode
+
+
+def _candidate(row: _Row) -> Candidate:
     verification = VerificationStatus.PENDING
-    if checked:
-        verification = status_of(VerificationCode(code)) if code else VerificationStatus.VERIFIED
+    if row.checked:
+        verification = status_of(row.code) if row.code else VerificationStatus.VERIFIED
     return Candidate(
-        credential_id=credential_id,
-        version=version,
-        name=name,
-        registry_host=registry_host,
-        repository_prefixes=tuple(prefixes),
-        scope=_SCOPES[pull, push],
-        restrictions=Restrictions(restricted=restricted, projects=tuple(projects))
-        if restricted or projects
+        credential_id=row.credential_id,
+        version=row.version,
+        name=row.name,
+        registry_host=row.registry_host,
+        repository_prefixes=row.repository_prefixes,
+        scope=_SCOPES[row.pull, row.push],
+        restrictions=Restrictions(restricted=row.restricted, projects=row.projects)
+        if row.restricted or row.projects
         else _EVERYBODY,
-        secret_version=secret_version,
-        expires_at=expires_at,
+        secret_version=row.secret_version,
+        expires_at=row.expires_at,
         verification=verification,
-        added_at=added_at,
+        added_at=row.added_at,
     )
-
-
-def _restrictions(restricted: bool, projects: list[str]) -> Restrictions:
-    if not restricted and not projects:
-        return _EVERYBODY
-    return Restrictions(restricted=restricted, projects=tuple(projects))

@@ -139,7 +139,7 @@ class _Eligible(NamedTuple):
     """`order` is the rules, one by one; the lowest is selected."""
 
     candidate: Candidate
-    order: tuple[int, int, timedelta, UUID]
+    order: tuple[int, int, timedelta, int]
 
 
 _RULES = (WhySelected.MOST_SPECIFIC, WhySelected.BEST_VERIFIED, WhySelected.NEWEST, WhySelected.LOWEST_ID)
@@ -214,8 +214,8 @@ def _verification_order(status: VerificationStatus) -> int:
     return 2 if status is VerificationStatus.FAILED else 1
 
 
-def _age_order(candidate: Candidate) -> tuple[timedelta, UUID]:
-    return (_EPOCH - candidate.added_at, candidate.credential_id)
+def _age_order(candidate: Candidate) -> tuple[timedelta, int]:
+    return (_EPOCH - candidate.added_at, candidate.credential_id.int)  # numbers compare faster than ids
 
 
 def _why_before(first: _Eligible, other: _Eligible) -> WhySelected:

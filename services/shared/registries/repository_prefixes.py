@@ -1,5 +1,7 @@
 """Which repositories a credential is for: those that its prefixes cover, by whole segments of the path."""
 
+_ENDS = frozenset({"", "/"})  # what may follow a whole segment
+
 
 def covering_prefix(prefixes: tuple[str, ...], repository: str) -> str | None:
     """The longest prefix that covers the repository (`acme` covers `acme` and `acme/shop`, not `acme2`),
@@ -10,7 +12,8 @@ def covering_prefix(prefixes: tuple[str, ...], repository: str) -> str | None:
     longest = None
     for prefix in prefixes:
         stripped = prefix.rstrip("/")
-        covers = repository.startswith(stripped) and repository[len(stripped) :][:1] in {"", "/"}
-        if covers and (longest is None or len(stripped) > len(longest)):
+        if not repository.startswith(stripped) or repository[len(stripped) : len(stripped) + 1] not in _ENDS:
+            continue
+        if longest is None or len(stripped) > len(longest):
             longest = stripped
     return longest
