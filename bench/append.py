@@ -21,12 +21,18 @@ WRITERS = (1, 8, 32)
 SECONDS, QUICK_SECONDS = 5.0, 0.5
 
 Write = Callable[..., Mapping[str, float]]
-_OURS = {"credentials": appenders.change_credentials, "verifier": appenders.record_verifications}
+_OURS = {
+    "es": appenders.append_events,
+    "credentials": appenders.change_credentials,
+    "verifier": appenders.record_verifications,
+}
 
 
 @contextmanager
 def open_append(options: Options) -> Iterator[list[Benchmark]]:
-    """Ours are the services' own append functions, each with the row that it keeps beside the log."""
+    """Ours are the append itself (`es`), and the services' own functions around it, each with the row that it
+    keeps beside the log.
+    """
     seconds = QUICK_SECONDS if options.quick else SECONDS
     with postgres() as server:
         yield [

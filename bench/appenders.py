@@ -29,7 +29,13 @@ from shared.contracts.verification_events import VerificationSucceeded
 from shared.events.codec import encode, encode_metadata
 from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.personal_keys import PersonalKeys
-from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from shared.eventstore.postgres import (
+    PostgresVerificationStore,
+    append_arguments,
+    call_append,
+    keys_of,
+    open_pool,
+)
 from shared.eventstore.store import IdempotentRequest
 from verifier.verifier import ACTOR as VERIFIER
 
@@ -51,6 +57,30 @@ CREATE TABLE bare (
 _BARE_INSERT = (
     "INSERT INTO bare (event_id, stream_id, version, type, data, meta) VALUES (%s, %s, %s, %s, %s, %s)"
 )
+
+
+_APPEND = """
+SELECT version, replayed, CASE WHEN replayed THEN response END
+FROM es.append(
+    %s, 'credential', %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
+)
+"""
+
+
+def append_events(url: str, number: int) -> Callable[[], None]:
+    """`es.append`, which every service's own function calls: key, compare-and-swap, dedupe, and no more."""
+    personal = fresh_keys()
+    _change_credentials(url, number, personal)  # the streams
+    pool = open_pool(url, role="postgres", size=1)  # services may not call it
+    key_of = keys_of(pool, personal)
+
+    def append(count: int, credential_id: UUID, version: int) -> None:
+        event = _event(number, "change", count, _changed(credential_id, count))
+        request = _request(number, count)
+        stream = StreamId.credential(credential_id)
+        call_append(pool, _APPEND, append_arguments(stream, version, [event], request, key_of), request)
+
+    return _turns(append, number)
 
 
 def change_credentials(url: str, number: int) -> Callable[[], None]:
