@@ -10,8 +10,15 @@ CREATE TABLE credentials.usages (
     PRIMARY KEY (credential_id, project_id, workload_kind, workload_name)
 ) WITH (fillfactor = 70);
 
--- As in 0081; what is given out is noted as a usage.
-CREATE OR REPLACE FUNCTION credentials.issue(
+-- The only way in which an `issuance` stream is written: what is given out is recorded, if the credentials are still
+-- at the versions (`p_versions`) on which that was decided, else ES424 and nothing is written. It is noted as a usage.
+--
+-- A credential's appends hold the lock of its stream alone, from before their transaction id until they commit
+-- (es.append). Sharing it here therefore orders the two for good: a restriction, rotation or removal comes either
+-- wholly before this, and is seen, or wholly after, by commit and by position in the log. Issuances share, and do not
+-- wait for one another. Row locks on credentials.current would not do: they take a transaction id, which must not be
+-- there before the append's.
+CREATE FUNCTION credentials.issue(
     p_stream uuid, p_account text, p_expected bigint,
     p_ids uuid[], p_types text[], p_schema_versions smallint[], p_data jsonb[], p_meta jsonb[],
     p_key text, p_fingerprint bytea, p_response jsonb, p_credentials uuid[], p_versions bigint[],
@@ -52,6 +59,9 @@ BEGIN
                 secret_version = excluded.secret_version;
 END $$;
 
+REVOKE ALL ON FUNCTION credentials.issue FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION credentials.issue TO regcred_credentials;
+
 -- A credential's last append: refused with ES425, and nothing written, where a workload was given its secret at
 -- `p_unused_since` or later (NULL: it is not asked). The lock of the stream comes first (es.append takes it again): an
 -- issuance shares it until it has committed, so that it is either seen here or finds the credential gone.
@@ -77,12 +87,3 @@ END $$;
 REVOKE ALL ON FUNCTION credentials.remove FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION credentials.remove TO regcred_credentials;
 GRANT SELECT ON credentials.usages TO regcred_credentials;
-
--- What was given out before.
-INSERT INTO credentials.usages
-SELECT DISTINCT ON (1, 2, 3, 4)
-       c.credential_id, e.data->>'project_id', e.data#>>'{workload,kind}', e.data#>>'{workload,name}',
-       (e.meta->>'occurred_at')::timestamptz, (e.data->>'secret_version')::integer
-FROM es.events e JOIN credentials.current c ON c.credential_id = (e.data->>'credential_id')::uuid
-WHERE e.type = 'secret.issued'
-ORDER BY 1, 2, 3, 4, 5 DESC;
