@@ -90,6 +90,7 @@ def rebuild(
         AnotherAtWork: somebody rebuilds, switches or drops now.
         GenerationInUse: one is being built and `resume` was not said, or the other way round.
         WorkerFailed: what was built so far stays, for `resume`.
+        IncompleteShards: an event of the log is not found.
         ReadersInTheWay: it was built; switch it later.
     """
     with connect(database_url) as connection, administration(connection):
@@ -111,7 +112,7 @@ def switch(database_url: str, number: int, *, report: Report, personal: OpenPers
 
     Raises:
         UnknownGeneration, GenerationInUse: it is live already.
-        AnotherAtWork, ReadersInTheWay, WorkerFailed: nothing was switched.
+        AnotherAtWork, ReadersInTheWay, WorkerFailed, IncompleteShards: nothing was switched.
     """
     with connect(database_url) as connection, administration(connection):
         if generation(connection, number).status == "live":

@@ -40,6 +40,16 @@ class ShardGone(Exception):
         super().__init__(f"generation {generation} has no shard {number} any more")
 
 
+class IncompleteShards(Exception):
+    """The log has positions whose event is not where they say."""
+
+    def __init__(self, generation: int, applied: int, until: int) -> None:
+        super().__init__(
+            f"generation {generation} has {applied} of {until} events;"
+            " `regcred log verify` finds what is missing"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """The events of `accounts` up to `until`, of which those up to `position` are applied."""
@@ -118,9 +128,12 @@ def join(connection: Connection, generation: int) -> None:
 
     Raises:
         RuntimeError: one is not.
+        IncompleteShards: together they have not as many events as there are positions.
     """
     with connection.transaction():
-        number = len(shards(connection, generation))
-        note(connection, generation)
-        if connection.execute(_JOIN, (generation,)).rowcount != number:
+        found = shards(connection, generation)
+        applied = note(connection, generation)
+        if connection.execute(_JOIN, (generation,)).rowcount != len(found):
             raise RuntimeError(f"a shard of generation {generation} is not finished")
+        if found and applied != found[0].until:
+            raise IncompleteShards(generation, applied, found[0].until)

@@ -223,6 +223,7 @@ def _database() -> Iterator[str]:
 
     from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration  # noqa: PLC0415
     from projector.rebuilding import ReadersInTheWay  # noqa: PLC0415
+    from projector.sharding import IncompleteShards  # noqa: PLC0415
     from projector.workers import WorkerFailed  # noqa: PLC0415
     from regcred.log_database import NoDatabase, log_database  # noqa: PLC0415
     from shared.runtime.logs import configure_logs  # noqa: PLC0415
@@ -233,7 +234,9 @@ def _database() -> Iterator[str]:
     try:
         with log_database(Settings.from_environment(os.environ)) as url:
             yield url
-    except (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay, WorkerFailed) as error:
+    except (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay) as error:
+        raise click.ClickException(str(error)) from None
+    except (IncompleteShards, WorkerFailed) as error:
         raise click.ClickException(str(error)) from None
     except (InvalidSetting, KeyFileError, NoDatabase) as error:
         raise click.ClickException(str(error)) from None

@@ -265,6 +265,27 @@ def test_a_process_that_fails_says_why(log: Log, projector: Connection, database
     assert positions(projector, number) == [0, 0]
 
 
+def test_an_event_that_is_not_found_ends_the_rebuild(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    head = fill(log, 6)
+    number = interrupted(projector, head)
+    with log.connection.transaction():
+        log.connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
+        log.connection.execute(
+            "UPDATE es.events SET xid = '1' WHERE type = 'credential.added' AND stream_id = %s",
+            (credential(1),),
+        )
+        log.connection.execute("ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only")
+    environment = {**os.environ, "REGCRED_DATABASE_URL": database_url}
+    refused = subprocess.run(
+        [*COMMAND, "rebuild", "--resume"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert f"generation {number} has {head - 1} of {head} events; `regcred log verify`" in refused.stderr
+    assert statuses(projector)[number] == "building"
+
+
 def test_who_works_on_a_dropped_generation_changes_nothing_more(
     log: Log, projector: Connection, database_url: str
 ) -> None:
