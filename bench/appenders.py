@@ -62,7 +62,8 @@ _BARE_INSERT = (
 _APPEND = """
 SELECT version, replayed, CASE WHEN replayed THEN response END
 FROM es.append(
-    %s, 'credential', %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
+    %s, 'credential', %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s,
+    %s::jsonb
 )
 """
 
