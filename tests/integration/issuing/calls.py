@@ -1,0 +1,71 @@
+"""What tests of resolutions and pull secrets ask the API."""
+
+from dataclasses import dataclass
+from secrets import token_bytes
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from regcred.preparation import prepare_keys
+from shared.auth.opening import open_tokens, token_hash
+from shared.auth.tokens import StoredToken, TokenScope, compose
+from shared.eventstore.postgres import open_pool
+from shared.runtime.clock import now
+from shared.runtime.settings import Settings
+from tests.support.system import add_body
+
+Json = dict[str, Any]
+CANARY = "canary-5b1e77a0"
+WORKLOAD = {"kind": "deployment", "name": "storefront"}
+
+
+@dataclass(frozen=True)
+class Api:
+    app: Flask
+    settings: Settings
+    admin: str
+
+    def client(self, token: str) -> FlaskClient:
+        client = self.app.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        return client
+
+    def token(self, *scopes: TokenScope, projects: frozenset[str] | None = None) -> str:
+        keys = prepare_keys(self.settings.key_file)
+        token_id, text = compose(token_bytes(38))
+        stored = StoredToken(
+            token_id=token_id,
+            name="a test",
+            hash=token_hash(keys)(text),
+            scopes=frozenset(scopes),
+            accounts=None,
+            projects=projects,
+            created_at=now(),
+            created_by="a test",
+            expires_at=None,
+        )
+        url = self.settings.required_database_url()
+        with open_pool(url, role="regcred_credentials", size=1) as pool:
+            open_tokens(pool, keys).add(stored)
+        return text.reveal()
+
+
+def add(client: FlaskClient, account: str, name: str, registry: str, **more: Any) -> Json:
+    body = add_body(name, registry, "octo", f"{CANARY}-{name}", **more)
+    answer = client.post(f"/v1/accounts/{account}/credentials", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.get_json()  # type: ignore[no-any-return]
+
+
+def pull(
+    client: FlaskClient, account: str, *images: str, headers: Json | None = None, **more: Any
+) -> TestResponse:
+    body = {"images": list(images), "project_id": "shop", "workload": WORKLOAD, **more}
+    return client.post(f"/v1/accounts/{account}/pull-secrets", json=body, headers=headers)
+
+
+def resolve(client: FlaskClient, account: str, image: str, **more: Any) -> TestResponse:
+    body = {"image": image, "project_id": "shop", **more}
+    return client.post(f"/v1/accounts/{account}/resolutions", json=body)

@@ -1,0 +1,105 @@
+"""Pull secrets over HTTP, in every form in which they are given out."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+
+from flask.testing import FlaskClient
+
+from tests.integration.issuing.calls import CANARY, WORKLOAD, Json, add, pull
+from tests.support.system import add_body
+
+
+def test_a_docker_config_for_many_images(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    ends = "2099-01-01T00:00:00Z"
+    hub = add(client, account, "hub", "docker.io", provider="dockerhub", expires_at=ends)
+    team = add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    whole = add(client, account, "whole", "reg.example.com", expires_at="2099-02-01T00:00:00Z")
+    answer = pull(
+        client,
+        account,
+        "nginx",
+        "reg.example.com/team/app@sha256:" + "a" * 64,
+        "reg.example.com/x:1",
+        "index.docker.io/acme/shop",
+        "nginx:latest",
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    body = answer.get_json()
+    assert set(body) == {"format", "docker_config", "credentials", "anonymous_images", "expires_at"}
+    auths = body["docker_config"]["auths"]
+    assert {key: entry["password"] for key, entry in auths.items()} == {
+        "https://index.docker.io/v1/": f"{CANARY}-hub",
+        "reg.example.com/team/app": f"{CANARY}-team",
+        "reg.example.com/x": f"{CANARY}-whole",
+    }
+    assert [
+        (given["credential_id"], given["images"], given["auth_keys"]) for given in body["credentials"]
+    ] == [
+        (
+            hub["id"],
+            ["docker.io/library/nginx:latest", "docker.io/acme/shop:latest"],
+            ["https://index.docker.io/v1/"],
+        ),
+        (team["id"], ["reg.example.com/team/app@sha256:" + "a" * 64], ["reg.example.com/team/app"]),
+        (whole["id"], ["reg.example.com/x:1"], ["reg.example.com/x"]),
+    ]
+    assert body["expires_at"] == ends
+    events = recorded(account)
+    assert [(event["type"], event["credential_id"]) for event in events] == [
+        ("secret.issued", hub["id"]),
+        ("secret.issued", team["id"]),
+        ("secret.issued", whole["id"]),
+    ]
+    assert {event["issuance_id"] for event in events} == {answer.headers["Regcred-Position"].split(":")[0]}
+    assert answer.headers["ETag"] == '"3"'
+    assert events[0]["workload"] == WORKLOAD
+
+
+def test_a_kubernetes_secret(client: FlaskClient, account: str) -> None:
+    add(client, account, "team", "reg.example.com")
+    one = pull(client, account, "reg.example.com/x", format="kubernetes_secret").get_json()
+    two = pull(client, account, "reg.example.com/y", format="kubernetes_secret").get_json()
+    secret = one["kubernetes_secret"]
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+    config = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
+    assert list(config["auths"]) == ["reg.example.com"]
+    assert secret["metadata"]["name"] == two["kubernetes_secret"]["metadata"]["name"]
+    assert re.fullmatch(r"regcred-storefront-[0-9a-f]{10}", secret["metadata"]["name"])
+    assert one["credentials"][0]["secret_version"] == 1
+    assert one["expires_at"] is None
+
+
+def test_a_keyfile_is_given_out_as_google_s_registry_wants_it(client: FlaskClient, account: str) -> None:
+    from tests.support.keyfiles import keyfile
+
+    body = add_body("google", "", "", "") | {
+        "provider": "gar",
+        "registry_url": None,
+        "location": "europe-west3",
+        "credential": {"kind": "keyfile", "keyfile": keyfile()},
+    }
+    assert client.post(f"/v1/accounts/{account}/credentials", json=body).status_code == 201
+    given = pull(client, account, "europe-west3-docker.pkg.dev/p/r/app", format="basic").get_json()
+    assert given["basic"]["username"] == "_json_key"
+    assert json.loads(given["basic"]["password"])["type"] == "service_account"
+
+
+def test_an_identity_token_stays_one(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    auths = {"reg.example.com": {"identitytoken": "refresh-me"}}
+    body = add_body("identity", "reg.example.com", "", "") | {
+        "credential": {"kind": "docker_config", "docker_config": {"auths": auths}}
+    }
+    added = client.post(f"/v1/accounts/{account}/credentials", json=body)
+    assert added.status_code == 201, added.text
+    config = pull(client, account, "reg.example.com/x").get_json()["docker_config"]
+    assert config["auths"]["reg.example.com"]["identitytoken"] == "refresh-me"
+    refused = pull(client, account, "reg.example.com/x", format="basic")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "format_not_possible")
+    assert recorded(account)[-1]["reason"] == "identity_token"

@@ -1,0 +1,223 @@
+"""Pull secrets over HTTP: what is refused, what is recorded, who may ask."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+
+from shared.auth.tokens import TokenScope
+from shared.secretstore.sealed import SealedStore
+from shared.secretstore.secret import Secret
+from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from tests.integration.issuing.calls import CANARY, WORKLOAD, Api, Json, add, pull, resolve
+
+
+def test_a_refusal_names_each_image_and_is_recorded(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    kept = add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    refused = pull(client, account, "reg.example.com/team/x", "nginx", "reg.example.com/other")
+    assert refused.status_code == 403
+    problem = refused.get_json()
+    assert problem["code"] == "no_eligible_credential"
+    assert [(error["pointer"], error["code"]) for error in problem["errors"]] == [
+        ("/images/1", "no_matching_credential"),
+        ("/images/2", "no_eligible_credential"),
+    ]
+    events = recorded(account)
+    assert [(event["type"], event["image"], event["reason"]) for event in events] == [
+        ("secret.refused", "docker.io/library/nginx:latest", "no_matching_credential"),
+        ("secret.refused", "reg.example.com/other:latest", "no_eligible_credential"),
+    ]
+    assert events[1]["candidates"] == [{"credential_id": kept["id"], "reason": "other_repository"}]
+    assert refused.headers["Regcred-Position"] == f"{events[0]['issuance_id']}:2"
+
+
+def test_a_registry_as_a_whole(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    """For clients that know hosts only, under whatever name."""
+    hub = add(client, account, "hub", "docker.io", provider="dockerhub", registry_url=None)
+    given = pull(client, account, registry_host="https://index.docker.io/v1/").get_json()
+    assert list(given["docker_config"]["auths"]) == ["https://index.docker.io/v1/"]
+    assert given["credentials"] == [
+        {
+            "credential_id": hub["id"],
+            "secret_version": 1,
+            "images": ["docker.io/*"],
+            "auth_keys": ["https://index.docker.io/v1/"],
+        }
+    ]
+    add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    only = pull(client, account, registry_host="reg.example.com", format="basic")
+    assert only.get_json()["basic"]["password"] == f"{CANARY}-team"
+    add(client, account, "other", "reg.example.com", repository_prefixes=["other"])
+    refused = pull(client, account, registry_host="reg.example.com")
+    assert (refused.status_code, refused.get_json()["code"]) == (403, "no_eligible_credential")
+    assert [error["pointer"] for error in refused.get_json()["errors"]] == ["/registry_host"]
+    add(client, account, "whole", "reg.example.com")
+    whole = pull(client, account, registry_host="reg.example.com", format="basic")
+    assert whole.get_json()["basic"]["password"] == f"{CANARY}-whole"
+    none = pull(client, account, registry_host="quay.io", allow_anonymous=True).get_json()
+    assert (none["docker_config"], none["anonymous_images"]) == ({"auths": {}}, ["quay.io/*"])
+    assert [(event["type"], event.get("images") or event["image"]) for event in recorded(account)] == [
+        ("secret.issued", ["docker.io/*"]),
+        ("secret.issued", ["reg.example.com/*"]),
+        ("secret.refused", "reg.example.com/*"),
+        ("secret.issued", ["reg.example.com/*"]),
+        ("secret.refused", "quay.io/*"),
+    ]
+
+
+def test_anonymous_pull_is_only_where_the_caller_allows_it(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
+) -> None:
+    add(client, account, "team", "reg.example.com")
+    given = pull(client, account, "nginx", "reg.example.com/x", allow_anonymous=True).get_json()
+    assert list(given["docker_config"]["auths"]) == ["reg.example.com"]
+    assert given["anonymous_images"] == ["docker.io/library/nginx:latest"]
+    alone = pull(client, account, "nginx", allow_anonymous=True, format="basic").get_json()
+    assert (alone["basic"], alone["credentials"]) == (None, [])
+    assert pull(client, account, "nginx", allow_anonymous=True).get_json()["docker_config"] == {"auths": {}}
+    assert [event["type"] for event in recorded(account)] == [
+        "secret.issued",
+        "secret.refused",
+        "secret.refused",
+        "secret.refused",
+    ]
+    assert all(event["anonymous"] for event in recorded(account)[1:])
+    assert pull(client, account, "nginx").status_code == 404
+
+
+def test_an_idempotency_key_stores_no_secret_and_records_once(
+    client: FlaskClient, account: str, recorded: Callable[[str], list[Json]], database_url: str
+) -> None:
+    add(client, account, "team", "reg.example.com")
+    key = {"Idempotency-Key": "k-1"}
+    first = pull(client, account, "reg.example.com/x", headers=key)
+    second = pull(client, account, "reg.example.com/x", headers=key)
+    assert first.get_json() == second.get_json()
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert second.headers["Regcred-Position"] == first.headers["Regcred-Position"]
+    assert len(recorded(account)) == 1
+    other = pull(client, account, "reg.example.com/y", headers=key)
+    assert (other.status_code, other.get_json()["code"]) == (422, "idempotency_key_reused")
+    with psycopg.connect(database_url) as superuser:
+        tables = superuser.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('es', 'credentials', 'sealed')"
+        ).fetchall()
+        for schema, table in tables:
+            rows = superuser.execute(f'SELECT t::text FROM "{schema}"."{table}" t').fetchall()  # noqa: S608
+            assert not [row for row in rows if CANARY in row[0] or CANARY.encode().hex() in row[0]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        ({"images": []}, {("/images", "invalid_length")}),
+        ({"images": ["x"] * 101}, {("/images", "invalid_length")}),
+        (
+            {"images": ["nginx", "https://reg.io/x", "reg.io/X", "a" * 64]},
+            {
+                ("/images/1", "scheme_not_allowed"),
+                ("/images/2", "uppercase"),
+                ("/images/3", "image_id"),
+            },
+        ),
+        ({"images": ["nginx", "redis"], "format": "basic"}, {("/images", "one_image")}),
+        ({"project_id": "-shop"}, {("/project_id", "invalid_project")}),
+        ({"workload": {"kind": "a b", "name": "x"}}, {("/workload/kind", "invalid_workload")}),
+        ({"workload": {"kind": "job", "name": " "}}, {("/workload/name", "invalid_workload")}),
+        ({"workload": {"kind": "job", "name": "x" * 254}}, {("/workload/name", "invalid_workload")}),
+        ({"workload": {"kind": "job"}}, {("/workload/name", "required")}),
+        ({"format": "yaml"}, {("/format", "invalid")}),
+        ({"surprise": 1}, {("/surprise", "unknown_field")}),
+        ({"images": "nginx"}, {("/images", "invalid_type")}),
+        ({"registry_host": "ghcr.io"}, {("/registry_host", "not_with_images")}),
+        ({"images": [], "registry_host": "ghcr.io/acme"}, {("/registry_host", "path_not_allowed")}),
+    ],
+)
+def test_what_cannot_be_asked_is_named_and_not_recorded(
+    client: FlaskClient,
+    account: str,
+    recorded: Callable[[str], list[Json]],
+    changes: Json,
+    errors: set[tuple[str, str]],
+) -> None:
+    body = {"images": ["nginx"], "project_id": "shop", "workload": WORKLOAD, **changes}
+    answer = client.post(f"/v1/accounts/{account}/pull-secrets", json=body)
+    assert answer.status_code == 422, answer.text
+    assert {(error["pointer"], error["code"]) for error in answer.get_json()["errors"]} == errors
+    assert recorded(account) == []
+
+
+@pytest.mark.parametrize(
+    ("grace", "status"),
+    [(0, 200), (604_800, 200), (None, 422), (-1, 422), (604_801, 422), (1.5, 422), ("60", 422)],
+)
+def test_how_long_a_replaced_secret_is_kept(
+    client: FlaskClient, account: str, database_url: str, grace: object, status: int
+) -> None:
+    credential = add(client, account, "team", "reg.example.com")
+    secret = {"kind": "username_password", "username": "octo", "password": "new"}
+    answer = client.put(
+        f"/v1/accounts/{account}/credentials/{credential['id']}/secret",
+        json={"credential": secret, "grace_seconds": grace},
+        headers={"If-Match": "*"},
+    )
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert answer.get_json()["errors"][0]["pointer"] == "/grace_seconds"
+        return
+    with psycopg.connect(database_url) as superuser:
+        kept = superuser.execute(
+            "SELECT extract(epoch FROM (data->>'previous_valid_until')::timestamptz"
+            " - (meta->>'occurred_at')::timestamptz)::int FROM es.events"
+            " WHERE stream_id = %s AND type = 'credential.secret_rotated'",
+            (credential["id"],),
+        ).fetchone()
+    assert kept == (grace,)
+    assert pull(client, account, "reg.example.com/x", format="basic").get_json()["basic"]["password"] == "new"
+
+
+def test_who_may_ask(api: Api, client: FlaskClient, account: str) -> None:
+    add(client, account, "team", "reg.example.com")
+    image = "reg.example.com/x"
+    reader = api.client(api.token(TokenScope.CREDENTIALS_READ))
+    assert resolve(reader, account, image).status_code == 200
+    assert pull(reader, account, image).get_json()["code"] == "insufficient_scope"
+    issuer = api.client(api.token(TokenScope.SECRETS_ISSUE))
+    assert resolve(issuer, account, image).status_code == 200
+    assert pull(issuer, account, image).status_code == 200
+    writer = api.client(api.token(TokenScope.CREDENTIALS_WRITE))
+    for ask in (resolve, pull):
+        assert ask(writer, account, image).get_json()["code"] == "insufficient_scope"
+    shop = api.client(api.token(TokenScope.SECRETS_ISSUE, projects=frozenset({"shop"})))
+    blog = api.client(api.token(TokenScope.SECRETS_ISSUE, projects=frozenset({"blog"})))
+    for ask in (resolve, pull):
+        assert ask(shop, account, image).status_code == 200
+        assert (ask(blog, account, image).status_code, ask(blog, account, image).get_json()["code"]) == (
+            403,
+            "project_forbidden",
+        )
+        assert ask(shop, account, image, project_id="blog").get_json()["code"] == "project_forbidden"
+
+
+def test_while_the_secret_store_is_away_nothing_is_recorded(
+    client: FlaskClient,
+    account: str,
+    recorded: Callable[[str], list[Json]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(_store: SealedStore, _path: SecretPath, _version: int) -> Secret:
+        raise SecretStoreUnavailable("sealed", retry_after=7)
+
+    add(client, account, "team", "reg.example.com")
+    with monkeypatch.context() as patched:
+        patched.setattr(SealedStore, "get", away)
+        answer = pull(client, account, "reg.example.com/x")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+    assert answer.get_json()["code"] == "secret_store_unavailable"
+    assert recorded(account) == []
+    assert pull(client, account, "reg.example.com/x").status_code == 200
