@@ -18,7 +18,7 @@ from shared.eventstore.log import NOTIFICATIONS, load_checkpoint, save_checkpoin
 from shared.eventstore.postgres import PostgresVerificationStore
 from shared.secretstore.store import SecretStoreUnavailable
 from tests.support.eventstore_suite import an_event
-from tests.support.log import fresh_log, lead, relay_of, sequence, stream, writing
+from tests.support.log import lead, relay_of, sequence, stream, writing
 from tests.support.timing import quick, waiting
 
 Connection = psycopg.Connection[Any]
@@ -54,12 +54,6 @@ class Recorder:
 
     def finish(self, _connection: Connection) -> int:
         return self._checkpoint
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    with fresh_log() as made:
-        yield made
 
 
 @contextmanager

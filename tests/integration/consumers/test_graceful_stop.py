@@ -28,7 +28,7 @@ from shared.secretstore.login import RegistryLogin
 from shared.secretstore.sealed import SealedStore
 from shared.secretstore.secret import Secret
 from tests.support.fake_registry import FakeServer, Reply, Seen
-from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
+from tests.support.log import Connection, lead, relay_of, sequence
 from tests.support.timing import waiting
 
 CREDENTIALS = 24
@@ -47,12 +47,6 @@ def slow_registry(seen: Seen) -> Reply:
 def hosts() -> Iterator[list[FakeServer]]:
     with ExitStack() as servers:
         yield [servers.enter_context(FakeServer(slow_registry)) for _ in range(HOSTS)]
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    with fresh_log() as made:
-        yield made
 
 
 def add_credentials(url: str, keys: KeyFile, hosts: list[FakeServer]) -> None:

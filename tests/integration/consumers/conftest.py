@@ -1,0 +1,31 @@
+"""A log of each test's own, and a stop for what follows it."""
+
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.log import fresh_log
+
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with fresh_log() as made:
+        yield made
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[Connection]:
+    with psycopg.connect(url, autocommit=True, options="-c role=regcred_verifier") as made:
+        yield made
+
+
+@pytest.fixture
+def stop() -> Iterator[Event]:
+    made = Event()
+    yield made
+    made.set()

@@ -1,0 +1,227 @@
+"""What fails in a pool of threads is tried again or parked, and holds up nothing else: on a real PostgreSQL."""
+
+import time
+from datetime import timedelta
+from threading import Event, Thread
+
+import psycopg
+import pytest
+
+from shared.consumers import concurrency
+from shared.events.envelope import RecordedEvent
+from shared.eventstore.errors import EventStoreUnavailable
+from shared.eventstore.log import load_checkpoint, park, read_log
+from shared.secretstore.store import SecretStoreUnavailable
+from tests.integration.consumers.following import (
+    NAME,
+    Connection,
+    follower,
+    make_due,
+    parked,
+    position,
+    retries,
+    take_until,
+    tend_until,
+    write,
+)
+from tests.support.log import append_raw, relay_of
+from tests.support.timing import waiting
+
+
+def test_what_fails_waits_is_tried_again_and_holds_up_neither_others_nor_the_checkpoint(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    failing, handled = {2}, []
+
+    def handle(event: RecordedEvent) -> None:
+        if position(event) in failing:
+            raise RuntimeError("what a message may say is not kept")
+        handled.append(position(event))
+
+    taker = follower(handle, stop, tiers=[timedelta(hours=1)])
+    taker.take(connection, write(url, 4))
+    take_until(taker, connection, 4)
+    assert sorted(handled) == [1, 3, 4]
+    assert retries(connection) == [(2, 1, "RuntimeError")]
+    failing.clear()
+    taker.take(connection, [])
+    assert len(handled) == 3  # its time has not come
+    make_due(url)
+    tend_until(taker, connection, lambda: retries(connection) == [])
+    assert handled[3:] == [2]
+    assert parked(connection) == []
+    taker.close()
+
+
+def test_a_retry_survives_the_process_and_is_made_by_whoever_leads_next(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    def fail(_event: RecordedEvent) -> None:
+        raise RuntimeError
+
+    first = follower(fail, stop, tiers=[timedelta(hours=1)] * 2)
+    first.take(connection, write(url, 2))
+    take_until(first, connection, 2)
+    first.close()
+    handled: list[int] = []
+    second = follower(lambda event: handled.append(position(event)), stop)
+    second.begin(2)
+    make_due(url)
+    tend_until(second, connection, lambda: retries(connection) == [])
+    assert sorted(handled) == [1, 2]
+    second.close()
+
+
+def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    """Event 1 is slow, 2 and 3 have failed, 4 was discarded meanwhile; then the process dies."""
+    events = write(url, 5)
+    connection.execute(
+        "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
+        " WHERE position = 2"
+    )
+    park(connection, NAME, 3, "a test")
+    with psycopg.connect(url) as superuser:
+        superuser.execute(
+            "INSERT INTO es.interventions (action, consumer, position, attempts, reason, person)"
+            " VALUES ('discarded', 'verifier', 4, 1, 'x', 'ada')"
+        )
+    handled: list[int] = []
+    taker = follower(lambda event: handled.append(position(event)), stop)
+    taker.take(connection, events)
+    take_until(taker, connection, 5)
+    assert sorted(handled) == [1, 5]
+    taker.close()
+
+
+def test_retries_leave_room_for_what_is_new(url: str, connection: Connection, stop: Event) -> None:
+    events, release, handled = write(url, 40), Event(), []
+    for at in range(1, 31):
+        connection.execute(
+            "INSERT INTO es.retries SELECT 'verifier', position, stream_id, 1, now(), 'x' FROM es.log"
+            " WHERE position = %s",
+            (at,),
+        )
+
+    def handle(event: RecordedEvent) -> None:
+        if position(event) <= 30:
+            release.wait(10)
+        handled.append(position(event))
+
+    taker = follower(handle, stop, concurrency=4)
+    taker.take(connection, events)
+    take_until(taker, connection, 40)
+    assert sorted(handled) == list(range(31, 41))
+    release.set()
+    tend_until(taker, connection, lambda: retries(connection) == [])
+    assert len(handled) == 40
+    taker.close()
+
+
+def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    attempts: list[int] = []
+
+    def handle(event: RecordedEvent) -> None:
+        attempts.append(position(event))
+        if position(event) == 2:
+            raise RuntimeError("what a message may say is not kept")
+
+    taker = follower(handle, stop)
+    taker.take(connection, write(url, 5))
+    waiting(lambda: len(set(attempts)) == 5)
+    assert attempts.count(2) == 1  # the others did not wait for it
+    take_until(taker, connection, 5)
+    tend_until(taker, connection, lambda: parked(connection) != [])
+    assert retries(connection) == []
+    assert attempts.count(2) == 3
+    assert len(attempts) == 7
+    assert parked(connection) == [(2, "RuntimeError")]
+    taker.close()
+
+
+def test_an_event_that_cannot_be_read_is_parked_at_once(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    with psycopg.connect(url) as superuser:
+        append_raw(superuser, "unreadable", 0, "unreadable")
+    write(url, 1)
+    handled: list[int] = []
+    taker = follower(lambda event: handled.append(position(event)), stop)
+    with relay_of(url) as relay:
+        events = read_log(relay, 0, 10)
+    taker.take(connection, events)
+    take_until(taker, connection, 2)
+    assert handled == [2]
+    ((at, reason),) = parked(connection)
+    assert at == 1
+    assert "credential.removed" in reason
+    taker.close()
+
+
+def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    failures: list[Exception] = [SecretStoreUnavailable("sealed"), EventStoreUnavailable()]
+    handled = []
+
+    def handle(event: RecordedEvent) -> None:
+        if failures:
+            raise failures.pop()
+        handled.append(position(event))
+
+    taker = follower(handle, stop, concurrency=1)
+    taker.take(connection, write(url, 2))
+    take_until(taker, connection, 2)
+    assert handled == [1, 2]
+    assert parked(connection) == []
+    assert retries(connection) == []
+    taker.close()
+
+
+def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
+    url: str, connection: Connection, stop: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency, "WAIT_SECONDS", 0.1)
+    away, handled = {1}, []
+
+    def handle(event: RecordedEvent) -> None:
+        if position(event) in away:
+            raise SecretStoreUnavailable("sealed")
+        handled.append(position(event))
+
+    taker = follower(handle, stop, tiers=[])
+    taker.take(connection, write(url, 2))
+    take_until(taker, connection, 2)
+    assert retries(connection) == [(1, 0, "SecretStoreUnavailable")]
+    away.clear()
+    make_due(url)
+    tend_until(taker, connection, lambda: retries(connection) == [])
+    assert handled == [2, 1]
+    assert parked(connection) == []
+    taker.close()
+
+
+def test_stopped_while_a_dependency_is_down_leaves_the_event_for_the_next_start(
+    url: str, connection: Connection, stop: Event
+) -> None:
+    begun = Event()
+
+    def handle(_event: RecordedEvent) -> None:
+        begun.set()
+        raise SecretStoreUnavailable("sealed")
+
+    events = write(url, 9)  # more than are taken at once: handing them over waits
+    taker = follower(handle, stop, concurrency=2)
+    taking = Thread(target=lambda: taker.take(connection, events))
+    taking.start()
+    assert begun.wait(5)
+    started = time.monotonic()
+    stop.set()
+    taking.join(5)
+    taker.close()
+    assert time.monotonic() - started < 10
+    assert load_checkpoint(connection, NAME) == 0
+    assert parked(connection) == []
