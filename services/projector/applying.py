@@ -126,7 +126,7 @@ class Application:
             if reading.reason is None:
                 again = reading.failed(refused(error))
             elif reading.trail:
-                again = replace(reading, trail=(), index=())  # its row of the trail is what is refused
+                again = reading.untold()
             else:
                 raise
             return self.advance(connection, [again])

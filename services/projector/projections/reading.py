@@ -46,6 +46,10 @@ class Reading(Struct, frozen=True):
         """The same event, to be parked."""
         return replace(self, changes=(), reason=reason)
 
+    def untold(self) -> "Reading":
+        """The same event without a row of the trail: that is what the database refuses."""
+        return replace(self, trail=(), index=())
+
 
 def read(stored: StoredEvent) -> Reading:
     """Read an event of the log. What is wrong with it is told in `reason`; nothing is raised for it.

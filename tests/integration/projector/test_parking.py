@@ -1,5 +1,7 @@
 """Poison: an event that cannot be applied waits with its stream; all others go on, and it can be taken up again."""
 
+from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +10,11 @@ import pytest
 
 from projector import generations
 from projector.generations import has_event
+from projector.indexing import make_indexes
 from projector.parking import discard, redrive
 from projector.read_model import ReadModels
 from projector.rebuilding import rebuild
-from shared.events.codec import encode
+from shared.events.codec import encode, encode_metadata
 from shared.eventstore.log import read_log
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
@@ -117,6 +120,39 @@ def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Conn
     assert reason == "the database refused it: UniqueViolation"
     assert projector.execute("SELECT count(*) FROM rm_g1.verifications").fetchone() == (2,)
     assert projector.execute("SELECT count(*) FROM rm_g1.audit_events").fetchone() == (12,)
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
+    log: Log, projector: Connection, database_url: str, batch: int
+) -> None:
+    for _ in make_indexes(database_url, projector, 1):
+        pass
+    log.append(lives.added(POISON))
+    too_long_for_an_index = replace(lives.metadata(2), request_id=token_hex(4096))
+    name, schema_version, data = encode(lives.renamed(POISON, "refused"))
+    log.connection.execute(
+        "SELECT * FROM es.append(%s, 'credential', 'acme', 1, %s, %s, %s::smallint[], %s::jsonb[], %s::jsonb[],"
+        " NULL, NULL, NULL)",
+        (
+            credential(POISON),
+            [UUID(int=77)],
+            [name],
+            [schema_version],
+            [data.decode()],
+            [encode_metadata(too_long_for_an_index).decode()],
+        ),
+    )
+    log.append(lives.added(HEALTHY))
+    models = ReadModels()
+    position = models.checkpoint(projector)
+    while events := read_log(projector, position, batch):
+        position = models.take(projector, events)
+    assert position == 3
+    [(at, _stream, _attempts, reason)] = parked(projector)
+    assert (at, reason) == (2, "the database refused it: ProgramLimitExceeded")
+    assert "refused" not in names(projector).values()
+    assert projector.execute("SELECT position FROM rm_g1.audit_events ORDER BY 1").fetchall() == [(1,), (3,)]
 
 
 def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
