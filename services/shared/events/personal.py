@@ -15,7 +15,6 @@ content, and what is moved to another event does not open. That one id may be se
 contents, of which one is appended, is what this cipher bears and GCM does not.
 """
 
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -46,7 +45,7 @@ class AccountKey:
 
 class _Seal(msgspec.Struct, frozen=True):
     key: int
-    sealed: str
+    sealed: bytes  # base64 in JSON
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -74,8 +73,8 @@ class Parted:
     def sealed(self, event_id: UUID, key: AccountKey) -> tuple[bytes, bytes]:
         """Payload and metadata as they are stored."""
         name = event_id.bytes
-        text = b64encode(key.cipher.encrypt(name[-_NONCE_BYTES:], self.contents, name)).decode()
-        return self.payload, _join({**self.metadata, "personal": _Seal(key.number, text)})
+        sealed = key.cipher.encrypt(name[-_NONCE_BYTES:], self.contents, name)
+        return self.payload, _join({**self.metadata, "personal": _Seal(key.number, sealed)})
 
 
 def part(payload_class: type, payload: bytes, metadata: bytes) -> Parted | None:
@@ -107,10 +106,8 @@ def opened(stored: StoredEvent) -> tuple[str, str]:
     name = stored.event_id.bytes
     try:
         seal = _decode_sealed(stored.metadata).personal
-        contents = _decode_contents(
-            stored.cipher.decrypt(name[-_NONCE_BYTES:], b64decode(seal.sealed, validate=True), name)
-        )
-    except (InvalidTag, ValueError):  # msgspec's errors and those of base64 are ValueErrors
+        contents = _decode_contents(stored.cipher.decrypt(name[-_NONCE_BYTES:], seal.sealed, name))
+    except (InvalidTag, ValueError):  # msgspec's errors are ValueErrors
         raise MalformedEvent(
             stored.type, stored.schema_version, "what is sealed in it does not open"
         ) from None
