@@ -236,9 +236,7 @@ def _database() -> Iterator[str]:
             yield url
     except (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay) as error:
         raise click.ClickException(str(error)) from None
-    except (IncompleteShards, WorkerFailed) as error:
-        raise click.ClickException(str(error)) from None
-    except (InvalidSetting, KeyFileError, NoDatabase) as error:
+    except (IncompleteShards, WorkerFailed, InvalidSetting, KeyFileError, NoDatabase) as error:
         raise click.ClickException(str(error)) from None
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise click.ClickException(

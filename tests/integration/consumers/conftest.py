@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from threading import Event
-from typing import Any
 
 import psycopg
 import pytest
 
+from tests.integration.consumers.following import Connection
 from tests.support.log import fresh_log
-
-Connection = psycopg.Connection[Any]
 
 
 @pytest.fixture

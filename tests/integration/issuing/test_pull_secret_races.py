@@ -4,24 +4,16 @@ No position of a `secret.issued` may lie where the credential was restricted, re
 pull secret that was asked for after the answer to a restriction or removal may be given out.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from time import monotonic
-from typing import Any
 
 import psycopg
-import pytest
-from flask import Flask
 
-from credentials.bootstrap import command_api
-from regcred.preparation import prepare_admin_token, prepare_keys
-from shared.runtime.settings import Settings
-from shared.web.api_part import join
+from tests.integration.issuing.calls import Api, Json
 from tests.support.system import add_body
 
-Json = dict[str, Any]
 ROUNDS = 25  # of restricting and freeing each credential
 CREDENTIALS = 3
 PULLERS = 6
@@ -38,9 +30,8 @@ class Observed:
 
 
 class Caller:
-    def __init__(self, app: Flask, token: str) -> None:
-        self._client = app.test_client()
-        self._client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    def __init__(self, api: Api) -> None:
+        self._client = api.client(api.admin)
         self._base = f"/v1/accounts/{ACCOUNT}"
 
     def add(self, name: str, host: str) -> Json:
@@ -81,27 +72,14 @@ class Caller:
         return self._client.post(f"{self._base}/pull-secrets", json=body).status_code
 
 
-@pytest.fixture(scope="module")
-def app(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, str]]:
-    home = tmp_path_factory.mktemp("home")
-    settings = Settings.from_environment({"REGCRED_HOME": str(home), "REGCRED_DATABASE_URL": database_url})
-    token = home / "admin.token"
-    prepare_admin_token(token, database_url, prepare_keys(settings.key_file))
-    part = command_api(settings)
-    yield join([part]), token.read_text().strip()
-    part.close()
-
-
-def test_no_secret_is_issued_after_an_answered_restriction_or_removal(
-    app: tuple[Flask, str], database_url: str
-) -> None:
-    caller = Caller(*app)
+def test_no_secret_is_issued_after_an_answered_restriction_or_removal(api: Api, database_url: str) -> None:
+    caller = Caller(api)
     hosts = [f"reg-{number}.example.com" for number in range(CREDENTIALS)]
     ids = {host: caller.add(f"credential-{host[4]}", host)["id"] for host in hosts}
     seen, over = Observed(closed={host: [] for host in hosts}), Event()
 
     def toggle(host: str) -> None:
-        mine, pause = Caller(*app), Event()
+        mine, pause = Caller(api), Event()
         for _ in range(ROUNDS):
             mine.restrict(ids[host], restricted=True)
             answered = monotonic()
@@ -115,7 +93,7 @@ def test_no_secret_is_issued_after_an_answered_restriction_or_removal(
         pause.wait(0.1)
 
     def pull(number: int) -> None:
-        mine, turn = Caller(*app), number
+        mine, turn = Caller(api), number
         while not over.is_set():
             turn += 1
             asked = hosts if turn % 3 == 0 else [hosts[turn % CREDENTIALS]]
