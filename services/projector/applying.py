@@ -13,10 +13,10 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from projector.copying import Copying
 from projector.folding import RowExists, fold, keys_of
 from projector.generations import UnknownGeneration, consumer_of
-from projector.horizon import beyond, horizon
-from projector.known_rows import KnownRows
+from projector.projections.audit_index import spans
 from projector.projections.changes import Change, Insert
 from projector.projections.reading import Reading
 from projector.tables import Tables
@@ -36,6 +36,10 @@ _FORGET = "SELECT rm.forget(%s, %s, %s)"  # what earlier events left there; late
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
 _SHARD_CHECKPOINT = """
 UPDATE rm.rebuild_shards SET position = %s, applied = applied + %s WHERE generation = %s AND shard = %s
+"""
+_SHARD_IS_WHOLE = """
+UPDATE rm.rebuild_shards SET complete = position, complete_applied = applied
+WHERE generation = %s AND shard = %s
 """
 _SWITCHES = 5  # so many in a row while somebody waits would be no accident
 _LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a value that no index has room for
@@ -92,14 +96,26 @@ def lock_number(number: int) -> Lock:
     return lock
 
 
-class Application:
-    """Applies to the generation that `lock` locks. `copying` is for one that nobody reads yet."""
+class LeftBehind(Exception):
+    """Somebody else has written to the shard since, or a transaction of this process did not commit."""
 
-    def __init__(self, lock: Lock, *, copying: bool = False) -> None:
+    def __init__(self) -> None:
+        super().__init__("another process builds the shard, or what was put off is lost")
+
+
+class Application:
+    """Applies to the generation that `lock` locks.
+
+    `copying` is for one that nobody reads yet. `whole_every` may put off writing what changes for so many
+    batches, in a shard, which says how far it is complete. Then nothing is parked that the database refuses:
+    it is told, and what was put off is lost.
+    """
+
+    def __init__(self, lock: Lock, *, copying: bool = False, whole_every: int = 1) -> None:
         self._lock = lock
-        self._copying = copying
+        self._puts_off = whole_every > 1
+        self._copying = Copying(whole_every) if copying else None
         self._tables: dict[int, Tables] = {}
-        self._known = KnownRows()
         self._left: Locked | None = None  # where what is known was true
 
     def advance(self, connection: Connection, readings: Sequence[Reading]) -> Locked:
@@ -109,14 +125,18 @@ class Application:
 
         Raises:
             psycopg.Error: the database is away, or refuses for a reason that does not lie in an event.
+            psycopg.Error, RowExists: as it refuses an event, where writing is put off.
             EventStoreUnavailable: the events do not follow the checkpoint; read again from there.
+            LeftBehind: what was put off is worth nothing.
         """
         try:
             with connection.transaction():
                 return self.apply_locked(connection, self._lock(connection), readings)
         except (psycopg.Error, RowExists) as error:
             self._left = None
-            if not lies_in_an_event(error):
+            if self._copying is not None and not self._puts_off:
+                self._copying.forget()
+            if self._puts_off or not lies_in_an_event(error):
                 raise
             if len(readings) > 1:
                 middle = len(readings) // 2
@@ -138,11 +158,10 @@ class Application:
             return at
         if at.shard is None and readings[0].position != at.position + 1:
             raise EventStoreUnavailable  # something lies between: read again
-        if at != self._left:
-            self._known.forget()
-        self._left = None
+        self._go_on(at)
         plan = planned(readings, parked_streams(connection, at.generation))
-        self.write(connection, at.generation, plan.changes)
+        widened = spans(row for reading in readings for row in reading.trail)
+        self.write(connection, at.generation, [*plan.changes, *widened])
         for reading in readings:
             if reading.erases is not None:
                 connection.execute(_FORGET, (at.generation, reading.erases, reading.position))
@@ -154,29 +173,49 @@ class Application:
                 connection.execute(_CHECKPOINT, (position, at.generation))
             else:
                 connection.execute(_SHARD_CHECKPOINT, (position, len(readings), at.generation, at.shard))
+                if self._copying is None or self._copying.whole:
+                    connection.execute(_SHARD_IS_WHOLE, (at.generation, at.shard))
         for at_position, stream_id, reason in plan.parked:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
         self._left = replace(at, position=position)
         return self._left
 
+    def complete(self, connection: Connection) -> None:
+        """Write what was put off: the shard is complete up to its checkpoint.
+
+        Raises:
+            psycopg.Error, LeftBehind: as `advance`.
+        """
+        with connection.transaction():
+            at = self._lock(connection)
+            self._go_on(at)
+            if self._copying is not None:
+                self._copying.complete(connection, self._of(connection, at.generation))
+            connection.execute(_SHARD_IS_WHOLE, (at.generation, at.shard))
+        self._left = at
+
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
         """Make these changes, in a transaction that has locked the generation."""
-        tables = self._tables.get(generation)
-        if tables is None:
-            tables = self._tables[generation] = Tables(connection, generation)
-        if self._copying:  # the live generation is beyond the horizon, always
-            changes = beyond(changes, horizon(connection))
-        keys = keys_of(changes)
-        if not self._copying:
-            tables.write(connection, fold(changes, tables.load(connection, keys)))
-            return
-        keys.pop("audit_spans")  # shards have the same ones: `Tables.copy` widens what is there then
-        known = self._known.of(keys)
-        loaded = tables.load(connection, {table: keys[table] - known[table].keys() for table in keys})
-        before = {table: known[table] | dict(loaded.get(table, {})) for table in keys}
-        folded = fold(changes, before)
-        tables.copy(connection, folded, before)
-        self._known.note(before, folded)
+        tables = self._of(connection, generation)
+        if self._copying is not None:
+            self._copying.write(connection, tables, changes)
+        else:
+            tables.write(connection, fold(changes, tables.load(connection, keys_of(changes))))
+
+    def _of(self, connection: Connection, generation: int) -> Tables:
+        if generation not in self._tables:
+            self._tables[generation] = Tables(connection, generation)
+        return self._tables[generation]
+
+    def _go_on(self, at: Locked) -> None:
+        """What is known holds if the checkpoint stands where this has left it; from now on not until the next
+        commit.
+        """
+        if self._copying is not None and at != self._left:
+            if not self._copying.whole:
+                raise LeftBehind
+            self._copying.forget()
+        self._left = None
 
 
 def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> Plan:

@@ -23,14 +23,18 @@ SELECT generation, shard, until, position, accounts FROM rm.rebuild_shards
 WHERE generation = %s ORDER BY shard
 """
 _LOCK = "SELECT position FROM rm.rebuild_shards WHERE generation = %s AND shard = %s FOR UPDATE"
-_DONE = "UPDATE rm.rebuild_shards SET position = until WHERE generation = %s AND shard = %s"
+_GO_BACK = "SELECT rm.go_back(%s, %s)"
+_DONE = """
+UPDATE rm.rebuild_shards SET position = until, complete = until
+WHERE generation = %s AND shard = %s AND complete = position
+"""
 _NOTE = """
-UPDATE rm.generations g SET position = s.position, updated_at = clock_timestamp()
-FROM (SELECT min(position) AS position FROM rm.rebuild_shards WHERE generation = %(generation)s) s
-WHERE g.generation = %(generation)s AND g.position < s.position
+UPDATE rm.generations g SET position = s.complete, updated_at = clock_timestamp()
+FROM (SELECT min(complete) AS complete FROM rm.rebuild_shards WHERE generation = %(generation)s) s
+WHERE g.generation = %(generation)s AND g.position < s.complete
 """
 _APPLIED = "SELECT coalesce(sum(applied), 0)::bigint FROM rm.rebuild_shards WHERE generation = %s"
-_JOIN = "DELETE FROM rm.rebuild_shards WHERE generation = %s AND position = until"
+_JOIN = "DELETE FROM rm.rebuild_shards WHERE generation = %s AND complete = until"
 
 
 class ShardGone(Exception):
@@ -52,7 +56,9 @@ class IncompleteShards(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The events of `accounts` up to `until`, of which those up to `position` are applied."""
+    """The events of `accounts` up to `until`, of which those up to `position` are applied. Not all of that is
+    for good while a process works: see `go_back`.
+    """
 
     generation: int
     number: int
@@ -109,14 +115,33 @@ class ShardLock:
         return Locked(shard.generation, self._position, shard.number)
 
 
+def go_back(connection: Connection, shard: Shard) -> Shard:
+    """The shard at the position up to which its tables are complete: what a process has left that did not
+    come to write all is removed.
+
+    Raises:
+        ShardGone
+    """
+    connection.execute(_GO_BACK, (shard.generation, shard.number))
+    for found in shards(connection, shard.generation):
+        if found.number == shard.number:
+            return found
+    raise ShardGone(shard.generation, shard.number)
+
+
 def finish(connection: Connection, shard: Shard) -> None:
-    """There is no more event of the shard: it is as far as the log was."""
-    connection.execute(_DONE, (shard.generation, shard.number))
+    """There is no more event of the shard, whose tables are complete: it is as far as the log was.
+
+    Raises:
+        ShardGone
+    """
+    if not connection.execute(_DONE, (shard.generation, shard.number)).rowcount:
+        raise ShardGone(shard.generation, shard.number)
 
 
 def note(connection: Connection, generation: int) -> int:
-    """How many events all shards have applied. The generation's checkpoint follows the last of them: all up
-    to there is applied.
+    """How many events all shards have applied. The generation's checkpoint follows the one that is complete
+    least far: all up to there is applied.
     """
     connection.execute(_NOTE, {"generation": generation})
     row = connection.execute(_APPLIED, (generation,)).fetchone()

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps
 
 from projector.folding import KEYS, Folded, Row, Rows
+from projector.known_rows import Unwritten
 from projector.projections.changes import Table
 
 Connection = psycopg.Connection[Any]
@@ -62,20 +63,18 @@ class Tables:
             for table, keyed in folded.put.items():
                 self._insert(connection, table, list(keyed.values()), key=KEYS[table])
 
-    def copy(self, connection: Connection, folded: Folded, before: Rows) -> None:
-        """Write by COPY, which takes the least time per row. Spans, which are not in `before`, are made wider
-        where they stand, and last: another shard waits for them no longer than the rest of this transaction.
+    def replace(self, connection: Connection, rows: Mapping[Table, Unwritten]) -> None:
+        """Write rows that have a key, by COPY."""
+        self._delete(connection, {table: unwritten.outdated for table, unwritten in rows.items()})
+        for table, unwritten in rows.items():
+            self._copy(connection, table, unwritten.rows)
+
+    def add(self, connection: Connection, folded: Folded) -> None:
+        """Write by COPY, which takes the least time per row, what is only added. Spans are made wider where
+        they stand, and last: another shard waits for them no longer than the rest of this transaction.
         """
-        replaced = {
-            table: [key for key in rows if key in before.get(table, {})] for table, rows in folded.put.items()
-        }
-        self._delete(connection, folded.gone)
-        self._delete(connection, replaced)
         for table, rows in folded.inserts.items():
             self._copy(connection, table, rows)
-        for table, keyed in folded.put.items():
-            if table != "audit_spans":
-                self._copy(connection, table, keyed.values())
         self._widen(connection, folded.put["audit_spans"].values())
 
     def _load(self, connection: Connection, table: Table, keys: Sequence[Any]) -> dict[Any, Row]:
@@ -86,7 +85,7 @@ class Tables:
             sql.Identifier(self._schema, table), sql.Identifier(key)
         )
         with connection.cursor(row_factory=dict_row) as cursor:
-            return {row[key]: row for row in cursor.execute(statement, (keys,)).fetchall()}
+            return {row[key]: row for row in cursor.execute(statement, (keys,), prepare=False).fetchall()}
 
     def _insert(
         self, connection: Connection, table: Table, rows: Sequence[Row], *, key: str | None = None
@@ -110,7 +109,7 @@ class Tables:
             )
         connection.execute(statement, (msgspec.json.encode(rows).decode(),))
 
-    def _copy(self, connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    def _copy(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         if not rows or table not in self._columns:
             return
         names = self._columns[table]
@@ -139,4 +138,5 @@ class Tables:
                         sql.Identifier(self._schema, table), sql.Identifier(KEYS[table])
                     ),
                     (gone,),
+                    prepare=False,
                 )

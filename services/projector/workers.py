@@ -21,11 +21,13 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
 
+import psycopg
 import structlog
 
 from projector import sharding
-from projector.applying import Application
-from projector.building import BATCH, connect, for_throughput
+from projector.applying import Application, lies_in_an_event
+from projector.building import BATCH, WHOLE_EVERY, Connection, connect, for_throughput
+from projector.folding import RowExists
 from projector.projections.reading import read
 from projector.sharding import Shard, ShardLock
 from shared.eventstore.log import read_log_of
@@ -88,20 +90,35 @@ def build(
 
 
 def build_shard(database_url: str, shard: Shard, personal: PersonalKeys | None) -> None:
-    """Apply what the shard lacks, in this process. Reading and writing take turns: while the database does
-    either, another process has the core.
+    """Apply what the shard lacks, in this process.
+
+    Raises:
+        ShardGone, LeftBehind: another one builds it, or nobody any more.
+        psycopg.Error: the database is away, or refuses for a reason that does not lie in an event.
     """
-    application = Application(ShardLock(shard), copying=True)
-    position = shard.position
     with for_throughput(), connect(database_url) as connection:
-        while True:
-            events = read_log_of(connection, shard.accounts, position, shard.until, BATCH, personal=personal)
-            readings = [read(event) for event in events]
-            if not readings:
-                break
-            del events
-            position = application.advance(connection, readings).position
+        try:
+            _apply(connection, sharding.go_back(connection, shard), personal, WHOLE_EVERY)
+        except (psycopg.Error, RowExists) as error:
+            if not lies_in_an_event(error):
+                raise
+            # Rows that were put off do not tell which event is to be parked: writing with each batch does.
+            _apply(connection, sharding.go_back(connection, shard), personal, 1)
         sharding.finish(connection, shard)
+
+
+def _apply(connection: Connection, shard: Shard, personal: PersonalKeys | None, whole_every: int) -> None:
+    """Reading and writing take turns: while the database does either, another process has the core."""
+    application = Application(ShardLock(shard), copying=True, whole_every=whole_every)
+    position = shard.position
+    while True:
+        events = read_log_of(connection, shard.accounts, position, shard.until, BATCH, personal=personal)
+        readings = [read(event) for event in events]
+        if not readings:
+            break
+        del events
+        position = application.advance(connection, readings).position
+    application.complete(connection)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """By what rows of the audit trail are found where no index of their table serves: images, and moments."""
 
-from projector.projections.changes import Change, Insert, Put
+from collections.abc import Iterable
+from datetime import datetime
+
+from projector.projections.changes import Insert, Put
 from shared.contracts.credential_events import VerificationRequested
 from shared.contracts.issuing_events import SecretIssued, SecretRefused
 from shared.contracts.verification_events import VerificationSucceeded
@@ -9,21 +12,40 @@ from shared.events.envelope import RecordedEvent
 SPAN = 1024  # positions of one row of `rm.audit_spans`
 
 
-def project(recorded: RecordedEvent) -> list[Change]:
-    """A row of `rm.audit_images` for each image, and the span of positions that the event's time widens.
+def project(recorded: RecordedEvent) -> list[Insert]:
+    """A row of `rm.audit_images` for each image of an event."""
+    return [
+        Insert(
+            "audit_images",
+            {"account_id": recorded.metadata.account_id, "image": image, "position": recorded.position},
+        )
+        for image in dict.fromkeys(_images(recorded.payload))
+    ]
+
+
+def spans(trail: Iterable[Insert]) -> list[Put]:
+    """The spans of positions that the times of these rows of the trail widen; of many events, as they lie
+    in few of them.
 
     Positions and times go together, but not strictly: two services' clocks differ. A span says between which
     moments all of its events lie, so that a time is found by position, in the order of the log.
     """
-    position, metadata = recorded.position or 0, recorded.metadata
-    span, moment = position // SPAN, metadata.occurred_at
-    found: list[Change] = [
-        Insert("audit_images", {"account_id": metadata.account_id, "image": image, "position": position})
-        for image in dict.fromkeys(_images(recorded.payload))
+    found: dict[int, tuple[datetime, datetime]] = {}
+    for row in trail:
+        span: int = row.values["position"] // SPAN
+        moment: datetime = row.values["time"]
+        earliest, latest = found.get(span, (moment, moment))
+        found[span] = min(earliest, moment), max(latest, moment)
+    return [
+        Put(
+            "audit_spans",
+            span,
+            {"span": span, "earliest": earliest, "latest": latest},
+            least=("earliest",),
+            greatest=("latest",),
+        )
+        for span, (earliest, latest) in found.items()
     ]
-    values = {"span": span, "earliest": moment, "latest": moment}
-    found.append(Put("audit_spans", span, values, least=("earliest",), greatest=("latest",)))
-    return found
 
 
 def _images(event: object) -> tuple[str, ...]:

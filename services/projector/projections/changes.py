@@ -4,7 +4,7 @@ Structs where elsewhere there are dataclasses: a rebuild makes millions of them,
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ class Insert(Struct, frozen=True):
     """A new row. `copied` takes columns from the row of `credentials` that it is about, as it is then."""
 
     table: Table
-    values: Mapping[str, object]
+    values: Mapping[str, Any]
     copied: Mapping[str, str] = {}  # column here → column of `credentials`
 
 

@@ -20,7 +20,7 @@ PROJECTIONS = (credentials.project, usages.project, verifications.project)
 class Reading(Struct, frozen=True):
     """An event and what it changes.
 
-    `trail` is its row of the audit trail, `index` what that is found by: none where the event's metadata
+    `trail` is its row of the audit trail, `index` by what that is found: none where the event's metadata
     cannot be read. `changes` are all others. `reason` says why the event has to be parked; then there are no
     changes.
     """
@@ -30,7 +30,7 @@ class Reading(Struct, frozen=True):
     trail: Sequence[Insert]
     changes: Sequence[Change]
     reason: str | None = None
-    index: Sequence[Change] = ()
+    index: Sequence[Insert] = ()
     erases: str | None = None  # an account: what earlier events made known of persons is to go
 
     @property
@@ -73,7 +73,7 @@ def read(stored: StoredEvent) -> Reading:
     return Reading(stored.position, stored.stream.id, trail, changes, index=index, erases=erases)
 
 
-def _trail_of(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Change]]:
+def _trail_of(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Insert]]:
     """Who and when, of an event whose payload cannot be read."""
     try:
         metadata = decode_metadata(stored.metadata)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from projector import sharding
 from projector.applying import Application, lock_number
 from projector.projections.reading import read
-from projector.sharding import ShardLock
+from projector.sharding import Shard, ShardLock
 from shared.contracts.issuing_events import SecretRefused
+from shared.events.envelope import StoredEvent
 from shared.eventstore.migrate import migrate
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, content, stored
@@ -108,46 +109,59 @@ def test_any_batches_leave_what_single_events_leave(
     assert connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     payloads=histories(),
     turns=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 12)), min_size=1, max_size=20),
+    whole_every=st.integers(1, 5),
+    deaths=st.sets(st.integers(0, 20)),
 )
 def test_shards_in_any_order_leave_what_single_events_leave(
-    connection: Connection, payloads: list[Any], turns: list[tuple[int, int]]
+    connection: Connection,
+    payloads: list[Any],
+    turns: list[tuple[int, int]],
+    whole_every: int,
+    deaths: set[int],
 ) -> None:
+    """Writing is put off for some batches, and in some turns a process dies: another one takes its shard up."""
     empty(connection)
     events = stored(payloads, account_of)
     for number, account in enumerate(ACCOUNTS, start=1):
         connection.execute(
-            "INSERT INTO rm.rebuild_shards VALUES (%s, %s, %s, 0, 0, %s)",
+            "INSERT INTO rm.rebuild_shards (generation, shard, until, accounts) VALUES (%s, %s, %s, %s)",
             (FOLDED, number, len(events), [account]),
         )
     shards = sharding.shards(connection, FOLDED)
-    applications = [Application(ShardLock(shard), copying=True) for shard in shards]
-    left = [
-        [
+
+    def begun(shard: Shard) -> tuple[Application, list[StoredEvent]]:
+        at = sharding.go_back(connection, shard)
+        left = [
             event
             for event, payload in zip(events, payloads, strict=True)
-            if account_of(payload) in shard.accounts
+            if account_of(payload) in at.accounts and (event.position or 0) > at.position
         ]
-        for shard in shards
-    ]
+        return Application(ShardLock(at), copying=True, whole_every=whole_every), left
+
+    work = [begun(shard) for shard in shards]
     at = 0
-    while any(left):
-        place, size = turns[at % len(turns)]
-        chosen = [rest for rest in left if rest][place % sum(map(bool, left))]
-        applications[left.index(chosen)].advance(connection, [read(event) for event in chosen[:size]])
-        del chosen[:size]
+    while unfinished := [place for place, (_, left) in enumerate(work) if left]:
+        turn, size = turns[at % len(turns)]
+        place = unfinished[turn % len(unfinished)]
+        application, left = work[place]
+        application.advance(connection, [read(event) for event in left[:size]])
+        del left[:size]
+        if at in deaths:
+            work[place] = begun(shards[place])
         at += 1
     apply_all(connection, f"rm_g{NAIVE}", events)
 
-    assert content(connection, FOLDED) == content(connection, NAIVE)
     assert sharding.note(connection, FOLDED) == len(events)
     with pytest.raises(RuntimeError, match="not finished"):
         sharding.join(connection, FOLDED)
-    for shard in shards:
+    for shard, (application, _) in zip(shards, work, strict=True):
+        application.complete(connection)
         sharding.finish(connection, shard)
+    assert content(connection, FOLDED) == content(connection, NAIVE)
     sharding.join(connection, FOLDED)
     row = connection.execute(
         "SELECT position, (SELECT count(*) FROM rm.rebuild_shards) FROM rm.generations WHERE generation = %s",

@@ -18,11 +18,14 @@ import psycopg
 import pytest
 
 from projector import generations, rebuilding, sharding
+from projector.applying import Application, LeftBehind
+from projector.projections.reading import read
 from projector.read_model import ReadModels
 from projector.rebuilding import Progress, rebuild, switch
-from projector.sharding import ShardGone
+from projector.sharding import ShardGone, ShardLock
 from projector.workers import WorkerFailed, build_shard
-from shared.eventstore.log import read_log
+from shared.events.codec import encode
+from shared.eventstore.log import read_log, read_log_of
 from shared.eventstore.postgres import keys_of, open_pool
 from shared.personal.opening import open_key_file
 from tests.integration.projector import accounts, lives
@@ -263,6 +266,71 @@ def test_a_process_that_fails_says_why(log: Log, projector: Connection, database
     assert "failed: InsufficientPrivilege: permission denied" in refused.stderr
     assert "`rebuild --resume` goes on" in refused.stderr
     assert positions(projector, number) == [0, 0]
+
+
+def test_what_a_process_has_left_half_written_is_done_again(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    head = fill(log, 60)
+    follow(projector)
+    number = interrupted(projector, head)
+    [shard] = [one for one in sharding.shards(projector, number) if "acme" in one.accounts]
+    events = read_log_of(projector, shard.accounts, 0, head, head)
+    dying = Application(ShardLock(shard), copying=True, whole_every=3)
+    for some in (events[:40], events[40:]):
+        dying.advance(projector, [read(event) for event in some])
+    left = content(projector, number)
+    assert left["audit_events"]
+    assert left["verifications"]
+    assert not left["credentials"]
+    assert not left["usages"]
+    assert len(parked(projector, number)) == 1
+    assert generations.generation(projector, number).position == 0
+
+    assert rebuild(database_url, resume=True, switch=False, report=nobody, processes=2) == number
+    assert content(projector, number) == content(projector, 1)
+    assert parked(projector, number) == parked(projector, 1) != []
+    with pytest.raises(ShardGone):
+        dying.complete(projector)
+
+
+def test_who_is_overtaken_writes_nothing_of_what_it_has_put_off(log: Log, projector: Connection) -> None:
+    number = interrupted(projector, fill(log, 6))
+    shard, _ = sharding.shards(projector, number)
+    readings = [read(event) for event in read_log_of(projector, shard.accounts, 0, shard.until, 100)]
+    slow, quick = (Application(ShardLock(shard), copying=True, whole_every=9) for _ in range(2))
+    slow.advance(projector, readings[:2])
+    quick.advance(projector, readings[2:4])
+    with pytest.raises(LeftBehind):
+        slow.complete(projector)
+    with pytest.raises(LeftBehind):
+        slow.advance(projector, readings[4:])
+
+
+def test_what_is_refused_only_when_it_is_written_at_last_is_parked(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    """Two accounts claim one credential, which only the table can tell: their processes know nothing of each
+    other.
+    """
+    log.append_many([lives.added(1), lives.renamed(1, "crew")], lambda _: "globex")
+    name, version, data = encode(lives.added(1, "stolen"))
+    log.append_raw(lives.stream_of(lives.added(2)), name, data.decode(), version)
+    head = log.sequence()
+    number = interrupted(projector, head)
+    first, second = sharding.shards(projector, number)
+    claiming = Application(ShardLock(first), copying=True, whole_every=9)
+    events = read_log_of(projector, first.accounts, 0, head, head)
+    claiming.advance(projector, [read(event) for event in events])
+    build_shard(database_url, second, None)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        claiming.complete(projector)
+
+    build_shard(database_url, first, None)
+    sharding.join(projector, number)
+    waiting_there = parked(projector, number)
+    assert [position for position, _, _ in waiting_there] == [event.position for event in events]
+    assert waiting_there[0][2] == "the database refused it: RowExists"
 
 
 def test_an_event_that_is_not_found_ends_the_rebuild(
