@@ -44,6 +44,7 @@ def connect(url: str) -> Connection | Finding:
 
 def database_findings(connection: Connection) -> Iterator[Finding]:
     yield _version(connection.info.server_version)
+    yield _letters(connection)
     yield _roles(connection)
     yield _migrations(connection)
     before = now()
@@ -72,6 +73,18 @@ def _version(number: int) -> Finding:
         remedy = f"upgrade it to {_OLDEST} or newer"
         return failed("database.version", f"PostgreSQL {major} is too old", remedy)
     return ok("database.version", f"PostgreSQL {major} answers")
+
+
+def _letters(connection: Connection) -> Finding:
+    """Names are compared without their case, by the database's `lower`."""
+    check = "database.letters"
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        return failed(check, f"it keeps text as {encoding}", "create the database with ENCODING 'UTF8'")
+    if connection.execute("SELECT lower('Ä')").fetchone() != ("ä",):
+        sentence = "it knows the lower case of A to Z only: names that differ in that of others are two"
+        return warning(check, sentence, "create the database with LC_CTYPE 'C.UTF-8', or that of a language")
+    return ok(check, "it keeps text as UTF8 and knows the lower case of its letters")
 
 
 def _roles(connection: Connection) -> Finding:
