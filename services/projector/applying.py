@@ -48,12 +48,13 @@ _LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a valu
 @dataclass(frozen=True, slots=True)
 class Locked:
     """A checkpoint whose row this transaction has locked: a generation's, or that of one of its shards, which
-    has not all events (`projector.sharding`).
+    has not all events (`projector.sharding`) and is not `whole` while a process puts off writing to it.
     """
 
     generation: int
     position: int
     shard: int | None = None
+    whole: bool = True
 
 
 Lock = Callable[[Connection], Locked]
@@ -97,10 +98,10 @@ def lock_number(number: int) -> Lock:
 
 
 class LeftBehind(Exception):
-    """Somebody else has written to the shard since, or a transaction of this process did not commit."""
+    """Somebody else writes to the shard, and what one of both has put off is missing in the tables."""
 
     def __init__(self) -> None:
-        super().__init__("another process builds the shard, or what was put off is lost")
+        super().__init__("another process writes to the shard, or what was put off is lost")
 
 
 class Application:
@@ -173,11 +174,11 @@ class Application:
                 connection.execute(_CHECKPOINT, (position, at.generation))
             else:
                 connection.execute(_SHARD_CHECKPOINT, (position, len(readings), at.generation, at.shard))
-                if self._copying is None or self._copying.whole:
+                if self._whole:
                     connection.execute(_SHARD_IS_WHOLE, (at.generation, at.shard))
         for at_position, stream_id, reason in plan.parked:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
-        self._left = replace(at, position=position)
+        self._left = replace(at, position=position, whole=self._whole)
         return self._left
 
     def complete(self, connection: Connection) -> None:
@@ -192,7 +193,7 @@ class Application:
             if self._copying is not None:
                 self._copying.complete(connection, self._of(connection, at.generation))
             connection.execute(_SHARD_IS_WHOLE, (at.generation, at.shard))
-        self._left = at
+        self._left = replace(at, whole=True)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
         """Make these changes, in a transaction that has locked the generation."""
@@ -207,14 +208,19 @@ class Application:
             self._tables[generation] = Tables(connection, generation)
         return self._tables[generation]
 
+    @property
+    def _whole(self) -> bool:
+        return self._copying is None or self._copying.whole
+
     def _go_on(self, at: Locked) -> None:
         """What is known holds if the checkpoint stands where this has left it; from now on not until the next
-        commit.
+        commit. Elsewhere this goes on from what the tables have, if that is all.
         """
-        if self._copying is not None and at != self._left:
-            if not self._copying.whole:
+        if at != self._left:
+            if not (self._whole and at.whole):
                 raise LeftBehind
-            self._copying.forget()
+            if self._copying is not None:
+                self._copying.forget()
         self._left = None
 
 

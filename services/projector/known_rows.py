@@ -39,17 +39,16 @@ class KnownRows:
         known: dict[Table, dict[Any, Row]] = {}
         unknown: dict[Table, set[Any]] = {}
         for table, wanted in keys.items():
-            rows, found, missing = (
-                self._of(table).rows,
-                known.setdefault(table, {}),
-                unknown.setdefault(table, set()),
-            )
+            rows = self._of(table).rows
+            found: dict[Any, Row] = {}
+            missing: set[Any] = set()
             for key in wanted:
                 row = rows.get(key, _UNKNOWN)
                 if row is _UNKNOWN:
                     missing.add(key)
                 elif row is not None:
                     found[key] = row
+            known[table], unknown[table] = found, missing
         return known, unknown
 
     def loaded(self, loaded: Rows) -> None:

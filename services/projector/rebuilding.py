@@ -137,7 +137,9 @@ def _part(site: _Site) -> None:
 
 def _catch_up(site: _Site) -> None:
     """Apply the log: what is left of shards, if there are any, and then all behind them."""
-    if left := sharding.shards(site.connection, site.number):
+    if left := [
+        sharding.go_back(site.connection, shard) for shard in sharding.shards(site.connection, site.number)
+    ]:
         head = left[0].until
 
         def watch() -> None:

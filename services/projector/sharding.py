@@ -22,7 +22,9 @@ _SHARDS = """
 SELECT generation, shard, until, position, accounts FROM rm.rebuild_shards
 WHERE generation = %s ORDER BY shard
 """
-_LOCK = "SELECT position FROM rm.rebuild_shards WHERE generation = %s AND shard = %s FOR UPDATE"
+_LOCK = """
+SELECT position, complete = position FROM rm.rebuild_shards WHERE generation = %s AND shard = %s FOR UPDATE
+"""
 _GO_BACK = "SELECT rm.go_back(%s, %s)"
 _DONE = """
 UPDATE rm.rebuild_shards SET position = until, complete = until
@@ -112,7 +114,7 @@ class ShardLock:
         if row is None or row[0] < self._position:
             raise ShardGone(shard.generation, shard.number)
         self._position = row[0]
-        return Locked(shard.generation, self._position, shard.number)
+        return Locked(shard.generation, self._position, shard.number, whole=row[1])
 
 
 def go_back(connection: Connection, shard: Shard) -> Shard:

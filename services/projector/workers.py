@@ -90,7 +90,7 @@ def build(
 
 
 def build_shard(database_url: str, shard: Shard, personal: PersonalKeys | None) -> None:
-    """Apply what the shard lacks, in this process.
+    """Apply what the shard lacks, in this process. The shard is whole, as `sharding.go_back` leaves it.
 
     Raises:
         ShardGone, LeftBehind: another one builds it, or nobody any more.
@@ -98,7 +98,7 @@ def build_shard(database_url: str, shard: Shard, personal: PersonalKeys | None) 
     """
     with for_throughput(), connect(database_url) as connection:
         try:
-            _apply(connection, sharding.go_back(connection, shard), personal, WHOLE_EVERY)
+            _apply(connection, shard, personal, WHOLE_EVERY)
         except (psycopg.Error, RowExists) as error:
             if not lies_in_an_event(error):
                 raise

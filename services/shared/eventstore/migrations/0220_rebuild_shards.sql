@@ -26,8 +26,9 @@ DECLARE
     at   rm.rebuild_shards;
     name text;
 BEGIN
-    SELECT * INTO at FROM rm.rebuild_shards s WHERE s.generation = n AND s.shard = p_shard FOR UPDATE;
-    IF NOT FOUND OR at.position = at.complete THEN
+    SELECT * INTO at FROM rm.rebuild_shards s
+        WHERE s.generation = n AND s.shard = p_shard AND s.position > s.complete FOR UPDATE;
+    IF NOT FOUND THEN
         RETURN;
     END IF;
     FOREACH name IN ARRAY ARRAY['verifications', 'audit_events', 'audit_images'] LOOP
