@@ -2,9 +2,7 @@
 # What the published image does at its first start, as far as docker-compose.yml uses it.
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    # shellcheck disable=SC2086 several arguments, as the published image takes them
-    initdb -D "$PGDATA" -U postgres --pwfile="$POSTGRES_PASSWORD_FILE" --auth-local=trust --auth-host=scram-sha-256 \
-        ${POSTGRES_INITDB_ARGS:-}
+    initdb -D "$PGDATA" -U postgres --pwfile="$POSTGRES_PASSWORD_FILE" --auth-local=trust --auth-host=scram-sha-256
     pg_ctl -D "$PGDATA" -w -o "-c listen_addresses=''" start
     for file in /docker-entrypoint-initdb.d/*.sh; do
         [ ! -e "$file" ] || sh "$file"
