@@ -12,7 +12,7 @@ up: setup ## run everything on this machine, in the foreground
 demo: setup ## as up, and lets the verifier reach the registry of `regcred demo`, which a second terminal runs
 	@REGCRED_VERIFIER_ALLOW=127.0.0.1:5099 REGCRED_VERIFIER_ALLOW_HTTP=127.0.0.1:5099 exec $(BIN)/regcred up
 
-# Two processes take 11 minutes in place of 16 on two processors, and a test that has to be in time may be late then.
+# Two processes take two thirds of the time on two processors, and a test that has to be in time may be late then.
 WORKERS ?= 0
 test: setup-dev ## the whole suite (WORKERS=2: in two processes); what needs a server that is not here says so (a failure under CI)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup

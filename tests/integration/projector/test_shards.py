@@ -18,75 +18,29 @@ import psycopg
 import pytest
 
 from projector import generations, rebuilding, sharding
-from projector.applying import Application, LeftBehind
-from projector.projections.reading import read
-from projector.read_model import ReadModels
 from projector.rebuilding import Progress, rebuild, switch
-from projector.sharding import ShardGone, ShardLock
+from projector.sharding import ShardGone
 from projector.workers import WorkerFailed, build_shard
-from shared.events.codec import encode
-from shared.eventstore.log import read_log, read_log_of
 from shared.eventstore.postgres import keys_of, open_pool
 from shared.personal.opening import open_key_file
 from tests.integration.projector import accounts, lives
 from tests.integration.projector.accounts import Accounts
 from tests.integration.projector.lives import Connection, Log, content, credential
+from tests.integration.projector.sharded import (
+    NAMES,
+    a_life,
+    fill,
+    follow,
+    interrupted,
+    nobody,
+    parked,
+    positions,
+)
 from tests.support.timing import PATIENCE, waiting
 
-NAMES = ("acme", "globex", "initech")
 COMMAND = [sys.executable, "-m", "regcred", "projections"]
 # Who starts the tests in the background of a script has SIGINT ignored, and so would what they start.
 FROM_A_TERMINAL = ("env", "--default-signal=INT")
-
-
-def nobody(_progress: Progress) -> None:
-    """Nobody watches."""
-
-
-def a_life(number: int) -> list[Any]:
-    return [
-        lives.added(number, f"team {number}"),
-        lives.succeeded(number, number),
-        lives.renamed(number, f"crew {number}"),
-        lives.restricted(number, "shop"),
-        lives.issued(number, number, f"ghcr.io/acme/shop:{number % 7}"),
-        lives.rotated(number, 2),
-        *([lives.removed(number)] if number % 5 == 0 else []),
-        lives.failed(number, 100_000 + number, version=2),
-    ]
-
-
-def account_of(payload: Any) -> str:
-    return NAMES[payload.credential_id.int % len(NAMES)]
-
-
-def fill(log: Log, credentials: int) -> int:
-    """Lives in three accounts; one of acme's events waits, for nobody can read it."""
-    numbers = range(1, credentials + 1)
-    head = log.append_many([event for number in numbers for event in a_life(number)], account_of)
-    poisoned = next(number for number in numbers if account_of(lives.added(number)) == "acme")
-    log.append_raw(lives.stream_of(lives.added(poisoned)), "credential.dreamt", "{}")
-    assert log.sequence() == head + 1
-    return head + 1
-
-
-def follow(projector: Connection) -> None:
-    """What the projector's process does, until the end of the log."""
-    models = ReadModels()
-    position = models.checkpoint(projector)
-    while events := read_log(projector, position, 500):
-        position = models.take(projector, events)
-
-
-def interrupted(projector: Connection, head: int) -> int:
-    """A generation of two shards that nobody builds."""
-    number = generations.create(projector)
-    sharding.create(projector, number, head, 2)
-    return number
-
-
-def positions(projector: Connection, number: int) -> list[int]:
-    return [shard.position for shard in sharding.shards(projector, number)]
 
 
 @contextmanager
@@ -105,13 +59,6 @@ def somebody_waits(connection: Connection) -> bool:
         " AND datname = current_database() AND application_name LIKE '%projections')"
     ).fetchone()
     return bool(row and row[0])
-
-
-def parked(connection: Connection, number: int) -> list[tuple[Any, ...]]:
-    return connection.execute(
-        "SELECT position, stream_id, reason FROM es.parked WHERE consumer = %s ORDER BY position",
-        (generations.consumer_of(number),),
-    ).fetchall()
 
 
 @pytest.fixture
@@ -266,85 +213,6 @@ def test_a_process_that_fails_says_why(log: Log, projector: Connection, database
     assert "failed: InsufficientPrivilege: permission denied" in refused.stderr
     assert "`rebuild --resume` goes on" in refused.stderr
     assert positions(projector, number) == [0, 0]
-
-
-def test_what_a_process_has_left_half_written_is_done_again(
-    log: Log, projector: Connection, database_url: str
-) -> None:
-    head = fill(log, 60)
-    follow(projector)
-    number = interrupted(projector, head)
-    [shard] = [one for one in sharding.shards(projector, number) if "acme" in one.accounts]
-    events = read_log_of(projector, shard.accounts, 0, head, head)
-    dying = Application(ShardLock(shard), copying=True, whole_every=3)
-    for some in (events[:40], events[40:]):
-        dying.advance(projector, [read(event) for event in some])
-    left = content(projector, number)
-    assert left["audit_events"]
-    assert left["verifications"]
-    assert not left["credentials"]
-    assert not left["usages"]
-    assert len(parked(projector, number)) == 1
-    assert generations.generation(projector, number).position == 0
-
-    steps: list[Progress] = []
-    assert rebuild(database_url, resume=True, switch=False, report=steps.append, processes=2) == number
-    assert [step.position for step in steps] == sorted(step.position for step in steps)
-    assert steps[0].position == 0
-    assert content(projector, number) == content(projector, 1)
-    assert parked(projector, number) == parked(projector, 1) != []
-    with pytest.raises(ShardGone):
-        dying.complete(projector)
-
-
-def test_of_two_that_write_to_a_shard_one_is_left_behind(log: Log, projector: Connection) -> None:
-    number = interrupted(projector, fill(log, 6))
-    shard, _ = sharding.shards(projector, number)
-    readings = [read(event) for event in read_log_of(projector, shard.accounts, 0, shard.until, 100)]
-
-    def another() -> Application:
-        return Application(ShardLock(shard), copying=True, whole_every=9)
-
-    one = another()
-    one.advance(projector, readings[:2])
-    with pytest.raises(LeftBehind):
-        another().advance(projector, readings[2:])  # the tables lack what `one` has put off
-    sharding.go_back(projector, shard)
-    other = another()
-    other.advance(projector, readings[:4])
-    for wanted in (lambda: one.complete(projector), lambda: one.advance(projector, readings[4:])):
-        with pytest.raises(LeftBehind):
-            wanted()
-    other.complete(projector)
-    with pytest.raises(LeftBehind):
-        one.complete(projector)  # what it has put off is older than what the tables have
-    another().advance(projector, readings[4:])
-
-
-def test_what_is_refused_only_when_it_is_written_at_last_is_parked(
-    log: Log, projector: Connection, database_url: str
-) -> None:
-    """Two accounts claim one credential, which only the table can tell: their processes know nothing of each
-    other.
-    """
-    log.append_many([lives.added(1), lives.renamed(1, "crew")], lambda _: "globex")
-    name, version, data = encode(lives.added(1, "stolen"))
-    log.append_raw(lives.stream_of(lives.added(2)), name, data.decode(), version)
-    head = log.sequence()
-    number = interrupted(projector, head)
-    first, second = sharding.shards(projector, number)
-    claiming = Application(ShardLock(first), copying=True, whole_every=9)
-    events = read_log_of(projector, first.accounts, 0, head, head)
-    claiming.advance(projector, [read(event) for event in events])
-    build_shard(database_url, second, None)
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        claiming.complete(projector)
-
-    build_shard(database_url, sharding.go_back(projector, first), None)
-    sharding.join(projector, number)
-    waiting_there = parked(projector, number)
-    assert [position for position, _, _ in waiting_there] == [event.position for event in events]
-    assert waiting_there[0][2] == "the database refused it: RowExists"
 
 
 def test_an_event_that_is_not_found_ends_the_rebuild(
