@@ -1,4 +1,4 @@
-"""The HTTP client of the REST API (design, section 4): every page of the console is made of its answers."""
+"""The HTTP client of the REST API (`docs/http.md`): every page of the console is made of its answers."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

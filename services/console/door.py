@@ -120,7 +120,7 @@ def by_htmx() -> bool:
 
 
 def is_platform_id(text: str) -> bool:
-    """Whether an account or project may be called so (design, section 4)."""
+    """Whether this can be the id of an account or project (`docs/http.md`, "Requests and answers")."""
     return _PLATFORM_ID.fullmatch(text) is not None
 
 

@@ -10,7 +10,7 @@ from shared.secretstore.secret import Secret
 
 
 def credential() -> Json:
-    """The `credential` of a body (design, section 4), of the kind that was chosen."""
+    """The `credential` of a body (`docs/http.md`, "Secrets"), of the kind that was chosen."""
     kind = request.form.get("kind", "")
     body: dict[str, Any] = {"kind": kind}
     for field in BY_KIND[kind].fields if kind in BY_KIND else ():

@@ -1,4 +1,4 @@
-"""Each container is killed, and each stateful one restarted, under load: design section 8, 1 to 4 and 7."""
+"""Each container is killed, and each stateful one restarted, under load (`docs/architecture.md`, "What must hold")."""
 
 from itertools import count
 

@@ -1,4 +1,4 @@
-"""Design, section 8, 3 to 7: through the gateway, with several replicas of each, so that no process can help another."""
+"""`docs/architecture.md`, "What must hold", through the gateway, with several replicas of each service."""
 
 import threading
 import time

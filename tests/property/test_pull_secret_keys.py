@@ -2,7 +2,7 @@
 
 Kubernetes: `pkg/credentialprovider` tries every key whose host is equal and whose path is a plain prefix, in reverse
 order of the keys; Docker Hub's key is the last resort. containers-auth.json(5): the repository, then one segment less
-at a time, then the host. Both re-stated from registries.md, sections 3.3 and 4.2.
+at a time, then the host. Both: `docs/reference/image-references.md`, "Matching".
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A credential as it is answered (design, section 4): never a secret, never where one is kept."""
+"""A credential as it is answered: never a secret, never where one is stored (`docs/http.md`, "Secrets")."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,7 +5,7 @@ is the host (`https://index.docker.io/v1/` for Docker Hub), which every client f
 host are given out, for different repositories, the keys are the repositories (`ghcr.io/acme/shop`), so that
 each image finds its own first: Kubernetes, which compares keys as plain text, and Podman, Buildah and Skopeo
 (containers-auth.json(5)) look for the longest. The Docker CLI knows hosts only, and cannot use such a file.
-Sources: registries.md, sections 3.3 and 4.2.
+Sources: `docs/reference/docker-config.md`, "Keys"; `docs/reference/image-references.md`, "Matching".
 """
 
 import base64
@@ -98,7 +98,7 @@ def basic(login: RegistryLogin) -> dict[str, str]:
 
 
 def _entry(login: RegistryLogin) -> Mapping[str, str]:
-    """Written out and as `auth` too, since some clients read one of them only (registries.md, 3.1)."""
+    """Both forms, since some clients read only one of them (`docs/reference/docker-config.md`, "Fields")."""
     if login.identity_token is not None:
         # containers/image takes an identity token only beside an `auth` that it can read.
         return {"auth": _base64(f"{login.username}:"), "identitytoken": login.identity_token.reveal()}

@@ -1,7 +1,7 @@
 """The leading relay gives committed events their positions and tells everybody that listens.
 
 It polls: 5 ms while there is work, 50 ms otherwise. A notification inside the append's transaction would make
-writers queue behind one lock (measured in the reference, event-sourcing.md section 4).
+writers queue behind one lock (`docs/reference/event-log.md`, "Notifications").
 """
 
 from collections.abc import Callable

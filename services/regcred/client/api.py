@@ -1,4 +1,4 @@
-"""The HTTP client of the REST API (design, section 4).
+"""The HTTP client of the REST API (`docs/http.md`).
 
 What may be repeated without harm is repeated when the answer is lost or regcred says 503: reads, and POSTs
 under an Idempotency-Key. A change under If-Match is sent once: repeated after a lost answer it could only be

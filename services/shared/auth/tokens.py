@@ -22,7 +22,7 @@ _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 class TokenScope(StrEnum):
-    """What a token may be used for (design, section 4)."""
+    """What a token may be used for (`docs/http.md`, "Authentication and scopes")."""
 
     CREDENTIALS_READ = "credentials:read"
     CREDENTIALS_WRITE = "credentials:write"

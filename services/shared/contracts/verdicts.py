@@ -1,7 +1,7 @@
 """The outcome of a verification, or of a good login on an image: codes are stable, they stand in events and
 answers. The last two are about an image alone, never about the login.
 
-The codes are those of the design, section 4, and `reference/registries.md` section 1.7.
+What each code means: `docs/reference/registry-login.md`, "Verification codes".
 """
 
 from enum import StrEnum

@@ -1,7 +1,7 @@
 """Which addresses the verifier may dial: the public internet, and what the operator lists. Pure.
 
-The rules are those of `reference` research on OCI clients (CVE-2020-15157, CVE-2026-33990 and their kin): a
-name is harmless or not only by the address that it is dialled at, so this is asked when it is dialled.
+Only the address decides whether a name is harmless, so it is checked when it is dialled
+(`docs/reference/registry-login.md`, "Network addresses").
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The relay's publisher: asynchronous confirms with a window, in a thread that owns the connection.
 
-One confirm at a time gives about a thousand messages per second, a window of 500 twenty times that (measured,
-`reference/messaging-and-vault.md` section 2.10). A message that the broker returns (no queue for it) or
+One confirm at a time gives about a thousand messages per second, a window of 500 twenty times that
+(`docs/reference/messaging.md`, "Publisher confirms"). A message that the broker returns (no queue for it) or
 refuses ends the connection: it is never skipped. After any fault the relay begins again from its checkpoint.
 """
 

@@ -1,7 +1,7 @@
 """Amazon ECR: an access key becomes a password of 12 hours (`GetAuthorizationToken`).
 
-Endpoints are those that AWS documents for the regions and partitions. Errors were taken from the API's
-reference and from what its SDKs report (registries.md, section 2.3).
+Endpoints are those that AWS documents for the regions and partitions. The errors are those of the API's
+documentation and of what its SDKs report (`docs/reference/registry-login.md`, "Amazon ECR").
 """
 
 import base64

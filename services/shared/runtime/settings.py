@@ -1,4 +1,4 @@
-"""What the environment says (design, section 3), read once at the start of a process.
+"""The settings of the environment (`README.md`, "With RabbitMQ and Vault"), read once when a process starts.
 
 An unknown `REGCRED_…` variable is no error, a value that cannot be understood is.
 """

@@ -1,7 +1,7 @@
 """A value that will not print, pickle, copy into JSON or compare by accident.
 
 Every secret in the process is one of these from the moment it is read until `reveal()` hands it to the
-one call that needs it (design, section 7).
+one call that needs it (`docs/http.md`, "Secrets").
 """
 
 import hmac

@@ -1,4 +1,4 @@
-"""`GET /metrics` for any good token: nothing but health and documentation is open (design, section 4)."""
+"""`GET /metrics` for any valid token (`docs/http.md`, "Authentication and scopes")."""
 
 from flask import Flask, Response, request
 

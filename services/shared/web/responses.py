@@ -30,7 +30,7 @@ def empty_response(headers: Mapping[str, str] | None = None) -> Response:
 
 
 def command_headers(credential_id: UUID, version: int) -> dict[str, str]:
-    """What every command's answer carries (design, section 4)."""
+    """The headers of every command's answer (`docs/http.md`, "Versions of a credential")."""
     return {"ETag": etag(version), "Regcred-Position": position_token(credential_id, version)}
 
 

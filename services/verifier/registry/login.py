@@ -2,7 +2,7 @@
 
 docker says "Login Succeeded" wherever `/v2/` answers 200, also to no password at all (docker/for-linux#802).
 Here a login counts only where the registry refused to let us in without it, and one that a token server would
-have served to anybody is `weak`. The algorithm is that of `reference/registries.md` section 1.6.
+have served to anybody is `weak`. The algorithm: `docs/reference/registry-login.md`, "What proves a login".
 """
 
 import ssl

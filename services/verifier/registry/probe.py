@@ -1,7 +1,7 @@
 """The only proof that a login may pull an image: asking for its manifest, without loading it.
 
 A token server's answer is none: one that denies a scope says 200 all the same, with a token that opens less
-(distribution, token specification; `reference/registries.md` section 1.6 step 5).
+(`docs/reference/registry-login.md`, "Image probe").
 """
 
 from dataclasses import dataclass

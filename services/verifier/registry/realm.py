@@ -1,8 +1,8 @@
 """Which token servers a registry may send its callers to. Pure; the address is checked when it is dialled.
 
 A realm is chosen by the registry, and gets the user's password. So it has to be at the registry's own host,
-in its own domain, where the provider is known to have it, or where the operator lists it. Clients that went
-anywhere gave credentials away (GHSA-xf85-363p-868w, go-containerregistry #2193).
+in its own domain, where the provider is known to have it, or where the operator lists it. Clients that
+trusted any realm leaked credentials (`docs/reference/registry-login.md`, "Realm").
 """
 
 import re

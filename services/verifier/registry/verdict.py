@@ -1,6 +1,7 @@
 """How a login ended, and what an answer of a registry means for it. Pure.
 
-The table is `reference/registries.md` section 1.7: status first, then the registry's error code, text last.
+The status decides first, then the registry's error code, then the text (`docs/reference/registry-login.md`,
+"Verification codes").
 """
 
 import json

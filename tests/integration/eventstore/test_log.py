@@ -69,7 +69,7 @@ def test_positions_are_dense_and_keep_each_streams_order(
 def test_an_event_that_commits_late_is_not_lost(
     store: PostgresVerificationStore, relay: Connection, database_url: str
 ) -> None:
-    """P1 of the reference: a transaction that began first and commits last comes last, and comes."""
+    """A transaction that began first and commits last is not lost (`docs/reference/event-log.md`, "Positions")."""
     epoch = lead(relay)
     with psycopg.connect(database_url) as slow:
         slow.execute(
@@ -99,7 +99,7 @@ def test_a_rolled_back_append_leaves_no_gap(
 
 
 def test_an_append_must_come_first_in_its_transaction(database_url: str) -> None:
-    """P3: a transaction id taken before the stream's lock could turn one stream's order around."""
+    """A transaction id taken before the stream's lock could invert the order of a stream."""
     with psycopg.connect(database_url) as connection:
         connection.execute("SELECT pg_current_xact_id()")
         with pytest.raises(pg.ActiveSqlTransaction):

@@ -1,4 +1,4 @@
-"""What concurrent transactions, leaders and other databases do to the order of events. P… are proofs of the reference."""
+"""Concurrent transactions, leaders and other databases keep the order of events (`docs/reference/event-log.md`)."""
 
 import os
 import subprocess
@@ -66,7 +66,7 @@ def streams_in_order(connection: Connection) -> list[StreamId]:
 def test_an_older_transaction_may_have_the_later_number(
     log_url: str, superuser: Connection, relay: Connection
 ) -> None:
-    """P2: a cursor over `seq` alone would have passed the first one by."""
+    """A cursor over `seq` alone would have skipped the first one."""
     epoch = lead(relay)
     statement = "INSERT INTO es.streams VALUES (%s, 'acme', 'verification', 1)"
     event = (
@@ -88,7 +88,7 @@ def test_an_older_transaction_may_have_the_later_number(
 def test_a_long_transaction_in_another_database_holds_up_positions_and_nothing_else(
     log_url: str, superuser: Connection, relay: Connection
 ) -> None:
-    """P4: what waits is counted, appends go on, and it recovers by itself. Readers hold up nothing (P5)."""
+    """Waiting events are counted, appends continue, and it recovers by itself. Readers delay nothing."""
     epoch = lead(relay)
     append_raw(superuser, "a", 0, "a1")
     assert sequence(relay, epoch) == 1
@@ -260,7 +260,7 @@ def start_relay(url: str) -> subprocess.Popen[bytes]:
 def test_nothing_is_lost_doubled_or_turned_around_whatever_is_killed(
     log_url: str, superuser: Connection
 ) -> None:
-    """P7: writers with delays and rollbacks, connections that are ended, leaders that are killed and replaced.
+    """Writers with delays and rollbacks, connections that are ended, leaders that are killed and replaced.
 
     REGCRED_TEST_RACE_SECONDS says for how long.
     """

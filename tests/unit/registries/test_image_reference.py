@@ -1,4 +1,4 @@
-"""Image references, cases re-derived from distribution/reference's rules (registries.md, section 4.1)."""
+"""Image references: cases from distribution/reference (`docs/reference/image-references.md`, "Grammar")."""
 
 import pytest
 

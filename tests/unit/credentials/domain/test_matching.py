@@ -1,4 +1,4 @@
-"""Matching, by tables: re-derived from registries.md section 4.3 (column "us") and Kubernetes' keyring cases."""
+"""Matching, by tables: `docs/reference/image-references.md`, "Matching", and Kubernetes' keyring cases."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
