@@ -30,7 +30,7 @@ from psycopg.conninfo import make_conninfo
 
 from projector.api import export
 from projector.api.recording import Recording
-from projector.audit_reads import Asked, GivenOut
+from projector.audit_reads import Asked, ReturnedRows
 from projector.audit_trail import AuditFilter, Order, audit_events
 from projector.projections.audit_index import SPAN
 from regcred.embedded_postgres import EmbeddedPostgres
@@ -221,7 +221,7 @@ def measure_files(pool: Pool, rows: int) -> None:
     )
     for form in (export.NDJSON, export.CSV):
         for traced in (False, True):  # memory is counted in a second run: counting makes it slower
-            recording = Recording(pool, None, asked, GivenOut())
+            recording = Recording(pool, None, asked, ReturnedRows())
             with Flask("bench").test_request_context():
                 response = export.stream(recording, "acme", asked.wanted, form, order="desc", sealed=None)
                 gc.collect()

@@ -41,7 +41,9 @@ def of_response(response: httpx.Response) -> ApiProblem:
     except ValueError:
         document = None
     if not isinstance(document, dict) or "code" not in document:
-        return ApiProblem(502, "unexpected_answer", "What answers at the address of the API is not regcred.")
+        return ApiProblem(
+            502, "unexpected_answer", "The answer at the address of the API is not from regcred."
+        )
     retry_after = response.headers.get("Retry-After", "")
     return ApiProblem(
         status=response.status_code,
@@ -62,7 +64,9 @@ def no_answer() -> ApiProblem:
 
 def lost() -> ApiProblem:
     return ApiProblem(
-        502, "answer_lost", "The answer of the API never came. It may have been done: look first."
+        502,
+        "answer_lost",
+        "The API did not answer. The request may have been carried out: check before you repeat it.",
     )
 
 

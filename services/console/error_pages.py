@@ -19,26 +19,26 @@ _HEADINGS = {
     "insufficient_scope": "Your token may not do this",
     "account_forbidden": "Your token is for other accounts",
     "project_forbidden": "Your token is for certain projects",
-    "read_model_behind": "Saved, and not yet to be seen",
-    "stale_version": "Somebody was faster",
+    "read_model_behind": "Saved, but not visible yet",
+    "stale_version": "Changed in the meantime",
     "no_answer": "regcred does not answer",
     "answer_lost": "The answer was lost",
-    "unexpected_answer": "That is not regcred",
+    "unexpected_answer": "The answer is not from regcred",
 }
 _ADVICE = {
     "credential_not_found": "It may have been removed. The audit log still knows it.",
     "insufficient_scope": "Sign in with a token that has the scope, or ask an administrator for one.",
     "account_forbidden": "Choose an account that the token is good for.",
     "project_forbidden": "The console needs a token that is not limited to projects.",
-    "read_model_behind": "What you did is kept, and will be shown in a moment: load this page again.",
-    "no_answer": "Look whether the API runs and whether REGCRED_API_URL is right.",
+    "read_model_behind": "Your change is saved and will be shown in a moment. Reload this page.",
+    "no_answer": "Check that the API runs and that REGCRED_API_URL is right.",
 }
 _GENERAL = {
     403: "You may not do this.",
-    404: "Look at the address, or go to the credentials of the account.",
+    404: "Check the address, or go to the credentials of the account.",
     413: "What was sent is too large.",
-    503: "Load this page again in a moment.",
-    500: "Give the request id to who runs regcred: it finds what happened in the log.",
+    503: "Reload this page in a moment.",
+    500: "Give the request id to the operator of regcred, who can find the request in the log.",
 }
 
 
@@ -50,7 +50,7 @@ def install(app: Flask, sessions: Sessions) -> None:
         if problem.status == UNAUTHENTICATED:
             sessions.end(cookie.get(REFERENCE))
             cookie.clear()
-            flash("Your token is no longer in force. Sign in again.")
+            flash("Your token is no longer valid. Sign in again.")
             return to_sign_in()
         response = _page(problem.status, problem.code, problem.detail)
         if problem.retry_after is not None:
@@ -59,7 +59,7 @@ def install(app: Flask, sessions: Sessions) -> None:
 
     @app.errorhandler(FormNotOurs)
     def _not_ours(_error: FormNotOurs) -> Response:
-        detail = "This form was not made for this browser, or its cookie is gone. Load the page anew."
+        detail = "This form was not made for this browser, or its cookie is gone. Reload the page."
         return _page(403, "form_not_ours", detail)
 
     @app.errorhandler(HTTPException)

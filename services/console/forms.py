@@ -27,7 +27,7 @@ _OUTER = frozenset({"credential", "restrictions"})  # steps of a pointer that ar
 _SEPARATORS = re.compile(r"[\s,]+")
 # Said in other words than the API's, which speaks to programs.
 _SAID = {
-    "stale_version": "Somebody changed this credential since you opened the form. Look at it as it is now, "
+    "stale_version": "Somebody changed this credential since you opened the form. Check its present state, "
     "and send again if you still want to.",
     "idempotency_key_reused": "This form was sent before. Open a new one for another credential.",
 }

@@ -62,7 +62,7 @@ def _url(environment: Mapping[str, str], name: str) -> str | None:
     if not host or not text.startswith(("http://", "https://")) or parts.query or parts.fragment:
         raise InvalidSetting(name, "must look like http://host:port or https://host")
     if parts.username is not None or parts.password is not None:
-        raise InvalidSetting(name, "must not hold a user name or password")
+        raise InvalidSetting(name, "must not contain a username or password")
     return text.rstrip("/")
 
 

@@ -13,7 +13,7 @@ from shared.secretstore.secret import Secret
 
 MAX_TOKEN = 16 * 1024
 MAX_PERSON = 255
-_NOT_IN_FORCE = "This token is not, or no longer, in force. Look whether all of it was pasted."
+_NOT_IN_FORCE = "This token is not valid. Check that the whole token was pasted, and that it has not expired."
 
 
 def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
@@ -33,7 +33,7 @@ def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
         if not text or len(text) > MAX_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
             return _page("Paste the whole token, one line without spaces."), 422
         if person and (len(person) > MAX_PERSON or not person.isascii() or not person.isprintable()):
-            return _page("The name may have 255 letters, digits and signs of ASCII."), 422
+            return _page("The name can have up to 255 ASCII characters."), 422
         token = Secret(text)
         asking = Api(g.client_for(request.remote_addr), token=token, request_id=g.request_id)
         try:

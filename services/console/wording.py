@@ -24,8 +24,8 @@ STATUS = {
     "verified": Shown("good", "check", "Verified"),
     "failed": Shown("bad", "cross", "Failed"),
     "unreachable": Shown("warn", "warn", "Unreachable"),
-    "unverifiable": Shown("warn", "question", "Not provable"),
-    "pending": Shown("busy", "clock", "Checking"),
+    "unverifiable": Shown("warn", "question", "Cannot be verified"),
+    "pending": Shown("busy", "clock", "Verifying"),
 }
 OUTCOME = {
     "success": Shown("good", "check", "Success"),
@@ -33,17 +33,17 @@ OUTCOME = {
     "denied": Shown("warn", "warn", "Denied"),
 }
 MEANING = {
-    "bad_credential": "The registry refused the user name or the secret",
+    "bad_credential": "The registry refused the username or the secret",
     "missing_scope": "The login is right, but the token lacks a permission",
-    "forbidden": "The registry knows the login and lets it in no further",
+    "forbidden": "The registry forbids this login",
     "expired": "The secret has expired",
     "rate_limited": "The registry asks for fewer requests",
     "unreachable": "The registry did not answer",
     "tls_error": "The registry's certificate is not trusted",
     "blocked_host": "The operator does not allow this address",
-    "not_a_registry": "What answers there is no registry",
+    "not_a_registry": "The host is not a registry",
     "bad_challenge": "The registry does not say how to log in",
-    "unverifiable": "The registry takes every login: nothing is proved",
+    "unverifiable": "The registry accepts every login, so nothing can be verified",
     "no_pull_access": "The login is right, but may not pull",
     "no_push_access": "The login is right and may pull, but not push",
 }
@@ -53,24 +53,24 @@ ACTION = {
     "credential.secret_rotated": "Secret rotated",
     "credential.restrictions_changed": "Restriction changed",
     "credential.removed": "Removed",
-    "verification.requested": "Verification asked for",
+    "verification.requested": "Verification requested",
     "verification.succeeded": "Verified",
     "verification.failed": "Verification failed",
     "verification.recovered": "Recovered",
-    "verification.expiry_discovered": "End of the secret found",
-    "verification.expiry_approached": "End of the secret is near",
-    "verification.expiry_passed": "Secret has ended",
-    "secret.issued": "Secret given out",
+    "verification.expiry_discovered": "Expiry found",
+    "verification.expiry_approached": "Expiry is near",
+    "verification.expiry_passed": "Secret has expired",
+    "secret.issued": "Secret issued",
     "secret.refused": "Secret refused",
     "account.erased": "Account's personal data erased",
     "audit.read": "Audit log read",
-    "audit.sealed": "Audit log sealed",
+    "audit.sealed": "Audit log archived",
 }
 TRIGGER = {
-    "added": "when it was added",
+    "added": "after it was added",
     "rotated": "after the rotation",
-    "requested": "because somebody asked",
-    "scheduled": "as planned",
+    "requested": "on request",
+    "scheduled": "scheduled",
 }
 CANDIDATE = {
     "selected": "This one is used.",
@@ -146,9 +146,9 @@ def ago(text: str, now: datetime) -> str:
 
 
 def expiry(text: str | None, now: datetime) -> Shown:
-    """When a secret ends, and whether that is soon."""
+    """When a secret expires, and whether that is soon."""
     if text is None:
-        return Shown("plain", "", "Not known")
+        return Shown("plain", "", "No expiry set")
     left = moment(text) - now
     if left <= timedelta(0):
         return Shown("bad", "cross", f"Expired {ago(text, now)}")

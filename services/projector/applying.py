@@ -147,7 +147,7 @@ class Application:
             if reading.reason is None:
                 again = reading.failed(refused(error))
             elif reading.trail:
-                again = reading.untold()
+                again = reading.without_trail()
             else:
                 raise
             return self.advance(connection, [again])

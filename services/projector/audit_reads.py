@@ -20,7 +20,7 @@ FROM audit.append(
 
 
 @dataclass(slots=True)
-class GivenOut:
+class ReturnedRows:
     """What has been given out so far, in any order. `news` counts what is no record of a reading itself."""
 
     events: int = 0
@@ -43,7 +43,7 @@ class GivenOut:
 
 
 def record(
-    pool: Pool, read_id: UUID, event_id: UUID, asked: "Asked", given: GivenOut, *, key_of: KeyOf | None
+    pool: Pool, read_id: UUID, event_id: UUID, asked: "Asked", given: ReturnedRows, *, key_of: KeyOf | None
 ) -> None:
     """Append it, sealed with a key of `key_of`. Raises `EventStoreError`."""
     payload = AuditRead(

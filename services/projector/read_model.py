@@ -9,7 +9,7 @@ from projector.applying import Application, lock_live
 from projector.generations import live_position
 from projector.parking import parked_streams_of_live, redrive
 from projector.projections.reading import read
-from shared.consumers.telling import told_batch
+from shared.consumers.telling import reported_batch
 from shared.events.envelope import StoredEvent
 from shared.eventstore.personal_keys import PersonalKeys
 
@@ -35,7 +35,7 @@ class ReadModels:
 
     def take(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
         if events:
-            with told_batch(CONSUMER, events):
+            with reported_batch(CONSUMER, events):
                 self._checkpoint = self._application.advance(
                     connection, [read(event) for event in events]
                 ).position

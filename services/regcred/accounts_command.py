@@ -27,12 +27,12 @@ def _who() -> str:
 
 @click.group(epilog=examples('regcred accounts erase acme --reason "left us in May" --yes'))
 def accounts() -> None:
-    """Erase what is personal in the events of an account."""
+    """Erase the personal data in the events of an account."""
 
 
 @accounts.command("erase")
 @click.argument("account")
-@click.option("--reason", help="Why; it is kept.")
+@click.option("--reason", help="The reason, which is recorded.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", type=click.FloatRange(min=0), default=30.0, help="Seconds to wait for read models.")
 @click.option("--as", "person", default=_who, help="Who does it, for the record. [default: your login]")
@@ -42,7 +42,7 @@ def erase_command(
 ) -> None:
     """Erase an account's personal data for good.
 
-    Names, addresses, user names and descriptions in its events read `erased` from then on, whoever reads
+    Names, addresses, usernames and descriptions in its events read `erased` from then on, whoever reads
     them. The events stay, and the log is as whole as before. The account must have no credentials any more.
     Exit code 3: erased, but what readers see has not forgotten yet.
     """

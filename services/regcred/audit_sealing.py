@@ -29,7 +29,7 @@ from projector.api import views
 from projector.generations import AnotherAtWork, administration
 from projector.sealing import BeingBuilt, Past, TrailDiffers
 from regcred.log_database import log_database
-from regcred.log_keeping import CannotTell, told
+from regcred.log_keeping import CannotTell, reported_errors
 from shared.integrity.chain import START, Anchor, verify_chain
 from shared.integrity.keys import load_private
 from shared.integrity.reading import anchor_at, read_links
@@ -87,7 +87,7 @@ class Done:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What is to be sealed: all that happened before `until`, at most `size` positions in a segment, into
-    folders of `root`; `by` is told in the trail.
+    folders of `root`; `by` is recorded in the trail.
     """
 
     until: datetime
@@ -98,7 +98,7 @@ class Order:
 
 def seal(order: Order, key_file: Path | None) -> Done:
     """Seal; what is in the way becomes a sentence and exit code 2 (`CannotTell`)."""
-    with told():
+    with reported_errors():
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
         try:

@@ -20,7 +20,7 @@ from regcred.client.output import notice, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
     from regcred.dead_letters import Connection, Letter
-    from shared.messaging.dead_messages import DeadMessage
+    from shared.messaging.rejected_messages import RejectedMessage
     from shared.runtime.settings import Settings
 
 _POLL_SECONDS = 0.2
@@ -50,7 +50,7 @@ _PERSON = click.option(
     )
 )
 def deadletters() -> None:
-    """Look after events that a consumer could not handle.
+    """Inspect and retry events that a consumer could not handle.
 
     The consumers are `verifier`, `housekeeping` and `projector`. Messages that a queue rejected are listed
     under the queue's name where REGCRED_BROKER_URL is set.
@@ -62,9 +62,9 @@ def deadletters() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True, help="At most so many.")
 @_JSON
 def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
-    """List dead letters, and what is going to be tried again.
+    """List dead letters and pending retries.
 
-    Of a stream that waits as a whole only the first event is listed; the others are counted.
+    For a stream that waits as a whole, only the first event is listed; the others are counted.
     """
     with _opened() as (connection, settings):
         from regcred import dead_letters  # noqa: PLC0415 see above
@@ -156,15 +156,17 @@ def redrive_command(
     person: str,
     as_json: bool,
 ) -> None:
-    """Have events tried again now, in the order of the log.
+    """Retry events now, in the order of the log.
 
-    The running consumer takes them up within a second. Of the projector it is always a whole stream, up to
-    what fails again. Exit code 3: some have failed again, or have not been tried in time.
+    The running consumer retries them within a second. For the projector this is always a whole stream, up to
+    the first event that fails again. Exit code 3: some failed again, or were not retried in time.
     """
     if sum((event is not None, stream is not None, everything)) != 1:
         raise click.UsageError("give one of EVENT, --stream and --all")
     if consumer in _queues():
-        raise click.ClickException("a message only wakes, and the log has what it announced: discard it")
+        raise click.ClickException(
+            "a rejected message cannot be redriven, because the log has its event: discard it"
+        )
     with _opened() as (connection, settings):
         from regcred import dead_letters  # noqa: PLC0415 see above
 
@@ -191,13 +193,13 @@ def redrive_command(
 @deadletters.command("discard")
 @click.argument("consumer")
 @click.argument("event")
-@click.option("--reason", required=True, help="Why it is given up; it is kept.")
+@click.option("--reason", required=True, help="The reason, which is recorded.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_PERSON
 def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person: str) -> None:
-    """Give one up for good.
+    """Discard a dead letter permanently.
 
-    What was to follow from the event will not happen. The event itself stays in the log.
+    The consumer will not handle the event. The event itself stays in the log.
     """
     with _opened() as (connection, settings):
         from regcred import dead_letters  # noqa: PLC0415 see above
@@ -251,17 +253,17 @@ def _redrive_events(
 
 
 def _discard_message(
-    connection: "Connection", settings: "Settings", message: "DeadMessage", *, person: str, remark: str
+    connection: "Connection", settings: "Settings", message: "RejectedMessage", *, person: str, remark: str
 ) -> None:
     from regcred import dead_letters  # noqa: PLC0415 see above
-    from shared.messaging.dead_messages import discard_message  # noqa: PLC0415
+    from shared.messaging.rejected_messages import discard_message  # noqa: PLC0415
 
     # Recorded first: a record of what then could not be done is better than a deed without one.
     dead_letters.record_discarded_message(
         connection, message.queue, message.id, reason=message.reason, person=person, remark=remark
     )
     if discard_message(settings.broker_url or "", message.queue, message.id) is None:
-        raise click.ClickException("somebody else has taken it")
+        raise click.ClickException("the message is no longer in the queue")
     click.echo(f"message {message.id} is gone from {message.queue}")
 
 
@@ -277,28 +279,28 @@ def _letter(connection: "Connection", consumer: str, event: str) -> "Letter":
     return found[0]
 
 
-def _message(settings: "Settings", queue: str, message_id: str) -> "DeadMessage":
+def _message(settings: "Settings", queue: str, message_id: str) -> "RejectedMessage":
     for message in _messages(settings):
         if (message.queue, message.id) == (queue, message_id):
             return message
     raise click.ClickException(f"{queue} has no message {message_id}")
 
 
-def _messages(settings: "Settings") -> "list[DeadMessage]":
+def _messages(settings: "Settings") -> "list[RejectedMessage]":
     if not settings.broker_url:
         return []
-    from shared.messaging.dead_messages import dead_messages  # noqa: PLC0415 see above
     from shared.messaging.errors import BrokerUnavailable  # noqa: PLC0415
+    from shared.messaging.rejected_messages import rejected_messages  # noqa: PLC0415 see above
 
     try:
-        return dead_messages(settings.broker_url)
+        return rejected_messages(settings.broker_url)
     except BrokerUnavailable as error:
-        notice(f"the queues were not looked at: {error}")
+        notice(f"the queues could not be read: {error}")
         return []
 
 
 def _queues() -> tuple[str, ...]:
-    from shared.messaging.dead_messages import QUEUES  # noqa: PLC0415 see above
+    from shared.messaging.rejected_messages import QUEUES  # noqa: PLC0415 see above
 
     return QUEUES
 

@@ -40,7 +40,7 @@ class NothingToErase(Exception):
     """The account has no key: it never had an event, or was erased."""
 
     def __init__(self, account_id: str) -> None:
-        super().__init__(f"nothing personal is kept of {account_id}: it had no events, or was erased before")
+        super().__init__(f"there is no personal data of {account_id}: it had no events, or was erased before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

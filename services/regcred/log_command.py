@@ -49,7 +49,7 @@ def verify_command(
     from regcred import log_keeping  # noqa: PLC0415 see above
 
     signed = None if checkpoint is None else (checkpoint, public_key or log_keeping.public_key_file(key_file))
-    with log_keeping.told():
+    with log_keeping.reported_errors():
         report = log_keeping.verify(first=first, checkpoint=signed, exported=exported)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)
@@ -63,7 +63,7 @@ def export_command(output: BinaryIO) -> None:
     """Write the log as one JSON object per line, for `regcred log verify --export`."""
     from regcred import log_keeping  # noqa: PLC0415 see above
 
-    with log_keeping.told():
+    with log_keeping.reported_errors():
         count = log_keeping.export(output)
     click.echo(f"{count} events", err=True)
 
@@ -75,7 +75,7 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
     """Sign where the log ends now. Keep the result apart from the database."""
     from regcred import log_keeping  # noqa: PLC0415 see above
 
-    with log_keeping.told():
+    with log_keeping.reported_errors():
         document = log_keeping.checkpoint(key_file)
     if output is None:
         click.echo(document, nl=False)
@@ -89,7 +89,7 @@ def keygen_command(key_file: Path | None) -> None:
     """Make the key pair that signs checkpoints."""
     from regcred import log_keeping  # noqa: PLC0415 see above
 
-    with log_keeping.told():
+    with log_keeping.reported_errors():
         path, public_path, key_id = log_keeping.keygen(key_file)
     click.echo(f"made {path} (private, keep it apart from the database) and {public_path}, key id {key_id}")
 
@@ -102,5 +102,5 @@ def adopt_command() -> None:
     """
     from regcred import log_keeping  # noqa: PLC0415 see above
 
-    with log_keeping.told():
+    with log_keeping.reported_errors():
         click.echo(log_keeping.adopt())

@@ -87,7 +87,7 @@ class Report:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def reported_errors() -> Iterator[None]:
     """Turn what can be in the way into a sentence and exit code 2."""
     try:
         yield

@@ -39,10 +39,12 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
         "regcred audit seal --until 2026-01-01T00:00:00Z --into /srv/audit",
     ),
 )
-@moment_option("--until", "until", ago=True, text="What happened before then: RFC 3339.")
-@click.option("--older-than", "days", type=click.IntRange(1), metavar="DAYS", help="What is older than that.")
-@click.option("--into", "root", type=_FOLDER, required=True, metavar="DIR", help="Where the segments go.")
-@click.option("--by", metavar="NAME", help="Who does it, as the trail will tell; the login without it.")
+@moment_option("--until", "until", ago=True, text="Archive rows before this time (RFC 3339).")
+@click.option(
+    "--older-than", "days", type=click.IntRange(1), metavar="DAYS", help="Archive rows that are older."
+)
+@click.option("--into", "root", type=_FOLDER, required=True, metavar="DIR", help="Folder of the segments.")
+@click.option("--by", metavar="NAME", help="Name for the audit trail; default: your login.")
 @click.option(
     "--size", type=click.IntRange(1), default=_SIZE, show_default=True, help="At most so many positions each."
 )

@@ -89,7 +89,7 @@ def admin(system: System) -> str:
 def sign_in(page: Page, token: str) -> None:
     page.goto("/sign-in")
     page.get_by_label("Service token").fill(token)
-    page.get_by_label("Your name or e-mail").fill("ada@example.com")
+    page.get_by_label("Your name or email").fill("ada@example.com")
     page.get_by_role("button", name="Sign in").click()
 
 

@@ -23,7 +23,7 @@ def see(page: Page, text: str, *, scripted: bool) -> None:
     place = page.locator("#verification")
     deadline = time.monotonic() + 30
     while not scripted and text not in place.inner_text() and time.monotonic() < deadline:
-        page.get_by_role("link", name="Look again").click()
+        page.get_by_role("link", name="Refresh").click()
     expect(place).to_contain_text(text)
 
 
@@ -39,11 +39,11 @@ def add_with_a_wrong_password(page: Page, registry: DockerRegistry) -> None:
     page.get_by_role("link", name="Another registry").click()
     page.get_by_label("Name", exact=True).fill("1")
     page.get_by_label("Registry", exact=True).fill(registry.address)
-    page.get_by_label("User name", exact=True).fill(USER)
+    page.get_by_label("Username", exact=True).fill(USER)
     page.get_by_label("Password, token or API key").fill(WRONG)
     page.get_by_role("button", name="Save and verify").click()
     expect(page.get_by_role("alert")).to_contain_text("3 to 39 characters")
-    expect(page.get_by_label("User name", exact=True)).to_have_value(USER)
+    expect(page.get_by_label("Username", exact=True)).to_have_value(USER)
     expect(page.get_by_label("Password, token or API key")).to_have_value("")
     assert WRONG not in page.content()
     page.get_by_label("Name", exact=True).fill("shop-images")
@@ -94,7 +94,7 @@ def remove(page: Page) -> None:
     page.get_by_role("link", name="shop-images").click()
     page.get_by_role("link", name="Remove").click()
     page.get_by_label("Type its name").fill("shop-images")
-    page.get_by_role("button", name="Remove for ever").click()
+    page.get_by_role("button", name="Remove permanently").click()
     expect(page.get_by_text("shop-images is removed, and its secret destroyed.")).to_be_visible()
     expect(page.get_by_text("No credentials yet")).to_be_visible()
 
@@ -106,7 +106,7 @@ def test_a_credential_s_life(
     page = open_page(java_script_enabled=scripted)
     open_account(page, admin, f"life-{next(_numbers)}")
     add_with_a_wrong_password(page, registry)
-    see(page, "The registry refused the user name or the secret.", scripted=scripted)
+    see(page, "The registry refused the username or the secret.", scripted=scripted)
     expect(page.locator("#verification")).to_contain_text("bad_credential")
     expect(page.locator("#verification")).to_contain_text("What to do")
     page.get_by_role("link", name="Rotate", exact=True).click()
@@ -159,7 +159,7 @@ def test_a_keyboard_is_enough(open_page: Open, admin: str, registry: DockerRegis
     page.get_by_label("Name", exact=True).wait_for()
     write("Name", "typed-in")
     write("Registry", registry.address)
-    write("User name", USER)
+    write("Username", USER)
     write("Password, token or API key", PASSWORD)
     tab_to(page, page.get_by_label("Every project of the account"))
     page.keyboard.press("ArrowDown")
@@ -191,7 +191,7 @@ def test_a_provider_s_tile_switches_the_fields_and_keeps_the_rest(open_page: Ope
     expect(page).to_have_url(re.compile(r"\?provider=gar$"))
     expect(page.get_by_label("Or paste it").first).to_be_visible()
     expect(page.get_by_label("Password, token or API key")).to_be_hidden()
-    page.get_by_label("User name and secret").check()
+    page.get_by_label("Username and secret").check()
     expect(page.get_by_label("Password, token or API key")).to_be_visible()
     expect(page.get_by_label("Password, token or API key")).to_have_value("")
 
@@ -218,7 +218,7 @@ def test_a_service_token_is_shown_once_and_may_only_do_its_own(
     page.get_by_label("Name", exact=True).fill("reader")
     page.get_by_label("Look at credentials").check()
     page.get_by_label("Account ids").fill("acme")
-    page.get_by_role("button", name="Make the token").click()
+    page.get_by_role("button", name="Create token").click()
     made = page.get_by_label("The token", exact=True).input_value()
     page.reload()
     expect(page.get_by_label("The token", exact=True)).to_have_count(0)
@@ -233,7 +233,7 @@ def test_a_service_token_is_shown_once_and_may_only_do_its_own(
     expect(other.get_by_role("heading", name="Your token is for other accounts")).to_be_visible()
 
     page.get_by_role("link", name="Revoke reader").click()
-    page.get_by_role("button", name="Revoke for ever").click()
+    page.get_by_role("button", name="Revoke permanently").click()
     time.sleep(2.1)  # a token is remembered for two seconds (ADR 6)
     other.goto("/accounts/acme/credentials")
     expect(other.get_by_text("no longer in force")).to_be_visible()
@@ -289,7 +289,7 @@ def test_the_system_page_says_who_follows_the_log(open_page: Open, admin: str, s
     page = open_page()
     sign_in(page, admin)
     page.goto("/system")
-    expect(page.get_by_text("regcred serves.")).to_be_visible()
+    expect(page.get_by_text("All systems operational")).to_be_visible()
     for consumer in ("projector", "verifier", "housekeeping"):
         expect(page.get_by_role("rowheader", name=consumer)).to_be_visible()
 

@@ -215,7 +215,7 @@ def test_at_a_terminal_the_secret_is_asked_for_and_not_shown(client: Client) -> 
 
     code, printed, _ = client.at_a_terminal("n", "credentials", "remove", "asked")
     assert code == 1
-    assert f"Remove asked ({USER} at {client.registry}) for ever" in printed
+    assert f"Remove asked ({USER} at {client.registry}) permanently" in printed
     assert client.json("credentials", "show", "asked")
     code, printed, _ = client.at_a_terminal("y", "credentials", "remove", "asked")
     assert code == 0, printed

@@ -50,7 +50,7 @@ def test_why_tells_of_the_one_and_of_all_others(cli: Client) -> None:
     assert found["selected"]["credential_id"] == used["id"]
     nobody = cli.run("why", image, "--project", "press", code=1)
     assert "may use none of them" in nobody.stderr
-    assert "no credential is kept" in cli.run("why", "nginx", *FOR_SHOP, code=1).stderr
+    assert "has no credential" in cli.run("why", "nginx", *FOR_SHOP, code=1).stderr
 
 
 def test_a_pull_secret_goes_into_a_file_of_its_own(cli: Client, tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def _test(account: str, body: Json, form: Form) -> str | tuple[str, int]:
         result = api().post(account_path(account, "verifications"), body).body
     except ApiProblem as problem:
         if problem.no_such_route:
-            form.fail(None, "This server cannot test before saving. Save it: it is verified at once.")
+            form.fail(
+                None, "This server cannot test before saving. Save the credential: it is verified at once."
+            )
         else:
             status = form.refused(problem)
     if by_htmx():

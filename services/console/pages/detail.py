@@ -63,7 +63,7 @@ def verify_credential(account: str, credential_id: UUID) -> Response:
             raise
         flash(sentence(problem.errors[0].detail))
     else:
-        flash("The login is being tried again.")
+        flash("The credential is being verified again.")
     return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
 
 

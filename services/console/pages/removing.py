@@ -30,7 +30,9 @@ def remove_credential(account: str, credential_id: UUID) -> Response | tuple[str
     if form.value("typed").strip().casefold() != name.casefold():
         form.fail("typed", f"Type the name of the credential: {name}")
     if force and not reason:
-        form.fail("reason", "Say why it is removed although it is in use; the audit log keeps it.")
+        form.fail(
+            "reason", "Enter a reason for removing a credential that is in use. The audit log records it."
+        )
     if form.summary:
         return _page(form, found, [], force=force), HTTPStatus.UNPROCESSABLE_ENTITY
     parameters = {"reason": reason or None, "force": "true" if force else None}
@@ -38,7 +40,9 @@ def remove_credential(account: str, credential_id: UUID) -> Response | tuple[str
         api().change("DELETE", found.path, request.form.get("version", ""), parameters=parameters)
     except ApiProblem as problem:
         if problem.code == "credential_in_use":
-            form.fail(None, "It is in use. Rotate it instead, or remove it all the same and say why.")
+            form.fail(
+                None, "The credential is in use. Rotate it instead, or enter a reason to remove it anyway."
+            )
             return _page(form, found, problem.users, force=True), problem.status
         status = form.refused(problem)
         return _page(form, found, []), status

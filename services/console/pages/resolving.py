@@ -37,7 +37,7 @@ def resolve_image(account: str) -> str | tuple[str, int]:
             answer = api().post(account_path(account, "resolutions"), body).body
         except ApiProblem as problem:
             if problem.no_such_route:
-                form.fail(None, "This server cannot answer this yet: it has no route for resolutions.")
+                form.fail(None, "This server does not support image lookup yet.")
             else:
                 status = form.refused(problem)
     page = render_template(

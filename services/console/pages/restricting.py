@@ -59,7 +59,7 @@ def _said(name: str, wanted: Json) -> str:
         return f"Every project may use {name}."
     count = len(set(wanted["projects"]))
     if not count:
-        return f"Nobody may use {name} now."
+        return f"No project may use {name} now."
     return f"{count} project{'s' if count > 1 else ''} may use {name}."
 
 

@@ -1,4 +1,4 @@
-"""A new secret for a credential; with it the user name may change."""
+"""A new secret for a credential; with it the username may change."""
 
 from uuid import UUID
 
@@ -38,7 +38,7 @@ def rotate_credential(account: str, credential_id: UUID) -> Response | tuple[str
 
 
 def _likely_kind(credential: Json) -> str:
-    """The kind to begin with: the API does not tell which one it was; a key file's user name does."""
+    """The kind to begin with: the API does not tell which one it was; a key file's username does."""
     if credential["username"] == "_json_key":
         return "keyfile"
     provider = provider_of(api(), credential["provider"])

@@ -7,15 +7,15 @@ from console.api_problem import UNAUTHENTICATED, ApiProblem
 from console.door import api
 
 _SAID = {
-    "database": "PostgreSQL: the log of events, and what commands decide on",
-    "read_models": "What lists, pages and the audit log show",
+    "database": "PostgreSQL: the log of events, and the state that commands decide on",
+    "read_models": "The data of lists, pages and the audit log",
     "secret_store": "Vault, or the sealed table",
 }
 _DOES = {
-    "projector": "Makes what lists, pages and the audit log show",
-    "projector:building": "Read models that are being rebuilt; nobody sees them yet",
-    "verifier": "Tries the logins",
-    "housekeeping": "Destroys secrets that are needed no more",
+    "projector": "Updates the read models",
+    "projector:building": "Read models that are being rebuilt; not visible yet",
+    "verifier": "Verifies the credentials",
+    "housekeeping": "Destroys secrets that are no longer needed",
 }
 _BEHIND = 10  # seconds, from which on it is worth a look
 
@@ -48,6 +48,6 @@ def _system() -> tuple[Json | None, str]:
         if problem.status == UNAUTHENTICATED:
             raise
         if problem.code == "insufficient_scope":
-            return None, "How far the consumers are is for tokens with the scope admin."
-        return None, "How far the consumers are cannot be told now."
+            return None, "The state of the consumers is visible to tokens with the scope admin."
+        return None, "The state of the consumers is unavailable."
     return found, ""

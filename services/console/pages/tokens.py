@@ -15,11 +15,11 @@ from shared.secretstore.secret import Secret
 
 _API = "/v1/service-tokens"
 SCOPES = {
-    TokenScope.CREDENTIALS_READ: "Look at credentials",
-    TokenScope.CREDENTIALS_WRITE: "Add, change, rotate, restrict, remove",
+    TokenScope.CREDENTIALS_READ: "Read credentials",
+    TokenScope.CREDENTIALS_WRITE: "Add, change, rotate, restrict and remove credentials",
     TokenScope.SECRETS_ISSUE: "Get pull secrets (the deploy platform)",
     TokenScope.AUDIT_READ: "Read the audit log",
-    TokenScope.ADMIN: "Everything, and service tokens",
+    TokenScope.ADMIN: "Everything, including service tokens",
 }
 
 

@@ -27,7 +27,7 @@ _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
 
 def blueprint(credentials: Credentials) -> Blueprint:
     """Restrict and remove."""
-    routes = Blueprint("access", __name__, description="Who may use a credential, and its end.")
+    routes = Blueprint("access", __name__, description="Restrict and remove credentials.")
 
     @routes.route(f"{_CREDENTIAL}/restrictions", methods=["PUT"])
     @routes.arguments(RestrictionsSchema)
@@ -35,7 +35,7 @@ def blueprint(credentials: Credentials) -> Blueprint:
     @routes.response(200, CredentialSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def restrict_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Say which projects may use it: all, some, or nobody. A dry run is answered as that of a removal."""
+        """Set which projects may use it: all, some or none. A dry run is answered as for a removal."""
         restrictions = inputs.restricted(body)
         asked = command_request(account_id)
         if arguments["dry_run"]:
@@ -49,14 +49,20 @@ def blueprint(credentials: Credentials) -> Blueprint:
     @routes.alt_response(200, schema=ImpactSchema, description="A dry run.")
     @requires(TokenScope.CREDENTIALS_WRITE)
     def remove_credential(arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Remove it for ever; its secret is destroyed. While workloads use it, it has to be forced."""
+        """Remove it permanently and destroy its secret. While workloads use it, this needs `force`."""
         asked = command_request(account_id)
         reason = values.reason(arguments["reason"])
         if arguments["dry_run"]:
             impact = credentials.impact(asked, credential_id, expected_version(), None)
             return dry_run(impact, needs_force=bool(impact.users))
         if arguments["force"] and reason is None:
-            raise invalid([FieldError("/reason", "required", "say why it is removed although it is in use")])
+            raise invalid(
+                [
+                    FieldError(
+                        "/reason", "required", "give the reason for removing a credential that is in use"
+                    )
+                ]
+            )
         answer = credentials.remove(
             asked, credential_id, expected_version(), reason=reason, forced=arguments["force"]
         )

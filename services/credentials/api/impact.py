@@ -29,8 +29,8 @@ class LosingSchema(UserSchema):
     served_by = fields.List(
         fields.UUID(),
         metadata={
-            "description": "The credentials that it would be given instead, for every repository that this "
-            "one is for; empty: it would be left without."
+            "description": "The credentials that it would get instead, for every repository that this one "
+            "covers. Empty: it would get none."
         },
     )
 

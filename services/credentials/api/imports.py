@@ -19,9 +19,9 @@ from shared.web.schemas import RestrictionsSchema, ScopeSchema
 Body = dict[str, Any]
 
 _STATUS_HELP = (
-    "`created`; `duplicate`: a credential for the same registry, user name and repositories is kept already; "
-    "`unsupported`: the entry holds no secret; `invalid`: it holds none that can be used; `failed`: it could "
-    "not be kept now, repeat the import."
+    "`created`; `duplicate`: the account already has a credential for the same registry, username and "
+    "repositories; `unsupported`: the entry has no secret; `invalid`: its secret cannot be used; `failed`: "
+    "it could not be stored now, repeat the import."
 )
 
 
@@ -35,10 +35,10 @@ class ImportInput(Schema):
     )
     name_prefix = fields.String(
         load_default="",
-        metadata={"description": "Names follow from the hosts; they begin so.", "example": "ci"},
+        metadata={"description": "Prefix of the names, which follow from the hosts.", "example": "ci"},
     )
     dry_run = fields.Boolean(
-        load_default=False, metadata={"description": "Answer what would be done, and do nothing."}
+        load_default=False, metadata={"description": "Show the result without storing anything."}
     )
 
 
@@ -67,19 +67,19 @@ class ImportAnswer(Schema):
 
 def blueprint(importing: Importing, *, fingerprint: Fingerprint) -> Blueprint:
     """The import."""
-    routes = Blueprint("imports", __name__, description="Take over the logins of a Docker configuration.")
+    routes = Blueprint("imports", __name__, description="Import the logins of a Docker configuration.")
 
     @routes.route("/v1/accounts/<account_id>/imports", methods=["POST"])
     @routes.arguments(ImportInput)
     @routes.response(200, ImportAnswer)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def import_credentials(body: Body, account_id: str) -> Response:
-        """Keep every login of a Docker configuration.
+        """Import every login of a Docker configuration.
 
-        Each entry is kept as a credential of its own, whole or not at all. 503 means that none was kept now;
-        where secret store or database go away later, the entries that are left are `failed`. The import may
-        be repeated: what was kept is a `duplicate` then, or, under the same Idempotency-Key, `created` as
-        before.
+        Each entry becomes a credential, completely or not at all. 503 means that none was stored. If the
+        secret store or the database becomes unavailable later, the remaining entries are `failed`. An import
+        can be repeated: a stored entry is then a `duplicate`, or `created` as before under the same
+        Idempotency-Key.
         """
         wanted = inputs.imported(body)
         results = importing.run(command_request(account_id, fingerprint), wanted)

@@ -38,7 +38,7 @@ def wanted(body: Body) -> PullSecretWanted:
         detail = f"1 to {_MAX_NAME} characters of one line, without space around them"
         problems.append(FieldProblem("/workload/name", "invalid_workload", detail))
     if body["format"] == "basic" and not problems and len(set(images)) > 1:
-        detail = "user name and password can only be given for one image; ask for a docker_config"
+        detail = "username and password are only issued for one image; request a docker_config"
         problems.append(FieldProblem("/images", "one_image", detail))
     raise_all(problems)
     return PullSecretWanted(

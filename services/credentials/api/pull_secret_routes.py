@@ -28,7 +28,7 @@ class PullSecretInput(Schema):
         allow_none=True,
         metadata={
             "description": "In place of images, for clients that know hosts only. A credential with "
-            "repository prefixes is given out only if the project may use no other there."
+            "repository prefixes is issued only if it is the only one that the project may use there."
         },
     )
     project_id = fields.String(required=True, metadata={"example": "shop"})
@@ -41,16 +41,16 @@ class PullSecretInput(Schema):
     allow_anonymous = fields.Boolean(
         load_default=False,
         metadata={
-            "description": "Leave out images of registries for which no credential is kept, in place of 404: "
-            "they are then pulled without one, and that is recorded."
+            "description": "Leave out images of registries for which the account has no credential, instead "
+            "of answering 404. They are pulled without a credential, which is recorded."
         },
     )
 
     short_lived = fields.Boolean(
         load_default=False,
         metadata={
-            "description": "Give out an access token of an hour where a Google key file is kept. Logins made "
-            "of AWS keys and service principals are always of some hours."
+            "description": "Issue an access token that is valid for an hour in place of a Google key file. "
+            "Logins created from AWS keys and service principals are always valid for some hours."
         },
     )
 
@@ -73,15 +73,15 @@ class IssuedCredentialSchema(Schema):
     auth_keys = fields.List(
         fields.String(),
         metadata={
-            "description": "Where it stands under `auths`: the host; or, where several credentials of one "
-            "host are given out, repositories such as `ghcr.io/acme/shop`, which Kubernetes and "
-            "containers-auth.json(5) take, and the Docker CLI does not."
+            "description": "Its keys under `auths`: the host; or repositories such as `ghcr.io/acme/shop` if "
+            "several credentials of one host are issued. Kubernetes and containers-auth.json(5) accept "
+            "repositories, the Docker CLI does not."
         },
     )
 
 
 class PullSecretSchema(Schema):
-    """The secret, in the one format that was asked for. It is not to be kept anywhere else."""
+    """The secret, in the requested format. Do not store it anywhere else."""
 
     format = fields.String()
     docker_config = fields.Dict(metadata={"description": "A Docker config.json."})
@@ -92,14 +92,16 @@ class PullSecretSchema(Schema):
         }
     )
     basic = fields.Nested(
-        BasicSchema, allow_none=True, metadata={"description": "null where the image is pulled without."}
+        BasicSchema,
+        allow_none=True,
+        metadata={"description": "null if the image is pulled without a credential."},
     )
     credentials = fields.List(fields.Nested(IssuedCredentialSchema))
     anonymous_images = fields.List(fields.String())
     expires_at = fields.DateTime(
         allow_none=True,
         metadata={
-            "description": "When the first of them ends: as their owners say, or a login that was made."
+            "description": "When the first expires: the expiry of a credential or of a created login."
         },
     )
 
@@ -113,7 +115,7 @@ def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
     @routes.response(200, PullSecretSchema)
     @requires(TokenScope.SECRETS_ISSUE, project_in_body=True)
     def issue_pull_secret(body: Body, account_id: str) -> Response:
-        """Give out what a workload needs to pull its images; it is recorded first.
+        """Issue the secret that a workload needs to pull its images. It is recorded first.
 
         All images or none. An Idempotency-Key spares the second record: the secret is never stored under it,
         but read anew, and what was restricted or removed since is not given out again.

@@ -49,7 +49,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(StillChanging)
     def _still_changing(_error: StillChanging) -> Response:
-        detail = "the credential is being changed all the time; nothing was given out"
+        detail = "the credential is changing too often; nothing was issued"
         return respond(unavailable("credential_changing", detail, 1))
 
     @app.errorhandler(NotMinted)
@@ -65,13 +65,13 @@ def _of_images(error: NotIssued) -> Problem:
     headers = command_headers(error.issuance_id, error.version)
     reasons = {refusal.reason for refusal in error.refusals}
     if "no_eligible_credential" in reasons:
-        detail = "a credential is kept for that registry, but not for this project or image"
+        detail = "the account has a credential for that registry, but not for this project or image"
         return Problem(403, "no_eligible_credential", detail, errors, headers)
     if "no_matching_credential" in reasons:
-        detail = "the account keeps no credential for that registry"
+        detail = "the account has no credential for that registry"
         return Problem(404, "no_matching_credential", detail, errors, headers)
     if "login_refused" in reasons:
-        detail = "the cloud gives no login for the keys that are kept; verify the credential to see why"
+        detail = "the cloud refuses the stored keys; verify the credential to see the reason"
         return Problem(409, "login_refused", detail, errors, headers)
     detail = "the credential is an identity token and has no password; ask for a docker_config"
     return Problem(409, "format_not_possible", detail, errors, headers)
@@ -82,7 +82,7 @@ def _of_image(refusal: Refusal) -> FieldError:
         codes = ", ".join(sorted({judged.reason.value for judged in refusal.candidates}))
         detail = f"{refusal.image}: no credential for {refusal.image.registry_host} may be used ({codes})"
     elif refusal.reason == "no_matching_credential":
-        detail = f"{refusal.image}: no credential is kept for {refusal.image.registry_host}"
+        detail = f"{refusal.image}: the account has no credential for {refusal.image.registry_host}"
     elif refusal.reason == "login_refused":
         detail = f"{refusal.image}: its credential's keys are refused"
     else:

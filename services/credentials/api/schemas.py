@@ -9,7 +9,7 @@ from shared.web.schemas import RestrictionsSchema, ScopeSchema
 
 
 class AddSchema(Schema):
-    """A registry credential to be kept."""
+    """A registry credential to store."""
 
     name = fields.String(required=True, metadata={"example": "team-ghcr"})
     provider = fields.String(required=True, metadata=PROVIDER)
@@ -53,8 +53,8 @@ class RotateSchema(Schema):
         load_default=int(DEFAULT_GRACE.total_seconds()),
         validate=validate.Range(0, int(MAX_GRACE.total_seconds())),
         metadata={
-            "description": "How long the secret before is kept at least, for what has it in hand. 0: it is "
-            "destroyed at once. Pull secrets hold the new one from now on in any case."
+            "description": "How long the previous secret stays readable at least, for requests in progress. "
+            "0: it is destroyed at once. Pull secrets contain the new one from now on in any case."
         },
     )
 
@@ -67,19 +67,19 @@ class VerifySchema(Schema):
 
 class DryRunArguments(Schema):
     dry_run = fields.Boolean(
-        load_default=False, metadata={"description": "Answer who would lose it, and change nothing."}
+        load_default=False, metadata={"description": "Answer which workloads would lose it; change nothing."}
     )
 
 
 class RemoveArguments(DryRunArguments):
     force = fields.Boolean(
-        load_default=False, metadata={"description": "Even while it is in use; needs a reason."}
+        load_default=False, metadata={"description": "Remove it although it is in use. Needs a reason."}
     )
     reason = fields.String(load_default=None, metadata={"description": "For the audit trail."})
 
 
 class TokenInput(Schema):
-    """A service token to be made."""
+    """A service token to create."""
 
     name = fields.String(required=True, validate=validate.Length(1, 100))
     scopes = fields.List(
@@ -93,7 +93,7 @@ class TokenInput(Schema):
 
 
 class TokenSchema(Schema):
-    """A service token; the token itself is answered once, when it is made."""
+    """A service token. The token itself is only in the answer that creates it."""
 
     id = fields.String()
     name = fields.String()

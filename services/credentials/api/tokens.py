@@ -31,14 +31,14 @@ Derive = Callable[[bytes], bytes]  # bytes that only who has the pepper can tell
 
 def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, derive: Derive) -> Blueprint:
     """Make, list and revoke tokens. Only a token with the scope `admin` may, and it may do so everywhere."""
-    routes = Blueprint("service tokens", __name__, description="Who may ask, and for what.")
+    routes = Blueprint("service tokens", __name__, description="Tokens of callers.")
 
     @routes.route("/v1/service-tokens", methods=["POST"])
     @routes.arguments(TokenInput)
     @routes.response(201, NewTokenSchema)
     @requires(TokenScope.ADMIN)
     def make_token(body: Body) -> Response:
-        """Make a token. It is shown in this answer and, to who repeats it under its Idempotency-Key, again.
+        """Create a token. This answer shows it, and so does a repetition under the same Idempotency-Key.
 
         It is never stored: it follows from the key and from a secret of the installation.
         """
@@ -79,7 +79,7 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
     def revoke_token(token_id: str) -> Response:
         """Revoke a token; it is refused everywhere within two seconds."""
         if not tokens.revoke(token_id):
-            raise Problem(404, "not_found", "no token in force has that id")
+            raise Problem(404, "not_found", "no active token has that id")
         return empty_response()
 
     return routes

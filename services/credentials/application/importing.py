@@ -1,6 +1,6 @@
 """A Docker configuration taken over: each entry that holds a login becomes a credential, by its own append.
 
-An entry is a duplicate where the account keeps a credential for the same registry, user name and
+An entry is a duplicate where the account keeps a credential for the same registry, username and
 repositories. If that one has another secret, nothing is done either: to replace a secret is for its owner to
 decide.
 

@@ -73,7 +73,7 @@ class LoginMaker(Protocol):
 
 class _LoginRefused(Exception):
     def __init__(self, refusals: tuple[Refusal, ...]) -> None:
-        super().__init__("a cloud refused the keys that are kept")
+        super().__init__("a cloud refused the stored keys")
         self.refusals = refusals
 
 

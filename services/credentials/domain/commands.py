@@ -58,7 +58,7 @@ class ChangeDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSecret:
-    """Replace the secret, and with it, where given, the user name and the registry.
+    """Replace the secret, and with it, where given, the username and the registry.
 
     The one before is kept until `previous_valid_until`, for what has it in hand.
     """

@@ -138,7 +138,7 @@ def fold(events: Iterable[object], state: Credential | None = None) -> Credentia
 
 def _add(command: AddCredential, state: Credential) -> CredentialAdded:
     if not isinstance(state, Absent):
-        raise ValueError("an id was given out twice")  # noqa: TRY004 it is the value that is wrong
+        raise ValueError("an id was used twice")  # noqa: TRY004 it is the value that is wrong
     return CredentialAdded(
         credential_id=command.credential_id,
         registry=command.registry,

@@ -69,10 +69,10 @@ class Plan:
 
 
 class NotIssued(Refused):
-    """No secret was given out, and that is recorded, as the issuance of that id at that version."""
+    """No secret was issued, which is recorded as the issuance of that id at that version."""
 
     def __init__(self, refusals: Sequence[Refusal], *, issuance_id: UUID, version: int) -> None:
-        super().__init__("no secret was given out")
+        super().__init__("no secret was issued")
         self.refusals = refusals
         self.issuance_id = issuance_id
         self.version = version

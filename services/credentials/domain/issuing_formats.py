@@ -87,7 +87,7 @@ def kubernetes_secret(
 
 
 def basic(login: RegistryLogin) -> dict[str, str]:
-    """User name and password.
+    """Username and password.
 
     Raises:
         ValueError: the login is an identity token, which is no password.

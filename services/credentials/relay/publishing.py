@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from credentials.relay.told_batch import ToldBatch
+from credentials.relay.published_batch import PublishedBatch
 from shared.eventstore.errors import StaleLeader
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
@@ -91,7 +91,7 @@ class Publishing:
         ):
             published = _published(connection)
             log.info("publishing", after=published)
-            on_its_way: deque[ToldBatch] = deque()
+            on_its_way: deque[PublishedBatch] = deque()
             failure = "stopped"
             try:
                 self._publish_behind(connection, publisher, published, on_its_way)
@@ -107,7 +107,7 @@ class Publishing:
         connection: psycopg.Connection[Any],
         publisher: Publisher,
         position: int,
-        on_its_way: deque[ToldBatch],
+        on_its_way: deque[PublishedBatch],
     ) -> None:
         """What is confirmed is saved; what is not holds up nothing as long as the publisher takes more."""
         saved = position
@@ -116,7 +116,7 @@ class Publishing:
             events = read_log(connection, position, BATCH, personal=self._personal)
             if events:
                 first, position = position + 1, events[-1].position or position
-                on_its_way.append(told := ToldBatch(first, position))
+                on_its_way.append(told := PublishedBatch(first, position))
                 messages: list[OutgoingMessage] = []
                 try:
                     messages.extend(told.publish(outgoing(event)) for event in events)
@@ -129,7 +129,7 @@ class Publishing:
             publisher.wait_confirmed(position, GRACE_SECONDS)
             self._settle(connection, publisher, saved, on_its_way)
 
-    def _wait(self, publisher: Publisher, on_its_way: deque[ToldBatch]) -> None:
+    def _wait(self, publisher: Publisher, on_its_way: deque[PublishedBatch]) -> None:
         """Until there is news, or the oldest batch is confirmed. How long that may take the publisher knows:
         it fails when the broker is silent, and waits while it is blocked.
         """
@@ -145,7 +145,7 @@ class Publishing:
         connection: psycopg.Connection[Any],
         publisher: Publisher,
         saved: int,
-        on_its_way: deque[ToldBatch],
+        on_its_way: deque[PublishedBatch],
     ) -> int:
         """Save what is confirmed by now, and tell of it; gives the checkpoint."""
         confirmed = publisher.confirmed()

@@ -13,7 +13,7 @@ from projector.api.reading import found, reading
 from projector.api.recording import Recording, asked_by_this_request
 from projector.api.schemas import AuditArguments, AuditPage, OrderedPageArguments
 from projector.api.sealed_part import HEADER, refuse_if_all, sealed_part
-from projector.audit_reads import GivenOut
+from projector.audit_reads import ReturnedRows
 from projector.audit_trail import AuditFilter
 from projector.horizon import Sealed
 from projector.selecting import Page
@@ -33,13 +33,16 @@ _JSON = "application/json"
 
 def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     """Every route of the audit trail on this pool; that it is read is sealed with the account's key."""
-    routes = Blueprint("audit", __name__, description="What has happened, and who did it.")
+    routes = Blueprint("audit", __name__, description="The audit trail.")
     following = Following(pool, monotonic=monotonic, sleep=sleep)
 
     def answer_page(account_id: str, wanted: AuditFilter, paging: Arguments) -> Response:
         continues = paging["cursor"] is not None or wanted.after is not None
         recording = Recording(
-            pool, key_of, asked_by_this_request(account_id, wanted, "page", continues=continues), GivenOut()
+            pool,
+            key_of,
+            asked_by_this_request(account_id, wanted, "page", continues=continues),
+            ReturnedRows(),
         )
         with reading(pool) as connection:
             page = found(lambda: audit_trail.audit_events(connection, account_id, wanted, **paging))
@@ -53,7 +56,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     @routes.response(200, AuditPage)
     @requires(TokenScope.AUDIT_READ)
     def list_credential_events(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
-        """List what happened to a credential, the newest first; also after it was removed."""
+        """List the audit trail of a credential, newest first. Includes removed credentials."""
         return answer_page(account_id, AuditFilter(credential_id=credential_id), arguments)
 
     @routes.route(f"{_ACCOUNT}/audit-events")
@@ -61,7 +64,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     @routes.response(200, AuditPage)
     @requires(TokenScope.AUDIT_READ)
     def list_audit_events(arguments: Arguments, account_id: str) -> Response:
-        """List what happened in an account, the newest first.
+        """List the audit trail of an account, newest first.
 
         As `application/x-ndjson` or `text/csv` it is a file of all there is, without pages. With `follow` it
         goes on as NDJSON: what stands behind `after`, or comes from now on; an empty line says that nothing
@@ -83,7 +86,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
         continues = follow and wanted.after is not None
         told: Form = "follow" if follow else "ndjson" if form == export.NDJSON else "csv"
         asked = asked_by_this_request(account_id, wanted, told, continues=continues)
-        recording = Recording(pool, key_of, asked, GivenOut())
+        recording = Recording(pool, key_of, asked, ReturnedRows())
         with reading(pool) as connection:  # what the caller waits for is there
             sealed = sealed_part(connection, wanted) if wanted.after is not None or not follow else None
             refuse_if_all(connection, account_id, wanted, sealed)

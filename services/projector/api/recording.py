@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from flask import Response, request
 
-from projector.audit_reads import Asked, GivenOut, record
+from projector.audit_reads import Asked, ReturnedRows, record
 from projector.audit_trail import AuditFilter
 from shared.contracts.audit_events import Form
 from shared.events.envelope import Metadata
@@ -44,7 +44,7 @@ class Recording:
     pool: Pool
     key_of: KeyOf | None
     asked: Asked
-    given: GivenOut
+    given: ReturnedRows
 
     def of(self, response: Response) -> Response:
         """The same response, which is recorded when it is closed."""

@@ -13,7 +13,7 @@ from projector.api.reading import found, page_of, reading
 from projector.api.schemas import (
     CredentialArguments,
     CredentialPage,
-    KeptCredentialSchema,
+    CredentialWithUsageSchema,
     PageArguments,
     SummarySchema,
     UsagePage,
@@ -37,7 +37,7 @@ _ACCOUNT = "/v1/accounts/<account_id>"
 
 def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     """The routes of credentials and providers on this pool; the audit trail has its own."""
-    routes = Blueprint("queries", __name__, description="What is kept, and who uses it.")
+    routes = Blueprint("queries", __name__, description="Credentials, and the workloads that use them.")
 
     @routes.route(f"{_ACCOUNT}/credentials")
     @routes.arguments(CredentialArguments, location="query")
@@ -57,7 +57,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.response(200, SummarySchema)
     @requires(TokenScope.CREDENTIALS_READ)
     def summarise_credentials(account_id: str) -> Response:
-        """Count an account's credentials by health, provider and end; name those that end next."""
+        """Count an account's credentials by health, provider and expiry, and list those that expire next."""
         with reading(pool) as connection:
             return json_response(views.summary(summary.summary(connection, account_id, clock())))
 
@@ -66,13 +66,13 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.response(200, CredentialPage)
     @requires(TokenScope.CREDENTIALS_READ)
     def list_project_credentials(arguments: Arguments, account_id: str, project_id: str) -> Response:
-        """List what a project may use."""
+        """List the credentials that a project may use."""
         wanted = CredentialFilter(project=project_id)
         with reading(pool) as connection:
             return _page(connection, lambda: queries.credentials(connection, account_id, wanted, **arguments))
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>")
-    @routes.response(200, KeptCredentialSchema)
+    @routes.response(200, CredentialWithUsageSchema)
     @requires(TokenScope.CREDENTIALS_READ)
     def get_credential(account_id: str, credential_id: UUID) -> Response:
         """Get one credential; its ETag goes into If-Match of a change."""
@@ -86,7 +86,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.response(200, VerificationPage)
     @requires(TokenScope.CREDENTIALS_READ)
     def list_verifications(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
-        """List how a credential's verifications ended, the newest first."""
+        """List the verifications of a credential, newest first."""
         with reading(pool) as connection:
             _existing(connection, account_id, credential_id)
             return page_of(
@@ -99,7 +99,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.response(200, UsagePage)
     @requires(TokenScope.CREDENTIALS_READ)
     def list_usages(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
-        """List which workloads were given a credential's secret, the last one first; of a removed one too."""
+        """List the workloads that a credential's secret was issued to, newest first; also of removed ones."""
         with reading(pool) as connection:
             return page_of(
                 lambda: queries.usages(connection, account_id, credential_id, **arguments), views.usage

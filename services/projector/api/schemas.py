@@ -74,12 +74,12 @@ class AuditArguments(OrderedPageArguments):
 
 
 class UsageSchema(Schema):
-    """A workload that was given the credential's secret."""
+    """A workload that the credential's secret was issued to."""
 
     project_id = fields.String()
     workload = fields.Nested(WorkloadSchema)
     images = fields.List(fields.String(), metadata={"description": "The latest first, 50 at most."})
-    secret_version = fields.Integer(metadata={"description": "Which it was given last."})
+    secret_version = fields.Integer(metadata={"description": "The version that was issued last."})
     first_used_at = fields.DateTime()
     last_used_at = fields.DateTime()
 
@@ -96,7 +96,7 @@ class ActorSchema(Schema):
 
 
 class AuditEventSchema(Schema):
-    """One thing that happened."""
+    """An entry of the audit trail."""
 
     id = fields.UUID()
     position = fields.Integer(metadata={"description": "Its place in the log: dense, from 1."})
@@ -124,14 +124,14 @@ class AuditEventSchema(Schema):
     )
 
 
-class KeptCredentialSchema(CredentialSchema):
+class CredentialWithUsageSchema(CredentialSchema):
     """A credential, and how it is used."""
 
     last_used_at = fields.DateTime(
-        allow_none=True, metadata={"description": "When its secret was last given out."}
+        allow_none=True, metadata={"description": "When its secret was last issued."}
     )
     used_by = fields.Integer(
-        metadata={"description": "How many workloads were given its secret, 100 at most."}
+        metadata={"description": "How many workloads its secret was issued to, 100 at most."}
     )
 
 
@@ -160,12 +160,12 @@ class SummarySchema(Schema):
     soon_days = fields.Integer()
     next_to_expire = fields.List(
         fields.Nested(EndingSchema),
-        metadata={"description": "The eight soonest ends, those that have gone by first."},
+        metadata={"description": "The eight that expire next, those already expired first."},
     )
 
 
 class CredentialPage(Schema):
-    items = fields.List(fields.Nested(KeptCredentialSchema))
+    items = fields.List(fields.Nested(CredentialWithUsageSchema))
     next_cursor = fields.String(allow_none=True)
 
 
@@ -175,9 +175,9 @@ class VerificationPage(Schema):
 
 
 class SealedSchema(Schema):
-    """What of the trail has left for sealed segments."""
+    """The part of the audit trail that was archived in segments."""
 
-    up_to = fields.Integer(metadata={"description": "All up to that position of the log."})
+    up_to = fields.Integer(metadata={"description": "Everything up to that position of the log."})
     count = fields.Integer(metadata={"description": "How many segments may have what was asked for."})
     segments = fields.List(
         fields.String(), metadata={"description": "Their names, the newest first, 20 at most."}
@@ -191,5 +191,5 @@ class AuditPage(Schema):
     sealed = fields.Nested(
         SealedSchema,
         allow_none=True,
-        metadata={"description": "What is not here because it was sealed; null: nothing of what was asked."},
+        metadata={"description": "The requested part that was archived; null: nothing was."},
     )

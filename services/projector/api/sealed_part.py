@@ -28,7 +28,7 @@ def refuse_if_all(connection: Connection, account_id: str, wanted: AuditFilter, 
     raise Problem(
         410,
         "audit_sealed",
-        f"what happened then is sealed, up to position {part.up_to} of the log: ask the operator for segment"
+        f"that time is archived, up to position {part.up_to} of the log: ask the operator for segment"
         f" {', '.join(part.segments)}{more}",
         extra={"sealed": part.as_document()},
     )

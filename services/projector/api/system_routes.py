@@ -17,7 +17,8 @@ from shared.web.responses import json_response
 class LogSchema(Schema):
     position = fields.Integer(metadata={"description": "Of the newest event that has one."})
     published_position = fields.Integer(
-        allow_none=True, metadata={"description": "Up to which RabbitMQ has them; null where it has none."}
+        allow_none=True,
+        metadata={"description": "Last position that RabbitMQ has confirmed; null without RabbitMQ."},
     )
     waiting_seconds = fields.Float(
         metadata={"description": "Age of the oldest event without a position; 0 where there is none."}
@@ -25,14 +26,16 @@ class LogSchema(Schema):
 
 
 class ConsumerSchema(Schema):
-    """Somebody who follows the log. `projector:building` makes read models that nobody sees yet."""
+    """A consumer of the log. `projector:building` builds read models that are not live yet."""
 
     name = fields.String()
-    position = fields.Integer(metadata={"description": "Up to which all is done, or set aside."})
+    position = fields.Integer(
+        metadata={"description": "Up to here every event is handled, or is a dead letter."}
+    )
     lag_events = fields.Integer()
-    lag_seconds = fields.Float(metadata={"description": "Age of the oldest event that is still to be done."})
+    lag_seconds = fields.Float(metadata={"description": "Age of the oldest event that is not handled yet."})
     retries = fields.Integer(metadata={"description": "Events that will be tried again."})
-    dead_letters = fields.Integer(metadata={"description": "Events that wait for somebody."})
+    dead_letters = fields.Integer(metadata={"description": "Events that the consumer could not handle."})
 
 
 class DeadLetterSchema(Schema):
@@ -56,13 +59,13 @@ class SystemSchema(Schema):
 
 def blueprint(pool: Pool) -> Blueprint:
     """For administrators: it tells of every account."""
-    routes = Blueprint("system", __name__, description="How the installation itself is.")
+    routes = Blueprint("system", __name__, description="The state of the installation.")
 
     @routes.route("/v1/system")
     @routes.response(200, SystemSchema)
     @requires(TokenScope.ADMIN)
     def show_system() -> Response:
-        """Tell how far each consumer of the log is, and which events they could not handle."""
+        """Show the position of each consumer of the log, and the events that it could not handle."""
         with reading(pool) as connection:
             found = operations(connection)
         log = {

@@ -46,7 +46,7 @@ class Reading(Struct, frozen=True):
         """The same event, to be parked."""
         return replace(self, changes=(), reason=reason)
 
-    def untold(self) -> "Reading":
+    def without_trail(self) -> "Reading":
         """The same event without a row of the trail: that is what the database refuses."""
         return replace(self, trail=(), index=())
 

@@ -32,7 +32,7 @@ def credential_fields(credential: Json) -> list[tuple[str, object]]:
         ("id", credential["id"]),
         ("name", credential["name"]),
         ("registry", f"{credential['registry_host']} ({where})"),
-        ("user name", credential["username"]),
+        ("username", credential["username"]),
         ("secret version", credential["secret_version"]),
         ("for", scope),
         ("projects", projects(credential["restrictions"])),

@@ -39,8 +39,8 @@ _PARAMETERS = tuple(
 _OTHERWISE = {"": "request", "/credential": "the secret", "/credential/password": "the password"}
 
 _HINTS = {
-    "stale_version": "somebody changed it since it was read; nothing was done. Look at it again, then repeat",
-    "unauthenticated": "the token is not, or no longer, in force; REGCRED_TOKEN_FILE names the file of one",
+    "stale_version": "somebody changed it since it was read; nothing was done. Read it again, then repeat",
+    "unauthenticated": "the token is not valid (any more); set REGCRED_TOKEN_FILE to the file of a valid one",
     "account_forbidden": "this token is for other accounts (--account)",
     "credential_in_use": "rotate it instead, or remove it with --force --reason '…'",
 }

@@ -20,7 +20,7 @@ _F = TypeVar("_F", bound=Callable[..., object])
 
 _PASSWORDS = ("password_stdin", "password_file")
 _PLACES = (*_PASSWORDS, "keyfile", "docker_config")
-# Kinds that are neither a user name with a password nor a file.
+# Kinds that are neither a username with a password nor a file.
 _KEYS = tuple(kind for kind in SECRET_KINDS if len(kind.fields) > 1 and kind.id != "username_password")
 
 _SOURCE = click.Path(dir_okay=False, allow_dash=True)

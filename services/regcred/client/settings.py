@@ -52,7 +52,9 @@ def connection(
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
         raise ConfigurationError("the address must look like http://host:port or https://host")
     if parts.username is not None or parts.password is not None:
-        raise ConfigurationError("the address must not hold a user name or password; the token has a file")
+        raise ConfigurationError(
+            "the address must not contain a username or password; use REGCRED_TOKEN_FILE for the token"
+        )
     loopback = _is_loopback(host)
     if parts.scheme == "http" and not loopback and not allow_http:
         raise ConfigurationError(

@@ -122,7 +122,7 @@ _IN_VERIFICATION_STREAM: tuple[object, ...] = (
         secret_version=2,
         trigger="rotated",
         code=VerificationCode.BAD_CREDENTIAL,
-        detail="the token server refused user name or secret (HTTP 403)",
+        detail="the token server refused username or secret (HTTP 403)",
         retry_after=None,
         checked_at=datetime(2026, 3, 2, 9, 45, 1, tzinfo=UTC),
         duration_ms=380,

@@ -19,7 +19,7 @@ READ_ONLY = (
     "regcred keeps credentials for whole accounts, and nothing was changed: "
     "they are saved and removed with `regcred credentials add` and `regcred credentials remove`"
 )
-_IDENTITY_TOKEN = "<token>"  # noqa: S105 the user name by which clients know that the secret is one
+_IDENTITY_TOKEN = "<token>"  # noqa: S105 the username by which clients know that the secret is one
 
 
 def login(server: str, docker_config: Json) -> Json | None:
@@ -38,7 +38,7 @@ def login(server: str, docker_config: Json) -> Json | None:
 
 
 def listed(credentials: Iterable[Json]) -> dict[str, str]:
-    """The answer to `list`: servers as clients spell them, with a user name. It is `get` that chooses."""
+    """The answer to `list`: servers as clients spell them, with a username. It is `get` that chooses."""
     return {
         config_key(credential["registry_host"]): credential["username"]
         for credential in credentials

@@ -31,7 +31,7 @@ class NotAllowed(ClientError):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DemoResult:
     """How much of the story is there now."""
 
     credentials: int
@@ -77,7 +77,7 @@ def check_allowed(session: Session, address: str) -> None:
         raise NotAllowed(address, str(verdict["code"]))
 
 
-def fill(session: Session, address: str, *, at: datetime, tell: Tell) -> Told:
+def fill(session: Session, address: str, *, at: datetime, tell: Tell) -> DemoResult:
     """Add all of it. `address`: of the demo's registry; `at`: now, from which expiries count."""
     for each in story.CREDENTIALS:
         of_account = replace(session, account=each.account)
@@ -101,7 +101,7 @@ def fill(session: Session, address: str, *, at: datetime, tell: Tell) -> Told:
     for account, name, reason in story.REMOVED:
         _remove(replace(session, account=account), name, reason)
         tell(f"{account}: {name} is removed")
-    return Told(len(story.CREDENTIALS) - len(story.REMOVED), len(story.PULLS) - refused, refused)
+    return DemoResult(len(story.CREDENTIALS) - len(story.REMOVED), len(story.PULLS) - refused, refused)
 
 
 def take_back(session: Session, tell: Tell) -> int:

@@ -21,7 +21,7 @@ _Answer = tuple[int, Mapping[str, str], bytes]
 
 
 class DemoRegistry:
-    """Serves while it is entered. `logins`: user names and passwords; `tags`: those of each repository.
+    """Serves while it is entered. `logins`: usernames and passwords; `tags`: those of each repository.
 
     Raises:
         OSError: at entering, where something else listens at the port.

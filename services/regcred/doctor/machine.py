@@ -53,8 +53,8 @@ def _key_file_remedy(path: Path) -> str:
     if state.st_uid != os.geteuid():
         return "run this as the user of regcred, or `chown` the file to it"
     if stat.S_IMODE(state.st_mode) & 0o077:
-        return f"chmod 600 {path}; whoever could read it may have the secrets: consider rotating them"
-    return "take it back from its backup; without it, sealed secrets and tokens cannot be used"
+        return f"chmod 600 {path}; other users could read the key file, so consider rotating the secrets"
+    return "restore it from its backup; without it, encrypted secrets and tokens cannot be used"
 
 
 def disk_finding(home: Path, free: int) -> Finding:

@@ -79,8 +79,8 @@ def publishing_finding(position: int, published: int | None, *, leads: bool) -> 
 def consumer_finding(consumer: str, events: int, seconds: float, parked: int) -> Finding:
     check = f"consumer.{consumer}"
     if parked:
-        remedy = "`regcred deadletters list` shows them; mend the cause, then redrive them"
-        return failed(check, f"{parked} events are set aside: they could not be handled", remedy)
+        remedy = "`regcred deadletters list` shows them; fix the cause, then redrive them"
+        return failed(check, f"{parked} events are dead letters: they could not be handled", remedy)
     if seconds >= _SLOW_SECONDS:
         remedy = "see whether it runs, then its log"
         return warning(check, f"it is {events:,} events and {seconds:.0f} s behind", remedy)
@@ -101,15 +101,15 @@ def token_findings(url: str, settings: Settings) -> Iterator[Finding]:
 
 
 def _recognised(check: str, path: Path, url: str, settings: Settings) -> Finding:
-    anew = f"stop regcred, remove {path} and start it again: another one is made"
+    anew = f"stop regcred, remove {path} and start it again: a new one is created"
     text = path.read_text(errors="replace").strip()
     if parse(text) is None:
-        return failed(check, f"{path} holds no token", anew)
+        return failed(check, f"{path} does not contain a token", anew)
     try:
         keys = KeyFile.load(settings.key_file)
     except KeyFileError:
-        return warning(check, "it cannot be checked without the key file", "mend that first")
+        return warning(check, "it cannot be checked without the key file", "fix the key file first")
     with open_pool(url, role=_TOKEN_ROLE, size=1) as pool:
         if open_tokens(pool, keys).authenticate(text) is None:
-            return failed(check, f"the database does not know the token in {path}, or not any more", anew)
-    return ok(check, f"the token in {path} is in force")
+            return failed(check, f"the token in {path} is unknown to the database, or was revoked", anew)
+    return ok(check, f"the token in {path} is valid")

@@ -13,7 +13,7 @@ _BOOTSTRAP = "run infra/vault/bootstrap.sh as an administrator of Vault"
 _HEALTH = {
     "sealed": (
         "it is sealed",
-        "unseal it (`vault operator unseal`); until then nothing is added or given out",
+        "unseal it (`vault operator unseal`); until then no secret can be stored or issued",
     ),
     "uninitialised": ("it was never initialised", "`vault operator init`, unseal it, then " + _BOOTSTRAP),
     "unreachable": ("nobody answers", "start Vault, or correct REGCRED_VAULT_ADDR"),

@@ -153,7 +153,7 @@ class ConcurrentFollower:
 
     def _work(self, leadership: _Leadership, delivery: Delivery) -> None:
         try:
-            with telling.told_delivery(self._name, delivery.event) as told:
+            with telling.reported_delivery(self._name, delivery.event) as told:
                 told.attempt = delivery.attempts + 1
                 ended = self._try(delivery, told)
                 if ended is None or ended.fate is not Fate.DONE:

@@ -37,7 +37,7 @@ class Delivery:
 
 
 @contextmanager
-def told_delivery(consumer: str, event: StoredEvent) -> Iterator[Delivery]:
+def reported_delivery(consumer: str, event: StoredEvent) -> Iterator[Delivery]:
     """Tell of one delivery when it has ended."""
     started = perf_counter()
     delivery = Delivery()
@@ -67,7 +67,7 @@ def told_delivery(consumer: str, event: StoredEvent) -> Iterator[Delivery]:
 
 
 @contextmanager
-def told_batch(consumer: str, events: Sequence[StoredEvent]) -> Iterator[None]:
+def reported_batch(consumer: str, events: Sequence[StoredEvent]) -> Iterator[None]:
     """Tell of a batch when it is committed; nothing of an empty one, or of one that fails to come again."""
     if not events:
         yield

@@ -30,7 +30,7 @@ Form = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilters:
-    """What was asked for; null: not filtered by."""
+    """The filters of the request; null: not filtered by."""
 
     since: Since | None = None
     until: Until | None = None
@@ -48,14 +48,14 @@ class AuditFilters:
 @event("audit.read", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRead:
-    """Somebody has read, exported or followed the audit trail of an account: what lies between the lowest and
-    the highest position that were given out.
+    """The audit trail of an account was read, exported or followed: the rows between the lowest and the
+    highest position that were returned.
     """
 
     read_id: ReadId
     form: Form
     filters: AuditFilters
-    events: Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="How many were given out.")]
+    events: Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="How many rows were returned.")]
     first_position: Position | None
     last_position: Position | None
 

@@ -110,7 +110,7 @@ class CredentialDetailsChanged:
 @event("credential.secret_rotated", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialSecretRotated:
-    """The secret was replaced; with it the user name and the registry may have changed."""
+    """The secret was replaced. The username and the registry may have changed with it."""
 
     credential_id: CredentialId
     registry: Registry
@@ -125,7 +125,7 @@ class CredentialSecretRotated:
         datetime,
         Meta(
             tz=True,
-            description="Until then at least the secret before is kept, RFC 3339; then it is destroyed.",
+            description="The previous secret is readable until then at least (RFC 3339), then destroyed.",
         ),
     ]
 
@@ -143,7 +143,7 @@ class CredentialRestrictionsChanged:
 @event("credential.removed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRemoved:
-    """The credential is gone for ever; its secret is destroyed in the secret store."""
+    """The credential was removed permanently; its secret is destroyed in the secret store."""
 
     credential_id: CredentialId
     reason: Reason | None

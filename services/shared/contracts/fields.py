@@ -36,7 +36,7 @@ RegistryHost = Annotated[
 ]
 Location = Annotated[str, Meta(max_length=64, description="Google location that the host follows from.")]
 Username = Annotated[
-    str, Meta(max_length=512, description="User name of the login; never a secret.", extra=PERSONAL)
+    str, Meta(max_length=512, description="Username of the login; never a secret.", extra=PERSONAL)
 ]
 ProjectId = Annotated[
     str,

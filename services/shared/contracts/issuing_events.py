@@ -46,12 +46,13 @@ class SecretIssued:
     workload: Workload
     registry_host: RegistryHost
     images: Annotated[
-        tuple[Image, ...], Meta(min_length=1, max_length=MAX_IMAGES, description="What it was given for.")
+        tuple[Image, ...],
+        Meta(min_length=1, max_length=MAX_IMAGES, description="The images it was issued for."),
     ]
     credential_id: CredentialId
     credential_name: CredentialName
     secret_version: SecretVersion
-    format: Annotated[SecretFormat, Meta(description="The form in which it was given out.")]
+    format: Annotated[SecretFormat, Meta(description="The format in which it was issued.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +69,10 @@ class RefusedCandidate:
 @event("secret.refused", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRefused:
-    """A project asked for a secret to pull this image, and was given none.
+    """A project requested a secret to pull this image, and none was issued.
 
-    With `anonymous`, the caller had said that it pulls without one where none is kept, and the rest of its
-    request was answered.
+    With `anonymous`, the caller accepts to pull without a credential if the account has none, and the rest
+    of its request was answered.
     """
 
     issuance_id: IssuanceId
@@ -82,11 +83,12 @@ class SecretRefused:
     reason: Annotated[
         Literal["no_matching_credential", "no_eligible_credential", "identity_token", "login_refused"],
         Meta(
-            description="None is kept for that registry; one is kept, but not for this project or image; "
-            "the secret has no form without an identity token; its cloud refuses the keys that are kept."
+            description="The account has no credential for that registry; it has one, but not for this "
+            "project or image; the secret is an identity token, which has no such format; the cloud refuses "
+            "the stored keys."
         ),
     ]
-    anonymous: Annotated[bool, Meta(description="The caller goes on without a secret.")]
+    anonymous: Annotated[bool, Meta(description="The caller continues without a secret.")]
     candidates: Annotated[
         tuple[RefusedCandidate, ...],
         Meta(max_length=MAX_REFUSED_CANDIDATES, description="Those of that registry, and why not."),

@@ -29,7 +29,7 @@ VerificationId = Annotated[UUID, Meta(description="This one verification.")]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageProbe:
-    """What became of an image that a good login was tried on. The login is good whatever this says."""
+    """The result of a good login on an image. The login is good whatever this says."""
 
     image: Image
     code: Annotated[
@@ -45,8 +45,8 @@ class ImageProbe:
 @event("verification.succeeded", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationSucceeded:
-    """The registry took the login. `confidence` is `weak` where it may take any login. `probe` is there where
-    whoever asked named an image.
+    """The registry accepted the login. `confidence` is `weak` if the registry may accept any login. `probe`
+    is present if the request named an image.
     """
 
     verification_id: VerificationId
@@ -57,7 +57,7 @@ class VerificationSucceeded:
     trigger: Trigger
     detail: Detail
     confidence: Annotated[
-        Literal["strong", "weak"], Meta(description="Weak: the registry may take any login.")
+        Literal["strong", "weak"], Meta(description="Weak: the registry may accept any login.")
     ]
     checked_at: CheckedAt
     duration_ms: DurationMs

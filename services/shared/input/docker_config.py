@@ -37,7 +37,7 @@ _HUB_SESSION_KEYS = frozenset(DOCKER_HUB_CONFIG_KEY + name for name in ("access-
 _KEYFILE_USERNAMES = frozenset({KEYFILE_USERNAME, "_json_key_base64"})
 _IN_HELPER = (
     "its secret is in the credential store of the computer (credsStore or credHelpers), not in this file; "
-    "enter user name and token instead"
+    "enter username and token instead"
 )
 
 EntryProblem = Literal["unsupported", "invalid", "repeated"]
@@ -259,7 +259,7 @@ def _checked(username: str, password: str) -> RegistryLogin:
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
         raise _Unusable("its password has control characters in it")
     if username == password:
-        raise _Unusable("its user name is the secret itself, but user names are shown; enter both separately")
+        raise _Unusable("its username is the secret itself, but usernames are visible; enter both separately")
     return RegistryLogin(username=username, password=Secret(password))
 
 

@@ -91,7 +91,7 @@ def secret_of_entry(entry: ConfigEntry) -> NewSecret:
     """The secret of one entry that holds a login; whose registry it is for, its host says.
 
     Raises:
-        InvalidInput: its user name cannot be one at that provider.
+        InvalidInput: its username cannot be one at that provider.
     """
     if entry.login is None or entry.host is None:
         raise TypeError("the entry holds no login")
@@ -126,9 +126,9 @@ def _of_entry(entry: ConfigEntry, login: RegistryLogin, registry: Registry) -> N
 
 
 def _password(password: Secret, username: str) -> Secret:
-    """User names are shown to others; one that is the secret as well was put there by mistake."""
+    """Usernames are shown to others; one that is the secret as well was put there by mistake."""
     if password == Secret(username):
-        detail = "user name and secret are the same; a user name is shown to others"
+        detail = "username and secret are the same, but usernames are visible to others"
         raise InvalidInput((FieldProblem("/credential/username", "secret_in_username", detail),))
     return password
 

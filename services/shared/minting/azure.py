@@ -2,7 +2,7 @@
 
     client id + secret ─Microsoft Entra ID─▶ token for registries ─registry's /oauth2/exchange─▶ refresh token
 
-It logs in as the password of an all-zero user name (Azure, "Authenticate with an Azure container registry").
+It logs in as the password of an all-zero username (Azure, "Authenticate with an Azure container registry").
 The codes of Entra (`AADSTS…`) are those of its reference of error codes.
 """
 

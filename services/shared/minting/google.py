@@ -87,7 +87,9 @@ def _key_document(key: RegistryLogin) -> dict[str, Any]:
             return dict(document)
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
-    raise NotMinted(VerificationCode.BAD_CREDENTIAL, "what is kept is no service account's key file")
+    raise NotMinted(
+        VerificationCode.BAD_CREDENTIAL, "the stored secret is not the key file of a service account"
+    )
 
 
 def _refused(answer: Answer) -> NotMinted:

@@ -29,7 +29,7 @@ _CONSUMERS = (
     ("projection_position", "Position up to which a consumer has done everything."),
     ("projection_lag_events", "Events of the log that a consumer has yet to do."),
     ("projection_lag_seconds", "Age of the oldest event that a consumer has yet to do."),
-    ("projection_parked", "Events that a consumer could not handle and has set aside."),
+    ("projection_parked", "Events that a consumer could not handle (dead letters)."),
     ("projection_retrying", "Events that failed for a reason that may pass, and will be tried again."),
 )
 

@@ -1,4 +1,4 @@
-"""The providers: what each is called, where it is, what it takes, and where its users get that.
+"""The providers: name, hosts, accepted secrets, and where their users get those.
 
 The one place of this data. The forms of the console, the checks of the API and `docs/providers.md` all come
 from it. Hosts and credentials follow the vendors' documentation named in `docs_url`.
@@ -17,15 +17,15 @@ from shared.registries.verification_help import GENERAL_HELP, PROVIDER_HELP
 
 _GOOGLE_USERNAME = UsernameRule(
     rule="default",
-    label="User name",
+    label="Username",
     help="Leave it empty for an access token (oauth2accesstoken). For a key file choose the kind keyfile; it "
-    "needs no user name.",
+    "needs no username.",
     allowed=("oauth2accesstoken", "_json_key", "_json_key_base64"),
 )
 _GOOGLE_HELP = (
     "In Google Cloud, under IAM, Service accounts, create a key of type JSON for a service account and "
-    "give the downloaded file as it is. An access token works as a password too, but ends after about an "
-    "hour."
+    "enter the downloaded file unchanged. An access token also works as a password, but expires after about "
+    "an hour."
 )
 _ECR_DOMAINS = "|".join(
     re.escape(domain)
@@ -50,19 +50,19 @@ PROVIDERS: tuple[Provider, ...] = (
         username=UsernameRule(
             rule="required",
             label="Docker ID or organization",
-            help="Your Docker ID; for an organization access token the organization's name. Not the e-mail "
+            help="Your Docker ID; for an organization access token the organization's name. Not the email "
             "address.",
         ),
         image_path="docker.io/<namespace>/<repository>",
         permission='"Read-only" for a personal access token ("Public Repo Read-only" logs in but cannot pull '
         'private images); "Image Pull" on the repositories for an organization access token.',
-        expiry="As chosen when the token is made: never, or after up to a year. A password does not end.",
-        help="Create an access token under Account settings, Personal access tokens, and give it in place "
+        expiry="As chosen when the token is created: never, or after up to a year. Passwords do not expire.",
+        help="Create an access token under Account settings, Personal access tokens, and enter it in place "
         "of the password. Accounts with two-factor or single sign-on cannot use their password here.",
         quirks=(
             "Official images are below library/: nginx is docker.io/library/nginx.",
-            "Pulls are counted by account, else by address. Looking at an image is one, verifying is none.",
-            "Too many failed logins lock the user out for some 15 minutes.",
+            "Pulls are counted by account, otherwise by address. Showing an image counts as one.",
+            "Too many failed logins lock the user out for about 15 minutes.",
         ),
         docs_url="https://docs.docker.com/security/access-tokens/",
     ),
@@ -77,12 +77,12 @@ PROVIDERS: tuple[Provider, ...] = (
         image_path="<host>/<project>/<image>",
         permission="Artifact Registry Reader (roles/artifactregistry.reader) on the project; Storage "
         "Object Viewer on the bucket where the project was never moved to Artifact Registry.",
-        expiry="A key file ends only where a policy of the organization says so; that is found out. An "
-        "access token ends after an hour.",
+        expiry="A key file expires only if a policy of the organization says so; regcred detects this. An "
+        "access token expires after an hour.",
         help=_GOOGLE_HELP,
         quirks=(
             "Its hosts have been served by Artifact Registry since March 2025.",
-            "Give the key file as a file: quotes and line breaks in it do not survive a shell.",
+            "Pass the key file as a file: a shell breaks its quotes and line breaks.",
         ),
         docs_url="https://cloud.google.com/artifact-registry/docs/docker/authentication",
     ),
@@ -96,12 +96,12 @@ PROVIDERS: tuple[Provider, ...] = (
         username=_GOOGLE_USERNAME,
         image_path="<location>-docker.pkg.dev/<project>/<repository>/<image>",
         permission="Artifact Registry Reader (roles/artifactregistry.reader) on the repository or project.",
-        expiry="A key file ends only where a policy of the organization says so; that is found out. An "
-        "access token ends after an hour.",
+        expiry="A key file expires only if a policy of the organization says so; regcred detects this. An "
+        "access token expires after an hour.",
         help=_GOOGLE_HELP,
         quirks=(
             "The location is part of the host: each one needs a credential of its own.",
-            "Give the key file as a file: quotes and line breaks in it do not survive a shell.",
+            "Pass the key file as a file: a shell breaks its quotes and line breaks.",
         ),
         docs_url="https://cloud.google.com/artifact-registry/docs/docker/authentication",
     ),
@@ -111,19 +111,19 @@ PROVIDERS: tuple[Provider, ...] = (
         hosts=("ghcr.io",),
         registry_url="fixed",
         username=UsernameRule(
-            rule="required", label="GitHub user name", help="The login of the account that owns the token."
+            rule="required", label="GitHub username", help="The login of the account that owns the token."
         ),
         image_path="ghcr.io/<owner>/<image>",
         permission="read:packages",
-        expiry="As chosen when the token is made; GitHub is asked after a login. The token of a workflow "
-        "ends with its job.",
+        expiry="As chosen when the token is created; regcred asks GitHub after a login. The token of a "
+        "workflow expires with its job.",
         help="Create a personal access token (classic) under Settings, Developer settings. Fine-grained "
         "tokens do not work with this registry. Where the organization uses SAML single sign-on, authorize "
         "the token for it.",
         quirks=(
             "Owner and image are in lower case.",
             "A bad or expired token is answered with 403, and breaks pulls of public images too.",
-            "A token without read:packages logs in, and cannot pull.",
+            "A token without read:packages can log in, but cannot pull.",
         ),
         docs_url="https://docs.github.com/en/packages/working-with-a-github-packages-registry/"
         "working-with-the-container-registry",
@@ -135,20 +135,20 @@ PROVIDERS: tuple[Provider, ...] = (
         registry_url="optional",
         username=UsernameRule(
             rule="required",
-            label="User name",
-            help="Your GitLab user name, or the user name of the deploy token (gitlab+deploy-token-...).",
+            label="Username",
+            help="Your GitLab username, or the username of the deploy token (gitlab+deploy-token-...).",
         ),
         image_path="<host>/<group>/<project>[/<image>]",
         permission="read_registry",
-        expiry="Access tokens within a year; GitLab is asked after a login. Deploy tokens never, unless "
-        "they were given a date.",
-        help="Create a deploy token of the project or group, or an access token, and give it as the "
+        expiry="Access tokens within a year; regcred asks GitLab after a login. Deploy tokens never, unless "
+        "they have a date.",
+        help="Create a deploy token of the project or group, or an access token, and enter it as the "
         "password. For a self-hosted GitLab, name the host of its registry, such as registry.example.com "
         "or gitlab.example.com:5050.",
         quirks=(
             "The registry's host is not that of the web site.",
-            "With an access token any user name is taken.",
-            "Many failed logins from one address block it for an hour, where the administrator wants that.",
+            "Any username is accepted with an access token.",
+            "Many failed logins from one address block it for an hour, if the administrator enabled this.",
         ),
         docs_url=""
         "https://docs.gitlab.com/user/packages/container_registry/authenticate_with_container_registry/",
@@ -165,18 +165,18 @@ PROVIDERS: tuple[Provider, ...] = (
         ),
         host_rule="<12 digits>.dkr.ecr.<region>.amazonaws.com or public.ecr.aws",
         secret_kinds=("aws_keys", "username_password", "docker_config"),
-        username=UsernameRule(rule="fixed", label="User name", help="Always AWS.", allowed=("AWS",)),
+        username=UsernameRule(rule="fixed", label="Username", help="Always AWS.", allowed=("AWS",)),
         image_path="<account>.dkr.ecr.<region>.amazonaws.com/<repository>",
         permission="ecr:GetAuthorizationToken, ecr:BatchGetImage, ecr:GetDownloadUrlForLayer and "
         "ecr:BatchCheckLayerAvailability.",
-        expiry="Access keys of a user do not end; a password of `aws ecr get-login-password` ends after "
-        "12 hours.",
-        help="Give an access key of an IAM user with these rights: passwords, which end after 12 hours, are "
-        "made of it whenever they are needed. Or give the output of `aws ecr get-login-password` as the "
-        "password, and rotate it from a scheduled job.",
+        expiry="Access keys of a user do not expire; a password of `aws ecr get-login-password` expires "
+        "after 12 hours.",
+        help="Enter an access key of an IAM user with these rights: regcred creates passwords, which expire "
+        "after 12 hours, from it. Or enter the output of `aws ecr get-login-password` as the password, and "
+        "rotate it from a scheduled job.",
         quirks=(
-            "The access key makes passwords for the region in the registry's host.",
-            "Listing tags needs ecr:ListImages besides.",
+            "The access key creates passwords for the region in the registry's host.",
+            "Listing tags also needs ecr:ListImages.",
         ),
         docs_url="https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html",
     ),
@@ -197,14 +197,14 @@ PROVIDERS: tuple[Provider, ...] = (
         image_path="<name>.azurecr.io/<repository>",
         permission="AcrPull; Container Registry Repository Reader where the registry uses repository "
         "permissions (ABAC); content/read for a token's scope map.",
-        expiry="Client secrets at the date chosen when they are made, a year by default; passwords of "
+        expiry="Client secrets at the date chosen when they are created, a year by default; passwords of "
         "tokens and of the admin user only if a date was set.",
-        help="Create a service principal with the role on the registry and give its client secret: with its "
-        "tenant as service_principal, and deployments get tokens of some hours in its place. Or create a "
-        "token under Repository permissions and give its password.",
+        help="Create a service principal with the role on the registry and enter its client secret. "
+        "As service_principal, with its tenant, deployments get tokens that are valid for some hours in its "
+        "place. Or create a token under Repository permissions and enter its password.",
         quirks=(
             "In a registry with repository permissions (ABAC) AcrPull has no effect.",
-            "Listing tags needs metadata/read besides.",
+            "Listing tags also needs metadata/read.",
         ),
         docs_url=""
         "https://learn.microsoft.com/en-us/azure/container-registry/container-registry-authentication",
@@ -217,15 +217,15 @@ PROVIDERS: tuple[Provider, ...] = (
         username=UsernameRule(
             rule="required",
             label="User or robot account",
-            help="The full name of the robot account, such as acme+deploy, or your user name.",
+            help="The full name of the robot account, such as acme+deploy, or your username.",
         ),
         image_path="quay.io/<namespace>/<repository>",
         permission="Read on the repositories.",
-        expiry="Tokens of robot accounts do not end.",
-        help="Create a robot account in the organization, give it Read on the repositories, and take its "
+        expiry="Tokens of robot accounts do not expire.",
+        help="Create a robot account in the organization, give it Read on the repositories, and enter its "
         "token. For a self-hosted Quay, name its host.",
         quirks=(
-            "The user name of a robot account has a plus sign in it, that of a token is $oauthtoken or $app.",
+            "The username of a robot account contains a plus sign; that of a token is $oauthtoken or $app.",
         ),
         docs_url="https://docs.quay.io/glossary/robot-accounts.html",
     ),
@@ -238,16 +238,16 @@ PROVIDERS: tuple[Provider, ...] = (
             rule="required",
             label="User or robot account",
             help="The full name of the robot account with its prefix, such as robot$acme+deploy, or your "
-            "user name.",
+            "username.",
         ),
         image_path="<host>/<project>/<repository>",
         permission="Pull repository on the project.",
-        expiry="Robot accounts after as many days as chosen, or never.",
-        help="Create a robot account in the project and take its secret. Users who log in by OIDC take the "
-        "CLI secret of their profile.",
+        expiry="Robot accounts after the chosen number of days, or never.",
+        help="Create a robot account in the project and enter its secret. Users who log in by OIDC enter "
+        "the CLI secret of their profile.",
         quirks=(
             "The prefix robot$ can be configured; the full name stands beside the secret.",
-            "A certificate of a private authority has to be known to regcred (REGCRED_VERIFIER_CA_FILE).",
+            "regcred must trust a private certificate authority (REGCRED_VERIFIER_CA_FILE).",
         ),
         docs_url="https://goharbor.io/docs/latest/working-with-projects/project-configuration/"
         "create-robot-accounts/",
@@ -258,15 +258,15 @@ PROVIDERS: tuple[Provider, ...] = (
         hosts=("<your host>",),
         registry_url="required",
         username=UsernameRule(
-            rule="required", label="User name", help="The login of the account that owns the token."
+            rule="required", label="Username", help="The login of the account that owns the token."
         ),
         image_path="<host>/<owner>/<image>",
         permission="read:package",
-        expiry="Tokens do not end, unless the version lets a date be set.",
-        help="Create an access token under Settings, Applications, and give it as the password.",
+        expiry="Tokens do not expire, unless the version supports a date.",
+        help="Create an access token under Settings, Applications, and enter it as the password.",
         quirks=(
-            "Everybody gets a token there; only an image shows whether the login may pull.",
-            "A token without read:package logs in, and cannot pull.",
+            "Every caller gets a token; only an image shows whether the login can pull.",
+            "A token without read:package can log in, but cannot pull.",
         ),
         docs_url="https://docs.gitea.com/usage/packages/container",
     ),
@@ -277,16 +277,16 @@ PROVIDERS: tuple[Provider, ...] = (
         registry_url="fixed",
         username=UsernameRule(
             rule="required",
-            label="Account e-mail",
-            help="The e-mail address of the account. Not the token: a user name is shown to others.",
+            label="Account email",
+            help="The email address of the account. Not the token: usernames are visible to others.",
         ),
         image_path="registry.digitalocean.com/<registry>/<repository>",
         permission="registry:read",
-        expiry="As chosen when the token is made.",
-        help="Create an API token in the control panel under API with the scope registry:read, and give it "
+        expiry="As chosen when the token is created.",
+        help="Create an API token in the control panel under API with the scope registry:read, and enter it "
         "as the password.",
         quirks=(
-            "The token can stand for the user name too; it is not taken there, for a user name is shown.",
+            "DigitalOcean accepts the token as username too. regcred does not: usernames are visible.",
         ),
         docs_url="https://docs.digitalocean.com/products/container-registry/how-to/"
         "use-registry-docker-kubernetes/",
@@ -296,17 +296,15 @@ PROVIDERS: tuple[Provider, ...] = (
         name="Another registry",
         hosts=("<your host>",),
         registry_url="required",
-        username=UsernameRule(
-            rule="required", label="User name", help="As you would give it to `docker login`."
-        ),
+        username=UsernameRule(rule="required", label="Username", help="As for `docker login`."),
         image_path="<host>/<repository>",
         permission="Pull on the repositories.",
-        expiry="As the registry has it. A token that is a JSON Web Token says when it ends.",
+        expiry="As the registry defines it. A JSON Web Token contains its expiry.",
         help="Any registry that `docker login` works with: Artifactory, Nexus, Zot, distribution and "
-        "others. A user or token of its own, with reading alone, is best.",
+        "others. Use a user or token of its own that can only read.",
         quirks=(
-            "A registry that lets everybody in cannot be verified.",
-            "A certificate of a private authority has to be known to regcred (REGCRED_VERIFIER_CA_FILE).",
+            "A registry that accepts every login cannot be verified.",
+            "regcred must trust a private certificate authority (REGCRED_VERIFIER_CA_FILE).",
         ),
         docs_url="https://distribution.github.io/distribution/",
     ),
@@ -331,7 +329,7 @@ def provider(provider_id: str) -> Provider:
 def to_public(entry: Provider) -> dict[str, Any]:
     """The provider as `GET /v1/providers` answers it: text, lists and objects only.
 
-    `username.values` are the user names to choose from where not every one will do, the default first.
+    `username.values` are the usernames to choose from where not every one will do, the default first.
     `secrets` are the kinds as forms ask for them.
     """
     return {

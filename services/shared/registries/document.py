@@ -46,7 +46,7 @@ def document() -> str:
     return (
         f"{_HEAD}{rows}\nSecret kinds:\n\n{kinds}\n{sections}"
         "## When a verification does not succeed\n\n"
-        "What holds for every provider that has no advice of its own above.\n\n"
+        "Advice for every provider that has none of its own above.\n\n"
         f"| code | what to do |\n|---|---|\n{outcomes}"
     )
 
@@ -55,14 +55,14 @@ def _section(entry: Provider) -> Iterator[str]:
     yield f"## {entry.id}\n"
     yield f"{entry.name}. {entry.help}\n"
     yield f"- **Least permission**: {entry.permission}"
-    yield f"- **Ends**: {entry.expiry}"
+    yield f"- **Expiry**: {entry.expiry}"
     yield f"- **Images**: `{entry.image_path}`"
     if entry.aliases:
         yield f"- **Also known as**: {_codes(entry.aliases)}"
     yield f"- **{entry.username.label}** (`username`): {entry.username.help}"
     if entry.host_rule:
         yield f"- **`registry_url`**: `{entry.host_rule.replace(' or ', '` or `')}`"
-    yield from (f"- **Mind**: {quirk}" for quirk in entry.quirks)
+    yield from (f"- **Note**: {quirk}" for quirk in entry.quirks)
     yield f"- **Documentation**: <{entry.docs_url}>\n"
     yield from _locations(entry)
     advice = PROVIDER_HELP.get(entry.id, {})

@@ -77,7 +77,7 @@ class RegistryHost:
         if " " in text or not text.isprintable():  # every other white space is not printable
             raise InvalidHost("a registry host has no spaces, line breaks or control characters")
         if "@" in text:
-            raise InvalidHost("a registry host has no user name or password in it")
+            raise InvalidHost("a registry host must not contain a username or password")
         if "*" in text:
             raise InvalidHost("patterns are not supported; name one host", "pattern_not_allowed")
         if "/" in text:

@@ -1,6 +1,6 @@
-"""From what somebody chose (provider, registry URL, location, user name) to where and as whom to log in.
+"""From what somebody chose (provider, registry URL, location, username) to where and as whom to log in.
 
-User names are no secrets: they stand in events, answers and audit records. So one that is a secret by
+Usernames are no secrets: they stand in events, answers and audit records. So one that is a secret by
 mistake is refused here, before anything is kept.
 
 Raises `InvalidRegistry`, whose pointer names the field of the request.
@@ -32,7 +32,7 @@ IDENTITY_TOKEN_USERNAME = "<token>"  # noqa: S105 - the name that Docker's helpe
 MAX_USERNAME = 255
 CLOUD_KEYS = frozenset({"aws_keys", "service_principal"})
 
-# Prefixes that the vendors put before their tokens, with as many characters after them as no user name has.
+# Prefixes that the vendors put before their tokens, with as many characters after them as no username has.
 _TOKEN = re.compile(
     r"gh[opsur]_\w{20,}|github_pat_\w{20,}|dckr_[op]at_\S{10,}|gl[a-z]{2,6}-\S{20,}|do[opr]_v1_[0-9a-f]{32,}"
     r"|eyJ\S{40,}|ya29\.\S{20,}|-----BEGIN .*|\{.*"
@@ -94,29 +94,32 @@ def provider_of_host(host: RegistryHost | str) -> str:
 
 
 def username_problem(text: str) -> tuple[str, str] | None:
-    """A stable code and a sentence on why this cannot be the user name of a login; `None` where it can.
+    """A stable code and a sentence on why this cannot be the username of a login; `None` where it can.
 
     A colon would end it early in HTTP Basic authentication (RFC 7617, section 2).
     """
     if not text or len(text) > MAX_USERNAME:
-        return "invalid_username", f"a user name has 1 to {MAX_USERNAME} characters"
+        return "invalid_username", f"a username has 1 to {MAX_USERNAME} characters"
     if not text.isprintable() or text != text.strip():
-        return "invalid_username", "a user name has no control characters and no spaces around it"
+        return (
+            "invalid_username",
+            "a username must not contain control characters, or begin or end with a space",
+        )
     if _TOKEN.fullmatch(text):
-        return "secret_in_username", "this is a token or key; a user name is shown to others"
+        return "secret_in_username", "this is a token or key, but usernames are visible to others"
     if "://" in text:
-        return "invalid_username", "this is an address; the user name of the login is expected"
+        return "invalid_username", "this is a URL; enter the username of the login"
     if ":" in text:
-        return "invalid_username", "a user name has no colon in it"
+        return "invalid_username", "a username must not contain a colon"
     if _HELPER_USERNAME.fullmatch(text):
-        return "invalid_username", "this login was made by a credential helper and ends within the hour"
+        return "invalid_username", "this login was created by a credential helper and expires within the hour"
     return None
 
 
 def username_for(
     provider_id: str, kind: SecretKind, given: str | None, *, pointer: str = "/credential/username"
 ) -> str:
-    """The user name to log in with.
+    """The username to log in with.
 
     `_json_key` for a key file, the key's own id for keys of a cloud. For a `docker_config` it is what the
     file says. Else as the provider's rule is: named by the caller, or known (Amazon's `AWS`,
@@ -132,7 +135,7 @@ def username_for(
         raise InvalidRegistry("/credential/kind", "not_allowed", f"{chosen.name} takes {takes}")
     if kind == "keyfile":
         if given not in {None, "", KEYFILE_USERNAME}:
-            raise InvalidRegistry(pointer, "not_allowed", "a key file has no user name beside it")
+            raise InvalidRegistry(pointer, "not_allowed", "a key file must not have a username")
         return KEYFILE_USERNAME
     if kind in CLOUD_KEYS:
         if not given:
@@ -150,7 +153,7 @@ def username_for(
         raise InvalidRegistry(pointer, *problem)
     if allowed and given not in allowed:
         choice = " or ".join(allowed)
-        raise InvalidRegistry(pointer, "invalid_username", f"the user name for {chosen.name} is {choice}")
+        raise InvalidRegistry(pointer, "invalid_username", f"the username for {chosen.name} must be {choice}")
     return given
 
 

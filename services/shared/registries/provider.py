@@ -21,7 +21,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsernameRule:
-    """What goes with the kind `username_password`; a key file's user name is always `_json_key`.
+    """What goes with the kind `username_password`; a key file's username is always `_json_key`.
 
     `required`: the caller names it. `fixed`: it is `allowed[0]`, and may be left out. `default`: it is one of
     `allowed`, the first where it is left out.

@@ -5,7 +5,7 @@ from shared.registries.secret_kinds import BY_KIND, SecretField, SecretKindForm
 
 
 def forms_of(provider: Provider) -> list[dict[str, object]]:
-    """The kinds that a provider takes, as `GET /v1/providers` answers them; a user name is as its rule is."""
+    """The kinds that a provider takes, as `GET /v1/providers` answers them; a username is as its rule is."""
     return [_form(BY_KIND[kind], provider) for kind in provider.secret_kinds]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretField:
     """A part of a secret. `secret`: it is shown to nobody. `document`: a JSON file. `user`: it stands where a
-    user name does, and is shown.
+    username does, and is shown.
     """
 
     name: str
@@ -34,10 +34,10 @@ class SecretKindForm:
 SECRET_KINDS: tuple[SecretKindForm, ...] = (
     SecretKindForm(
         id="username_password",
-        name="User name and secret",
-        help="User name with a password or token.",
+        name="Username and secret",
+        help="Username with a password or token.",
         fields=(
-            SecretField(name="username", label="User name", required=False, user=True),
+            SecretField(name="username", label="Username", required=False, user=True),
             SecretField(name="password", label="Password, token or API key", secret=True),
         ),
     ),

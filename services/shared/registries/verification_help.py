@@ -1,4 +1,4 @@
-"""What to do about the outcome of a verification: for every code in general, and where a provider differs.
+"""Advice for the outcome of a verification: general, and per provider where it differs.
 
 What providers answer to a bad or weak credential was read in their documentation, sources and issue threads;
 the texts say what helps there most often.
@@ -10,7 +10,7 @@ from shared.contracts.verdicts import VerificationCode as Code
 
 GENERAL_HELP: Mapping[Code, str] = {
     Code.BAD_CREDENTIAL: (
-        "The registry refused the user name or the secret. Check both, create a new token if in doubt, "
+        "The registry refused the username or the secret. Check both, create a new token if in doubt, "
         "and rotate the secret of this credential."
     ),
     Code.MISSING_SCOPE: (
@@ -18,17 +18,17 @@ GENERAL_HELP: Mapping[Code, str] = {
         "least permission named for this provider, and rotate."
     ),
     Code.FORBIDDEN: (
-        "The registry knows the login but lets it in no further. Look for an IP allow-list, a firewall or"
-        " a policy that blocks this service, or for a disabled account."
+        "The registry forbids this login. Look for an IP allow-list, a firewall or a policy that blocks "
+        "this service, or for a disabled account."
     ),
     Code.EXPIRED: "The secret has expired. Create a new one and rotate the secret of this credential.",
     Code.RATE_LIMITED: (
-        "The registry asks for fewer requests. Nothing is known of the credential; it will be tried again"
-        " later."
+        "The registry limits its requests. The credential could not be verified; regcred will try again "
+        "later."
     ),
     Code.UNREACHABLE: (
-        "The registry did not answer. Check its name and port, and that it can be reached from this "
-        "service; it will be tried again. One in a private network has to be allowed by an operator with "
+        "The registry did not answer. Check its name and port, and that this service can reach it; regcred "
+        "will try again. An operator must allow a registry in a private network with "
         "REGCRED_VERIFIER_ALLOW."
     ),
     Code.TLS_ERROR: (
@@ -36,41 +36,41 @@ GENERAL_HELP: Mapping[Code, str] = {
         "serve it with its full chain from a public authority."
     ),
     Code.BLOCKED_HOST: (
-        "The registry, or the token server it names, has an address that this service may not speak to. "
+        "The registry, or its token server, has an address that this service is not allowed to reach. "
         "An operator can allow it with REGCRED_VERIFIER_ALLOW."
     ),
     Code.NOT_A_REGISTRY: (
-        "What answers there is no container registry. Give the registry's own host, which is often not "
+        "The host is not a container registry. Enter the registry's own host, which often differs from "
         "that of its web site, and its port."
     ),
     Code.BAD_CHALLENGE: (
-        "The registry does not say in a usable way how to log in to it. Check the token server's address "
-        "and service name in its configuration."
+        "The registry's login instructions cannot be used. Check the token server's address and service "
+        "name in its configuration."
     ),
     Code.UNVERIFIABLE: (
-        "The registry takes every login, or none is needed, so nothing was proved. Verify the credential "
-        "with an image that only this login may read: that proves it."
+        "The registry accepts every login, or needs none, so this credential could not be verified. Verify "
+        "it on an image that only this login can read."
     ),
     Code.NO_PULL_ACCESS: (
-        "The login is right, but it may not pull that repository. Give the account or token read access "
-        "to it, and check the repository's name."
+        "The login is right, but has no pull access to that repository. Grant the account or token read "
+        "access, and check the repository's name."
     ),
     Code.NO_PUSH_ACCESS: (
-        "The login is right and may pull, but not push to that repository. Give the account or token write "
-        "access to it, or take push out of the credential's scope."
+        "The login is right and can pull from that repository, but not push. Grant the account or token "
+        "write access, or remove push from the credential's scope."
     ),
 }
 
 PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
     "dockerhub": {
         Code.BAD_CREDENTIAL: (
-            "Docker Hub refused the login. Give the Docker ID, not the e-mail address, and an access token: "
-            "passwords are refused for accounts with two-factor or single sign-on. The user name of an "
+            "Docker Hub refused the login. Use the Docker ID, not the email address, and an access token: "
+            "passwords are refused for accounts with two-factor or single sign-on. The username of an "
             "organization access token is the organization's name."
         ),
         Code.RATE_LIMITED: (
-            "Docker Hub locked the login for some 15 minutes after failed attempts, or limits this address. "
-            "It will be tried again later; correct the secret meanwhile if it is wrong."
+            "Docker Hub locked the login for about 15 minutes after failed attempts, or limits this address. "
+            "regcred will try again later; correct the secret meanwhile if it is wrong."
         ),
         Code.NO_PULL_ACCESS: (
             'The token may not pull that repository. A token with "Public Repo Read-only" cannot pull private'
@@ -80,8 +80,8 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
     "gcr": {
         Code.BAD_CREDENTIAL: (
             "Google refused the key. Check under IAM, Service accounts that the key still exists and that "
-            "neither it nor the account is disabled, or create a new JSON key. Access tokens end after about "
-            "an hour."
+            "neither it nor the account is disabled, or create a new JSON key. Access tokens expire after "
+            "about an hour."
         ),
         Code.FORBIDDEN: (
             "The service account lacks access. Give it Artifact Registry Reader "
@@ -92,15 +92,15 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
             " that the image belongs to."
         ),
         Code.EXPIRED: (
-            "A Google access token ends after about an hour. Use a service account's JSON key (kind keyfile) "
-            "instead."
+            "A Google access token expires after about an hour. Use a service account's JSON key (kind "
+            "keyfile) instead."
         ),
     },
     "gar": {
         Code.BAD_CREDENTIAL: (
             "Google refused the key. Check under IAM, Service accounts that the key still exists and that "
-            "neither it nor the account is disabled, or create a new JSON key. Access tokens end after about "
-            "an hour."
+            "neither it nor the account is disabled, or create a new JSON key. Access tokens expire after "
+            "about an hour."
         ),
         Code.FORBIDDEN: (
             "The service account lacks artifactregistry.repositories.downloadArtifacts. Give it Artifact "
@@ -111,8 +111,8 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
             "repository, and check its project and location."
         ),
         Code.EXPIRED: (
-            "A Google access token ends after about an hour. Use a service account's JSON key (kind keyfile) "
-            "instead."
+            "A Google access token expires after about an hour. Use a service account's JSON key (kind "
+            "keyfile) instead."
         ),
     },
     "github": {
@@ -145,7 +145,7 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
             "Wait, and check that the user is not blocked."
         ),
         Code.NOT_A_REGISTRY: (
-            "Give the registry's host, which differs from the web site's, such as registry.example.com or "
+            "Use the registry's host, which differs from the web site's, such as registry.example.com or "
             "gitlab.example.com:5050, and check that the container registry is switched on."
         ),
         Code.NO_PULL_ACCESS: (
@@ -155,12 +155,12 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
     },
     "ecr": {
         Code.BAD_CREDENTIAL: (
-            "Amazon refused the login. The user name is AWS and the password the output of `aws ecr "
-            "get-login-password` for the registry's own region, made less than 12 hours ago."
+            "Amazon refused the login. The username is AWS and the password the output of `aws ecr "
+            "get-login-password` for the registry's own region, created less than 12 hours ago."
         ),
         Code.EXPIRED: (
-            "An Amazon ECR password ends after 12 hours. Take a new one with `aws ecr get-login-password` and"
-            " rotate; have a scheduled job do it."
+            "An Amazon ECR password expires after 12 hours. Create a new one with `aws ecr "
+            "get-login-password` and rotate, best from a scheduled job."
         ),
         Code.FORBIDDEN: (
             "The AWS identity lacks rights. Allow ecr:GetAuthorizationToken, ecr:BatchGetImage, "
@@ -175,7 +175,7 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
     "acr": {
         Code.BAD_CREDENTIAL: (
             "Azure refused the login. Check that the client secret or token password has not expired, that "
-            "the user name is the client id (not the object id), and that the admin user is switched on if "
+            "the username is the client id (not the object id), and that the admin user is switched on if "
             "you use it."
         ),
         Code.FORBIDDEN: (
@@ -189,15 +189,15 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
     },
     "quay": {
         Code.BAD_CREDENTIAL: (
-            "Quay refused the login. Give the robot account's full name, such as acme+deploy, with its token;"
+            "Quay refused the login. Use the robot account's full name, such as acme+deploy, with its token;"
             " for a user the encrypted password of the account settings."
         ),
         Code.NO_PULL_ACCESS: "Give the robot account Read on that repository.",
     },
     "harbor": {
         Code.BAD_CREDENTIAL: (
-            "Harbor refused the login. Give the robot account's full name with its prefix and project, such "
-            "as robot$acme+deploy, and check that it is neither expired nor disabled. OIDC users give their "
+            "Harbor refused the login. Use the robot account's full name with its prefix and project, such "
+            "as robot$acme+deploy, and check that it is neither expired nor disabled. OIDC users use their "
             "CLI secret."
         ),
         Code.NO_PULL_ACCESS: "Give the robot account Pull repository on that project.",
@@ -212,7 +212,7 @@ PROVIDER_HELP: Mapping[str, Mapping[Code, str]] = {
     },
     "digitalocean": {
         Code.BAD_CREDENTIAL: (
-            "DigitalOcean refused the login. Give the account's e-mail address and an API token that has not "
+            "DigitalOcean refused the login. Use the account's email address and an API token that has not "
             "expired."
         ),
         Code.MISSING_SCOPE: "The API token lacks registry:read. Create one with that scope.",

@@ -21,7 +21,7 @@ class AwsKeys:
 
     @property
     def username(self) -> str:
-        """What a credential shows as its user name."""
+        """What a credential shows as its username."""
         return self.access_key_id
 
     def to_secret(self) -> Secret:
@@ -46,7 +46,7 @@ class ServicePrincipal:
 
     @property
     def username(self) -> str:
-        """What a credential shows as its user name."""
+        """What a credential shows as its username."""
         return self.client_id
 
     def to_secret(self) -> Secret:

@@ -10,7 +10,7 @@ _FIELDS = ("username", "password", "identity_token")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryLogin:
-    """A user name with a password, token or key file; or an OAuth identity token (Docker's `identitytoken`).
+    """A username with a password, token or key file; or an OAuth identity token (Docker's `identitytoken`).
 
     Exactly one of `password` and `identity_token` is given. `username` is not a secret; it is
     `<token>` for an identity token, the convention of Docker's credential helpers.

@@ -74,12 +74,12 @@ class VaultLook:
         if self._access.token_file is not None:
             if self._ask("GET", "auth/token/lookup-self", token=text).ok:
                 return Login(text, None)
-            return Login("", f"the token in {path} is not in force")
+            return Login("", f"the token in {path} is not valid")
         body = {"role_id": self._access.role_id, "secret_id": text}
         answer = self._ask("POST", "auth/approle/login", body=body)
         token = _field(answer, "auth", "client_token")
         if not isinstance(token, str):
-            return Login("", "role id or secret id are not, or no longer, good")
+            return Login("", "role id or secret id are not valid")
         return Login(token, None)
 
     def mount(self, token: str) -> Mount:

@@ -45,7 +45,7 @@ class JsonDocument(fields.Field[Any]):
 
 
 class UsernamePasswordSchema(Schema):
-    """A user name with a password, token, PAT or API key."""
+    """A username with a password, token, PAT or API key."""
 
     kind = fields.String(required=True, validate=validate.Equal("username_password"))
     username = fields.String(load_default=None, allow_none=True)
@@ -67,7 +67,7 @@ class DockerConfigSchema(Schema):
 
 
 class AwsKeysSchema(Schema):
-    """An access key of AWS, of which ECR's passwords of 12 hours are made."""
+    """An access key of AWS. ECR passwords, valid for 12 hours, are created from it."""
 
     kind = fields.String(required=True, validate=validate.Equal("aws_keys"))
     access_key_id = fields.String(required=True)
@@ -76,7 +76,7 @@ class AwsKeysSchema(Schema):
 
 
 class ServicePrincipalSchema(Schema):
-    """An application of Microsoft Entra, of which Azure's tokens of some hours are made."""
+    """An application of Microsoft Entra. Tokens that are valid for some hours are created from it."""
 
     kind = fields.String(required=True, validate=validate.Equal("service_principal"))
     tenant = fields.String(required=True)

@@ -37,23 +37,23 @@ PROBLEMS = {
     "project_forbidden": "The token is limited to projects, and this request names none of them.",
     "not_found": "There is no such thing, or not in this account.",
     "credential_not_found": "No credential of this account has that id (any more).",
-    "no_matching_credential": "The account keeps no credential for that registry; `errors` names the images. "
+    "no_matching_credential": "The account has no credential for that registry; `errors` names the images. "
     "`allow_anonymous` leaves them out.",
-    "no_eligible_credential": "Credentials are kept for that registry, and none for this project or image; "
-    "`errors` says why not, POST …/resolutions says it of each.",
+    "no_eligible_credential": "The account has credentials for that registry, but none for this project or "
+    "image; `errors` has the reasons, POST …/resolutions those of each credential.",
     "format_not_possible": "The credential is an identity token, not a password; ask for a docker_config.",
-    "login_refused": "The cloud makes no login of the credential's keys; rotate it. The detail says why.",
-    "login_unavailable": "The cloud that makes the login cannot be asked now; try again after Retry-After.",
-    "credential_changing": "The credential is being changed all the time; try again after Retry-After.",
+    "login_refused": "The cloud refuses the credential's keys; rotate it. The detail has the reason.",
+    "login_unavailable": "The cloud that creates the login is unavailable; try again after Retry-After.",
+    "credential_changing": "The credential is changing too often; try again after Retry-After.",
     "registry_refused": "The registry answered, and not with what was asked for; the detail says how.",
     "registry_unreachable": "The registry cannot be reached from here, or does not answer as one does.",
     "repository_not_found": "The registry knows no such repository, or hides it from this login.",
     "too_many_at_once": "Too many requests wait for registries; try again after Retry-After.",
-    "too_many_logins": "A registry, or an account, has all logins that it may; try again after Retry-After.",
-    "login_held_back": "The registry refused this user, or wants to be left alone; try again after "
+    "too_many_logins": "A registry or account has reached its limit of logins; try again after Retry-After.",
+    "login_held_back": "The registry refused this user, or limits its requests; try again after "
     "Retry-After, which grows with every refusal.",
-    "verification_failed": "The registry refused this secret when it was last tried, so nothing is read with "
-    "it: rotate it, or verify it again.",
+    "verification_failed": "The registry refused this secret at its last verification, so it is not used: "
+    "rotate it, or verify it again.",
     "other_repository": "None of the credential's `repository_prefixes` covers that repository.",
     "no_pull_scope": "The credential's scope says that it is not for pulling; nothing is read with it.",
     "credential_in_use": "Workloads use the credential, `users` names them. Rotate it instead, or remove it "
@@ -64,8 +64,8 @@ PROBLEMS = {
     "idempotency_key_reused": "The Idempotency-Key came before, with another request.",
     "idempotency_key_in_flight": "The first request with this Idempotency-Key is still being worked on.",
     "invalid_idempotency_key": "An Idempotency-Key has 1 to 255 printable ASCII characters.",
-    "audit_sealed": "All that happened then has left for sealed segments, which `sealed` names; "
-    "the operator has them, `regcred audit segments show` reads them.",
+    "audit_sealed": "That part of the audit trail is archived in the segments that `sealed` names. "
+    "The operator has them; `regcred audit segments show` reads them.",
     "invalid_on_behalf_of": "Regcred-On-Behalf-Of takes 1 to 255 printable ASCII characters.",
     "invalid_position": "Regcred-Wait-For takes a Regcred-Position as this API gave it.",
     "invalid_cursor": "A cursor is only good as an earlier page gave it.",
@@ -74,7 +74,7 @@ PROBLEMS = {
     "database_unavailable": "The database cannot be reached; try again after Retry-After.",
     "secret_store_unavailable": "The secret store cannot be reached; try again after Retry-After.",
     "method_not_allowed": "The route does not take this method.",
-    "internal_error": "Something is wrong on our side; the request id finds it in the log.",
+    "internal_error": "An internal error; the request id finds it in the log.",
 }
 
 

@@ -9,8 +9,8 @@ _CODE = {"enum": [*(code.value for code in VerificationCode), None]}
 
 
 class ScopeSchema(Schema):
-    pull = fields.Boolean(required=True, metadata={"description": "It may be used to pull images."})
-    push = fields.Boolean(required=True, metadata={"description": "It may be used to push images."})
+    pull = fields.Boolean(required=True, metadata={"description": "It can be used to pull images."})
+    push = fields.Boolean(required=True, metadata={"description": "It can be used to push images."})
 
 
 class RestrictionsSchema(Schema):
@@ -20,7 +20,7 @@ class RestrictionsSchema(Schema):
     projects = fields.List(
         fields.String(),
         load_default=list,
-        metadata={"description": "Who may use it while restricted; none at all means nobody."},
+        metadata={"description": "The projects that may use it while it is restricted. Empty: none may."},
     )
 
 
@@ -61,19 +61,19 @@ class CredentialSchema(Schema):
 
 
 class ProbeSchema(Schema):
-    """What became of an image that a good login was tried on; the login is good whatever this says."""
+    """The result of a good login on an image; the login is good whatever this says."""
 
     image = fields.String()
     code = fields.String(
         allow_none=True,
-        metadata={**_CODE, "description": "Null: it may do there what its scope declares."},
+        metadata={**_CODE, "description": "Null: the login has the access that the scope declares."},
     )
     detail = fields.String()
     help = fields.String(allow_none=True, metadata={"description": "What to do at that provider."})
 
 
 class VerificationSchema(Schema):
-    """One login that was tried, or is yet to be."""
+    """A verification, finished or pending."""
 
     id = fields.UUID()
     status = fields.String(metadata=_STATUS)

@@ -29,7 +29,7 @@ from verifier.verifier import VERIFIED, LogIn
 log = structlog.get_logger()
 
 Body = dict[str, Any]
-_AS_FOR_ADD = {"description": "As for a credential that is added; it is not looked at here."}
+_AS_FOR_ADD = {"description": "As for a credential that is added; ignored here."}
 
 
 class TrialInput(Schema):
@@ -58,14 +58,14 @@ def blueprint(
     monotonic: Callable[[], float],
 ) -> Blueprint:
     """The trial of a login."""
-    routes = Blueprint("trials", __name__, description="Try a login before it is kept.")
+    routes = Blueprint("trials", __name__, description="Test a login before it is stored.")
 
     @routes.route("/v1/accounts/<account_id>/verifications", methods=["POST"])
     @routes.arguments(TrialInput)
     @routes.response(200, VerificationSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def try_login(body: Body, account_id: str) -> Response:
-        """Try a login, once, and keep nothing of it.
+        """Test a login once, without storing it.
 
         The answer is a verification without an id. It is 200 also where the login is not good; after that
         the next one of the same user waits, longer each time (429 `login_held_back`).

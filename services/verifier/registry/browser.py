@@ -159,7 +159,7 @@ def _scope(asked: str, repository: str) -> str:
 def _refusal(
     answer: Answer, provider: str, *, by: Literal["registry", "token server"], of_login: bool
 ) -> RegistryError:
-    """`of_login`: user name and secret were in the request, so that 401 is an answer to them. 403 may be
+    """`of_login`: username and secret were in the request, so that 401 is an answer to them. 403 may be
     about the repository alone, whoever asks.
     """
     verdict = refused(answer, provider=provider, by=by)

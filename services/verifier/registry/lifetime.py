@@ -39,7 +39,7 @@ class Question:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def told_in_header(answer: Answer) -> datetime | None:
+def expiry_in_header(answer: Answer) -> datetime | None:
     """What GitHub says of the token that the answered request showed."""
     text = answer.header(_HEADER) or ""
     for form in _HEADER_FORMS:
@@ -60,7 +60,7 @@ def question(
     """
     text = login.password.reveal() if login.password is not None else ""
     if provider == "github" and registry_host == GITHUB_HOST and text.startswith(_GITHUB_TOKEN):
-        return Question(GITHUB_API, told_in_header, {"Authorization": f"Bearer {text}"})
+        return Question(GITHUB_API, expiry_in_header, {"Authorization": f"Bearer {text}"})
     if provider == "gitlab" and text.startswith(_GITLAB_TOKEN) and realm_url is not None:
         parts = urlsplit(realm_url)
         if parts.path.endswith(_GITLAB_REALM) and text.isascii() and text.isprintable():

@@ -28,7 +28,7 @@ from shared.dialing.wire import Deadline
 from shared.secretstore.login import RegistryLogin
 from verifier.registry.authorization import Authorizer, TokenServer, bearer, read_token
 from verifier.registry.challenge import Challenge, choose, parse_challenges
-from verifier.registry.lifetime import Question, question, read_end, told_in_header
+from verifier.registry.lifetime import Question, expiry_in_header, question, read_end
 from verifier.registry.probe import (
     PROBE_REQUESTS,
     Probe,
@@ -221,7 +221,7 @@ class _Attempt:
 
     def _note_end(self, answer: Answer) -> None:
         if self._provider == "github":
-            self._told_end = told_in_header(answer) or self._told_end
+            self._told_end = expiry_in_header(answer) or self._told_end
 
     def _bearer(self, challenge: Challenge) -> Verdict:
         server = TokenServer.of(challenge, registry_url=self._url, policy=self._policy)

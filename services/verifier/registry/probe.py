@@ -133,8 +133,8 @@ def _not_told(
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         verdict = refused(answer, provider=provider, by=by)
         return _probed(probe, verdict.code, f"it could not be tried on {probe.shown}: {verdict.detail}")
-    untold = f"whether it may pull {probe.shown} could not be told (HTTP {answer.status} of the {by})"
-    return _probed(probe, VerificationCode.UNVERIFIABLE, untold)
+    unknown = f"whether it may pull {probe.shown} could not be told (HTTP {answer.status} of the {by})"
+    return _probed(probe, VerificationCode.UNVERIFIABLE, unknown)
 
 
 def _probed(probe: Probe, code: VerificationCode | None, detail: str) -> Probed:

@@ -53,7 +53,7 @@ def refused(answer: Answer, *, provider: str, by: Literal["registry", "token ser
     if status == 429 or (400 <= status < 500 and any(part in text for part in _RATE_TEXTS)):  # noqa: PLR2004
         return Verdict(
             code=VerificationCode.RATE_LIMITED,
-            detail=f"the {by} takes no more logins for now",
+            detail=f"the {by} accepts no more logins for now",
             retry_after=retry_after(answer),
         )
     if status >= 500:  # noqa: PLR2004
@@ -66,7 +66,7 @@ def refused(answer: Answer, *, provider: str, by: Literal["registry", "token ser
         return Verdict(code=VerificationCode.EXPIRED, detail=f"the {by} says that the secret has expired")
     if status == 401:  # noqa: PLR2004
         return Verdict(
-            code=VerificationCode.BAD_CREDENTIAL, detail=f"the {by} refused user name or secret (HTTP 401)"
+            code=VerificationCode.BAD_CREDENTIAL, detail=f"the {by} refused username or secret (HTTP 401)"
         )
     if status == 403:  # noqa: PLR2004
         return _forbidden(answer, provider=provider, by=by)
@@ -102,7 +102,7 @@ def _forbidden(answer: Answer, *, provider: str, by: str) -> Verdict:
     if provider == "github" or first_code(answer) == "denied":
         # GitHub answers a bad, expired or revoked token so, and not with 401.
         return Verdict(
-            code=VerificationCode.BAD_CREDENTIAL, detail=f"the {by} refused user name or secret (HTTP 403)"
+            code=VerificationCode.BAD_CREDENTIAL, detail=f"the {by} refused username or secret (HTTP 403)"
         )
     return Verdict(code=VerificationCode.FORBIDDEN, detail=f"the {by} forbids this login (HTTP 403)")
 

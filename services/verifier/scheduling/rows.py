@@ -9,7 +9,7 @@ from shared.contracts.credential_events import Registry
 from shared.events.envelope import RecordedEvent
 from verifier.policy import Verification, as_it_is
 
-# User names that stand for no user: behind them are the keys and tokens of everybody.
+# Usernames that stand for no user: behind them are the keys and tokens of everybody.
 _SHARED_NAMES = frozenset({"_json_key", "_json_key_base64", "oauth2accesstoken", "AWS", "<token>"})
 
 

@@ -212,7 +212,7 @@ def test_events_that_were_set_aside(installation: Installation) -> None:
             "INSERT INTO es.parked (consumer, position, stream_id, attempts, reason)"
             " VALUES ('verifier', 1, gen_random_uuid(), 4, 'broken')"
         )
-    _failed(installation.look()["consumer.verifier"], "set aside", "regcred deadletters")
+    _failed(installation.look()["consumer.verifier"], "dead letters", "regcred deadletters")
 
 
 def test_nobody_leads_though_others_do(installation: Installation) -> None:

@@ -158,6 +158,6 @@ def test_a_registry_that_was_stopped_and_started_again() -> None:
 
 
 def test_skopeo_keeps_the_login_that_we_would_send(with_htpasswd: Site, tmp_path: Path) -> None:
-    """User name and password are put together in the same way, in UTF-8."""
+    """Username and password are put together in the same way, in UTF-8."""
     assert skopeo(with_htpasswd, PASSWORD, tmp_path)
     assert base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode() in (tmp_path / "auth.json").read_text()

@@ -230,7 +230,7 @@ def test_a_new_token_is_shown_once(signed_in: Browser, api: FakeApi) -> None:
 
 def test_an_image_is_explained(signed_in: Browser, api: FakeApi) -> None:
     asked = "/accounts/acme/resolve?image=ghcr.io/acme/shop&project_id=shop"
-    assert "cannot answer this yet" in signed_in.look(asked).text
+    assert "does not support image lookup" in signed_in.look(asked).text
     api.answers["POST", f"{ACCOUNT}/resolutions"] = (
         200,
         {

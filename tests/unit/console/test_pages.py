@@ -87,7 +87,7 @@ def test_what_people_wrote_is_shown_as_text(signed_in: Browser) -> None:
 def test_a_failure_has_code_meaning_and_remedy(signed_in: Browser) -> None:
     shown = signed_in.look(HERE).text
     assert "<code>bad_credential</code>" in shown
-    assert "The registry refused the user name or the secret." in shown
+    assert "The registry refused the username or the secret." in shown
     assert "Create a new token with <code>read:packages</code>." in shown
 
 
@@ -100,7 +100,7 @@ def test_a_verification_that_runs_is_looked_at_again_until_it_ends(signed_in: Br
     assert "<html" not in part
     late = signed_in.look(f"{HERE}/verification?looks=90", **{"HX-Request": "true"}).text
     assert "hx-get" not in late
-    assert "Look again" in late
+    assert "Refresh" in late
     assert signed_in.look(f"{HERE}/verification").headers["Location"] == HERE
 
 
@@ -110,7 +110,7 @@ def test_what_a_token_may_not_see_is_left_out(signed_in: Browser, api: FakeApi) 
     shown = signed_in.look(HERE)
     assert shown.status_code == 200
     assert "may not read the audit log" in shown.text
-    assert "Who uses it" not in shown.text
+    assert "Used by" not in shown.text
 
 
 def test_the_audit_log_shows_what_changed_and_links_every_cell(signed_in: Browser) -> None:
@@ -151,7 +151,7 @@ def test_the_overview_counts_and_warns(signed_in: Browser, api: FakeApi) -> None
     assert shown.count('<span class="count">1800</span>') == 5
     assert "1 within 30 days" in shown
     assert "3 expired" in shown
-    assert "All that failed" in shown
+    assert "All failed credentials" in shown
     # Whatever their number: one sum, and the first of those that failed.
     asked = [one for one in api.asked if one.path.startswith(f"{ACCOUNT}/credentials")]
     assert [one.query for one in asked] == ["", "status=failed&limit=8"]
@@ -176,7 +176,7 @@ def test_the_list_says_when_each_was_last_used(signed_in: Browser, api: FakeApi)
         (403, "insufficient_scope", "Your token may not do this"),
         (404, "credential_not_found", "There is no such credential"),
         (503, "database_unavailable", "Service Unavailable"),
-        (503, "read_model_behind", "Saved, and not yet to be seen"),
+        (503, "read_model_behind", "Saved, but not visible yet"),
     ],
 )
 def test_a_problem_of_the_api_is_a_page_with_the_request_s_id(
@@ -196,7 +196,7 @@ def test_another_program_behind_the_address_is_told_so(signed_in: Browser, api: 
     api.answers["GET", ONE] = (200, "<html>hello</html>", {"Content-Type": "text/html"})
     shown = signed_in.look(HERE)
     assert shown.status_code == 502
-    assert "That is not regcred" in shown.text
+    assert "The answer is not from regcred" in shown.text
 
 
 def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_it(signed_in: Browser, api: FakeApi) -> None:
@@ -226,7 +226,7 @@ def test_a_command_s_position_is_waited_for_and_then_forgotten(
 
 def test_the_system_page_says_what_is_away(signed_in: Browser) -> None:
     shown = signed_in.look("/system").text
-    assert "does not serve all of it" in shown
+    assert "Some functions are unavailable" in shown
     assert "Unavailable" in shown
 
 
@@ -242,7 +242,7 @@ def test_the_system_page_shows_lag_and_dead_letters(signed_in: Browser) -> None:
     ("status", "code", "said"),
     [
         (403, "insufficient_scope", "with the scope admin"),
-        (503, "database_unavailable", "cannot be told now"),
+        (503, "database_unavailable", "is unavailable"),
     ],
 )
 def test_the_system_page_does_without_what_it_is_not_told(
@@ -252,7 +252,7 @@ def test_the_system_page_does_without_what_it_is_not_told(
     shown = signed_in.look("/system")
     assert shown.status_code == 200
     assert said in shown.text
-    assert "does not serve all of it" in shown.text
+    assert "Some functions are unavailable" in shown.text
 
 
 TAGS = f"{BASE}/resolve/tags"
@@ -374,7 +374,7 @@ def test_an_image_that_refuses_a_good_login_is_told_beside_it(signed_in: Browser
     api.answers["GET", ONE] = (200, kept, {"ETag": '"1"'})
     api.answers["GET", f"{ONE}/verifications"] = (200, page(item))
     text = signed_in.look(HERE).text
-    assert "The registry took the login." in text
+    assert "The registry accepted the login." in text
     assert "ghcr.io/acme/shop:1" in text
     assert "The login is right, but may not pull" in text
     assert "Give it Read." in text

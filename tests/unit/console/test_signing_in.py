@@ -76,7 +76,7 @@ def test_signing_out_ends_the_session_also_for_who_copied_the_cookie(signed_in: 
 def test_a_revoked_token_ends_the_session(signed_in: Browser, api: FakeApi) -> None:
     api.answers["GET", "/v1/accounts/acme/credentials"] = (401, problem(401, "unauthenticated", "no"))
     assert signed_in.look(LIST).headers["Location"].startswith("/sign-in")
-    assert "no longer in force" in signed_in.look("/sign-in").text
+    assert "no longer valid" in signed_in.look("/sign-in").text
 
 
 def test_another_session_s_reference_is_given_at_every_sign_in(browser: Browser) -> None:

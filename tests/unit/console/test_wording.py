@@ -47,7 +47,7 @@ def test_how_far_a_moment_is(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "tone", "said"),
     [
-        (None, "plain", "Not known"),
+        (None, "plain", "No expiry set"),
         ("2026-11-23T00:00:00Z", "bad", "Expired 1 day ago"),
         ("2026-11-24T12:00:00Z", "bad", "Expired just now"),
         ("2026-12-01T12:00:00Z", "warn", "In 7 days"),

@@ -77,7 +77,7 @@ def test_entries_that_hold_a_login(
         ({"auth": OCTO + "A"}, "base64"),
         ({"auth": b64(b"octo:\xff\xfe")}, "UTF-8"),
         ({"auth": b64("octopa55")}, "colon"),
-        ({"auth": b64(":pa55")}, "user name"),
+        ({"auth": b64(":pa55")}, "username"),
         ({"auth": b64("octo:")}, "password is empty"),
         ({"auth": b64("octo:\0\0")}, "password is empty"),
         ({"auth": b64("octo:pa55\n")}, "line break"),

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.consumers.concurrency import ConcurrentFollower
-from shared.consumers.telling import told_batch
+from shared.consumers.telling import reported_batch
 from shared.contracts.credential_events import CredentialRemoved
 from shared.events.codec import encode, encode_metadata
 from shared.events.envelope import Actor, Metadata, RecordedEvent, StoredEvent, StreamId
@@ -101,7 +101,7 @@ def test_a_delivery_that_cannot_be_read() -> None:
 
 
 def test_a_batch() -> None:
-    with capture_logs() as lines, told_batch("tester", [stored(7), stored(8), stored(9)]):
+    with capture_logs() as lines, reported_batch("tester", [stored(7), stored(8), stored(9)]):
         pass
     [line] = lines
     assert line.pop("ms") >= 0
@@ -117,8 +117,8 @@ def test_a_batch() -> None:
 
 def test_nothing_is_told_of_nothing_nor_of_a_batch_that_comes_again() -> None:
     with capture_logs() as lines:
-        with told_batch("tester", []):
+        with reported_batch("tester", []):
             pass
-        with pytest.raises(ConnectionError), told_batch("tester", [stored(7)]):
+        with pytest.raises(ConnectionError), reported_batch("tester", [stored(7)]):
             raise ConnectionError
     assert lines == []

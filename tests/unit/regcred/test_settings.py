@@ -37,7 +37,7 @@ def test_addresses(environment: dict[str, str], address: str, loopback: bool) ->
         ("http://", "must look like"),
         ("http://127.0.0.1:x", "must look like"),
         ("https://h.example.com/?a=b", "must look like"),
-        ("https://u:p@h.example.com", "must not hold"),
+        ("https://u:p@h.example.com", "must not contain"),
         ("http://h.example.com", "in clear text"),
         ("http://localhost.example.com", "in clear text"),
     ],

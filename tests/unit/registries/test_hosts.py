@@ -115,7 +115,7 @@ def test_a_refusal_does_not_repeat_what_was_pasted() -> None:
 
 def test_a_refusal_says_what_to_change() -> None:
     for text, word in {
-        "user:pass@ghcr.io": "user name or password",
+        "user:pass@ghcr.io": "username or password",
         "ghcr.io ": "spaces",
         "myhost": "its port",
         "127.1": "IPv4",

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from shared.dialing.session import Answer
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.secret import Secret
-from verifier.registry.lifetime import GITHUB_API, Question, question, read_end, told_in_header
+from verifier.registry.lifetime import GITHUB_API, Question, expiry_in_header, question, read_end
 
 END = datetime(2027, 3, 31, tzinfo=UTC)
 CERTIFICATES = "https://www.googleapis.com/robot/v1/metadata/x509/reader%40acme.iam.gserviceaccount.com"
@@ -42,8 +42,8 @@ def answer(body: object = None, *headers: tuple[str, str], status: int = 200) ->
     ],
 )
 def test_the_header_of_github(text: str, end: datetime | None) -> None:
-    assert told_in_header(answer(None, ("github-authentication-token-expiration", text))) == end
-    assert told_in_header(answer(None)) is None
+    assert expiry_in_header(answer(None, ("github-authentication-token-expiration", text))) == end
+    assert expiry_in_header(answer(None)) is None
 
 
 def test_github_is_asked_about_its_own_tokens_alone() -> None:

@@ -16,7 +16,7 @@ _CREDENTIAL = click.option(
     "--credential",
     metavar="ID_OR_NAME",
     shell_complete=credential_names,
-    help="As whom to look; may be left out where one alone is kept for that registry.",
+    help="The credential to use. Optional if the account has only one for that registry.",
 )
 
 
@@ -88,10 +88,10 @@ def _chosen(session: Session, registry_host: str, named: str | None) -> str:
     wanted = {"registry_host": registry_host}
     kept = session.api.listing(session.path("credentials"), wanted, limit=None)["items"]
     if not kept:
-        raise CredentialUnknown(f"account {session.account} keeps no credential for {registry_host}")
+        raise CredentialUnknown(f"account {session.account} has no credential for {registry_host}")
     if len(kept) > 1:
         names = ", ".join(shown(item["name"]) for item in kept)
-        raise click.UsageError(f"several are kept for {registry_host}: say --credential with one of {names}")
+        raise click.UsageError(f"choose a credential for {registry_host} with --credential: one of {names}")
     return str(kept[0]["id"])
 
 

@@ -9,7 +9,7 @@ from regcred.client.examples import examples
 from regcred.client.output import aligned, print_fields, print_json, print_table
 from regcred.client.session import Session, of_no_account
 
-_HEADERS = ("ID", "NAME", "REGISTRY", "--registry", "SECRETS", "USER NAME")
+_HEADERS = ("ID", "NAME", "REGISTRY", "--registry", "SECRETS", "USERNAME")
 
 
 @click.command("providers", epilog=examples("regcred providers", "regcred providers gar"))
@@ -64,9 +64,9 @@ def _show(session: Session, item: Json) -> None:
         ("images", item.get("image_path")),
         ("secrets", [_kind(secret) for secret in item.get("secrets", ())] or item["secret_kinds"]),
         ("permission", item["permission"]),
-        ("ends", item.get("expiry")),
+        ("expiry", item.get("expiry")),
         ("how", item["help"]),
-        ("mind", "\n".join(item.get("quirks", ()))),
+        ("notes", "\n".join(item.get("quirks", ()))),
         ("more", item["docs_url"]),
     ]
     print_fields((name, value) for name, value in fields if value)

@@ -26,14 +26,14 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
     ),
 )
 @click.argument("images", nargs=-1, metavar="IMAGE...")
-@click.option("--registry", metavar="HOST", help="In place of images, all that the registry has.")
+@click.option("--registry", metavar="HOST", help="In place of images: every image of the registry.")
 @click.option("--project", required=True, metavar="ID", help="Which project pulls.")
 @click.option("--workload", required=True, metavar="KIND/NAME", help="Which workload, such as job/nightly.")
 @click.option("--format", "form", type=_FORMATS, default="docker-config", show_default=True, help="Its form.")
-@click.option("--output", type=_OUTPUT, metavar="FILE", help="A file (0600) for it; else stdout.")
-@click.option("--reveal", is_flag=True, help="Let a terminal show it.")
-@click.option("--allow-anonymous", is_flag=True, help="Leave out images for whose registry nothing is kept.")
-@click.option("--short-lived", is_flag=True, help="A token of an hour where a Google key file is kept.")
+@click.option("--output", type=_OUTPUT, metavar="FILE", help="Write it to this file (0600); default: stdout.")
+@click.option("--reveal", is_flag=True, help="Allow showing it on a terminal.")
+@click.option("--allow-anonymous", is_flag=True, help="Leave out images of registries without a credential.")
+@click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
 @of_account
 def pull_secret(
     session: Session,

@@ -23,15 +23,15 @@ from regcred.client.usage import ask_removal, show_impact
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 @click.option("--reason", metavar="TEXT", help="For the audit trail.")
-@click.option("--force", is_flag=True, help="Even while it is in use; needs --reason.")
-@click.option("--dry-run", is_flag=True, help="Show who would lose it, and remove nothing.")
+@click.option("--force", is_flag=True, help="Remove it although it is in use; needs --reason.")
+@click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without removing it.")
 @of_account
 def remove(
     session: Session, /, *, credential: str, yes: bool, reason: str | None, force: bool, dry_run: bool
 ) -> None:
-    """Remove a credential for ever.
+    """Remove a credential permanently.
 
-    Its secret is destroyed. Its history stays, by its id. While workloads use it, that is refused.
+    Its secret is destroyed. Its history stays available by its id. This is refused while workloads use it.
     """
     if dry_run:
         found = find(session, credential)
@@ -45,7 +45,7 @@ def remove(
     name, credential_id = found.body["name"], found.body["id"]
     if not yes:
         what = f"{shown(name)} ({shown(found.body['username'])} at {shown(found.body['registry_host'])})"
-        click.confirm(f"Remove {what} for ever, and destroy its secret?", abort=True, err=True)
+        click.confirm(f"Remove {what} permanently, and destroy its secret?", abort=True, err=True)
     command = session.api.change(
         "DELETE",
         session.path("credentials", credential_id),

@@ -14,7 +14,7 @@ from regcred.client.secret_input import credential_of, secret_options
 from regcred.client.session import Session, of_account
 
 _OF_ACCESS_KEYS = ("AKIA", "ASIA")  # AWS, "Unique identifiers": a new secret of the same key is no password
-_OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's user names for what is no password
+_OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for what is no password
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""`regcred tokens`: who may ask regcred, and for what."""
+"""`regcred tokens`: tokens of callers."""
 
 import sys
 from pathlib import Path
@@ -21,9 +21,9 @@ _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 @click.group("tokens")
 def tokens() -> None:
-    """Make, list and revoke service tokens.
+    """Create, list and revoke service tokens.
 
-    They say who may ask regcred, and for what. All of this needs a token with the scope admin.
+    A service token authorises a caller of the API. These commands need a token with the scope admin.
     """
 
 
@@ -35,14 +35,20 @@ def tokens() -> None:
     ),
 )
 @click.argument("name")
-@click.option("--scope", "scopes", type=_SCOPES, multiple=True, required=True, help="Repeat it.")
-@click.option("--account", "accounts", multiple=True, metavar="ID", help="For this account; repeat it.")
-@click.option("--every-account", is_flag=True, help="For every account, also those that are yet to come.")
+@click.option("--scope", "scopes", type=_SCOPES, multiple=True, required=True, help="A scope; repeatable.")
+@click.option("--account", "accounts", multiple=True, metavar="ID", help="For this account; repeatable.")
+@click.option("--every-account", is_flag=True, help="For every account, including new ones.")
 @click.option(
-    "--project", "projects", multiple=True, metavar="ID", help="Only for this project; repeat it. Else all."
+    "--project",
+    "projects",
+    multiple=True,
+    metavar="ID",
+    help="Only for this project; repeatable. Default: all.",
 )
-@moment_option("--expires", "expires_at", ago=False, text="When it ends: 90d, or RFC 3339.")
-@click.option("--output", type=_OUTPUT, metavar="FILE", help="A new file (0600) for the token; else stdout.")
+@moment_option("--expires", "expires_at", ago=False, text="When it expires: 90d, or RFC 3339.")
+@click.option(
+    "--output", type=_OUTPUT, metavar="FILE", help="A new file (0600) for the token; default: stdout."
+)
 @of_no_account
 def make(
     session: Session,
@@ -56,7 +62,7 @@ def make(
     expires_at: str | None,
     output: Path | None,
 ) -> None:
-    """Make a token. It is given out now and never again: regcred keeps a hash."""
+    """Create a token. It is shown only now: regcred stores a hash."""
     if bool(accounts) == every_account:
         raise click.UsageError("name either the accounts (--account), or --every-account")
     body = {
@@ -67,7 +73,7 @@ def make(
         "expires_at": expires_at,
     }
     if output is None:
-        _give_out(session, session.api.post(_PATH, body).body)
+        _show_token(session, session.api.post(_PATH, body).body)
         return
     with new_private(output) as file:
         made: Json = session.api.post(_PATH, body).body
@@ -94,14 +100,14 @@ def list_tokens(session: Session) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
 @of_no_account
 def revoke(session: Session, /, *, token_id: str, yes: bool) -> None:
-    """Revoke a token for ever.
+    """Revoke a token permanently.
 
     It is refused everywhere within two seconds.
     """
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("only a terminal can be asked whether you are sure: say --yes")
-        click.confirm(f"Revoke token {shown(token_id)} for ever?", abort=True, err=True)
+        click.confirm(f"Revoke token {shown(token_id)} permanently?", abort=True, err=True)
     session.api.change("DELETE", f"{_PATH}/{segment(token_id)}", None)
     if session.as_json:
         print_json({"id": token_id, "revoked": True})
@@ -109,11 +115,11 @@ def revoke(session: Session, /, *, token_id: str, yes: bool) -> None:
         notice(f"token {token_id} is revoked")
 
 
-def _give_out(session: Session, made: Json) -> None:
+def _show_token(session: Session, made: Json) -> None:
     if session.as_json:
         print_json(made)
         return
-    notice(f"token {made['id']} is made; it is shown this once")
+    notice(f"token {made['id']} is created; it is shown only once")
     click.echo(made["token"])
 
 

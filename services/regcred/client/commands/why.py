@@ -74,4 +74,4 @@ def _none_for(found: Json, project: str) -> str:
     where = f"{found['image']['registry_host']}/{found['image']['repository']}"
     if found["candidates"]:
         return f"project {project} may use none of them for {where}"
-    return f"no credential is kept for {found['image']['registry_host']}"
+    return f"the account has no credential for {found['image']['registry_host']}"

@@ -78,7 +78,7 @@ def test_adding_a_credential() -> None:
 
 def test_an_id_is_given_out_once() -> None:
     for history in ([ADDED], [ADDED, REMOVED]):
-        with pytest.raises(ValueError, match="given out twice"):
+        with pytest.raises(ValueError, match="used twice"):
             decide(ADD, fold(history))
 
 

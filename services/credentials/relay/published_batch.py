@@ -9,7 +9,7 @@ from shared.observability.metrics import UNCONFIRMED
 from shared.observability.tracing import Span, start_span, tracing_is_on
 
 
-class ToldBatch:
+class PublishedBatch:
     """Call `publish` with each message before submitting it, and `end` when the batch is confirmed, or fails.
     Several may be on their way at a time.
     """

@@ -23,7 +23,7 @@ QUEUES = tuple(dead_letters_of(queue_name(consumer)) for consumer in CONSUMERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadMessage:
+class RejectedMessage:
     """Without its body, of which nobody knows what it holds. `id` is the sender's, else made from the body;
     `reason` is the broker's word.
     """
@@ -37,13 +37,13 @@ class DeadMessage:
     size: int
 
 
-def dead_messages(broker_url: str) -> list[DeadMessage]:
+def rejected_messages(broker_url: str) -> list[RejectedMessage]:
     """All of them, up to `MOST` in each queue; they stay where they are. Raises `BrokerUnavailable`."""
     with _channel(broker_url) as channel:
         return [message for queue in QUEUES for _, message in _got(channel, queue)]
 
 
-def discard_message(broker_url: str, queue: str, message_id: str) -> DeadMessage | None:
+def discard_message(broker_url: str, queue: str, message_id: str) -> RejectedMessage | None:
     """Take one out of its queue for good; `None` if it is not there. Raises `BrokerUnavailable`."""
     with _channel(broker_url) as channel:
         for tag, message in _got(channel, queue):
@@ -63,7 +63,7 @@ def _channel(broker_url: str) -> Iterator[Any]:
         raise BrokerUnavailable(type(error).__name__) from error
 
 
-def _got(channel: Any, queue: str) -> Iterator[tuple[int, DeadMessage]]:
+def _got(channel: Any, queue: str) -> Iterator[tuple[int, RejectedMessage]]:
     for _ in range(MOST):
         method, properties, body = channel.basic_get(queue)
         if method is None:
@@ -71,7 +71,7 @@ def _got(channel: Any, queue: str) -> Iterator[tuple[int, DeadMessage]]:
         yield method.delivery_tag, _read(queue, properties, body)
 
 
-def _read(queue: str, properties: Any, body: bytes) -> DeadMessage:
+def _read(queue: str, properties: Any, body: bytes) -> RejectedMessage:
     headers = properties.headers or {}
     deaths = headers.get("x-death") or [{}]
     moment = deaths[0].get("time")
@@ -79,7 +79,7 @@ def _read(queue: str, properties: Any, body: bytes) -> DeadMessage:
         position = position_of(headers)
     except MalformedMessage:
         position = None
-    return DeadMessage(
+    return RejectedMessage(
         queue=queue,
         id=str(properties.message_id or hashlib.sha256(body).hexdigest()[:16]),
         type=properties.type,
