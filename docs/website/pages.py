@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[2]
 NAVIGATION: Mapping[str, tuple[str, ...]] = {
     "Start": ("start", "configuration"),
     "Guides": ("providers/index", "integrations", "console", "cli", "audit"),
-    "Reference": ("api", "events", "examples/consumer/README", "commands"),
+    "Reference": ("api", "http", "events", "examples/consumer/README", "commands", "glossary"),
     "Operations": ("deployment", "kubernetes", "runbook", "scaling", "observability", "benchmarks"),
-    "How it is made": ("security", "architecture", "request", "packages", "adr/index"),
+    "Design": ("security", "architecture", "request", "packages", "reference/index", "adr/index"),
 }
 _BEGIN = """
 | | |
@@ -41,6 +41,7 @@ _OTHER_PLACES = {
     "services/README.md": "packages.md",
     "docs/providers.md": "providers/index.md",
     "docs/adr": "adr/index.md",
+    "docs/reference": "reference/index.md",
 }
 # Pages whose links begin elsewhere than in their own folder below docs/.
 _HOMES = {
@@ -66,14 +67,15 @@ def _written(root: Path) -> dict[str, str]:
     docs = root / "docs"
     pages = {
         str(file.relative_to(docs)): file.read_text(encoding="utf-8")
-        for file in sorted((*docs.glob("*.md"), *docs.glob("adr/[0-9]*.md"), *docs.glob("examples/*/*.md")))
+        for pattern in ("*.md", "reference/*.md", "adr/[0-9]*.md", "examples/*/*.md")
+        for file in sorted(docs.glob(pattern))
     }
     pages.update(provider_pages(PROVIDERS, whole=pages.pop("providers.md")))
     readme = (root / "README.md").read_text(encoding="utf-8")
     pages["start.md"] = (
-        "# Five minutes\n"
+        "# Quickstart\n"
         + _section(readme, "Two commands")
-        + _section(readme, "The first five minutes").replace("\n", "\n## The first credential\n", 1)
+        + _section(readme, "Quickstart").replace("\n", "\n## The first credential\n", 1)
     )
     pages["configuration.md"] = "# Configuration\n" + _section(readme, "With RabbitMQ and Vault")
     pages["request.md"] = "# The path of one request\n" + _section(readme, "The path of one request")
@@ -82,6 +84,10 @@ def _written(root: Path) -> dict[str, str]:
     pages["commands.md"] = command_page(main)
     decisions = [name.removesuffix(".md") for name in pages if name.startswith("adr/")]
     pages["adr/index.md"] = _index("Decisions", [name.removeprefix("adr/") for name in decisions])
+    facts = [name.removesuffix(".md") for name in pages if name.startswith("reference/")]
+    pages["reference/index.md"] = _index(
+        "Facts and sources", [name.removeprefix("reference/") for name in facts]
+    )
     pages["index.md"] = _front(readme, set(pages))
     return pages
 

@@ -112,7 +112,7 @@ def test_a_credential_s_life(
     page.get_by_role("link", name="Rotate", exact=True).click()
     page.get_by_label("Password, token or API key").fill(PASSWORD)
     page.get_by_role("button", name="Rotate and verify").click()
-    see(page, "The registry took the login.", scripted=scripted)
+    see(page, "The registry accepted the login.", scripted=scripted)
     restrict_and_edit(page)
     look_up_an_image(page, registry)
     read_the_audit_log(page, scripted=scripted)
@@ -165,7 +165,7 @@ def test_a_keyboard_is_enough(open_page: Open, admin: str, registry: DockerRegis
     page.keyboard.press("ArrowDown")
     write("Projects", "shop")
     press("button", "Save and verify")
-    expect(page.locator("#verification")).to_contain_text("The registry took the login.")
+    expect(page.locator("#verification")).to_contain_text("The registry accepted the login.")
     press("link", "Remove")
     write("Type its name to confirm: typed-in", "wrong")
     page.keyboard.press("Enter")
@@ -204,7 +204,7 @@ def test_filters_act_at_once_and_stand_in_the_address(open_page: Open, admin: st
     expect(page.locator("#results tbody > tr")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"/credentials\?name=WRONG$"))
     page.get_by_label("Health").select_option("verified")
-    expect(page.get_by_text("No credential of this account fits")).to_be_visible()
+    expect(page.get_by_text("No credential of this account matches")).to_be_visible()
     page.go_back()
     expect(page.locator("#results tbody > tr")).to_have_count(1)
 
@@ -216,7 +216,7 @@ def test_a_service_token_is_shown_once_and_may_only_do_its_own(
     sign_in(page, admin)
     page.goto("/tokens")
     page.get_by_label("Name", exact=True).fill("reader")
-    page.get_by_label("Look at credentials").check()
+    page.get_by_label("Read credentials").check()
     page.get_by_label("Account ids").fill("acme")
     page.get_by_role("button", name="Create token").click()
     made = page.get_by_label("The token", exact=True).input_value()
@@ -236,7 +236,7 @@ def test_a_service_token_is_shown_once_and_may_only_do_its_own(
     page.get_by_role("button", name="Revoke permanently").click()
     time.sleep(2.1)  # a token is remembered for two seconds (ADR 6)
     other.goto("/accounts/acme/credentials")
-    expect(other.get_by_text("no longer in force")).to_be_visible()
+    expect(other.get_by_text("no longer valid")).to_be_visible()
 
 
 def test_tags_are_offered_while_an_image_is_typed(
@@ -306,7 +306,7 @@ def test_an_import_is_looked_at_and_then_done(open_page: Open, admin: str, regis
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("1 created", exact=True)).to_be_visible()
     page.locator("tbody a").click()
-    expect(page.locator("#verification")).to_contain_text("The registry took the login.")
+    expect(page.locator("#verification")).to_contain_text("The registry accepted the login.")
 
 
 def test_no_secret_is_in_the_log(system: System, admin: str) -> None:

@@ -19,8 +19,8 @@ from tests.support.timing import waiting
 
 TITLED = re.compile(r"^## (.+?)\n(?:(?!^## ).)*?^```sh\n(.+?)^```", re.MULTILINE | re.DOTALL)
 ELSEWHERE = "Restore into a new deployment"  # test_restore.py
-SEAL = "Seal old rows of the audit trail"
-LEFT = "An account has left"  # of an account that has to have left: below
+SEAL = "Archive old rows of the audit trail"
+LEFT = "Erase an account"  # needs an account that has left: below
 STEPS = TITLED.findall((ROOT / "docs" / "runbook.md").read_text())
 HERE = [title for title, _ in STEPS if title not in (ELSEWHERE, LEFT)]
 CANARY = "canary-of-the-runbook"

@@ -85,7 +85,11 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path, pages: dict[Path, Page]
 
 
 def test_every_page_of_the_repository_is_there(site: Path) -> None:
-    for file in (*ROOT.glob("docs/*.md"), *ROOT.glob("docs/adr/[0-9]*.md")):
+    for file in (
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("docs/reference/*.md"),
+        *ROOT.glob("docs/adr/[0-9]*.md"),
+    ):
         name = file.relative_to(ROOT / "docs").with_suffix(".html")
         assert (site / name).is_file() or name.name == "providers.html", f"{name} is not on the site"
 

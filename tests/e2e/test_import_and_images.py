@@ -94,7 +94,7 @@ def test_a_kept_credential_is_verified_on_an_image(cli: Client, pushed: str) -> 
 
 
 def test_looking_around_with_a_credential(cli: Client, pushed: str) -> None:
-    assert "keeps no credential" in cli.run("images", "tags", pushed, code=1).stderr
+    assert "has no credential" in cli.run("images", "tags", pushed, code=1).stderr
     cli.add("team")
     assert sorted(cli.run("images", "tags", pushed).stdout.split()) == ["1", "2", "all"]
     assert len(cli.json("images", "tags", pushed, "--limit", "2")["items"]) == 2
