@@ -5,7 +5,7 @@ author = "regcred"
 html_title = "regcred"
 
 extensions = ["myst_parser"]
-myst_heading_anchors = 4  # `page.md#a-heading`, as GitHub makes them
+myst_heading_anchors = 4  # `page#a-heading`, as GitHub makes them
 highlight_language = "text"
 suppress_warnings = ["misc.highlighting_failure"]  # `…` in a JSON example is for people
 exclude_patterns: list[str] = []

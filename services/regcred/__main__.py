@@ -42,9 +42,9 @@ from regcred.segments_command import seal, segments
 )
 @click.version_option(package_name="regcred")
 def main() -> None:
-    """Keeps, proves and hands out the credentials of external container registries.
+    """Store, verify and issue the credentials of external container registries.
 
-    The client shows the token in REGCRED_TOKEN_FILE, else that of `regcred up` in REGCRED_HOME (./.regcred).
+    The client uses the token in REGCRED_TOKEN_FILE, or that of `regcred up` in REGCRED_HOME (./.regcred).
     """
 
 
@@ -70,13 +70,15 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @main.command("migrate")
-@click.option("--logins", type=_FOLDER, help="Make the services' logins, with the passwords in this folder.")
-@click.option("--admin-token", type=_FILE, help="Make the first token, in this file.")
-@click.option("--metrics-token", type=_FILE, help="Make a token that opens /metrics only, in this file.")
+@click.option(
+    "--logins", type=_FOLDER, help="Create the logins of the services, with the passwords in this folder."
+)
+@click.option("--admin-token", type=_FILE, help="Create the first token in this file.")
+@click.option("--metrics-token", type=_FILE, help="Create a token for /metrics only in this file.")
 def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token: Path | None) -> None:
-    """Prepare database, roles and broker.
+    """Prepare the database, its roles and the broker.
 
-    It is safe to repeat, and to run twice at once.
+    It is safe to repeat, and to run twice at the same time.
     """
     from regcred.deployment.logins import prepare_logins  # noqa: PLC0415 see above
     from regcred.preparation import (  # noqa: PLC0415

@@ -33,18 +33,18 @@ def accounts() -> None:
 @accounts.command("erase")
 @click.argument("account")
 @click.option("--reason", help="The reason, which is recorded.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--wait", type=click.FloatRange(min=0), default=30.0, help="Seconds to wait for read models.")
-@click.option("--as", "person", default=_who, help="Who does it, for the record. [default: your login]")
-@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@click.option("--as", "person", default=_who, help="Your name, for the record. [default: your login]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def erase_command(
     *, account: str, reason: str | None, yes: bool, wait: float, person: str, as_json: bool
 ) -> None:
-    """Erase an account's personal data for good.
+    """Erase the personal data of an account permanently.
 
-    Names, addresses, usernames and descriptions in its events read `erased` from then on, whoever reads
-    them. The events stay, and the log is as whole as before. The account must have no credentials any more.
-    Exit code 3: erased, but what readers see has not forgotten yet.
+    Names, addresses, usernames and descriptions in its events then read `erased`. The events stay, and the
+    log still verifies. The account must not have credentials any more. Exit code 3: erased, but the read
+    models still contain the data.
     """
     from regcred import erasing  # noqa: PLC0415 see above
     from shared.runtime.clock import now  # noqa: PLC0415

@@ -15,26 +15,26 @@ _KEY_FILE = click.option(
     "--key-file",
     type=_FILE,
     envvar=KEY_FILE,
-    help="Private key; REGCRED_LOG_KEY_FILE, else log-key.pem in REGCRED_HOME.",
+    help="Private key; default: REGCRED_LOG_KEY_FILE, or log-key.pem in REGCRED_HOME.",
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command("proof")
 @click.option(
     "--account", envvar="REGCRED_ACCOUNT", show_envvar=True, metavar="ID", required=True, help="The account."
 )
-@click.option("--output", type=_FILE, required=True, metavar="FILE", help="Where the proof goes.")
+@click.option("--output", type=_FILE, required=True, metavar="FILE", help="File for the proof.")
 @_KEY_FILE
 @_JSON
 @click.pass_context
 def proof(
     context: click.Context, *, account: str, output: Path, key_file: Path | None, as_json: bool
 ) -> None:
-    """Prove to an auditor what has happened in an account.
+    """Write a proof of the events of an account.
 
-    Verifies the whole log on the way, and signs all events of the account up to its end. Runs where the
-    database is.
+    Verifies the complete log, and signs all events of the account up to its end. Run it on the machine with
+    the database.
     """
     from regcred import audit_proving  # noqa: PLC0415 see above
 
@@ -45,8 +45,10 @@ def proof(
 
 @click.command("verify")
 @click.argument("file", type=_FILE)
-@click.option("--public-key", type=_FILE, help="Key of the signer; else the key file's, with .pub.")
-@click.option("--earlier", type=_FILE, metavar="FILE", help="An earlier proof, of which this has to go on.")
+@click.option(
+    "--public-key", type=_FILE, help="Public key of the signer; default: the key file's, with .pub."
+)
+@click.option("--earlier", type=_FILE, metavar="FILE", help="An earlier proof that this one must continue.")
 @_KEY_FILE
 @_JSON
 @click.pass_context
@@ -59,7 +61,7 @@ def verify(
     key_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Check a proof of an account; no database is needed."""
+    """Verify a proof of an account, without a database."""
     from regcred import audit_proving  # noqa: PLC0415 see above
 
     report = audit_proving.check(file, public_key, key_file, earlier)

@@ -21,7 +21,7 @@ _VARIABLE = "_REGCRED_COMPLETE"  # by which click's script asks this program
 def completion(context: click.Context, *, shell: str) -> None:
     """Print the completion script of a shell.
 
-    Names of credentials are asked of regcred while you type; where it does not answer, nothing is offered.
+    Completion requests names of credentials from the API. If it does not respond, no names are offered.
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415 only this command needs it
 

@@ -34,9 +34,9 @@ def _who() -> str:
         return f"uid {os.getuid()}"
 
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _PERSON = click.option(
-    "--as", "person", default=_who, help="Who does it, for the record. [default: your login]"
+    "--as", "person", default=_who, help="Your name, for the record. [default: your login]"
 )
 
 
@@ -58,8 +58,8 @@ def deadletters() -> None:
 
 
 @deadletters.command("list")
-@click.option("--consumer", help="Only those of this one.")
-@click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True, help="At most so many.")
+@click.option("--consumer", help="Only those of this consumer.")
+@click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Maximum number.")
 @_JSON
 def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
     """List dead letters and pending retries.
@@ -102,10 +102,9 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
 @click.argument("event")
 @_JSON
 def show_command(*, consumer: str, event: str, as_json: bool) -> None:
-    """Show one with its event, by position.
+    """Show a dead letter with its event, by position.
 
-    Events hold no secret. For a message of a queue give the queue and the message's id; its body is not
-    shown.
+    Events contain no secret. For a rejected message give its queue and id; the body is not shown.
     """
     with _opened() as (connection, settings):
         from regcred import dead_letters  # noqa: PLC0415 see above
@@ -141,9 +140,11 @@ def show_command(*, consumer: str, event: str, as_json: bool) -> None:
 @deadletters.command("redrive")
 @click.argument("consumer")
 @click.argument("event", required=False)
-@click.option("--stream", type=click.UUID, help="All that wait in this stream.")
-@click.option("--all", "everything", is_flag=True, help="All of this consumer.")
-@click.option("--wait", type=click.FloatRange(min=0), default=_WAIT_SECONDS, help="Seconds to watch it.")
+@click.option("--stream", type=click.UUID, help="All dead letters of this stream.")
+@click.option("--all", "everything", is_flag=True, help="All dead letters of this consumer.")
+@click.option(
+    "--wait", type=click.FloatRange(min=0), default=_WAIT_SECONDS, help="Seconds to wait for the result."
+)
 @_PERSON
 @_JSON
 def redrive_command(
@@ -194,7 +195,7 @@ def redrive_command(
 @click.argument("consumer")
 @click.argument("event")
 @click.option("--reason", required=True, help="The reason, which is recorded.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_PERSON
 def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person: str) -> None:
     """Discard a dead letter permanently.

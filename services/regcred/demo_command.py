@@ -22,23 +22,23 @@ class DemoRefused(ClientError):
 
 
 @click.command("demo", epilog=examples("regcred demo", "regcred demo --remove", title=_TITLE))
-@click.option("--remove", is_flag=True, help="Take the demo's credentials away again.")
-@click.option("--force", is_flag=True, help="Also where the installation has data.")
-@click.option("--once", is_flag=True, help="End when all is there, and the demo's registry with it.")
+@click.option("--remove", is_flag=True, help="Remove the credentials of the demo.")
+@click.option("--force", is_flag=True, help="Also if the installation has data.")
+@click.option("--once", is_flag=True, help="Stop when the data is complete, together with the registry.")
 @click.option(
     "--registry-port",
     type=click.IntRange(1, 65535),
     default=_PORT,
     show_default=True,
     metavar="PORT",
-    help="Where the demo's own registry listens.",
+    help="Port of the demo's registry.",
 )
 @of_no_account
 def demo(session: Session, /, *, remove: bool, force: bool, once: bool, registry_port: int) -> None:
-    """Fill a fresh installation with something to look at.
+    """Fill a new installation with example data.
 
     It starts a small registry on this machine, adds a dozen credentials in two accounts, rotates, restricts,
-    verifies and uses them. Then the registry goes on until Ctrl-C. It needs an admin token.
+    verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token.
     """
     from regcred.demo import filling, story  # noqa: PLC0415 see above
     from regcred.demo.registry import DemoRegistry  # noqa: PLC0415
@@ -59,7 +59,7 @@ def demo(session: Session, /, *, remove: bool, force: bool, once: bool, registry
         except OSError as error:
             raise DemoRefused(f"cannot listen on {address}: {error.strerror}; say --registry-port") from None
         if there:
-            notice(f"{there} credentials of the demo are there already; --remove takes them away")
+            notice(f"{there} credentials of the demo exist already; --remove removes them")
         else:
             filling.check_allowed(session, address)
             told = filling.fill(session, address, at=now(), tell=_tell(session))

@@ -18,14 +18,14 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
     "--vault-token-file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A token of an administrator's, to see how the mount is set up too: no service may.",
+    help="Token of a Vault administrator, to check the mount too.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(*, vault_token_file: Path | None, as_json: bool) -> None:
-    """Find what is wrong with an installation, and how to mend it.
+    """Check an installation and show how to fix its problems.
 
-    Run it with the environment of `regcred up` or of a service: it looks at what that names, whether it runs
-    or not, and changes nothing. Exit code 1: something failed.
+    Run it with the environment of `regcred up` or of a service. It checks everything that the environment
+    names, whether it runs or not, and changes nothing. Exit code 1: a check failed.
     """
     from regcred.doctor.examination import examine, quietly  # noqa: PLC0415 see above
 

@@ -15,21 +15,25 @@ _KEY_FILE = click.option(
     "--key-file",
     type=_FILE,
     envvar=KEY_FILE,
-    help="Private key; REGCRED_LOG_KEY_FILE, else log-key.pem in REGCRED_HOME.",
+    help="Private key; default: REGCRED_LOG_KEY_FILE, or log-key.pem in REGCRED_HOME.",
 )
 
 
 @click.group()
 def log() -> None:
-    """Prove that the event log is whole."""
+    """Verify the event log."""
 
 
 @log.command("verify")
-@click.option("--from", "first", type=click.IntRange(min=1), default=1, help="Begin at this position.")
-@click.option("--checkpoint", type=_FILE, help="Prove that the log still has all that this checkpoint knows.")
-@click.option("--public-key", type=_FILE, help="Key of the checkpoint; else the key file's, with .pub.")
-@click.option("--export", "exported", type=_FILE, help="Verify this exported log; no database is needed.")
-@click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+@click.option("--from", "first", type=click.IntRange(min=1), default=1, help="Start at this position.")
+@click.option(
+    "--checkpoint", type=_FILE, help="Verify that the log still has every row up to this checkpoint."
+)
+@click.option(
+    "--public-key", type=_FILE, help="Public key of the checkpoint; default: the key file's, with .pub."
+)
+@click.option("--export", "exported", type=_FILE, help="Verify this exported log, without a database.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_KEY_FILE
 @click.pass_context
 def verify_command(
@@ -42,9 +46,9 @@ def verify_command(
     as_json: bool,
     key_file: Path | None,
 ) -> None:
-    """Recompute the chain of hashes, and say where it breaks first.
+    """Recompute the hash chain and show the first break.
 
-    What is before --from is taken as given. Exit code 0: whole, 1: broken, 2: could not be found out.
+    Rows before --from are not checked. Exit code 0: intact, 1: broken, 2: could not be determined.
     """
     from regcred import log_keeping  # noqa: PLC0415 see above
 
@@ -57,7 +61,7 @@ def verify_command(
 
 @log.command("export")
 @click.option(
-    "--output", type=click.File("wb", lazy=False), default="-", help="File; standard output without."
+    "--output", type=click.File("wb", lazy=False), default="-", help="File; default: standard output."
 )
 def export_command(output: BinaryIO) -> None:
     """Write the log as one JSON object per line, for `regcred log verify --export`."""
@@ -69,10 +73,10 @@ def export_command(output: BinaryIO) -> None:
 
 
 @log.command("checkpoint")
-@click.option("--output", type=_FILE, help="File; standard output without.")
+@click.option("--output", type=_FILE, help="File; default: standard output.")
 @_KEY_FILE
 def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
-    """Sign where the log ends now. Keep the result apart from the database."""
+    """Sign the current end of the log. Store the result separately from the database."""
     from regcred import log_keeping  # noqa: PLC0415 see above
 
     with log_keeping.reported_errors():
@@ -86,19 +90,21 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
 @log.command("keygen")
 @_KEY_FILE
 def keygen_command(key_file: Path | None) -> None:
-    """Make the key pair that signs checkpoints."""
+    """Create the key pair that signs checkpoints."""
     from regcred import log_keeping  # noqa: PLC0415 see above
 
     with log_keeping.reported_errors():
         path, public_path, key_id = log_keeping.keygen(key_file)
-    click.echo(f"made {path} (private, keep it apart from the database) and {public_path}, key id {key_id}")
+    click.echo(
+        f"created {path} (private, store it separately from the database) and {public_path}, key id {key_id}"
+    )
 
 
 @log.command("adopt")
 def adopt_command() -> None:
-    """Go on with a log that was restored into a cluster with younger transaction ids.
+    """Adopt a log that was restored into a cluster with younger transaction ids.
 
-    Stop everything that writes first. Needs the owner of the database. No stored event is changed.
+    Stop everything that writes first. It needs the owner of the database and changes no stored event.
     """
     from regcred import log_keeping  # noqa: PLC0415 see above
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from projector.workers import OpenPersonal
 
 _LINE_SECONDS = 5.0  # between two lines where nobody watches a bar
-_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _UNIT = 1024
 
@@ -38,7 +38,7 @@ _UNIT = 1024
     )
 )
 def projections() -> None:
-    """Rebuild read models while they are read."""
+    """Rebuild read models without downtime."""
 
 
 @projections.command("list")
@@ -46,7 +46,7 @@ def projections() -> None:
 def list_command(*, as_json: bool) -> None:
     """List the generations of the read models.
 
-    A degraded one has events set aside that it could not apply.
+    A degraded generation has dead letters: events that it could not apply.
     """
     with _database() as url:
         found = _generations(url)
@@ -70,20 +70,19 @@ def list_command(*, as_json: bool) -> None:
 
 
 @projections.command("rebuild")
-@click.option("--switch/--no-switch", default=None, help="Let readers see it at the end, or not.")
-@click.option("--resume", is_flag=True, help="Go on with one that was interrupted.")
+@click.option("--switch/--no-switch", default=None, help="Make it live at the end, or not.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted rebuild.")
 @click.option(
     "--processes",
     type=click.IntRange(1, 64),
-    help="Build in so many processes at once; unless given, as there are processors, and a container's limits"
-    " allow.",
+    help="Number of processes; default: as many as processors and the limits of the container allow.",
 )
 @_JSON
 def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None, as_json: bool) -> None:
     """Build a new generation from the log.
 
-    Readers and writers go on meanwhile. Without --switch or --no-switch it asks at the end if somebody sits
-    at a terminal, else the generation stays `building`: `regcred projections switch` takes it up.
+    Readers and writers continue. Without --switch or --no-switch it asks at the end on a terminal. Otherwise
+    the generation stays `building` until `regcred projections switch`.
     """
     from projector import rebuilding  # noqa: PLC0415 see above
 
@@ -117,9 +116,9 @@ def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None,
 @click.argument("generation", type=click.IntRange(min=1))
 @_JSON
 def switch_command(*, generation: int, as_json: bool) -> None:
-    """Let readers see another generation.
+    """Make another generation live.
 
-    It is caught up first, also a retired one. No reader sees an older state than before.
+    It catches up first, even a retired one. No reader sees an older state than before.
     """
     from projector import rebuilding  # noqa: PLC0415 see above
 

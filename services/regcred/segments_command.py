@@ -24,12 +24,12 @@ _KEY_FILE = click.option(
     "--key-file",
     type=_FILE,
     envvar=KEY_FILE,
-    help="Private key; REGCRED_LOG_KEY_FILE, else log-key.pem in REGCRED_HOME.",
+    help="Private key; default: REGCRED_LOG_KEY_FILE, or log-key.pem in REGCRED_HOME.",
 )
 _PUBLIC_KEY = click.option(
-    "--public-key", type=_FILE, help="Key of the signer; else the key file's, with .pub."
+    "--public-key", type=_FILE, help="Public key of the signer; default: the key file's, with .pub."
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command(
@@ -46,7 +46,11 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @click.option("--into", "root", type=_FOLDER, required=True, metavar="DIR", help="Folder of the segments.")
 @click.option("--by", metavar="NAME", help="Name for the audit trail; default: your login.")
 @click.option(
-    "--size", type=click.IntRange(1), default=_SIZE, show_default=True, help="At most so many positions each."
+    "--size",
+    type=click.IntRange(1),
+    default=_SIZE,
+    show_default=True,
+    help="Maximum number of positions per segment.",
 )
 @_KEY_FILE
 @_JSON
@@ -62,10 +66,10 @@ def seal(
     key_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Move old rows of the audit trail into signed files.
+    """Move old rows of the audit trail to signed files.
 
-    The rows leave the read models once the files are proved; the log keeps everything. An interrupted run is
-    taken up by the next one. Runs where the database is, as its owner.
+    The rows are deleted from the read models after the files are verified. The log keeps every event. The
+    next run continues an interrupted one. Run it as the owner of the database.
     """
     from regcred import audit_sealing  # noqa: PLC0415 see above
     from regcred.client.output import print_json  # noqa: PLC0415
@@ -86,9 +90,9 @@ def seal(
 
 @click.group("segments")
 def segments() -> None:
-    """Prove and read what was sealed.
+    """Verify and read archived rows.
 
-    No database is needed. DIR is the folder that `regcred audit seal --into` was given, or one segment in it.
+    No database is needed. DIR is the folder of `regcred audit seal --into`, or one segment in it.
     """
 
 
@@ -98,7 +102,7 @@ def segments() -> None:
 @_KEY_FILE
 @_JSON
 def list_command(*, folder: Path, public_key: Path | None, key_file: Path | None, as_json: bool) -> None:
-    """List the segments that lie in DIR."""
+    """List the segments in DIR."""
     from regcred import audit_segments  # noqa: PLC0415 see above
     from regcred.client.output import print_json, print_table  # noqa: PLC0415
 
@@ -111,8 +115,13 @@ def list_command(*, folder: Path, public_key: Path | None, key_file: Path | None
 
 @segments.command("verify")
 @click.argument("folder", type=_FOLDER, metavar="DIR")
-@click.option("--erased", multiple=True, metavar="ACCOUNT", help="Its files may be gone; may be repeated.")
-@click.option("--with-log", is_flag=True, help="Also against the log, where the database is.")
+@click.option(
+    "--erased",
+    multiple=True,
+    metavar="ACCOUNT",
+    help="An erased account, whose files may be missing; repeatable.",
+)
+@click.option("--with-log", is_flag=True, help="Also compare with the log; needs the database.")
 @_PUBLIC_KEY
 @_KEY_FILE
 @_JSON
@@ -127,7 +136,7 @@ def verify_command(
     key_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Prove that segments are what was sealed, byte for byte, and none is missing between two."""
+    """Verify that no byte of the segments was changed, and that none is missing between two."""
     from regcred import audit_segments  # noqa: PLC0415 see above
 
     report = audit_segments.verify(folder, public_key, key_file, erased=frozenset(erased), with_log=with_log)
@@ -146,18 +155,18 @@ def verify_command(
 @click.option(
     "--account", envvar="REGCRED_ACCOUNT", show_envvar=True, metavar="ID", required=True, help="The account."
 )
-@moment_option("--since", "since", ago=True, text="From then on: 90d (ago), or RFC 3339.")
-@moment_option("--until", "until", ago=True, text="Before then: 90d (ago), or RFC 3339.")
-@click.option("--after", type=click.IntRange(0), metavar="POSITION", help="Behind that position of the log.")
+@moment_option("--since", "since", ago=True, text="From this time on: 90d (ago), or RFC 3339.")
+@moment_option("--until", "until", ago=True, text="Before this time: 90d (ago), or RFC 3339.")
+@click.option("--after", type=click.IntRange(0), metavar="POSITION", help="After this position of the log.")
 @click.option("--action", metavar="TYPE", help="Such as credential.added or verification.failed.")
-@click.option("--outcome", type=click.Choice(["success", "denied", "failure"]), help="How it ended.")
-@click.option("--actor", metavar="ID", help="Who did it.")
-@click.option("--credential", "credential_id", type=click.UUID, metavar="ID", help="To which.")
-@click.option("--project", "project_id", metavar="ID", help="For which project.")
-@click.option("--registry", "registry_host", metavar="HOST", help="Of which registry.")
-@click.option("--image", metavar="IMAGE", help="For which image, in any spelling.")
-@click.option("--request-id", metavar="ID", help="By which request.")
-@click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets; else one JSON object in a line.")
+@click.option("--outcome", type=click.Choice(["success", "denied", "failure"]), help="The outcome.")
+@click.option("--actor", metavar="ID", help="The actor.")
+@click.option("--credential", "credential_id", type=click.UUID, metavar="ID", help="The credential.")
+@click.option("--project", "project_id", metavar="ID", help="The project.")
+@click.option("--registry", "registry_host", metavar="HOST", help="The registry.")
+@click.option("--image", metavar="IMAGE", help="The image, in any spelling.")
+@click.option("--request-id", metavar="ID", help="The request.")
+@click.option("--csv", "as_csv", is_flag=True, help="For spreadsheets; default: one JSON object per line.")
 @_PUBLIC_KEY
 @_KEY_FILE
 @_JSON
@@ -171,9 +180,9 @@ def show_command(
     key_file: Path | None,
     **wanted: Any,
 ) -> None:
-    """Print an account's sealed rows, in the order in which they happened.
+    """Print the archived rows of an account, oldest first.
 
-    Each file is proved before a row of it is printed. The filters are those of the API.
+    Each file is verified before its rows are printed. The filters are those of the API.
     """
     from regcred import audit_segments  # noqa: PLC0415 see above
 

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def write_image(layout: Path) -> None:
-    """An OCI image layout (image-layout.md of the OCI image specification) with one layer of one file."""
+    """An OCI image layout (OCI image specification, "Image Layout") with one layer of one file."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 

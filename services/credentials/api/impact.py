@@ -41,11 +41,9 @@ class ImpactSchema(Schema):
     dry_run = fields.Boolean()
     users = fields.List(
         fields.Nested(LosingSchema),
-        metadata={"description": "Who would lose the credential, the last one that used it first."},
+        metadata={"description": "The workloads that would lose the credential, most recent use first."},
     )
-    needs_force = fields.Boolean(
-        metadata={"description": "The change is refused while these use it, unless it is forced."}
-    )
+    needs_force = fields.Boolean(metadata={"description": "Whether the change is refused without `force`."})
 
 
 def dry_run(impact: Impact, *, needs_force: bool) -> Response:

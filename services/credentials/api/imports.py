@@ -45,7 +45,7 @@ class ImportInput(Schema):
 class ImportResultSchema(Schema):
     """What became of one entry."""
 
-    key = fields.String(metadata={"description": "As in the file; `entry N` where it names no registry."})
+    key = fields.String(metadata={"description": "The key in the file; `entry N` if it names no registry."})
     registry_host = fields.String(allow_none=True)
     status = fields.String(
         metadata={

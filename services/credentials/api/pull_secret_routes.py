@@ -66,8 +66,8 @@ class IssuedCredentialSchema(Schema):
     images = fields.List(
         fields.String(),
         metadata={
-            "description": "In their canonical spelling, which is the one to pull; `ghcr.io/*` where a "
-            "whole registry was asked about."
+            "description": "In their canonical spelling, which is the one to pull; `ghcr.io/*` for a "
+            "request for a whole registry."
         },
     )
     auth_keys = fields.List(
@@ -87,8 +87,8 @@ class PullSecretSchema(Schema):
     docker_config = fields.Dict(metadata={"description": "A Docker config.json."})
     kubernetes_secret = fields.Dict(
         metadata={
-            "description": "A Secret of type kubernetes.io/dockerconfigjson, to be applied in the workload's "
-            "namespace. The same workload gets the same name. Kubernetes itself takes no identity tokens."
+            "description": "A Secret of type kubernetes.io/dockerconfigjson, to apply in the workload's "
+            "namespace. The same workload gets the same name. Kubernetes does not support identity tokens."
         }
     )
     basic = fields.Nested(
@@ -100,9 +100,7 @@ class PullSecretSchema(Schema):
     anonymous_images = fields.List(fields.String())
     expires_at = fields.DateTime(
         allow_none=True,
-        metadata={
-            "description": "When the first expires: the expiry of a credential or of a created login."
-        },
+        metadata={"description": "When the first expires: the expiry of a credential or of a created login."},
     )
 
 
@@ -117,8 +115,8 @@ def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
     def issue_pull_secret(body: Body, account_id: str) -> Response:
         """Issue the secret that a workload needs to pull its images. It is recorded first.
 
-        All images or none. An Idempotency-Key spares the second record: the secret is never stored under it,
-        but read anew, and what was restricted or removed since is not given out again.
+        Either every image gets a credential, or none. A repeated Idempotency-Key writes no second record, but
+        the request is decided again: a credential that was restricted or removed since is not issued.
         """
         authorise_project(body["project_id"])
         asked = wanted(body)

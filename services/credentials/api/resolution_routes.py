@@ -37,7 +37,7 @@ class ImageSchema(Schema):
 class SelectedSchema(Schema):
     credential_id = fields.UUID()
     reason = fields.String(
-        metadata={"enum": list(WhySelected), "description": "What put it before the next one."}
+        metadata={"enum": list(WhySelected), "description": "The rule that put it before the next one."}
     )
 
 
@@ -65,7 +65,7 @@ def blueprint(store: CredentialStore) -> Blueprint:
     @routes.response(200, ResolutionSchema)
     @requires(TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE, project_in_body=True)
     def resolve_image(body: Body, account_id: str) -> Response:
-        """Say which credential a project would use for an image, and why not the others."""
+        """Explain which credential a project would use for an image."""
         authorise_project(body["project_id"])
         asked = image(body["image"], body["project_id"])
         use = Use(project_id=body["project_id"], operation=body["operation"], at=now())

@@ -48,7 +48,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @routes.response(201, CredentialSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def add_credential(body: Body, account_id: str) -> Response:
-        """Add a credential; it is verified by a login at once."""
+        """Add a credential. It is then verified with a login."""
         asked = command_request(account_id, fingerprint)
         secret, details, restrictions = inputs.added(body, now=asked.now, http_allowed=http_allowed)
         answer = credentials.add(asked, secret, details, restrictions)
@@ -70,7 +70,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @routes.response(200, CredentialSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def rotate_secret(body: Body, account_id: str, credential_id: UUID) -> Response:
-        """Replace the secret, and with it, if named, the registry."""
+        """Replace the secret and, if given, the registry."""
         asked = command_request(account_id)
 
         def secret_for(credential: Active) -> NewSecret:
@@ -98,7 +98,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @routes.response(202, VerificationSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
-        """Verify again. With `Prefer: wait=N` the answer is the result, if there is one within N seconds."""
+        """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds."""
         image = read_image(body["image"]) if body["image"] else None
         asked = command_request(account_id, fingerprint)
         answer = credentials.request_verification(asked, credential_id, image)

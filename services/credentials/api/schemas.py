@@ -16,10 +16,10 @@ class AddSchema(Schema):
     registry_url = fields.String(
         load_default=None,
         allow_none=True,
-        metadata={"description": "host[:port], where the provider does not fix it."},
+        metadata={"description": "host[:port], if the provider does not fix it."},
     )
     location = fields.String(
-        load_default=None, allow_none=True, metadata={"description": "Of a Google registry."}
+        load_default=None, allow_none=True, metadata={"description": "Location of a Google registry."}
     )
     description = fields.String(load_default="")
     credential = CredentialInput(required=True, metadata=CREDENTIAL)

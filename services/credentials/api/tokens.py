@@ -40,7 +40,7 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
     def make_token(body: Body) -> Response:
         """Create a token. This answer shows it, and so does a repetition under the same Idempotency-Key.
 
-        It is never stored: it follows from the key and from a secret of the installation.
+        It is never stored: it is derived from the key and from a secret of the installation.
         """
         moment = now()
         if body["expires_at"] is not None and body["expires_at"] <= moment:
@@ -70,14 +70,14 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
     @routes.response(200, TokenPage)
     @requires(TokenScope.ADMIN)
     def list_tokens() -> Response:
-        """List every token, the newest first, revoked ones too."""
+        """List every token, newest first, including revoked ones."""
         return json_response({"items": [_view(token) for token in tokens.all()], "next_cursor": None})
 
     @routes.route("/v1/service-tokens/<token_id>", methods=["DELETE"])
     @routes.response(204)
     @requires(TokenScope.ADMIN)
     def revoke_token(token_id: str) -> Response:
-        """Revoke a token; it is refused everywhere within two seconds."""
+        """Revoke a token. It is refused everywhere within two seconds."""
         if not tokens.revoke(token_id):
             raise Problem(404, "not_found", "no active token has that id")
         return empty_response()

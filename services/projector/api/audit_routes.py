@@ -66,12 +66,12 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     def list_audit_events(arguments: Arguments, account_id: str) -> Response:
         """List the audit trail of an account, newest first.
 
-        As `application/x-ndjson` or `text/csv` it is a file of all there is, without pages. With `follow` it
-        goes on as NDJSON: what stands behind `after`, or comes from now on; an empty line says that nothing
-        did. Reading is recorded itself, as `audit.read`.
+        As `application/x-ndjson` or `text/csv` the response has every row, without pages. With `follow` it
+        continues as NDJSON with the rows after `after`, or from now on; an empty line means that there was
+        none. Reads are recorded as `audit.read`.
 
-        What was sealed is told as `sealed` (of a file: in the header `Regcred-Audit-Sealed`), and answered
-        with 410 where nothing else was asked for.
+        Archived rows are reported in `sealed` (of a file: in the header `Regcred-Audit-Sealed`). The response
+        is 410 if all requested rows are archived.
         """
         paging = {name: arguments.pop(name) for name in ("limit", "cursor", "order")}
         follow, seconds = arguments.pop("follow"), arguments.pop("follow_seconds")

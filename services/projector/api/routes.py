@@ -75,7 +75,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.response(200, CredentialWithUsageSchema)
     @requires(TokenScope.CREDENTIALS_READ)
     def get_credential(account_id: str, credential_id: UUID) -> Response:
-        """Get one credential; its ETag goes into If-Match of a change."""
+        """Get a credential. Its ETag is the If-Match of a change."""
         with reading(pool) as connection:
             row = _existing(connection, account_id, credential_id)
             use = summary.uses(connection, [credential_id])[credential_id]
@@ -109,7 +109,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @routes.response(200)
     @requires(None)
     def list_providers() -> Response:
-        """List the registries' providers: what each needs, and where to get it."""
+        """List the providers of registries, with what each one needs."""
         return json_response({"items": [to_public(provider) for provider in PROVIDERS], "next_cursor": None})
 
     return routes

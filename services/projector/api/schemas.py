@@ -30,7 +30,7 @@ class CredentialArguments(PageArguments):
     status = fields.String(
         load_default=None, validate=validate.OneOf([status.value for status in VerificationStatus])
     )
-    project = _filter("What this project may use.")
+    project = _filter("Only credentials that this project may use.")
     registry_host = _filter()
     name = _filter("A part of the name, in any case.")
 
@@ -39,16 +39,18 @@ class OrderedPageArguments(PageArguments):
     order = fields.String(
         load_default="desc",
         validate=validate.OneOf(["asc", "desc"]),
-        metadata={"description": "`desc`: the newest first. A cursor belongs to the order that gave it."},
+        metadata={
+            "description": "`desc`: newest first. A cursor is valid only for the order that returned it."
+        },
     )
 
 
 class AuditArguments(OrderedPageArguments):
-    since = fields.AwareDateTime(load_default=None, metadata={"description": "Included."})
-    until = fields.AwareDateTime(load_default=None, metadata={"description": "Not included."})
+    since = fields.AwareDateTime(load_default=None, metadata={"description": "Inclusive."})
+    until = fields.AwareDateTime(load_default=None, metadata={"description": "Exclusive."})
     action = _filter("A type of event.")
     outcome = fields.String(load_default=None, validate=validate.OneOf(["success", "denied", "failure"]))
-    actor = _filter("The id of who did it.")
+    actor = _filter("Id of the actor.")
     credential_id = fields.UUID(load_default=None)
     project_id = _filter()
     registry_host = _filter()
@@ -61,15 +63,15 @@ class AuditArguments(OrderedPageArguments):
     after = fields.Integer(
         load_default=None,
         validate=validate.Range(0, 2**63 - 1),
-        metadata={"description": "Only what stands behind this position of the log."},
+        metadata={"description": "Only rows after this position of the log."},
     )
     follow = fields.Boolean(
-        load_default=False, metadata={"description": "Go on with what comes in; NDJSON only."}
+        load_default=False, metadata={"description": "Continue with new rows; NDJSON only."}
     )
     follow_seconds = fields.Integer(
         load_default=DEFAULT_SECONDS,
         validate=validate.Range(1, MAX_SECONDS),
-        metadata={"description": "For how long; then ask again with `after`."},
+        metadata={"description": "For how long; then repeat the request with `after`."},
     )
 
 
@@ -99,7 +101,7 @@ class AuditEventSchema(Schema):
     """An entry of the audit trail."""
 
     id = fields.UUID()
-    position = fields.Integer(metadata={"description": "Its place in the log: dense, from 1."})
+    position = fields.Integer(metadata={"description": "Position in the log: dense, from 1."})
     time = fields.DateTime()
     action = fields.String()
     outcome = fields.String(metadata={"enum": ["success", "denied", "failure"]})
@@ -120,7 +122,7 @@ class AuditEventSchema(Schema):
     correlation_id = fields.String()
     causation_id = fields.String(allow_none=True)
     images = fields.List(
-        fields.String(), metadata={"description": "Each of them; `image` joins several by commas."}
+        fields.String(), metadata={"description": "The images; `image` joins several by commas."}
     )
 
 
@@ -148,12 +150,12 @@ class SummarySchema(Schema):
 
     total = fields.Integer()
     by_status = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), metadata={"description": "Every status."}
+        keys=fields.String(), values=fields.Integer(), metadata={"description": "Count for each status."}
     )
     by_provider = fields.Dict(
         keys=fields.String(),
         values=fields.Integer(),
-        metadata={"description": "Providers that are in use, the one with most first."},
+        metadata={"description": "Providers in use, the most frequent first."},
     )
     expired = fields.Integer()
     expiring_soon = fields.Integer(metadata={"description": "Within the next `soon_days`."})
@@ -178,7 +180,7 @@ class SealedSchema(Schema):
     """The part of the audit trail that was archived in segments."""
 
     up_to = fields.Integer(metadata={"description": "Everything up to that position of the log."})
-    count = fields.Integer(metadata={"description": "How many segments may have what was asked for."})
+    count = fields.Integer(metadata={"description": "Number of segments that may have requested rows."})
     segments = fields.List(
         fields.String(), metadata={"description": "Their names, the newest first, 20 at most."}
     )

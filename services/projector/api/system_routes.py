@@ -15,7 +15,7 @@ from shared.web.responses import json_response
 
 
 class LogSchema(Schema):
-    position = fields.Integer(metadata={"description": "Of the newest event that has one."})
+    position = fields.Integer(metadata={"description": "Position of the newest event that has one."})
     published_position = fields.Integer(
         allow_none=True,
         metadata={"description": "Last position that RabbitMQ has confirmed; null without RabbitMQ."},
@@ -34,7 +34,7 @@ class ConsumerSchema(Schema):
     )
     lag_events = fields.Integer()
     lag_seconds = fields.Float(metadata={"description": "Age of the oldest event that is not handled yet."})
-    retries = fields.Integer(metadata={"description": "Events that will be tried again."})
+    retries = fields.Integer(metadata={"description": "Events that will be retried."})
     dead_letters = fields.Integer(metadata={"description": "Events that the consumer could not handle."})
 
 
@@ -49,7 +49,7 @@ class DeadLetterSchema(Schema):
 
 
 class SystemSchema(Schema):
-    version = fields.String(metadata={"description": "Of the program that answers."})
+    version = fields.String(metadata={"description": "Version of the program."})
     log = fields.Nested(LogSchema)
     consumers = fields.List(fields.Nested(ConsumerSchema))
     dead_letters = fields.List(

@@ -21,20 +21,18 @@ def login_options(command: _F) -> _F:
                 required=True,
                 metavar="ID",
                 shell_complete=provider_ids,
-                help="Whose registry; `regcred providers` has them.",
+                help="The provider; see `regcred providers`.",
             ),
-            click.option("--registry", metavar="HOST[:PORT]", help="Where the provider does not fix it."),
             click.option(
-                "--location", metavar="ID", help="Of a Google registry, such as eu or europe-west3."
+                "--registry", metavar="HOST[:PORT]", help="The registry, if the provider does not fix it."
+            ),
+            click.option(
+                "--location", metavar="ID", help="Location of a Google registry, such as eu or europe-west3."
             ),
             click.option("--username", metavar="USER", help="As for `docker login`; some providers fix it."),
             secret_options,
-            click.option(
-                "--pull/--no-pull", default=True, show_default=True, help="It is for pulling images."
-            ),
-            click.option(
-                "--push/--no-push", default=False, show_default=True, help="It is for pushing images."
-            ),
+            click.option("--pull/--no-pull", default=True, show_default=True, help="Use it to pull images."),
+            click.option("--push/--no-push", default=False, show_default=True, help="Use it to push images."),
         )
     ):
         command = option(command)

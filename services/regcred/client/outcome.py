@@ -24,7 +24,7 @@ def wait_option(most: int) -> Callable[[_F], _F]:
         default=DEFAULT_WAIT,
         show_default=True,
         metavar="SECONDS",
-        help="For the registry's verdict; 0 does not wait.",
+        help="Wait for the verification; 0 does not wait.",
     )
 
 

@@ -35,7 +35,7 @@ _ADDRESS = click.option(
     show_default=True,
     show_envvar=True,
     metavar="URL",
-    help="Where regcred answers.",
+    help="Address of the API.",
 )
 _ACCOUNT = click.option(
     "--account", envvar="REGCRED_ACCOUNT", show_envvar=True, metavar="ID", help="The account.", required=True
@@ -44,13 +44,13 @@ _ALLOW_HTTP = click.option(
     "--allow-http",
     envvar="REGCRED_ALLOW_HTTP",
     is_flag=True,
-    help="Speak http:// to another machine, in clear text.",
+    help="Allow http:// to another machine, without encryption.",
 )
 _ON_BEHALF_OF = click.option(
     "--on-behalf-of",
     envvar="REGCRED_ON_BEHALF_OF",
     metavar="WHO",
-    help="For whom this is done; the audit trail tells it.",
+    help="The person who acts, for the audit trail.",
 )
 
 
@@ -78,7 +78,7 @@ _PROFILE = click.option(
     callback=_take_profile,
     help="One of `regcred profiles list`.",
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON, and nothing else.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print only the JSON of the API.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def show_impact(session: Session, name: str, impact: Answer) -> None:
         print_json(impact.body)
         return
     if not users:
-        notice(f"nobody would lose {name}; nothing was changed")
+        notice(f"no workload would lose {name}; nothing was changed")
         return
     print_table((*_HEADERS, "SERVED BY"), [(*user_row(user), _instead(user)) for user in users])
     forced = ", and it would need --force" if impact.body["needs_force"] else ""

@@ -285,9 +285,7 @@ PROVIDERS: tuple[Provider, ...] = (
         expiry="As chosen when the token is created.",
         help="Create an API token in the control panel under API with the scope registry:read, and enter it "
         "as the password.",
-        quirks=(
-            "DigitalOcean accepts the token as username too. regcred does not: usernames are visible.",
-        ),
+        quirks=("DigitalOcean accepts the token as username too. regcred does not: usernames are visible.",),
         docs_url="https://docs.digitalocean.com/products/container-registry/how-to/"
         "use-registry-docker-kubernetes/",
     ),

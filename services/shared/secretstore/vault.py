@@ -2,7 +2,7 @@
 
 What is stored is `{"secret": …, "write_id": …}`: the write id tells a repeated write from a foreign one. What
 Vault or the network say is turned into the errors of the port here, without a trace of the request: hvac's
-messages hold paths, and that of a destroyed version its whole answer.
+messages hold paths, and that of a destroyed version its whole answer (`docs/reference/vault.md`, "Errors").
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -162,7 +162,7 @@ CREDENTIAL = {
 }
 PROVIDER = {"enum": [provider.id for provider in PROVIDERS]}
 PROBED_IMAGE = {
-    "description": "An image of that registry. A good login is tried on its manifest, nothing is pulled; "
-    "`probe` says what came of it.",
+    "description": "An image of that registry. A good login also requests its manifest; nothing is pulled. "
+    "`probe` has the result.",
     "example": "ghcr.io/acme/shop:1.4",
 }

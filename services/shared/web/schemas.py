@@ -69,7 +69,7 @@ class ProbeSchema(Schema):
         metadata={**_CODE, "description": "Null: the login has the access that the scope declares."},
     )
     detail = fields.String()
-    help = fields.String(allow_none=True, metadata={"description": "What to do at that provider."})
+    help = fields.String(allow_none=True, metadata={"description": "Advice for that provider."})
 
 
 class VerificationSchema(Schema):
@@ -79,7 +79,7 @@ class VerificationSchema(Schema):
     status = fields.String(metadata=_STATUS)
     code = fields.String(allow_none=True, metadata=_CODE)
     detail = fields.String(allow_none=True)
-    help = fields.String(allow_none=True, metadata={"description": "What to do at that provider."})
+    help = fields.String(allow_none=True, metadata={"description": "Advice for that provider."})
     trigger = fields.String(metadata={"enum": ["added", "rotated", "requested", "scheduled"]})
     secret_version = fields.Integer()
     checked_at = fields.DateTime(allow_none=True)
@@ -87,7 +87,7 @@ class VerificationSchema(Schema):
     probe = fields.Nested(
         ProbeSchema,
         allow_none=True,
-        metadata={"description": "Where an image was named and the login is good."},
+        metadata={"description": "Present if an image was named and the login is good."},
     )
 
 

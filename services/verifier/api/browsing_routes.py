@@ -67,19 +67,19 @@ class ImageAnswer(Schema):
         allow_none=True,
         metadata={"description": "Bytes that a pull loads; null for an index, whose platforms differ."},
     )
-    platforms = fields.List(fields.Nested(PlatformSchema), metadata={"description": "Of an index."})
+    platforms = fields.List(fields.Nested(PlatformSchema), metadata={"description": "Platforms of an index."})
 
 
 def blueprint(browsing: Browsing, slots: Slots) -> Blueprint:
     """What there is in a credential's registry."""
-    routes = Blueprint("registries", __name__, description="Look into a registry with a credential.")
+    routes = Blueprint("registries", __name__, description="Read a registry with a credential.")
 
     @routes.route(f"{_CREDENTIAL}/repositories/<path:repository>/tags")
     @routes.arguments(TagArguments, location="query")
     @routes.response(200, TagsAnswer)
     @requires(TokenScope.CREDENTIALS_READ)
     def list_tags(arguments: Arguments, account_id: str, credential_id: UUID, repository: str) -> Response:
-        """List the tags of a repository, as its registry answers them now."""
+        """List the tags of a repository, as the registry returns them now."""
         with slots.one(account_id):
             page = browsing.tags(
                 account_id,
@@ -96,7 +96,7 @@ def blueprint(browsing: Browsing, slots: Slots) -> Blueprint:
     @routes.response(200, ImageAnswer)
     @requires(TokenScope.CREDENTIALS_READ)
     def show_image(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
-        """Look an image up: whether it is there, its digest, and the platforms that it is for.
+        """Look up an image: whether it exists, its digest and its platforms.
 
         Its manifest is loaded, which Docker Hub counts as a pull.
         """

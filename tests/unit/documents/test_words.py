@@ -64,7 +64,7 @@ def test_the_list_is_read() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_has_none_of_them(page: Path) -> None:
-    assert not found_in(page.read_text(encoding="utf-8"))
+    assert not found_in(page.read_text(encoding="utf-8").replace("\\n", "\n"))  # JSON escapes line breaks
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT)))

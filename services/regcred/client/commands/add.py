@@ -32,14 +32,14 @@ from regcred.client.session import Session, of_account
     "prefixes",
     multiple=True,
     metavar="PREFIX",
-    help="Only repositories that begin so; repeat it.",
+    help="Only repositories below this path; repeatable.",
 )
 @click.option(
-    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeat it."
+    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeatable."
 )
-@click.option("--restricted", is_flag=True, help="Nobody but the named projects; without any: nobody.")
-@moment_option("--expires", "expires_at", ago=False, text="When the secret ends: 90d, or RFC 3339.")
-@click.option("--description", default="", metavar="TEXT", help="For people.")
+@click.option("--restricted", is_flag=True, help="Only the given projects may use it; without any: none.")
+@moment_option("--expires", "expires_at", ago=False, text="When the secret expires: 90d, or RFC 3339.")
+@click.option("--description", default="", metavar="TEXT", help="A description.")
 @wait_option(600)
 @of_account
 def add(
@@ -55,9 +55,9 @@ def add(
     wait: int,
     **login: Any,
 ) -> None:
-    """Keep a credential, and verify it by a login.
+    """Store a credential and verify it with a login.
 
-    The secret is asked for on a terminal, else it comes from a file or stdin; it is never an argument.
+    The secret comes from a prompt, a file or stdin, never from an argument.
     """
     body = {
         "name": name,

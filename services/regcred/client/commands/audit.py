@@ -27,9 +27,9 @@ _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 @click.group("audit", cls=DefaultGroup)
 def audit() -> None:
-    """Show who did what, and how it ended; and prove it.
+    """Show and prove the audit trail.
 
-    Without a command of these it lists: `regcred audit --since 24h`. `regcred audit list --help` has the
+    Without a subcommand it lists: `regcred audit --since 24h`. `regcred audit list --help` shows the
     filters.
     """
 
@@ -43,34 +43,34 @@ def audit() -> None:
         "regcred audit --follow --outcome denied",
     ),
 )
-@moment_option("--since", "since", ago=True, text="From then on: 24h (ago), or RFC 3339.")
-@moment_option("--until", "until", ago=True, text="Before then: 1h (ago), or RFC 3339.")
+@moment_option("--since", "since", ago=True, text="From this time on: 24h (ago), or RFC 3339.")
+@moment_option("--until", "until", ago=True, text="Before this time: 1h (ago), or RFC 3339.")
 @click.option(
     "--action",
     metavar="TYPE",
     shell_complete=audit_actions,
     help="Such as credential.added or verification.failed.",
 )
-@click.option("--outcome", type=click.Choice(["success", "denied", "failure"]), help="How it ended.")
-@click.option("--actor", metavar="ID", help="Who did it.")
+@click.option("--outcome", type=click.Choice(["success", "denied", "failure"]), help="The outcome.")
+@click.option("--actor", metavar="ID", help="The actor.")
 @click.option(
     "--credential",
     metavar="ID_OR_NAME",
     shell_complete=credential_names,
-    help="To which; a removed one by its id.",
+    help="The credential; a removed one by its id.",
 )
-@click.option("--project", "project_id", metavar="ID", help="For which project.")
-@click.option("--registry", "registry_host", metavar="HOST", help="Of which registry.")
-@click.option("--image", metavar="IMAGE", help="For which image.")
-@click.option("--request-id", metavar="ID", help="By which request.")
+@click.option("--project", "project_id", metavar="ID", help="The project.")
+@click.option("--registry", "registry_host", metavar="HOST", help="The registry.")
+@click.option("--image", metavar="IMAGE", help="The image.")
+@click.option("--request-id", metavar="ID", help="The request.")
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many; {_DEFAULT_LIMIT} without it."
 )
-@click.option("--ndjson", is_flag=True, help="All of it, one JSON object in a line.")
-@click.option("--csv", is_flag=True, help="All of it, for spreadsheets.")
-@click.option("--output", type=_OUTPUT, metavar="FILE", help="Where --ndjson or --csv goes; else stdout.")
-@click.option("--oldest-first", is_flag=True, help="In the order in which it happened.")
-@click.option("--follow", "following", is_flag=True, help="Go on with what comes in, until Ctrl-C.")
+@click.option("--ndjson", is_flag=True, help="All rows, one JSON object per line.")
+@click.option("--csv", is_flag=True, help="All rows, for spreadsheets.")
+@click.option("--output", type=_OUTPUT, metavar="FILE", help="File for --ndjson or --csv; default: stdout.")
+@click.option("--oldest-first", is_flag=True, help="Oldest first.")
+@click.option("--follow", "following", is_flag=True, help="Continue with new rows, until Ctrl-C.")
 @of_account
 def list_events(
     session: Session,
@@ -85,9 +85,9 @@ def list_events(
     following: bool,
     **wanted: Any,
 ) -> None:
-    """Show who did what, and how it ended.
+    """List the audit trail.
 
-    One event of the log in a line, the newest first. `--csv` and `--ndjson` hold more of each than the table.
+    One event per line, newest first. `--csv` and `--ndjson` contain more fields than the table.
     """
     if [session.as_json, ndjson, csv].count(True) > 1:
         raise click.UsageError("--json, --ndjson and --csv exclude one another")

@@ -25,10 +25,10 @@ class InOrder(click.Group):
 
 @click.group("credentials", cls=InOrder)
 def credentials() -> None:
-    """Add, look at, change and remove credentials.
+    """Add, show, change and remove credentials.
 
-    A credential is named by its name or its id. Exit codes: 0 done, 1 refused by regcred or not reached,
-    2 wrong usage, 3 the registry refused the credential or could not be asked, 4 no verdict within --wait.
+    Give a credential by its name or id. Exit codes: 0 done, 1 regcred refused it or did not respond, 2 wrong
+    usage, 3 the registry refused the credential or did not respond, 4 no result within --wait.
     """
 
 

@@ -22,25 +22,25 @@ from regcred.client.session import Session, of_account
     ),
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
-@click.option("--name", metavar="NAME", help="Its new name.")
-@click.option("--description", metavar="TEXT", help="For people; '' takes it away.")
-@click.option("--pull/--no-pull", default=None, help="Whether it is for pulling images.")
-@click.option("--push/--no-push", default=None, help="Whether it is for pushing images.")
+@click.option("--name", metavar="NAME", help="The new name.")
+@click.option("--description", metavar="TEXT", help="A description; '' removes it.")
+@click.option("--pull/--no-pull", default=None, help="Whether it is used to pull images.")
+@click.option("--push/--no-push", default=None, help="Whether it is used to push images.")
 @click.option(
     "--prefix",
     "prefixes",
     multiple=True,
     metavar="PREFIX",
-    help="Only repositories that begin so; repeat it.",
+    help="Only repositories below this path; repeatable.",
 )
-@click.option("--every-repository", is_flag=True, help="Take the prefixes away.")
-@moment_option("--expires", "expires_at", ago=False, text="When the secret ends: 90d, or RFC 3339.")
-@click.option("--never-expires", is_flag=True, help="Take the expiry away.")
+@click.option("--every-repository", is_flag=True, help="Remove the prefixes.")
+@moment_option("--expires", "expires_at", ago=False, text="When the secret expires: 90d, or RFC 3339.")
+@click.option("--never-expires", is_flag=True, help="Remove the expiry.")
 @of_account
 def edit(session: Session, /, *, credential: str, **given: Any) -> None:
     """Change name, description, purpose or expiry.
 
-    What is not named stays. Secret and registry are changed by `rotate`.
+    Options that are not given do not change. Use `rotate` to change secret and registry.
     """
     if given["prefixes"] and given["every_repository"]:
         raise click.UsageError("--prefix and --every-repository contradict each other")

@@ -14,15 +14,15 @@ _VERIFICATIONS = ("CHECKED", "VERIFICATION", "TRIGGER", "SECRET", "MS", "MEANING
 
 @click.command("history")
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
-@click.option("--verifications", is_flag=True, help="The logins that were tried, and nothing else.")
+@click.option("--verifications", is_flag=True, help="Only the verifications.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="At most so many."
+    "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="Maximum number."
 )
 @of_account
 def history(session: Session, /, *, credential: str, verifications: bool, limit: int) -> None:
-    """Show what happened to a credential.
+    """Show the audit trail of a credential.
 
-    The newest comes first. A removed credential still has its events: name it by its id
+    The newest comes first. A removed credential still has its events: use its id
     (`regcred audit --action credential.removed`).
     """
     what = "verifications" if verifications else "events"

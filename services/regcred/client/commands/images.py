@@ -22,9 +22,9 @@ _CREDENTIAL = click.option(
 
 @click.group("images")
 def images() -> None:
-    """Look into registries with the account's credentials.
+    """Read registries with the credentials of the account.
 
-    What is shown is what the registry answers now. A secret is used for it, and given out to nobody.
+    The commands show the current state of the registry. They use a secret and do not return it.
     """
 
 
@@ -34,10 +34,10 @@ def images() -> None:
 )
 @click.argument("repository", metavar="HOST/REPO")
 @_CREDENTIAL
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many; all without it.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Maximum number; default: all.")
 @of_account
 def list_tags(session: Session, /, *, repository: str, credential: str | None, limit: int | None) -> None:
-    """List the tags of a repository, one in a line."""
+    """List the tags of a repository, one per line."""
     image = _image(repository, "REPO")
     if "@" in repository or repository.rpartition("/")[2].count(":"):
         raise click.BadParameter("leave out the tag or digest", param_hint="HOST/REPO")
@@ -58,9 +58,9 @@ def list_tags(session: Session, /, *, repository: str, credential: str | None, l
 @_CREDENTIAL
 @of_account
 def show_image(session: Session, /, *, reference: str, credential: str | None) -> None:
-    """Show whether an image is there, its digest and its platforms.
+    """Show whether an image exists, its digest and its platforms.
 
-    Exit code 1: it is not there, or the credential is not let see it.
+    Exit code 1: it does not exist, or the credential has no access.
     """
     image = _image(reference, "REF")
     chosen = _chosen(session, image.registry_host, credential)

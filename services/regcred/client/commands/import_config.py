@@ -26,14 +26,16 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
     ),
 )
 @click.argument("file", type=_FILE, required=False)
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--name-prefix", default="", metavar="TEXT", help="Names follow from the hosts; they begin so.")
-@click.option("--pull/--no-pull", default=True, show_default=True, help="They are for pulling images.")
-@click.option("--push/--no-push", default=False, show_default=True, help="They are for pushing images.")
+@click.option("--dry-run", is_flag=True, help="Show the result without storing anything.")
 @click.option(
-    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use them; repeat it."
+    "--name-prefix", default="", metavar="TEXT", help="Prefix of the names, which follow from the hosts."
 )
-@click.option("--restricted", is_flag=True, help="Nobody but the named projects; without any: nobody.")
+@click.option("--pull/--no-pull", default=True, show_default=True, help="Use them to pull images.")
+@click.option("--push/--no-push", default=False, show_default=True, help="Use them to push images.")
+@click.option(
+    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use them; repeatable."
+)
+@click.option("--restricted", is_flag=True, help="Only the given projects may use it; without any: none.")
 @of_account
 def import_config(
     session: Session,
@@ -47,10 +49,10 @@ def import_config(
     projects: tuple[str, ...],
     restricted: bool,
 ) -> None:
-    """Keep every login of a Docker config.json (FILE, - is stdin).
+    """Import every login of a Docker config.json (FILE, - is stdin).
 
-    Without FILE it is the one of `docker login` on this machine. A Kubernetes pull secret will do as well.
-    What is kept already is left alone. Exit code 1: an entry could not be kept, or there was none to keep.
+    Without FILE it reads the file of `docker login` on this machine. A Kubernetes pull secret works as well.
+    Existing credentials do not change. Exit code 1: an entry could not be stored, or there was none.
     """
     body: Json = {
         "docker_config": read_document(file or str(_of_docker())),

@@ -17,12 +17,12 @@ _STATUS = click.Choice(["pending", "verified", "failed", "unverifiable", "unreac
         "regcred credentials list --status failed", "regcred credentials list --project shop --json"
     ),
 )
-@click.option("--provider", metavar="ID", shell_complete=provider_ids, help="Of this provider.")
-@click.option("--status", type=_STATUS, help="Whose verification stands so.")
-@click.option("--project", metavar="ID", help="That this project may use.")
-@click.option("--registry", metavar="HOST", help="Of this registry.")
-@click.option("--name", metavar="TEXT", help="With this in the name, in any case.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most so many; all without it.")
+@click.option("--provider", metavar="ID", shell_complete=provider_ids, help="Only of this provider.")
+@click.option("--status", type=_STATUS, help="Only with this status.")
+@click.option("--project", metavar="ID", help="Only those that this project may use.")
+@click.option("--registry", metavar="HOST", help="Only of this registry.")
+@click.option("--name", metavar="TEXT", help="Part of the name, in any case.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Maximum number; default: all.")
 @of_account
 def list_credentials(
     session: Session,

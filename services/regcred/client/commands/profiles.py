@@ -12,7 +12,7 @@ from regcred.client.profiles import Profile, Profiles, config_path, read_profile
 from regcred.client.session import FAILED
 
 _HEADERS = ("NAME", "DEFAULT", "ADDRESS", "ACCOUNT", "TOKEN FILE")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(
@@ -25,10 +25,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
     ),
 )
 def profiles() -> None:
-    """Choose among several servers.
+    """Select one of several servers.
 
-    They stand in ~/.config/regcred/config.toml, as [profiles.NAME] with address, account, token_file and
-    allow_http. An option wins over the environment, the environment over a profile.
+    ~/.config/regcred/config.toml defines them as [profiles.NAME] with address, account, token_file and
+    allow_http. An option takes precedence over the environment, the environment over a profile.
     """
 
 
@@ -49,7 +49,7 @@ def list_profiles(*, as_json: bool) -> None:
 @click.argument("name", required=False)
 @_JSON
 def show_profile(*, name: str | None, as_json: bool) -> None:
-    """Show one, or the one that is used without another name."""
+    """Show a profile, by default the one in use."""
     try:
         found = _read().chosen(name or os.environ.get("REGCRED_PROFILE"))
     except ClientError as error:
@@ -65,7 +65,7 @@ def show_profile(*, name: str | None, as_json: bool) -> None:
 @profiles.command("use")
 @click.argument("name")
 def use_command(*, name: str) -> None:
-    """Make one the default."""
+    """Set the default profile."""
     try:
         use_profile(config_path(os.environ), name)
     except ClientError as error:

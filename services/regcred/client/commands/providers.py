@@ -18,7 +18,7 @@ _HEADERS = ("ID", "NAME", "REGISTRY", "--registry", "SECRETS", "USERNAME")
 def providers(session: Session, /, *, provider: str | None) -> None:
     """Show what each provider needs.
 
-    With an ID, all about that one.
+    With an ID, show all details of that provider.
     """
     answered = session.api.get("/v1/providers").body
     if provider is not None:

@@ -27,9 +27,11 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 )
 @click.argument("images", nargs=-1, metavar="IMAGE...")
 @click.option("--registry", metavar="HOST", help="In place of images: every image of the registry.")
-@click.option("--project", required=True, metavar="ID", help="Which project pulls.")
-@click.option("--workload", required=True, metavar="KIND/NAME", help="Which workload, such as job/nightly.")
-@click.option("--format", "form", type=_FORMATS, default="docker-config", show_default=True, help="Its form.")
+@click.option("--project", required=True, metavar="ID", help="The project that pulls.")
+@click.option("--workload", required=True, metavar="KIND/NAME", help="The workload, such as job/nightly.")
+@click.option(
+    "--format", "form", type=_FORMATS, default="docker-config", show_default=True, help="The format."
+)
 @click.option("--output", type=_OUTPUT, metavar="FILE", help="Write it to this file (0600); default: stdout.")
 @click.option("--reveal", is_flag=True, help="Allow showing it on a terminal.")
 @click.option("--allow-anonymous", is_flag=True, help="Leave out images of registries without a credential.")
@@ -49,9 +51,9 @@ def pull_secret(
     allow_anonymous: bool,
     short_lived: bool,
 ) -> None:
-    """Get what a workload needs to pull its images.
+    """Issue the secret that a workload needs to pull its images.
 
-    That stands in the audit trail before it is given out, a refusal too. It is all images or none.
+    The audit trail records it first, refusals too. Either every image gets a credential, or none.
     """
     kind, slash, name = workload.partition("/")
     if not (kind and slash and name):

@@ -21,7 +21,7 @@ from regcred.client.usage import ask_removal, show_impact
     ),
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
-@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @click.option("--reason", metavar="TEXT", help="For the audit trail.")
 @click.option("--force", is_flag=True, help="Remove it although it is in use; needs --reason.")
 @click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without removing it.")

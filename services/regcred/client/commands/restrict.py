@@ -20,11 +20,11 @@ from regcred.client.usage import show_impact
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @click.option(
-    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeat it."
+    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeatable."
 )
 @click.option("--nobody", is_flag=True, help="No project may use it.")
 @click.option("--everyone", is_flag=True, help="Every project of the account may use it.")
-@click.option("--dry-run", is_flag=True, help="Show who would lose it, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without changing it.")
 @of_account
 def restrict(
     session: Session,
@@ -36,9 +36,9 @@ def restrict(
     everyone: bool,
     dry_run: bool,
 ) -> None:
-    """Say which projects may use a credential. The list replaces the one before."""
+    """Set which projects may use a credential. The list replaces the previous one."""
     if [bool(projects), nobody, everyone].count(True) != 1:
-        raise click.UsageError("name one of: --project (once or more), --nobody, --everyone")
+        raise click.UsageError("give one of --project (once or more), --nobody, --everyone")
     found = find(session, credential)
     path = session.path("credentials", found.body["id"], "restrictions")
     body = {"restricted": not everyone, "projects": list(projects)}

@@ -27,11 +27,11 @@ _OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for wha
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @secret_options
-@click.option("--username", metavar="USER", help="Where it changes too.")
-@click.option("--registry", metavar="HOST[:PORT]", help="Where it changes too.")
-@click.option("--location", metavar="ID", help="Where it changes too.")
-@moment_option("--expires", "expires_at", ago=False, text="When the new secret ends: 90d, or RFC 3339.")
-@click.option("--never-expires", is_flag=True, help="Take the expiry away.")
+@click.option("--username", metavar="USER", help="If it changes too.")
+@click.option("--registry", metavar="HOST[:PORT]", help="If it changes too.")
+@click.option("--location", metavar="ID", help="If it changes too.")
+@moment_option("--expires", "expires_at", ago=False, text="When the new secret expires: 90d, or RFC 3339.")
+@click.option("--never-expires", is_flag=True, help="Remove the expiry.")
 @wait_option(600)
 @of_account
 def rotate(
@@ -47,9 +47,9 @@ def rotate(
     wait: int,
     **secret: Any,
 ) -> None:
-    """Replace the secret, and verify it by a login.
+    """Replace the secret and verify it with a login.
 
-    The secret is asked for on a terminal, else it comes from a file or stdin; it is never an argument. The
+    The secret comes from a prompt, a file or stdin, never from an argument. The
     registry changes only together with the secret.
     """
     if expires_at and never_expires:

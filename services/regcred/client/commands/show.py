@@ -13,9 +13,9 @@ from regcred.client.session import Session, of_account
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @of_account
 def show_credential(session: Session, /, *, credential: str) -> None:
-    """Show a credential, and what to do about it.
+    """Show a credential with its last verification.
 
-    With it stands how its verification ended. Its secret is never shown.
+    The secret is never shown.
     """
     found = find(session, credential).body
     if session.as_json:

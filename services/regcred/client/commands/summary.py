@@ -12,7 +12,7 @@ from regcred.client.session import Session, of_account
 @click.command("summary", epilog=examples("regcred credentials summary", title="Example:"))
 @of_account
 def summary(session: Session, /) -> None:
-    """Count the account's credentials: by health, by provider, and which end next."""
+    """Count the credentials of the account by health and provider, and list the next expiries."""
     found = session.api.get(session.path("credentials", "summary")).body
     if session.as_json:
         print_json(found)

@@ -19,10 +19,10 @@ _LETTERS = ("CONSUMER", "POSITION", "TYPE", "ACCOUNT", "SINCE", "ATTEMPTS", "REA
 )
 @of_no_account
 def system(session: Session, /) -> None:
-    """Show how far each consumer of the log is, and what none could handle.
+    """Show the position of each consumer of the log, and the dead letters.
 
-    It asks the server, with a token of the scope admin. `regcred doctor` looks on the server itself, and
-    `regcred deadletters` acts there.
+    It needs a token with the scope admin. On the server itself, use `regcred doctor` and
+    `regcred deadletters`.
     """
     found = session.api.get("/v1/system").body
     if session.as_json:

@@ -87,7 +87,7 @@ def make(
 @tokens.command("list")
 @of_no_account
 def list_tokens(session: Session) -> None:
-    """List every token, revoked ones too."""
+    """List every token, including revoked ones."""
     answered = session.api.get(_PATH).body
     if session.as_json:
         print_json(answered)
@@ -97,7 +97,7 @@ def list_tokens(session: Session) -> None:
 
 @tokens.command("revoke")
 @click.argument("token_id", metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @of_no_account
 def revoke(session: Session, /, *, token_id: str, yes: bool) -> None:
     """Revoke a token permanently.

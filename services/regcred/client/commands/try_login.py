@@ -21,13 +21,13 @@ from regcred.client.session import Session, of_account
     ),
 )
 @login_options
-@click.option("--image", metavar="REF", help="Try a good login on this image too; nothing is pulled.")
+@click.option("--image", metavar="REF", help="Also check the access to this image; nothing is pulled.")
 @of_account
 def try_login(session: Session, /, *, image: str | None, **login: Any) -> None:
-    """Try a login once, and keep nothing of it.
+    """Test a login once, without storing it.
 
-    The secret is asked for on a terminal, else it comes from a file or stdin; it is never an argument. Exit
-    code 3: the registry refused it, or the image of --image, or could not be asked.
+    The secret comes from a prompt, a file or stdin, never from an argument. Exit code 3: the registry refused
+    the login or the image of --image, or did not respond.
     """
     body = {**login_of(login), "image": image}
     # Sent once: to repeat it after a lost answer would be a second login, and some registries count them.

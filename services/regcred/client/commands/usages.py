@@ -15,13 +15,13 @@ _HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "IMAGES"
 @click.command("usages")
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @click.option(
-    "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="At most so many."
+    "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="Maximum number."
 )
 @of_account
 def usages(session: Session, /, *, credential: str, limit: int) -> None:
-    """Show which workloads were given a credential's secret.
+    """Show the workloads that a credential's secret was issued to.
 
-    The last one comes first. SECRET is the version that it was given last.
+    The most recent comes first. SECRET is the version that was issued last.
     """
     path = session.path("credentials", credential_id_of(session, credential), "usages")
     found = session.api.listing(path, {}, limit=limit)
@@ -29,7 +29,7 @@ def usages(session: Session, /, *, credential: str, limit: int) -> None:
         print_json(found)
         return
     if not found["items"]:
-        notice("nobody has used it")
+        notice("no workload has used it")
         return
     print_table(
         _HEADERS,

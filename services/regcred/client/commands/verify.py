@@ -21,14 +21,14 @@ _LONGEST = 30  # that the API waits
     ),
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
-@click.option("--image", metavar="REF", help="Try a good login on this image too; nothing is pulled.")
+@click.option("--image", metavar="REF", help="Also check the access to this image; nothing is pulled.")
 @wait_option(_LONGEST)
 @of_account
 def verify(session: Session, /, *, credential: str, image: str | None, wait: int) -> None:
     """Log in to the registry again.
 
-    With --image, exit code 3 also says that a good login may not pull that image, or not push to it although
-    its scope declares that; the credential stays verified.
+    With --image, exit code 3 also means that the login cannot pull that image, or cannot push to it although
+    its scope declares this. The credential stays verified.
     """
     found = find(session, credential).body
     path = session.path("credentials", found["id"], "verifications")

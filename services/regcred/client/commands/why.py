@@ -38,14 +38,14 @@ _OTHERS = {
     ),
 )
 @click.argument("image", metavar="IMAGE")
-@click.option("--project", required=True, metavar="ID", help="Which project wants it.")
-@click.option("--push", is_flag=True, help="To push it, in place of pulling it.")
+@click.option("--project", required=True, metavar="ID", help="The project.")
+@click.option("--push", is_flag=True, help="For a push, in place of a pull.")
 @of_account
 def why(session: Session, /, *, image: str, project: str, push: bool) -> None:
     """Show which credential a project would use for an image, and why.
 
-    Every other one of that registry is told too, with what speaks against it. Nothing is given out.
-    Exit code 1: there is none that may be used.
+    It also shows the other credentials of that registry, with the reasons. No secret is issued. Exit code 1:
+    none may be used.
     """
     body = {"image": image, "project_id": project, "operation": "push" if push else "pull"}
     found = session.api.post(session.path("resolutions"), body).body
