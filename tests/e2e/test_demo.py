@@ -78,7 +78,7 @@ def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
     assert {usage["workload"]["name"] for usage in usages} == {"storefront", "checkout"}
 
     again = demo.run("demo", "--registry-port", str(demo.port), "--once", text=True)
-    assert "there already" in again.stderr
+    assert "exist already" in again.stderr
     assert demo.system.address in again.stdout
     assert len(demo.listed(acme)) == len(kept)
 

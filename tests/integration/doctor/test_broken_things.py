@@ -92,7 +92,7 @@ def test_what_is_whole_has_nothing_to_mend_but_that_it_rests(installation: Insta
     found = installation.look()
     assert {check for check, item in found.items() if item["result"] != "ok"} == {"services"}
     assert "regcred up" in found["services"]["remedy"]
-    assert "is in force" in found["admin-token"]["sentence"]
+    assert "is valid" in found["admin-token"]["sentence"]
 
 
 def test_a_setting_that_cannot_be_understood(installation: Installation) -> None:

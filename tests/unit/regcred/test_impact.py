@@ -81,4 +81,4 @@ def test_usages_are_shown(server: Server, run: Run) -> None:
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[1].endswith("2026-01-01T00:00:00Z  ghcr.io/acme/shop:1, ghcr.io/x/y:2")
     server.replies = [ok({"items": [], "next_cursor": None})]
-    assert "nobody has used it" in run("usages", ID).stderr
+    assert "no workload has used it" in run("usages", ID).stderr
