@@ -67,8 +67,8 @@ def blueprint(
     def try_login(body: Body, account_id: str) -> Response:
         """Test a login once, without storing it.
 
-        The response is a verification without an id. It is 200 even if the registry refuses the login. The next
-        login of the same user is then delayed, longer each time (429 `login_held_back`).
+        The response is a verification without an id. It is 200 even if the registry refuses the login. The
+        next login of the same user is then delayed, longer each time (429 `login_held_back`).
         """
         secret, probe = _read(body, http_allowed)
         registry = secret.registry

@@ -67,7 +67,7 @@ def test_a_dry_run_shows_who_would_lose_it(
     assert json.loads(run(*arguments, "--json").stdout) == impact
     server.replies = [ok(CREDENTIAL, ETag='"7"'), ok({"dry_run": True, "users": [], "needs_force": False})]
     nobody = run(*arguments)
-    assert (nobody.stdout, "nobody would lose team" in nobody.stderr) == ("", True)
+    assert (nobody.stdout, "no workload would lose team" in nobody.stderr) == ("", True)
 
 
 def test_usages_are_shown(server: Server, run: Run) -> None:
