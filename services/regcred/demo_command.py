@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from regcred.client.errors import ClientError
+from regcred.apiclient.errors import ClientError
 from regcred.client.examples import examples
 from regcred.client.output import notice, print_json
 from regcred.client.session import Session, of_no_account

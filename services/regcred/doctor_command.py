@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from regcred.apiclient.text import shown
 from regcred.client.examples import examples
-from regcred.client.output import aligned, print_json, shown
+from regcred.client.output import aligned, print_json
 from regcred.client.session import FAILED
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}

@@ -1,7 +1,7 @@
 """What the client prints. Tables are as wide as they need to be: nothing is cut or folded, ids can be copied.
 
 On a terminal rich draws the table, with colour unless `NO_COLOR` is set; anywhere else columns are aligned
-with spaces. What registries and people wrote into the data is shown without its control characters.
+with spaces.
 """
 
 import json
@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 from rich.cells import cell_len
+
+from regcred.apiclient.text import shown
 
 _STYLES = {
     "verified": "green",
@@ -68,20 +70,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
-
-
-def shown(value: object, *, lines: bool = False) -> str:
-    """A value for people: `-` for none, lists with commas; `lines` lets line breaks stand."""
-    if value is None or value in ("", [], ()):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(shown(item) for item in value)
-    return "".join(
-        character if character.isprintable() or (lines and character == "\n") else "\ufffd"
-        for character in str(value)
-    )
 
 
 def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from regcred.client.errors import ApiProblem
-from regcred.client.problems import problem_lines
+from regcred.apiclient.errors import ApiProblem
+from regcred.apiclient.problem_text import problem_lines
 
 OPTIONS = [
     ("name", "NAME"),

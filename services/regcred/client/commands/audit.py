@@ -1,16 +1,16 @@
 """`regcred audit`."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
+from regcred.apiclient.answer import lines
+from regcred.apiclient.errors import AnswerLost
 from regcred.client.audit_following import NDJSON, follow
 from regcred.client.completing import audit_actions, credential_names
 from regcred.client.default_group import DefaultGroup
-from regcred.client.errors import AnswerLost
 from regcred.client.examples import examples
 from regcred.client.files import replacing
 from regcred.client.lookup import credential_id_of
@@ -155,11 +155,8 @@ def _export(session: Session, wanted: dict[str, Any], form: str, output: Path | 
 
 
 def _copy(session: Session, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
-    with session.api.lines(session.path("audit-events"), wanted, accept=form, head=_tell_sealed) as lines:
-        file.writelines(lines)
-
-
-def _tell_sealed(headers: Mapping[str, str]) -> None:
-    """What a file lacks, as the API says it of one."""
-    if sealed := headers.get("Regcred-Audit-Sealed"):
-        notice(f"some of it is sealed, see `regcred audit segments`: {sealed}")
+    with session.api.stream(session.path("audit-events"), wanted, accept=form) as stream:
+        # What a file lacks, as the API says it of one.
+        if sealed := stream.reply.headers.get("regcred-audit-sealed"):
+            notice(f"some of it is sealed, see `regcred audit segments`: {sealed}")
+        file.writelines(lines(stream.chunks))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from regcred.client.errors import ConfigurationError
-from shared.secretstore.secret import Secret
+from regcred.apiclient.errors import ConfigurationError
+from regcred.apiclient.secret import Secret
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8080"
 TOKEN_FILE = "REGCRED_TOKEN_FILE"  # noqa: S105 the name of a variable

@@ -9,10 +9,11 @@ Where an error's pointer leads to an option of the command, that option is named
 
 import re
 from collections.abc import Collection, Iterator
+from http import HTTPStatus
 from typing import Any
 
-from regcred.client.errors import ApiProblem
-from regcred.client.output import shown
+from regcred.apiclient.errors import ApiProblem
+from regcred.apiclient.text import shown
 
 # JSON pointers of requests, and the parameter of the command line that fills each.
 _PARAMETERS = tuple(
@@ -50,16 +51,15 @@ def problem_lines(problem: ApiProblem, parameters: Collection[tuple[str, str]]) 
     """What to print. `parameters` are name and label of those that the command has."""
     yield f"regcred: {shown(problem.code)}: {shown(problem.detail)}"
     labels = dict(parameters)
-    for error in _objects(problem.document.get("errors")):
-        pointer = str(error.get("pointer") or "")
-        yield f"  {shown(_label(pointer, labels))}: {shown(error.get('detail') or error.get('code'))}"
-    for user in _objects(problem.document.get("users")):
+    for error in problem.errors:
+        yield f"  {shown(_label(error.pointer, labels))}: {shown(error.detail)}"
+    for user in problem.users:
         yield f"  in use by {shown(_user(user))}"
     hint = _HINTS.get(problem.code)
     if hint:
         yield f"  {hint}"
-    if problem.status == 503 and problem.document.get("retry_after"):  # noqa: PLR2004 Service Unavailable
-        yield f"  try again in {shown(problem.document['retry_after'])} s"
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE and problem.retry_after is not None:
+        yield f"  try again in {problem.retry_after} s"
     if problem.document.get("request_id"):
         yield f"  request id: {shown(problem.document['request_id'])}"
 
@@ -78,7 +78,3 @@ def _user(user: dict[str, Any]) -> str:
     workload = user.get("workload")
     what = f"{workload.get('kind')} {workload.get('name')}" if isinstance(workload, dict) else "something"
     return f"{what} in project {user.get('project_id')}"
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
