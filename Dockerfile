@@ -117,7 +117,10 @@ RUN ./install.sh dependencies console.lock
 COPY pyproject.toml README.md ./
 COPY services/shared services/shared
 COPY services/console services/console
-RUN ./install.sh packages shared console
+# Of regcred only the client of the API
+COPY services/regcred/__init__.py services/regcred/
+COPY services/regcred/apiclient services/regcred/apiclient
+RUN ./install.sh packages shared console regcred
 
 FROM runtime AS console
 LABEL org.opencontainers.image.title="regcred-console" \

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from console.api_problem import ApiProblem
+from regcred.apiclient.errors import ApiError
 
 # What never goes back into a page; who sends a form again types these again.
 SECRETS = frozenset(
@@ -74,11 +74,11 @@ class Form:
             self.errors.setdefault(name, []).append(text)
         self.summary.append((name, text))
 
-    def refused(self, problem: ApiProblem) -> int:
+    def refused(self, problem: ApiError) -> int:
         """Take in what the API says; the status to answer with.
 
         Raises:
-            ApiProblem: it is not about this form, but about who sends it.
+            ApiError: it is not about this form, but about who sends it.
         """
         if problem.status in {401, 403, 404}:
             raise problem

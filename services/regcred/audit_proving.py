@@ -8,8 +8,9 @@ from pathlib import Path
 
 from regcred.client.errors import OutputUnwritable
 from regcred.client.files import replacing
+from regcred.command_errors import CannotTell
 from regcred.log_database import log_database
-from regcred.log_keeping import CannotTell, public_key_file, told
+from regcred.log_keeping import log_errors, public_key_file
 from shared.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from shared.integrity.keys import load_private, load_public
 from shared.integrity.reading import faults_beside, read_links, snapshot
@@ -54,7 +55,7 @@ class Report:
 
 def prove(account_id: str, output: Path, key_file: Path | None) -> Report:
     """Write a proof to `output`; where the log is broken there is none."""
-    with told():
+    with log_errors():
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
         try:
@@ -76,7 +77,7 @@ def prove(account_id: str, output: Path, key_file: Path | None) -> Report:
 
 def check(file: Path, public_key: Path | None, key_file: Path | None, earlier: Path | None) -> Report:
     """Verify a proof, and that it goes on where an earlier one ended."""
-    with told():
+    with log_errors():
         key = load_public(public_key or public_key_file(key_file))
         before = None
         if earlier is not None:

@@ -28,8 +28,9 @@ from projector import sealing
 from projector.api import views
 from projector.generations import AnotherAtWork, administration
 from projector.sealing import BeingBuilt, Past, TrailDiffers
+from regcred.command_errors import CannotTell
 from regcred.log_database import log_database
-from regcred.log_keeping import CannotTell, told
+from regcred.log_keeping import log_errors
 from shared.integrity.chain import START, Anchor, verify_chain
 from shared.integrity.keys import load_private
 from shared.integrity.reading import anchor_at, read_links
@@ -98,7 +99,7 @@ class Order:
 
 def seal(order: Order, key_file: Path | None) -> Done:
     """Seal; what is in the way becomes a sentence and exit code 2 (`CannotTell`)."""
-    with told():
+    with log_errors():
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
         try:

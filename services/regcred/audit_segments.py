@@ -14,8 +14,9 @@ import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from projector.api.spreadsheet import csv_lines
+from regcred.command_errors import CannotTell, Refused
 from regcred.log_database import log_database
-from regcred.log_keeping import CannotTell, public_key_file, told
+from regcred.log_keeping import log_errors, public_key_file
 from regcred.segment_filter import SegmentFilter
 from shared.integrity.errors import NoSuchPosition
 from shared.integrity.keys import load_public
@@ -108,7 +109,7 @@ class Report:
 
 def listed(folder: Path, public_key: Path | None, key_file: Path | None) -> list[Listed]:
     """The segments in a folder; their files are not looked at."""
-    with _told(), told():
+    with _broken(), log_errors():
         return [Listed(segment) for segment in _segments(folder, _key(public_key, key_file))]
 
 
@@ -121,7 +122,7 @@ def verify(
     with_log: bool,
 ) -> Report:
     """Prove every byte of the segments in a folder, and that each follows the one before it."""
-    with told():
+    with log_errors():
         key = _key(public_key, key_file)
         try:
             segments = _segments(folder, key, empty=with_log)
@@ -146,7 +147,7 @@ def show(
 ) -> None:
     """Print an account's rows that a filter lets through, in constant memory."""
     wants = SegmentFilter.of(wanted)
-    with _told(), told():
+    with _broken(), log_errors():
         segments = _segments(folder, _key(public_key, key_file))
         check_chain(segments)
         lines = _wanted(segments, account_id, wants)
@@ -214,9 +215,9 @@ def _key(public_key: Path | None, key_file: Path | None) -> Ed25519PublicKey:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _broken() -> Iterator[None]:
     """A broken segment is a sentence and exit code 1."""
     try:
         yield
     except BrokenSegment as error:
-        raise click.ClickException(f"broken: {error}") from None
+        raise Refused(f"broken: {error}") from None

@@ -1,42 +1,35 @@
-"""`regcred deadletters`: what consumers could not handle, looked at, redriven, or given up.
+"""`regcred deadletters`: what consumers could not handle, looked at, redriven, or given up."""
 
-What does the work is imported by the commands, so that the client starts without it.
-"""
-
-import getpass
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import click
 
+from regcred import dead_letters
 from regcred.client.examples import examples
 from regcred.client.output import notice, print_fields, print_json, print_table
-
-if TYPE_CHECKING:
-    from regcred.dead_letters import Connection, Letter
-    from shared.messaging.dead_messages import DeadMessage
-    from shared.runtime.settings import Settings
+from regcred.command_errors import Refused, owner_connection, person
+from regcred.dead_letters import Connection, Letter, NotLive
+from shared.eventstore.errors import EventStoreUnavailable
+from shared.eventstore.log import read_log
+from shared.messaging.dead_messages import QUEUES, DeadMessage, dead_messages, discard_message
+from shared.messaging.errors import BrokerUnavailable
+from shared.personal.opening import open_personal_keys
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile, KeyFileError
 
 _POLL_SECONDS = 0.2
 _WAIT_SECONDS = 30.0
 
 
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name, as containers have
-        return f"uid {os.getuid()}"
-
-
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 _PERSON = click.option(
-    "--as", "person", default=_who, help="Who does it, for the record. [default: your login]"
+    "--as", "person", default=person, help="Who does it, for the record. [default: your login]"
 )
 
 
@@ -67,8 +60,6 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
     Of a stream that waits as a whole only the first event is listed; the others are counted.
     """
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-
         name = dead_letters.full_name(connection, consumer) if consumer else None
         found = dead_letters.letters(connection, consumer=name, limit=limit)
         messages = [one for one in _messages(settings) if consumer in (None, one.queue)]
@@ -108,10 +99,7 @@ def show_command(*, consumer: str, event: str, as_json: bool) -> None:
     shown.
     """
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-        from shared.eventstore.log import read_log  # noqa: PLC0415
-
-        if consumer in _queues():
+        if consumer in QUEUES:
             document = _document(_message(settings, consumer, event))
         else:
             letter = _letter(connection, consumer, event)
@@ -163,11 +151,9 @@ def redrive_command(
     """
     if sum((event is not None, stream is not None, everything)) != 1:
         raise click.UsageError("give one of EVENT, --stream and --all")
-    if consumer in _queues():
-        raise click.ClickException("a message only wakes, and the log has what it announced: discard it")
+    if consumer in QUEUES:
+        raise Refused("a message only wakes, and the log has what it announced: discard it")
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-
         if event is not None:
             chosen = [_letter(connection, consumer, event)]
         else:
@@ -200,9 +186,7 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
     What was to follow from the event will not happen. The event itself stays in the log.
     """
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-
-        if consumer in _queues():
+        if consumer in QUEUES:
             message = _message(settings, consumer, event)
             _confirm(f"Discard message {message.id} of {consumer}?", yes=yes)
             _discard_message(connection, settings, message, person=person, remark=reason)
@@ -216,11 +200,8 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
 
 
 def _redrive_streams(
-    connection: "Connection", settings: "Settings", chosen: "list[Letter]", person: str
+    connection: Connection, settings: Settings, chosen: list[Letter], person: str
 ) -> tuple[int, int]:
-    from regcred import dead_letters  # noqa: PLC0415 see above
-    from shared.personal.opening import open_personal_keys  # noqa: PLC0415
-    from shared.secretstore.keyfile import KeyFile  # noqa: PLC0415
 
     personal = open_personal_keys(KeyFile.load(settings.key_file))
     done = left = 0
@@ -233,9 +214,8 @@ def _redrive_streams(
 
 
 def _redrive_events(
-    connection: "Connection", chosen: "list[Letter]", person: str, seconds: float
+    connection: Connection, chosen: list[Letter], person: str, seconds: float
 ) -> tuple[int, int]:
-    from regcred import dead_letters  # noqa: PLC0415 see above
 
     dead_letters.redrive(connection, chosen, person=person)
     deadline, told = time.monotonic() + seconds, -1
@@ -251,44 +231,39 @@ def _redrive_events(
 
 
 def _discard_message(
-    connection: "Connection", settings: "Settings", message: "DeadMessage", *, person: str, remark: str
+    connection: Connection, settings: Settings, message: DeadMessage, *, person: str, remark: str
 ) -> None:
-    from regcred import dead_letters  # noqa: PLC0415 see above
-    from shared.messaging.dead_messages import discard_message  # noqa: PLC0415
 
     # Recorded first: a record of what then could not be done is better than a deed without one.
     dead_letters.record_discarded_message(
         connection, message.queue, message.id, reason=message.reason, person=person, remark=remark
     )
     if discard_message(settings.broker_url or "", message.queue, message.id) is None:
-        raise click.ClickException("somebody else has taken it")
+        raise Refused("somebody else has taken it")
     click.echo(f"message {message.id} is gone from {message.queue}")
 
 
-def _letter(connection: "Connection", consumer: str, event: str) -> "Letter":
-    from regcred import dead_letters  # noqa: PLC0415 see above
+def _letter(connection: Connection, consumer: str, event: str) -> Letter:
 
     if not (event.isascii() and event.isdecimal() and len(event) <= 18):  # noqa: PLR2004 fits a bigint
         raise click.UsageError("EVENT is a position, as `regcred deadletters list` shows it")
     name = dead_letters.full_name(connection, consumer)
     found = dead_letters.letters(connection, consumer=name, position=int(event))
     if not found:
-        raise click.ClickException(f"{name} has no dead letter at {event}")
+        raise Refused(f"{name} has no dead letter at {event}")
     return found[0]
 
 
-def _message(settings: "Settings", queue: str, message_id: str) -> "DeadMessage":
+def _message(settings: Settings, queue: str, message_id: str) -> DeadMessage:
     for message in _messages(settings):
         if (message.queue, message.id) == (queue, message_id):
             return message
-    raise click.ClickException(f"{queue} has no message {message_id}")
+    raise Refused(f"{queue} has no message {message_id}")
 
 
-def _messages(settings: "Settings") -> "list[DeadMessage]":
+def _messages(settings: Settings) -> list[DeadMessage]:
     if not settings.broker_url:
         return []
-    from shared.messaging.dead_messages import dead_messages  # noqa: PLC0415 see above
-    from shared.messaging.errors import BrokerUnavailable  # noqa: PLC0415
 
     try:
         return dead_messages(settings.broker_url)
@@ -297,46 +272,19 @@ def _messages(settings: "Settings") -> "list[DeadMessage]":
         return []
 
 
-def _queues() -> tuple[str, ...]:
-    from shared.messaging.dead_messages import QUEUES  # noqa: PLC0415 see above
-
-    return QUEUES
-
-
 def _confirm(question: str, *, yes: bool) -> None:
     if not yes:
         click.confirm(question, abort=True)
 
 
 @contextmanager
-def _opened() -> "Iterator[tuple[Connection, Settings]]":
-    """The database as its owner; what is refused, or in the way, becomes a sentence and exit code 1."""
-    import psycopg  # noqa: PLC0415 see above
-
-    from regcred.dead_letters import NotLive  # noqa: PLC0415
-    from regcred.log_database import NoDatabase, log_database  # noqa: PLC0415
-    from shared.eventstore.errors import EventStoreUnavailable  # noqa: PLC0415
-    from shared.messaging.errors import BrokerUnavailable  # noqa: PLC0415
-    from shared.runtime.logs import configure_logs  # noqa: PLC0415
-    from shared.runtime.settings import InvalidSetting, Settings  # noqa: PLC0415
-    from shared.secretstore.keyfile import KeyFileError  # noqa: PLC0415
-
-    configure_logs("deadletters")
+def _opened() -> Iterator[tuple[Connection, Settings]]:
+    """The database as its owner."""
     try:
-        settings = Settings.from_environment(os.environ)
-        with (
-            log_database(settings) as url,
-            psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="deadletters") as made,
-        ):
-            yield made, settings
-    except (InvalidSetting, KeyFileError, NoDatabase, NotLive, BrokerUnavailable) as error:
-        raise click.ClickException(str(error)) from None
+        with owner_connection("deadletters", KeyFileError, NotLive, BrokerUnavailable) as opened:
+            yield opened
     except EventStoreUnavailable:
-        raise click.ClickException("a switch of read models came between: try again") from None
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        raise click.ClickException("this database has no log; `regcred migrate` prepares it") from None
-    except psycopg.Error as error:
-        raise click.ClickException(f"the database does not answer: {error}") from None
+        raise Refused("a switch of read models came between: try again") from None
 
 
 def _document(item: Any) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """`regcred log`: prove that the log is whole, export it, sign where it ends, adopt it after a restore.
 
-Exit code 0: the log is whole; 1: it is broken; 2: that could not be found out. What does the work is imported
-by the commands, so that the client starts without it.
+Exit code 0: the log is whole; 1: it is broken; 2: that could not be found out.
 """
 
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+
+from regcred import log_keeping
 
 KEY_FILE = "REGCRED_LOG_KEY_FILE"
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -46,10 +47,8 @@ def verify_command(
 
     What is before --from is taken as given. Exit code 0: whole, 1: broken, 2: could not be found out.
     """
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
     signed = None if checkpoint is None else (checkpoint, public_key or log_keeping.public_key_file(key_file))
-    with log_keeping.told():
+    with log_keeping.log_errors():
         report = log_keeping.verify(first=first, checkpoint=signed, exported=exported)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)
@@ -61,9 +60,7 @@ def verify_command(
 )
 def export_command(output: BinaryIO) -> None:
     """Write the log as one JSON object per line, for `regcred log verify --export`."""
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
-    with log_keeping.told():
+    with log_keeping.log_errors():
         count = log_keeping.export(output)
     click.echo(f"{count} events", err=True)
 
@@ -73,9 +70,7 @@ def export_command(output: BinaryIO) -> None:
 @_KEY_FILE
 def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
     """Sign where the log ends now. Keep the result apart from the database."""
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
-    with log_keeping.told():
+    with log_keeping.log_errors():
         document = log_keeping.checkpoint(key_file)
     if output is None:
         click.echo(document, nl=False)
@@ -87,9 +82,7 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
 @_KEY_FILE
 def keygen_command(key_file: Path | None) -> None:
     """Make the key pair that signs checkpoints."""
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
-    with log_keeping.told():
+    with log_keeping.log_errors():
         path, public_path, key_id = log_keeping.keygen(key_file)
     click.echo(f"made {path} (private, keep it apart from the database) and {public_path}, key id {key_id}")
 
@@ -100,7 +93,5 @@ def adopt_command() -> None:
 
     Stop everything that writes first. Needs the owner of the database. No stored event is changed.
     """
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
-    with log_keeping.told():
+    with log_keeping.log_errors():
         click.echo(log_keeping.adopt())

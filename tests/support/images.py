@@ -50,14 +50,26 @@ IMAGES = (
     ),
     Image(
         "console",
-        ("shared", "console"),
+        ("shared", "console", "regcred"),
         ("console.__main__", "shared.web.server"),
         (*_NEVER, "hvac", "cryptography", "psycopg", "psycopg-binary", "pika", "rich"),
     ),
     Image(
         "tools",
         ("shared", "projector", "regcred"),
-        ("regcred.__main__", "regcred.preparation", "regcred.log_keeping"),
+        (
+            "regcred.__main__",
+            "regcred.accounts_command",
+            "regcred.audit_command",
+            "regcred.deadletters_command",
+            "regcred.doctor_command",
+            "regcred.log_command",
+            "regcred.migrate_command",
+            "regcred.projections_command",
+            "regcred.segments_command",
+            "regcred.client.commands.credentials",
+            "regcred.apiclient.over_httpx",
+        ),
         (*_NEVER, "flask", "gunicorn"),
     ),
 )

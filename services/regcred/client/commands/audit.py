@@ -10,9 +10,9 @@ from regcred.apiclient.answer import lines
 from regcred.apiclient.errors import AnswerLost
 from regcred.client.audit_following import NDJSON, follow
 from regcred.client.completing import audit_actions, credential_names
-from regcred.client.default_group import DefaultGroup
 from regcred.client.examples import examples
 from regcred.client.files import replacing
+from regcred.client.lazy_group import DefaultGroup, Lazy
 from regcred.client.lookup import credential_id_of
 from regcred.client.moments import moment_option
 from regcred.client.output import notice, print_json, print_table
@@ -25,7 +25,16 @@ _DEFAULT_LIMIT = 50
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group("audit", cls=DefaultGroup)
+# For operators, where the database is: their packages are not the client's.
+_OF_OPERATORS = {
+    "proof": Lazy("regcred.audit_command:proof", "Prove to an auditor what has happened in an account."),
+    "verify": Lazy("regcred.audit_command:verify", "Check a proof of an account; no database is needed."),
+    "seal": Lazy("regcred.segments_command:seal", "Move old rows of the audit trail into signed files."),
+    "segments": Lazy("regcred.segments_command:segments", "Prove and read what was sealed."),
+}
+
+
+@click.group("audit", cls=DefaultGroup, lazy=_OF_OPERATORS)
 def audit() -> None:
     """Show who did what, and how it ended; and prove it.
 

@@ -1,6 +1,7 @@
 """`regcred completion`: what makes a shell complete commands, options, and what regcred keeps."""
 
 import click
+from click.shell_completion import get_completion_class
 
 from regcred.client.examples import examples
 
@@ -23,8 +24,6 @@ def completion(context: click.Context, *, shell: str) -> None:
 
     Names of credentials are asked of regcred while you type; where it does not answer, nothing is offered.
     """
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 only this command needs it
-
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"there is no completion for {shell}")
