@@ -63,12 +63,12 @@ class NoAnswer(ApiError):
 
 class AnswerLost(ApiError):
     code = "answer_lost"
-    detail = "The answer of the API never came. It may have been done: look first."
+    detail = "The API did not answer. The request may have been carried out: check before you repeat it."
 
 
 class UnexpectedAnswer(ApiError):
     code = "unexpected_answer"
-    detail = "What answers at the address of the API is not regcred."
+    detail = "The answer at the address of the API is not from regcred."
 
 
 class ApiProblem(ApiError):
