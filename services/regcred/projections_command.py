@@ -1,4 +1,4 @@
-"""`regcred projections`: look at read models, build them anew from the log, show readers another generation."""
+"""`regcred projections`: look at read models, rebuild them from the log, switch readers to another generation."""
 
 import json
 import os
