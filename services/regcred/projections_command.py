@@ -1,4 +1,4 @@
-"""`regcred projections`: look at read models, rebuild them from the log, switch readers to another generation."""
+"""`regcred projections`: look at read models, rebuild them from the log, switch readers between generations."""
 
 import json
 import os
