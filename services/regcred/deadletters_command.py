@@ -10,11 +10,13 @@ from uuid import UUID
 
 import click
 
-from regcred import dead_letters
+from projector import interventions
+from projector.interventions import NotLive
 from regcred.client.examples import examples
 from regcred.client.output import notice, print_fields, print_json, print_table
 from regcred.command_errors import Refused, owner_connection, person
-from regcred.dead_letters import Connection, Letter, NotLive
+from shared.consumers import dead_letters
+from shared.consumers.dead_letters import Connection, Letter
 from shared.eventstore.errors import EventStoreUnavailable
 from shared.eventstore.log import read_log
 from shared.messaging.dead_messages import QUEUES, DeadMessage, dead_messages, discard_message
@@ -60,7 +62,7 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
     Of a stream that waits as a whole only the first event is listed; the others are counted.
     """
     with _opened() as (connection, settings):
-        name = dead_letters.full_name(connection, consumer) if consumer else None
+        name = interventions.full_name(connection, consumer) if consumer else None
         found = dead_letters.letters(connection, consumer=name, limit=limit)
         messages = [one for one in _messages(settings) if consumer in (None, one.queue)]
     if as_json:
@@ -157,12 +159,12 @@ def redrive_command(
         if event is not None:
             chosen = [_letter(connection, consumer, event)]
         else:
-            name = dead_letters.full_name(connection, consumer)
+            name = interventions.full_name(connection, consumer)
             chosen = dead_letters.letters(connection, consumer=name, stream_id=stream)
         if not chosen:
             click.echo("nothing to redrive")
             return
-        if dead_letters.is_projector(chosen[0].consumer):
+        if interventions.is_projector(chosen[0].consumer):
             done, left = _redrive_streams(connection, settings, chosen, person)
         else:
             done, left = _redrive_events(connection, chosen, person, wait)
@@ -195,7 +197,8 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
         _confirm(
             f"Discard {letter.type} at {letter.position} ({letter.reason}) of {letter.consumer}?", yes=yes
         )
-        dead_letters.discard(connection, letter, person=person, remark=reason)
+        owner = interventions if interventions.is_projector(letter.consumer) else dead_letters
+        owner.discard(connection, letter, person=person, remark=reason)
     click.echo(f"{letter.consumer} will not handle {letter.type} at {letter.position}")
 
 
@@ -206,7 +209,7 @@ def _redrive_streams(
     personal = open_personal_keys(KeyFile.load(settings.key_file))
     done = left = 0
     for letter in chosen:
-        result = dead_letters.redrive_stream(connection, letter, person=person, personal=personal)
+        result = interventions.redrive_stream(connection, letter, person=person, personal=personal)
         done, left = done + result.applied, left + result.left
         told = f"{result.left} left: {result.reason}" if result.left else "all of it"
         click.echo(f"stream {letter.stream_id}: {result.applied} applied, {told}", err=True)
@@ -247,7 +250,7 @@ def _letter(connection: Connection, consumer: str, event: str) -> Letter:
 
     if not (event.isascii() and event.isdecimal() and len(event) <= 18):  # noqa: PLR2004 fits a bigint
         raise click.UsageError("EVENT is a position, as `regcred deadletters list` shows it")
-    name = dead_letters.full_name(connection, consumer)
+    name = interventions.full_name(connection, consumer)
     found = dead_letters.letters(connection, consumer=name, position=int(event))
     if not found:
         raise Refused(f"{name} has no dead letter at {event}")

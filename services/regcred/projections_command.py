@@ -1,4 +1,4 @@
-"""`regcred projections`: look at read models, rebuild them from the log, switch readers between generations."""
+"""`regcred projections`: look at read models, rebuild them from the log, switch readers to another one."""
 
 import json
 import os

@@ -1,6 +1,8 @@
-"""Dead letters of all consumers, and what waits to be tried again: found, redriven, discarded (ADR 10).
+"""Dead letters of all consumers, and events that wait to be tried again: found, redriven, discarded (ADR 10).
 
 What people do is recorded in `es.interventions` in the same transaction. The connection is the owner's.
+A consumer with a generation in its name (`projector:3`) applies each stream in order: it redrives and
+discards its dead letters itself, and calls `record`.
 """
 
 from collections.abc import Sequence
@@ -13,14 +15,10 @@ import psycopg
 import structlog
 from psycopg.rows import class_row
 
-from projector import parking
-from shared.eventstore.personal_keys import PersonalKeys
-
 log = structlog.get_logger()
 
 Connection = psycopg.Connection[Any]
 
-PROJECTOR = "projector"
 _LETTERS = """
 WITH letters AS (
     SELECT consumer, position, stream_id, attempts, reason, parked_at AS since, NULL::timestamptz AS due_at,
@@ -88,13 +86,6 @@ WHERE position = ANY (%(positions)s)
 """
 
 
-class NotLive(Exception):
-    """A generation that readers do not see is not redriven: who switches to it catches it up."""
-
-    def __init__(self, consumer: str) -> None:
-        super().__init__(f"{consumer} is not what readers see; rebuild it, or switch to it")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """`dead`, or to be tried again (`retry`) at `due_at`. `followers` wait behind it in its stream."""
@@ -160,49 +151,19 @@ def interventions(connection: Connection, letter: Letter) -> list[Intervention]:
         return cursor.execute(_INTERVENTIONS, (letter.consumer, letter.position)).fetchall()
 
 
-def full_name(connection: Connection, consumer: str) -> str:
-    """`projector` stands for the generation that readers see."""
-    if consumer != PROJECTOR:
-        return consumer
-    row = connection.execute("SELECT generation FROM rm.generations WHERE status = 'live'").fetchone()
-    return f"{PROJECTOR}:{row[0]}" if row else consumer
-
-
 def redrive(connection: Connection, chosen: Sequence[Letter], *, person: str) -> None:
     """Have the consumer try these now, with all attempts before them."""
     with connection.transaction():
         for letter in chosen:
             connection.execute(_REDRIVE, {"consumer": letter.consumer, "position": letter.position})
-            _record(connection, letter, "redriven", person=person, remark=None)
-
-
-def redrive_stream(
-    connection: Connection, letter: Letter, *, person: str, personal: PersonalKeys | None = None
-) -> parking.Redriven:
-    """Apply what waits in a stream of the projector's, in order, up to what fails again.
-
-    Raises:
-        NotLive.
-    """
-    _check_live(connection, letter.consumer)
-    _record(connection, letter, "redriven", person=person, remark=None)
-    return parking.redrive(connection, letter.stream_id, personal)
+            record(connection, letter, "redriven", person=person, remark=None)
 
 
 def discard(connection: Connection, letter: Letter, *, person: str, remark: str) -> None:
-    """Give it up for good; what waits behind it is free to be redriven.
-
-    Raises:
-        NotLive.
-    """
-    if is_projector(letter.consumer):
-        _check_live(connection, letter.consumer)
+    """Give it up for good."""
     with connection.transaction():
-        _record(connection, letter, "discarded", person=person, remark=remark)
-        if is_projector(letter.consumer):
-            parking.discard(connection, letter.position)
-        else:
-            connection.execute(_DISCARD, {"consumer": letter.consumer, "position": letter.position})
+        record(connection, letter, "discarded", person=person, remark=remark)
+        connection.execute(_DISCARD, {"consumer": letter.consumer, "position": letter.position})
 
 
 def record_discarded_message(
@@ -229,16 +190,8 @@ def progress(connection: Connection, chosen: Sequence[Letter]) -> Progress:
     return Progress(waiting[0] if waiting else 0, failed[0] if failed else 0, len(chosen))
 
 
-def is_projector(consumer: str) -> bool:
-    return consumer.startswith(f"{PROJECTOR}:")
-
-
-def _check_live(connection: Connection, consumer: str) -> None:
-    if consumer != full_name(connection, PROJECTOR):
-        raise NotLive(consumer)
-
-
-def _record(connection: Connection, letter: Letter, action: str, *, person: str, remark: str | None) -> None:
+def record(connection: Connection, letter: Letter, action: str, *, person: str, remark: str | None) -> None:
+    """Record what a person does with a letter: `redriven` or `discarded`."""
     connection.execute(
         _RECORD,
         {
