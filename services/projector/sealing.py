@@ -127,6 +127,14 @@ def past(connection: Connection) -> Past | None:
     return Past(row[0], row[1], bytes(row[2]), row[3]) if row else None
 
 
+def known_segments(connection: Connection) -> dict[tuple[int, int], bytes]:
+    """The digests of all manifests, by first and last position."""
+    rows = connection.execute(
+        "SELECT first_position, last_position, manifest FROM rm.audit_segments ORDER BY last_position"
+    ).fetchall()
+    return {(first, last): bytes(digest) for first, last, digest in rows}
+
+
 def cut(connection: Connection, until: datetime) -> Cut:
     """Up to where every event happened before a moment. What waits for a redrive is not passed: its row may
     still change.

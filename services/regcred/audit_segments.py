@@ -14,6 +14,7 @@ import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from projector.api.spreadsheet import csv_lines
+from projector.sealing import known_segments
 from regcred.command_errors import CannotTell, Refused
 from regcred.log_database import log_database
 from regcred.log_keeping import log_errors, public_key_file
@@ -36,7 +37,6 @@ from shared.runtime.settings import Settings
 Form = Literal["ndjson", "csv", "json"]
 
 HEADERS = ("SEGMENT", "ROWS", "ACCOUNTS", "FROM", "TO", "SEALED", "BY")
-_MANIFESTS = "SELECT first_position, last_position, manifest FROM rm.audit_segments ORDER BY last_position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def _check_log(segments: Sequence[Segment]) -> None:
                 if here != expected:
                     raise BrokenSegment(segment.name, f"the log is another one at position {position}")
         given = {(of.manifest.first_position, of.manifest.last_position): of.digest for of in segments}
-        known = {(first, last): bytes(digest) for first, last, digest in connection.execute(_MANIFESTS)}
+        known = known_segments(connection)
     for (first, last), digest in known.items():
         if given.get((first, last)) != digest:
             raise BrokenSegment(

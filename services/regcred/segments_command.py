@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from projector.audit_archive import Order
 from regcred import audit_sealing, audit_segments
 from regcred.client.examples import examples
 from regcred.client.moments import moment_option
@@ -71,12 +72,12 @@ def seal(
     before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
     if before > moment:
         raise click.UsageError("--until lies in the future: everything would be sealed", context)
-    order = audit_sealing.Order(until=before, root=root, size=size, by=by or person())
+    order = Order(until=before, root=root, size=size, by=by or person())
     done = audit_sealing.seal(order, key_file)
     if as_json:
-        print_json(done.as_document())
+        print_json(audit_sealing.as_document(done))
     else:
-        click.echo(done.as_text())
+        click.echo(audit_sealing.as_text(done))
 
 
 @click.group("segments")
