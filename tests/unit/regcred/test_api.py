@@ -123,6 +123,24 @@ def test_no_redirect_is_followed(api: ApiClient, server: Server, status: int) ->
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_for_other_machines(
+    client_of: ClientOf, server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for other in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    with Server() as proxy:
+        monkeypatch.setenv(name, proxy.address)
+        server.replies = [ok("here")]
+        proxy.replies = [ok("by the proxy")]
+        with client_of(Connection(address=server.address, token=Secret(TOKEN), loopback=True)) as api:
+            assert api.get("/v1/x").body == "here"
+        away = Connection(address="http://regcred.invalid", token=Secret(TOKEN), loopback=False)
+        with client_of(away) as api:
+            assert api.get("/v1/x").body == "by the proxy"
+        assert [asked.path for asked in proxy.asked] == ["http://regcred.invalid/v1/x"]
+
+
 @pytest.mark.parametrize(
     "reply",
     [
