@@ -42,11 +42,6 @@ class PositionFeed:
         self._thread = Thread(target=self._run, name=f"feed-{queue}", daemon=True)
         self._thread.start()
 
-    @property
-    def connected(self) -> bool:
-        """Whether the queue is being consumed now."""
-        return self._connection is not None
-
     def wait(self, timeout: float) -> int:
         """The highest position announced so far: at once if there was something new since the last call, else
         after `timeout` seconds.
