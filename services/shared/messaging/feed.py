@@ -15,8 +15,9 @@ import structlog
 from pika.exceptions import AMQPError
 
 from shared.messaging.cloudevents import position_of
-from shared.messaging.connection import backoff, parameters
+from shared.messaging.connection import LONGEST_BACKOFF_SECONDS, parameters
 from shared.messaging.errors import MalformedMessage
+from shared.runtime.backoff import backoff
 
 log = structlog.get_logger()
 
@@ -88,7 +89,8 @@ class PositionFeed:
                     attempt = 0
                 log.warning("feed_lost_broker", queue=self._queue, error=type(error).__name__)
             self._forget()
-            self._closed.wait(backoff(attempt, secrets.SystemRandom().random()))
+            jitter = secrets.SystemRandom().random()
+            self._closed.wait(backoff(attempt, longest=LONGEST_BACKOFF_SECONDS, jitter=jitter))
             attempt += 1
 
     def _consume(self) -> None:

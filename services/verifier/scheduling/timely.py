@@ -43,7 +43,8 @@ class Timely:
 
     def handle(self, event: RecordedEvent, lanes: Lanes, stage: int = NOTHING) -> str:
         """An event of one of `TYPES`. How it ended: `superseded`, `repeated`, `verified`, the verdict's code,
-        `postponed`, or `noted`."""
+        `postponed`, or `noted`.
+        """
         history = self.streams(event.stream)
         entry = Entry.of(history)
         if entry is None:
