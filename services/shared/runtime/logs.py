@@ -1,8 +1,8 @@
 """Structured logs: one JSON object per line on standard error, or a readable line on a terminal.
 
-Libraries (gunicorn, pika, httpx, urllib3, psycopg, …) speak here from `warning` on, whatever the level: below
-it they tell addresses with query strings, headers and whole messages. What they say is freed of query strings
-and of passwords in addresses, and so is the text of every exception.
+Libraries (gunicorn, pika, httpx2, urllib3, psycopg, …) speak here from `warning` on, whatever the level:
+below it they tell addresses with query strings, headers and whole messages. What they say is freed of query
+strings and of passwords in addresses, and so is the text of every exception.
 """
 
 import logging

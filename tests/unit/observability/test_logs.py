@@ -12,7 +12,15 @@ import structlog
 from shared.runtime.logs import configure_logs, redacted
 from shared.runtime.settings import InvalidSetting
 
-LIBRARIES = ("pika", "hvac", "httpx", "httpcore.http11", "urllib3.connectionpool", "psycopg", "psycopg.pool")
+LIBRARIES = (
+    "pika",
+    "hvac",
+    "httpx2",
+    "httpcore2.http11",
+    "urllib3.connectionpool",
+    "psycopg",
+    "psycopg.pool",
+)
 
 
 @pytest.fixture(autouse=True)
