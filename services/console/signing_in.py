@@ -7,10 +7,11 @@ from flask import session as cookie
 from werkzeug.wrappers import Response
 
 from console import recent_accounts
-from console.door import REFERENCE, USER_AGENT, is_platform_id, local, only_signed_in
+from console.door import REFERENCE, USER_AGENT, local, only_signed_in
 from console.sessions import Sessions
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.errors import ApiError
+from shared.contracts.platform_ids import is_platform_id
 from shared.secretstore.secret import Secret
 
 MAX_TOKEN = 16 * 1024

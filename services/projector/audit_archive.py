@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from projector import sealing
@@ -39,8 +37,7 @@ from shared.integrity.segment_files import (
     write_rows,
 )
 from shared.runtime.clock import now, rfc3339
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
 
 _encode = msgspec.json.Encoder().encode
 

@@ -1,14 +1,9 @@
 """What people do with dead letters of the projector: in the generation that readers see, and recorded."""
 
-from typing import Any
-
-import psycopg
-
 from projector import parking
 from shared.consumers.dead_letters import Letter, record
 from shared.eventstore.personal_keys import PersonalKeys
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
 
 PROJECTOR = "projector"
 

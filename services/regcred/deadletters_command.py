@@ -16,12 +16,13 @@ from regcred.client.examples import examples
 from regcred.client.output import notice, print_fields, print_json, print_table
 from regcred.command_errors import Refused, owner_connection, person
 from shared.consumers import dead_letters
-from shared.consumers.dead_letters import Connection, Letter
+from shared.consumers.dead_letters import Letter
 from shared.eventstore.errors import EventStoreUnavailable
 from shared.eventstore.log import read_log
 from shared.messaging.dead_messages import QUEUES, DeadMessage, dead_messages, discard_message
 from shared.messaging.errors import BrokerUnavailable
 from shared.personal.opening import open_personal_keys
+from shared.runtime.database import Connection
 from shared.runtime.settings import Settings
 from shared.secretstore.keyfile import KeyFile, KeyFileError
 

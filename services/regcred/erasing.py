@@ -17,8 +17,7 @@ from shared.contracts.account_events import AccountErased
 from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.log import position_of
 from shared.eventstore.postgres import append_arguments
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
 
 _POLL_SECONDS = 0.1
 _MAX_POSITION = 2**63 - 1

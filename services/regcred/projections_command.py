@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from time import monotonic
 from typing import Any, Self
 
@@ -20,12 +19,11 @@ from projector import generations, rebuilding
 from projector.building import connect
 from projector.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
 from projector.rebuilding import Progress, ReadersInTheWay
-from projector.sharding import IncompleteShards
-from projector.workers import OpenPersonal, WorkerFailed
 from regcred.client.examples import examples
 from regcred.client.output import print_json, print_table
 from regcred.command_errors import database_errors
 from regcred.log_database import log_database
+from shared.eventstore.personal_keys import PersonalKeys
 from shared.personal.opening import open_key_file
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import Settings
@@ -80,14 +78,8 @@ def list_command(*, as_json: bool) -> None:
 @projections.command("rebuild")
 @click.option("--switch/--no-switch", default=None, help="Let readers see it at the end, or not.")
 @click.option("--resume", is_flag=True, help="Go on with one that was interrupted.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    help="Build in so many processes at once; unless given, as there are processors, and a container's limits"
-    " allow.",
-)
 @_JSON
-def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None, as_json: bool) -> None:
+def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None:
     """Build a new generation from the log.
 
     Readers and writers go on meanwhile. Without --switch or --no-switch it asks at the end if somebody sits
@@ -103,7 +95,6 @@ def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None,
                 switch=bool(switch),
                 report=watching.report,
                 personal=personal,
-                processes=processes,
             )
         seconds = monotonic() - began
         if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
@@ -217,25 +208,17 @@ class _Watching:
 def _database() -> Iterator[str]:
     """The URL of the database; what is refused, or in the way, becomes a sentence and exit code 1."""
     configure_logs("projections")
+    refusals = (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
     with (
-        database_errors(
-            AnotherAtWork,
-            GenerationInUse,
-            UnknownGeneration,
-            ReadersInTheWay,
-            IncompleteShards,
-            WorkerFailed,
-            KeyFileError,
-            needed="no read models",
-        ),
+        database_errors(*refusals, needed="no read models"),
         log_database(Settings.from_environment(os.environ)) as url,
     ):
         yield url
 
 
-def _personal() -> OpenPersonal:
-    """What opens personal data in events, here and in other processes."""
-    return partial(open_key_file, Settings.from_environment(os.environ).key_file)
+def _personal() -> PersonalKeys:
+    """What opens personal data in events."""
+    return open_key_file(Settings.from_environment(os.environ).key_file)
 
 
 def _generations(url: str) -> list[Generation]:

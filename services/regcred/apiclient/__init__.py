@@ -10,7 +10,7 @@ Public interface:
     paths                 paths of an account, ETags
     secret.Secret         a token or password that is printed as `[secret]`
     problem_text          a problem document as lines for a terminal or a log
-    over_httpx            the transport of console and command line; the only module that imports httpx
+    over_httpx            the transport of console and command line; the only module that imports httpx2
     transport             what a transport is: the plugins bring their own, of the standard library
 
 Every module but `over_httpx` uses the standard library only. Nothing here imports another package of regcred.

@@ -1,10 +1,10 @@
-"""The transport of console and command line. The only module that imports httpx."""
+"""The transport of console and command line. The only module that imports httpx2."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from wsgiref.types import WSGIApplication
 
-import httpx
+import httpx2
 
 from regcred.apiclient.client import ApiClient, Repeats
 from regcred.apiclient.errors import NoAnswer
@@ -17,9 +17,9 @@ _CONSOLE_SECONDS_TO_CONNECT = 3.0  # a person waits for the page
 
 
 class HttpxTransport:
-    """One client of httpx."""
+    """One client of httpx2."""
 
-    def __init__(self, client: httpx.Client, address: str) -> None:
+    def __init__(self, client: httpx2.Client, address: str) -> None:
         self._client = client
         self._address = address
 
@@ -43,12 +43,12 @@ class HttpxTransport:
     def close(self) -> None:
         self._client.close()
 
-    def _built(self, request: Request) -> httpx.Request:
+    def _built(self, request: Request) -> httpx2.Request:
         return self._client.build_request(
             request.method, request.target, headers=request.headers, content=request.content
         )
 
-    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+    def _chunks(self, response: httpx2.Response) -> Iterator[bytes]:
         with self._errors():
             yield from response.iter_bytes()
 
@@ -56,11 +56,11 @@ class HttpxTransport:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise not_connected(self._address, error) from None
-        except httpx.InvalidURL:
+        except httpx2.InvalidURL:
             raise NoAnswer(f"{self._address} cannot be an address") from None
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             raise broken(self._address) from None
 
 
@@ -68,9 +68,9 @@ def api_client(
     where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None
 ) -> ApiClient:
     """The API for the command line. `seconds`: of a request, where it must be short."""
-    client = httpx.Client(
+    client = httpx2.Client(
         base_url=where.address,
-        timeout=seconds or httpx.Timeout(SECONDS, connect=SECONDS_TO_CONNECT),
+        timeout=seconds or httpx2.Timeout(SECONDS, connect=SECONDS_TO_CONNECT),
         # A proxy of the environment cannot reach this machine's loopback, and must not see what is sent
         # there. Elsewhere the proxy and the authorities (SSL_CERT_FILE) of the environment are what the
         # user's network needs.
@@ -88,14 +88,14 @@ def over_http(address: str) -> TransportFor:
     The API is told for which browser they ask; a console among its REGCRED_TRUSTED_PROXIES is believed.
     """
     # A proxy of the environment must not see what goes to the API, and a redirect would carry the token away.
-    connections = httpx.HTTPTransport(trust_env=False)
+    connections = httpx2.HTTPTransport(trust_env=False)
 
     def transport_for(remote: str | None) -> Transport:
-        client = httpx.Client(
+        client = httpx2.Client(
             base_url=address,
             headers={"X-Forwarded-For": remote} if remote else {},
             transport=connections,
-            timeout=httpx.Timeout(SECONDS, connect=_CONSOLE_SECONDS_TO_CONNECT),
+            timeout=httpx2.Timeout(SECONDS, connect=_CONSOLE_SECONDS_TO_CONNECT),
             trust_env=False,
             follow_redirects=False,
         )
@@ -113,14 +113,14 @@ def in_process(api: WSGIApplication) -> TransportFor:
     address = "http://api.regcred"
 
     def transport_for(remote: str | None) -> Transport:
-        transport = httpx.WSGITransport(
+        transport = httpx2.WSGITransport(
             app=api, remote_addr=remote or "127.0.0.1", raise_app_exceptions=False
         )
-        return HttpxTransport(httpx.Client(base_url=address, transport=transport, trust_env=False), address)
+        return HttpxTransport(httpx2.Client(base_url=address, transport=transport, trust_env=False), address)
 
     return transport_for
 
 
-def _reply(response: httpx.Response, *, with_content: bool = True) -> Reply:
+def _reply(response: httpx2.Response, *, with_content: bool = True) -> Reply:
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, headers, response.content if with_content else b"")

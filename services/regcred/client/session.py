@@ -127,7 +127,7 @@ def connection_of(context: click.Context) -> Connection:
 
 def connect(where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None) -> ApiClient:
     """The API at `where`. `seconds`: of a request, where it must be short."""
-    # httpx takes a third of the program's start: help, and most of completion, do without it.
+    # httpx2 takes a third of the program's start: help, and most of completion, do without it.
     from regcred.apiclient.over_httpx import api_client  # noqa: PLC0415
 
     return api_client(where, repeats=repeats, seconds=seconds)

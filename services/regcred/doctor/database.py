@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -12,9 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 from regcred.doctor.finding import Finding, failed, ok, warning
 from shared.eventstore.cluster import is_younger
 from shared.runtime.clock import now
+from shared.runtime.database import Connection
 from shared.runtime.logs import redacted
-
-Connection = psycopg.Connection[Any]
 
 _OLDEST = 15
 _SECONDS = 3

@@ -3,9 +3,6 @@
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from regcred.doctor.finding import Finding, failed, ok, warning
 from shared.auth.opening import open_tokens
@@ -13,10 +10,9 @@ from shared.auth.tokens import parse
 from shared.consumers.figures import consumer_figures, log_figures
 from shared.consumers.leader import has_leader
 from shared.eventstore.postgres import open_pool
+from shared.runtime.database import Connection
 from shared.runtime.settings import Settings
 from shared.secretstore.keyfile import KeyFile, KeyFileError
-
-Connection = psycopg.Connection[Any]
 
 _LEADERS = ("relay", "verifier", "projector")
 _SLOW_SECONDS = 30.0

@@ -8,16 +8,16 @@ discards its dead letters itself, and calls `record`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-import psycopg
 import structlog
 from psycopg.rows import class_row
 
+from shared.runtime.database import Connection
+
 log = structlog.get_logger()
 
-Connection = psycopg.Connection[Any]
 
 _LETTERS = """
 WITH letters AS (

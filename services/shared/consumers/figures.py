@@ -1,10 +1,10 @@
 """How far the log and its consumers are, by the functions that every role may call."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
 from psycopg.rows import class_row
+
+from shared.runtime.database import Connection
 
 _LOG = """
 SELECT log_position, published_position, horizon_lag_seconds, oldest_write_xact_seconds FROM es.figures()
@@ -34,12 +34,12 @@ class ConsumerFigures:
     parked: int
 
 
-def log_figures(connection: psycopg.Connection[Any]) -> LogFigures:
+def log_figures(connection: Connection) -> LogFigures:
     with connection.cursor(row_factory=class_row(LogFigures)) as cursor:
         [figures] = cursor.execute(_LOG).fetchall()
         return figures
 
 
-def consumer_figures(connection: psycopg.Connection[Any]) -> list[ConsumerFigures]:
+def consumer_figures(connection: Connection) -> list[ConsumerFigures]:
     with connection.cursor(row_factory=class_row(ConsumerFigures)) as cursor:
         return cursor.execute(_CONSUMERS).fetchall()
