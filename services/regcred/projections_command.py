@@ -222,7 +222,6 @@ def _personal() -> PersonalKeys:
 
 
 def _generations(url: str) -> list[Generation]:
-
     with connect(url) as connection:
         return generations.generations(connection)
 
