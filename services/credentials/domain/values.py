@@ -9,8 +9,9 @@ Each parser raises `InvalidInput` with the JSON pointer of what is wrong.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.contracts.credential_events import Restrictions, Scope
 from shared.input.invalid import FieldProblem, InvalidInput
@@ -28,6 +29,7 @@ _PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PREFIX = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*/?")
 _MAX_PREFIX = 255
+PROJECT = "1 to 63 letters, digits or hyphens, not a hyphen first"
 
 
 def credential_name(text: str, pointer: str = "/name") -> str:
@@ -98,7 +100,7 @@ def restrictions(
         FieldProblem(
             f"{pointer}/projects/{index}",
             "invalid_project",
-            "1 to 63 letters, digits or hyphens, not a hyphen first",
+            PROJECT,
         )
         for index, project in enumerate(projects)
         if not is_platform_id(project)
@@ -113,6 +115,25 @@ def expiry(moment: datetime | None, *, now: datetime, pointer: str = "/expires_a
     if moment is not None and moment <= now:
         raise _problem(pointer, "in_the_past", "the secret would have expired already")
     return moment
+
+
+def project_id(text: str, pointer: str = "/project_id") -> str:
+    if not is_platform_id(text):
+        raise _problem(pointer, "invalid_project", PROJECT)
+    return text
+
+
+def all_of(**parsers: Callable[[], Any]) -> dict[str, Any]:
+    """What each of them gives, by its name. Raises `InvalidInput` with every problem, not only the first."""
+    parsed: dict[str, Any] = {}
+    problems: list[FieldProblem] = []
+    for name, parse in parsers.items():
+        try:
+            parsed[name] = parse()
+        except InvalidInput as error:
+            problems.extend(error.problems)
+    raise_all(problems)
+    return parsed
 
 
 def raise_all(problems: Iterable[FieldProblem]) -> None:

@@ -26,10 +26,9 @@ from shared.eventstore.postgres import Pool
 from shared.registries.catalogue import PROVIDERS, to_public
 from shared.runtime.clock import now
 from shared.web.blueprint import Blueprint
-from shared.web.conditional import etag
 from shared.web.door import requires
 from shared.web.problems import Problem
-from shared.web.responses import json_response
+from shared.web.responses import etag, json_response
 
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"
