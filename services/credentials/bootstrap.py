@@ -6,7 +6,8 @@ from credentials.application.credentials import Credentials
 from credentials.application.importing import Importing
 from credentials.application.issuing import Issuing
 from credentials.postgres_store import PostgresCredentialStore
-from shared.auth.opening import open_authentication, open_tokens, token_hash
+from shared.auth.opening import open_authentication, open_tokens
+from shared.auth.postgres import token_hash
 from shared.eventstore.postgres import open_pool
 from shared.minting.opening import open_minter
 from shared.observability.process import open_exposition

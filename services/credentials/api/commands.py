@@ -8,7 +8,7 @@ from flask import Response, request
 from credentials.application.command_handler import Answer
 from credentials.application.requests import CommandRequest, RequestKey
 from shared.runtime.clock import now
-from shared.web.origin import actor, on_behalf_of, request_id, traceparent
+from shared.web.door import actor, on_behalf_of, request_id, traceparent
 from shared.web.problems import Problem
 from shared.web.responses import command_headers, json_response
 

@@ -14,7 +14,7 @@ from credentials.domain.issuing import Image, PullSecretWanted
 from credentials.domain.issuing_formats import auth_keys, basic, docker_config, kubernetes_secret
 from shared.auth.tokens import TokenScope
 from shared.contracts.issuing_events import Workload
-from shared.input.invalid import FieldProblem
+from shared.input.invalid import FieldProblem, InvalidInput
 from shared.registries.errors import InvalidHost, InvalidReference
 from shared.registries.image_reference import ImageReference
 from shared.registries.whole_registry import WholeRegistry
@@ -143,8 +143,10 @@ def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
 def _wanted(body: Body) -> PullSecretWanted:
     """What the body asks for. Raises `InvalidInput` with every problem."""
     images, problems = _asked(body)
-    if not values.is_platform_id(body["project_id"]):
-        problems.append(FieldProblem("/project_id", "invalid_project", values.PROJECT))
+    try:
+        values.project_id(body["project_id"])
+    except InvalidInput as error:
+        problems.extend(error.problems)
     kind, name = body["workload"]["kind"], body["workload"]["name"]
     if not _KIND.fullmatch(kind):
         detail = "a letter, then up to 62 letters, digits, dots, hyphens or underscores"

@@ -29,7 +29,7 @@ _PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PREFIX = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*/?")
 _MAX_PREFIX = 255
-PROJECT = "1 to 63 letters, digits or hyphens, not a hyphen first"
+_PROJECT = "1 to 63 letters, digits or hyphens, not a hyphen first"
 
 
 def credential_name(text: str, pointer: str = "/name") -> str:
@@ -100,7 +100,7 @@ def restrictions(
         FieldProblem(
             f"{pointer}/projects/{index}",
             "invalid_project",
-            PROJECT,
+            _PROJECT,
         )
         for index, project in enumerate(projects)
         if not is_platform_id(project)
@@ -119,7 +119,7 @@ def expiry(moment: datetime | None, *, now: datetime, pointer: str = "/expires_a
 
 def project_id(text: str, pointer: str = "/project_id") -> str:
     if not is_platform_id(text):
-        raise _problem(pointer, "invalid_project", PROJECT)
+        raise _problem(pointer, "invalid_project", _PROJECT)
     return text
 
 

@@ -13,8 +13,7 @@ from flask import Flask, Request, Response
 from flask.globals import app_ctx, request_ctx
 
 from shared.observability.metrics import observe_request
-from shared.observability.traceparent import trace_id_of, valid_traceparent
-from shared.observability.tracing import Span, start_span
+from shared.observability.tracing import Span, start_span, trace_id_of, valid_traceparent
 
 log = structlog.get_logger()
 
