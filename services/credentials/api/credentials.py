@@ -144,8 +144,8 @@ def _added(
     target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
     parsed = values.all_of(
         secret=lambda: read_new_secret(target, body["credential"], http_allowed=http_allowed),
-        restrictions=lambda: values.restrictions(**body["restrictions"]),
         **_parsers(body, now=now),
+        restrictions=lambda: values.restrictions(**body["restrictions"]),
     )
     secret, restrictions = parsed.pop("secret"), parsed.pop("restrictions")
     if secret.path_prefix and not parsed["repository_prefixes"]:
