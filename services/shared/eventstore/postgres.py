@@ -76,7 +76,7 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
             pool.drain()
             raise
 
-    pool = _MeasuredPool(
+    pool = MeasuredPool(
         database_url,
         measured_as=role,
         kwargs={
@@ -97,7 +97,7 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
     return pool
 
 
-class _MeasuredPool(ConnectionPool[psycopg.Connection[Any]]):
+class MeasuredPool(ConnectionPool[psycopg.Connection[Any]]):
     """Counts how many connections work, and how many threads wait for one. Pools of a role count together."""
 
     def __init__(self, conninfo: str, *, measured_as: str, **options: Any) -> None:
