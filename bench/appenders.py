@@ -14,8 +14,8 @@ import psycopg
 
 from bench.peer import open_peer
 from bench.personal import fresh_keys
-from credentials.application.store import CurrentCredential
 from credentials.postgres_store import PostgresCredentialStore
+from shared.contracts.credential import Active
 from shared.contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
@@ -250,16 +250,12 @@ def _request(number: int, count: int) -> IdempotentRequest:
     return IdempotentRequest(key=f"key-{number}-{count}", fingerprint=b"f" * 32, response=response)
 
 
-def _current(details: Details) -> CurrentCredential:
-    return CurrentCredential(
-        name=details.name,
-        provider=_REGISTRY.provider,
-        registry_host=_REGISTRY.host,
-        repository_prefixes=details.repository_prefixes,
-        pull=True,
-        push=False,
-        restricted=False,
-        projects=(),
-        secret_version=1,
-        expires_at=None,
+def _current(details: Details) -> Active:
+    return Active(
+        credential_id=UUID(int=0),
+        registry=_REGISTRY,
+        username="octo",
+        secret=_SECRET,
+        details=details,
+        restrictions=_EVERYBODY,
     )

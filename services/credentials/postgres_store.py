@@ -9,10 +9,11 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
-from credentials.application.store import CurrentCredential, DecidedOnOldVersion, Outcome, UsedMeanwhile
+from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
 from credentials.domain.commands import MAX_USERS, User
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
+from shared.contracts.credential import Active, columns
 from shared.contracts.credential_events import Restrictions, Scope
 from shared.contracts.issuing_events import Workload
 from shared.contracts.verdicts import VerificationCode, VerificationStatus, status_of
@@ -68,6 +69,10 @@ _NAME_TAKEN = (
 )
 
 
+# Columns of a credential that `credentials.current` does not have; two of them are personal.
+_NOT_CURRENT = frozenset({"location", "username", "description"})
+
+
 class PostgresCredentialStore:
     """`personal` seals and opens what is personal in events; only tests go without."""
 
@@ -110,7 +115,7 @@ class PostgresCredentialStore:
         expected_version: int,
         events: Sequence[NewEvent],
         *,
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
         try:
@@ -125,17 +130,17 @@ class PostgresCredentialStore:
         credential_id: UUID,
         expected_version: int,
         events: Sequence[NewEvent],
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
         stream = StreamId.credential(credential_id)
         arguments = append_arguments(stream, expected_version, events, request, self._key_of)
-        arguments.append(msgspec.json.encode(current).decode() if current else None)
+        arguments.append(_row_of(current) if current else None)
         try:
             return call_append(self._pool, _APPEND, arguments, request)
         except psycopg.errors.UniqueViolation as error:
             if current and error.diag.constraint_name == "name_in_account":
-                raise NameTaken(current.name) from None
+                raise NameTaken(current.details.name) from None
             raise
 
     def remove(
@@ -193,6 +198,12 @@ class PostgresCredentialStore:
             if error.sqlstate == "ES424":
                 raise DecidedOnOldVersion from None
             raise
+
+
+def _row_of(credential: Active) -> str:
+    """What `credentials.current` is to have of it, as JSON."""
+    row = {name: value for name, value in columns(credential).items() if name not in _NOT_CURRENT}
+    return msgspec.json.encode(row).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from secrets import token_bytes
 
-from shared.auth.opening import open_tokens, token_hash
+from shared.auth.opening import open_tokens
+from shared.auth.postgres import token_hash
 from shared.auth.tokens import StoredToken, TokenScope, compose, parse
 from shared.eventstore.cluster import check_cluster
 from shared.eventstore.migrate import migrate

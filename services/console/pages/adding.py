@@ -9,12 +9,12 @@ from console import secret_input
 from console.api import Json, account_path
 from console.api_problem import ApiProblem
 from console.door import api, by_htmx
-from console.forms import Form, details, restrictions
+from console.forms import DETAILS, Form, details, restrictions
 from console.providers import providers
 
 PATH = "/accounts/<account>/credentials"
 # Kept when another provider is chosen; secrets are not among them.
-_KEPT = ("name", "description", "restricted", "projects", "repository_prefixes", "expires_at", "scope")
+_KEPT = (*DETAILS, "restricted", "projects")
 
 
 def install(pages: Blueprint) -> None:

@@ -26,8 +26,13 @@ from shared.eventstore.errors import (
 )
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.eventstore.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
-from shared.observability.metrics import APPEND_CONFLICTS, APPEND_SECONDS, REPLAYS
-from shared.observability.pool import MeasuredPool
+from shared.observability.metrics import (
+    APPEND_CONFLICTS,
+    APPEND_SECONDS,
+    POOL_IN_USE,
+    POOL_WAITING,
+    REPLAYS,
+)
 from shared.observability.tracing import start_span
 
 Pool = ConnectionPool[psycopg.Connection[Any]]
@@ -75,6 +80,28 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
     )
     pool.open()
     return pool
+
+
+class MeasuredPool(ConnectionPool[psycopg.Connection[Any]]):
+    """Counts how many connections work, and how many threads wait for one. Pools of a role count together."""
+
+    def __init__(self, conninfo: str, *, measured_as: str, **options: Any) -> None:
+        self._working = POOL_IN_USE.labels(measured_as)
+        self._queued = POOL_WAITING.labels(measured_as)
+        super().__init__(conninfo, **options)
+
+    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        self._queued.inc()
+        try:
+            connection = super().getconn(timeout)
+        finally:
+            self._queued.dec()
+        self._working.inc()
+        return connection
+
+    def putconn(self, conn: psycopg.Connection[Any]) -> None:
+        self._working.dec()
+        super().putconn(conn)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from secrets import token_bytes
 from typing import Any
 
 from flask import Response
+from marshmallow import Schema, fields, validate
 
-from credentials.api.command_request import idempotency_key
-from credentials.api.schemas import NewTokenSchema, TokenInput, TokenPage
+from credentials.api.commands import idempotency_key
 from shared.auth.postgres import PostgresTokens
 from shared.auth.tokens import StoredToken, TokenScope, compose
 from shared.eventstore.errors import IdempotencyKeyReused
@@ -27,6 +27,43 @@ Body = dict[str, Any]
 _RANDOM_BYTES = 38
 
 Derive = Callable[[bytes], bytes]  # bytes that only who has the pepper can tell, 32 from any others
+
+
+class TokenInput(Schema):
+    """A service token to be made."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 100))
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf([scope.value for scope in TokenScope])),
+        required=True,
+        validate=validate.Length(min=1),
+    )
+    accounts = fields.List(fields.String(), load_default=None, allow_none=True)
+    projects = fields.List(fields.String(), load_default=None, allow_none=True)
+    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
+class TokenSchema(Schema):
+    """A service token; the token itself is answered once, when it is made."""
+
+    id = fields.String()
+    name = fields.String()
+    scopes = fields.List(fields.String())
+    accounts = fields.List(fields.String(), allow_none=True)
+    projects = fields.List(fields.String(), allow_none=True)
+    created_at = fields.DateTime()
+    created_by = fields.String()
+    expires_at = fields.DateTime(allow_none=True)
+    revoked_at = fields.DateTime(allow_none=True)
+
+
+class NewTokenSchema(TokenSchema):
+    token = fields.String()
+
+
+class TokenPage(Schema):
+    items = fields.List(fields.Nested(TokenSchema))
+    next_cursor = fields.String(allow_none=True)
 
 
 def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, derive: Derive) -> Blueprint:

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from credentials.application.store import CurrentCredential, DecidedOnOldVersion, Outcome, UsedMeanwhile
+from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
 from credentials.domain.commands import User
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
-from shared.contracts.credential_events import Restrictions, Scope
+from shared.contracts.credential import Active
 from shared.contracts.issuing_events import SecretIssued, Workload
 from shared.contracts.verdicts import VerificationStatus
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from shared.events.envelope import NewEvent, RecordedEvent, StreamId
 from shared.eventstore.errors import IdempotencyKeyReused
-from shared.eventstore.memory import MemoryEventStore
 from shared.eventstore.store import Appended, IdempotentRequest
+from tests.support.memory_eventstore import MemoryEventStore
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ class MemoryCredentialStore:
 
     def __init__(self) -> None:
         self.events = MemoryEventStore()
-        self._current: dict[UUID, tuple[str, CurrentCredential]] = {}
+        self._current: dict[UUID, tuple[str, Active]] = {}
         self._answers: dict[tuple[str, str], tuple[bytes, Appended]] = {}
         self._added: list[UUID] = []
         self._users: dict[UUID, dict[tuple[str, Workload], User]] = {}
@@ -40,7 +40,7 @@ class MemoryCredentialStore:
 
     def name_taken(self, account_id: str, name: str) -> bool:
         return any(
-            account == account_id and current.name.lower() == name.lower()
+            account == account_id and current.details.name.lower() == name.lower()
             for account, current in self._current.values()
         )
 
@@ -58,17 +58,19 @@ class MemoryCredentialStore:
         expected_version: int,
         events: Sequence[NewEvent],
         *,
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
         account_id = events[0].metadata.account_id
         if request and (known := self.replay(account_id, request.key, request.fingerprint)):
             return known
         if current and any(
-            other != credential_id and account == account_id and row.name.lower() == current.name.lower()
+            other != credential_id
+            and account == account_id
+            and row.details.name.lower() == current.details.name.lower()
             for other, (account, row) in self._current.items()
         ):
-            raise NameTaken(current.name)
+            raise NameTaken(current.details.name)
         stream = StreamId.credential(credential_id)
         appended = self.events.append(stream, expected_version, events, request=request)
         if appended.replayed:
@@ -105,7 +107,7 @@ class MemoryCredentialStore:
         return [
             self._candidate(credential_id, current)
             for credential_id, (account, current) in self._current.items()
-            if account == account_id and current.registry_host in hosts
+            if account == account_id and current.registry.host in hosts
         ]
 
     def issue(
@@ -142,18 +144,18 @@ class MemoryCredentialStore:
     def _version(self, credential_id: UUID) -> int:
         return len(self.events.load(StreamId.credential(credential_id)))
 
-    def _candidate(self, credential_id: UUID, current: CurrentCredential) -> Candidate:
-        outcomes = [o for o in self.outcomes(credential_id) if o.secret_version == current.secret_version]
+    def _candidate(self, credential_id: UUID, current: Active) -> Candidate:
+        outcomes = [o for o in self.outcomes(credential_id) if o.secret_version == current.secret.version]
         return Candidate(
             credential_id=credential_id,
             version=self._version(credential_id),
-            name=current.name,
-            registry_host=current.registry_host,
-            repository_prefixes=current.repository_prefixes,
-            scope=Scope(pull=current.pull, push=current.push),
-            restrictions=Restrictions(restricted=current.restricted, projects=current.projects),
-            secret_version=current.secret_version,
-            expires_at=current.expires_at,
+            name=current.details.name,
+            registry_host=current.registry.host,
+            repository_prefixes=current.details.repository_prefixes,
+            scope=current.details.scope,
+            restrictions=current.restrictions,
+            secret_version=current.secret.version,
+            expires_at=current.details.expires_at,
             verification=verdict_of(outcomes[-1])[0] if outcomes else VerificationStatus.PENDING,
             added_at=_EPOCH + timedelta(seconds=self._added.index(credential_id)),
         )

@@ -1,22 +1,33 @@
 """`POST …/pull-secrets`: the only route by which a secret leaves, after the record of it is committed."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from credentials.api.command_request import Fingerprint, command_request
-from credentials.api.pull_secret_inputs import wanted
+from credentials.api.commands import Fingerprint, command_request
 from credentials.application.issuing import Issuing, PullSecret
-from credentials.domain.issuing import PullSecretWanted
+from credentials.domain import values
+from credentials.domain.issuing import Image, PullSecretWanted
 from credentials.domain.issuing_formats import auth_keys, basic, docker_config, kubernetes_secret
 from shared.auth.tokens import TokenScope
+from shared.contracts.issuing_events import Workload
+from shared.input.invalid import FieldProblem, InvalidInput
+from shared.registries.errors import InvalidHost, InvalidReference
+from shared.registries.image_reference import ImageReference
+from shared.registries.whole_registry import WholeRegistry
 from shared.web.blueprint import Blueprint
 from shared.web.door import authorise_project, requires
 from shared.web.responses import command_headers, json_response
 from shared.web.schemas import WorkloadSchema
 
 Body = dict[str, Any]
+
+MAX_IMAGES = 100
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
+_MAX_NAME = 253
 
 
 class PullSecretInput(Schema):
@@ -119,7 +130,7 @@ def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
         but read anew, and what was restricted or removed since is not given out again.
         """
         authorise_project(body["project_id"])
-        asked = wanted(body)
+        asked = _wanted(body)
         given = issuing.issue(command_request(account_id, fingerprint), asked)
         headers = {**command_headers(given.issuance_id, given.version), "Cache-Control": "no-store"}
         if given.replayed:
@@ -127,6 +138,61 @@ def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
         return json_response(_answer(account_id, asked, given), 200, headers)
 
     return routes
+
+
+def _wanted(body: Body) -> PullSecretWanted:
+    """What the body asks for. Raises `InvalidInput` with every problem."""
+    images, problems = _asked(body)
+    try:
+        values.project_id(body["project_id"])
+    except InvalidInput as error:
+        problems.extend(error.problems)
+    kind, name = body["workload"]["kind"], body["workload"]["name"]
+    if not _KIND.fullmatch(kind):
+        detail = "a letter, then up to 62 letters, digits, dots, hyphens or underscores"
+        problems.append(FieldProblem("/workload/kind", "invalid_workload", detail))
+    if not 0 < len(name) <= _MAX_NAME or not name.isprintable() or name != name.strip():
+        detail = f"1 to {_MAX_NAME} characters of one line, without space around them"
+        problems.append(FieldProblem("/workload/name", "invalid_workload", detail))
+    if body["format"] == "basic" and not problems and len(set(images)) > 1:
+        detail = "user name and password can only be given for one image; ask for a docker_config"
+        problems.append(FieldProblem("/images", "one_image", detail))
+    values.raise_all(problems)
+    return PullSecretWanted(
+        images=tuple(images),
+        project_id=body["project_id"],
+        workload=Workload(kind=kind, name=name),
+        format=body["format"],
+        allow_anonymous=body["allow_anonymous"],
+        short_lived=body["short_lived"],
+    )
+
+
+def _asked(body: Body) -> tuple[list[Image], list[FieldProblem]]:
+    """The images, or the whole registry in place of them."""
+    if body["registry_host"] is None:
+        images, problems = _images(body["images"])
+        if not 0 < len(body["images"]) <= MAX_IMAGES:
+            detail = f"1 to {MAX_IMAGES} images are expected, or a registry_host"
+            problems.append(FieldProblem("/images", "invalid_length", detail))
+        return list(images), problems
+    if body["images"]:
+        detail = "either images or a registry_host"
+        return [], [FieldProblem("/registry_host", "not_with_images", detail)]
+    try:
+        return [WholeRegistry.parse(body["registry_host"])], []
+    except InvalidHost as error:
+        return [], [FieldProblem("/registry_host", error.code, error.detail)]
+
+
+def _images(texts: Sequence[str]) -> tuple[list[ImageReference], list[FieldProblem]]:
+    images, problems = [], []
+    for index, text in enumerate(texts[:MAX_IMAGES]):
+        try:
+            images.append(ImageReference.parse(text, f"/images/{index}"))
+        except InvalidReference as error:
+            problems.append(FieldProblem(error.pointer, error.code, error.detail))
+    return images, problems
 
 
 def _answer(account_id: str, asked: PullSecretWanted, given: PullSecret) -> dict[str, Any]:

@@ -1,15 +1,16 @@
-"""Which credential would be used for an image, and why: asked by platforms and by people."""
+"""`POST …/resolutions`: which credential would be used for an image, and why."""
 
 from typing import Any
 
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from credentials.api.pull_secret_inputs import image
 from credentials.application.resolving import resolve
 from credentials.application.store import CredentialStore
+from credentials.domain import values
 from credentials.domain.matching import Match, Standing, Use, WhyNot, WhySelected
 from shared.auth.tokens import TokenScope
+from shared.input.image import read_image
 from shared.registries.image_reference import ImageReference
 from shared.runtime.clock import now
 from shared.web.blueprint import Blueprint
@@ -67,7 +68,11 @@ def blueprint(store: CredentialStore) -> Blueprint:
     def resolve_image(body: Body, account_id: str) -> Response:
         """Say which credential a project would use for an image, and why not the others."""
         authorise_project(body["project_id"])
-        asked = image(body["image"], body["project_id"])
+        parsed = values.all_of(
+            image=lambda: read_image(body["image"]),
+            project_id=lambda: values.project_id(body["project_id"]),
+        )
+        asked = parsed["image"]
         use = Use(project_id=body["project_id"], operation=body["operation"], at=now())
         return json_response(_answer(asked, resolve(store, account_id, asked, use)))
 
