@@ -14,6 +14,7 @@ import psycopg
 import structlog
 
 from projector.copying import Copying
+from projector.erasure import forget
 from projector.folding import RowExists, fold, keys_of
 from projector.generations import UnknownGeneration, consumer_of
 from projector.projections.audit_index import spans
@@ -32,7 +33,6 @@ INSERT INTO es.parked (consumer, position, stream_id, reason) VALUES (%s, %s, %s
 ON CONFLICT DO NOTHING
 """
 _PARKED_STREAMS = "SELECT DISTINCT stream_id FROM es.parked WHERE consumer = %s"
-_FORGET = "SELECT rm.forget(%s, %s, %s)"  # what earlier events left there; later ones read as erased
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
 _SHARD_CHECKPOINT = """
 UPDATE rm.rebuild_shards SET position = %s, applied = applied + %s WHERE generation = %s AND shard = %s
@@ -165,7 +165,7 @@ class Application:
         self.write(connection, at.generation, [*plan.changes, *widened])
         for reading in readings:
             if reading.erases is not None:
-                connection.execute(_FORGET, (at.generation, reading.erases, reading.position))
+                forget(connection, at.generation, reading.erases, reading.position)
         position = readings[-1].position
         with connection.pipeline():
             for parked in plan.parked:

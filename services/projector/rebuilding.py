@@ -96,7 +96,7 @@ def rebuild(
     with connect(database_url) as connection, administration(connection):
         keys = personal() if personal else None
         at_once = processes or min(usable(), MAX_PROCESSES)
-        number = _building(connection) if resume else generations.create(connection)
+        number = _building(connection) if resume else generations.create(database_url)
         site = _Site(database_url, connection, number, report, personal, keys, at_once)
         if not resume:
             _part(site)
