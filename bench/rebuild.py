@@ -29,6 +29,7 @@ from psycopg_pool import ConnectionPool
 from bench.personal import fresh_key_file
 from projector.rebuilding import Progress, rebuild
 from regcred.embedded_postgres import EmbeddedPostgres
+from regcred.migrations import migrate
 from shared.contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
@@ -46,7 +47,6 @@ from shared.contracts.verification_events import Trigger, VerificationFailed, Ve
 from shared.events.codec import encode, encode_metadata
 from shared.events.envelope import Actor, Metadata, StreamId
 from shared.events.personal import part
-from shared.eventstore.migrate import migrate
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.personal.opening import open_key_file
 

@@ -19,7 +19,7 @@ from bench.personal import fresh_key_file
 from bench.rebuild import fill, number_all, reading
 from bench.servers import Postgres, postgres
 from projector.generations import drop
-from shared.eventstore.migrate import migrate
+from regcred.migrations import migrate
 from shared.personal.opening import open_key_file
 
 NUMBERS, QUICK_NUMBERS = (100_000, 1_000_000), (5_000,)

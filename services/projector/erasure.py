@@ -11,5 +11,5 @@ _FORGET = "SELECT rm.forget(%s, %s, %s, %s)"
 
 
 def forget(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:
-    """Replace the account's personal data by `erased` in the rows before a position; later ones read so already."""
+    """Replace the account's personal data by `erased` in the rows of events before a position."""
     connection.execute(_FORGET, (generation, account_id, before, Jsonb(personal_paths())))

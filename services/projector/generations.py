@@ -150,7 +150,7 @@ def create(database_url: str) -> int:
 
 
 def create_first(database_url: str) -> None:
-    """See to it that a new database has a live generation, complete and empty. Safe to repeat and to run twice at once."""
+    """Give a new database a live generation, complete and empty. Safe to repeat and to run twice at once."""
     with _owner(database_url) as owner:
         if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
             owner.execute("LOCK TABLE rm.generations IN SHARE ROW EXCLUSIVE MODE")
@@ -165,7 +165,7 @@ def _owner(database_url: str) -> Connection:
 
 
 def _create(owner: Connection) -> int:
-    """Create a generation's tables in this transaction. They belong to the owner of `rm`, as its functions drop them."""
+    """Create a generation in this transaction. It belongs to the owner of `rm`, whose functions drop it."""
     (role,) = owner.execute(_OWNER).fetchone() or ("",)
     owner.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
     (number,) = owner.execute(_NEXT).fetchone() or (1,)

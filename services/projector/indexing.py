@@ -27,7 +27,7 @@ _TABLES = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = to_regnamespa
 
 
 class Index(NamedTuple):
-    """One statement of `generation/indexes.sql`: `definition` are its columns, and its condition if it has one."""
+    """One statement of `generation/indexes.sql`; `definition` is what follows the table."""
 
     name: str
     table: str
@@ -44,10 +44,10 @@ def make_indexes(database_url: str, connection: Connection, number: int) -> Iter
     """Create the indexes that a generation lacks yet; gives before each how many are left.
 
     Rows that come one by one into ten indexes take twice the time, so a rebuild leaves them for the end. They
-    are created CONCURRENTLY: a transaction that writes for long would hold back the positions of all that commit
-    meanwhile (ADR 2). One that was interrupted stays behind invalid, and is created again. Where none takes
-    longer than a batch, they are created as usual, which reads the rows once instead of twice: nobody else
-    writes to a generation that is not live.
+    are created CONCURRENTLY: a transaction that writes for long would hold back the positions of all that
+    commit meanwhile (ADR 2). One that was interrupted stays behind invalid, and is created again. Where none
+    takes longer than a batch, they are created as usual, which reads the rows once instead of twice: nobody
+    else writes to a generation that is not live.
 
     The URL's login must own the tables: it is the one that migrates.
     """

@@ -82,11 +82,11 @@ def project(recorded: RecordedEvent) -> list[Insert]:
 
 @cache
 def personal_paths(registry: EventRegistry = EVENTS) -> dict[str, list[tuple[str, ...]]]:
-    """By action, the paths in `reason`, `before` and `after` of a row that are personal: those that are marked so
-    in the classes of the events.
+    """By action, the paths in `reason`, `before` and `after` of a row that are personal, as the classes of
+    the events mark them.
 
-    A row shows a field under its own name, of the event or of one of its objects, and a previous value under the
-    name that it has now.
+    A row shows a field under its own name, of the event or of one of its objects, and a previous value under
+    the name that it has now.
     """
     found: dict[str, set[tuple[str, ...]]] = {}
     for kind in registry.all_types():

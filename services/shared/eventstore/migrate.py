@@ -1,6 +1,7 @@
 """Bring a database to the newest schema: plain SQL files, in the order of their numbers, each once.
 
-A package has its files in its folder `schema/`, named `NNNN_owner_name.sql`; the numbers order the files of all packages.
+A package has its files in its folder `schema/`, named `NNNN_owner_name.sql`; the numbers order the files of
+all packages.
 Safe to repeat and to run twice at once: an advisory lock lets the second run wait and find nothing to do.
 A file that was applied must not change any more; its checksum is stored and compared.
 """
@@ -40,7 +41,7 @@ class MigrationChanged(MigrationRefused):
 
 
 class MigrationTooLate(MigrationRefused):
-    """A new file has a lower number than one that was applied: a new database would run them in another order."""
+    """A file is new, but a higher number was applied: a new database would have another order."""
 
     def __init__(self, name: str, last: str) -> None:
         super().__init__(name, f"is new, but {last} was applied before it")

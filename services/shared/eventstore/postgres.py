@@ -144,8 +144,8 @@ def append_request(
     request: IdempotentRequest | None,
     key_of: KeyOf | None,
 ) -> str:
-    """An `es.append_request`, the first argument of every service's append function; all events are of one
-    account. Without `key_of` nothing is sealed: that is for tests, and for the event that tells of an erasure.
+    """An `es.append_request`, the first argument of every service's append function. All events are of one
+    account. Without `key_of` nothing is encrypted: for tests, and for events of the operator's.
 
     Raises:
         EventTooLarge: see `MAX_EVENT_BYTES`.
@@ -188,8 +188,8 @@ def _quoted(text: str) -> str:
 def call_append(
     pool: Pool, statement: LiteralString, arguments: Sequence[Any], request: IdempotentRequest | None
 ) -> Appended:
-    """Call an append function, whose first argument is an `append_request`; the statement gives an `es.appended`.
-    Errors as `EventStore.append` documents.
+    """Call an append function. Its first argument is an `append_request`, its result an `es.appended`. Errors
+    as `EventStore.append` documents.
     """
     try:
         with _told(), store_errors(), pool.connection() as connection:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from projector import generations
 from shared.eventstore.log import park, save_checkpoint
 from shared.observability.database_figures import DatabaseFigures
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence
@@ -107,8 +108,8 @@ def test_a_transaction_that_holds_positions_up_is_seen(url: str) -> None:
 
 
 def test_generations_that_are_built_are_shown_apart(url: str) -> None:
+    assert generations.create(url) == 2
     with psycopg.connect(url, autocommit=True) as owner:
-        owner.execute("SELECT rm.create_generation(2)")
         assert read(url)["projection_position", "projector:building"] == 0
         owner.execute("SELECT rm.go_live(2)")
     seen = read(url)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from psycopg.conninfo import make_conninfo
+
 from projector import generations, sharding
 from projector.read_model import ReadModels
 from projector.rebuilding import Progress
@@ -53,7 +55,7 @@ def follow(projector: Connection) -> None:
 
 def interrupted(projector: Connection, head: int) -> int:
     """A generation of two shards that nobody builds."""
-    number = generations.create(projector)
+    number = generations.create(make_conninfo(projector.info.dsn, options=""))
     sharding.create(projector, number, head, 2)
     return number
 

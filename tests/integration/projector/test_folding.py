@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projector import sharding
+from projector import generations, sharding
 from projector.applying import Application, lock_number
 from projector.projections.reading import read
 from projector.sharding import Shard, ShardLock
+from regcred.migrations import migrate
 from shared.contracts.issuing_events import SecretRefused
 from shared.events.envelope import StoredEvent
-from shared.eventstore.migrate import migrate
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, content, stored
 from tests.integration.projector.naive import apply_all
@@ -31,8 +31,8 @@ def connection() -> Iterator[Connection]:
     """As the superuser, who may empty the tables between two examples."""
     with fresh_database() as url:
         migrate(url)
+        assert generations.create(url) == NAIVE
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("SELECT rm.create_generation(%s)", (NAIVE,))
             yield connection
 
 

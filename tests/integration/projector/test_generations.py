@@ -184,7 +184,7 @@ def test_a_killed_rebuild_can_be_resumed_or_dropped(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     log.append_many([event for number in range(1, 701) for event in a_life(number)])
-    number = generations.create(projector)
+    number = generations.create(database_url)
     half = [read(event) for event in read_log(projector, 0, 2000)]
     Application(lock_number(number), copying=True).advance(projector, half)
     command = [sys.executable, "-m", "regcred", "projections", "rebuild"]
@@ -217,7 +217,7 @@ def test_a_killed_rebuild_can_be_resumed_or_dropped(
     switch(database_url, 1, report=nobody)
     assert content(projector, 1) == content(projector, 2)
 
-    third = generations.create(projector)
+    third = generations.create(database_url)
     generations.drop(projector, third)
     generations.drop(projector, 2)
     assert statuses(projector) == {1: "live"}
@@ -241,7 +241,7 @@ def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> 
     log.append(lives.added(1))
     models = ReadModels()
     models.take(projector, read_log(projector, 0, 10))
-    number = generations.create(projector)
+    number = generations.create(database_url)
     with pytest.raises(psycopg.Error, match="behind"):
         projector.execute("SELECT rm.go_live(%s)", (number,))
 

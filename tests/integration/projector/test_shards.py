@@ -21,6 +21,7 @@ from projector import generations, rebuilding, sharding
 from projector.rebuilding import Progress, rebuild, switch
 from projector.sharding import ShardGone
 from projector.workers import WorkerFailed, build_shard
+from shared.events.envelope import StreamId
 from shared.eventstore.postgres import keys_of, open_pool
 from shared.personal.opening import open_key_file
 from tests.integration.projector import accounts, lives
@@ -36,6 +37,7 @@ from tests.integration.projector.sharded import (
     parked,
     positions,
 )
+from tests.support.log import append_one
 from tests.support.timing import PATIENCE, waiting
 
 COMMAND = [sys.executable, "-m", "regcred", "projections"]
@@ -82,10 +84,8 @@ def written(log: Log, projector: Connection, database_url: str, keys: Callable[[
         personal.renew("globex")
         written.happens("globex", *accounts.a_life("globex", 1010))
         written.happens("initech", lives.added(1020), lives.succeeded(1020, 5), lives.succeeded(1020, 5))
-        log.connection.execute(
-            "SELECT * FROM es.append(%s, 'credential', 'initech', 1, %s, '{credential.removed}', '{1}', '{\"{}\"}',"
-            " '{\"{}\"}', NULL, NULL, NULL)",
-            (credential(1020), [UUID(int=77 << 64)]),
+        append_one(
+            log.connection, StreamId.credential(credential(1020)), 1, UUID(int=77 << 64), account="initech"
         )
         written.happens("initech", lives.renamed(1020, "waits"), lives.refused(1021, 1021))
     log.sequence()
