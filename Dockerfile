@@ -136,7 +136,10 @@ COPY pyproject.toml README.md ./
 COPY services/shared services/shared
 COPY services/projector services/projector
 COPY services/regcred services/regcred
-RUN ./install.sh packages shared projector regcred
+# Of the other services only the SQL: `regcred migrate` prepares the whole database.
+COPY services/credentials/schema services/credentials/schema
+COPY services/verifier/schema services/verifier/schema
+RUN ./install.sh packages shared projector regcred credentials verifier
 
 FROM runtime AS tools
 LABEL org.opencontainers.image.title="regcred-tools" \

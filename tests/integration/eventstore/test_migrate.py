@@ -1,5 +1,7 @@
 """Migrations: by two at once, again, and refused where an applied file was edited or a new one is too late."""
 
+import re
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,6 +15,7 @@ from shared.eventstore import migrate as eventstore
 from shared.eventstore.migrate import MigrationChanged, MigrationTooLate, migrations
 from tests.support.log import append_raw, lead, log_is_complete, sequence
 from tests.support.postgres import fresh_database
+from tests.support.servers import ROOT
 
 NAMES = list(known_migrations())
 PROGRAM = "import sys; from regcred.migrations import migrate; print('\\n'.join(migrate(sys.argv[1])))"
@@ -75,6 +78,23 @@ def test_a_new_file_with_an_earlier_number_is_refused() -> None:
         with pytest.raises(MigrationTooLate) as refused:
             migrate(url)
         assert refused.value.name == NAMES[0]
+
+
+def test_the_image_of_the_tools_has_all_files(tmp_path: Path) -> None:
+    """What the Dockerfile copies for it is enough to prepare a database; nothing else is in sight."""
+    stage = (ROOT / "Dockerfile").read_text().partition("AS tools-files")[2].partition("FROM ")[0]
+    for source in re.findall(r"^COPY (services/\S+) \1$", stage, re.MULTILINE):
+        shutil.copytree(ROOT / source, tmp_path / source)
+    path = f"{tmp_path / 'services'}:{Path(psycopg.__file__).parent.parent}"
+    with fresh_database() as url:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", PROGRAM, url],
+            env={"PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout.split() == NAMES, done.stderr
 
 
 def test_each_file_creates_objects_of_its_owner_only() -> None:
