@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +20,7 @@ from regcred.client.output import print_json, print_table
 if TYPE_CHECKING:
     from projector.generations import Generation
     from projector.rebuilding import Progress
-    from projector.workers import OpenPersonal
+    from shared.eventstore.personal_keys import PersonalKeys
 
 _LINE_SECONDS = 5.0  # between two lines where nobody watches a bar
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
@@ -72,14 +71,8 @@ def list_command(*, as_json: bool) -> None:
 @projections.command("rebuild")
 @click.option("--switch/--no-switch", default=None, help="Let readers see it at the end, or not.")
 @click.option("--resume", is_flag=True, help="Go on with one that was interrupted.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    help="Build in so many processes at once; unless given, as there are processors, and a container's limits"
-    " allow.",
-)
 @_JSON
-def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None, as_json: bool) -> None:
+def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None:
     """Build a new generation from the log.
 
     Readers and writers go on meanwhile. Without --switch or --no-switch it asks at the end if somebody sits
@@ -97,7 +90,6 @@ def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None,
                 switch=bool(switch),
                 report=watching.report,
                 personal=personal,
-                processes=processes,
             )
         seconds = monotonic() - began
         if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
@@ -223,8 +215,6 @@ def _database() -> Iterator[str]:
 
     from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration  # noqa: PLC0415
     from projector.rebuilding import ReadersInTheWay  # noqa: PLC0415
-    from projector.sharding import IncompleteShards  # noqa: PLC0415
-    from projector.workers import WorkerFailed  # noqa: PLC0415
     from regcred.log_database import NoDatabase, log_database  # noqa: PLC0415
     from shared.runtime.logs import configure_logs  # noqa: PLC0415
     from shared.runtime.settings import InvalidSetting, Settings  # noqa: PLC0415
@@ -236,7 +226,7 @@ def _database() -> Iterator[str]:
             yield url
     except (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay) as error:
         raise click.ClickException(str(error)) from None
-    except (IncompleteShards, WorkerFailed, InvalidSetting, KeyFileError, NoDatabase) as error:
+    except (InvalidSetting, KeyFileError, NoDatabase) as error:
         raise click.ClickException(str(error)) from None
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise click.ClickException(
@@ -246,12 +236,12 @@ def _database() -> Iterator[str]:
         raise click.ClickException(f"the database does not answer: {error}") from None
 
 
-def _personal() -> "OpenPersonal":
-    """What opens personal data in events, here and in other processes."""
+def _personal() -> "PersonalKeys":
+    """What opens personal data in events."""
     from shared.personal.opening import open_key_file  # noqa: PLC0415 see above
     from shared.runtime.settings import Settings  # noqa: PLC0415
 
-    return partial(open_key_file, Settings.from_environment(os.environ).key_file)
+    return open_key_file(Settings.from_environment(os.environ).key_file)
 
 
 def _generations(url: str) -> "list[Generation]":

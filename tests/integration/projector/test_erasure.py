@@ -71,9 +71,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
         accounts.happens("acme", *a_life("acme", number))
         accounts.happens("stays", *a_life("stays", 100 + number))
     accounts.project()
-    rebuild(
-        database_url, resume=False, switch=True, report=lambda _: None, personal=lambda: accounts.personal
-    )
+    rebuild(database_url, resume=False, switch=True, report=lambda _: None, personal=accounts.personal)
     accounts.happens("acme", *a_life("acme", 6))  # in the live generation, not in the retired one
     accounts.project()
     before = everything(log.connection)
@@ -97,7 +95,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
     assert unchanged[: len(events)] == events
     assert log.connection.execute("SELECT count(*) FROM rm.audit_events").fetchone() == (rows[0] + 2,)  # type: ignore[index]
     number = rebuild(
-        database_url, resume=False, switch=False, report=lambda _: None, personal=lambda: accounts.personal
+        database_url, resume=False, switch=False, report=lambda _: None, personal=accounts.personal
     )
     assert content(projector, 2) == content(projector, number)
     trail = log.connection.execute(

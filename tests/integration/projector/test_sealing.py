@@ -147,7 +147,6 @@ def test_a_rebuild_leaves_out_what_is_sealed(installation: Installation) -> None
     installation.site.project()
     rebuild(installation.url, resume=False, switch=True, report=lambda _: None)
     live, built = (content(installation.log.connection, number) for number in (1, 2))
-    live.pop("audit_spans"), built.pop("audit_spans")  # a span that is sealed in part may be narrower
     assert built == live
     assert installation.positions(generation=2)[0] == 9
     installation.seal(after(10.5))
