@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any, LiteralString, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -92,6 +92,6 @@ def _create(owner: Connection, number: int, index: Index, *, concurrently: bool)
             how,
             sql.Identifier(index.name),
             sql.Identifier(schema, index.table),
-            sql.SQL(cast(LiteralString, index.definition)),
+            sql.SQL(index.definition),
         )
     )
