@@ -159,14 +159,15 @@ def append_request(
             raise EventTooLarge(len(payload) + len(metadata))
         if key_of and (parted := part(type(event.payload), payload, metadata)):
             payload, metadata = parted.sealed(event.event_id, key_of(event.metadata.account_id))
-        rows.append(_row(str(event.event_id), name, str(version), payload.decode(), metadata.decode()))
-    answer = (
-        (request.key, f"\\x{request.fingerprint.hex()}", msgspec.json.encode(request.response).decode())
-        if request
-        else (None, None, None)
-    )
-    account_id = events[0].metadata.account_id
-    return _row(str(stream.id), account_id, str(expected_version), text_array(rows), *answer)
+        fields = (name, payload.decode(), metadata.decode())
+        kind, data, meta = (_quoted(field, 3) for field in fields)
+        rows.append(f'\\"({event.event_id},{kind},{version},{data},{meta})\\"')
+    account = _quoted(events[0].metadata.account_id)
+    key = fingerprint = response = ""
+    if request:
+        key, fingerprint = _quoted(request.key), _quoted(f"\\x{request.fingerprint.hex()}")
+        response = _quoted(msgspec.json.encode(request.response).decode())
+    return f'({stream.id},{account},{expected_version},"{{{",".join(rows)}}}",{key},{fingerprint},{response})'
 
 
 def text_array(elements: Iterable[str]) -> str:
@@ -176,13 +177,13 @@ def text_array(elements: Iterable[str]) -> str:
     return "{" + ",".join(map(_quoted, elements)) + "}"
 
 
-def _row(*fields: str | None) -> str:
-    """A composite value as PostgreSQL reads it."""
-    return "(" + ",".join("" if field is None else _quoted(field) for field in fields) + ")"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _quoted(text: str, depth: int = 1) -> str:
+    """An element of an array or a field of a composite value, as PostgreSQL reads it. `depth` counts the arrays
+    and composite values around it: each doubles the backslashes.
+    """
+    escapes = "\\" * (2**depth - 1)
+    quote = "\\" * (2 ** (depth - 1) - 1) + '"'
+    return quote + text.replace("\\", escapes + "\\").replace('"', escapes + '"') + quote
 
 
 def call_append(
