@@ -178,8 +178,8 @@ def text_array(elements: Iterable[str]) -> str:
 
 
 def _quoted(text: str, depth: int = 1) -> str:
-    """An element of an array or a field of a composite value, as PostgreSQL reads it. `depth` counts the arrays
-    and composite values around it: each doubles the backslashes.
+    """An element of an array or a field of a composite value, as PostgreSQL reads it. `depth` counts the
+    arrays and composite values around it: each doubles the backslashes.
     """
     escapes = "\\" * (2**depth - 1)
     quote = "\\" * (2 ** (depth - 1) - 1) + '"'
