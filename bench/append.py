@@ -41,6 +41,16 @@ def open_append(options: Options) -> Iterator[list[Benchmark]]:
         ]
 
 
+def highest_rate(server: Postgres, seconds: float) -> Mapping[str, float]:
+    """The highest of all ways to append, by the most writers; the figure is called `append`."""
+    rates = [
+        _run(server, name, appender, migrate, by, writers=WRITERS[-1], seconds=seconds)[f"{name} rate"]
+        for name, appender in _OURS.items()
+        for by in (write, write_in_threads)
+    ]
+    return {"append": max(rates)}
+
+
 def _at(server: Postgres, writers: int, seconds: float, by: Write) -> Benchmark:
     def run(name: str, appender: Appender, prepare: Callable[[str], object]) -> Run:
         return partial(_run, server, name, appender, prepare, by, writers=writers, seconds=seconds)

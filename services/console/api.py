@@ -8,17 +8,17 @@ from typing import Any
 from urllib.parse import quote
 from wsgiref.types import WSGIApplication
 
-import httpx
+import httpx2
 
 from console.api_problem import ApiProblem, lost, no_answer, of_response
 from shared.secretstore.secret import Secret
 
 Json = dict[str, Any]
 Parameters = Mapping[str, str | int | bool | None]  # None is left out
-ClientFor = Callable[[str | None], httpx.Client]  # for a request from that address
+ClientFor = Callable[[str | None], httpx2.Client]  # for a request from that address
 
 PAGE = 200  # the API's largest `limit`
-_TIMEOUT = httpx.Timeout(45.0, connect=3.0)  # longer than the API's longest `Prefer: wait`
+_TIMEOUT = httpx2.Timeout(45.0, connect=3.0)  # longer than the API's longest `Prefer: wait`
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ def over_http(address: str) -> ClientFor:
     The API is told for which browser they ask; a console among its REGCRED_TRUSTED_PROXIES is believed.
     """
     # A proxy of the environment must not see what goes to the API, and a redirect would carry the token away.
-    connections = httpx.HTTPTransport(trust_env=False)
+    connections = httpx2.HTTPTransport(trust_env=False)
 
-    def client_for(remote: str | None) -> httpx.Client:
+    def client_for(remote: str | None) -> httpx2.Client:
         headers = {"X-Forwarded-For": remote} if remote else {}
-        return httpx.Client(
+        return httpx2.Client(
             base_url=address,
             headers=headers,
             transport=connections,
@@ -59,11 +59,11 @@ def in_process(api: WSGIApplication) -> ClientFor:
     there are threads would wait for one another for ever. The audit trail gets the browser's address, too.
     """
 
-    def client_for(remote: str | None) -> httpx.Client:
-        transport = httpx.WSGITransport(
+    def client_for(remote: str | None) -> httpx2.Client:
+        transport = httpx2.WSGITransport(
             app=api, remote_addr=remote or "127.0.0.1", raise_app_exceptions=False
         )
-        return httpx.Client(base_url="http://api.regcred", transport=transport, trust_env=False)
+        return httpx2.Client(base_url="http://api.regcred", transport=transport, trust_env=False)
 
     return client_for
 
@@ -77,7 +77,7 @@ class Api:
 
     def __init__(
         self,
-        client: httpx.Client,
+        client: httpx2.Client,
         *,
         token: Secret | None,
         request_id: str,
@@ -142,7 +142,7 @@ class Api:
         )
         try:
             response = self._client.send(request, stream=True)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise no_answer() from error
         try:
             if not response.is_success:
@@ -179,7 +179,7 @@ class Api:
         headers: Mapping[str, str],
         body: Json | None,
         parameters: Parameters | None,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         sent = {**self._headers, **headers}
         content = None
         if body is not None:
@@ -190,9 +190,9 @@ class Api:
             return self._client.request(
                 method, path, headers=sent, content=content, params=_given(parameters or {})
             )
-        except httpx.ConnectError as error:
+        except httpx2.ConnectError as error:
             raise no_answer() from error
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise lost() from error
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 UNAUTHENTICATED = 401
 NOT_FOUND = 404
@@ -34,7 +34,7 @@ class ApiProblem(Exception):
         return self.status in {NOT_FOUND, 405} and self.code in {"not_found", "method_not_allowed"}
 
 
-def of_response(response: httpx.Response) -> ApiProblem:
+def of_response(response: httpx2.Response) -> ApiProblem:
     """The problem that an answer without success is."""
     try:
         document = response.json()

@@ -16,12 +16,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from console import csrf
 from console.api import Api, ClientFor
 from console.sessions import Session, Sessions
+from shared.contracts.platform_ids import is_platform_id
 from shared.runtime.ids import new_id
 
 log = structlog.get_logger()
 
 REFERENCE = "reference"
-_PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
@@ -117,11 +117,6 @@ def api() -> Api:
 def by_htmx() -> bool:
     """Whether a part of a page is asked for, not the whole."""
     return request.headers.get("HX-Request") == "true"
-
-
-def is_platform_id(text: str) -> bool:
-    """Whether an account or project may be called so (design, section 4)."""
-    return _PLATFORM_ID.fullmatch(text) is not None
 
 
 def local(path: str | None) -> str | None:

@@ -7,8 +7,9 @@ from werkzeug.wrappers import Response
 from console import recent_accounts
 from console.api import Api
 from console.api_problem import UNAUTHENTICATED, ApiProblem
-from console.door import REFERENCE, is_platform_id, local, only_signed_in
+from console.door import REFERENCE, local, only_signed_in
 from console.sessions import Sessions
+from shared.contracts.platform_ids import is_platform_id
 from shared.secretstore.secret import Secret
 
 MAX_TOKEN = 16 * 1024

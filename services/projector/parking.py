@@ -20,10 +20,10 @@ from projector.projections.changes import Change, Insert
 from projector.projections.reading import Reading, read
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
+from shared.runtime.database import Connection
 
 log = structlog.get_logger()
 
-Connection = psycopg.Connection[Any]
 
 BATCH = 500
 

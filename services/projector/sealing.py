@@ -4,13 +4,12 @@ Everything here runs on a connection of the owner of the database, in autocommit
 switches (`generations.administration`): so rows up to the live generation's checkpoint stand still.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID, uuid5
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -22,8 +21,7 @@ from shared.contracts.audit_events import AuditSealed
 from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.postgres import append_request
 from shared.integrity.segment import Manifest, SegmentFile
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection, scalar
 
 BATCH = 5000  # positions whose rows leave in one transaction, which holds positions back meanwhile (ADR 2)
 SEALED = "audit.sealed"
@@ -134,9 +132,9 @@ def cut(connection: Connection, until: datetime) -> Cut:
         if generation.status == "building":
             raise BeingBuilt(generation.generation)
     [live] = [generation for generation in found if generation.status == "live"]
-    young = _scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
+    young = scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
     end = live.position if young is None else young - 1
-    parked = _scalar(
+    parked = scalar(
         connection,
         sql.SQL("SELECT min(position) FROM es.parked WHERE consumer = %s"),
         (consumer_of(live.generation),),
@@ -219,7 +217,7 @@ def forget(connection: Connection, last: int) -> None:
         schema = sql.Identifier(f"rm_g{generation.generation}")
         lock = lock_number(generation.generation)
         while True:
-            first = _scalar(
+            first = scalar(
                 connection, sql.SQL("SELECT min(position) FROM {}.audit_events").format(schema), ()
             )
             if first is None or first > last:
@@ -240,8 +238,3 @@ def mark_finished(connection: Connection, last: int) -> None:
 
 def _in(statement: LiteralString, schema: sql.Identifier) -> sql.Composed:
     return sql.SQL(statement).format(schema=schema, span=sql.Literal(SPAN))
-
-
-def _scalar(connection: Connection, query: sql.SQL | sql.Composed, values: Sequence[object]) -> int | None:
-    row = connection.execute(query, values).fetchone()
-    return row[0] if row else None

@@ -15,7 +15,7 @@ from regcred.client.examples import examples
 from regcred.client.output import print_json
 
 if TYPE_CHECKING:
-    from regcred.erasing import Connection
+    from shared.runtime.database import Connection
 
 
 def _who() -> str:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import psycopg
@@ -44,9 +43,8 @@ from shared.integrity.segment_files import (
     write_rows,
 )
 from shared.runtime.clock import now, rfc3339
+from shared.runtime.database import Connection
 from shared.runtime.settings import Settings
-
-Connection = psycopg.Connection[Any]
 
 _encode = msgspec.json.Encoder().encode
 

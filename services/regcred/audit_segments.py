@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from projector.api.spreadsheet import csv_lines
 from regcred.log_database import log_database
 from regcred.log_keeping import CannotTell, public_key_file, told
-from regcred.segment_filter import SegmentFilter
+from regcred.segment_filter import filters_of, matches, may_match
+from shared.contracts.audit_events import AuditFilters
 from shared.integrity.errors import NoSuchPosition
 from shared.integrity.keys import load_public
 from shared.integrity.reading import anchor_at
@@ -145,11 +146,11 @@ def show(
     form: Form,
 ) -> None:
     """Print an account's rows that a filter lets through, in constant memory."""
-    wants = SegmentFilter.of(wanted)
+    filters = filters_of(wanted)
     with _told(), told():
         segments = _segments(folder, _key(public_key, key_file))
         check_chain(segments)
-        lines = _wanted(segments, account_id, wants)
+        lines = _wanted(segments, account_id, filters)
         for text in _as(form, lines):
             click.echo(text, nl=False)
 
@@ -167,11 +168,11 @@ def _as(form: Form, lines: Iterator[bytes]) -> Iterator[str | bytes]:
             yield "]}\n"
 
 
-def _wanted(segments: Iterable[Segment], account_id: str, wants: SegmentFilter) -> Iterator[bytes]:
+def _wanted(segments: Iterable[Segment], account_id: str, filters: AuditFilters) -> Iterator[bytes]:
     for segment in segments:
         file = segment.file_of(account_id)
-        if file is not None and wants.may_be_in(segment.manifest):
-            yield from filter(wants.lets_through, lines_of(segment, file))
+        if file is not None and may_match(segment.manifest, filters):
+            yield from (line for line in lines_of(segment, file) if matches(line, filters))
 
 
 def _segments(folder: Path, key: Ed25519PublicKey, *, empty: bool = False) -> list[Segment]:

@@ -6,19 +6,18 @@ What people do is recorded in `es.interventions` in the same transaction. The co
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-import psycopg
 import structlog
 from psycopg.rows import class_row
 
 from projector import parking
 from shared.eventstore.personal_keys import PersonalKeys
+from shared.runtime.database import Connection
 
 log = structlog.get_logger()
 
-Connection = psycopg.Connection[Any]
 
 PROJECTOR = "projector"
 _LETTERS = """

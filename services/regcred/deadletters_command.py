@@ -19,8 +19,9 @@ from regcred.client.examples import examples
 from regcred.client.output import notice, print_fields, print_json, print_table
 
 if TYPE_CHECKING:
-    from regcred.dead_letters import Connection, Letter
+    from regcred.dead_letters import Letter
     from shared.messaging.dead_messages import DeadMessage
+    from shared.runtime.database import Connection
     from shared.runtime.settings import Settings
 
 _POLL_SECONDS = 0.2

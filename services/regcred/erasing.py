@@ -6,7 +6,6 @@ The connection is the owner's: no service's role may do this.
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -18,8 +17,7 @@ from shared.contracts.account_events import AccountErased
 from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.log import position_of
 from shared.eventstore.postgres import append_request
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
 
 _POLL_SECONDS = 0.1
 _MAX_POSITION = 2**63 - 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 
-import httpx
+import httpx2
 import structlog
 
 from regcred.embedded_postgres import EmbeddedPostgres
@@ -87,8 +87,8 @@ def _tend(supervisor: Supervisor, database: EmbeddedPostgres | None, settings: S
 
 def _ready(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/readyz", timeout=READY_TIMEOUT, trust_env=False).is_success
-    except httpx.HTTPError:
+        return httpx2.get(f"{address}/readyz", timeout=READY_TIMEOUT, trust_env=False).is_success
+    except httpx2.HTTPError:
         return False
 
 

@@ -19,8 +19,6 @@ from shared.contracts.verification_events import Trigger
 from shared.events.envelope import RecordedEvent
 from shared.registries.image_reference import ImageReference
 
-TRIGGERS = frozenset({"credential.added", "credential.secret_rotated", "verification.requested"})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:

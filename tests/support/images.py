@@ -1,4 +1,4 @@
-"""What the images are: the Dockerfile's targets, what each runs, and what it must not have."""
+"""What the images are: what each runs, and what it must not have."""
 
 from dataclasses import dataclass
 
@@ -20,33 +20,33 @@ IMAGES = (
         "credentials",
         ("shared", "credentials"),
         ("credentials.__main__", "credentials.bootstrap", "shared.web.server", "shared.observability.otel"),
-        (*_NEVER, "pika", "httpx", "rich"),
+        (*_NEVER, "pika", "httpx2", "rich"),
     ),
     Image(
         "relay",
         ("shared", "credentials"),
         ("credentials.__main__", "credentials.relay_bootstrap", "shared.observability.otel"),
-        (*_NEVER, "flask", "gunicorn", "httpx", "httpcore", "rich"),
+        (*_NEVER, "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "verifier",
         ("shared", "verifier"),
         ("verifier.__main__", "verifier.bootstrap", "shared.web.server", "shared.observability.otel"),
-        (*_NEVER, "httpx", "rich"),
+        (*_NEVER, "httpx2", "rich"),
     ),
     Image(
         "projector",
         ("shared", "projector"),
         ("projector.__main__", "projector.projecting", "shared.observability.otel"),
         # It has cryptography for what is personal in events.
-        (*_NEVER, "hvac", "flask", "gunicorn", "httpx", "httpcore", "rich"),
+        (*_NEVER, "hvac", "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "queries",
         ("shared", "projector"),
         ("projector.__main__", "projector.bootstrap", "shared.web.server", "shared.observability.otel"),
         # It has cryptography for the signatures of the JWTs at its door, and no secret to open with it.
-        (*_NEVER, "hvac", "pika", "httpx", "httpcore", "rich"),
+        (*_NEVER, "hvac", "pika", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "console",

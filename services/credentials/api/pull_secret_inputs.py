@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from credentials.domain.issuing import Image, PullSecretWanted
-from credentials.domain.values import is_platform_id, raise_all
+from credentials.domain.values import raise_all
 from shared.contracts.issuing_events import Workload
+from shared.contracts.platform_ids import is_platform_id
 from shared.input.invalid import FieldProblem
 from shared.registries.errors import InvalidHost, InvalidReference
 from shared.registries.image_reference import ImageReference

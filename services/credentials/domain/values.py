@@ -13,7 +13,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from shared.contracts.credential_events import Restrictions, Scope
+from shared.contracts.platform_ids import is_platform_id
 from shared.input.invalid import FieldProblem, InvalidInput
+from shared.registries.repository_names import REPOSITORY_NAME
 
 MAX_NAME = 39
 MAX_DESCRIPTION = 500
@@ -23,10 +25,7 @@ MAX_REASON = 500
 
 _NAME = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9]){1,38}")
 _NAME_LENGTH = range(3, MAX_NAME + 1)
-_PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-# distribution/reference: path-component := alpha-numeric [separator alpha-numeric]*
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PREFIX = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*/?")
+_PREFIX = re.compile(rf"{REPOSITORY_NAME}/?")
 _MAX_PREFIX = 255
 
 
@@ -38,11 +37,6 @@ def credential_name(text: str, pointer: str = "/name") -> str:
             "3 to 39 characters: a letter first, then letters, digits, single spaces or hyphens",
         )
     return text
-
-
-def is_platform_id(text: str) -> bool:
-    """Whether an account or project may be called so."""
-    return _PLATFORM_ID.fullmatch(text) is not None
 
 
 def description(text: str, pointer: str = "/description") -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from flask import Response, request
 
 from projector.generations import has_event
-from projector.selecting import Connection, InvalidCursor, Page, Row
+from projector.selecting import InvalidCursor, Page, Row
 from shared.eventstore.postgres import Pool, store_errors
+from shared.runtime.database import Connection
 from shared.web.problems import Problem
 from shared.web.responses import json_response
 from shared.web.waiting import wait_for

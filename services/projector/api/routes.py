@@ -20,11 +20,12 @@ from projector.api.schemas import (
     VerificationPage,
 )
 from projector.queries import CredentialFilter
-from projector.selecting import Connection, Page, Row
+from projector.selecting import Page, Row
 from shared.auth.tokens import TokenScope
 from shared.eventstore.postgres import Pool
 from shared.registries.catalogue import PROVIDERS, to_public
 from shared.runtime.clock import now
+from shared.runtime.database import Connection
 from shared.web.blueprint import Blueprint
 from shared.web.conditional import etag
 from shared.web.door import requires

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from regcred.client.errors import ApiProblem, UnexpectedAnswer
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Answer:
     position: str | None
 
 
-def read(response: "httpx.Response") -> Answer:
+def read(response: "httpx2.Response") -> Answer:
     """The answer.
 
     Raises:
@@ -38,7 +38,7 @@ def read(response: "httpx.Response") -> Answer:
     return Answer(body, response.headers.get("ETag"), response.headers.get("Regcred-Position"))
 
 
-def check(response: "httpx.Response") -> None:
+def check(response: "httpx2.Response") -> None:
     """Raises what `read` does where the answer is no success."""
     if response.is_success:
         return
@@ -57,11 +57,11 @@ def check(response: "httpx.Response") -> None:
     raise ApiProblem(response.status_code, {**document, "retry_after": retry_after})
 
 
-def unexpected(response: "httpx.Response", wanted: str) -> UnexpectedAnswer:
+def unexpected(response: "httpx2.Response", wanted: str) -> UnexpectedAnswer:
     return UnexpectedAnswer(f"{_origin(response)} did not answer with {wanted}: is the address right?")
 
 
-def media_type(response: "httpx.Response") -> str:
+def media_type(response: "httpx2.Response") -> str:
     return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
@@ -75,6 +75,6 @@ def lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _origin(response: "httpx.Response") -> str:
+def _origin(response: "httpx2.Response") -> str:
     url = response.request.url
     return f"{url.scheme}://{url.netloc.decode('ascii')}"

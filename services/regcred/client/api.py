@@ -4,7 +4,7 @@ What may be repeated without harm is repeated when the answer is lost or regcred
 under an Idempotency-Key. A change under If-Match is sent once: repeated after a lost answer it could only be
 told that it is stale, which would be a lie about who changed what.
 
-httpx takes a third of the program's start: who speaks imports it, so that help and completion do without.
+httpx2 takes a third of the program's start: who speaks imports it, so that help and completion do without.
 """
 
 import json
@@ -23,7 +23,7 @@ from shared.runtime.ids import new_id
 from shared.secretstore.secret import Secret
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 Json = dict[str, Any]
 Parameters = Mapping[str, str | int | bool | None]  # None is left out
@@ -49,9 +49,9 @@ class Api(AbstractContextManager["Api"]):
         clock: Callable[[], float] = monotonic,
         pause: Callable[[float], None] = sleep,
         patience: float = REPEAT_SECONDS,
-        timeout: "httpx.Timeout | None" = None,
+        timeout: "httpx2.Timeout | None" = None,
     ) -> None:
-        import httpx  # noqa: PLC0415 see above
+        import httpx2  # noqa: PLC0415 see above
 
         self._where = where
         self._patience = patience
@@ -61,10 +61,10 @@ class Api(AbstractContextManager["Api"]):
         headers = {"Authorization": f"Bearer {where.token.reveal()}", "User-Agent": "regcred"}
         if where.on_behalf_of:
             headers["Regcred-On-Behalf-Of"] = where.on_behalf_of
-        self._client = httpx.Client(
+        self._client = httpx2.Client(
             base_url=where.address,
             headers=headers,
-            timeout=timeout or httpx.Timeout(_SECONDS, connect=_SECONDS_TO_CONNECT),
+            timeout=timeout or httpx2.Timeout(_SECONDS, connect=_SECONDS_TO_CONNECT),
             # A proxy of the environment cannot reach this machine's loopback, and must not see what is sent
             # there. Elsewhere the proxy and the authorities (SSL_CERT_FILE) of the environment are what the
             # user's network needs.

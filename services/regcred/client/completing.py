@@ -14,7 +14,7 @@ def credential_names(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Names of the account's credentials that begin so, but for those with a space: no word of a shell's."""
-    import httpx  # noqa: PLC0415 see above
+    import httpx2  # noqa: PLC0415 see above
 
     from regcred.client.api import Api  # noqa: PLC0415
     from regcred.client.errors import ClientError  # noqa: PLC0415
@@ -25,7 +25,7 @@ def credential_names(
         return []
     try:
         where = connection_of(context)
-        with Api(where, _nobody, patience=0, timeout=httpx.Timeout(_SECONDS)) as api:
+        with Api(where, _nobody, patience=0, timeout=httpx2.Timeout(_SECONDS)) as api:
             wanted = {"name": incomplete or None}
             path = Session(api, account, as_json=False).path("credentials")
             items = api.listing(path, wanted, limit=_MOST)["items"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -11,9 +10,8 @@ from regcred.doctor.finding import Finding, failed, ok, warning
 from regcred.migrations import known_migrations
 from shared.eventstore.cluster import is_younger
 from shared.runtime.clock import now
+from shared.runtime.database import Connection
 from shared.runtime.logs import redacted
-
-Connection = psycopg.Connection[Any]
 
 _OLDEST = 15
 _SECONDS = 3

@@ -3,18 +3,14 @@
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from regcred.doctor.finding import Finding, failed, ok, warning
 from shared.auth.opening import open_tokens
 from shared.auth.tokens import parse
 from shared.eventstore.postgres import open_pool
+from shared.runtime.database import Connection
 from shared.runtime.settings import Settings
 from shared.secretstore.keyfile import KeyFile, KeyFileError
-
-Connection = psycopg.Connection[Any]
 
 _LEADERS = ("relay", "verifier", "projector")
 _LEADS = """

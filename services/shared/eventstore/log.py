@@ -83,12 +83,3 @@ def save_checkpoint(connection: psycopg.Connection[Any], consumer: str, *, after
         {"consumer": consumer, "after": after, "position": position},
     )
     return cursor.rowcount == 1
-
-
-def park(connection: psycopg.Connection[Any], consumer: str, position: int, reason: str) -> None:
-    """Set an event aside that a consumer cannot handle; people look into it."""
-    connection.execute(
-        "INSERT INTO es.parked (consumer, position, stream_id, reason)"
-        " SELECT %s, l.position, l.stream_id, %s FROM es.log l WHERE l.position = %s ON CONFLICT DO NOTHING",
-        (consumer, reason[:500], position),
-    )

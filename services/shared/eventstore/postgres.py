@@ -50,21 +50,6 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
     """Connections that act as one service's role. They open in the background: a database that is away is
     reported by the first use, as `EventStoreUnavailable`.
     """
-
-    def check(connection: psycopg.Connection[Any]) -> None:
-        """Refuse a connection that the server has ended while it rested.
-
-        The others are as old, and are replaced too: so a restart of the database fails no later request. It
-        costs no round trip, and no other thread is let run meanwhile.
-        """
-        try:
-            connection.pgconn.consume_input()  # the farewell
-            connection.pgconn.consume_input()  # the end, behind it
-        except psycopg.OperationalError:
-            connection.close()  # or the pool would take it back as a good one
-            pool.drain()
-            raise
-
     pool = MeasuredPool(
         database_url,
         measured_as=role,
@@ -77,7 +62,7 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
         },
         min_size=1,
         max_size=size,
-        check=check,
+        check=MeasuredPool.check_connection,  # a restart of the database fails no later request
         timeout=5.0,
         reconnect_timeout=0,  # each failed round of attempts ends at once; the next use starts another
         open=False,

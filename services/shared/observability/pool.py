@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import psycopg
 from psycopg_pool import ConnectionPool
 
 from shared.observability.metrics import POOL_IN_USE, POOL_WAITING
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
 
 
 class MeasuredPool(ConnectionPool[Connection]):

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import structlog
-from flask import Flask, Request, Response, g
-from flask.globals import app_ctx, request_ctx
+from flask import Flask, Response, g, request
 
 from shared.auth.tokens import Principal, TokenScope
-from shared.runtime.ids import new_request_id
+from shared.contracts.platform_ids import is_platform_id
+from shared.runtime.ids import new_id
 from shared.web.problems import Problem
 
 log = structlog.get_logger()
@@ -24,7 +24,6 @@ _View = TypeVar("_View", bound=Callable[..., object])
 
 _NEEDS = "_regcred_needs"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +70,28 @@ def install(app: Flask, authenticate: Authenticate) -> None:
 
     @app.before_request
     def _enter() -> None:
-        request, context = request_ctx.request, app_ctx.g  # once: each look through a proxy takes its time
         given = request.headers.get("X-Request-Id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
-        context.request_id = request_id
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+        g.request_id = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         endpoint = request.endpoint
         if endpoint is None:
             return  # no such route: 404 tells nothing that the contract does not
         needs = getattr(app.view_functions[endpoint], _NEEDS)
         if needs is not None:
-            who = _authenticated(request, authenticate)
-            context.principal = who
-            _authorise(who, needs, request.view_args or {})
+            g.principal = _authenticated(authenticate)
+            _authorise(g.principal, needs, request.view_args or {})
 
     @app.after_request
     def _leave(response: Response) -> Response:
         headers = response.headers
         headers.setdefault("Cache-Control", "no-store")
-        headers.add("X-Request-Id", app_ctx.g.get("request_id", ""))
+        headers.add("X-Request-Id", g.get("request_id", ""))
         headers.add("X-Content-Type-Options", "nosniff")
         return response
 
 
-def _authenticated(request: Request, authenticate: Authenticate) -> Principal:
+def _authenticated(authenticate: Authenticate) -> Principal:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     found = authenticate(text.strip()) if scheme.lower() == "bearer" else None
     if found is None:
@@ -118,7 +115,7 @@ def _authorise(who: Principal, needs: _Needs, arguments: Mapping[str, Any]) -> N
     account_id = arguments.get("account_id")
     project_id = arguments.get("project_id")
     for pointer in (account_id, project_id):
-        if pointer is not None and not _PLATFORM_ID.fullmatch(pointer):
+        if pointer is not None and not is_platform_id(pointer):
             raise Problem(404, "not_found", "no account or project can have such an id")
     if needs.scopes and not any(who.may(scope) for scope in needs.scopes):
         wanted = " or ".join(needs.scopes)

@@ -1,15 +1,11 @@
 """Read your own write: a query waits until the read models have what its `Regcred-Wait-For` names."""
 
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
-import psycopg
-
+from shared.runtime.database import Connection
 from shared.web.conditional import read_position_token
 from shared.web.problems import unavailable
-
-Connection = psycopg.Connection[Any]
 
 WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.01

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from projector import generations
-from shared.eventstore.log import park, save_checkpoint
+from shared.consumers.retries import Delivery, Ended, Fate, Retries
+from shared.eventstore.log import read_log, save_checkpoint
 from shared.observability.database_figures import DatabaseFigures
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence
 from tests.support.servers import free_port
@@ -73,7 +74,8 @@ def test_lag_rises_while_nobody_reads_and_falls_to_zero(url: str) -> None:
         assert seen["projection_lag_events", "projector"] == 3
         assert seen["projection_lag_seconds", "projector"] > 0
         assert save_checkpoint(relay, "verifier", after=0, position=2)
-        park(relay, "verifier", 2, "a test")
+        [second] = read_log(relay, 1, 1)
+        Retries("verifier", ()).keep(relay, Ended(Delivery(second), Fate.HOPELESS, "a test"))
         relay.execute("SELECT es.published(1, 2)")
         seen = read(url)
         assert (seen["projection_position", "verifier"], seen["projection_lag_events", "verifier"]) == (2, 1)

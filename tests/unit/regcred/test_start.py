@@ -8,7 +8,7 @@ from pathlib import Path
 PROGRAM = Path(sys.executable).with_name("regcred")
 SECONDS = 0.3  # of the processor: other programs of the machine do not count
 HEAVY = (
-    "httpx",
+    "httpx2",
     "ssl",
     "rich.console",
     "cryptography",
