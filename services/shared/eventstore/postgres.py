@@ -152,7 +152,8 @@ def append_request(
     if request:
         key, fingerprint = _quoted(request.key), _quoted(f"\\x{request.fingerprint.hex()}")
         response = _quoted(msgspec.json.encode(request.response).decode())
-    return f'({stream.id},{account},{expected_version},"{{{",".join(rows)}}}",{key},{fingerprint},{response})'
+    array = "{" + ",".join(rows) + "}"
+    return f'({stream.id},{account},{expected_version},"{array}",{key},{fingerprint},{response})'
 
 
 def text_array(elements: Iterable[str]) -> str:
@@ -166,8 +167,8 @@ def _quoted(text: str, depth: int = 1) -> str:
     """An element of an array or a field of a composite value, as PostgreSQL reads it. `depth` counts the
     arrays and composite values around it: each doubles the backslashes.
     """
-    escapes = "\\" * (2**depth - 1)
-    quote = "\\" * (2 ** (depth - 1) - 1) + '"'
+    escapes = "\\" * ((1 << depth) - 1)
+    quote = escapes[: len(escapes) // 2] + '"'
     return quote + text.replace("\\", escapes + "\\").replace('"', escapes + '"') + quote
 
 
