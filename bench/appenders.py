@@ -31,7 +31,7 @@ from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.eventstore.postgres import (
     PostgresVerificationStore,
-    append_arguments,
+    append_request,
     call_append,
     keys_of,
     open_pool,
@@ -59,13 +59,7 @@ _BARE_INSERT = (
 )
 
 
-_APPEND = """
-SELECT version, replayed, CASE WHEN replayed THEN response END
-FROM es.append(
-    %s, 'credential', %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s,
-    %s::jsonb
-)
-"""
+_APPEND = "SELECT * FROM es.append('credential', %s)"
 
 
 def append_events(url: str, number: int) -> Callable[[], None]:
@@ -79,7 +73,8 @@ def append_events(url: str, number: int) -> Callable[[], None]:
         event = _event(number, "change", count, _changed(credential_id, count))
         request = _request(number, count)
         stream = StreamId.credential(credential_id)
-        call_append(pool, _APPEND, append_arguments(stream, version, [event], request, key_of), request)
+        argument = append_request(stream, version, [event], request, key_of)
+        call_append(pool, _APPEND, [argument], request)
 
     return _turns(append, number)
 

@@ -35,7 +35,7 @@ packages)
     PYTHONPATH=/build pip --target /app --no-build-isolation ./source
     rm -rf /app/bin # command line programs; an image runs one, as a module
     for package in $packages; do
-        compile "/app/${package##*/}"
+        compile "/app/${package#*/}"
     done
     ;;
 esac

@@ -54,14 +54,14 @@ def up_command() -> None:
     from regcred.preparation import DamagedToken  # noqa: PLC0415 see above
     from regcred.up import CannotStart, up  # noqa: PLC0415
     from shared.eventstore.errors import YoungerCluster  # noqa: PLC0415
-    from shared.eventstore.migrate import MigrationChanged  # noqa: PLC0415
+    from shared.eventstore.migrate import MigrationRefused  # noqa: PLC0415
     from shared.runtime.logs import configure_logs  # noqa: PLC0415
     from shared.runtime.settings import InvalidSetting, Settings  # noqa: PLC0415
 
     try:
         configure_logs("up")
         up(Settings.from_environment(os.environ))
-    except (CannotStart, InvalidSetting, MigrationChanged, YoungerCluster, DamagedToken) as error:
+    except (CannotStart, InvalidSetting, MigrationRefused, YoungerCluster, DamagedToken) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -87,7 +87,7 @@ def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token
         prepare_metrics_token,
     )
     from shared.eventstore.errors import YoungerCluster  # noqa: PLC0415
-    from shared.eventstore.migrate import MigrationChanged  # noqa: PLC0415
+    from shared.eventstore.migrate import MigrationRefused  # noqa: PLC0415
     from shared.runtime.logs import configure_logs  # noqa: PLC0415
     from shared.runtime.settings import InvalidSetting, Settings  # noqa: PLC0415
 
@@ -102,7 +102,7 @@ def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token
             prepare_admin_token(admin_token, url, prepare_keys(settings.key_file))
         if metrics_token:
             prepare_metrics_token(metrics_token, url, prepare_keys(settings.key_file))
-    except (InvalidSetting, MigrationChanged, YoungerCluster, DamagedToken) as error:
+    except (InvalidSetting, MigrationRefused, YoungerCluster, DamagedToken) as error:
         raise click.ClickException(str(error)) from None
     for name in applied:
         click.echo(f"applied {name}")

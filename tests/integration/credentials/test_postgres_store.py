@@ -52,10 +52,7 @@ class TestPostgresCredentialStore(CredentialStoreSuite):
         ("regcred_projector", "SELECT personal.key('acme', 'x')"),
         ("regcred_relay", "DELETE FROM personal.keys"),
         ("regcred_credentials", "UPDATE personal.keys SET wrapped = NULL"),
-        (
-            "regcred_credentials",
-            "SELECT personal.erase(NULL, 'acme', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
-        ),
+        ("regcred_credentials", "SELECT credentials.erase_account(NULL)"),
         ("regcred_query", "SELECT * FROM es.events"),
         ("regcred_query", "INSERT INTO rm.audit_events (position) VALUES (1)"),
         ("regcred_relay", "SELECT ciphertext FROM sealed.secrets"),

@@ -1,9 +1,8 @@
--- Personal data of an account is sealed in its events with a key of the account's. Where that is gone, they cannot be read
--- any more, and the chain over them still holds (ADR 14).
+-- Keys of accounts. Personal data of an account is encrypted in its events with its key. Once that is erased, they cannot
+-- be decrypted any more, and the chain over them still holds (ADR 14). Not in `es`: a backup of the log has no keys.
 CREATE SCHEMA personal;
 
--- `wrapped` is the key under the installation's key file; NULL once it is erased. Numbers are never given out again.
--- Outside of es, so that a backup of the log has no keys.
+-- `wrapped` is the key under the installation's key file; NULL once it is erased. A number is never used again.
 CREATE TABLE personal.keys (
     account_id text NOT NULL,
     number     integer NOT NULL CHECK (number > 0),
@@ -15,9 +14,9 @@ CREATE TABLE personal.keys (
 );
 CREATE UNIQUE INDEX one_in_use ON personal.keys (account_id) WHERE wrapped IS NOT NULL;
 
--- The key in use of an account; the one that is offered becomes it where there is none. Of two at once one waits for the
--- other's, and takes that. Numbers are random: counted ones begin anew where the log is restored without this table, and an
--- event of the first key would be opened with another one, in vain, and be parked.
+-- The key in use of an account; where there is none, the offered one becomes it. Of two concurrent calls one waits for the
+-- other and returns its key. Numbers are random: counted ones would begin anew where the log is restored without this
+-- table, and an event of the first key would be decrypted with another, fail, and become a dead letter.
 CREATE FUNCTION personal.key(p_account text, p_offered bytea, OUT number integer, OUT wrapped bytea)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -33,6 +32,3 @@ BEGIN
 END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA personal FROM PUBLIC;
-GRANT USAGE ON SCHEMA personal TO regcred_credentials, regcred_verifier, regcred_projector, regcred_relay, regcred_query;
-GRANT SELECT ON personal.keys TO regcred_credentials, regcred_verifier, regcred_projector, regcred_relay;
-GRANT EXECUTE ON FUNCTION personal.key TO regcred_credentials, regcred_verifier, regcred_query;

@@ -13,7 +13,3 @@ CREATE TABLE auth.tokens (
     expires_at timestamptz,
     revoked_at timestamptz
 );
-
-GRANT USAGE ON SCHEMA auth TO regcred_credentials, regcred_query;
-GRANT SELECT, INSERT, UPDATE ON auth.tokens TO regcred_credentials;
-GRANT SELECT ON auth.tokens TO regcred_query;
