@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: images up demo test unit check audit sbom lock clean setup setup-dev bench docs
+.PHONY: images up demo test unit check audit sbom lock clean setup setup-dev bench measure docs
 
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
@@ -37,6 +37,9 @@ sbom: setup-dev ## build/sbom/: a CycloneDX document for each image, of what the
 
 bench: setup-dev ## benchmarks against peers and limits: a table, and bench/results.json; half an hour, on an idle machine
 	$(BIN)/python -m bench $(BENCH)
+
+measure: setup-dev ## counts of the structure: lines, modules that a request passes, files that a new field touches
+	$(BIN)/python infra/measures/structure.py $(MEASURE)
 
 docs: setup-dev ## the documentation site, in build/docs; a link that leads nowhere fails it
 	$(BIN)/python -m docs.website build/docs

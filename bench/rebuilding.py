@@ -18,7 +18,7 @@ from bench.personal import fresh_key_file
 from bench.rebuild import fill, number_all
 from bench.servers import postgres
 from projector.generations import drop
-from shared.eventstore.migrate import migrate
+from regcred.migrations import migrate
 from shared.personal.opening import open_key_file
 
 NUMBER, QUICK_NUMBER = 1_000_000, 5_000

@@ -19,8 +19,8 @@ from bench.personal import fresh_keys
 from bench.rebuild import fill, number_all
 from bench.servers import postgres
 from credentials.relay.publishing import Publishing
+from regcred.migrations import migrate
 from shared.eventstore.log import read_log
-from shared.eventstore.migrate import migrate
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.messaging.cloudevents import CONTENT_TYPE, OutgoingMessage, outgoing
 from shared.messaging.connection import parameters

@@ -9,10 +9,11 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
-from credentials.application.store import CurrentCredential, DecidedOnOldVersion, Outcome, UsedMeanwhile
+from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
 from credentials.domain.commands import MAX_USERS, User
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
+from shared.contracts.credential import Active, columns
 from shared.contracts.credential_events import Restrictions, Scope
 from shared.contracts.issuing_events import Workload
 from shared.contracts.verdicts import VerificationCode, VerificationStatus, status_of
@@ -22,7 +23,7 @@ from shared.eventstore.errors import AccountKeyErased
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.eventstore.postgres import (
     Pool,
-    append_arguments,
+    append_request,
     call_append,
     keys_of,
     load_stream,
@@ -32,26 +33,9 @@ from shared.eventstore.postgres import (
 from shared.eventstore.store import Appended, IdempotentRequest
 from shared.observability.metrics import REPLAYS
 
-_APPEND = """
-SELECT version, replayed, CASE WHEN replayed THEN response END
-FROM credentials.append(
-    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb, %s::jsonb
-)
-"""
-_ISSUE = """
-SELECT version, replayed, CASE WHEN replayed THEN response END
-FROM credentials.issue(
-    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb,
-    %s::uuid[], %s::bigint[]
-)
-"""
-_REMOVE = """
-SELECT version, replayed, NULL
-FROM credentials.remove(
-    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb,
-    %s::timestamptz
-)
-"""
+_APPEND = "SELECT * FROM credentials.append(%s, %s)"
+_ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s)"
+_REMOVE = "SELECT * FROM credentials.remove(%s, %s)"
 _USERS = """
 SELECT project_id, workload_kind, workload_name, secret_version, last_issued_at
 FROM credentials.usages WHERE credential_id = %s AND last_issued_at >= %s
@@ -66,6 +50,10 @@ FROM credentials.current WHERE account_id = %s AND registry_host = ANY (%s)
 _NAME_TAKEN = (
     "SELECT EXISTS (SELECT FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s))"
 )
+
+
+# Columns of a credential that `credentials.current` does not have; two of them are personal.
+_NOT_CURRENT = frozenset({"location", "username", "description"})
 
 
 class PostgresCredentialStore:
@@ -110,7 +98,7 @@ class PostgresCredentialStore:
         expected_version: int,
         events: Sequence[NewEvent],
         *,
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
         try:
@@ -125,17 +113,17 @@ class PostgresCredentialStore:
         credential_id: UUID,
         expected_version: int,
         events: Sequence[NewEvent],
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
         stream = StreamId.credential(credential_id)
-        arguments = append_arguments(stream, expected_version, events, request, self._key_of)
-        arguments.append(msgspec.json.encode(current).decode() if current else None)
+        argument = append_request(stream, expected_version, events, request, self._key_of)
+        row = _row_of(current) if current else None
         try:
-            return call_append(self._pool, _APPEND, arguments, request)
+            return call_append(self._pool, _APPEND, [argument, row], request)
         except psycopg.errors.UniqueViolation as error:
             if current and error.diag.constraint_name == "name_in_account":
-                raise NameTaken(current.name) from None
+                raise NameTaken(current.details.name) from None
             raise
 
     def remove(
@@ -147,9 +135,9 @@ class PostgresCredentialStore:
         unused_since: datetime | None,
     ) -> Appended:
         stream = StreamId.credential(credential_id)
-        arguments = [*append_arguments(stream, expected_version, events, None, self._key_of), unused_since]
+        argument = append_request(stream, expected_version, events, None, self._key_of)
         try:
-            return call_append(self._pool, _REMOVE, arguments, None)
+            return call_append(self._pool, _REMOVE, [argument, unused_since], None)
         except psycopg.Error as error:
             if error.sqlstate == "ES425":
                 raise UsedMeanwhile from None
@@ -185,14 +173,20 @@ class PostgresCredentialStore:
         decided_on: Mapping[UUID, int],
         request: IdempotentRequest | None,
     ) -> Appended:
-        arguments = append_arguments(StreamId.issuance(issuance_id), 0, events, request, self._key_of)
-        arguments += [text_array(map(str, decided_on)), text_array(map(str, decided_on.values()))]
+        argument = append_request(StreamId.issuance(issuance_id), 0, events, request, self._key_of)
+        ids, versions = text_array(map(str, decided_on)), text_array(map(str, decided_on.values()))
         try:
-            return call_append(self._pool, _ISSUE, arguments, request)
+            return call_append(self._pool, _ISSUE, [argument, ids, versions], request)
         except psycopg.Error as error:
             if error.sqlstate == "ES424":
                 raise DecidedOnOldVersion from None
             raise
+
+
+def _row_of(credential: Active) -> str:
+    """What `credentials.current` is to have of it, as JSON."""
+    row = {name: value for name, value in columns(credential).items() if name not in _NOT_CURRENT}
+    return msgspec.json.encode(row).decode()
 
 
 @dataclass(frozen=True, slots=True)

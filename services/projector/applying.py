@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from projector.erasure import forget
 from projector.folding import Folded, RowExists, fold, keys_of
 from projector.generations import UnknownGeneration, consumer_of
 from projector.horizon import beyond, horizon
@@ -31,7 +32,6 @@ INSERT INTO es.parked (consumer, position, stream_id, reason) VALUES (%s, %s, %s
 ON CONFLICT DO NOTHING
 """
 _PARKED_STREAMS = "SELECT DISTINCT stream_id FROM es.parked WHERE consumer = %s"
-_FORGET = "SELECT rm.forget(%s, %s, %s)"  # what earlier events left there; later ones read as erased
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
 _SWITCHES = 5  # so many in a row while somebody waits would be no accident
 _LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a value that no index has room for
@@ -135,7 +135,7 @@ class Application:
         self.write(connection, at.generation, plan.changes)
         for reading in readings:
             if reading.erases is not None:
-                connection.execute(_FORGET, (at.generation, reading.erases, reading.position))
+                forget(connection, at.generation, reading.erases, reading.position)
         position = readings[-1].position
         with connection.pipeline():
             for parked in plan.parked:

@@ -82,7 +82,7 @@ def rebuild(
         ReadersInTheWay: it was built; switch it later.
     """
     with connect(database_url) as connection, administration(connection):
-        number = _building(connection) if resume else generations.create(connection)
+        number = _building(connection) if resume else generations.create(database_url)
         site = _Site(database_url, connection, number, report, personal)
         _catch_up(site)
         _index(site)

@@ -18,8 +18,8 @@ from projector.generations import consumer_of, generations
 from projector.projections.audit_index import SPAN
 from projector.selecting import Row
 from shared.contracts.audit_events import AuditSealed
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StreamId
+from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
+from shared.eventstore.postgres import append_request
 from shared.integrity.segment import Manifest, SegmentFile
 from shared.runtime.database import Connection, scalar
 
@@ -51,12 +51,7 @@ INSERT INTO rm.audit_segments
     (first_position, last_position, row_count, earliest, latest, manifest, sealed_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
-_APPEND = """
-SELECT version FROM es.append(
-    %s, 'audit', %s, 0, ARRAY[%s], ARRAY[%s], ARRAY[%s]::smallint[], ARRAY[%s]::jsonb[], ARRAY[%s]::jsonb[],
-    NULL, NULL, NULL
-)
-"""
+_APPEND = "SELECT * FROM es.append('audit', %s)"
 # The images of a row are those that `projections.audit_index` gives it, found by the whole of their key.
 _FORGET_IMAGES = """
 DELETE FROM {schema}.audit_images i USING (
@@ -220,10 +215,8 @@ def tell(connection: Connection, manifest: Manifest, digest: bytes, file: Segmen
         request_id=f"seal-{manifest.name}",
         correlation_id=f"seal-{manifest.name}",
     )
-    name, version, data = encode(payload)
-    meta = encode_metadata(metadata)
-    values = (uuid5(seal_id, "event"), name, version, data.decode(), meta.decode())
-    connection.execute(_APPEND, (StreamId.audit(seal_id).id, file.account_id, *values))
+    event = NewEvent(event_id=uuid5(seal_id, "event"), payload=payload, metadata=metadata)
+    connection.execute(_APPEND, (append_request(StreamId.audit(seal_id), 0, [event], None, None),))
 
 
 def forget(connection: Connection, last: int) -> None:

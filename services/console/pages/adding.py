@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from console import secret_input
 from console.door import api, by_htmx
-from console.forms import Form, details, restrictions
+from console.forms import DETAILS, Form, details, restrictions
 from console.providers import providers
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import account_path
@@ -15,7 +15,7 @@ from regcred.apiclient.transport import Json
 
 PATH = "/accounts/<account>/credentials"
 # Kept when another provider is chosen; secrets are not among them.
-_KEPT = ("name", "description", "restricted", "projects", "repository_prefixes", "expires_at", "scope")
+_KEPT = (*DETAILS, "restricted", "projects")
 
 
 def install(pages: Blueprint) -> None:

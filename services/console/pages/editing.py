@@ -41,14 +41,7 @@ def change_credential(account: str, credential_id: UUID) -> Response | tuple[str
 
 def _filled(credential: Json) -> Form:
     expires = date(credential["expires_at"]) if credential["expires_at"] else ""
-    return Form.filled(
-        name=credential["name"],
-        description=credential["description"],
-        scope=[name for name in ("pull", "push") if credential["scope"][name]],
-        repository_prefixes="\n".join(credential["repository_prefixes"]),
-        expires_at=expires,
-        expires_was=expires,
-    )
+    return Form.of_details(credential, expires=expires)
 
 
 def _page(form: Form, found: OneCredential) -> str:

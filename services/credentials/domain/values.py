@@ -9,8 +9,9 @@ Each parser raises `InvalidInput` with the JSON pointer of what is wrong.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.contracts.credential_events import Restrictions, Scope
 from shared.contracts.platform_ids import is_platform_id
@@ -27,6 +28,7 @@ _NAME = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9]){1,38}")
 _NAME_LENGTH = range(3, MAX_NAME + 1)
 _PREFIX = re.compile(rf"{REPOSITORY_NAME}/?")
 _MAX_PREFIX = 255
+_PROJECT = "1 to 63 letters, digits or hyphens, not a hyphen first"
 
 
 def credential_name(text: str, pointer: str = "/name") -> str:
@@ -92,7 +94,7 @@ def restrictions(
         FieldProblem(
             f"{pointer}/projects/{index}",
             "invalid_project",
-            "1 to 63 letters, digits or hyphens, not a hyphen first",
+            _PROJECT,
         )
         for index, project in enumerate(projects)
         if not is_platform_id(project)
@@ -107,6 +109,25 @@ def expiry(moment: datetime | None, *, now: datetime, pointer: str = "/expires_a
     if moment is not None and moment <= now:
         raise _problem(pointer, "in_the_past", "the secret would have expired already")
     return moment
+
+
+def project_id(text: str, pointer: str = "/project_id") -> str:
+    if not is_platform_id(text):
+        raise _problem(pointer, "invalid_project", _PROJECT)
+    return text
+
+
+def all_of(**parsers: Callable[[], Any]) -> dict[str, Any]:
+    """What each of them gives, by its name. Raises `InvalidInput` with every problem, not only the first."""
+    parsed: dict[str, Any] = {}
+    problems: list[FieldProblem] = []
+    for name, parse in parsers.items():
+        try:
+            parsed[name] = parse()
+        except InvalidInput as error:
+            problems.extend(error.problems)
+    raise_all(problems)
+    return parsed
 
 
 def raise_all(problems: Iterable[FieldProblem]) -> None:

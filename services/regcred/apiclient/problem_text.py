@@ -25,14 +25,13 @@ _PARAMETERS = tuple(
         (r"/credential/docker_config(/.*)?", "docker_config"),
         (r"/scope(/pull)?", "pull"),
         (r"/scope/push", "push"),
-        (r"/repository_prefixes(/\d+)?", "prefixes"),
         (r"(/restrictions)?/projects(/\d+)?", "projects"),
         (r"(/restrictions)?/restricted", "restricted"),
         (r"/scopes(/\d+)?", "scopes"),
         (r"/accounts(/\d+)?", "accounts"),
         (r"/project_id", "project"),
         (r"/credential_id", "credential"),
-        (r"/([a-z_]+)", r"\1"),
+        (r"/([a-z_]+)(/\d+)?", r"\1"),
     )
 )
 

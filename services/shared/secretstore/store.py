@@ -6,8 +6,8 @@ SecretStoreError
 ├── SecretDestroyed          the version was destroyed on purpose
 └── SecretStoreUnavailable   sealed, standby, rate-limited or away: `retry_after` seconds
 
-No message of these holds anything of a secret. Adapters: `memory` (tests), `sealed` (PostgreSQL), `vault`
-(HashiCorp Vault KV v2); `tests/support/secretstore_suite.py` holds all to the same rules.
+No message of these holds anything of a secret. Adapters: `sealed` (PostgreSQL), `vault` (HashiCorp Vault
+KV v2), and one in memory for tests; `tests/support/secretstore_suite.py` holds all to the same rules.
 """
 
 from collections.abc import Iterator, Sequence

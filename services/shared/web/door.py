@@ -1,4 +1,4 @@
-"""The door: who asks (bearer token), what for (scope, account, project), and under which request id.
+"""The door: who asks (bearer token), for whom, what for (scope, account, project), under which request id.
 
 Every route says what it needs with `requires(...)` or `public`; an application with a route that says neither
 does not start (`install`).
@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 
 from shared.auth.tokens import Principal, TokenScope
 from shared.contracts.platform_ids import is_platform_id
+from shared.events.envelope import Actor
 from shared.runtime.ids import new_id
 from shared.web.problems import Problem
 
@@ -23,6 +24,7 @@ Authenticate = Callable[[str], Principal | None]
 _View = TypeVar("_View", bound=Callable[..., object])
 
 _NEEDS = "_regcred_needs"
+_ON_BEHALF_OF = re.compile(r"[\x20-\x7e]{1,255}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -124,3 +126,31 @@ def _authorise(who: Principal, needs: _Needs, arguments: Mapping[str, Any]) -> N
         raise Problem(403, "account_forbidden", "the token is not valid for this account")
     if needs.scopes and not needs.project_in_body and not who.may_in_project(project_id):
         raise Problem(403, "project_forbidden", "the token is valid for some projects only")
+
+
+# What stands in the metadata of every event that a request causes.
+
+
+def actor() -> Actor:
+    who = principal()
+    return Actor(type="service", id=who.id, name=who.name)
+
+
+def on_behalf_of() -> str | None:
+    """The person for whom a service asks, as that service knows them; it stands in the audit trail."""
+    text = request.headers.get("Regcred-On-Behalf-Of")
+    if text is None:
+        return None
+    if not _ON_BEHALF_OF.fullmatch(text):
+        raise Problem(400, "invalid_on_behalf_of", "1 to 255 printable ASCII characters")
+    return text
+
+
+def request_id() -> str:
+    found: str = g.request_id
+    return found
+
+
+def traceparent() -> str | None:
+    found: str | None = g.get("traceparent")
+    return found

@@ -12,8 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from shared.observability.metrics import observe_request
-from shared.observability.traceparent import trace_id_of, valid_traceparent
-from shared.observability.tracing import Span, start_span
+from shared.observability.tracing import Span, start_span, trace_id_of, valid_traceparent
 
 log = structlog.get_logger()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from projector import generations
 from shared.consumers.retries import Delivery, Ended, Fate, Retries
 from shared.eventstore.log import read_log, save_checkpoint
 from shared.observability.database_figures import DatabaseFigures
@@ -109,8 +110,8 @@ def test_a_transaction_that_holds_positions_up_is_seen(url: str) -> None:
 
 
 def test_generations_that_are_built_are_shown_apart(url: str) -> None:
+    assert generations.create(url) == 2
     with psycopg.connect(url, autocommit=True) as owner:
-        owner.execute("SELECT rm.create_generation(2)")
         assert read(url)["projection_position", "projector:building"] == 0
         owner.execute("SELECT rm.go_live(2)")
     seen = read(url)

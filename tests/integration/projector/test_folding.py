@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from projector import generations
 from projector.applying import Application, Writer, lock_number
 from projector.projections.reading import read
 from projector.tables import Tables
-from shared.eventstore.migrate import migrate
+from regcred.migrations import migrate
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, content, stored
 from tests.integration.projector.naive import apply_all
@@ -27,8 +28,8 @@ def connection() -> Iterator[Connection]:
     """As the superuser, who may empty the tables between two examples."""
     with fresh_database() as url:
         migrate(url)
+        assert generations.create(url) == NAIVE
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("SELECT rm.create_generation(%s)", (NAIVE,))
             yield connection
 
 

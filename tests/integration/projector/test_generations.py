@@ -176,7 +176,7 @@ def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
 
 def test_what_is_dropped_is_gone(projector: Connection, database_url: str) -> None:
     second = rebuild(database_url, resume=False, switch=True, report=nobody)
-    third = generations.create(projector)
+    third = generations.create(database_url)
     generations.drop(projector, third)
     generations.drop(projector, 1)
     assert statuses(projector) == {second: "live"}
@@ -200,7 +200,7 @@ def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> 
     log.append(lives.added(1))
     models = ReadModels()
     models.take(projector, read_log(projector, 0, 10))
-    number = generations.create(projector)
+    number = generations.create(database_url)
     with pytest.raises(psycopg.Error, match="behind"):
         projector.execute("SELECT rm.go_live(%s)", (number,))
 

@@ -18,6 +18,7 @@ from projector.generations import AnotherAtWork
 from projector.projections.reading import read
 from projector.rebuilding import Progress, rebuild, switch
 from projector.tables import Tables
+from shared.events.envelope import StreamId
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.eventstore.postgres import keys_of, open_pool
@@ -25,6 +26,7 @@ from shared.personal.opening import open_key_file
 from tests.integration.projector import accounts, lives
 from tests.integration.projector.accounts import Accounts
 from tests.integration.projector.lives import Connection, Log, content, credential
+from tests.support.log import append_one
 from tests.support.timing import PATIENCE, waiting
 
 NAMES = ("acme", "globex", "initech")
@@ -73,10 +75,8 @@ def written(log: Log, projector: Connection, database_url: str, personal: Person
         for number, name in enumerate((*NAMES, *NAMES), start=1001):
             written.happens(name, *accounts.a_life(name, number))
         written.happens("initech", lives.added(1020), lives.succeeded(1020, 5), lives.succeeded(1020, 5))
-        log.connection.execute(
-            "SELECT * FROM es.append(%s, 'credential', 'initech', 1, %s, '{credential.removed}', '{1}', '{\"{}\"}',"
-            " '{\"{}\"}', NULL, NULL, NULL)",
-            (credential(1020), [UUID(int=77 << 64)]),
+        append_one(
+            log.connection, StreamId.credential(credential(1020)), 1, UUID(int=77 << 64), account="initech"
         )
         written.happens("initech", lives.renamed(1020, "waits"), lives.refused(1021, 1021))
         log.sequence()
@@ -127,7 +127,7 @@ def test_what_happens_during_a_rebuild_is_in_it(
     written: Accounts, log: Log, projector: Connection, database_url: str, personal: PersonalKeys
 ) -> None:
     """An erasure of what it has built already, and of what it has not; an event that nobody can read."""
-    number = generations.create(projector)
+    number = generations.create(database_url)
     half = read_log(projector, 0, 10_000, personal=personal)[:-25]  # one of the two lives in globex
     Application(lock_number(number), Tables.copy).advance(projector, [read(event) for event in half])
     assert "Canary globex" in str(content(projector, number))
@@ -147,7 +147,7 @@ def test_a_killed_rebuild_is_resumed_or_started_anew(
     log: Log, projector: Connection, database_url: str, how: signal.Signals
 ) -> None:
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)], account_of)
-    number = generations.create(projector)
+    number = generations.create(database_url)
     half = [read(event) for event in read_log(projector, 0, 2000)]
     Application(lock_number(number), Tables.copy).advance(projector, half)
     environment = {**os.environ, "REGCRED_DATABASE_URL": database_url}

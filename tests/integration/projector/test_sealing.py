@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from projector import generations
 from projector.api.export import PAGE, SealedMeanwhile
 from projector.rebuilding import rebuild
 from shared.runtime.clock import rfc3339
@@ -177,7 +178,7 @@ def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: P
         ).stderr
     )
     assert "either --until or" in installation.run("seal", "--into", tmp_path / "s", code=2).stderr
-    installation.log.connection.execute("SELECT rm.create_generation(2)")
+    assert generations.create(installation.url) == 2
     assert "half built" in installation.seal(after(5), code=2)
     installation.log.connection.execute("SELECT rm.drop_generation(2)")
 

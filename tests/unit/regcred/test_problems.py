@@ -9,7 +9,7 @@ OPTIONS = [
     ("name", "NAME"),
     ("registry", "--registry"),
     ("username", "--username"),
-    ("prefixes", "--prefix"),
+    ("repository_prefixes", "--prefix"),
     ("projects", "--project"),
     ("expires_at", "--expires"),
     ("keyfile", "--keyfile"),

@@ -106,4 +106,4 @@ def test_whether_it_is_for_pushing_is_what_was_declared_last(push: bool) -> None
     history = Credential(added(CORP), changed, rotated(2, CORP)).history()
     held = as_it_is(history)
     assert held is not None
-    assert (held.scope.push, held.secret_version, held.registry) == (push, 2, CORP)
+    assert (held.details.scope.push, held.secret.version, held.registry) == (push, 2, CORP)

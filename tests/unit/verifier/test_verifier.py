@@ -12,15 +12,15 @@ from shared.contracts.verdicts import VerificationCode
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
 from shared.events.envelope import NewEvent, RecordedEvent, StreamId
 from shared.eventstore.errors import OutcomeUnknown, VersionConflict
-from shared.eventstore.memory import MemoryEventStore
 from shared.eventstore.store import Appended, IdempotentRequest
 from shared.registries.image_reference import ImageReference
 from shared.secretstore.cloud_keys import StoredLogin
 from shared.secretstore.login import RegistryLogin
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretMissing, SecretPath
 from tests.support.eventstore_suite import MOMENT, an_id
+from tests.support.memory_eventstore import MemoryEventStore
+from tests.support.memory_secretstore import MemorySecretStore
 from tests.unit.verifier.events import (
     CHANGED,
     CORP,
