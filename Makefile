@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: images up demo test unit check audit sbom lock clean setup setup-dev bench docs
+.PHONY: images up demo test unit check audit sbom lock clean setup setup-dev bench measure docs
 
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
@@ -28,21 +28,24 @@ check: setup-dev ## lint with static analysis for security (ruff's S rules), for
 	$(BIN)/pytest -q -p no:cacheprovider tests/unit/dependencies
 
 audit: setup-dev ## known vulnerabilities of what the locks pin; fails where the advisories of the package index cannot be had
-	for lock in runtime dev; do \
+	for lock in runtime development; do \
 	    $(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/$$lock.lock || exit 1; \
 	done
 
-sbom: setup-dev ## build/sbom/: a CycloneDX document for each image, made of its lock
-	$(BIN)/python infra/images/sbom.py $(IMAGES)
+sbom: setup-dev ## build/sbom/: a CycloneDX document for each image, of what the lock pins for it
+	$(BIN)/python -m infra.images.sbom $(IMAGES)
 
-bench: setup-dev $(VENV)/.bench ## benchmarks against peers and limits: a table, and bench/results.json; half an hour, on an idle machine
+bench: setup-dev ## benchmarks against peers and limits: a table, and bench/results.json; half an hour, on an idle machine
 	$(BIN)/python -m bench $(BENCH)
+
+measure: setup-dev ## counts of the structure: lines, modules that a request passes, files that a new field touches
+	$(BIN)/python infra/measures/structure.py $(MEASURE)
 
 docs: setup-dev ## the documentation site, in build/docs; a link that leads nowhere fails it
 	$(BIN)/python -m docs.website build/docs
 
 setup: $(VENV)/.runtime
-setup-dev: $(VENV)/.runtime $(VENV)/.dev $(VENV)/.docs
+setup-dev: $(VENV)/.development
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "regcred needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
@@ -53,33 +56,24 @@ $(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --no-deps --no-build-isolation --no-index -e .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
-	$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
+$(VENV)/.development: requirements/development.lock $(VENV)/.runtime
+	$(PIP) install --require-hashes --no-deps -r requirements/development.lock
 	@touch $@
 
-$(VENV)/.docs: requirements/docs.lock $(VENV)/.dev
-	$(PIP) install --require-hashes --no-deps -r requirements/docs.lock
-	@touch $@
+IMAGES  := credentials relay verifier projector queries console tools
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 
-$(VENV)/.bench: requirements/bench.lock $(VENV)/.dev
-	$(PIP) install --require-hashes --no-deps -r requirements/bench.lock
-	@touch $@
+# The notes on what needs each entry are read by infra/images/contents.py.
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --annotation-style split
 
-IMAGES := credentials relay verifier projector queries console tools
-
-lock: ## renew the lock files from pyproject.toml (needs uv): this machine's, and one for each image
-	uv pip compile -q pyproject.toml --group build --universal --generate-hashes --python-version 3.11 --no-header -o requirements/runtime.lock
-	uv pip compile -q pyproject.toml --group build --group dev --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/dev.lock
-	uv pip compile -q pyproject.toml --group build --group bench --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/bench.lock
-	uv pip compile -q pyproject.toml --group build --group docs --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -c requirements/dev.lock -o requirements/docs.lock
-	for image in $(IMAGES); do \
-	    uv pip compile -q --group image-$$image --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/$$image.lock || exit 1; \
-	done
-	uv pip compile -q --group build --universal --generate-hashes --python-version 3.11 --no-header -c requirements/runtime.lock -o requirements/build.lock
+lock: ## renew the lock files from pyproject.toml, with the versions that they have where these will do (needs uv)
+	$(LOCK) pyproject.toml --group build -o requirements/runtime.lock
+	$(LOCK) --group dev --group docs --group bench -c requirements/runtime.lock -o requirements/development.lock
 
 images: ## build regcred's images; PYTHON_IMAGE names another base
 	for image in $(IMAGES); do \
-	    docker build --quiet --target $$image --tag $${REGCRED_IMAGES:-regcred}/$$image:$${REGCRED_VERSION:-latest} \
+	    docker build --quiet --tag $${REGCRED_IMAGES:-regcred}/$$image:$${REGCRED_VERSION:-latest} \
+	        --build-arg IMAGE=$$image --build-arg VERSION=$(VERSION) \
 	        --build-arg PYTHON_IMAGE=$${PYTHON_IMAGE:-python:3.11-slim-bookworm} \
 	        --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; \
 	done

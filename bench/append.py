@@ -15,7 +15,7 @@ from bench.figures import Benchmark, Options, Row, Run, Target
 from bench.peer import prepare_peer
 from bench.servers import Postgres, postgres
 from bench.writers import Appender, write, write_in_threads
-from shared.eventstore.migrate import migrate
+from regcred.migrations import migrate
 
 WRITERS = (1, 8, 32)
 SECONDS, QUICK_SECONDS = 5.0, 0.5
@@ -39,6 +39,16 @@ def open_append(options: Options) -> Iterator[list[Benchmark]]:
             *(_at(server, writers, seconds, write) for writers in WRITERS),
             _at(server, WRITERS[-1], seconds, write_in_threads),
         ]
+
+
+def highest_rate(server: Postgres, seconds: float) -> Mapping[str, float]:
+    """The highest of all ways to append, by the most writers; the figure is called `append`."""
+    rates = [
+        _run(server, name, appender, migrate, by, writers=WRITERS[-1], seconds=seconds)[f"{name} rate"]
+        for name, appender in _OURS.items()
+        for by in (write, write_in_threads)
+    ]
+    return {"append": max(rates)}
 
 
 def _at(server: Postgres, writers: int, seconds: float, by: Write) -> Benchmark:

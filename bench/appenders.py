@@ -14,8 +14,8 @@ import psycopg
 
 from bench.peer import open_peer
 from bench.personal import fresh_keys
-from credentials.application.store import CurrentCredential
 from credentials.postgres_store import PostgresCredentialStore
+from shared.contracts.credential import Active
 from shared.contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
@@ -31,7 +31,7 @@ from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.eventstore.postgres import (
     PostgresVerificationStore,
-    append_arguments,
+    append_request,
     call_append,
     keys_of,
     open_pool,
@@ -59,13 +59,7 @@ _BARE_INSERT = (
 )
 
 
-_APPEND = """
-SELECT version, replayed, CASE WHEN replayed THEN response END
-FROM es.append(
-    %s, 'credential', %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s,
-    %s::jsonb
-)
-"""
+_APPEND = "SELECT * FROM es.append('credential', %s)"
 
 
 def append_events(url: str, number: int) -> Callable[[], None]:
@@ -79,7 +73,8 @@ def append_events(url: str, number: int) -> Callable[[], None]:
         event = _event(number, "change", count, _changed(credential_id, count))
         request = _request(number, count)
         stream = StreamId.credential(credential_id)
-        call_append(pool, _APPEND, append_arguments(stream, version, [event], request, key_of), request)
+        argument = append_request(stream, version, [event], request, key_of)
+        call_append(pool, _APPEND, [argument], request)
 
     return _turns(append, number)
 
@@ -250,16 +245,12 @@ def _request(number: int, count: int) -> IdempotentRequest:
     return IdempotentRequest(key=f"key-{number}-{count}", fingerprint=b"f" * 32, response=response)
 
 
-def _current(details: Details) -> CurrentCredential:
-    return CurrentCredential(
-        name=details.name,
-        provider=_REGISTRY.provider,
-        registry_host=_REGISTRY.host,
-        repository_prefixes=details.repository_prefixes,
-        pull=True,
-        push=False,
-        restricted=False,
-        projects=(),
-        secret_version=1,
-        expires_at=None,
+def _current(details: Details) -> Active:
+    return Active(
+        credential_id=UUID(int=0),
+        registry=_REGISTRY,
+        username="octo",
+        secret=_SECRET,
+        details=details,
+        restrictions=_EVERYBODY,
     )

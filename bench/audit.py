@@ -34,8 +34,8 @@ from projector.audit_reads import Asked, ReturnedRows
 from projector.audit_trail import AuditFilter, Order, audit_events
 from projector.projections.audit_index import SPAN
 from regcred.embedded_postgres import EmbeddedPostgres
+from regcred.migrations import migrate
 from shared.events.envelope import Actor, Metadata
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import Pool, open_pool
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import quantiles
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import psycopg
 
 from bench.figures import Benchmark, Options, Row, Target
@@ -79,7 +79,7 @@ def open_console(options: Options) -> Iterator[list[Benchmark]]:
                 ]
 
 
-def _pages(browser: httpx.Client, one: Seeded) -> Mapping[str, str]:
+def _pages(browser: httpx2.Client, one: Seeded) -> Mapping[str, str]:
     """Addresses by what they show. The deep page is the tenth of the list."""
     base, deep = "/accounts/acme", "/accounts/acme/credentials"
     for _ in range(9):
@@ -103,7 +103,7 @@ def _pages(browser: httpx.Client, one: Seeded) -> Mapping[str, str]:
     }
 
 
-def _asked(browser: httpx.Client, pages: Mapping[str, str], rounds: int) -> Mapping[str, float]:
+def _asked(browser: httpx2.Client, pages: Mapping[str, str], rounds: int) -> Mapping[str, float]:
     """The 95th percentile of each page, in milliseconds."""
     taken: dict[str, list[float]] = {name: [] for name in pages}
     for _ in range(rounds):
@@ -111,15 +111,15 @@ def _asked(browser: httpx.Client, pages: Mapping[str, str], rounds: int) -> Mapp
             began = time.perf_counter()
             answer = browser.get(path)
             taken[name].append((time.perf_counter() - began) * 1000)
-            if answer.status_code != httpx.codes.OK:
+            if answer.status_code != httpx2.codes.OK:
                 raise ValueError(f"{path} answered {answer.status_code}")
     return {name: quantiles(times, n=20)[18] for name, times in taken.items()}
 
 
 @contextmanager
-def _signed_in(system: System) -> Iterator[httpx.Client]:
+def _signed_in(system: System) -> Iterator[httpx2.Client]:
     token = (system.home / "admin.token").read_text().strip()
-    with httpx.Client(base_url=system.address, timeout=60, trust_env=False) as browser:
+    with httpx2.Client(base_url=system.address, timeout=60, trust_env=False) as browser:
         found = re.search(r'name="csrf" value="([^"]+)"', browser.get("/sign-in").text)
         if found is None:
             raise ValueError("the sign-in page has no form")

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import psycopg
 
 from bench.appenders import credential_changes
@@ -81,13 +81,13 @@ def _add_credentials(system: System) -> _Versions:
     return versions
 
 
-def _pending(client: httpx.Client) -> list[Any]:
+def _pending(client: httpx2.Client) -> list[Any]:
     listed = client.get("/v1/accounts/acme/credentials", params={"status": "pending"})
     items: list[Any] = _json(listed)["items"]
     return items
 
 
-def _json(answer: httpx.Response) -> dict[str, Any]:
+def _json(answer: httpx2.Response) -> dict[str, Any]:
     assert answer.is_success, answer.text
     found: dict[str, Any] = answer.json()
     return found

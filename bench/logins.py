@@ -24,11 +24,11 @@ from bench.servers import postgres
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
+from regcred.migrations import migrate
 from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
 from shared.dialing.addresses import NetworkPolicy
 from shared.dialing.trust import trusted
 from shared.events.envelope import Actor, StreamId
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import Pool, PostgresVerificationStore, open_pool
 from shared.input.new_secret import NewSecret
 from shared.minting.minter import Endpoints, Minter

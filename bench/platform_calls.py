@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 
 from bench.figures import Benchmark, Options, Row, Run, Target
@@ -253,8 +253,8 @@ def _bare(beside: Asked, environment: Mapping[str, str]) -> Iterator[Asked]:
 
 def _serves(port: int) -> bool:
     try:
-        httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
-    except httpx.TransportError:
+        httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False)
+    except httpx2.TransportError:
         return False
     return True
 

@@ -1,34 +1,13 @@
-"""How fast a generation of the read models is rebuilt.
+"""A log of realistic events, for the benchmarks that need a long one."""
 
-    python bench/rebuild.py [events [processes]]     # 200,000 by default, and as many as there are processors
-
-Fills a database of its own with realistic events (COPY and the sequencer), rebuilds, and prints events per
-second, the ratio to what only reading the same rows takes (`COPY (SELECT …) TO STDOUT`), and what it took of
-processors and memory. The server is the wheel's, or REGCRED_TEST_DATABASE_URL (a superuser's; its database is
-dropped).
-"""
-
-import os
 import random  # noqa: TID251 the same events each time
-import resource
-import shutil
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
-from bench.personal import fresh_key_file
-from projector.rebuilding import Progress, rebuild
-from regcred.embedded_postgres import EmbeddedPostgres
 from shared.contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
@@ -46,18 +25,10 @@ from shared.contracts.verification_events import Trigger, VerificationFailed, Ve
 from shared.events.codec import encode, encode_metadata
 from shared.events.envelope import Actor, Metadata, StreamId
 from shared.events.personal import part
-from shared.eventstore.migrate import migrate
 from shared.eventstore.personal_keys import PersonalKeys
-from shared.personal.opening import open_key_file
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNTS = 50
-SAME_ROWS = """
-COPY (SELECT l.position, e.event_id, s.category, e.stream_id, e.version, e.type, e.schema_version, e.data,
-             e.meta, e.recorded_at
-      FROM es.log l JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
-      JOIN es.streams s ON s.stream_id = l.stream_id ORDER BY l.position) TO STDOUT
-"""
 
 
 def events(number: int) -> Iterator[tuple[StreamId, object, Metadata]]:
@@ -223,82 +194,3 @@ def number_all(url: str) -> None:
             row = connection.execute("SELECT es.sequence(%s, 5000)", epoch).fetchone()
             position = row[0] if row else before
         connection.execute("ANALYZE es.log")
-
-
-def reading(url: str) -> float:
-    """Seconds that PostgreSQL takes to hand out the same rows."""
-    began = time.monotonic()
-    with psycopg.connect(url) as connection, connection.cursor() as cursor, cursor.copy(SAME_ROWS) as copy:
-        for _ in copy:
-            pass
-    return time.monotonic() - began
-
-
-def used() -> tuple[float, float]:
-    """Seconds of processor, and the most memory in MiB: of this process, and of those that have ended."""
-    mine, theirs = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    seconds = mine.ru_utime + mine.ru_stime + theirs.ru_utime + theirs.ru_stime
-    return seconds, max(mine.ru_maxrss, theirs.ru_maxrss) / 1024
-
-
-@contextmanager
-def database() -> Iterator[str]:
-    given = os.environ.get("REGCRED_TEST_DATABASE_URL")
-    folder = tempfile.mkdtemp(prefix="regcred-bench-")
-    server = None if given else EmbeddedPostgres(Path(folder) / "data")
-    admin = given or (server.url if server else "")
-    name = f"bench_{os.getpid()}"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    try:
-        yield make_conninfo(admin, dbname=name)
-    finally:
-        with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def main(number: int, processes: int | None) -> None:
-    with database() as url, fresh_key_file() as key_file:
-        migrate(url)
-        began = time.monotonic()
-        fill(url, number, open_key_file(key_file))
-        number_all(url)
-        print(f"filled       {number:>9,} events in {time.monotonic() - began:.1f} s")
-
-        began, (before, _) = time.monotonic(), used()
-        generation = rebuild(
-            url,
-            resume=False,
-            switch=False,
-            report=nobody,
-            personal=partial(open_key_file, key_file),
-            processes=processes,
-        )
-        seconds, (after, memory) = time.monotonic() - began, used()
-        limit = min(reading(url) for _ in range(3))
-        print(f"rebuilt      {number / seconds:>9,.0f} events/s in {seconds:.1f} s")
-        print(f"in Python    {after - before:>9.1f} s of processors")
-        print(
-            f"only reading {number / limit:>9,.0f} events/s; rebuilding takes {seconds / limit:.1f} as long"
-        )
-        print(f"memory       {memory:>9.1f} MiB, the largest of all processes")
-        print(f"load         {os.getloadavg()[0]:>9.1f} (a run beside others tells little)")
-        with psycopg.connect(url) as connection:
-            row = connection.execute(
-                "SELECT position FROM rm.generations WHERE generation = %s", (generation,)
-            ).fetchone()
-            assert row == (number,), row
-
-
-def nobody(_progress: Progress) -> None:
-    """Nobody watches."""
-
-
-if __name__ == "__main__":
-    main(
-        int(sys.argv[1]) if len(sys.argv) > 1 else 200_000,
-        int(sys.argv[2]) if len(sys.argv) > 2 else None,
-    )

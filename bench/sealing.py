@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 
 from regcred.embedded_postgres import EmbeddedPostgres
-from shared.eventstore.migrate import migrate
+from regcred.migrations import migrate
 from shared.integrity.keys import create_key
 
 STREAM = 100  # events of one

@@ -1,18 +1,14 @@
-"""`python infra/images/sbom.py IMAGE...`: what is in an image, as a CycloneDX document below `build/sbom/`.
+"""`python -m infra.images.sbom IMAGE...`: what is in an image, as a CycloneDX document below `build/sbom/`.
 
-It is made of the image's lock: name, version, package URL, licence as the package states it, and the SHA-256
-of each file that the lock takes for it (property `regcred:sha256`). The base image is not in it: that is its
-own.
+It is made of what the lock pins for the image: name, version, package URL, licence as the package states it,
+and the SHA-256 of each file that the lock takes for it (property `regcred:sha256`). The base image is not in
+it.
 """
 
-import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, metadata, version
-from pathlib import Path
 from uuid import UUID
 
 from cyclonedx.contrib.license.factories import LicenseFactory
@@ -21,12 +17,21 @@ from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
+from packaging.markers import Marker
 
+from infra.images.contents import ROOT, Pinned, locked
 from shared.runtime.clock import now
 
-ROOT = Path(__file__).resolve().parents[2]
-_ENTRY = re.compile(r"^([a-z0-9._-]+)==([^ ;\\]+)(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
-_SHA256 = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+# The system of the images, for the markers of the lock.
+_SYSTEM = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "python_full_version": "3.11.0",
+    "python_version": "3.11",
+    "sys_platform": "linux",
+}
 # Names that packages gave before there were expressions.
 _SPDX = {
     "MIT License": "MIT",
@@ -37,19 +42,9 @@ _SPDX = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """A distribution of a lock; `hashes` are SHA-256 in hexadecimal, one for each file that will do."""
-
-    name: str
-    version: str
-    hashes: tuple[str, ...]
-
-
-def pinned(lock: str) -> Iterator[Pinned]:
-    """What a lock pins."""
-    for name, number, rest in _ENTRY.findall(lock):
-        yield Pinned(name, number, tuple(_SHA256.findall(rest)))
+def contents(image: str) -> list[Pinned]:
+    """What the lock pins for an image, without what is for other systems."""
+    return [one for one in locked(f"image-{image}") if not one.marker or Marker(one.marker).evaluate(_SYSTEM)]
 
 
 def licence(name: str) -> str | None:
@@ -69,16 +64,19 @@ def licence(name: str) -> str | None:
     return None
 
 
-def document(image: str, lock: str, *, at: datetime) -> str:
-    """The CycloneDX document of an image, JSON. The same lock has the same serial number."""
+def document(image: str, *, at: datetime) -> str:
+    """The CycloneDX document of an image, JSON. The same contents have the same serial number."""
+    pinned = contents(image)
     whole = Component(
         type=ComponentType.CONTAINER, name=f"regcred/{image}", version=version("regcred"), bom_ref=image
     )
     made = Bom(
-        serial_number=UUID(bytes=sha256(lock.encode()).digest()[:16], version=4),
+        serial_number=UUID(
+            bytes=sha256("".join(one.text for one in pinned).encode()).digest()[:16], version=4
+        ),
         metadata=BomMetaData(timestamp=at, component=whole),
     )
-    for one in pinned(lock):
+    for one in pinned:
         stated = licence(one.name)
         purl = PackageURL("pypi", None, one.name, one.version)
         component = Component(
@@ -100,8 +98,7 @@ def main(images: list[str]) -> None:
     folder = ROOT / "build" / "sbom"
     folder.mkdir(parents=True, exist_ok=True)
     for image in images:
-        lock = (ROOT / "requirements" / f"{image}.lock").read_text()
-        (folder / f"{image}.cdx.json").write_text(document(image, lock, at=now()) + "\n")
+        (folder / f"{image}.cdx.json").write_text(document(image, at=now()) + "\n")
 
 
 if __name__ == "__main__":

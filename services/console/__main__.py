@@ -5,9 +5,9 @@ import sys
 
 from flask import Flask
 
-from console.api import over_http
 from console.application import create_app
 from console.settings import DEFAULT_API, ConsoleSettings
+from regcred.apiclient.over_httpx import over_http
 from shared.runtime.logs import configure_logs
 from shared.runtime.parent import follow_parent
 from shared.runtime.version import answer_version

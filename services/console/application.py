@@ -16,7 +16,6 @@ from console import (
     signing_in,
     wording,
 )
-from console.api import ClientFor
 from console.pages import (
     adding,
     audit,
@@ -34,6 +33,7 @@ from console.pages import (
 )
 from console.sessions import Sessions
 from console.settings import ConsoleSettings
+from regcred.apiclient.over_httpx import TransportFor
 from shared.runtime.clock import now
 
 MAX_FORM_BYTES = 600 * 1024  # a key file has 3 KiB; a config.json with many hosts has a few hundred
@@ -56,9 +56,9 @@ _PAGES = (
 
 
 def create_app(
-    settings: ConsoleSettings, client_for: ClientFor, *, clock: Callable[[], datetime] = now
+    settings: ConsoleSettings, transport_for: TransportFor, *, clock: Callable[[], datetime] = now
 ) -> Flask:
-    """The console over the API that `client_for` reaches. Its sessions live and end with it."""
+    """The console over the API that `transport_for` reaches. Its sessions live and end with it."""
     app = Flask("console", static_folder=None)
     app.secret_key = token_bytes(32)  # cookies of an earlier process refer to sessions that are gone
     app.config.update(
@@ -72,7 +72,7 @@ def create_app(
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     sessions = Sessions(lambda: token_urlsafe(_REFERENCE_BYTES))
-    door.install(app, sessions, client_for, clock)
+    door.install(app, sessions, transport_for, clock)
     error_pages.install(app, sessions)
     response_headers.install(app, tls=settings.tls)
     recent_accounts.install(app, tls=settings.tls)

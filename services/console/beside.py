@@ -5,15 +5,15 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
-from console.api import in_process, over_http
 from console.application import create_app
 from console.settings import ConsoleSettings
+from regcred.apiclient.over_httpx import in_process, over_http
 
 
 def serve_beside(api: Flask, settings: ConsoleSettings) -> None:
     """Have this application answer with the console, too; it asks `api` unless the settings name another."""
-    client_for = over_http(settings.api_url) if settings.api_url else in_process(api.wsgi_app)
-    api.wsgi_app = beside(api, create_app(settings, client_for))  # type: ignore[method-assign, assignment]
+    transport_for = over_http(settings.api_url) if settings.api_url else in_process(api.wsgi_app)
+    api.wsgi_app = beside(api, create_app(settings, transport_for))  # type: ignore[method-assign, assignment]
 
 
 def beside(api: Flask, console: Flask) -> WSGIApplication:

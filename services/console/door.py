@@ -14,14 +14,16 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from console import csrf
-from console.api import Api, ClientFor
 from console.sessions import Session, Sessions
+from regcred.apiclient.client import ApiClient
+from regcred.apiclient.over_httpx import TransportFor
+from shared.contracts.platform_ids import is_platform_id
 from shared.runtime.ids import new_id
 
 log = structlog.get_logger()
 
 REFERENCE = "reference"
-_PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+USER_AGENT = "regcred-console"
 _LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
@@ -29,7 +31,9 @@ class FormNotOurs(Exception):
     """A form without a good token: of another site, or of a browser whose cookie is gone."""
 
 
-def install(app: Flask, sessions: Sessions, client_for: ClientFor, clock: Callable[[], datetime]) -> None:
+def install(
+    app: Flask, sessions: Sessions, transport_for: TransportFor, clock: Callable[[], datetime]
+) -> None:
     """Let every request in with what it needs, and log it when it leaves."""
 
     @app.before_request
@@ -39,7 +43,7 @@ def install(app: Flask, sessions: Sessions, client_for: ClientFor, clock: Callab
         g.now = clock()
         g.session = sessions.find(cookie.get(REFERENCE), g.now)
         g.api = None
-        g.client_for = client_for
+        g.transport_for = transport_for
         account = (request.view_args or {}).get("account")
         if account is not None and not is_platform_id(account):
             abort(404)
@@ -62,6 +66,7 @@ def install(app: Flask, sessions: Sessions, client_for: ClientFor, clock: Callab
                 route=request.url_rule.rule if request.url_rule else None,
                 status=response.status_code,
                 ms=round((perf_counter() - g.started) * 1000, 1),
+                user_agent=USER_AGENT,
                 request_id=g.request_id,
                 account_id=(request.view_args or {}).get("account"),
             )
@@ -99,29 +104,25 @@ def session() -> Session:
     return cast("Session", g.session)
 
 
-def api() -> Api:
+def api() -> ApiClient:
     """The API for this request."""
     if g.api is None:
         held, account = session(), (request.view_args or {}).get("account", "")
-        g.api = Api(
-            g.client_for(request.remote_addr),
+        g.api = ApiClient(
+            g.transport_for(request.remote_addr),
             token=held.token,
+            user_agent=USER_AGENT,
             request_id=g.request_id,
             on_behalf_of=held.person,
             wait_for=held.wait_for(account, g.now),
             on_command=lambda position: held.remember(account, position, g.now),
         )
-    return cast("Api", g.api)
+    return cast("ApiClient", g.api)
 
 
 def by_htmx() -> bool:
     """Whether a part of a page is asked for, not the whole."""
     return request.headers.get("HX-Request") == "true"
-
-
-def is_platform_id(text: str) -> bool:
-    """Whether this can be the id of an account or project (`docs/http.md`, "Requests and answers")."""
-    return _PLATFORM_ID.fullmatch(text) is not None
 
 
 def local(path: str | None) -> str | None:

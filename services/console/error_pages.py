@@ -8,9 +8,9 @@ from flask import session as cookie
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from console.api_problem import UNAUTHENTICATED, ApiProblem
 from console.door import REFERENCE, FormNotOurs, by_htmx, to_sign_in
 from console.sessions import Sessions
+from regcred.apiclient.errors import ApiError
 
 log = structlog.get_logger()
 
@@ -45,9 +45,9 @@ _GENERAL = {
 def install(app: Flask, sessions: Sessions) -> None:
     """Answer every error of this application with a page."""
 
-    @app.errorhandler(ApiProblem)
-    def _problem(problem: ApiProblem) -> AnyResponse:
-        if problem.status == UNAUTHENTICATED:
+    @app.errorhandler(ApiError)
+    def _problem(problem: ApiError) -> AnyResponse:
+        if problem.status == HTTPStatus.UNAUTHORIZED:
             sessions.end(cookie.get(REFERENCE))
             cookie.clear()
             flash("Your token is no longer valid. Sign in again.")

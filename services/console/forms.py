@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from console.api_problem import ApiProblem
+from regcred.apiclient.errors import ApiError
 
 # What never goes back into a page; who sends a form again types these again.
 SECRETS = frozenset(
@@ -57,6 +57,18 @@ class Form:
         )
 
     @classmethod
+    def of_details(cls, credential: dict[str, Any], *, expires: str) -> "Form":
+        """A form with the details of a credential; `expires` is the day of its end, or empty."""
+        return cls.filled(
+            name=credential["name"],
+            description=credential["description"],
+            scope=[name for name in ("pull", "push") if credential["scope"][name]],
+            repository_prefixes="\n".join(credential["repository_prefixes"]),
+            expires_at=expires,
+            expires_was=expires,
+        )
+
+    @classmethod
     def sent(cls) -> "Form":
         """The form of this request."""
         values = {name: found for name, found in request.form.lists() if name not in SECRETS}
@@ -64,6 +76,12 @@ class Form:
 
     def value(self, name: str, default: str = "") -> str:
         return self.values.get(name, [default])[0]
+
+    @property
+    def has_details(self) -> bool:
+        """Whether one of the details that may be left out was typed, or is wrong."""
+        typed = (name for name in _OPTIONAL - {"scope"} if self.value(name))  # a scope is always there
+        return any(typed) or not _OPTIONAL.isdisjoint(self.errors)
 
     def has(self, name: str, value: str) -> bool:
         return value in self.values.get(name, [])
@@ -74,11 +92,11 @@ class Form:
             self.errors.setdefault(name, []).append(text)
         self.summary.append((name, text))
 
-    def refused(self, problem: ApiProblem) -> int:
+    def refused(self, problem: ApiError) -> int:
         """Take in what the API says; the status to answer with.
 
         Raises:
-            ApiProblem: it is not about this form, but about who sends it.
+            ApiError: it is not about this form, but about who sends it.
         """
         if problem.status in {401, 403, 404}:
             raise problem
@@ -113,6 +131,11 @@ def day(text: str) -> str | None:
     """The beginning of a day (UTC) as the API takes it."""
     text = text.strip()
     return f"{text}T00:00:00Z" if text else None
+
+
+# What a form has of a credential and is no secret.
+DETAILS = ("name", "description", "repository_prefixes", "expires_at", "scope")
+_OPTIONAL = frozenset(DETAILS) - {"name"}
 
 
 def details() -> dict[str, Any]:

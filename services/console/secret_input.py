@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import request
 
-from console.api import Json
+from regcred.apiclient.transport import Json
 from shared.registries.secret_kinds import BY_KIND, SecretField
 from shared.secretstore.secret import Secret
 

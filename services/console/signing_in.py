@@ -1,14 +1,17 @@
 """Signing in by a service token, signing out, and the choice of an account."""
 
+from http import HTTPStatus
+
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask import session as cookie
 from werkzeug.wrappers import Response
 
 from console import recent_accounts
-from console.api import Api
-from console.api_problem import UNAUTHENTICATED, ApiProblem
-from console.door import REFERENCE, is_platform_id, local, only_signed_in
+from console.door import REFERENCE, USER_AGENT, local, only_signed_in
 from console.sessions import Sessions
+from regcred.apiclient.client import ApiClient
+from regcred.apiclient.errors import ApiError
+from shared.contracts.platform_ids import is_platform_id
 from shared.secretstore.secret import Secret
 
 MAX_TOKEN = 16 * 1024
@@ -35,11 +38,16 @@ def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
         if person and (len(person) > MAX_PERSON or not person.isascii() or not person.isprintable()):
             return _page("The name can have up to 255 ASCII characters."), 422
         token = Secret(text)
-        asking = Api(g.client_for(request.remote_addr), token=token, request_id=g.request_id)
+        asking = ApiClient(
+            g.transport_for(request.remote_addr),
+            token=token,
+            user_agent=USER_AGENT,
+            request_id=g.request_id,
+        )
         try:
             asking.get("/v1/providers")  # open to every token in force
-        except ApiProblem as problem:
-            refused = problem.status == UNAUTHENTICATED
+        except ApiError as problem:
+            refused = problem.status == HTTPStatus.UNAUTHORIZED
             return _page(_NOT_IN_FORCE if refused else problem.detail), 422 if refused else problem.status
         sessions.end(cookie.get(REFERENCE))
         cookie.clear()  # a cookie that somebody planted before is worth nothing now

@@ -1,19 +1,13 @@
 """Composition of the command API. What runs beside it is composed in `relay_bootstrap`: an image each."""
 
-from credentials.api import (
-    access_routes,
-    imports,
-    pull_secret_routes,
-    refusals,
-    resolution_routes,
-    routes,
-    tokens,
-)
+from credentials.api import access, imports, pull_secrets, refusals, resolutions, service_tokens
+from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.importing import Importing
 from credentials.application.issuing import Issuing
 from credentials.postgres_store import PostgresCredentialStore
-from shared.auth.opening import open_authentication, open_tokens, token_hash
+from shared.auth.opening import open_authentication, open_tokens
+from shared.auth.postgres import token_hash
 from shared.eventstore.postgres import open_pool
 from shared.minting.opening import open_minter
 from shared.observability.process import open_exposition
@@ -34,7 +28,7 @@ def command_api(settings: Settings) -> ApiPart:
     pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
-    service_tokens = open_tokens(pool, keys)
+    tokens = open_tokens(pool, keys)
     store = PostgresCredentialStore(pool, open_personal_keys(keys))
     credentials = Credentials(
         store,
@@ -56,19 +50,21 @@ def command_api(settings: Settings) -> ApiPart:
 
     return ApiPart(
         blueprints=(
-            routes.blueprint(credentials, http_allowed=settings.speaks_http, fingerprint=fingerprint),
-            access_routes.blueprint(credentials),
+            credentials_api.blueprint(
+                credentials, http_allowed=settings.speaks_http, fingerprint=fingerprint
+            ),
+            access.blueprint(credentials),
             imports.blueprint(
                 Importing(credentials, store, fingerprint=keys.fingerprint), fingerprint=fingerprint
             ),
-            resolution_routes.blueprint(store),
-            pull_secret_routes.blueprint(
+            resolutions.blueprint(store),
+            pull_secrets.blueprint(
                 Issuing(store, secret_store, open_minter(settings, now=now), new_id=new_id),
                 fingerprint=fingerprint,
             ),
-            tokens.blueprint(service_tokens, token_hash(keys), derive=new_token),
+            service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
         ),
-        authenticate=open_authentication(settings, service_tokens),
+        authenticate=open_authentication(settings, tokens),
         checks={"database": database_check(pool), "secret_store": secret_store.check},
         install=refusals.install,
         close=close,

@@ -6,17 +6,17 @@ on from the position that stands there.
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import structlog
 
-from projector.copying import Copying
-from projector.folding import RowExists, fold, keys_of
+from projector.erasure import forget
+from projector.folding import Folded, RowExists, fold, keys_of
 from projector.generations import UnknownGeneration, consumer_of
-from projector.projections.audit_index import spans
+from projector.horizon import beyond, horizon
 from projector.projections.changes import Change, Insert
 from projector.projections.reading import Reading
 from projector.tables import Tables
@@ -32,32 +32,21 @@ INSERT INTO es.parked (consumer, position, stream_id, reason) VALUES (%s, %s, %s
 ON CONFLICT DO NOTHING
 """
 _PARKED_STREAMS = "SELECT DISTINCT stream_id FROM es.parked WHERE consumer = %s"
-_FORGET = "SELECT rm.forget(%s, %s, %s)"  # what earlier events left there; later ones read as erased
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
-_SHARD_CHECKPOINT = """
-UPDATE rm.rebuild_shards SET position = %s, applied = applied + %s WHERE generation = %s AND shard = %s
-"""
-_SHARD_IS_WHOLE = """
-UPDATE rm.rebuild_shards SET complete = position, complete_applied = applied
-WHERE generation = %s AND shard = %s
-"""
 _SWITCHES = 5  # so many in a row while somebody waits would be no accident
 _LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a value that no index has room for
 
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A checkpoint whose row this transaction has locked: a generation's, or that of one of its shards, which
-    has not all events (`projector.sharding`) and is not `whole` while a process puts off writing to it.
-    """
+    """A generation whose row this transaction has locked, and its checkpoint."""
 
     generation: int
     position: int
-    shard: int | None = None
-    whole: bool = True
 
 
 Lock = Callable[[Connection], Locked]
+Writer = Callable[[Tables, Connection, Folded], None]  # `Tables.insert` or `Tables.copy`
 
 
 @dataclass(slots=True)
@@ -97,27 +86,15 @@ def lock_number(number: int) -> Lock:
     return lock
 
 
-class LeftBehind(Exception):
-    """Somebody else writes to the shard, and what one of both has put off is missing in the tables."""
-
-    def __init__(self) -> None:
-        super().__init__("another process writes to the shard, or what was put off is lost")
-
-
 class Application:
-    """Applies to the generation that `lock` locks.
-
-    `copying` is for one that nobody reads yet. `whole_every` may put off writing what changes for so many
-    batches, in a shard, which says how far it is complete. Then nothing is parked that the database refuses:
-    it is told, and what was put off is lost.
+    """Applies events to the generation that `lock` locks. `writer` writes the rows: `Tables.insert` suits the
+    small batches of the live generation, `Tables.copy` the large ones of a rebuild.
     """
 
-    def __init__(self, lock: Lock, *, copying: bool = False, whole_every: int = 1) -> None:
+    def __init__(self, lock: Lock, writer: Writer = Tables.insert) -> None:
         self._lock = lock
-        self._puts_off = whole_every > 1
-        self._copying = Copying(whole_every) if copying else None
+        self._writer = writer
         self._tables: dict[int, Tables] = {}
-        self._left: Locked | None = None  # where what is known was true
 
     def advance(self, connection: Connection, readings: Sequence[Reading]) -> Locked:
         """Apply what lies behind the generation's checkpoint; gives the generation and its new checkpoint.
@@ -126,18 +103,13 @@ class Application:
 
         Raises:
             psycopg.Error: the database is away, or refuses for a reason that does not lie in an event.
-            psycopg.Error, RowExists: as it refuses an event, where writing is put off.
             EventStoreUnavailable: the events do not follow the checkpoint; read again from there.
-            LeftBehind: what was put off is worth nothing.
         """
         try:
             with connection.transaction():
                 return self.apply_locked(connection, self._lock(connection), readings)
         except (psycopg.Error, RowExists) as error:
-            self._left = None
-            if self._copying is not None and not self._puts_off:
-                self._copying.forget()
-            if self._puts_off or not lies_in_an_event(error):
+            if not lies_in_an_event(error):
                 raise
             if len(readings) > 1:
                 middle = len(readings) // 2
@@ -157,71 +129,34 @@ class Application:
         readings = [reading for reading in readings if reading.position > at.position]
         if not readings:
             return at
-        if at.shard is None and readings[0].position != at.position + 1:
+        if readings[0].position != at.position + 1:
             raise EventStoreUnavailable  # something lies between: read again
-        self._go_on(at)
         plan = planned(readings, parked_streams(connection, at.generation))
-        widened = spans(row for reading in readings for row in reading.trail)
-        self.write(connection, at.generation, [*plan.changes, *widened])
+        self.write(connection, at.generation, plan.changes)
         for reading in readings:
             if reading.erases is not None:
-                connection.execute(_FORGET, (at.generation, reading.erases, reading.position))
+                forget(connection, at.generation, reading.erases, reading.position)
         position = readings[-1].position
         with connection.pipeline():
             for parked in plan.parked:
                 connection.execute(_PARK, (consumer_of(at.generation), *parked))
-            if at.shard is None:
-                connection.execute(_CHECKPOINT, (position, at.generation))
-            else:
-                connection.execute(_SHARD_CHECKPOINT, (position, len(readings), at.generation, at.shard))
-                if self._whole:
-                    connection.execute(_SHARD_IS_WHOLE, (at.generation, at.shard))
+            connection.execute(_CHECKPOINT, (position, at.generation))
         for at_position, stream_id, reason in plan.parked:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
-        self._left = replace(at, position=position, whole=self._whole)
-        return self._left
-
-    def complete(self, connection: Connection) -> None:
-        """Write what was put off: the shard is complete up to its checkpoint.
-
-        Raises:
-            psycopg.Error, LeftBehind: as `advance`.
-        """
-        with connection.transaction():
-            at = self._lock(connection)
-            self._go_on(at)
-            if self._copying is not None:
-                self._copying.complete(connection, self._of(connection, at.generation))
-            connection.execute(_SHARD_IS_WHOLE, (at.generation, at.shard))
-        self._left = replace(at, whole=True)
+        return Locked(at.generation, position)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
-        """Make these changes, in a transaction that has locked the generation."""
-        tables = self._of(connection, generation)
-        if self._copying is not None:
-            self._copying.write(connection, tables, changes)
-        else:
-            tables.write(connection, fold(changes, tables.load(connection, keys_of(changes))))
+        """Make these changes, in a transaction that has locked the generation. Rows of the trail that are
+        archived (ADR 15) are left out.
 
-    def _of(self, connection: Connection, generation: int) -> Tables:
+        Raises:
+            RowExists: as the database would refuse it.
+        """
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
-        return self._tables[generation]
-
-    @property
-    def _whole(self) -> bool:
-        return self._copying is None or self._copying.whole
-
-    def _go_on(self, at: Locked) -> None:
-        """What is known holds if the checkpoint stands where this has left it; from now on not until the next
-        commit. Elsewhere this goes on from what the tables have, if that is all.
-        """
-        if at != self._left:
-            if not (self._whole and at.whole):
-                raise LeftBehind
-            if self._copying is not None:
-                self._copying.forget()
-        self._left = None
+        tables = self._tables[generation]
+        changes = beyond(changes, horizon(connection))
+        self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 
 def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> Plan:

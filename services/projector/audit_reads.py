@@ -7,16 +7,11 @@ from uuid import UUID
 from projector.audit_trail import AuditFilter
 from shared.contracts.audit_events import AuditFilters, AuditRead, Form
 from shared.events.envelope import Metadata, NewEvent, StreamId
-from shared.eventstore.postgres import KeyOf, Pool, append_arguments, call_append
+from shared.eventstore.postgres import KeyOf, Pool, append_request, call_append
 
 READ = "audit.read"
 
-_APPEND = """
-SELECT version, replayed, NULL
-FROM audit.append(
-    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
-)
-"""
+_APPEND = "SELECT * FROM audit.append(%s)"
 
 
 @dataclass(slots=True)
@@ -55,8 +50,8 @@ def record(
         last_position=given.last,
     )
     event = NewEvent(event_id=event_id, payload=payload, metadata=asked.metadata)
-    arguments = append_arguments(StreamId.audit(read_id), 0, [event], None, key_of)
-    call_append(pool, _APPEND, arguments, None)
+    argument = append_request(StreamId.audit(read_id), 0, [event], None, key_of)
+    call_append(pool, _APPEND, [argument], None)
 
 
 def _asked_for(wanted: AuditFilter) -> dict[str, Any]:

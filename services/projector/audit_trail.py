@@ -5,21 +5,12 @@ stays: events that come later stand behind all others.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
-from uuid import UUID
 
 from projector.projections.audit_index import SPAN
-from projector.selecting import (
-    Condition,
-    Connection,
-    InvalidCursor,
-    Page,
-    Row,
-    read_cursor,
-    select,
-    write_cursor,
-)
+from projector.selecting import Condition, InvalidCursor, Page, Row, read_cursor, select, write_cursor
+from shared.contracts.audit_events import AuditFilters
+from shared.runtime.database import Connection
 
 Order = Literal["asc", "desc"]
 
@@ -27,20 +18,9 @@ _MAX_POSITION = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditFilter:
+class AuditFilter(AuditFilters):
     """`None` does not filter. `since` and the position `up_to` are included, `until` and `after` are not."""
 
-    since: datetime | None = None
-    until: datetime | None = None
-    action: str | None = None
-    outcome: str | None = None
-    actor: str | None = None
-    credential_id: UUID | None = None
-    project_id: str | None = None
-    registry_host: str | None = None
-    image: str | None = None
-    request_id: str | None = None
-    after: int | None = None
     up_to: int | None = None
 
 

@@ -1,8 +1,6 @@
 """Composition of the query API. The loop that keeps the read models is in `projecting`: an image each."""
 
-from flask import Flask
-
-from projector.api import audit_routes, routes, system_routes
+from projector.api import audit_routes, refusals, routes, system_routes
 from shared.auth.opening import open_authentication, open_tokens
 from shared.eventstore.postgres import keys_of, open_pool
 from shared.observability.process import open_exposition
@@ -29,11 +27,7 @@ def query_api(settings: Settings) -> ApiPart:
         ),
         authenticate=open_authentication(settings, tokens),
         checks={"read_models": database_check(pool)},
-        install=_nothing,
+        install=refusals.install,
         close=pool.close,
         expose=open_exposition(settings, role=QUERY_ROLE),
     )
-
-
-def _nothing(_app: Flask) -> None:
-    """Queries refuse nothing that the web package does not know."""

@@ -14,8 +14,6 @@ ROLE = "regcred_projector"
 # A transaction that writes holds back the positions of all that commit meanwhile (ADR 2): a batch takes
 # about a seventh of a second. With half of that a rebuild takes up to a twelfth longer.
 BATCH = 5000
-# A shard writes rows that change once in so many batches: so much is done again if its process dies.
-WHOLE_EVERY = 40
 _TURN_SECONDS = 0.001
 
 

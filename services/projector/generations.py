@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files
 from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import sql
 
+from projector.indexing import make_first_indexes
 from shared.consumers.lag import Lag, lag_behind
 
 Connection = psycopg.Connection[Any]
@@ -66,6 +69,8 @@ SELECT g.generation, g.status, g.position, g.created_at,
         WHERE n.nspname = 'rm_g' || g.generation AND c.relkind = 'r')
 FROM rm.generations g ORDER BY g.generation
 """
+_OWNER = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'rm'"
+_NEXT = "SELECT coalesce(max(generation), 0) + 1 FROM rm.generations"
 _HAS_EVENT = """
 SELECT EXISTS (
     SELECT FROM es.log l JOIN rm.generations g ON g.status = 'live' AND g.position >= l.position
@@ -129,19 +134,48 @@ def administration(connection: Connection) -> Iterator[None]:
             connection.execute("SELECT pg_advisory_unlock(%s, %s)", _LOCK)
 
 
-def create(connection: Connection) -> int:
-    """The number of a new, empty generation in status `building`.
+def create(database_url: str) -> int:
+    """The number of a new, empty generation in status `building`; without the indexes of `make_indexes`.
+
+    The URL's login is the one that migrates, or a superuser.
 
     Raises:
         GenerationInUse: one is being built already.
     """
-    row = connection.execute("SELECT coalesce(max(generation), 0) + 1 FROM rm.generations").fetchone()
-    number = int(row[0]) if row else 1
     try:
-        connection.execute("SELECT rm.create_generation(%s)", (number,))
+        with _owner(database_url) as owner:
+            return _create(owner)
     except pg.UniqueViolation:
         raise GenerationInUse("a generation is being built already: resume it, or drop it") from None
-    return number
+
+
+def create_first(database_url: str) -> None:
+    """Give a new database a live generation, complete and empty. Safe to repeat and to run twice at once."""
+    with _owner(database_url) as owner:
+        if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
+            owner.execute("LOCK TABLE rm.generations IN SHARE ROW EXCLUSIVE MODE")
+            if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
+                number = _create(owner)
+                make_first_indexes(owner, number)
+                owner.execute("SELECT rm.go_live(%s)", (number,))
+
+
+def _owner(database_url: str) -> Connection:
+    return psycopg.connect(database_url, application_name="regcred:generations", connect_timeout=5)
+
+
+def _create(owner: Connection) -> int:
+    """Create a generation in this transaction. It belongs to the owner of `rm`, whose functions drop it."""
+    (role,) = owner.execute(_OWNER).fetchone() or ("",)
+    owner.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+    (number,) = owner.execute(_NEXT).fetchone() or (1,)
+    owner.execute("INSERT INTO rm.generations (generation) VALUES (%s)", (number,))
+    schema = sql.Identifier(f"rm_g{number}")
+    owner.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+    owner.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO regcred_projector").format(schema))
+    owner.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
+    owner.execute((files("projector") / "generation" / "tables.sql").read_bytes())
+    return int(number)
 
 
 def drop(connection: Connection, number: int) -> None:

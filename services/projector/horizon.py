@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg
-
 from projector.projections.audit_index import SPAN
 from projector.projections.changes import Change, Insert, Put
 from shared.integrity.segment import segment_name
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
 
 MAX_NAMED = 20  # segments that an answer names
 

@@ -1,38 +1,61 @@
-"""The indexes of a generation, made after its rows."""
+"""The indexes of a generation, created after its rows."""
 
+import re
 from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import sql
 
-from projector.generations import Connection
+Connection = psycopg.Connection[Any]
 
 # An index of a table of this size takes about as long as a batch of a rebuild: a fifth of a second.
 BRIEF_BYTES = 64 * 1024 * 1024
 
+_STATEMENT = re.compile(r"^CREATE INDEX (\w+) ON (\w+) (.+);$", re.MULTILINE)
 _SORTING = "256MB"  # a million keys are sorted in memory
 _LARGEST = """
 SELECT coalesce(max(pg_relation_size(c.oid)), 0)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = 'rm_g' || %s AND c.relkind = 'r'
+FROM pg_class c WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'r'
 """
+_VALID = """
+SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relnamespace = to_regnamespace(%s) AND i.indisvalid
+"""
+_TABLES = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = to_regnamespace(%s) AND c.relkind = 'r'"
+
+
+class Index(NamedTuple):
+    """One statement of `generation/indexes.sql`; `definition` is what follows the table."""
+
+    name: str
+    table: str
+    definition: str
+
+
+def wanted_indexes() -> list[Index]:
+    """All indexes of a generation beside its keys."""
+    text = (files("projector") / "generation" / "indexes.sql").read_text()
+    return [Index(*found) for found in _STATEMENT.findall(text)]
 
 
 def make_indexes(database_url: str, connection: Connection, number: int) -> Iterator[int]:
-    """Make what a generation is read by and lacks yet; gives before each how many are left.
+    """Create the indexes that a generation lacks yet; gives before each how many are left.
 
     Rows that come one by one into ten indexes take twice the time, so a rebuild leaves them for the end. They
-    are made CONCURRENTLY: a transaction that writes for long would hold back the positions of all that commit
-    meanwhile (ADR 2). One that was interrupted stays behind invalid, and is made again. Where none takes
-    longer than a batch, they are made as usual, which reads the rows once instead of twice: nobody else
-    writes to a generation that is not live.
+    are created CONCURRENTLY: a transaction that writes for long would hold back the positions of all that
+    commit meanwhile (ADR 2). One that was interrupted stays behind invalid, and is created again. Where none
+    takes longer than a batch, they are created as usual, which reads the rows once instead of twice: nobody
+    else writes to a generation that is not live.
 
     The URL's login must own the tables: it is the one that migrates.
     """
-    statements = connection.execute("SELECT rm.missing_indexes(%s)", (number,)).fetchall()
-    if not statements:
+    missing = _missing(connection, number)
+    if not missing:
         return
-    row = connection.execute(_LARGEST, (number,)).fetchone()
-    brief = row is not None and row[0] < BRIEF_BYTES
+    row = connection.execute(_LARGEST, (f"rm_g{number}",)).fetchone()
+    concurrently = row is None or row[0] >= BRIEF_BYTES
     with psycopg.connect(
         database_url,
         autocommit=True,
@@ -40,6 +63,35 @@ def make_indexes(database_url: str, connection: Connection, number: int) -> Iter
         application_name="regcred:indexes",
         connect_timeout=5,
     ) as owner:
-        for done, (statement,) in enumerate(statements):
-            yield len(statements) - done
-            owner.execute((statement.replace(" CONCURRENTLY", "") if brief else statement).encode())
+        for done, index in enumerate(missing):
+            yield len(missing) - done
+            _create(owner, number, index, concurrently=concurrently)
+
+
+def make_first_indexes(owner: Connection, number: int) -> None:
+    """Create all indexes of a generation that nobody reads or writes yet, in the owner's transaction."""
+    for index in _missing(owner, number):
+        _create(owner, number, index, concurrently=False)
+
+
+def _missing(connection: Connection, number: int) -> list[Index]:
+    """Of the tables that are there: a generation of an older program may lack one."""
+    schema = f"rm_g{number}"
+    valid = {name for (name,) in connection.execute(_VALID, (schema,)).fetchall()}
+    tables = {name for (name,) in connection.execute(_TABLES, (schema,)).fetchall()}
+    return [index for index in wanted_indexes() if index.name not in valid and index.table in tables]
+
+
+def _create(owner: Connection, number: int, index: Index, *, concurrently: bool) -> None:
+    schema = f"rm_g{number}"
+    how = sql.SQL("CONCURRENTLY " if concurrently else "")
+    name = sql.Identifier(schema, index.name)
+    owner.execute(sql.SQL("DROP INDEX {}IF EXISTS {}").format(how, name))  # an invalid one
+    owner.execute(
+        sql.SQL("CREATE INDEX {}{} ON {} {}").format(
+            how,
+            sql.Identifier(index.name),
+            sql.Identifier(schema, index.table),
+            sql.SQL(index.definition),
+        )
+    )

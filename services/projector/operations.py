@@ -9,7 +9,8 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from projector.selecting import Connection, Row
+from projector.selecting import Row
+from shared.runtime.database import Connection
 
 _LISTED = 20  # dead letters
 _LOG = "SELECT log_position, published_position, horizon_lag_seconds FROM es.figures()"

@@ -16,16 +16,14 @@ from psycopg import sql
 from projector.applying import Application, lies_in_an_event, lock_live, refused
 from projector.folding import RowExists
 from projector.generations import consumer_of
-from projector.horizon import beyond, horizon
-from projector.projections.audit_index import spans
 from projector.projections.changes import Change, Insert
 from projector.projections.reading import Reading, read
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
+from shared.runtime.database import Connection
 
 log = structlog.get_logger()
 
-Connection = psycopg.Connection[Any]
 
 BATCH = 500
 
@@ -138,9 +136,8 @@ def _redrive_some(
             changes.extend(_with_known(row, copies.get(reading.position, {})) for row in reading.trail)
             changes.extend(reading.index)
             changes.extend(reading.changes)
-        changes.extend(spans(row for reading in readings for row in reading.trail))
         connection.execute("SELECT rm.retract_parked(%s, %s)", (live.generation, done))
-        application.write(connection, live.generation, beyond(changes, horizon(connection)))
+        application.write(connection, live.generation, changes)
         connection.execute(_DONE, (consumer, done))
     return len(readings), reason
 

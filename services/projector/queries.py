@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from projector.selecting import Condition, Connection, InvalidCursor, Page, Row, page, read_cursor, select
+from projector.selecting import Condition, InvalidCursor, Page, Row, page, read_cursor, select
+from shared.runtime.database import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,26 +11,20 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors as pg
 
-from projector import generations, sharding, workers
+from projector import generations
 from projector.applying import Application, lies_in_an_event, lock_live, lock_number
 from projector.building import BATCH, Connection, connect, for_throughput
 from projector.folding import RowExists
 from projector.generations import GenerationInUse, administration, generation
 from projector.indexing import make_indexes
-from projector.processors import usable
 from projector.projections.reading import Reading, read
-from projector.workers import OpenPersonal
+from projector.tables import Tables
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
 
 TAIL = 200  # so few events may be left for the moment in which readers change over
 LOCK_MILLISECONDS = 500
 ATTEMPTS = 20
-# So many events are worth processes of their own, which take half a second to start.
-WORTH_SHARDS = 30_000
-MAX_PROCESSES = (
-    16  # unless somebody asks for more: each has a transaction of its own that holds back positions
-)
 
 
 class ReadersInTheWay(Exception):
@@ -63,9 +57,7 @@ class _Site:
     connection: Connection
     number: int
     report: Report
-    open_personal: OpenPersonal | None
     personal: PersonalKeys | None
-    processes: int
 
     @property
     def position(self) -> int:
@@ -78,28 +70,20 @@ def rebuild(
     resume: bool,
     switch: bool,
     report: Report,
-    personal: OpenPersonal | None = None,
-    processes: int | None = None,
+    personal: PersonalKeys | None = None,
 ) -> int:
     """Build a new generation up to the end of the log; its number. It stays `building` unless `switch`.
 
-    `resume` goes on with one that was interrupted. `personal` opens the keys of personal data, in each of
-    `processes` (as many as may run here), to which it is pickled.
+    `resume` goes on with one that was interrupted. Without `personal`, personal data reads as erased.
 
     Raises:
         AnotherAtWork: somebody rebuilds, switches or drops now.
         GenerationInUse: one is being built and `resume` was not said, or the other way round.
-        WorkerFailed: what was built so far stays, for `resume`.
-        IncompleteShards: an event of the log is not found.
         ReadersInTheWay: it was built; switch it later.
     """
     with connect(database_url) as connection, administration(connection):
-        keys = personal() if personal else None
-        at_once = processes or min(usable(), MAX_PROCESSES)
-        number = _building(connection) if resume else generations.create(connection)
-        site = _Site(database_url, connection, number, report, personal, keys, at_once)
-        if not resume:
-            _part(site)
+        number = _building(connection) if resume else generations.create(database_url)
+        site = _Site(database_url, connection, number, report, personal)
         _catch_up(site)
         _index(site)
         if switch:
@@ -107,18 +91,17 @@ def rebuild(
     return number
 
 
-def switch(database_url: str, number: int, *, report: Report, personal: OpenPersonal | None = None) -> None:
+def switch(database_url: str, number: int, *, report: Report, personal: PersonalKeys | None = None) -> None:
     """Let readers see another generation: one that was built, or a retired one; it is caught up first.
 
     Raises:
         UnknownGeneration, GenerationInUse: it is live already.
-        AnotherAtWork, ReadersInTheWay, WorkerFailed, IncompleteShards: nothing was switched.
+        AnotherAtWork, ReadersInTheWay: nothing was switched.
     """
     with connect(database_url) as connection, administration(connection):
         if generation(connection, number).status == "live":
             raise GenerationInUse(f"generation {number} is live already")
-        keys = personal() if personal else None
-        _switch(_Site(database_url, connection, number, report, personal, keys, processes=1))
+        _switch(_Site(database_url, connection, number, report, personal))
 
 
 def _building(connection: Connection) -> int:
@@ -128,34 +111,9 @@ def _building(connection: Connection) -> int:
     raise GenerationInUse("no generation is being built")
 
 
-def _part(site: _Site) -> None:
-    """A new generation is built in shards where that is worth its processes."""
-    head = _head(site.connection)
-    if site.processes > 1 and head >= WORTH_SHARDS:
-        sharding.create(site.connection, site.number, head, site.processes)
-
-
 def _catch_up(site: _Site) -> None:
-    """Apply the log: what is left of shards, if there are any, and then all behind them."""
-    if left := [
-        sharding.go_back(site.connection, shard) for shard in sharding.shards(site.connection, site.number)
-    ]:
-        head = left[0].until
-
-        def watch() -> None:
-            site.report(Progress(site.number, sharding.note(site.connection, site.number), head))
-
-        watch()
-        workers.build(
-            site.database_url, left, at_once=site.processes, personal=site.open_personal, watch=watch
-        )
-        sharding.join(site.connection, site.number)
-    _follow(site)
-
-
-def _follow(site: _Site) -> None:
     """Apply the log until a batch is not full. The next batch is read and understood while one is written."""
-    application = Application(lock_number(site.number), copying=True)
+    application = Application(lock_number(site.number), Tables.copy)
     position = site.position
     with (
         for_throughput(),
@@ -207,7 +165,7 @@ def _change_over(connection: Connection, number: int, personal: PersonalKeys | N
     """In one transaction: no event is applied to the live generation any more, this one gets what it lacks,
     the views change. False if it lacked too much for such a moment.
     """
-    application = Application(lock_number(number), copying=True)
+    application = Application(lock_number(number), Tables.copy)
     with connection.transaction():
         connection.execute(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'")
         connection.execute("SET LOCAL synchronous_commit = on")

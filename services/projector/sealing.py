@@ -4,13 +4,12 @@ Everything here runs on a connection of the owner of the database, in autocommit
 switches (`generations.administration`): so rows up to the live generation's checkpoint stand still.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID, uuid5
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -19,11 +18,10 @@ from projector.generations import consumer_of, generations
 from projector.projections.audit_index import SPAN
 from projector.selecting import Row
 from shared.contracts.audit_events import AuditSealed
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StreamId
+from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
+from shared.eventstore.postgres import append_request
 from shared.integrity.segment import Manifest, SegmentFile
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection, scalar
 
 BATCH = 5000  # positions whose rows leave in one transaction, which holds positions back meanwhile (ADR 2)
 SEALED = "audit.sealed"
@@ -53,12 +51,7 @@ INSERT INTO rm.audit_segments
     (first_position, last_position, row_count, earliest, latest, manifest, sealed_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
-_APPEND = """
-SELECT version FROM es.append(
-    %s, 'audit', %s, 0, ARRAY[%s], ARRAY[%s], ARRAY[%s]::smallint[], ARRAY[%s]::jsonb[], ARRAY[%s]::jsonb[],
-    NULL, NULL, NULL
-)
-"""
+_APPEND = "SELECT * FROM es.append('audit', %s)"
 # The images of a row are those that `projections.audit_index` gives it, found by the whole of their key.
 _FORGET_IMAGES = """
 DELETE FROM {schema}.audit_images i USING (
@@ -127,6 +120,14 @@ def past(connection: Connection) -> Past | None:
     return Past(row[0], row[1], bytes(row[2]), row[3]) if row else None
 
 
+def known_segments(connection: Connection) -> dict[tuple[int, int], bytes]:
+    """The digests of all manifests, by first and last position."""
+    rows = connection.execute(
+        "SELECT first_position, last_position, manifest FROM rm.audit_segments ORDER BY last_position"
+    ).fetchall()
+    return {(first, last): bytes(digest) for first, last, digest in rows}
+
+
 def cut(connection: Connection, until: datetime) -> Cut:
     """Up to where every event happened before a moment. What waits for a redrive is not passed: its row may
     still change.
@@ -139,9 +140,9 @@ def cut(connection: Connection, until: datetime) -> Cut:
         if generation.status == "building":
             raise BeingBuilt(generation.generation)
     [live] = [generation for generation in found if generation.status == "live"]
-    young = _scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
+    young = scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
     end = live.position if young is None else young - 1
-    parked = _scalar(
+    parked = scalar(
         connection,
         sql.SQL("SELECT min(position) FROM es.parked WHERE consumer = %s"),
         (consumer_of(live.generation),),
@@ -214,10 +215,8 @@ def tell(connection: Connection, manifest: Manifest, digest: bytes, file: Segmen
         request_id=f"seal-{manifest.name}",
         correlation_id=f"seal-{manifest.name}",
     )
-    name, version, data = encode(payload)
-    meta = encode_metadata(metadata)
-    values = (uuid5(seal_id, "event"), name, version, data.decode(), meta.decode())
-    connection.execute(_APPEND, (StreamId.audit(seal_id).id, file.account_id, *values))
+    event = NewEvent(event_id=uuid5(seal_id, "event"), payload=payload, metadata=metadata)
+    connection.execute(_APPEND, (append_request(StreamId.audit(seal_id), 0, [event], None, None),))
 
 
 def forget(connection: Connection, last: int) -> None:
@@ -226,7 +225,7 @@ def forget(connection: Connection, last: int) -> None:
         schema = sql.Identifier(f"rm_g{generation.generation}")
         lock = lock_number(generation.generation)
         while True:
-            first = _scalar(
+            first = scalar(
                 connection, sql.SQL("SELECT min(position) FROM {}.audit_events").format(schema), ()
             )
             if first is None or first > last:
@@ -247,8 +246,3 @@ def mark_finished(connection: Connection, last: int) -> None:
 
 def _in(statement: LiteralString, schema: sql.Identifier) -> sql.Composed:
     return sql.SQL(statement).format(schema=schema, span=sql.Literal(SPAN))
-
-
-def _scalar(connection: Connection, query: sql.SQL | sql.Composed, values: Sequence[object]) -> int | None:
-    row = connection.execute(query, values).fetchone()
-    return row[0] if row else None

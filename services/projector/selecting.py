@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
+
 Row = dict[str, Any]
 Condition = tuple[LiteralString, object]  # a value of `None` does not filter; a list is several values
 

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from projector.selecting import Connection, Row
+from projector.selecting import Row
 from shared.contracts.verdicts import VerificationStatus
+from shared.runtime.database import Connection
 
 SOON = timedelta(days=30)
 _LISTED = 8  # of those that end next

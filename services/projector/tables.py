@@ -14,7 +14,6 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps
 
 from projector.folding import KEYS, Folded, Row, Rows
-from projector.known_rows import Unwritten
 from projector.projections.changes import Table
 
 Connection = psycopg.Connection[Any]
@@ -24,14 +23,6 @@ SELECT r.relname, a.attname, format_type(a.atttypid, NULL)
 FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid JOIN pg_namespace n ON n.oid = r.relnamespace
 WHERE n.nspname = %s AND r.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY r.relname, a.attnum
-"""
-# In the order of their keys, so that of two processes one waits for the other, and never both.
-_WIDEN = """
-INSERT INTO {} AS old (span, earliest, latest)
-SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS new (span, earliest, latest)
-ORDER BY span
-ON CONFLICT (span) DO UPDATE
-SET earliest = least(old.earliest, excluded.earliest), latest = greatest(old.latest, excluded.latest)
 """
 
 
@@ -54,7 +45,7 @@ class Tables:
             if table in self._columns
         }
 
-    def write(self, connection: Connection, folded: Folded) -> None:
+    def insert(self, connection: Connection, folded: Folded) -> None:
         """Write by INSERT: few round trips, for the small batches of a generation that follows closely."""
         with connection.pipeline():
             self._delete(connection, folded.gone)
@@ -63,19 +54,13 @@ class Tables:
             for table, keyed in folded.put.items():
                 self._insert(connection, table, list(keyed.values()), key=KEYS[table])
 
-    def replace(self, connection: Connection, rows: Mapping[Table, Unwritten]) -> None:
-        """Write rows that have a key, by COPY."""
-        self._delete(connection, {table: unwritten.outdated for table, unwritten in rows.items()})
-        for table, unwritten in rows.items():
-            self._copy(connection, table, unwritten.rows)
-
-    def add(self, connection: Connection, folded: Folded) -> None:
-        """Write by COPY, which takes the least time per row, what is only added. Spans are made wider where
-        they stand, and last: another shard waits for them no longer than the rest of this transaction.
-        """
+    def copy(self, connection: Connection, folded: Folded) -> None:
+        """Write by COPY, which takes the least time per row; rows that change are deleted and copied anew."""
+        for table, keyed in folded.put.items():
+            self._delete(connection, {table: [*folded.gone[table], *keyed]})
+            self._copy(connection, table, list(keyed.values()))
         for table, rows in folded.inserts.items():
             self._copy(connection, table, rows)
-        self._widen(connection, folded.put["audit_spans"].values())
 
     def _load(self, connection: Connection, table: Table, keys: Sequence[Any]) -> dict[Any, Row]:
         if not keys:
@@ -122,13 +107,6 @@ class Tables:
                 copy.set_types(self._types[table])
                 for row in rows:
                     copy.write_row(list(map(row.get, names)))
-
-    def _widen(self, connection: Connection, spans: Iterable[Row]) -> None:
-        if not spans or "audit_spans" not in self._columns:
-            return
-        statement = sql.SQL(_WIDEN).format(sql.Identifier(self._schema, "audit_spans"))
-        columns = ("span", "earliest", "latest")
-        connection.execute(statement, [[row[column] for row in spans] for column in columns])
 
     def _delete(self, connection: Connection, keys: Mapping[Table, Sequence[Any]]) -> None:
         for table, gone in keys.items():

@@ -1,13 +1,13 @@
 """`regcred audit proof` and `regcred audit verify`: one account's events, for an auditor to check anywhere.
 
-Exit code 0: proved; 1: broken; 2: that could not be found out. What does the work is imported by the
-commands, so that the client starts without it.
+Exit code 0: proved; 1: broken; 2: that could not be found out.
 """
 
 from pathlib import Path
 
 import click
 
+from regcred import audit_proving
 from regcred.log_command import KEY_FILE
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -36,8 +36,6 @@ def proof(
     Verifies the complete log, and signs all events of the account up to its end. Run it on the machine with
     the database.
     """
-    from regcred import audit_proving  # noqa: PLC0415 see above
-
     report = audit_proving.prove(account, output, key_file)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)
@@ -62,8 +60,6 @@ def verify(
     as_json: bool,
 ) -> None:
     """Verify a proof of an account, without a database."""
-    from regcred import audit_proving  # noqa: PLC0415 see above
-
     report = audit_proving.check(file, public_key, key_file, earlier)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)

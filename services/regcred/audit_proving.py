@@ -8,8 +8,9 @@ from pathlib import Path
 
 from regcred.client.errors import OutputUnwritable
 from regcred.client.files import replacing
+from regcred.command_errors import CannotTell
 from regcred.log_database import log_database
-from regcred.log_keeping import CannotTell, public_key_file, reported_errors
+from regcred.log_keeping import public_key_file, reported_errors
 from shared.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from shared.integrity.keys import load_private, load_public
 from shared.integrity.reading import faults_beside, read_links, snapshot

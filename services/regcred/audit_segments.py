@@ -14,9 +14,12 @@ import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from projector.api.spreadsheet import csv_lines
+from projector.sealing import known_segments
+from regcred.command_errors import CannotTell, Refused
 from regcred.log_database import log_database
-from regcred.log_keeping import CannotTell, public_key_file, reported_errors
-from regcred.segment_filter import SegmentFilter
+from regcred.log_keeping import public_key_file, reported_errors
+from regcred.segment_filter import filters_of, matches, may_match
+from shared.contracts.audit_events import AuditFilters
 from shared.integrity.errors import NoSuchPosition
 from shared.integrity.keys import load_public
 from shared.integrity.reading import anchor_at
@@ -35,7 +38,6 @@ from shared.runtime.settings import Settings
 Form = Literal["ndjson", "csv", "json"]
 
 HEADERS = ("SEGMENT", "ROWS", "ACCOUNTS", "FROM", "TO", "SEALED", "BY")
-_MANIFESTS = "SELECT first_position, last_position, manifest FROM rm.audit_segments ORDER BY last_position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Report:
 
 def listed(folder: Path, public_key: Path | None, key_file: Path | None) -> list[Listed]:
     """The segments in a folder; their files are not looked at."""
-    with _told(), reported_errors():
+    with _broken(), reported_errors():
         return [Listed(segment) for segment in _segments(folder, _key(public_key, key_file))]
 
 
@@ -145,11 +147,11 @@ def show(
     form: Form,
 ) -> None:
     """Print an account's rows that a filter lets through, in constant memory."""
-    wants = SegmentFilter.of(wanted)
-    with _told(), reported_errors():
+    filters = filters_of(wanted)
+    with _broken(), reported_errors():
         segments = _segments(folder, _key(public_key, key_file))
         check_chain(segments)
-        lines = _wanted(segments, account_id, wants)
+        lines = _wanted(segments, account_id, filters)
         for text in _as(form, lines):
             click.echo(text, nl=False)
 
@@ -167,11 +169,11 @@ def _as(form: Form, lines: Iterator[bytes]) -> Iterator[str | bytes]:
             yield "]}\n"
 
 
-def _wanted(segments: Iterable[Segment], account_id: str, wants: SegmentFilter) -> Iterator[bytes]:
+def _wanted(segments: Iterable[Segment], account_id: str, filters: AuditFilters) -> Iterator[bytes]:
     for segment in segments:
         file = segment.file_of(account_id)
-        if file is not None and wants.may_be_in(segment.manifest):
-            yield from filter(wants.lets_through, lines_of(segment, file))
+        if file is not None and may_match(segment.manifest, filters):
+            yield from (line for line in lines_of(segment, file) if matches(line, filters))
 
 
 def _segments(folder: Path, key: Ed25519PublicKey, *, empty: bool = False) -> list[Segment]:
@@ -199,7 +201,7 @@ def _check_log(segments: Sequence[Segment]) -> None:
                 if here != expected:
                     raise BrokenSegment(segment.name, f"the log is another one at position {position}")
         given = {(of.manifest.first_position, of.manifest.last_position): of.digest for of in segments}
-        known = {(first, last): bytes(digest) for first, last, digest in connection.execute(_MANIFESTS)}
+        known = known_segments(connection)
     for (first, last), digest in known.items():
         if given.get((first, last)) != digest:
             raise BrokenSegment(
@@ -214,9 +216,9 @@ def _key(public_key: Path | None, key_file: Path | None) -> Ed25519PublicKey:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _broken() -> Iterator[None]:
     """A broken segment is a sentence and exit code 1."""
     try:
         yield
     except BrokenSegment as error:
-        raise click.ClickException(f"broken: {error}") from None
+        raise Refused(f"broken: {error}") from None

@@ -1,42 +1,38 @@
-"""`regcred deadletters`: what consumers could not handle, looked at, redriven, or given up.
+"""`regcred deadletters`: what consumers could not handle, looked at, redriven, or given up."""
 
-What does the work is imported by the commands, so that the client starts without it.
-"""
-
-import getpass
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import click
 
+from projector import interventions
+from projector.interventions import NotLive
 from regcred.client.examples import examples
 from regcred.client.output import notice, print_fields, print_json, print_table
-
-if TYPE_CHECKING:
-    from regcred.dead_letters import Connection, Letter
-    from shared.messaging.rejected_messages import RejectedMessage
-    from shared.runtime.settings import Settings
+from regcred.command_errors import Refused, owner_connection, person
+from shared.consumers import dead_letters
+from shared.consumers.dead_letters import Letter
+from shared.eventstore.errors import EventStoreUnavailable
+from shared.eventstore.log import read_log
+from shared.messaging.errors import BrokerUnavailable
+from shared.messaging.rejected_messages import QUEUES, RejectedMessage, discard_message, rejected_messages
+from shared.personal.opening import open_personal_keys
+from shared.runtime.database import Connection
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFile, KeyFileError
 
 _POLL_SECONDS = 0.2
 _WAIT_SECONDS = 30.0
 
 
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name, as containers have
-        return f"uid {os.getuid()}"
-
-
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _PERSON = click.option(
-    "--as", "person", default=_who, help="Your name, for the record. [default: your login]"
+    "--as", "person", default=person, help="Your name, for the record. [default: your login]"
 )
 
 
@@ -67,9 +63,7 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
     For a stream that waits as a whole, only the first event is listed; the others are counted.
     """
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-
-        name = dead_letters.full_name(connection, consumer) if consumer else None
+        name = interventions.full_name(connection, consumer) if consumer else None
         found = dead_letters.letters(connection, consumer=name, limit=limit)
         messages = [one for one in _messages(settings) if consumer in (None, one.queue)]
     if as_json:
@@ -107,10 +101,7 @@ def show_command(*, consumer: str, event: str, as_json: bool) -> None:
     Events contain no secret. For a rejected message give its queue and id; the body is not shown.
     """
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-        from shared.eventstore.log import read_log  # noqa: PLC0415
-
-        if consumer in _queues():
+        if consumer in QUEUES:
             document = _document(_message(settings, consumer, event))
         else:
             letter = _letter(connection, consumer, event)
@@ -164,22 +155,18 @@ def redrive_command(
     """
     if sum((event is not None, stream is not None, everything)) != 1:
         raise click.UsageError("give one of EVENT, --stream and --all")
-    if consumer in _queues():
-        raise click.ClickException(
-            "a rejected message cannot be redriven, because the log has its event: discard it"
-        )
+    if consumer in QUEUES:
+        raise Refused("a rejected message cannot be redriven, because the log has its event: discard it")
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-
         if event is not None:
             chosen = [_letter(connection, consumer, event)]
         else:
-            name = dead_letters.full_name(connection, consumer)
+            name = interventions.full_name(connection, consumer)
             chosen = dead_letters.letters(connection, consumer=name, stream_id=stream)
         if not chosen:
             click.echo("nothing to redrive")
             return
-        if dead_letters.is_projector(chosen[0].consumer):
+        if interventions.is_projector(chosen[0].consumer):
             done, left = _redrive_streams(connection, settings, chosen, person)
         else:
             done, left = _redrive_events(connection, chosen, person, wait)
@@ -203,9 +190,7 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
     The consumer will not handle the event. The event itself stays in the log.
     """
     with _opened() as (connection, settings):
-        from regcred import dead_letters  # noqa: PLC0415 see above
-
-        if consumer in _queues():
+        if consumer in QUEUES:
             message = _message(settings, consumer, event)
             _confirm(f"Discard message {message.id} of {consumer}?", yes=yes)
             _discard_message(connection, settings, message, person=person, remark=reason)
@@ -214,21 +199,19 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
         _confirm(
             f"Discard {letter.type} at {letter.position} ({letter.reason}) of {letter.consumer}?", yes=yes
         )
-        dead_letters.discard(connection, letter, person=person, remark=reason)
+        owner = interventions if interventions.is_projector(letter.consumer) else dead_letters
+        owner.discard(connection, letter, person=person, remark=reason)
     click.echo(f"{letter.consumer} will not handle {letter.type} at {letter.position}")
 
 
 def _redrive_streams(
-    connection: "Connection", settings: "Settings", chosen: "list[Letter]", person: str
+    connection: Connection, settings: Settings, chosen: list[Letter], person: str
 ) -> tuple[int, int]:
-    from regcred import dead_letters  # noqa: PLC0415 see above
-    from shared.personal.opening import open_personal_keys  # noqa: PLC0415
-    from shared.secretstore.keyfile import KeyFile  # noqa: PLC0415
 
     personal = open_personal_keys(KeyFile.load(settings.key_file))
     done = left = 0
     for letter in chosen:
-        result = dead_letters.redrive_stream(connection, letter, person=person, personal=personal)
+        result = interventions.redrive_stream(connection, letter, person=person, personal=personal)
         done, left = done + result.applied, left + result.left
         told = f"{result.left} left: {result.reason}" if result.left else "all of it"
         click.echo(f"stream {letter.stream_id}: {result.applied} applied, {told}", err=True)
@@ -236,9 +219,8 @@ def _redrive_streams(
 
 
 def _redrive_events(
-    connection: "Connection", chosen: "list[Letter]", person: str, seconds: float
+    connection: Connection, chosen: list[Letter], person: str, seconds: float
 ) -> tuple[int, int]:
-    from regcred import dead_letters  # noqa: PLC0415 see above
 
     dead_letters.redrive(connection, chosen, person=person)
     deadline, told = time.monotonic() + seconds, -1
@@ -254,44 +236,39 @@ def _redrive_events(
 
 
 def _discard_message(
-    connection: "Connection", settings: "Settings", message: "RejectedMessage", *, person: str, remark: str
+    connection: Connection, settings: Settings, message: RejectedMessage, *, person: str, remark: str
 ) -> None:
-    from regcred import dead_letters  # noqa: PLC0415 see above
-    from shared.messaging.rejected_messages import discard_message  # noqa: PLC0415
 
     # Recorded first: a record of what then could not be done is better than a deed without one.
     dead_letters.record_discarded_message(
         connection, message.queue, message.id, reason=message.reason, person=person, remark=remark
     )
     if discard_message(settings.broker_url or "", message.queue, message.id) is None:
-        raise click.ClickException("the message is no longer in the queue")
+        raise Refused("the message is no longer in the queue")
     click.echo(f"message {message.id} is gone from {message.queue}")
 
 
-def _letter(connection: "Connection", consumer: str, event: str) -> "Letter":
-    from regcred import dead_letters  # noqa: PLC0415 see above
+def _letter(connection: Connection, consumer: str, event: str) -> Letter:
 
     if not (event.isascii() and event.isdecimal() and len(event) <= 18):  # noqa: PLR2004 fits a bigint
         raise click.UsageError("EVENT is a position, as `regcred deadletters list` shows it")
-    name = dead_letters.full_name(connection, consumer)
+    name = interventions.full_name(connection, consumer)
     found = dead_letters.letters(connection, consumer=name, position=int(event))
     if not found:
-        raise click.ClickException(f"{name} has no dead letter at {event}")
+        raise Refused(f"{name} has no dead letter at {event}")
     return found[0]
 
 
-def _message(settings: "Settings", queue: str, message_id: str) -> "RejectedMessage":
+def _message(settings: Settings, queue: str, message_id: str) -> RejectedMessage:
     for message in _messages(settings):
         if (message.queue, message.id) == (queue, message_id):
             return message
-    raise click.ClickException(f"{queue} has no message {message_id}")
+    raise Refused(f"{queue} has no message {message_id}")
 
 
-def _messages(settings: "Settings") -> "list[RejectedMessage]":
+def _messages(settings: Settings) -> list[RejectedMessage]:
     if not settings.broker_url:
         return []
-    from shared.messaging.errors import BrokerUnavailable  # noqa: PLC0415
-    from shared.messaging.rejected_messages import rejected_messages  # noqa: PLC0415 see above
 
     try:
         return rejected_messages(settings.broker_url)
@@ -300,46 +277,19 @@ def _messages(settings: "Settings") -> "list[RejectedMessage]":
         return []
 
 
-def _queues() -> tuple[str, ...]:
-    from shared.messaging.rejected_messages import QUEUES  # noqa: PLC0415 see above
-
-    return QUEUES
-
-
 def _confirm(question: str, *, yes: bool) -> None:
     if not yes:
         click.confirm(question, abort=True)
 
 
 @contextmanager
-def _opened() -> "Iterator[tuple[Connection, Settings]]":
-    """The database as its owner; what is refused, or in the way, becomes a sentence and exit code 1."""
-    import psycopg  # noqa: PLC0415 see above
-
-    from regcred.dead_letters import NotLive  # noqa: PLC0415
-    from regcred.log_database import NoDatabase, log_database  # noqa: PLC0415
-    from shared.eventstore.errors import EventStoreUnavailable  # noqa: PLC0415
-    from shared.messaging.errors import BrokerUnavailable  # noqa: PLC0415
-    from shared.runtime.logs import configure_logs  # noqa: PLC0415
-    from shared.runtime.settings import InvalidSetting, Settings  # noqa: PLC0415
-    from shared.secretstore.keyfile import KeyFileError  # noqa: PLC0415
-
-    configure_logs("deadletters")
+def _opened() -> Iterator[tuple[Connection, Settings]]:
+    """The database as its owner."""
     try:
-        settings = Settings.from_environment(os.environ)
-        with (
-            log_database(settings) as url,
-            psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="deadletters") as made,
-        ):
-            yield made, settings
-    except (InvalidSetting, KeyFileError, NoDatabase, NotLive, BrokerUnavailable) as error:
-        raise click.ClickException(str(error)) from None
+        with owner_connection("deadletters", KeyFileError, NotLive, BrokerUnavailable) as opened:
+            yield opened
     except EventStoreUnavailable:
-        raise click.ClickException("a switch of read models came between: try again") from None
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        raise click.ClickException("this database has no log; `regcred migrate` prepares it") from None
-    except psycopg.Error as error:
-        raise click.ClickException(f"the database does not answer: {error}") from None
+        raise Refused("a switch of read models came between: try again") from None
 
 
 def _document(item: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`regcred demo`. What does the work is imported by the command, so that the others start without it."""
+"""`regcred demo`."""
 
 import signal
 from collections.abc import Callable
@@ -8,10 +8,13 @@ from typing import Any
 
 import click
 
-from regcred.client.errors import ClientError
+from regcred.apiclient.errors import ClientError
 from regcred.client.examples import examples
 from regcred.client.output import notice, print_json
 from regcred.client.session import Session, of_no_account
+from regcred.demo import filling, story
+from regcred.demo.registry import DemoRegistry
+from shared.runtime.clock import now
 
 _PORT = 5099  # that `make demo` lets the verifier reach
 _TITLE = "With `make demo` running in another terminal:"
@@ -40,10 +43,6 @@ def demo(session: Session, /, *, remove: bool, force: bool, once: bool, registry
     It starts a small registry on this machine, adds a dozen credentials in two accounts, rotates, restricts,
     verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token.
     """
-    from regcred.demo import filling, story  # noqa: PLC0415 see above
-    from regcred.demo.registry import DemoRegistry  # noqa: PLC0415
-    from shared.runtime.clock import now  # noqa: PLC0415
-
     if remove:
         count = filling.take_back(session, _tell(session))
         sentence = f"{count} credentials are removed; the audit log keeps its events"

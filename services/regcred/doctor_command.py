@@ -1,4 +1,4 @@
-"""`regcred doctor`. What does the work is imported by the command, so that the client starts without it."""
+"""`regcred doctor`."""
 
 import os
 from dataclasses import asdict
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from regcred.apiclient.text import shown
 from regcred.client.examples import examples
-from regcred.client.output import aligned, print_json, shown
+from regcred.client.output import aligned, print_json
 from regcred.client.session import FAILED
+from regcred.doctor.examination import examine, quietly
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
@@ -27,8 +29,6 @@ def doctor(*, vault_token_file: Path | None, as_json: bool) -> None:
     Run it with the environment of `regcred up` or of a service. It checks everything that the environment
     names, whether it runs or not, and changes nothing. Exit code 1: a check failed.
     """
-    from regcred.doctor.examination import examine, quietly  # noqa: PLC0415 see above
-
     findings = quietly(lambda: list(examine(os.environ, vault_token_file)))
     counts = {word: sum(each.result == word for each in findings) for word in _STYLES}
     if as_json:

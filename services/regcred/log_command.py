@@ -1,13 +1,14 @@
 """`regcred log`: prove that the log is whole, export it, sign where it ends, adopt it after a restore.
 
-Exit code 0: the log is whole; 1: it is broken; 2: that could not be found out. What does the work is imported
-by the commands, so that the client starts without it.
+Exit code 0: the log is whole; 1: it is broken; 2: that could not be found out.
 """
 
 from pathlib import Path
 from typing import BinaryIO
 
 import click
+
+from regcred import log_keeping
 
 KEY_FILE = "REGCRED_LOG_KEY_FILE"
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -50,8 +51,6 @@ def verify_command(
 
     Rows before --from are not checked. Exit code 0: intact, 1: broken, 2: could not be determined.
     """
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
     signed = None if checkpoint is None else (checkpoint, public_key or log_keeping.public_key_file(key_file))
     with log_keeping.reported_errors():
         report = log_keeping.verify(first=first, checkpoint=signed, exported=exported)
@@ -65,8 +64,6 @@ def verify_command(
 )
 def export_command(output: BinaryIO) -> None:
     """Write the log as one JSON object per line, for `regcred log verify --export`."""
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
     with log_keeping.reported_errors():
         count = log_keeping.export(output)
     click.echo(f"{count} events", err=True)
@@ -77,8 +74,6 @@ def export_command(output: BinaryIO) -> None:
 @_KEY_FILE
 def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
     """Sign the current end of the log. Store the result separately from the database."""
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
     with log_keeping.reported_errors():
         document = log_keeping.checkpoint(key_file)
     if output is None:
@@ -91,8 +86,6 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
 @_KEY_FILE
 def keygen_command(key_file: Path | None) -> None:
     """Create the key pair that signs checkpoints."""
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
     with log_keeping.reported_errors():
         path, public_path, key_id = log_keeping.keygen(key_file)
     click.echo(
@@ -106,7 +99,5 @@ def adopt_command() -> None:
 
     Stop everything that writes first. It needs the owner of the database and changes no stored event.
     """
-    from regcred import log_keeping  # noqa: PLC0415 see above
-
     with log_keeping.reported_errors():
         click.echo(log_keeping.adopt())

@@ -4,15 +4,15 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import click
-import psycopg
 
-from regcred.log_database import NoDatabase, log_database
+from regcred.command_errors import CannotTell, database_errors
+from regcred.log_database import log_database
 from shared.eventstore import cluster
 from shared.integrity.chain import START, Anchor, Link, Verification, verify_chain
 from shared.integrity.checkpoint import Checkpoint, open_checkpoint, sign
@@ -28,15 +28,9 @@ from shared.integrity.reading import (
     waiting_for_position,
 )
 from shared.runtime.clock import now
-from shared.runtime.settings import InvalidSetting, Settings
+from shared.runtime.settings import Settings
 
 _BAR_STEPS = 1000  # rows between two looks of the progress bar
-
-
-class CannotTell(click.ClickException):
-    """Neither whole nor broken: it could not be looked at."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +80,9 @@ class Report:
         return "\n".join(lines)
 
 
-@contextmanager
-def reported_errors() -> Iterator[None]:
-    """Turn what can be in the way into a sentence and exit code 2."""
-    try:
-        yield
-    except (IntegrityError, InvalidSetting, NoDatabase, OSError) as error:
-        raise CannotTell(str(error)) from None
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        raise CannotTell("this database has no log; `regcred migrate` prepares one") from None
-    except psycopg.Error as error:
-        raise CannotTell(f"the database does not answer: {error}") from None
+def reported_errors() -> AbstractContextManager[None]:
+    """Turn the errors of a check into a sentence and exit code 2."""
+    return database_errors(IntegrityError, OSError, refusal=CannotTell)
 
 
 def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> Report:

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from secrets import token_bytes
 
-from shared.auth.opening import open_tokens, token_hash
+from regcred.migrations import migrate
+from shared.auth.opening import open_tokens
+from shared.auth.postgres import token_hash
 from shared.auth.tokens import StoredToken, TokenScope, compose, parse
 from shared.eventstore.cluster import check_cluster
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import open_pool
 from shared.messaging import topology
 from shared.runtime.clock import now

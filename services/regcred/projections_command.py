@@ -1,7 +1,4 @@
-"""`regcred projections`: look at read models, build them anew from the log, show readers another generation.
-
-What does the work is imported by the commands, so that the client starts without it.
-"""
+"""`regcred projections`: look at read models, rebuild them from the log, switch readers to another one."""
 
 import json
 import os
@@ -9,19 +6,28 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.progress import TimeRemainingColumn as Remaining
 
+from projector import generations, rebuilding
+from projector.building import connect
+from projector.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
+from projector.rebuilding import Progress, ReadersInTheWay
 from regcred.client.examples import examples
 from regcred.client.output import print_json, print_table
-
-if TYPE_CHECKING:
-    from projector.generations import Generation
-    from projector.rebuilding import Progress
-    from projector.workers import OpenPersonal
+from regcred.command_errors import database_errors
+from regcred.log_database import log_database
+from shared.eventstore.personal_keys import PersonalKeys
+from shared.personal.opening import open_key_file
+from shared.runtime.logs import configure_logs
+from shared.runtime.settings import Settings
+from shared.secretstore.keyfile import KeyFileError
 
 _LINE_SECONDS = 5.0  # between two lines where nobody watches a bar
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -72,20 +78,13 @@ def list_command(*, as_json: bool) -> None:
 @projections.command("rebuild")
 @click.option("--switch/--no-switch", default=None, help="Make it live at the end, or not.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted rebuild.")
-@click.option(
-    "--processes",
-    type=click.IntRange(1, 64),
-    help="Number of processes; default: as many as processors and the limits of the container allow.",
-)
 @_JSON
-def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None, as_json: bool) -> None:
+def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None:
     """Build a new generation from the log.
 
     Readers and writers continue. Without --switch or --no-switch it asks at the end on a terminal. Otherwise
     the generation stays `building` until `regcred projections switch`.
     """
-    from projector import rebuilding  # noqa: PLC0415 see above
-
     with _database() as url:
         personal = _personal()
         began = monotonic()
@@ -96,7 +95,6 @@ def rebuild_command(*, switch: bool | None, resume: bool, processes: int | None,
                 switch=bool(switch),
                 report=watching.report,
                 personal=personal,
-                processes=processes,
             )
         seconds = monotonic() - began
         if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
@@ -120,8 +118,6 @@ def switch_command(*, generation: int, as_json: bool) -> None:
 
     It catches up first, even a retired one. No reader sees an older state than before.
     """
-    from projector import rebuilding  # noqa: PLC0415 see above
-
     with _database() as url:
         with _Watching() as watching:
             rebuilding.switch(url, generation, report=watching.report, personal=_personal())
@@ -139,9 +135,6 @@ def drop_command(*, generation: int) -> None:
 
     The live one is refused.
     """
-    from projector import generations  # noqa: PLC0415 see above
-    from projector.building import connect  # noqa: PLC0415
-
     with _database() as url, connect(url) as connection:
         generations.drop(connection, generation)
     click.echo(f"generation {generation} is gone")
@@ -159,11 +152,7 @@ class _Watching:
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
-            from rich.console import Console  # noqa: PLC0415 see above
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
-            from rich.progress import TimeRemainingColumn as Remaining  # noqa: PLC0415
-
-            self._bar = Progress(
+            self._bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
@@ -178,7 +167,7 @@ class _Watching:
         if self._bar is not None:
             self._bar.stop()
 
-    def report(self, progress: "Progress") -> None:
+    def report(self, progress: Progress) -> None:
         if progress.indexes:
             self._tell_of_indexes(progress)
             return
@@ -206,7 +195,7 @@ class _Watching:
                 err=True,
             )
 
-    def _tell_of_indexes(self, progress: "Progress") -> None:
+    def _tell_of_indexes(self, progress: Progress) -> None:
         left = f"generation {progress.generation}: {progress.indexes} indexes left to make"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=left)
@@ -218,50 +207,26 @@ class _Watching:
 @contextmanager
 def _database() -> Iterator[str]:
     """The URL of the database; what is refused, or in the way, becomes a sentence and exit code 1."""
-    import psycopg  # noqa: PLC0415 see above
-
-    from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration  # noqa: PLC0415
-    from projector.rebuilding import ReadersInTheWay  # noqa: PLC0415
-    from projector.sharding import IncompleteShards  # noqa: PLC0415
-    from projector.workers import WorkerFailed  # noqa: PLC0415
-    from regcred.log_database import NoDatabase, log_database  # noqa: PLC0415
-    from shared.runtime.logs import configure_logs  # noqa: PLC0415
-    from shared.runtime.settings import InvalidSetting, Settings  # noqa: PLC0415
-    from shared.secretstore.keyfile import KeyFileError  # noqa: PLC0415
-
     configure_logs("projections")
-    try:
-        with log_database(Settings.from_environment(os.environ)) as url:
-            yield url
-    except (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay) as error:
-        raise click.ClickException(str(error)) from None
-    except (IncompleteShards, WorkerFailed, InvalidSetting, KeyFileError, NoDatabase) as error:
-        raise click.ClickException(str(error)) from None
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        raise click.ClickException(
-            "this database has no read models; `regcred migrate` prepares it"
-        ) from None
-    except psycopg.Error as error:
-        raise click.ClickException(f"the database does not answer: {error}") from None
+    refusals = (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
+    with (
+        database_errors(*refusals, needed="no read models"),
+        log_database(Settings.from_environment(os.environ)) as url,
+    ):
+        yield url
 
 
-def _personal() -> "OpenPersonal":
-    """What opens personal data in events, here and in other processes."""
-    from shared.personal.opening import open_key_file  # noqa: PLC0415 see above
-    from shared.runtime.settings import Settings  # noqa: PLC0415
-
-    return partial(open_key_file, Settings.from_environment(os.environ).key_file)
+def _personal() -> PersonalKeys:
+    """What opens personal data in events."""
+    return open_key_file(Settings.from_environment(os.environ).key_file)
 
 
-def _generations(url: str) -> "list[Generation]":
-    from projector import generations  # noqa: PLC0415 see above
-    from projector.building import connect  # noqa: PLC0415
-
+def _generations(url: str) -> list[Generation]:
     with connect(url) as connection:
         return generations.generations(connection)
 
 
-def _document(generation: "Generation") -> dict[str, Any]:
+def _document(generation: Generation) -> dict[str, Any]:
     document = {**asdict(generation), "degraded": generation.degraded}
     found: dict[str, Any] = json.loads(json.dumps(document, default=lambda moment: moment.isoformat()))
     return found
@@ -275,5 +240,5 @@ def _size(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == _UNITS[0] else f"{size:.1f} {unit}"
 
 
-def _nobody(_progress: "Progress") -> None:
+def _nobody(_progress: Progress) -> None:
     """The last few events of a switch are not worth a bar."""

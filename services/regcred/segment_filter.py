@@ -1,13 +1,13 @@
 """The filters of the API, for the rows of a sealed segment: the same names, the same meaning. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from shared.contracts.audit_events import AuditFilters
 from shared.integrity.segment import Manifest
 from shared.registries.image_reference import one_spelling
 
@@ -34,53 +34,42 @@ class _Row(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Row).decode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentFilter:
-    """`None` does not filter. `since` is included, `until` and `after` are not."""
+def filters_of(wanted: Mapping[str, Any]) -> AuditFilters:
+    """The filters of a command's options: moments in RFC 3339, an image in any spelling.
 
-    since: datetime | None = None
-    until: datetime | None = None
-    after: int | None = None
-    action: str | None = None
-    outcome: str | None = None
-    actor: str | None = None
-    credential_id: UUID | None = None
-    project_id: str | None = None
-    registry_host: str | None = None
-    image: str | None = None
-    request_id: str | None = None
+    As in the API, `since` is included, `until` and `after` are not.
+    """
+    moments = {name: _moment(wanted[name]) for name in ("since", "until")}
+    image = wanted["image"]
+    return AuditFilters(**{**wanted, **moments, "image": None if image is None else one_spelling(image)})
 
-    @classmethod
-    def of(cls, wanted: Mapping[str, Any]) -> "SegmentFilter":
-        """Moments are given in RFC 3339, an image in any spelling."""
-        moments = {name: _moment(wanted[name]) for name in ("since", "until")}
-        image = wanted["image"]
-        return cls(**{**wanted, **moments, "image": None if image is None else one_spelling(image)})
 
-    def may_be_in(self, manifest: Manifest) -> bool:
-        """Whether a segment can have rows that come through."""
-        earliest, latest = _moment(manifest.earliest), _moment(manifest.latest)
-        return (
-            (self.after is None or self.after < manifest.last_position)
-            and (self.since is None or latest is None or self.since <= latest)
-            and (self.until is None or earliest is None or self.until > earliest)
-        )
+def may_match(manifest: Manifest, filters: AuditFilters) -> bool:
+    """Whether a segment can have rows that match."""
+    earliest, latest = _moment(manifest.earliest), _moment(manifest.latest)
+    return (
+        (filters.after is None or filters.after < manifest.last_position)
+        and (filters.since is None or latest is None or filters.since <= latest)
+        and (filters.until is None or earliest is None or filters.until > earliest)
+    )
 
-    def lets_through(self, line: bytes) -> bool:
-        row = _decode(line)
-        return (
-            (self.since is None or row.time >= self.since)
-            and (self.until is None or row.time < self.until)
-            and (self.after is None or row.position > self.after)
-            and (self.image is None or self.image in row.images)
-            and _same(self.action, row.action)
-            and _same(self.outcome, row.outcome)
-            and _same(self.actor, row.actor.id)
-            and _same(self.credential_id, row.credential_id)
-            and _same(self.project_id, row.project_id)
-            and _same(self.registry_host, row.registry_host)
-            and _same(self.request_id, row.request_id)
-        )
+
+def matches(line: bytes, filters: AuditFilters) -> bool:
+    """Whether the row of a segment's line matches."""
+    row = _decode(line)
+    return (
+        (filters.since is None or row.time >= filters.since)
+        and (filters.until is None or row.time < filters.until)
+        and (filters.after is None or row.position > filters.after)
+        and (filters.image is None or filters.image in row.images)
+        and _same(filters.action, row.action)
+        and _same(filters.outcome, row.outcome)
+        and _same(filters.actor, row.actor.id)
+        and _same(filters.credential_id, row.credential_id)
+        and _same(filters.project_id, row.project_id)
+        and _same(filters.registry_host, row.registry_host)
+        and _same(filters.request_id, row.request_id)
+    )
 
 
 def _same(wanted: object, value: object) -> bool:

@@ -1,19 +1,20 @@
 """`regcred audit seal` and `regcred audit segments`: old rows out of the read models, and back into sight.
 
-Exit code 0: done, or whole; 1: a segment is broken; 2: that could not be found out. What does the work is
-imported by the commands, so that the client starts without it.
+Exit code 0: done, or whole; 1: a segment is broken; 2: that could not be found out.
 """
 
-import getpass
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
+from projector.audit_archive import Order
+from regcred import audit_sealing, audit_segments
 from regcred.client.examples import examples
 from regcred.client.moments import moment_option
+from regcred.client.output import print_json, print_table
+from regcred.command_errors import person
 from regcred.log_command import KEY_FILE
 from shared.runtime.clock import now
 
@@ -71,21 +72,18 @@ def seal(
     The rows are deleted from the read models after the files are verified. The log keeps every event. The
     next run continues an interrupted one. Run it as the owner of the database.
     """
-    from regcred import audit_sealing  # noqa: PLC0415 see above
-    from regcred.client.output import print_json  # noqa: PLC0415
-
     moment = now()
     if (until is None) == (days is None):
         raise click.UsageError("say either --until or --older-than", context)
     before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
     if before > moment:
         raise click.UsageError("--until lies in the future: everything would be sealed", context)
-    order = audit_sealing.Order(until=before, root=root, size=size, by=by or _login())
+    order = Order(until=before, root=root, size=size, by=by or person())
     done = audit_sealing.seal(order, key_file)
     if as_json:
-        print_json(done.as_document())
+        print_json(audit_sealing.as_document(done))
     else:
-        click.echo(done.as_text())
+        click.echo(audit_sealing.as_text(done))
 
 
 @click.group("segments")
@@ -103,9 +101,6 @@ def segments() -> None:
 @_JSON
 def list_command(*, folder: Path, public_key: Path | None, key_file: Path | None, as_json: bool) -> None:
     """List the segments in DIR."""
-    from regcred import audit_segments  # noqa: PLC0415 see above
-    from regcred.client.output import print_json, print_table  # noqa: PLC0415
-
     found = audit_segments.listed(folder, public_key, key_file)
     if as_json:
         print_json({"items": [segment.as_document() for segment in found]})
@@ -137,8 +132,6 @@ def verify_command(
     as_json: bool,
 ) -> None:
     """Verify that no byte of the segments was changed, and that none is missing between two."""
-    from regcred import audit_segments  # noqa: PLC0415 see above
-
     report = audit_segments.verify(folder, public_key, key_file, erased=frozenset(erased), with_log=with_log)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)
@@ -184,16 +177,7 @@ def show_command(
 
     Each file is verified before its rows are printed. The filters are those of the API.
     """
-    from regcred import audit_segments  # noqa: PLC0415 see above
-
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude one another")
     form: audit_segments.Form = "csv" if as_csv else "json" if as_json else "ndjson"
     audit_segments.show(folder, account, wanted, public_key, key_file, form=form)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # in a container, a user without a name
-        return f"uid {os.getuid()}"

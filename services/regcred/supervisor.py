@@ -9,12 +9,13 @@ from time import monotonic
 
 import structlog
 
+from shared.runtime.backoff import backoff
 from shared.runtime.parent import SUPERVISED
 
 log = structlog.get_logger()
 
 STOP_SECONDS = 12.0
-_BACKOFF_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # before a start, by how often it died in a row
+_LONGEST_BACKOFF_SECONDS = 5.0  # before a start of what died
 _HEALTHY_SECONDS = 30.0  # of life after which an earlier death is forgotten
 
 
@@ -75,5 +76,5 @@ class Supervisor:
         child.process = None
         healthy = monotonic() - child.started > _HEALTHY_SECONDS
         child.deaths = 1 if healthy else child.deaths + 1
-        child.due = monotonic() + _BACKOFF_SECONDS[min(child.deaths, len(_BACKOFF_SECONDS)) - 1]
+        child.due = monotonic() + backoff(child.deaths - 1, longest=_LONGEST_BACKOFF_SECONDS)
         log.warning("child_died", child=child.name, code=code, deaths=child.deaths)

@@ -9,13 +9,13 @@ from pathlib import Path
 from threading import Event
 from time import monotonic
 
-import httpx
 import structlog
 
 from regcred.embedded_postgres import EmbeddedPostgres
 from regcred.preparation import prepare, prepare_admin_token, prepare_keys
 from regcred.supervisor import Supervisor
 from shared.observability.exposition import FOLDER, empty_folder
+from shared.runtime.health import is_healthy
 from shared.runtime.lifecycle import stop_on_signals
 from shared.runtime.settings import Settings
 
@@ -29,7 +29,6 @@ PROCESSES = {
 }
 TEND_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
-READY_TIMEOUT = 1.0
 
 
 class CannotStart(Exception):
@@ -75,7 +74,7 @@ def _tend(supervisor: Supervisor, database: EmbeddedPostgres | None, settings: S
     announced, checked = False, monotonic()
     while not stop.is_set():
         supervisor.tend()
-        if not announced and _ready(address):
+        if not announced and is_healthy(f"{address}/readyz"):
             print(f"regcred is ready at {address}", flush=True)
             announced = True
         if database is not None and monotonic() - checked > DATABASE_CHECK_SECONDS:
@@ -83,13 +82,6 @@ def _tend(supervisor: Supervisor, database: EmbeddedPostgres | None, settings: S
             if not database.is_serving():
                 log.warning("database_died", started_again=database.restart())
         stop.wait(TEND_SECONDS)
-
-
-def _ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/readyz", timeout=READY_TIMEOUT, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
+from shared.contracts.credential import Active
 from shared.contracts.verdicts import VerificationCode
 from shared.events.envelope import StreamId
 from shared.input.image import read_image
@@ -17,7 +18,7 @@ from shared.registries.repository_prefixes import covering_prefix
 from shared.secretstore.cloud_keys import StoredLogin, read_stored_login
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
-from verifier.policy import Held, as_it_is
+from verifier.policy import as_it_is
 from verifier.registry.browser import Account, Browser, RegistryRefused, RegistryUnreachable
 from verifier.registry.manifests import FoundImage
 from verifier.registry.tag_list import TagPage
@@ -83,7 +84,7 @@ class Browsing:
         with self._account(account_id, credential_id, held, image.repository) as account:
             return self.browser.image(account, image)
 
-    def _held(self, account_id: str, credential_id: UUID) -> Held:
+    def _held(self, account_id: str, credential_id: UUID) -> Active:
         events = self.streams(StreamId.credential(credential_id))
         held = as_it_is(events)
         if held is None or events[0].metadata.account_id != account_id:
@@ -92,18 +93,18 @@ class Browsing:
 
     @contextmanager
     def _account(
-        self, account_id: str, credential_id: UUID, held: Held, repository: str
+        self, account_id: str, credential_id: UUID, held: Active, repository: str
     ) -> Iterator[Account]:
         """The login, for reading that repository, when its turn has come."""
-        if not held.scope.pull:
+        if not held.details.scope.pull:
             raise NotForThat("no_pull_scope")
-        if covering_prefix(held.repository_prefixes, repository) is None:
+        if covering_prefix(held.details.repository_prefixes, repository) is None:
             raise NotForThat("other_repository")
-        last = self.last_outcome(credential_id, held.secret_version)
+        last = self.last_outcome(credential_id, held.secret.version)
         if last in REFUSED:
             raise LoginRefused
         try:
-            secret = self.secrets.get(SecretPath(account_id, credential_id), held.secret_version)
+            secret = self.secrets.get(SecretPath(account_id, credential_id), held.secret.version)
         except (SecretMissing, SecretDestroyed):
             raise SecretChanging from None
         user = User(
@@ -114,7 +115,7 @@ class Browsing:
         )
         with self.turns.reading(user) as turn:
             try:
-                key = MintKey(credential_id, held.secret_version)
+                key = MintKey(credential_id, held.secret.version)
                 login = self._login(key, read_stored_login(secret), held.registry.host)
                 yield Account(registry_host=held.registry.host, provider=held.registry.provider, login=login)
             except RegistryRefused as refusal:

@@ -46,12 +46,5 @@ def next_notice(expires_at: datetime, now: datetime) -> datetime | None:
     return min((at for days in NOTICE_DAYS if (at := _moment(expires_at, days)) > now), default=None)
 
 
-def first_notice(expires_at: datetime | None, now: datetime) -> datetime | None:
-    """When the first has to be told of an end that was not known: now, if one is due already."""
-    if expires_at is None:
-        return None
-    return now if notice_due(expires_at, now) is not None else next_notice(expires_at, now)
-
-
 def _moment(expires_at: datetime, days: int) -> datetime:
     return expires_at - timedelta(days=days)

@@ -2,24 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
+from shared.contracts.credential import Active, fold
 from shared.contracts.credential_events import (
     CredentialAdded,
-    CredentialDetailsChanged,
-    CredentialRemoved,
     CredentialSecretRotated,
-    Details,
     Registry,
-    Scope,
     VerificationRequested,
 )
 from shared.contracts.verification_events import Trigger
 from shared.events.envelope import RecordedEvent
 from shared.registries.image_reference import ImageReference
-
-TRIGGERS = frozenset({"credential.added", "credential.secret_rotated", "verification.requested"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +31,6 @@ class Verification:
     trigger: Trigger
     image: ImageReference | None = None
     push: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A credential as it is: where and as whom its newest secret logs in, what it is declared to be for, and
-    when it ends, as its owner says.
-    """
-
-    registry: Registry
-    username: str
-    secret_version: int
-    scope: Scope
-    repository_prefixes: tuple[str, ...]
-    expires_at: datetime | None
 
 
 def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> Verification | None:
@@ -72,7 +52,7 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
         case _:
             return None
     held = as_it_is(history)
-    if held is None or held.secret_version != version:
+    if held is None or held.secret.version != version:
         return None
     return Verification(
         id=event.event_id,
@@ -82,38 +62,14 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
         secret_version=version,
         trigger=trigger,
         image=image if image and image.registry_host == held.registry.host else None,
-        push=held.scope.push,
+        push=held.details.scope.push,
     )
 
 
-def as_it_is(history: Sequence[RecordedEvent]) -> Held | None:
+def as_it_is(history: Sequence[RecordedEvent]) -> Active | None:
     """The credential of this stream; `None` where it was removed, or never was."""
-    registry: Registry | None = None
-    username, secret_version = "", 0
-    details: Details | None = None
-    expires_at: datetime | None = None
-    for event in history:
-        match event.payload:
-            case CredentialRemoved():
-                return None
-            case CredentialAdded(registry=registry, username=username, secret=secret, details=details):
-                secret_version, expires_at = secret.version, details.expires_at
-            case CredentialSecretRotated(registry=registry, username=username, secret=secret):
-                secret_version, expires_at = secret.version, event.payload.expires_at
-            case CredentialDetailsChanged(details=details):
-                expires_at = details.expires_at
-            case _:
-                continue
-    if registry is None or details is None:
-        return None
-    return Held(
-        registry=registry,
-        username=username,
-        secret_version=secret_version,
-        scope=details.scope,
-        repository_prefixes=details.repository_prefixes,
-        expires_at=expires_at,
-    )
+    state = fold(event.payload for event in history)
+    return state if isinstance(state, Active) else None
 
 
 def _image(requested: VerificationRequested) -> ImageReference | None:

@@ -92,16 +92,6 @@ class Verifier:
         self._monotonic = monotonic
         self._new_id = new_id
 
-    def handle(self, event: RecordedEvent) -> str:
-        """How an event ended that is of a type in `verifier.policy.TRIGGERS`: `superseded`, `repeated`,
-        `verified`, or the verdict's code.
-        """
-        wanted = verification_for(event, self._streams(event.stream))
-        if wanted is None:
-            return "superseded"
-        tried = self.verify(wanted, event)
-        return tried if isinstance(tried, str) else tried.outcome
-
     def verify(self, wanted: Verification, cause: RecordedEvent) -> Tried | str:
         """Try what an event asks for, and record it; or why nothing was tried: `superseded`, `repeated`."""
         if self._outcome_exists(wanted):
@@ -130,7 +120,7 @@ class Verifier:
         if not worth_recording(tried.outcome, last_outcome, last_recorded, tried.checked_at):
             return replace(tried, recorded=False)
         held = as_it_is(self._streams(StreamId.credential(wanted.credential_id)))
-        if held is None or held.secret_version != wanted.secret_version:
+        if held is None or held.secret.version != wanted.secret_version:
             return None
         metadata = Metadata(
             account_id=wanted.account_id,

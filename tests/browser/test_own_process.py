@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 
 from tests.browser.conftest import Seeded
 from tests.support.servers import free_port
@@ -16,7 +16,7 @@ from tests.support.timing import waiting
 
 
 @contextmanager
-def console(api_url: str) -> Iterator[httpx.Client]:
+def console(api_url: str) -> Iterator[httpx2.Client]:
     """A running console and a client of it."""
     port = free_port()
     environment = {"REGCRED_API_URL": api_url, "REGCRED_CONSOLE_LISTEN": f"127.0.0.1:{port}"}
@@ -24,12 +24,12 @@ def console(api_url: str) -> Iterator[httpx.Client]:
         [sys.executable, "-m", "console"], env={**os.environ, **environment}, stderr=subprocess.DEVNULL
     )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10, trust_env=False) as client:
 
             def answers() -> bool:
                 try:
                     return client.get("/sign-in").is_success
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     return False
 
             waiting(answers, "the console answers")
@@ -39,7 +39,7 @@ def console(api_url: str) -> Iterator[httpx.Client]:
         assert process.wait(15) == 0
 
 
-def signed_in(client: httpx.Client, token: str) -> httpx.Response:
+def signed_in(client: httpx2.Client, token: str) -> httpx2.Response:
     found = re.search(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)
     assert found is not None
     return client.post("/sign-in", data={"csrf": found[1], "token": token})

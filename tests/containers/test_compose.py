@@ -6,7 +6,7 @@ import ssl
 from functools import partial
 from itertools import count
 
-import httpx
+import httpx2
 import pytest
 
 from tests.containers.conftest import PASSWORD, USER
@@ -143,11 +143,11 @@ def test_a_load_balancer_in_front_is_believed_where_it_is_named(deployment: Depl
     assert found["by-first"] not in ("203.0.113.9", "6.6.6.6")
 
 
-def client_reaches(client: httpx.Client, address: str) -> bool:
+def client_reaches(client: httpx2.Client, address: str) -> bool:
     """Whether a gateway there, and the services behind it, answer."""
     try:
         return client.get(f"{address}/readyz").status_code == 200
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
 
 
@@ -181,10 +181,10 @@ def test_the_gateway_speaks_tls_only_and_keeps_metrics_to_itself(deployment: Dep
         assert "default-src 'none'" in page.headers["Content-Security-Policy"]
         large = client.post("/v1/accounts/acme/credentials", content=b"x" * (1024 * 1024 + 1))
         assert (large.status_code, large.json()["code"]) == (413, "too_large")
-    with pytest.raises(httpx.TransportError):
-        httpx.get(deployment.address.replace("https", "http"), trust_env=False)
-    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(deployment.address, trust_env=False)
+    with pytest.raises(httpx2.TransportError):
+        httpx2.get(deployment.address.replace("https", "http"), trust_env=False)
+    with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx2.get(deployment.address, trust_env=False)
     with socket.create_connection(("localhost", deployment.port)) as plain:
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.containers.conftest import PASSWORD, SILENT, USER
@@ -21,7 +21,7 @@ SCALE = ("--scale=credentials=3", "--scale=queries=2", "--scale=verifier=2")
 
 
 @pytest.fixture(scope="module")
-def client(deployment: Deployment) -> Iterator[httpx.Client]:
+def client(deployment: Deployment) -> Iterator[httpx2.Client]:
     deployment.compose("up", "--detach", "--no-build", "--no-recreate", *SCALE)
     waiting(lambda: len(deployment.containers("credentials")) == 3, "there are three")
     time.sleep(3)  # the gateway asks for names every second, and for health
@@ -35,7 +35,7 @@ def account() -> str:
     return f"invariants-{next(_numbers)}"
 
 
-def asked(client: httpx.Client, account: str, project: str = "shop") -> httpx.Response:
+def asked(client: httpx2.Client, account: str, project: str = "shop") -> httpx2.Response:
     body = {
         "images": [f"{REGISTRY}/team/app:1"],
         "project_id": project,
@@ -46,7 +46,7 @@ def asked(client: httpx.Client, account: str, project: str = "shop") -> httpx.Re
 
 
 def test_what_was_restricted_or_removed_is_given_out_no_more(
-    deployment: Deployment, client: httpx.Client, account: str
+    deployment: Deployment, client: httpx2.Client, account: str
 ) -> None:
     """Others ask all the time, at every replica; whoever asks after the answer gets nothing."""
     base = f"/v1/accounts/{account}/credentials"
@@ -100,7 +100,7 @@ def test_what_was_restricted_or_removed_is_given_out_no_more(
     ["postgres:5432", "vault:8200", "rabbitmq:5671", "gateway:8443", "169.254.169.254", "127.0.0.1:8080"],
 )
 def test_the_verifier_reaches_nothing_of_the_deployment(
-    client: httpx.Client, account: str, registry: str
+    client: httpx2.Client, account: str, registry: str
 ) -> None:
     tried = client.post(f"/v1/accounts/{account}/verifications", json=add_body("trial", registry, USER, "x"))
     if tried.status_code == 422:  # what can be no registry is not even tried
@@ -110,7 +110,7 @@ def test_the_verifier_reaches_nothing_of_the_deployment(
     assert said["code"] == "blocked_host" or "no address that may be reached" in said["detail"], said
 
 
-def test_a_registry_that_says_nothing_slows_nobody_else(client: httpx.Client, account: str) -> None:
+def test_a_registry_that_says_nothing_slows_nobody_else(client: httpx2.Client, account: str) -> None:
     def verified(item: dict[str, Any]) -> bool:
         path = f"/v1/accounts/{account}/credentials/{item['id']}"
         return bool(client.get(path).json().get("verification", {}).get("status") == "verified")
@@ -125,7 +125,7 @@ def test_a_registry_that_says_nothing_slows_nobody_else(client: httpx.Client, ac
     assert time.monotonic() - began < 5
 
 
-def test_bad_input_leaves_nothing(client: httpx.Client, account: str) -> None:
+def test_bad_input_leaves_nothing(client: httpx2.Client, account: str) -> None:
     base = f"/v1/accounts/{account}/credentials"
     good = add_body("team", REGISTRY, USER, PASSWORD)
     wrong = [

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.compose import Deployment
@@ -21,12 +21,12 @@ class Prometheus:
     """Its HTTP interface."""
 
     def __init__(self, address: str) -> None:
-        self._client = httpx.Client(base_url=f"{address}/api/v1", trust_env=False)
+        self._client = httpx2.Client(base_url=f"{address}/api/v1", trust_env=False)
 
     def ask(self, path: str, **parameters: str) -> Any:
         try:
             answer = self._client.get(path, params=parameters)
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return {}
         return answer.json().get("data") or pytest.fail(answer.text)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -69,8 +69,8 @@ def test_a_registry_asks_for_its_password() -> None:
     with DockerRegistry(users={"octo": "right"}) as registry:
         assert isinstance(registry._process, ServerContainer)
         url = f"http://{registry.address}/v2/"
-        assert httpx.get(url, trust_env=False).status_code == 401
-        assert httpx.get(url, auth=("octo", "right"), trust_env=False).status_code == 200
+        assert httpx2.get(url, trust_env=False).status_code == 401
+        assert httpx2.get(url, auth=("octo", "right"), trust_env=False).status_code == 200
         registry.stop()
         registry.start()
-        assert httpx.get(url, auth=("octo", "right"), trust_env=False).status_code == 200
+        assert httpx2.get(url, auth=("octo", "right"), trust_env=False).status_code == 200

@@ -105,7 +105,7 @@ def _default(command: click.Command, context: click.Context, arguments: Sequence
     if (
         default
         and isinstance(command, click.Group)
-        and (not arguments or arguments[0] not in command.commands)
+        and (not arguments or arguments[0] not in command.list_commands(context))
     ):
         return [command.list_commands(context)[0], *arguments]
     return arguments

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e.conftest import Running
@@ -15,12 +15,12 @@ PATH = "/v1/accounts/limits/credentials"
 
 
 @pytest.fixture
-def client(running: Running) -> Iterator[httpx.Client]:
+def client(running: Running) -> Iterator[httpx2.Client]:
     with running.system.client() as made:
         yield made
 
 
-def test_a_body_of_more_than_a_mebibyte_is_refused(client: httpx.Client) -> None:
+def test_a_body_of_more_than_a_mebibyte_is_refused(client: httpx2.Client) -> None:
     body = json.dumps({"name": "x" * MEBIBYTE})
     answer = client.post(PATH, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
@@ -28,7 +28,7 @@ def test_a_body_of_more_than_a_mebibyte_is_refused(client: httpx.Client) -> None
     assert answer.json()["code"] == "too_large"
 
 
-def test_a_body_that_does_not_say_how_large_it_is_is_refused_too(client: httpx.Client) -> None:
+def test_a_body_that_does_not_say_how_large_it_is_is_refused_too(client: httpx2.Client) -> None:
     def pieces() -> Iterator[bytes]:
         yield b'{"name": "'
         for _ in range(32):
@@ -61,7 +61,7 @@ def test_a_head_that_is_too_large_or_ambiguous_is_refused(running: Running, requ
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
 
 
-def test_every_answer_is_kept_by_nobody_and_is_what_it_says(client: httpx.Client) -> None:
+def test_every_answer_is_kept_by_nobody_and_is_what_it_says(client: httpx2.Client) -> None:
     for answer in (
         client.get(PATH),
         client.get(f"{PATH}/none"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 import pytest
 
@@ -26,16 +26,16 @@ def account() -> str:
 
 
 @pytest.fixture
-def client(running: Running) -> Iterator[httpx.Client]:
+def client(running: Running) -> Iterator[httpx2.Client]:
     with running.system.client() as client:
         yield client
 
 
-def add(client: httpx.Client, account: str, body: Json, **headers: str) -> httpx.Response:
+def add(client: httpx2.Client, account: str, body: Json, **headers: str) -> httpx2.Response:
     return client.post(f"/v1/accounts/{account}/credentials", json=body, headers=headers)
 
 
-def settled(client: httpx.Client, account: str, credential_id: str) -> Json:
+def settled(client: httpx2.Client, account: str, credential_id: str) -> Json:
     """The credential once its verification is no longer pending."""
 
     def ask() -> Json | None:
@@ -49,11 +49,11 @@ def settled(client: httpx.Client, account: str, credential_id: str) -> Json:
 
 
 def test_the_right_password_is_verified_within_two_seconds(
-    client: httpx.Client, running: Running, account: str
+    client: httpx2.Client, running: Running, account: str
 ) -> None:
     names = (f"right-{number}" for number in count(1))
 
-    def added_and_settled() -> tuple[httpx.Response, Json]:
+    def added_and_settled() -> tuple[httpx2.Response, Json]:
         answer = add(client, account, add_body(next(names), running.registry.address, USER, PASSWORD))
         assert answer.status_code == 201, answer.text
         return answer, settled(client, account, answer.json()["id"])
@@ -69,7 +69,7 @@ def test_the_right_password_is_verified_within_two_seconds(
 
 
 def test_a_wrong_password_fails_as_bad_credential(
-    client: httpx.Client, running: Running, account: str
+    client: httpx2.Client, running: Running, account: str
 ) -> None:
     answer = add(client, account, add_body("wrong", running.registry.address, USER, "not-it"))
     found = settled(client, account, answer.json()["id"])
@@ -83,14 +83,14 @@ def test_a_wrong_password_fails_as_bad_credential(
 
 
 def test_a_dead_host_is_unreachable_and_no_registry_is_told_so(
-    client: httpx.Client, running: Running, account: str
+    client: httpx2.Client, running: Running, account: str
 ) -> None:
     dead = add(client, account, add_body("dead", "127.0.0.1:9", USER, PASSWORD)).json()
     verification = settled(client, account, dead["id"])["verification"]
     assert (verification["status"], verification["code"]) == ("unreachable", "unreachable")
 
 
-def test_the_audit_trail_shows_what_happened(client: httpx.Client, running: Running, account: str) -> None:
+def test_the_audit_trail_shows_what_happened(client: httpx2.Client, running: Running, account: str) -> None:
     right = add(
         client,
         account,
@@ -132,7 +132,7 @@ def test_the_audit_trail_shows_what_happened(client: httpx.Client, running: Runn
     assert len([row for row in rows if ",audit.read," not in row]) == 5
 
 
-def test_a_life_from_adding_to_removing(client: httpx.Client, running: Running, account: str) -> None:
+def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running, account: str) -> None:
     base = f"/v1/accounts/{account}/credentials"
     credential = add(client, account, add_body("mine", running.registry.address, USER, "old")).json()
     path = f"{base}/{credential['id']}"
@@ -210,7 +210,7 @@ def test_a_life_from_adding_to_removing(client: httpx.Client, running: Running, 
     assert events[5]["after"]["name"] == "renamed"
 
 
-def test_removing_destroys_the_secret(client: httpx.Client, running: Running, account: str) -> None:
+def test_removing_destroys_the_secret(client: httpx2.Client, running: Running, account: str) -> None:
     credential = add(client, account, add_body("gone", running.registry.address, USER, PASSWORD)).json()
     path = f"/v1/accounts/{account}/credentials/{credential['id']}"
 
@@ -220,7 +220,7 @@ def test_removing_destroys_the_secret(client: httpx.Client, running: Running, ac
                 f"{running.vault.addr}/v1/regcred/metadata/accounts/{account}/credentials/{credential['id']}"
             )
             root = {"X-Vault-Token": running.vault.root_token}
-            return httpx.get(url, headers=root, trust_env=False).status_code == 200
+            return httpx2.get(url, headers=root, trust_env=False).status_code == 200
         with psycopg.connect(running.system.database_url()) as database:
             found = database.execute(
                 "SELECT FROM sealed.secrets WHERE credential_id = %s", (credential["id"],)
@@ -232,7 +232,9 @@ def test_removing_destroys_the_secret(client: httpx.Client, running: Running, ac
     waiting(lambda: not is_kept(), "the secret is destroyed")
 
 
-def test_a_docker_config_in_place_of_a_password(client: httpx.Client, running: Running, account: str) -> None:
+def test_a_docker_config_in_place_of_a_password(
+    client: httpx2.Client, running: Running, account: str
+) -> None:
     auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     document = {"auths": {f"http://{running.registry.address}": {"auth": auth}}}
     body = add_body("config", running.registry.address, "", "")
@@ -243,7 +245,7 @@ def test_a_docker_config_in_place_of_a_password(client: httpx.Client, running: R
     assert settled(client, account, answer.json()["id"])["verification"]["status"] == "verified"
 
 
-def test_a_repeated_post_is_answered_once(client: httpx.Client, running: Running, account: str) -> None:
+def test_a_repeated_post_is_answered_once(client: httpx2.Client, running: Running, account: str) -> None:
     body = add_body("once", running.registry.address, USER, PASSWORD)
     first = add(client, account, body, **{"Idempotency-Key": "k-1"})
     second = add(client, account, body, **{"Idempotency-Key": "k-1"})
@@ -256,7 +258,7 @@ def test_a_repeated_post_is_answered_once(client: httpx.Client, running: Running
     assert len(client.get(f"/v1/accounts/{account}/credentials").json()["items"]) <= 1
 
 
-def test_names_are_single_in_an_account(client: httpx.Client, running: Running, account: str) -> None:
+def test_names_are_single_in_an_account(client: httpx2.Client, running: Running, account: str) -> None:
     body = add_body("single", running.registry.address, USER, PASSWORD)
     assert add(client, account, body).status_code == 201
     body["name"] = "SINGLE"
@@ -265,7 +267,7 @@ def test_names_are_single_in_an_account(client: httpx.Client, running: Running, 
     assert add(client, f"{account}-other", body).status_code == 201
 
 
-def test_bad_input_is_told_field_by_field(client: httpx.Client, account: str) -> None:
+def test_bad_input_is_told_field_by_field(client: httpx2.Client, account: str) -> None:
     body = add_body("x", "not a host", "a:b", "p", scope={"pull": False, "push": False})
     body["repository_prefixes"] = ["ok/", "Not-Ok/"]
     answer = add(client, account, body)
@@ -304,7 +306,7 @@ def test_bad_input_is_told_field_by_field(client: httpx.Client, account: str) ->
     ],
 )
 def test_what_is_refused(
-    client: httpx.Client, account: str, change: Json, pointer: str, code: str | None
+    client: httpx2.Client, account: str, change: Json, pointer: str, code: str | None
 ) -> None:
     body = add_body("fine", "registry.example.com", "u", "p") | change
     answer = add(client, account, body)
@@ -315,7 +317,7 @@ def test_what_is_refused(
     assert client.get(f"/v1/accounts/{account}/audit-events").json()["items"] == []
 
 
-def test_requests_that_are_no_requests(client: httpx.Client, running: Running, account: str) -> None:
+def test_requests_that_are_no_requests(client: httpx2.Client, running: Running, account: str) -> None:
     base = f"/v1/accounts/{account}/credentials"
     broken = client.post(base, content=b"{", headers={"Content-Type": "application/json"})
     assert (broken.status_code, broken.json()["code"]) == (400, "invalid_json")
@@ -335,7 +337,7 @@ def test_requests_that_are_no_requests(client: httpx.Client, running: Running, a
     assert client.patch(elsewhere, json={"name": "stolen"}, headers={"If-Match": "*"}).status_code == 404
 
 
-def test_lists_come_in_pages(client: httpx.Client, account: str) -> None:
+def test_lists_come_in_pages(client: httpx2.Client, account: str) -> None:
     for number in range(5):
         add(client, account, add_body(f"name-{number}", "127.0.0.1:9", USER, PASSWORD))
     base = f"/v1/accounts/{account}/credentials"
@@ -355,7 +357,7 @@ def test_lists_come_in_pages(client: httpx.Client, account: str) -> None:
 
 
 def test_nothing_is_open_without_a_token(running: Running, account: str) -> None:
-    anonymous = httpx.Client(base_url=running.system.address, trust_env=False)
+    anonymous = httpx2.Client(base_url=running.system.address, trust_env=False)
     document = anonymous.get("/openapi.json").json()
     tried = 0
     for path, operations in document["paths"].items():
@@ -373,7 +375,7 @@ def test_nothing_is_open_without_a_token(running: Running, account: str) -> None
     anonymous.close()
 
 
-def test_a_token_does_what_it_is_for(client: httpx.Client, running: Running, account: str) -> None:
+def test_a_token_does_what_it_is_for(client: httpx2.Client, running: Running, account: str) -> None:
     made = client.post(
         "/v1/service-tokens",
         json={"name": "reader", "scopes": ["credentials:read"], "accounts": [account]},
@@ -395,7 +397,7 @@ def test_a_token_does_what_it_is_for(client: httpx.Client, running: Running, acc
 
 
 def test_a_port_that_is_not_allowed_to_speak_http_is_not_dialled_in_clear(
-    client: httpx.Client, account: str
+    client: httpx2.Client, account: str
 ) -> None:
     answer = add(client, account, add_body("clear", f"http://127.0.0.1:{free_port()}", USER, PASSWORD))
     assert answer.json()["errors"][0]["code"] == "http_not_allowed"

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import count
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,7 +26,7 @@ def client(running: Running) -> Any:
         yield client
 
 
-def scrape(client: httpx.Client) -> dict[tuple[str, ...], float]:
+def scrape(client: httpx2.Client) -> dict[tuple[str, ...], float]:
     answer = client.get("/metrics")
     assert answer.status_code == 200, answer.text
     return {
@@ -41,7 +41,7 @@ def lines(running: Running, since: int = 0) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def live(client: httpx.Client, running: Running, request_id: str) -> str:
+def live(client: httpx2.Client, running: Running, request_id: str) -> str:
     """The full life of a credential; gives its id."""
     account = f"seen-{next(_numbers)}"
     base = f"/v1/accounts/{account}/credentials"
@@ -81,7 +81,7 @@ def live(client: httpx.Client, running: Running, request_id: str) -> str:
 
 
 def test_one_scrape_shows_every_process_and_lag_returns_to_zero(
-    client: httpx.Client, running: Running
+    client: httpx2.Client, running: Running
 ) -> None:
     before = scrape(client)
     live(client, running, f"req-metrics-{next(_numbers)}")
@@ -124,18 +124,18 @@ def test_one_scrape_shows_every_process_and_lag_returns_to_zero(
 
 
 def test_a_scrape_needs_a_token(running: Running) -> None:
-    answer = httpx.get(f"{running.system.address}/metrics", trust_env=False)
+    answer = httpx2.get(f"{running.system.address}/metrics", trust_env=False)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
-def test_no_label_names_an_account_a_credential_or_a_host(client: httpx.Client, running: Running) -> None:
+def test_no_label_names_an_account_a_credential_or_a_host(client: httpx2.Client, running: Running) -> None:
     credential_id = live(client, running, f"req-labels-{next(_numbers)}")
     text = client.get("/metrics").text
     for canary in ("seen-", credential_id, running.registry.address, "127.0.0.1", PASSWORD):
         assert canary not in text
 
 
-def test_a_life_is_told_line_by_line(client: httpx.Client, running: Running) -> None:
+def test_a_life_is_told_line_by_line(client: httpx2.Client, running: Running) -> None:
     since = len(running.system.log.read_bytes())
     request_id = f"req-life-{next(_numbers)}"
     credential_id = live(client, running, request_id)
@@ -162,7 +162,7 @@ def test_a_life_is_told_line_by_line(client: httpx.Client, running: Running) -> 
     assert ("publishing" in batches) == (running.broker is not None)
 
 
-def test_no_line_holds_a_secret_a_body_or_a_query(client: httpx.Client, running: Running) -> None:
+def test_no_line_holds_a_secret_a_body_or_a_query(client: httpx2.Client, running: Running) -> None:
     """At `debug`, over everything that every process has said since the system was started."""
     live(client, running, f"req-canary-{next(_numbers)}")
     text = running.system.log.read_text()

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
@@ -31,7 +31,7 @@ _numbers = count(1)
 class Machine:
     """One that pulls for the project `shop` of an account; what is asked for there is read in the audit log."""
 
-    client: httpx.Client
+    client: httpx2.Client
     account: str
     environment: dict[str, str]
     auth_file: Path

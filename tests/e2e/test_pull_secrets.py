@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
@@ -27,18 +27,18 @@ def account() -> str:
 
 
 @pytest.fixture
-def client(running: Running) -> Iterator[httpx.Client]:
+def client(running: Running) -> Iterator[httpx2.Client]:
     with running.system.client() as client:
         yield client
 
 
-def add(client: httpx.Client, account: str, body: Json) -> Json:
+def add(client: httpx2.Client, account: str, body: Json) -> Json:
     answer = client.post(f"/v1/accounts/{account}/credentials", json=body)
     assert answer.status_code == 201, answer.text
     return answer.json()  # type: ignore[no-any-return]
 
 
-def pull(client: httpx.Client, account: str, *images: str, **more: Any) -> httpx.Response:
+def pull(client: httpx2.Client, account: str, *images: str, **more: Any) -> httpx2.Response:
     body = {"images": list(images), "project_id": "shop", "workload": WORKLOAD, **more}
     return client.post(f"/v1/accounts/{account}/pull-secrets", json=body)
 
@@ -54,7 +54,7 @@ def ask(skopeo: str, verb: str, auth_file: Path, *arguments: str) -> subprocess.
 
 
 def test_an_image_is_pulled_with_what_was_issued(
-    client: httpx.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
+    client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
     add(client, account, add_body("team", pushed, USER, PASSWORD))
     image = f"{pushed}/team/app:1"
@@ -81,7 +81,7 @@ def test_an_image_is_pulled_with_what_was_issued(
 
 
 def test_of_two_credentials_each_image_is_pulled_with_its_own(
-    client: httpx.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
+    client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
     """Only the one for `team/` is good: what the other is for is refused by the registry."""
     team = add(client, account, add_body("team", pushed, USER, PASSWORD, repository_prefixes=["team/"]))
@@ -102,7 +102,7 @@ def test_of_two_credentials_each_image_is_pulled_with_its_own(
 
 
 def test_a_verified_credential_goes_before_one_that_failed(
-    client: httpx.Client, account: str, pushed: str
+    client: httpx2.Client, account: str, pushed: str
 ) -> None:
     good = add(client, account, add_body("good", pushed, USER, PASSWORD))
     bad = add(client, account, add_body("bad", pushed, USER, "not-it"))
@@ -120,7 +120,7 @@ def test_a_verified_credential_goes_before_one_that_failed(
 
 
 def test_what_was_issued_and_refused_is_in_the_audit_trail(
-    client: httpx.Client, account: str, pushed: str
+    client: httpx2.Client, account: str, pushed: str
 ) -> None:
     added = add(client, account, add_body("team", pushed, USER, PASSWORD))
     image = f"{pushed}/team/app:1"

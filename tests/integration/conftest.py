@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.eventstore.migrate import migrate
+from regcred.migrations import migrate
 from tests.support.postgres import fresh_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.vault import Vault

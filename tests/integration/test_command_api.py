@@ -102,6 +102,28 @@ def test_a_docker_config_names_its_registry(
     assert (answer.json["registry_host"], answer.json["repository_prefixes"]) == (host, prefixes)
 
 
+def test_every_wrong_value_is_named_in_one_order(client: FlaskClient) -> None:
+    body = add_body("1", "not a host", "octo", "a-token") | {
+        "description": "\0",
+        "scope": {"pull": False, "push": False},
+        "repository_prefixes": ["acme/", "Not-Ok"],
+        "restrictions": {"restricted": False, "projects": ["shop"]},
+        "expires_at": "2001-01-01T00:00:00Z",
+    }
+    answer = client.post("/v1/accounts/acme/credentials", json=body)
+    assert answer.status_code == 422
+    assert answer.json is not None
+    assert [error["pointer"] for error in answer.json["errors"]] == [
+        "/registry_url",
+        "/name",
+        "/description",
+        "/scope",
+        "/repository_prefixes/1",
+        "/expires_at",
+        "/restrictions/projects",
+    ]
+
+
 def test_a_rotation_may_move_the_registry_with_the_secret(client: FlaskClient) -> None:
     added = client.post(
         "/v1/accounts/acme/credentials", json=add_body("mover", "old.example.com", "octo", "a-token")

@@ -22,12 +22,12 @@ from hypothesis.stateful import (
 from shared.events.envelope import NewEvent, StoredEvent, StreamId
 from shared.eventstore.errors import DuplicateEvent, IdempotencyKeyReused, VersionConflict
 from shared.eventstore.log import read_log
-from shared.eventstore.memory import MemoryEventStore
 from shared.eventstore.store import Appended, EventStore, IdempotentRequest
 from shared.integrity.chain import verify_chain
 from shared.integrity.reading import anchor_at, faults_beside, read_links
 from tests.support.eventstore_suite import an_event
 from tests.support.log import Connection, fresh_log, lead, relay_of, scalar, sequence, stream, writing
+from tests.support.memory_eventstore import MemoryEventStore
 
 _examples = count(1)  # keeps the examples apart, which share one store
 NAMES = st.sampled_from(["a", "b", "c"])

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from credentials.api import imports
 from credentials.application.credentials import Credentials
 from credentials.application.importing import Importing
-from credentials.memory_store import MemoryCredentialStore
 from shared.auth.tokens import Principal, TokenScope
 from shared.runtime.ids import new_id
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.web.application import create_app
+from tests.support.memory_credentials import MemoryCredentialStore
+from tests.support.memory_secretstore import MemorySecretStore
 
 CANARY = "CANARY-9f8e7d"
 WRITER = Principal(

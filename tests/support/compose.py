@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.images import IMAGES
@@ -135,10 +135,10 @@ class Deployment:
         """Everything that all containers have said."""
         return self.compose("logs", "--no-color")
 
-    def client(self, token: str | None = None) -> httpx.Client:
+    def client(self, token: str | None = None) -> httpx2.Client:
         """A client that trusts the deployment's own authority only; without a token, with the admin's."""
         context = ssl.create_default_context(cafile=str(self._folder / "ca.crt"))
-        return httpx.Client(
+        return httpx2.Client(
             base_url=self.address,
             headers={"Authorization": f"Bearer {token or self._token}"},
             verify=context,
@@ -147,7 +147,7 @@ class Deployment:
         )
 
     @contextmanager
-    def browser(self) -> Iterator[httpx.Client]:
+    def browser(self) -> Iterator[httpx2.Client]:
         """A client that is signed in at the console as the admin."""
         with self.client("none") as client:  # the console takes no bearer token
             fields = hidden_fields(client.get("/sign-in").text)
@@ -200,7 +200,7 @@ class Deployment:
                     answers = [
                         client.get(path).status_code for path in ("/readyz", "/v1/providers", "/sign-in")
                     ]
-                except httpx.TransportError:
+                except httpx2.TransportError:
                     answers = []
                 if answers == [200, 200, 200]:
                     return

@@ -1,28 +1,42 @@
 """What every `CredentialStore` must do; each adapter's test has a fixture `store`."""
 
-from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import pytest
 
-from credentials.application.store import CredentialStore, CurrentCredential
+from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
+from shared.contracts.credential import Active
+from shared.contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
 from shared.eventstore.errors import IdempotencyKeyReused, VersionConflict
 from shared.eventstore.store import IdempotentRequest
 from tests.support.eventstore_suite import an_event, an_id
 
-ROW = CurrentCredential(
-    name="Team",
-    provider="github",
-    registry_host="ghcr.io",
-    repository_prefixes=("acme/",),
-    pull=True,
-    push=False,
-    restricted=True,
-    projects=("shop",),
-    secret_version=1,
-    expires_at=None,
-)
+
+def a_credential(
+    name: str = "Team",
+    *,
+    registry_host: str = "ghcr.io",
+    secret_version: int = 1,
+    expires_at: datetime | None = None,
+    restricted: bool = True,
+    projects: tuple[str, ...] = ("shop",),
+) -> Active:
+    return Active(
+        credential_id=UUID(int=1),
+        registry=Registry(provider="github", host=registry_host, location=None),
+        username="octo",
+        secret=SecretReference(version=secret_version, kind="username_password", fingerprint="f" * 32),
+        details=Details(
+            name=name,
+            description="",
+            scope=Scope(pull=True, push=False),
+            repository_prefixes=("acme/",),
+            expires_at=expires_at,
+        ),
+        restrictions=Restrictions(restricted=restricted, projects=projects),
+    )
 
 
 def request(key: str, *, fingerprint: bytes = b"f" * 32) -> IdempotentRequest:
@@ -40,7 +54,7 @@ class CredentialStoreSuite:
         key: IdempotentRequest | None = None,
     ) -> UUID:
         store.append(
-            an_id(text), 0, [an_event(text, account=account)], current=replace(ROW, name=name), request=key
+            an_id(text), 0, [an_event(text, account=account)], current=a_credential(name), request=key
         )
         return an_id(text)
 
@@ -63,7 +77,7 @@ class CredentialStoreSuite:
     def test_a_renamed_or_removed_credential_frees_its_name(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "free", name="first", account="free")
         event = an_event("free-2", account="free")
-        store.append(credential_id, 1, [event], current=replace(ROW, name="second"), request=None)
+        store.append(credential_id, 1, [event], current=a_credential("second"), request=None)
         assert not store.name_taken("free", "first")
         assert store.name_taken("free", "second")
         store.append(credential_id, 2, [an_event("free-3", account="free")], current=None, request=None)
@@ -72,17 +86,15 @@ class CredentialStoreSuite:
     def test_a_credential_keeps_its_own_name(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "own", name="own", account="own")
         event = an_event("own-2", account="own")
-        store.append(credential_id, 1, [event], current=replace(ROW, name="OWN"), request=None)
+        store.append(credential_id, 1, [event], current=a_credential("OWN"), request=None)
         assert len(store.load(credential_id)) == 2
 
     def test_an_append_that_is_repeated_leaves_the_row_as_it_is_now(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "repeat", name="before", account="repeat")
         event = an_event("repeat-2", account="repeat")
-        store.append(credential_id, 1, [event], current=replace(ROW, name="after"), request=None)
+        store.append(credential_id, 1, [event], current=a_credential("after"), request=None)
         for repeated, version in ((an_event("repeat", account="repeat"), 1), (event, 2)):
-            again = store.append(
-                credential_id, 0, [repeated], current=replace(ROW, name="before"), request=None
-            )
+            again = store.append(credential_id, 0, [repeated], current=a_credential("before"), request=None)
             assert (again.version, again.replayed) == (version, True)
         assert store.name_taken("repeat", "after")
         assert not store.name_taken("repeat", "before")
@@ -90,7 +102,7 @@ class CredentialStoreSuite:
     def test_another_version_is_refused(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "version", name="version")
         with pytest.raises(VersionConflict) as refused:
-            store.append(credential_id, 3, [an_event("version-2")], current=ROW, request=None)
+            store.append(credential_id, 3, [an_event("version-2")], current=a_credential(), request=None)
         assert refused.value.actual == 1
 
     def test_another_account_cannot_write(self, store: CredentialStore) -> None:
@@ -107,7 +119,7 @@ class CredentialStoreSuite:
         assert known is not None
         assert (known.version, known.replayed, known.response) == (1, True, {"key": "k-again"})
         appended = store.append(
-            an_id("again-2"), 0, [an_event("again-2")], current=ROW, request=request("k-again")
+            an_id("again-2"), 0, [an_event("again-2")], current=a_credential(), request=request("k-again")
         )
         assert appended.replayed
         assert store.load(an_id("again-2")) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing, program
@@ -52,8 +52,8 @@ class DockerRegistry:
         scheme = "https" if self._tls else "http"
         while True:
             try:
-                httpx.get(f"{scheme}://{self.address}/v2/", verify=False, trust_env=False)  # noqa: S501 own server
-            except httpx.HTTPError:
+                httpx2.get(f"{scheme}://{self.address}/v2/", verify=False, trust_env=False)
+            except httpx2.HTTPError:
                 assert time.monotonic() < deadline, self._said()[-2000:]
                 assert self._process.poll() is None, self._said()[-2000:]
                 time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What the images are: the Dockerfile's targets, what each runs, and what it must not have."""
+"""What the images are: what each runs, and what it must not have."""
 
 from dataclasses import dataclass
 
@@ -20,44 +20,56 @@ IMAGES = (
         "credentials",
         ("shared", "credentials"),
         ("credentials.__main__", "credentials.bootstrap", "shared.web.server", "shared.observability.otel"),
-        (*_NEVER, "pika", "httpx", "rich"),
+        (*_NEVER, "pika", "httpx2", "rich"),
     ),
     Image(
         "relay",
         ("shared", "credentials"),
         ("credentials.__main__", "credentials.relay_bootstrap", "shared.observability.otel"),
-        (*_NEVER, "flask", "gunicorn", "httpx", "httpcore", "rich"),
+        (*_NEVER, "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "verifier",
         ("shared", "verifier"),
         ("verifier.__main__", "verifier.bootstrap", "shared.web.server", "shared.observability.otel"),
-        (*_NEVER, "httpx", "rich"),
+        (*_NEVER, "httpx2", "rich"),
     ),
     Image(
         "projector",
         ("shared", "projector"),
         ("projector.__main__", "projector.projecting", "shared.observability.otel"),
         # It has cryptography for what is personal in events.
-        (*_NEVER, "hvac", "flask", "gunicorn", "httpx", "httpcore", "rich"),
+        (*_NEVER, "hvac", "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "queries",
         ("shared", "projector"),
         ("projector.__main__", "projector.bootstrap", "shared.web.server", "shared.observability.otel"),
         # It has cryptography for the signatures of the JWTs at its door, and no secret to open with it.
-        (*_NEVER, "hvac", "pika", "httpx", "httpcore", "rich"),
+        (*_NEVER, "hvac", "pika", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "console",
-        ("shared", "console"),
+        ("shared", "console", "regcred"),
         ("console.__main__", "shared.web.server"),
         (*_NEVER, "hvac", "cryptography", "psycopg", "psycopg-binary", "pika", "rich"),
     ),
     Image(
         "tools",
         ("shared", "projector", "regcred"),
-        ("regcred.__main__", "regcred.preparation", "regcred.log_keeping"),
+        (
+            "regcred.__main__",
+            "regcred.accounts_command",
+            "regcred.audit_command",
+            "regcred.deadletters_command",
+            "regcred.doctor_command",
+            "regcred.log_command",
+            "regcred.migrate_command",
+            "regcred.projections_command",
+            "regcred.segments_command",
+            "regcred.client.commands.credentials",
+            "regcred.apiclient.over_httpx",
+        ),
         (*_NEVER, "flask", "gunicorn"),
     ),
 )

@@ -16,7 +16,7 @@ from shared.contracts.verdicts import VerificationCode, VerificationStatus
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
 from shared.events.envelope import NewEvent
 from shared.eventstore.errors import IdempotencyKeyReused, VersionConflict
-from tests.support.credentials_suite import ROW, request
+from tests.support.credentials_suite import a_credential, request
 from tests.support.eventstore_suite import MOMENT, an_event, an_id
 
 Outcome = VerificationSucceeded | VerificationFailed
@@ -48,7 +48,7 @@ def outcome(
 class IssuingSuite:
     @staticmethod
     def add(store: CredentialStore, text: str, *, account: str, **changes: Any) -> UUID:
-        row = replace(ROW, name=text, **changes)
+        row = a_credential(text, **changes)
         store.append(an_id(text), 0, [an_event(text, account=account)], current=row, request=None)
         return an_id(text)
 
@@ -99,7 +99,7 @@ class IssuingSuite:
         first = self.add(store, "age-1", account="age")
         second = self.add(store, "age-2", account="age")
         event = an_event("age-1-changed", account="age")
-        store.append(first, 1, [event], current=replace(ROW, name="changed"), request=None)
+        store.append(first, 1, [event], current=a_credential("changed"), request=None)
         found = {candidate.credential_id: candidate for candidate in store.candidates("age", ["ghcr.io"])}
         assert (found[first].version, found[first].name) == (2, "changed")
         assert found[first].added_at < found[second].added_at
@@ -117,7 +117,7 @@ class IssuingSuite:
         assert self.status(store, "acme") == VerificationStatus.VERIFIED
 
         event = an_event("checked-rotated")
-        row = replace(ROW, name="checked", secret_version=2)
+        row = a_credential("checked", secret_version=2)
         store.append(credential_id, 1, [event], current=row, request=None)
         assert self.status(store, "acme") == VerificationStatus.PENDING
         new = outcome(credential_id, "checked-4", VerificationCode.FORBIDDEN, secret_version=2)
@@ -137,7 +137,7 @@ class IssuingSuite:
     def test_nothing_is_recorded_on_an_old_decision(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "old", account="old")
         changed = an_event("old-changed", account="old")
-        store.append(credential_id, 1, [changed], current=replace(ROW, name="old"), request=None)
+        store.append(credential_id, 1, [changed], current=a_credential("old"), request=None)
         removed = self.add(store, "old-removed", account="old")
         store.append(removed, 1, [an_event("old-gone", account="old")], current=None, request=None)
         foreign = self.add(store, "old-foreign", account="old-other")

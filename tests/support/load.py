@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from tests.support.system import add_body
 from tests.support.timing import waiting
@@ -24,7 +24,7 @@ ADDED_AND_VERIFIED = ("credential.added", "verification.succeeded")
 class Target:
     """A running regcred: clients of it, and a registry that it may reach, with a login that is good there."""
 
-    client: Callable[[], httpx.Client]
+    client: Callable[[], httpx2.Client]
     registry: str
     user: str
     password: str
@@ -52,7 +52,7 @@ class Load:
         except BaseException as error:
             self._failure = error
 
-    def _add(self, client: httpx.Client, number: int) -> str:
+    def _add(self, client: httpx2.Client, number: int) -> str:
         body = add_body(f"load-{number}", self._target.registry, self._target.user, self._target.password)
         headers = {"Idempotency-Key": f"{self._account}-{number}"}
         deadline = time.monotonic() + AGAIN_SECONDS
@@ -60,7 +60,7 @@ class Load:
             assert time.monotonic() < deadline, "no answer in time"
             try:
                 answer = client.post(f"/v1/accounts/{self._account}/credentials", json=body, headers=headers)
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 time.sleep(0.05)
                 continue
             if answer.status_code == 201:
@@ -85,7 +85,7 @@ class Load:
         assert self._failure is None, self._failure
 
 
-def everything(client: httpx.Client, path: str) -> list[dict[str, Any]]:
+def everything(client: httpx2.Client, path: str) -> list[dict[str, Any]]:
     """All items of a list, page by page."""
     items: list[dict[str, Any]] = []
     cursor: str | None = None

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
+from regcred.migrations import migrate
 from shared.events.envelope import StreamId
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
 from shared.integrity.chain import Fault, verify_chain
 from shared.integrity.reading import faults_beside, read_links, snapshot
@@ -16,10 +17,9 @@ from tests.support.postgres import fresh_database
 
 Connection = psycopg.Connection[Any]
 
-APPEND = (
-    "SELECT version FROM es.append(%s, 'verification', 'acme', %s, ARRAY[%s]::uuid[], '{credential.removed}', '{1}',"
-    " '{\"{}\"}', '{\"{}\"}', NULL, NULL, NULL)"
-)
+APPEND = """
+SELECT version FROM es.append(%s, ROW(%s, %s, %s, ARRAY[ROW(%s, %s, %s, %s, %s)::es.new_event], %s, 'f', '{}')::es.append_request)
+"""
 
 
 @contextmanager
@@ -48,7 +48,25 @@ def stream(text: str) -> StreamId:
 
 def append_raw(connection: Connection, name: str, expected: int, event: str) -> None:
     """An append in the transaction that the connection is in."""
-    connection.execute(APPEND, (stream(name).id, expected, an_id(event)))
+    append_one(connection, stream(name), expected, an_id(event))
+
+
+def append_one(
+    connection: Connection,
+    stream: StreamId,
+    expected: int,
+    event_id: UUID,
+    *,
+    name: str = "credential.removed",
+    schema_version: int = 1,
+    data: str = "{}",
+    meta: str = "{}",
+    account: str = "acme",
+    key: str | None = None,
+) -> None:
+    """Append one event of any content, also what no program could read."""
+    event = (event_id, name, schema_version, data, meta)
+    connection.execute(APPEND, (stream.category, stream.id, account, expected, *event, key))
 
 
 def lead(relay: Connection) -> int:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+import httpx2
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -15,7 +15,7 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 def push_image(url: str, repository: str, tag: str, headers: Mapping[str, str]) -> dict[str, Any]:
     """A small image; its descriptor."""
-    with httpx.Client(base_url=f"{url}/v2/{repository}", headers=headers, trust_env=False) as client:
+    with httpx2.Client(base_url=f"{url}/v2/{repository}", headers=headers, trust_env=False) as client:
         layer = _blob(client, tag.encode() * 10, LAYER)
         config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}
         manifest = {
@@ -35,21 +35,21 @@ def push_index(
     for platform, descriptor in platforms.items():
         os, architecture = platform.split("/")
         entries.append(descriptor | {"platform": {"os": os, "architecture": architecture}})
-    with httpx.Client(base_url=f"{url}/v2/{repository}", headers=headers, trust_env=False) as client:
+    with httpx2.Client(base_url=f"{url}/v2/{repository}", headers=headers, trust_env=False) as client:
         return _manifest(client, tag, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
 
 
-def _manifest(client: httpx.Client, tag: str, manifest: dict[str, Any]) -> dict[str, Any]:
+def _manifest(client: httpx2.Client, tag: str, manifest: dict[str, Any]) -> dict[str, Any]:
     content = json.dumps(manifest).encode()
     kind = manifest["mediaType"]
     client.put(f"/manifests/{tag}", content=content, headers={"Content-Type": kind}).raise_for_status()
     return _descriptor(content, kind)
 
 
-def _blob(client: httpx.Client, content: bytes, kind: str) -> dict[str, Any]:
+def _blob(client: httpx2.Client, content: bytes, kind: str) -> dict[str, Any]:
     descriptor = _descriptor(content, kind)
     begun = client.post("/blobs/uploads/").raise_for_status()
-    place = httpx.URL(begun.headers["Location"]).copy_merge_params({"digest": descriptor["digest"]})
+    place = httpx2.URL(begun.headers["Location"]).copy_merge_params({"digest": descriptor["digest"]})
     client.put(place, content=content).raise_for_status()
     return descriptor
 

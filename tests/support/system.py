@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import httpx
+import httpx2
 
 from tests.support.servers import free_port
 from tests.support.timing import waiting
@@ -92,10 +92,10 @@ class System:
         """The embedded database, as its superuser."""
         return f"host={self.home / 'postgres'} user=postgres dbname=postgres"
 
-    def client(self, token: str | None = None) -> httpx.Client:
+    def client(self, token: str | None = None) -> httpx2.Client:
         """A client with that token; without one, with the admin token."""
         bearer = token or (self.home / "admin.token").read_text().strip()
-        return httpx.Client(
+        return httpx2.Client(
             base_url=self.address,
             headers={"Authorization": f"Bearer {bearer}"},
             timeout=30,

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -86,7 +86,7 @@ class Vault:
 
     def unseal(self) -> None:
         """Open it again, and wait until it serves."""
-        answer = httpx.put(
+        answer = httpx2.put(
             f"{self.addr}/v1/sys/unseal", json={"key": self._unseal_key}, timeout=30, trust_env=False
         )
         answer.raise_for_status()
@@ -114,11 +114,11 @@ class Vault:
         """How a request with this token is answered."""
         headers = {"X-Vault-Token": token}
         url = f"{self.addr}/v1/{path}"
-        return httpx.request(method, url, headers=headers, json={}, timeout=30, trust_env=False).status_code
+        return httpx2.request(method, url, headers=headers, json={}, timeout=30, trust_env=False).status_code
 
-    def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
         """A request as root; an answer of 400 and above is an error."""
-        answer = httpx.request(
+        answer = httpx2.request(
             method,
             f"{self.addr}/v1/{path}",
             json=body,
@@ -131,7 +131,7 @@ class Vault:
 
     def __enter__(self) -> Self:
         self.start()
-        made = httpx.put(
+        made = httpx2.put(
             f"{self.addr}/v1/sys/init",
             json={"secret_shares": 1, "secret_threshold": 1},
             timeout=30,
@@ -175,8 +175,8 @@ class Vault:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                status = httpx.get(f"{self.addr}/v1/sys/health", timeout=2, trust_env=False).status_code
-            except httpx.HTTPError:
+                status = httpx2.get(f"{self.addr}/v1/sys/health", timeout=2, trust_env=False).status_code
+            except httpx2.HTTPError:
                 status = 0
             if status in states:
                 return

@@ -6,15 +6,16 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console import secret_input
-from console.api import Json, account_path
-from console.api_problem import ApiProblem
 from console.door import api, by_htmx
-from console.forms import Form, details, restrictions
+from console.forms import DETAILS, Form, details, restrictions
 from console.providers import providers
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import account_path
+from regcred.apiclient.transport import Json
 
 PATH = "/accounts/<account>/credentials"
 # Kept when another provider is chosen; secrets are not among them.
-_KEPT = ("name", "description", "restricted", "projects", "repository_prefixes", "expires_at", "scope")
+_KEPT = (*DETAILS, "restricted", "projects")
 
 
 def install(pages: Blueprint) -> None:
@@ -36,7 +37,7 @@ def add_credential(account: str) -> Response | str | tuple[str, int]:
         return _test(account, body, form)
     try:
         added = api().post(account_path(account, "credentials"), body, key=form.key).body
-    except ApiProblem as problem:
+    except ApiError as problem:
         status = form.refused(problem)
         return _page(form, body["provider"]), status
     flash(f"{added['name']} is saved. It is being verified by a login.")
@@ -47,8 +48,8 @@ def _test(account: str, body: Json, form: Form) -> str | tuple[str, int]:
     status: int = HTTPStatus.OK
     result = None
     try:
-        result = api().post(account_path(account, "verifications"), body).body
-    except ApiProblem as problem:
+        result = api().post_once(account_path(account, "verifications"), body).body
+    except ApiError as problem:
         if problem.no_such_route:
             form.fail(
                 None, "This server cannot test before saving. Save the credential: it is verified at once."

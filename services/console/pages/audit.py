@@ -6,8 +6,8 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from console.api import account_path
 from console.door import api, asked, link
+from regcred.apiclient.paths import account_path
 
 PATH = "/accounts/<account>/audit"
 FILTERS = (
@@ -67,8 +67,8 @@ def export_audit(account: str, form: str) -> Response:
 
 
 def _lines(account: str, parameters: dict[str, Any], accept: str) -> Iterator[bytes]:
-    with api().stream(account_path(account, "audit-events"), parameters, accept) as chunks:
-        yield from chunks
+    with api().stream(account_path(account, "audit-events"), parameters, accept=accept) as stream:
+        yield from stream.chunks
 
 
 def _moments(wanted: dict[str, str]) -> dict[str, str]:

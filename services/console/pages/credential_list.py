@@ -3,9 +3,9 @@
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from console.api import account_path
 from console.door import api, asked, link
 from console.providers import provider_names
+from regcred.apiclient.paths import account_path
 
 PATH = "/accounts/<account>/credentials"
 FILTERS = ("name", "provider", "status", "registry_host", "project")

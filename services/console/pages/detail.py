@@ -5,12 +5,13 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.api import Json, account_path
-from console.api_problem import ApiProblem
 from console.door import api
 from console.forms import sentence
 from console.pages.one_credential import PATH, OneCredential, read
 from console.providers import provider_of
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import account_path
+from regcred.apiclient.transport import Json
 
 _SHOWN = 10
 # A browser with htmx looks again by itself: often at first, then less, and not for ever.
@@ -57,8 +58,8 @@ def verify_credential(account: str, credential_id: UUID) -> Response:
     image = request.form.get("image", "").strip()
     path = account_path(account, "credentials", str(credential_id), "verifications")
     try:
-        api().post(path, {"image": image} if image else None)
-    except ApiProblem as problem:
+        api().post_once(path, {"image": image} if image else None)
+    except ApiError as problem:
         if not problem.errors:
             raise
         flash(sentence(problem.errors[0].detail))
@@ -82,7 +83,7 @@ def _if_allowed(found: OneCredential, what: str) -> list[Json] | None:
     """`None` where the token may not, or the server cannot, tell."""
     try:
         items: list[Json] = api().get(f"{found.path}/{what}", {"limit": _SHOWN}).body["items"]
-    except ApiProblem as problem:
+    except ApiError as problem:
         if problem.no_such_route or problem.code == "insufficient_scope":
             return None
         raise

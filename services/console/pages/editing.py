@@ -5,12 +5,13 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.api import Json
-from console.api_problem import ApiProblem
 from console.door import api
 from console.forms import Form, details
 from console.pages.one_credential import PATH, OneCredential, read
 from console.wording import date
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import etag_of
+from regcred.apiclient.transport import Json
 
 
 def install(pages: Blueprint) -> None:
@@ -30,8 +31,8 @@ def change_credential(account: str, credential_id: UUID) -> Response | tuple[str
     if changed["expires_at"] and form.value("expires_at") == form.value("expires_was"):
         del changed["expires_at"]  # a day is shown; the hour that the API keeps stays
     try:
-        api().change("PATCH", found.path, request.form.get("version", ""), changed)
-    except ApiProblem as problem:
+        api().change("PATCH", found.path, etag_of(request.form.get("version", "")), changed)
+    except ApiError as problem:
         status = form.refused(problem)
         return _page(form, found), status
     flash(f"{changed['name']} is changed.")
@@ -40,14 +41,7 @@ def change_credential(account: str, credential_id: UUID) -> Response | tuple[str
 
 def _filled(credential: Json) -> Form:
     expires = date(credential["expires_at"]) if credential["expires_at"] else ""
-    return Form.filled(
-        name=credential["name"],
-        description=credential["description"],
-        scope=[name for name in ("pull", "push") if credential["scope"][name]],
-        repository_prefixes="\n".join(credential["repository_prefixes"]),
-        expires_at=expires,
-        expires_was=expires,
-    )
+    return Form.of_details(credential, expires=expires)
 
 
 def _page(form: Form, found: OneCredential) -> str:

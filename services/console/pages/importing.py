@@ -6,11 +6,12 @@ from http import HTTPStatus
 from flask import Blueprint, render_template, request
 
 from console import secret_input
-from console.api import Json, account_path
-from console.api_problem import ApiProblem
 from console.door import api, by_htmx
 from console.forms import Form, restrictions
 from console.wording import Shown
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import account_path
+from regcred.apiclient.transport import Json
 
 RESULT = {
     "created": Shown("good", "check", "Created"),
@@ -42,11 +43,12 @@ def import_docker_config(account: str) -> str | tuple[str, int]:
         "restrictions": restrictions(),
         "dry_run": preview,
     }
+    path = account_path(account, "imports")
     answer, status = None, int(HTTPStatus.OK)
     try:
         # A look has no key: the import that follows is another request with the same form.
-        answer = api().post(account_path(account, "imports"), body, key=None if preview else form.key).body
-    except ApiProblem as problem:
+        answer = (api().post_once(path, body) if preview else api().post(path, body, key=form.key)).body
+    except ApiError as problem:
         if problem.no_such_route:
             form.fail(None, "This server cannot import yet. Add the hosts one by one, as Docker config.json.")
             status = HTTPStatus.NOT_IMPLEMENTED

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from console.api import Json, account_path
 from console.door import api
+from regcred.apiclient.paths import account_path
+from regcred.apiclient.transport import Json
 
 PATH = "/accounts/<account>/credentials/<uuid:credential_id>"
 
@@ -19,7 +20,7 @@ class OneCredential:
 
 
 def read(account: str, credential_id: UUID) -> OneCredential:
-    """The credential as it is now. Raises `ApiProblem`."""
+    """The credential as it is now. Raises `ApiError`."""
     path = account_path(account, "credentials", str(credential_id))
     answer = api().get(path)
     return OneCredential(path, answer.body, answer.version)

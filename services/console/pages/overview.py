@@ -2,10 +2,10 @@
 
 from flask import Blueprint, render_template
 
-from console.api import account_path
 from console.door import api
 from console.providers import provider_names
 from console.wording import STATUS
+from regcred.apiclient.paths import account_path
 
 _SHOWN = 8
 

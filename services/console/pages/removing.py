@@ -7,10 +7,11 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.api_problem import ApiProblem
 from console.door import api
 from console.forms import Form
 from console.pages.one_credential import PATH, OneCredential, read
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import etag_of
 
 
 def install(pages: Blueprint) -> None:
@@ -37,13 +38,13 @@ def remove_credential(account: str, credential_id: UUID) -> Response | tuple[str
         return _page(form, found, [], force=force), HTTPStatus.UNPROCESSABLE_ENTITY
     parameters = {"reason": reason or None, "force": "true" if force else None}
     try:
-        api().change("DELETE", found.path, request.form.get("version", ""), parameters=parameters)
-    except ApiProblem as problem:
+        api().change("DELETE", found.path, etag_of(request.form.get("version", "")), parameters=parameters)
+    except ApiError as problem:
         if problem.code == "credential_in_use":
             form.fail(
                 None, "The credential is in use. Rotate it instead, or enter a reason to remove it anyway."
             )
-            return _page(form, found, problem.users, force=True), problem.status
+            return _page(form, found, list(problem.users), force=True), problem.status
         status = form.refused(problem)
         return _page(form, found, []), status
     flash(f"{name} is removed, and its secret destroyed.")

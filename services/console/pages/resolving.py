@@ -5,11 +5,11 @@ from http import HTTPStatus
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from console.api import account_path
-from console.api_problem import UNAUTHENTICATED, ApiProblem
 from console.door import api, asked, by_htmx, link
 from console.forms import Form, sentence
 from console.providers import provider_names
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import account_path
 
 OPERATIONS = ("pull", "push")
 _TAGS = 200  # offered at most
@@ -34,8 +34,8 @@ def resolve_image(account: str) -> str | tuple[str, int]:
             "operation": operation,
         }
         try:
-            answer = api().post(account_path(account, "resolutions"), body).body
-        except ApiProblem as problem:
+            answer = api().post_once(account_path(account, "resolutions"), body).body
+        except ApiError as problem:
             if problem.no_such_route:
                 form.fail(None, "This server does not support image lookup yet.")
             else:
@@ -70,8 +70,8 @@ def offer_tags(account: str) -> Response | str | tuple[str, int]:
     try:
         credential, tags = _tags(account, repository, project)
         said = f"{len(tags)} tags offered, as {credential} sees them." if credential else ""
-    except ApiProblem as problem:
-        if problem.status == UNAUTHENTICATED:
+    except ApiError as problem:
+        if problem.status == HTTPStatus.UNAUTHORIZED:
             raise
         said = f"No tags are offered. {sentence(problem.detail)}"
     return render_template("tags.html", repository=repository, tags=tags, said=said, asking=asking)
@@ -86,7 +86,9 @@ def _before_tag(image: str) -> str | None:
 def _tags(account: str, repository: str, project: str) -> tuple[str | None, list[str]]:
     """The name of the credential that the project would pull with, and the tags that it sees."""
     answer = (
-        api().post(account_path(account, "resolutions"), {"image": repository, "project_id": project}).body
+        api()
+        .post_once(account_path(account, "resolutions"), {"image": repository, "project_id": project})
+        .body
     )
     chosen = answer["selected"]
     if chosen is None:

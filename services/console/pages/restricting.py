@@ -5,11 +5,12 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.api import Json
-from console.api_problem import ApiProblem
 from console.door import api
 from console.forms import Form, restrictions
 from console.pages.one_credential import PATH, OneCredential, read
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import etag_of
+from regcred.apiclient.transport import Json
 
 _USERS = 200
 
@@ -33,8 +34,8 @@ def restrict_credential(account: str, credential_id: UUID) -> Response | str | t
     if losing and not form.value("confirmed"):
         return _page(form, found, losing)
     try:
-        api().change("PUT", f"{found.path}/restrictions", request.form.get("version", ""), wanted)
-    except ApiProblem as problem:
+        api().change("PUT", f"{found.path}/restrictions", etag_of(request.form.get("version", "")), wanted)
+    except ApiError as problem:
         status = form.refused(problem)
         return _page(form, found, []), status
     flash(_said(found.body["name"], wanted))
@@ -46,8 +47,8 @@ def _losing(found: OneCredential, wanted: Json) -> list[Json]:
     if not wanted["restricted"]:
         return []
     try:
-        usages, _ = api().items(f"{found.path}/usages", {}, most=_USERS)
-    except ApiProblem as problem:
+        usages: list[Json] = api().listing(f"{found.path}/usages", {}, limit=_USERS)["items"]
+    except ApiError as problem:
         if problem.no_such_route or problem.code == "insufficient_scope":
             return []
         raise

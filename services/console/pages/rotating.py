@@ -6,12 +6,13 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from console import secret_input
-from console.api import Json
-from console.api_problem import ApiProblem
 from console.door import api
 from console.forms import Form, day
 from console.pages.one_credential import PATH, OneCredential, read
 from console.providers import provider_of
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import etag_of
+from regcred.apiclient.transport import Json
 
 
 def install(pages: Blueprint) -> None:
@@ -29,8 +30,8 @@ def rotate_credential(account: str, credential_id: UUID) -> Response | tuple[str
     form, found = Form.sent(), read(account, credential_id)
     body: Json = {"credential": secret_input.credential(), "expires_at": day(form.value("expires_at"))}
     try:
-        api().change("PUT", f"{found.path}/secret", request.form.get("version", ""), body)
-    except ApiProblem as problem:
+        api().change("PUT", f"{found.path}/secret", etag_of(request.form.get("version", "")), body)
+    except ApiError as problem:
         status = form.refused(problem)
         return _page(form, found), status
     flash("The new secret is saved. It is being verified by a login.")

@@ -1,10 +1,12 @@
 """What regcred stands on, whether it serves now, who is behind, and what was set aside."""
 
+from http import HTTPStatus
+
 from flask import Blueprint, render_template
 
-from console.api import Json
-from console.api_problem import UNAUTHENTICATED, ApiProblem
 from console.door import api
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.transport import Json
 
 _SAID = {
     "database": "PostgreSQL: the log of events, and the state that commands decide on",
@@ -44,8 +46,8 @@ def _system() -> tuple[Json | None, str]:
     """What the API says of itself, or why it does not: the checks are shown all the same."""
     try:
         found: Json = api().get("/v1/system").body
-    except ApiProblem as problem:
-        if problem.status == UNAUTHENTICATED:
+    except ApiError as problem:
+        if problem.status == HTTPStatus.UNAUTHORIZED:
             raise
         if problem.code == "insufficient_scope":
             return None, "The state of the consumers is visible to tokens with the scope admin."

@@ -1,15 +1,15 @@
 """Service tokens: who may ask regcred, and for what. A new one is shown once."""
 
 from http import HTTPStatus
-from urllib.parse import quote
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.api import Json
-from console.api_problem import ApiProblem
 from console.door import api, session
 from console.forms import Form, day, entries
+from regcred.apiclient.errors import ApiError, ApiProblem
+from regcred.apiclient.paths import segment
+from regcred.apiclient.transport import Json
 from shared.auth.tokens import TokenScope
 from shared.secretstore.secret import Secret
 
@@ -53,8 +53,8 @@ def make_token() -> Response | tuple[str, int]:
         "expires_at": day(form.value("expires_at")),
     }
     try:
-        made = api().post(_API, body).body
-    except ApiProblem as problem:
+        made = api().post_once(_API, body).body
+    except ApiError as problem:
         status = form.refused(problem)
         return _page(form, None), status
     session().made = (made["name"], Secret(made["token"]))
@@ -65,13 +65,13 @@ def revocation(token_id: str) -> str | tuple[str, int]:
     """Ask once more."""
     found = next((token for token in _tokens() if token["id"] == token_id), None)
     if found is None:
-        raise ApiProblem(404, "not_found", "No service token has that id.")
+        raise ApiProblem(404, {"code": "not_found", "detail": "No service token has that id."})
     return render_template("revoke.html", token=found)
 
 
 def revoke_token(token_id: str) -> Response:
     """Nobody gets in with it any more, within two seconds."""
-    api().change("DELETE", f"{_API}/{quote(token_id, safe='')}", "")
+    api().change("DELETE", f"{_API}/{segment(token_id)}", "*")
     flash("The token is revoked. It is refused everywhere within two seconds.")
     return redirect(url_for("pages.show_tokens"), 303)
 

@@ -5,15 +5,16 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields
 
-from credentials.api import inputs
-from credentials.api.command_request import Fingerprint, command_request
-from credentials.application.importing import Importing, ImportResult
+from credentials.api.commands import Fingerprint, command_request
+from credentials.application.importing import Import, Importing, ImportResult
+from credentials.domain import values
+from credentials.domain.imported_names import name_prefix
 from shared.auth.tokens import TokenScope
+from shared.input.docker_config import read_docker_config
 from shared.web.blueprint import Blueprint
-from shared.web.conditional import position_token
 from shared.web.credential_input import JsonDocument
 from shared.web.door import requires
-from shared.web.responses import json_response
+from shared.web.responses import json_response, position_token
 from shared.web.schemas import RestrictionsSchema, ScopeSchema
 
 Body = dict[str, Any]
@@ -81,7 +82,7 @@ def blueprint(importing: Importing, *, fingerprint: Fingerprint) -> Blueprint:
         can be repeated: a stored entry is then a `duplicate`, or `created` as before under the same
         Idempotency-Key.
         """
-        wanted = inputs.imported(body)
+        wanted = _wanted(body)
         results = importing.run(command_request(account_id, fingerprint), wanted)
         headers = {}
         for result in results:
@@ -90,6 +91,17 @@ def blueprint(importing: Importing, *, fingerprint: Fingerprint) -> Blueprint:
         return json_response({"items": [_item(r) for r in results], "dry_run": wanted.dry_run}, 200, headers)
 
     return routes
+
+
+def _wanted(body: Body) -> Import:
+    """What the body means. Raises `InvalidInput` with every problem."""
+    parsed = values.all_of(
+        entries=lambda: read_docker_config(body["docker_config"], pointer="/docker_config"),
+        scope=lambda: values.scope(**body["scope"]),
+        restrictions=lambda: values.restrictions(**body["restrictions"]),
+        name_prefix=lambda: name_prefix(body["name_prefix"]),
+    )
+    return Import(dry_run=body["dry_run"], **parsed)
 
 
 def _item(result: ImportResult) -> Body:

@@ -15,12 +15,13 @@ from hashlib import sha256
 from typing import Literal
 from uuid import UUID
 
-from credentials.application.credentials import Answer, Credentials
+from credentials.application.command_handler import Answer
+from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore
-from credentials.domain.credential import Active, fold
 from credentials.domain.errors import NameTaken
 from credentials.domain.imported_names import names_for
+from shared.contracts.credential import Active, fold
 from shared.contracts.credential_events import Details, Restrictions, Scope
 from shared.eventstore.errors import EventStoreUnavailable
 from shared.input.docker_config import ConfigEntry, EntryProblem

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import structlog
 
+from credentials.application.command_handler import retried
 from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuing import (
@@ -33,9 +34,7 @@ from credentials.domain.issuing import (
 )
 from credentials.domain.issuing_formats import Issued
 from credentials.domain.matching import Use
-from shared.contracts.issuing_events import SecretIssued, SecretRefused
-from shared.events.envelope import NewEvent
-from shared.eventstore.store import Appended, IdempotentRequest
+from shared.eventstore.store import Appended
 from shared.minting.errors import NotMinted
 from shared.minting.minted import Minted
 from shared.minting.minter import MintKey
@@ -77,6 +76,14 @@ class _LoginRefused(Exception):
         self.refusals = refusals
 
 
+class _SecretGone(Exception):
+    """A secret was removed or rotated since it was decided to give it out."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class Issuing:
     """Raises `NotIssued`, `StillChanging`, `EventStoreError`, `SecretStoreUnavailable`, and `NotMinted` where
     a cloud could not be asked: no secret left.
@@ -97,31 +104,27 @@ class Issuing:
 
     def issue(self, request: CommandRequest, wanted: PullSecretWanted) -> PullSecret:
         """Give out what these images need."""
-        lost = None
-        for _ in range(_ATTEMPTS):
-            decided = self._decide(request, wanted)
-            if decided.refusals:
-                raise self._refused(request, wanted, decided.refusals)
-            try:
-                issued = self._read_secrets(request, wanted, decided)
-            except SecretStoreUnavailable:
-                raise
-            except _LoginRefused as refused:
-                raise self._refused(request, wanted, refused.refusals) from None
-            except SecretStoreError as error:
-                lost = error  # removed or rotated since it was decided
-                continue
-            if without_form := _without_form(wanted, issued):
-                raise self._refused(request, wanted, without_form)
-            lost = None
-            try:
-                return self._recorded(request, wanted, decided, issued)
-            except DecidedOnOldVersion:
-                continue
-        if lost is None:
-            raise StillChanging
-        log.error("secret_lost", error=type(lost).__name__, account_id=request.account_id)
-        raise SecretStoreUnavailable("a secret that is referred to cannot be read", retry_after=60)
+        again = (DecidedOnOldVersion, _SecretGone)
+        try:
+            return retried(lambda: self._issue_once(request, wanted), on=again, attempts=_ATTEMPTS)
+        except DecidedOnOldVersion:
+            raise StillChanging from None
+        except _SecretGone as gone:
+            log.error("secret_lost", error=gone.error, account_id=request.account_id)  # noqa: TRY400 no trace
+            detail = "a secret that is referred to cannot be read"
+            raise SecretStoreUnavailable(detail, retry_after=60) from None
+
+    def _issue_once(self, request: CommandRequest, wanted: PullSecretWanted) -> PullSecret:
+        decided = self._decide(request, wanted)
+        if decided.refusals:
+            raise self._refused(request, wanted, decided.refusals)
+        try:
+            issued = self._read_secrets(request, wanted, decided)
+        except _LoginRefused as refused:
+            raise self._refused(request, wanted, refused.refusals) from None
+        if without_form := _without_form(wanted, issued):
+            raise self._refused(request, wanted, without_form)
+        return self._recorded(request, wanted, decided, issued)
 
     def _decide(self, request: CommandRequest, wanted: PullSecretWanted) -> Plan:
         hosts = sorted({image.registry_host for image in wanted.images})
@@ -136,7 +139,12 @@ class Issuing:
     def _read_secret(self, request: CommandRequest, wanted: PullSecretWanted, grant: Grant) -> Issued:
         """The login that is kept, or one that its cloud makes of the keys that are kept."""
         credential_id, version = grant.candidate.credential_id, grant.candidate.secret_version
-        secret = self._secrets.get(SecretPath(request.account_id, credential_id), version)
+        try:
+            secret = self._secrets.get(SecretPath(request.account_id, credential_id), version)
+        except SecretStoreUnavailable:
+            raise
+        except SecretStoreError as error:
+            raise _SecretGone(type(error).__name__) from None
         try:
             made = self._minter.login(
                 MintKey(credential_id, version),
@@ -177,15 +185,12 @@ class Issuing:
         under_key: bool,
     ) -> tuple[UUID, Appended]:
         issuance_id = self._new_id()
-        key = request.key if under_key else None
         response = {"issuance_id": str(issuance_id), "given": given}
         appended = self._store.issue(
             issuance_id,
-            [self._event(request, payload) for payload in events_of(decided, wanted, issuance_id)],
+            request.events(events_of(decided, wanted, issuance_id), self._new_id),
             decided_on={grant.candidate.credential_id: grant.candidate.version for grant in decided.grants},
-            request=IdempotentRequest(key=key.key, fingerprint=key.fingerprint, response=response)
-            if key
-            else None,
+            request=request.answered_with(response) if under_key else None,
         )
         return issuance_id, appended
 
@@ -194,12 +199,9 @@ class Issuing:
     ) -> NotIssued:
         issuance_id = self._new_id()
         payloads = refused_events(refusals, wanted, issuance_id, anonymous=False)
-        events = [self._event(request, payload) for payload in payloads]
+        events = request.events(payloads, self._new_id)
         appended = self._store.issue(issuance_id, events, decided_on={}, request=None)
         return NotIssued(refusals, issuance_id=issuance_id, version=appended.version)
-
-    def _event(self, request: CommandRequest, payload: SecretIssued | SecretRefused) -> NewEvent:
-        return NewEvent(event_id=self._new_id(), payload=payload, metadata=request.metadata())
 
 
 def _without_form(wanted: PullSecretWanted, issued: tuple[Issued, ...]) -> tuple[Refusal, ...]:

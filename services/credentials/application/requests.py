@@ -1,9 +1,13 @@
 """Who asks for a command, when, and under which idempotency key."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from shared.events.envelope import Actor, Metadata
+from shared.events.envelope import Actor, Metadata, NewEvent
+from shared.eventstore.store import IdempotentRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +43,13 @@ class CommandRequest:
             source_ip=self.source_ip,
             traceparent=self.traceparent,
         )
+
+    def events(self, payloads: Iterable[object], new_id: Callable[[], UUID]) -> list[NewEvent]:
+        """The events of these payloads, as they are appended for this request."""
+        return [NewEvent(event_id=new_id(), payload=each, metadata=self.metadata()) for each in payloads]
+
+    def answered_with(self, response: Mapping[str, Any]) -> IdempotentRequest | None:
+        """What is stored under its key, so that a repetition gets the same answer; `None` without a key."""
+        if self.key is None:
+            return None
+        return IdempotentRequest(key=self.key.key, fingerprint=self.key.fingerprint, response=response)

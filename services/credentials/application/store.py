@@ -1,51 +1,18 @@
-"""What the commands need of the event store, and the row that is written with every append."""
+"""What the commands need of the event store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from credentials.domain.commands import User
-from credentials.domain.credential import Active
 from credentials.domain.matching import Candidate
+from shared.contracts.credential import Active
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
 from shared.events.envelope import NewEvent, RecordedEvent
 from shared.eventstore.store import Appended, IdempotentRequest
 
 Outcome = VerificationSucceeded | VerificationFailed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentCredential:
-    """A row of `credentials.current`: names are unique there, and candidates for an image are found there."""
-
-    name: str
-    provider: str
-    registry_host: str
-    repository_prefixes: tuple[str, ...]
-    pull: bool
-    push: bool
-    restricted: bool
-    projects: tuple[str, ...]
-    secret_version: int
-    expires_at: datetime | None
-
-    @classmethod
-    def of(cls, credential: Active) -> "CurrentCredential":
-        details, restrictions = credential.details, credential.restrictions
-        return cls(
-            name=details.name,
-            provider=credential.registry.provider,
-            registry_host=credential.registry.host,
-            repository_prefixes=details.repository_prefixes,
-            pull=details.scope.pull,
-            push=details.scope.push,
-            restricted=restrictions.restricted,
-            projects=restrictions.projects,
-            secret_version=credential.secret.version,
-            expires_at=details.expires_at,
-        )
 
 
 class DecidedOnOldVersion(Exception):
@@ -57,8 +24,8 @@ class UsedMeanwhile(Exception):
 
 
 class CredentialStore(Protocol):
-    """Streams of credentials, and who uses them. Adapters: `credentials.memory_store` (tests),
-    `credentials.postgres_store`.
+    """Streams of credentials, and who uses them. Adapters: `credentials.postgres_store`, and one in
+    memory for tests.
     """
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
@@ -79,10 +46,11 @@ class CredentialStore(Protocol):
         expected_version: int,
         events: Sequence[NewEvent],
         *,
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
-        """As `EventStore.append`, with the row as it is afterwards (`None`: removed) in one transaction.
+        """As `EventStore.append`, with the credential as it is afterwards (`None`: removed), by which names
+        are unique and candidates are found, in one transaction.
 
         Raises:
             NameTaken: nothing was written.

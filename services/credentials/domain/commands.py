@@ -1,9 +1,9 @@
 """What may be asked of a credential. Every value in a command has been parsed already."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from shared.contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
@@ -47,13 +47,18 @@ class AddCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeDetails:
-    """Change what is named; `None` (for `expires_at`: `UNCHANGED`) leaves as it is."""
+    """Change what is named; `UNCHANGED` leaves as it is."""
 
-    name: str | None = None
-    description: str | None = None
-    scope: Scope | None = None
-    repository_prefixes: tuple[str, ...] | None = None
+    name: str | Unchanged = UNCHANGED
+    description: str | Unchanged = UNCHANGED
+    scope: Scope | Unchanged = UNCHANGED
+    repository_prefixes: tuple[str, ...] | Unchanged = UNCHANGED
     expires_at: datetime | Unchanged | None = UNCHANGED
+
+    def named(self) -> dict[str, Any]:
+        """The fields of `Details` that change."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not UNCHANGED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,9 @@
-"""The credential as an aggregate: `decide` says what follows from a command, `evolve` what an event did.
+"""The credential as an aggregate: `decide` says which events follow from a command. Pure.
 
-Both are pure. `evolve` never refuses: history is fact.
+What the events have made of it is `shared.contracts.credential`.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 from uuid import UUID
 
@@ -16,19 +15,15 @@ from credentials.domain.commands import (
     RequestVerification,
     RestrictCredential,
     RotateSecret,
-    Unchanged,
 )
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
+from shared.contracts.credential import Absent, Active, Credential, Removed
 from shared.contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
-    Details,
-    Registry,
-    Restrictions,
-    SecretReference,
     VerificationRequested,
 )
 from shared.input.invalid import FieldProblem, InvalidInput
@@ -41,33 +36,6 @@ Event = (
     | CredentialRemoved
     | VerificationRequested
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Nothing has happened yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Active:
-    """It is kept and may be used by whom its restrictions allow."""
-
-    credential_id: UUID
-    registry: Registry
-    username: str
-    secret: SecretReference
-    details: Details
-    restrictions: Restrictions
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """It is gone; its id is never used again."""
-
-    credential_id: UUID
-
-
-Credential = Absent | Active | Removed
 
 
 def decide(command: Command, state: Credential) -> tuple[Event, ...]:
@@ -98,44 +66,6 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
             assert_never(command)
 
 
-def evolve(state: Credential, event: object) -> Credential:
-    """The state after an event; one that does not concern it leaves it as it is."""
-    match event:
-        case CredentialAdded():
-            return Active(
-                credential_id=event.credential_id,
-                registry=event.registry,
-                username=event.username,
-                secret=event.secret,
-                details=event.details,
-                restrictions=event.restrictions,
-            )
-        case CredentialDetailsChanged() if isinstance(state, Active):
-            return replace(state, details=event.details)
-        case CredentialSecretRotated() if isinstance(state, Active):
-            return replace(
-                state,
-                registry=event.registry,
-                username=event.username,
-                secret=event.secret,
-                details=replace(state.details, expires_at=event.expires_at),
-            )
-        case CredentialRestrictionsChanged() if isinstance(state, Active):
-            return replace(state, restrictions=event.restrictions)
-        case CredentialRemoved():
-            return Removed(event.credential_id)
-        case _:
-            return state
-
-
-def fold(events: Iterable[object], state: Credential | None = None) -> Credential:
-    """The state after all of them, from `Absent` if none is given."""
-    state = state or Absent()
-    for event in events:
-        state = evolve(state, event)
-    return state
-
-
 def _add(command: AddCredential, state: Credential) -> CredentialAdded:
     if not isinstance(state, Absent):
         raise ValueError("an id was used twice")  # noqa: TRY004 it is the value that is wrong
@@ -151,15 +81,7 @@ def _add(command: AddCredential, state: Credential) -> CredentialAdded:
 
 def _change(command: ChangeDetails, state: Active) -> tuple[Event, ...]:
     was = state.details
-    details = Details(
-        name=was.name if command.name is None else command.name,
-        description=was.description if command.description is None else command.description,
-        scope=was.scope if command.scope is None else command.scope,
-        repository_prefixes=was.repository_prefixes
-        if command.repository_prefixes is None
-        else command.repository_prefixes,
-        expires_at=was.expires_at if isinstance(command.expires_at, Unchanged) else command.expires_at,
-    )
+    details = replace(was, **command.named())
     if details == was:
         return ()
     return (CredentialDetailsChanged(credential_id=state.credential_id, details=details, previous=was),)

@@ -5,8 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from credentials.domain.commands import User
-from credentials.domain.credential import Active
 from credentials.domain.matching import Candidate, Use, match
+from shared.contracts.credential import Active
 from shared.contracts.credential_events import Restrictions
 from shared.contracts.verdicts import VerificationStatus
 from shared.registries.image_reference import ImageReference

@@ -9,11 +9,14 @@ Each parser raises `InvalidInput` with the JSON pointer of what is wrong.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.contracts.credential_events import Restrictions, Scope
+from shared.contracts.platform_ids import is_platform_id
 from shared.input.invalid import FieldProblem, InvalidInput
+from shared.registries.repository_names import REPOSITORY_NAME
 
 MAX_NAME = 39
 MAX_DESCRIPTION = 500
@@ -23,11 +26,9 @@ MAX_REASON = 500
 
 _NAME = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9]){1,38}")
 _NAME_LENGTH = range(3, MAX_NAME + 1)
-_PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-# distribution/reference: path-component := alpha-numeric [separator alpha-numeric]*
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PREFIX = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*/?")
+_PREFIX = re.compile(rf"{REPOSITORY_NAME}/?")
 _MAX_PREFIX = 255
+_PROJECT = "1 to 63 letters, digits or hyphens, not a hyphen first"
 
 
 def credential_name(text: str, pointer: str = "/name") -> str:
@@ -38,11 +39,6 @@ def credential_name(text: str, pointer: str = "/name") -> str:
             "3 to 39 characters: a letter first, then letters, digits, single spaces or hyphens",
         )
     return text
-
-
-def is_platform_id(text: str) -> bool:
-    """Whether an account or project may be called so."""
-    return _PLATFORM_ID.fullmatch(text) is not None
 
 
 def description(text: str, pointer: str = "/description") -> str:
@@ -98,7 +94,7 @@ def restrictions(
         FieldProblem(
             f"{pointer}/projects/{index}",
             "invalid_project",
-            "1 to 63 letters, digits or hyphens, not a hyphen first",
+            _PROJECT,
         )
         for index, project in enumerate(projects)
         if not is_platform_id(project)
@@ -113,6 +109,25 @@ def expiry(moment: datetime | None, *, now: datetime, pointer: str = "/expires_a
     if moment is not None and moment <= now:
         raise _problem(pointer, "in_the_past", "the secret would have expired already")
     return moment
+
+
+def project_id(text: str, pointer: str = "/project_id") -> str:
+    if not is_platform_id(text):
+        raise _problem(pointer, "invalid_project", _PROJECT)
+    return text
+
+
+def all_of(**parsers: Callable[[], Any]) -> dict[str, Any]:
+    """What each of them gives, by its name. Raises `InvalidInput` with every problem, not only the first."""
+    parsed: dict[str, Any] = {}
+    problems: list[FieldProblem] = []
+    for name, parse in parsers.items():
+        try:
+            parsed[name] = parse()
+        except InvalidInput as error:
+            problems.extend(error.problems)
+    raise_all(problems)
+    return parsed
 
 
 def raise_all(problems: Iterable[FieldProblem]) -> None:

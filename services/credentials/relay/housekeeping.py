@@ -14,9 +14,9 @@ import psycopg
 import structlog
 
 from shared.consumers.concurrency import ConcurrentFollower
-from shared.consumers.consumer import Connection
 from shared.contracts.credential_events import CredentialRemoved, CredentialSecretRotated
 from shared.events.envelope import RecordedEvent, StoredEvent
+from shared.runtime.database import Connection
 from shared.secretstore.store import SecretPath, SecretStore, SecretStoreError
 from shared.secretstore.sweep import sweep
 

@@ -17,9 +17,10 @@ from shared.eventstore.errors import StaleLeader
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.messaging.cloudevents import OutgoingMessage, outgoing
-from shared.messaging.connection import backoff
+from shared.messaging.connection import LONGEST_BACKOFF_SECONDS
 from shared.messaging.errors import MessagingError
 from shared.messaging.publisher import Publisher
+from shared.runtime.backoff import backoff
 
 log = structlog.get_logger()
 
@@ -72,7 +73,7 @@ class Publishing:
             except Exception as error:
                 expected = isinstance(error, (MessagingError, psycopg.Error))
                 log.warning("publishing_interrupted", error=type(error).__name__, exc_info=not expected)
-                self._stop.wait(backoff(attempt, self._jitter()))
+                self._stop.wait(backoff(attempt, longest=LONGEST_BACKOFF_SECONDS, jitter=self._jitter()))
                 attempt += 1
             else:
                 attempt = 0

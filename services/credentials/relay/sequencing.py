@@ -7,9 +7,7 @@ writers queue behind one lock (`docs/reference/event-log.md`, "Notifications").
 from collections.abc import Callable
 from threading import Event
 from time import perf_counter
-from typing import Any
 
-import psycopg
 import structlog
 
 from shared.consumers.leader import leadership
@@ -18,6 +16,7 @@ from shared.eventstore.cluster import refuse_younger_cluster
 from shared.eventstore.errors import StaleLeader, YoungerCluster
 from shared.eventstore.log import NOTIFICATIONS
 from shared.eventstore.postgres import store_errors
+from shared.runtime.database import Connection, scalar
 
 log = structlog.get_logger()
 
@@ -45,7 +44,8 @@ def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Ev
         try:
             with leadership(database_url, role=ROLE, name="relay", stop=stop) as connection:
                 if connection is not None:
-                    _lead(connection, on_positions, stop)
+                    with store_errors():
+                        _lead(connection, on_positions, stop)
         except StaleLeader:
             log.warning("relay_superseded")
         except YoungerCluster as error:
@@ -56,16 +56,16 @@ def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Ev
         stop.wait(RECONNECT_SECONDS)
 
 
-def _lead(connection: psycopg.Connection[Any], on_positions: Callable[[int, int], None], stop: Event) -> None:
+def _lead(connection: Connection, on_positions: Callable[[int, int], None], stop: Event) -> None:
     refuse_younger_cluster(connection)
-    epoch = int(_scalar(connection, "SELECT es.lead()"))
-    last = int(_scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
+    epoch = int(scalar(connection, "SELECT es.lead()"))
+    last = int(scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
     log.info("relay_leads", epoch=epoch, position=last)
     on_positions(epoch, last)
     idle = 0
     while not stop.is_set():
         started = perf_counter()
-        position = int(_scalar(connection, _SEQUENCE, epoch, BATCH, NOTIFICATIONS, last))
+        position = int(scalar(connection, _SEQUENCE, (epoch, BATCH, NOTIFICATIONS, last)))
         if position > last:
             on_positions(epoch, position)
             log_batch("sequencing", last + 1, position, started)
@@ -73,11 +73,3 @@ def _lead(connection: psycopg.Connection[Any], on_positions: Callable[[int, int]
             continue
         idle += 1
         stop.wait(BUSY_SECONDS if idle < _IDLE_AFTER else IDLE_SECONDS)
-
-
-def _scalar(connection: psycopg.Connection[Any], statement: str, *parameters: object) -> Any:
-    with store_errors():
-        row = connection.execute(statement, parameters).fetchone()
-    if row is None:
-        raise RuntimeError("the statement gives one row")
-    return row[0]

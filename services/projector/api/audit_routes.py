@@ -9,7 +9,7 @@ from flask import Response, request
 from projector import audit_trail
 from projector.api import export, views
 from projector.api.following import Following
-from projector.api.reading import found, reading
+from projector.api.reading import reading
 from projector.api.recording import Recording, asked_by_this_request
 from projector.api.schemas import AuditArguments, AuditPage, OrderedPageArguments
 from projector.api.sealed_part import HEADER, refuse_if_all, sealed_part
@@ -45,7 +45,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
             ReturnedRows(),
         )
         with reading(pool) as connection:
-            page = found(lambda: audit_trail.audit_events(connection, account_id, wanted, **paging))
+            page = audit_trail.audit_events(connection, account_id, wanted, **paging)
             sealed = sealed_part(connection, wanted)
             if not page.rows and paging["cursor"] is None:
                 refuse_if_all(connection, account_id, wanted, sealed)

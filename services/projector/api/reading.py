@@ -8,9 +8,9 @@ from typing import Any
 from flask import Response, request
 
 from projector.generations import has_event
-from projector.selecting import Connection, InvalidCursor, Page, Row
+from projector.selecting import Page, Row
 from shared.eventstore.postgres import Pool, store_errors
-from shared.web.problems import Problem
+from shared.runtime.database import Connection
 from shared.web.responses import json_response
 from shared.web.waiting import wait_for
 
@@ -25,15 +25,6 @@ def reading(pool: Pool) -> Iterator[Connection]:
         yield connection
 
 
-def found(query: Callable[[], Page]) -> Page:
-    """What the query gives; a cursor that it cannot read is the caller's fault."""
-    try:
-        return query()
-    except InvalidCursor:
-        raise Problem(400, "invalid_cursor", "the cursor is not one of an earlier page") from None
-
-
-def page_of(query: Callable[[], Page], view: Callable[[Row], dict[str, Any]]) -> Response:
+def page_of(page: Page, view: Callable[[Row], dict[str, Any]]) -> Response:
     """A page as it is answered."""
-    page = found(query)
     return json_response({"items": [view(row) for row in page.rows], "next_cursor": page.next_cursor})

@@ -16,23 +16,23 @@ from shared.events.envelope import Metadata
 from shared.eventstore.postgres import KeyOf, Pool
 from shared.runtime.clock import now
 from shared.runtime.ids import new_id
-from shared.web import origin
+from shared.web import door
 
 log = structlog.get_logger()
 
 
 def asked_by_this_request(account_id: str, wanted: AuditFilter, form: Form, *, continues: bool) -> Asked:
     """Who reads, for what. Raises `Problem` for a malformed header."""
-    request_id = origin.request_id()
+    request_id = door.request_id()
     metadata = Metadata(
         account_id=account_id,
-        actor=origin.actor(),
+        actor=door.actor(),
         occurred_at=now(),
         request_id=request_id,
         correlation_id=request_id,
-        on_behalf_of=origin.on_behalf_of(),
+        on_behalf_of=door.on_behalf_of(),
         source_ip=request.remote_addr,
-        traceparent=origin.traceparent(),
+        traceparent=door.traceparent(),
     )
     return Asked(metadata=metadata, wanted=wanted, form=form, continues=continues)
 

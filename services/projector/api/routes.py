@@ -9,7 +9,7 @@ from flask import Response
 
 from projector import queries, summary
 from projector.api import views
-from projector.api.reading import found, page_of, reading
+from projector.api.reading import page_of, reading
 from projector.api.schemas import (
     CredentialArguments,
     CredentialPage,
@@ -20,16 +20,16 @@ from projector.api.schemas import (
     VerificationPage,
 )
 from projector.queries import CredentialFilter
-from projector.selecting import Connection, Page, Row
+from projector.selecting import Page, Row
 from shared.auth.tokens import TokenScope
 from shared.eventstore.postgres import Pool
 from shared.registries.catalogue import PROVIDERS, to_public
 from shared.runtime.clock import now
+from shared.runtime.database import Connection
 from shared.web.blueprint import Blueprint
-from shared.web.conditional import etag
 from shared.web.door import requires
 from shared.web.problems import Problem
-from shared.web.responses import json_response
+from shared.web.responses import etag, json_response
 
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"
@@ -48,10 +48,8 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
         limit, cursor = arguments.pop("limit"), arguments.pop("cursor")
         wanted = CredentialFilter(**arguments)
         with reading(pool) as connection:
-            return _page(
-                connection,
-                lambda: queries.credentials(connection, account_id, wanted, limit=limit, cursor=cursor),
-            )
+            page = queries.credentials(connection, account_id, wanted, limit=limit, cursor=cursor)
+            return _page(connection, page)
 
     @routes.route(f"{_ACCOUNT}/credentials/summary")
     @routes.response(200, SummarySchema)
@@ -69,7 +67,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
         """List the credentials that a project may use."""
         wanted = CredentialFilter(project=project_id)
         with reading(pool) as connection:
-            return _page(connection, lambda: queries.credentials(connection, account_id, wanted, **arguments))
+            return _page(connection, queries.credentials(connection, account_id, wanted, **arguments))
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>")
     @routes.response(200, CredentialWithUsageSchema)
@@ -90,7 +88,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
         with reading(pool) as connection:
             _existing(connection, account_id, credential_id)
             return page_of(
-                lambda: queries.verifications(connection, account_id, credential_id, **arguments),
+                queries.verifications(connection, account_id, credential_id, **arguments),
                 views.verification,
             )
 
@@ -101,9 +99,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     def list_usages(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """List the workloads that a credential's secret was issued to, newest first; also of removed ones."""
         with reading(pool) as connection:
-            return page_of(
-                lambda: queries.usages(connection, account_id, credential_id, **arguments), views.usage
-            )
+            return page_of(queries.usages(connection, account_id, credential_id, **arguments), views.usage)
 
     @routes.route("/v1/providers")
     @routes.response(200)
@@ -115,9 +111,8 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     return routes
 
 
-def _page(connection: Connection, query: Callable[[], Page]) -> Response:
+def _page(connection: Connection, page: Page) -> Response:
     """A page of credentials, each with how it is used."""
-    page = found(query)
     uses = summary.uses(connection, [row["credential_id"] for row in page.rows])
     items = [views.kept(row, uses[row["credential_id"]]) for row in page.rows]
     return json_response({"items": items, "next_cursor": page.next_cursor})

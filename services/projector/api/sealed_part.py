@@ -2,7 +2,7 @@
 
 from projector.audit_trail import AuditFilter, audit_events
 from projector.horizon import Sealed, sealed
-from projector.selecting import Connection
+from shared.runtime.database import Connection
 from shared.web.problems import Problem
 
 HEADER = "Regcred-Audit-Sealed"  # of files; a page has a field

@@ -4,33 +4,16 @@ from typing import Any
 
 from projector.selecting import Row
 from projector.summary import SOON, Summary, Use
+from shared.contracts.credential import credential_json
 from shared.contracts.verdicts import VerificationCode
+from shared.contracts.verification import probe_json, verification_json
+from shared.contracts.verification_events import ImageProbe
 from shared.registries.catalogue import help_for, help_for_image
-
-
-def credential(row: Row) -> dict[str, Any]:
-    return {
-        "id": row["credential_id"],
-        **_same(
-            row,
-            "account_id name provider registry_host location username repository_prefixes description",
-        ),
-        "scope": _same(row, "pull push"),
-        "restrictions": _same(row, "restricted projects"),
-        **_same(row, "secret_version expires_at"),
-        "verification": {
-            "status": row["verification_status"],
-            "code": row["verification_code"],
-            "detail": row["verification_detail"],
-            "checked_at": row["verification_checked_at"],
-        },
-        **_same(row, "version created_at updated_at"),
-    }
 
 
 def kept(row: Row, use: Use) -> dict[str, Any]:
     """A credential, and how it is used."""
-    return {**credential(row), "last_used_at": use.last_used_at, "used_by": use.workloads}
+    return {**credential_json(row), "last_used_at": use.last_used_at, "used_by": use.workloads}
 
 
 def summary(found: Summary) -> dict[str, Any]:
@@ -57,21 +40,26 @@ def usage(row: Row) -> dict[str, Any]:
 
 
 def verification(row: Row) -> dict[str, Any]:
-    code = row["code"]
-    return {
-        "id": row["verification_id"],
-        **_same(row, "status code detail"),
-        "help": help_for(row["provider"], VerificationCode(code)) if code else None,
-        **_same(row, "trigger secret_version checked_at duration_ms"),
-        "probe": _probe(row["probe"], row["provider"]),
-    }
+    code, provider = row["code"], row["provider"]
+    return verification_json(
+        verification_id=row["verification_id"],
+        trigger=row["trigger"],
+        secret_version=row["secret_version"],
+        status=row["status"],
+        code=code,
+        detail=row["detail"],
+        advice=help_for(provider, VerificationCode(code)) if code else None,
+        checked_at=row["checked_at"],
+        duration_ms=row["duration_ms"],
+        probe=_probe(row["probe"], provider),
+    )
 
 
 def _probe(probe: dict[str, Any] | None, provider: str) -> dict[str, Any] | None:
     if probe is None:
         return None
     code = probe["code"]
-    return {**probe, "help": help_for_image(provider, VerificationCode(code) if code else None)}
+    return probe_json(ImageProbe(**probe), help_for_image(provider, VerificationCode(code) if code else None))
 
 
 _ISSUED = "secret.issued"

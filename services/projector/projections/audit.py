@@ -1,5 +1,7 @@
 """The audit trail: one row for every event, with what was before and after."""
 
+from collections.abc import Iterator, Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
@@ -29,6 +31,9 @@ from shared.contracts.issuing_events import SecretIssued, SecretRefused
 from shared.contracts.verdicts import VerificationCode
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from shared.events.envelope import RecordedEvent
+from shared.events.personal import personal_fields
+from shared.events.registry import EVENTS
+from shared.events.registry import Registry as EventRegistry
 
 _Expiry = ExpiryDiscovered | ExpiryApproached | ExpiryPassed | VerificationRecovered
 _COPIED = {"credential_name": "name", "registry_host": "registry_host"}
@@ -73,6 +78,30 @@ def project(recorded: RecordedEvent) -> list[Insert]:
     }
     copied = {column: source for column, source in _COPIED.items() if column not in entry.names}
     return [Insert("audit_events", values, copied)]
+
+
+@cache
+def personal_paths(registry: EventRegistry = EVENTS) -> dict[str, list[tuple[str, ...]]]:
+    """By action, the paths in `reason`, `before` and `after` of a row that are personal, as the classes of
+    the events mark them.
+
+    A row shows a field under its own name, of the event or of one of its objects, and a previous value under
+    the name that it has now.
+    """
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for kind in registry.all_types():
+        for path in _paths(personal_fields(kind.payload_class)):
+            shown = (path[0].removeprefix("previous_"), *path[1:])
+            found.setdefault(kind.name, set()).update(shown[start:] for start in range(len(shown)))
+    return {action: sorted(paths) for action, paths in found.items()}
+
+
+def _paths(fields: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, within in fields.items():
+        if within is True:
+            yield (name,)
+        else:
+            yield from ((name, *path) for path in _paths(within))
 
 
 def _entry(recorded: RecordedEvent) -> _Entry:

@@ -1,9 +1,6 @@
 """By what rows of the audit trail are found where no index of their table serves: images, and moments."""
 
-from collections.abc import Iterable
-from datetime import datetime
-
-from projector.projections.changes import Insert, Put
+from projector.projections.changes import Change, Insert, Put
 from shared.contracts.credential_events import VerificationRequested
 from shared.contracts.issuing_events import SecretIssued, SecretRefused
 from shared.contracts.verification_events import VerificationSucceeded
@@ -12,39 +9,30 @@ from shared.events.envelope import RecordedEvent
 SPAN = 1024  # positions of one row of `rm.audit_spans`
 
 
-def project(recorded: RecordedEvent) -> list[Insert]:
-    """A row of `rm.audit_images` for each image of an event."""
-    return [
-        Insert(
-            "audit_images",
-            {"account_id": recorded.metadata.account_id, "image": image, "position": recorded.position},
-        )
-        for image in dict.fromkeys(_images(recorded.payload))
-    ]
+def project(recorded: RecordedEvent) -> list[Change]:
+    """A row of `rm.audit_images` for each image of an event, and the range of times of its span of positions.
 
-
-def spans(trail: Iterable[Insert]) -> list[Put]:
-    """The spans of positions that the times of these rows of the trail widen; of many events, as they lie
-    in few of them.
-
-    Positions and times go together, but not strictly: two services' clocks differ. A span says between which
-    moments all of its events lie, so that a time is found by position, in the order of the log.
+    Positions and times increase together, but not strictly: the clocks of two services differ. A span has
+    the earliest and the latest time of its events: a time becomes a bound of positions that misses no event.
     """
-    found: dict[int, tuple[datetime, datetime]] = {}
-    for row in trail:
-        span: int = row.values["position"] // SPAN
-        moment: datetime = row.values["time"]
-        earliest, latest = found.get(span, (moment, moment))
-        found[span] = min(earliest, moment), max(latest, moment)
+    if recorded.position is None:
+        raise ValueError("an event of the log has a position")
+    span, moment = recorded.position // SPAN, recorded.metadata.occurred_at
     return [
+        *(
+            Insert(
+                "audit_images",
+                {"account_id": recorded.metadata.account_id, "image": image, "position": recorded.position},
+            )
+            for image in dict.fromkeys(_images(recorded.payload))
+        ),
         Put(
             "audit_spans",
             span,
-            {"span": span, "earliest": earliest, "latest": latest},
+            {"span": span, "earliest": moment, "latest": moment},
             least=("earliest",),
             greatest=("latest",),
-        )
-        for span, (earliest, latest) in found.items()
+        ),
     ]
 
 

@@ -1,15 +1,13 @@
 """The list and detail of credentials: one row each, as the newest events have made it."""
 
 from projector.projections.changes import Change, Delete, Insert, Update
+from shared.contracts.credential import columns
 from shared.contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
-    Details,
-    Registry,
-    Restrictions,
     VerificationRequested,
 )
 from shared.contracts.expiry_events import ExpiryDiscovered
@@ -37,11 +35,11 @@ def project(recorded: RecordedEvent) -> list[Change]:
                     {
                         "credential_id": event.credential_id,
                         "account_id": recorded.metadata.account_id,
-                        **_registry(event.registry),
+                        **columns(event.registry),
                         "username": event.username,
                         "secret_version": event.secret.version,
-                        **_details(event.details),
-                        **_restrictions(event.restrictions),
+                        **columns(event.details),
+                        **columns(event.restrictions),
                         **_PENDING,
                         **stamp,
                         "created_at": recorded.metadata.occurred_at,
@@ -49,14 +47,14 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 )
             ]
         case CredentialDetailsChanged():
-            values = {**_details(event.details), **stamp}
+            values = {**columns(event.details), **stamp}
             if event.details.expires_at == event.previous.expires_at:
                 del values["expires_at"]  # what the secret itself says stays, where its owner says nothing
         case CredentialRestrictionsChanged():
-            values = {**_restrictions(event.restrictions), **stamp}
+            values = {**columns(event.restrictions), **stamp}
         case CredentialSecretRotated():
             values = {
-                **_registry(event.registry),
+                **columns(event.registry),
                 "username": event.username,
                 "secret_version": event.secret.version,
                 "expires_at": event.expires_at,
@@ -97,26 +95,3 @@ def _outcome(event: VerificationSucceeded | VerificationFailed) -> Change:
         # An outcome about an older secret says nothing about the one that is kept now.
         where={"secret_version": event.secret_version},
     )
-
-
-def _registry(registry: Registry) -> dict[str, object]:
-    return {
-        "provider": registry.provider,
-        "registry_host": registry.host,
-        "location": registry.location,
-    }
-
-
-def _details(details: Details) -> dict[str, object]:
-    return {
-        "name": details.name,
-        "description": details.description,
-        "pull": details.scope.pull,
-        "push": details.scope.push,
-        "repository_prefixes": list(details.repository_prefixes),
-        "expires_at": details.expires_at,
-    }
-
-
-def _restrictions(restrictions: Restrictions) -> dict[str, object]:
-    return {"restricted": restrictions.restricted, "projects": list(restrictions.projects)}

@@ -30,7 +30,7 @@ class Reading(Struct, frozen=True):
     trail: Sequence[Insert]
     changes: Sequence[Change]
     reason: str | None = None
-    index: Sequence[Insert] = ()
+    index: Sequence[Change] = ()
     erases: str | None = None  # an account: what earlier events made known of persons is to go
 
     @property
@@ -73,7 +73,7 @@ def read(stored: StoredEvent) -> Reading:
     return Reading(stored.position, stored.stream.id, trail, changes, index=index, erases=erases)
 
 
-def _trail_of(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Insert]]:
+def _trail_of(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Change]]:
     """Who and when, of an event whose payload cannot be read."""
     try:
         metadata = decode_metadata(stored.metadata)

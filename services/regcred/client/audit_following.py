@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from regcred.client.api import Json
-from regcred.client.errors import AnswerLost, ApiProblem, NoAnswer
-from regcred.client.output import notice, shown
+from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer
+from regcred.apiclient.text import shown
+from regcred.apiclient.transport import Json
+from regcred.client.output import notice
 from regcred.client.presentation import actor, happened, moment
 from regcred.client.session import Session
 

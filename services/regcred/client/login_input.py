@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.transport import Json
 from regcred.client.completing import provider_ids
 from regcred.client.secret_input import credential_of, secret_options
 

@@ -6,9 +6,10 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from regcred.client.answers import Answer
-from regcred.client.api import Json
-from regcred.client.errors import AnswerLost, ApiProblem, CredentialUnknown, NoAnswer
+from regcred.apiclient.answer import Answer
+from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer
+from regcred.apiclient.transport import Json
+from regcred.client.errors import CredentialUnknown
 from regcred.client.session import Session
 
 _POLL_SECONDS = 0.25

@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-
-from shared.runtime.clock import now, rfc3339
 
 _DURATION = re.compile(r"(?:[0-9]{1,9}[smhdw])+")
 _PART = re.compile(r"([0-9]+)([smhdw])")
@@ -31,7 +29,7 @@ def parse_moment(text: str, *, at: datetime, direction: int) -> str:
     try:
         duration = parse_duration(text)
         if duration is not None:
-            return rfc3339(at + direction * duration)
+            return _rfc3339(at + direction * duration)
     except OverflowError:
         raise ValueError(f"{text} from now is no date that calendars have") from None
     try:
@@ -42,7 +40,7 @@ def parse_moment(text: str, *, at: datetime, direction: int) -> str:
         ) from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: end it in Z, or in an offset such as +01:00")
-    return rfc3339(moment)
+    return _rfc3339(moment)
 
 
 def moment_option(flag: str, parameter: str, *, ago: bool, text: str) -> Callable[[_F], _F]:
@@ -53,8 +51,16 @@ def moment_option(flag: str, parameter: str, *, ago: bool, text: str) -> Callabl
         if value is None:
             return None
         try:
-            return parse_moment(value, at=now(), direction=direction)
+            return parse_moment(value, at=_now(), direction=direction)
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
 
     return click.option(flag, parameter, metavar="WHEN", callback=convert, help=text)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 the services' clock is not here: the client stands alone
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from regcred.client.answers import Answer
-from regcred.client.api import Json
+from regcred.apiclient.answer import Answer
+from regcred.apiclient.transport import Json
 from regcred.client.lookup import newest_verification, read_back, verified
 from regcred.client.output import notice, print_fields, print_json
 from regcred.client.presentation import credential_fields, verification_fields

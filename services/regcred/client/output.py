@@ -1,7 +1,7 @@
 """What the client prints. Tables are as wide as they need to be: nothing is cut or folded, ids can be copied.
 
 On a terminal rich draws the table, with colour unless `NO_COLOR` is set; anywhere else columns are aligned
-with spaces. What registries and people wrote into the data is shown without its control characters.
+with spaces.
 """
 
 import json
@@ -12,7 +12,9 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
-_STYLES = {
+from regcred.apiclient.text import shown
+
+STYLES = {
     "verified": "green",
     "success": "green",
     "failed": "red",
@@ -34,7 +36,10 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """A line for each row, under a line of headers."""
     cells = [[shown(value) for value in row] for row in rows]
     if sys.stdout.isatty():
-        _print_rich(headers, cells)
+        # Most runs of the program draw no table, and rich takes its time to be imported.
+        from regcred.client.rich_table import print_rich  # noqa: PLC0415
+
+        print_rich(headers, cells, STYLES)
     else:
         for line in aligned([list(headers), *cells]):
             click.echo(line)
@@ -46,7 +51,7 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         first, *others = text.split("\n")
-        style = _STYLES.get(first.partition(":")[0])
+        style = STYLES.get(first.partition(":")[0])
         click.echo(f"{name.ljust(width)}{_GAP}{click.style(first, fg=style) if style else first}".rstrip())
         for other in others:
             click.echo(" " * (width + len(_GAP)) + other)
@@ -68,37 +73,3 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
-
-
-def shown(value: object, *, lines: bool = False) -> str:
-    """A value for people: `-` for none, lists with commas; `lines` lets line breaks stand."""
-    if value is None or value in ("", [], ()):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(shown(item) for item in value)
-    return "".join(
-        character if character.isprintable() or (lines and character == "\n") else "\ufffd"
-        for character in str(value)
-    )
-
-
-def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 most runs of the program draw no table
-    from rich.console import Console  # noqa: PLC0415
-    from rich.measure import Measurement  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        table.add_column(header, no_wrap=True, overflow="ignore")
-    for row in rows:
-        # Text, not str: square brackets in data are no markup.
-        table.add_row(*(Text(cell, style=_STYLES.get(cell.partition(":")[0], "")) for cell in row))
-    console = Console(highlight=False)
-    options = console.options.update(width=1_000_000)
-    wanted = Measurement.get(console, options, table).maximum
-    # Wider than the terminal is left to the terminal, which folds what it shows and not what is copied.
-    Console(highlight=False, width=max(console.width, wanted)).print(table, soft_wrap=True)

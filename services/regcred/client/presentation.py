@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from regcred.client.api import Json
+from regcred.apiclient.transport import Json
 
 CREDENTIAL_HEADERS = ("NAME", "REGISTRY", "PROVIDER", "USER", "VERIFICATION", "PROJECTS", "EXPIRES", "ID")
 _FRACTION = re.compile(r"\.\d+")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from regcred.client.errors import ConfigurationError
+from regcred.apiclient.errors import ConfigurationError
 from regcred.client.files import replacing
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")

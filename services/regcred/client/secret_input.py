@@ -10,9 +10,9 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
+from regcred.apiclient.secret import Secret
 from regcred.client.errors import SecretUnreadable
-from shared.registries.secret_kinds import SECRET_KINDS, SecretField, SecretKindForm
-from shared.secretstore.secret import Secret
+from regcred.client.secret_kinds import KEY_KINDS, KeyField, KeyKind
 
 MAX_BYTES = 1024 * 1024  # a config.json with many logins is some KiB; a wrong file is often larger
 STDIN = "-"
@@ -20,9 +20,6 @@ _F = TypeVar("_F", bound=Callable[..., object])
 
 _PASSWORDS = ("password_stdin", "password_file")
 _PLACES = (*_PASSWORDS, "keyfile", "docker_config")
-# Kinds that are neither a username with a password nor a file.
-_KEYS = tuple(kind for kind in SECRET_KINDS if len(kind.fields) > 1 and kind.id != "username_password")
-
 _SOURCE = click.Path(dir_okay=False, allow_dash=True)
 
 
@@ -67,7 +64,7 @@ def credential_of(
         click.UsageError: several sources, or none and nobody to ask.
         SecretUnreadable: the source does not hold what it should.
     """
-    kinds = [kind for kind in _KEYS if any(sources.get(name) for name in map(_option_of, kind.fields))]
+    kinds = [kind for kind in KEY_KINDS if any(sources.get(name) for name in map(_option_of, kind.fields))]
     given = [name for name in _PLACES if sources.get(name)]
     if kinds:
         return _keys(kinds, given, sources, username=username, otherwise=otherwise)
@@ -89,7 +86,7 @@ def credential_of(
 
 def _key_options() -> Iterator[Callable[[_F], _F]]:
     """Of kinds that are made of several values: an option for each, a file for a second secret."""
-    for kind in _KEYS:
+    for kind in KEY_KINDS:
         for field in kind.fields:
             if field is _main_secret(kind):
                 continue
@@ -101,7 +98,7 @@ def _key_options() -> Iterator[Callable[[_F], _F]]:
 
 
 def _keys(
-    kinds: Sequence[SecretKindForm],
+    kinds: Sequence[KeyKind],
     given: Sequence[str],
     sources: Mapping[str, Any],
     *,
@@ -133,12 +130,12 @@ def _keys(
     return body
 
 
-def _main_secret(kind: SecretKindForm) -> SecretField:
+def _main_secret(kind: KeyKind) -> KeyField:
     """The one that takes the password's place."""
     return next(field for field in kind.fields if field.secret)
 
 
-def _option_of(field: SecretField) -> str:
+def _option_of(field: KeyField) -> str:
     return f"{field.name}_file" if field.secret else field.name
 
 

@@ -9,17 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import quote
 
 import click
 from click.core import ParameterSource
 
-from regcred.client.api import Api
-from regcred.client.errors import ApiProblem, ClientError
-from regcred.client.output import notice, shown
-from regcred.client.problems import problem_lines
+from regcred.apiclient.client import ApiClient, Repeats
+from regcred.apiclient.errors import ApiProblem, ClientError
+from regcred.apiclient.paths import account_path
+from regcred.apiclient.problem_text import problem_lines
+from regcred.apiclient.settings import DEFAULT_ADDRESS, Connection, connection
+from regcred.apiclient.text import shown
+from regcred.client.output import notice
 from regcred.client.profiles import config_path, read_profiles
-from regcred.client.settings import DEFAULT_ADDRESS, Connection, connection
 
 FAILED = 1
 REFUSED = 3
@@ -85,18 +86,13 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print only the JSO
 class Session:
     """One run of a command. `account` is empty for a command that is of no account."""
 
-    api: Api
+    api: ApiClient
     account: str
     as_json: bool
 
     def path(self, *segments: str) -> str:
         """A path of this account."""
-        return "/v1/accounts/" + "/".join(map(segment, (self.account, *segments)))
-
-
-def segment(text: str) -> str:
-    """A text as one segment of a path."""
-    return quote(text, safe="")
+        return account_path(self.account, *segments)
 
 
 Command = Callable[Concatenate[Session, P], None]
@@ -129,6 +125,14 @@ def connection_of(context: click.Context) -> Connection:
     )
 
 
+def connect(where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None) -> ApiClient:
+    """The API at `where`. `seconds`: of a request, where it must be short."""
+    # httpx2 takes a third of the program's start: help, and most of completion, do without it.
+    from regcred.apiclient.over_httpx import api_client  # noqa: PLC0415
+
+    return api_client(where, repeats=repeats, seconds=seconds)
+
+
 def _of_a_server(command: _F) -> _F:
     for option in (_PROFILE, _ADDRESS, _ALLOW_HTTP, _ON_BEHALF_OF, _JSON):
         command = option(command)
@@ -141,7 +145,8 @@ def _run(command: Command[P]) -> Callable[..., None]:
         for name in ("address", "allow_http", "on_behalf_of"):
             del own[name]  # `connection_of` has them
         try:
-            with Api(connection_of(click.get_current_context()), notice) as api:
+            where = connection_of(click.get_current_context())
+            with connect(where, repeats=Repeats(notice)) as api:
                 command(Session(api, account, as_json), **own)  # type: ignore[call-arg]  # click passes P by name
         except ClientError as error:
             raise _failed(error) from None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from regcred.client.answers import Answer
+from regcred.apiclient.answer import Answer
 from regcred.client.output import notice, print_json, print_table
 from regcred.client.presentation import moment
 from regcred.client.session import Session

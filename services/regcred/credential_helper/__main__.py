@@ -6,9 +6,7 @@ import socket
 import sys
 from importlib.metadata import version
 
-from regcred.client.api import Api
-from regcred.client.errors import ClientError, UnexpectedAnswer
-from regcred.client.output import notice
+from regcred.apiclient.errors import ClientError, UnexpectedAnswer
 from regcred.credential_helper.protocol import (
     NO_SERVER,
     NOT_FOUND,
@@ -17,7 +15,7 @@ from regcred.credential_helper.protocol import (
     listed,
     login,
 )
-from regcred.plugins.asking import in_one_line, project_credentials, pull_secret
+from regcred.plugins.asking import connect, in_one_line, project_credentials, pull_secret
 from regcred.plugins.settings import Caller, caller
 
 _MAX_INPUT = 1024 * 1024
@@ -50,7 +48,7 @@ def _answer(arguments: list[str]) -> str:
             return _get(_input().strip())
         case ["list"]:
             asking = _caller()
-            with Api(asking.connection, notice) as api:
+            with connect(asking) as api:
                 return json.dumps(listed(project_credentials(api, asking)))
         case ["store" | "erase"]:
             _input()
@@ -65,7 +63,7 @@ def _get(server: str) -> str:
     if not server:
         raise Refused(NO_SERVER)
     asking = _caller()
-    with Api(asking.connection, notice) as api:
+    with connect(asking) as api:
         given = pull_secret(api, asking, {"registry_host": server, "format": "docker_config"})
     try:
         found = login(server, given["docker_config"])

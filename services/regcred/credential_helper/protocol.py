@@ -8,8 +8,6 @@ its end. It answers on standard output and exits with 0; or it says there what w
 from collections.abc import Iterable
 from typing import Any
 
-from shared.registries.hosts import config_key
-
 Json = dict[str, Any]
 
 NOT_FOUND = "credentials not found in native keychain"
@@ -19,6 +17,7 @@ READ_ONLY = (
     "regcred keeps credentials for whole accounts, and nothing was changed: "
     "they are saved and removed with `regcred credentials add` and `regcred credentials remove`"
 )
+_DOCKER_HUB, _DOCKER_HUB_KEY = "docker.io", "https://index.docker.io/v1/"
 _IDENTITY_TOKEN = "<token>"  # noqa: S105 the username by which clients know that the secret is one
 
 
@@ -44,3 +43,8 @@ def listed(credentials: Iterable[Json]) -> dict[str, str]:
         for credential in credentials
         if credential["scope"]["pull"]
     }
+
+
+def config_key(registry_host: str) -> str:
+    """How clients spell a host that the API spelled: Docker Hub is the one that they call otherwise."""
+    return _DOCKER_HUB_KEY if registry_host == _DOCKER_HUB else registry_host

@@ -6,8 +6,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from regcred.client.api import Json
-from regcred.client.errors import ApiProblem, ClientError
+from regcred.apiclient.errors import ApiProblem, ClientError
+from regcred.apiclient.transport import Json
 from regcred.client.lookup import find, named, settle_removal, verified
 from regcred.client.session import Session
 from regcred.demo import story
@@ -70,7 +70,7 @@ def check_allowed(session: Session, address: str) -> None:
     try:
         verdict = session.api.post(path, body).body
     except ApiProblem as problem:
-        if not any(error["pointer"] == "/registry_url" for error in problem.document.get("errors") or ()):
+        if not any(error.pointer == "/registry_url" for error in problem.errors):
             raise
         raise NotAllowed(address, "http_not_allowed") from None
     if verdict["status"] != "verified":

@@ -1,20 +1,17 @@
 """The database: is it there, is it the right one, and has it been prepared."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from importlib.resources import files
-from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from regcred.doctor.finding import Finding, failed, ok, warning
+from regcred.migrations import known_migrations
 from shared.eventstore.cluster import is_younger
 from shared.runtime.clock import now
+from shared.runtime.database import Connection
 from shared.runtime.logs import redacted
-
-Connection = psycopg.Connection[Any]
 
 _OLDEST = 15
 _SECONDS = 3
@@ -109,7 +106,7 @@ def _migrations(connection: Connection) -> Finding:
     except psycopg.errors.InsufficientPrivilege:
         remedy = "look with the login that prepares the database (`regcred migrate`)"
         return warning("database.migrations", f"{connection.info.user} may not see them", remedy)
-    return migration_finding(dict(rows), _known_migrations())
+    return migration_finding(dict(rows), known_migrations())
 
 
 def migration_finding(applied: Mapping[str, str], known: Mapping[str, str]) -> Finding:
@@ -127,15 +124,6 @@ def migration_finding(applied: Mapping[str, str], known: Mapping[str, str]) -> F
         remedy = "a newer regcred has prepared it: use that release everywhere"
         return warning(check, f"{foreign[-1]} is unknown to this release", remedy)
     return ok(check, f"all {len(known)} are applied")
-
-
-def _known_migrations() -> dict[str, str]:
-    folder = files("shared.eventstore") / "migrations"
-    return {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in folder.iterdir()
-        if file.name.endswith(".sql")
-    }
 
 
 def _apart(there: datetime, before: datetime, after: datetime) -> float:

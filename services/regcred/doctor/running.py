@@ -3,36 +3,25 @@
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import psycopg
 
 from regcred.doctor.finding import Finding, failed, ok, warning
 from shared.auth.opening import open_tokens
 from shared.auth.tokens import parse
+from shared.consumers.figures import consumer_figures, log_figures
+from shared.consumers.leader import has_leader
 from shared.eventstore.postgres import open_pool
+from shared.runtime.database import Connection
 from shared.runtime.settings import Settings
 from shared.secretstore.keyfile import KeyFile, KeyFileError
 
-Connection = psycopg.Connection[Any]
-
 _LEADERS = ("relay", "verifier", "projector")
-_LEADS = """
-SELECT EXISTS (
-    SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 7203
-    AND objid::bigint = hashtext(%s)::bigint & 4294967295
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-"""
 _SLOW_SECONDS = 30.0
 _TOKEN_ROLE = "regcred_credentials"  # noqa: S105 a role's name
 
 
 def running_findings(connection: Connection, settings: Settings) -> Iterator[Finding]:
-    leading = {name: _leads(connection, name) for name in _LEADERS}
-    row = connection.execute("SELECT * FROM es.figures()").fetchone()
-    if row is None:
-        return
-    position, published, unplaced_seconds, transaction_seconds = row
+    leading = {name: has_leader(connection, name) for name in _LEADERS}
+    log = log_figures(connection)
     if not any(leading.values()):
         yield warning("services", "nothing runs", "start `regcred up`, or the services")
     else:
@@ -40,19 +29,11 @@ def running_findings(connection: Connection, settings: Settings) -> Iterator[Fin
             if not leading[name]:
                 yield failed(name, "nobody leads: none runs", f"start the {name}, and look at its log")
     if leading["relay"]:
-        yield relay_finding(unplaced_seconds, transaction_seconds)
+        yield relay_finding(log.horizon_lag_seconds, log.oldest_write_xact_seconds)
     if settings.broker_url:
-        yield publishing_finding(position, published, leads=leading["relay"])
-    figures = connection.execute(
-        "SELECT consumer, lag_events, lag_seconds, parked FROM es.consumer_figures()"
-    )
-    for consumer, events, seconds, parked in figures.fetchall():
-        yield consumer_finding(consumer, events, seconds, parked)
-
-
-def _leads(connection: Connection, name: str) -> bool:
-    row = connection.execute(_LEADS, (name,)).fetchone()
-    return bool(row and row[0])
+        yield publishing_finding(log.log_position, log.published_position, leads=leading["relay"])
+    for each in consumer_figures(connection):
+        yield consumer_finding(each.consumer, each.lag_events, each.lag_seconds, each.parked)
 
 
 def relay_finding(unplaced_seconds: float, transaction_seconds: float | None) -> Finding:

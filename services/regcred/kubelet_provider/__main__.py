@@ -9,32 +9,36 @@ import json
 import os
 import socket
 import sys
+from argparse import ArgumentParser
+from importlib.metadata import version
 from pathlib import Path
 
-import click
-
-from regcred.client.api import Api
-from regcred.client.errors import ClientError, UnexpectedAnswer
-from regcred.client.output import notice
+from regcred.apiclient.errors import ClientError, UnexpectedAnswer
 from regcred.kubelet_provider.protocol import Json, ProviderRequest, request, response
-from regcred.plugins.asking import in_one_line, pull_secret
+from regcred.plugins.asking import connect, in_one_line, pull_secret
 from regcred.plugins.settings import caller
 
 _MAX_INPUT = 1024 * 1024
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=_FILE, help="TOML: address, token_file, account, project, workload.")
-@click.version_option(package_name="regcred")
-def main(config: Path | None) -> None:
+def main() -> None:
     """Answer one request of the kubelet's (credentialprovider.kubelet.k8s.io/v1)."""
+    config: Path | None = _options().parse_args().config
     try:
         asked = request(sys.stdin.buffer.read(_MAX_INPUT))
         print(json.dumps(_answer(asked, config)))
     except ClientError as error:
-        click.echo(in_one_line(error), err=True)
-        raise click.exceptions.Exit(1) from None
+        print(in_one_line(error), file=sys.stderr)
+        sys.exit(1)
+
+
+def _options() -> ArgumentParser:
+    parser = ArgumentParser(prog="regcred-kubelet-credential-provider", description=main.__doc__)
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML: address, token_file, account, project, workload."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s, version {version('regcred')}")
+    return parser
 
 
 def _answer(asked: ProviderRequest, config: Path | None) -> Json:
@@ -45,7 +49,7 @@ def _answer(asked: ProviderRequest, config: Path | None) -> Json:
     # What the kubelet says of this very pod stands over what the node is configured for.
     environment = {**os.environ, **{name: value for name, value in said.items() if value}}
     asking = caller(environment, hostname=socket.gethostname(), config=config)
-    with Api(asking.connection, notice) as api:
+    with connect(asking) as api:
         given = pull_secret(api, asking, {"images": [asked.image], "format": "basic"})
     try:
         return response(asked.image, given["basic"])

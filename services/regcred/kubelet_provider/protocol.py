@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from regcred.client.errors import ClientError
+from regcred.apiclient.errors import ClientError
 
 Json = dict[str, Any]
 

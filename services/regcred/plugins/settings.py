@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from regcred.client.errors import ConfigurationError
-from regcred.client.settings import DEFAULT_ADDRESS, TOKEN_FILE, Connection, connection
+from regcred.apiclient.errors import ConfigurationError
+from regcred.apiclient.settings import DEFAULT_ADDRESS, TOKEN_FILE, Connection, connection
 
 CONFIG_FILE = "REGCRED_HELPER_CONFIG"
 _NAMES = ("address", "token_file", "account", "project", "workload", "allow_http")

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from time import monotonic
 
-from shared.auth.postgres import PostgresTokens
+from shared.auth.postgres import PostgresTokens, token_hash
 from shared.auth.tokens import Principal, parse
 from shared.eventstore.postgres import Pool
 from shared.runtime.clock import now
 from shared.runtime.settings import Settings
 from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.secret import Secret
 
 Authenticate = Callable[[str], Principal | None]
 
@@ -36,8 +35,3 @@ def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authentic
         return tokens.authenticate(text) if parse(text) else issued.authenticate(text)
 
     return authenticate
-
-
-def token_hash(keys: KeyFile) -> Callable[[Secret], bytes]:
-    """The keyed hash under which tokens are kept, 32 bytes."""
-    return lambda token: bytes.fromhex(keys.keyed_hash("token", token.reveal().encode()))

@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.auth.tokens import Principal, StoredToken, TokenScope, parse, recognise
 from shared.eventstore.postgres import Pool, store_errors
+from shared.secretstore.keyfile import KeyFile
 from shared.secretstore.secret import Secret
 
 REMEMBER_SECONDS = 2.0
@@ -113,3 +114,8 @@ def _token(row: tuple[Any, ...]) -> StoredToken:
         expires_at=expires_at,
         revoked_at=revoked_at,
     )
+
+
+def token_hash(keys: KeyFile) -> Callable[[Secret], bytes]:
+    """The keyed hash under which tokens are stored, 32 bytes."""
+    return lambda token: bytes.fromhex(keys.keyed_hash("token", token.reveal().encode()))

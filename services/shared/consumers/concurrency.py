@@ -10,7 +10,7 @@ from threading import BoundedSemaphore, Event, Lock
 import structlog
 
 from shared.consumers import telling
-from shared.consumers.consumer import Connection
+from shared.consumers.consumer import LONGEST_BACKOFF_SECONDS
 from shared.consumers.retries import Delivery, Ended, Fate, Retries
 from shared.events.codec import decode_event
 from shared.events.envelope import RecordedEvent, StoredEvent
@@ -19,6 +19,8 @@ from shared.events.positions import ContiguousPrefix
 from shared.eventstore.errors import EventStoreUnavailable
 from shared.eventstore.log import save_checkpoint
 from shared.eventstore.personal_keys import PersonalKeys
+from shared.runtime.backoff import backoff
+from shared.runtime.database import Connection
 from shared.secretstore.store import SecretStoreUnavailable
 
 log = structlog.get_logger()
@@ -26,7 +28,6 @@ log = structlog.get_logger()
 WAIT_SECONDS = 60.0  # for a dependency that is away, in place; then the event is put off
 GRACE_SECONDS = 8.0  # for what is in flight at the end
 TEND_SECONDS = 1.0  # between two looks at the database while all slots are taken
-_BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0)  # the last one repeats
 
 Handle = Callable[[RecordedEvent], str | None]  # may give in a word how it ended, for the log
 
@@ -175,7 +176,7 @@ class ConcurrentFollower:
                 return Ended(delivery, Fate.HOPELESS, str(error))
             except (EventStoreUnavailable, SecretStoreUnavailable) as error:
                 self._note_away(type(error).__name__)
-                seconds = _BACKOFF_SECONDS[min(waits, len(_BACKOFF_SECONDS) - 1)]
+                seconds = backoff(waits, longest=LONGEST_BACKOFF_SECONDS)
                 if waited >= WAIT_SECONDS:
                     return Ended(delivery, Fate.PUT_OFF, type(error).__name__)
                 if self._stop.wait(seconds):

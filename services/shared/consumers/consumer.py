@@ -7,7 +7,7 @@ checkpoint.
 
 from collections.abc import Callable, Sequence
 from threading import Event
-from typing import Any, Protocol
+from typing import Protocol
 
 import psycopg
 import structlog
@@ -18,20 +18,20 @@ from shared.events.envelope import StoredEvent
 from shared.eventstore.errors import EventStoreUnavailable
 from shared.eventstore.log import load_checkpoint, read_log
 from shared.eventstore.personal_keys import PersonalKeys
+from shared.runtime.backoff import backoff
+from shared.runtime.database import Connection
 from shared.secretstore.store import SecretStoreUnavailable
 
 log = structlog.get_logger()
 
 BATCH = 500
 POLL_SECONDS = 1.0  # at the latest then the log is looked at, whatever the wake-ups say
-_BACKOFF_SECONDS = (0.5, 0.5, 1.0, 2.0, 5.0)  # between attempts that get nowhere; the last one repeats
+LONGEST_BACKOFF_SECONDS = 5.0  # between attempts that get nowhere
 _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable, SecretStoreUnavailable)
 
 # What a crash of the database undoes of a consumer's last moments is done again from the log: a checkpoint
 # goes together with what was committed with it. So no batch waits for the disk; events and positions do.
 _ASYNCHRONOUS = "SET synchronous_commit = off"
-
-Connection = psycopg.Connection[Any]
 
 
 class Follower(Protocol):
@@ -69,7 +69,7 @@ class _Failures:
         else:
             log.error("consumer_failed", consumer=self._name, error=kind, exc_info=kind != self._told)
             self._told = kind
-        seconds = _BACKOFF_SECONDS[min(self._in_a_row, len(_BACKOFF_SECONDS) - 1)]
+        seconds = backoff(self._in_a_row, longest=LONGEST_BACKOFF_SECONDS)
         self._in_a_row += 1
         return seconds
 

@@ -26,11 +26,3 @@ def lag_behind(connection: psycopg.Connection[Any], position: int) -> Lag:
     """The lag of whoever has done everything up to `position`."""
     row = connection.execute(_LAG, {"position": position}).fetchone()
     return Lag(int(row[0]), row[1] or 0.0) if row else Lag(0, 0.0)
-
-
-def consumer_lags(connection: psycopg.Connection[Any]) -> dict[str, Lag]:
-    """The lag of every consumer that has a checkpoint in `es.checkpoints`, by name. The generations of the
-    read models have theirs in `rm.generations` (`projector.generations`).
-    """
-    rows = connection.execute("SELECT consumer, position FROM es.checkpoints ORDER BY consumer").fetchall()
-    return {consumer: lag_behind(connection, position) for consumer, position in rows}

@@ -13,6 +13,18 @@ import psycopg
 
 RETRY_SECONDS = 1.0
 _NAMESPACE = 7_203  # of advisory locks: (namespace, hash of the name)
+_LEADS = """
+SELECT EXISTS (
+    SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s
+    AND objid::bigint = hashtext(%s)::bigint & 4294967295
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+
+def has_leader(connection: psycopg.Connection[Any], name: str) -> bool:
+    """Whether any process leads `name` now."""
+    row = connection.execute(_LEADS, (_NAMESPACE, name)).fetchone()
+    return bool(row and row[0])
 
 
 @contextmanager

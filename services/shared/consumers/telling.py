@@ -14,8 +14,7 @@ import structlog
 from shared.events.codec import decode_metadata
 from shared.events.envelope import Metadata, StoredEvent
 from shared.events.errors import EventError
-from shared.observability.traceparent import trace_id_of
-from shared.observability.tracing import Span, start_span, tracing_is_on
+from shared.observability.tracing import Span, start_span, trace_id_of, tracing_is_on
 
 log = structlog.get_logger()
 

@@ -53,8 +53,8 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 
 class _Contents(msgspec.Struct, frozen=True, array_like=True):
-    metadata: Raw
-    payload: Raw
+    metadata: dict[str, Raw]
+    payload: dict[str, Raw]
 
 
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -95,9 +95,6 @@ def part(payload_class: type, payload: bytes, metadata: bytes) -> Parted | None:
 def opened(stored: StoredEvent) -> tuple[str, str]:
     """The JSON of payload and metadata as it was before it was sealed; as it stands where there is no key.
 
-    A field that was sealed stands there twice: as it is stored, and last as it was. The last one counts where
-    msgspec decodes; to make one document of both would take as long again as to open them.
-
     Raises:
         MalformedEvent: what is sealed was changed, or is another event's.
     """
@@ -111,17 +108,16 @@ def opened(stored: StoredEvent) -> tuple[str, str]:
         raise MalformedEvent(
             stored.type, stored.schema_version, "what is sealed in it does not open"
         ) from None
-    return _followed(stored.payload, contents.payload), _followed(stored.metadata, contents.metadata)
+    return _replaced(stored.payload, contents.payload), _replaced(stored.metadata, contents.metadata)
 
 
-def _followed(text: str, fields: Raw) -> str:
-    """An object's JSON with these fields at its end."""
-    last = bytes(fields)
-    return text if last == b"{}" else f"{text[:-1]},{last[1:].decode()}"
+def _replaced(text: str, fields: dict[str, Raw]) -> str:
+    """An object's JSON in which these fields take the place of those of the same name."""
+    return _join({**_decode_fields(text), **fields}).decode() if fields else text
 
 
 def payload_or_erased(stored: StoredEvent) -> bytes:
-    """The payload's JSON, opened, each field once; where it does not open, as it reads without its key.
+    """The payload's JSON, opened; where it does not open, as it reads without its key.
 
     Most payloads have nothing personal: what is not said to be `erased` in them is not opened for it.
     """
@@ -131,7 +127,7 @@ def payload_or_erased(stored: StoredEvent) -> bytes:
         payload, _ = opened(stored)
     except MalformedEvent:
         payload = stored.payload
-    return stored.payload.encode() if payload is stored.payload else _join(_decode_fields(payload))
+    return payload.encode()
 
 
 @cache

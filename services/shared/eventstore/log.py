@@ -1,6 +1,5 @@
 """The log by position: what the relay numbers and every consumer reads."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,26 +8,15 @@ import psycopg
 from shared.events.envelope import StoredEvent, StreamId
 from shared.eventstore.personal_keys import PersonalKeys
 
-_EVENTS = """
+# A foreign key sees to it that there is an event for each position.
+_READ = """
 SELECT l.position, e.event_id, s.category, e.stream_id, e.version, e.type, e.schema_version,
        e.data::text, e.meta::text, e.recorded_at, s.account_id, k.wrapped
 FROM es.log l
-JOIN es.events e ON
-"""
-_STREAMS = """
+JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
 JOIN es.streams s ON s.stream_id = l.stream_id
 LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{personal,key}')::integer
-"""
-# A foreign key sees to it that there is one.
-_READ = f"""
-{_EVENTS} e.stream_id = l.stream_id AND e.version = l.version {_STREAMS}
 WHERE l.position > %s ORDER BY l.position LIMIT %s
-"""
-# The log is in the order of (xid, seq): neighbours lie on the same pages of that index, and a rebuild of a
-# million events takes a twelfth less.
-_READ_OF = f"""
-{_EVENTS} e.xid = l.xid AND e.seq = l.seq {_STREAMS}
-WHERE l.position > %s AND l.position <= %s AND s.account_id = ANY (%s) ORDER BY l.position LIMIT %s
 """
 
 NOTIFICATIONS = "es_log"  # the relay notifies on this channel after it has given out positions
@@ -40,26 +28,6 @@ def read_log(
     """Up to `limit` events behind position `after`, in order and without a gap. Without `personal` nothing
     that is sealed in them can be opened: they read as erased.
     """
-    return _events(connection.execute(_READ, (after, limit)), personal)
-
-
-def read_log_of(
-    connection: psycopg.Connection[Any],
-    accounts: Sequence[str],
-    after: int,
-    until: int,
-    limit: int,
-    *,
-    personal: PersonalKeys | None = None,
-) -> list[StoredEvent]:
-    """As `read_log`, but only events of streams of these accounts, up to position `until`. Whoever has read
-    all accounts has to count them: no foreign key tells that each position was found.
-    """
-    values = (after, until, list(accounts), limit)
-    return _events(connection.execute(_READ_OF, values), personal)
-
-
-def _events(rows: psycopg.Cursor[Any], personal: PersonalKeys | None) -> list[StoredEvent]:
     return [
         StoredEvent(
             position=position,
@@ -86,7 +54,7 @@ def _events(rows: psycopg.Cursor[Any], personal: PersonalKeys | None) -> list[St
             recorded_at,
             account_id,
             wrapped,
-        ) in rows.fetchall()
+        ) in connection.execute(_READ, (after, limit)).fetchall()
     ]
 
 
@@ -115,12 +83,3 @@ def save_checkpoint(connection: psycopg.Connection[Any], consumer: str, *, after
         {"consumer": consumer, "after": after, "position": position},
     )
     return cursor.rowcount == 1
-
-
-def park(connection: psycopg.Connection[Any], consumer: str, position: int, reason: str) -> None:
-    """Set an event aside that a consumer cannot handle; people look into it."""
-    connection.execute(
-        "INSERT INTO es.parked (consumer, position, stream_id, reason)"
-        " SELECT %s, l.position, l.stream_id, %s FROM es.log l WHERE l.position = %s ON CONFLICT DO NOTHING",
-        (consumer, reason[:500], position),
-    )

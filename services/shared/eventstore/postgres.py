@@ -26,8 +26,13 @@ from shared.eventstore.errors import (
 )
 from shared.eventstore.personal_keys import PersonalKeys
 from shared.eventstore.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
-from shared.observability.metrics import APPEND_CONFLICTS, APPEND_SECONDS, REPLAYS
-from shared.observability.pool import MeasuredPool
+from shared.observability.metrics import (
+    APPEND_CONFLICTS,
+    APPEND_SECONDS,
+    POOL_IN_USE,
+    POOL_WAITING,
+    REPLAYS,
+)
 from shared.observability.tracing import start_span
 
 Pool = ConnectionPool[psycopg.Connection[Any]]
@@ -41,36 +46,15 @@ JOIN es.streams s ON s.stream_id = e.stream_id
 LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{personal,key}')::integer
 WHERE e.stream_id = %s ORDER BY e.version
 """
-# An answer that was sent along need not come back.
-_APPEND_VERIFICATION = """
-SELECT version, replayed, CASE WHEN replayed THEN response END
-FROM verifier.append(
-    %s, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
-)
-"""
+_APPEND_VERIFICATION = "SELECT * FROM verifier.append(%s)"
 _SPAN = {"db.system.name": "postgresql", "db.operation.name": "append", "db.collection.name": "es.events"}
-_REPEATED = "SELECT es.repeated(%s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[])"
+_REPEATED = "SELECT es.repeated(%s)"
 
 
 def open_pool(database_url: str, *, role: str, size: int) -> Pool:
     """Connections that act as one service's role. They open in the background: a database that is away is
     reported by the first use, as `EventStoreUnavailable`.
     """
-
-    def check(connection: psycopg.Connection[Any]) -> None:
-        """Refuse a connection that the server has ended while it rested.
-
-        The others are as old, and are replaced too: so a restart of the database fails no later request. It
-        costs no round trip, and no other thread is let run meanwhile.
-        """
-        try:
-            connection.pgconn.consume_input()  # the farewell
-            connection.pgconn.consume_input()  # the end, behind it
-        except psycopg.OperationalError:
-            connection.close()  # or the pool would take it back as a good one
-            pool.drain()
-            raise
-
     pool = MeasuredPool(
         database_url,
         measured_as=role,
@@ -83,13 +67,35 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
         },
         min_size=1,
         max_size=size,
-        check=check,
+        check=MeasuredPool.check_connection,  # a restart of the database fails no later request
         timeout=5.0,
         reconnect_timeout=0,  # each failed round of attempts ends at once; the next use starts another
         open=False,
     )
     pool.open()
     return pool
+
+
+class MeasuredPool(ConnectionPool[psycopg.Connection[Any]]):
+    """Counts how many connections work, and how many threads wait for one. Pools of a role count together."""
+
+    def __init__(self, conninfo: str, *, measured_as: str, **options: Any) -> None:
+        self._working = POOL_IN_USE.labels(measured_as)
+        self._queued = POOL_WAITING.labels(measured_as)
+        super().__init__(conninfo, **options)
+
+    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
+        self._queued.inc()
+        try:
+            connection = super().getconn(timeout)
+        finally:
+            self._queued.dec()
+        self._working.inc()
+        return connection
+
+    def putconn(self, conn: psycopg.Connection[Any]) -> None:
+        self._working.dec()
+        super().putconn(conn)
 
 
 @contextmanager
@@ -143,21 +149,21 @@ def load_stream(
     ]
 
 
-def append_arguments(
+def append_request(
     stream: StreamId,
     expected_version: int,
     events: Sequence[NewEvent],
     request: IdempotentRequest | None,
     key_of: KeyOf | None,
-) -> list[Any]:
-    """The arguments that every service's append function begins with; all events are of one account. Without
-    `key_of` nothing is sealed: that is for tests, and for the event that tells of an erasure.
+) -> str:
+    """An `es.append_request`, the first argument of every service's append function. All events are of one
+    account. Without `key_of` nothing is encrypted: for tests, and for events of the operator's.
 
     Raises:
         EventTooLarge: see `MAX_EVENT_BYTES`.
         EventStoreUnavailable: the account's key cannot be read.
     """
-    names, versions, data, meta = [], [], [], []
+    rows = []
     for event in events:
         name, version, payload = encode(event.payload)
         metadata = encode_metadata(event.metadata)
@@ -165,38 +171,39 @@ def append_arguments(
             raise EventTooLarge(len(payload) + len(metadata))
         if key_of and (parted := part(type(event.payload), payload, metadata)):
             payload, metadata = parted.sealed(event.event_id, key_of(event.metadata.account_id))
-        names.append(name)
-        versions.append(str(version))
-        data.append(payload.decode())
-        meta.append(metadata.decode())
-    return [
-        stream.id,
-        events[0].metadata.account_id,
-        expected_version,
-        text_array([str(event.event_id) for event in events]),
-        text_array(names),
-        text_array(versions),
-        text_array(data),
-        text_array(meta),
-        request.key if request else None,
-        request.fingerprint if request else None,
-        msgspec.json.encode(request.response).decode() if request else None,
-    ]
+        fields = (name, payload.decode(), metadata.decode())
+        kind, data, meta = (_quoted(field, 3) for field in fields)
+        rows.append(f'\\"({event.event_id},{kind},{version},{data},{meta})\\"')
+    account = _quoted(events[0].metadata.account_id)
+    key = fingerprint = response = ""
+    if request:
+        key, fingerprint = _quoted(request.key), _quoted(f"\\x{request.fingerprint.hex()}")
+        response = _quoted(msgspec.json.encode(request.response).decode())
+    array = "{" + ",".join(rows) + "}"
+    return f'({stream.id},{account},{expected_version},"{array}",{key},{fingerprint},{response})'
 
 
 def text_array(elements: Iterable[str]) -> str:
     """An array as PostgreSQL reads it. psycopg would go through every element with regular expressions, which
     takes a fifth of an append.
     """
-    quoted = [element.replace("\\", "\\\\").replace('"', '\\"') for element in elements]
-    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
+    return "{" + ",".join(map(_quoted, elements)) + "}"
+
+
+def _quoted(text: str, depth: int = 1) -> str:
+    """An element of an array or a field of a composite value, as PostgreSQL reads it. `depth` counts the
+    arrays and composite values around it: each doubles the backslashes.
+    """
+    escapes = "\\" * ((1 << depth) - 1)
+    quote = escapes[: len(escapes) // 2] + '"'
+    return quote + text.replace("\\", escapes + "\\").replace('"', escapes + '"') + quote
 
 
 def call_append(
     pool: Pool, statement: LiteralString, arguments: Sequence[Any], request: IdempotentRequest | None
 ) -> Appended:
-    """Call an append function with `append_arguments` first. The statement gives the version, whether the
-    append was replayed, and if so the first answer. Errors as `EventStore.append` documents.
+    """Call an append function. Its first argument is an `append_request`, its result an `es.appended`. Errors
+    as `EventStore.append` documents.
     """
     try:
         with _told(), store_errors(), pool.connection() as connection:
@@ -204,7 +211,7 @@ def call_append(
     except pg.UniqueViolation as error:
         if error.diag.constraint_name != "events_event_id_key":
             raise
-        return _repeated(pool, arguments, request)
+        return _repeated(pool, arguments[0], request)
     if row is None:
         raise OutcomeUnknown
     version, replayed, response = row
@@ -228,11 +235,10 @@ def _told() -> Iterator[None]:
             APPEND_SECONDS.observe(perf_counter() - began)
 
 
-def _repeated(pool: Pool, arguments: Sequence[Any], request: IdempotentRequest | None) -> Appended:
+def _repeated(pool: Pool, appended: str, request: IdempotentRequest | None) -> Appended:
     """An event id is known, so nothing was written: are these the very events that the log has?"""
-    stream, _account, _expected, *events = arguments[:8]
     with store_errors(), pool.connection() as connection:
-        row = connection.execute(_REPEATED, (stream, *events)).fetchone()
+        row = connection.execute(_REPEATED, (appended,)).fetchone()
     if row is None or row[0] is None:
         raise DuplicateEvent  # one id twice in one append
     REPLAYS.inc()
@@ -271,5 +277,5 @@ class PostgresVerificationStore:
         *,
         request: IdempotentRequest | None = None,
     ) -> Appended:
-        arguments = append_arguments(stream, expected_version, events, request, self._key_of)
-        return call_append(self._pool, _APPEND_VERIFICATION, arguments, request)
+        argument = append_request(stream, expected_version, events, request, self._key_of)
+        return call_append(self._pool, _APPEND_VERIFICATION, [argument], request)

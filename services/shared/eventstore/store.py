@@ -1,4 +1,4 @@
-"""The event store as its users see it. Adapters: `memory` (tests) and `postgres`, held to one suite."""
+"""The event store as its users see it. Adapters: `postgres`, and one in memory for tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

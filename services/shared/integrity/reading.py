@@ -8,6 +8,7 @@ import psycopg
 
 from shared.integrity.chain import START, Anchor, Entry, Fault, FaultKind, Link
 from shared.integrity.errors import NoSuchPosition
+from shared.runtime.database import scalar
 
 PAGE = 2000
 
@@ -66,7 +67,7 @@ def snapshot(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 def end_of(connection: psycopg.Connection[Any]) -> Anchor:
     """The last position and its hash, as stored; `START` of an empty log."""
-    return anchor_at(connection, _scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
+    return anchor_at(connection, scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
 
 
 def anchor_at(connection: psycopg.Connection[Any], position: int) -> Anchor:
@@ -105,9 +106,4 @@ def faults_beside(connection: psycopg.Connection[Any]) -> Fault | None:
 
 def waiting_for_position(connection: psycopg.Connection[Any]) -> int:
     """How many events have no position yet: no chain covers them so far."""
-    return _scalar(connection, _WAITING)
-
-
-def _scalar(connection: psycopg.Connection[Any], query: Any) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+    return int(scalar(connection, _WAITING))

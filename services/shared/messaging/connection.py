@@ -1,7 +1,5 @@
 """How every connection of ours is made: heartbeats, time limits, and no password in any message."""
 
-from collections.abc import Callable
-
 import pika
 
 from shared.messaging.errors import BrokerUnavailable
@@ -9,10 +7,7 @@ from shared.messaging.errors import BrokerUnavailable
 HEARTBEAT_SECONDS = 15
 BLOCKED_SECONDS = 60  # how long a broker under memory or disk alarm is waited for before reconnecting
 CONNECT_SECONDS = 5.0
-_FIRST_BACKOFF_SECONDS = 0.2
-_LONGEST_BACKOFF_SECONDS = 30.0
-
-Jitter = Callable[[], float]
+LONGEST_BACKOFF_SECONDS = 30.0  # between attempts to connect again
 
 
 def parameters(broker_url: str) -> pika.URLParameters:
@@ -31,9 +26,3 @@ def parameters(broker_url: str) -> pika.URLParameters:
     made.stack_timeout = 2 * CONNECT_SECONDS
     made.tcp_options = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
     return made
-
-
-def backoff(attempt: int, jitter: float) -> float:
-    """Seconds to wait before attempt number `attempt` (from 0) to connect again; `jitter` in [0, 1)."""
-    whole = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(attempt, 10))
-    return float(whole * (0.5 + jitter / 2))

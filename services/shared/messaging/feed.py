@@ -15,8 +15,9 @@ import structlog
 from pika.exceptions import AMQPError
 
 from shared.messaging.cloudevents import position_of
-from shared.messaging.connection import backoff, parameters
+from shared.messaging.connection import LONGEST_BACKOFF_SECONDS, parameters
 from shared.messaging.errors import MalformedMessage
+from shared.runtime.backoff import backoff
 
 log = structlog.get_logger()
 
@@ -41,11 +42,6 @@ class PositionFeed:
         self._connection: Any = None
         self._thread = Thread(target=self._run, name=f"feed-{queue}", daemon=True)
         self._thread.start()
-
-    @property
-    def connected(self) -> bool:
-        """Whether the queue is being consumed now."""
-        return self._connection is not None
 
     def wait(self, timeout: float) -> int:
         """The highest position announced so far: at once if there was something new since the last call, else
@@ -93,7 +89,8 @@ class PositionFeed:
                     attempt = 0
                 log.warning("feed_lost_broker", queue=self._queue, error=type(error).__name__)
             self._forget()
-            self._closed.wait(backoff(attempt, secrets.SystemRandom().random()))
+            jitter = secrets.SystemRandom().random()
+            self._closed.wait(backoff(attempt, longest=LONGEST_BACKOFF_SECONDS, jitter=jitter))
             attempt += 1
 
     def _consume(self) -> None:

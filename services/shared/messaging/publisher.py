@@ -13,14 +13,13 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
+import pika
 import structlog
 
 from shared.events.positions import ContiguousPrefix
-from shared.messaging.cloudevents import OutgoingMessage, position_of
+from shared.messaging.cloudevents import CONTENT_TYPE, OutgoingMessage, position_of
 from shared.messaging.connection import parameters
 from shared.messaging.errors import BrokerUnavailable, MalformedMessage, MessagingError, PublishRefused
-from shared.messaging.gathering import GatheringConnection
-from shared.messaging.message_properties import MessageProperties
 from shared.messaging.topology import EVENTS
 
 log = structlog.get_logger()
@@ -149,7 +148,7 @@ class Publisher:
 
     def _run(self) -> None:
         try:
-            self._connection = GatheringConnection(
+            self._connection = pika.SelectConnection(
                 self._parameters,
                 on_open_callback=self._on_open,
                 on_open_error_callback=self._on_closed,
@@ -188,13 +187,20 @@ class Publisher:
             for message in messages:
                 self._tag += 1
                 self._pending[self._tag] = (message.position, moment)
-        with self._connection.in_one_piece():
-            for message in messages:
-                self._publish(message)
+        for message in messages:
+            self._publish(message)
 
     def _publish(self, message: OutgoingMessage) -> None:
+        properties = pika.BasicProperties(
+            content_type=CONTENT_TYPE,
+            delivery_mode=pika.DeliveryMode.Persistent.value,
+            message_id=message.message_id,
+            type=message.routing_key,
+            timestamp=int(message.timestamp.timestamp()),
+            headers=message.headers,
+        )
         self._channel.basic_publish(
-            self._exchange, message.routing_key, message.body, MessageProperties(message), mandatory=True
+            self._exchange, message.routing_key, message.body, properties, mandatory=True
         )
 
     def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:

@@ -5,8 +5,6 @@ credential. In the one-machine mode prometheus-client keeps the values of all pr
 (`exposition`), which is why gauges say how those of several processes make one.
 """
 
-from functools import cache
-
 from prometheus_client import Counter, Gauge, Histogram
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -52,17 +50,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def observe_request(*, method: str, route: str | None, status: int, seconds: float) -> None:
     """Count one request. Methods and paths that nobody serves are one series each."""
-    requests, durations = _of_requests(method if method in _METHODS else "(other)", route or "(none)", status)
-    requests.inc()
-    durations.observe(seconds)
-
-
-@cache  # as many as there are series
-def _of_requests(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    return (
-        HTTP_REQUESTS.labels(method, route, str(status)),
-        HTTP_SECONDS.labels(method, route, f"{status // 100}xx"),
-    )
+    method, route = method if method in _METHODS else "(other)", route or "(none)"
+    HTTP_REQUESTS.labels(method, route, str(status)).inc()
+    HTTP_SECONDS.labels(method, route, f"{status // 100}xx").observe(seconds)
 
 
 def observe_verification(*, provider: str, outcome: str, seconds: float) -> None:

@@ -4,6 +4,7 @@
 configuration of logs, what is on is known to the whole process.
 """
 
+import re
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -15,6 +16,7 @@ Attributes = Mapping[str, Value]
 _ASKS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "REGCRED_TRACING")
 _NO = frozenset({"", "0", "off", "no", "false"})
 _NONE: Attributes = {}
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")  # W3C Trace Context
 
 
 class Span:
@@ -104,3 +106,16 @@ def stop_tracing() -> None:
     if _State.tracer is not None:
         _State.tracer.shutdown()
         _State.tracer = None
+
+
+def valid_traceparent(text: str | None) -> str | None:
+    """The header as it came, `None` for one that means nothing (ids of zeros are invalid by the standard)."""
+    found = _TRACEPARENT.fullmatch(text or "")
+    if found is None or not int(found[1], 16) or not int(found[2], 16):
+        return None
+    return text
+
+
+def trace_id_of(traceparent: str | None) -> str | None:
+    """The id of its trace, 32 hexadecimal digits."""
+    return traceparent.split("-")[1] if traceparent else None

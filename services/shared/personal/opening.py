@@ -15,8 +15,7 @@ def open_personal_keys(keys: KeyFile) -> PersonalKeys:
 
 
 def open_key_file(path: Path) -> PersonalKeys:
-    """Those under the keys of this file. A process can be given this with its path (`functools.partial`);
-    keys do not leave theirs.
+    """The keys of personal data under the keys of this file.
 
     Raises:
         KeyFileError.

@@ -22,6 +22,7 @@ from functools import lru_cache
 import idna
 
 from shared.registries.errors import InvalidHost
+from shared.registries.repository_names import REPOSITORY_NAME
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_CONFIG_KEY = "https://index.docker.io/v1/"
@@ -42,9 +43,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 # A last label that is a number makes resolvers read the whole name as an address (WHATWG URL, host parsing).
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-# distribution/reference: path-component := alpha-numeric [separator alpha-numeric]*
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*/?")
+_REPOSITORY_PATH = re.compile(rf"{REPOSITORY_NAME}/?")
 
 
 @dataclass(frozen=True, slots=True)

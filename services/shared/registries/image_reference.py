@@ -21,14 +21,14 @@ from typing import NoReturn
 
 from shared.registries.errors import InvalidHost, InvalidReference
 from shared.registries.hosts import DOCKER_HUB, canonical_host
+from shared.registries.repository_names import REPOSITORY_NAME
 
 DEFAULT_TAG = "latest"
 _OFFICIAL = "library/"  # where Docker Hub keeps the images without an owner
 _MAX_REPOSITORY = 255
 _MAX_TEXT = 1024  # above the longest reference
 
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_REPOSITORY = re.compile(REPOSITORY_NAME)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

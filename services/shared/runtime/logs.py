@@ -1,8 +1,8 @@
 """Structured logs: one JSON object per line on standard error, or a readable line on a terminal.
 
-Libraries (gunicorn, pika, httpx, urllib3, psycopg, …) speak here from `warning` on, whatever the level: below
-it they tell addresses with query strings, headers and whole messages. What they say is freed of query strings
-and of passwords in addresses, and so is the text of every exception.
+Libraries (gunicorn, pika, httpx2, urllib3, psycopg, …) speak here from `warning` on, whatever the level:
+below it they tell addresses with query strings, headers and whole messages. What they say is freed of query
+strings and of passwords in addresses, and so is the text of every exception.
 """
 
 import logging
@@ -10,12 +10,12 @@ import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import structlog
 
-from shared.runtime.log_lines import LogLines
 from shared.runtime.settings import InvalidSetting
 
 LEVEL = "REGCRED_LOG_LEVEL"
@@ -29,8 +29,15 @@ _QUERY = re.compile(r"\?[^\s'\"<>]+")
 _USER_INFO = re.compile(r"://[^/\s'\"@]+@")
 
 
-class _Lines:
-    current = LogLines(sys.stderr)
+class _LineLogger(structlog.WriteLogger):
+    """A line that standard error does not take (a full disk, a closed pipe) is lost; its caller goes on."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):  # a ValueError: the file is closed
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def configure_logs(service: str, environment: Mapping[str, str] = os.environ) -> None:
@@ -42,7 +49,8 @@ def configure_logs(service: str, environment: Mapping[str, str] = os.environ) ->
     def name_service(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {"service": service, **event}  # not a context variable: threads would not inherit it
 
-    lines = _Lines.current = LogLines(sys.stderr)
+    # A process that was started without a standard error has `None` there.
+    lines = _LineLogger(sys.stderr) if sys.stderr else structlog.ReturnLogger()
     structlog.configure(
         processors=[
             name_service,
@@ -59,11 +67,6 @@ def configure_logs(service: str, environment: Mapping[str, str] = os.environ) ->
     logging.basicConfig(handlers=[_ThroughStructlog(logging.WARNING)], level=logging.WARNING, force=True)
 
 
-def gather_lines() -> None:
-    """See `LogLines.gather`."""
-    _Lines.current.gather()
-
-
 def redacted(text: str) -> str:
     """Without query strings, and without the user and password of an address."""
     return _USER_INFO.sub("://…@", _QUERY.sub("?…", text))
@@ -78,7 +81,7 @@ def _redact_exception(
 
 
 def _renderer() -> Any:
-    if sys.stderr.isatty():
+    if sys.stderr and sys.stderr.isatty():
         return structlog.dev.ConsoleRenderer()
     return structlog.processors.JSONRenderer(serializer=_json)
 

@@ -47,6 +47,10 @@ class TrustedProxies:
         self._known: dict[Address, float] = {}
         self._looked_up: float | None = None
 
+    def __bool__(self) -> bool:
+        """Whether anybody is trusted."""
+        return bool(self._networks or self._names)
+
     def client(self, peer: str, forwarded: str) -> str:
         """The address a request comes from: `peer` spoke to us, and `forwarded` is its `X-Forwarded-For`."""
         found = peer

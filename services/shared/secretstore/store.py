@@ -6,21 +6,18 @@ SecretStoreError
 ├── SecretDestroyed          the version was destroyed on purpose
 └── SecretStoreUnavailable   sealed, standby, rate-limited or away: `retry_after` seconds
 
-No message of these holds anything of a secret. Adapters: `memory` (tests), `sealed` (PostgreSQL), `vault`
-(HashiCorp Vault KV v2); `tests/support/secretstore_suite.py` holds all to the same rules.
+No message of these holds anything of a secret. Adapters: `sealed` (PostgreSQL), `vault` (HashiCorp Vault
+KV v2), and one in memory for tests; `tests/support/secretstore_suite.py` holds all to the same rules.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from shared.contracts.platform_ids import is_platform_id
 from shared.secretstore.secret import Secret
-
-# Narrower than what Vault takes in a path: no slash, dot or percent sign can come in by an account's name.
-_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
 class SecretStoreError(Exception):
@@ -60,7 +57,7 @@ class SecretPath:
     credential_id: UUID
 
     def __post_init__(self) -> None:
-        if not _ACCOUNT.fullmatch(self.account_id):
+        if not is_platform_id(self.account_id):
             raise ValueError("not the id of an account")
 
     def __str__(self) -> str:

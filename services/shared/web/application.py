@@ -21,12 +21,6 @@ _DESCRIPTION = "regcred-openapi"
 Check = Callable[[], None]  # raises while its dependency does not serve
 
 
-class _Application(Flask):
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Nothing here is a coroutine; Flask would find that out again for every hook of every request."""
-        return func
-
-
 def create_app(
     blueprints: Sequence[Blueprint],
     *,
@@ -38,7 +32,7 @@ def create_app(
 
     `checks` are what readiness asks, by the name under which it tells; `expose` gives the metrics.
     """
-    app = _Application("regcred", static_folder=None)
+    app = Flask("regcred", static_folder=None)
     app.config.update(
         API_TITLE="regcred",
         API_VERSION="v1",

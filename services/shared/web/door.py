@@ -1,4 +1,4 @@
-"""The door: who asks (bearer token), what for (scope, account, project), and under which request id.
+"""The door: who asks (bearer token), for whom, what for (scope, account, project), under which request id.
 
 Every route says what it needs with `requires(...)` or `public`; an application with a route that says neither
 does not start (`install`).
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import structlog
-from flask import Flask, Request, Response, g
-from flask.globals import app_ctx, request_ctx
+from flask import Flask, Response, g, request
 
 from shared.auth.tokens import Principal, TokenScope
-from shared.runtime.ids import new_request_id
+from shared.contracts.platform_ids import is_platform_id
+from shared.events.envelope import Actor
+from shared.runtime.ids import new_id
 from shared.web.problems import Problem
 
 log = structlog.get_logger()
@@ -23,8 +24,8 @@ Authenticate = Callable[[str], Principal | None]
 _View = TypeVar("_View", bound=Callable[..., object])
 
 _NEEDS = "_regcred_needs"
+_ON_BEHALF_OF = re.compile(r"[\x20-\x7e]{1,255}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_PLATFORM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +72,28 @@ def install(app: Flask, authenticate: Authenticate) -> None:
 
     @app.before_request
     def _enter() -> None:
-        request, context = request_ctx.request, app_ctx.g  # once: each look through a proxy takes its time
         given = request.headers.get("X-Request-Id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
-        context.request_id = request_id
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+        g.request_id = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         endpoint = request.endpoint
         if endpoint is None:
             return  # no such route: 404 tells nothing that the contract does not
         needs = getattr(app.view_functions[endpoint], _NEEDS)
         if needs is not None:
-            who = _authenticated(request, authenticate)
-            context.principal = who
-            _authorise(who, needs, request.view_args or {})
+            g.principal = _authenticated(authenticate)
+            _authorise(g.principal, needs, request.view_args or {})
 
     @app.after_request
     def _leave(response: Response) -> Response:
         headers = response.headers
         headers.setdefault("Cache-Control", "no-store")
-        headers.add("X-Request-Id", app_ctx.g.get("request_id", ""))
+        headers.add("X-Request-Id", g.get("request_id", ""))
         headers.add("X-Content-Type-Options", "nosniff")
         return response
 
 
-def _authenticated(request: Request, authenticate: Authenticate) -> Principal:
+def _authenticated(authenticate: Authenticate) -> Principal:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     found = authenticate(text.strip()) if scheme.lower() == "bearer" else None
     if found is None:
@@ -118,7 +117,7 @@ def _authorise(who: Principal, needs: _Needs, arguments: Mapping[str, Any]) -> N
     account_id = arguments.get("account_id")
     project_id = arguments.get("project_id")
     for pointer in (account_id, project_id):
-        if pointer is not None and not _PLATFORM_ID.fullmatch(pointer):
+        if pointer is not None and not is_platform_id(pointer):
             raise Problem(404, "not_found", "no account or project can have such an id")
     if needs.scopes and not any(who.may(scope) for scope in needs.scopes):
         wanted = " or ".join(needs.scopes)
@@ -127,3 +126,31 @@ def _authorise(who: Principal, needs: _Needs, arguments: Mapping[str, Any]) -> N
         raise Problem(403, "account_forbidden", "the token is not valid for this account")
     if needs.scopes and not needs.project_in_body and not who.may_in_project(project_id):
         raise Problem(403, "project_forbidden", "the token is valid for some projects only")
+
+
+# What stands in the metadata of every event that a request causes.
+
+
+def actor() -> Actor:
+    who = principal()
+    return Actor(type="service", id=who.id, name=who.name)
+
+
+def on_behalf_of() -> str | None:
+    """The person for whom a service asks, as that service knows them; it stands in the audit trail."""
+    text = request.headers.get("Regcred-On-Behalf-Of")
+    if text is None:
+        return None
+    if not _ON_BEHALF_OF.fullmatch(text):
+        raise Problem(400, "invalid_on_behalf_of", "1 to 255 printable ASCII characters")
+    return text
+
+
+def request_id() -> str:
+    found: str = g.request_id
+    return found
+
+
+def traceparent() -> str | None:
+    found: str | None = g.get("traceparent")
+    return found

@@ -9,7 +9,6 @@ import msgspec
 from flask import Response
 
 from shared.runtime.clock import rfc3339
-from shared.web.conditional import etag, position_token
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -32,6 +31,16 @@ def empty_response(headers: Mapping[str, str] | None = None) -> Response:
 def command_headers(credential_id: UUID, version: int) -> dict[str, str]:
     """The headers of every command's answer (`docs/http.md`, "Versions of a credential")."""
     return {"ETag": etag(version), "Regcred-Position": position_token(credential_id, version)}
+
+
+def etag(version: int) -> str:
+    """The entity tag (RFC 9110 section 8.8.3) of an aggregate at a version."""
+    return f'"{version}"'
+
+
+def position_token(credential_id: UUID, version: int) -> str:
+    """`Regcred-Position`: opaque to callers. It names the event; its place is known later."""
+    return f"{credential_id}:{version}"
 
 
 def plain(value: object) -> str:

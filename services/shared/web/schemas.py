@@ -89,21 +89,3 @@ class VerificationSchema(Schema):
         allow_none=True,
         metadata={"description": "Present if an image was named and the login is good."},
     )
-
-
-class FieldErrorSchema(Schema):
-    pointer = fields.String(metadata={"description": "JSON pointer (RFC 6901) into the request's body."})
-    code = fields.String()
-    detail = fields.String()
-
-
-class ProblemSchema(Schema):
-    """RFC 9457."""
-
-    type = fields.String()
-    title = fields.String()
-    status = fields.Integer()
-    detail = fields.String()
-    code = fields.String(metadata={"description": "Stable; programs decide by it."})
-    request_id = fields.String()
-    errors = fields.List(fields.Nested(FieldErrorSchema))

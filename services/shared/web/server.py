@@ -7,7 +7,6 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from shared.runtime.logs import gather_lines
 from shared.runtime.trusted_proxies import TrustedProxies
 from shared.web.client_address import client_addresses
 
@@ -48,7 +47,6 @@ def serve(factory: Callable[[], Flask], *, host: str, port: int, proxies: Truste
     """
 
     def behind_proxies() -> Flask:
-        gather_lines()
         app = factory()
         if proxies:
             app.wsgi_app = client_addresses(app.wsgi_app, proxies)  # type: ignore[method-assign, assignment]

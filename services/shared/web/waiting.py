@@ -1,18 +1,15 @@
 """Read your own write: a query waits until the read models have what its `Regcred-Wait-For` names."""
 
+import re
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
-import psycopg
-
-from shared.web.conditional import read_position_token
-from shared.web.problems import unavailable
-
-Connection = psycopg.Connection[Any]
+from shared.runtime.database import Connection
+from shared.web.problems import Problem, unavailable
 
 WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.01
+_POSITION = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,18})")
 
 
 def wait_for(
@@ -36,3 +33,15 @@ def wait_for(
         if monotonic() >= deadline:
             raise unavailable("read_model_behind", "the read model has not caught up with this position", 1)
         sleep(_POLL_SECONDS)
+
+
+def read_position_token(text: str) -> tuple[UUID, int]:
+    """The stream and version of a `Regcred-Wait-For`.
+
+    Raises:
+        Problem: 400 where it is not one that this API gave.
+    """
+    match = _POSITION.fullmatch(text)
+    if match is None:
+        raise Problem(400, "invalid_position", "Regcred-Wait-For must hold a Regcred-Position of this API")
+    return UUID(match[1]), int(match[2])

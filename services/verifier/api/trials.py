@@ -10,6 +10,8 @@ from marshmallow import Schema, fields
 
 from shared.auth.tokens import TokenScope
 from shared.contracts.verdicts import VerificationStatus, status_of
+from shared.contracts.verification import probe_json, verification_json
+from shared.contracts.verification_events import ImageProbe
 from shared.input.image import read_image
 from shared.input.invalid import FieldProblem, InvalidInput
 from shared.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
@@ -109,26 +111,23 @@ def _read(body: Body, http_allowed: HttpAllowed) -> tuple[NewSecret, Probe | Non
 
 
 def _item(verdict: Verdict, provider: str, checked_at: datetime, duration_ms: int) -> Body:
-    return {
-        "id": None,
-        "status": VerificationStatus.VERIFIED if verdict.code is None else status_of(verdict.code),
-        "code": verdict.code,
-        "detail": verdict.detail,
-        "help": help_for(provider, verdict.code) if verdict.code else None,
-        "trigger": "requested",
-        "secret_version": None,
-        "checked_at": checked_at,
-        "duration_ms": duration_ms,
-        "probe": _probe(verdict.probed, provider),
-    }
+    code = verdict.code
+    return verification_json(
+        verification_id=None,
+        trigger="requested",
+        secret_version=None,
+        status=status_of(code) if code else VerificationStatus.VERIFIED,
+        code=code,
+        detail=verdict.detail,
+        advice=help_for(provider, code) if code else None,
+        checked_at=checked_at,
+        duration_ms=duration_ms,
+        probe=_probe(verdict.probed, provider),
+    )
 
 
 def _probe(probed: Probed | None, provider: str) -> Body | None:
     if probed is None:
         return None
-    return {
-        "image": str(probed.image),
-        "code": probed.code,
-        "detail": probed.detail,
-        "help": help_for_image(provider, probed.code),
-    }
+    probe = ImageProbe(image=str(probed.image), code=probed.code, detail=probed.detail)
+    return probe_json(probe, help_for_image(provider, probed.code))

@@ -54,8 +54,8 @@ class Entry:
             provider=held.registry.provider,
             registry_host=held.registry.host,
             username=hold_name(held.username, history[0].metadata.account_id),
-            secret_version=held.secret_version,
-            expires_at=held.expires_at,
+            secret_version=held.secret.version,
+            expires_at=held.details.expires_at,
         )
 
 

@@ -195,11 +195,6 @@ class ScheduleTable:
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_DONE, (event_id,))
 
-    def held_until(self, registry_host: str, username: str, now: datetime) -> datetime | None:
-        """Until when nobody logs in there as that user; `None` where he may."""
-        held = self.hold_on(registry_host, username, now)
-        return held.until if held else None
-
     def hold_on(self, registry_host: str, username: str, now: datetime) -> Hold | None:
         """What keeps that user (`hold_name`) from logging in there; `None` where he may."""
         with (

@@ -42,7 +42,9 @@ class Timely:
     new_id: Callable[[], UUID]
 
     def handle(self, event: RecordedEvent, lanes: Lanes, stage: int = NOTHING) -> str:
-        """An event of one of `TYPES`. How it ended: as `Verifier.handle` says, `postponed`, or `noted`."""
+        """An event of one of `TYPES`. How it ended: `superseded`, `repeated`, `verified`, the verdict's code,
+        `postponed`, or `noted`.
+        """
         history = self.streams(event.stream)
         entry = Entry.of(history)
         if entry is None:

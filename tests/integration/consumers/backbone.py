@@ -17,11 +17,11 @@ import psycopg
 from credentials.relay import sequencing
 from credentials.relay.publishing import Publishing
 from projector.read_model import ReadModels
+from regcred.migrations import migrate
 from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.consumer import follow
 from shared.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
 from shared.eventstore.log import load_checkpoint, read_log
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
 from shared.messaging.cloudevents import outgoing
 from shared.messaging.feed import PositionFeed

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from shared.consumers import concurrency
+from shared.consumers.retries import Delivery, Ended, Fate, Retries
 from shared.events.envelope import RecordedEvent
 from shared.eventstore.errors import EventStoreUnavailable
-from shared.eventstore.log import load_checkpoint, park, read_log
+from shared.eventstore.log import load_checkpoint, read_log
 from shared.secretstore.store import SecretStoreUnavailable
 from tests.integration.consumers.following import (
     NAME,
@@ -81,7 +82,7 @@ def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
         "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
         " WHERE position = 2"
     )
-    park(connection, NAME, 3, "a test")
+    Retries(NAME, ()).keep(connection, Ended(Delivery(events[2]), Fate.HOPELESS, "a test"))
     with psycopg.connect(url) as superuser:
         superuser.execute(
             "INSERT INTO es.interventions (action, consumer, position, attempts, reason, person)"

@@ -17,13 +17,13 @@ from click.testing import CliRunner, Result
 from projector.building import ROLE
 from projector.read_model import CONSUMER, ReadModels
 from regcred.__main__ import main
+from regcred.migrations import migrate
 from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.consumer import Follower, follow
 from shared.consumers.wakeups import Notifications
 from shared.contracts.credential_events import CredentialAdded
 from shared.events.codec import encode
 from shared.events.envelope import RecordedEvent
-from shared.eventstore.migrate import migrate
 from shared.secretstore.keyfile import KeyFile
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log, stream_of

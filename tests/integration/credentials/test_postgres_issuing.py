@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from uuid import UUID
 
 import psycopg
@@ -12,7 +11,7 @@ from credentials.postgres_store import PostgresCredentialStore
 from shared.contracts.verdicts import VerificationCode
 from shared.events.envelope import NewEvent, StreamId
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
-from tests.support.credentials_suite import ROW
+from tests.support.credentials_suite import a_credential
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.issuing_suite import IssuingSuite, Verify, outcome
 
@@ -97,7 +96,7 @@ class TestPostgresIssuing(IssuingSuite):
 
         def change(number: int) -> bool:
             event = an_event(f"crowd-change-{number}", account="crowd")
-            row = replace(ROW, name=f"crowd-{number % 4}")
+            row = a_credential(f"crowd-{number % 4}")
             return (
                 store.append(ids[number % 4], 1 + number // 4, [event], current=row, request=None).version > 0
             )
@@ -113,7 +112,7 @@ class TestPostgresIssuing(IssuingSuite):
     [
         ("regcred_credentials", "UPDATE credentials.current SET verification_code = NULL"),
         ("regcred_verifier", "UPDATE credentials.current SET verification_code = NULL"),
-        ("regcred_verifier", "SELECT credentials.issue(" + ", ".join(["NULL"] * 13) + ")"),
+        ("regcred_verifier", "SELECT credentials.issue(NULL, NULL, NULL)"),
         ("regcred_projector", "SELECT * FROM credentials.current"),
     ],
 )

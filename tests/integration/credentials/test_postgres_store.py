@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -8,7 +7,7 @@ from psycopg import errors as pg
 from credentials.postgres_store import PostgresCredentialStore
 from shared.events.personal import ERASED
 from shared.eventstore.postgres import open_pool
-from tests.support.credentials_suite import ROW, CredentialStoreSuite
+from tests.support.credentials_suite import CredentialStoreSuite, a_credential
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.personal_keys import personal_keys
 
@@ -24,7 +23,7 @@ class TestPostgresCredentialStore(CredentialStoreSuite):
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
         store.append(
-            an_id("row"), 0, [an_event("row", account="row")], current=replace(ROW, name="row"), request=None
+            an_id("row"), 0, [an_event("row", account="row")], current=a_credential("row"), request=None
         )
         with psycopg.connect(database_url) as superuser:
             row = superuser.execute(
@@ -53,10 +52,7 @@ class TestPostgresCredentialStore(CredentialStoreSuite):
         ("regcred_projector", "SELECT personal.key('acme', 'x')"),
         ("regcred_relay", "DELETE FROM personal.keys"),
         ("regcred_credentials", "UPDATE personal.keys SET wrapped = NULL"),
-        (
-            "regcred_credentials",
-            "SELECT personal.erase(NULL, 'acme', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
-        ),
+        ("regcred_credentials", "SELECT credentials.erase_account(NULL)"),
         ("regcred_query", "SELECT * FROM es.events"),
         ("regcred_query", "INSERT INTO rm.audit_events (position) VALUES (1)"),
         ("regcred_relay", "SELECT ciphertext FROM sealed.secrets"),
@@ -77,14 +73,14 @@ def test_a_credential_is_not_added_with_a_key_that_was_erased(
 ) -> None:
     """The service has the key still; it asks for the next one, and what it keeps can be read."""
     first = an_event("first", account="left")
-    store.append(an_id("first"), 0, [first], current=replace(ROW, name="first"), request=None)
+    store.append(an_id("first"), 0, [first], current=a_credential("first"), request=None)
     with psycopg.connect(database_url) as superuser:
         superuser.execute(
             "UPDATE personal.keys SET wrapped = NULL, erased_at = now() WHERE account_id = 'left'"
         )
     assert store.load(an_id("first"))[0].metadata.actor.name == ERASED
     second = an_event("second", account="left")
-    store.append(an_id("second"), 0, [second], current=replace(ROW, name="second"), request=None)
+    store.append(an_id("second"), 0, [second], current=a_credential("second"), request=None)
     [kept] = store.load(an_id("second"))
     assert (kept.payload, kept.metadata) == (second.payload, second.metadata)
     with psycopg.connect(database_url) as superuser:

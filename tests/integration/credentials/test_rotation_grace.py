@@ -24,9 +24,9 @@ from shared.eventstore.postgres import open_pool
 from shared.input.new_secret import NewSecret
 from shared.runtime.ids import new_id
 from shared.secretstore.login import RegistryLogin
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretPath
+from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 REQUEST = CommandRequest(

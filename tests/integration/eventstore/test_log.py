@@ -7,13 +7,14 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
+from regcred.migrations import migrate
 from shared.events.envelope import StreamId
 from shared.eventstore.log import load_checkpoint, position_of, read_log, save_checkpoint
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
 from shared.integrity.chain import verify_chain
 from shared.integrity.reading import read_links
 from tests.support.eventstore_suite import an_event, an_id
+from tests.support.log import append_one, append_raw
 from tests.support.postgres import fresh_database
 
 Connection = psycopg.Connection[Any]
@@ -72,11 +73,7 @@ def test_an_event_that_commits_late_is_not_lost(
     """A transaction that began first and commits last is not lost (`docs/reference/event-log.md`, "Positions")."""
     epoch = lead(relay)
     with psycopg.connect(database_url) as slow:
-        slow.execute(
-            "SELECT * FROM es.append(%s, 'verification', 'acme', 0, %s, %s, '{1}', '{\"{}\"}', '{\"{}\"}',"
-            " NULL, NULL, NULL)",
-            (stream("slow").id, [an_id("slow")], ["credential.removed"]),
-        )
+        append_raw(slow, "slow", 0, "slow")
         store.append(stream("fast"), 0, [an_event("fast")])
         assert sequence(relay, epoch) == 0  # behind the horizon: the slow one may yet come before it
         slow.commit()
@@ -88,11 +85,7 @@ def test_a_rolled_back_append_leaves_no_gap(
     store: PostgresVerificationStore, relay: Connection, database_url: str
 ) -> None:
     with psycopg.connect(database_url) as undone:
-        undone.execute(
-            "SELECT * FROM es.append(%s, 'verification', 'acme', 0, %s, %s, '{1}', '{\"{}\"}', '{\"{}\"}',"
-            " NULL, NULL, NULL)",
-            (stream("undone").id, [an_id("undone")], ["credential.removed"]),
-        )
+        append_raw(undone, "undone", 0, "undone")
         undone.rollback()
     store.append(stream("kept"), 0, [an_event("kept")])
     assert sequence(relay, lead(relay)) == 1
@@ -103,11 +96,7 @@ def test_an_append_must_come_first_in_its_transaction(database_url: str) -> None
     with psycopg.connect(database_url) as connection:
         connection.execute("SELECT pg_current_xact_id()")
         with pytest.raises(pg.ActiveSqlTransaction):
-            connection.execute(
-                "SELECT * FROM es.append(%s, 'verification', 'acme', 0, '{}', '{}', '{}', '{}', '{}',"
-                " NULL, NULL, NULL)",
-                (an_id("late"),),
-            )
+            append_raw(connection, "late", 0, "late")
 
 
 @pytest.mark.parametrize(
@@ -118,11 +107,7 @@ def test_no_append_blurs_the_lines_of_the_hash_or_has_an_empty_key(
     database_url: str, account: str, kind: str, key: str
 ) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(pg.CheckViolation):
-        connection.execute(
-            "SELECT * FROM es.append(%s, 'verification', %s, 0, %s, %s, '{1}', '{\"{}\"}', '{\"{}\"}',"
-            " %s, 'f', '{}')",
-            (stream("lines").id, account, [an_id("lines")], [kind], key),
-        )
+        append_one(connection, stream("lines"), 0, an_id("lines"), name=kind, account=account, key=key)
 
 
 def test_an_earlier_leader_is_fenced(store: PostgresVerificationStore, relay: Connection) -> None:
@@ -159,12 +144,8 @@ def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
     for number in range(3):
         store.append(stream("chain"), number, [an_event(f"chain{number}", reason=odd)])
     with psycopg.connect(database_url) as superuser:
-        superuser.execute(
-            "SELECT * FROM es.append(%s, 'verification', 'acme', 0, %s, '{credential.removed}', '{1}',"
-            """ ARRAY[' {"n": [1.10, 1e400, -0, 12345678901234567890.000], "b": null, "a": "\\u00e9"} ']::jsonb[],"""
-            " '{\"{}\"}', NULL, NULL, NULL)",
-            (stream("numbers").id, [an_id("numbers")]),
-        )
+        numbers = """ {"n": [1.10, 1e400, -0, 12345678901234567890.000], "b": null, "a": "\\u00e9"} """
+        append_one(superuser, stream("numbers"), 0, an_id("numbers"), data=numbers)
     assert sequence(relay, lead(relay)) == 4
     for zone in ("UTC", "Asia/Kathmandu"):
         with psycopg.connect(database_url, options=f"-c timezone={zone} -c datestyle=German") as superuser:

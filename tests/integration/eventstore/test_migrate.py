@@ -1,21 +1,40 @@
-"""Migrations: by two at once, again, and refused where an applied file was edited."""
+"""Migrations: by two at once, again, and refused where an applied file was edited or a new one is too late."""
 
+import shutil
 import subprocess
 import sys
-from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from shared.eventstore.migrate import MigrationChanged, migrate
+from infra.images.contents import packages
+from regcred.migrations import PACKAGES, known_migrations, migrate
+from shared.eventstore import migrate as eventstore
+from shared.eventstore.migrate import MigrationChanged, MigrationTooLate, migrations
+from tests.support.log import append_raw, lead, log_is_complete, sequence
 from tests.support.postgres import fresh_database
+from tests.support.servers import ROOT
 
-NAMES = sorted(
-    entry.name
-    for entry in (files("shared.eventstore") / "migrations").iterdir()
-    if entry.name.endswith(".sql")
-)
-PROGRAM = "import sys; from shared.eventstore.migrate import migrate; print('\\n'.join(migrate(sys.argv[1])))"
+NAMES = list(known_migrations())
+PROGRAM = "import sys; from regcred.migrations import migrate; print('\\n'.join(migrate(sys.argv[1])))"
+# Relations, functions and types, without the row types and arrays that come with them.
+OBJECTS = """
+SELECT n.nspname, 'relation ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'public')
+UNION ALL
+SELECT n.nspname, 'function ' || p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'public')
+"""
+SCHEMAS = {
+    "eventlog": {"es", "personal"},
+    "secretstore": {"sealed"},
+    "auth": {"auth"},
+    "credentials": {"credentials"},
+    "verifier": {"verifier"},
+    "projector": {"rm", "audit"},
+}
 
 
 def test_two_processes_at_once_apply_each_file_once() -> None:
@@ -33,6 +52,9 @@ def test_two_processes_at_once_apply_each_file_once() -> None:
         assert [process.returncode for process in both] == [0, 0]
         assert sorted(applied) == [[], NAMES]
         assert migrate(url) == []
+        with psycopg.connect(url) as superuser:
+            generations = superuser.execute("SELECT generation, status FROM rm.generations").fetchall()
+        assert generations == [(1, "live")]
 
 
 def test_a_second_database_of_the_cluster_finds_the_roles_there() -> None:
@@ -48,3 +70,79 @@ def test_an_edited_file_is_refused() -> None:
         with pytest.raises(MigrationChanged) as refused:
             migrate(url)
         assert refused.value.name == NAMES[0]
+
+
+def test_a_new_file_with_an_earlier_number_is_refused() -> None:
+    with fresh_database() as url:
+        eventstore.migrate(url, ["shared.auth"])
+        with pytest.raises(MigrationTooLate) as refused:
+            migrate(url)
+        assert refused.value.name == NAMES[0]
+
+
+def test_the_image_of_the_tools_has_all_files(tmp_path: Path) -> None:
+    """Its packages are enough to prepare a database; nothing else is in sight."""
+    for package in packages("tools"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    path = f"{tmp_path / 'services'}:{Path(psycopg.__file__).parent.parent}"
+    with fresh_database() as url:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", PROGRAM, url],
+            env={"PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout.split() == NAMES, done.stderr
+
+
+def test_each_file_creates_objects_of_its_owner_only() -> None:
+    """Applied one after another; what a file adds lies in its owner's schemas."""
+    with fresh_database() as url, psycopg.connect(url, autocommit=True) as superuser:
+        before = set(superuser.execute(OBJECTS).fetchall())
+        for migration in migrations(PACKAGES):
+            owner = migration.name.split("_")[1]
+            superuser.execute(migration.text)
+            after = set(superuser.execute(OBJECTS).fetchall())
+            assert after > before, migration.name
+            assert {schema for schema, _ in after - before} <= SCHEMAS[owner], migration.name
+            before = after
+
+
+def test_the_event_log_needs_no_other_package() -> None:
+    with fresh_database() as url:
+        eventstore.migrate(url, ["shared.eventstore"])
+        with psycopg.connect(url, autocommit=True) as superuser:
+            append_raw(superuser, "alone", 0, "alone-1")
+            append_raw(superuser, "alone", 1, "alone-2")
+            assert sequence(superuser, lead(superuser)) == 2
+            assert log_is_complete(superuser)
+            superuser.execute("INSERT INTO es.checkpoints (consumer, position) VALUES ('reader', 1)")
+            figures = superuser.execute("SELECT consumer, lag_events FROM es.consumer_figures()").fetchall()
+    assert figures == [("reader", 1)]
+
+
+def test_the_numbers_are_those_of_one_sequence() -> None:
+    numbers = [int(name[:4]) for name in NAMES]
+    assert all(one < next_one for one, next_one in pairwise(numbers))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("0010_one_a.sql", "0010_two_b.sql"), "have the same number"),
+        (("10_one_a.sql",), "is not named"),
+        (("0010_one.sql",), "is not named"),
+    ],
+)
+def test_files_that_have_no_place_in_the_sequence_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], message: str
+) -> None:
+    packages = [f"{tmp_path.name}_{number}" for number, _ in enumerate(names)]
+    for package, name in zip(packages, names, strict=True):
+        (tmp_path / package / "schema").mkdir(parents=True)
+        (tmp_path / package / "__init__.py").touch()
+        (tmp_path / package / "schema" / name).write_text("SELECT 1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ValueError, match=message):
+        migrations(packages)

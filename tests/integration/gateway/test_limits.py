@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from regcred.deployment.certificates import new_authority, new_server
@@ -29,9 +29,9 @@ class Gateway:
     address: str
     authority: Path
 
-    def client(self) -> httpx.Client:
+    def client(self) -> httpx2.Client:
         context = ssl.create_default_context(cafile=str(self.authority))
-        return httpx.Client(base_url=self.address, verify=context, timeout=10, trust_env=False)
+        return httpx2.Client(base_url=self.address, verify=context, timeout=10, trust_env=False)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def _wait(gateway: Gateway, log: Path) -> None:
         while True:
             try:
                 client.get("/metrics")
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
             else:

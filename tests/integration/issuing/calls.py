@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from regcred.preparation import prepare_keys
-from shared.auth.opening import open_tokens, token_hash
+from shared.auth.opening import open_tokens
+from shared.auth.postgres import token_hash
 from shared.auth.tokens import StoredToken, TokenScope, compose
 from shared.eventstore.postgres import open_pool
 from shared.runtime.clock import now

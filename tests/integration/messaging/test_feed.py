@@ -38,7 +38,7 @@ def queue(rabbitmq: RabbitMQ, dead: str) -> Iterator[str]:
 @pytest.fixture
 def feed(rabbitmq: RabbitMQ, queue: str) -> Iterator[PositionFeed]:
     made = consuming(rabbitmq.url, queue)
-    waiting(lambda: made.connected)
+    waiting(lambda: rabbitmq.consumers(queue) == 1)
     yield made
     made.close()
 
@@ -102,7 +102,7 @@ def test_what_was_not_acknowledged_comes_to_the_next(rabbitmq: RabbitMQ, queue: 
     first.acknowledge_through(1)
     waiting(lambda: len(first._unacknowledged) == 2)
     first.close()
-    assert not first.connected
+    assert rabbitmq.consumers(queue) == 0
     second = consuming(rabbitmq.url, queue)
     waiting(lambda: sorted(second._unacknowledged.values()) == [2, 3])
     second.close()
@@ -113,7 +113,7 @@ def test_a_message_without_position_is_set_aside_and_holds_up_nothing(
 ) -> None:
     announce(rabbitmq, "1", "none", 7, "", "2")
     waiting(lambda: feed.wait(1) == 2 and len(feed._unacknowledged) == 2)
-    assert feed.connected
+    assert rabbitmq.consumers(queue) == 1
     feed.acknowledge_through(2)
     waiting(lambda: not feed._unacknowledged)
     assert left(rabbitmq, feed, queue) == []
@@ -125,7 +125,7 @@ def test_a_connection_that_is_cut_is_made_again(rabbitmq: RabbitMQ, feed: Positi
     waiting(lambda: len(feed._unacknowledged) == 2)
     rabbitmq.ctl("close_all_connections", "--global", "test")
     feed.acknowledge_through(1)  # while it is away, or just before it notices
-    waiting(lambda: feed.connected and list(feed._unacknowledged.values()) == [2])
+    waiting(lambda: list(feed._unacknowledged.values()) == [2])
     announce(rabbitmq, "3")
     waiting(lambda: feed.wait(1) == 3)
     feed.acknowledge_through(3)
@@ -157,14 +157,13 @@ def test_a_queue_that_is_taken_away_is_consumed_again_when_it_is_back(rabbitmq: 
     """The broker ends the subscription and leaves connection and channel open and silent."""
     queue = rabbitmq.fresh_queue("feed")
     feed = consuming(rabbitmq.url, queue)
-    waiting(lambda: feed.connected)
+    waiting(lambda: rabbitmq.consumers(queue) == 1)
     rabbitmq.delete(queue)
-    waiting(lambda: not feed.connected)
     with rabbitmq.connect() as connection:
         channel = connection.channel()
         channel.queue_declare(queue, durable=True)
         channel.queue_bind(queue, EXCHANGE, "feed")
-    waiting(lambda: feed.connected)
+    waiting(lambda: rabbitmq.consumers(queue) == 1)
     announce(rabbitmq, "4")
     waiting(lambda: feed.wait(1) == 4)
     feed.close()
@@ -174,8 +173,8 @@ def test_a_queue_that_is_taken_away_is_consumed_again_when_it_is_back(rabbitmq: 
 def test_each_consumer_reads_its_own_queue_with_its_own_user(rabbitmq: RabbitMQ) -> None:
     own = consuming(rabbitmq.url_of("regcred-verifier"), "regcred.verifier")
     other = consuming(rabbitmq.url_of("regcred-verifier"), "regcred.projector")
-    waiting(lambda: own.connected)
-    assert not other.connected
+    waiting(lambda: rabbitmq.consumers("regcred.verifier") == 1)
+    assert rabbitmq.consumers("regcred.projector") == 0
     own.close()
     other.close()
 
@@ -186,10 +185,10 @@ def test_who_rests_leaves_messages_to_who_waits(rabbitmq: RabbitMQ, queue: str) 
     announce(rabbitmq, "1", "2")
     leading = consuming(rabbitmq.url, queue)
     waiting(lambda: leading.wait(1) == 2)
-    assert not standing_by.connected
+    assert rabbitmq.consumers(queue) == 1
     leading.acknowledge_through(1)
     leading.rest()
-    waiting(lambda: not leading.connected)
+    waiting(lambda: rabbitmq.consumers(queue) == 0)
     waiting(lambda: standing_by.wait(1) == 2 and list(standing_by._unacknowledged.values()) == [2])
     standing_by.acknowledge_through(2)
     leading.close()

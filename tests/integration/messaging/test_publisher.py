@@ -192,7 +192,7 @@ def test_a_fault_in_mid_flight_loses_nothing(rabbitmq: RabbitMQ, queue: str, fau
         rabbitmq.start()
 
     attempts = publish_until_taken(rabbitmq, confirmed + 1, last + 100)
-    waiting(lambda: feed.connected)
+    waiting(lambda: rabbitmq.consumers(queue) == 1)
     feed.acknowledge_through(0)
     assert feed.wait(5) > 0
     feed.close()

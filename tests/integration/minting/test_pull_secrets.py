@@ -12,7 +12,6 @@ from credentials.application.issuing import Issuing
 from credentials.application.requests import CommandRequest
 from credentials.domain.issuing import NotIssued, PullSecretWanted
 from credentials.domain.issuing_formats import docker_config
-from credentials.memory_store import MemoryCredentialStore
 from shared.contracts.credential_events import Details, Registry, Restrictions, Scope, SecretKind
 from shared.contracts.issuing_events import SecretRefused, Workload
 from shared.events.envelope import Actor, StreamId
@@ -22,12 +21,13 @@ from shared.minting.errors import NotMinted
 from shared.minting.minter import Endpoints
 from shared.registries.image_reference import ImageReference
 from shared.secretstore.cloud_keys import StoredLogin
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minter
 from tests.support.fake_clouds import ACCESS_TOKEN, ECR_PASSWORD, aws_error, ecr
 from tests.support.fake_registry import FakeServer, Raw, Reply, Seen
 from tests.support.keyfiles import keyfile
+from tests.support.memory_credentials import MemoryCredentialStore
+from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

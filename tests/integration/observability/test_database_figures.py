@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from shared.eventstore.log import park, save_checkpoint
+from projector import generations
+from shared.consumers.retries import Delivery, Ended, Fate, Retries
+from shared.eventstore.log import read_log, save_checkpoint
 from shared.observability.database_figures import DatabaseFigures
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence
 from tests.support.servers import free_port
@@ -72,7 +74,8 @@ def test_lag_rises_while_nobody_reads_and_falls_to_zero(url: str) -> None:
         assert seen["projection_lag_events", "projector"] == 3
         assert seen["projection_lag_seconds", "projector"] > 0
         assert save_checkpoint(relay, "verifier", after=0, position=2)
-        park(relay, "verifier", 2, "a test")
+        [second] = read_log(relay, 1, 1)
+        Retries("verifier", ()).keep(relay, Ended(Delivery(second), Fate.HOPELESS, "a test"))
         relay.execute("SELECT es.published(1, 2)")
         seen = read(url)
         assert (seen["projection_position", "verifier"], seen["projection_lag_events", "verifier"]) == (2, 1)
@@ -107,8 +110,8 @@ def test_a_transaction_that_holds_positions_up_is_seen(url: str) -> None:
 
 
 def test_generations_that_are_built_are_shown_apart(url: str) -> None:
+    assert generations.create(url) == 2
     with psycopg.connect(url, autocommit=True) as owner:
-        owner.execute("SELECT rm.create_generation(2)")
         assert read(url)["projection_position", "projector:building"] == 0
         owner.execute("SELECT rm.go_live(2)")
     seen = read(url)

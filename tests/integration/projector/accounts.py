@@ -6,23 +6,17 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from psycopg import sql
-
 from projector.read_model import ReadModels
 from regcred.erasing import Erasure, erase
 from shared.contracts.audit_events import AuditFilters, AuditRead
 from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
 from shared.eventstore.log import read_log
 from shared.eventstore.personal_keys import PersonalKeys
-from shared.eventstore.postgres import append_arguments
+from shared.eventstore.postgres import append_request
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log
 
-_APPEND = """
-SELECT version FROM es.append(
-    %s, {}, %s, %s, %s::uuid[], %s::text[], %s::smallint[], %s::jsonb[], %s::jsonb[], %s, %s, %s::jsonb
-)
-"""
+_APPEND = "SELECT version FROM es.append(%s, %s)"
 _ids = count(1)
 
 
@@ -49,8 +43,8 @@ class Accounts:
             row = self.log.connection.execute(
                 "SELECT version FROM es.streams WHERE stream_id = %s", (stream.id,)
             ).fetchone()
-            arguments = append_arguments(stream, row[0] if row else 0, [event], None, self.key_of)
-            self.log.connection.execute(sql.SQL(_APPEND).format(sql.Literal(stream.category)), arguments)
+            argument = append_request(stream, row[0] if row else 0, [event], None, self.key_of)
+            self.log.connection.execute(_APPEND, (stream.category, argument))
 
     def project(self) -> None:
         self.log.sequence()

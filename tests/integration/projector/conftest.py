@@ -5,7 +5,7 @@ import psycopg
 import pytest
 
 from projector.building import ROLE
-from shared.eventstore.migrate import migrate
+from regcred.migrations import migrate
 from shared.secretstore.keyfile import KeyFile
 from tests.integration.projector.lives import Connection, Log, open_log
 from tests.support.postgres import fresh_database

@@ -28,6 +28,7 @@ from shared.contracts.verdicts import VerificationCode
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
 from shared.events.codec import encode, encode_metadata
 from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from tests.support.log import append_one
 
 Connection = psycopg.Connection[Any]
 
@@ -269,19 +270,15 @@ class Log:
         row = self.connection.execute(
             "SELECT version FROM es.streams WHERE stream_id = %s", (stream.id,)
         ).fetchone()
-        self.connection.execute(
-            "SELECT * FROM es.append(%s, %s, 'acme', %s, %s, %s, %s::smallint[], %s::jsonb[], %s::jsonb[],"
-            " NULL, NULL, NULL)",
-            (
-                stream.id,
-                stream.category,
-                row[0] if row else 0,
-                [UUID(int=0xE << 64 | self.count)],
-                [name],
-                [schema_version],
-                [data],
-                [encode_metadata(metadata(self.count)).decode()],
-            ),
+        append_one(
+            self.connection,
+            stream,
+            row[0] if row else 0,
+            UUID(int=0xE << 64 | self.count),
+            name=name,
+            schema_version=schema_version,
+            data=data,
+            meta=encode_metadata(metadata(self.count)).decode(),
         )
 
     def sequence(self) -> int:

@@ -28,8 +28,6 @@ def apply_all(connection: Connection, schema: str, events: Iterable[StoredEvent]
         ):
             for change in project(event):
                 _apply(connection, schema, change)
-        for span in audit_index.spans(audit.project(event)):
-            _apply(connection, schema, span)
 
 
 def _apply(connection: Connection, schema: str, change: Change) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 from uuid import UUID
 
 from shared.events.codec import encode, encode_metadata
+from shared.events.envelope import StreamId
 from shared.integrity.keys import create_key
 from shared.runtime.clock import rfc3339
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log
 from tests.integration.projector.query_site import Site, open_site
+from tests.support.log import append_one
 
 Json = dict[str, Any]
 SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
@@ -88,11 +90,16 @@ class Installation:
         """Something happens in another account."""
         name, version, data = encode(lives.added(count))
         meta = encode_metadata(replace(lives.metadata(count), account_id="globex"))
-        values = (UUID(int=0xF << 64 | count), UUID(int=0xF << 65 | count), name, version)
-        self.log.connection.execute(
-            "SELECT es.append(%s, 'credential', 'globex', 0, ARRAY[%s], ARRAY[%s], ARRAY[%s]::smallint[],"
-            " ARRAY[%s]::jsonb[], ARRAY[%s]::jsonb[], NULL, NULL, NULL)",
-            (values[1], values[0], *values[2:], data.decode(), meta.decode()),
+        append_one(
+            self.log.connection,
+            StreamId.credential(UUID(int=0xF << 65 | count)),
+            0,
+            UUID(int=0xF << 64 | count),
+            name=name,
+            schema_version=version,
+            data=data.decode(),
+            meta=meta.decode(),
+            account="globex",
         )
 
 

@@ -143,7 +143,7 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     import psycopg
 
     from projector.building import ROLE
-    from shared.eventstore.migrate import migrate
+    from regcred.migrations import migrate
     from tests.integration.projector.lives import open_log
     from tests.support.postgres import fresh_database
 
@@ -285,11 +285,15 @@ def test_whose_answer_cannot_be_recorded_gets_it_all_the_same(lived: Site) -> No
 def test_the_query_api_may_write_nothing_else(lived: Site, database_url: str) -> None:
     import psycopg
 
-    arguments = "(gen_random_uuid(), 'acme', 0, ARRAY[gen_random_uuid()], '{%s}', '{1}', '{\"{}\"}', '{\"{}\"}', NULL, NULL, NULL)"
+    request = (
+        "ROW(gen_random_uuid(), 'acme', 0, ARRAY[{}]::es.new_event[], NULL, NULL, NULL)::es.append_request"
+    )
+    event = "ROW(gen_random_uuid(), '{}', 1, '{{}}', '{{}}')"
     with psycopg.connect(database_url, autocommit=True, options="-c role=regcred_query") as reader:
-        for kind in ("secret.issued", "audit.read,audit.read", ""):
+        for kinds in (["secret.issued"], ["audit.read", "audit.read"], []):
+            events = ", ".join(map(event.format, kinds))
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                reader.execute(f"SELECT * FROM audit.append{arguments % kind}")  # noqa: S608
+                reader.execute(f"SELECT * FROM audit.append({request.format(events)})")  # noqa: S608
 
 
 def follow(site: Site, **arguments: Any) -> Iterator[bytes]:

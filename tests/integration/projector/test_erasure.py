@@ -2,16 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
+from msgspec import Meta
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from projector import generations
+from projector.projections.audit import personal_paths
 from projector.rebuilding import rebuild
 from regcred.erasing import NothingToErase, StillHasCredentials, wait_until_forgotten
 from shared.events.codec import decode_event
+from shared.events.envelope import PERSONAL
 from shared.events.errors import MalformedEvent
 from shared.events.personal import ERASED
+from shared.events.registry import Registry
 from shared.eventstore.log import read_log
 from shared.eventstore.postgres import keys_of, open_pool
 from shared.messaging.cloudevents import outgoing
@@ -20,6 +27,20 @@ from tests.integration.projector.accounts import Accounts, a_life
 from tests.integration.projector.lives import Connection, Log, content, credential
 from tests.support.log import fault_of, log_is_complete
 from tests.support.personal_keys import personal_keys
+
+
+@dataclass(frozen=True)
+class Owner:
+    phone: Annotated[str, Meta(extra=PERSONAL)]
+    team: str
+
+
+@dataclass(frozen=True)
+class Renamed:
+    nickname: Annotated[str, Meta(extra=PERSONAL)]
+    previous_nickname: Annotated[str, Meta(extra=PERSONAL)]
+    owner: Owner
+    other: str
 
 
 def everything(connection: Connection) -> str:
@@ -50,9 +71,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
         accounts.happens("acme", *a_life("acme", number))
         accounts.happens("stays", *a_life("stays", 100 + number))
     accounts.project()
-    rebuild(
-        database_url, resume=False, switch=True, report=lambda _: None, personal=lambda: accounts.personal
-    )
+    rebuild(database_url, resume=False, switch=True, report=lambda _: None, personal=accounts.personal)
     accounts.happens("acme", *a_life("acme", 6))  # in the live generation, not in the retired one
     accounts.project()
     before = everything(log.connection)
@@ -76,7 +95,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
     assert unchanged[: len(events)] == events
     assert log.connection.execute("SELECT count(*) FROM rm.audit_events").fetchone() == (rows[0] + 2,)  # type: ignore[index]
     number = rebuild(
-        database_url, resume=False, switch=False, report=lambda _: None, personal=lambda: accounts.personal
+        database_url, resume=False, switch=False, report=lambda _: None, personal=accounts.personal
     )
     assert content(projector, 2) == content(projector, number)
     trail = log.connection.execute(
@@ -159,3 +178,24 @@ def tampering(connection: Connection) -> Iterator[None]:
     connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
     yield
     connection.execute("ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only")
+
+
+def test_a_field_that_is_newly_marked_as_personal_is_erased(
+    accounts: Accounts, log: Log, projector: Connection
+) -> None:
+    """What its class says is all that there is to say."""
+    registry = Registry()
+    registry.event("credential.restrictions_changed", version=1)(Renamed)
+    accounts.happens("acme", lives.added(1), lives.restricted(1, "project-1"))
+    accounts.project()
+    shown = Jsonb({"nickname": "Canary", "owner": {"phone": "Canary", "team": "stays"}, "other": "stays"})
+    log.connection.execute(
+        "UPDATE rm_g1.audit_events SET reason = 'stays', before = %s, after = %s WHERE position = 2",
+        (shown, shown),
+    )
+    projector.execute("SELECT rm.forget(1, 'acme', 3, %s)", (Jsonb(personal_paths(registry)),))
+    row = projector.execute(
+        "SELECT reason, before, after FROM rm_g1.audit_events WHERE position = 2"
+    ).fetchone()
+    erased = {"nickname": ERASED, "owner": {"phone": ERASED, "team": "stays"}, "other": "stays"}
+    assert row == ("stays", erased, erased)

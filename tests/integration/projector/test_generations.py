@@ -1,9 +1,5 @@
 """A generation is built and shown to readers while all the others go on."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -15,17 +11,15 @@ import psycopg
 import pytest
 
 from projector import generations, rebuilding
-from projector.applying import Application, lock_number
 from projector.bootstrap import QUERY_ROLE
 from projector.building import ROLE
 from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration, administration, has_event
-from projector.projections.reading import read
 from projector.read_model import CONSUMER, ReadModels
 from projector.rebuilding import Progress, ReadersInTheWay, rebuild, switch
 from shared.consumers.consumer import follow
-from shared.consumers.lag import consumer_lags, lag_behind
+from shared.consumers.lag import lag_behind
 from shared.consumers.wakeups import Notifications
-from shared.eventstore.log import read_log, save_checkpoint
+from shared.eventstore.log import read_log
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential
 from tests.support.timing import PATIENCE, waiting
@@ -180,49 +174,14 @@ def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
     assert min(counts) > 5
 
 
-def test_a_killed_rebuild_can_be_resumed_or_dropped(
-    log: Log, projector: Connection, database_url: str
-) -> None:
-    log.append_many([event for number in range(1, 701) for event in a_life(number)])
-    number = generations.create(projector)
-    half = [read(event) for event in read_log(projector, 0, 2000)]
-    Application(lock_number(number), copying=True).advance(projector, half)
-    command = [sys.executable, "-m", "regcred", "projections", "rebuild"]
-    environment = {**os.environ, "REGCRED_DATABASE_URL": database_url}
-
-    refused = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert refused.returncode == 1
-    assert "resume it, or drop it" in refused.stderr
-
-    with psycopg.connect(database_url) as holding:  # so that it is killed in the middle of a transaction
-        holding.execute("SELECT FROM rm.generations WHERE generation = %s FOR UPDATE", (number,))
-        process = subprocess.Popen([*command, "--resume"], env=environment, stdin=subprocess.DEVNULL)
-        waiting(lambda: _waits_for_a_lock(log.connection), "the rebuild is in its transaction")
-        with pytest.raises(AnotherAtWork):
-            switch(database_url, number, report=nobody)
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-    waiting(lambda: not _waits_for_a_lock(log.connection), "the server has noticed")
-    assert generations.generation(projector, number).position == 2000
-
-    resumed = subprocess.run(
-        [*command, "--resume", "--switch", "--json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert resumed.returncode == 0, resumed.stderr
-    assert statuses(projector) == {1: "retired", 2: "live"}
-    switch(database_url, 1, report=nobody)
-    assert content(projector, 1) == content(projector, 2)
-
-    third = generations.create(projector)
+def test_what_is_dropped_is_gone(projector: Connection, database_url: str) -> None:
+    second = rebuild(database_url, resume=False, switch=True, report=nobody)
+    third = generations.create(database_url)
     generations.drop(projector, third)
-    generations.drop(projector, 2)
-    assert statuses(projector) == {1: "live"}
+    generations.drop(projector, 1)
+    assert statuses(projector) == {second: "live"}
     schemas = projector.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rm\\_g%'").fetchall()
-    assert schemas == [("rm_g1",)]
+    assert schemas == [(f"rm_g{second}",)]
 
 
 def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> None:
@@ -241,7 +200,7 @@ def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> 
     log.append(lives.added(1))
     models = ReadModels()
     models.take(projector, read_log(projector, 0, 10))
-    number = generations.create(projector)
+    number = generations.create(database_url)
     with pytest.raises(psycopg.Error, match="behind"):
         projector.execute("SELECT rm.go_live(%s)", (number,))
 
@@ -290,15 +249,5 @@ def test_the_lag_is_told_in_events_and_seconds(log: Log, projector: Connection, 
     lag = generations.generation(projector, 1).lag
     assert lag.events == 2
     assert 0.2 <= lag.seconds < 10
-    save_checkpoint(projector, "verifier", after=0, position=1)
-    assert {name: lag.events for name, lag in consumer_lags(projector).items()} == {"verifier": 1}
     with psycopg.connect(database_url, autocommit=True, options=f"-c role={QUERY_ROLE}") as query:
         assert not has_event(query, credential(1), 1)
-
-
-def _waits_for_a_lock(connection: Connection) -> bool:
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        " AND datname = current_database() AND application_name LIKE '%projections')"
-    ).fetchone()
-    return bool(row and row[0])

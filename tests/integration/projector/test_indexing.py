@@ -73,7 +73,7 @@ def test_positions_are_given_while_an_index_waits_and_an_interrupted_one_is_made
     log: Log, projector: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexing, "BRIEF_BYTES", 0)  # as if its tables were large
-    number = create(projector)
+    number = create(database_url)
     before = log.append(lives.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
         making = thread.submit(lambda: list(make_indexes(database_url, projector, number)))

@@ -15,9 +15,11 @@ from projector.parking import discard, redrive
 from projector.read_model import ReadModels
 from projector.rebuilding import rebuild
 from shared.events.codec import encode, encode_metadata
+from shared.events.envelope import StreamId
 from shared.eventstore.log import read_log
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
+from tests.support.log import append_one
 
 POISON, HEALTHY = 1, 2
 
@@ -96,11 +98,7 @@ def test_the_trail_has_a_row_for_what_waits(log: Log, projector: Connection) -> 
 
 def test_metadata_that_nobody_can_read_is_parked_without_a_row(log: Log, projector: Connection) -> None:
     log.append(lives.added(POISON))
-    log.connection.execute(
-        "SELECT * FROM es.append(%s, 'credential', 'acme', 1, %s, '{credential.removed}', '{1}', '{\"{}\"}',"
-        " '{\"{}\"}', NULL, NULL, NULL)",
-        (credential(POISON), [UUID(int=77)]),
-    )
+    append_one(log.connection, StreamId.credential(credential(POISON)), 1, UUID(int=77))
     log.append(lives.added(HEALTHY))
     assert follow(projector) == 3
     assert [position for position, *_ in parked(projector)] == [2]
@@ -131,17 +129,15 @@ def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
     log.append(lives.added(POISON))
     too_long_for_an_index = replace(lives.metadata(2), request_id=token_hex(4096))
     name, schema_version, data = encode(lives.renamed(POISON, "refused"))
-    log.connection.execute(
-        "SELECT * FROM es.append(%s, 'credential', 'acme', 1, %s, %s, %s::smallint[], %s::jsonb[], %s::jsonb[],"
-        " NULL, NULL, NULL)",
-        (
-            credential(POISON),
-            [UUID(int=77)],
-            [name],
-            [schema_version],
-            [data.decode()],
-            [encode_metadata(too_long_for_an_index).decode()],
-        ),
+    append_one(
+        log.connection,
+        StreamId.credential(credential(POISON)),
+        1,
+        UUID(int=77),
+        name=name,
+        schema_version=schema_version,
+        data=data.decode(),
+        meta=encode_metadata(too_long_for_an_index).decode(),
     )
     log.append(lives.added(HEALTHY))
     models = ReadModels()

@@ -19,8 +19,8 @@ from shared.input.new_secret import NewSecret
 from shared.runtime.ids import new_id
 from shared.secretstore.cloud_keys import StoredLogin
 from shared.secretstore.login import RegistryLogin
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
+from tests.support.memory_secretstore import MemorySecretStore
 from verifier.registry.login import Probe, Verdict
 from verifier.scheduling.gate import Gate, Lanes
 from verifier.scheduling.notices import Notices

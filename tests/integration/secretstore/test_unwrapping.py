@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from shared.secretstore.unwrapping import WrappingUnusable, unwrap
@@ -12,7 +12,7 @@ from tests.support.vault import Vault
 
 def wrapped(vault: Vault, path: str, folder: Path, role: str = "verifier") -> str:
     headers = {"X-Vault-Token": vault.root_token, "X-Vault-Wrap-TTL": "60s"}
-    answer = httpx.post(f"{vault.addr}/v1/{path}", headers=headers, json={}, timeout=30, trust_env=False)
+    answer = httpx2.post(f"{vault.addr}/v1/{path}", headers=headers, json={}, timeout=30, trust_env=False)
     token = str(answer.raise_for_status().json()["wrap_info"]["token"])
     (folder / f"{role}.wrapped").write_text(token + "\n")
     return token
@@ -41,7 +41,7 @@ def test_nothing_to_take_is_no_error(vault: Vault, tmp_path: Path) -> None:
 def test_a_wrapping_that_somebody_has_opened_is_an_alarm(vault: Vault, tmp_path: Path) -> None:
     token = wrapped(vault, SECRET_ID, tmp_path)
     thief = {"X-Vault-Token": token}
-    httpx.post(
+    httpx2.post(
         f"{vault.addr}/v1/sys/wrapping/unwrap", headers=thief, timeout=30, trust_env=False
     ).raise_for_status()
     with pytest.raises(WrappingUnusable, match="opened by somebody"):

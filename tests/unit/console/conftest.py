@@ -12,9 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from console.api import in_process
 from console.application import create_app
 from console.settings import ConsoleSettings
+from regcred.apiclient.over_httpx import in_process
 from shared.registries.catalogue import PROVIDERS, to_public
 from tests.unit.console.fake_api import (
     CREDENTIAL_ID,

@@ -40,7 +40,10 @@ class FakeApi:
         )
         status, document, *more = self._answer(method, path, headers)
         content = document.encode() if isinstance(document, str) else json.dumps(document).encode()
-        given = {"Content-Type": "application/json", **(more[0] if more else {})}
+        kind = (
+            "problem+json" if isinstance(document, dict) and "code" in document and status >= 400 else "json"
+        )
+        given = {"Content-Type": f"application/{kind}", **(more[0] if more else {})}
         start_response(f"{status} {HTTPStatus(status).phrase}", list(given.items()))
         return [b""] if status == 204 else [content]
 

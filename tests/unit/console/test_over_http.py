@@ -6,7 +6,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
-from console.api import Api, over_http
+from regcred.apiclient.client import ApiClient
+from regcred.apiclient.over_httpx import over_http
 from shared.secretstore.secret import Secret
 from tests.unit.console.fake_api import TOKEN, FakeApi, page
 
@@ -29,9 +30,9 @@ def fake() -> Iterator[tuple[FakeApi, str]]:
 
 def test_the_api_is_told_of_each_browser_by_itself(fake: tuple[FakeApi, str]) -> None:
     api, address = fake
-    client_for = over_http(address)
+    transport_for = over_http(address)
     for browser in ("203.0.113.9", "2001:db8::5", None):
-        asking = Api(client_for(browser), token=Secret(TOKEN), request_id="r")
+        asking = ApiClient(transport_for(browser), token=Secret(TOKEN), request_id="r")
         assert asking.get("/v1/providers").status == 200
     told = [asked.headers.get("X_FORWARDED_FOR") for asked in api.asked]
     assert told == ["203.0.113.9", "2001:db8::5", None]

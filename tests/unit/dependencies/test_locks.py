@@ -5,22 +5,23 @@ service of advisories, which this cannot.
 
 import json
 import re
-import tomllib
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from importlib.metadata import distribution
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from infra.images.sbom import document, licence, pinned
+from infra.images.contents import PROJECT, Pinned, locked, pinned, requirements
+from infra.images.sbom import contents, document, licence
 from tests.support.images import IMAGES
 from tests.support.servers import ROOT
 
-LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = {"development": ("dev", "docs", "bench"), "runtime": ("build",)}  # with their dependency groups
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Permissive; MPL-2.0 and LGPL-3.0 of libraries that are used unchanged.
@@ -30,13 +31,20 @@ LICENCES = {
 
 
 def versions(name: str) -> dict[str, str]:
-    lock = (ROOT / "requirements" / f"{name}.lock").read_text()
-    return {one.name: one.version for one in pinned(lock)}
+    return {one.name: one.version for one in pinned(text_of(name))}
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
-def test_everything_is_pinned_by_hash(lock: Any) -> None:
-    text = lock.read_text()
+def text_of(lock: str) -> str:
+    return (ROOT / "requirements" / f"{lock}.lock").read_text()
+
+
+def test_there_are_two_locks() -> None:
+    assert {file.name for file in (ROOT / "requirements").iterdir()} == {f"{lock}.lock" for lock in LOCKS}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_everything_is_pinned_by_hash(lock: str) -> None:
+    text = text_of(lock)
     entries = re.findall(r"^[^\s#].*", text, re.MULTILINE)
     found = list(pinned(text))
     assert len(entries) == len(found), "a line that pins nothing: an option, an address, a folder"
@@ -44,55 +52,76 @@ def test_everything_is_pinned_by_hash(lock: Any) -> None:
     assert "://" not in text
 
 
-def asked(group: str) -> list[Requirement]:
-    """The requirements of a dependency group with those it includes."""
-    found = []
-    for one in PROJECT["dependency-groups"][group]:
-        found += asked(one["include-group"]) if isinstance(one, dict) else [Requirement(one)]
-    return found
-
-
-@pytest.mark.parametrize("lock", [lock.stem for lock in LOCKS])
+@pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_has_what_is_asked_for(lock: str) -> None:
-    project = [Requirement(one) for one in PROJECT["project"]["dependencies"]]
-    if lock in {image.name for image in IMAGES}:
-        wanted = asked(f"image-{lock}")
-    else:
-        wanted = asked("build" if lock == "runtime" else lock)
-    if lock in {"runtime", "dev", "bench"}:
-        wanted += project
-    locked = versions(lock)
-    for one in wanted:
-        version = locked.get(canonicalize_name(one.name))
+    wanted = [one for group in LOCKS[lock] for one in requirements(group)]
+    if lock == "runtime":
+        wanted += PROJECT["project"]["dependencies"]
+    there = versions(lock)
+    for one in map(Requirement, wanted):
+        version = there.get(canonicalize_name(one.name))
         assert version is not None, f"{one.name} is not in {lock}.lock: make lock"
         assert one.specifier.contains(version), f"{one} is {version} in {lock}.lock: make lock"
 
 
-@pytest.mark.parametrize("name", sorted(versions("runtime")))
+def test_development_has_the_versions_of_the_runtime() -> None:
+    runtime, development = versions("runtime"), versions("development")
+    both = runtime.keys() & development.keys()
+    assert both
+    assert {name: development[name] for name in both} == {name: runtime[name] for name in both}
+
+
+def needed(asked: list[Requirement]) -> set[str]:
+    """The names of requirements and of all that they need on this machine, as installed packages state it."""
+    found: set[tuple[str, str]] = set()  # each with an extra, "" for none
+    while asked:
+        one = asked.pop()
+        name = canonicalize_name(one.name)
+        for extra in [extra for extra in ("", *one.extras) if (name, extra) not in found]:
+            found.add((name, extra))
+            stated = map(Requirement, distribution(one.name).requires or [])
+            asked += [more for more in stated if not more.marker or more.marker.evaluate({"extra": extra})]
+    return {name for name, _ in found}
+
+
+def here(pins: Iterable[Pinned]) -> set[str]:
+    return {one.name for one in pins if not one.marker or Marker(one.marker).evaluate()}
+
+
+@pytest.mark.parametrize("group", ["build", *(f"image-{image.name}" for image in IMAGES)])
+def test_what_is_locked_for_a_group_is_what_it_needs(group: str) -> None:
+    assert here(locked(group)) == needed([Requirement(one) for one in requirements(group)])
+
+
+def test_a_requirement_that_is_not_locked_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROJECT["dependency-groups"], "build", ["hatchling", "unheard-of>=1"])
+    with pytest.raises(LookupError, match=r"not in runtime.lock: unheard-of; run `make lock`"):
+        locked("build")
+
+
+@pytest.mark.parametrize("name", sorted(here(pinned(text_of("runtime")))))
 def test_a_licence_is_one_that_we_can_live_with(name: str) -> None:
     stated = licence(name)
-    if stated is None:
-        pytest.skip(f"{name} is for another system than this one")
+    assert stated is not None
     assert set(re.split(r" (?:AND|OR) |[()]", stated)) - {""} <= LICENCES, stated
 
 
 @pytest.mark.parametrize("image", [image.name for image in IMAGES])
 def test_the_bill_of_materials_is_the_lock(image: str) -> None:
-    lock = (ROOT / "requirements" / f"{image}.lock").read_text()
-    text = document(image, lock, at=AT)
+    text = document(image, at=AT)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     made = json.loads(text)
     told = {
         (one["name"], one["version"], tuple(sorted(entry["value"] for entry in one["properties"])))
         for one in made["components"]
     }
-    assert told == {(one.name, one.version, tuple(sorted(one.hashes))) for one in pinned(lock)}
+    assert told == {(one.name, one.version, tuple(sorted(one.hashes))) for one in contents(image)}
     for one in made["components"]:
         assert one["purl"] == f"pkg:pypi/{one['name']}@{one['version']}"
         assert one["licenses"] or licence(one["name"]) is None
     [depends] = [one for one in made["dependencies"] if one["ref"] == image]
     assert len(depends["dependsOn"]) == len(made["components"])
-    assert document(image, lock, at=AT) == text
+    assert document(image, at=AT) == text
 
 
 def test_static_analysis_for_security_is_on() -> None:

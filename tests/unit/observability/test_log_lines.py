@@ -1,103 +1,78 @@
-"""Lines reach the file at once, or gathered; always all of them, and in order."""
+"""A line is written when its call returns, in one piece; and a broken standard error stops nobody."""
 
-import errno
-import io
+import json
+import os
 import subprocess
 import sys
-from threading import Thread
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
-from shared.runtime.log_lines import LogLines
-from tests.support.timing import waiting
+_FOUR_THREADS = """
+import structlog
+from concurrent.futures import ThreadPoolExecutor
+from shared.runtime.logs import configure_logs
+
+def work(name):
+    for number in range(200):
+        level = "error" if number % 50 == 0 else "info"
+        getattr(structlog.get_logger(), level)("a line", name=name, number=number)
+
+configure_logs("test", {})
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(work, range(4)))  # raises what a thread raised
+print("still here", flush=True)
+"""
+_KILLED = """
+import os, signal, structlog
+from shared.runtime.logs import configure_logs
+configure_logs("test", {})
+structlog.get_logger().info("the last one")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
-class CountedWrites(io.StringIO):
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[str] = []
-
-    def write(self, text: str) -> int:
-        self.writes.append(text)
-        return super().write(text)
-
-
-@pytest.fixture
-def file() -> CountedWrites:
-    return CountedWrites()
-
-
-def test_each_line_at_once(file: CountedWrites) -> None:
-    lines = LogLines(file)
-    lines.info("one")
-    lines.warning("two")
-    assert file.writes == ["one\n", "two\n"]
-
-
-def test_what_comes_together_is_written_together(file: CountedWrites) -> None:
-    lines = LogLines(file)
-    lines.gather()
-    lines.gather()  # no second thread
-    for number in range(100):
-        lines.info(str(number))
-    waiting(lambda: file.getvalue().endswith("99\n"))
-    assert file.getvalue().split() == [str(number) for number in range(100)]
-    assert len(file.writes) < 50
-
-
-@pytest.mark.parametrize("level", ["warning", "error", "critical", "exception"])
-def test_a_warning_is_there_when_it_is_said_and_all_before_it(file: CountedWrites, level: str) -> None:
-    lines = LogLines(file)
-    lines.gather()
-    lines.info("before")
-    getattr(lines, level)("worse")
-    assert file.getvalue() == "before\nworse\n"
-
-
-def test_a_file_that_takes_nothing_for_a_while_costs_those_lines_only(
-    file: CountedWrites, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else every later line would wait for ever, and take memory."""
-    lines = LogLines(file)
-    lines.gather()
-    refused: list[str] = []
-
-    def full(text: str) -> int:
-        refused.append(text)
-        raise OSError(errno.ENOSPC, "no space left")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(file, "write", full)
-        lines.info("lost")
-        waiting(lambda: refused)
-    lines.info("kept")
-    waiting(lambda: file.getvalue() == "kept\n")
-
-
-def test_many_threads_lose_nothing_and_tear_no_line(file: CountedWrites) -> None:
-    lines = LogLines(file)
-    lines.gather()
-
-    def work(name: int) -> None:
-        for number in range(200):
-            (lines.error if number % 50 == 0 else lines.info)(f"{name}-{number}")
-
-    threads = [Thread(target=work, args=(name,)) for name in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    waiting(lambda: file.getvalue().count("\n") == 1200)
-    found = file.getvalue().split()
-    for name in range(6):
-        of_one = [line for line in found if line.startswith(f"{name}-")]
-        assert of_one == [f"{name}-{number}" for number in range(200)]
-
-
-def test_a_process_that_ends_has_written_everything() -> None:
-    program = (
-        "import structlog; from shared.runtime.logs import configure_logs, gather_lines;"
-        "configure_logs('test', {}); gather_lines(); structlog.get_logger().info('the last one')"
+def run(program: str, stderr: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=stderr, text=True, check=False
     )
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert '"event":"the last one"' in ended.stderr
+
+
+def test_many_threads_lose_nothing_and_tear_no_line() -> None:
+    found = [json.loads(line) for line in run(_FOUR_THREADS, subprocess.PIPE).stderr.splitlines()]
+    for name in range(4):
+        assert [line["number"] for line in found if line["name"] == name] == list(range(200))
+
+
+def test_a_process_that_is_killed_has_written_everything() -> None:
+    assert json.loads(run(_KILLED, subprocess.PIPE).stderr)["event"] == "the last one"
+
+
+@contextmanager
+def full_disk() -> Iterator[int]:
+    with Path("/dev/full").open("wb") as file:
+        yield file.fileno()
+
+
+@contextmanager
+def reader_gone() -> Iterator[int]:
+    read, write = os.pipe()
+    os.close(read)
+    yield write
+    os.close(write)
+
+
+@pytest.mark.parametrize("broken", [full_disk, reader_gone])
+def test_a_standard_error_that_takes_nothing_stops_nobody(
+    broken: Callable[[], AbstractContextManager[int]],
+) -> None:
+    with broken() as stderr:
+        assert run(_FOUR_THREADS, stderr).stdout == "still here\n"
+
+
+def test_a_process_without_a_standard_error_goes_on() -> None:
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, _FOUR_THREADS]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    assert ended.stdout == "still here\n"

@@ -1,7 +1,10 @@
 """The lines of the log: level by REGCRED_LOG_LEVEL, libraries from `warning` on, no query string and no password."""
 
+import errno
+import io
 import json
 import logging
+import sys
 
 import pytest
 import structlog
@@ -9,7 +12,15 @@ import structlog
 from shared.runtime.logs import configure_logs, redacted
 from shared.runtime.settings import InvalidSetting
 
-LIBRARIES = ("pika", "hvac", "httpx", "httpcore.http11", "urllib3.connectionpool", "psycopg", "psycopg.pool")
+LIBRARIES = (
+    "pika",
+    "hvac",
+    "httpx2",
+    "httpcore2.http11",
+    "urllib3.connectionpool",
+    "psycopg",
+    "psycopg.pool",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +93,21 @@ def test_the_text_of_an_exception_is_freed_too(capfd: pytest.CaptureFixture[str]
 def test_what_is_no_address_stays() -> None:
     text = "why? nobody knows: a@b.example, 12:30 // comment"
     assert redacted(text) == text
+
+
+def test_a_disk_that_is_full_for_a_while_costs_those_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Disk(io.StringIO):
+        full = True
+
+        def write(self, text: str) -> int:
+            if self.full:
+                raise OSError(errno.ENOSPC, "no space left")
+            return super().write(text)
+
+    disk = Disk()
+    monkeypatch.setattr(sys, "stderr", disk)
+    configure_logs("test", {})
+    structlog.get_logger().info("lost")
+    disk.full = False
+    structlog.get_logger().info("written")
+    assert [json.loads(line)["event"] for line in disk.getvalue().splitlines()] == ["written"]

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from msgspec import structs
@@ -274,26 +275,33 @@ def test_who_was_given_a_secret_uses_it() -> None:
     assert usages.project(recorded(ADDED)) == []
 
 
+def images(changes: Sequence[Change]) -> list[Any]:
+    return [change.values for change in changes if isinstance(change, Insert)]
+
+
 def test_a_row_of_the_trail_is_found_by_each_image() -> None:
-    images = audit_index.project(recorded(issuance()))
-    assert [row.values for row in images] == [
+    assert images(audit_index.project(recorded(issuance()))) == [
         {"account_id": "acme", "image": "ghcr.io/acme/shop:1", "position": 42},
         {"account_id": "acme", "image": "ghcr.io/acme/cart:2", "position": 42},
     ]
 
 
-def test_rows_of_the_trail_lie_in_spans_that_are_as_wide_as_their_times() -> None:
-    def row(position: int, seconds: int) -> Insert:
-        return Insert("audit_events", {"position": position, "time": MOMENT + timedelta(seconds=seconds)})
-
-    last, first = audit_index.spans([row(1025, 9), row(1, 3), row(1023, 1), row(2, 5), row(1024, 8)])
-    assert first.values == {
-        "span": 0,
-        "earliest": MOMENT + timedelta(seconds=1),
-        "latest": MOMENT + timedelta(seconds=5),
-    }
-    assert (last.key, last.values["earliest"]) == (1, MOMENT + timedelta(seconds=8))
-    assert (first.least, first.greatest) == (("earliest",), ("latest",))
+def test_a_row_of_the_trail_widens_its_span_to_its_time() -> None:
+    spans = [
+        change
+        for position in (1023, 1024)
+        for change in audit_index.project(structs.replace(recorded(ADDED), position=position))
+    ]
+    assert spans == [
+        Put(
+            "audit_spans",
+            span,
+            {"span": span, "earliest": MOMENT, "latest": MOMENT},
+            least=("earliest",),
+            greatest=("latest",),
+        )
+        for span in (0, 1)
+    ]
 
 
 def test_what_was_given_out_and_what_was_not_is_in_the_trail() -> None:
@@ -324,4 +332,4 @@ def test_an_image_that_refuses_a_good_login_stands_beside_its_success() -> None:
     assert entry.values["outcome"] == "success"
     assert entry.values["image"] == "ghcr.io/a/b:1"
     assert entry.values["after"]["probe"] == told
-    assert [row.values["image"] for row in audit_index.project(recorded(PROBED))] == ["ghcr.io/a/b:1"]
+    assert [row["image"] for row in images(audit_index.project(recorded(PROBED)))] == ["ghcr.io/a/b:1"]

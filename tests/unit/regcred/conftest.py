@@ -2,17 +2,20 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 import pytest
 
-from regcred.client.api import Api
+from regcred.apiclient.client import ApiClient, Repeats
+from regcred.apiclient.over_httpx import api_client
+from regcred.apiclient.secret import Secret
+from regcred.apiclient.settings import Connection
 from regcred.client.session import Session
-from regcred.client.settings import Connection
-from shared.secretstore.secret import Secret
+from regcred.plugins.over_urllib import UrllibTransport
 
 TOKEN = "rgcs_a-token-of-this-test"
 
@@ -42,7 +45,7 @@ def problem(status: int, code: str, **headers: str) -> Reply:
 class Asked:
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message  # names in any case
     body: bytes
 
 
@@ -60,7 +63,7 @@ class Server:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
-                outer.asked.append(Asked(self.command, self.path, dict(self.headers), body))
+                outer.asked.append(Asked(self.command, self.path, self.headers, body))
                 reply = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
                 self.close_connection = reply.status is None or reply.cut
                 if reply.status is None:
@@ -126,13 +129,33 @@ def notices() -> list[str]:
     return []
 
 
+@pytest.fixture(params=["httpx", "urllib"])
+def client_of(request: pytest.FixtureRequest) -> Callable[..., ApiClient]:
+    """Makes a client over each transport."""
+
+    def over_urllib(where: Connection, *, repeats: Repeats | None = None) -> ApiClient:
+        return ApiClient(
+            UrllibTransport(where.address, proxies=not where.loopback),
+            token=where.token,
+            on_behalf_of=where.on_behalf_of,
+            repeats=repeats,
+        )
+
+    return {"httpx": api_client, "urllib": over_urllib}[request.param]
+
+
 @pytest.fixture
-def api(server: Server, times: Times, notices: list[str]) -> Iterator[Api]:
+def api(
+    client_of: Callable[..., ApiClient], server: Server, times: Times, notices: list[str]
+) -> Iterator[ApiClient]:
     where = Connection(address=server.address, token=Secret(TOKEN), loopback=True)
-    with Api(where, notices.append, clock=times.clock, pause=times.pause) as api:
+    with client_of(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api:
         yield api
 
 
 @pytest.fixture
-def session(api: Api) -> Session:
-    return Session(api, "acme", as_json=False)
+def session(server: Server, times: Times, notices: list[str]) -> Iterator[Session]:
+    """Over httpx, as the command line's."""
+    where = Connection(address=server.address, token=Secret(TOKEN), loopback=True)
+    with api_client(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api:
+        yield Session(api, "acme", as_json=False)

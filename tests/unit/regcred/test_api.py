@@ -2,7 +2,7 @@ import datetime as dt
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -12,15 +12,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from regcred.client.api import PAGE, REPEAT_SECONDS, Api
-from regcred.client.errors import AnswerLost, ApiProblem, NoAnswer, UnexpectedAnswer
-from regcred.client.settings import Connection
+from regcred.apiclient.client import PAGE, REPEAT_SECONDS, ApiClient, Repeats
+from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer, UnexpectedAnswer
+from regcred.apiclient.secret import Secret
+from regcred.apiclient.settings import Connection
 from shared.runtime.clock import now
-from shared.secretstore.secret import Secret
 from tests.support.servers import free_port
 from tests.unit.regcred.conftest import TOKEN, Reply, Server, Times, ok, problem
 
 HANGS_UP = Reply(status=None)
+ClientOf = Callable[..., ApiClient]
 NDJSON = "application/x-ndjson"
 
 
@@ -28,7 +29,7 @@ def keys(server: Server) -> list[str]:
     return [asked.headers["Idempotency-Key"] for asked in server.asked]
 
 
-def test_a_read_shows_the_token_and_names_the_position(api: Api, server: Server) -> None:
+def test_a_read_shows_the_token_and_names_the_position(api: ApiClient, server: Server) -> None:
     server.replies = [ok({"a": 1}, ETag='"3"', Regcred_Position="p:3")]
     answer = api.get("/v1/x", {"name": "a b", "left_out": None}, wait_for="p:2")
     assert (answer.body, answer.etag, answer.position) == ({"a": 1}, '"3"', "p:3")
@@ -38,7 +39,7 @@ def test_a_read_shows_the_token_and_names_the_position(api: Api, server: Server)
     assert asked.headers["Regcred-Wait-For"] == "p:2"
 
 
-def test_a_secret_is_in_the_body_and_nowhere_else(api: Api, server: Server, notices: list[str]) -> None:
+def test_a_secret_is_in_the_body_and_nowhere_else(api: ApiClient, server: Server, notices: list[str]) -> None:
     server.replies = [problem(503, "busy"), problem(422, "invalid_request")]
     with pytest.raises(ApiProblem) as raised:
         api.post("/v1/x", {"credential": {"password": Secret("s3cret-canary")}})
@@ -52,7 +53,7 @@ def test_a_secret_is_in_the_body_and_nowhere_else(api: Api, server: Server, noti
     "failure", [problem(503, "busy"), HANGS_UP, problem(409, "idempotency_key_in_flight")]
 )
 def test_a_post_is_repeated_under_the_same_key(
-    api: Api, server: Server, times: Times, notices: list[str], failure: Reply
+    api: ApiClient, server: Server, times: Times, notices: list[str], failure: Reply
 ) -> None:
     server.replies = [failure, failure, ok({"id": "1"})]
     assert api.post("/v1/x", {"a": 1}).body == {"id": "1"}
@@ -63,20 +64,20 @@ def test_a_post_is_repeated_under_the_same_key(
     assert notices[0].endswith("trying again")
 
 
-def test_each_post_has_a_key_of_its_own(api: Api, server: Server) -> None:
+def test_each_post_has_a_key_of_its_own(api: ApiClient, server: Server) -> None:
     server.replies = [ok({})]
     api.post("/v1/x")
     api.post("/v1/x")
     assert len(set(keys(server))) == 2
 
 
-def test_retry_after_is_kept_to(api: Api, server: Server, times: Times) -> None:
+def test_retry_after_is_kept_to(api: ApiClient, server: Server, times: Times) -> None:
     server.replies = [problem(503, "busy", Retry_After="3"), ok({})]
     api.get("/v1/x")
     assert times.pauses == [3.0]
 
 
-def test_what_stays_unavailable_is_told_after_a_while(api: Api, server: Server, times: Times) -> None:
+def test_what_stays_unavailable_is_told_after_a_while(api: ApiClient, server: Server, times: Times) -> None:
     server.replies = [problem(503, "busy", Retry_After="5")]
     with pytest.raises(ApiProblem) as raised:
         api.get("/v1/x")
@@ -86,7 +87,7 @@ def test_what_stays_unavailable_is_told_after_a_while(api: Api, server: Server, 
 
 
 @pytest.mark.parametrize("failure", [problem(503, "busy"), HANGS_UP])
-def test_a_change_is_sent_once(api: Api, server: Server, failure: Reply) -> None:
+def test_a_change_is_sent_once(api: ApiClient, server: Server, failure: Reply) -> None:
     server.replies = [failure, ok({})]
     with pytest.raises((ApiProblem, AnswerLost)):
         api.change("PUT", "/v1/x", '"1"', {"a": 1}, {"force": "true", "reason": None})
@@ -96,14 +97,14 @@ def test_a_change_is_sent_once(api: Api, server: Server, failure: Reply) -> None
     assert "Idempotency-Key" not in asked.headers
 
 
-def test_a_post_that_knows_no_key_is_sent_once(api: Api, server: Server) -> None:
+def test_a_post_that_knows_no_key_is_sent_once(api: ApiClient, server: Server) -> None:
     server.replies = [HANGS_UP, ok({})]
     with pytest.raises(AnswerLost, match="broke before the whole answer"):
         api.post_once("/v1/accounts/acme/verifications", {"name": "x"})
     assert len(server.asked) == 1
 
 
-def test_a_refusal_is_not_repeated(api: Api, server: Server) -> None:
+def test_a_refusal_is_not_repeated(api: ApiClient, server: Server) -> None:
     server.replies = [problem(422, "invalid_request"), ok({})]
     with pytest.raises(ApiProblem) as raised:
         api.get("/v1/x")
@@ -112,7 +113,7 @@ def test_a_refusal_is_not_repeated(api: Api, server: Server) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_redirect_is_followed(api: Api, server: Server, status: int) -> None:
+def test_no_redirect_is_followed(api: ApiClient, server: Server, status: int) -> None:
     with Server() as elsewhere:
         elsewhere.replies = [ok({})]
         server.replies = [Reply(status, b"", {"Location": f"{elsewhere.address}/v1/x"})]
@@ -120,6 +121,24 @@ def test_no_redirect_is_followed(api: Api, server: Server, status: int) -> None:
             api.post("/v1/x", {"password": Secret("canary")})
         assert elsewhere.asked == []
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_for_other_machines(
+    client_of: ClientOf, server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for other in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+    with Server() as proxy:
+        monkeypatch.setenv(name, proxy.address)
+        server.replies = [ok("here")]
+        proxy.replies = [ok("by the proxy")]
+        with client_of(Connection(address=server.address, token=Secret(TOKEN), loopback=True)) as api:
+            assert api.get("/v1/x").body == "here"
+        away = Connection(address="http://regcred.invalid", token=Secret(TOKEN), loopback=False)
+        with client_of(away) as api:
+            assert api.get("/v1/x").body == "by the proxy"
+        assert [asked.path for asked in proxy.asked] == ["http://regcred.invalid/v1/x"]
 
 
 @pytest.mark.parametrize(
@@ -132,24 +151,24 @@ def test_no_redirect_is_followed(api: Api, server: Server, status: int) -> None:
         Reply(404, b"{", {"Content-Type": "application/problem+json"}),
     ],
 )
-def test_what_is_not_regcred_is_told_so(api: Api, server: Server, reply: Reply) -> None:
+def test_what_is_not_regcred_is_told_so(api: ApiClient, server: Server, reply: Reply) -> None:
     server.replies = [reply]
     with pytest.raises(UnexpectedAnswer, match="is the address right"):
         api.get("/v1/x")
 
 
-def test_nobody_there_is_told_at_once(times: Times, notices: list[str]) -> None:
+def test_nobody_there_is_told_at_once(client_of: ClientOf, times: Times, notices: list[str]) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     where = Connection(address=address, token=Secret(TOKEN), loopback=True)
     with (
-        Api(where, notices.append, clock=times.clock, pause=times.pause) as api,
+        client_of(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api,
         pytest.raises(NoAnswer, match="make up"),
     ):
         api.get("/v1/x")
     assert times.pauses == []
 
 
-def test_a_list_is_read_page_by_page(api: Api, server: Server) -> None:
+def test_a_list_is_read_page_by_page(api: ApiClient, server: Server) -> None:
     server.replies = [
         ok({"items": [1, 2], "next_cursor": "c1"}),
         ok({"items": [3], "next_cursor": None}),
@@ -161,20 +180,20 @@ def test_a_list_is_read_page_by_page(api: Api, server: Server) -> None:
     ]
 
 
-def test_a_list_ends_at_its_limit_and_tells_where_to_go_on(api: Api, server: Server) -> None:
+def test_a_list_ends_at_its_limit_and_tells_where_to_go_on(api: ApiClient, server: Server) -> None:
     server.replies = [ok({"items": [1, 2], "next_cursor": "c1"}), ok({"items": [3], "next_cursor": "c2"})]
     assert api.listing("/v1/x", {}, limit=3) == {"items": [1, 2, 3], "next_cursor": "c2"}
     assert [asked.path for asked in server.asked] == ["/v1/x?limit=3", "/v1/x?limit=1&cursor=c1"]
 
 
 @pytest.mark.parametrize("answer", [[], {"items": [1]}, None])
-def test_a_list_that_is_none_is_told_so(api: Api, server: Server, answer: object) -> None:
+def test_a_list_that_is_none_is_told_so(api: ApiClient, server: Server, answer: object) -> None:
     server.replies = [ok(answer)]
     with pytest.raises(UnexpectedAnswer, match="a list"):
         api.listing("/v1/x", {}, limit=None)
 
 
-def test_lines_end_at_line_feeds_alone(api: Api, server: Server) -> None:
+def test_lines_end_at_line_feeds_alone(api: ApiClient, server: Server) -> None:
     body = 'a\u2028b\x85\n"c\r\n\nd'.encode()
     server.replies = [Reply(200, body, {"Content-Type": f"{NDJSON}; charset=utf-8"})]
     with api.lines("/v1/x", {}, accept=NDJSON) as lines:
@@ -182,14 +201,14 @@ def test_lines_end_at_line_feeds_alone(api: Api, server: Server) -> None:
     assert server.asked[0].headers["Accept"] == NDJSON
 
 
-def test_lines_that_break_off_are_not_taken_for_the_whole(api: Api, server: Server) -> None:
+def test_lines_that_break_off_are_not_taken_for_the_whole(api: ApiClient, server: Server) -> None:
     server.replies = [Reply(200, b"a\nb", {"Content-Type": NDJSON}, cut=True)]
     with pytest.raises(AnswerLost), api.lines("/v1/x", {}, accept=NDJSON) as lines:
         for _ in lines:
             pass
 
 
-def test_lines_may_be_refused(api: Api, server: Server) -> None:
+def test_lines_may_be_refused(api: ApiClient, server: Server) -> None:
     server.replies = [problem(403, "insufficient_scope")]
     with pytest.raises(ApiProblem), api.lines("/v1/x", {}, accept=NDJSON):
         pass
@@ -198,10 +217,10 @@ def test_lines_may_be_refused(api: Api, server: Server) -> None:
         pass
 
 
-def test_a_server_that_does_not_speak_tls(server: Server, notices: list[str]) -> None:
+def test_a_server_that_does_not_speak_tls(client_of: ClientOf, server: Server) -> None:
     address = server.address.replace("http://", "https://")
     with (
-        Api(Connection(address=address, token=Secret(TOKEN), loopback=True), notices.append) as api,
+        client_of(Connection(address=address, token=Secret(TOKEN), loopback=True)) as api,
         pytest.raises(NoAnswer, match="does not speak TLS as it should"),
     ):
         api.get("/v1/x")
@@ -242,9 +261,9 @@ def untrusted(tmp_path: Path) -> Iterator[int]:
         thread.join()
 
 
-def test_a_certificate_that_is_not_trusted(untrusted: int, notices: list[str]) -> None:
+def test_a_certificate_that_is_not_trusted(client_of: ClientOf, untrusted: int) -> None:
     where = Connection(address=f"https://localhost:{untrusted}", token=Secret(TOKEN), loopback=True)
-    with Api(where, notices.append) as api, pytest.raises(NoAnswer) as raised:
+    with client_of(where) as api, pytest.raises(NoAnswer) as raised:
         api.get("/v1/x")
     assert "its certificate is not trusted, self-signed certificate" in str(raised.value)
     assert "SSL_CERT_FILE" in str(raised.value)

@@ -1,6 +1,8 @@
 """Completion, asked as the shells' scripts ask: by the variable, with the words so far."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from regcred.__main__ import main
+from regcred.client.audit_actions import AUDIT_ACTIONS
+from shared import contracts
+from shared.events.registry import EVENTS
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 
 REGCRED = Path(sys.executable).with_name("regcred")
@@ -55,11 +60,31 @@ def test_bash_takes_the_script(tmp_path: Path) -> None:
     assert told.stderr == ""
 
 
-def test_commands_providers_and_actions_need_no_server(tmp_path: Path) -> None:
-    assert "credentials" in _offered("regcred cre", tmp_path)
-    assert _offered("regcred providers doc", tmp_path) == ["dockerhub"]
-    assert _offered("regcred credentials add x --provider git", tmp_path) == ["github", "gitlab", "gitea"]
+def test_commands_and_actions_need_no_server(tmp_path: Path) -> None:
+    assert _offered("regcred cre", tmp_path) == ["credentials"]
+    assert _offered("regcred de", tmp_path) == ["deadletters", "demo"]
     assert "secret.refused" in _offered("regcred audit --action secret.", tmp_path)
+
+
+def test_actions_are_the_types_of_the_published_events() -> None:
+    for module in pkgutil.iter_modules(contracts.__path__, f"{contracts.__name__}."):
+        importlib.import_module(module.name)
+    published = {
+        kind.name
+        for kind in EVENTS.all_types()
+        if kind.payload_class.__module__.startswith(f"{contracts.__name__}.")
+    }
+    assert sorted(AUDIT_ACTIONS) == sorted(published)
+
+
+def test_providers_come_from_the_server(server: Server, tmp_path: Path) -> None:
+    known = [{"id": name, "name": name.title()} for name in ("dockerhub", "github", "gitlab")]
+    server.replies = [ok({"items": known, "next_cursor": None})]
+    (tmp_path / "token").write_text(TOKEN)
+    reached = {"REGCRED_ADDRESS": server.address, "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
+    assert _offered("regcred providers doc", tmp_path, **reached) == ["dockerhub"]
+    line = "regcred credentials add x --provider git"
+    assert _offered(line, tmp_path, **reached) == ["github", "gitlab"]
 
 
 def test_names_of_credentials_come_from_the_server(server: Server, tmp_path: Path) -> None:
@@ -93,3 +118,4 @@ def test_where_nobody_answers_nothing_is_offered(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN)
     away = {"REGCRED_ADDRESS": "http://127.0.0.1:9", "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
     assert _offered("regcred credentials show ", tmp_path, REGCRED_ACCOUNT="acme", **away) == []
+    assert _offered("regcred providers ", tmp_path, **away) == []

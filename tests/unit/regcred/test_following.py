@@ -5,8 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from regcred.apiclient.errors import ApiProblem
 from regcred.client.audit_following import follow
-from regcred.client.errors import ApiProblem
 from regcred.client.session import Session
 from tests.unit.regcred.conftest import Reply, Server, problem
 

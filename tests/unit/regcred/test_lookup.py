@@ -1,7 +1,8 @@
 import pytest
 
-from regcred.client.answers import Answer
-from regcred.client.errors import ApiProblem, CredentialUnknown
+from regcred.apiclient.answer import Answer
+from regcred.apiclient.errors import ApiProblem
+from regcred.client.errors import CredentialUnknown
 from regcred.client.lookup import credential_id_of, find, newest_verification, read_back, verified
 from regcred.client.session import Session
 from tests.unit.regcred.conftest import Reply, Server, Times, ok, problem
@@ -56,7 +57,7 @@ def test_segments_of_paths_are_quoted(session: Session) -> None:
 
 
 def test_a_command_is_read_back_behind_its_position(session: Session, server: Server) -> None:
-    command = Answer(credential("before"), '"1"', f"{ID}:1")
+    command = Answer(200, credential("before"), '"1"', f"{ID}:1")
     server.replies = [ok(credential("after"))]
     assert read_back(session, command)["name"] == "after"
     assert server.asked[0].headers["Regcred-Wait-For"] == f"{ID}:1"
@@ -66,7 +67,7 @@ def test_a_command_is_read_back_behind_its_position(session: Session, server: Se
 
 def test_a_verdict_is_waited_for(session: Session, server: Server, times: Times) -> None:
     server.replies = [ok(credential()), ok(credential()), ok(credential(status="verified"))]
-    command = Answer(credential(), None, f"{ID}:1")
+    command = Answer(200, credential(), None, f"{ID}:1")
     found = verified(session, command, seconds=10, clock=times.clock, pause=times.pause)
     assert found["verification"]["status"] == "verified"
     assert {asked.headers["Regcred-Wait-For"] for asked in server.asked} == {f"{ID}:1"}
@@ -79,7 +80,7 @@ def test_no_verdict_in_time(
     session: Session, server: Server, times: Times, reply: Reply, requests: int
 ) -> None:
     server.replies = [reply]
-    command = Answer(credential(), None, f"{ID}:1")
+    command = Answer(200, credential(), None, f"{ID}:1")
     found = verified(session, command, seconds=1, clock=times.clock, pause=times.pause)
     assert found["verification"]["status"] == "pending"
     assert len(server.asked) == requests

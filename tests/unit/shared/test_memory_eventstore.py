@@ -1,7 +1,7 @@
 import pytest
 
-from shared.eventstore.memory import MemoryEventStore
 from tests.support.eventstore_suite import EventStoreSuite
+from tests.support.memory_eventstore import MemoryEventStore
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.runtime.clock import now
-from shared.secretstore.memory import MemorySecretStore
+from tests.support.memory_secretstore import MemorySecretStore
 from tests.support.secretstore_suite import SecretStoreSuite
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable, StoredVersion
 from shared.secretstore.sweep import Leftovers, SweepResult, leftovers, sweep
+from tests.support.memory_secretstore import MemorySecretStore
 from tests.support.secretstore_suite import a_path, put
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)

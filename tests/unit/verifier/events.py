@@ -16,8 +16,8 @@ from shared.contracts.credential_events import (
     VerificationRequested,
 )
 from shared.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
-from shared.eventstore.memory import MemoryEventStore
 from tests.support.eventstore_suite import MOMENT, an_id
+from tests.support.memory_eventstore import MemoryEventStore
 
 ID = UUID("5a8f6f0e-0d55-4d3c-9a55-0c2f6c1f7a10")
 STREAM = StreamId.credential(ID)

@@ -10,7 +10,7 @@ import pytest
 from shared.secretstore.cloud_keys import AwsKeys
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.secret import Secret
-from verifier.expiring import end_of, first_notice, next_notice, notice_due
+from verifier.expiring import end_of, next_notice, notice_due
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -82,7 +82,7 @@ def test_the_closest_notice(before: timedelta, due: int | None) -> None:
 
 def test_each_is_told_once_as_time_goes_on() -> None:
     end, at, told = NOW + timedelta(days=45), NOW, []
-    moment = first_notice(end, at)
+    moment = next_notice(end, at)
     while moment is not None:
         at = moment
         told.append((notice_due(end, at), end - at))
@@ -92,9 +92,5 @@ def test_each_is_told_once_as_time_goes_on() -> None:
 
 def test_what_ends_soon_is_told_at_once_and_once() -> None:
     end = NOW + timedelta(days=3)
-    assert first_notice(end, NOW) == NOW
+    assert notice_due(end, NOW) == 7
     assert next_notice(end, NOW) == NOW + timedelta(days=2)
-
-
-def test_without_an_end_there_is_nothing_to_tell() -> None:
-    assert first_notice(None, NOW) is None

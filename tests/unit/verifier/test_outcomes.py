@@ -9,9 +9,9 @@ from shared.contracts.expiry_events import ExpiryDiscovered, VerificationRecover
 from shared.contracts.verdicts import VerificationCode
 from shared.contracts.verification_events import ImageProbe, VerificationSucceeded
 from shared.events.envelope import NewEvent, RecordedEvent, StreamId
-from shared.eventstore.memory import MemoryEventStore
 from shared.registries.image_reference import ImageReference
 from tests.support.eventstore_suite import an_id
+from tests.support.memory_eventstore import MemoryEventStore
 from tests.unit.verifier.events import HUB, ID, METADATA
 from verifier.outcomes import UNCHANGED_EVERY, events_of, worth_recording
 from verifier.policy import Verification

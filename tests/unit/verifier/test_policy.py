@@ -18,7 +18,7 @@ from tests.unit.verifier.events import (
     requested,
     rotated,
 )
-from verifier.policy import TRIGGERS, Verification, as_it_is, verification_for
+from verifier.policy import Verification, as_it_is, verification_for
 
 
 def test_a_new_secret_is_verified() -> None:
@@ -85,10 +85,10 @@ def test_a_credential_without_history_is_not_verified() -> None:
     assert verification_for(event, []) is None
 
 
-def test_triggers_are_just_the_events_that_ask() -> None:
+def test_these_events_ask_for_a_verification() -> None:
     history = Credential(added(), CHANGED, RESTRICTED, requested(1), rotated(2), REMOVED).history()
     asking = {event.type for n, event in enumerate(history) if verification_for(event, history[: n + 1])}
-    assert asking == TRIGGERS
+    assert asking == {"credential.added", "credential.secret_rotated", "verification.requested"}
 
 
 def test_an_image_of_another_registry_is_not_tried() -> None:
@@ -106,4 +106,4 @@ def test_whether_it_is_for_pushing_is_what_was_declared_last(push: bool) -> None
     history = Credential(added(CORP), changed, rotated(2, CORP)).history()
     held = as_it_is(history)
     assert held is not None
-    assert (held.scope.push, held.secret_version, held.registry) == (push, 2, CORP)
+    assert (held.details.scope.push, held.secret.version, held.registry) == (push, 2, CORP)

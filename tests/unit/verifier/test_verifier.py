@@ -12,15 +12,15 @@ from shared.contracts.verdicts import VerificationCode
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
 from shared.events.envelope import NewEvent, RecordedEvent, StreamId
 from shared.eventstore.errors import OutcomeUnknown, VersionConflict
-from shared.eventstore.memory import MemoryEventStore
 from shared.eventstore.store import Appended, IdempotentRequest
 from shared.registries.image_reference import ImageReference
 from shared.secretstore.cloud_keys import StoredLogin
 from shared.secretstore.login import RegistryLogin
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretMissing, SecretPath
 from tests.support.eventstore_suite import MOMENT, an_id
+from tests.support.memory_eventstore import MemoryEventStore
+from tests.support.memory_secretstore import MemorySecretStore
 from tests.unit.verifier.events import (
     CHANGED,
     CORP,
@@ -35,6 +35,7 @@ from tests.unit.verifier.events import (
     requested,
     rotated,
 )
+from verifier.policy import verification_for
 from verifier.registry.login import Probe, Verdict
 from verifier.verifier import ACTOR, Verifier
 
@@ -78,6 +79,12 @@ class World:
             new_id=lambda: an_id(f"outcome {next(self.ids)}"),
         )
 
+    def handle(self, event: RecordedEvent) -> None:
+        """As `Timely` does, which also keeps a schedule."""
+        wanted = verification_for(event, self.read(event.stream))
+        if wanted is not None:
+            self.verifier().verify(wanted, event)
+
     def log_in(
         self,
         *,
@@ -112,7 +119,7 @@ def world(*payloads: object, passwords: tuple[str, ...] = ("pa55-1", "pa55-2", "
 def test_a_good_login_is_recorded_with_all_that_an_auditor_asks() -> None:
     it = world(added(HUB))
     [event] = it.credential.history()
-    it.verifier().handle(event)
+    it.handle(event)
     assert it.logins == [("docker.io", "registry-1.docker.io", "dockerhub", "pa55-1")]
     [recorded] = it.store.load(OUTCOMES)
     assert recorded.payload == VerificationSucceeded(
@@ -133,7 +140,7 @@ def test_a_good_login_is_recorded_with_all_that_an_auditor_asks() -> None:
 def test_an_image_that_is_asked_about_is_tried() -> None:
     it = world(added(CORP))
     event = it.credential.happened(requested(1, image="reg.corp.example:5000/team/app:1"))
-    it.verifier().handle(event)
+    it.handle(event)
     image = ImageReference.parse("reg.corp.example:5000/team/app:1")
     assert it.probes == [Probe(image=image, push=DETAILS.scope.push)]
 
@@ -142,7 +149,7 @@ def test_a_failed_login_is_recorded() -> None:
     it = world(added(CORP), rotated(2, CORP))
     it.verdict = Verdict(code=VerificationCode.RATE_LIMITED, detail="no more for now", retry_after=30)
     event = it.credential.history()[-1]
-    it.verifier().handle(event)
+    it.handle(event)
     assert it.logins == [("reg.corp.example:5000", "reg.corp.example:5000", "custom", "pa55-2")]
     assert it.outcomes() == [
         VerificationFailed(
@@ -164,8 +171,8 @@ def test_a_failed_login_is_recorded() -> None:
 def test_handled_again_there_is_neither_a_login_nor_an_outcome_more() -> None:
     it = world(added())
     [event] = it.credential.history()
-    it.verifier().handle(event)
-    it.verifier().handle(event)
+    it.handle(event)
+    it.handle(event)
     assert (len(it.logins), len(it.outcomes())) == (1, 1)
 
 
@@ -179,30 +186,29 @@ def test_handled_twice_at_once_there_is_one_outcome() -> None:
 
     it.during_login = wait
     with ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(it.verifier().handle, event) for _ in range(2)]:
+        for done in [pool.submit(it.handle, event) for _ in range(2)]:
             done.result()
     assert (len(it.logins), len(it.outcomes())) == (2, 1)
 
 
 def test_each_event_that_asks_has_an_outcome_of_its_own() -> None:
     it = world(added(), requested(1), requested(1))
-    verifier = it.verifier()
     for event in it.credential.history():
-        verifier.handle(event)
+        it.handle(event)
     assert len({getattr(outcome, "verification_id", None) for outcome in it.outcomes()}) == 3
 
 
 @pytest.mark.parametrize("later", [rotated(2), REMOVED])
 def test_what_was_replaced_or_removed_is_not_tried(later: object) -> None:
     it = world(added(), later)
-    it.verifier().handle(it.credential.history()[0])
+    it.handle(it.credential.history()[0])
     assert (it.logins, it.outcomes()) == ([], [])
 
 
 def test_events_that_ask_for_nothing() -> None:
     it = world(added(), CHANGED, REMOVED)
     for event in it.credential.history()[1:]:
-        it.verifier().handle(event)
+        it.handle(event)
     assert (it.logins, it.outcomes()) == ([], [])
 
 
@@ -212,10 +218,10 @@ def test_an_outcome_that_another_verification_overtook_is_recorded_behind_it() -
 
     def overtake() -> None:
         it.during_login = nothing
-        it.verifier().handle(second)
+        it.handle(second)
 
     it.during_login = overtake
-    it.verifier().handle(first)
+    it.handle(first)
     assert [getattr(outcome, "verification_id", None) for outcome in it.outcomes()] == [
         second.event_id,
         first.event_id,
@@ -259,7 +265,7 @@ def test_a_conflicting_append_is_tried_again_and_without_another_login() -> None
     it = world(added())
     it.store = RacingStore(3)
     [event] = it.credential.history()
-    it.verifier().handle(event)
+    it.handle(event)
     assert len(it.logins) == 1
     assert getattr(it.outcomes()[-1], "verification_id", None) == event.event_id
     assert len(it.outcomes()) == 4
@@ -270,8 +276,8 @@ def test_an_append_whose_answer_was_lost_is_there_once() -> None:
     it.store = RacingStore(0, lose_the_answer=True)
     [event] = it.credential.history()
     with pytest.raises(OutcomeUnknown):
-        it.verifier().handle(event)
-    it.verifier().handle(event)
+        it.handle(event)
+    it.handle(event)
     assert (len(it.logins), len(it.outcomes())) == (1, 1)
 
 
@@ -279,7 +285,7 @@ def test_a_secret_that_is_gone_although_it_counts_is_an_error() -> None:
     """Perhaps a store that lags: it is tried again, and in the end somebody has to look at it."""
     it = world(added(), passwords=())
     with pytest.raises(SecretMissing):
-        it.verifier().handle(it.credential.history()[0])
+        it.handle(it.credential.history()[0])
     assert (it.logins, it.outcomes()) == ([], [])
 
 
@@ -297,14 +303,14 @@ def test_a_secret_that_was_replaced_or_removed_meanwhile_is_no_error(later: obje
             it.secrets.destroy(PATH, [1])
 
     it.after_reading = meanwhile
-    it.verifier().handle(it.credential.history()[0])
+    it.handle(it.credential.history()[0])
     assert (it.logins, it.outcomes()) == ([], [])
 
 
 def test_a_stream_of_another_account_is_not_tried_for_ever() -> None:
     it = world(added())
     [event] = it.credential.history()
-    it.verifier().handle(event)
+    it.handle(event)
     foreign = MemoryEventStore()
     for outcome in it.store.load(OUTCOMES):
         payload = outcome.payload
@@ -322,12 +328,12 @@ def test_a_stream_of_another_account_is_not_tried_for_ever() -> None:
         )
     it.store = foreign
     with pytest.raises(VersionConflict):
-        it.verifier().handle(event)
+        it.handle(event)
 
 
 def test_a_secret_of_no_known_form_is_an_error_that_tells_nothing() -> None:
     it = world(added(), passwords=())
     it.secrets.put(PATH, Secret("canary"), write_id="w", expected_version=0)
     with pytest.raises(ValueError, match="is not a login") as refusal:
-        it.verifier().handle(it.credential.history()[0])
+        it.handle(it.credential.history()[0])
     assert "canary" not in str(refusal.value)

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
+from regcred.client.details_input import details_of, details_options
 from regcred.client.examples import examples
 from regcred.client.login_input import login_of, login_options
-from regcred.client.moments import moment_option
 from regcred.client.outcome import settle, wait_option
 from regcred.client.session import Session, of_account
 
@@ -27,19 +27,11 @@ from regcred.client.session import Session, of_account
 )
 @click.argument("name")
 @login_options
-@click.option(
-    "--prefix",
-    "prefixes",
-    multiple=True,
-    metavar="PREFIX",
-    help="Only repositories below this path; repeatable.",
-)
+@details_options(description="A description.")
 @click.option(
     "--project", "projects", multiple=True, metavar="ID", help="Only this project may use it; repeatable."
 )
 @click.option("--restricted", is_flag=True, help="Only the given projects may use it; without any: none.")
-@moment_option("--expires", "expires_at", ago=False, text="When the secret expires: 90d, or RFC 3339.")
-@click.option("--description", default="", metavar="TEXT", help="A description.")
 @wait_option(600)
 @of_account
 def add(
@@ -47,13 +39,10 @@ def add(
     /,
     *,
     name: str,
-    prefixes: tuple[str, ...],
     projects: tuple[str, ...],
     restricted: bool,
-    expires_at: str | None,
-    description: str,
     wait: int,
-    **login: Any,
+    **given: Any,
 ) -> None:
     """Store a credential and verify it with a login.
 
@@ -61,10 +50,8 @@ def add(
     """
     body = {
         "name": name,
-        "description": description,
-        **login_of(login),
-        "repository_prefixes": list(prefixes),
+        **details_of(given),
+        **login_of(given),
         "restrictions": {"restricted": restricted or bool(projects), "projects": list(projects)},
-        "expires_at": expires_at,
     }
     settle(session, session.api.post(session.path("credentials"), body), "saved", wait=wait)

@@ -1,18 +1,18 @@
 """`regcred audit`."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
+from regcred.apiclient.answer import lines
+from regcred.apiclient.errors import AnswerLost
 from regcred.client.audit_following import NDJSON, follow
 from regcred.client.completing import audit_actions, credential_names
-from regcred.client.default_group import DefaultGroup
-from regcred.client.errors import AnswerLost
 from regcred.client.examples import examples
 from regcred.client.files import replacing
+from regcred.client.lazy_group import DefaultGroup, Lazy
 from regcred.client.lookup import credential_id_of
 from regcred.client.moments import moment_option
 from regcred.client.output import notice, print_json, print_table
@@ -25,7 +25,16 @@ _DEFAULT_LIMIT = 50
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group("audit", cls=DefaultGroup)
+# For operators, where the database is: their packages are not the client's.
+_OF_OPERATORS = {
+    "proof": Lazy("regcred.audit_command:proof", "Write a proof of the events of an account."),
+    "verify": Lazy("regcred.audit_command:verify", "Verify a proof of an account, without a database."),
+    "seal": Lazy("regcred.segments_command:seal", "Move old rows of the audit trail to signed files."),
+    "segments": Lazy("regcred.segments_command:segments", "Verify and read archived rows."),
+}
+
+
+@click.group("audit", cls=DefaultGroup, lazy=_OF_OPERATORS)
 def audit() -> None:
     """Show and prove the audit trail.
 
@@ -155,11 +164,8 @@ def _export(session: Session, wanted: dict[str, Any], form: str, output: Path | 
 
 
 def _copy(session: Session, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
-    with session.api.lines(session.path("audit-events"), wanted, accept=form, head=_tell_sealed) as lines:
-        file.writelines(lines)
-
-
-def _tell_sealed(headers: Mapping[str, str]) -> None:
-    """What a file lacks, as the API says it of one."""
-    if sealed := headers.get("Regcred-Audit-Sealed"):
-        notice(f"some of it is sealed, see `regcred audit segments`: {sealed}")
+    with session.api.stream(session.path("audit-events"), wanted, accept=form) as stream:
+        # What a file lacks, as the API says it of one.
+        if sealed := stream.reply.headers.get("regcred-audit-sealed"):
+            notice(f"some of it is sealed, see `regcred audit segments`: {sealed}")
+        file.writelines(lines(stream.chunks))

@@ -4,11 +4,10 @@ from typing import Any
 
 import click
 
-from regcred.client.api import Json
 from regcred.client.completing import credential_names
+from regcred.client.details_input import details_of, details_options
 from regcred.client.examples import examples
 from regcred.client.lookup import find, read_back
-from regcred.client.moments import moment_option
 from regcred.client.outcome import show
 from regcred.client.output import notice, print_json
 from regcred.client.session import Session, of_account
@@ -23,18 +22,10 @@ from regcred.client.session import Session, of_account
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @click.option("--name", metavar="NAME", help="The new name.")
-@click.option("--description", metavar="TEXT", help="A description; '' removes it.")
 @click.option("--pull/--no-pull", default=None, help="Whether it is used to pull images.")
 @click.option("--push/--no-push", default=None, help="Whether it is used to push images.")
-@click.option(
-    "--prefix",
-    "prefixes",
-    multiple=True,
-    metavar="PREFIX",
-    help="Only repositories below this path; repeatable.",
-)
+@details_options(description="A description; '' removes it.")
 @click.option("--every-repository", is_flag=True, help="Remove the prefixes.")
-@moment_option("--expires", "expires_at", ago=False, text="When the secret expires: 90d, or RFC 3339.")
 @click.option("--never-expires", is_flag=True, help="Remove the expiry.")
 @of_account
 def edit(session: Session, /, *, credential: str, **given: Any) -> None:
@@ -42,31 +33,20 @@ def edit(session: Session, /, *, credential: str, **given: Any) -> None:
 
     Options that are not given do not change. Use `rotate` to change secret and registry.
     """
-    if given["prefixes"] and given["every_repository"]:
-        raise click.UsageError("--prefix and --every-repository contradict each other")
-    if given["expires_at"] and given["never_expires"]:
-        raise click.UsageError("--expires and --never-expires contradict each other")
-    if not _changes(given, scope={}):
+    changes = details_of(given)
+    scope = {name: given[name] for name in ("pull", "push") if given[name] is not None}
+    if given["name"] is not None:
+        changes["name"] = given["name"]
+    if not changes and not scope:
         raise click.UsageError("nothing to change: name at least one option")
     found = find(session, credential)
+    if scope:
+        changes["scope"] = {**found.body["scope"], **scope}  # the half that is not named stays
     path = session.path("credentials", found.body["id"])
-    changed = session.api.change("PATCH", path, found.etag, _changes(given, scope=found.body["scope"]))
+    changed = session.api.change("PATCH", path, found.etag, changes)
     after = read_back(session, changed)
     if session.as_json:
         print_json(after)
     else:
         show(session, after)
         notice(f"{after['name']} is changed")
-
-
-def _changes(given: dict[str, Any], *, scope: Json) -> Json:
-    """The body: what was named, and the other half of a scope as it stands."""
-    changes = {name: given[name] for name in ("name", "description") if given[name] is not None}
-    named = {name: given[name] for name in ("pull", "push") if given[name] is not None}
-    if named:
-        changes["scope"] = {**scope, **named}
-    if given["prefixes"] or given["every_repository"]:
-        changes["repository_prefixes"] = list(given["prefixes"])
-    if given["expires_at"] or given["never_expires"]:
-        changes["expires_at"] = given["expires_at"]
-    return changes

@@ -2,15 +2,15 @@
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.text import shown
+from regcred.apiclient.transport import Json
 from regcred.client.completing import credential_names
 from regcred.client.errors import CredentialUnknown
 from regcred.client.examples import examples
+from regcred.client.image_name import ImageName, image_name
 from regcred.client.lookup import credential_id_of
-from regcred.client.output import notice, print_fields, print_json, shown
+from regcred.client.output import notice, print_fields, print_json
 from regcred.client.session import FAILED, Session, of_account
-from shared.registries.errors import InvalidReference
-from shared.registries.image_reference import ImageReference
 
 _CREDENTIAL = click.option(
     "--credential",
@@ -39,7 +39,7 @@ def images() -> None:
 def list_tags(session: Session, /, *, repository: str, credential: str | None, limit: int | None) -> None:
     """List the tags of a repository, one per line."""
     image = _image(repository, "REPO")
-    if "@" in repository or repository.rpartition("/")[2].count(":"):
+    if image.tag or image.digest:
         raise click.BadParameter("leave out the tag or digest", param_hint="HOST/REPO")
     chosen = _chosen(session, image.registry_host, credential)
     path = session.path("credentials", chosen, "repositories", *image.repository.split("/"), "tags")
@@ -64,7 +64,7 @@ def show_image(session: Session, /, *, reference: str, credential: str | None) -
     """
     image = _image(reference, "REF")
     chosen = _chosen(session, image.registry_host, credential)
-    found = session.api.get(session.path("credentials", chosen, "images"), {"reference": str(image)}).body
+    found = session.api.get(session.path("credentials", chosen, "images"), {"reference": reference}).body
     if session.as_json:
         print_json(found)
     elif found["exists"]:
@@ -74,11 +74,11 @@ def show_image(session: Session, /, *, reference: str, credential: str | None) -
         raise click.exceptions.Exit(FAILED)
 
 
-def _image(text: str, named: str) -> ImageReference:
+def _image(text: str, named: str) -> ImageName:
     try:
-        return ImageReference.parse(text)
-    except InvalidReference as error:
-        raise click.BadParameter(error.detail, param_hint=named) from None
+        return image_name(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=named) from None
 
 
 def _chosen(session: Session, registry_host: str, named: str | None) -> str:

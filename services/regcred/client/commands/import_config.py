@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.transport import Json
 from regcred.client.examples import examples
 from regcred.client.output import notice, print_json, print_table
 from regcred.client.secret_input import read_document

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from regcred.client.errors import ClientError
+from regcred.apiclient.errors import ClientError
+from regcred.apiclient.text import shown
 from regcred.client.examples import examples
-from regcred.client.output import notice, print_fields, print_json, print_table, shown
+from regcred.client.output import notice, print_fields, print_json, print_table
 from regcred.client.profiles import Profile, Profiles, config_path, read_profiles, use_profile
 from regcred.client.session import FAILED
 

@@ -2,7 +2,7 @@
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.transport import Json
 from regcred.client.completing import provider_ids
 from regcred.client.errors import ProviderUnknown
 from regcred.client.examples import examples

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.transport import Json
 from regcred.client.examples import examples
 from regcred.client.files import replacing
 from regcred.client.output import notice, print_json

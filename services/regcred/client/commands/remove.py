@@ -4,10 +4,11 @@ import sys
 
 import click
 
+from regcred.apiclient.text import shown
 from regcred.client.completing import credential_names
 from regcred.client.examples import examples
 from regcred.client.lookup import find, settle_removal
-from regcred.client.output import notice, print_json, shown
+from regcred.client.output import notice, print_json
 from regcred.client.session import Session, of_account
 from regcred.client.usage import ask_removal, show_impact
 

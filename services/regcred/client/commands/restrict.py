@@ -2,10 +2,11 @@
 
 import click
 
+from regcred.apiclient.text import shown
 from regcred.client.completing import credential_names
 from regcred.client.examples import examples
 from regcred.client.lookup import find, read_back
-from regcred.client.output import notice, print_json, shown
+from regcred.client.output import notice, print_json
 from regcred.client.presentation import projects as may_use
 from regcred.client.session import Session, of_account
 from regcred.client.usage import show_impact

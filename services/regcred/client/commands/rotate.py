@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.transport import Json
 from regcred.client.completing import credential_names
 from regcred.client.examples import examples
 from regcred.client.lookup import find

@@ -2,7 +2,7 @@
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.transport import Json
 from regcred.client.examples import examples
 from regcred.client.output import print_fields, print_json, print_table
 from regcred.client.presentation import moment

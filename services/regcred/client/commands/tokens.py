@@ -5,13 +5,15 @@ from pathlib import Path
 
 import click
 
-from regcred.client.api import Json
+from regcred.apiclient.paths import segment
+from regcred.apiclient.text import shown
+from regcred.apiclient.transport import Json
 from regcred.client.examples import examples
 from regcred.client.files import new_private
 from regcred.client.moments import moment_option
-from regcred.client.output import notice, print_json, print_table, shown
+from regcred.client.output import notice, print_json, print_table
 from regcred.client.presentation import moment
-from regcred.client.session import Session, of_no_account, segment
+from regcred.client.session import Session, of_no_account
 
 _PATH = "/v1/service-tokens"
 _SCOPES = click.Choice(["credentials:read", "credentials:write", "secrets:issue", "audit:read", "admin"])

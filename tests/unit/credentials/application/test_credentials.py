@@ -7,13 +7,12 @@ from uuid import UUID
 
 import pytest
 
-from credentials.application.credentials import Answer, Credentials
+from credentials.application.command_handler import Answer
+from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest, RequestKey
-from credentials.application.store import CurrentCredential
 from credentials.domain.commands import ChangeDetails
-from credentials.domain.credential import Active
 from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
-from credentials.memory_store import MemoryCredentialStore
+from shared.contracts.credential import Active
 from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
 from shared.contracts.verification_events import VerificationSucceeded
 from shared.events.envelope import Actor, NewEvent, StreamId
@@ -21,9 +20,10 @@ from shared.eventstore.errors import EventStoreUnavailable, IdempotencyKeyReused
 from shared.eventstore.store import Appended, IdempotentRequest
 from shared.input.new_secret import NewSecret
 from shared.secretstore.login import RegistryLogin
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
+from tests.support.memory_credentials import MemoryCredentialStore
+from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 EVERYBODY = Restrictions(restricted=False, projects=())
@@ -50,7 +50,7 @@ class FailingStore(MemoryCredentialStore):
         expected_version: int,
         events: Sequence[NewEvent],
         *,
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
         if self.before:
@@ -308,8 +308,7 @@ def test_a_verification_is_told_by_the_newest_outcome_of_this_secret(world: Worl
     event = NewEvent(event_id=UUID(int=999), payload=outcome, metadata=request().metadata())
     world.store.events.append(StreamId.verification(credential_id), 0, [event])
     told = world.credentials.outcome_of(credential_id, verification_id)
-    assert told is not None
-    assert told["status"] == "verified"
+    assert told == outcome
     answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="other"))
     assert answer.body["verification"]["status"] == "verified"
     assert world.rotate(credential_id, None).body["verification"]["status"] == "pending"

@@ -12,9 +12,8 @@ import pytest
 from credentials.application.credentials import Credentials
 from credentials.application.importing import Import, Importing, ImportResult
 from credentials.application.requests import CommandRequest, RequestKey
-from credentials.application.store import CurrentCredential
 from credentials.domain.errors import NameTaken
-from credentials.memory_store import MemoryCredentialStore
+from shared.contracts.credential import Active
 from shared.contracts.credential_events import Details, Restrictions, Scope
 from shared.events.envelope import Actor, NewEvent
 from shared.eventstore.errors import IdempotencyKeyReused
@@ -22,9 +21,10 @@ from shared.eventstore.store import Appended, IdempotentRequest
 from shared.input.docker_config import read_docker_config
 from shared.input.new_secret import Target, read_new_secret
 from shared.registries.naming import never
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from tests.support.memory_credentials import MemoryCredentialStore
+from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 EVERYBODY = Restrictions(restricted=False, projects=())
@@ -57,11 +57,11 @@ class Store(MemoryCredentialStore):
         expected_version: int,
         events: Sequence[NewEvent],
         *,
-        current: CurrentCredential | None,
+        current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
-        if current and current.name in self.lost:
-            raise NameTaken(current.name)
+        if current and current.details.name in self.lost:
+            raise NameTaken(current.details.name)
         return super().append(credential_id, expected_version, events, current=current, request=request)
 
 

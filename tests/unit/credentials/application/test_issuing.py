@@ -13,7 +13,6 @@ from credentials.application.credentials import Credentials
 from credentials.application.issuing import Issuing, PullSecret, StillChanging
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.issuing import NotIssued, PullSecretWanted
-from credentials.memory_store import MemoryCredentialStore
 from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
 from shared.contracts.issuing_events import SecretIssued, SecretRefused, Workload
 from shared.dialing.addresses import NetworkPolicy
@@ -25,9 +24,10 @@ from shared.minting.minter import Endpoints, Minter
 from shared.minting.token_calls import TokenCalls
 from shared.registries.image_reference import ImageReference
 from shared.secretstore.login import RegistryLogin
-from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from tests.support.memory_credentials import MemoryCredentialStore
+from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NOBODY = Restrictions(restricted=True, projects=())

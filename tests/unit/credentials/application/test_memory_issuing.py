@@ -2,9 +2,9 @@ from uuid import UUID
 
 import pytest
 
-from credentials.memory_store import MemoryCredentialStore
 from shared.events.envelope import NewEvent, StreamId
 from tests.support.issuing_suite import IssuingSuite, Verify
+from tests.support.memory_credentials import MemoryCredentialStore
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
-from credentials.memory_store import MemoryCredentialStore
 from tests.support.credentials_suite import CredentialStoreSuite
+from tests.support.memory_credentials import MemoryCredentialStore
 
 
 @pytest.fixture

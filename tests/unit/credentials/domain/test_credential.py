@@ -16,9 +16,10 @@ from credentials.domain.commands import (
     RotateSecret,
     User,
 )
-from credentials.domain.credential import Absent, Active, Removed, decide, evolve, fold
+from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
 from credentials.domain.impact import losing
+from shared.contracts.credential import Absent, Active, Removed, evolve, fold
 from shared.contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,

@@ -2,12 +2,12 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from msgspec.structs import replace
 
 from credentials.domain.issuing import Plan, PullSecretWanted, events_of, plan, refused_events
 from credentials.domain.issuing_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret

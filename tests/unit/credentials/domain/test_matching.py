@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
 
 from credentials.domain.matching import Candidate, Match, Operation, Use, match
@@ -34,7 +33,7 @@ PULL = Use(project_id="shop", operation="pull", at=NOW)
 
 
 def candidate(number: int, **changes: Any) -> Candidate:
-    return msgspec.structs.replace(PLAIN, credential_id=UUID(int=number), name=f"c{number}", **changes)
+    return replace(PLAIN, credential_id=UUID(int=number), name=f"c{number}", **changes)
 
 
 def reasons(found: Match) -> list[tuple[int, bool, str]]:
@@ -98,7 +97,7 @@ def reasons(found: Match) -> list[tuple[int, bool, str]]:
 )
 def test_an_image_is_covered_or_not(image: str, configured: str, covered: bool) -> None:
     key = parse_config_key(configured)
-    kept = msgspec.structs.replace(
+    kept = replace(
         PLAIN,
         registry_host=canonical_host(key.host),
         repository_prefixes=(key.path_prefix,) if key.path_prefix else (),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from credentials.domain import values
+from shared.contracts.platform_ids import is_platform_id
 from shared.input.invalid import InvalidInput
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -45,12 +46,12 @@ def test_what_is_no_name(name: str) -> None:
 
 @pytest.mark.parametrize("given", ["acme", "acme-2", "A", "0", "a" * 63])
 def test_platform_ids(given: str) -> None:
-    assert values.is_platform_id(given)
+    assert is_platform_id(given)
 
 
 @pytest.mark.parametrize("given", ["", "-a", "a" * 64, "a_b", "a/b", "é", "a\n"])
 def test_what_is_no_platform_id(given: str) -> None:
-    assert not values.is_platform_id(given)
+    assert not is_platform_id(given)
 
 
 def test_prefixes_are_sorted_and_single() -> None:

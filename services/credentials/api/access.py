@@ -1,0 +1,139 @@
+"""`PUT …/restrictions` and `DELETE …/credentials/{id}`, by which workloads lose a credential; both have a dry
+run.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import Schema, fields
+
+from credentials.api.commands import command_request, expected_version, respond
+from credentials.application.credentials import Credentials, Impact
+from credentials.domain import values
+from credentials.domain.commands import User
+from shared.auth.tokens import TokenScope
+from shared.runtime.clock import rfc3339
+from shared.web.blueprint import Blueprint
+from shared.web.door import requires
+from shared.web.problems import FieldError, invalid
+from shared.web.responses import command_headers, empty_response, etag, json_response
+from shared.web.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
+
+Body = dict[str, Any]
+
+_CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
+
+
+class DryRunArguments(Schema):
+    dry_run = fields.Boolean(
+        load_default=False, metadata={"description": "Answer which workloads would lose it; change nothing."}
+    )
+
+
+class RemoveArguments(DryRunArguments):
+    force = fields.Boolean(
+        load_default=False, metadata={"description": "Remove it although it is in use. Needs a reason."}
+    )
+    reason = fields.String(load_default=None, metadata={"description": "For the audit trail."})
+
+
+class UserSchema(Schema):
+    """A workload that was given the secret, not longer ago than the operator says (REGCRED_USE_WINDOW)."""
+
+    project_id = fields.String()
+    workload = fields.Nested(WorkloadSchema)
+    secret_version = fields.Integer()
+    last_used_at = fields.DateTime()
+
+
+class LosingSchema(UserSchema):
+    """A workload that would lose it."""
+
+    served_by = fields.List(
+        fields.UUID(),
+        metadata={
+            "description": "The credentials that it would get instead, for every repository that this one "
+            "covers. Empty: it would get none."
+        },
+    )
+
+
+class ImpactSchema(Schema):
+    """What would come of a change, had it not been a dry run."""
+
+    dry_run = fields.Boolean()
+    users = fields.List(
+        fields.Nested(LosingSchema),
+        metadata={"description": "The workloads that would lose the credential, most recent use first."},
+    )
+    needs_force = fields.Boolean(metadata={"description": "Whether the change is refused without `force`."})
+
+
+def blueprint(credentials: Credentials) -> Blueprint:
+    """Restrict and remove."""
+    routes = Blueprint("access", __name__, description="Restrict and remove credentials.")
+
+    @routes.route(f"{_CREDENTIAL}/restrictions", methods=["PUT"])
+    @routes.arguments(RestrictionsSchema)
+    @routes.arguments(DryRunArguments, location="query")
+    @routes.response(200, CredentialSchema)
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def restrict_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
+        """Set which projects may use it: all, some or none. A dry run is answered as for a removal."""
+        restrictions = values.restrictions(**body, pointer="")
+        asked = command_request(account_id)
+        if arguments["dry_run"]:
+            impact = credentials.impact(asked, credential_id, expected_version(), restrictions)
+            return _dry_run(impact, needs_force=False)
+        return respond(credentials.restrict(asked, credential_id, expected_version(), restrictions))
+
+    @routes.route(_CREDENTIAL, methods=["DELETE"])
+    @routes.arguments(RemoveArguments, location="query")
+    @routes.response(204)
+    @routes.alt_response(200, schema=ImpactSchema, description="A dry run.")
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def remove_credential(arguments: Body, account_id: str, credential_id: UUID) -> Response:
+        """Remove it permanently and destroy its secret. While workloads use it, this needs `force`."""
+        asked = command_request(account_id)
+        reason = values.reason(arguments["reason"])
+        if arguments["dry_run"]:
+            impact = credentials.impact(asked, credential_id, expected_version(), None)
+            return _dry_run(impact, needs_force=bool(impact.users))
+        if arguments["force"] and reason is None:
+            raise invalid(
+                [
+                    FieldError(
+                        "/reason", "required", "give the reason for removing a credential that is in use"
+                    )
+                ]
+            )
+        answer = credentials.remove(
+            asked, credential_id, expected_version(), reason=reason, forced=arguments["force"]
+        )
+        return empty_response(command_headers(answer.credential_id, answer.version))
+
+    return routes
+
+
+def _dry_run(impact: Impact, *, needs_force: bool) -> Response:
+    """200 with who would lose it; the ETag is of the credential as it is."""
+    users = [
+        {**user, "served_by": [str(other) for other in impact.served_by[user["project_id"]]]}
+        for user in users_json(impact.users)
+    ]
+    body = {"dry_run": True, "users": users, "needs_force": needs_force}
+    return json_response(body, headers={"ETag": etag(impact.version)})
+
+
+def users_json(users: Iterable[User]) -> list[dict[str, Any]]:
+    return [
+        {
+            "project_id": user.project_id,
+            "workload": {"kind": user.workload.kind, "name": user.workload.name},
+            "secret_version": user.secret_version,
+            "last_used_at": rfc3339(user.last_used_at),
+        }
+        for user in users
+    ]

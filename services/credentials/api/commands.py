@@ -1,0 +1,75 @@
+"""A command over HTTP: what surrounds it (who, when, for whom, version, key), and its response."""
+
+import re
+from collections.abc import Callable
+
+from flask import Response, request
+
+from credentials.application.command_handler import Answer
+from credentials.application.requests import CommandRequest, RequestKey
+from shared.runtime.clock import now
+from shared.web.door import actor, on_behalf_of, request_id, traceparent
+from shared.web.problems import Problem
+from shared.web.responses import command_headers, json_response
+
+Fingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_STRONG = re.compile(r'"([0-9]{1,18})"')
+
+
+def command_request(account_id: str, fingerprint: Fingerprint | None = None) -> CommandRequest:
+    """What surrounds the command; with `fingerprint`, a POST that may be repeated under its key."""
+    return CommandRequest(
+        account_id=account_id,
+        actor=actor(),
+        now=now(),
+        request_id=request_id(),
+        on_behalf_of=on_behalf_of(),
+        source_ip=request.remote_addr,
+        traceparent=traceparent(),
+        key=_key(fingerprint) if fingerprint else None,
+    )
+
+
+def expected_version() -> int | None:
+    """The version of `If-Match` (RFC 9110 section 13.1.1); `None` for `*`, which means whichever it is.
+
+    Raises:
+        Problem: 428 without the header, 412 where it cannot match any version.
+    """
+    header = request.headers.get("If-Match", "").strip()
+    if not header:
+        raise Problem(428, "if_match_required", "send If-Match with the ETag that the change is based on")
+    if header == "*":
+        return None
+    match = _STRONG.fullmatch(header)
+    if match is None:
+        raise Problem(412, "stale_version", "If-Match must hold one strong ETag as this API gave it")
+    return int(match[1])
+
+
+def idempotency_key() -> str | None:
+    """The `Idempotency-Key` of this request. Raises `Problem` for one that is none."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Problem(400, "invalid_idempotency_key", "1 to 255 printable ASCII characters")
+    return key
+
+
+def respond(answer: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """The answer of a command as a response."""
+    replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
+    return json_response(
+        answer.body,
+        status,
+        {**command_headers(answer.credential_id, answer.version), **replayed, **(headers or {})},
+    )
+
+
+def _key(fingerprint: Fingerprint) -> RequestKey | None:
+    key = idempotency_key()
+    if key is None:
+        return None
+    asked = b"\0".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
+    return RequestKey(key=key, fingerprint=fingerprint(asked))

@@ -1,0 +1,170 @@
+"""`POST …/credentials`, `PATCH …/credentials/{id}`, `PUT …/credentials/{id}/secret`."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from credentials.api import verifications
+from credentials.api.commands import Fingerprint, command_request, expected_version, respond
+from credentials.application.credentials import Credentials
+from credentials.domain import values
+from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
+from shared.auth.tokens import TokenScope
+from shared.contracts.credential import Active
+from shared.contracts.credential_events import Details, Restrictions
+from shared.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
+from shared.web.blueprint import Blueprint
+from shared.web.credential_input import CREDENTIAL, PROVIDER, CredentialInput
+from shared.web.door import requires
+from shared.web.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
+
+Body = dict[str, Any]
+
+_ACCOUNT = "/v1/accounts/<account_id>"
+_CREDENTIAL = f"{_ACCOUNT}/credentials/<uuid:credential_id>"
+
+
+class AddSchema(Schema):
+    """A registry credential to store."""
+
+    name = fields.String(required=True, metadata={"example": "team-ghcr"})
+    provider = fields.String(required=True, metadata=PROVIDER)
+    registry_url = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "host[:port], if the provider does not fix it."},
+    )
+    location = fields.String(
+        load_default=None, allow_none=True, metadata={"description": "Location of a Google registry."}
+    )
+    description = fields.String(load_default="")
+    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
+    repository_prefixes = fields.List(fields.String(), load_default=list)
+    restrictions = fields.Nested(
+        RestrictionsSchema, load_default=lambda: {"restricted": False, "projects": []}
+    )
+    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
+class ChangeSchema(Schema):
+    """Details to be changed; what is not named stays."""
+
+    name = fields.String()
+    description = fields.String()
+    scope = fields.Nested(ScopeSchema)
+    repository_prefixes = fields.List(fields.String())
+    expires_at = fields.AwareDateTime(allow_none=True)
+
+
+class RotateSchema(Schema):
+    """A new secret. The registry stays unless another is named: changing it needs the secret again."""
+
+    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    registry_url = fields.String(allow_none=True)
+    location = fields.String(allow_none=True)
+    expires_at = fields.AwareDateTime(allow_none=True)
+    grace_seconds = fields.Integer(
+        strict=True,
+        load_default=int(DEFAULT_GRACE.total_seconds()),
+        validate=validate.Range(0, int(MAX_GRACE.total_seconds())),
+        metadata={
+            "description": "How long the previous secret stays readable at least, for requests in progress. "
+            "0: it is destroyed at once. Pull secrets contain the new one from now on in any case."
+        },
+    )
+
+
+def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprint: Fingerprint) -> Blueprint:
+    """Add, change, rotate and verify. Who may use a credential is in `access`."""
+    routes = Blueprint("commands", __name__, description="Add, change, rotate, verify.")
+
+    @routes.route(f"{_ACCOUNT}/credentials", methods=["POST"])
+    @routes.arguments(AddSchema)
+    @routes.response(201, CredentialSchema)
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def add_credential(body: Body, account_id: str) -> Response:
+        """Add a credential. It is then verified with a login."""
+        asked = command_request(account_id, fingerprint)
+        secret, details, restrictions = _added(body, now=asked.now, http_allowed=http_allowed)
+        answer = credentials.add(asked, secret, details, restrictions)
+        location = f"/v1/accounts/{account_id}/credentials/{answer.credential_id}"
+        return respond(answer, 201, {"Location": location})
+
+    @routes.route(_CREDENTIAL, methods=["PATCH"])
+    @routes.arguments(ChangeSchema)
+    @routes.response(200, CredentialSchema)
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def change_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
+        """Change name, description, scope, repository prefixes or expiry."""
+        asked = command_request(account_id)
+        command = _changed(body, now=asked.now)
+        return respond(credentials.change(asked, credential_id, expected_version(), command))
+
+    @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
+    @routes.arguments(RotateSchema)
+    @routes.response(200, CredentialSchema)
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def rotate_secret(body: Body, account_id: str, credential_id: UUID) -> Response:
+        """Replace the secret and, if given, the registry."""
+        asked = command_request(account_id)
+
+        def secret_for(credential: Active) -> NewSecret:
+            target = Target.again(
+                credential.registry, registry_url=body.get("registry_url"), location=body.get("location")
+            )
+            return read_new_secret(target, body["credential"], http_allowed=http_allowed)
+
+        expires_at: datetime | Unchanged | None = UNCHANGED
+        if "expires_at" in body:
+            expires_at = values.expiry(body["expires_at"], now=asked.now)
+        return respond(
+            credentials.rotate(
+                asked,
+                credential_id,
+                expected_version(),
+                secret_for,
+                expires_at,
+                grace=timedelta(seconds=body["grace_seconds"]),
+            )
+        )
+
+    verifications.add_route(routes, credentials, fingerprint=fingerprint)
+    return routes
+
+
+def _added(
+    body: Body, *, now: datetime, http_allowed: HttpAllowed
+) -> tuple[NewSecret, Details, Restrictions]:
+    """What the body of an addition means. Raises `InvalidInput` with every problem."""
+    target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
+    parsed = values.all_of(
+        secret=lambda: read_new_secret(target, body["credential"], http_allowed=http_allowed),
+        **_parsers(body, now=now),
+        restrictions=lambda: values.restrictions(**body["restrictions"]),
+    )
+    secret, restrictions = parsed.pop("secret"), parsed.pop("restrictions")
+    if secret.path_prefix and not parsed["repository_prefixes"]:
+        parsed["repository_prefixes"] = (secret.path_prefix,)
+    return secret, Details(**parsed), restrictions
+
+
+def _changed(body: Body, *, now: datetime) -> ChangeDetails:
+    """What the body of a change means."""
+    parsers = _parsers(body, now=now)
+    return ChangeDetails(**values.all_of(**{name: parsers[name] for name in parsers if name in body}))
+
+
+def _parsers(body: Body, *, now: datetime) -> dict[str, Callable[[], Any]]:
+    """How each of the details is read, in the order in which what is wrong is named."""
+    return {
+        "name": lambda: values.credential_name(body["name"]),
+        "description": lambda: values.description(body["description"]),
+        "scope": lambda: values.scope(**body["scope"]),
+        "repository_prefixes": lambda: values.repository_prefixes(body["repository_prefixes"]),
+        "expires_at": lambda: values.expiry(body["expires_at"], now=now),
+    }

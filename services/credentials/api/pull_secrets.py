@@ -1,0 +1,233 @@
+"""`POST …/pull-secrets`: the only route by which a secret leaves, after the record of it is committed."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from credentials.api.commands import Fingerprint, command_request
+from credentials.application.issuing import Issuing, PullSecret
+from credentials.domain import values
+from credentials.domain.issuing import Image, PullSecretWanted
+from credentials.domain.issuing_formats import auth_keys, basic, docker_config, kubernetes_secret
+from shared.auth.tokens import TokenScope
+from shared.contracts.issuing_events import Workload
+from shared.input.invalid import FieldProblem, InvalidInput
+from shared.registries.errors import InvalidHost, InvalidReference
+from shared.registries.image_reference import ImageReference
+from shared.registries.whole_registry import WholeRegistry
+from shared.web.blueprint import Blueprint
+from shared.web.door import authorise_project, requires
+from shared.web.responses import command_headers, json_response
+from shared.web.schemas import WorkloadSchema
+
+Body = dict[str, Any]
+
+MAX_IMAGES = 100
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,62}")
+_MAX_NAME = 253
+
+
+class PullSecretInput(Schema):
+    """Images that a workload of a project is about to pull, or the registry that it pulls from."""
+
+    images = fields.List(fields.String(), load_default=list, metadata={"example": ["ghcr.io/acme/shop:1.4"]})
+    registry_host = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "In place of images, for clients that know hosts only. A credential with "
+            "repository prefixes is issued only if it is the only one that the project may use there."
+        },
+    )
+    project_id = fields.String(required=True, metadata={"example": "shop"})
+    workload = fields.Nested(WorkloadSchema, required=True)
+    format = fields.String(
+        load_default="docker_config",
+        validate=validate.OneOf(["docker_config", "kubernetes_secret", "basic"]),
+        metadata={"description": "`basic` is for exactly one image."},
+    )
+    allow_anonymous = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "Leave out images of registries for which the account has no credential, instead "
+            "of answering 404. They are pulled without a credential, which is recorded."
+        },
+    )
+
+    short_lived = fields.Boolean(
+        load_default=False,
+        metadata={
+            "description": "Issue an access token that is valid for an hour in place of a Google key file. "
+            "Logins created from AWS keys and service principals are always valid for some hours."
+        },
+    )
+
+
+class BasicSchema(Schema):
+    username = fields.String()
+    password = fields.String()
+
+
+class IssuedCredentialSchema(Schema):
+    credential_id = fields.UUID()
+    secret_version = fields.Integer()
+    images = fields.List(
+        fields.String(),
+        metadata={
+            "description": "In their canonical spelling, which is the one to pull; `ghcr.io/*` for a "
+            "request for a whole registry."
+        },
+    )
+    auth_keys = fields.List(
+        fields.String(),
+        metadata={
+            "description": "Its keys under `auths`: the host; or repositories such as `ghcr.io/acme/shop` if "
+            "several credentials of one host are issued. Kubernetes and containers-auth.json(5) accept "
+            "repositories, the Docker CLI does not."
+        },
+    )
+
+
+class PullSecretSchema(Schema):
+    """The secret, in the requested format. Do not store it anywhere else."""
+
+    format = fields.String()
+    docker_config = fields.Dict(metadata={"description": "A Docker config.json."})
+    kubernetes_secret = fields.Dict(
+        metadata={
+            "description": "A Secret of type kubernetes.io/dockerconfigjson, to apply in the workload's "
+            "namespace. The same workload gets the same name. Kubernetes does not support identity tokens."
+        }
+    )
+    basic = fields.Nested(
+        BasicSchema,
+        allow_none=True,
+        metadata={"description": "null if the image is pulled without a credential."},
+    )
+    credentials = fields.List(fields.Nested(IssuedCredentialSchema))
+    anonymous_images = fields.List(fields.String())
+    expires_at = fields.DateTime(
+        allow_none=True,
+        metadata={"description": "When the first expires: the expiry of a credential or of a created login."},
+    )
+
+
+def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
+    """`POST …/pull-secrets`. `fingerprint` is of requests under an Idempotency-Key."""
+    routes = Blueprint("pull secrets", __name__, description="The secret that a deployment pulls with.")
+
+    @routes.route("/v1/accounts/<account_id>/pull-secrets", methods=["POST"])
+    @routes.arguments(PullSecretInput)
+    @routes.response(200, PullSecretSchema)
+    @requires(TokenScope.SECRETS_ISSUE, project_in_body=True)
+    def issue_pull_secret(body: Body, account_id: str) -> Response:
+        """Issue the secret that a workload needs to pull its images. It is recorded first.
+
+        Either every image gets a credential, or none. A repeated Idempotency-Key writes no second record, but
+        the request is decided again: a credential that was restricted or removed since is not issued.
+        """
+        authorise_project(body["project_id"])
+        asked = _wanted(body)
+        given = issuing.issue(command_request(account_id, fingerprint), asked)
+        headers = {**command_headers(given.issuance_id, given.version), "Cache-Control": "no-store"}
+        if given.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        return json_response(_answer(account_id, asked, given), 200, headers)
+
+    return routes
+
+
+def _wanted(body: Body) -> PullSecretWanted:
+    """What the body asks for. Raises `InvalidInput` with every problem."""
+    images, problems = _asked(body)
+    try:
+        values.project_id(body["project_id"])
+    except InvalidInput as error:
+        problems.extend(error.problems)
+    kind, name = body["workload"]["kind"], body["workload"]["name"]
+    if not _KIND.fullmatch(kind):
+        detail = "a letter, then up to 62 letters, digits, dots, hyphens or underscores"
+        problems.append(FieldProblem("/workload/kind", "invalid_workload", detail))
+    if not 0 < len(name) <= _MAX_NAME or not name.isprintable() or name != name.strip():
+        detail = f"1 to {_MAX_NAME} characters of one line, without space around them"
+        problems.append(FieldProblem("/workload/name", "invalid_workload", detail))
+    if body["format"] == "basic" and not problems and len(set(images)) > 1:
+        detail = "username and password are only issued for one image; request a docker_config"
+        problems.append(FieldProblem("/images", "one_image", detail))
+    values.raise_all(problems)
+    return PullSecretWanted(
+        images=tuple(images),
+        project_id=body["project_id"],
+        workload=Workload(kind=kind, name=name),
+        format=body["format"],
+        allow_anonymous=body["allow_anonymous"],
+        short_lived=body["short_lived"],
+    )
+
+
+def _asked(body: Body) -> tuple[list[Image], list[FieldProblem]]:
+    """The images, or the whole registry in place of them."""
+    if body["registry_host"] is None:
+        images, problems = _images(body["images"])
+        if not 0 < len(body["images"]) <= MAX_IMAGES:
+            detail = f"1 to {MAX_IMAGES} images are expected, or a registry_host"
+            problems.append(FieldProblem("/images", "invalid_length", detail))
+        return list(images), problems
+    if body["images"]:
+        detail = "either images or a registry_host"
+        return [], [FieldProblem("/registry_host", "not_with_images", detail)]
+    try:
+        return [WholeRegistry.parse(body["registry_host"])], []
+    except InvalidHost as error:
+        return [], [FieldProblem("/registry_host", error.code, error.detail)]
+
+
+def _images(texts: Sequence[str]) -> tuple[list[ImageReference], list[FieldProblem]]:
+    images, problems = [], []
+    for index, text in enumerate(texts[:MAX_IMAGES]):
+        try:
+            images.append(ImageReference.parse(text, f"/images/{index}"))
+        except InvalidReference as error:
+            problems.append(FieldProblem(error.pointer, error.code, error.detail))
+    return images, problems
+
+
+def _answer(account_id: str, asked: PullSecretWanted, given: PullSecret) -> dict[str, Any]:
+    grants = [one.grant for one in given.issued]
+    keys = auth_keys(grants)
+    ends = [
+        end
+        for one in given.issued
+        for end in (one.expires_at, one.grant.candidate.expires_at)
+        if end is not None
+    ]
+    return {
+        "format": asked.format,
+        asked.format: _secret(account_id, asked, given),
+        "credentials": [
+            {
+                "credential_id": grant.candidate.credential_id,
+                "secret_version": grant.candidate.secret_version,
+                "images": [str(image) for image in grant.images],
+                "auth_keys": keys[grant.candidate.credential_id],
+            }
+            for grant in grants
+        ],
+        "anonymous_images": [str(image) for image in given.anonymous],
+        "expires_at": min(ends, default=None),
+    }
+
+
+def _secret(account_id: str, asked: PullSecretWanted, given: PullSecret) -> dict[str, Any] | None:
+    match asked.format:
+        case "docker_config":
+            return docker_config(given.issued)
+        case "kubernetes_secret":
+            return kubernetes_secret(
+                given.issued, account_id=account_id, project_id=asked.project_id, workload=asked.workload
+            )
+        case "basic":
+            return basic(given.issued[0].login) if given.issued else None

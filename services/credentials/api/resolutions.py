@@ -1,0 +1,103 @@
+"""`POST …/resolutions`: which credential would be used for an image, and why."""
+
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from credentials.application.resolving import resolve
+from credentials.application.store import CredentialStore
+from credentials.domain import values
+from credentials.domain.matching import Match, Standing, Use, WhyNot, WhySelected
+from shared.auth.tokens import TokenScope
+from shared.input.image import read_image
+from shared.registries.image_reference import ImageReference
+from shared.runtime.clock import now
+from shared.web.blueprint import Blueprint
+from shared.web.door import authorise_project, requires
+from shared.web.responses import json_response
+
+Body = dict[str, Any]
+
+
+class ResolutionInput(Schema):
+    """An image that a project wants to pull or push."""
+
+    image = fields.String(required=True, metadata={"example": "ghcr.io/acme/shop:1.4"})
+    project_id = fields.String(required=True, metadata={"example": "shop"})
+    operation = fields.String(load_default="pull", validate=validate.OneOf(["pull", "push"]))
+
+
+class ImageSchema(Schema):
+    registry_host = fields.String(metadata={"description": "`docker.io` for all names of Docker Hub."})
+    repository = fields.String()
+    tag = fields.String(allow_none=True)
+    digest = fields.String(allow_none=True)
+
+
+class SelectedSchema(Schema):
+    credential_id = fields.UUID()
+    reason = fields.String(
+        metadata={"enum": list(WhySelected), "description": "The rule that put it before the next one."}
+    )
+
+
+class CandidateSchema(Schema):
+    credential_id = fields.UUID()
+    name = fields.String()
+    eligible = fields.Boolean()
+    reason = fields.String(metadata={"enum": [*Standing, *WhyNot]})
+
+
+class ResolutionSchema(Schema):
+    """The credential that would be used, and every one of that registry; never a secret."""
+
+    image = fields.Nested(ImageSchema)
+    selected = fields.Nested(SelectedSchema, allow_none=True)
+    candidates = fields.List(fields.Nested(CandidateSchema))
+
+
+def blueprint(store: CredentialStore) -> Blueprint:
+    """`POST …/resolutions`, on what is certain at that moment."""
+    routes = Blueprint("resolutions", __name__, description="Which credential for which image.")
+
+    @routes.route("/v1/accounts/<account_id>/resolutions", methods=["POST"])
+    @routes.arguments(ResolutionInput)
+    @routes.response(200, ResolutionSchema)
+    @requires(TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE, project_in_body=True)
+    def resolve_image(body: Body, account_id: str) -> Response:
+        """Explain which credential a project would use for an image."""
+        authorise_project(body["project_id"])
+        parsed = values.all_of(
+            image=lambda: read_image(body["image"]),
+            project_id=lambda: values.project_id(body["project_id"]),
+        )
+        asked = parsed["image"]
+        use = Use(project_id=body["project_id"], operation=body["operation"], at=now())
+        return json_response(_answer(asked, resolve(store, account_id, asked, use)))
+
+    return routes
+
+
+def _answer(asked: ImageReference, found: Match) -> dict[str, Any]:
+    selection = found.selection
+    return {
+        "image": {
+            "registry_host": asked.registry_host,
+            "repository": asked.repository,
+            "tag": asked.tag,
+            "digest": asked.digest,
+        },
+        "selected": {"credential_id": selection.candidate.credential_id, "reason": selection.reason}
+        if selection
+        else None,
+        "candidates": [
+            {
+                "credential_id": judged.candidate.credential_id,
+                "name": judged.candidate.name,
+                "eligible": judged.eligible,
+                "reason": judged.reason,
+            }
+            for judged in found.candidates
+        ],
+    }

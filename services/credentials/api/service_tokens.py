@@ -1,0 +1,141 @@
+"""Service tokens over HTTP, for administrators (ADR 6).
+
+Under an Idempotency-Key the token follows from the key, the caller and the pepper of the key file, by HMAC: a
+request that is repeated is answered with the same token, and no token has to be stored for that.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from secrets import token_bytes
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from credentials.api.commands import idempotency_key
+from shared.auth.postgres import PostgresTokens
+from shared.auth.tokens import StoredToken, TokenScope, compose
+from shared.eventstore.errors import IdempotencyKeyReused
+from shared.runtime.clock import now
+from shared.secretstore.secret import Secret
+from shared.web.blueprint import Blueprint
+from shared.web.door import principal, requires
+from shared.web.problems import FieldError, Problem, invalid
+from shared.web.responses import empty_response, json_response
+
+Body = dict[str, Any]
+_RANDOM_BYTES = 38
+
+Derive = Callable[[bytes], bytes]  # bytes that only who has the pepper can tell, 32 from any others
+
+
+class TokenInput(Schema):
+    """A service token to create."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 100))
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf([scope.value for scope in TokenScope])),
+        required=True,
+        validate=validate.Length(min=1),
+    )
+    accounts = fields.List(fields.String(), load_default=None, allow_none=True)
+    projects = fields.List(fields.String(), load_default=None, allow_none=True)
+    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+
+
+class TokenSchema(Schema):
+    """A service token. The token itself is only in the answer that creates it."""
+
+    id = fields.String()
+    name = fields.String()
+    scopes = fields.List(fields.String())
+    accounts = fields.List(fields.String(), allow_none=True)
+    projects = fields.List(fields.String(), allow_none=True)
+    created_at = fields.DateTime()
+    created_by = fields.String()
+    expires_at = fields.DateTime(allow_none=True)
+    revoked_at = fields.DateTime(allow_none=True)
+
+
+class NewTokenSchema(TokenSchema):
+    token = fields.String()
+
+
+class TokenPage(Schema):
+    items = fields.List(fields.Nested(TokenSchema))
+    next_cursor = fields.String(allow_none=True)
+
+
+def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, derive: Derive) -> Blueprint:
+    """Make, list and revoke tokens. Only a token with the scope `admin` may, and it may do so everywhere."""
+    routes = Blueprint("service tokens", __name__, description="Tokens of callers.")
+
+    @routes.route("/v1/service-tokens", methods=["POST"])
+    @routes.arguments(TokenInput)
+    @routes.response(201, NewTokenSchema)
+    @requires(TokenScope.ADMIN)
+    def make_token(body: Body) -> Response:
+        """Create a token. This answer shows it, and so does a repetition under the same Idempotency-Key.
+
+        It is never stored: it is derived from the key and from a secret of the installation.
+        """
+        moment = now()
+        if body["expires_at"] is not None and body["expires_at"] <= moment:
+            raise invalid([FieldError("/expires_at", "in_the_past", "the token would have expired already")])
+        key = idempotency_key()
+        token_id, secret = compose(
+            token_bytes(_RANDOM_BYTES) if key is None else _derived(derive, principal().id, key)
+        )
+        token = StoredToken(
+            token_id=token_id,
+            name=body["name"],
+            hash=keyed_hash(secret),
+            scopes=frozenset(TokenScope(scope) for scope in body["scopes"]),
+            accounts=None if body["accounts"] is None else frozenset(body["accounts"]),
+            projects=None if body["projects"] is None else frozenset(body["projects"]),
+            created_at=moment,
+            created_by=principal().id,
+            expires_at=body["expires_at"],
+        )
+        kept = tokens.add(token)
+        if _asked_for(kept) != _asked_for(token):
+            raise IdempotencyKeyReused
+        headers = {"Idempotency-Replayed": "true"} if kept.created_at != moment else {}
+        return json_response({**_view(kept), "token": secret.reveal()}, 201, headers)
+
+    @routes.route("/v1/service-tokens")
+    @routes.response(200, TokenPage)
+    @requires(TokenScope.ADMIN)
+    def list_tokens() -> Response:
+        """List every token, newest first, including revoked ones."""
+        return json_response({"items": [_view(token) for token in tokens.all()], "next_cursor": None})
+
+    @routes.route("/v1/service-tokens/<token_id>", methods=["DELETE"])
+    @routes.response(204)
+    @requires(TokenScope.ADMIN)
+    def revoke_token(token_id: str) -> Response:
+        """Revoke a token. It is refused everywhere within two seconds."""
+        if not tokens.revoke(token_id):
+            raise Problem(404, "not_found", "no active token has that id")
+        return empty_response()
+
+    return routes
+
+
+def _derived(derive: Derive, principal_id: str, key: str) -> bytes:
+    """What makes the token of a key, which is the caller's own: others with the same key have another one."""
+    parts = (derive(f"{part}\0{principal_id}\0{key}".encode()) for part in ("first", "second"))
+    return b"".join(parts)[:_RANDOM_BYTES]
+
+
+def _asked_for(token: StoredToken) -> tuple[object, ...]:
+    return (token.name, token.scopes, token.accounts, token.projects, token.expires_at)
+
+
+def _view(token: StoredToken) -> dict[str, Any]:
+    view = asdict(token)
+    del view["hash"]
+    view["id"] = view.pop("token_id")
+    for name in ("scopes", "accounts", "projects"):
+        view[name] = None if view[name] is None else sorted(view[name])
+    return view

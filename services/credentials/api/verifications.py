@@ -1,0 +1,87 @@
+"""`POST …/credentials/{id}/verifications`: a new login is asked for, and may be waited for."""
+
+import re
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import Schema, fields
+
+from credentials.api.commands import Fingerprint, command_request
+from credentials.application.credentials import Credentials
+from credentials.application.store import Outcome
+from shared.auth.tokens import TokenScope
+from shared.contracts.verification import probe_json, verification_json
+from shared.contracts.verification_events import VerificationSucceeded, verdict_of
+from shared.input.image import read_image
+from shared.registries.catalogue import help_for, help_for_image
+from shared.web.blueprint import Blueprint
+from shared.web.credential_input import PROBED_IMAGE
+from shared.web.door import requires
+from shared.web.responses import command_headers, json_response
+from shared.web.schemas import VerificationSchema
+
+Body = dict[str, Any]
+
+MAX_WAIT_SECONDS = 30.0
+_WAIT_POLL_SECONDS = 0.05
+_CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
+_WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
+
+
+class VerifySchema(Schema):
+    """What a new login is to prove; nothing has to be sent."""
+
+    image = fields.String(load_default=None, allow_none=True, metadata=PROBED_IMAGE)
+
+
+def add_route(routes: Blueprint, credentials: Credentials, *, fingerprint: Fingerprint) -> None:
+    """The request for a verification, among the commands of a credential."""
+
+    @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
+    @routes.arguments(VerifySchema, required=False)
+    @routes.response(202, VerificationSchema)
+    @requires(TokenScope.CREDENTIALS_WRITE)
+    def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
+        """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds."""
+        image = read_image(body["image"]) if body["image"] else None
+        asked = command_request(account_id, fingerprint)
+        answer = credentials.request_verification(asked, credential_id, image)
+        headers = command_headers(answer.credential_id, answer.version)
+        wait = _WAIT.search(request.headers.get("Prefer", ""))
+        if wait:
+            seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
+            headers["Preference-Applied"] = f"wait={seconds:g}"
+            outcome = _await_outcome(credentials, credential_id, UUID(answer.body["id"]), seconds)
+            if outcome:
+                return json_response(_ended(outcome), 200, headers)
+        return json_response(answer.body, 202, headers)
+
+
+def _await_outcome(
+    credentials: Credentials, credential_id: UUID, verification_id: UUID, seconds: float
+) -> Outcome | None:
+    deadline = monotonic() + seconds
+    while True:
+        outcome = credentials.outcome_of(credential_id, verification_id)
+        if outcome or monotonic() >= deadline:
+            return outcome
+        sleep(_WAIT_POLL_SECONDS)
+
+
+def _ended(outcome: Outcome) -> Body:
+    status, code = verdict_of(outcome)
+    probe = outcome.probe if isinstance(outcome, VerificationSucceeded) else None
+    return verification_json(
+        verification_id=outcome.verification_id,
+        trigger=outcome.trigger,
+        secret_version=outcome.secret_version,
+        status=status,
+        code=code,
+        detail=outcome.detail,
+        advice=help_for(outcome.provider, code) if code else None,
+        checked_at=outcome.checked_at,
+        duration_ms=outcome.duration_ms,
+        probe=probe_json(probe, help_for_image(outcome.provider, probe.code)) if probe else None,
+    )

@@ -1,0 +1,206 @@
+-- The credentials service: the functions by which it writes its streams, the tables that they keep in the same
+-- transaction, and the rights of its two roles, the service's own and its relay's.
+--
+-- A role is a group without login: production grants it to a login of that process, the one-machine mode takes it on
+-- with SET ROLE. Roles belong to the cluster: another of its databases may have created them.
+DO $$ BEGIN
+    CREATE ROLE regcred_credentials NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+DO $$ BEGIN
+    CREATE ROLE regcred_relay NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+
+CREATE SCHEMA credentials;
+
+-- The state of each credential at every moment, written in the append's own transaction: names are unique here, and the
+-- candidates for an image are found here, never in a read model that may lag.
+CREATE TABLE credentials.current (
+    credential_id       uuid PRIMARY KEY REFERENCES es.streams,
+    account_id          text NOT NULL,
+    name                text NOT NULL,
+    provider            text NOT NULL,
+    registry_host       text NOT NULL,
+    repository_prefixes text[] NOT NULL,
+    pull                boolean NOT NULL,
+    push                boolean NOT NULL,
+    restricted          boolean NOT NULL,
+    projects            text[] NOT NULL,
+    secret_version      integer NOT NULL,
+    expires_at          timestamptz,
+    version             bigint NOT NULL,
+    added_at            timestamptz NOT NULL,
+    verified_version    integer NOT NULL DEFAULT 0,  -- the version of the secret that the last login was tried with
+    verification_code   text                         -- why the registry refused it; NULL where it was accepted
+) WITH (fillfactor = 70);  -- a row that changes stays on its page
+CREATE UNIQUE INDEX name_in_account ON credentials.current (account_id, lower(name));
+CREATE INDEX candidates ON credentials.current (account_id, registry_host);
+
+-- The workloads to which each credential's secret was issued, and when last: written in the transaction that records the
+-- issuance, so that a removal is decided on what is certain (ADR 11). It follows from the log, and is deleted with its
+-- credential.
+CREATE TABLE credentials.usages (
+    credential_id  uuid NOT NULL REFERENCES es.streams,
+    project_id     text NOT NULL,
+    workload_kind  text NOT NULL,
+    workload_name  text NOT NULL,
+    last_issued_at timestamptz NOT NULL,
+    secret_version integer NOT NULL,
+    PRIMARY KEY (credential_id, project_id, workload_kind, workload_name)
+) WITH (fillfactor = 70);
+
+-- The only way in which a `credential` stream is written. `p_current` is the row as it is afterwards, NULL once removed.
+--   ES426 a credential is added, and the account's key is being erased, or was
+CREATE FUNCTION credentials.append(p_request es.append_request, p_current jsonb) RETURNS es.appended
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    done es.appended;
+    new  credentials.current;
+BEGIN
+    IF p_request.expected_version = 0 THEN
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('account:' || p_request.account_id, 0));
+        IF EXISTS (SELECT FROM personal.keys k
+                   WHERE k.account_id = p_request.account_id AND k.wrapped IS NULL
+                     AND k.number = ((p_request.events[1]).meta#>>'{personal,key}')::integer) THEN
+            RAISE EXCEPTION 'the key of the account is erased' USING ERRCODE = 'ES426';
+        END IF;
+    END IF;
+    done := es.append('credential', p_request);
+    IF done.replayed THEN
+        RETURN done;
+    END IF;
+    IF p_current IS NULL THEN
+        DELETE FROM credentials.current WHERE credential_id = p_request.stream_id;
+        RETURN done;
+    END IF;
+    new := jsonb_populate_record(NULL::credentials.current, p_current);
+    new.credential_id := p_request.stream_id; new.account_id := p_request.account_id; new.version := done.version;
+    IF p_request.expected_version = 0 THEN
+        new.added_at := clock_timestamp(); new.verified_version := 0;
+        INSERT INTO credentials.current SELECT new.*;
+    ELSE
+        UPDATE credentials.current c
+            SET name = new.name, provider = new.provider, registry_host = new.registry_host,
+                repository_prefixes = new.repository_prefixes, pull = new.pull, push = new.push,
+                restricted = new.restricted, projects = new.projects, secret_version = new.secret_version,
+                expires_at = new.expires_at, version = new.version
+            WHERE c.credential_id = p_request.stream_id;
+    END IF;
+    RETURN done;
+END $$;
+
+-- The only way in which an `issuance` stream is written. The issuance is recorded if the credentials are still at the
+-- versions (`p_versions`) on which it was decided, and noted in credentials.usages.
+--   ES424 one is not, and nothing is written
+--
+-- A credential's appends hold the lock of its stream exclusively, from before their transaction id until they commit
+-- (es.append). Sharing it here therefore orders the two for good: a restriction, rotation or removal comes either
+-- wholly before this, and is seen, or wholly after, by commit and by position in the log. Issuances share the lock, and do
+-- not wait for one another. Row locks on credentials.current would not do: they take a transaction id, which must not be
+-- there before the append's.
+CREATE FUNCTION credentials.issue(p_request es.append_request, p_credentials uuid[], p_versions bigint[])
+RETURNS es.appended LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    credential uuid;
+    done       es.appended;
+BEGIN
+    FOR credential IN SELECT c FROM unnest(p_credentials) AS c ORDER BY c LOOP  -- in one order: no deadlocks
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('stream:' || credential, 0));
+    END LOOP;
+    IF EXISTS (
+        SELECT FROM unnest(p_credentials, p_versions) AS d (id, version)
+        LEFT JOIN credentials.current c
+            ON c.credential_id = d.id AND c.account_id = p_request.account_id AND c.version = d.version
+        WHERE c.credential_id IS NULL
+    ) THEN
+        RAISE EXCEPTION 'a credential has changed since it was decided on' USING ERRCODE = 'ES424';
+    END IF;
+    done := es.append('issuance', p_request);
+    IF done.replayed THEN
+        RETURN done;
+    END IF;
+    -- Only of credentials that were decided on: those are locked, and belong to this account. In one order: no deadlocks.
+    INSERT INTO credentials.usages AS u
+        SELECT i.credential_id, i.project_id, i.kind, i.name, i.moment, i.secret_version
+        FROM (SELECT (e.data->>'credential_id')::uuid AS credential_id, e.data->>'project_id' AS project_id,
+                     e.data#>>'{workload,kind}' AS kind, e.data#>>'{workload,name}' AS name,
+                     (e.meta->>'occurred_at')::timestamptz AS moment, (e.data->>'secret_version')::integer AS secret_version
+              FROM unnest(p_request.events) AS e WHERE e.type = 'secret.issued') AS i
+        WHERE i.credential_id = ANY (p_credentials)
+        ORDER BY i.credential_id
+        ON CONFLICT (credential_id, project_id, workload_kind, workload_name) DO UPDATE
+            SET last_issued_at = greatest(u.last_issued_at, excluded.last_issued_at),
+                secret_version = excluded.secret_version;
+    RETURN done;
+END $$;
+
+-- A credential's last append.
+--   ES425 its secret was issued to a workload at `p_unused_since` (NULL: any time will do) or later; nothing is written
+-- The lock of the stream comes first (es.append takes it again): an issuance shares it until it has committed, so that it
+-- is either seen here or finds the credential removed.
+CREATE FUNCTION credentials.remove(p_request es.append_request, p_unused_since timestamptz) RETURNS es.appended
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    done es.appended;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('stream:' || p_request.stream_id, 0));
+    IF EXISTS (SELECT FROM credentials.usages u
+               WHERE u.credential_id = p_request.stream_id AND u.last_issued_at >= p_unused_since) THEN
+        RAISE EXCEPTION 'the credential is in use' USING ERRCODE = 'ES425';
+    END IF;
+    done := credentials.append(p_request, NULL);
+    DELETE FROM credentials.usages WHERE credential_id = p_request.stream_id;
+    RETURN done;
+END $$;
+
+-- Erase an account's personal data: its key and the responses to its requests are deleted, and that this was done is
+-- recorded, in one transaction (ADR 14). Only the owner of the schema calls it.
+--   ES427 it still has credentials (DETAIL: how many) · ES428 it has no key
+CREATE FUNCTION credentials.erase_account(p_request es.append_request) RETURNS es.appended
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    has  bigint;
+    done es.appended;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('account:' || p_request.account_id, 0));  -- credentials.append shares it
+    SELECT count(*) INTO has FROM credentials.current c WHERE c.account_id = p_request.account_id;
+    IF has > 0 THEN
+        RAISE EXCEPTION 'the account has credentials' USING ERRCODE = 'ES427', DETAIL = has::text;
+    END IF;
+    IF NOT EXISTS (SELECT FROM personal.keys k WHERE k.account_id = p_request.account_id AND k.wrapped IS NOT NULL) THEN
+        RAISE EXCEPTION 'the account has no key' USING ERRCODE = 'ES428';
+    END IF;
+    done := es.append('account', p_request);
+    UPDATE personal.keys k SET wrapped = NULL, erased_at = clock_timestamp()
+        WHERE k.account_id = p_request.account_id AND k.wrapped IS NOT NULL;
+    DELETE FROM es.idempotency i WHERE i.account_id = p_request.account_id;
+    RETURN done;
+END $$;
+
+
+-- The service
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA credentials FROM PUBLIC;
+GRANT USAGE ON SCHEMA es, credentials, personal, sealed, auth TO regcred_credentials;
+GRANT SELECT ON es.streams, es.events, es.log TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.figures, es.consumer_figures TO regcred_credentials;
+GRANT SELECT ON personal.keys TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION personal.key TO regcred_credentials;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sealed.secrets TO regcred_credentials;
+GRANT SELECT, INSERT, UPDATE ON auth.tokens TO regcred_credentials;
+GRANT SELECT ON credentials.current, credentials.usages TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION credentials.append, credentials.issue, credentials.remove TO regcred_credentials;
+
+-- Its relay: it orders the log, publishes it, and consumes it to destroy secrets that are not needed any more.
+GRANT USAGE ON SCHEMA es, credentials, personal, sealed TO regcred_relay;
+GRANT SELECT ON es.streams, es.events, es.log, es.adoptions, es.relay, es.interventions TO regcred_relay;
+GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_relay;
+GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.parked TO regcred_relay;
+GRANT SELECT, INSERT, UPDATE, DELETE ON es.retries TO regcred_relay;
+GRANT SELECT, DELETE ON es.idempotency TO regcred_relay;  -- keys are deleted after a day
+GRANT EXECUTE ON FUNCTION es.tail, es.lead, es.sequence, es.published, es.figures, es.consumer_figures TO regcred_relay;
+GRANT SELECT ON personal.keys TO regcred_relay;
+GRANT SELECT ON credentials.current TO regcred_relay;
+-- It destroys secrets without a right to read them.
+GRANT SELECT (account_id, credential_id, version, destroyed, created_at), UPDATE (ciphertext, nonce), DELETE
+    ON sealed.secrets TO regcred_relay;

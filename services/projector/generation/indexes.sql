@@ -1,0 +1,15 @@
+-- The indexes of a generation, created after its rows (`projector/indexing.py`). One statement a line.
+
+CREATE INDEX credentials_by_name ON credentials (account_id, lower(name), credential_id);
+CREATE INDEX usages_of_credential ON usages (credential_id, last_used_at, usage_id);
+CREATE INDEX verifications_of_credential ON verifications (credential_id, position);
+
+-- Every filter ends in the order of the trail, so that a page is read from one place of one index.
+CREATE INDEX audit_of_account ON audit_events (account_id, position);
+CREATE INDEX audit_of_credential ON audit_events (credential_id, position);
+CREATE INDEX audit_by_action ON audit_events (account_id, action, position);
+CREATE INDEX audit_by_actor ON audit_events (account_id, actor_id, position);
+CREATE INDEX audit_by_project ON audit_events (account_id, project_id, position) WHERE project_id IS NOT NULL;
+CREATE INDEX audit_by_host ON audit_events (account_id, registry_host, position) WHERE registry_host IS NOT NULL;
+CREATE INDEX audit_by_outcome ON audit_events (account_id, outcome, position) WHERE outcome <> 'success';
+CREATE INDEX audit_by_request ON audit_events (request_id);

@@ -1,0 +1,99 @@
+-- The tables of one generation, executed in its own schema by the owner (`projector/generations.py`). Not a migration: a
+-- change takes effect with the next rebuild, and an older generation goes on without a new column. New columns of a table
+-- go to its end: the views `rm.*` can only grow there.
+
+CREATE TABLE credentials (
+    credential_id           uuid PRIMARY KEY,
+    account_id              text NOT NULL,
+    name                    text NOT NULL,
+    provider                text NOT NULL,
+    registry_host           text NOT NULL,
+    location                text,
+    username                text NOT NULL,
+    repository_prefixes     text[] NOT NULL,
+    description             text NOT NULL,
+    pull                    boolean NOT NULL,
+    push                    boolean NOT NULL,
+    restricted              boolean NOT NULL,
+    projects                text[] NOT NULL,
+    secret_version          integer NOT NULL,
+    expires_at              timestamptz,
+    verification_status     text NOT NULL,
+    verification_code       text,
+    verification_detail     text,
+    verification_checked_at timestamptz,
+    version                 bigint NOT NULL,
+    created_at              timestamptz NOT NULL,
+    updated_at              timestamptz NOT NULL
+);
+
+CREATE TABLE usages (
+    usage_id       uuid PRIMARY KEY,  -- follows from credential, project and workload
+    account_id     text NOT NULL,
+    credential_id  uuid NOT NULL,
+    project_id     text NOT NULL,
+    workload_kind  text NOT NULL,
+    workload_name  text NOT NULL,
+    images         text[] NOT NULL,   -- the latest first, 50 at most
+    secret_version integer NOT NULL,
+    first_used_at  timestamptz NOT NULL,
+    last_used_at   timestamptz NOT NULL
+);
+
+CREATE TABLE verifications (
+    verification_id uuid PRIMARY KEY,
+    position        bigint NOT NULL,
+    credential_id   uuid NOT NULL,
+    account_id      text NOT NULL,
+    provider        text NOT NULL,
+    status          text NOT NULL,
+    code            text,
+    detail          text NOT NULL,
+    trigger         text NOT NULL,
+    secret_version  integer NOT NULL,
+    checked_at      timestamptz NOT NULL,
+    duration_ms     integer NOT NULL,
+    probe           jsonb  -- what became of an image that the login was tried on: {"image", "code", "detail"}
+);
+
+CREATE TABLE audit_events (
+    position        bigint PRIMARY KEY,
+    event_id        uuid NOT NULL,  -- the log keeps it unique
+    account_id      text NOT NULL,
+    time            timestamptz NOT NULL,
+    action          text NOT NULL,
+    outcome         text NOT NULL,
+    reason          text,
+    actor_type      text NOT NULL,
+    actor_id        text NOT NULL,
+    actor_name      text NOT NULL,
+    on_behalf_of    text,
+    source_ip       text,
+    credential_id   uuid,
+    credential_name text,
+    project_id      text,
+    registry_host   text,
+    image           text,
+    secret_version  integer,
+    before          jsonb,
+    after           jsonb,
+    request_id      text NOT NULL,
+    correlation_id  text NOT NULL,
+    causation_id    text
+);
+
+CREATE TABLE audit_images (  -- a row of the trail may be about many
+    account_id text NOT NULL,
+    image      text NOT NULL,
+    position   bigint NOT NULL,
+    PRIMARY KEY (account_id, image, position)
+);
+
+CREATE TABLE audit_spans (  -- between which moments 1024 positions lie
+    span     bigint PRIMARY KEY,
+    earliest timestamptz NOT NULL,
+    latest   timestamptz NOT NULL
+);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON credentials, usages, audit_spans TO regcred_projector;
+GRANT SELECT, INSERT ON verifications, audit_events, audit_images TO regcred_projector;

@@ -1,0 +1,29 @@
+"""A token or password in this process."""
+
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Revealable(Protocol):
+    """A value that is a secret. The services' own secret type is one, too."""
+
+    def reveal(self) -> str: ...
+
+
+class Secret:
+    """A text that only `reveal()` shows; printed and formatted it is `[secret]`."""
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str) -> None:
+        self.__value = value
+
+    def reveal(self) -> str:
+        """The text itself. Call it as late as possible."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return "[secret]"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is never serialised")

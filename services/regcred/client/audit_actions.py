@@ -1,0 +1,21 @@
+"""The types of events in the audit log, for completion. A test compares them with the published events."""
+
+AUDIT_ACTIONS = (
+    "account.erased",
+    "audit.read",
+    "audit.sealed",
+    "credential.added",
+    "credential.details_changed",
+    "credential.removed",
+    "credential.restrictions_changed",
+    "credential.secret_rotated",
+    "secret.issued",
+    "secret.refused",
+    "verification.expiry_approached",
+    "verification.expiry_discovered",
+    "verification.expiry_passed",
+    "verification.failed",
+    "verification.recovered",
+    "verification.requested",
+    "verification.succeeded",
+)

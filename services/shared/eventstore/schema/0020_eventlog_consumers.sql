@@ -1,0 +1,78 @@
+-- Consumers of the log: how far each is, and the events that it could not handle (ADR 10).
+
+CREATE TABLE es.checkpoints (
+    consumer   text PRIMARY KEY,
+    position   bigint NOT NULL DEFAULT 0 CHECK (position >= 0),
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Dead letters: events that a consumer could not handle, and why. They hold up nothing but what must come after them.
+--   stream_id  what it is redriven with: its own stream, or one that the consumer has to keep in order with it
+--   attempts   how often it was tried: becoming a dead letter is the first time, each redrive that fails one more
+CREATE TABLE es.parked (
+    consumer  text NOT NULL,
+    position  bigint NOT NULL REFERENCES es.log,
+    reason    text NOT NULL,
+    parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    stream_id uuid NOT NULL,
+    attempts  integer NOT NULL DEFAULT 1 CHECK (attempts > 0),
+    PRIMARY KEY (consumer, position)
+);
+CREATE INDEX parked_in_order ON es.parked (consumer, stream_id, position);
+
+-- Events whose handling failed for a reason that may pass, and when each is tried again. The consumer's checkpoint has
+-- moved on past them; after the last attempt they are in es.parked. An event is in at most one of both.
+--   attempts  how often it was tried since it was last redriven; waiting for an unavailable dependency does not count
+CREATE TABLE es.retries (
+    consumer  text NOT NULL,
+    position  bigint NOT NULL REFERENCES es.log,
+    stream_id uuid NOT NULL,
+    attempts  integer NOT NULL CHECK (attempts >= 0),
+    due_at    timestamptz NOT NULL,
+    reason    text NOT NULL,
+    since     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (consumer, position)
+);
+CREATE INDEX retries_due ON es.retries (consumer, due_at);
+
+-- What operators did with dead letters, and who (`regcred deadletters`). `reason` is why the event had failed, `remark`
+-- what the operator said. A message of a queue has no position; `message` says which it was.
+CREATE TABLE es.interventions (
+    number    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action    text NOT NULL CHECK (action IN ('redriven', 'discarded')),
+    consumer  text NOT NULL,
+    position  bigint,
+    message   text,
+    stream_id uuid,
+    attempts  integer NOT NULL,
+    reason    text NOT NULL,
+    remark    text,
+    person    text NOT NULL,
+    login     text NOT NULL DEFAULT session_user,
+    at        timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((position IS NULL) <> (message IS NULL))
+);
+CREATE INDEX interventions_of ON es.interventions (consumer, position);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.interventions
+    FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
+ALTER TABLE es.interventions ENABLE ALWAYS TRIGGER append_only;
+
+-- Every consumer and its checkpoint; `parked_as` is its name in es.parked. The owner of a consumer that has its checkpoint
+-- elsewhere adds it with CREATE OR REPLACE VIEW.
+CREATE VIEW es.consumer_positions AS
+    SELECT consumer, consumer AS parked_as, position FROM es.checkpoints;
+
+-- How far behind each consumer is, for operators; as es.figures.
+CREATE FUNCTION es.consumer_figures()
+RETURNS TABLE (consumer text, place bigint, lag_events bigint, lag_seconds float8, parked bigint, retrying bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT c.consumer, c.position, greatest(t.place - c.position, 0),
+           coalesce((SELECT greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)
+                     FROM es.log l JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
+                     WHERE l.position = c.position + 1), 0)::float8,
+           (SELECT count(*) FROM es.parked p WHERE p.consumer = c.parked_as),
+           (SELECT count(*) FROM es.retries r WHERE r.consumer = c.consumer)
+    FROM es.consumer_positions c, es.tail() t
+$$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA es FROM PUBLIC;

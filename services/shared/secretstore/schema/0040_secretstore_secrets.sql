@@ -1,0 +1,16 @@
+-- The secret store of an installation without Vault: encrypted with the key file, without which a row reveals nothing.
+CREATE SCHEMA sealed;
+
+CREATE TABLE sealed.secrets (
+    account_id    text NOT NULL,
+    credential_id uuid NOT NULL,
+    version       integer NOT NULL CHECK (version > 0),
+    write_id      text NOT NULL,
+    key           text NOT NULL,                 -- which key of the key file
+    nonce         bytea CHECK (length(nonce) = 12),
+    ciphertext    bytea,                         -- NULL: destroyed; the number is never used again
+    destroyed     boolean NOT NULL GENERATED ALWAYS AS (ciphertext IS NULL) STORED,
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (account_id, credential_id, version),
+    CHECK ((nonce IS NULL) = (ciphertext IS NULL))
+);

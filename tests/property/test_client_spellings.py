@@ -1,0 +1,42 @@
+"""The client spells hosts and images as the services do, though it shares no code with them."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from regcred.client.image_name import image_name
+from regcred.credential_helper import protocol
+from shared.registries.errors import InvalidHost, InvalidReference
+from shared.registries.hosts import canonical_host, config_key
+from shared.registries.image_reference import ImageReference
+from tests.property import test_image_references as images
+from tests.property import test_registry_hosts as hosts
+
+ALIASES = st.sampled_from(
+    ["docker.io", "index.docker.io", "Registry-1.Docker.io:443", "registry.hub.docker.com"]
+)
+
+
+@given(ALIASES | hosts.NAMES | hosts.ADDRESSES | hosts.NEARLY)
+def test_the_helper_spells_a_host_as_docker_configurations_do(text: str) -> None:
+    try:
+        host = canonical_host(text)  # as the API answers it
+    except InvalidHost:
+        return
+    assert protocol.config_key(host) == config_key(text)
+
+
+@given(images.NEARLY | st.builds("{}/{}{}".format, ALIASES | hosts.NAMES, images.PATHS, images.TAGS))
+@example("Reg.IO:443/a")
+@example("[0:0::1]:80/a:b")
+@example("[::1]:443/a")
+@example("index.docker.io/nginx")
+@example("m\u00fcller.example/a")
+def test_the_command_line_takes_images_apart_as_the_api_does(text: str) -> None:
+    try:
+        wanted = ImageReference.parse(text)
+    except InvalidReference:
+        return  # what the client lets through, the API refuses
+    found = image_name(text)
+    assert (found.registry_host, found.repository) == (wanted.registry_host, wanted.repository)
+    assert found.digest == wanted.digest
+    assert found.tag == wanted.tag or (found.tag is None and wanted.tag == "latest")

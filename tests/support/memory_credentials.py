@@ -1,0 +1,161 @@
+"""`CredentialStore` in memory, for tests."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
+from credentials.domain.commands import User
+from credentials.domain.errors import NameTaken
+from credentials.domain.matching import Candidate
+from shared.contracts.credential import Active
+from shared.contracts.issuing_events import SecretIssued, Workload
+from shared.contracts.verdicts import VerificationStatus
+from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
+from shared.events.envelope import NewEvent, RecordedEvent, StreamId
+from shared.eventstore.errors import IdempotencyKeyReused
+from shared.eventstore.store import Appended, IdempotentRequest
+from tests.support.memory_eventstore import MemoryEventStore
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class MemoryCredentialStore:
+    """It has no clock: the n-th credential was added n seconds after its beginning."""
+
+    def __init__(self) -> None:
+        self.events = MemoryEventStore()
+        self._current: dict[UUID, tuple[str, Active]] = {}
+        self._answers: dict[tuple[str, str], tuple[bytes, Appended]] = {}
+        self._added: list[UUID] = []
+        self._users: dict[UUID, dict[tuple[str, Workload], User]] = {}
+
+    def load(self, credential_id: UUID) -> list[RecordedEvent]:
+        return self.events.load(StreamId.credential(credential_id))
+
+    def outcomes(self, credential_id: UUID) -> list[Outcome]:
+        events = self.events.load(StreamId.verification(credential_id))
+        payloads = [event.payload for event in events]
+        return [p for p in payloads if isinstance(p, (VerificationSucceeded, VerificationFailed))]
+
+    def name_taken(self, account_id: str, name: str) -> bool:
+        return any(
+            account == account_id and current.details.name.lower() == name.lower()
+            for account, current in self._current.values()
+        )
+
+    def replay(self, account_id: str, key: str, fingerprint: bytes) -> Appended | None:
+        known = self._answers.get((account_id, key))
+        if known is None:
+            return None
+        if known[0] != fingerprint:
+            raise IdempotencyKeyReused
+        return Appended(version=known[1].version, replayed=True, response=known[1].response)
+
+    def append(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        current: Active | None,
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        account_id = events[0].metadata.account_id
+        if request and (known := self.replay(account_id, request.key, request.fingerprint)):
+            return known
+        if current and any(
+            other != credential_id
+            and account == account_id
+            and row.details.name.lower() == current.details.name.lower()
+            for other, (account, row) in self._current.items()
+        ):
+            raise NameTaken(current.details.name)
+        stream = StreamId.credential(credential_id)
+        appended = self.events.append(stream, expected_version, events, request=request)
+        if appended.replayed:
+            return appended
+        if expected_version == 0:
+            self._added.append(credential_id)
+        self._current.pop(credential_id, None)
+        if current:
+            self._current[credential_id] = (account_id, current)
+        if request:
+            self._answers[account_id, request.key] = (request.fingerprint, appended)
+        return appended
+
+    def remove(
+        self,
+        credential_id: UUID,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        unused_since: datetime | None,
+    ) -> Appended:
+        if unused_since is not None and self.users(credential_id, since=unused_since):
+            raise UsedMeanwhile
+        appended = self.append(credential_id, expected_version, events, current=None, request=None)
+        self._users.pop(credential_id, None)
+        return appended
+
+    def users(self, credential_id: UUID, *, since: datetime) -> tuple[User, ...]:
+        users = self._users.get(credential_id, {}).values()
+        found = [user for user in users if user.last_used_at >= since]
+        return tuple(sorted(found, key=lambda user: user.last_used_at, reverse=True))
+
+    def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
+        return [
+            self._candidate(credential_id, current)
+            for credential_id, (account, current) in self._current.items()
+            if account == account_id and current.registry.host in hosts
+        ]
+
+    def issue(
+        self,
+        issuance_id: UUID,
+        events: Sequence[NewEvent],
+        *,
+        decided_on: Mapping[UUID, int],
+        request: IdempotentRequest | None,
+    ) -> Appended:
+        account_id = events[0].metadata.account_id
+        for credential_id, version in decided_on.items():
+            account, _ = self._current.get(credential_id, (None, None))
+            if account != account_id or self._version(credential_id) != version:
+                raise DecidedOnOldVersion
+        if request and (known := self.replay(account_id, request.key, request.fingerprint)):
+            return known
+        appended = self.events.append(StreamId.issuance(issuance_id), 0, events, request=request)
+        for event in events:
+            if isinstance(event.payload, SecretIssued) and event.payload.credential_id in decided_on:
+                self._note_use(event.payload, event.metadata.occurred_at)
+        if request:
+            self._answers[account_id, request.key] = (request.fingerprint, appended)
+        return appended
+
+    def _note_use(self, issued: SecretIssued, moment: datetime) -> None:
+        self._users.setdefault(issued.credential_id, {})[issued.project_id, issued.workload] = User(
+            project_id=issued.project_id,
+            workload=issued.workload,
+            secret_version=issued.secret_version,
+            last_used_at=moment,
+        )
+
+    def _version(self, credential_id: UUID) -> int:
+        return len(self.events.load(StreamId.credential(credential_id)))
+
+    def _candidate(self, credential_id: UUID, current: Active) -> Candidate:
+        outcomes = [o for o in self.outcomes(credential_id) if o.secret_version == current.secret.version]
+        return Candidate(
+            credential_id=credential_id,
+            version=self._version(credential_id),
+            name=current.details.name,
+            registry_host=current.registry.host,
+            repository_prefixes=current.details.repository_prefixes,
+            scope=current.details.scope,
+            restrictions=current.restrictions,
+            secret_version=current.secret.version,
+            expires_at=current.details.expires_at,
+            verification=verdict_of(outcomes[-1])[0] if outcomes else VerificationStatus.PENDING,
+            added_at=_EPOCH + timedelta(seconds=self._added.index(credential_id)),
+        )

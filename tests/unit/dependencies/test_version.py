@@ -1,0 +1,32 @@
+"""pyproject.toml says which version this is, and every other place that has to say it says the same."""
+
+import re
+from importlib.metadata import metadata
+
+import yaml
+
+from infra.images.contents import PROJECT
+from tests.support.servers import ROOT
+
+VERSION = PROJECT["project"]["version"]
+
+
+def test_the_installed_package_has_it() -> None:
+    assert metadata("regcred")["Version"] == VERSION
+
+
+def test_the_changelog_has_it() -> None:
+    newest = re.search(
+        r"^## \[(\d.*)\] - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert newest
+    assert newest[1] == VERSION
+
+
+def test_the_security_policy_supports_it() -> None:
+    assert f"| {VERSION.rpartition('.')[0]}.x | yes |" in (ROOT / "SECURITY.md").read_text()
+
+
+def test_kubernetes_starts_images_of_it() -> None:
+    file = ROOT / "infra" / "kubernetes" / "overlays" / "production" / "kustomization.yaml"
+    assert {one["newTag"] for one in yaml.safe_load(file.read_text())["images"]} == {VERSION}

@@ -1,0 +1,22 @@
+"""What the audit trail shows of personal fields, as far as its SQL or this test has to know it."""
+
+from projector.projections.audit import personal_paths
+from shared.events.envelope import Metadata
+from shared.events.personal import personal_fields
+
+# `rm.forget` has these columns of the metadata by name.
+COLUMNS = {"actor": {"id": True, "name": True}, "on_behalf_of": True, "source_ip": True}
+
+
+def test_the_personal_fields_of_metadata_are_those_that_the_sql_erases() -> None:
+    assert personal_fields(Metadata) == COLUMNS
+
+
+def test_the_paths_follow_from_the_classes_of_the_events() -> None:
+    paths = personal_paths()
+    assert {("username",), ("details", "name"), ("details", "description")} <= set(paths["credential.added"])
+    assert {("name",), ("description",)} <= set(paths["credential.details_changed"])
+    assert paths["credential.secret_rotated"] == [("username",)]
+    assert paths["credential.removed"] == [("reason",)]
+    assert ("filters", "actor") in paths["audit.read"]
+    assert "verification.succeeded" not in paths

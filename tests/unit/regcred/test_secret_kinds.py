@@ -1,0 +1,15 @@
+"""The options for secrets of several values are those of the API."""
+
+from typing import Any
+
+from regcred.client.secret_kinds import KEY_KINDS
+from shared.registries.secret_kinds import SECRET_KINDS
+
+
+def parts(kinds: Any) -> dict[str, list[tuple[str, bool, bool]]]:
+    return {kind.id: [(field.name, field.secret, field.user) for field in kind.fields] for kind in kinds}
+
+
+def test_kinds_of_several_values_are_those_that_the_api_takes() -> None:
+    several = [kind for kind in SECRET_KINDS if len(kind.fields) > 1 and kind.id != "username_password"]
+    assert parts(KEY_KINDS) == parts(several)
