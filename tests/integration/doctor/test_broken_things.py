@@ -177,7 +177,7 @@ def test_the_admin_token(installation: Installation) -> None:
     path.chmod(0o600)
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute("UPDATE auth.tokens SET revoked_at = clock_timestamp()")
-    _failed(installation.look()["admin-token"], "does not know", f"remove {path}")
+    _failed(installation.look()["admin-token"], "unknown to the database", f"remove {path}")
 
 
 def test_a_port_that_another_program_has(installation: Installation) -> None:
