@@ -7,12 +7,11 @@ from typing import Any
 import psycopg
 
 from shared.events.envelope import StreamId
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
 from shared.integrity.chain import Fault, verify_chain
 from shared.integrity.reading import faults_beside, read_links, snapshot
 from tests.support.eventstore_suite import an_id
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 
 Connection = psycopg.Connection[Any]
 
@@ -25,8 +24,7 @@ APPEND = (
 @contextmanager
 def fresh_log() -> Iterator[str]:
     """The URL (of a superuser) of a migrated database."""
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         yield url
 
 

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pika
+from pika.exceptions import ChannelClosedByBroker
 
 from shared.messaging import topology
 from shared.messaging.definitions import definitions
@@ -156,6 +158,12 @@ class RabbitMQ:
             self.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "messages")
         )
         return next(int(row["messages"]) for row in table if row["name"] == queue)
+
+    def consumers(self, queue: str) -> int:
+        """How many consume a queue now; 0 where it is not there."""
+        with self.connect() as connection, suppress(ChannelClosedByBroker):
+            return int(connection.channel().queue_declare(queue, passive=True).method.consumer_count)
+        return 0
 
     def purge(self, *queues: str) -> None:
         """Empty these queues."""

@@ -21,15 +21,15 @@ from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.consumer import follow
 from shared.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
 from shared.eventstore.log import load_checkpoint, read_log
-from shared.eventstore.migrate import migrate
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
 from shared.messaging.cloudevents import outgoing
 from shared.messaging.feed import PositionFeed
 from shared.runtime.ids import new_id
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.timing import PATIENCE
 from verifier.recording import record_once
 
 QUEUES = ("regcred.verifier", "regcred.projector")
@@ -113,8 +113,7 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
     """Everything runs, on a database of its own and the broker that all tests share."""
     broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
     with ExitStack() as servers:
-        url = servers.enter_context(fresh_database())
-        migrate(url)
+        url = servers.enter_context(migrated_database())
         log = servers.enter_context(open_log(url))
         owner = servers.enter_context(psycopg.connect(url, autocommit=True, application_name="test"))
         backbone = Backbone(url, broker, log, owner)
@@ -141,7 +140,7 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
         finally:
             stop.set()
             for thread in threads:
-                thread.join(20)
+                thread.join(PATIENCE)
             assert not [thread.name for thread in threads if thread.is_alive()]
 
 

@@ -23,19 +23,17 @@ from shared.consumers.wakeups import Notifications
 from shared.contracts.credential_events import CredentialAdded
 from shared.events.codec import encode
 from shared.events.envelope import RecordedEvent
-from shared.eventstore.migrate import migrate
 from shared.secretstore.keyfile import KeyFile
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log, stream_of
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import waiting
 
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         yield url
 
 

@@ -29,7 +29,7 @@ from shared.secretstore.sealed import SealedStore
 from shared.secretstore.secret import Secret
 from tests.support.fake_registry import FakeServer, Reply, Seen
 from tests.support.log import Connection, lead, relay_of, sequence
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 CREDENTIALS = 24
 HOSTS = 3
@@ -118,7 +118,7 @@ def test_nothing_is_lost_and_nothing_verified_twice(
         with verifier(url, key_file, hosts) as process:
             waiting(lambda: sum(seen.authorization is not None for host in hosts for seen in host.seen) >= 4)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0  # within the grace
+            assert process.wait(PATIENCE) == 0
             finished = len(outcomes(owner))
             logins[0] = sum(seen.authorization is not None for host in hosts for seen in host.seen)
         assert 4 <= finished < CREDENTIALS

@@ -70,12 +70,6 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         yield Installation(tmp_path, url)
 
 
-@pytest.fixture(scope="module")
-def vault() -> Iterator[Vault]:
-    with Vault() as running:
-        yield running
-
-
 @pytest.fixture
 def broker() -> Iterator[RabbitMQ]:
     with RabbitMQ() as running:

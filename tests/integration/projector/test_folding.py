@@ -14,11 +14,10 @@ from projector.projections.reading import read
 from projector.sharding import Shard, ShardLock
 from shared.contracts.issuing_events import SecretRefused
 from shared.events.envelope import StoredEvent
-from shared.eventstore.migrate import migrate
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, content, stored
 from tests.integration.projector.naive import apply_all
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 
 CREDENTIALS = 3
 FOLDED, NAIVE = 1, 2
@@ -29,11 +28,9 @@ IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[Connection]:
     """As the superuser, who may empty the tables between two examples."""
-    with fresh_database() as url:
-        migrate(url)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("SELECT rm.create_generation(%s)", (NAIVE,))
-            yield connection
+    with migrated_database() as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT rm.create_generation(%s)", (NAIVE,))
+        yield connection
 
 
 @st.composite

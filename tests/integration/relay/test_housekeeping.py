@@ -106,6 +106,7 @@ class AwayAtTimes(SealedStore):
     """The sealed store, whose answers are held back while `away` is set."""
 
     away = False
+    refused = 0
 
     def remove(self, path: SecretPath) -> None:
         self._be_there()
@@ -121,6 +122,7 @@ class AwayAtTimes(SealedStore):
 
     def _be_there(self) -> None:
         if self.away:
+            self.refused += 1
             raise SecretStoreUnavailable("sealed")
 
 
@@ -191,13 +193,13 @@ def test_the_loop_tries_until_the_store_is_back(house: House) -> None:
 
     thread = Thread(target=run, daemon=True)
     thread.start()
-    time.sleep(1)
+    waiting(lambda: house.kept.refused >= 2)
     assert house.readable(path) == [1]
     house.kept.away = False
     waiting(lambda: house.secrets.versions(path) == ())
     waiting(lambda: load_checkpoint(house.relay, CONSUMER) == 2)
     stop.set()
-    thread.join(5)
+    thread.join(PATIENCE)
     wakeups.close()
 
 

@@ -73,20 +73,21 @@ def deliveries(handle: Callable[[RecordedEvent], str | None], event: StoredEvent
 
 def test_a_delivery() -> None:
     [line] = deliveries(lambda _event: "bad_credential", stored(7))
-    assert line.pop("ms") >= 0
-    assert line == {
-        "event": "delivery",
-        "log_level": "info",
-        "consumer": "tester",
-        "position": 7,
-        "type": "credential.removed",
-        "credential_id": str(CREDENTIAL),
-        "attempt": 1,
-        "outcome": "bad_credential",
-        "request_id": "req-1",
-        "correlation_id": "cor-1",
-        "trace_id": "0af7651916cd43dd8448eb211c80319c",
-    }
+    assert line["ms"] >= 0
+    assert (
+        line.items()
+        >= {
+            "consumer": "tester",
+            "position": 7,
+            "type": "credential.removed",
+            "credential_id": str(CREDENTIAL),
+            "attempt": 1,
+            "outcome": "bad_credential",
+            "request_id": "req-1",
+            "correlation_id": "cor-1",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        }.items()
+    )
 
 
 def test_a_delivery_that_no_word_is_said_of() -> None:
@@ -104,15 +105,8 @@ def test_a_batch() -> None:
     with capture_logs() as lines, told_batch("tester", [stored(7), stored(8), stored(9)]):
         pass
     [line] = lines
-    assert line.pop("ms") >= 0
-    assert line == {
-        "event": "batch",
-        "log_level": "info",
-        "consumer": "tester",
-        "first": 7,
-        "last": 9,
-        "count": 3,
-    }
+    assert line["ms"] >= 0
+    assert line.items() >= {"event": "batch", "consumer": "tester", "first": 7, "last": 9, "count": 3}.items()
 
 
 def test_nothing_is_told_of_nothing_nor_of_a_batch_that_comes_again() -> None:
