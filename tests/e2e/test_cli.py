@@ -332,11 +332,11 @@ def test_a_token_is_given_out_once(client: Client, account: str, tmp_path: Path)
     client.run("tokens", "revoke", made["id"], code=2)
     client.run("tokens", "revoke", made["id"], "--yes")
 
-    def refused() -> bool:
+    def is_refused() -> bool:
         late = client.attempt("audit", REGCRED_TOKEN_FILE=str(file))
         return late.returncode == 1 and "unauthenticated" in late.stderr
 
-    waiting(refused, "the revoked token is refused")
+    waiting(is_refused, "the revoked token is refused")
     shown = client.run("tokens", "make", "shown", "--scope", "audit:read", "--every-account")
     assert len(shown.stdout.splitlines()) == 1
     assert shown.stdout.startswith("rgcs_")

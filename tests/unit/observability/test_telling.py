@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -15,23 +14,16 @@ from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.telling import told_batch
 from shared.contracts.credential_events import CredentialRemoved
 from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, RecordedEvent, StoredEvent, StreamId
+from shared.events.envelope import RecordedEvent, StoredEvent, StreamId
+from tests.support.builders import MOMENT, metadata
 
-MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 CREDENTIAL = UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11")
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def stored(position: int, payload: str | None = None) -> StoredEvent:
     name, version, data = encode(CredentialRemoved(credential_id=CREDENTIAL, reason="canary", forced=False))
-    metadata = Metadata(
-        account_id="acme",
-        actor=Actor(type="service", id="a", name="a"),
-        occurred_at=MOMENT,
-        request_id="req-1",
-        correlation_id="cor-1",
-        traceparent=TRACEPARENT,
-    )
+    written = metadata(request_id="req-1", correlation_id="cor-1", traceparent=TRACEPARENT)
     return StoredEvent(
         position=position,
         event_id=CREDENTIAL,
@@ -40,7 +32,7 @@ def stored(position: int, payload: str | None = None) -> StoredEvent:
         type=name,
         schema_version=version,
         payload=data.decode() if payload is None else payload,
-        metadata=encode_metadata(metadata).decode(),
+        metadata=encode_metadata(written).decode(),
         recorded_at=MOMENT,
     )
 

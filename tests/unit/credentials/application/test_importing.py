@@ -15,7 +15,6 @@ from credentials.application.requests import CommandRequest, RequestKey
 from credentials.application.store import CurrentCredential
 from credentials.domain.errors import NameTaken
 from credentials.memory_store import MemoryCredentialStore
-from shared.contracts.credential_events import Details, Restrictions, Scope
 from shared.events.envelope import Actor, NewEvent
 from shared.eventstore.errors import IdempotencyKeyReused
 from shared.eventstore.store import Appended, IdempotentRequest
@@ -25,10 +24,9 @@ from shared.registries.naming import never
 from shared.secretstore.memory import MemorySecretStore
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from tests.support.builders import EVERYBODY, PULL, details
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-EVERYBODY = Restrictions(restricted=False, projects=())
-PULL = Scope(pull=True, push=False)
 OCTO = {"username": "octo", "password": "pa55"}
 
 
@@ -100,10 +98,10 @@ class World:
             {"kind": "username_password", "username": username, "password": Secret(password)},
             http_allowed=never,
         )
-        details = Details(
-            name=name, description="", scope=PULL, repository_prefixes=prefixes, expires_at=None
+        added = self.credentials.add(
+            request(), secret, details(name, repository_prefixes=prefixes), EVERYBODY
         )
-        return self.credentials.add(request(), secret, details, EVERYBODY).credential_id
+        return added.credential_id
 
     def orphans(self) -> list[SecretPath]:
         """Secrets that no credential refers to."""
