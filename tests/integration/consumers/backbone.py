@@ -100,7 +100,8 @@ class Backbone:
         return len(rows)
 
     def queues_are_empty(self) -> bool:
-        return all(self.broker.depth(queue) == 0 for queue in QUEUES)
+        depths = self.broker.depths()
+        return all(depths[queue] == 0 for queue in QUEUES)
 
     def _one(self, query: Any) -> Any:
         row = self.owner.execute(query).fetchone()

@@ -65,7 +65,12 @@ def test_poison_in_the_middle_of_log_and_queue(backbone: Backbone) -> None:
     parked = backbone.owner.execute("SELECT consumer, reason FROM es.parked ORDER BY consumer").fetchall()
     unreadable = "no event credential.added version 99 is registered"
     assert parked == [("projector:1", unreadable), ("verifier", unreadable)]
-    waiting(lambda: [backbone.broker.depth(f"{queue}.dead") for queue in QUEUES] == [2, 2])
+
+    def dead() -> list[int]:
+        depths = backbone.broker.depths()
+        return [depths[f"{queue}.dead"] for queue in QUEUES]
+
+    waiting(lambda: dead() == [2, 2])
 
 
 def test_connections_to_the_database_are_cut_again_and_again(backbone: Backbone) -> None:

@@ -26,6 +26,7 @@ ROLE = "regcred_verifier"
 NAME = "test"
 NEVER = 10 * PATIENCE  # no test waits that long
 PAUSE = 2.0
+LOCKED = 0.01  # before the next attempt to lead
 
 
 class Recorder:
@@ -131,7 +132,7 @@ class Impatient(Event):
         self.waits: list[float] = []
 
     def wait(self, timeout: float | None = None) -> bool:
-        if timeout != leader.RETRY_SECONDS:  # that of a lock which is not free yet
+        if timeout != LOCKED:
             self.waits.append(timeout or 0.0)
         return super().wait(0.01)
 
@@ -243,7 +244,10 @@ def test_what_could_not_be_taken_comes_again_until_it_is(url: str, log: Log, fai
     [(SecretStoreUnavailable("sealed"), "consumer_waits", 0), (RuntimeError("a bug"), "consumer_failed", 1)],
     ids=["dependency away", "bug"],
 )
-def test_what_lasts_fills_no_log(url: str, log: Log, failure: Exception, event: str, traces: int) -> None:
+def test_what_lasts_fills_no_log(
+    *, url: str, log: Log, failure: Exception, event: str, traces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader, "RETRY_SECONDS", LOCKED)
     recorder, impatient = Recorder(), Impatient()
     recorder.failure = failure
     log.grow(1)
