@@ -20,7 +20,8 @@ test: setup-dev ## what the product does, on real servers; what needs a server t
 	$(PARALLEL) -m "not clients" --ignore=tests/browser --ignore=tests/containers --ignore=tests/deployment
 
 unit: setup-dev ## the pure part of `test`, with fewer examples of each property: no server, no other process
-	$(PARALLEL) -m "not integration" --hypothesis-profile=quick tests/unit tests/property tests/golden
+	$(PARALLEL) -m "not integration" --hypothesis-profile=quick --ignore=tests/unit/dependencies \
+	    tests/unit tests/property tests/golden
 
 test-browser: setup-dev ## console and documentation in Chromium, with and without scripts, in both themes and on a phone
 	$(PYTEST) tests/browser

@@ -80,7 +80,7 @@ def _storable(text: str) -> str:
     return "abc" + text.replace("\0", "")
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     payloads=histories(), cuts=st.lists(st.integers(1, 12), min_size=1, max_size=20), copying=st.booleans()
 )
@@ -106,7 +106,7 @@ def test_any_batches_leave_what_single_events_leave(
     assert connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     payloads=histories(),
     turns=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 12)), min_size=1, max_size=20),

@@ -17,7 +17,9 @@ from tests.support.eventstore_suite import MOMENT, an_id
 
 ID = builders.ID
 STREAM = StreamId.credential(ID)
-METADATA = metadata(actor=Actor(type="service", id="svc", name="a service"), traceparent="00-1-2-01")
+METADATA = metadata(
+    actor=Actor(type="service", id="svc", name="a service"), occurred_at=MOMENT, traceparent="00-1-2-01"
+)
 HUB = Registry(provider="dockerhub", host="docker.io", location=None)
 CORP = Registry(provider="custom", host="reg.corp.example:5000", location=None)
 DETAILS = details()
