@@ -14,7 +14,7 @@ demo: setup ## as up, and lets the verifier reach the registry of `regcred demo`
 
 WORKERS ?= 2
 PYTEST   = $(BIN)/pytest --durations=10
-PARALLEL = $(PYTEST) -n $(WORKERS) --dist loadgroup
+PARALLEL = $(PYTEST) -n $(WORKERS)
 
 test: setup-dev ## what the product does, on real servers; what needs a server that is not here says so (a failure under CI)
 	$(PARALLEL) -m "not clients" --ignore=tests/browser --ignore=tests/containers --ignore=tests/deployment
