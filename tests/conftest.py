@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadScopeScheduling
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # What shares a server that is slow to start, or that some tests stop, by the beginning of its name.
 TOGETHER = {
@@ -41,7 +41,7 @@ def group_of(test: str) -> str:
     )
 
 
-class Groups(LoadScopeScheduling):
+class Groups(LoadScopeScheduling):  # type: ignore[misc] it has no types
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
 
