@@ -41,7 +41,7 @@ def group_of(test: str) -> str:
     )
 
 
-class Groups(LoadScopeScheduling):  # type: ignore[misc] it has no types
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
 
