@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: images up demo test unit check audit sbom lock clean setup setup-dev bench measure docs
+.PHONY: images up demo test unit test-browser test-clients test-deployment test-containers check audit sbom lock clean setup setup-dev bench measure docs
 
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
@@ -12,13 +12,28 @@ up: setup ## run everything on this machine, in the foreground
 demo: setup ## as up, and lets the verifier reach the registry of `regcred demo`, which a second terminal runs
 	@REGCRED_VERIFIER_ALLOW=127.0.0.1:5099 REGCRED_VERIFIER_ALLOW_HTTP=127.0.0.1:5099 exec $(BIN)/regcred up
 
-# Two processes take two thirds of the time on two processors, and a test that has to be in time may be late then.
-WORKERS ?= 0
-test: setup-dev ## the whole suite (WORKERS=2: in two processes); what needs a server that is not here says so (a failure under CI)
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+WORKERS ?= 2
+PYTEST   = $(BIN)/pytest --durations=10
+PARALLEL = $(PYTEST) -n $(WORKERS)
 
-unit: setup-dev ## the fast part: no server, no socket
-	$(BIN)/pytest tests/unit tests/property tests/golden
+test: setup-dev ## what the product does, on real servers; what needs a server that is not here says so (a failure under CI)
+	$(PARALLEL) -m "not clients" --ignore=tests/browser --ignore=tests/containers --ignore=tests/deployment
+
+unit: setup-dev ## the pure part of `test`, with fewer examples of each property: no server, no other process
+	$(PARALLEL) -m "not integration" --hypothesis-profile=quick --ignore=tests/unit/dependencies \
+	    tests/unit tests/property tests/golden
+
+test-browser: setup-dev ## console and documentation in Chromium, with and without scripts, in both themes and on a phone
+	$(PYTEST) tests/browser
+
+test-clients: setup-dev ## skopeo and podman pull with what regcred issues
+	$(PARALLEL) -m clients tests/e2e
+
+test-deployment: setup-dev ## manifests of Kubernetes, what each image needs, files of a deployment: without a cluster or Docker
+	$(PARALLEL) tests/deployment
+
+test-containers: setup-dev ## docker-compose.yml; left out where no docker daemon answers or `make images` has not run
+	$(PYTEST) tests/containers
 
 check: setup-dev ## lint with static analysis for security (ruff's S rules), formatting, types, import contracts, locks
 	$(BIN)/ruff check .

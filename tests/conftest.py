@@ -1,13 +1,50 @@
-"""`make test WORKERS=2` runs the suite in two processes. What shares the systems that it has started stays together: a
-file, or a whole folder.
+"""How the suite is shared out over the workers of `make test`, and how patient its properties are.
+
+pytest-xdist's own groups (`--dist loadgroup`) have no effect under pytest 9.2, which does not let a plugin rename tests.
 """
 
+import re
+from typing import Any
+
 import pytest
+from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-FOLDERS = ("browser", "containers", "e2e")
+# What shares a server that is slow to start, or that some tests stop, by the beginning of its name.
+TOGETHER = {
+    "tests/browser/": "browser",
+    "tests/containers/": "containers",
+    "tests/integration/messaging/": "rabbitmq",
+    "tests/integration/consumers/test_faults.py": "rabbitmq",
+    "tests/integration/consumers/test_deadletters_command.py": "rabbitmq",
+    "tests/integration/observability/test_traces.py": "rabbitmq",
+    "tests/integration/secretstore/test_vault": "vault",
+    "tests/integration/secretstore/test_unwrapping.py": "vault",
+    "tests/integration/secretstore/test_snapshot.py": "vault",
+    "tests/integration/doctor/": "vault",
+    "tests/integration/tls/test_own_authority.py": "vault",
+}
+_MODE = re.compile(r"tests/e2e/.*\[(?:.*-)?(one-machine|full)(?:-.*)?\]$")
+
+# No test fails because the machine is slow. `make unit` looks at fewer examples than `make test`.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+settings.register_profile("quick", max_examples=25)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder in FOLDERS else str(item.path)))
+def group_of(test: str) -> str:
+    """Tests of one group run in one worker, so that what they share is started once for the whole run."""
+    if mode := _MODE.match(test):
+        return f"a whole system, {mode[1]}"
+    return next(
+        (group for start, group in TOGETHER.items() if test.startswith(start)), test.partition("::")[0]
+    )
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)

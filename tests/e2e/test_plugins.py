@@ -146,6 +146,7 @@ def podman_pull(machine: Machine, image: str, _folder: Path) -> Done:
         )
 
 
+@pytest.mark.clients
 @pytest.mark.parametrize("client", [skopeo_pull, podman_pull])
 def test_a_client_pulls_through_the_helper(
     client: Callable[[Machine, str, Path], Done], machine: Machine, registry_address: str, tmp_path: Path

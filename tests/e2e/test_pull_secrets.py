@@ -53,6 +53,7 @@ def ask(skopeo: str, verb: str, auth_file: Path, *arguments: str) -> subprocess.
     )
 
 
+@pytest.mark.clients
 def test_an_image_is_pulled_with_what_was_issued(
     client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_an_image_is_pulled_with_what_was_issued(
     assert ask(skopeo, "inspect", config, f"docker://{image}").returncode == 0
 
 
+@pytest.mark.clients
 def test_of_two_credentials_each_image_is_pulled_with_its_own(
     client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from regcred.migrations import migrate
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.vault import Vault
 
@@ -20,8 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def database_url() -> Iterator[str]:
     """A migrated database of this module's own, as a superuser."""
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         yield url
 
 

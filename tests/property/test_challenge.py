@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from shared.dialing.errors import BadChallenge
 from verifier.registry.challenge import MAX_HEADER, choose, parse_challenges
 
+SOON = 2.0  # seconds of the processor
 TOKEN = st.text("abcXYZ019!#$%&'*+.^_`|~-", min_size=1, max_size=8)
 VALUE = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]) | st.just("\t"), max_size=20)
 PLAIN = st.text("abcXYZ019:/@?.-", max_size=12)
@@ -63,7 +64,7 @@ def test_a_header_is_read_or_refused_and_soon(headers: list[str]) -> None:
             )
         chosen = choose(found)
         assert chosen is None or chosen.scheme in ("bearer", "basic")
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < SOON
 
 
 @given(challenges())

@@ -8,9 +8,10 @@ from uuid import UUID, uuid5
 import pytest
 
 from shared.contracts.credential_events import CredentialRemoved, VerificationRequested
-from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
+from shared.events.envelope import NewEvent, StreamId
 from shared.eventstore.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
 from shared.eventstore.store import Appended, EventStore, IdempotentRequest
+from tests.support.builders import metadata
 
 NAMESPACE = UUID("00000000-0000-0000-0000-00000000feed")
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -24,13 +25,7 @@ def an_event(text: str, *, reason: str = "", account: str = "acme") -> NewEvent:
     return NewEvent(
         event_id=an_id(text),
         payload=CredentialRemoved(credential_id=an_id("c"), reason=reason or text, forced=False),
-        metadata=Metadata(
-            account_id=account,
-            actor=Actor(type="service", id="svc", name="a service"),
-            occurred_at=MOMENT,
-            request_id="r-1",
-            correlation_id="c-1",
-        ),
+        metadata=metadata(account_id=account, occurred_at=MOMENT),
     )
 
 

@@ -7,13 +7,12 @@ from uuid import UUID
 
 import psycopg
 
-from regcred.migrations import migrate
 from shared.events.envelope import StreamId
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
 from shared.integrity.chain import Fault, verify_chain
 from shared.integrity.reading import faults_beside, read_links, snapshot
 from tests.support.eventstore_suite import an_id
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 
 Connection = psycopg.Connection[Any]
 
@@ -25,8 +24,7 @@ SELECT version FROM es.append(%s, ROW(%s, %s, %s, ARRAY[ROW(%s, %s, %s, %s, %s):
 @contextmanager
 def fresh_log() -> Iterator[str]:
     """The URL (of a superuser) of a migrated database."""
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         yield url
 
 

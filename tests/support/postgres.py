@@ -1,5 +1,8 @@
 """A real PostgreSQL for tests: REGCRED_TEST_DATABASE_URL (a superuser's), else one in a container where that is asked
 for, else the server of the wheel.
+
+Each worker of pytest-xdist starts a server of its own. They cannot share one: positions wait for the oldest transaction
+of the whole server, so that a test of one worker would hold up the positions that a test of another worker counts.
 """
 
 import atexit
@@ -20,6 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from regcred.embedded_postgres import EmbeddedPostgres
+from regcred.migrations import migrate
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port
 
@@ -101,6 +105,9 @@ def _of_the_wheel() -> str:
     with psycopg.connect(server.url, autocommit=True) as admin:
         # Its transactions hold up positions for a moment, as any would, and tests count them.
         admin.execute("ALTER SYSTEM SET autovacuum = off")
+        # What a test leaves need not survive a power failure.
+        admin.execute("ALTER SYSTEM SET fsync = off")
+        admin.execute("ALTER SYSTEM SET full_page_writes = off")
         admin.execute("SELECT pg_reload_conf()")
     return server.url
 
@@ -108,12 +115,45 @@ def _of_the_wheel() -> str:
 @contextmanager
 def fresh_database() -> Iterator[str]:
     """The URL (of a superuser) of an empty database that is dropped afterwards."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    identifier = sql.Identifier(name)
-    with psycopg.connect(server_url(), autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+    with _database(template="template1") as url:
+        yield url
+
+
+@contextmanager
+def migrated_database() -> Iterator[str]:
+    """The URL (of a superuser) of a database with the newest schema, dropped afterwards: a copy of one that was
+    migrated once, which is faster than the migrations.
+    """
+    with _database(template=_migrated_template()) as url:
+        yield url
+
+
+@contextmanager
+def _database(*, template: str) -> Iterator[str]:
+    name = _create(template)
     try:
         yield make_conninfo(server_url(), dbname=name)
     finally:
-        with psycopg.connect(server_url(), autocommit=True) as admin:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+        _drop(name)
+
+
+@cache
+def _migrated_template() -> str:
+    name = _create("template1")
+    if os.environ.get("REGCRED_TEST_DATABASE_URL"):  # other servers end with this process
+        atexit.register(_drop, name)
+    migrate(make_conninfo(server_url(), dbname=name))
+    return name
+
+
+def _create(template: str) -> str:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    with psycopg.connect(server_url(), autocommit=True) as admin:
+        admin.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+    return name
+
+
+def _drop(name: str) -> None:
+    with psycopg.connect(server_url(), autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -154,10 +154,14 @@ class RabbitMQ:
 
     def depth(self, queue: str) -> int:
         """Messages in a queue, unacknowledged ones too."""
+        return self.depths()[queue]
+
+    def depths(self) -> dict[str, int]:
+        """The same of all queues. It takes a second of a processor: ask once for all of them."""
         table: list[dict[str, Any]] = json.loads(
             self.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "messages")
         )
-        return next(int(row["messages"]) for row in table if row["name"] == queue)
+        return {row["name"]: int(row["messages"]) for row in table}
 
     def consumers(self, queue: str) -> int:
         """How many consume a queue now; 0 where it is not there."""

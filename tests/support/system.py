@@ -36,10 +36,9 @@ class System:
         }
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> float:
-        """Start it and wait for the ready line of the contract; the seconds that took."""
+    def start(self) -> None:
+        """Start it and wait for the ready line of the contract."""
         self.home.mkdir(parents=True, exist_ok=True)
-        began = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "regcred", "up"],
@@ -51,7 +50,6 @@ class System:
             )
         line = self._read_line(READY_SECONDS)
         assert line == f"regcred is ready at {self.address}\n", (line, self.log.read_text()[-3000:])
-        return time.monotonic() - began
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Stop it as its user does; its exit code."""

@@ -17,7 +17,6 @@ import psycopg
 from credentials.relay import sequencing
 from credentials.relay.publishing import Publishing
 from projector.read_model import ReadModels
-from regcred.migrations import migrate
 from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.consumer import follow
 from shared.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
@@ -28,8 +27,9 @@ from shared.messaging.feed import PositionFeed
 from shared.runtime.ids import new_id
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.timing import PATIENCE
 from verifier.recording import record_once
 
 QUEUES = ("regcred.verifier", "regcred.projector")
@@ -100,7 +100,8 @@ class Backbone:
         return len(rows)
 
     def queues_are_empty(self) -> bool:
-        return all(self.broker.depth(queue) == 0 for queue in QUEUES)
+        depths = self.broker.depths()
+        return all(depths[queue] == 0 for queue in QUEUES)
 
     def _one(self, query: Any) -> Any:
         row = self.owner.execute(query).fetchone()
@@ -113,8 +114,7 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
     """Everything runs, on a database of its own and the broker that all tests share."""
     broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
     with ExitStack() as servers:
-        url = servers.enter_context(fresh_database())
-        migrate(url)
+        url = servers.enter_context(migrated_database())
         log = servers.enter_context(open_log(url))
         owner = servers.enter_context(psycopg.connect(url, autocommit=True, application_name="test"))
         backbone = Backbone(url, broker, log, owner)
@@ -141,7 +141,7 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
         finally:
             stop.set()
             for thread in threads:
-                thread.join(20)
+                thread.join(PATIENCE)
             assert not [thread.name for thread in threads if thread.is_alive()]
 
 

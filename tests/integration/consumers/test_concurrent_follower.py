@@ -18,6 +18,7 @@ from tests.integration.consumers.following import (
     write,
 )
 from tests.support.log import relay_of
+from tests.support.timing import PATIENCE, waiting
 
 
 def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
@@ -27,15 +28,14 @@ def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
 
     def handle(event: RecordedEvent) -> None:
         if position(event) == 2:
-            release.wait(10)
+            release.wait(PATIENCE)
         with lock:
             seen.append(position(event))
 
     taker = follower(handle, stop)
     taker.take(connection, events)
     take_until(taker, connection, 1)
-    while len(seen) < 5:
-        time.sleep(0.01)
+    waiting(lambda: len(seen) == 5)
     assert taker.take(connection, []) == load_checkpoint(connection, NAME) == 1
     release.set()
     take_until(taker, connection, 6)
@@ -52,6 +52,7 @@ def test_no_more_than_so_many_at_once(url: str, connection: Connection, stop: Ev
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
+        waiting(lambda: most[0] >= 3)
         time.sleep(0.02)
         with lock:
             running[0] -= 1
@@ -79,7 +80,7 @@ def test_work_of_a_lost_leadership_says_nothing_to_the_next(
     def handle(event: RecordedEvent) -> None:
         calls.append(position(event))
         if len(calls) == 1:
-            release.wait(10)
+            release.wait(PATIENCE)
             raise RuntimeError
 
     events = write(url, 1)
@@ -97,20 +98,21 @@ def test_work_of_a_lost_leadership_says_nothing_to_the_next(
 def test_what_is_in_flight_at_the_end_is_finished_and_saved(
     url: str, connection: Connection, stop: Event
 ) -> None:
-    begun = Semaphore(0)
+    begun, release = Semaphore(0), Event()
 
     def handle(_event: RecordedEvent) -> None:
         begun.release()
-        time.sleep(0.3)
+        release.wait(PATIENCE)
 
     events = write(url, 9)
     taker = follower(handle, stop, concurrency=2)
     taking = Thread(target=lambda: taker.take(connection, events))
     taking.start()
-    assert begun.acquire(timeout=5)
-    assert begun.acquire(timeout=5)
+    assert begun.acquire(timeout=PATIENCE)
+    assert begun.acquire(timeout=PATIENCE)
     stop.set()
-    taking.join(5)
+    release.set()
+    taking.join(PATIENCE)
     done = taker.finish(connection)
     taker.close()
     assert 2 <= done <= 4  # those that had begun, and what a thread had taken up since

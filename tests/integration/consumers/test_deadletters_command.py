@@ -17,7 +17,6 @@ from click.testing import CliRunner, Result
 from projector.building import ROLE
 from projector.read_model import CONSUMER, ReadModels
 from regcred.__main__ import main
-from regcred.migrations import migrate
 from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.consumer import Follower, follow
 from shared.consumers.wakeups import Notifications
@@ -27,15 +26,14 @@ from shared.events.envelope import RecordedEvent
 from shared.secretstore.keyfile import KeyFile
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log, stream_of
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import waiting
 
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         yield url
 
 

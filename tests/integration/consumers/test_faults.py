@@ -8,12 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.events.codec import encode
+from shared.messaging import publisher
 from tests.integration.consumers.backbone import QUEUES, Backbone, running
 from tests.integration.projector import lives
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import waiting
 
-ALARM_SECONDS = 12.0  # more than the seconds of silence after which a broker is taken for dead
+ALARM_SECONDS = 3.0  # more than the seconds of silence after which a broker is taken for dead
 
 
 @pytest.fixture
@@ -64,7 +65,12 @@ def test_poison_in_the_middle_of_log_and_queue(backbone: Backbone) -> None:
     parked = backbone.owner.execute("SELECT consumer, reason FROM es.parked ORDER BY consumer").fetchall()
     unreadable = "no event credential.added version 99 is registered"
     assert parked == [("projector:1", unreadable), ("verifier", unreadable)]
-    waiting(lambda: [backbone.broker.depth(f"{queue}.dead") for queue in QUEUES] == [2, 2])
+
+    def dead() -> list[int]:
+        depths = backbone.broker.depths()
+        return [depths[f"{queue}.dead"] for queue in QUEUES]
+
+    waiting(lambda: dead() == [2, 2])
 
 
 def test_connections_to_the_database_are_cut_again_and_again(backbone: Backbone) -> None:
@@ -79,14 +85,19 @@ def test_connections_to_the_database_are_cut_again_and_again(backbone: Backbone)
     check(backbone)
 
 
-def test_an_alarm_at_the_broker_is_waited_for_on_the_same_connection(backbone: Backbone) -> None:
+def test_an_alarm_at_the_broker_is_waited_for_on_the_same_connection(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waiting(backbone.lag_is_zero)
     with capture_logs() as lines:
         backbone.broker.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
         try:
             backbone.add(10)
             waiting(backbone.lag_is_zero)  # the log is enough
-            time.sleep(ALARM_SECONDS)
+            waiting(lambda: "broker_blocks" in [line["event"] for line in lines])
+            with monkeypatch.context() as sooner:
+                sooner.setattr(publisher, "SILENCE_SECONDS", ALARM_SECONDS / 3)
+                time.sleep(ALARM_SECONDS)
         finally:
             backbone.broker.ctl("set_vm_memory_high_watermark", "absolute", "1GB")
         check(backbone)

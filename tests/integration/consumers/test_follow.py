@@ -1,15 +1,15 @@
 """The loop around every consumer: one leads, another takes over, and no event is left out."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from shared.consumers import consumer, leader
 from shared.consumers.consumer import follow
 from shared.consumers.wakeups import Notifications
 from shared.events.envelope import StoredEvent
@@ -19,11 +19,14 @@ from shared.eventstore.postgres import PostgresVerificationStore
 from shared.secretstore.store import SecretStoreUnavailable
 from tests.support.eventstore_suite import an_event
 from tests.support.log import lead, relay_of, sequence, stream, writing
-from tests.support.timing import quick, waiting
+from tests.support.timing import PATIENCE, waiting
 
 Connection = psycopg.Connection[Any]
 ROLE = "regcred_verifier"
 NAME = "test"
+NEVER = 10 * PATIENCE  # no test waits that long
+PAUSE = 2.0
+LOCKED = 0.01  # before the next attempt to lead
 
 
 class Recorder:
@@ -57,8 +60,10 @@ class Recorder:
 
 
 @contextmanager
-def following(url: str, recorder: Recorder, *, pause: float = 0.0) -> Iterator[None]:
-    stop = Event()
+def following(
+    url: str, recorder: Recorder, *, pause: float = 0.0, stop: Event | None = None
+) -> Iterator[None]:
+    stop = stop or Event()
     wakeups = Notifications(url, role=ROLE)
 
     def run() -> None:
@@ -70,7 +75,9 @@ def following(url: str, recorder: Recorder, *, pause: float = 0.0) -> Iterator[N
         yield
     finally:
         stop.set()
-        thread.join(10)
+        with psycopg.connect(url, autocommit=True) as superuser:  # it may be waiting for the next event
+            superuser.execute("SELECT pg_notify(%s, '')", (NOTIFICATIONS,))
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         wakeups.close()
 
@@ -102,6 +109,34 @@ def taken_next(log: Log, recorder: Recorder) -> None:
     waiting(lambda: recorder.taken[-1:] == [log.last])
 
 
+class Pausing(Event):
+    """Stops what follows, and holds it in its pause until the test lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.over = Semaphore(0), Semaphore(0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout != PAUSE:
+            return super().wait(timeout)
+        self.begun.release()
+        self.over.acquire(timeout=PATIENCE)
+        return self.is_set()
+
+
+class Impatient(Event):
+    """Stops what follows, and writes down how long that would wait after each failure."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout != LOCKED:
+            self.waits.append(timeout or 0.0)
+        return super().wait(0.01)
+
+
 def cut(url: str, application: str) -> int:
     with psycopg.connect(url, autocommit=True) as superuser:
         rows = superuser.execute(
@@ -113,26 +148,32 @@ def cut(url: str, application: str) -> int:
     return len(rows)
 
 
-def test_events_come_in_order_and_soon(url: str, log: Log) -> None:
+def test_events_come_in_order_and_by_the_notification(
+    url: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "POLL_SECONDS", NEVER)
     recorder = Recorder()
     log.grow(3)
     with following(url, recorder):
         waiting(lambda: recorder.taken == [1, 2, 3])
-        time.sleep(0.3)
-        quick(lambda: taken_next(log, recorder), seconds=0.6)  # by the notification, not by the poll
+        for _ in range(3):
+            taken_next(log, recorder)
     assert log.checkpoint() == log.last
     assert recorder.begun == [0]
 
 
 def test_what_comes_in_a_pause_is_taken_together_and_what_comes_after_it_at_once(url: str, log: Log) -> None:
-    recorder = Recorder()
-    with following(url, recorder, pause=2.0):
-        waiting(lambda: recorder.begun == [0])
-        quick(lambda: taken_next(log, recorder), seconds=1.0, tries=1)
+    recorder, pausing = Recorder(), Pausing()
+    with following(url, recorder, pause=PAUSE, stop=pausing):
+        taken_next(log, recorder)
+        assert pausing.begun.acquire(timeout=PATIENCE)
         for _ in range(5):
             log.grow(1)
+        assert recorder.taken == [1]
+        pausing.over.release()
         waiting(lambda: len(recorder.taken) == 6)
         assert recorder.batches == 2
+        pausing.over.release()
 
 
 def test_a_start_goes_on_behind_the_checkpoint(url: str, log: Log) -> None:
@@ -203,31 +244,38 @@ def test_what_could_not_be_taken_comes_again_until_it_is(url: str, log: Log, fai
     [(SecretStoreUnavailable("sealed"), "consumer_waits", 0), (RuntimeError("a bug"), "consumer_failed", 1)],
     ids=["dependency away", "bug"],
 )
-def test_what_lasts_fills_no_log(url: str, log: Log, failure: Exception, event: str, traces: int) -> None:
-    recorder = Recorder()
+def test_what_lasts_fills_no_log(
+    *, url: str, log: Log, failure: Exception, event: str, traces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader, "RETRY_SECONDS", LOCKED)
+    recorder, impatient = Recorder(), Impatient()
     recorder.failure = failure
     log.grow(1)
-    with capture_logs() as lines, following(url, recorder):
-        time.sleep(4)
+    with capture_logs() as lines, following(url, recorder, stop=impatient):
+        waiting(lambda: len(impatient.waits) >= 7)
     told = [line for line in lines if line["event"] == event]
-    assert 2 <= len(told) <= 5
+    assert len(told) == len(impatient.waits)
+    assert impatient.waits[:7] == [0.5, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0]
     assert len([line for line in told if line.get("exc_info")]) == traces
     assert {line["error"] for line in told} == {type(failure).__name__}
 
 
-def test_wakeups_that_are_cut_off_are_made_again(url: str, log: Log) -> None:
+def test_wakeups_that_are_cut_off_are_made_again(url: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder()
-    with following(url, recorder):
-        log.grow(1)
-        waiting(lambda: recorder.taken == [1])
-        time.sleep(0.2)
-        with psycopg.connect(url, autocommit=True) as superuser:
-            superuser.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = %s AND datname = current_database()",
-                (f"{ROLE}:listen",),
-            )
-        log.grow(1)
-        waiting(lambda: recorder.taken == [1, 2])
-        time.sleep(1.2)
-        quick(lambda: taken_next(log, recorder), seconds=0.6)
+    with following(url, recorder), psycopg.connect(url, autocommit=True) as superuser:
+        taken_next(log, recorder)
+        [first] = waiting(lambda: listeners(superuser))
+        superuser.execute("SELECT pg_terminate_backend(%s)", (first,))
+        taken_next(log, recorder)  # by the poll
+        waiting(lambda: [pid for pid in listeners(superuser) if pid != first])
+        monkeypatch.setattr(consumer, "POLL_SECONDS", NEVER)
+        for _ in range(3):
+            taken_next(log, recorder)
+
+
+def listeners(superuser: Connection) -> list[int]:
+    rows = superuser.execute(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()",
+        (f"{ROLE}:listen",),
+    ).fetchall()
+    return [pid for (pid,) in rows]

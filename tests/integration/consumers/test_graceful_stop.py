@@ -16,7 +16,7 @@ from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
 from projector.read_model import ReadModels
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.contracts.credential_events import Registry
 from shared.events.envelope import Actor
 from shared.eventstore.log import load_checkpoint, read_log
 from shared.eventstore.postgres import open_pool
@@ -27,9 +27,10 @@ from shared.secretstore.keyfile import KeyFile
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.sealed import SealedStore
 from shared.secretstore.secret import Secret
+from tests.support.builders import EVERYBODY, details
 from tests.support.fake_registry import FakeServer, Reply, Seen
 from tests.support.log import Connection, lead, relay_of, sequence
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 CREDENTIALS = 24
 HOSTS = 3
@@ -50,7 +51,6 @@ def hosts() -> Iterator[list[FakeServer]]:
 
 
 def add_credentials(url: str, keys: KeyFile, hosts: list[FakeServer]) -> None:
-    everybody = Restrictions(restricted=False, projects=())
     with open_pool(url, role="regcred_credentials", size=2) as pool:
         credentials = Credentials(
             PostgresCredentialStore(pool),
@@ -69,14 +69,8 @@ def add_credentials(url: str, keys: KeyFile, hosts: list[FakeServer]) -> None:
                     request_id="r",
                 ),
                 NewSecret(registry=registry, kind="username_password", login=login),
-                Details(
-                    name=f"team-{number}",
-                    description="",
-                    scope=Scope(pull=True, push=False),
-                    repository_prefixes=(),
-                    expires_at=None,
-                ),
-                everybody,
+                details(f"team-{number}"),
+                EVERYBODY,
             )
 
 
@@ -118,7 +112,7 @@ def test_nothing_is_lost_and_nothing_verified_twice(
         with verifier(url, key_file, hosts) as process:
             waiting(lambda: sum(seen.authorization is not None for host in hosts for seen in host.seen) >= 4)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0  # within the grace
+            assert process.wait(PATIENCE) == 0
             finished = len(outcomes(owner))
             logins[0] = sum(seen.authorization is not None for host in hosts for seen in host.seen)
         assert 4 <= finished < CREDENTIALS

@@ -17,7 +17,6 @@ from credentials.application.requests import CommandRequest
 from credentials.domain.commands import DEFAULT_GRACE
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import Housekeeping, sweep_secrets
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
 from shared.events.envelope import Actor
 from shared.eventstore.log import load_checkpoint, read_log
 from shared.eventstore.postgres import open_pool
@@ -26,6 +25,7 @@ from shared.runtime.ids import new_id
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretPath
+from tests.support.builders import EVERYBODY, GITHUB, details
 from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -42,15 +42,8 @@ class World:
     database_url: str
 
     def rotated(self, grace: timedelta) -> UUID:
-        details = Details(
-            name=f"grace {next(_numbers)}",
-            description="",
-            scope=Scope(pull=True, push=False),
-            repository_prefixes=(),
-            expires_at=None,
-        )
-        everybody = Restrictions(restricted=False, projects=())
-        added = self.credentials.add(REQUEST, secret("old"), details, everybody)
+        name = f"grace {next(_numbers)}"
+        added = self.credentials.add(REQUEST, secret("old"), details(name), EVERYBODY)
         self.credentials.rotate(REQUEST, added.credential_id, None, lambda _: secret("new"), grace=grace)
         return added.credential_id
 
@@ -78,7 +71,7 @@ class World:
 
 def secret(password: str) -> NewSecret:
     return NewSecret(
-        registry=Registry(provider="github", host="ghcr.io", location=None),
+        registry=GITHUB,
         kind="username_password",
         login=RegistryLogin(username="octo", password=Secret(password)),
     )

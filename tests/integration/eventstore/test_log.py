@@ -7,7 +7,6 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
-from regcred.migrations import migrate
 from shared.events.envelope import StreamId
 from shared.eventstore.log import load_checkpoint, position_of, read_log, save_checkpoint
 from shared.eventstore.postgres import PostgresVerificationStore, open_pool
@@ -15,15 +14,14 @@ from shared.integrity.chain import verify_chain
 from shared.integrity.reading import read_links
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import append_one, append_raw
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 
 Connection = psycopg.Connection[Any]
 
 
 @pytest.fixture
 def database_url() -> Iterator[str]:
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         yield url
 
 

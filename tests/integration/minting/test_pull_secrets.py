@@ -12,7 +12,7 @@ from credentials.application.issuing import Issuing
 from credentials.application.requests import CommandRequest
 from credentials.domain.issuing import NotIssued, PullSecretWanted
 from credentials.domain.issuing_formats import docker_config
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope, SecretKind
+from shared.contracts.credential_events import Registry, SecretKind
 from shared.contracts.issuing_events import SecretRefused, Workload
 from shared.events.envelope import Actor, StreamId
 from shared.input.keyfile import read_keyfile
@@ -23,6 +23,7 @@ from shared.registries.image_reference import ImageReference
 from shared.secretstore.cloud_keys import StoredLogin
 from shared.secretstore.secret import Secret
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minter
+from tests.support.builders import EVERYBODY, details
 from tests.support.fake_clouds import ACCESS_TOKEN, ECR_PASSWORD, aws_error, ecr
 from tests.support.fake_registry import FakeServer, Raw, Reply, Seen
 from tests.support.keyfiles import keyfile
@@ -50,15 +51,8 @@ class Account:
 
     def add(self, provider: str, host: str, kind: SecretKind, login: StoredLogin) -> None:
         registry = Registry(provider=provider, host=host, location=None)
-        details = Details(
-            name=provider,
-            description="",
-            scope=Scope(pull=True, push=False),
-            repository_prefixes=(),
-            expires_at=None,
-        )
         secret = NewSecret(registry=registry, kind=kind, login=login)
-        self.credentials.add(request(), secret, details, Restrictions(restricted=False, projects=()))
+        self.credentials.add(request(), secret, details(provider), EVERYBODY)
 
 
 def request() -> CommandRequest:

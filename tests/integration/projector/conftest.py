@@ -5,10 +5,9 @@ import psycopg
 import pytest
 
 from projector.building import ROLE
-from regcred.migrations import migrate
 from shared.secretstore.keyfile import KeyFile
 from tests.integration.projector.lives import Connection, Log, open_log
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +21,7 @@ def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def database_url() -> Iterator[str]:
     """A migrated database of this test's own, as a superuser."""
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         yield url
 
 

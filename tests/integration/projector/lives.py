@@ -15,11 +15,8 @@ from shared.contracts.credential_events import (
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
-    Details,
     Registry,
     Restrictions,
-    Scope,
-    SecretReference,
     VerificationRequested,
 )
 from shared.contracts.expiry_events import ExpiryDiscovered
@@ -27,23 +24,19 @@ from shared.contracts.issuing_events import RefusedCandidate, SecretIssued, Secr
 from shared.contracts.verdicts import VerificationCode
 from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
 from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from shared.events.envelope import Metadata, StoredEvent, StreamId
+from tests.support import builders
+from tests.support.builders import EVERYBODY, GITHUB
 from tests.support.log import append_one
 
 Connection = psycopg.Connection[Any]
 
 TABLES = ("credentials", "usages", "verifications", "audit_events", "audit_images", "audit_spans")
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-DETAILS = Details(
-    name="team",
-    description='with "quotes", \\ and\nlines',
-    scope=Scope(pull=True, push=False),
-    repository_prefixes=("acme/", 'o"dd,{}/'),
-    expires_at=None,
+DETAILS = builders.details(
+    description='with "quotes", \\ and\nlines', repository_prefixes=("acme/", 'o"dd,{}/')
 )
-GITHUB = Registry(provider="github", host="ghcr.io", location=None)
-SECRET = SecretReference(version=1, kind="username_password", fingerprint="f" * 32)
-EVERYBODY = Restrictions(restricted=False, projects=())
+SECRET = builders.secret_reference()
 
 
 def credential(number: int) -> UUID:
@@ -51,14 +44,7 @@ def credential(number: int) -> UUID:
 
 
 def added(number: int, name: str = "team") -> CredentialAdded:
-    return CredentialAdded(
-        credential_id=credential(number),
-        registry=GITHUB,
-        username="octo",
-        secret=SECRET,
-        details=replace(DETAILS, name=name),
-        restrictions=EVERYBODY,
-    )
+    return builders.added(credential(number), details=replace(DETAILS, name=name))
 
 
 def renamed(number: int, name: str) -> CredentialDetailsChanged:
@@ -185,9 +171,8 @@ def nobody_else(_payload: Any) -> str:
 
 
 def metadata(count: int = 0, account: str = "acme") -> Metadata:
-    return Metadata(
+    return builders.metadata(
         account_id=account,
-        actor=Actor(type="user", id="ada", name="Ada"),
         occurred_at=MOMENT + timedelta(seconds=count),
         request_id=f"r-{count}",
         correlation_id=f"c-{count}",

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from click.testing import CliRunner
+
+from regcred.__main__ import main
 from shared.events.codec import encode, encode_metadata
 from shared.events.envelope import StreamId
 from shared.integrity.keys import create_key
@@ -66,14 +69,14 @@ class Installation:
     def finished(
         self, command: list[str], *, code: int, database: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        environment = self.environment
+        """Run it in this process, which saves the second in which a new one starts."""
+        environment: dict[str, str | None] = {**self.environment}
         if not database:
-            del environment["REGCRED_DATABASE_URL"]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == code, (done.stdout, done.stderr)
-        return done
+            environment["REGCRED_DATABASE_URL"] = None
+        _python, _m, _regcred, *arguments = command
+        done = CliRunner().invoke(main, arguments, env=environment)
+        assert done.exit_code == code, (done.stdout, done.stderr, done.exception)
+        return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
 
     def shown(self, *filters: object, account: str = "acme") -> list[Json]:
         done = self.run("segments", "show", self.segments, "--account", account, *filters, database=False)

@@ -143,19 +143,17 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     import psycopg
 
     from projector.building import ROLE
-    from regcred.migrations import migrate
     from tests.integration.projector.lives import open_log
-    from tests.support.postgres import fresh_database
+    from tests.support.postgres import migrated_database
 
-    with fresh_database() as url:
-        migrate(url)
-        with (
-            open_log(url) as log,
-            psycopg.connect(url, autocommit=True, options=f"-c role={ROLE}") as projector,
-            open_site(url, log, projector, tmp_path_factory.mktemp("home")) as site,
-        ):
-            site.happened(*(lives.added(number, f"name-{number}") for number in range(12)))
-            yield site
+    with (
+        migrated_database() as url,
+        open_log(url) as log,
+        psycopg.connect(url, autocommit=True, options=f"-c role={ROLE}") as projector,
+        open_site(url, log, projector, tmp_path_factory.mktemp("home")) as site,
+    ):
+        site.happened(*(lives.added(number, f"name-{number}") for number in range(12)))
+        yield site
 
 
 def test_what_no_page_gave_is_no_cursor(lived: Site) -> None:

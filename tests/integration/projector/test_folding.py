@@ -12,11 +12,10 @@ from projector import generations
 from projector.applying import Application, Writer, lock_number
 from projector.projections.reading import read
 from projector.tables import Tables
-from regcred.migrations import migrate
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, content, stored
 from tests.integration.projector.naive import apply_all
-from tests.support.postgres import fresh_database
+from tests.support.postgres import migrated_database
 
 CREDENTIALS = 3
 FOLDED, NAIVE = 1, 2
@@ -26,8 +25,7 @@ IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[Connection]:
     """As the superuser, who may empty the tables between two examples."""
-    with fresh_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         assert generations.create(url) == NAIVE
         with psycopg.connect(url, autocommit=True) as connection:
             yield connection
@@ -80,7 +78,7 @@ def _storable(text: str) -> str:
     return "abc" + text.replace("\0", "")
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     payloads=histories(),
     cuts=st.lists(st.integers(1, 12), min_size=1, max_size=20),

@@ -50,7 +50,7 @@ def running_projector(database_url: str) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE)
         wakeups.close()
         assert not thread.is_alive()
 
@@ -108,7 +108,7 @@ def test_a_rebuild_goes_on_while_others_write_and_the_projector_follows_the_swit
                 assert statuses(projector) == {1: "retired", 2: "live"}
             finally:
                 done.set()
-            writing.result(20)
+            writing.result(PATIENCE)
         head = log.append(lives.added(99_999))
         waiting(lambda: generations.live_position(projector) == head, "the projector follows")
     assert generations.generation(projector, 1).position < head
@@ -123,7 +123,7 @@ def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
     """Writers that wait for their own write, as `Regcred-Wait-For` does, while readers change over ten times."""
     readers = 4
     log.append(*(lives.added(number, "name 0") for number in range(1, readers + 1)))
-    stop, written = Event(), Event()
+    stop, written, done = Event(), Event(), dict.fromkeys(range(1, readers + 1), 0)
 
     def give_positions() -> None:
         with psycopg.connect(database_url, autocommit=True) as relay:
@@ -155,6 +155,7 @@ def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
                     "SELECT count(*) FROM rm.audit_events WHERE credential_id = %s", (credential(number),)
                 ).fetchone()
                 assert rows == (count + 1,)
+                done[number] = count
         return count
 
     with running_projector(database_url), ThreadPoolExecutor(readers + 1) as threads:
@@ -163,14 +164,15 @@ def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
         try:
             assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2
             for turn in range(9):
+                before = min(done.values())
                 switch(database_url, 1 + turn % 2, report=nobody)
-                time.sleep(0.1)
+                waiting(lambda before=before: min(done.values()) > before)  # type: ignore[misc]
         finally:
             stop.set()
-            wait(work, timeout=30)
+            wait(work, timeout=PATIENCE)
             written.set()
-        relay.result(20)
-        counts = [one.result(20) for one in work]
+        relay.result(PATIENCE)
+        counts = [one.result(PATIENCE) for one in work]
     assert min(counts) > 5
 
 
@@ -244,10 +246,11 @@ def test_a_generation_of_an_older_layout_goes_on_without_what_it_lacks(
 
 def test_the_lag_is_told_in_events_and_seconds(log: Log, projector: Connection, database_url: str) -> None:
     assert (lag_behind(projector, 0).events, lag_behind(projector, 0).seconds) == (0, 0.0)
+    began = time.monotonic()
     log.append(lives.added(1), lives.renamed(1, "crew"))
     time.sleep(0.2)
     lag = generations.generation(projector, 1).lag
     assert lag.events == 2
-    assert 0.2 <= lag.seconds < 10
+    assert 0.2 <= lag.seconds <= time.monotonic() - began
     with psycopg.connect(database_url, autocommit=True, options=f"-c role={QUERY_ROLE}") as query:
         assert not has_event(query, credential(1), 1)

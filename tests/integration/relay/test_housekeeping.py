@@ -18,7 +18,6 @@ from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import CONSUMER, KEY_LIFE, SWEEP_EVERY, Housekeeping
 from shared.consumers.consumer import follow
 from shared.consumers.wakeups import Notifications
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
 from shared.events.envelope import Actor
 from shared.eventstore.log import load_checkpoint, read_log
 from shared.eventstore.postgres import Pool, open_pool
@@ -33,6 +32,7 @@ from shared.secretstore.store import (
     SecretPath,
     SecretStoreUnavailable,
 )
+from tests.support.builders import EVERYBODY, GITHUB, details
 from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
 from tests.support.secretstore_suite import a_path, put
 from tests.support.timing import PATIENCE, waiting
@@ -65,15 +65,8 @@ class House:
         self.epoch = lead(relay)
 
     def added(self) -> SecretPath:
-        details = Details(
-            name=f"credential {next(_numbers)}",
-            description="",
-            scope=Scope(pull=True, push=False),
-            repository_prefixes=(),
-            expires_at=None,
-        )
-        everybody = Restrictions(restricted=False, projects=())
-        added = self.credentials.add(REQUEST, a_secret("old"), details, everybody)
+        name = f"credential {next(_numbers)}"
+        added = self.credentials.add(REQUEST, a_secret("old"), details(name), EVERYBODY)
         return SecretPath("acme", added.credential_id)
 
     def remove(self, path: SecretPath) -> None:
@@ -106,6 +99,7 @@ class AwayAtTimes(SealedStore):
     """The sealed store, whose answers are held back while `away` is set."""
 
     away = False
+    refused = 0
 
     def remove(self, path: SecretPath) -> None:
         self._be_there()
@@ -121,12 +115,13 @@ class AwayAtTimes(SealedStore):
 
     def _be_there(self) -> None:
         if self.away:
+            self.refused += 1
             raise SecretStoreUnavailable("sealed")
 
 
 def a_secret(password: str) -> NewSecret:
     return NewSecret(
-        registry=Registry(provider="github", host="ghcr.io", location=None),
+        registry=GITHUB,
         kind="username_password",
         login=RegistryLogin(username="octo", password=Secret(password)),
     )
@@ -191,13 +186,13 @@ def test_the_loop_tries_until_the_store_is_back(house: House) -> None:
 
     thread = Thread(target=run, daemon=True)
     thread.start()
-    time.sleep(1)
+    waiting(lambda: house.kept.refused >= 2)
     assert house.readable(path) == [1]
     house.kept.away = False
     waiting(lambda: house.secrets.versions(path) == ())
     waiting(lambda: load_checkpoint(house.relay, CONSUMER) == 2)
     stop.set()
-    thread.join(5)
+    thread.join(PATIENCE)
     wakeups.close()
 
 

@@ -92,7 +92,7 @@ def test_what_events_ask_for_is_tried_each_and_hurried_after_the_first(
         logins = Logins(
             minter=Minter(TokenCalls(policy, tls), Endpoints(), now=now),
             policy=policy,
-            deadline_seconds=1.0,
+            deadline_seconds=3.0,
             tls=tls,
             hurried=lambda name: world.gate.alone_for(name) > 0,
         )
@@ -108,6 +108,6 @@ def test_what_events_ask_for_is_tried_each_and_hurried_after_the_first(
         world.verdict = verdict
         first, second = world.add(host), world.add(host)
         assert world.hear(first, second) == ["unreachable", "unreachable"]
-    assert took[0] >= 1.0
-    assert 0.2 <= took[1] < 1.0
+    assert took[0] >= 3.0
+    assert 0.2 <= took[1] < took[0]
     assert [world.types(first), world.types(second)] == [["failed"], ["failed"]]

@@ -11,7 +11,7 @@ import psycopg
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.contracts.credential_events import Registry
 from shared.contracts.verdicts import VerificationCode
 from shared.events.envelope import Actor, RecordedEvent, StreamId
 from shared.eventstore.postgres import Pool, PostgresVerificationStore
@@ -20,6 +20,7 @@ from shared.runtime.ids import new_id
 from shared.secretstore.cloud_keys import StoredLogin
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.secret import Secret
+from tests.support.builders import EVERYBODY, details
 from tests.support.memory_secretstore import MemorySecretStore
 from verifier.registry.login import Probe, Verdict
 from verifier.scheduling.gate import Gate, Lanes
@@ -106,18 +107,11 @@ class World:
         expires_at: datetime | None = None,
         account: str | None = None,
     ) -> UUID:
-        details = Details(
-            name=f"team-{next(_names)}",
-            description="",
-            scope=Scope(pull=True, push=False),
-            repository_prefixes=(),
-            expires_at=expires_at,
-        )
         added = self.credentials.add(
             self.request(account),
             new_secret(host, user, password),
-            details,
-            Restrictions(restricted=False, projects=()),
+            details(f"team-{next(_names)}", expires_at=expires_at),
+            EVERYBODY,
         )
         return added.credential_id
 

@@ -1,12 +1,15 @@
 """Sealed segments as files: whatever byte of them is changed, and whichever of them is missing, is found."""
 
 import json
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.integrity.segment import (
     NONE_BEFORE,
@@ -73,13 +76,23 @@ def check(root: Path, *, erased: frozenset[str] = frozenset()) -> None:
         check_files(segment, erased=erased)
 
 
-@pytest.fixture
-def three(tmp_path: Path) -> Path:
+def three_segments(root: Path) -> Path:
     previous = NONE_BEFORE
     for first in (1, 5, 9):
-        previous = open_segment(seal(tmp_path, first, previous), KEY.public_key()).digest
-    check(tmp_path)
-    return tmp_path
+        previous = open_segment(seal(root, first, previous), KEY.public_key()).digest
+    check(root)
+    return root
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    return three_segments(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three that no test leaves changed."""
+    return three_segments(tmp_path_factory.mktemp("sealed"))
 
 
 def test_rows_are_read_as_they_were_written(three: Path) -> None:
@@ -90,26 +103,53 @@ def test_rows_are_read_as_they_were_written(three: Path) -> None:
     assert segment.file_of("nobody") is None
 
 
-@pytest.mark.parametrize("name", [MANIFEST, "acme.ndjson.gz", "globex.ndjson.gz"])
-def test_every_byte_counts(three: Path, name: str) -> None:
-    path = folders(three)[1] / name
+def tampered(whole: bytes, place: int) -> Iterator[bytes]:
+    """One byte is changed, left out, or there twice."""
+    yield whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    yield whole[:place] + whole[place + 1 :]
+    yield whole[:place] + whole[place : place + 1] + whole[place:]
+
+
+def assert_found(root: Path, name: str, places: Iterable[int]) -> None:
+    path = folders(root)[1] / name
     whole = path.read_bytes()
-    for place in range(len(whole)):
-        for changed in (
-            whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :],
-            whole[:place] + whole[place + 1 :],
-            whole[:place] + whole[place : place + 1] + whole[place:],
-        ):
-            if changed == whole:
-                continue
-            path.write_bytes(changed)
-            with pytest.raises(BrokenSegment):
-                check(three)
-    path.write_bytes(whole + b"\n")
+    for place in places:
+        for changed in tampered(whole, place):
+            if changed != whole:
+                path.write_bytes(changed)
+                with pytest.raises(BrokenSegment):
+                    check(root)
+    path.write_bytes(whole)
+    check(root)
+
+
+@pytest.mark.parametrize("name", ["acme.ndjson.gz", "globex.ndjson.gz"])
+def test_every_byte_of_the_rows_counts(three: Path, name: str) -> None:
+    size = (folders(three)[1] / name).stat().st_size
+    assert_found(three, name, range(size))
+
+
+def test_every_name_value_and_sign_of_the_manifest_counts(three: Path) -> None:
+    """A byte in the middle of each: all bytes take too long."""
+    text = (folders(three)[1] / MANIFEST).read_bytes()
+    tokens = [(match.start() + match.end()) // 2 for match in re.finditer(rb'"[^"]*"|[^"\s]', text)]
+    names = {name.encode() for name in Manifest.__struct_fields__}
+    assert names <= {match.strip(b'"') for match in re.findall(rb'"[^"]*"', text)}
+    assert_found(three, MANIFEST, [*tokens, len(text) - 1])
+
+
+@given(st.data())
+def test_any_byte_of_the_manifest_counts(sealed: Path, data: st.DataObject) -> None:
+    size = (folders(sealed)[1] / MANIFEST).stat().st_size
+    assert_found(sealed, MANIFEST, [data.draw(st.integers(0, size - 1))])
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "acme.ndjson.gz", "globex.ndjson.gz"])
+def test_a_byte_behind_the_end_is_found(three: Path, name: str) -> None:
+    path = folders(three)[1] / name
+    path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(BrokenSegment):
         check(three)
-    path.write_bytes(whole)
-    check(three)
 
 
 def test_what_is_missing_or_put_there_is_found(three: Path) -> None:

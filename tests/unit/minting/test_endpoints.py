@@ -19,11 +19,19 @@ REGISTRIES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def botocore() -> Session:
+    """One for all: it reads its endpoints once."""
+    return Session()
+
+
 @pytest.mark.parametrize(("region", "domain"), REGISTRIES)
 @pytest.mark.parametrize("fips", [False, True])
-def test_private_registries_as_botocore_has_them(region: str, domain: str, fips: bool) -> None:
+def test_private_registries_as_botocore_has_them(
+    botocore: Session, region: str, domain: str, fips: bool
+) -> None:
     host = f"123456789012.dkr.ecr{'-fips' if fips else ''}.{region}.{domain}"
-    client = Session().create_client(
+    client = botocore.create_client(
         "ecr",
         region_name=region,
         aws_access_key_id="x",

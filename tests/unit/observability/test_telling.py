@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 from uuid import UUID
@@ -15,23 +14,16 @@ from shared.consumers.concurrency import ConcurrentFollower
 from shared.consumers.telling import reported_batch
 from shared.contracts.credential_events import CredentialRemoved
 from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, RecordedEvent, StoredEvent, StreamId
+from shared.events.envelope import RecordedEvent, StoredEvent, StreamId
+from tests.support.builders import MOMENT, metadata
 
-MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 CREDENTIAL = UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11")
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def stored(position: int, payload: str | None = None) -> StoredEvent:
     name, version, data = encode(CredentialRemoved(credential_id=CREDENTIAL, reason="canary", forced=False))
-    metadata = Metadata(
-        account_id="acme",
-        actor=Actor(type="service", id="a", name="a"),
-        occurred_at=MOMENT,
-        request_id="req-1",
-        correlation_id="cor-1",
-        traceparent=TRACEPARENT,
-    )
+    written = metadata(request_id="req-1", correlation_id="cor-1", traceparent=TRACEPARENT)
     return StoredEvent(
         position=position,
         event_id=CREDENTIAL,
@@ -40,7 +32,7 @@ def stored(position: int, payload: str | None = None) -> StoredEvent:
         type=name,
         schema_version=version,
         payload=data.decode() if payload is None else payload,
-        metadata=encode_metadata(metadata).decode(),
+        metadata=encode_metadata(written).decode(),
         recorded_at=MOMENT,
     )
 
@@ -73,20 +65,21 @@ def deliveries(handle: Callable[[RecordedEvent], str | None], event: StoredEvent
 
 def test_a_delivery() -> None:
     [line] = deliveries(lambda _event: "bad_credential", stored(7))
-    assert line.pop("ms") >= 0
-    assert line == {
-        "event": "delivery",
-        "log_level": "info",
-        "consumer": "tester",
-        "position": 7,
-        "type": "credential.removed",
-        "credential_id": str(CREDENTIAL),
-        "attempt": 1,
-        "outcome": "bad_credential",
-        "request_id": "req-1",
-        "correlation_id": "cor-1",
-        "trace_id": "0af7651916cd43dd8448eb211c80319c",
-    }
+    assert line["ms"] >= 0
+    assert (
+        line.items()
+        >= {
+            "consumer": "tester",
+            "position": 7,
+            "type": "credential.removed",
+            "credential_id": str(CREDENTIAL),
+            "attempt": 1,
+            "outcome": "bad_credential",
+            "request_id": "req-1",
+            "correlation_id": "cor-1",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        }.items()
+    )
 
 
 def test_a_delivery_that_no_word_is_said_of() -> None:
@@ -104,15 +97,8 @@ def test_a_batch() -> None:
     with capture_logs() as lines, reported_batch("tester", [stored(7), stored(8), stored(9)]):
         pass
     [line] = lines
-    assert line.pop("ms") >= 0
-    assert line == {
-        "event": "batch",
-        "log_level": "info",
-        "consumer": "tester",
-        "first": 7,
-        "last": 9,
-        "count": 3,
-    }
+    assert line["ms"] >= 0
+    assert line.items() >= {"event": "batch", "consumer": "tester", "first": 7, "last": 9, "count": 3}.items()
 
 
 def test_nothing_is_told_of_nothing_nor_of_a_batch_that_comes_again() -> None:

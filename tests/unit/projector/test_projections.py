@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,38 +10,24 @@ from msgspec import structs
 from projector.projections import audit, audit_index, credentials, usages, verifications
 from projector.projections.changes import Change, Delete, Insert, Put, Update
 from shared.contracts.credential_events import (
-    CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
-    Details,
-    Registry,
     Restrictions,
-    Scope,
-    SecretReference,
     VerificationRequested,
 )
 from shared.contracts.issuing_events import SecretIssued, Workload
 from shared.contracts.verdicts import VerificationCode
 from shared.contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from shared.events.envelope import Actor, Metadata, RecordedEvent, StreamId
+from shared.events.envelope import RecordedEvent, StreamId
+from tests.support.builders import EVERYBODY, GITHUB, MOMENT, added, details, metadata, secret_reference
 
 ID = UUID(int=1)
-MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
-DETAILS = Details(
-    name="team",
-    description="",
-    scope=Scope(pull=True, push=False),
-    repository_prefixes=("a/",),
-    expires_at=None,
-)
-REGISTRY = Registry(provider="github", host="ghcr.io", location=None)
-SECRET = SecretReference(version=1, kind="username_password", fingerprint="f" * 32)
-EVERYBODY = Restrictions(restricted=False, projects=())
-ADDED = CredentialAdded(
-    credential_id=ID, registry=REGISTRY, username="u", secret=SECRET, details=DETAILS, restrictions=EVERYBODY
-)
+DETAILS = details(repository_prefixes=("a/",))
+REGISTRY = GITHUB
+SECRET = secret_reference()
+ADDED = added(ID, username="u", details=DETAILS)
 ROTATED = CredentialSecretRotated(
     credential_id=ID,
     registry=replace(REGISTRY, host="reg.example.com", provider="custom"),
@@ -96,10 +81,7 @@ def recorded(payload: object, type_: str = "x.y", version: int = 3) -> RecordedE
         type=type_,
         schema_version=1,
         payload=payload,
-        metadata=Metadata(
-            account_id="acme",
-            actor=Actor(type="user", id="ada", name="Ada"),
-            occurred_at=MOMENT,
+        metadata=metadata(
             request_id="r",
             correlation_id="c",
             causation_id="b",

@@ -1,6 +1,5 @@
 """An event of the log as changes, or as a reason why not."""
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -9,19 +8,11 @@ from projector.projections.reading import read
 from shared.contracts.credential_events import CredentialRemoved
 from shared.contracts.issuing_events import SecretIssued, SecretRefused, Workload
 from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from shared.events.envelope import StoredEvent, StreamId
+from tests.support.builders import MOMENT, metadata
 
 ID = UUID(int=1)
-MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
-METADATA = encode_metadata(
-    Metadata(
-        account_id="acme",
-        actor=Actor(type="user", id="ada", name="Ada"),
-        occurred_at=MOMENT,
-        request_id="r",
-        correlation_id="c",
-    )
-).decode()
+METADATA = encode_metadata(metadata()).decode()
 
 
 def stored(

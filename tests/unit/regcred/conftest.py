@@ -129,7 +129,7 @@ def notices() -> list[str]:
     return []
 
 
-@pytest.fixture(params=["httpx", "urllib"])
+@pytest.fixture(params=["httpx2", "urllib"])
 def client_of(request: pytest.FixtureRequest) -> Callable[..., ApiClient]:
     """Makes a client over each transport."""
 
@@ -141,7 +141,7 @@ def client_of(request: pytest.FixtureRequest) -> Callable[..., ApiClient]:
             repeats=repeats,
         )
 
-    return {"httpx": api_client, "urllib": over_urllib}[request.param]
+    return {"httpx2": api_client, "urllib": over_urllib}[request.param]
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def api(
 
 @pytest.fixture
 def session(server: Server, times: Times, notices: list[str]) -> Iterator[Session]:
-    """Over httpx, as the command line's."""
+    """Over httpx2, as the command line's."""
     where = Connection(address=server.address, token=Secret(TOKEN), loopback=True)
     with api_client(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api:
         yield Session(api, "acme", as_json=False)

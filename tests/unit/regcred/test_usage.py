@@ -1,7 +1,5 @@
-"""What is refused before anything is asked or sent, and what the program needs to start."""
+"""What is refused before anything is asked or sent."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import click
@@ -11,17 +9,6 @@ from click.testing import CliRunner, Result
 from regcred.__main__ import main
 
 CLIENT = ("credentials", "import", "images", "audit", "providers", "tokens")  # the others are for operators
-HEAVY = (
-    "flask",
-    "flask_smorest",
-    "psycopg",
-    "pika",
-    "hvac",
-    "structlog",
-    "credentials",
-    "verifier",
-    "projector",
-)
 
 
 @pytest.fixture
@@ -125,9 +112,3 @@ def test_every_command_has_help_and_every_option_of_it_a_text(
             assert parameter.help, (path, parameter.name)
     if path[0] in CLIENT:
         assert "--json" in result.output
-
-
-def test_the_client_starts_without_what_services_need() -> None:
-    script = f"import regcred.__main__, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

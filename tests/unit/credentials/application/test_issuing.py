@@ -13,7 +13,7 @@ from credentials.application.credentials import Credentials
 from credentials.application.issuing import Issuing, PullSecret, StillChanging
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.issuing import NotIssued, PullSecretWanted
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
+from shared.contracts.credential_events import Registry, Restrictions
 from shared.contracts.issuing_events import SecretIssued, SecretRefused, Workload
 from shared.dialing.addresses import NetworkPolicy
 from shared.events.envelope import Actor, NewEvent, StreamId
@@ -26,6 +26,7 @@ from shared.registries.image_reference import ImageReference
 from shared.secretstore.login import RegistryLogin
 from shared.secretstore.secret import Secret
 from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from tests.support.builders import EVERYBODY, details
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore
 
@@ -87,15 +88,8 @@ class World:
         self.issuing = Issuing(self.store, self.secrets, minter, new_id=new_id)
 
     def add(self, name: str = "team", login: RegistryLogin | None = None) -> UUID:
-        details = Details(
-            name=name,
-            description="",
-            scope=Scope(pull=True, push=False),
-            repository_prefixes=(),
-            expires_at=None,
-        )
-        everybody = Restrictions(restricted=False, projects=())
-        return self.credentials.add(request(), secret("old", login), details, everybody).credential_id
+        added = self.credentials.add(request(), secret("old", login), details(name), EVERYBODY)
+        return added.credential_id
 
     def rotate(self, credential_id: UUID) -> None:
         self.credentials.rotate(request(), credential_id, None, lambda _: secret("new"))

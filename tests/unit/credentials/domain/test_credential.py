@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 
@@ -21,40 +20,25 @@ from credentials.domain.errors import CredentialInUse, CredentialNotFound
 from credentials.domain.impact import losing
 from shared.contracts.credential import Absent, Active, Removed, evolve, fold
 from shared.contracts.credential_events import (
-    CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
-    Details,
-    Registry,
     Restrictions,
-    Scope,
-    SecretReference,
     VerificationRequested,
 )
 from shared.contracts.issuing_events import Workload
 from shared.input.invalid import InvalidInput
 from shared.registries.image_reference import ImageReference
+from tests.support.builders import EVERYBODY, GITHUB, ID, added, details, secret_reference
 
-ID = UUID("5a8f6f0e-0d55-4d3c-9a55-0c2f6c1f7a10")
-DETAILS = Details(
-    name="team-ghcr",
-    description="",
-    scope=Scope(pull=True, push=False),
-    repository_prefixes=("acme/",),
-    expires_at=None,
-)
-EVERYBODY = Restrictions(restricted=False, projects=())
+DETAILS = details("team-ghcr", repository_prefixes=("acme/",))
 SHOP = Restrictions(restricted=True, projects=("shop",))
-GITHUB = Registry(provider="github", host="ghcr.io", location=None)
-SECRET = SecretReference(version=1, kind="username_password", fingerprint="ab" * 16)
+SECRET = secret_reference()
 ADD = AddCredential(
     credential_id=ID, registry=GITHUB, username="octo", secret=SECRET, details=DETAILS, restrictions=EVERYBODY
 )
-ADDED = CredentialAdded(
-    credential_id=ID, registry=GITHUB, username="octo", secret=SECRET, details=DETAILS, restrictions=EVERYBODY
-)
+ADDED = added(details=DETAILS)
 REMOVED = CredentialRemoved(credential_id=ID, reason=None, forced=False)
 NEXT = replace(SECRET, version=2, fingerprint="cd" * 16)
 ROTATE = RotateSecret(

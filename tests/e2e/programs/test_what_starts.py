@@ -1,0 +1,72 @@
+"""What each program says of itself, and what it does not load."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from tests.support.servers import ROOT
+
+HEAVY_FOR_PLUGINS = (
+    "flask",
+    "psycopg",
+    "pika",
+    "hvac",
+    "structlog",
+    "cryptography",
+    "msgspec",
+    "opentelemetry",
+)
+HEAVY_FOR_THE_CLIENT = (
+    "flask",
+    "flask_smorest",
+    "psycopg",
+    "pika",
+    "hvac",
+    "structlog",
+    "credentials",
+    "verifier",
+    "projector",
+)
+
+
+def loaded_of(names: tuple[str, ...], program: str) -> str:
+    """Which of these modules a program has loaded, as a list that is printed."""
+    script = f"import sys; import {program}; print([name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize("program", ["credentials", "projector", "verifier", "console"])
+def test_every_program_says_its_version(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", program, "--version"],
+        cwd=ROOT / "services",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"regcred {version('regcred')}\n"
+
+
+@pytest.mark.parametrize("program", ["credential_helper", "kubelet_provider"])
+def test_a_plugin_loads_the_standard_library_only(program: str) -> None:
+    assert loaded_of(HEAVY_FOR_PLUGINS, f"regcred.{program}.__main__") == "[]\n"
+
+
+def test_the_client_starts_without_what_services_need() -> None:
+    assert loaded_of(HEAVY_FOR_THE_CLIENT, "regcred.__main__") == "[]\n"
+
+
+def test_nothing_of_opentelemetry_is_imported_for_spans_that_are_off() -> None:
+    program = (
+        "import sys, os; sys.path.insert(0, 'services');"
+        "import regcred.server, credentials.__main__, verifier.__main__, projector.__main__;"
+        "from shared.observability.process import observe; observe('test', {});"
+        "print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[]\n", done.stderr
