@@ -39,7 +39,7 @@ FROM runtime AS credentials
 LABEL org.opencontainers.image.description="The command API: changes, resolutions and pull secrets"
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-m", "shared.runtime.health", "http://127.0.0.1:8080/healthz"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/healthz"]
 ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["api"]
 
@@ -47,7 +47,7 @@ FROM runtime AS relay
 LABEL org.opencontainers.image.description="Gives events their positions and publishes them"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-m", "shared.runtime.health", "tcp://127.0.0.1:9464"]
+    CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
 ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["relay"]
 
@@ -55,21 +55,21 @@ FROM runtime AS verifier
 LABEL org.opencontainers.image.description="Tries the logins; with `api`, trials and browsing over HTTP"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-m", "shared.runtime.health", "tcp://127.0.0.1:9464"]
+    CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
 ENTRYPOINT ["python3", "-m", "verifier"]
 
 FROM runtime AS projector
 LABEL org.opencontainers.image.description="Keeps the read models"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-m", "shared.runtime.health", "tcp://127.0.0.1:9464"]
+    CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
 ENTRYPOINT ["python3", "-m", "projector"]
 
 FROM runtime AS queries
 LABEL org.opencontainers.image.description="The query API"
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-m", "shared.runtime.health", "http://127.0.0.1:8080/healthz"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/healthz"]
 ENTRYPOINT ["python3", "-m", "projector"]
 CMD ["api"]
 
@@ -78,7 +78,7 @@ LABEL org.opencontainers.image.description="The web console"
 ENV REGCRED_CONSOLE_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python3", "-m", "shared.runtime.health", "http://127.0.0.1:8080/sign-in"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/sign-in"]
 ENTRYPOINT ["python3", "-m", "console"]
 
 FROM runtime AS tools

@@ -15,7 +15,7 @@ from bench.figures import Benchmark, Options, Row, Run, Target
 from bench.peer import prepare_peer
 from bench.servers import Postgres, postgres
 from bench.writers import Appender, write, write_in_threads
-from regcred.migrations import migrate
+from operations.migrate.migrations import migrate
 
 WRITERS = (1, 8, 32)
 SECONDS, QUICK_SECONDS = 5.0, 0.5

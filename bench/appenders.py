@@ -15,8 +15,8 @@ import psycopg
 from bench.peer import open_peer
 from bench.personal import fresh_keys
 from credentials.postgres_store import PostgresCredentialStore
-from shared.contracts.credential import Active
-from shared.contracts.credential_events import (
+from contracts.credential import Active
+from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     Details,
@@ -25,18 +25,18 @@ from shared.contracts.credential_events import (
     Scope,
     SecretReference,
 )
-from shared.contracts.verification_events import VerificationSucceeded
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.eventstore.postgres import (
+from contracts.verification_events import VerificationSucceeded
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, NewEvent, StreamId
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage.postgres import (
     PostgresVerificationStore,
     append_request,
     call_append,
     keys_of,
     open_pool,
 )
-from shared.eventstore.store import IdempotentRequest
+from eventlog.storage.store import IdempotentRequest
 from verifier.verifier import ACTOR as VERIFIER
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

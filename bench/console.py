@@ -21,7 +21,7 @@ from bench.figures import Benchmark, Options, Row, Target
 from bench.platform_calls import DRAIN_SECONDS, settled
 from bench.platform_seed import Seeded, seed, seeded
 from bench.servers import postgres
-from regcred.preparation import prepare, prepare_keys
+from operations.migrate.preparation import prepare, prepare_keys
 from tests.support.system import System
 from tests.support.timing import waiting
 

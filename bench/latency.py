@@ -21,9 +21,9 @@ import psycopg
 
 from bench.appenders import credential_changes
 from bench.figures import Benchmark, Options, Row, Target
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.personal.opening import open_personal_keys
-from shared.secretstore.keyfile import KeyFile
+from eventlog.storage.personal_keys import PersonalKeys
+from secretstore.personal_keys import open_personal_keys
+from secretstore.keyfile import KeyFile
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.system import System, add_body
 from tests.support.timing import waiting

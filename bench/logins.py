@@ -24,28 +24,28 @@ from bench.servers import postgres
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from regcred.migrations import migrate
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope
-from shared.dialing.addresses import NetworkPolicy
-from shared.dialing.trust import trusted
-from shared.events.envelope import Actor, StreamId
-from shared.eventstore.postgres import Pool, PostgresVerificationStore, open_pool
-from shared.input.new_secret import NewSecret
-from shared.minting.minter import Endpoints, Minter
-from shared.minting.token_calls import TokenCalls
-from shared.runtime.clock import now
-from shared.runtime.ids import new_id
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.sealed import SealedStore
-from shared.secretstore.secret import Secret
+from operations.migrate.migrations import migrate
+from contracts.credential_events import Details, Registry, Restrictions, Scope
+from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.trust import trusted
+from eventlog.events.envelope import Actor, StreamId
+from eventlog.storage.postgres import Pool, PostgresVerificationStore, open_pool
+from registries.input.new_secret import NewSecret
+from registries.minting.minter import Endpoints, Minter
+from registries.minting.token_calls import TokenCalls
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+from secretstore.keyfile import KeyFile
+from registries.logins.registry_login import RegistryLogin
+from secretstore.encrypted_table import SealedStore
+from chassis.secret import Secret
 from verifier.logins import LOGIN_SECONDS, Logins
-from verifier.scheduling.gate import Gate
+from verifier.scheduling.login_limiter import Gate
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.rows import Entry
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.timely import Timely
+from verifier.scheduling.verification_handler import Timely
 from verifier.verifier import Verifier
 
 CREDENTIALS, QUICK_CREDENTIALS = 2_000, 200

@@ -16,8 +16,8 @@ import psycopg
 from bench.figures import Benchmark, Options, Row, Target
 from bench.rebuild import fill
 from bench.servers import postgres
-from regcred.preparation import prepare, prepare_keys
-from shared.personal.opening import open_personal_keys
+from operations.migrate.preparation import prepare, prepare_keys
+from secretstore.personal_keys import open_personal_keys
 from tests.support.rabbitmq import RabbitMQ
 
 NUMBER, QUICK_NUMBER = 1_000_000, 20_000

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.personal.opening import open_personal_keys
-from shared.secretstore.keyfile import KeyFile
+from eventlog.storage.personal_keys import PersonalKeys
+from secretstore.personal_keys import open_personal_keys
+from secretstore.keyfile import KeyFile
 
 
 def fresh_keys() -> PersonalKeys:

@@ -17,7 +17,7 @@ import requests
 from flask import Flask, Response, jsonify
 from psycopg_pool import ConnectionPool
 
-from shared.web.server import THREADS, serve
+from chassis.web.server import THREADS, serve
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS bare_issued (

@@ -25,8 +25,8 @@ from bench.figures import Benchmark, Options, Row, Run, Target
 from bench.platform_load import Server, at_once, at_rate
 from bench.platform_seed import Seeded, keep_secrets, seed, seeded
 from bench.servers import postgres
-from regcred.preparation import prepare, prepare_keys
-from shared.secretstore.vault import VaultSettings, VaultStore
+from operations.migrate.preparation import prepare, prepare_keys
+from secretstore.vault import VaultSettings, VaultStore
 from tests.support.servers import free_port
 from tests.support.system import System
 from tests.support.timing import waiting

@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from shared.contracts.credential_events import (
+from contracts.credential_events import (
     CredentialAdded,
     Details,
     Registry,
@@ -23,13 +23,13 @@ from shared.contracts.credential_events import (
     Scope,
     SecretReference,
 )
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.sealed import SealedStore
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretPath, SecretStore
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata
+from secretstore.keyfile import KeyFile
+from registries.logins.registry_login import RegistryLogin
+from secretstore.encrypted_table import SealedStore
+from chassis.secret import Secret
+from secretstore.store import SecretPath, SecretStore
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PER_ACCOUNT = 100

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from shared.contracts.credential_events import (
+from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -20,12 +20,12 @@ from shared.contracts.credential_events import (
     SecretReference,
     VerificationRequested,
 )
-from shared.contracts.verdicts import VerificationCode
-from shared.contracts.verification_events import Trigger, VerificationFailed, VerificationSucceeded
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StreamId
-from shared.events.personal import part
-from shared.eventstore.personal_keys import PersonalKeys
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import Trigger, VerificationFailed, VerificationSucceeded
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StreamId
+from eventlog.events.personal import part
+from eventlog.storage.personal_keys import PersonalKeys
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNTS = 50

@@ -17,9 +17,9 @@ from bench.figures import Benchmark, Options, Row, Target
 from bench.personal import fresh_key_file
 from bench.rebuild import fill, number_all
 from bench.servers import postgres
-from projector.generations import drop
-from regcred.migrations import migrate
-from shared.personal.opening import open_key_file
+from projector.write.generations import drop
+from operations.migrate.migrations import migrate
+from secretstore.personal_keys import open_key_file
 
 NUMBER, QUICK_NUMBER = 1_000_000, 5_000
 MOST_SECONDS = 120.0  # for a million events, on two cores; nobody waits for a rebuild

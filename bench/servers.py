@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from regcred.embedded_postgres import EmbeddedPostgres
+from operations.embedded_postgres import EmbeddedPostgres
 
 _numbers = itertools.count(1)
 

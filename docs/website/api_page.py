@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from shared.web.docs import PROBLEMS
+from chassis.web.docs import PROBLEMS
 
 Json = dict[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete")

@@ -12,8 +12,8 @@ from docs.website.command_page import command_page
 from docs.website.links import Links
 from docs.website.provider_pages import provider_pages
 from regcred.__main__ import main
-from shared.registries.catalogue import PROVIDERS
-from shared.web.interface import document
+from registries.catalogue import PROVIDERS
+from chassis.web.interface import document
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from shared.registries.provider import Provider
+from registries.provider import Provider
 
 _KIND = {
     "username_password": "",

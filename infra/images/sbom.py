@@ -20,7 +20,7 @@ from packageurl import PackageURL
 from packaging.markers import Marker
 
 from infra.images.contents import ROOT, Pinned, locked
-from shared.runtime.clock import now
+from chassis.runtime.clock import now
 
 # The system of the images, for the markers of the lock.
 _SYSTEM = {

@@ -13,13 +13,13 @@ shift
 kubectl=${KUBECTL:-kubectl}
 python=${PYTHON:-python3}
 
-"$python" -m regcred.deployment "$folder" "$@"
+"$python" -m launcher.deployment "$folder" "$@"
 
 # The tokens are made here, and `migrate` makes them known to the database.
 for token in admin metrics; do
     if [ ! -e "$folder/tokens/$token.token" ]; then
         "$python" -c 'from secrets import token_bytes
-from shared.auth.tokens import compose
+from chassis.authentication.tokens import compose
 print(compose(token_bytes(38))[1].reveal(), end="")' >"$folder/tokens/$token.token"
     fi
 done

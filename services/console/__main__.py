@@ -8,10 +8,10 @@ from flask import Flask
 from console.application import create_app
 from console.settings import DEFAULT_API, ConsoleSettings
 from regcred.apiclient.over_httpx import over_http
-from shared.runtime.logs import configure_logs
-from shared.runtime.parent import follow_parent
-from shared.runtime.version import answer_version
-from shared.web.server import serve
+from chassis.observability.logs import configure_logs
+from chassis.runtime.parent import follow_parent
+from chassis.runtime.version import answer_version
+from chassis.web.server import serve
 
 
 def main() -> None:

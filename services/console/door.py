@@ -17,8 +17,8 @@ from console import csrf
 from console.sessions import Session, Sessions
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.over_httpx import TransportFor
-from shared.contracts.platform_ids import is_platform_id
-from shared.runtime.ids import new_id
+from chassis.platform_ids import is_platform_id
+from chassis.runtime.ids import new_id
 
 log = structlog.get_logger()
 

@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, g, request
 
-from shared.contracts.platform_ids import is_platform_id
+from chassis.platform_ids import is_platform_id
 
 COOKIE = "regcred-accounts"
 MOST = 8

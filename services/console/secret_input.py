@@ -5,8 +5,8 @@ from typing import Any
 from flask import request
 
 from regcred.apiclient.transport import Json
-from shared.registries.secret_kinds import BY_KIND, SecretField
-from shared.secretstore.secret import Secret
+from registries.secret_kinds import BY_KIND, SecretField
+from chassis.secret import Secret
 
 
 def credential() -> Json:

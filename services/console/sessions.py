@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from threading import Lock
 
-from shared.secretstore.secret import Secret
+from chassis.secret import Secret
 
 LIFETIME = timedelta(hours=12)
 MAX_SESSIONS = 10_000

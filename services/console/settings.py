@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from shared.runtime.settings import InvalidSetting
-from shared.runtime.trusted_proxies import NAME as TRUSTED_PROXIES
-from shared.runtime.trusted_proxies import TrustedProxies
+from chassis.settings.environment import InvalidSetting
+from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
+from chassis.settings.trusted_proxies import TrustedProxies
 
 DEFAULT_API = "http://127.0.0.1:8080"
 DEFAULT_LISTEN = "127.0.0.1:8081"

@@ -11,8 +11,8 @@ from console.door import REFERENCE, USER_AGENT, local, only_signed_in
 from console.sessions import Sessions
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.errors import ApiError
-from shared.contracts.platform_ids import is_platform_id
-from shared.secretstore.secret import Secret
+from chassis.platform_ids import is_platform_id
+from chassis.secret import Secret
 
 MAX_TOKEN = 16 * 1024
 MAX_PERSON = 255

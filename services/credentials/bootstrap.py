@@ -6,18 +6,18 @@ from credentials.application.credentials import Credentials
 from credentials.application.importing import Importing
 from credentials.application.issuing import Issuing
 from credentials.postgres_store import PostgresCredentialStore
-from shared.auth.opening import open_authentication, open_tokens
-from shared.auth.postgres import token_hash
-from shared.eventstore.postgres import open_pool
-from shared.minting.opening import open_minter
-from shared.observability.process import open_exposition
-from shared.personal.opening import open_personal_keys
-from shared.runtime.clock import now
-from shared.runtime.ids import new_id
-from shared.runtime.settings import Settings
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.opening import open_secret_store
-from shared.web.api_part import ApiPart, database_check
+from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.token_table import token_hash
+from eventlog.storage.postgres import open_pool
+from registries.minting.factory import open_minter
+from chassis.observability.process import open_exposition
+from secretstore.personal_keys import open_personal_keys
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+from secretstore.factory import open_secret_store
+from chassis.web.api_part import ApiPart, database_check
 
 ROLE = "regcred_credentials"
 API_CONNECTIONS = 24

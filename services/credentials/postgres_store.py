@@ -13,15 +13,15 @@ from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMean
 from credentials.domain.commands import MAX_USERS, User
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
-from shared.contracts.credential import Active, columns
-from shared.contracts.credential_events import Restrictions, Scope
-from shared.contracts.issuing_events import Workload
-from shared.contracts.verdicts import VerificationCode, VerificationStatus, status_of
-from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
-from shared.events.envelope import NewEvent, RecordedEvent, StreamId
-from shared.eventstore.errors import AccountKeyErased
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.eventstore.postgres import (
+from contracts.credential import Active, columns
+from contracts.credential_events import Restrictions, Scope
+from contracts.issuing_events import Workload
+from contracts.verdicts import VerificationCode, VerificationStatus, status_of
+from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.storage.errors import AccountKeyErased
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage.postgres import (
     Pool,
     append_request,
     call_append,
@@ -30,8 +30,8 @@ from shared.eventstore.postgres import (
     store_errors,
     text_array,
 )
-from shared.eventstore.store import Appended, IdempotentRequest
-from shared.observability.metrics import REPLAYS
+from eventlog.storage.store import Appended, IdempotentRequest
+from chassis.observability.metrics import REPLAYS
 
 _APPEND = "SELECT * FROM credentials.append(%s, %s)"
 _ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s)"

@@ -7,15 +7,15 @@ from threading import Event, Thread
 from credentials.relay import housekeeping, sequencing
 from credentials.relay.housekeeping import Housekeeping
 from credentials.relay.publishing import Publishing
-from shared.consumers.consumer import follow
-from shared.consumers.wakeups import Notifications
-from shared.eventstore.postgres import open_pool
-from shared.observability.process import serve_own_metrics
-from shared.personal.opening import open_personal_keys
-from shared.runtime.clock import now
-from shared.runtime.settings import Settings
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.opening import open_secret_store
+from eventlog.consumers.consumer import follow
+from eventlog.consumers.wakeups import Notifications
+from eventlog.storage.postgres import open_pool
+from chassis.observability.process import serve_own_metrics
+from secretstore.personal_keys import open_personal_keys
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+from secretstore.factory import open_secret_store
 
 ROLE = sequencing.ROLE
 CONNECTIONS = 4

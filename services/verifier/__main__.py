@@ -5,14 +5,14 @@ import sys
 
 from flask import Flask
 
-from shared.observability.process import observe
-from shared.runtime.lifecycle import stop_on_signals
-from shared.runtime.logs import configure_logs
-from shared.runtime.parent import follow_parent
-from shared.runtime.settings import Settings
-from shared.runtime.version import answer_version
-from shared.web.api_part import join
-from shared.web.server import serve
+from chassis.observability.process import observe
+from chassis.runtime.lifecycle import stop_on_signals
+from chassis.observability.logs import configure_logs
+from chassis.runtime.parent import follow_parent
+from chassis.settings.environment import Settings
+from chassis.runtime.version import answer_version
+from chassis.web.api_part import join
+from chassis.web.server import serve
 from verifier.bootstrap import registry_api, run_verifier
 
 

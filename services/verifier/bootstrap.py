@@ -4,29 +4,29 @@ from functools import partial
 from threading import Event, Thread
 from time import monotonic, sleep
 
-from shared.auth.opening import open_authentication, open_tokens
-from shared.consumers.concurrency import ConcurrentFollower
-from shared.consumers.consumer import follow
-from shared.consumers.opening import open_wakeups
-from shared.eventstore.postgres import PostgresVerificationStore, open_pool
-from shared.observability.process import open_exposition, serve_own_metrics
-from shared.personal.opening import open_personal_keys
-from shared.runtime.clock import now
-from shared.runtime.ids import new_id
-from shared.runtime.settings import Settings
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.opening import open_secret_store
-from shared.web.api_part import ApiPart, database_check
+from chassis.authentication.factory import open_authentication, open_tokens
+from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.consumer import follow
+from eventlog.consumers.factory import open_wakeups
+from eventlog.storage.postgres import PostgresVerificationStore, open_pool
+from chassis.observability.process import open_exposition, serve_own_metrics
+from secretstore.personal_keys import open_personal_keys
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+from secretstore.factory import open_secret_store
+from chassis.web.api_part import ApiPart, database_check
 from verifier.api import browsing_routes, refusals, trials
-from verifier.browsing import Browsing
+from verifier.image_browsing import Browsing
 from verifier.logins import open_logins
-from verifier.registry.browser import Browser
-from verifier.scheduling.gate import Gate, Lanes
+from registries.protocol.browser import Browser
+from verifier.scheduling.login_limiter import Gate, Lanes
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.timely import TYPES, Timely
-from verifier.scheduling.turns import Turns
+from verifier.scheduling.verification_handler import TYPES, Timely
+from verifier.scheduling.admission import Turns
 from verifier.slots import Slots
 from verifier.verifier import Verifier
 

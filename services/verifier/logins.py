@@ -4,14 +4,14 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.dialing.addresses import NetworkPolicy
-from shared.dialing.trust import trusted
-from shared.minting.errors import NotMinted
-from shared.minting.minter import Minter, Now
-from shared.minting.opening import open_minter
-from shared.runtime.settings import Settings
-from shared.secretstore.cloud_keys import StoredLogin
-from verifier.registry.login import Probe, Verdict, log_in
+from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.trust import trusted
+from registries.minting.errors import NotMinted
+from registries.minting.minter import Minter, Now
+from registries.minting.factory import open_minter
+from chassis.settings.environment import Settings
+from registries.logins.cloud_keys import StoredLogin
+from registries.protocol.login import Probe, Verdict, log_in
 
 LOGIN_SECONDS = 15.0
 HURRIED_SECONDS = 5.0
@@ -23,7 +23,7 @@ def _never(_host: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logins:
-    """`verifier.registry.login.log_in` under the operator's policy. A login is made anew for each call: one
+    """`registries.protocol.login.log_in` under the operator's policy. A login is made anew for each call: one
     that was made earlier would not show that its keys are refused meanwhile.
 
     `hurried` tells of a registry's host whether a login there has `HURRIED_SECONDS` at most: it has just let

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from shared.contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
-from shared.contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from shared.events.envelope import RecordedEvent
+from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
+from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
+from eventlog.events.envelope import RecordedEvent
 from verifier.policy import Verification
-from verifier.registry.login import Verdict
+from registries.protocol.login import Verdict
 
 # A login that ends as the last one did says nothing new: it is recorded about once a day, as a sign of life.
 UNCHANGED_EVERY = timedelta(hours=20)

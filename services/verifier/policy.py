@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.contracts.credential import Active, fold
-from shared.contracts.credential_events import (
+from contracts.credential import Active, fold
+from contracts.credential_events import (
     CredentialAdded,
     CredentialSecretRotated,
     Registry,
     VerificationRequested,
 )
-from shared.contracts.verification_events import Trigger
-from shared.events.envelope import RecordedEvent
-from shared.registries.image_reference import ImageReference
+from contracts.verification_events import Trigger
+from eventlog.events.envelope import RecordedEvent
+from registries.image_reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from shared.events.envelope import NewEvent, RecordedEvent, StreamId
-from shared.eventstore.errors import VersionConflict
-from shared.eventstore.store import EventStore, IdempotentRequest
+from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.storage.errors import VersionConflict
+from eventlog.storage.store import EventStore, IdempotentRequest
 
 
 def record_once(

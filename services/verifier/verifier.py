@@ -11,18 +11,18 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from shared.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
-from shared.eventstore.store import EventStore
-from shared.observability.metrics import observe_verification
-from shared.observability.tracing import current_traceparent, start_span
-from shared.registries.hosts import api_host
-from shared.secretstore.cloud_keys import StoredLogin, read_stored_login
-from shared.secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
-from verifier.expiring import earliest, end_of
+from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
+from eventlog.storage.store import EventStore
+from chassis.observability.metrics import observe_verification
+from chassis.observability.tracing import current_traceparent, start_span
+from registries.hosts import api_host
+from registries.logins.cloud_keys import StoredLogin, read_stored_login
+from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
+from verifier.expiry import earliest, end_of
 from verifier.outcomes import events_of, worth_recording
 from verifier.policy import Verification, as_it_is, verification_for
 from verifier.recording import record_once
-from verifier.registry.login import Probe, Verdict
+from registries.protocol.login import Probe, Verdict
 
 ACTOR = Actor(type="system", id="verifier", name="regcred verifier")
 VERIFIED = "verified"

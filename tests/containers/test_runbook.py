@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.runtime.clock import now, rfc3339
+from chassis.runtime.clock import now, rfc3339
 from tests.containers.conftest import PASSWORD, USER
 from tests.support.compose import REGISTRY, Deployment
 from tests.support.load import Load, Target, check, everything

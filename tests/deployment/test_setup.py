@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from regcred.deployment.certificates import LIFE
-from regcred.deployment.identities import IDENTITIES, OURS
-from regcred.deployment.setup import PUBLISHED, set_up
-from shared.messaging.topology import USERS
-from shared.runtime.clock import now
-from shared.runtime.settings import Settings
+from launcher.deployment.certificates import LIFE
+from operations.migrate.identities import IDENTITIES, OURS
+from launcher.deployment.setup import PUBLISHED, set_up
+from eventlog.broker.topology import USERS
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files get owners: only root can give them")
 

@@ -11,7 +11,7 @@ import pytest
 
 from docs.website.provider_pages import provider_pages
 from regcred.__main__ import main
-from shared.registries.catalogue import PROVIDERS
+from registries.catalogue import PROVIDERS
 from tests.support.servers import ROOT
 
 PAGES = sorted(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from regcred.demo import story
+from launcher.demo import story
 from tests.e2e.test_cli import REGCRED
 from tests.support.servers import free_port
 from tests.support.system import System

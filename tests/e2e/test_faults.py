@@ -17,7 +17,7 @@ from tests.support.timing import waiting
 _numbers = count(1)
 
 CHILDREN = {
-    "api": "regcred.server",
+    "api": "launcher.server",
     "relay": "credentials relay",
     "verifier": "-m verifier",
     "projector": "-m projector",

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from regcred.contract_documents.asyncapi import asyncapi, asyncapi_text
-from regcred.contract_documents.golden import golden_name, schema_of
-from regcred.contract_documents.yaml_text import to_yaml
-from shared.events.registry import EVENTS
-from shared.messaging.topology import CONSUMERS, USERS, topology
+from docs.contract_documents.asyncapi import asyncapi, asyncapi_text
+from docs.contract_documents.golden import golden_name, schema_of
+from docs.contract_documents.yaml_text import to_yaml
+from eventlog.events.registry import EVENTS
+from eventlog.broker.topology import CONSUMERS, USERS, topology
 from tests.support.servers import ROOT
 
 DOCUMENT = asyncapi()
@@ -21,7 +21,7 @@ _KEY = re.compile(r"[\w.-]+")  # of components and operations (AsyncAPI 3.0, Com
 
 def test_the_file_is_current() -> None:
     stored = (ROOT / "docs" / "asyncapi.yaml").read_text(encoding="utf-8")
-    assert stored == asyncapi_text(), "run `python -m regcred.contract_documents docs`"
+    assert stored == asyncapi_text(), "run `python -m docs.contract_documents docs`"
 
 
 def resolve(reference: str) -> Any:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from regcred.contract_documents.event_page import page
-from regcred.contract_documents.examples import EXAMPLES, METADATA
-from regcred.contract_documents.messages import HEADERS, dataschema, example_message
-from shared.contracts import credential_events
-from shared.contracts.credential_events import CredentialRemoved
-from shared.events.codec import decode, encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
-from shared.events.registry import EVENTS, Registry
-from shared.messaging.cloudevents import outgoing, position_of
+from docs.contract_documents.event_page import page
+from docs.contract_documents.examples import EXAMPLES, METADATA
+from docs.contract_documents.messages import HEADERS, dataschema, example_message
+from contracts import credential_events
+from contracts.credential_events import CredentialRemoved
+from eventlog.events.codec import decode, encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from eventlog.events.registry import EVENTS, Registry
+from eventlog.broker.cloudevents import outgoing, position_of
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "events.md"
@@ -22,7 +22,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_is_current() -> None:
-    assert page(TEXT) == TEXT, "run `python -m regcred.contract_documents docs`"
+    assert page(TEXT) == TEXT, "run `python -m docs.contract_documents docs`"
 
 
 def test_it_tells_every_event_with_every_field() -> None:

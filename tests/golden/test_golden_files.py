@@ -10,31 +10,31 @@ from typing import Any
 
 import pytest
 
-import shared.contracts
-from regcred.contract_documents.__main__ import main
-from regcred.contract_documents.examples import EXAMPLES
-from regcred.contract_documents.golden import (
+import contracts
+from docs.contract_documents.__main__ import main
+from docs.contract_documents.examples import EXAMPLES
+from docs.contract_documents.golden import (
     RELEASED,
     broken_promises,
     golden_files,
     released_names,
     schema_of,
 )
-from shared.events.codec import decode, encode
-from shared.events.registry import EVENTS, EventType, Registry
+from eventlog.events.codec import decode, encode
+from eventlog.events.registry import EVENTS, EventType, Registry
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "docs" / "schemas" / "events"
 STORED = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.json")}
 NAMES = released_names((FOLDER / RELEASED).read_text(encoding="utf-8"))
-WRITE = "run `python -m regcred.contract_documents docs`"
+WRITE = "run `python -m docs.contract_documents docs`"
 
 
 def test_every_event_of_the_contracts_has_an_example() -> None:
-    for module in pkgutil.iter_modules(shared.contracts.__path__):
-        importlib.import_module(f"shared.contracts.{module.name}")
+    for module in pkgutil.iter_modules(contracts.__path__):
+        importlib.import_module(f"contracts.{module.name}")
     assert {kind.payload_class for kind in EVENTS.all_types()} == set(EXAMPLES), (
-        "add it to regcred/contract_documents/examples.py"
+        "add it to docs/contract_documents/examples.py"
     )
 
 

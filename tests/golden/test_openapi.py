@@ -2,13 +2,13 @@
 
 import json
 
-from regcred.contract_documents.openapi import openapi_text
-from shared.web.interface import FILE, document
+from docs.contract_documents.openapi import openapi_text
+from chassis.web.interface import FILE, document
 
 
 def test_the_file_is_current() -> None:
     stored = FILE.read_text(encoding="utf-8")
-    assert stored == openapi_text(), "run `python -m regcred.contract_documents docs`"
+    assert stored == openapi_text(), "run `python -m docs.contract_documents docs`"
 
 
 def test_it_has_the_routes_of_every_service() -> None:

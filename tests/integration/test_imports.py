@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 
 from credentials.bootstrap import command_api
-from projector.bootstrap import query_api
-from regcred.preparation import prepare_admin_token, prepare_keys
-from shared.runtime.settings import Settings
-from shared.web.api_part import join
+from projector.read.bootstrap import query_api
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from chassis.settings.environment import Settings
+from chassis.web.api_part import join
 
 Json = dict[str, Any]
 CANARY = "canary-c0ffee"

@@ -14,15 +14,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from credentials.bootstrap import command_api
-from regcred.preparation import prepare_admin_token, prepare_keys
-from shared.contracts.credential_events import CredentialRemoved
-from shared.events.envelope import StreamId
-from shared.eventstore.postgres import load_stream
-from shared.personal.opening import open_personal_keys
-from shared.runtime.invalid_setting import InvalidSetting
-from shared.runtime.settings import Settings
-from shared.secretstore.keyfile import KeyFile
-from shared.web.api_part import join
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from contracts.credential_events import CredentialRemoved
+from eventlog.events.envelope import StreamId
+from eventlog.storage.postgres import load_stream
+from secretstore.personal_keys import open_personal_keys
+from chassis.settings.invalid_setting import InvalidSetting
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+from chassis.web.api_part import join
 from tests.support.system import add_body
 
 Json = dict[str, Any]

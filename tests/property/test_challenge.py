@@ -5,8 +5,8 @@ import time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.dialing.errors import BadChallenge
-from verifier.registry.challenge import MAX_HEADER, choose, parse_challenges
+from registries.dialing.errors import BadChallenge
+from registries.protocol.challenge import MAX_HEADER, choose, parse_challenges
 
 SOON = 2.0  # seconds of the processor
 TOKEN = st.text("abcXYZ019!#$%&'*+.^_`|~-", min_size=1, max_size=8)

@@ -3,11 +3,11 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from regcred.client.image_name import image_name
+from regcred.cli.image_name import image_name
 from regcred.credential_helper import protocol
-from shared.registries.errors import InvalidHost, InvalidReference
-from shared.registries.hosts import canonical_host, config_key
-from shared.registries.image_reference import ImageReference
+from registries.errors import InvalidHost, InvalidReference
+from registries.hosts import canonical_host, config_key
+from registries.image_reference import ImageReference
 from tests.property import test_image_references as images
 from tests.property import test_registry_hosts as hosts
 

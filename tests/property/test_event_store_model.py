@@ -19,12 +19,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.events.envelope import NewEvent, StoredEvent, StreamId
-from shared.eventstore.errors import DuplicateEvent, IdempotencyKeyReused, VersionConflict
-from shared.eventstore.log import read_log
-from shared.eventstore.store import Appended, EventStore, IdempotentRequest
-from shared.integrity.chain import verify_chain
-from shared.integrity.reading import anchor_at, faults_beside, read_links
+from eventlog.events.envelope import NewEvent, StoredEvent, StreamId
+from eventlog.storage.errors import DuplicateEvent, IdempotencyKeyReused, VersionConflict
+from eventlog.storage.log import read_log
+from eventlog.storage.store import Appended, EventStore, IdempotentRequest
+from eventlog.integrity.chain import verify_chain
+from eventlog.integrity.reading import anchor_at, faults_beside, read_links
 from tests.support.eventstore_suite import an_event
 from tests.support.log import Connection, fresh_log, lead, relay_of, scalar, sequence, stream, writing
 from tests.support.memory_eventstore import MemoryEventStore

@@ -3,9 +3,9 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.registries.errors import InvalidReference
-from shared.registries.hosts import canonical_host
-from shared.registries.image_reference import ImageReference
+from registries.errors import InvalidReference
+from registries.hosts import canonical_host
+from registries.image_reference import ImageReference
 
 COMPONENTS = st.from_regex(r"[a-z0-9]{1,4}((\.|_|__|-{1,2})[a-z0-9]{1,4}){0,2}", fullmatch=True)
 PATHS = st.lists(COMPONENTS, min_size=1, max_size=4).map("/".join)

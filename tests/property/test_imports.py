@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from credentials.api import imports
 from credentials.application.credentials import Credentials
 from credentials.application.importing import Importing
-from shared.auth.tokens import Principal, TokenScope
-from shared.runtime.ids import new_id
-from shared.secretstore.secret import Secret
-from shared.web.application import create_app
+from chassis.authentication.tokens import Principal, TokenScope
+from chassis.runtime.ids import new_id
+from chassis.secret import Secret
+from chassis.web.application import create_app
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore
 

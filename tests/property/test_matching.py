@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credentials.domain.matching import Candidate, Judged, Use, match
-from shared.contracts.credential_events import Restrictions, Scope
-from shared.contracts.verdicts import VerificationStatus
-from shared.registries.image_reference import ImageReference
-from shared.registries.whole_registry import WholeRegistry
+from contracts.credential_events import Restrictions, Scope
+from contracts.verdicts import VerificationStatus
+from registries.image_reference import ImageReference
+from registries.whole_registry import WholeRegistry
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MOMENTS = st.integers(-2, 2).map(lambda hours: NOW + timedelta(hours=hours))

@@ -3,8 +3,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.registries.errors import InvalidHost
-from shared.registries.hosts import (
+from registries.errors import InvalidHost
+from registries.hosts import (
     RegistryHost,
     api_host,
     canonical_host,

@@ -7,10 +7,10 @@ import pytest
 
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
-from shared.contracts.credential import Active
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
-from shared.eventstore.errors import IdempotencyKeyReused, VersionConflict
-from shared.eventstore.store import IdempotentRequest
+from contracts.credential import Active
+from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
+from eventlog.storage.errors import IdempotencyKeyReused, VersionConflict
+from eventlog.storage.store import IdempotentRequest
 from tests.support.eventstore_suite import an_event, an_id
 
 

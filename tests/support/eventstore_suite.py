@@ -7,10 +7,10 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from shared.contracts.credential_events import CredentialRemoved, VerificationRequested
-from shared.events.envelope import NewEvent, StreamId
-from shared.eventstore.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
-from shared.eventstore.store import Appended, EventStore, IdempotentRequest
+from contracts.credential_events import CredentialRemoved, VerificationRequested
+from eventlog.events.envelope import NewEvent, StreamId
+from eventlog.storage.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
+from eventlog.storage.store import Appended, EventStore, IdempotentRequest
 from tests.support.builders import metadata
 
 NAMESPACE = UUID("00000000-0000-0000-0000-00000000feed")

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from shared.secretstore.cloud_keys import AwsKeys
+from registries.logins.cloud_keys import AwsKeys
 from tests.support.fake_registry import Behaviour, Reply, Seen
 
 ECR_PASSWORD = "ecr-password-of-12-hours"

@@ -10,12 +10,12 @@ import pytest
 
 from credentials.application.store import CredentialStore, DecidedOnOldVersion, UsedMeanwhile
 from credentials.domain.matching import Candidate
-from shared.contracts.credential_events import Restrictions, Scope
-from shared.contracts.issuing_events import SecretIssued, Workload
-from shared.contracts.verdicts import VerificationCode, VerificationStatus
-from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
-from shared.events.envelope import NewEvent
-from shared.eventstore.errors import IdempotencyKeyReused, VersionConflict
+from contracts.credential_events import Restrictions, Scope
+from contracts.issuing_events import SecretIssued, Workload
+from contracts.verdicts import VerificationCode, VerificationStatus
+from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from eventlog.events.envelope import NewEvent
+from eventlog.storage.errors import IdempotencyKeyReused, VersionConflict
 from tests.support.credentials_suite import a_credential, request
 from tests.support.eventstore_suite import MOMENT, an_event, an_id
 

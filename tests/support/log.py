@@ -7,10 +7,10 @@ from uuid import UUID
 
 import psycopg
 
-from shared.events.envelope import StreamId
-from shared.eventstore.postgres import PostgresVerificationStore, open_pool
-from shared.integrity.chain import Fault, verify_chain
-from shared.integrity.reading import faults_beside, read_links, snapshot
+from eventlog.events.envelope import StreamId
+from eventlog.storage.postgres import PostgresVerificationStore, open_pool
+from eventlog.integrity.chain import Fault, verify_chain
+from eventlog.integrity.reading import faults_beside, read_links, snapshot
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
 

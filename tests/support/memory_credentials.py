@@ -8,13 +8,13 @@ from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMean
 from credentials.domain.commands import User
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
-from shared.contracts.credential import Active
-from shared.contracts.issuing_events import SecretIssued, Workload
-from shared.contracts.verdicts import VerificationStatus
-from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
-from shared.events.envelope import NewEvent, RecordedEvent, StreamId
-from shared.eventstore.errors import IdempotencyKeyReused
-from shared.eventstore.store import Appended, IdempotentRequest
+from contracts.credential import Active
+from contracts.issuing_events import SecretIssued, Workload
+from contracts.verdicts import VerificationStatus
+from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
+from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.storage.errors import IdempotencyKeyReused
+from eventlog.storage.store import Appended, IdempotentRequest
 from tests.support.memory_eventstore import MemoryEventStore
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from threading import Lock
 from uuid import UUID
 
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import NewEvent, RecordedEvent, StreamId
-from shared.eventstore.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
-from shared.eventstore.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.storage.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
+from eventlog.storage.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 

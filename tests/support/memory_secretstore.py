@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import (
+from chassis.secret import Secret
+from secretstore.store import (
     SecretDestroyed,
     SecretMissing,
     SecretPath,

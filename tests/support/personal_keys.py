@@ -3,9 +3,9 @@
 from secrets import token_bytes
 from time import monotonic
 
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.secretstore.keyfile import KEY_BYTES, KeyFile
-from shared.secretstore.wrapping import KeyFileWrapping
+from eventlog.storage.personal_keys import PersonalKeys
+from secretstore.keyfile import KEY_BYTES, KeyFile
+from secretstore.wrapping import KeyFileWrapping
 
 
 def personal_keys() -> PersonalKeys:

@@ -22,8 +22,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from regcred.embedded_postgres import EmbeddedPostgres
-from regcred.migrations import migrate
+from operations.embedded_postgres import EmbeddedPostgres
+from operations.migrate.migrations import migrate
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port
 

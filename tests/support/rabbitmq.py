@@ -18,8 +18,8 @@ from typing import Any, Self
 import pika
 from pika.exceptions import ChannelClosedByBroker
 
-from shared.messaging import topology
-from shared.messaging.definitions import definitions
+from eventlog.broker import topology
+from eventlog.broker.definitions import definitions
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing
 
@@ -34,7 +34,7 @@ PASSWORDS = {name: f"{name}-password" for name in topology.USERS}
 
 
 class RabbitMQ:
-    """A node whose virtual host `regcred` has the users, rights and queues of `shared.messaging.definitions`.
+    """A node whose virtual host `regcred` has the users, rights and queues of `eventlog.broker.definitions`.
 
     `url` is that of `regcred-deploy`, who may do everything there; `url_of(user)` that of another.
     """

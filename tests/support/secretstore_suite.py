@@ -7,9 +7,9 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from shared.runtime.clock import now
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import (
+from chassis.runtime.clock import now
+from chassis.secret import Secret
+from secretstore.store import (
     SecretDestroyed,
     SecretMissing,
     SecretPath,

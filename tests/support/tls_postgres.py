@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from regcred.deployment.certificates import Pair
+from launcher.deployment.certificates import Pair
 from tests.support.servers import free_port, missing
 
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from shared.runtime.clock import now
+from chassis.runtime.clock import now
 from tests.support.fake_registry import Behaviour, Reply, Seen, basic_of
 
 SERVICE = "registry.tests"

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.runtime.clock import now
+from chassis.runtime.clock import now
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import ROOT, free_port, missing, program
 

@@ -10,8 +10,8 @@ from console.forms import Form, day, entries
 from regcred.apiclient.errors import ApiError, ApiProblem
 from regcred.apiclient.paths import segment
 from regcred.apiclient.transport import Json
-from shared.auth.tokens import TokenScope
-from shared.secretstore.secret import Secret
+from chassis.authentication.tokens import TokenScope
+from chassis.secret import Secret
 
 _API = "/v1/service-tokens"
 SCOPES = {

@@ -13,13 +13,13 @@ from credentials.api.commands import command_request, expected_version, respond
 from credentials.application.credentials import Credentials, Impact
 from credentials.domain import values
 from credentials.domain.commands import User
-from shared.auth.tokens import TokenScope
-from shared.runtime.clock import rfc3339
-from shared.web.blueprint import Blueprint
-from shared.web.door import requires
-from shared.web.problems import FieldError, invalid
-from shared.web.responses import command_headers, empty_response, etag, json_response
-from shared.web.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
+from chassis.authentication.tokens import TokenScope
+from chassis.runtime.clock import rfc3339
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import requires
+from chassis.web.problems import FieldError, invalid
+from chassis.web.responses import command_headers, empty_response, etag, json_response
+from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
 
 Body = dict[str, Any]
 

@@ -7,10 +7,10 @@ from flask import Response, request
 
 from credentials.application.command_handler import Answer
 from credentials.application.requests import CommandRequest, RequestKey
-from shared.runtime.clock import now
-from shared.web.door import actor, on_behalf_of, request_id, traceparent
-from shared.web.problems import Problem
-from shared.web.responses import command_headers, json_response
+from chassis.runtime.clock import now
+from chassis.web.authentication import actor, on_behalf_of, request_id, traceparent
+from chassis.web.problems import Problem
+from chassis.web.responses import command_headers, json_response
 
 Fingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
 

@@ -13,14 +13,14 @@ from credentials.api.commands import Fingerprint, command_request, expected_vers
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
-from shared.auth.tokens import TokenScope
-from shared.contracts.credential import Active
-from shared.contracts.credential_events import Details, Restrictions
-from shared.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
-from shared.web.blueprint import Blueprint
-from shared.web.credential_input import CREDENTIAL, PROVIDER, CredentialInput
-from shared.web.door import requires
-from shared.web.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
+from chassis.authentication.tokens import TokenScope
+from contracts.credential import Active
+from contracts.credential_events import Details, Restrictions
+from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
+from chassis.web.blueprint import Blueprint
+from registries.input.credential_input import CREDENTIAL, PROVIDER, CredentialInput
+from chassis.web.authentication import requires
+from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 
 Body = dict[str, Any]
 

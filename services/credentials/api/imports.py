@@ -9,13 +9,13 @@ from credentials.api.commands import Fingerprint, command_request
 from credentials.application.importing import Import, Importing, ImportResult
 from credentials.domain import values
 from credentials.domain.imported_names import name_prefix
-from shared.auth.tokens import TokenScope
-from shared.input.docker_config import read_docker_config
-from shared.web.blueprint import Blueprint
-from shared.web.credential_input import JsonDocument
-from shared.web.door import requires
-from shared.web.responses import json_response, position_token
-from shared.web.schemas import RestrictionsSchema, ScopeSchema
+from chassis.authentication.tokens import TokenScope
+from registries.input.docker_config import read_docker_config
+from chassis.web.blueprint import Blueprint
+from registries.input.credential_input import JsonDocument
+from chassis.web.authentication import requires
+from chassis.web.responses import json_response, position_token
+from contracts.schemas import RestrictionsSchema, ScopeSchema
 
 Body = dict[str, Any]
 

@@ -12,16 +12,16 @@ from credentials.application.issuing import Issuing, PullSecret
 from credentials.domain import values
 from credentials.domain.issuing import Image, PullSecretWanted
 from credentials.domain.issuing_formats import auth_keys, basic, docker_config, kubernetes_secret
-from shared.auth.tokens import TokenScope
-from shared.contracts.issuing_events import Workload
-from shared.input.invalid import FieldProblem, InvalidInput
-from shared.registries.errors import InvalidHost, InvalidReference
-from shared.registries.image_reference import ImageReference
-from shared.registries.whole_registry import WholeRegistry
-from shared.web.blueprint import Blueprint
-from shared.web.door import authorise_project, requires
-from shared.web.responses import command_headers, json_response
-from shared.web.schemas import WorkloadSchema
+from chassis.authentication.tokens import TokenScope
+from contracts.issuing_events import Workload
+from chassis.invalid_input import FieldProblem, InvalidInput
+from registries.errors import InvalidHost, InvalidReference
+from registries.image_reference import ImageReference
+from registries.whole_registry import WholeRegistry
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import authorise_project, requires
+from chassis.web.responses import command_headers, json_response
+from contracts.schemas import WorkloadSchema
 
 Body = dict[str, Any]
 

@@ -7,10 +7,10 @@ from credentials.application.issuing import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
 from credentials.domain.issuing import NotIssued, Refusal
-from shared.minting.errors import NotMinted
-from shared.registries.whole_registry import WholeRegistry
-from shared.web.problems import FieldError, Problem, respond, unavailable
-from shared.web.responses import command_headers, etag
+from registries.minting.errors import NotMinted
+from registries.whole_registry import WholeRegistry
+from chassis.web.problems import FieldError, Problem, respond, unavailable
+from chassis.web.responses import command_headers, etag
 
 MINT_RETRY_SECONDS = 5  # as long as a failure is remembered
 

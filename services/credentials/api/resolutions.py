@@ -9,13 +9,13 @@ from credentials.application.resolving import resolve
 from credentials.application.store import CredentialStore
 from credentials.domain import values
 from credentials.domain.matching import Match, Standing, Use, WhyNot, WhySelected
-from shared.auth.tokens import TokenScope
-from shared.input.image import read_image
-from shared.registries.image_reference import ImageReference
-from shared.runtime.clock import now
-from shared.web.blueprint import Blueprint
-from shared.web.door import authorise_project, requires
-from shared.web.responses import json_response
+from chassis.authentication.tokens import TokenScope
+from registries.input.image import read_image
+from registries.image_reference import ImageReference
+from chassis.runtime.clock import now
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import authorise_project, requires
+from chassis.web.responses import json_response
 
 Body = dict[str, Any]
 

@@ -13,15 +13,15 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from credentials.api.commands import idempotency_key
-from shared.auth.postgres import PostgresTokens
-from shared.auth.tokens import StoredToken, TokenScope, compose
-from shared.eventstore.errors import IdempotencyKeyReused
-from shared.runtime.clock import now
-from shared.secretstore.secret import Secret
-from shared.web.blueprint import Blueprint
-from shared.web.door import principal, requires
-from shared.web.problems import FieldError, Problem, invalid
-from shared.web.responses import empty_response, json_response
+from chassis.authentication.token_table import PostgresTokens
+from chassis.authentication.tokens import StoredToken, TokenScope, compose
+from eventlog.storage.errors import IdempotencyKeyReused
+from chassis.runtime.clock import now
+from chassis.secret import Secret
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import principal, requires
+from chassis.web.problems import FieldError, Problem, invalid
+from chassis.web.responses import empty_response, json_response
 
 Body = dict[str, Any]
 _RANDOM_BYTES = 38

@@ -11,16 +11,16 @@ from marshmallow import Schema, fields
 from credentials.api.commands import Fingerprint, command_request
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome
-from shared.auth.tokens import TokenScope
-from shared.contracts.verification import probe_json, verification_json
-from shared.contracts.verification_events import VerificationSucceeded, verdict_of
-from shared.input.image import read_image
-from shared.registries.catalogue import help_for, help_for_image
-from shared.web.blueprint import Blueprint
-from shared.web.credential_input import PROBED_IMAGE
-from shared.web.door import requires
-from shared.web.responses import command_headers, json_response
-from shared.web.schemas import VerificationSchema
+from chassis.authentication.tokens import TokenScope
+from contracts.verification import probe_json, verification_json
+from contracts.verification_events import VerificationSucceeded, verdict_of
+from registries.input.image import read_image
+from registries.catalogue import help_for, help_for_image
+from chassis.web.blueprint import Blueprint
+from registries.input.credential_input import PROBED_IMAGE
+from chassis.web.authentication import requires
+from chassis.web.responses import command_headers, json_response
+from contracts.schemas import VerificationSchema
 
 Body = dict[str, Any]
 

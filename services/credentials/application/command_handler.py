@@ -11,7 +11,7 @@ from credentials.application.store import CredentialStore, Outcome, UsedMeanwhil
 from credentials.domain.commands import Command
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialNotFound, StaleVersion
-from shared.contracts.credential import (
+from contracts.credential import (
     Absent,
     Active,
     Credential,
@@ -20,12 +20,12 @@ from shared.contracts.credential import (
     credential_json,
     fold,
 )
-from shared.contracts.credential_events import VerificationRequested
-from shared.contracts.verdicts import VerificationStatus
-from shared.contracts.verification import verification_json
-from shared.contracts.verification_events import verdict_of
-from shared.events.envelope import NewEvent, RecordedEvent
-from shared.eventstore.errors import VersionConflict
+from contracts.credential_events import VerificationRequested
+from contracts.verdicts import VerificationStatus
+from contracts.verification import verification_json
+from contracts.verification_events import verdict_of
+from eventlog.events.envelope import NewEvent, RecordedEvent
+from eventlog.storage.errors import VersionConflict
 
 ATTEMPTS = 5
 

@@ -33,14 +33,14 @@ from credentials.domain.commands import (
 from credentials.domain.credential import decide
 from credentials.domain.errors import NameTaken, StaleVersion
 from credentials.domain.impact import losing, served_by
-from shared.contracts.credential import Absent, Active
-from shared.contracts.credential_events import Details, Restrictions, SecretReference
-from shared.eventstore.errors import OutcomeUnknown, VersionConflict
-from shared.input.new_secret import NewSecret
-from shared.registries.image_reference import ImageReference
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretPath, SecretStore, SecretStoreError
-from shared.secretstore.store import VersionConflict as SecretVersionConflict
+from contracts.credential import Absent, Active
+from contracts.credential_events import Details, Restrictions, SecretReference
+from eventlog.storage.errors import OutcomeUnknown, VersionConflict
+from registries.input.new_secret import NewSecret
+from registries.image_reference import ImageReference
+from chassis.secret import Secret
+from secretstore.store import SecretPath, SecretStore, SecretStoreError
+from secretstore.store import VersionConflict as SecretVersionConflict
 
 log = structlog.get_logger()
 

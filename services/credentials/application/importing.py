@@ -21,14 +21,14 @@ from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
 from credentials.domain.imported_names import names_for
-from shared.contracts.credential import Active, fold
-from shared.contracts.credential_events import Details, Restrictions, Scope
-from shared.eventstore.errors import EventStoreUnavailable
-from shared.input.docker_config import ConfigEntry, EntryProblem
-from shared.input.invalid import InvalidInput
-from shared.input.new_secret import NewSecret, secret_of_entry
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretStoreUnavailable
+from contracts.credential import Active, fold
+from contracts.credential_events import Details, Restrictions, Scope
+from eventlog.storage.errors import EventStoreUnavailable
+from registries.input.docker_config import ConfigEntry, EntryProblem
+from chassis.invalid_input import InvalidInput
+from registries.input.new_secret import NewSecret, secret_of_entry
+from chassis.secret import Secret
+from secretstore.store import SecretStoreUnavailable
 
 ImportStatus = Literal["created", "duplicate", "unsupported", "invalid", "failed"]
 

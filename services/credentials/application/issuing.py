@@ -34,12 +34,12 @@ from credentials.domain.issuing import (
 )
 from credentials.domain.issuing_formats import Issued
 from credentials.domain.matching import Use
-from shared.eventstore.store import Appended
-from shared.minting.errors import NotMinted
-from shared.minting.minted import Minted
-from shared.minting.minter import MintKey
-from shared.secretstore.cloud_keys import StoredLogin, read_stored_login
-from shared.secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
+from eventlog.storage.store import Appended
+from registries.minting.errors import NotMinted
+from registries.minting.minted import Minted
+from registries.minting.minter import MintKey
+from registries.logins.cloud_keys import StoredLogin, read_stored_login
+from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
 
 log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ class PullSecret:
 
 
 class LoginMaker(Protocol):
-    """`shared.minting.minter.Minter`, as far as it is used here."""
+    """`registries.minting.minter.Minter`, as far as it is used here."""
 
     def login(
         self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False

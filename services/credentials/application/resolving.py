@@ -2,7 +2,7 @@
 
 from credentials.application.store import CredentialStore
 from credentials.domain.matching import Match, Use, match
-from shared.registries.image_reference import ImageReference
+from registries.image_reference import ImageReference
 
 
 def resolve(store: CredentialStore, account_id: str, image: ImageReference, use: Use) -> Match:

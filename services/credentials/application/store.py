@@ -7,10 +7,10 @@ from uuid import UUID
 
 from credentials.domain.commands import User
 from credentials.domain.matching import Candidate
-from shared.contracts.credential import Active
-from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
-from shared.events.envelope import NewEvent, RecordedEvent
-from shared.eventstore.store import Appended, IdempotentRequest
+from contracts.credential import Active
+from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from eventlog.events.envelope import NewEvent, RecordedEvent
+from eventlog.storage.store import Appended, IdempotentRequest
 
 Outcome = VerificationSucceeded | VerificationFailed
 

@@ -6,9 +6,9 @@ from enum import Enum
 from typing import Any, Literal
 from uuid import UUID
 
-from shared.contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
-from shared.contracts.issuing_events import Workload
-from shared.registries.image_reference import ImageReference
+from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
+from contracts.issuing_events import Workload
+from registries.image_reference import ImageReference
 
 
 class Unchanged(Enum):

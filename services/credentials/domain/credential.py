@@ -1,6 +1,6 @@
 """The credential as an aggregate: `decide` says which events follow from a command. Pure.
 
-What the events have made of it is `shared.contracts.credential`.
+What the events have made of it is `contracts.credential`.
 """
 
 from dataclasses import replace
@@ -17,8 +17,8 @@ from credentials.domain.commands import (
     RotateSecret,
 )
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
-from shared.contracts.credential import Absent, Active, Credential, Removed
-from shared.contracts.credential_events import (
+from contracts.credential import Absent, Active, Credential, Removed
+from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -26,7 +26,7 @@ from shared.contracts.credential_events import (
     CredentialSecretRotated,
     VerificationRequested,
 )
-from shared.input.invalid import FieldProblem, InvalidInput
+from chassis.invalid_input import FieldProblem, InvalidInput
 
 Event = (
     CredentialAdded

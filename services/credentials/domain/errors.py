@@ -1,4 +1,4 @@
-"""What the domain refuses. Bad input is `shared.input.invalid.InvalidInput`.
+"""What the domain refuses. Bad input is `chassis.invalid_input.InvalidInput`.
 
 Refused
 ├── CredentialNotFound   there is none with that id in the account, or it was removed

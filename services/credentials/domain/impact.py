@@ -6,10 +6,10 @@ from uuid import UUID
 
 from credentials.domain.commands import User
 from credentials.domain.matching import Candidate, Use, match
-from shared.contracts.credential import Active
-from shared.contracts.credential_events import Restrictions
-from shared.contracts.verdicts import VerificationStatus
-from shared.registries.image_reference import ImageReference
+from contracts.credential import Active
+from contracts.credential_events import Restrictions
+from contracts.verdicts import VerificationStatus
+from registries.image_reference import ImageReference
 
 _ANY = "-"  # a repository of which no prefix speaks: none has such a segment
 

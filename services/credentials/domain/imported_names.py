@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from credentials.domain.values import MAX_NAME
-from shared.input.invalid import FieldProblem, InvalidInput
+from chassis.invalid_input import FieldProblem, InvalidInput
 
 MAX_NAME_PREFIX = 20
 _PREFIX = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9])*[ -]?")

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from credentials.domain.errors import Refused
 from credentials.domain.matching import Candidate, Judged, Use, match
-from shared.contracts.issuing_events import (
+from contracts.issuing_events import (
     MAX_REFUSED_CANDIDATES,
     RefusedCandidate,
     SecretFormat,
@@ -22,8 +22,8 @@ from shared.contracts.issuing_events import (
     SecretRefused,
     Workload,
 )
-from shared.registries.image_reference import ImageReference
-from shared.registries.whole_registry import WholeRegistry
+from registries.image_reference import ImageReference
+from registries.whole_registry import WholeRegistry
 
 Image = ImageReference | WholeRegistry
 WhyRefused = Literal["no_matching_credential", "no_eligible_credential", "identity_token", "login_refused"]

@@ -20,9 +20,9 @@ from typing import Any
 from uuid import UUID
 
 from credentials.domain.issuing import Grant
-from shared.contracts.issuing_events import Workload
-from shared.registries.hosts import config_key
-from shared.secretstore.login import RegistryLogin
+from contracts.issuing_events import Workload
+from registries.hosts import config_key
+from registries.logins.registry_login import RegistryLogin
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 _MAX_SLUG = 40

@@ -35,11 +35,11 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from shared.contracts.credential_events import Restrictions, Scope
-from shared.contracts.verdicts import VerificationStatus
-from shared.registries.image_reference import ImageReference
-from shared.registries.repository_prefixes import covering_prefix
-from shared.registries.whole_registry import WholeRegistry
+from contracts.credential_events import Restrictions, Scope
+from contracts.verdicts import VerificationStatus
+from registries.image_reference import ImageReference
+from registries.repository_prefixes import covering_prefix
+from registries.whole_registry import WholeRegistry
 
 Operation = Literal["pull", "push"]
 

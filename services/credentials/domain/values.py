@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.contracts.credential_events import Restrictions, Scope
-from shared.contracts.platform_ids import is_platform_id
-from shared.input.invalid import FieldProblem, InvalidInput
-from shared.registries.repository_names import REPOSITORY_NAME
+from contracts.credential_events import Restrictions, Scope
+from chassis.platform_ids import is_platform_id
+from chassis.invalid_input import FieldProblem, InvalidInput
+from registries.repository_names import REPOSITORY_NAME
 
 MAX_NAME = 39
 MAX_DESCRIPTION = 500

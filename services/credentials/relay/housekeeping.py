@@ -13,12 +13,12 @@ from typing import Any
 import psycopg
 import structlog
 
-from shared.consumers.concurrency import ConcurrentFollower
-from shared.contracts.credential_events import CredentialRemoved, CredentialSecretRotated
-from shared.events.envelope import RecordedEvent, StoredEvent
-from shared.runtime.database import Connection
-from shared.secretstore.store import SecretPath, SecretStore, SecretStoreError
-from shared.secretstore.sweep import sweep
+from eventlog.consumers.concurrency import ConcurrentFollower
+from contracts.credential_events import CredentialRemoved, CredentialSecretRotated
+from eventlog.events.envelope import RecordedEvent, StoredEvent
+from chassis.database import Connection
+from secretstore.store import SecretPath, SecretStore, SecretStoreError
+from credentials.relay.sweep import sweep
 
 log = structlog.get_logger()
 

@@ -2,11 +2,11 @@
 
 from time import perf_counter
 
-from shared.consumers.telling import log_batch
-from shared.messaging.cloudevents import PREFIX, OutgoingMessage
-from shared.messaging.topology import EVENTS
-from shared.observability.metrics import UNCONFIRMED
-from shared.observability.tracing import Span, start_span, tracing_is_on
+from eventlog.consumers.delivery_report import log_batch
+from eventlog.broker.cloudevents import PREFIX, OutgoingMessage
+from eventlog.broker.topology import EVENTS
+from chassis.observability.metrics import UNCONFIRMED
+from chassis.observability.tracing import Span, start_span, tracing_is_on
 
 
 class PublishedBatch:

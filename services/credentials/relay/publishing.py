@@ -13,14 +13,14 @@ import psycopg
 import structlog
 
 from credentials.relay.published_batch import PublishedBatch
-from shared.eventstore.errors import StaleLeader
-from shared.eventstore.log import read_log
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.messaging.cloudevents import OutgoingMessage, outgoing
-from shared.messaging.connection import LONGEST_BACKOFF_SECONDS
-from shared.messaging.errors import MessagingError
-from shared.messaging.publisher import Publisher
-from shared.runtime.backoff import backoff
+from eventlog.storage.errors import StaleLeader
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.broker.cloudevents import OutgoingMessage, outgoing
+from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS
+from eventlog.broker.errors import MessagingError
+from eventlog.broker.publisher import Publisher
+from chassis.runtime.backoff import backoff
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
--- The tables of one generation, executed in its own schema by the owner (`projector/generations.py`). Not a migration: a
+-- The tables of one generation, executed in its own schema by the owner (`projector/write/generations.py`). Not a migration: a
 -- change takes effect with the next rebuild, and an older generation goes on without a new column. New columns of a table
 -- go to its end: the views `rm.*` can only grow there.
 

@@ -108,7 +108,7 @@ BEGIN
 END $$;
 
 -- The rows of a generation's trail as a rebuild would write them now, of an account whose key was erased at `p_before`.
--- `p_paths` has, by action, the paths that are personal in its events (`projector.projections.audit.personal_paths`).
+-- `p_paths` has, by action, the paths that are personal in its events (`projector.write.projections.audit.personal_paths`).
 CREATE FUNCTION rm.forget(n integer, p_account text, p_before bigint, p_paths jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN

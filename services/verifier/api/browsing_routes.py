@@ -12,12 +12,12 @@ import structlog
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from shared.auth.tokens import TokenScope
-from shared.input.image import read_image
-from shared.web.blueprint import Blueprint
-from shared.web.door import principal, requires
-from shared.web.responses import json_response
-from verifier.browsing import Browsing
+from chassis.authentication.tokens import TokenScope
+from registries.input.image import read_image
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import principal, requires
+from chassis.web.responses import json_response
+from verifier.image_browsing import Browsing
 from verifier.slots import Slots
 
 log = structlog.get_logger()

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from flask import Flask, Response
 
-from shared.web.problems import Problem, respond, unavailable
-from verifier.browsing import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
-from verifier.registry.browser import RegistryError, RegistryRefused, RepositoryNotFound
-from verifier.registry.tag_list import InvalidPlace
-from verifier.scheduling.turns import NotNow, Why
+from chassis.web.problems import Problem, respond, unavailable
+from verifier.image_browsing import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
+from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
+from registries.protocol.tag_list import InvalidPlace
+from verifier.scheduling.admission import NotNow, Why
 from verifier.slots import TooManyAtOnce
 
 _NOT_NOW: Mapping[Why, str] = {

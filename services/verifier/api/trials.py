@@ -8,23 +8,23 @@ import structlog
 from flask import Response
 from marshmallow import Schema, fields
 
-from shared.auth.tokens import TokenScope
-from shared.contracts.verdicts import VerificationStatus, status_of
-from shared.contracts.verification import probe_json, verification_json
-from shared.contracts.verification_events import ImageProbe
-from shared.input.image import read_image
-from shared.input.invalid import FieldProblem, InvalidInput
-from shared.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
-from shared.registries.catalogue import help_for, help_for_image
-from shared.registries.hosts import api_host
-from shared.web.blueprint import Blueprint
-from shared.web.credential_input import CREDENTIAL, PROBED_IMAGE, PROVIDER, CredentialInput
-from shared.web.door import requires
-from shared.web.responses import json_response
-from shared.web.schemas import RestrictionsSchema, ScopeSchema, VerificationSchema
-from verifier.registry.login import Probe, Verdict
-from verifier.registry.verdict import Probed
-from verifier.scheduling.turns import Turns, User
+from chassis.authentication.tokens import TokenScope
+from contracts.verdicts import VerificationStatus, status_of
+from contracts.verification import probe_json, verification_json
+from contracts.verification_events import ImageProbe
+from registries.input.image import read_image
+from chassis.invalid_input import FieldProblem, InvalidInput
+from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
+from registries.catalogue import help_for, help_for_image
+from registries.hosts import api_host
+from chassis.web.blueprint import Blueprint
+from registries.input.credential_input import CREDENTIAL, PROBED_IMAGE, PROVIDER, CredentialInput
+from chassis.web.authentication import requires
+from chassis.web.responses import json_response
+from contracts.schemas import RestrictionsSchema, ScopeSchema, VerificationSchema
+from registries.protocol.login import Probe, Verdict
+from registries.protocol.verdict import Probed
+from verifier.scheduling.admission import Turns, User
 from verifier.slots import Slots
 from verifier.verifier import VERIFIED, LogIn
 

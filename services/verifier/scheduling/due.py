@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
-from shared.contracts.verdicts import VerificationCode
+from contracts.verdicts import VerificationCode
 from verifier.verifier import VERIFIED
 
 # The registry did not say whether the login is good.

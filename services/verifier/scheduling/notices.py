@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from shared.contracts.expiry_events import ExpiryApproached, ExpiryPassed
-from shared.events.envelope import Metadata, NewEvent, RecordedEvent, StreamId
-from shared.eventstore.store import EventStore
-from verifier.expiring import next_notice, notice_due
+from contracts.expiry_events import ExpiryApproached, ExpiryPassed
+from eventlog.events.envelope import Metadata, NewEvent, RecordedEvent, StreamId
+from eventlog.storage.store import EventStore
+from verifier.expiry import next_notice, notice_due
 from verifier.recording import record_once
 from verifier.scheduling.rows import Ending, Entry
 from verifier.scheduling.table import ScheduleTable

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared.contracts.credential_events import Registry
-from shared.events.envelope import RecordedEvent
+from contracts.credential_events import Registry
+from eventlog.events.envelope import RecordedEvent
 from verifier.policy import Verification, as_it_is
 
 # Usernames that stand for no user: behind them are the keys and tokens of everybody.

@@ -14,14 +14,14 @@ from typing import TypeVar
 import psycopg
 import structlog
 
-from shared.consumers.leader import leadership
-from shared.eventstore.errors import EventStoreUnavailable
-from shared.secretstore.store import SecretStoreUnavailable
-from verifier.scheduling.gate import Gate, Lanes
+from eventlog.consumers.leader import leadership
+from eventlog.storage.errors import EventStoreUnavailable
+from secretstore.store import SecretStoreUnavailable
+from verifier.scheduling.login_limiter import Gate, Lanes
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.rows import Due, Postponed, Settled
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.timely import Timely
+from verifier.scheduling.verification_handler import Timely
 from verifier.scheduling.waiting import Claimed, seated
 from verifier.verifier import Tried
 

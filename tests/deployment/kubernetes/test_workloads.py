@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from regcred.deployment.identities import IDENTITIES, OURS
-from shared.messaging.definitions import definitions
-from shared.messaging.topology import USERS, VHOST, topology
-from shared.runtime.settings import Settings
-from shared.secretstore.keyfile import KeyFile
+from operations.migrate.identities import IDENTITIES, OURS
+from eventlog.broker.definitions import definitions
+from eventlog.broker.topology import USERS, VHOST, topology
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
 from tests.support.manifests import (
     FOLDER,
     KUBECTL,

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from regcred.__main__ import main
-from regcred.client.audit_actions import AUDIT_ACTIONS
-from shared import contracts
-from shared.events.registry import EVENTS
+from regcred.cli.audit_actions import AUDIT_ACTIONS
+import contracts
+from eventlog.events.registry import EVENTS
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 
 REGCRED = Path(sys.executable).with_name("regcred")

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from shared.observability.exposition import (
+from chassis.observability.exposition import (
     FOLDER,
     empty_folder,
     exposition,
     forget_dead_processes,
     serve_metrics,
 )
-from shared.runtime.settings import InvalidSetting, Settings
+from chassis.settings.environment import InvalidSetting, Settings
 from tests.support.servers import ROOT, free_port
 
 COUNTING = """
 import os, sys; sys.path.insert(0, "services")
-from shared.observability import metrics
+from chassis.observability import metrics
 metrics.observe_request(method="GET", route="/x", status=200, seconds=0.02)
 metrics.observe_verification(provider="github", outcome="verified", seconds=0.4)
 metrics.UNCONFIRMED.set(7)

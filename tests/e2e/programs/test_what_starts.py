@@ -62,8 +62,8 @@ def test_the_client_starts_without_what_services_need() -> None:
 def test_nothing_of_opentelemetry_is_imported_for_spans_that_are_off() -> None:
     program = (
         "import sys, os; sys.path.insert(0, 'services');"
-        "import regcred.server, credentials.__main__, verifier.__main__, projector.__main__;"
-        "from shared.observability.process import observe; observe('test', {});"
+        "import launcher.server, credentials.__main__, verifier.__main__, projector.__main__;"
+        "from chassis.observability.process import observe; observe('test', {});"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     done = subprocess.run(

@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
-from shared.auth.postgres import PostgresTokens
-from shared.auth.tokens import StoredToken, TokenScope, compose
-from shared.eventstore.errors import EventStoreUnavailable
-from shared.eventstore.postgres import Pool, open_pool
-from shared.secretstore.secret import Secret
+from chassis.authentication.token_table import PostgresTokens
+from chassis.authentication.tokens import StoredToken, TokenScope, compose
+from eventlog.storage.errors import EventStoreUnavailable
+from eventlog.storage.postgres import Pool, open_pool
+from chassis.secret import Secret
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -16,15 +16,15 @@ import psycopg
 
 from credentials.relay import sequencing
 from credentials.relay.publishing import Publishing
-from projector.read_model import ReadModels
-from shared.consumers.concurrency import ConcurrentFollower
-from shared.consumers.consumer import follow
-from shared.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
-from shared.eventstore.log import load_checkpoint, read_log
-from shared.eventstore.postgres import PostgresVerificationStore, open_pool
-from shared.messaging.cloudevents import outgoing
-from shared.messaging.feed import PositionFeed
-from shared.runtime.ids import new_id
+from projector.write.consumer import ReadModels
+from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.consumer import follow
+from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
+from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.storage.postgres import PostgresVerificationStore, open_pool
+from eventlog.broker.cloudevents import outgoing
+from eventlog.broker.feed import PositionFeed
+from chassis.runtime.ids import new_id
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log
 from tests.support.postgres import migrated_database

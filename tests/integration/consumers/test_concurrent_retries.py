@@ -6,12 +6,12 @@ from threading import Event, Thread
 import psycopg
 import pytest
 
-from shared.consumers import concurrency
-from shared.consumers.retries import Delivery, Ended, Fate, Retries
-from shared.events.envelope import RecordedEvent
-from shared.eventstore.errors import EventStoreUnavailable
-from shared.eventstore.log import load_checkpoint, read_log
-from shared.secretstore.store import SecretStoreUnavailable
+from eventlog.consumers import concurrency
+from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
+from eventlog.events.envelope import RecordedEvent
+from eventlog.storage.errors import EventStoreUnavailable
+from eventlog.storage.log import load_checkpoint, read_log
+from secretstore.store import SecretStoreUnavailable
 from tests.integration.consumers.following import (
     NAME,
     Connection,

@@ -14,16 +14,16 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from projector.building import ROLE
-from projector.read_model import CONSUMER, ReadModels
+from projector.rebuild.building import ROLE
+from projector.write.consumer import CONSUMER, ReadModels
 from regcred.__main__ import main
-from shared.consumers.concurrency import ConcurrentFollower
-from shared.consumers.consumer import Follower, follow
-from shared.consumers.wakeups import Notifications
-from shared.contracts.credential_events import CredentialAdded
-from shared.events.codec import encode
-from shared.events.envelope import RecordedEvent
-from shared.secretstore.keyfile import KeyFile
+from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.consumer import Follower, follow
+from eventlog.consumers.wakeups import Notifications
+from contracts.credential_events import CredentialAdded
+from eventlog.events.codec import encode
+from eventlog.events.envelope import RecordedEvent
+from secretstore.keyfile import KeyFile
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log, stream_of
 from tests.support.postgres import migrated_database

@@ -9,14 +9,14 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from shared.consumers import consumer, leader
-from shared.consumers.consumer import follow
-from shared.consumers.wakeups import Notifications
-from shared.events.envelope import StoredEvent
-from shared.eventstore.errors import EventStoreUnavailable
-from shared.eventstore.log import NOTIFICATIONS, load_checkpoint, save_checkpoint
-from shared.eventstore.postgres import PostgresVerificationStore
-from shared.secretstore.store import SecretStoreUnavailable
+from eventlog.consumers import consumer, leader
+from eventlog.consumers.consumer import follow
+from eventlog.consumers.wakeups import Notifications
+from eventlog.events.envelope import StoredEvent
+from eventlog.storage.errors import EventStoreUnavailable
+from eventlog.storage.log import NOTIFICATIONS, load_checkpoint, save_checkpoint
+from eventlog.storage.postgres import PostgresVerificationStore
+from secretstore.store import SecretStoreUnavailable
 from tests.support.eventstore_suite import an_event
 from tests.support.log import lead, relay_of, sequence, stream, writing
 from tests.support.timing import PATIENCE, waiting

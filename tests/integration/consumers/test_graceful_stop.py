@@ -15,18 +15,18 @@ import pytest
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from projector.read_model import ReadModels
-from shared.contracts.credential_events import Registry
-from shared.events.envelope import Actor
-from shared.eventstore.log import load_checkpoint, read_log
-from shared.eventstore.postgres import open_pool
-from shared.input.new_secret import NewSecret
-from shared.runtime.clock import now
-from shared.runtime.ids import new_id
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.sealed import SealedStore
-from shared.secretstore.secret import Secret
+from projector.write.consumer import ReadModels
+from contracts.credential_events import Registry
+from eventlog.events.envelope import Actor
+from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.storage.postgres import open_pool
+from registries.input.new_secret import NewSecret
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+from secretstore.keyfile import KeyFile
+from registries.logins.registry_login import RegistryLogin
+from secretstore.encrypted_table import SealedStore
+from chassis.secret import Secret
 from tests.support.builders import EVERYBODY, details
 from tests.support.fake_registry import FakeServer, Reply, Seen
 from tests.support.log import Connection, lead, relay_of, sequence

@@ -8,9 +8,9 @@ from psycopg import errors as pg
 
 from credentials.application.store import DecidedOnOldVersion
 from credentials.postgres_store import PostgresCredentialStore
-from shared.contracts.verdicts import VerificationCode
-from shared.events.envelope import NewEvent, StreamId
-from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from contracts.verdicts import VerificationCode
+from eventlog.events.envelope import NewEvent, StreamId
+from eventlog.storage.postgres import PostgresVerificationStore, open_pool
 from tests.support.credentials_suite import a_credential
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.issuing_suite import IssuingSuite, Verify, outcome

@@ -17,14 +17,14 @@ from credentials.application.requests import CommandRequest
 from credentials.domain.commands import DEFAULT_GRACE
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import Housekeeping, sweep_secrets
-from shared.events.envelope import Actor
-from shared.eventstore.log import load_checkpoint, read_log
-from shared.eventstore.postgres import open_pool
-from shared.input.new_secret import NewSecret
-from shared.runtime.ids import new_id
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretPath
+from eventlog.events.envelope import Actor
+from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.storage.postgres import open_pool
+from registries.input.new_secret import NewSecret
+from chassis.runtime.ids import new_id
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
+from secretstore.store import SecretPath
 from tests.support.builders import EVERYBODY, GITHUB, details
 from tests.support.memory_secretstore import MemorySecretStore
 

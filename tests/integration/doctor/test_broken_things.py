@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from regcred.__main__ import main
-from regcred.preparation import prepare, prepare_admin_token, prepare_keys
-from shared.messaging import topology
+from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
+from eventlog.broker import topology
 from tests.support.postgres import fresh_database
 from tests.support.rabbitmq import PASSWORDS, RabbitMQ
 from tests.support.servers import free_port

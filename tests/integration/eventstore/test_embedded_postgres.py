@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from regcred.embedded_postgres import EmbeddedPostgres
+from operations.embedded_postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.integration
 

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
-from shared.events.envelope import StreamId
-from shared.eventstore.log import load_checkpoint, position_of, read_log, save_checkpoint
-from shared.eventstore.postgres import PostgresVerificationStore, open_pool
-from shared.integrity.chain import verify_chain
-from shared.integrity.reading import read_links
+from eventlog.events.envelope import StreamId
+from eventlog.storage.log import load_checkpoint, position_of, read_log, save_checkpoint
+from eventlog.storage.postgres import PostgresVerificationStore, open_pool
+from eventlog.integrity.chain import verify_chain
+from eventlog.integrity.reading import read_links
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import append_one, append_raw
 from tests.support.postgres import migrated_database

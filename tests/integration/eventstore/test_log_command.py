@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from regcred.__main__ import main
-from regcred.embedded_postgres import EmbeddedPostgres
-from regcred.migrations import migrate
+from operations.embedded_postgres import EmbeddedPostgres
+from operations.migrate.migrations import migrate
 from tests.support.eventstore_suite import an_event
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence, stream, writing
 from tests.support.postgres import fresh_database

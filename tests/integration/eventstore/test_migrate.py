@@ -10,15 +10,15 @@ import psycopg
 import pytest
 
 from infra.images.contents import packages
-from regcred.migrations import PACKAGES, known_migrations, migrate
-from shared.eventstore import migrate as eventstore
-from shared.eventstore.migrate import MigrationChanged, MigrationTooLate, migrations
+from operations.migrate.migrations import PACKAGES, known_migrations, migrate
+from chassis import migrations as eventstore
+from chassis.migrations import MigrationChanged, MigrationTooLate, migrations
 from tests.support.log import append_raw, lead, log_is_complete, sequence
 from tests.support.postgres import fresh_database
 from tests.support.servers import ROOT
 
 NAMES = list(known_migrations())
-PROGRAM = "import sys; from regcred.migrations import migrate; print('\\n'.join(migrate(sys.argv[1])))"
+PROGRAM = "import sys; from operations.migrate.migrations import migrate; print('\\n'.join(migrate(sys.argv[1])))"
 # Relations, functions and types, without the row types and arrays that come with them.
 OBJECTS = """
 SELECT n.nspname, 'relation ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -74,7 +74,7 @@ def test_an_edited_file_is_refused() -> None:
 
 def test_a_new_file_with_an_earlier_number_is_refused() -> None:
     with fresh_database() as url:
-        eventstore.migrate(url, ["shared.auth"])
+        eventstore.migrate(url, ["chassis.authentication"])
         with pytest.raises(MigrationTooLate) as refused:
             migrate(url)
         assert refused.value.name == NAMES[0]
@@ -111,7 +111,7 @@ def test_each_file_creates_objects_of_its_owner_only() -> None:
 
 def test_the_event_log_needs_no_other_package() -> None:
     with fresh_database() as url:
-        eventstore.migrate(url, ["shared.eventstore"])
+        eventstore.migrate(url, ["eventlog.storage"])
         with psycopg.connect(url, autocommit=True) as superuser:
             append_raw(superuser, "alone", 0, "alone-1")
             append_raw(superuser, "alone", 1, "alone-2")

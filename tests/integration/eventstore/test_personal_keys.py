@@ -6,10 +6,10 @@ from threading import Barrier
 
 import pytest
 
-from shared.eventstore.personal_keys import LIFE_SECONDS, PersonalKeys
-from shared.eventstore.postgres import open_pool
-from shared.secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
-from shared.secretstore.wrapping import KeyFileWrapping
+from eventlog.storage.personal_keys import LIFE_SECONDS, PersonalKeys
+from eventlog.storage.postgres import open_pool
+from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
+from secretstore.wrapping import KeyFileWrapping
 
 KEYS = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
 NONCE = b"n" * 12

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.eventstore.postgres import PostgresVerificationStore, open_pool
+from eventlog.storage.postgres import PostgresVerificationStore, open_pool
 from tests.support.eventstore_suite import EventStoreSuite
 from tests.support.log import fresh_log
 from tests.support.personal_keys import personal_keys

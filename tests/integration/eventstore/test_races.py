@@ -12,11 +12,11 @@ import psycopg
 import pytest
 
 from credentials.relay import sequencing
-from shared.events.envelope import StreamId
-from shared.eventstore.errors import StaleLeader
-from shared.eventstore.log import read_log
-from shared.eventstore.postgres import store_errors
-from shared.integrity.reading import waiting_for_position
+from eventlog.events.envelope import StreamId
+from eventlog.storage.errors import StaleLeader
+from eventlog.storage.log import read_log
+from eventlog.storage.postgres import store_errors
+from eventlog.integrity.reading import waiting_for_position
 from tests.support.eventstore_suite import an_id
 from tests.support.log import (
     Connection,

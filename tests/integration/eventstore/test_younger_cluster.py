@@ -12,13 +12,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from credentials.relay import sequencing
-from regcred.embedded_postgres import EmbeddedPostgres
-from regcred.migrations import migrate
-from regcred.preparation import prepare
-from shared.eventstore.cluster import adopt, is_younger, refuse_younger_cluster
-from shared.eventstore.errors import YoungerCluster
-from shared.eventstore.log import read_log
-from shared.integrity.reading import read_links, snapshot
+from operations.embedded_postgres import EmbeddedPostgres
+from operations.migrate.migrations import migrate
+from operations.migrate.preparation import prepare
+from eventlog.storage.cluster import adopt, is_younger, refuse_younger_cluster
+from eventlog.storage.errors import YoungerCluster
+from eventlog.storage.log import read_log
+from eventlog.integrity.reading import read_links, snapshot
 from tests.support.eventstore_suite import an_event
 from tests.support.log import (
     append_raw,

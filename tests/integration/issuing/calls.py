@@ -8,13 +8,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from regcred.preparation import prepare_keys
-from shared.auth.opening import open_tokens
-from shared.auth.postgres import token_hash
-from shared.auth.tokens import StoredToken, TokenScope, compose
-from shared.eventstore.postgres import open_pool
-from shared.runtime.clock import now
-from shared.runtime.settings import Settings
+from operations.migrate.preparation import prepare_keys
+from chassis.authentication.factory import open_tokens
+from chassis.authentication.token_table import token_hash
+from chassis.authentication.tokens import StoredToken, TokenScope, compose
+from eventlog.storage.postgres import open_pool
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
 from tests.support.system import add_body
 
 Json = dict[str, Any]

@@ -8,9 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from credentials.bootstrap import command_api
-from regcred.preparation import prepare_admin_token, prepare_keys
-from shared.runtime.settings import Settings
-from shared.web.api_part import join
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from chassis.settings.environment import Settings
+from chassis.web.api_part import join
 from tests.integration.issuing.calls import Api, Json
 
 _numbers = count(1)

@@ -6,10 +6,10 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from shared.auth.tokens import TokenScope
-from shared.secretstore.sealed import SealedStore
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from chassis.authentication.tokens import TokenScope
+from secretstore.encrypted_table import SealedStore
+from chassis.secret import Secret
+from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.integration.issuing.calls import CANARY, WORKLOAD, Api, Json, add, pull, resolve
 
 

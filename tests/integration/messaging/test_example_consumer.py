@@ -17,17 +17,17 @@ import pytest
 from msgspec.structs import replace
 from pika.exceptions import ChannelClosedByBroker
 
-from shared.contracts.credential_events import (
+from contracts.credential_events import (
     CredentialRemoved,
     CredentialRestrictionsChanged,
     Restrictions,
     VerificationRequested,
 )
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
-from shared.messaging.cloudevents import OutgoingMessage, outgoing
-from shared.messaging.publisher import Publisher
-from shared.messaging.topology import EVENTS, VHOST
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from eventlog.broker.cloudevents import OutgoingMessage, outgoing
+from eventlog.broker.publisher import Publisher
+from eventlog.broker.topology import EVENTS, VHOST
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.servers import ROOT
 from tests.support.timing import waiting

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pika
 import pytest
 
-from shared.messaging.cloudevents import position_of
-from shared.messaging.feed import PositionFeed
+from eventlog.broker.cloudevents import position_of
+from eventlog.broker.feed import PositionFeed
 from tests.support.rabbitmq import EXCHANGE, RabbitMQ
 from tests.support.timing import PATIENCE, waiting
 

@@ -9,8 +9,8 @@ import pika
 import pytest
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from shared.messaging import topology
-from shared.messaging.errors import BrokerUnavailable
+from eventlog.broker import topology
+from eventlog.broker.errors import BrokerUnavailable
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 

@@ -3,13 +3,13 @@
 import ssl
 from datetime import UTC, datetime, timedelta
 
-from shared.dialing.addresses import NetworkPolicy
-from shared.minting.errors import NotMinted
-from shared.minting.minted import Minted
-from shared.minting.minter import Endpoints, Minter
-from shared.minting.token_calls import TokenCalls
-from shared.secretstore.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
-from shared.secretstore.secret import Secret
+from registries.dialing.addresses import NetworkPolicy
+from registries.minting.errors import NotMinted
+from registries.minting.minted import Minted
+from registries.minting.minter import Endpoints, Minter
+from registries.minting.token_calls import TokenCalls
+from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
+from chassis.secret import Secret
 
 ECR_HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 AWS = AwsKeys(access_key_id="AKIAEXAMPLE", secret_access_key=Secret("canary-aws-secret"))

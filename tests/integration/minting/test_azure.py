@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from shared.minting import azure
-from shared.minting.errors import NotMinted
-from shared.minting.minter import Endpoints, Minter
-from shared.secretstore.cloud_keys import ServicePrincipal
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
+from registries.minting import azure
+from registries.minting.errors import NotMinted
+from registries.minting.minter import Endpoints, Minter
+from registries.logins.cloud_keys import ServicePrincipal
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
 from tests.integration.minting.clouds import PRINCIPAL, MovedClock, minted_or_not, minter
 from tests.support.fake_clouds import azure as fake_azure
 from tests.support.fake_clouds import entra_error, oauth_error, refresh_token

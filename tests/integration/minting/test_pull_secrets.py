@@ -12,16 +12,16 @@ from credentials.application.issuing import Issuing
 from credentials.application.requests import CommandRequest
 from credentials.domain.issuing import NotIssued, PullSecretWanted
 from credentials.domain.issuing_formats import docker_config
-from shared.contracts.credential_events import Registry, SecretKind
-from shared.contracts.issuing_events import SecretRefused, Workload
-from shared.events.envelope import Actor, StreamId
-from shared.input.keyfile import read_keyfile
-from shared.input.new_secret import NewSecret
-from shared.minting.errors import NotMinted
-from shared.minting.minter import Endpoints
-from shared.registries.image_reference import ImageReference
-from shared.secretstore.cloud_keys import StoredLogin
-from shared.secretstore.secret import Secret
+from contracts.credential_events import Registry, SecretKind
+from contracts.issuing_events import SecretRefused, Workload
+from eventlog.events.envelope import Actor, StreamId
+from registries.input.keyfile import read_keyfile
+from registries.input.new_secret import NewSecret
+from registries.minting.errors import NotMinted
+from registries.minting.minter import Endpoints
+from registries.image_reference import ImageReference
+from registries.logins.cloud_keys import StoredLogin
+from chassis.secret import Secret
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minter
 from tests.support.builders import EVERYBODY, details
 from tests.support.fake_clouds import ACCESS_TOKEN, ECR_PASSWORD, aws_error, ecr

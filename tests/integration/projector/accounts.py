@@ -6,13 +6,13 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from projector.read_model import ReadModels
-from regcred.erasing import Erasure, erase
-from shared.contracts.audit_events import AuditFilters, AuditRead
-from shared.events.envelope import Actor, Metadata, NewEvent, StreamId
-from shared.eventstore.log import read_log
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.eventstore.postgres import append_request
+from projector.write.consumer import ReadModels
+from operations.accounts.erasure import Erasure, erase
+from contracts.audit_events import AuditFilters, AuditRead
+from eventlog.events.envelope import Actor, Metadata, NewEvent, StreamId
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage.postgres import append_request
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log
 

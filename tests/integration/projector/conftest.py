@@ -4,8 +4,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from projector.building import ROLE
-from shared.secretstore.keyfile import KeyFile
+from projector.rebuild.building import ROLE
+from secretstore.keyfile import KeyFile
 from tests.integration.projector.lives import Connection, Log, open_log
 from tests.support.postgres import migrated_database
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from shared.contracts.credential_events import (
+from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -19,12 +19,12 @@ from shared.contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from shared.contracts.expiry_events import ExpiryDiscovered
-from shared.contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
-from shared.contracts.verdicts import VerificationCode
-from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Metadata, StoredEvent, StreamId
+from contracts.expiry_events import ExpiryDiscovered
+from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Metadata, StoredEvent, StreamId
 from tests.support import builders
 from tests.support.builders import EVERYBODY, GITHUB
 from tests.support.log import append_one

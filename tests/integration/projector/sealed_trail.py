@@ -15,10 +15,10 @@ from uuid import UUID
 from click.testing import CliRunner
 
 from regcred.__main__ import main
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import StreamId
-from shared.integrity.keys import create_key
-from shared.runtime.clock import rfc3339
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import StreamId
+from eventlog.integrity.keys import create_key
+from chassis.runtime.clock import rfc3339
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log
 from tests.integration.projector.query_site import Site, open_site

@@ -10,18 +10,18 @@ from msgspec import Meta
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from projector import generations
-from projector.projections.audit import personal_paths
-from projector.rebuilding import rebuild
-from regcred.erasing import NothingToErase, StillHasCredentials, wait_until_forgotten
-from shared.events.codec import decode_event
-from shared.events.envelope import PERSONAL
-from shared.events.errors import MalformedEvent
-from shared.events.personal import ERASED
-from shared.events.registry import Registry
-from shared.eventstore.log import read_log
-from shared.eventstore.postgres import keys_of, open_pool
-from shared.messaging.cloudevents import outgoing
+from projector.write import generations
+from projector.write.projections.audit import personal_paths
+from projector.rebuild.rebuilding import rebuild
+from operations.accounts.erasure import NothingToErase, StillHasCredentials, wait_until_forgotten
+from eventlog.events.codec import decode_event
+from eventlog.events.envelope import PERSONAL
+from eventlog.events.errors import MalformedEvent
+from eventlog.events.personal import ERASED
+from eventlog.events.registry import Registry
+from eventlog.storage.log import read_log
+from eventlog.storage.postgres import keys_of, open_pool
+from eventlog.broker.cloudevents import outgoing
 from tests.integration.projector import lives
 from tests.integration.projector.accounts import Accounts, a_life
 from tests.integration.projector.lives import Connection, Log, content, credential

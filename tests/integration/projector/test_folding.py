@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projector import generations
-from projector.applying import Application, Writer, lock_number
-from projector.projections.reading import read
-from projector.tables import Tables
+from projector.write import generations
+from projector.write.application import Application, Writer, lock_number
+from projector.write.projections.reading import read
+from projector.write.tables import Tables
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, content, stored
 from tests.integration.projector.naive import apply_all

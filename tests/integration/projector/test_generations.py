@@ -10,16 +10,17 @@ from typing import Any
 import psycopg
 import pytest
 
-from projector import generations, rebuilding
-from projector.bootstrap import QUERY_ROLE
-from projector.building import ROLE
-from projector.generations import AnotherAtWork, GenerationInUse, UnknownGeneration, administration, has_event
-from projector.read_model import CONSUMER, ReadModels
-from projector.rebuilding import Progress, ReadersInTheWay, rebuild, switch
-from shared.consumers.consumer import follow
-from shared.consumers.lag import lag_behind
-from shared.consumers.wakeups import Notifications
-from shared.eventstore.log import read_log
+from projector.write import generations
+from projector.rebuild import rebuilding
+from projector.read.bootstrap import QUERY_ROLE
+from projector.rebuild.building import ROLE
+from projector.write.generations import AnotherAtWork, GenerationInUse, UnknownGeneration, administration, has_event
+from projector.write.consumer import CONSUMER, ReadModels
+from projector.rebuild.rebuilding import Progress, ReadersInTheWay, rebuild, switch
+from eventlog.consumers.consumer import follow
+from eventlog.consumers.lag import lag_behind
+from eventlog.consumers.wakeups import Notifications
+from eventlog.storage.log import read_log
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential
 from tests.support.timing import PATIENCE, waiting

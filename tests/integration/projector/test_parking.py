@@ -8,15 +8,15 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from projector import generations
-from projector.generations import has_event
-from projector.indexing import make_indexes
-from projector.parking import discard, redrive
-from projector.read_model import ReadModels
-from projector.rebuilding import rebuild
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import StreamId
-from shared.eventstore.log import read_log
+from projector.write import generations
+from projector.write.generations import has_event
+from projector.write.indexing import make_indexes
+from projector.write.dead_letters import discard, redrive
+from projector.write.consumer import ReadModels
+from projector.rebuild.rebuilding import rebuild
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import StreamId
+from eventlog.storage.log import read_log
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
 from tests.support.log import append_one

@@ -6,7 +6,7 @@ import re
 import pytest
 from click.testing import CliRunner, Result
 
-from projector.generations import administration
+from projector.write.generations import administration
 from regcred.__main__ import main
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log

@@ -12,17 +12,18 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from projector import generations, sealing
-from projector.applying import Application, lock_number
-from projector.generations import AnotherAtWork
-from projector.projections.reading import read
-from projector.rebuilding import Progress, rebuild, switch
-from projector.tables import Tables
-from shared.events.envelope import StreamId
-from shared.eventstore.log import read_log
-from shared.eventstore.personal_keys import PersonalKeys
-from shared.eventstore.postgres import keys_of, open_pool
-from shared.personal.opening import open_key_file
+from projector.write import generations
+from projector.archive import sealing
+from projector.write.application import Application, lock_number
+from projector.write.generations import AnotherAtWork
+from projector.write.projections.reading import read
+from projector.rebuild.rebuilding import Progress, rebuild, switch
+from projector.write.tables import Tables
+from eventlog.events.envelope import StreamId
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage.postgres import keys_of, open_pool
+from secretstore.personal_keys import open_key_file
 from tests.integration.projector import accounts, lives
 from tests.integration.projector.accounts import Accounts
 from tests.integration.projector.lives import Connection, Log, content, credential

@@ -10,7 +10,7 @@ from time import sleep
 import psycopg
 import pytest
 
-from projector.api.export import PAGE
+from projector.read.api.export import PAGE
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log
 from tests.integration.projector.sealed_trail import Installation, Json, after, open_installation

@@ -16,17 +16,17 @@ from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import CONSUMER, KEY_LIFE, SWEEP_EVERY, Housekeeping
-from shared.consumers.consumer import follow
-from shared.consumers.wakeups import Notifications
-from shared.events.envelope import Actor
-from shared.eventstore.log import load_checkpoint, read_log
-from shared.eventstore.postgres import Pool, open_pool
-from shared.input.new_secret import NewSecret
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.sealed import SealedStore
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import (
+from eventlog.consumers.consumer import follow
+from eventlog.consumers.wakeups import Notifications
+from eventlog.events.envelope import Actor
+from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.storage.postgres import Pool, open_pool
+from registries.input.new_secret import NewSecret
+from secretstore.keyfile import KeyFile
+from registries.logins.registry_login import RegistryLogin
+from secretstore.encrypted_table import SealedStore
+from chassis.secret import Secret
+from secretstore.store import (
     SecretDestroyed,
     SecretMissing,
     SecretPath,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from shared.eventstore.postgres import open_pool
+from eventlog.storage.postgres import open_pool
 from tests.integration.scheduling.world import World
 
 

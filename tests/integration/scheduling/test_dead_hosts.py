@@ -9,17 +9,17 @@ from threading import Event
 
 import pytest
 
-from shared.contracts.verdicts import VerificationCode as Code
-from shared.dialing.addresses import NetworkPolicy
-from shared.minting.minter import Endpoints, Minter
-from shared.minting.token_calls import TokenCalls
-from shared.runtime.clock import now
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
+from contracts.verdicts import VerificationCode as Code
+from registries.dialing.addresses import NetworkPolicy
+from registries.minting.minter import Endpoints, Minter
+from registries.minting.token_calls import TokenCalls
+from chassis.runtime.clock import now
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
 from tests.integration.scheduling.world import GOOD, INTERVAL, World, bad
 from tests.support.timing import waiting
 from verifier.logins import Logins
-from verifier.registry.login import Verdict
+from registries.protocol.login import Verdict
 
 SECOND = timedelta(seconds=1)
 

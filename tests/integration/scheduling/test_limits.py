@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from shared.contracts.verdicts import VerificationCode as Code
+from contracts.verdicts import VerificationCode as Code
 from tests.integration.scheduling.world import GOOD, INTERVAL, World, bad
 
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import jwt
 
-from shared.contracts.expiry_events import ExpiryApproached, ExpiryDiscovered, ExpiryPassed
-from shared.contracts.verdicts import VerificationCode as Code
+from contracts.expiry_events import ExpiryApproached, ExpiryDiscovered, ExpiryPassed
+from contracts.verdicts import VerificationCode as Code
 from tests.integration.scheduling.world import GOOD, World, bad
 
 DAY = timedelta(days=1)

@@ -7,10 +7,10 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from shared.contracts.verdicts import VerificationCode as Code
-from shared.events.envelope import StreamId
+from contracts.verdicts import VerificationCode as Code
+from eventlog.events.envelope import StreamId
 from tests.integration.scheduling.world import GOOD, INTERVAL, World, bad
-from verifier.registry.login import Verdict
+from registries.protocol.login import Verdict
 
 HOUR = timedelta(hours=1)
 

@@ -11,23 +11,23 @@ import psycopg
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from shared.contracts.credential_events import Registry
-from shared.contracts.verdicts import VerificationCode
-from shared.events.envelope import Actor, RecordedEvent, StreamId
-from shared.eventstore.postgres import Pool, PostgresVerificationStore
-from shared.input.new_secret import NewSecret
-from shared.runtime.ids import new_id
-from shared.secretstore.cloud_keys import StoredLogin
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
+from contracts.credential_events import Registry
+from contracts.verdicts import VerificationCode
+from eventlog.events.envelope import Actor, RecordedEvent, StreamId
+from eventlog.storage.postgres import Pool, PostgresVerificationStore
+from registries.input.new_secret import NewSecret
+from chassis.runtime.ids import new_id
+from registries.logins.cloud_keys import StoredLogin
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_secretstore import MemorySecretStore
-from verifier.registry.login import Probe, Verdict
-from verifier.scheduling.gate import Gate, Lanes
+from registries.protocol.login import Probe, Verdict
+from verifier.scheduling.login_limiter import Gate, Lanes
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.timely import Timely
+from verifier.scheduling.verification_handler import Timely
 from verifier.verifier import Verifier
 
 GOOD = Verdict(code=None, detail="good")

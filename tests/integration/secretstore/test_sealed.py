@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
-from shared.eventstore.postgres import Pool, open_pool
-from shared.secretstore.keyfile import KeyFile
-from shared.secretstore.sealed import SealedStore, SecretDamaged
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
+from eventlog.storage.postgres import Pool, open_pool
+from secretstore.keyfile import KeyFile
+from secretstore.encrypted_table import SealedStore, SecretDamaged
+from chassis.secret import Secret
+from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
 from tests.support.secretstore_suite import CANARY, SecretStoreSuite, a_path, put, shown
 
 Connection = psycopg.Connection[Any]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.secretstore.store import SecretMissing, SecretPath
-from shared.secretstore.vault import VaultSettings, VaultStore
+from secretstore.store import SecretMissing, SecretPath
+from secretstore.vault import VaultSettings, VaultStore
 from tests.support.secretstore_suite import a_path, put
 from tests.support.servers import ROOT, free_port, program
 from tests.support.vault import Vault

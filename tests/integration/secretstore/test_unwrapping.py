@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from shared.secretstore.unwrapping import WrappingUnusable, unwrap
+from secretstore.unwrapping import WrappingUnusable, unwrap
 from tests.support.vault import Vault
 
 

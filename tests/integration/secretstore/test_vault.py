@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretDestroyed, SecretMissing, SecretPath
-from shared.secretstore.vault import VaultRefused, VaultSettings, VaultStore
+from chassis.secret import Secret
+from secretstore.store import SecretDestroyed, SecretMissing, SecretPath
+from secretstore.vault import VaultRefused, VaultSettings, VaultStore
 from tests.support.secretstore_suite import CANARY, SecretStoreSuite, a_path, put, shown
 from tests.support.vault import Vault
 

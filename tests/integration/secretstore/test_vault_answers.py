@@ -9,9 +9,9 @@ from threading import Thread
 
 import pytest
 
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretMissing, SecretStoreUnavailable
-from shared.secretstore.vault import VaultSettings, VaultStore
+from chassis.secret import Secret
+from secretstore.store import SecretMissing, SecretStoreUnavailable
+from secretstore.vault import VaultSettings, VaultStore
 from tests.support.secretstore_suite import CANARY, a_path, shown
 
 

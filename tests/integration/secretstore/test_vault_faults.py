@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretDestroyed, SecretStoreUnavailable
-from shared.secretstore.vault import VaultRefused, VaultSettings, VaultStore
+from chassis.secret import Secret
+from secretstore.store import SecretDestroyed, SecretStoreUnavailable
+from secretstore.vault import VaultRefused, VaultSettings, VaultStore
 from tests.support.secretstore_suite import CANARY, a_path, put, shown
 from tests.support.servers import free_port
 from tests.support.timing import PATIENCE, waiting

@@ -11,15 +11,15 @@ import pika
 import psycopg
 import pytest
 
-from regcred.deployment.certificates import Pair, new_authority, new_server
-from shared.eventstore.postgres import open_pool
-from shared.messaging import topology
-from shared.messaging.connection import parameters
-from shared.messaging.errors import BrokerUnavailable
-from shared.runtime.clock import now
-from shared.runtime.settings import Settings
-from shared.secretstore.store import SecretStoreUnavailable
-from shared.secretstore.vault import VaultSettings, VaultStore
+from launcher.deployment.certificates import Pair, new_authority, new_server
+from eventlog.storage.postgres import open_pool
+from eventlog.broker import topology
+from eventlog.broker.connection import parameters
+from eventlog.broker.errors import BrokerUnavailable
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
+from secretstore.store import SecretStoreUnavailable
+from secretstore.vault import VaultSettings, VaultStore
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 from tests.support.tls_postgres import TLSPostgres
@@ -117,7 +117,7 @@ def broker() -> Iterator[tuple[RabbitMQ, int]]:
 
 
 def amqps(port: int, authority: Path, name: str) -> str:
-    """As `regcred.deployment` writes it into a service's file."""
+    """As `launcher.deployment` writes it into a service's file."""
     options = quote(repr({"ca_certs": str(authority), "server_hostname": name}), safe="")
     url = f"amqps://{DEPLOY}:{PASSWORDS[DEPLOY]}@127.0.0.1:{port}/{topology.VHOST}?ssl_options={options}"
     settings = Settings.from_environment({"REGCRED_BROKER_URL": url})

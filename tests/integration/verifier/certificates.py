@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from shared.runtime.clock import now
+from chassis.runtime.clock import now
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 

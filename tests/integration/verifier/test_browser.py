@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from shared.dialing.addresses import NetworkPolicy
-from shared.dialing.trust import trusted
-from shared.registries.image_reference import ImageReference
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
+from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.trust import trusted
+from registries.image_reference import ImageReference
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
 from tests.integration.verifier.attempts import (
     IDENTITY_LOGIN,
     PASSWORD,
@@ -38,7 +38,7 @@ from tests.support.fake_registry import (
 )
 from tests.support.pushed_images import INDEX, MANIFEST, push_image, push_index
 from tests.support.servers import free_port
-from verifier.registry.browser import (
+from registries.protocol.browser import (
     Account,
     Browser,
     RegistryError,

@@ -10,11 +10,11 @@ from threading import Event, Thread
 
 import pytest
 
-from shared.contracts.verdicts import VerificationCode as Code
-from shared.dialing.dialer import CheckedNetwork, system_resolver
-from shared.dialing.errors import Unreachable
-from shared.dialing.session import Session
-from shared.dialing.wire import Deadline
+from contracts.verdicts import VerificationCode as Code
+from registries.dialing.dialer import CheckedNetwork, system_resolver
+from registries.dialing.errors import Unreachable
+from registries.dialing.session import Session
+from registries.dialing.wire import Deadline
 from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
 from tests.support.fake_registry import (
     MARK,

@@ -6,8 +6,8 @@ from itertools import chain, repeat
 
 import pytest
 
-from shared.contracts.verdicts import VerificationCode as Code
-from shared.dialing.addresses import NetworkPolicy
+from contracts.verdicts import VerificationCode as Code
+from registries.dialing.addresses import NetworkPolicy
 from tests.integration.verifier.attempts import (
     PASSWORD,
     USER,

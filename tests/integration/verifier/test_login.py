@@ -4,7 +4,7 @@ from itertools import repeat
 
 import pytest
 
-from shared.contracts.verdicts import VerificationCode as Code
+from contracts.verdicts import VerificationCode as Code
 from tests.integration.verifier.attempts import (
     DEADLINE,
     IDENTITY_LOGIN,

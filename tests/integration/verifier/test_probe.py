@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from shared.contracts.verdicts import VerificationCode as Code
-from shared.registries.image_reference import ImageReference
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
+from contracts.verdicts import VerificationCode as Code
+from registries.image_reference import ImageReference
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
 from tests.integration.verifier.attempts import IDENTITY_LOGIN, PASSWORD, USER, Attempt, attempt, loopback
 from tests.integration.verifier.certificates import Certificate
 from tests.support.docker_registry import DockerRegistry
@@ -31,7 +31,7 @@ from tests.support.fake_registry import (
 )
 from tests.support.pushed_images import push_image
 from tests.support.token_server import ISSUER, SERVICE, signing_tokens
-from verifier.registry.login import Probe
+from registries.protocol.login import Probe
 
 DEADLINE = 10.0
 SIGNER = Certificate.made(ISSUER, rsa_key=True)

@@ -13,9 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from credentials.bootstrap import command_api
-from regcred.preparation import prepare_admin_token, prepare_keys
-from shared.runtime.settings import Settings
-from shared.web.api_part import join
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from chassis.settings.environment import Settings
+from chassis.web.api_part import join
 from tests.integration.verifier.attempts import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.eventstore_suite import an_id

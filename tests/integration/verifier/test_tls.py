@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.contracts.verdicts import VerificationCode as Code
+from contracts.verdicts import VerificationCode as Code
 from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback, names
 from tests.integration.verifier.certificates import Certificate
 from tests.support.fake_registry import FakeServer, basic, bearer, by_path, tokens

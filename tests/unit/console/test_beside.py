@@ -5,7 +5,7 @@ from flask import Flask
 
 from console.beside import serve_beside
 from console.settings import ConsoleSettings
-from shared.runtime.settings import InvalidSetting
+from chassis.settings.environment import InvalidSetting
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.over_httpx import over_http
-from shared.secretstore.secret import Secret
+from chassis.secret import Secret
 from tests.unit.console.fake_api import TOKEN, FakeApi, page
 
 

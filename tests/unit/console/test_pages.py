@@ -8,8 +8,8 @@ from hashlib import sha256
 import pytest
 
 from console.assets import read_assets
-from shared.contracts.verdicts import VerificationCode
-from shared.registries.catalogue import PROVIDERS
+from contracts.verdicts import VerificationCode
+from registries.catalogue import PROVIDERS
 from tests.support.servers import ROOT
 from tests.unit.console.conftest import ACCOUNT, ONE, Browser, Clock
 from tests.unit.console.fake_api import (

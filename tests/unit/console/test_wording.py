@@ -6,19 +6,19 @@ from pkgutil import iter_modules
 
 import pytest
 
-import shared.contracts
+import contracts
 from console import wording
 from credentials.domain.matching import Standing, WhyNot, WhySelected
-from shared.contracts.verdicts import VerificationCode, VerificationStatus
-from shared.events.registry import EVENTS
+from contracts.verdicts import VerificationCode, VerificationStatus
+from eventlog.events.registry import EVENTS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def test_nothing_that_the_services_say_is_without_words() -> None:
     assert set(wording.MEANING) == {code.value for code in VerificationCode}
-    for module in iter_modules(shared.contracts.__path__):
-        import_module(f"shared.contracts.{module.name}")  # each registers its events
+    for module in iter_modules(contracts.__path__):
+        import_module(f"contracts.{module.name}")  # each registers its events
     assert set(wording.ACTION) == {kind.name for kind in EVENTS.all_types()}
     assert set(wording.STATUS) == {status.value for status in VerificationStatus}
     assert set(wording.CANDIDATE) == {*map(str, Standing), *map(str, WhyNot)}

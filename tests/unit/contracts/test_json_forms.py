@@ -3,11 +3,11 @@
 from dataclasses import fields
 from uuid import UUID
 
-from shared.contracts.credential import columns, credential_json
-from shared.contracts.credential_events import Details, Scope
-from shared.contracts.verification import probe_json, verification_json
-from shared.contracts.verification_events import ImageProbe
-from shared.web.schemas import CredentialSchema, ProbeSchema, VerificationSchema
+from contracts.credential import columns, credential_json
+from contracts.credential_events import Details, Scope
+from contracts.verification import probe_json, verification_json
+from contracts.verification_events import ImageProbe
+from contracts.schemas import CredentialSchema, ProbeSchema, VerificationSchema
 from tests.support.credentials_suite import a_credential
 
 ROW = {

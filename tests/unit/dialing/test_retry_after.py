@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.dialing.retry_after import MAX_SECONDS, retry_after
-from shared.dialing.session import Answer
+from registries.dialing.retry_after import MAX_SECONDS, retry_after
+from registries.dialing.session import Answer
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credentials.domain import values
-from regcred.contract_documents.examples import EXAMPLES
-from shared.contracts import credential_events as events
-from shared.contracts.verification_events import VerificationFailed
-from shared.dialing.retry_after import MAX_SECONDS
-from shared.events.codec import decode, encode
-from shared.events.errors import MalformedEvent
-from shared.registries.catalogue import PROVIDERS
-from shared.registries.naming import MAX_USERNAME
+from docs.contract_documents.examples import EXAMPLES
+from contracts import credential_events as events
+from contracts.verification_events import VerificationFailed
+from registries.dialing.retry_after import MAX_SECONDS
+from eventlog.events.codec import decode, encode
+from eventlog.events.errors import MalformedEvent
+from registries.catalogue import PROVIDERS
+from registries.naming import MAX_USERNAME
 
 
 def example(payload_class: type) -> Any:

@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regcred.contract_documents.examples import EXAMPLES, METADATA
-from shared.contracts.account_events import AccountErased
-from shared.contracts.audit_events import AuditRead
-from shared.contracts.credential_events import CredentialAdded, CredentialDetailsChanged, CredentialRemoved
-from shared.contracts.issuing_events import SecretIssued, SecretRefused
-from shared.events.codec import decode_event, encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
-from shared.events.errors import MalformedEvent
-from shared.events.personal import ERASED, AccountKey, opened, part, payload_or_erased, personal_fields
+from docs.contract_documents.examples import EXAMPLES, METADATA
+from contracts.account_events import AccountErased
+from contracts.audit_events import AuditRead
+from contracts.credential_events import CredentialAdded, CredentialDetailsChanged, CredentialRemoved
+from contracts.issuing_events import SecretIssued, SecretRefused
+from eventlog.events.codec import decode_event, encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from eventlog.events.errors import MalformedEvent
+from eventlog.events.personal import ERASED, AccountKey, opened, part, payload_or_erased, personal_fields
 
 KEY = AccountKey(3, AESGCMSIV(token_bytes(32)))
 OTHER = AccountKey(3, AESGCMSIV(token_bytes(32)))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from shared.events.codec import decode, encode
-from shared.events.errors import MalformedEvent, UnknownEvent
-from shared.events.registry import EVENTS, Registry
+from eventlog.events.codec import decode, encode
+from eventlog.events.errors import MalformedEvent, UnknownEvent
+from eventlog.events.registry import EVENTS, Registry
 
 NAME = "parcel.sent"
 PARCELS = Registry()

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from shared.input.invalid import InvalidInput
-from shared.input.keyfile import read_keyfile
+from chassis.invalid_input import InvalidInput
+from registries.input.keyfile import read_keyfile
 from tests.support.keyfiles import ec_pem, keyfile, rsa_pem
 
 

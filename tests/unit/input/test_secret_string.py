@@ -3,8 +3,8 @@
 import pytest
 from marshmallow import ValidationError
 
-from shared.secretstore.secret import Secret
-from shared.web.credential_input import SecretString
+from chassis.secret import Secret
+from registries.input.credential_input import SecretString
 
 
 @pytest.mark.parametrize("text", ["", "two\nlines", "a\0b", "half \ud800 pair", "x" * 64 * 1024 + "x"])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.integrity.chain import (
+from eventlog.integrity.chain import (
     GENESIS,
     START,
     Anchor,
@@ -21,7 +21,7 @@ from shared.integrity.chain import (
     next_hash,
     verify_chain,
 )
-from shared.integrity.errors import CheckpointTooEarly
+from eventlog.integrity.errors import CheckpointTooEarly
 
 ADR = Path(__file__).parents[3] / "docs" / "adr" / "0008-the-log-proves-itself.md"
 EXAMPLE = Entry(

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from shared.integrity.chain import Anchor, verify_chain
-from shared.integrity.checkpoint import open_checkpoint, sign
-from shared.integrity.errors import (
+from eventlog.integrity.chain import Anchor, verify_chain
+from eventlog.integrity.checkpoint import open_checkpoint, sign
+from eventlog.integrity.errors import (
     KeyExists,
     MalformedCheckpoint,
     MalformedExport,
     UnusableKey,
     WrongSignature,
 )
-from shared.integrity.export import read_export, write_export
-from shared.integrity.keys import create_key, load_private, load_public, public_path
+from eventlog.integrity.export import read_export, write_export
+from eventlog.integrity.keys import create_key, load_private, load_public, public_path
 from tests.unit.integrity.test_chain import CHAIN, END
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.integrity.segment import (
+from eventlog.integrity.segment import (
     NONE_BEFORE,
     BrokenSegment,
     Manifest,
@@ -19,7 +19,7 @@ from shared.integrity.segment import (
     segment_name,
     sign_manifest,
 )
-from shared.integrity.segment_files import (
+from eventlog.integrity.segment_files import (
     MANIFEST,
     begin,
     check_chain,

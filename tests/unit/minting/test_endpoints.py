@@ -4,8 +4,8 @@ import pytest
 from botocore.config import Config
 from botocore.session import Session
 
-from shared.minting import azure
-from shared.minting.amazon import endpoint_of
+from registries.minting import azure
+from registries.minting.amazon import endpoint_of
 
 REGISTRIES = [
     ("us-east-1", "amazonaws.com"),

@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
-from shared.contracts.verdicts import VerificationCode
-from shared.observability import metrics
-from shared.observability.database_figures import DatabaseFigures
-from shared.observability.exposition import BuildInfo
+from contracts.verdicts import VerificationCode
+from chassis.observability import metrics
+from eventlog.storage.database_metrics import DatabaseFigures
+from chassis.observability.exposition import BuildInfo
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "infra" / "observability"

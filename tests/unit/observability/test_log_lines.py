@@ -13,7 +13,7 @@ import pytest
 _FOUR_THREADS = """
 import structlog
 from concurrent.futures import ThreadPoolExecutor
-from shared.runtime.logs import configure_logs
+from chassis.observability.logs import configure_logs
 
 def work(name):
     for number in range(200):
@@ -27,7 +27,7 @@ print("still here", flush=True)
 """
 _KILLED = """
 import os, signal, structlog
-from shared.runtime.logs import configure_logs
+from chassis.observability.logs import configure_logs
 configure_logs("test", {})
 structlog.get_logger().info("the last one")
 os.kill(os.getpid(), signal.SIGKILL)

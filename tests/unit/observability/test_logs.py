@@ -9,8 +9,8 @@ import sys
 import pytest
 import structlog
 
-from shared.runtime.logs import configure_logs, redacted
-from shared.runtime.settings import InvalidSetting
+from chassis.observability.logs import configure_logs, redacted
+from chassis.settings.environment import InvalidSetting
 
 LIBRARIES = (
     "pika",

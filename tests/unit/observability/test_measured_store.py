@@ -5,10 +5,10 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.runtime.clock import now
-from shared.secretstore.measured import MeasuredStore
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretMissing, SecretPath, SecretStoreUnavailable, VersionConflict
+from chassis.runtime.clock import now
+from secretstore.measured import MeasuredStore
+from chassis.secret import Secret
+from secretstore.store import SecretMissing, SecretPath, SecretStoreUnavailable, VersionConflict
 from tests.support.memory_secretstore import MemorySecretStore
 
 PATH = SecretPath("acme", UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11"))

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from shared.consumers.concurrency import ConcurrentFollower
-from shared.consumers.telling import reported_batch
-from shared.contracts.credential_events import CredentialRemoved
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import RecordedEvent, StoredEvent, StreamId
+from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.delivery_report import reported_batch
+from contracts.credential_events import CredentialRemoved
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import RecordedEvent, StoredEvent, StreamId
 from tests.support.builders import MOMENT, metadata
 
 CREDENTIAL = UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.observability.tracing import trace_id_of, valid_traceparent
+from chassis.observability.tracing import trace_id_of, valid_traceparent
 
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -4,7 +4,7 @@ from threading import Thread
 
 import pytest
 
-from shared.observability.tracing import (
+from chassis.observability.tracing import (
     configure_tracing,
     current_traceparent,
     start_span,

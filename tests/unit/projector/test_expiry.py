@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from projector.projections import audit, credentials
-from projector.projections.changes import Update
-from regcred.contract_documents.examples import CREDENTIAL, EXAMPLES, METADATA
-from shared.contracts.expiry_events import (
+from projector.write.projections import audit, credentials
+from projector.write.projections.changes import Update
+from docs.contract_documents.examples import CREDENTIAL, EXAMPLES, METADATA
+from contracts.expiry_events import (
     ExpiryApproached,
     ExpiryDiscovered,
     ExpiryPassed,
     VerificationRecovered,
 )
-from shared.events.envelope import RecordedEvent, StreamId
+from eventlog.events.envelope import RecordedEvent, StreamId
 
 END = datetime(2026, 4, 1, tzinfo=UTC)
 

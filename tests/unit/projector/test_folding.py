@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from projector.folding import RowExists, fold, keys_of
-from projector.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Update
+from projector.write.folding import RowExists, fold, keys_of
+from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Update
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 ROW = {"credential_id": ONE, "name": "team", "registry_host": "ghcr.io", "secret_version": 1}

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from projector.applying import HELD, planned
-from projector.projections.changes import Insert, Update
-from projector.projections.reading import Reading
+from projector.write.application import HELD, planned
+from projector.write.projections.changes import Insert, Update
+from projector.write.projections.reading import Reading
 
 STREAM, OTHER, VERIFICATION = UUID(int=1), UUID(int=2), UUID(int=3)
 

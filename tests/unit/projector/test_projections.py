@@ -7,9 +7,9 @@ from uuid import UUID
 
 from msgspec import structs
 
-from projector.projections import audit, audit_index, credentials, usages, verifications
-from projector.projections.changes import Change, Delete, Insert, Put, Update
-from shared.contracts.credential_events import (
+from projector.write.projections import audit, audit_index, credentials, usages, verifications
+from projector.write.projections.changes import Change, Delete, Insert, Put, Update
+from contracts.credential_events import (
     CredentialDetailsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
@@ -17,10 +17,10 @@ from shared.contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from shared.contracts.issuing_events import SecretIssued, Workload
-from shared.contracts.verdicts import VerificationCode
-from shared.contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from shared.events.envelope import RecordedEvent, StreamId
+from contracts.issuing_events import SecretIssued, Workload
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
+from eventlog.events.envelope import RecordedEvent, StreamId
 from tests.support.builders import EVERYBODY, GITHUB, MOMENT, added, details, metadata, secret_reference
 
 ID = UUID(int=1)

@@ -4,11 +4,11 @@ from uuid import UUID
 
 import pytest
 
-from projector.projections.reading import read
-from shared.contracts.credential_events import CredentialRemoved
-from shared.contracts.issuing_events import SecretIssued, SecretRefused, Workload
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import StoredEvent, StreamId
+from projector.write.projections.reading import read
+from contracts.credential_events import CredentialRemoved
+from contracts.issuing_events import SecretIssued, SecretRefused, Workload
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import StoredEvent, StreamId
 from tests.support.builders import MOMENT, metadata
 
 ID = UUID(int=1)

@@ -14,7 +14,7 @@ from regcred.apiclient.client import ApiClient, Repeats
 from regcred.apiclient.over_httpx import api_client
 from regcred.apiclient.secret import Secret
 from regcred.apiclient.settings import Connection
-from regcred.client.session import Session
+from regcred.cli.session import Session
 from regcred.plugins.over_urllib import UrllibTransport
 
 TOKEN = "rgcs_a-token-of-this-test"

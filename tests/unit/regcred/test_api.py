@@ -16,7 +16,7 @@ from regcred.apiclient.client import PAGE, REPEAT_SECONDS, ApiClient, Repeats
 from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer, UnexpectedAnswer
 from regcred.apiclient.secret import Secret
 from regcred.apiclient.settings import Connection
-from shared.runtime.clock import now
+from chassis.runtime.clock import now
 from tests.support.servers import free_port
 from tests.unit.regcred.conftest import TOKEN, Reply, Server, Times, ok, problem
 

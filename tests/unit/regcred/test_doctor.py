@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from regcred.doctor.database import migration_finding, skew_finding
-from regcred.doctor.finding import Finding, guarded, ok
-from regcred.doctor.machine import disk_finding
-from regcred.doctor.running import consumer_finding, publishing_finding, relay_finding
+from operations.doctor.database import migration_finding, skew_finding
+from operations.doctor.finding import Finding, guarded, ok
+from operations.doctor.machine import disk_finding
+from operations.doctor.running import consumer_finding, publishing_finding, relay_finding
 
 MEBIBYTE = 1024 * 1024
 

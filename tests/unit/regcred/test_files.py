@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from regcred.client.errors import OutputUnwritable
-from regcred.client.files import new_private, replacing
+from regcred.cli.errors import OutputUnwritable
+from regcred.cli.files import new_private, replacing
 
 
 def names(folder: Path) -> list[str]:

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from regcred.apiclient.errors import ApiProblem
-from regcred.client.audit_following import follow
-from regcred.client.session import Session
+from regcred.cli.audit_following import follow
+from regcred.cli.session import Session
 from tests.unit.regcred.conftest import Reply, Server, problem
 
 NDJSON = {"Content-Type": "application/x-ndjson; charset=utf-8"}

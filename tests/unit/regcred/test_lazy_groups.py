@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from regcred.__main__ import main
-from regcred.client.lazy_group import Lazy, LazyGroup
+from regcred.cli.lazy_group import Lazy, LazyGroup
 
 
 def tables(group: LazyGroup, *path: str) -> Iterator[tuple[LazyGroup, str, tuple[str, ...]]]:

@@ -2,9 +2,9 @@ import pytest
 
 from regcred.apiclient.answer import Answer
 from regcred.apiclient.errors import ApiProblem
-from regcred.client.errors import CredentialUnknown
-from regcred.client.lookup import credential_id_of, find, newest_verification, read_back, verified
-from regcred.client.session import Session
+from regcred.cli.errors import CredentialUnknown
+from regcred.cli.lookup import credential_id_of, find, newest_verification, read_back, verified
+from regcred.cli.session import Session
 from tests.unit.regcred.conftest import Reply, Server, Times, ok, problem
 
 ID = "0b9d0e1e-3f5c-4c52-9d43-6a2f3a0b9f11"

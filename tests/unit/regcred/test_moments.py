@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from regcred.client.moments import parse_duration, parse_moment
+from regcred.cli.moments import parse_duration, parse_moment
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

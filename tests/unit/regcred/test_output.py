@@ -1,8 +1,8 @@
 import pytest
 
 from regcred.apiclient.text import shown
-from regcred.client.output import aligned, print_fields, print_table
-from regcred.client.presentation import happened, verdict
+from regcred.cli.output import aligned, print_fields, print_table
+from regcred.cli.presentation import happened, verdict
 
 
 @pytest.mark.parametrize(

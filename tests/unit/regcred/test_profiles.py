@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from regcred.__main__ import main
 from regcred.apiclient.errors import ConfigurationError
-from regcred.client.profiles import config_path, read_profiles, use_profile
+from regcred.cli.profiles import config_path, read_profiles, use_profile
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 
 OTHER = "rgcs_another-token"

@@ -6,8 +6,8 @@ from typing import Any
 import click
 import pytest
 
-from regcred.client.errors import SecretUnreadable
-from regcred.client.secret_input import MAX_BYTES, credential_of, read_document, read_password
+from regcred.cli.errors import SecretUnreadable
+from regcred.cli.secret_input import MAX_BYTES, credential_of, read_document, read_password
 
 NOTHING = {
     "password_stdin": False,

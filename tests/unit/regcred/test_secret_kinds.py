@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from regcred.client.secret_kinds import KEY_KINDS
-from shared.registries.secret_kinds import SECRET_KINDS
+from regcred.cli.secret_kinds import KEY_KINDS
+from registries.secret_kinds import SECRET_KINDS
 
 
 def parts(kinds: Any) -> dict[str, list[tuple[str, bool, bool]]]:

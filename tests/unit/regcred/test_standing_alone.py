@@ -13,7 +13,7 @@ from tests.unit.regcred.conftest import TOKEN, Server, ok
 
 SERVICES = ROOT / "services"
 PLUGINS = ("regcred.apiclient", "regcred.plugins", "regcred.credential_helper", "regcred.kubelet_provider")
-CLIENT = (*PLUGINS, "regcred.client", "regcred.__main__")
+CLIENT = (*PLUGINS, "regcred.cli", "regcred.__main__")
 # Of click, rich and httpx2, with what these need.
 LIBRARIES = [
     "click",

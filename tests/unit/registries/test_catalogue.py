@@ -7,15 +7,15 @@ from typing import get_args
 
 import pytest
 
-from shared.contracts.credential_events import SecretKind
-from shared.contracts.verdicts import VerificationCode
-from shared.registries.catalogue import PROVIDERS, help_for, provider, to_public
-from shared.registries.document import document
-from shared.registries.errors import InvalidRegistry
-from shared.registries.provider import Provider
-from shared.registries.secret_kinds import SECRET_KINDS
-from shared.registries.verification_help import GENERAL_HELP, PROVIDER_HELP
-from shared.web.credential_input import _KINDS, JsonDocument, SecretString
+from contracts.credential_events import SecretKind
+from contracts.verdicts import VerificationCode
+from registries.catalogue import PROVIDERS, help_for, provider, to_public
+from docs.contract_documents.provider_page import document
+from registries.errors import InvalidRegistry
+from registries.provider import Provider
+from registries.secret_kinds import SECRET_KINDS
+from registries.verification_help import GENERAL_HELP, PROVIDER_HELP
+from registries.input.credential_input import _KINDS, JsonDocument, SecretString
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
 IDS = [entry.id for entry in PROVIDERS]
@@ -102,7 +102,7 @@ def test_advice_of_its_own_belongs_to_providers_that_are_there() -> None:
 
 def test_the_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == document(), (
-        "run `python -m shared.registries.document docs/providers.md`"
+        "run `python -m docs.contract_documents.provider_page docs/providers.md`"
     )
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.registries.errors import InvalidHost
-from shared.registries.hosts import (
+from registries.errors import InvalidHost
+from registries.hosts import (
     ConfigKey,
     RegistryHost,
     api_host,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.registries.errors import InvalidReference
-from shared.registries.image_reference import ImageReference
+from registries.errors import InvalidReference
+from registries.image_reference import ImageReference
 
 SHA = "sha256:" + "a" * 64
 LONGEST = "/".join(["a" * 127, "b" * 127])

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.contracts.credential_events import SecretKind
-from shared.registries.google_locations import GAR_LOCATIONS
-from shared.registries.naming import (
+from contracts.credential_events import SecretKind
+from registries.google_locations import GAR_LOCATIONS
+from registries.naming import (
     InvalidRegistry,
     provider_of_host,
     registry_host_for,

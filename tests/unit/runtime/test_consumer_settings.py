@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.runtime.consumer_settings import ConsumerSettings
-from shared.runtime.settings import InvalidSetting
+from chassis.settings.consumers import ConsumerSettings
+from chassis.settings.environment import InvalidSetting
 
 
 def test_defaults() -> None:

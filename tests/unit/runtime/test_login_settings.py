@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.runtime.login_settings import LoginSettings
-from shared.runtime.settings import InvalidSetting
+from chassis.settings.logins import LoginSettings
+from chassis.settings.environment import InvalidSetting
 
 
 def test_defaults() -> None:

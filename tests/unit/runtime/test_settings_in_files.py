@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.runtime.health import is_healthy
-from shared.runtime.settings import InvalidSetting, Settings
+from chassis.runtime.health import is_healthy
+from chassis.settings.environment import InvalidSetting, Settings
 
 
 def test_a_broker_url_from_a_file(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ import pytest
 from flask import Flask, request
 from werkzeug.test import Client
 
-from shared.runtime.invalid_setting import InvalidSetting
-from shared.runtime.settings import Settings
-from shared.runtime.trusted_proxies import KNOWN_SECONDS, LOOK_UP_SECONDS, TrustedProxies
-from shared.web.client_address import client_addresses
+from chassis.settings.invalid_setting import InvalidSetting
+from chassis.settings.environment import Settings
+from chassis.settings.trusted_proxies import KNOWN_SECONDS, LOOK_UP_SECONDS, TrustedProxies
+from chassis.web.client_address import client_addresses
 
 
 class Names:

@@ -9,10 +9,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from shared.auth.errors import IssuerUnavailable
-from shared.auth.issuers import FileKeys, IssuedTokens, UrlKeys, trusted_issuers
-from shared.auth.tokens import TokenScope
-from shared.runtime.invalid_setting import InvalidSetting
+from chassis.authentication.errors import IssuerUnavailable
+from chassis.authentication.issuers import FileKeys, IssuedTokens, UrlKeys, trusted_issuers
+from chassis.authentication.tokens import TokenScope
+from chassis.settings.invalid_setting import InvalidSetting
 
 ISSUER = "https://issuer.example.com"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.credential_events import CredentialRemoved
-from shared.events.codec import encode, encode_metadata
-from shared.events.envelope import Actor, Metadata, StoredEvent, StreamId
-from shared.events.positions import ContiguousPrefix
-from shared.messaging import definitions, topology
-from shared.messaging.cloudevents import outgoing, position_of
-from shared.messaging.connection import LONGEST_BACKOFF_SECONDS, parameters
-from shared.messaging.errors import BrokerUnavailable, MalformedMessage
-from shared.runtime.backoff import backoff
+from contracts.credential_events import CredentialRemoved
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from eventlog.events.positions import ContiguousPrefix
+from eventlog.broker import definitions, topology
+from eventlog.broker.cloudevents import outgoing, position_of
+from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, parameters
+from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
+from chassis.runtime.backoff import backoff
 from tests.support.eventstore_suite import an_id
 
 METADATA = Metadata(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable, StoredVersion
-from shared.secretstore.sweep import Leftovers, SweepResult, leftovers, sweep
+from chassis.secret import Secret
+from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable, StoredVersion
+from credentials.relay.sweep import Leftovers, SweepResult, leftovers, sweep
 from tests.support.memory_secretstore import MemorySecretStore
 from tests.support.secretstore_suite import a_path, put
 

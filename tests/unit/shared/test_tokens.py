@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.auth.tokens import Principal, StoredToken, TokenScope, compose, parse, recognise
-from shared.secretstore.secret import Secret
+from chassis.authentication.tokens import Principal, StoredToken, TokenScope, compose, parse, recognise
+from chassis.secret import Secret
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SCANNERS = re.compile(r"rgcs_[0-9A-Za-z]{9}_[0-9A-Za-z]{49}")

@@ -1,6 +1,6 @@
 """Events of one credential, as the verifier meets them."""
 
-from shared.contracts.credential_events import (
+from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -9,7 +9,7 @@ from shared.contracts.credential_events import (
     Registry,
     VerificationRequested,
 )
-from shared.events.envelope import Actor, NewEvent, RecordedEvent, StreamId
+from eventlog.events.envelope import Actor, NewEvent, RecordedEvent, StreamId
 from tests.support import builders
 from tests.support.builders import EVERYBODY, details, metadata, secret_reference
 from tests.support.eventstore_suite import MOMENT, an_id

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-from shared.dialing.errors import BadChallenge
-from verifier.registry.challenge import MAX_CHALLENGES, MAX_HEADER, Challenge, choose, parse_challenges
+from registries.dialing.errors import BadChallenge
+from registries.protocol.challenge import MAX_CHALLENGES, MAX_HEADER, Challenge, choose, parse_challenges
 
 # Of the processor: what reads a header in a time that grows with its square takes longer.
 SOON = 2.0

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from shared.dialing.session import Answer
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
-from verifier.registry.lifetime import GITHUB_API, Question, expiry_in_header, question, read_end
+from registries.dialing.session import Answer
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
+from registries.protocol.lifetime import GITHUB_API, Question, expiry_in_header, question, read_end
 
 END = datetime(2027, 3, 31, tzinfo=UTC)
 CERTIFICATES = "https://www.googleapis.com/robot/v1/metadata/x509/reader%40acme.iam.gserviceaccount.com"

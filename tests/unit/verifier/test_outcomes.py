@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
-from shared.contracts.verdicts import VerificationCode
-from shared.contracts.verification_events import ImageProbe, VerificationSucceeded
-from shared.events.envelope import NewEvent, RecordedEvent, StreamId
-from shared.registries.image_reference import ImageReference
+from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import ImageProbe, VerificationSucceeded
+from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from registries.image_reference import ImageReference
 from tests.support.eventstore_suite import an_id
 from tests.support.memory_eventstore import MemoryEventStore
 from tests.unit.verifier.events import HUB, ID, METADATA
 from verifier.outcomes import UNCHANGED_EVERY, events_of, worth_recording
 from verifier.policy import Verification
-from verifier.registry.login import Verdict
-from verifier.registry.verdict import Probed
+from registries.protocol.login import Verdict
+from registries.protocol.verdict import Probed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOOD = Verdict(code=None, detail="good")

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from verifier.scheduling.due import hold_after, next_login
-from verifier.scheduling.gate import BOTH_TURNS, NOTHING, Gate, Lanes, Wait
-from verifier.scheduling.pace import Pace
+from verifier.scheduling.login_limiter import BOTH_TURNS, NOTHING, Gate, Lanes, Wait
+from verifier.scheduling.token_bucket import Pace
 from verifier.scheduling.rows import Due
-from verifier.scheduling.standing import ALONE_SECONDS, ANSWERS_SECONDS, Standing, Standings
+from verifier.scheduling.circuit_breaker import ALONE_SECONDS, ANSWERS_SECONDS, Standing, Standings
 from verifier.scheduling.waiting import LONGEST, PER_HOST, Claimed, seated
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.contracts.credential_events import Scope
-from shared.contracts.verification_events import Trigger
+from contracts.credential_events import Scope
+from contracts.verification_events import Trigger
 from tests.unit.verifier.events import (
     CHANGED,
     CORP,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.dialing.addresses import NetworkPolicy
-from shared.dialing.errors import BadChallenge, Blocked
-from verifier.registry.realm import check_realm
+from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.errors import BadChallenge, Blocked
+from registries.protocol.realm import check_realm
 
 NOTHING = NetworkPolicy()
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.dialing.session import Answer
-from verifier.registry.manifests import read_manifest
-from verifier.registry.tag_list import InvalidPlace, read_tags, tag_query
+from registries.dialing.session import Answer
+from registries.protocol.manifests import read_manifest
+from registries.protocol.tag_list import InvalidPlace, read_tags, tag_query
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 DIGEST = "sha256:" + "a" * 64

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from shared.contracts.verdicts import VerificationCode as Code
-from shared.dialing.session import Answer
-from verifier.registry.verdict import Verdict, refused
+from contracts.verdicts import VerificationCode as Code
+from registries.dialing.session import Answer
+from registries.protocol.verdict import Verdict, refused
 
 
 def verdict(

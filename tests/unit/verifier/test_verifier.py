@@ -8,16 +8,16 @@ from threading import Barrier
 
 import pytest
 
-from shared.contracts.verdicts import VerificationCode
-from shared.contracts.verification_events import VerificationFailed, VerificationSucceeded
-from shared.events.envelope import NewEvent, RecordedEvent, StreamId
-from shared.eventstore.errors import OutcomeUnknown, VersionConflict
-from shared.eventstore.store import Appended, IdempotentRequest
-from shared.registries.image_reference import ImageReference
-from shared.secretstore.cloud_keys import StoredLogin
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretMissing, SecretPath
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.storage.errors import OutcomeUnknown, VersionConflict
+from eventlog.storage.store import Appended, IdempotentRequest
+from registries.image_reference import ImageReference
+from registries.logins.cloud_keys import StoredLogin
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
+from secretstore.store import SecretMissing, SecretPath
 from tests.support.eventstore_suite import MOMENT, an_id
 from tests.support.memory_eventstore import MemoryEventStore
 from tests.support.memory_secretstore import MemorySecretStore
@@ -36,7 +36,7 @@ from tests.unit.verifier.events import (
     rotated,
 )
 from verifier.policy import verification_for
-from verifier.registry.login import Probe, Verdict
+from registries.protocol.login import Probe, Verdict
 from verifier.verifier import ACTOR, Verifier
 
 PATH = SecretPath("acme", ID)

@@ -13,16 +13,16 @@ from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.commands import ChangeDetails
 from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
-from shared.contracts.credential import Active
-from shared.contracts.credential_events import Registry
-from shared.contracts.verification_events import VerificationSucceeded
-from shared.events.envelope import Actor, NewEvent, StreamId
-from shared.eventstore.errors import EventStoreUnavailable, IdempotencyKeyReused, OutcomeUnknown
-from shared.eventstore.store import Appended, IdempotentRequest
-from shared.input.new_secret import NewSecret
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
+from contracts.credential import Active
+from contracts.credential_events import Registry
+from contracts.verification_events import VerificationSucceeded
+from eventlog.events.envelope import Actor, NewEvent, StreamId
+from eventlog.storage.errors import EventStoreUnavailable, IdempotencyKeyReused, OutcomeUnknown
+from eventlog.storage.store import Appended, IdempotentRequest
+from registries.input.new_secret import NewSecret
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
+from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, MOMENT, details
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore

@@ -13,19 +13,19 @@ from credentials.application.credentials import Credentials
 from credentials.application.issuing import Issuing, PullSecret, StillChanging
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.issuing import NotIssued, PullSecretWanted
-from shared.contracts.credential_events import Registry, Restrictions
-from shared.contracts.issuing_events import SecretIssued, SecretRefused, Workload
-from shared.dialing.addresses import NetworkPolicy
-from shared.events.envelope import Actor, NewEvent, StreamId
-from shared.eventstore.errors import OutcomeUnknown
-from shared.eventstore.store import Appended, IdempotentRequest
-from shared.input.new_secret import NewSecret
-from shared.minting.minter import Endpoints, Minter
-from shared.minting.token_calls import TokenCalls
-from shared.registries.image_reference import ImageReference
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
-from shared.secretstore.store import SecretPath, SecretStoreUnavailable
+from contracts.credential_events import Registry, Restrictions
+from contracts.issuing_events import SecretIssued, SecretRefused, Workload
+from registries.dialing.addresses import NetworkPolicy
+from eventlog.events.envelope import Actor, NewEvent, StreamId
+from eventlog.storage.errors import OutcomeUnknown
+from eventlog.storage.store import Appended, IdempotentRequest
+from registries.input.new_secret import NewSecret
+from registries.minting.minter import Endpoints, Minter
+from registries.minting.token_calls import TokenCalls
+from registries.image_reference import ImageReference
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
+from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore

@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.events.envelope import NewEvent, StreamId
+from eventlog.events.envelope import NewEvent, StreamId
 from tests.support.issuing_suite import IssuingSuite, Verify
 from tests.support.memory_credentials import MemoryCredentialStore
 

@@ -18,8 +18,8 @@ from credentials.domain.commands import (
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
 from credentials.domain.impact import losing
-from shared.contracts.credential import Absent, Active, Removed, evolve, fold
-from shared.contracts.credential_events import (
+from contracts.credential import Absent, Active, Removed, evolve, fold
+from contracts.credential_events import (
     CredentialDetailsChanged,
     CredentialRemoved,
     CredentialRestrictionsChanged,
@@ -27,9 +27,9 @@ from shared.contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from shared.contracts.issuing_events import Workload
-from shared.input.invalid import InvalidInput
-from shared.registries.image_reference import ImageReference
+from contracts.issuing_events import Workload
+from chassis.invalid_input import InvalidInput
+from registries.image_reference import ImageReference
 from tests.support.builders import EVERYBODY, GITHUB, ID, added, details, secret_reference
 
 DETAILS = details("team-ghcr", repository_prefixes=("acme/",))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from credentials.domain.imported_names import name_prefix, names_for
 from credentials.domain.values import credential_name
-from shared.input.invalid import InvalidInput
+from chassis.invalid_input import InvalidInput
 
 
 @pytest.mark.parametrize(

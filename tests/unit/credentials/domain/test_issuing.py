@@ -12,12 +12,12 @@ import pytest
 from credentials.domain.issuing import Plan, PullSecretWanted, events_of, plan, refused_events
 from credentials.domain.issuing_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
 from credentials.domain.matching import Candidate, Use
-from shared.contracts.credential_events import Restrictions, Scope
-from shared.contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
-from shared.contracts.verdicts import VerificationStatus
-from shared.registries.image_reference import ImageReference
-from shared.secretstore.login import RegistryLogin
-from shared.secretstore.secret import Secret
+from contracts.credential_events import Restrictions, Scope
+from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.verdicts import VerificationStatus
+from registries.image_reference import ImageReference
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 USE = Use(project_id="shop", operation="pull", at=NOW)

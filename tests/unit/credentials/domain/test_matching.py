@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from credentials.domain.matching import Candidate, Match, Operation, Use, match
-from shared.contracts.credential_events import Restrictions, Scope
-from shared.contracts.verdicts import VerificationStatus
-from shared.registries.errors import InvalidHost
-from shared.registries.hosts import canonical_host, parse_config_key
-from shared.registries.image_reference import ImageReference
+from contracts.credential_events import Restrictions, Scope
+from contracts.verdicts import VerificationStatus
+from registries.errors import InvalidHost
+from registries.hosts import canonical_host, parse_config_key
+from registries.image_reference import ImageReference
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64

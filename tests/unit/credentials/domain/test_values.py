@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from credentials.domain import values
-from shared.contracts.platform_ids import is_platform_id
-from shared.input.invalid import InvalidInput
+from chassis.platform_ids import is_platform_id
+from chassis.invalid_input import InvalidInput
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -1,0 +1,217 @@
+"""One event of every name and version, from the life of one credential."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from contracts.account_events import AccountErased
+from contracts.audit_events import AuditFilters, AuditRead, AuditSealed
+from contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Details,
+    Registry,
+    Restrictions,
+    Scope,
+    SecretReference,
+    VerificationRequested,
+)
+from contracts.expiry_events import (
+    ExpiryApproached,
+    ExpiryDiscovered,
+    ExpiryPassed,
+    VerificationRecovered,
+)
+from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
+from eventlog.events.envelope import Actor, Metadata, StreamId
+
+CREDENTIAL = UUID("0199d3c2-7a10-7c3e-9d54-3f2b8a6c1e01")
+ISSUANCE = UUID("0199d3c2-a1b2-7d4e-8f60-91a2b3c4d5e6")
+AUDIT_READ = UUID("0199d3c2-c3d4-7e5f-a012-b3c4d5e6f708")
+ERASURE = UUID("0199d3c2-d4e5-7f60-8123-c4d5e6f70819")
+METADATA = Metadata(
+    account_id="acme",
+    actor=Actor(type="user", id="u-17", name="Ada"),
+    occurred_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+    request_id="0199d3c2-7a0e-7b11-8a51-0c6f7d2e4b90",
+    correlation_id="0199d3c2-7a0e-7b11-8a51-0c6f7d2e4b90",
+    causation_id="0199d3c2-79ff-7e02-b1c3-5a4e8d7f6c21",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+)
+
+_REGISTRY = Registry(provider="github", host="ghcr.io", location=None)
+_SECRET = SecretReference(version=1, kind="username_password", fingerprint="9f86d081884c7d659a2feaa0c55ad015")
+_NEXT_SECRET = SecretReference(
+    version=2, kind="username_password", fingerprint="60303ae22b998861bce3b28f33eec1be"
+)
+_DETAILS = Details(
+    name="team-ghcr",
+    description="",
+    scope=Scope(pull=True, push=False),
+    repository_prefixes=("acme/",),
+    expires_at=None,
+)
+_EVERYBODY = Restrictions(restricted=False, projects=())
+
+_IN_CREDENTIAL_STREAM: tuple[object, ...] = (
+    CredentialAdded(
+        credential_id=CREDENTIAL,
+        registry=_REGISTRY,
+        username="octo",
+        secret=_SECRET,
+        details=_DETAILS,
+        restrictions=_EVERYBODY,
+    ),
+    CredentialDetailsChanged(
+        credential_id=CREDENTIAL,
+        details=Details(
+            name="team-ghcr",
+            description="images of the shop",
+            scope=Scope(pull=True, push=False),
+            repository_prefixes=("acme/shop/",),
+            expires_at=datetime(2026, 9, 1, tzinfo=UTC),
+        ),
+        previous=_DETAILS,
+    ),
+    CredentialSecretRotated(
+        credential_id=CREDENTIAL,
+        registry=_REGISTRY,
+        username="octo",
+        secret=_NEXT_SECRET,
+        expires_at=None,
+        previous_registry=_REGISTRY,
+        previous_username="octo",
+        previous_secret=_SECRET,
+        previous_expires_at=datetime(2026, 9, 1, tzinfo=UTC),
+        previous_valid_until=datetime(2026, 3, 2, 9, 45, tzinfo=UTC),
+    ),
+    CredentialRestrictionsChanged(
+        credential_id=CREDENTIAL,
+        restrictions=Restrictions(restricted=True, projects=("shop",)),
+        previous=_EVERYBODY,
+    ),
+    VerificationRequested(
+        credential_id=CREDENTIAL, secret_version=2, trigger="requested", image="ghcr.io/acme/shop:1.4"
+    ),
+    CredentialRemoved(credential_id=CREDENTIAL, reason="the team is gone", forced=False),
+)
+_IN_VERIFICATION_STREAM: tuple[object, ...] = (
+    VerificationSucceeded(
+        verification_id=UUID("0199d3c2-7b44-7a05-8c12-6e5d4c3b2a10"),
+        credential_id=CREDENTIAL,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=1,
+        trigger="requested",
+        detail="the token server took the login, the registry its token; it may pull acme/shop",
+        confidence="strong",
+        checked_at=datetime(2026, 3, 2, 9, 30, 1, tzinfo=UTC),
+        duration_ms=412,
+        probe=ImageProbe(image="ghcr.io/acme/shop:1.4", code=None, detail="it may pull acme/shop"),
+    ),
+    VerificationFailed(
+        verification_id=UUID("0199d3c2-9c01-7f3a-b0d7-1a2b3c4d5e6f"),
+        credential_id=CREDENTIAL,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=2,
+        trigger="rotated",
+        code=VerificationCode.BAD_CREDENTIAL,
+        detail="the token server refused username or secret (HTTP 403)",
+        retry_after=None,
+        checked_at=datetime(2026, 3, 2, 9, 45, 1, tzinfo=UTC),
+        duration_ms=380,
+    ),
+    VerificationRecovered(
+        verification_id=UUID("0199d3c2-b5c6-7a1e-9b0c-2d3e4f5a6b7c"),
+        credential_id=CREDENTIAL,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=3,
+        previous_code=VerificationCode.BAD_CREDENTIAL,
+        failing_since=datetime(2026, 3, 2, 9, 45, 1, tzinfo=UTC),
+    ),
+    ExpiryDiscovered(
+        credential_id=CREDENTIAL,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=3,
+        expires_at=datetime(2026, 4, 1, tzinfo=UTC),
+        source="token",
+    ),
+    ExpiryApproached(
+        credential_id=CREDENTIAL,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=3,
+        expires_at=datetime(2026, 4, 1, tzinfo=UTC),
+        days=7,
+    ),
+    ExpiryPassed(
+        credential_id=CREDENTIAL,
+        registry_host="ghcr.io",
+        provider="github",
+        secret_version=3,
+        expires_at=datetime(2026, 4, 1, tzinfo=UTC),
+    ),
+)
+_WORKLOAD = Workload(kind="deployment", name="storefront")
+_IN_ISSUANCE_STREAM: tuple[object, ...] = (
+    SecretIssued(
+        issuance_id=ISSUANCE,
+        project_id="shop",
+        workload=_WORKLOAD,
+        registry_host="ghcr.io",
+        images=("ghcr.io/acme/shop/storefront:1.4.2",),
+        credential_id=CREDENTIAL,
+        credential_name="team-ghcr",
+        secret_version=2,
+        format="kubernetes_secret",
+    ),
+    SecretRefused(
+        issuance_id=ISSUANCE,
+        project_id="blog",
+        workload=_WORKLOAD,
+        registry_host="ghcr.io",
+        image="ghcr.io/acme/shop/storefront:1.4.2",
+        reason="no_eligible_credential",
+        anonymous=False,
+        candidates=(RefusedCandidate(credential_id=CREDENTIAL, reason="restricted"),),
+    ),
+)
+
+_IN_AUDIT_STREAM: tuple[object, ...] = (
+    AuditRead(
+        read_id=AUDIT_READ,
+        form="ndjson",
+        filters=AuditFilters(since=datetime(2026, 3, 1, tzinfo=UTC), project_id="shop"),
+        events=1312,
+        first_position=4,
+        last_position=90_210,
+    ),
+    AuditSealed(
+        seal_id=AUDIT_READ,
+        segment="000000000001-000000048213",
+        first_position=1,
+        last_position=48_213,
+        events=1312,
+        file_hash="5b0e" * 16,
+        manifest_hash="c7a4" * 16,
+    ),
+)
+
+_IN_ACCOUNT_STREAM: tuple[object, ...] = (AccountErased(erasure_id=ERASURE, reason="the account has left"),)
+
+# Class of the payload to an example and the stream that it stands in.
+EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
+    **{type(payload): (payload, StreamId.credential(CREDENTIAL)) for payload in _IN_CREDENTIAL_STREAM},
+    **{type(payload): (payload, StreamId.verification(CREDENTIAL)) for payload in _IN_VERIFICATION_STREAM},
+    **{type(payload): (payload, StreamId.issuance(ISSUANCE)) for payload in _IN_ISSUANCE_STREAM},
+    **{type(payload): (payload, StreamId.audit(AUDIT_READ)) for payload in _IN_AUDIT_STREAM},
+    **{type(payload): (payload, StreamId.account(ERASURE)) for payload in _IN_ACCOUNT_STREAM},
+}

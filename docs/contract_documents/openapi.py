@@ -1,0 +1,38 @@
+"""`chassis/web/openapi.json`: what the routes of all three services say of themselves, as one document."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from credentials.bootstrap import command_api
+from projector.read.bootstrap import query_api
+from operations.migrate.preparation import prepare_keys
+from chassis.settings.environment import Settings
+from chassis.web.api_part import ApiPart, join
+from chassis.web.application import described
+from verifier.bootstrap import registry_api
+
+NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # routes are described without asking anything
+
+
+def openapi_text() -> str:
+    """The document as the file holds it."""
+    with _services() as parts:
+        return json.dumps(described(join(parts)), indent=1, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def _services() -> Iterator[list[ApiPart]]:
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # of course nobody answers there
+    with TemporaryDirectory(prefix="regcred-openapi-") as home:
+        settings = Settings.from_environment({"REGCRED_HOME": home, "REGCRED_DATABASE_URL": NOWHERE})
+        prepare_keys(Path(settings.key_file))
+        parts = [command_api(settings), query_api(settings), registry_api(settings)]
+        try:
+            yield parts
+        finally:
+            for part in parts:
+                part.close()

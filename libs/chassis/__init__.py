@@ -1,0 +1,1 @@
+"""What every process stands on: settings, logs, metrics, the database pool, authentication, the web server."""

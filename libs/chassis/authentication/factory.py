@@ -1,0 +1,37 @@
+"""Who is recognised in this environment: the same by every API."""
+
+from collections.abc import Callable
+from time import monotonic
+
+from chassis.authentication.token_table import PostgresTokens, token_hash
+from chassis.authentication.tokens import Principal, parse
+from eventlog.storage.postgres import Pool
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+
+Authenticate = Callable[[str], Principal | None]
+
+
+def open_tokens(pool: Pool, keys: KeyFile) -> PostgresTokens:
+    """The service tokens behind this pool."""
+    return PostgresTokens(pool, keyed_hash=token_hash(keys), now=now, monotonic=monotonic)
+
+
+def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authenticate:
+    """Recognises service tokens, and JWTs of the issuers that the operator trusts.
+
+    Raises:
+        InvalidSetting: the issuers cannot be understood.
+    """
+    if not settings.token_issuers:
+        return tokens.authenticate
+    # Here, for most installations trust no issuer and need nothing of JWTs.
+    from chassis.authentication.issuers import IssuedTokens, trusted_issuers  # noqa: PLC0415
+
+    issued = IssuedTokens(trusted_issuers(settings.token_issuers), monotonic=monotonic)
+
+    def authenticate(text: str) -> Principal | None:
+        return tokens.authenticate(text) if parse(text) else issued.authenticate(text)
+
+    return authenticate

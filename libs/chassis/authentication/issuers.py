@@ -1,0 +1,178 @@
+"""Service-to-service tokens: JWTs (RFC 7519) of issuers that the operator trusts (`REGCRED_TOKEN_ISSUERS`).
+
+    iss                 the issuer, as it is listed
+    aud                 `regcred`, so that a token made for another service opens nothing here
+    sub                 who it is; `name` may say it for people
+    exp                 must be there; `nbf` and `iat` are looked at where they are
+    scope               scopes with spaces between them (RFC 8693 section 4.2)
+    regcred_accounts    the accounts it is good for; ["*"] is every one, none at all is none
+    regcred_projects    the projects, where it is limited to some
+
+Keys are the issuer's JWKS (RFC 7517), a file or an https URL. Only signatures with a public key count: a
+shared secret (HS256) would let everybody who can check a token make one (RFC 8725 section 3.1).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import jwt
+import structlog
+
+from chassis.authentication.errors import IssuerUnavailable
+from chassis.authentication.tokens import Principal, TokenScope
+from chassis.settings.invalid_setting import InvalidSetting
+
+log = structlog.get_logger()
+
+SETTING = "REGCRED_TOKEN_ISSUERS"
+AUDIENCE = "regcred"
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
+LEEWAY_SECONDS = 30
+FETCH_SECONDS = 5
+KEYS_LIVE_SECONDS = 300.0  # then the file or URL is read again; an unknown key id asks at once
+MAX_TOKEN = 8 * 1024
+MAX_SUBJECT = 200
+EVERY_ACCOUNT = "*"
+
+Monotonic = Callable[[], float]
+
+
+class KeySource(Protocol):
+    """Where an issuer's keys come from."""
+
+    def read(self) -> jwt.PyJWKSet:
+        """The keys as they are now. Raises `IssuerUnavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileKeys:
+    """A JWKS in a file."""
+
+    path: Path
+
+    def read(self) -> jwt.PyJWKSet:
+        try:
+            return jwt.PyJWKSet.from_json(self.path.read_text())
+        except (OSError, ValueError, jwt.PyJWTError) as error:
+            log.warning("issuer_keys_unreadable", file=self.path.name, error=type(error).__name__)
+            raise IssuerUnavailable from None
+
+
+@dataclass(frozen=True, slots=True)
+class UrlKeys:
+    """A JWKS at a URL."""
+
+    url: str
+
+    def read(self) -> jwt.PyJWKSet:
+        try:
+            return jwt.PyJWKClient(self.url, cache_jwk_set=False, timeout=FETCH_SECONDS).get_jwk_set()
+        except (OSError, ValueError, jwt.PyJWTError) as error:
+            log.warning("issuer_keys_unreadable", url=self.url, error=type(error).__name__)
+            raise IssuerUnavailable from None
+
+
+def trusted_issuers(setting: str) -> dict[str, KeySource]:
+    """Read `issuer=JWKS file or URL`, comma-separated; keys of the dictionary are the issuers.
+
+    Raises:
+        InvalidSetting: an entry is none, or its URL is neither https nor on this machine.
+    """
+    found: dict[str, KeySource] = {}
+    for entry in filter(None, (part.strip() for part in setting.split(","))):
+        issuer, equals, place = entry.partition("=")
+        if not equals or not issuer or not place:
+            raise InvalidSetting(SETTING, f"{entry!r} is not issuer=JWKS file or URL")
+        if place.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+            found[issuer] = UrlKeys(place)
+        elif "://" in place:
+            raise InvalidSetting(SETTING, f"{place!r} must be https: who changes these keys opens every door")
+        else:
+            found[issuer] = FileKeys(Path(place))
+    return found
+
+
+class IssuedTokens:
+    """Recognises tokens of these issuers; keeps their keys for `KEYS_LIVE_SECONDS`."""
+
+    def __init__(self, issuers: Mapping[str, KeySource], *, monotonic: Monotonic) -> None:
+        self._issuers = issuers
+        self._monotonic = monotonic
+        self._keys: dict[str, tuple[float, jwt.PyJWKSet]] = {}
+
+    def authenticate(self, text: str) -> Principal | None:
+        """The principal of a token; `None` for one that is not good.
+
+        Raises:
+            IssuerUnavailable: its issuer is trusted, and the keys cannot be read.
+        """
+        if len(text) > MAX_TOKEN or text.count(".") != 2:  # noqa: PLR2004 header, claims, signature
+            return None
+        try:
+            header = jwt.get_unverified_header(text)
+            claimed = jwt.decode(text, options={"verify_signature": False}).get("iss")
+            source = self._issuers.get(claimed) if isinstance(claimed, str) else None
+            if source is None or not isinstance(claimed, str):
+                return None
+            key = self._key(claimed, source, header.get("kid"))
+            if key is None or header.get("alg") not in ALGORITHMS:
+                return None
+            claims = jwt.decode(
+                text,
+                key,
+                algorithms=ALGORITHMS,
+                audience=AUDIENCE,
+                issuer=claimed,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError):
+            return None
+        return principal_of(claims)
+
+    def _key(self, issuer: str, source: KeySource, key_id: object) -> jwt.PyJWK | None:
+        """The key of that id; without one, the issuer's only key."""
+        known = self._keys.get(issuer)
+        if known is not None and self._monotonic() - known[0] < KEYS_LIVE_SECONDS:
+            found = _of_id(known[1], key_id)
+            if found is not None or self._monotonic() - known[0] < FETCH_SECONDS:
+                return found  # asked a moment ago: whoever makes up key ids must not make us ask on
+        keys = source.read()
+        self._keys[issuer] = (self._monotonic(), keys)
+        return _of_id(keys, key_id)
+
+
+def principal_of(claims: Mapping[str, Any]) -> Principal | None:
+    """Who a token with these (checked) claims is; `None` where they make no principal."""
+    subject, issuer = claims.get("sub"), claims.get("iss")
+    if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT:
+        return None
+    name = claims.get("name")
+    accounts = _strings(claims.get("regcred_accounts"))
+    projects = _strings(claims.get("regcred_projects"))
+    if accounts is None or (projects is None and "regcred_projects" in claims):
+        return None
+    known = {scope.value for scope in TokenScope}
+    granted = str(claims.get("scope") or "").split()
+    return Principal(
+        id=f"{issuer}#{subject}",
+        name=name if isinstance(name, str) and name.isprintable() and name else subject,
+        scopes=frozenset(TokenScope(scope) for scope in granted if scope in known),
+        accounts=None if EVERY_ACCOUNT in accounts else frozenset(accounts),
+        projects=None if projects is None else frozenset(projects),
+    )
+
+
+def _of_id(keys: jwt.PyJWKSet, key_id: object) -> jwt.PyJWK | None:
+    usable = [key for key in keys.keys if key.public_key_use in (None, "sig") and key.key_type != "oct"]
+    if key_id is None:
+        return usable[0] if len(usable) == 1 else None
+    return next((key for key in usable if key.key_id == key_id), None)
+
+
+def _strings(value: object) -> Sequence[str] | None:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return value
+    return None

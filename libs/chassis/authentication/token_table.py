@@ -1,0 +1,121 @@
+"""Service tokens in PostgreSQL, with a short memory: a revoked token is refused within two seconds."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from chassis.authentication.tokens import Principal, StoredToken, TokenScope, parse, recognise
+from eventlog.storage.postgres import Pool, store_errors
+from secretstore.keyfile import KeyFile
+from chassis.secret import Secret
+
+REMEMBER_SECONDS = 2.0
+_REMEMBERED = 1000
+_COLUMNS = "token_id, name, hash, scopes, accounts, projects, created_at, created_by, expires_at, revoked_at"
+_ONE = f"SELECT {_COLUMNS} FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
+
+
+class PostgresTokens:
+    """Tokens of `auth.tokens`. `monotonic` counts seconds for the memory, `now` tells what has expired."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        keyed_hash: Callable[[Secret], bytes],
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._pool = pool
+        self._keyed_hash = keyed_hash
+        self._now = now
+        self._monotonic = monotonic
+        self._memory: dict[str, tuple[float, StoredToken]] = {}
+
+    def authenticate(self, text: str) -> Principal | None:
+        """The principal of a bearer token; `None` for one that is not good."""
+        token = parse(text)
+        if token is None:
+            return None
+        stored = self._find(token.token_id)
+        if stored is None:
+            return None
+        return recognise(token, stored, keyed_hash=self._keyed_hash, now=self._now())
+
+    def add(self, token: StoredToken) -> StoredToken:
+        """Keep a token; nothing happens if one with its id is kept already. Gives the one that is kept."""
+        with store_errors(), self._pool.connection() as connection:
+            added = connection.execute(
+                "INSERT INTO auth.tokens (token_id, name, hash, scopes, accounts, projects, created_at,"
+                " created_by, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (token_id) DO NOTHING",
+                (
+                    token.token_id,
+                    token.name,
+                    token.hash,
+                    sorted(token.scopes),
+                    None if token.accounts is None else sorted(token.accounts),
+                    None if token.projects is None else sorted(token.projects),
+                    token.created_at,
+                    token.created_by,
+                    token.expires_at,
+                ),
+            )
+            if added.rowcount == 1:
+                return token
+            row = connection.execute(_ONE, (token.token_id,)).fetchone()
+        return token if row is None else _token(row)
+
+    def all(self) -> list[StoredToken]:
+        """Every token, the newest first, revoked ones too."""
+        with store_errors(), self._pool.connection() as connection:
+            rows = connection.execute(
+                f"SELECT {_COLUMNS} FROM auth.tokens ORDER BY created_at DESC, token_id"  # noqa: S608 constants
+            ).fetchall()
+        return [_token(row) for row in rows]
+
+    def revoke(self, token_id: str) -> bool:
+        """False if there is no such token, or it was revoked before."""
+        with store_errors(), self._pool.connection() as connection:
+            cursor = connection.execute(
+                "UPDATE auth.tokens SET revoked_at = %s WHERE token_id = %s AND revoked_at IS NULL",
+                (self._now(), token_id),
+            )
+        self._memory.pop(token_id, None)
+        return cursor.rowcount == 1
+
+    def _find(self, token_id: str) -> StoredToken | None:
+        moment = self._monotonic()
+        remembered = self._memory.get(token_id)
+        if remembered and moment - remembered[0] < REMEMBER_SECONDS:
+            return remembered[1]
+        with store_errors(), self._pool.connection() as connection:
+            row = connection.execute(_ONE, (token_id,)).fetchone()
+        if row is None:
+            return None  # not remembered: guesses must not fill the memory
+        if len(self._memory) >= _REMEMBERED:
+            self._memory.clear()
+        token = _token(row)
+        self._memory[token_id] = (moment, token)
+        return token
+
+
+def _token(row: tuple[Any, ...]) -> StoredToken:
+    token_id, name, digest, scopes, accounts, projects, created_at, created_by, expires_at, revoked_at = row
+    return StoredToken(
+        token_id=token_id,
+        name=name,
+        hash=digest,
+        scopes=frozenset(TokenScope(scope) for scope in scopes),
+        accounts=None if accounts is None else frozenset(accounts),
+        projects=None if projects is None else frozenset(projects),
+        created_at=created_at,
+        created_by=created_by,
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+    )
+
+
+def token_hash(keys: KeyFile) -> Callable[[Secret], bytes]:
+    """The keyed hash under which tokens are stored, 32 bytes."""
+    return lambda token: bytes.fromhex(keys.keyed_hash("token", token.reveal().encode()))

@@ -1,0 +1,126 @@
+"""Static service tokens: `rgcs_<id of 9>_<secret of 43><checksum of 6>`, base 62.
+
+The form lets a secret scanner find a leaked one (prefix and CRC-32, as GitHub's tokens have it) and lets a
+mistyped one be refused without a look-up. Stored is only HMAC-SHA-256 under the pepper of the key file; 256
+random bits need no slow hash.
+"""
+
+import hmac
+import re
+import string
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.secret import Secret
+
+_TOKEN = re.compile(r"(rgcs_([0-9A-Za-z]{9})_[0-9A-Za-z]{43})([0-9A-Za-z]{6})")
+_RANDOM_BYTES = 6 + 32  # for the id, for the secret
+_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+
+class TokenScope(StrEnum):
+    """What a token may be used for (`docs/http.md`, "Authentication and scopes")."""
+
+    CREDENTIALS_READ = "credentials:read"
+    CREDENTIALS_WRITE = "credentials:write"
+    SECRETS_ISSUE = "secrets:issue"
+    AUDIT_READ = "audit:read"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who stands at the door. `accounts` and `projects` are `None` where the token is not limited to some.
+
+    `admin` includes every other scope.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[TokenScope]
+    accounts: frozenset[str] | None
+    projects: frozenset[str] | None
+
+    def may(self, scope: TokenScope) -> bool:
+        return scope in self.scopes or TokenScope.ADMIN in self.scopes
+
+    def may_in_account(self, account_id: str) -> bool:
+        return self.accounts is None or account_id in self.accounts
+
+    def may_in_project(self, project_id: str | None) -> bool:
+        """`None`: a request that names no project; a token that is limited to some may not make it."""
+        return self.projects is None or project_id in self.projects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredToken:
+    """A token as it is kept."""
+
+    token_id: str
+    name: str
+    hash: bytes
+    scopes: frozenset[TokenScope]
+    accounts: frozenset[str] | None
+    projects: frozenset[str] | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None = None
+
+    def principal(self) -> Principal:
+        return Principal(
+            id=self.token_id,
+            name=self.name,
+            scopes=self.scopes,
+            accounts=self.accounts,
+            projects=self.projects,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenText:
+    """A token that has the right form; whether it is a good one, its hash tells."""
+
+    token_id: str
+    secret: Secret
+
+
+def compose(randomness: bytes) -> tuple[str, Secret]:
+    """A new token from 38 random bytes: its id, and the whole of it."""
+    if len(randomness) != _RANDOM_BYTES:
+        raise ValueError("38 random bytes make a token")
+    token_id = _base62(randomness[:6], 9)
+    body = f"rgcs_{token_id}_{_base62(randomness[6:], 43)}"
+    return token_id, Secret(body + _checksum(body))
+
+
+def parse(text: str) -> TokenText | None:
+    """The parts of a token, `None` where it has not the form or the checksum of one."""
+    match = _TOKEN.fullmatch(text)
+    if match is None or _checksum(match[1]) != match[3]:
+        return None
+    return TokenText(match[2], Secret(text))
+
+
+def recognise(
+    token: TokenText, stored: StoredToken, *, keyed_hash: Callable[[Secret], bytes], now: datetime
+) -> Principal | None:
+    """The principal of a token that is the stored one, not revoked and not expired."""
+    good = hmac.compare_digest(keyed_hash(token.secret), stored.hash)
+    expired = stored.expires_at is not None and stored.expires_at <= now
+    return stored.principal() if good and not expired and stored.revoked_at is None else None
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()).to_bytes(4), 6)
+
+
+def _base62(data: bytes, width: int) -> str:
+    number, digits = int.from_bytes(data), ""
+    for _ in range(width):
+        number, digit = divmod(number, 62)
+        digits = _DIGITS[digit] + digits
+    return digits

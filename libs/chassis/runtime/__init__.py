@@ -1,0 +1,1 @@
+"""Clock, ids, lifecycle, version and health of a process."""

@@ -1,0 +1,37 @@
+"""`python -m chassis.runtime.health URL`: the health check of an image, which has no curl.
+
+`http://host:port/path` is asked and must be answered with 200; of `tcp://host:port` a connection is enough: a
+process without HTTP serves nothing but its metrics, and those ask the database.
+"""
+
+import http.client
+import socket
+import sys
+from urllib.parse import urlsplit
+
+SECONDS = 3.0
+
+
+def is_healthy(url: str) -> bool:
+    """Whether it answers in time. Raises `ValueError` for what is no such URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "tcp"} or parts.hostname is None or parts.port is None:
+        raise ValueError(f"{url!r} is neither http://host:port/path nor tcp://host:port")
+    try:
+        if parts.scheme == "tcp":
+            socket.create_connection((parts.hostname, parts.port), SECONDS).close()
+            return True
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
+        try:
+            connection.request("GET", parts.path or "/")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:  # noqa: PLR2004 the program and its URL
+        sys.exit("usage: python -m chassis.runtime.health URL")
+    sys.exit(0 if is_healthy(sys.argv[1]) else 1)

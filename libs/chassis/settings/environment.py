@@ -1,0 +1,147 @@
+"""The settings of the environment (`README.md`, "With RabbitMQ and Vault"), read once when a process starts.
+
+An unknown `REGCRED_…` variable is no error, a value that cannot be understood is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from chassis.settings.consumers import ConsumerSettings
+from chassis.settings.invalid_setting import InvalidSetting
+from chassis.settings.logins import LoginSettings
+from chassis.settings.quantities import duration
+from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
+from chassis.settings.trusted_proxies import TrustedProxies
+
+__all__ = ["InvalidSetting", "Settings", "VaultAccess"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultAccess:
+    """Where Vault is, and how a service proves who it is: an AppRole, or a token in a file."""
+
+    address: str
+    role_id: str | None
+    secret_id_file: Path | None
+    token_file: Path | None
+    ca_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of it. `database_url` is `None` for the embedded PostgreSQL, `broker_url` for none at all,
+    `vault` for the sealed store, `metrics_listen` where the metrics of a service without HTTP are not served.
+    A credential is in use if it was given out within `use_window`. `proxies` are believed when they
+    say by X-Forwarded-For whom they serve.
+    """
+
+    home: Path
+    listen_host: str
+    listen_port: int
+    database_url: str | None
+    broker_url: str | None
+    vault: VaultAccess | None
+    key_file: Path
+    verifier_allow: str
+    verifier_allow_http: str
+    verifier_ca_file: Path | None
+    logins: LoginSettings
+    use_window: timedelta
+    consumers: ConsumerSettings
+    metrics_listen: tuple[str, int] | None
+    proxies: TrustedProxies
+    token_issuers: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read `REGCRED_…`. Raises `InvalidSetting`."""
+        home = Path(environment.get("REGCRED_HOME") or ".regcred").absolute()
+        host, port = _address("REGCRED_LISTEN", environment.get("REGCRED_LISTEN") or "127.0.0.1:8080")
+        metrics = environment.get("REGCRED_METRICS_LISTEN")
+        return cls(
+            home=home,
+            listen_host=host,
+            listen_port=port,
+            database_url=environment.get("REGCRED_DATABASE_URL") or None,
+            broker_url=_broker(_text(environment, "REGCRED_BROKER_URL")),
+            vault=_vault(environment),
+            key_file=Path(environment.get("REGCRED_KEY_FILE") or home / "keys.json"),
+            verifier_allow=environment.get("REGCRED_VERIFIER_ALLOW", ""),
+            verifier_allow_http=environment.get("REGCRED_VERIFIER_ALLOW_HTTP", ""),
+            verifier_ca_file=_file(environment, "REGCRED_VERIFIER_CA_FILE"),
+            logins=LoginSettings.from_environment(environment),
+            use_window=_duration(environment, "REGCRED_USE_WINDOW", "30d"),
+            consumers=ConsumerSettings.from_environment(environment),
+            metrics_listen=_address("REGCRED_METRICS_LISTEN", metrics) if metrics else None,
+            proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
+            token_issuers=environment.get("REGCRED_TOKEN_ISSUERS", ""),
+        )
+
+    def speaks_http(self, host: str) -> bool:
+        """Whether the operator lets `host[:port]` be spoken to without TLS."""
+        return host.lower() in {entry.strip().lower() for entry in self.verifier_allow_http.split(",")}
+
+    def required_database_url(self) -> str:
+        """The database of a service that runs by itself; only `regcred up` brings its own."""
+        if self.database_url is None:
+            raise InvalidSetting("REGCRED_DATABASE_URL", "is not set; only `regcred up` can do without it")
+        return self.database_url
+
+
+def _address(name: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004 the range of ports
+        raise InvalidSetting(name, f"{text!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def _duration(environment: Mapping[str, str], name: str, default: str) -> timedelta:
+    found = duration(environment.get(name) or default)
+    if found is None:
+        raise InvalidSetting(name, "is a time such as 24h or 30d")
+    return found
+
+
+def _broker(url: str | None) -> str | None:
+    if url and not url.startswith(("amqp://", "amqps://")):
+        raise InvalidSetting("REGCRED_BROKER_URL", "must begin with amqp:// or amqps://")
+    return url or None
+
+
+def _text(environment: Mapping[str, str], name: str) -> str | None:
+    """The variable, or what the file holds that the variable `…_FILE` names: a password belongs into no
+    environment.
+    """
+    path = environment.get(f"{name}_FILE")
+    if environment.get(name) or not path:
+        return environment.get(name) or None
+    try:
+        return Path(path).read_text().strip() or None
+    except OSError as error:
+        raise InvalidSetting(f"{name}_FILE", f"cannot be read: {error.strerror}") from None
+
+
+def _file(environment: Mapping[str, str], name: str) -> Path | None:
+    value = environment.get(name)
+    return Path(value) if value else None
+
+
+def _vault(environment: Mapping[str, str]) -> VaultAccess | None:
+    address = environment.get("REGCRED_VAULT_ADDR")
+    if not address:
+        return None
+    access = VaultAccess(
+        address=address,
+        role_id=_text(environment, "REGCRED_VAULT_ROLE_ID"),
+        secret_id_file=_file(environment, "REGCRED_VAULT_SECRET_ID_FILE"),
+        token_file=_file(environment, "REGCRED_VAULT_TOKEN_FILE"),
+        ca_file=_file(environment, "REGCRED_VAULT_CA_FILE"),
+    )
+    if access.token_file is None and (access.role_id is None or access.secret_id_file is None):
+        raise InvalidSetting(
+            "REGCRED_VAULT_ADDR",
+            "needs REGCRED_VAULT_ROLE_ID with REGCRED_VAULT_SECRET_ID_FILE, or REGCRED_VAULT_TOKEN_FILE",
+        )
+    return access

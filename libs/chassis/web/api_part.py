@@ -1,0 +1,49 @@
+"""One service's part of an HTTP application, and the application made of one or several."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Flask
+
+from eventlog.storage.postgres import Pool
+from chassis.observability.exposition import Exposition
+from chassis.web.application import Check, create_app
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import Authenticate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPart:
+    """What a service brings: routes, how it recognises tokens, what its readiness asks, its own errors."""
+
+    blueprints: Sequence[Blueprint]
+    authenticate: Authenticate
+    checks: Mapping[str, Check]
+    install: Callable[[Flask], None]
+    close: Callable[[], None]
+    expose: Exposition | None = None
+
+
+def join(parts: Sequence[ApiPart]) -> Flask:
+    """One application of these parts. They all recognise the same tokens, and see the same
+    metrics: the first one is asked.
+    """
+    app = create_app(
+        [blueprint for part in parts for blueprint in part.blueprints],
+        authenticate=parts[0].authenticate,
+        checks={name: check for part in parts for name, check in part.checks.items()},
+        expose=parts[0].expose,
+    )
+    for part in parts:
+        part.install(app)
+    return app
+
+
+def database_check(pool: Pool) -> Check:
+    """Readiness of the database: a statement is answered."""
+
+    def check() -> None:
+        with pool.connection(timeout=2) as connection:
+            connection.execute("SELECT 1")
+
+    return check

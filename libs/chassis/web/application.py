@@ -1,0 +1,85 @@
+"""The Flask application around blueprints: the command API, the query API, or both at one address."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from flask import Flask, Response
+from flask_smorest import Api
+
+from chassis.observability.exposition import Exposition
+from chassis.web import docs, authentication as door, interface, metrics_route, problems, request_telemetry
+from chassis.web.blueprint import Blueprint
+from chassis.web.responses import json_response
+
+log = structlog.get_logger()
+
+MAX_BODY_BYTES = 1024 * 1024
+
+_DESCRIPTION = "regcred-openapi"
+
+Check = Callable[[], None]  # raises while its dependency does not serve
+
+
+def create_app(
+    blueprints: Sequence[Blueprint],
+    *,
+    authenticate: door.Authenticate,
+    checks: Mapping[str, Check],
+    expose: Exposition | None = None,
+) -> Flask:
+    """An application with these blueprints, health, readiness and documentation.
+
+    `checks` are what readiness asks, by the name under which it tells; `expose` gives the metrics.
+    """
+    app = Flask("regcred", static_folder=None)
+    app.config.update(
+        API_TITLE="regcred",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        API_SPEC_OPTIONS={
+            "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+            "security": [{"token": []}],
+        },
+    )
+    api = Api(app)
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint)
+    problems.install(app)
+    _operations(app, checks)
+    docs.install(app, interface.document)
+    app.extensions[_DESCRIPTION] = api.spec
+    if expose is not None:
+        metrics_route.install(app, expose)
+    request_telemetry.install(app)  # before the door: whom that refuses is told of too
+    door.install(app, authenticate)
+    return app
+
+
+def described(app: Flask) -> dict[str, Any]:
+    """What an application's own routes say of themselves, as an OpenAPI document."""
+    found: dict[str, Any] = app.extensions[_DESCRIPTION].to_dict()
+    return found
+
+
+def _operations(app: Flask, checks: Mapping[str, Check]) -> None:
+    @app.get("/healthz")
+    @door.public
+    def healthz() -> Response:
+        return json_response({"status": "ok"})
+
+    @app.get("/readyz")
+    @door.public
+    def readyz() -> Response:
+        state: dict[str, str] = {}
+        for name, check in checks.items():
+            try:
+                check()
+                state[name] = "ok"
+            except Exception as error:
+                log.warning("not_ready", check=name, error=type(error).__name__)
+                state[name] = "unavailable"
+        ready = all(value == "ok" for value in state.values())
+        headers = {} if ready else {"Retry-After": "2"}
+        return json_response({"ready": ready, "checks": state}, 200 if ready else 503, headers)

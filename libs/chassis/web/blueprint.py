@@ -1,0 +1,47 @@
+"""Blueprints whose arguments are refused with this API's problem documents, unknown ones by name."""
+
+from typing import Any, NoReturn
+
+import marshmallow
+import msgspec
+from flask import Request
+from flask_smorest import Blueprint as SmorestBlueprint
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from chassis.web.problems import Problem, field_errors, invalid
+
+_LOCATIONS = ("json", "query")
+
+_decode = msgspec.json.Decoder().decode
+
+
+class _Parser(FlaskParser):
+    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012 webargs declares it as an instance's
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        **dict.fromkeys(_LOCATIONS, marshmallow.RAISE),
+    }
+
+    def load_json(self, req: Request, _schema: marshmallow.Schema) -> Any:
+        body = req.get_data(cache=True)
+        # Of a body that comes in pieces Werkzeug reads as much as is allowed, and is silent about the rest.
+        if req.content_length is None and req.max_content_length and len(body) >= req.max_content_length:
+            raise RequestEntityTooLarge
+        if not body:
+            return marshmallow.missing
+        if not req.is_json:
+            raise Problem(415, "unsupported_media_type", "the body must be application/json")
+        try:
+            return _decode(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            raise Problem(400, "invalid_json", "the body is not JSON") from None
+
+    def handle_error(self, error: marshmallow.ValidationError, *_arguments: Any, **_named: Any) -> NoReturn:
+        places: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        raise invalid([found for place in places.values() for found in field_errors(place)])
+
+
+class Blueprint(SmorestBlueprint):
+    """Documents its routes in the OpenAPI document and parses what they take."""
+
+    ARGUMENTS_PARSER = _Parser()

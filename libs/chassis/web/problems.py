@@ -1,0 +1,185 @@
+"""Problem documents (RFC 9457): the one form in which either HTTP service says that something is wrong."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from chassis.authentication.errors import IssuerUnavailable
+from eventlog.storage.errors import (
+    EventStoreUnavailable,
+    EventTooLarge,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+)
+from chassis.invalid_input import InvalidInput
+from secretstore.store import SecretStoreUnavailable
+
+log = structlog.get_logger()
+
+TYPE_PREFIX = "/docs#problem-"  # the page of the API's documentation says what each code means
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong value: where (JSON pointer, RFC 6901), a stable code, and a sentence for people."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+@dataclass(eq=False)
+class Problem(Exception):
+    """Raise it to answer with a problem document. `code` is stable and stands in the contract."""
+
+    status: int
+    code: str
+    detail: str
+    errors: Sequence[FieldError] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def respond(problem: Problem) -> Response:
+    """The response of a problem, with the id of the request."""
+    document: dict[str, Any] = {
+        "type": TYPE_PREFIX + problem.code,
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "request_id": g.get("request_id"),
+        "errors": [
+            {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in problem.errors
+        ],
+        **problem.extra,
+    }
+    g.problem_code = problem.code
+    return Response(
+        json.dumps(document),
+        status=problem.status,
+        headers=dict(problem.headers),
+        content_type="application/problem+json",
+    )
+
+
+def invalid(errors: Sequence[FieldError]) -> Problem:
+    """422 for input that cannot be accepted, every wrong value named."""
+    detail = "the request has an invalid value" if len(errors) == 1 else "the request has invalid values"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors)
+
+
+def unavailable(code: str, detail: str, retry_after: int) -> Problem:
+    """503 that says when to come back, in seconds."""
+    headers = {"Retry-After": str(retry_after)}
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, headers=headers)
+
+
+def install(app: Flask) -> None:
+    """Answer every error of this application with a problem document."""
+
+    @app.errorhandler(Problem)
+    def _problem(problem: Problem) -> Response:
+        return respond(problem)
+
+    @app.errorhandler(ValidationError)
+    def _validation(error: ValidationError) -> Response:
+        return respond(invalid(list(field_errors(error.messages))))
+
+    @app.errorhandler(InvalidInput)
+    def _invalid(error: InvalidInput) -> Response:
+        return respond(
+            invalid([FieldError(found.pointer, found.code, found.detail) for found in error.problems])
+        )
+
+    @app.errorhandler(IdempotencyKeyReused)
+    def _reused(_error: IdempotencyKeyReused) -> Response:
+        return respond(
+            Problem(422, "idempotency_key_reused", "this Idempotency-Key came before, with another request")
+        )
+
+    @app.errorhandler(IdempotencyKeyInFlight)
+    def _in_flight(_error: IdempotencyKeyInFlight) -> Response:
+        return respond(
+            Problem(
+                409,
+                "idempotency_key_in_flight",
+                "the first request with this Idempotency-Key is still being worked on",
+                headers={"Retry-After": "1"},
+            )
+        )
+
+    @app.errorhandler(EventTooLarge)
+    def _too_large(_error: EventTooLarge) -> Response:
+        return respond(Problem(413, "too_large", "the request would make an event of more than 256 KiB"))
+
+    _install_unavailable(app)
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def _body_too_large(_error: RequestEntityTooLarge) -> Response:
+        return respond(Problem(413, "too_large", "the request's body is too large"))
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:
+        status = HTTPStatus(error.code or 500)
+        # werkzeug's descriptions speak to people with a browser; the phrase of the status is enough here.
+        return respond(Problem(status, status.name.lower(), status.phrase.lower()))
+
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> Response:
+        log.error("request_failed", error=type(error).__name__, exc_info=error)
+        detail = "something went wrong; the request id finds it in the log"
+        return respond(Problem(500, "internal_error", detail))
+
+
+def _install_unavailable(app: Flask) -> None:
+    """What this API stands on, and cannot reach now."""
+
+    @app.errorhandler(EventStoreUnavailable)
+    def _database(error: EventStoreUnavailable) -> Response:
+        log.warning("database_unavailable", error=type(error).__name__)
+        return respond(unavailable("database_unavailable", "the database cannot be reached now", 2))
+
+    @app.errorhandler(SecretStoreUnavailable)
+    def _secrets(error: SecretStoreUnavailable) -> Response:
+        return respond(
+            unavailable(
+                "secret_store_unavailable", "the secret store cannot be reached now", error.retry_after
+            )
+        )
+
+    @app.errorhandler(IssuerUnavailable)
+    def _issuer(_error: IssuerUnavailable) -> Response:
+        return respond(
+            unavailable("issuer_unavailable", "the keys of the token's issuer cannot be read now", 5)
+        )
+
+
+_CODES = {
+    "Missing data for required field.": "required",
+    "Unknown field.": "unknown_field",
+    "Field may not be null.": "required",
+    "Invalid input type.": "invalid_type",
+}
+
+
+def field_errors(messages: Any, pointer: str = "") -> Iterator[FieldError]:
+    """Marshmallow's nested messages as errors with pointers."""
+    if isinstance(messages, Mapping):
+        for key, value in messages.items():
+            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            yield from field_errors(value, pointer + step)
+    elif isinstance(messages, list):
+        for message in messages:
+            yield from field_errors(message, pointer)
+    else:
+        text = str(messages)
+        code = _CODES.get(text) or ("invalid_type" if text.startswith("Not a valid") else "invalid")
+        yield FieldError(pointer, code, text)

@@ -1,0 +1,109 @@
+"""What operators see of a request: one line in the log, two metrics, a span.
+
+Never a body, a query string or a header.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+
+from chassis.observability.metrics import observe_request
+from chassis.observability.tracing import Span, start_span, trace_id_of, valid_traceparent
+
+log = structlog.get_logger()
+
+QUIET = frozenset(
+    {"/healthz", "/readyz", "/metrics"}
+)  # asked every few seconds: their lines are for debugging
+
+
+@dataclass(slots=True, kw_only=True)
+class _Telling:
+    started: float
+    span: Span
+    body_bytes: int = 0
+
+
+def install(app: Flask) -> None:
+    """Install it before whatever may refuse a request: it sees what began after it.
+
+    `g.traceparent` is from then on what the request's own effects belong to: the span's, else the caller's.
+    """
+
+    @app.before_request
+    def _begin() -> None:
+        started = perf_counter()
+        caller = valid_traceparent(request.headers.get("traceparent"))
+        span = start_span(
+            request.method,
+            "server",
+            parent=caller,
+            attributes={"http.request.method": request.method, "url.scheme": request.scheme},
+        )
+        span.attach()
+        g.telling = _Telling(started=started, span=span)
+        g.traceparent = span.traceparent or caller
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        telling: _Telling = g.telling
+        facts = _facts()
+
+        def finish() -> None:
+            _tell(telling, facts, response.status_code)
+
+        if response.is_streamed:
+            response.response = _counted(response.response, telling)
+            response.call_on_close(finish)
+        else:
+            telling.body_bytes = response.calculate_content_length() or 0
+            finish()
+        return response
+
+    @app.teardown_request
+    def _forget(_error: BaseException | None) -> None:
+        structlog.contextvars.unbind_contextvars("request_id")
+        telling = g.get("telling")
+        if telling is not None:
+            telling.span.detach()
+
+
+def _facts() -> dict[str, Any]:
+    who = g.get("principal")
+    return {
+        "method": request.method,
+        "route": request.url_rule.rule if request.url_rule else None,
+        "request_id": g.get("request_id"),
+        "principal": who.id if who else None,
+        "account_id": (request.view_args or {}).get("account_id"),
+        "problem": g.get("problem_code"),
+        "trace_id": trace_id_of(g.traceparent),
+    }
+
+
+def _tell(telling: _Telling, facts: dict[str, Any], status: int) -> None:
+    seconds = perf_counter() - telling.started
+    method, route = facts["method"], facts["route"]
+    observe_request(method=method, route=route, status=status, seconds=seconds)
+    say = log.debug if route in QUIET else log.info
+    say("request", **facts, status=status, bytes=telling.body_bytes, ms=round(seconds * 1000, 1))
+    telling.span.rename(f"{method} {route}" if route else method)
+    telling.span.set(
+        {
+            "http.response.status_code": status,
+            "http.response.body.size": telling.body_bytes,
+            "regcred.request_id": facts["request_id"] or "",
+            **({"http.route": route} if route else {}),
+        }
+    )
+    telling.span.end(facts["problem"] or str(status) if status >= 500 else None)  # noqa: PLR2004 a server's fault
+
+
+def _counted(chunks: Iterable[Any], telling: _Telling) -> Iterator[Any]:
+    for chunk in chunks:
+        telling.body_bytes += len(chunk)
+        yield chunk

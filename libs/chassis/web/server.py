@@ -1,0 +1,59 @@
+"""gunicorn around an application: one process with threads, an orderly stop, no access log of its own."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from chassis.settings.trusted_proxies import TrustedProxies
+from chassis.web.client_address import client_addresses
+
+THREADS = 24
+GRACEFUL_SECONDS = 8
+
+
+class _Server(BaseApplication):
+    def __init__(self, factory: Callable[[], Flask], bind: str) -> None:
+        self._factory = factory
+        self._bind = bind
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings: dict[str, Any] = {
+            "bind": self._bind,
+            "worker_class": "gthread",
+            "workers": 1,  # the supervisor restarts it; more processes are more containers
+            "threads": THREADS,
+            "graceful_timeout": GRACEFUL_SECONDS,
+            "timeout": 60,
+            "keepalive": 30,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+        }
+        for name, value in settings.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._factory()
+
+
+def serve(factory: Callable[[], Flask], *, host: str, port: int, proxies: TrustedProxies | None) -> None:
+    """Serve until SIGTERM or SIGINT. `factory` is called in the process that serves, after the fork.
+
+    `proxies` are believed when they say by X-Forwarded-For whom they serve; nobody else is.
+    """
+
+    def behind_proxies() -> Flask:
+        app = factory()
+        if proxies:
+            app.wsgi_app = client_addresses(app.wsgi_app, proxies)  # type: ignore[method-assign, assignment]
+        # What is there now stays: the collector need not look through it while requests wait.
+        gc.collect()
+        gc.freeze()
+        return app
+
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    _Server(behind_proxies, address).run()

@@ -1,0 +1,74 @@
+"""Reading the audit trail is itself recorded: by the query API, each reading as a stream of its own. So is
+that a part of it was sealed: by `regcred audit seal`, each account's part of a segment as a stream of its
+own.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from contracts.fields import CredentialId, Image
+from eventlog.events.envelope import PERSONAL
+from eventlog.events.registry import event
+
+MAX_FILTER = 255  # characters of a filter that is compared with ids
+_MAX_POSITION = 2**63 - 1
+_SHA256 = "^[0-9a-f]{64}$"
+
+ReadId = Annotated[UUID, Meta(description="This one reading; the id of its stream.")]
+Since = Annotated[datetime, Meta(tz=True, description="From then on, RFC 3339.")]
+Until = Annotated[datetime, Meta(tz=True, description="Before then, RFC 3339.")]
+Filter = Annotated[str, Meta(max_length=MAX_FILTER, description="What it is compared with.")]
+Position = Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="A position of the log.")]
+Form = Annotated[
+    Literal["page", "ndjson", "csv", "follow"], Meta(description="A page, a file, or as it came in.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilters:
+    """The filters of the request; null: not filtered by."""
+
+    since: Since | None = None
+    until: Until | None = None
+    action: Filter | None = None
+    outcome: Filter | None = None
+    actor: Annotated[Filter, Meta(extra=PERSONAL)] | None = None
+    credential_id: CredentialId | None = None
+    project_id: Filter | None = None
+    registry_host: Filter | None = None
+    image: Image | None = None
+    request_id: Filter | None = None
+    after: Position | None = None
+
+
+@event("audit.read", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRead:
+    """The audit trail of an account was read, exported or followed: the rows between the lowest and the
+    highest position that were returned.
+    """
+
+    read_id: ReadId
+    form: Form
+    filters: AuditFilters
+    events: Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="How many rows were returned.")]
+    first_position: Position | None
+    last_position: Position | None
+
+
+@event("audit.sealed", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSealed:
+    """A part of the account's audit trail has left the read models for a sealed segment (ADR 15)."""
+
+    seal_id: Annotated[UUID, Meta(description="The account's part of this segment; the id of its stream.")]
+    segment: Annotated[str, Meta(max_length=MAX_FILTER, description="The segment's folder.")]
+    first_position: Position
+    last_position: Position
+    events: Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="How many are the account's.")]
+    file_hash: Annotated[str, Meta(pattern=_SHA256, description="SHA-256 of the account's file.")]
+    manifest_hash: Annotated[str, Meta(pattern=_SHA256, description="SHA-256 of the segment's manifest.")]

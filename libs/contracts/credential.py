@@ -1,0 +1,150 @@
+"""A credential as its events have made it, and its one JSON form.
+
+The credentials service decides on the state, the verifier logs in by it. Command answers and queries have the
+same JSON form. A field of a credential is added here and nowhere else in between.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Details,
+    Registry,
+    Restrictions,
+    SecretReference,
+)
+from chassis.runtime.clock import rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """No event of it has happened yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """It is stored, and may be used by the projects that its restrictions allow."""
+
+    credential_id: UUID
+    registry: Registry
+    username: str
+    secret: SecretReference
+    details: Details
+    restrictions: Restrictions
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """It is gone; its id is never used again."""
+
+    credential_id: UUID
+
+
+Credential = Absent | Active | Removed
+
+
+def evolve(state: Credential, event: object) -> Credential:
+    """The state after an event; one that does not concern it leaves it as it is. History is never refused."""
+    match event:
+        case CredentialAdded():
+            return Active(
+                credential_id=event.credential_id,
+                registry=event.registry,
+                username=event.username,
+                secret=event.secret,
+                details=event.details,
+                restrictions=event.restrictions,
+            )
+        case CredentialDetailsChanged() if isinstance(state, Active):
+            return replace(state, details=event.details)
+        case CredentialSecretRotated() if isinstance(state, Active):
+            return replace(
+                state,
+                registry=event.registry,
+                username=event.username,
+                secret=event.secret,
+                details=replace(state.details, expires_at=event.expires_at),
+            )
+        case CredentialRestrictionsChanged() if isinstance(state, Active):
+            return replace(state, restrictions=event.restrictions)
+        case CredentialRemoved():
+            return Removed(event.credential_id)
+        case _:
+            return state
+
+
+def fold(events: Iterable[object], state: Credential | None = None) -> Credential:
+    """The state after all of them, from `Absent` if none is given."""
+    state = state or Absent()
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def columns(part: Active | Registry | Details | Restrictions) -> dict[str, object]:
+    """A credential, or a part of it, as a row of a table has it: flat, a column for each value."""
+    match part:
+        case Registry():
+            return {"provider": part.provider, "registry_host": part.host, "location": part.location}
+        case Details():
+            return {
+                "name": part.name,
+                "description": part.description,
+                "pull": part.scope.pull,
+                "push": part.scope.push,
+                "repository_prefixes": list(part.repository_prefixes),
+                "expires_at": part.expires_at,
+            }
+        case Restrictions():
+            return {"restricted": part.restricted, "projects": list(part.projects)}
+        case Active():
+            return {
+                **columns(part.registry),
+                "username": part.username,
+                "secret_version": part.secret.version,
+                **columns(part.details),
+                **columns(part.restrictions),
+            }
+
+
+def credential_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON form, never with a secret. `row` is `columns` with `credential_id`, `account_id`, `version`,
+    `created_at`, `updated_at`, and the last verification of the secret as it is now (`verification_status`,
+    `verification_code`, `verification_detail`, `verification_checked_at`).
+    """
+    return {
+        "id": str(row["credential_id"]),
+        **_same(
+            row, "account_id name provider registry_host location username repository_prefixes description"
+        ),
+        "scope": _same(row, "pull push"),
+        "restrictions": _same(row, "restricted projects"),
+        "secret_version": row["secret_version"],
+        "expires_at": moment(row["expires_at"]),
+        "verification": {
+            "status": row["verification_status"],
+            "code": row["verification_code"],
+            "detail": row["verification_detail"],
+            "checked_at": moment(row["verification_checked_at"]),
+        },
+        "version": row["version"],
+        "created_at": moment(row["created_at"]),
+        "updated_at": moment(row["updated_at"]),
+    }
+
+
+def moment(value: datetime | None) -> str | None:
+    """A moment as JSON has it."""
+    return rfc3339(value) if value else None
+
+
+def _same(row: Mapping[str, Any], names: str) -> dict[str, Any]:
+    return {name: row[name] for name in names.split()}

@@ -1,0 +1,95 @@
+"""Events of an issuance: one request for a pull secret, whose stream is its own. Written by the credentials
+service alone, before the secret leaves it.
+
+An issuance has one `secret.issued` for every credential that it gives out, and one `secret.refused` for every
+image for which it gives none.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from contracts.fields import (
+    CredentialId,
+    CredentialName,
+    Image,
+    ProjectId,
+    RegistryHost,
+    SecretVersion,
+)
+from eventlog.events.registry import event
+
+MAX_IMAGES = 100  # of one request
+MAX_REFUSED_CANDIDATES = 100
+
+SecretFormat = Literal["docker_config", "kubernetes_secret", "basic"]
+IssuanceId = Annotated[UUID, Meta(description="The request that asked for it; the id of its stream.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What the images are to run in, in the platform's own words."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=63, description="Such as `deployment` or `job`.")]
+    name: Annotated[str, Meta(min_length=1, max_length=253, description="Its name within the project.")]
+
+
+@event("secret.issued", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretIssued:
+    """A project was given the secret of a credential to pull these images with."""
+
+    issuance_id: IssuanceId
+    project_id: ProjectId
+    workload: Workload
+    registry_host: RegistryHost
+    images: Annotated[
+        tuple[Image, ...],
+        Meta(min_length=1, max_length=MAX_IMAGES, description="The images it was issued for."),
+    ]
+    credential_id: CredentialId
+    credential_name: CredentialName
+    secret_version: SecretVersion
+    format: Annotated[SecretFormat, Meta(description="The format in which it was issued.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedCandidate:
+    """A credential of that registry which the project could not use for that image."""
+
+    credential_id: CredentialId
+    reason: Annotated[
+        str,
+        Meta(max_length=32, description="`other_repository`, `restricted`, `no_pull_scope` or `expired`."),
+    ]
+
+
+@event("secret.refused", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretRefused:
+    """A project requested a secret to pull this image, and none was issued.
+
+    With `anonymous`, the caller accepts to pull without a credential if the account has none, and the rest
+    of its request was answered.
+    """
+
+    issuance_id: IssuanceId
+    project_id: ProjectId
+    workload: Workload
+    registry_host: RegistryHost
+    image: Image
+    reason: Annotated[
+        Literal["no_matching_credential", "no_eligible_credential", "identity_token", "login_refused"],
+        Meta(
+            description="The account has no credential for that registry; it has one, but not for this "
+            "project or image; the secret is an identity token, which has no such format; the cloud refuses "
+            "the stored keys."
+        ),
+    ]
+    anonymous: Annotated[bool, Meta(description="The caller continues without a secret.")]
+    candidates: Annotated[
+        tuple[RefusedCandidate, ...],
+        Meta(max_length=MAX_REFUSED_CANDIDATES, description="Those of that registry, and why not."),
+    ]

@@ -1,0 +1,91 @@
+"""Events of a credential's verification stream, written by the verifier alone."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from contracts import expiry_events  # noqa: F401 who reads these streams knows them
+from contracts.fields import (
+    CheckedAt,
+    CredentialId,
+    Detail,
+    DurationMs,
+    Image,
+    ProviderId,
+    RegistryHost,
+    RetryAfter,
+    SecretVersion,
+)
+from contracts.verdicts import VerificationCode, VerificationStatus, status_of
+from eventlog.events.registry import event
+
+Trigger = Annotated[
+    Literal["added", "rotated", "requested", "scheduled"], Meta(description="Why the login was tried.")
+]
+VerificationId = Annotated[UUID, Meta(description="This one verification.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageProbe:
+    """The result of a good login on an image. The login is good whatever this says."""
+
+    image: Image
+    code: Annotated[
+        VerificationCode | None,
+        Meta(
+            description="Null: it may do there what its scope declares. `no_pull_access`, `no_push_access`, "
+            "`unverifiable` (the registry did not tell), or why the registry gave no answer."
+        ),
+    ]
+    detail: Detail
+
+
+@event("verification.succeeded", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationSucceeded:
+    """The registry accepted the login. `confidence` is `weak` if the registry may accept any login. `probe`
+    is present if the request named an image.
+    """
+
+    verification_id: VerificationId
+    credential_id: CredentialId
+    registry_host: RegistryHost
+    provider: ProviderId
+    secret_version: SecretVersion
+    trigger: Trigger
+    detail: Detail
+    confidence: Annotated[
+        Literal["strong", "weak"], Meta(description="Weak: the registry may accept any login.")
+    ]
+    checked_at: CheckedAt
+    duration_ms: DurationMs
+    probe: ImageProbe | None = None
+
+
+@event("verification.failed", version=1)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationFailed:
+    """The login was refused, could not be tried, or proves nothing; `code` says which."""
+
+    verification_id: VerificationId
+    credential_id: CredentialId
+    registry_host: RegistryHost
+    provider: ProviderId
+    secret_version: SecretVersion
+    trigger: Trigger
+    code: VerificationCode
+    detail: Detail
+    retry_after: RetryAfter | None
+    checked_at: CheckedAt
+    duration_ms: DurationMs
+
+
+def verdict_of(
+    outcome: VerificationSucceeded | VerificationFailed,
+) -> tuple[VerificationStatus, VerificationCode | None]:
+    """The status that an outcome gives its credential, and the code where it did not succeed."""
+    if isinstance(outcome, VerificationSucceeded):
+        return VerificationStatus.VERIFIED, None
+    return status_of(outcome.code), outcome.code

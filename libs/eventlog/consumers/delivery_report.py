@@ -1,0 +1,130 @@
+"""What operators see of a consumer: a line and a span per delivery, or a line per batch and a span per event.
+
+A delivery is one event that is handled by itself, however often that is tried. Spans are part of the trace of
+the command that made the event, and linked to it; they are made only where traces are on.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import structlog
+
+from eventlog.events.codec import decode_metadata
+from eventlog.events.envelope import Metadata, StoredEvent
+from eventlog.events.errors import EventError
+from chassis.observability.tracing import Span, start_span, trace_id_of, tracing_is_on
+
+log = structlog.get_logger()
+
+LOG = "es.log"  # what is consumed; a queue only wakes
+
+
+@dataclass(slots=True)
+class Delivery:
+    """What is known of it so far: how often it was tried, how it ended, which credential it is about."""
+
+    attempt: int = 0
+    outcome: str = "handled"
+    credential_id: str | None = None
+
+    def about(self, payload: object) -> None:
+        """Note which credential an event is about."""
+        credential_id = getattr(payload, "credential_id", None)
+        self.credential_id = str(credential_id) if credential_id else None
+
+
+@contextmanager
+def reported_delivery(consumer: str, event: StoredEvent) -> Iterator[Delivery]:
+    """Tell of one delivery when it has ended."""
+    started = perf_counter()
+    delivery = Delivery()
+    metadata = _metadata(event)
+    traceparent = metadata.traceparent if metadata else None
+    with process_span(consumer, event, traceparent) as span:
+        try:
+            yield delivery
+        except BaseException as error:
+            delivery.outcome = type(error).__name__
+            raise
+        finally:
+            span.set({"regcred.outcome": delivery.outcome, "regcred.attempt": delivery.attempt})
+            log.info(
+                "delivery",
+                consumer=consumer,
+                position=event.position,
+                type=event.type,
+                credential_id=delivery.credential_id,
+                attempt=delivery.attempt,
+                outcome=delivery.outcome,
+                ms=_ms_since(started),
+                request_id=metadata.request_id if metadata else None,
+                correlation_id=metadata.correlation_id if metadata else None,
+                trace_id=trace_id_of(traceparent),
+            )
+
+
+@contextmanager
+def reported_batch(consumer: str, events: Sequence[StoredEvent]) -> Iterator[None]:
+    """Tell of a batch when it is committed; nothing of an empty one, or of one that fails to come again."""
+    if not events:
+        yield
+        return
+    started = perf_counter()
+    spans = _spans(consumer, events) if tracing_is_on() else []
+    try:
+        yield
+    except BaseException as error:
+        for span in spans:
+            span.end(type(error).__name__)
+        raise
+    for span in spans:
+        span.end()
+    log_batch(consumer, events[0].position or 0, events[-1].position or 0, started)
+
+
+def log_batch(consumer: str, first: int, last: int, started: float) -> None:
+    """The line of a batch of consecutive positions; `started` is of `perf_counter`."""
+    log.info(
+        "batch", consumer=consumer, first=first, last=last, count=last - first + 1, ms=_ms_since(started)
+    )
+
+
+def process_span(consumer: str, event: StoredEvent, traceparent: str | None) -> Span:
+    """The span of one event's handling."""
+    return start_span(
+        f"process {LOG}",
+        "consumer",
+        parent=traceparent,
+        attributes={
+            "messaging.system": "postgresql",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": LOG,
+            "messaging.consumer.group.name": consumer,
+            "messaging.message.id": str(event.event_id),
+            "regcred.event.type": event.type,
+            "regcred.event.position": event.position or 0,
+        },
+    )
+
+
+def _spans(consumer: str, events: Sequence[StoredEvent]) -> list[Span]:
+    known = ((event, _metadata(event)) for event in events)
+    return [
+        process_span(consumer, event, metadata.traceparent)
+        for event, metadata in known
+        if metadata and metadata.traceparent
+    ]
+
+
+def _metadata(event: StoredEvent) -> Metadata | None:
+    try:
+        return decode_metadata(event.metadata)
+    except EventError:
+        return None
+
+
+def _ms_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 1)

@@ -1,0 +1,12 @@
+"""Where a consumer's wake-ups come from: its queue at the broker, or the database where there is none."""
+
+from eventlog.consumers.wakeups import Notifications, Wakeups
+from eventlog.broker.feed import PositionFeed
+from chassis.settings.environment import Settings
+
+
+def open_wakeups(settings: Settings, *, role: str, queue: str) -> Wakeups:
+    """Wake-ups of this environment, for the consumer that owns `queue`."""
+    if settings.broker_url:
+        return PositionFeed(settings.broker_url, queue, prefetch=settings.consumers.prefetch)
+    return Notifications(settings.required_database_url(), role=role)

@@ -1,0 +1,71 @@
+"""What tells a consumer that the log has grown. None of it is trusted: the log is read again in any case."""
+
+from threading import Event
+from typing import Any, Protocol
+
+import psycopg
+import structlog
+
+from eventlog.storage.log import NOTIFICATIONS
+
+log = structlog.get_logger()
+
+
+class Wakeups(Protocol):
+    """A source of hints. `eventlog.broker.feed.PositionFeed` is the one of RabbitMQ."""
+
+    def wait(self, timeout: float) -> int:
+        """Return when there may be something new, at the latest after `timeout` seconds."""
+
+    def acknowledge_through(self, position: int) -> None:
+        """Everything up to `position` is done and committed."""
+
+    def rest(self) -> None:
+        """Nobody waits any more for now: leave what was not acknowledged to whoever does. `wait` ends it."""
+
+    def close(self) -> None: ...
+
+
+class Notifications:
+    """`Wakeups` by PostgreSQL's LISTEN: the one-machine mode has no broker."""
+
+    def __init__(self, database_url: str, *, role: str) -> None:
+        self._database_url = database_url
+        self._role = role
+        self._connection: psycopg.Connection[Any] | None = None
+        self._closed = Event()
+
+    def wait(self, timeout: float) -> int:
+        try:
+            if self._connection is None:
+                self._connection = psycopg.connect(
+                    self._database_url,
+                    autocommit=True,
+                    options=f"-c role={self._role}",
+                    application_name=f"{self._role}:listen",
+                    connect_timeout=5,
+                )
+                self._connection.execute(f"LISTEN {NOTIFICATIONS}")
+                return 0  # something may have come before we listened
+            for notification in self._connection.notifies(timeout=timeout, stop_after=1):
+                return int(notification.payload or 0)
+        except psycopg.Error as error:
+            log.warning("notifications_lost", error=type(error).__name__)
+            self._disconnect()
+            self._closed.wait(timeout)
+        return 0
+
+    def acknowledge_through(self, position: int) -> None:
+        """Nothing to do: the checkpoint is the acknowledgement."""
+
+    def rest(self) -> None:
+        self._disconnect()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

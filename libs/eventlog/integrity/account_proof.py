@@ -1,0 +1,227 @@
+"""A proof for one account: all its events up to a position of the log, unchanged and in order, to be checked
+anywhere, with no database and no other account's events (ADR 11).
+
+    {"format":"regcred-account-proof-1","account_id":"acme"}
+    {"position":3,"recorded_at":…,"event_id":…,…,"data":…,"meta":…}       each event, as `Entry` has it
+    {"events":1,"head":…,"log_position":9,"log_hash":…,"time":…,"key_id":…,"signature":…}
+
+`head` chains the lines of the events: SHA-256 of the head before (32 zero bytes at first) and of the line
+with its line feed. The signature covers account, head and all else of the last line. A file is only taken
+byte for byte as it is written here, so that nothing of it can be changed, not even a space.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import BinaryIO, TypeVar
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from eventlog.integrity.chain import Anchor, Entry, Fault, Link, verify_chain
+from eventlog.integrity.keys import key_id
+from chassis.runtime.clock import rfc3339
+
+FORMAT = "regcred-account-proof-1"
+_START = bytes(32)
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+class BrokenProof(Exception):
+    """The file is not what was signed; `line` is the first that shows it."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+class BrokenLog(Exception):
+    """No proof can be made: the log that it would be of is not whole."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"the log is broken at position {fault.position}: {fault.kind}: {fault.detail}")
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a file proves, as its signer says: the account has `events` events up to the anchor of the log."""
+
+    account_id: str
+    events: int
+    head: bytes
+    log: Anchor
+    time: str
+    key_id: str
+
+
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: str
+    account_id: str
+
+
+class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    position: int
+    recorded_at: str
+    event_id: str
+    stream_id: str
+    category: str
+    account_id: str
+    version: int
+    type: str
+    schema_version: int
+    data: str
+    meta: str
+
+
+class _Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    events: int
+    head: str
+    log_position: int
+    log_hash: str
+    time: str
+    key_id: str
+    signature: str
+
+    def signed(self, account_id: str) -> bytes:
+        anchor = (str(self.log_position), self.log_hash)
+        parts = (FORMAT, account_id, str(self.events), self.head, *anchor, self.time, self.key_id)
+        return "\n".join(parts).encode()
+
+
+def write_proof(
+    links: Iterable[Link],
+    account_id: str,
+    file: BinaryIO,
+    *,
+    key: Ed25519PrivateKey,
+    time: datetime,
+    beside: Callable[[], Fault | None] = lambda: None,
+) -> Proven:
+    """Write the account's events out of the whole log, which is verified on the way; in constant memory.
+    `beside` finds what the chain does not show.
+
+    Raises:
+        BrokenLog: what was written is then no proof.
+    """
+    file.write(_line(_Header(FORMAT, account_id)))
+    head, count = _START, 0
+
+    def passing() -> Iterator[Link]:
+        nonlocal head, count
+        for link in links:
+            if link.entry is not None and link.entry.account_id == account_id:
+                line = _line(_event(link.position, link.entry))
+                file.write(line)
+                head, count = _next(head, line), count + 1
+            yield link
+
+    found = verify_chain(passing())
+    found = found.but(beside() if found.fault is None else None)
+    if found.fault is not None:
+        raise BrokenLog(found.fault)
+    seal = _Seal(
+        events=count,
+        head=head.hex(),
+        log_position=found.end.position,
+        log_hash=found.end.hash.hex(),
+        time=rfc3339(time),
+        key_id=key_id(key.public_key()),
+        signature="",
+    )
+    signature = base64.b64encode(key.sign(seal.signed(account_id))).decode()
+    file.write(_line(msgspec.structs.replace(seal, signature=signature)))
+    return _proven(account_id, seal)
+
+
+def verify_proof(file: Iterable[bytes], key: Ed25519PublicKey, *, earlier: Proven | None = None) -> Proven:
+    """What the file proves. Of an `earlier` proof: that this one has all its events, and others behind them.
+
+    The signer vouches for it that no event was left out. What can be seen without trusting him is that every
+    stream has each of its versions, from 1.
+
+    Raises:
+        BrokenProof.
+    """
+    lines = enumerate(file, 1)
+    number, text = next(lines, (1, b""))
+    header = _read(_Header, number, text)
+    if header.format != FORMAT:
+        raise BrokenProof(number, f"its format is {header.format!r}, not {FORMAT!r}")
+    if earlier is not None and earlier.account_id != header.account_id:
+        raise BrokenProof(number, "the earlier proof is of another account")
+    head, count, position = _START, 0, 0
+    versions: dict[str, int] = {}
+    number, text = next(lines, (2, b""))
+    for following in lines:  # the last line is the seal
+        event = _read(_Event, number, text)
+        if event.account_id != header.account_id:
+            raise BrokenProof(number, "an event of another account")
+        if event.position <= position:
+            raise BrokenProof(number, "it does not stand behind the event before it")
+        if event.version != versions.get(event.stream_id, 0) + 1:
+            raise BrokenProof(number, f"version {event.version} of its stream does not follow")
+        versions[event.stream_id], position = event.version, event.position
+        head, count = _next(head, text), count + 1
+        if earlier is not None and count == earlier.events and head != earlier.head:
+            raise BrokenProof(number, "up to here, the events are not those of the earlier proof")
+        number, text = following
+    seal = _read(_Seal, number, text)
+    if (seal.events, seal.head) != (count, head.hex()) or seal.log_position < position:
+        raise BrokenProof(number, "the events are not those that were signed")
+    _check_signature(seal, header.account_id, number, key)
+    proven = _proven(header.account_id, seal)
+    if earlier is not None:
+        _check_earlier(proven, earlier, number)
+    return proven
+
+
+def _check_signature(seal: _Seal, account_id: str, number: int, key: Ed25519PublicKey) -> None:
+    try:
+        signature = base64.b64decode(seal.signature, validate=True)
+        key.verify(signature, seal.signed(account_id))
+    except (ValueError, InvalidSignature):
+        raise BrokenProof(number, f"not signed by this key (its own is {seal.key_id}), or changed") from None
+    if base64.b64encode(signature).decode() != seal.signature:
+        raise BrokenProof(number, "the signature is written in another way")
+
+
+def _check_earlier(proven: Proven, earlier: Proven, number: int) -> None:
+    if earlier.events > proven.events or earlier.log.position > proven.log.position:
+        raise BrokenProof(number, f"the earlier proof has {earlier.events} events, this one lacks some")
+    if earlier.log.position == proven.log.position and earlier.log.hash != proven.log.hash:
+        raise BrokenProof(number, "the log is another one than that of the earlier proof")
+
+
+def _event(position: int, entry: Entry) -> _Event:
+    return _Event(position, **{name: getattr(entry, name) for name in Entry.__slots__})
+
+
+def _line(struct: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(struct) + b"\n"
+
+
+def _next(head: bytes, line: bytes) -> bytes:
+    return sha256(head + line).digest()
+
+
+def _read(kind: type[_S], number: int, text: bytes) -> _S:
+    try:
+        found = msgspec.json.decode(text, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise BrokenProof(number, "it is not, or no longer, a line of a proof") from None
+    if _line(found) != text:
+        raise BrokenProof(number, "it is not written as it was")
+    return found
+
+
+def _proven(account_id: str, seal: _Seal) -> Proven:
+    try:
+        head, log_hash = bytes.fromhex(seal.head), bytes.fromhex(seal.log_hash)
+    except ValueError:
+        raise BrokenProof(0, "the hashes are none") from None
+    return Proven(account_id, seal.events, head, Anchor(seal.log_position, log_hash), seal.time, seal.key_id)

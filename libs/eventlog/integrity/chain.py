@@ -1,0 +1,182 @@
+"""The chain of hashes, recomputed. Pure: where the rows come from is no matter here.
+
+The canonical form is that of `es.link` in migration 0010; ADR 8 describes it byte by byte.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+
+from eventlog.integrity.errors import CheckpointTooEarly
+
+FORMAT = "regcred-log-1"
+GENESIS = bytes(32)  # what the first row is chained to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What an event's hash covers, each value in the spelling that is hashed.
+
+    `recorded_at` is UTC to the microsecond, as `2026-01-02T03:04:05.678901Z`; ids are UUIDs in lower case;
+    `data` and `meta` are the JSON text that PostgreSQL gives for `jsonb`, to the byte.
+    """
+
+    recorded_at: str
+    event_id: str
+    stream_id: str
+    category: str
+    account_id: str
+    version: int
+    type: str
+    schema_version: int
+    data: str
+    meta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A row of the log as it is stored. `entry` is `None` where the event it stands for is not there."""
+
+    position: int
+    entry: Entry | None
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A position and the hash of its row. All that is before it follows from the hash."""
+
+    position: int
+    hash: bytes
+
+
+START = Anchor(0, GENESIS)
+
+
+class FaultKind(StrEnum):
+    """How a log can be broken."""
+
+    CHANGED_EVENT = "changed_event"
+    MISSING_EVENT = "missing_event"
+    MISSING_POSITION = "missing_position"
+    HASH_DIFFERS = "hash_differs"
+    CHECKPOINT_DIFFERS = "checkpoint_differs"
+    MISSING_AFTER = "missing_after"
+    EVENT_OUTSIDE = "event_outside"
+    ORDER_CHANGED = "order_changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first place where a log breaks; `position` is `None` for what has none."""
+
+    kind: FaultKind
+    position: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`end` is the last position that is proved. `checkpoint` is the position a checkpoint vouched for."""
+
+    start: Anchor
+    end: Anchor
+    fault: Fault | None
+    checkpoint: int | None = None
+
+    def but(self, fault: Fault | None) -> "Verification":
+        """The same with a fault that was found beside the chain."""
+        return self if fault is None else replace(self, fault=fault, checkpoint=None)
+
+
+def next_hash(previous: bytes, position: int, entry: Entry) -> bytes:
+    """The hash (32 bytes) of the row at `position`, which stands behind the row with the hash `previous`."""
+    return sha256(canonical(previous, position, entry).encode()).digest()
+
+
+def canonical(previous: bytes, position: int, entry: Entry) -> str:
+    """The thirteen lines that are hashed; the last has no line feed."""
+    return (
+        f"{FORMAT}\n{previous.hex()}\n{position}\n{entry.recorded_at}\n{entry.event_id}\n{entry.stream_id}\n"
+        f"{entry.category}\n{entry.account_id}\n{entry.version}\n{entry.type}\n{entry.schema_version}\n"
+        f"{entry.data}\n{entry.meta}"
+    )
+
+
+def verify_chain(
+    links: Iterable[Link], *, start: Anchor = START, checkpoint: Anchor | None = None
+) -> Verification:
+    """Recompute the chain behind `start`, in constant memory, up to the first fault or the end.
+
+    `start` is taken as given. Of a `checkpoint` it is proved that the log still has just the rows up to it.
+
+    Raises:
+        CheckpointTooEarly: the checkpoint is before `start`, so it would prove nothing.
+    """
+    if checkpoint is not None and checkpoint.position < start.position:
+        raise CheckpointTooEarly(checkpoint.position, start.position + 1)
+    fault = _compare(start, checkpoint)
+    end = start
+    rows = iter(links)
+    for link in rows if fault is None else ():
+        fault = _fault_of(link, end, checkpoint, rows)
+        if fault is not None:
+            break
+        end = Anchor(link.position, link.hash)
+        fault = _compare(end, checkpoint)
+        if fault is not None:
+            break
+    if fault is None and checkpoint is not None and end.position < checkpoint.position:
+        detail = f"the log ends at {end.position}, the checkpoint knows {checkpoint.position} positions"
+        fault = Fault(FaultKind.MISSING_AFTER, end.position + 1, detail)
+    vouched = checkpoint.position if checkpoint and fault is None else None
+    return Verification(start=start, end=end, fault=fault, checkpoint=vouched)
+
+
+def _compare(end: Anchor, checkpoint: Anchor | None) -> Fault | None:
+    if checkpoint is None or checkpoint.position != end.position or checkpoint.hash == end.hash:
+        return None
+    detail = "the chain is whole in itself, but is not the one that was signed: it was written anew"
+    return Fault(FaultKind.CHECKPOINT_DIFFERS, end.position, detail)
+
+
+def _fault_of(link: Link, end: Anchor, checkpoint: Anchor | None, rest: Iterator[Link]) -> Fault | None:
+    expected = end.position + 1
+    if link.position != expected:
+        return Fault(
+            FaultKind.MISSING_POSITION,
+            expected,
+            f"position {expected} is missing, {link.position} stands there",
+        )
+    if link.entry is None:
+        return Fault(FaultKind.MISSING_EVENT, expected, "the event of this position is not there")
+    computed = next_hash(end.hash, expected, link.entry)
+    if computed == link.hash:
+        if canonical(end.hash, expected, link.entry).count("\n") == 12:  # noqa: PLR2004 thirteen lines
+            return None
+        return Fault(FaultKind.CHANGED_EVENT, expected, "a field has a line break, which no field can have")
+    return _explain(link, computed, checkpoint, next(rest, None))
+
+
+def _explain(link: Link, computed: bytes, checkpoint: Anchor | None, after: Link | None) -> Fault:
+    """Event and hash do not fit. Whichever the next row, or the checkpoint, is chained to is the true one."""
+    signed = checkpoint.hash if checkpoint and checkpoint.position == link.position else None
+    if signed == computed or _follows(after, computed):
+        return Fault(FaultKind.HASH_DIFFERS, link.position, "the event is as it was, its hash was changed")
+    if signed == link.hash or _follows(after, link.hash):
+        detail = "another event, or another content, stands here than was chained"
+        return Fault(FaultKind.CHANGED_EVENT, link.position, detail)
+    if after is None:
+        return Fault(
+            FaultKind.HASH_DIFFERS, link.position, "the event or its hash was changed; it is the last one"
+        )
+    return Fault(FaultKind.CHANGED_EVENT, link.position, "here, and behind it, the log was changed")
+
+
+def _follows(after: Link | None, previous: bytes) -> bool:
+    return (
+        after is not None
+        and after.entry is not None
+        and next_hash(previous, after.position, after.entry) == after.hash
+    )

@@ -1,0 +1,59 @@
+"""The log as a file: one JSON object per line, which can be verified anywhere, with no database.
+
+`data` and `meta` are strings that hold JSON text: it is that text, to the byte, which the chain covers, and
+so no tool that rewrites the lines can spoil it.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from eventlog.integrity.chain import Entry, Link
+from eventlog.integrity.errors import MalformedExport
+
+
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    position: int
+    hash: str
+    recorded_at: str
+    event_id: str
+    stream_id: str
+    category: str
+    account_id: str
+    version: int
+    type: str
+    schema_version: int
+    data: str
+    meta: str
+
+
+_FIELDS = Entry.__slots__
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def write_export(links: Iterable[Link], file: BinaryIO) -> int:
+    """Write all rows; how many. A row whose event is missing is left out, and verification will say so."""
+    count = 0
+    for link in links:
+        if link.entry is not None:
+            fields = {name: getattr(link.entry, name) for name in _FIELDS}
+            line = {"position": link.position, "hash": link.hash.hex(), **fields}
+            file.write(msgspec.json.encode(line) + b"\n")
+            count += 1
+    return count
+
+
+def read_export(file: Iterable[bytes]) -> Iterator[Link]:
+    """The rows of an exported log.
+
+    Raises:
+        MalformedExport: a line is not one of `write_export`.
+    """
+    for number, text in enumerate(file, 1):
+        try:
+            line = _decode(text)
+            digest = bytes.fromhex(line.hash)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise MalformedExport(number, str(error)) from None
+        yield Link(line.position, Entry(**{name: getattr(line, name) for name in _FIELDS}), digest)

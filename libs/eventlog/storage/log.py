@@ -1,0 +1,85 @@
+"""The log by position: what the relay numbers and every consumer reads."""
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from eventlog.events.envelope import StoredEvent, StreamId
+from eventlog.storage.personal_keys import PersonalKeys
+
+# A foreign key sees to it that there is an event for each position.
+_READ = """
+SELECT l.position, e.event_id, s.category, e.stream_id, e.version, e.type, e.schema_version,
+       e.data::text, e.meta::text, e.recorded_at, s.account_id, k.wrapped
+FROM es.log l
+JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
+JOIN es.streams s ON s.stream_id = l.stream_id
+LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{personal,key}')::integer
+WHERE l.position > %s ORDER BY l.position LIMIT %s
+"""
+
+NOTIFICATIONS = "es_log"  # the relay notifies on this channel after it has given out positions
+
+
+def read_log(
+    connection: psycopg.Connection[Any], after: int, limit: int, *, personal: PersonalKeys | None = None
+) -> list[StoredEvent]:
+    """Up to `limit` events behind position `after`, in order and without a gap. Without `personal` nothing
+    that is sealed in them can be opened: they read as erased.
+    """
+    return [
+        StoredEvent(
+            position=position,
+            event_id=event_id,
+            stream=StreamId(category, stream_id),
+            version=version,
+            type=name,
+            schema_version=schema_version,
+            payload=data,
+            metadata=meta,
+            recorded_at=recorded_at,
+            cipher=personal.cipher(account_id, wrapped) if personal else None,
+        )
+        for (
+            position,
+            event_id,
+            category,
+            stream_id,
+            version,
+            name,
+            schema_version,
+            data,
+            meta,
+            recorded_at,
+            account_id,
+            wrapped,
+        ) in connection.execute(_READ, (after, limit)).fetchall()
+    ]
+
+
+def position_of(connection: psycopg.Connection[Any], stream_id: UUID, version: int) -> int | None:
+    """The position of one event, `None` while it has none yet."""
+    row = connection.execute(
+        "SELECT position FROM es.log WHERE stream_id = %s AND version = %s", (stream_id, version)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def load_checkpoint(connection: psycopg.Connection[Any], consumer: str) -> int:
+    """The position up to which a consumer has done everything; 0 for a new one."""
+    row = connection.execute(
+        "SELECT position FROM es.checkpoints WHERE consumer = %s", (consumer,)
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def save_checkpoint(connection: psycopg.Connection[Any], consumer: str, *, after: int, position: int) -> bool:
+    """Move a checkpoint from `after` to `position`; False if somebody else has moved it."""
+    cursor = connection.execute(
+        "INSERT INTO es.checkpoints AS c (consumer, position) VALUES (%(consumer)s, %(position)s) "
+        "ON CONFLICT (consumer) DO UPDATE SET position = %(position)s, updated_at = clock_timestamp() "
+        "WHERE c.position = %(after)s",
+        {"consumer": consumer, "after": after, "position": position},
+    )
+    return cursor.rowcount == 1

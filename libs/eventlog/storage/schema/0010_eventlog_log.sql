@@ -1,0 +1,382 @@
+-- The log: streams with compare-and-swap, events, and their one dense order (ADR 2).
+--
+-- Nothing is granted here. Each service's own file grants its role what it needs: a writer a function of its own around
+-- es.append, a consumer the tables that it reads, the relay the functions that order the log.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+CREATE SCHEMA es;
+
+
+-- Tables ------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE es.streams (
+    stream_id  uuid PRIMARY KEY,
+    account_id text NOT NULL,
+    category   text NOT NULL,
+    version    bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 70);  -- the version is updated in place, on the same page
+
+CREATE TABLE es.events (
+    seq            bigint GENERATED ALWAYS AS IDENTITY,        -- order within one transaction, not a position
+    xid            xid8 NOT NULL DEFAULT pg_current_xact_id(), -- what es.sequence compares with the xid horizon
+    event_id       uuid NOT NULL UNIQUE,
+    stream_id      uuid NOT NULL,  -- no foreign key: es.append has just written the row of es.streams and holds its lock
+    version        bigint NOT NULL,
+    type           text NOT NULL,
+    schema_version smallint NOT NULL,
+    data           jsonb NOT NULL,
+    meta           jsonb NOT NULL,
+    recorded_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (stream_id, version)
+);
+CREATE INDEX events_tail ON es.events (xid, seq);
+
+-- Positions. Only es.sequence and es.adopt write here. `hash` chains every row to the one before it.
+CREATE TABLE es.log (
+    position  bigint PRIMARY KEY CHECK (position > 0),
+    xid       xid8 NOT NULL,
+    seq       bigint NOT NULL,
+    stream_id uuid NOT NULL,
+    version   bigint NOT NULL,
+    hash      bytea NOT NULL CHECK (length(hash) = 32),
+    UNIQUE (stream_id, version),
+    FOREIGN KEY (stream_id, version) REFERENCES es.events
+);
+
+-- The log came into a cluster whose transaction ids are younger (dump and restore): behind `position` the order begins
+-- anew, with transactions after `xid` and events after `seq`. Only es.adopt writes here (ADR 8).
+CREATE TABLE es.adoptions (
+    number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    position   bigint NOT NULL,
+    xid        xid8 NOT NULL,
+    seq        bigint NOT NULL,
+    adopted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One row. `epoch` counts leaders: an earlier leader holds an old one and is refused. `published` is the position up to
+-- which the broker has confirmed everything.
+CREATE TABLE es.relay (
+    name       text PRIMARY KEY,
+    epoch      bigint NOT NULL DEFAULT 0,
+    published  bigint NOT NULL DEFAULT 0,
+    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+INSERT INTO es.relay (name) VALUES ('log');
+
+-- The first response to each idempotency key of an account.
+CREATE TABLE es.idempotency (
+    account_id  text NOT NULL,
+    key         text NOT NULL,
+    fingerprint bytea NOT NULL,
+    version     bigint NOT NULL,
+    response    jsonb NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (account_id, key)
+);
+-- Old keys are deleted once an hour, by a range of time, and rows lie in the order of their time: a block range index
+-- finds them too, and adds no index entry to an append.
+CREATE INDEX idempotency_age ON es.idempotency USING brin (created_at);
+
+-- Makes a table append-only.
+CREATE FUNCTION es.deny() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is forbidden: the log is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = '42501';
+END $$;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.events FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.log FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.adoptions FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
+-- ALWAYS: also where session_replication_role disables triggers.
+ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE es.log ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE es.adoptions ENABLE ALWAYS TRIGGER append_only;
+
+
+-- Append ------------------------------------------------------------------------------------------------------------
+
+CREATE TYPE es.new_event AS (
+    event_id       uuid,
+    type           text,
+    schema_version smallint,
+    data           jsonb,
+    meta           jsonb
+);
+
+-- New events of one stream behind `expected_version` (0: the stream must be new). With an `idempotency_key`, `response`
+-- is stored under it and is the answer to every repetition; `fingerprint` tells this request from another with its key.
+-- `eventlog.storage.postgres.append_request` writes one of these.
+CREATE TYPE es.append_request AS (
+    stream_id        uuid,
+    account_id       text,
+    expected_version bigint,
+    events           es.new_event[],
+    idempotency_key  text,
+    fingerprint      bytea,
+    response         jsonb
+);
+
+-- The version of the stream after the append. `replayed`: this request, or these events, had been appended before, and
+-- `response` is the answer of that time. Otherwise it is NULL: the caller has it.
+CREATE TYPE es.appended AS (
+    version  bigint,
+    replayed boolean,
+    response jsonb
+);
+
+-- The version that a stream had after exactly these events, if it has them already: an append is repeated because its
+-- outcome was unknown. NULL if none of the ids is known; ES423 if one belongs to another event. Only called where an
+-- append has failed, so that no other append pays for it.
+CREATE FUNCTION es.repeated(p_request es.append_request) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known  bigint;
+    same   bigint;
+    before bigint[];
+BEGIN
+    SELECT count(*),
+           count(*) FILTER (WHERE (e.stream_id, e.type, e.schema_version, e.data, e.meta)
+                                = (p_request.stream_id, n.type, n.schema_version, n.data, n.meta)),
+           array_agg(DISTINCT e.version - n.number)
+        INTO known, same, before
+        FROM unnest(p_request.events) WITH ORDINALITY AS n (event_id, type, schema_version, data, meta, number)
+        JOIN es.events e ON e.event_id = n.event_id;
+    IF known = 0 THEN
+        RETURN NULL;
+    END IF;
+    IF same < cardinality(p_request.events) OR cardinality(before) > 1 THEN
+        RAISE EXCEPTION 'an event id belongs to another event' USING ERRCODE = 'ES423';
+    END IF;
+    RETURN before[1] + cardinality(p_request.events);
+END $$;
+
+-- Append in one round trip: idempotency key, compare-and-swap, events, stored response. Only the services' own functions
+-- call it; they set the search path. It checks its input by expressions whose plans are cached: a CHECK constraint is
+-- parsed from text again by each statement that writes to its table.
+--   ES409 the key is in flight · ES422 the key was used for another request · ES412 another version (DETAIL: which)
+--   ES423 an event id belongs to another event (where the version is right, events_event_id_key says so)
+CREATE FUNCTION es.append(p_category text, p_request es.append_request) RETURNS es.appended
+LANGUAGE plpgsql AS $$
+DECLARE
+    stored  record;
+    event   es.new_event;
+    current bigint;
+    next    bigint := p_request.expected_version;
+BEGIN
+    -- The stream's lock must come before the transaction id, or (xid, seq) could invert one stream's versions.
+    IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+        RAISE EXCEPTION 'an append must be the first write of its transaction' USING ERRCODE = '25001';
+    END IF;
+    -- es.link separates its fields by line feeds.
+    IF strpos(concat(p_request.account_id, p_category), E'\n') > 0 THEN
+        RAISE EXCEPTION 'an account or a category has a line feed' USING ERRCODE = '23514';
+    END IF;
+    IF p_request.idempotency_key IS NOT NULL THEN
+        IF length(p_request.idempotency_key) NOT BETWEEN 1 AND 255 THEN
+            RAISE EXCEPTION 'an idempotency key has 1 to 255 characters' USING ERRCODE = '23514';
+        END IF;
+        IF NOT pg_try_advisory_xact_lock(
+                hashtextextended('key:' || p_request.account_id || ':' || p_request.idempotency_key, 0)) THEN
+            RAISE EXCEPTION 'this idempotency key is in flight' USING ERRCODE = 'ES409';
+        END IF;
+        SELECT i.fingerprint, i.version, i.response INTO stored
+            FROM es.idempotency i WHERE i.account_id = p_request.account_id AND i.key = p_request.idempotency_key;
+        IF FOUND THEN
+            IF stored.fingerprint <> p_request.fingerprint THEN
+                RAISE EXCEPTION 'this idempotency key was used for another request' USING ERRCODE = 'ES422';
+            END IF;
+            RETURN (stored.version, true, stored.response);
+        END IF;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('stream:' || p_request.stream_id, 0));
+
+    IF p_request.expected_version = 0 THEN
+        INSERT INTO es.streams AS s (stream_id, account_id, category, version)
+            VALUES (p_request.stream_id, p_request.account_id, p_category, cardinality(p_request.events))
+            ON CONFLICT DO NOTHING RETURNING s.version INTO current;
+    ELSE
+        UPDATE es.streams s SET version = s.version + cardinality(p_request.events)
+            WHERE s.stream_id = p_request.stream_id AND s.account_id = p_request.account_id
+              AND s.category = p_category AND s.version = p_request.expected_version
+            RETURNING s.version INTO current;
+    END IF;
+    IF current IS NULL THEN
+        current := es.repeated(p_request);
+        IF current IS NOT NULL THEN
+            RETURN (current, true, p_request.response);
+        END IF;
+        RAISE EXCEPTION 'the stream has another version' USING ERRCODE = 'ES412',
+            DETAIL = coalesce((SELECT s.version FROM es.streams s WHERE s.stream_id = p_request.stream_id), 0)::text;
+    END IF;
+
+    FOREACH event IN ARRAY p_request.events LOOP
+        IF strpos(event.type, E'\n') > 0 THEN
+            RAISE EXCEPTION 'a type has a line feed' USING ERRCODE = '23514';
+        END IF;
+        next := next + 1;
+        INSERT INTO es.events (event_id, stream_id, version, type, schema_version, data, meta)
+            VALUES (event.event_id, p_request.stream_id, next, event.type, event.schema_version, event.data, event.meta);
+    END LOOP;
+    IF p_request.idempotency_key IS NOT NULL THEN
+        INSERT INTO es.idempotency (account_id, key, fingerprint, version, response)
+            VALUES (p_request.account_id, p_request.idempotency_key, p_request.fingerprint, current, p_request.response);
+    END IF;
+    RETURN (current, false, NULL::jsonb);
+END $$;
+
+-- The first response to a key, so that a repeated request can be answered before anything is written for it.
+CREATE FUNCTION es.replay(p_account text, p_key text, p_fingerprint bytea, OUT version bigint, OUT response jsonb)
+RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stored es.idempotency;
+BEGIN
+    SELECT * INTO stored FROM es.idempotency i WHERE i.account_id = p_account AND i.key = p_key;
+    IF FOUND THEN
+        IF stored.fingerprint <> p_fingerprint THEN
+            RAISE EXCEPTION 'this idempotency key was used for another request' USING ERRCODE = 'ES422';
+        END IF;
+        version := stored.version; response := stored.response;
+        RETURN NEXT;
+    END IF;
+END $$;
+
+
+-- Order -------------------------------------------------------------------------------------------------------------
+
+-- A new leader: every earlier one is fenced from now on.
+CREATE FUNCTION es.lead() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE es.relay SET epoch = epoch + 1, updated_at = clock_timestamp() WHERE name = 'log' RETURNING epoch
+$$;
+
+-- The hash of one row of the log: SHA-256 of these thirteen lines in UTF-8, the last without a line feed (ADR 8).
+-- JSON as PostgreSQL writes it has no raw line feed, and es.append refuses one in the other fields.
+CREATE FUNCTION es.link(previous bytea, place bigint, e es.events, s es.streams) RETURNS bytea LANGUAGE sql STABLE
+RETURN sha256(convert_to(concat_ws(E'\n',
+    'regcred-log-1', encode(previous, 'hex'), place,
+    to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    e.event_id, e.stream_id, s.category, s.account_id, e.version, e.type, e.schema_version, e.data, e.meta), 'UTF8'));
+
+-- Where the log ends, and the (xid, seq) behind which the next events come. Events with a `seq` up to `adopted` have
+-- their position.
+CREATE FUNCTION es.tail(OUT place bigint, OUT hash bytea, OUT xid xid8, OUT seq bigint, OUT adopted bigint)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT coalesce(l.position, 0), coalesce(l.hash, decode(repeat('00', 32), 'hex')),
+           CASE WHEN a.position >= coalesce(l.position, 0) THEN a.xid ELSE coalesce(l.xid, '0'::xid8) END,
+           CASE WHEN a.position >= coalesce(l.position, 0) THEN a.seq ELSE coalesce(l.seq, 0) END,
+           coalesce(a.seq, 0)
+    FROM (SELECT) AS always
+    LEFT JOIN (SELECT * FROM es.log ORDER BY position DESC LIMIT 1) AS l ON true
+    LEFT JOIN (SELECT * FROM es.adoptions ORDER BY number DESC LIMIT 1) AS a ON true;
+END;
+
+-- Give positions to committed events that have none. Events at or above the xid horizon (the oldest transaction still
+-- running) wait: one below them may yet commit. Called by the one leader; ES410 for one that has been replaced.
+CREATE FUNCTION es.sequence(p_epoch bigint, p_limit int) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last record;
+    next record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM es.relay WHERE name = 'log' AND epoch = p_epoch) THEN
+        RAISE EXCEPTION 'another relay leads' USING ERRCODE = 'ES410';
+    END IF;
+    SELECT * INTO last FROM es.tail();
+    -- A round without work stays read-only: the lock below costs a transaction id and a flush.
+    PERFORM 1 FROM es.events e
+        WHERE (e.xid, e.seq) > (last.xid, last.seq) AND e.seq > last.adopted
+          AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY e.xid, e.seq LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN last.place;
+    END IF;
+    PERFORM 1 FROM es.relay WHERE name = 'log' AND epoch = p_epoch FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another relay leads' USING ERRCODE = 'ES410';
+    END IF;
+    SELECT * INTO last FROM es.tail();
+    FOR next IN
+        SELECT found.event, s AS stream
+        FROM (SELECT e AS event FROM es.events e
+              WHERE (e.xid, e.seq) > (last.xid, last.seq) AND e.seq > last.adopted
+                AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+              ORDER BY e.xid, e.seq LIMIT p_limit) AS found
+        JOIN es.streams s ON s.stream_id = (found.event).stream_id
+        ORDER BY (found.event).xid, (found.event).seq
+    LOOP
+        last.place := last.place + 1;
+        last.hash := es.link(last.hash, last.place, next.event, next.stream);
+        INSERT INTO es.log VALUES (last.place, (next.event).xid, (next.event).seq, (next.event).stream_id,
+                                   (next.event).version, last.hash);
+    END LOOP;
+    RETURN last.place;
+END $$;
+
+-- The broker has confirmed everything up to this position. False for a leader that has been replaced.
+CREATE FUNCTION es.published(p_epoch bigint, p_position bigint) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH moved AS (
+        UPDATE es.relay SET published = greatest(published, p_position), updated_at = clock_timestamp()
+        WHERE name = 'log' AND epoch = p_epoch RETURNING 1)
+    SELECT EXISTS (SELECT FROM moved)
+$$;
+
+-- After a restore into a cluster whose transaction ids are younger than the log (ADR 8). No event is changed: those that
+-- have no position yet are given one, and a row of es.adoptions says from where on this cluster's own order counts.
+-- No service may call it; the owner of the schema does, by `regcred log adopt`.
+CREATE FUNCTION es.adopt(OUT log_end bigint, OUT placed bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    last record;
+    next record;
+    newest bigint;
+BEGIN
+    -- An append takes es.streams before it takes its transaction id: one that waits here will have an id above ours.
+    LOCK TABLE es.streams, es.events, es.log, es.adoptions IN SHARE ROW EXCLUSIVE MODE;
+    SELECT * INTO last FROM es.tail();
+    SELECT coalesce(max(seq), 0) INTO newest FROM es.events;
+    placed := 0;
+    -- Nothing is running, so any order is right in which each stream's events are in order; that of `seq` is one.
+    FOR next IN
+        SELECT e AS event, s AS stream FROM es.events e JOIN es.streams s USING (stream_id)
+        WHERE NOT EXISTS (SELECT FROM es.log l WHERE l.stream_id = e.stream_id AND l.version = e.version)
+        ORDER BY e.seq
+    LOOP
+        placed := placed + 1;
+        last.place := last.place + 1;
+        last.hash := es.link(last.hash, last.place, next.event, next.stream);
+        INSERT INTO es.log VALUES (last.place, (next.event).xid, (next.event).seq, (next.event).stream_id,
+                                   (next.event).version, last.hash);
+    END LOOP;
+    -- A copy that left the sequence behind would number new events below old ones.
+    PERFORM setval('es.events_seq_seq', greatest(newest, nextval('es.events_seq_seq')));
+    INSERT INTO es.adoptions (position, xid, seq) VALUES (last.place, pg_current_xact_id(), newest);
+    log_end := last.place;
+END $$;
+
+
+-- Metrics -----------------------------------------------------------------------------------------------------------
+
+-- What operators watch: numbers only, so that every service may ask without a right to read more than its role lets it.
+-- A handful of index look-ups, whatever the log's size.
+--
+-- The oldest write transaction of the whole cluster holds positions up (es.sequence). Others' times are shown to a
+-- superuser and to members of pg_read_all_stats: an owner of this schema that is neither gets NULL, not a wrong 0.
+CREATE FUNCTION es.figures(
+    OUT log_position bigint, OUT published_position bigint,
+    OUT horizon_lag_seconds float8, OUT oldest_write_xact_seconds float8
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.place,
+           (SELECT r.published FROM es.relay r WHERE r.name = 'log'),
+           coalesce((SELECT greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)
+                     FROM es.events e
+                     WHERE (e.xid, e.seq) > (t.xid, t.seq) AND e.seq > t.adopted
+                     ORDER BY e.xid, e.seq LIMIT 1), 0)::float8,
+           (SELECT CASE WHEN bool_or(w.since IS NULL) THEN NULL
+                        ELSE coalesce(greatest(extract(epoch FROM clock_timestamp() - min(w.since)), 0), 0) END
+            FROM (SELECT a.xact_start FROM pg_stat_activity a WHERE a.backend_xid IS NOT NULL
+                  UNION ALL
+                  SELECT p.prepared FROM pg_prepared_xacts p) AS w (since))::float8
+    FROM es.tail() t
+$$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA es FROM PUBLIC;

@@ -1,0 +1,296 @@
+"""Docker's config.json, and the forms in which Kubernetes keeps it.
+
+    {"auths": {KEY: ENTRY}}                           config.json; also `kubernetes.io/dockerconfigjson`
+    {KEY: ENTRY}                                      legacy ~/.dockercfg; also `kubernetes.io/dockercfg`
+    {"kind": "Secret", "data"|"stringData": ...}      a Secret's manifest, or its `data` alone
+
+ENTRY is `auth` (base64 of `user:password`), or `username` with `password`, or `identitytoken`, an OAuth
+refresh token. It is read as Docker and Kubernetes clients read it; what they read differently from one
+another is refused. Nothing is ever run: `credsStore` and `credHelpers` name programs of the machine that the
+file comes from, and their entries hold no secret.
+
+Reasons and problems repeat nothing of the file but keys that are names of hosts.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from chassis.invalid_input import FieldProblem, InvalidInput
+from registries.input.keyfile import read_keyfile
+from registries.errors import InvalidHost
+from registries.hosts import DOCKER_HUB_CONFIG_KEY, canonical_host, parse_config_key
+from registries.naming import IDENTITY_TOKEN_USERNAME, KEYFILE_USERNAME, username_problem
+from registries.pasted import UnreadableDocument, decode_base64, read_object
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
+
+MAX_ENTRIES = 100
+MAX_PASSWORD = 64 * 1024
+
+_POINTER = "/credential/docker_config"
+_SECRET_KEYS = (".dockerconfigjson", ".dockercfg")
+_LOGIN_FIELDS = ("auth", "username", "password", "identitytoken", "registrytoken")
+# Docker's browser login keeps its OAuth tokens under these names beside the real entry (docker/cli).
+_HUB_SESSION_KEYS = frozenset(DOCKER_HUB_CONFIG_KEY + name for name in ("access-token", "refresh-token"))
+_KEYFILE_USERNAMES = frozenset({KEYFILE_USERNAME, "_json_key_base64"})
+_IN_HELPER = (
+    "its secret is in the credential store of the computer (credsStore or credHelpers), not in this file; "
+    "enter username and token instead"
+)
+
+EntryProblem = Literal["unsupported", "invalid", "repeated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigEntry:
+    """One entry; it has either a `login`, or a `problem` and the `reason` why none can be taken from it.
+
+    `unsupported`: it holds no secret that could be kept. `invalid`: what it holds cannot be a login.
+    `repeated`: another entry has the same login for the same repositories, and counts.
+
+    `key` is as written; one that is no host's name may be anything, so it reads `entry N` by its place, and
+    `host` is `None`. `host` is canonical (`docker.io`). `path_prefix` is `project` for a key
+    `gcr.io/project`. `pointer` is the entry's place in the request.
+    """
+
+    key: str
+    host: str | None
+    path_prefix: str | None
+    login: RegistryLogin | None
+    problem: EntryProblem | None
+    reason: str | None
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The entries as found. `pointer` is where they stand, `inside` whether each has a place below it."""
+
+    auths: Mapping[str, Any]
+    helpers: Mapping[str, Any]
+    has_store: bool
+    pointer: str
+    inside: bool
+
+
+class _Unusable(Exception):
+    """The entry holds no login that can be kept; the message says why."""
+
+    problem: EntryProblem = "invalid"
+
+
+class _NoSecret(_Unusable):
+    """It holds no secret at all, or none that lasts."""
+
+    problem: EntryProblem = "unsupported"
+
+
+def read_docker_config(value: object, *, pointer: str = _POINTER) -> tuple[ConfigEntry, ...]:
+    """Every entry of a Docker configuration in its order, usable or not; there is at least one.
+
+    `value` is one of the forms above as an object, as text, or as base64 of its text. Of entries for the same
+    repositories one is usable if all hold the same login, and none if they differ: which of them a client
+    takes depends on the client.
+
+    Raises:
+        InvalidInput: it is none of the forms. Codes: `invalid_type, too_large, malformed, no_entries,
+            too_many`.
+    """
+    try:
+        source = _source(value, pointer)
+    except UnreadableDocument as refusal:
+        raise _invalid(pointer, refusal.code, refusal.detail) from None
+    keys = list(source.auths) + [key for key in source.helpers if key not in source.auths]
+    if not keys:
+        detail = _IN_HELPER if source.has_store else "there is no entry under auths"
+        raise _invalid(pointer, "no_entries", detail)
+    if len(keys) > MAX_ENTRIES:
+        raise _invalid(pointer, "too_many", f"at most {MAX_ENTRIES} entries are read")
+    return _reconciled([_entry(source, key, place) for place, key in enumerate(keys, 1)])
+
+
+def single_login(value: object, *, pointer: str = _POINTER) -> ConfigEntry:
+    """The one entry of a Docker configuration that holds a login. Others may be there without one.
+
+    Raises:
+        InvalidInput: `several_logins`; `no_usable_login` for each entry, with its reason; and what
+            `read_docker_config` raises.
+    """
+    entries = read_docker_config(value, pointer=pointer)
+    usable = [entry for entry in entries if entry.login is not None]
+    if len(usable) == 1:
+        return usable[0]
+    if usable:
+        detail = f"{len(usable)} entries hold a login; a credential is for one, an import takes them all"
+        raise _invalid(pointer, "several_logins", detail)
+    raise InvalidInput(
+        tuple(
+            FieldProblem(entry.pointer, "no_usable_login", f"{entry.key}: {entry.reason}")
+            for entry in entries
+        )
+    )
+
+
+def _source(value: object, pointer: str) -> _Source:
+    document, inside = read_object(value), not isinstance(value, str)
+    packed = _packed_in_secret(document)
+    if packed is not None:
+        document, inside = read_object(packed), False
+    if "auths" in document:
+        auths = document["auths"] or {}
+        if not isinstance(auths, dict):
+            raise UnreadableDocument("invalid_type", "auths: an object is expected")
+        place = f"{pointer}/auths" if inside else pointer
+    else:
+        auths = {
+            key: fields
+            for key, fields in document.items()
+            if isinstance(fields, dict) and any(name in fields for name in _LOGIN_FIELDS)
+        }
+        place = pointer
+    helpers = document.get("credHelpers")
+    if not isinstance(helpers, dict):
+        helpers = {}
+    return _Source(auths, helpers, bool(document.get("credsStore")), place, inside)
+
+
+def _packed_in_secret(document: dict[str, Any]) -> str | None:
+    """The configuration in a Secret of Kubernetes: base64 under `data`, plain under `stringData`."""
+    for holder in (document.get("stringData"), document.get("data"), document):
+        if isinstance(holder, dict):
+            for key in _SECRET_KEYS:
+                if isinstance(packed := holder.get(key), str):
+                    return packed
+    if document.get("kind") == "Secret":
+        raise UnreadableDocument("no_entries", "this Secret holds no .dockerconfigjson")
+    return None
+
+
+def _entry(source: _Source, key: str, place: int) -> ConfigEntry:
+    try:
+        named = parse_config_key(key)
+    except InvalidHost as refusal:
+        return ConfigEntry(
+            key=f"entry {place}",
+            host=None,
+            path_prefix=None,
+            login=None,
+            problem="invalid",
+            reason=f"its key names no registry: {refusal.detail}",
+            pointer=source.pointer,
+        )
+    login = problem = reason = None
+    try:
+        if key in _HUB_SESSION_KEYS:
+            raise _NoSecret("it is a session of Docker's browser login; create an access token instead")
+        login = _login(source.auths.get(key, {}), in_helper=source.has_store or key in source.helpers)
+    except _Unusable as why:
+        problem, reason = why.problem, str(why)
+    below = source.inside and key in source.auths
+    return ConfigEntry(
+        key=key,
+        host=canonical_host(named.host),
+        path_prefix=named.path_prefix,
+        login=login,
+        problem=problem,
+        reason=reason,
+        pointer=f"{source.pointer}/{_escaped(key)}" if below else source.pointer,
+    )
+
+
+def _login(fields: object, *, in_helper: bool) -> RegistryLogin:
+    if not isinstance(fields, dict):
+        raise _Unusable("an object is expected")
+    given = {name: fields[name] for name in _LOGIN_FIELDS if fields.get(name) not in (None, "")}
+    for name, text in given.items():
+        if not isinstance(text, str):
+            raise _Unusable(f"{name}: a text is expected")
+    if "identitytoken" in given:
+        return _identity_token(given["identitytoken"])
+    if "auth" in given:
+        username, password = _decoded(given["auth"])
+        if given.get("username", username) != username or given.get("password", password) != password:
+            raise _Unusable("auth and username with password differ")
+    elif "username" in given and "password" in given:
+        username, password = given["username"], given["password"]
+    elif "username" in given or "password" in given:
+        raise _Unusable("username and password are needed, both of them")
+    elif "registrytoken" in given:
+        raise _NoSecret("a registrytoken ends within minutes or hours and cannot be kept")
+    else:
+        raise _NoSecret(_IN_HELPER if in_helper else "it holds no secret")
+    return _checked(username, password)
+
+
+def _decoded(auth: str) -> tuple[str, str]:
+    """`user:password` from base64, with or without padding; Docker pads the password with NULs at its end."""
+    decoded = decode_base64(auth)
+    if decoded is None:
+        raise _Unusable("auth: no valid base64")
+    try:
+        text = decoded.decode()
+    except UnicodeDecodeError:
+        raise _Unusable("auth: no text in UTF-8") from None
+    username, colon, password = text.partition(":")
+    if not colon:
+        raise _Unusable("auth: user and password, with a colon between them, are expected in it")
+    return username, password.rstrip("\0")
+
+
+def _checked(username: str, password: str) -> RegistryLogin:
+    if not password:
+        raise _Unusable("its password is empty")
+    if len(password) > MAX_PASSWORD:
+        raise _Unusable("its password is too long")
+    if username == IDENTITY_TOKEN_USERNAME:
+        return _identity_token(password)
+    if username in _KEYFILE_USERNAMES:
+        try:
+            return read_keyfile(password)
+        except InvalidInput as refusal:
+            raise _Unusable(f"the key file in it cannot be used: {refusal.problems[0].detail}") from None
+    problem = username_problem(username)
+    if problem is not None:
+        raise _Unusable(problem[1])
+    if password.endswith(("\n", "\r")):
+        raise _Unusable("its password ends with a line break, which `echo` adds; use `echo -n`")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
+        raise _Unusable("its password has control characters in it")
+    if username == password:
+        raise _Unusable("its username is the secret itself, but usernames are visible; enter both separately")
+    return RegistryLogin(username=username, password=Secret(password))
+
+
+def _identity_token(token: str) -> RegistryLogin:
+    if len(token) > MAX_PASSWORD or not token.isascii() or not token.isprintable() or " " in token:
+        raise _Unusable("identitytoken: no token")
+    return RegistryLogin(username=IDENTITY_TOKEN_USERNAME, identity_token=Secret(token))
+
+
+def _reconciled(entries: list[ConfigEntry]) -> tuple[ConfigEntry, ...]:
+    """Leave of the entries for the same repositories one, or none where their logins differ."""
+    groups: dict[tuple[str | None, str], list[int]] = {}
+    for index, entry in enumerate(entries):
+        if entry.login is not None:
+            groups.setdefault((entry.host, (entry.path_prefix or "").rstrip("/")), []).append(index)
+    for first, *others in groups.values():
+        same = all(entries[other].login == entries[first].login for other in others)
+        reason = (
+            f"the same login as under {entries[first].key}"
+            if same
+            else "several entries for this registry hold different secrets; leave one of them"
+        )
+        problem: EntryProblem = "repeated" if same else "invalid"
+        for index in others if same else (first, *others):
+            entries[index] = replace(entries[index], login=None, problem=problem, reason=reason)
+    return tuple(entries)
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _invalid(pointer: str, code: str, detail: str) -> InvalidInput:
+    return InvalidInput((FieldProblem(pointer, code, detail),))

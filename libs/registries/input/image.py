@@ -1,0 +1,13 @@
+"""An image as a value of a request."""
+
+from chassis.invalid_input import FieldProblem, InvalidInput
+from registries.errors import InvalidReference
+from registries.image_reference import ImageReference
+
+
+def read_image(text: str, pointer: str = "/image") -> ImageReference:
+    """The image of that reference. Raises `InvalidInput`."""
+    try:
+        return ImageReference.parse(text, pointer)
+    except InvalidReference as error:
+        raise InvalidInput((FieldProblem(error.pointer, error.code, error.detail),)) from None

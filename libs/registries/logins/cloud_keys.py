@@ -1,0 +1,102 @@
+"""Keys of a cloud, kept where a login is not: it is made of them when it is needed (`registries.minting`)."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from registries.logins.registry_login import RegistryLogin
+from chassis.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsKeys:
+    """An access key of AWS. `session_token` goes with a temporary one, whose id begins with `ASIA`.
+
+    The id is no secret: it stands in AWS's own logs, and tells people which key to renew.
+    """
+
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret | None = None
+
+    @property
+    def username(self) -> str:
+        """What a credential shows as its username."""
+        return self.access_key_id
+
+    def to_secret(self) -> Secret:
+        """The form in which it is put into a `SecretStore`."""
+        fields = {
+            "kind": "aws_keys",
+            "access_key_id": self.access_key_id,
+            "secret_access_key": self.secret_access_key.reveal(),
+        }
+        if self.session_token is not None:
+            fields["session_token"] = self.session_token.reveal()
+        return Secret(json.dumps(fields))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePrincipal:
+    """An application of a Microsoft Entra tenant (its id or domain), with a client secret."""
+
+    tenant: str
+    client_id: str
+    client_secret: Secret
+
+    @property
+    def username(self) -> str:
+        """What a credential shows as its username."""
+        return self.client_id
+
+    def to_secret(self) -> Secret:
+        """The form in which it is put into a `SecretStore`."""
+        return Secret(
+            json.dumps(
+                {
+                    "kind": "service_principal",
+                    "tenant": self.tenant,
+                    "client_id": self.client_id,
+                    "client_secret": self.client_secret.reveal(),
+                }
+            )
+        )
+
+
+StoredLogin = RegistryLogin | AwsKeys | ServicePrincipal
+
+
+def read_stored_login(secret: Secret) -> StoredLogin:
+    """Read back what one of them wrote with `to_secret`.
+
+    Raises:
+        ValueError: the secret is of none of their forms. The message holds nothing of it.
+    """
+    try:
+        fields = json.loads(secret.reveal())
+        kind = fields.get("kind")
+    except (ValueError, AttributeError, RecursionError):
+        raise ValueError("the stored secret is not a login") from None
+    match kind:
+        case "aws_keys":
+            token = fields.get("session_token")
+            return AwsKeys(
+                access_key_id=_text(fields, "access_key_id"),
+                secret_access_key=Secret(_text(fields, "secret_access_key")),
+                session_token=None if token is None else Secret(_text(fields, "session_token")),
+            )
+        case "service_principal":
+            return ServicePrincipal(
+                tenant=_text(fields, "tenant"),
+                client_id=_text(fields, "client_id"),
+                client_secret=Secret(_text(fields, "client_secret")),
+            )
+        case _:
+            return RegistryLogin.from_secret(secret)
+
+
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError("the stored secret is not a login")
+    return value

@@ -1,0 +1,97 @@
+"""Calls of the clouds' token services, by the checked dialer: no proxy, no redirect, one deadline each."""
+
+import json
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from contracts.verdicts import VerificationCode
+from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
+from registries.dialing.errors import Blocked, LoginNotTried, TlsFailed
+from registries.dialing.retry_after import retry_after
+from registries.dialing.session import Answer, Session
+from registries.dialing.wire import Deadline
+from registries.minting.errors import NotMinted
+
+SECONDS = 10.0
+_TOO_MANY, _SERVER_ERROR = 429, 500
+
+
+class TokenCalls:
+    """How the token services are asked. `tls` holds the certificate authorities that are trusted."""
+
+    def __init__(
+        self,
+        policy: NetworkPolicy,
+        tls: ssl.SSLContext,
+        *,
+        resolver: Resolver = system_resolver,
+        clock: Callable[[], float] = monotonic,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._policy = policy
+        self._tls = tls
+        self._resolver = resolver
+        self._clock = clock
+        self._seconds = seconds
+
+    def scheme_for(self, host: str) -> str:
+        """`https`, or `http` where the operator lists the host."""
+        return self._policy.scheme_for(host)
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, service: str) -> Answer:
+        """One request. `service` is what the token service is called in sentences.
+
+        Raises:
+            NotMinted: there is no answer, or none about the keys (HTTP 429 and 5xx).
+        """
+        parts = urlsplit(url)
+        if parts.scheme != "https" and self._policy.scheme_for(parts.netloc) != parts.scheme:
+            raise NotMinted(VerificationCode.BLOCKED_HOST, f"{service} would have to be asked without TLS")
+        deadline = Deadline(self._seconds, self._clock)
+        network = CheckedNetwork(self._policy, deadline, self._resolver)
+        try:
+            with Session(network, deadline, self._tls) as session:
+                answer = session.request("POST", url, headers=headers, body=body)
+        except Blocked:
+            detail = f"{service} has an address that may not be reached from here; the operator can allow it"
+            raise NotMinted(VerificationCode.BLOCKED_HOST, detail) from None
+        except TlsFailed:
+            detail = f"{service} shows no certificate that is trusted here"
+            raise NotMinted(VerificationCode.TLS_ERROR, detail) from None
+        except LoginNotTried:
+            raise NotMinted(VerificationCode.UNREACHABLE, f"{service} cannot be reached") from None
+        if answer.status == _TOO_MANY:
+            raise throttled(service, answer)
+        if answer.status >= _SERVER_ERROR:
+            detail = f"{service} answered with an error of its own (HTTP {answer.status})"
+            raise NotMinted(VerificationCode.UNREACHABLE, detail, retry_after=retry_after(answer))
+        return answer
+
+    def post_form(self, url: str, form: Sequence[tuple[str, str]], *, service: str) -> Answer:
+        """The same with a form, as OAuth 2.0 wants it (RFC 6749)."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.post(url, urlencode(form).encode(), headers, service=service)
+
+
+def document_of(answer: Answer) -> dict[str, Any]:
+    """The JSON object of an answer; an empty one where there is none."""
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def throttled(service: str, answer: Answer) -> NotMinted:
+    """It takes no more requests for now."""
+    detail = f"{service} takes no more requests for now"
+    return NotMinted(VerificationCode.RATE_LIMITED, detail, retry_after=retry_after(answer))
+
+
+def not_understood(service: str) -> NotMinted:
+    """Its answer is none that it documents."""
+    return NotMinted(VerificationCode.UNREACHABLE, f"{service} gave an answer that cannot be read")

@@ -1,0 +1,223 @@
+"""From what somebody chose (provider, registry URL, location, username) to where and as whom to log in.
+
+Usernames are no secrets: they stand in events, answers and audit records. So one that is a secret by
+mistake is refused here, before anything is kept.
+
+Raises `InvalidRegistry`, whose pointer names the field of the request.
+"""
+
+import re
+from collections.abc import Callable
+
+from contracts.credential_events import SecretKind
+from registries.catalogue import PROVIDERS, provider
+from registries.errors import InvalidHost, InvalidRegistry
+from registries.google_locations import GAR_HOST, GAR_LOCATIONS, GAR_REGION, gar_host
+from registries.hosts import RegistryHost, canonical_host, parse_registry_url
+from registries.provider import Provider
+
+__all__ = [
+    "IDENTITY_TOKEN_USERNAME",
+    "KEYFILE_USERNAME",
+    "InvalidRegistry",
+    "never",
+    "provider_of_host",
+    "registry_host_for",
+    "username_for",
+    "username_problem",
+]
+
+KEYFILE_USERNAME = "_json_key"
+IDENTITY_TOKEN_USERNAME = "<token>"  # noqa: S105 - the name that Docker's helpers give, not a secret
+MAX_USERNAME = 255
+CLOUD_KEYS = frozenset({"aws_keys", "service_principal"})
+
+# Prefixes that the vendors put before their tokens, with as many characters after them as no username has.
+_TOKEN = re.compile(
+    r"gh[opsur]_\w{20,}|github_pat_\w{20,}|dckr_[op]at_\S{10,}|gl[a-z]{2,6}-\S{20,}|do[opr]_v1_[0-9a-f]{32,}"
+    r"|eyJ\S{40,}|ya29\.\S{20,}|-----BEGIN .*|\{.*"
+)
+_HELPER_USERNAME = re.compile(r"_dcgcr_.*|_token")  # what Google's helpers call their tokens of an hour
+
+_GAR_IDS = frozenset(location.id for location in GAR_LOCATIONS)
+
+
+def never(_host_and_port: str) -> bool:
+    """No host may be spoken to without TLS."""
+    return False
+
+
+def registry_host_for(
+    provider_id: str,
+    registry_url: str | None,
+    location: str | None,
+    *,
+    http_allowed: Callable[[str], bool] = never,
+) -> tuple[str, str | None]:
+    """The canonical host (`docker.io`, `reg.example.com:5000`) of the registry, and the location or `None`.
+
+    Where the host follows from the provider, a `registry_url` may still name it, in any of its spellings; a
+    Google host names the location too. `http_allowed` says whether a `host:port` may be spoken to by `http://`.
+
+    Raises:
+        InvalidRegistry: `unknown_provider`, `required`, `not_allowed`, `unknown_location`, `host_mismatch`,
+            `http_not_allowed`, `invalid_host`, `path_not_allowed` or `pattern_not_allowed`.
+    """
+    chosen = provider(provider_id)
+    named = None if not registry_url else _named_host(registry_url, chosen, http_allowed)
+    location = location or None
+    if chosen.locations:
+        return _host_at_location(chosen, named, location)
+    if location is not None:
+        raise InvalidRegistry("/location", "not_allowed", f"{chosen.name} has no locations")
+    if named is None:
+        if chosen.registry_url == "required":
+            raise InvalidRegistry("/registry_url", "required", "name the registry's host")
+        return chosen.hosts[0], None
+    _check_host(chosen, named)
+    return named, None
+
+
+def provider_of_host(host: RegistryHost | str) -> str:
+    """The id of the provider that this host is known to belong to, `custom` where it may be anybody's.
+
+    Raises:
+        InvalidHost: it is no host.
+    """
+    name = canonical_host(host)
+    if _gar_location(name) is not None:
+        return "gar"
+    for entry in PROVIDERS:
+        if name in entry.hosts or (entry.host_pattern and entry.host_pattern.fullmatch(name)):
+            return entry.id
+    return "custom"
+
+
+def username_problem(text: str) -> tuple[str, str] | None:
+    """A stable code and a sentence on why this cannot be the username of a login; `None` where it can.
+
+    A colon would end it early in HTTP Basic authentication (RFC 7617, section 2).
+    """
+    if not text or len(text) > MAX_USERNAME:
+        return "invalid_username", f"a username has 1 to {MAX_USERNAME} characters"
+    if not text.isprintable() or text != text.strip():
+        return (
+            "invalid_username",
+            "a username must not contain control characters, or begin or end with a space",
+        )
+    if _TOKEN.fullmatch(text):
+        return "secret_in_username", "this is a token or key, but usernames are visible to others"
+    if "://" in text:
+        return "invalid_username", "this is a URL; enter the username of the login"
+    if ":" in text:
+        return "invalid_username", "a username must not contain a colon"
+    if _HELPER_USERNAME.fullmatch(text):
+        return "invalid_username", "this login was created by a credential helper and expires within the hour"
+    return None
+
+
+def username_for(
+    provider_id: str, kind: SecretKind, given: str | None, *, pointer: str = "/credential/username"
+) -> str:
+    """The username to log in with.
+
+    `_json_key` for a key file, the key's own id for keys of a cloud. For a `docker_config` it is what the
+    file says. Else as the provider's rule is: named by the caller, or known (Amazon's `AWS`,
+    `oauth2accesstoken` for Google's access tokens).
+
+    Raises:
+        InvalidRegistry: at `pointer`: `required`, `not_allowed`, `invalid_username`, `secret_in_username`;
+            at `/provider`: `unknown_provider`; at `/credential/kind`: `not_allowed`.
+    """
+    chosen = provider(provider_id)
+    if kind not in chosen.secret_kinds:
+        takes = ", ".join(chosen.secret_kinds)
+        raise InvalidRegistry("/credential/kind", "not_allowed", f"{chosen.name} takes {takes}")
+    if kind == "keyfile":
+        if given not in {None, "", KEYFILE_USERNAME}:
+            raise InvalidRegistry(pointer, "not_allowed", "a key file must not have a username")
+        return KEYFILE_USERNAME
+    if kind in CLOUD_KEYS:
+        if not given:
+            raise InvalidRegistry(pointer, "required", "name the key by its id")
+        return given
+    allowed = chosen.username.allowed
+    if not given:
+        if kind == "username_password" and allowed:
+            return allowed[0]
+        raise InvalidRegistry(pointer, "required", chosen.username.help)
+    if kind == "docker_config" and given == IDENTITY_TOKEN_USERNAME:
+        return given
+    problem = username_problem(given)
+    if problem is not None:
+        raise InvalidRegistry(pointer, *problem)
+    if allowed and given not in allowed:
+        choice = " or ".join(allowed)
+        raise InvalidRegistry(pointer, "invalid_username", f"the username for {chosen.name} must be {choice}")
+    return given
+
+
+def _named_host(registry_url: str, chosen: Provider, http_allowed: Callable[[str], bool]) -> str:
+    try:
+        host, scheme = parse_registry_url(registry_url)
+    except InvalidHost as refusal:
+        raise InvalidRegistry("/registry_url", refusal.code, refusal.detail) from None
+    if scheme == "http" and (chosen.registry_url == "fixed" or not http_allowed(host.host_and_port)):
+        raise InvalidRegistry(
+            "/registry_url",
+            "http_not_allowed",
+            "HTTPS is needed, unless an operator listed this host in REGCRED_VERIFIER_ALLOW_HTTP",
+        )
+    return canonical_host(host)
+
+
+def _check_host(chosen: Provider, named: str) -> None:
+    if chosen.registry_url == "fixed":
+        if named != chosen.hosts[0]:
+            raise _mismatch(f"{chosen.name} is at {chosen.hosts[0]}; leave registry_url out")
+    elif chosen.host_pattern is not None:
+        if not chosen.host_pattern.fullmatch(named):
+            raise _mismatch(f"a host of {chosen.name} looks like {chosen.host_rule}")
+    elif chosen.id != "custom" and (owner := provider_of_host(named)) not in {"custom", chosen.id}:
+        raise _mismatch(f"this host belongs to the provider {owner}")
+
+
+def _host_at_location(chosen: Provider, named: str | None, location: str | None) -> tuple[str, str]:
+    if named is None:
+        if location is None:
+            raise InvalidRegistry("/location", "required", f"choose the location of your {chosen.name}")
+        return _host_of(chosen, location), location
+    found = _location_of(chosen, named)
+    if found is None:
+        raise _mismatch(f"this is no host of {chosen.name}; leave registry_url out and choose a location")
+    if location not in {None, found}:
+        _host_of(chosen, location or "")  # a location that does not exist is the clearer complaint
+        raise _mismatch(f"this host is at the location {found}; leave one of the two out")
+    return named, found
+
+
+def _host_of(chosen: Provider, location: str) -> str:
+    for entry in chosen.locations:
+        if entry.id == location:
+            return entry.host
+    if chosen.id == "gar" and GAR_REGION.fullmatch(location):
+        return gar_host(location)
+    raise InvalidRegistry("/location", "unknown_location", f"{chosen.name} has no such location")
+
+
+def _location_of(chosen: Provider, host: str) -> str | None:
+    if chosen.id == "gar":
+        return _gar_location(host)
+    return next((entry.id for entry in chosen.locations if entry.host == host), None)
+
+
+def _gar_location(host: str) -> str | None:
+    found = GAR_HOST.fullmatch(host)
+    if found is None:
+        return None
+    location = found[1] or found[2]
+    return location if location in _GAR_IDS or GAR_REGION.fullmatch(location) else None
+
+
+def _mismatch(detail: str) -> InvalidRegistry:
+    return InvalidRegistry("/registry_url", "host_mismatch", detail)

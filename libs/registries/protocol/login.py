@@ -1,0 +1,260 @@
+"""Prove a credential by a real login, as `docker login` does it, and tell more than it does.
+
+docker says "Login Succeeded" wherever `/v2/` answers 200, also to no password at all (docker/for-linux#802).
+Here a login counts only where the registry refused to let us in without it, and one that a token server would
+have served to anybody is `weak`. The algorithm: `docs/reference/registry-login.md`, "What proves a login".
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from time import monotonic
+
+from contracts.verdicts import VerificationCode
+from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
+from registries.dialing.errors import (
+    BadChallenge,
+    Blocked,
+    BudgetExceeded,
+    LoginNotTried,
+    NotHttp,
+    TlsFailed,
+    Unreachable,
+)
+from registries.dialing.session import MAX_REQUESTS, Answer, Session
+from registries.dialing.wire import Deadline
+from registries.logins.registry_login import RegistryLogin
+from registries.protocol.authorization import Authorizer, TokenServer, bearer, read_token
+from registries.protocol.challenge import Challenge, choose, parse_challenges
+from registries.protocol.lifetime import Question, expiry_in_header, question, read_end
+from registries.protocol.probe import (
+    PROBE_REQUESTS,
+    Probe,
+    WayIn,
+    hidden_from_others,
+    manifest_path,
+    try_probe,
+)
+from registries.protocol.verdict import Probed, Verdict, refused, refuses_network
+
+__all__ = ["Probe", "Verdict", "log_in"]
+
+END_SECONDS = 3.0  # for being told when the secret ends: nobody waits longer for a hint
+OK, UNAUTHORIZED, FORBIDDEN, TOO_MANY = 200, 401, 403, 429
+# Their token servers refuse a wrong login also where nothing particular is asked for: no control is needed.
+PROVEN_PROVIDERS = frozenset({"dockerhub", "github", "gitlab", "quay", "harbor", "gitea", "acr", "ecr"})
+_CODES: Mapping[type[LoginNotTried], VerificationCode] = {
+    Blocked: VerificationCode.BLOCKED_HOST,
+    Unreachable: VerificationCode.UNREACHABLE,
+    TlsFailed: VerificationCode.TLS_ERROR,
+    NotHttp: VerificationCode.NOT_A_REGISTRY,
+    BudgetExceeded: VerificationCode.BAD_CHALLENGE,
+    BadChallenge: VerificationCode.BAD_CHALLENGE,
+}
+
+
+def log_in(
+    *,
+    registry_host: str,
+    api_host: str,
+    login: RegistryLogin,
+    provider: str,
+    policy: NetworkPolicy,
+    deadline_seconds: float = 15.0,
+    tls: ssl.SSLContext | None = None,
+    resolver: Resolver = system_resolver,
+    probe: Probe | None = None,
+) -> Verdict:
+    """Log in once. `registry_host` is the registry's canonical name, `api_host` where its API is dialled.
+
+    A good login is then tried on the image of `probe`, if there is one; its verdict stands whatever comes of
+    that. Where the registry may take any login, an image that it shows to this one and not without it proves
+    the login.
+
+    Every failure is a verdict; it takes `deadline_seconds` at most.
+    """
+    deadline = Deadline(deadline_seconds, monotonic)
+    network = CheckedNetwork(policy, deadline, resolver)
+    requests = MAX_REQUESTS + (PROBE_REQUESTS if probe else 0)
+    tls = tls or ssl.create_default_context()
+    with Session(network, deadline, tls, requests=requests) as session:
+        attempt = _Attempt(session, f"{policy.scheme_for(api_host)}://{api_host}", login, provider, policy)
+        try:
+            verdict = attempt.run()
+        except LoginNotTried as error:
+            return Verdict(code=_code_of(error), detail=f"{registry_host}: {error}"[:300])
+        if probe and verdict.code in (None, VerificationCode.UNVERIFIABLE):
+            verdict = attempt.tried_on(probe, verdict)
+        if verdict.code is not None:
+            return verdict
+    if verdict.ends_at is None and (asked := attempt.question_of_end(registry_host)):
+        return replace(verdict, ends_at=_answered(asked, policy, deadline, tls, resolver))
+    return verdict
+
+
+def _answered(
+    asked: Question, policy: NetworkPolicy, deadline: Deadline, tls: ssl.SSLContext, resolver: Resolver
+) -> datetime | None:
+    """When the secret ends. Not to be told that is no failure, and takes a moment at most."""
+    try:
+        short = Deadline(min(END_SECONDS, deadline.remaining()), monotonic)
+        with Session(CheckedNetwork(policy, short, resolver), short, tls, requests=1) as session:
+            return read_end(asked, session.request("GET", asked.url, headers=asked.headers))
+    except LoginNotTried:
+        return None
+
+
+def _code_of(error: LoginNotTried) -> VerificationCode:
+    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
+
+
+class _Attempt:
+    def __init__(
+        self, session: Session, base: str, login: RegistryLogin, provider: str, policy: NetworkPolicy
+    ) -> None:
+        self._session = session
+        self._authorizer = Authorizer(session, login)
+        self._base = base
+        self._url = f"{base}/v2/"
+        self._login = login
+        self._provider = provider
+        self._policy = policy
+        self._token_server: TokenServer | None = None
+        self._told_end: datetime | None = None
+        self._is_open = False
+
+    def tried_on(self, probe: Probe, verdict: Verdict) -> Verdict:
+        """After `run`, where it refused nothing: its verdict, with what became of the image."""
+        proves = False
+        try:
+            way_in = self._way_in(probe)
+            if way_in is None:  # an identity token, and no token server
+                return verdict
+            if verdict.confidence == "weak" or verdict.code is VerificationCode.UNVERIFIABLE:
+                proves = hidden_from_others(way_in, probe)
+            if verdict.code is not None and not proves:
+                return verdict
+            probed = try_probe(way_in, probe)
+        except LoginNotTried as error:
+            if verdict.code is not None:
+                return verdict
+            detail = f"it could not be tried on {probe.shown}: {error}"[:300]
+            probed = Probed(image=probe.image, code=_code_of(error), detail=detail)
+        if proves and probed.code in (None, VerificationCode.NO_PUSH_ACCESS):
+            shown = f"the registry shows {probe.shown} to this login, and not without it"
+            verdict = replace(verdict, code=None, confidence="strong", detail=shown)
+        joined = f"{verdict.detail}; {'but ' if probed.code else ''}{probed.detail}"
+        return replace(verdict, probed=None if verdict.code else probed, detail=joined[:500])
+
+    def _way_in(self, probe: Probe) -> WayIn | None:
+        """As the registry let the login in; where it lets everybody in, as it asks for one at the image."""
+        server = self._token_server
+        if server is None and self._is_open:
+            answer = self._session.request("HEAD", self._base + manifest_path(probe.image))
+            challenge = choose(parse_challenges(answer.all("www-authenticate")))
+            if challenge is not None and challenge.scheme == "bearer":
+                server = TokenServer.of(challenge, registry_url=self._url, policy=self._policy)
+        if server is None and self._login.password is None:
+            return None
+        return WayIn(
+            authorizer=self._authorizer, base=self._base, token_server=server, provider=self._provider
+        )
+
+    def question_of_end(self, registry_host: str) -> Question | None:
+        """After a good `run`: who would say when the secret ends."""
+        realm_url = self._token_server.realm.url if self._token_server else None
+        return question(self._provider, registry_host, self._login, realm_url=realm_url)
+
+    def run(self) -> Verdict:
+        """A login; a good one tells when its secret ends, where the answers say that."""
+        verdict = self._run()
+        return replace(verdict, ends_at=self._told_end) if verdict.code is None else verdict
+
+    def _run(self) -> Verdict:
+        answer = self._session.request("GET", self._url)
+        if answer.status == OK:
+            self._is_open = True
+            return self._open(answer)
+        if answer.status == TOO_MANY or answer.status >= 500 or refuses_network(answer):  # noqa: PLR2004 its own errors
+            return refused(answer, provider=self._provider, by="registry")
+        if answer.status != UNAUTHORIZED:
+            return Verdict(
+                code=VerificationCode.NOT_A_REGISTRY,
+                detail=f"no registry answers there (HTTP {answer.status} at /v2/)",
+            )
+        headers = answer.all("www-authenticate")
+        if not headers:
+            return Verdict(
+                code=VerificationCode.NOT_A_REGISTRY, detail="it asks for a login without saying which"
+            )
+        challenge = choose(parse_challenges(headers))
+        if challenge is None:
+            raise BadChallenge("it offers neither a Basic nor a Bearer login")
+        return self._bearer(challenge) if challenge.scheme == "bearer" else self._basic()
+
+    def _open(self, ping: Answer) -> Verdict:
+        """It let us in without a login. It may still refuse a wrong one, which is all it can show."""
+        if "html" in (ping.header("content-type") or ""):
+            return Verdict(code=VerificationCode.NOT_A_REGISTRY, detail="a web site answers there")
+        if self._login.password is not None:
+            answer = self._session.request("GET", self._url, headers=self._authorizer.basic())
+            if answer.status != OK:
+                return refused(answer, provider=self._provider, by="registry")
+        return Verdict(
+            code=VerificationCode.UNVERIFIABLE,
+            detail="the registry lets everybody in, so a login proves nothing",
+        )
+
+    def _basic(self) -> Verdict:
+        if self._login.password is None:
+            return Verdict(
+                code=VerificationCode.UNVERIFIABLE,
+                detail="the registry has no token server, and an identity token is only good at one",
+            )
+        answer = self._session.request("GET", self._url, headers=self._authorizer.basic())
+        self._note_end(answer)
+        if answer.status != OK:
+            return refused(answer, provider=self._provider, by="registry")
+        return Verdict(code=None, detail="the registry took the login, and lets nobody in without one")
+
+    def _note_end(self, answer: Answer) -> None:
+        if self._provider == "github":
+            self._told_end = expiry_in_header(answer) or self._told_end
+
+    def _bearer(self, challenge: Challenge) -> Verdict:
+        server = TokenServer.of(challenge, registry_url=self._url, policy=self._policy)
+        self._token_server = server
+        scopes = [None, *filter(None, [challenge.parameters.get("scope")])]
+        verdict = Verdict(code=VerificationCode.BAD_CHALLENGE, detail="the registry refuses its own token")
+        for scope in scopes:
+            answer = self._authorizer.ask(server, scope)
+            self._note_end(answer)
+            if answer.status != OK:
+                verdict = refused(answer, provider=self._provider, by="token server")
+                if verdict.code is VerificationCode.BAD_CHALLENGE:
+                    continue  # some servers give nothing without a scope
+                return verdict
+            shown = self._session.request("GET", self._url, headers=bearer(read_token(answer)))
+            self._note_end(shown)
+            if shown.status == OK:
+                return self._taken(server, scope)
+            if shown.status != UNAUTHORIZED:
+                return refused(shown, provider=self._provider, by="registry")
+        return verdict
+
+    def _taken(self, server: TokenServer, scope: str | None) -> Verdict:
+        """The login was taken. Would no login at all have been taken as well?"""
+        if self._provider in PROVEN_PROVIDERS or self._login.identity_token is not None:
+            return Verdict(code=None, detail="the token server took the login, the registry its token")
+        try:
+            control = self._authorizer.ask_without_login(server, scope)
+        except LoginNotTried:
+            control = None
+        if control is not None and control.status in (UNAUTHORIZED, FORBIDDEN):
+            return Verdict(code=None, detail="the token server took the login, and serves nobody without one")
+        others = "serves anybody: a wrong one may pass as well"
+        if control is None or control.status != OK:
+            others = "would not say whom it serves without one"
+        return Verdict(code=None, detail=f"the token server took the login, but {others}", confidence="weak")

@@ -1,0 +1,32 @@
+"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else the sealed table."""
+
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+from secretstore.measured import MeasuredStore
+from secretstore.encrypted_table import SealedStore
+from secretstore.store import SecretStore
+from secretstore.vault import VaultSettings, VaultStore
+
+
+def open_secret_store(
+    settings: Settings, *, pool: ConnectionPool[psycopg.Connection[Any]], keys: KeyFile
+) -> SecretStore:
+    """The store of this environment. It does not connect yet: `check()` does."""
+    access = settings.vault
+    if access is None:
+        return MeasuredStore(SealedStore(pool, keys), kind="sealed")
+    vault = VaultStore(
+        VaultSettings(
+            addr=access.address,
+            role_id=access.role_id,
+            secret_id_file=access.secret_id_file,
+            token_file=access.token_file,
+            ca_file=access.ca_file,
+        )
+    )
+    return MeasuredStore(vault, kind="vault")

@@ -1,0 +1,129 @@
+"""The key file of an installation: keys of the sealed store, and the pepper of every keyed hash.
+
+    {"primary": "k1", "keys": {"k1": <base64 of 32 bytes>, …}, "pepper": <base64 of 32 bytes>}
+
+Whoever has it and the database has the secrets: it is 0600, its owner's alone, and backed up apart from the
+database. It is never made anew where it is missing beside data (`operations.migrate.preparation`).
+"""
+
+import base64
+import hmac
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from secrets import token_bytes, token_hex
+from typing import NoReturn
+
+from chassis.secret import REDACTED, Secret
+
+KEY_BYTES = 32
+_FINGERPRINT_DIGITS = 32
+
+
+class KeyFileError(Exception):
+    """The key file cannot be used; the message says why, and nothing of what it holds."""
+
+
+class KeyFile:
+    """Its keys. It does not print, and is not to be pickled."""
+
+    __slots__ = ("__keys", "__pepper", "primary")
+
+    def __init__(self, *, primary: str, keys: Mapping[str, bytes], pepper: bytes) -> None:
+        sizes = {len(key) for key in (*keys.values(), pepper)}
+        if primary not in keys or sizes != {KEY_BYTES}:
+            raise KeyFileError("the key file has no primary key, or keys of another size than 32 bytes")
+        self.primary = primary
+        self.__keys = dict(keys)
+        self.__pepper = pepper
+
+    @classmethod
+    def load(cls, path: Path) -> "KeyFile":
+        """Read it.
+
+        Raises:
+            KeyFileError: it is missing, damaged, a link, another user's, or readable by others.
+        """
+        try:
+            # without O_NONBLOCK, a pipe in its place would be waited for
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            raise KeyFileError(f"cannot open the key file {path}: {error.strerror}") from None
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            os.close(descriptor)
+            raise KeyFileError(f"the key file {path} is not a file")
+        with os.fdopen(descriptor, "rb") as file:
+            if stat.S_IMODE(state.st_mode) & 0o077 or state.st_uid != os.geteuid():
+                raise KeyFileError(f"the key file {path} must be 0600 and this user's")
+            text = file.read()
+        try:
+            document = json.loads(text)
+            keys = {name: base64.b64decode(key) for name, key in document["keys"].items()}
+            pepper = base64.b64decode(document["pepper"])
+            primary = str(document["primary"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise KeyFileError(f"the key file {path} is damaged") from None
+        return cls(primary=primary, keys=keys, pepper=pepper)
+
+    @classmethod
+    def create(cls, path: Path) -> "KeyFile":
+        """Make one with fresh keys. Of two processes at once, one makes it and the other one reads it.
+
+        Raises:
+            KeyFileError: what is there cannot be used.
+        """
+        document = {
+            "primary": "k1",
+            "keys": {"k1": base64.b64encode(token_bytes(KEY_BYTES)).decode()},
+            "pepper": base64.b64encode(token_bytes(KEY_BYTES)).decode(),
+        }
+        draft = path.with_name(f".{path.name}.{token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(descriptor)
+            os.link(draft, path)  # unlike a rename, it does not replace one that is there
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return cls.load(path)
+
+    def key(self, name: str) -> bytes:
+        """The key of that name.
+
+        Raises:
+            KeyFileError: the file does not have it.
+        """
+        try:
+            return self.__keys[name]
+        except KeyError:
+            raise KeyFileError(f"the key file has no key {name}") from None
+
+    def keyed_hash(self, purpose: str, data: bytes) -> str:
+        """HMAC-SHA-256 of `data` under the pepper, 64 hex digits; each purpose has hashes of its own."""
+        message = purpose.encode() + b"\0" + data
+        return hmac.digest(self.__pepper, message, "sha256").hex()
+
+    def fingerprint(self, secret: Secret) -> str:
+        """32 hex digits that are equal for equal secrets, and say nothing to those without the pepper."""
+        return self.keyed_hash("fingerprint", secret.reveal().encode())[:_FINGERPRINT_DIGITS]
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a key file is never serialised")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("a key file is never serialised")
+
+    def __repr__(self) -> str:
+        return f"KeyFile({REDACTED})"

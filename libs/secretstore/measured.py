@@ -1,0 +1,77 @@
+"""A secret store that is counted: how long its requests take, and how those end that it does not fulfil."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from chassis.observability.metrics import SECRET_STORE_ERRORS, SECRET_STORE_SECONDS
+from chassis.secret import Secret
+from secretstore.store import (
+    SecretDestroyed,
+    SecretMissing,
+    SecretPath,
+    SecretStore,
+    SecretStoreUnavailable,
+    StoredVersion,
+    VersionConflict,
+)
+
+_KINDS = (
+    (VersionConflict, "conflict"),
+    (SecretMissing, "missing"),
+    (SecretDestroyed, "destroyed"),
+    (SecretStoreUnavailable, "unavailable"),
+)
+
+
+class MeasuredStore:
+    """`SecretStore` around another one; `kind` names that (`vault`, `sealed`). Listing paths is not measured:
+    how long it takes is up to who reads the list.
+    """
+
+    def __init__(self, store: SecretStore, *, kind: str) -> None:
+        self._store = store
+        self._kind = kind
+
+    def put(self, path: SecretPath, secret: Secret, *, write_id: str, expected_version: int) -> int:
+        with self._measured("put"):
+            return self._store.put(path, secret, write_id=write_id, expected_version=expected_version)
+
+    def get(self, path: SecretPath, version: int) -> Secret:
+        with self._measured("get"):
+            return self._store.get(path, version)
+
+    def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
+        with self._measured("destroy"):
+            self._store.destroy(path, versions)
+
+    def remove(self, path: SecretPath) -> None:
+        with self._measured("remove"):
+            self._store.remove(path)
+
+    def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
+        with self._measured("versions"):
+            return self._store.versions(path)
+
+    def current_version(self, path: SecretPath) -> int:
+        with self._measured("versions"):
+            return self._store.current_version(path)
+
+    def paths(self) -> Iterator[SecretPath]:
+        return self._store.paths()
+
+    def check(self) -> None:
+        with self._measured("check"):
+            self._store.check()
+
+    def close(self) -> None:
+        self._store.close()
+
+    @contextmanager
+    def _measured(self, operation: str) -> Iterator[None]:
+        try:
+            with SECRET_STORE_SECONDS.labels(self._kind, operation).time():
+                yield
+        except Exception as error:
+            kind = next((name for known, name in _KINDS if isinstance(error, known)), "other")
+            SECRET_STORE_ERRORS.labels(self._kind, operation, kind).inc()
+            raise

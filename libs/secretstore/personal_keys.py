@@ -1,0 +1,23 @@
+"""The keys of personal data, as every service has them."""
+
+from pathlib import Path
+from secrets import token_bytes
+from time import monotonic
+
+from eventlog.storage.personal_keys import PersonalKeys
+from secretstore.keyfile import KeyFile
+from secretstore.wrapping import KeyFileWrapping
+
+
+def open_personal_keys(keys: KeyFile) -> PersonalKeys:
+    """They are read from the database with the first event that needs one."""
+    return PersonalKeys(KeyFileWrapping(keys), monotonic=monotonic, random_bytes=token_bytes)
+
+
+def open_key_file(path: Path) -> PersonalKeys:
+    """The keys of personal data under the keys of this file.
+
+    Raises:
+        KeyFileError.
+    """
+    return open_personal_keys(KeyFile.load(path))

@@ -1,0 +1,1 @@
+"""Old rows of the audit trail, moved into signed files."""

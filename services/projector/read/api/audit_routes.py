@@ -1,0 +1,114 @@
+"""The routes of the audit trail: pages, files, and what comes in."""
+
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+
+from projector.read import audit_trail
+from projector.read.api import export, views
+from projector.read.api.following import Following
+from projector.read.api.reading import reading
+from projector.read.api.recording import Recording, asked_by_this_request
+from projector.read.api.schemas import AuditArguments, AuditPage, OrderedPageArguments
+from projector.read.api.sealed_part import HEADER, refuse_if_all, sealed_part
+from projector.read.audit_reads import ReturnedRows
+from projector.read.audit_trail import AuditFilter
+from projector.write.archived_through import Sealed
+from projector.read.selection import Page
+from chassis.authentication.tokens import TokenScope
+from contracts.audit_events import Form
+from eventlog.storage.postgres import KeyOf, Pool
+from registries.image_reference import one_spelling
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import requires
+from chassis.web.problems import FieldError, invalid
+from chassis.web.responses import json_response
+
+Arguments = dict[str, Any]
+_ACCOUNT = "/v1/accounts/<account_id>"
+_JSON = "application/json"
+
+
+def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
+    """Every route of the audit trail on this pool; that it is read is sealed with the account's key."""
+    routes = Blueprint("audit", __name__, description="The audit trail.")
+    following = Following(pool, monotonic=monotonic, sleep=sleep)
+
+    def answer_page(account_id: str, wanted: AuditFilter, paging: Arguments) -> Response:
+        continues = paging["cursor"] is not None or wanted.after is not None
+        recording = Recording(
+            pool,
+            key_of,
+            asked_by_this_request(account_id, wanted, "page", continues=continues),
+            ReturnedRows(),
+        )
+        with reading(pool) as connection:
+            page = audit_trail.audit_events(connection, account_id, wanted, **paging)
+            sealed = sealed_part(connection, wanted)
+            if not page.rows and paging["cursor"] is None:
+                refuse_if_all(connection, account_id, wanted, sealed)
+        return recording.of(_answer(page, sealed, recording))
+
+    @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/events")
+    @routes.arguments(OrderedPageArguments, location="query")
+    @routes.response(200, AuditPage)
+    @requires(TokenScope.AUDIT_READ)
+    def list_credential_events(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
+        """List the audit trail of a credential, newest first. Includes removed credentials."""
+        return answer_page(account_id, AuditFilter(credential_id=credential_id), arguments)
+
+    @routes.route(f"{_ACCOUNT}/audit-events")
+    @routes.arguments(AuditArguments, location="query")
+    @routes.response(200, AuditPage)
+    @requires(TokenScope.AUDIT_READ)
+    def list_audit_events(arguments: Arguments, account_id: str) -> Response:
+        """List the audit trail of an account, newest first.
+
+        As `application/x-ndjson` or `text/csv` the response has every row, without pages. With `follow` it
+        continues as NDJSON with the rows after `after`, or from now on; an empty line means that there was
+        none. Reads are recorded as `audit.read`.
+
+        Archived rows are reported in `sealed` (of a file: in the header `Regcred-Audit-Sealed`). The response
+        is 410 if all requested rows are archived.
+        """
+        paging = {name: arguments.pop(name) for name in ("limit", "cursor", "order")}
+        follow, seconds = arguments.pop("follow"), arguments.pop("follow_seconds")
+        image = arguments["image"]
+        wanted = AuditFilter(**{**arguments, "image": image and one_spelling(image)})
+        form = request.accept_mimetypes.best_match([_JSON, export.NDJSON, export.CSV], default=_JSON)
+        if follow and form != export.NDJSON:
+            detail = "the trail is followed as application/x-ndjson: send that as Accept"
+            raise invalid([FieldError("/follow", "not_ndjson", detail)])
+        if form == _JSON:
+            return answer_page(account_id, wanted, paging)
+        continues = follow and wanted.after is not None
+        told: Form = "follow" if follow else "ndjson" if form == export.NDJSON else "csv"
+        asked = asked_by_this_request(account_id, wanted, told, continues=continues)
+        recording = Recording(pool, key_of, asked, ReturnedRows())
+        with reading(pool) as connection:  # what the caller waits for is there
+            sealed = sealed_part(connection, wanted) if wanted.after is not None or not follow else None
+            refuse_if_all(connection, account_id, wanted, sealed)
+        if follow:
+            response = following.stream(recording, account_id, wanted, seconds=seconds)
+        else:
+            response = export.stream(
+                recording, account_id, wanted, form, order=paging["order"], sealed=sealed
+            )
+        if sealed is not None:
+            response.headers[HEADER] = sealed.as_header()
+        return response
+
+    return routes
+
+
+def _answer(page: Page, sealed: Sealed | None, recording: Recording) -> Response:
+    return json_response(
+        {
+            "items": [views.audit_event(recording.noted(row)) for row in page.rows],
+            "next_cursor": page.next_cursor,
+            "previous_cursor": page.previous_cursor,
+            "sealed": sealed.as_document() if sealed else None,
+        }
+    )

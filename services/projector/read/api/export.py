@@ -1,0 +1,88 @@
+"""The audit trail as a file: one JSON object or one CSV row per event, read in pages, however long it is.
+
+A file holds what was there when it was begun, though no transaction is open meanwhile: it is read by
+position, from where the trail ended then, and behind a position nothing is put before it (`audit_trail`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from flask import Response
+
+from projector.read import audit_trail
+from projector.read.api import views
+from projector.read.api.recording import Recording
+from projector.read.api.sealed_part import sealed_part
+from projector.read.api.spreadsheet import csv_lines
+from projector.read.audit_trail import AuditFilter, Order
+from projector.write.archived_through import Sealed
+from projector.read.selection import Row
+from eventlog.storage.postgres import Pool, store_errors
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+PAGE = 1000
+
+_encode = msgspec.json.Encoder().encode
+
+
+class SealedMeanwhile(Exception):
+    """Rows have left the trail while a file of it was read: the file breaks off, it would not be whole."""
+
+
+def stream(
+    recording: Recording,
+    account_id: str,
+    wanted: AuditFilter,
+    form: str,
+    *,
+    order: Order,
+    sealed: Sealed | None,
+) -> Response:
+    """`wanted` filters as the JSON list does; `sealed` is what was so of it when the file was begun.
+
+    Raises:
+        EventStoreError: before anything was sent.
+    """
+    rows = _rows(recording.pool, account_id, wanted, order, sealed)
+    events = (views.audit_event(recording.noted(row)) for row in rows)
+    name = "audit-events.ndjson" if form == NDJSON else "audit-events.csv"
+    return recording.of(
+        Response(
+            map(ndjson_line, events) if form == NDJSON else csv_lines(events),
+            content_type=f"{form}; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+    )
+
+
+def ndjson_line(event: dict[str, Any]) -> bytes:
+    return _encode(event) + b"\n"
+
+
+def _rows(
+    pool: Pool, account_id: str, wanted: AuditFilter, order: Order, sealed: Sealed | None
+) -> Iterator[Row]:
+    with store_errors(), pool.connection() as connection:
+        end = audit_trail.newest_position(connection, account_id)
+    return _paged(pool, account_id, replace(wanted, up_to=end), order, sealed)
+
+
+def _paged(
+    pool: Pool, account_id: str, wanted: AuditFilter, order: Order, sealed: Sealed | None
+) -> Iterator[Row]:
+    cursor: str | None = None
+    while True:
+        with store_errors(), pool.connection() as connection:
+            page = audit_trail.audit_events(
+                connection, account_id, wanted, limit=PAGE, cursor=cursor, order=order
+            )
+            # Rows go after the horizon has moved: where it has not, the page is whole.
+            if sealed_part(connection, wanted) != sealed:
+                raise SealedMeanwhile
+        yield from page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            return

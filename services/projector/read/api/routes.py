@@ -1,0 +1,125 @@
+"""The query routes. Each may name a position to read its own write (`Regcred-Wait-For`)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from projector.read import queries, summary
+from projector.read.api import views
+from projector.read.api.reading import page_of, reading
+from projector.read.api.schemas import (
+    CredentialArguments,
+    CredentialPage,
+    CredentialWithUsageSchema,
+    PageArguments,
+    SummarySchema,
+    UsagePage,
+    VerificationPage,
+)
+from projector.read.queries import CredentialFilter
+from projector.read.selection import Page, Row
+from chassis.authentication.tokens import TokenScope
+from eventlog.storage.postgres import Pool
+from registries.catalogue import PROVIDERS, to_public
+from chassis.runtime.clock import now
+from chassis.database import Connection
+from chassis.web.blueprint import Blueprint
+from chassis.web.authentication import requires
+from chassis.web.problems import Problem
+from chassis.web.responses import etag, json_response
+
+Arguments = dict[str, Any]
+_ACCOUNT = "/v1/accounts/<account_id>"
+
+
+def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
+    """The routes of credentials and providers on this pool; the audit trail has its own."""
+    routes = Blueprint("queries", __name__, description="Credentials, and the workloads that use them.")
+
+    @routes.route(f"{_ACCOUNT}/credentials")
+    @routes.arguments(CredentialArguments, location="query")
+    @routes.response(200, CredentialPage)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def list_credentials(arguments: Arguments, account_id: str) -> Response:
+        """List the credentials of an account."""
+        limit, cursor = arguments.pop("limit"), arguments.pop("cursor")
+        wanted = CredentialFilter(**arguments)
+        with reading(pool) as connection:
+            page = queries.credentials(connection, account_id, wanted, limit=limit, cursor=cursor)
+            return _page(connection, page)
+
+    @routes.route(f"{_ACCOUNT}/credentials/summary")
+    @routes.response(200, SummarySchema)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def summarise_credentials(account_id: str) -> Response:
+        """Count an account's credentials by health, provider and expiry, and list those that expire next."""
+        with reading(pool) as connection:
+            return json_response(views.summary(summary.summary(connection, account_id, clock())))
+
+    @routes.route(f"{_ACCOUNT}/projects/<project_id>/credentials")
+    @routes.arguments(PageArguments, location="query")
+    @routes.response(200, CredentialPage)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def list_project_credentials(arguments: Arguments, account_id: str, project_id: str) -> Response:
+        """List the credentials that a project may use."""
+        wanted = CredentialFilter(project=project_id)
+        with reading(pool) as connection:
+            return _page(connection, queries.credentials(connection, account_id, wanted, **arguments))
+
+    @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>")
+    @routes.response(200, CredentialWithUsageSchema)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def get_credential(account_id: str, credential_id: UUID) -> Response:
+        """Get a credential. Its ETag is the If-Match of a change."""
+        with reading(pool) as connection:
+            row = _existing(connection, account_id, credential_id)
+            use = summary.uses(connection, [credential_id])[credential_id]
+        return json_response(views.kept(row, use), headers={"ETag": etag(row["version"])})
+
+    @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/verifications")
+    @routes.arguments(PageArguments, location="query")
+    @routes.response(200, VerificationPage)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def list_verifications(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
+        """List the verifications of a credential, newest first."""
+        with reading(pool) as connection:
+            _existing(connection, account_id, credential_id)
+            return page_of(
+                queries.verifications(connection, account_id, credential_id, **arguments),
+                views.verification,
+            )
+
+    @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/usages")
+    @routes.arguments(PageArguments, location="query")
+    @routes.response(200, UsagePage)
+    @requires(TokenScope.CREDENTIALS_READ)
+    def list_usages(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
+        """List the workloads that a credential's secret was issued to, newest first; also of removed ones."""
+        with reading(pool) as connection:
+            return page_of(queries.usages(connection, account_id, credential_id, **arguments), views.usage)
+
+    @routes.route("/v1/providers")
+    @routes.response(200)
+    @requires(None)
+    def list_providers() -> Response:
+        """List the providers of registries, with what each one needs."""
+        return json_response({"items": [to_public(provider) for provider in PROVIDERS], "next_cursor": None})
+
+    return routes
+
+
+def _page(connection: Connection, page: Page) -> Response:
+    """A page of credentials, each with how it is used."""
+    uses = summary.uses(connection, [row["credential_id"] for row in page.rows])
+    items = [views.kept(row, uses[row["credential_id"]]) for row in page.rows]
+    return json_response({"items": items, "next_cursor": page.next_cursor})
+
+
+def _existing(connection: Connection, account_id: str, credential_id: UUID) -> Row:
+    row = queries.credential(connection, account_id, credential_id)
+    if row is None:
+        raise Problem(404, "credential_not_found", "no credential of this account has that id")
+    return row

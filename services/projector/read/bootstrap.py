@@ -1,0 +1,33 @@
+"""Composition of the query API. The loop that keeps the read models is in `projecting`: an image each."""
+
+from projector.read.api import audit_routes, refusals, routes, system_routes
+from chassis.authentication.factory import open_authentication, open_tokens
+from eventlog.storage.postgres import keys_of, open_pool
+from chassis.observability.process import open_exposition
+from secretstore.personal_keys import open_personal_keys
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+from chassis.web.api_part import ApiPart, database_check
+
+QUERY_ROLE = "regcred_query"
+API_CONNECTIONS = 16
+
+
+def query_api(settings: Settings) -> ApiPart:
+    """The query API; it reads, as a role that cannot write."""
+    pool = open_pool(settings.required_database_url(), role=QUERY_ROLE, size=API_CONNECTIONS)
+    keys = KeyFile.load(settings.key_file)
+    tokens = open_tokens(pool, keys)
+    key_of = keys_of(pool, open_personal_keys(keys))
+    return ApiPart(
+        blueprints=(
+            routes.blueprint(pool),
+            audit_routes.blueprint(pool, key_of),
+            system_routes.blueprint(pool),
+        ),
+        authenticate=open_authentication(settings, tokens),
+        checks={"read_models": database_check(pool)},
+        install=refusals.install,
+        close=pool.close,
+        expose=open_exposition(settings, role=QUERY_ROLE),
+    )

@@ -1,0 +1,86 @@
+"""What readers may ask of credentials: plain SQL, each statement bounded, cursors by key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from projector.read.selection import Condition, InvalidCursor, Page, Row, page, read_cursor, select
+from chassis.database import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialFilter:
+    """`None` does not filter. `project`: what that project may use. `name`: a part of it, in any case."""
+
+    provider: str | None = None
+    status: str | None = None
+    project: str | None = None
+    registry_host: str | None = None
+    name: str | None = None
+
+
+def credentials(
+    connection: Connection, account_id: str, wanted: CredentialFilter, *, limit: int, cursor: str | None
+) -> Page:
+    """Credentials of an account by name."""
+    conditions: list[Condition] = [
+        ("account_id = %s", account_id),
+        ("provider = %s", wanted.provider),
+        ("verification_status = %s", wanted.status),
+        ("registry_host = %s", wanted.registry_host),
+        ("(NOT restricted OR %s = ANY (projects))", wanted.project),
+        ("strpos(lower(name), lower(%s)) > 0", wanted.name),
+    ]
+    if cursor is not None:
+        name, credential_id = read_cursor(cursor, str, str)
+        conditions.append(("(lower(name), credential_id) > (%s, %s::uuid)", [name, _id(credential_id)]))
+    rows = select(connection, "credentials", conditions, "lower(name), credential_id", limit + 1)
+    return page(rows, limit, lambda row: [row["name"].lower(), str(row["credential_id"])])
+
+
+def credential(connection: Connection, account_id: str, credential_id: UUID) -> Row | None:
+    """One credential of an account."""
+    conditions: list[Condition] = [("account_id = %s", account_id), ("credential_id = %s", credential_id)]
+    rows = select(connection, "credentials", conditions, "credential_id", 1)
+    return rows[0] if rows else None
+
+
+def usages(
+    connection: Connection, account_id: str, credential_id: UUID, *, limit: int, cursor: str | None
+) -> Page:
+    """Which workloads were given a credential's secret, the last one first; of a removed one too."""
+    conditions: list[Condition] = [("account_id = %s", account_id), ("credential_id = %s", credential_id)]
+    if cursor is not None:
+        moment, usage_id = read_cursor(cursor, str, str)
+        key = [_moment(moment), _id(usage_id)]
+        conditions.append(("(last_used_at, usage_id) < (%s, %s)", key))
+    rows = select(connection, "usages", conditions, "last_used_at DESC, usage_id DESC", limit + 1)
+    return page(rows, limit, lambda row: [row["last_used_at"].isoformat(), str(row["usage_id"])])
+
+
+def verifications(
+    connection: Connection, account_id: str, credential_id: UUID, *, limit: int, cursor: str | None
+) -> Page:
+    """How a credential's verifications ended, the newest first."""
+    conditions: list[Condition] = [("account_id = %s", account_id), ("credential_id = %s", credential_id)]
+    if cursor is not None:
+        conditions.append(("position < %s", read_cursor(cursor, int)[0]))
+    rows = select(connection, "verifications", conditions, "position DESC", limit + 1)
+    return page(rows, limit, lambda row: [row["position"]])
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidCursor from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidCursor from None
+    if moment.tzinfo is None:
+        raise InvalidCursor
+    return moment

@@ -1,0 +1,70 @@
+"""Statements of conditions, and pages by key: what the queries are made of."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from chassis.database import Connection
+
+Row = dict[str, Any]
+Condition = tuple[LiteralString, object]  # a value of `None` does not filter; a list is several values
+
+MAX_LIMIT = 200
+
+
+class InvalidCursor(Exception):
+    """A cursor that no earlier page gave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some rows, and the cursors of the pages beside it, `None` where there is none."""
+
+    rows: Sequence[Row]
+    next_cursor: str | None
+    previous_cursor: str | None = None
+
+
+def select(
+    connection: Connection, table: str, conditions: Sequence[Condition], order: LiteralString, limit: int
+) -> list[Row]:
+    """Conditions and order are constants of this package; values travel as parameters."""
+    asked = [(condition, value) for condition, value in conditions if value is not None]
+    statement = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY {} LIMIT {}").format(
+        sql.Identifier("rm", table),
+        sql.SQL(" AND ").join([sql.SQL(condition) for condition, _ in asked]),
+        sql.SQL(order),
+        sql.Literal(limit),
+    )
+    parameters: list[object] = []
+    for _, value in asked:
+        parameters.extend(value if isinstance(value, list) else [value])
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+def page(rows: list[Row], limit: int, key: Any) -> Page:
+    """A page out of up to `limit` + 1 rows; `key` is what the next one begins behind."""
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(rows=rows, next_cursor=write_cursor(key(rows[-1])) if more else None)
+
+
+def write_cursor(key: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def read_cursor(text: str, *types: type) -> list[Any]:
+    """Raises `InvalidCursor`."""
+    try:
+        key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except ValueError:
+        raise InvalidCursor from None
+    if not isinstance(key, list) or [type(part) for part in key] != list(types):
+        raise InvalidCursor
+    return key

@@ -1,0 +1,1 @@
+"""New generations of the read models, built from the whole log beside the live one."""

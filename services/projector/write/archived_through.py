@@ -1,0 +1,78 @@
+"""How much of the audit trail has been sealed into segments and left the read models (ADR 15)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from projector.write.projections.audit_index import SPAN
+from projector.write.projections.changes import Change, Insert, Put
+from eventlog.integrity.segment import segment_name
+from chassis.database import Connection
+
+MAX_NAMED = 20  # segments that an answer names
+
+_HORIZON = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
+_ASKED_FOR = """
+SELECT first_position, last_position, (SELECT max(last_position) FROM rm.audit_segments), count(*) OVER ()
+FROM rm.audit_segments
+WHERE (%(after)s::bigint IS NULL OR last_position > %(after)s)
+  AND (%(since)s::timestamptz IS NULL OR latest >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR earliest < %(until)s)
+ORDER BY last_position DESC LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What of an answer is in segments: rows up to that position, in so many segments; the newest of them by
+    name.
+    """
+
+    up_to: int
+    count: int
+    segments: Sequence[str]
+
+    def as_document(self) -> dict[str, Any]:
+        return {"up_to": self.up_to, "count": self.count, "segments": list(self.segments)}
+
+    def as_header(self) -> str:
+        return f"up_to={self.up_to}, count={self.count}, segments={' '.join(self.segments)}"
+
+
+def horizon(connection: Connection) -> int:
+    """The position up to which all rows of the trail are sealed; 0: none are."""
+    row = connection.execute(_HORIZON).fetchone()
+    return int(row[0]) if row else 0
+
+
+def sealed(
+    connection: Connection, *, after: int | None, since: datetime | None, until: datetime | None
+) -> Sealed | None:
+    """What is sealed of the trail behind a position and between two moments; `None` where nothing is."""
+    asked: Mapping[str, object] = {"after": after, "since": since, "until": until, "limit": MAX_NAMED}
+    rows = connection.execute(_ASKED_FOR, asked).fetchall()
+    if not rows:
+        return None
+    *_, up_to, count = rows[0]
+    return Sealed(up_to, count, [segment_name(first, last) for first, last, *_ in rows])
+
+
+def beyond(changes: Sequence[Change], position: int) -> Sequence[Change]:
+    """The changes without those of the trail up to the horizon: a generation that is built leaves out what
+    is sealed. Pure.
+    """
+    if not position:
+        return changes
+    return [change for change in changes if not _is_sealed(change, position)]
+
+
+def _is_sealed(change: Change, horizon: int) -> bool:
+    match change:
+        case Insert("audit_events" | "audit_images", values):
+            position = values["position"]
+            return isinstance(position, int) and position <= horizon
+        case Put("audit_spans", span) if isinstance(span, int):
+            return (span + 1) * SPAN <= horizon + 1
+        case _:
+            return False

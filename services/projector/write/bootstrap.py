@@ -1,0 +1,36 @@
+"""Composition of the loop that keeps the read models."""
+
+from threading import Event
+
+from projector.write.consumer import CONSUMER, ReadModels
+from eventlog.consumers.consumer import follow
+from eventlog.consumers.factory import open_wakeups
+from chassis.observability.process import serve_own_metrics
+from secretstore.personal_keys import open_personal_keys
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFile
+
+ROLE = "regcred_projector"
+# A batch costs as much as some events do: under load those that come so close together share one.
+PAUSE_SECONDS = 0.005
+
+
+def run_projector(settings: Settings, stop: Event) -> None:
+    """Keep the read models until `stop` is set. Any number may run; one leads."""
+    url = settings.required_database_url()
+    serve_own_metrics(settings, role=ROLE)
+    wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
+    personal = open_personal_keys(KeyFile.load(settings.key_file))
+    models = ReadModels(personal)
+    follow(
+        models,
+        database_url=url,
+        role=ROLE,
+        name=CONSUMER,
+        wakeups=wakeups,
+        stop=stop,
+        checkpoint=models.checkpoint,
+        personal=personal,
+        pause=PAUSE_SECONDS,
+    )
+    wakeups.close()

@@ -1,0 +1,46 @@
+"""The follower that keeps the live generation up to date, whichever that is at the time of each batch."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from projector.write.application import Application, lock_live
+from projector.write.generations import live_position
+from projector.write.dead_letters import parked_streams_of_live, redrive
+from projector.write.projections.reading import read
+from eventlog.consumers.delivery_report import reported_batch
+from eventlog.events.envelope import StoredEvent
+from eventlog.storage.personal_keys import PersonalKeys
+
+CONSUMER = "projector"
+
+
+class ReadModels:
+    """A `Follower` of the log. A switch needs no restart: each batch asks which generation is live."""
+
+    def __init__(self, personal: PersonalKeys | None = None) -> None:
+        self._personal = personal
+        self._application = Application(lock_live)
+        self._checkpoint = 0
+
+    def checkpoint(self, connection: psycopg.Connection[Any]) -> int:
+        """Where to begin. First what is parked is tried again: a newer program may be able to read it."""
+        for stream_id in parked_streams_of_live(connection):
+            redrive(connection, stream_id, self._personal)
+        return live_position(connection)
+
+    def begin(self, checkpoint: int) -> None:
+        self._checkpoint = checkpoint
+
+    def take(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
+        if events:
+            with reported_batch(CONSUMER, events):
+                self._checkpoint = self._application.advance(
+                    connection, [read(event) for event in events]
+                ).position
+        return self._checkpoint
+
+    def finish(self, _connection: psycopg.Connection[Any]) -> int:
+        """A batch is committed or it is not: nothing is in flight."""
+        return self._checkpoint

@@ -1,0 +1,181 @@
+"""What was parked, tried again in the order of its stream, or given up.
+
+A stream waits as a whole: its first event failed, all later ones wait for it. A redrive applies them in order
+and stops at the first that fails again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg import sql
+
+from projector.write.application import Application, lies_in_an_event, lock_live, refused
+from projector.write.folding import RowExists
+from projector.write.generations import consumer_of
+from projector.write.projections.changes import Change, Insert
+from projector.write.projections.reading import Reading, read
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from chassis.database import Connection
+
+log = structlog.get_logger()
+
+
+BATCH = 500
+
+_WAITING = """
+SELECT position FROM es.parked WHERE consumer = %s AND stream_id = %s ORDER BY position LIMIT %s
+"""
+_FAILED = """
+UPDATE es.parked SET attempts = attempts + 1, reason = left(%s, 500) WHERE consumer = %s AND position = %s
+"""
+_OTHERS = """
+SELECT p.stream_id, l.stream_id, min(p.position) FROM es.parked p JOIN es.log l ON l.position = p.position
+WHERE p.consumer = %s AND p.stream_id <> %s GROUP BY p.stream_id, l.stream_id
+"""
+_MOVE = "UPDATE es.parked SET stream_id = %s WHERE consumer = %s AND stream_id = %s AND position >= %s"
+_DONE = "DELETE FROM es.parked WHERE consumer = %s AND position = ANY (%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """`applied` events are in the read models now; `left` still wait, the first because of `reason`."""
+
+    applied: int
+    left: int
+    reason: str | None
+
+
+def parked_streams_of_live(connection: Connection) -> list[UUID]:
+    """The streams that wait in the generation that readers see, the longest waiting first."""
+    rows = connection.execute(
+        "SELECT p.stream_id FROM es.parked p"
+        " JOIN rm.generations g ON g.status = 'live' AND p.consumer = 'projector:' || g.generation"
+        " GROUP BY p.stream_id ORDER BY min(p.position)"
+    ).fetchall()
+    return [stream_id for (stream_id,) in rows]
+
+
+def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | None = None) -> Redriven:
+    """Try what waits for this stream again, in the live generation; the projector may be running.
+
+    Raises:
+        psycopg.Error: the database is away.
+        EventStoreUnavailable: a switch came between; ask again.
+    """
+    application = Application(lock_live)
+    applied, reason, size = 0, None, BATCH
+    while True:
+        try:
+            with connection.transaction():
+                done, reason = _redrive_some(connection, application, stream_id, size, personal)
+        except (psycopg.Error, RowExists) as error:
+            if not lies_in_an_event(error):
+                raise
+            if size > 1:
+                size = 1  # one by one finds the one that the database refuses
+                continue
+            reason = refused(error)
+            _note_failure(connection, stream_id, reason)
+            done = 0
+        applied += done
+        if done == 0 or reason is not None:
+            break
+    left = _waiting_in_live(connection, stream_id)
+    log.info("stream_redriven", stream_id=str(stream_id), applied=applied, left=left, reason=reason)
+    return Redriven(applied, left, reason if left else None)
+
+
+def discard(connection: Connection, position: int) -> bool:
+    """Give up one parked event in the live generation: it will have changed nothing but the audit trail.
+    What waits behind it is free to be redriven. False if it is not parked.
+    """
+    with connection.transaction():
+        live = lock_live(connection)
+        gone = connection.execute(_DONE, (consumer_of(live.generation), [position]))
+        return gone.rowcount == 1
+
+
+def _redrive_some(
+    connection: Connection,
+    application: Application,
+    stream_id: UUID,
+    size: int,
+    personal: PersonalKeys | None,
+) -> tuple[int, str | None]:
+    """Apply up to `size` events; how many, and why the next one fails."""
+    live = lock_live(connection)
+    consumer = consumer_of(live.generation)
+    positions = [p for (p,) in connection.execute(_WAITING, (consumer, stream_id, size)).fetchall()]
+    others = connection.execute(_OTHERS, (consumer, stream_id)).fetchall()
+    readings: list[Reading] = []
+    reason = None
+    for position in positions:
+        [stored] = read_log(connection, position - 1, 1, personal=personal)
+        reading = read(stored)
+        if reading.reason is not None:
+            reason = reading.reason
+            connection.execute(_FAILED, (reason, consumer, position))
+            break
+        before = [
+            other for other, own, first in others if first < position and _comes_before(reading, other, own)
+        ]
+        if before:  # since it was parked, what it follows was parked too: it waits there now
+            connection.execute(_MOVE, (before[0], consumer, stream_id, position))
+            break
+        readings.append(reading)
+    if readings:
+        done = [reading.position for reading in readings]
+        copies = _copies(connection, live.generation, done)
+        changes: list[Change] = []
+        for reading in readings:
+            changes.extend(_with_known(row, copies.get(reading.position, {})) for row in reading.trail)
+            changes.extend(reading.index)
+            changes.extend(reading.changes)
+        connection.execute("SELECT rm.retract_parked(%s, %s)", (live.generation, done))
+        application.write(connection, live.generation, changes)
+        connection.execute(_DONE, (consumer, done))
+    return len(readings), reason
+
+
+def _comes_before(reading: Reading, waiting_for: UUID, stream_id: UUID) -> bool:
+    return waiting_for == reading.credential_id or stream_id == reading.stream_id
+
+
+def _copies(connection: Connection, generation: int, positions: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What the trail noted of the credential when the event was parked, where it could know it."""
+    rows = connection.execute(
+        sql.SQL("SELECT position, credential_name, registry_host FROM {} WHERE position = ANY (%s)").format(
+            sql.Identifier(f"rm_g{generation}", "audit_events")
+        ),
+        (positions,),
+    ).fetchall()
+    return {position: {"credential_name": name, "registry_host": host} for position, name, host in rows}
+
+
+def _with_known(row: Insert, known: Mapping[str, Any]) -> Insert:
+    """A row of the trail that keeps what was copied at its own time."""
+    kept = {column: known[column] for column in row.copied if known.get(column) is not None}
+    copied = {column: source for column, source in row.copied.items() if column not in kept}
+    return Insert(row.table, {**row.values, **kept}, copied)
+
+
+def _note_failure(connection: Connection, stream_id: UUID, reason: str) -> None:
+    with connection.transaction():
+        consumer = consumer_of(lock_live(connection).generation)
+        first = connection.execute(_WAITING, (consumer, stream_id, 1)).fetchone()
+        if first is not None:
+            connection.execute(_FAILED, (reason, consumer, first[0]))
+
+
+def _waiting_in_live(connection: Connection, stream_id: UUID) -> int:
+    row = connection.execute(
+        "SELECT count(*) FROM es.parked p JOIN rm.generations g ON p.consumer = 'projector:' || g.generation"
+        " WHERE g.status = 'live' AND p.stream_id = %s",
+        (stream_id,),
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,15 @@
+"""The audit trail of a generation forgets the personal data of an account whose key was erased (ADR 14)."""
+
+from typing import Any
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from projector.write.projections.audit import personal_paths
+
+_FORGET = "SELECT rm.forget(%s, %s, %s, %s)"
+
+
+def forget(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:
+    """Replace the account's personal data by `erased` in the rows of events before a position."""
+    connection.execute(_FORGET, (generation, account_id, before, Jsonb(personal_paths())))

@@ -1,0 +1,101 @@
+"""Many changes at once, in memory: of the rows that have a key only the last state is written. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Table, Update
+
+Row = Mapping[str, Any]
+Rows = Mapping[Table, Mapping[Any, Row]]
+
+# Tables whose rows change, and the column that is their key; rows of all others are inserted and stay.
+KEYS: Mapping[Table, str] = {"credentials": "credential_id", "usages": "usage_id", "audit_spans": "span"}
+
+
+class RowExists(Exception):
+    """A row was to be inserted under a key that has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What has to be written.
+
+    `inserts` into the tables without a key; `put` is the state of rows with a key as it is afterwards,
+    `gone` are the keys of those that were there before and are no more.
+    """
+
+    inserts: Mapping[Table, Sequence[Row]]
+    put: Rows
+    gone: Mapping[Table, Sequence[Any]]
+
+
+def keys_of(changes: Iterable[Change]) -> dict[Table, set[Any]]:
+    """Which rows have to be loaded before these changes can be folded."""
+    keys: dict[Table, set[Any]] = {table: set() for table in KEYS}
+    for change in changes:
+        if not isinstance(change, Insert):
+            keys[change.table].add(change.key)
+        elif column := KEYS.get(change.table):
+            keys[change.table].add(change.values[column])
+        elif change.copied:
+            keys["credentials"].add(change.values["credential_id"])
+    return keys
+
+
+def fold(changes: Iterable[Change], before: Rows) -> Folded:
+    """The result of applying changes one after the other to the rows that were there `before`.
+
+    Raises:
+        RowExists: as the database would refuse it.
+    """
+    rows: dict[Table, dict[Any, Row | None]] = {table: dict(before.get(table, {})) for table in KEYS}
+    inserts: dict[Table, list[Row]] = {}
+    for change in changes:
+        match change:
+            case Insert():
+                column = KEYS.get(change.table)
+                if column is None:
+                    inserts.setdefault(change.table, []).append(_with_copies(change, rows["credentials"]))
+                elif rows[change.table].get(change.values[column]) is not None:
+                    raise RowExists
+                else:
+                    rows[change.table][change.values[column]] = change.values
+            case Put():
+                rows[change.table][change.key] = _merged(change, rows[change.table].get(change.key))
+            case Update():
+                row = rows[change.table].get(change.key)
+                if row is not None and all(row[name] == value for name, value in change.where.items()):
+                    rows[change.table][change.key] = {**row, **change.values}
+            case Delete():
+                rows[change.table][change.key] = None
+    put: dict[Table, dict[Any, Row]] = {}
+    gone: dict[Table, list[Any]] = {}
+    for name, table in rows.items():
+        old = before.get(name, {})
+        put[name] = {key: row for key, row in table.items() if row is not None and row is not old.get(key)}
+        gone[name] = [key for key, row in table.items() if row is None and key in old]
+    return Folded(inserts=inserts, put=put, gone=gone)
+
+
+def _merged(put: Put, row: Row | None) -> Row:
+    if row is None:
+        return put.values
+    values: dict[str, Any] = dict(put.values)
+    for column in put.least:
+        values[column] = min(values[column], row[column])
+    for column in put.greatest:
+        values[column] = max(values[column], row[column])
+    for column in put.gathered:
+        values[column] = list(dict.fromkeys([*values[column], *row[column]]))[:MAX_GATHERED]
+    return values
+
+
+def _with_copies(insert: Insert, credentials: Mapping[Any, Row | None]) -> Row:
+    if not insert.copied:
+        return insert.values
+    row = credentials.get(insert.values["credential_id"]) or {}
+    values = dict(insert.values)
+    for column, source in insert.copied.items():
+        values[column] = row.get(source)
+    return values

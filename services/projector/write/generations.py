@@ -1,0 +1,191 @@
+"""Generations of the read models: which there are, how far each is, who may change one (ADR 9)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from typing import Any, Literal
+from uuid import UUID
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+
+from projector.write.indexing import make_first_indexes
+from eventlog.consumers.lag import Lag, lag_behind
+
+Connection = psycopg.Connection[Any]
+Status = Literal["building", "live", "retired"]
+
+_LOCK = (7_204, 1)  # advisory: who rebuilds, switches or drops
+
+
+class AnotherAtWork(Exception):
+    """Somebody else rebuilds, switches or drops at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("another rebuild, switch or drop is running")
+
+
+class UnknownGeneration(Exception):
+    def __init__(self, generation: int) -> None:
+        super().__init__(f"there is no generation {generation}")
+
+
+class GenerationInUse(Exception):
+    """The live generation cannot be dropped, nor a second one be built beside one that is being built."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One complete set of read models. `size` in bytes, with indexes; `parked` counts events set aside:
+    with any, the generation is degraded.
+    """
+
+    generation: int
+    status: Status
+    position: int
+    lag: Lag
+    parked: int
+    size: int
+    created_at: datetime
+
+    @property
+    def degraded(self) -> bool:
+        return self.parked > 0
+
+
+def consumer_of(generation: int) -> str:
+    """The name under which a generation's events are parked."""
+    return f"projector:{generation}"
+
+
+_GENERATIONS = """
+SELECT g.generation, g.status, g.position, g.created_at,
+       (SELECT count(*) FROM es.parked p WHERE p.consumer = 'projector:' || g.generation),
+       (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'rm_g' || g.generation AND c.relkind = 'r')
+FROM rm.generations g ORDER BY g.generation
+"""
+_OWNER = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'rm'"
+_NEXT = "SELECT coalesce(max(generation), 0) + 1 FROM rm.generations"
+_HAS_EVENT = """
+SELECT EXISTS (
+    SELECT FROM es.log l JOIN rm.generations g ON g.status = 'live' AND g.position >= l.position
+    WHERE l.stream_id = %s AND l.version = %s
+      AND NOT EXISTS (SELECT FROM es.parked p
+                      WHERE p.position = l.position AND p.consumer = 'projector:' || g.generation))
+"""
+
+
+def generations(connection: Connection) -> list[Generation]:
+    """All of them, the oldest first."""
+    return [
+        Generation(
+            generation=generation,
+            status=status,
+            position=position,
+            created_at=created_at,
+            parked=parked,
+            size=size,
+            lag=lag_behind(connection, position),
+        )
+        for generation, status, position, created_at, parked, size in connection.execute(
+            _GENERATIONS
+        ).fetchall()
+    ]
+
+
+def generation(connection: Connection, number: int) -> Generation:
+    """One of them. Raises `UnknownGeneration`."""
+    for found in generations(connection):
+        if found.generation == number:
+            return found
+    raise UnknownGeneration(number)
+
+
+def live_position(connection: Connection) -> int:
+    """The checkpoint of the generation that readers see."""
+    row = connection.execute("SELECT position FROM rm.generations WHERE status = 'live'").fetchone()
+    return row[0] if row else 0
+
+
+def has_event(connection: Connection, stream_id: UUID, version: int) -> bool:
+    """Whether readers see what an event has changed: the live generation has passed it and not parked it.
+
+    Positions are dense and checkpoints are completed prefixes, so that passing it means having it.
+    """
+    row = connection.execute(_HAS_EVENT, (stream_id, version)).fetchone()
+    return bool(row and row[0])
+
+
+@contextmanager
+def administration(connection: Connection) -> Iterator[None]:
+    """Rebuild, switch or drop alone, for as long as this connection lives at most. Raises `AnotherAtWork`."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", _LOCK).fetchone()
+    if not row or not row[0]:
+        raise AnotherAtWork
+    try:
+        yield
+    finally:
+        if not connection.broken:
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", _LOCK)
+
+
+def create(database_url: str) -> int:
+    """The number of a new, empty generation in status `building`; without the indexes of `make_indexes`.
+
+    The URL's login is the one that migrates, or a superuser.
+
+    Raises:
+        GenerationInUse: one is being built already.
+    """
+    try:
+        with _owner(database_url) as owner:
+            return _create(owner)
+    except pg.UniqueViolation:
+        raise GenerationInUse("a generation is being built already: resume it, or drop it") from None
+
+
+def create_first(database_url: str) -> None:
+    """Give a new database a live generation, complete and empty. Safe to repeat and to run twice at once."""
+    with _owner(database_url) as owner:
+        if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
+            owner.execute("LOCK TABLE rm.generations IN SHARE ROW EXCLUSIVE MODE")
+            if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
+                number = _create(owner)
+                make_first_indexes(owner, number)
+                owner.execute("SELECT rm.go_live(%s)", (number,))
+
+
+def _owner(database_url: str) -> Connection:
+    return psycopg.connect(database_url, application_name="regcred:generations", connect_timeout=5)
+
+
+def _create(owner: Connection) -> int:
+    """Create a generation in this transaction. It belongs to the owner of `rm`, whose functions drop it."""
+    (role,) = owner.execute(_OWNER).fetchone() or ("",)
+    owner.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+    (number,) = owner.execute(_NEXT).fetchone() or (1,)
+    owner.execute("INSERT INTO rm.generations (generation) VALUES (%s)", (number,))
+    schema = sql.Identifier(f"rm_g{number}")
+    owner.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+    owner.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO regcred_projector").format(schema))
+    owner.execute(sql.SQL("SET LOCAL search_path TO {}").format(schema))
+    owner.execute((files("projector") / "generation" / "tables.sql").read_bytes())
+    return int(number)
+
+
+def drop(connection: Connection, number: int) -> None:
+    """Remove a retired or abandoned generation.
+
+    Raises:
+        UnknownGeneration, GenerationInUse: it is the live one.
+        AnotherAtWork: somebody builds or switches now.
+    """
+    with administration(connection):
+        if generation(connection, number).status == "live":
+            raise GenerationInUse(f"generation {number} is live: switch to another one first")
+        connection.execute("SELECT rm.drop_generation(%s)", (number,))

@@ -1,0 +1,57 @@
+"""What people do with dead letters of the projector: in the generation that readers see, and recorded."""
+
+from projector.write import dead_letters as parking
+from eventlog.consumers.dead_letters import Letter, record
+from eventlog.storage.personal_keys import PersonalKeys
+from chassis.database import Connection
+
+PROJECTOR = "projector"
+
+
+class NotLive(Exception):
+    """A generation that readers do not see is not redriven: who switches to it catches it up."""
+
+    def __init__(self, consumer: str) -> None:
+        super().__init__(f"{consumer} is not what readers see; rebuild it, or switch to it")
+
+
+def full_name(connection: Connection, consumer: str) -> str:
+    """`projector` stands for the generation that readers see."""
+    if consumer != PROJECTOR:
+        return consumer
+    row = connection.execute("SELECT generation FROM rm.generations WHERE status = 'live'").fetchone()
+    return f"{PROJECTOR}:{row[0]}" if row else consumer
+
+
+def is_projector(consumer: str) -> bool:
+    return consumer.startswith(f"{PROJECTOR}:")
+
+
+def redrive_stream(
+    connection: Connection, letter: Letter, *, person: str, personal: PersonalKeys | None = None
+) -> parking.Redriven:
+    """Apply what waits in the letter's stream, in order, up to what fails again.
+
+    Raises:
+        NotLive.
+    """
+    _check_live(connection, letter.consumer)
+    record(connection, letter, "redriven", person=person, remark=None)
+    return parking.redrive(connection, letter.stream_id, personal)
+
+
+def discard(connection: Connection, letter: Letter, *, person: str, remark: str) -> None:
+    """Give it up for good; what waits behind it is free to be redriven.
+
+    Raises:
+        NotLive.
+    """
+    _check_live(connection, letter.consumer)
+    with connection.transaction():
+        record(connection, letter, "discarded", person=person, remark=remark)
+        parking.discard(connection, letter.position)
+
+
+def _check_live(connection: Connection, consumer: str) -> None:
+    if consumer != full_name(connection, PROJECTOR):
+        raise NotLive(consumer)

@@ -1,0 +1,265 @@
+"""The audit trail: one row for every event, with what was before and after."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from hashlib import sha256
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+
+from projector.write.projections.changes import Insert
+from contracts.account_events import AccountErased
+from contracts.audit_events import AuditRead, AuditSealed
+from contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Registry,
+    SecretReference,
+    VerificationRequested,
+)
+from contracts.expiry_events import (
+    ExpiryApproached,
+    ExpiryDiscovered,
+    ExpiryPassed,
+    VerificationRecovered,
+)
+from contracts.issuing_events import SecretIssued, SecretRefused
+from contracts.verdicts import VerificationCode
+from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
+from eventlog.events.envelope import RecordedEvent
+from eventlog.events.personal import personal_fields
+from eventlog.events.registry import EVENTS
+from eventlog.events.registry import Registry as EventRegistry
+
+_Expiry = ExpiryDiscovered | ExpiryApproached | ExpiryPassed | VerificationRecovered
+_COPIED = {"credential_name": "name", "registry_host": "registry_host"}
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What the payload tells; the metadata tells the rest."""
+
+    credential_id: UUID | None = None
+    outcome: Literal["success", "denied", "failure"] = "success"
+    reason: str | None = None
+    secret_version: int | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    names: dict[str, object] = {}  # known from the event itself
+
+
+def project(recorded: RecordedEvent) -> list[Insert]:
+    """The row of `rm.audit_events` for an event. Every event has one, those of unknown payloads too."""
+    entry, metadata = _entry(recorded), recorded.metadata
+    values: dict[str, object] = {
+        "position": recorded.position,
+        "event_id": recorded.event_id,
+        "account_id": metadata.account_id,
+        "time": metadata.occurred_at,
+        "action": recorded.type,
+        "outcome": entry.outcome,
+        "reason": entry.reason,
+        "actor_type": metadata.actor.type,
+        "actor_id": metadata.actor.id,
+        "actor_name": metadata.actor.name,
+        "on_behalf_of": metadata.on_behalf_of,
+        "source_ip": metadata.source_ip,
+        "credential_id": entry.credential_id,
+        "secret_version": entry.secret_version,
+        "before": entry.before,
+        "after": entry.after,
+        "request_id": metadata.request_id,
+        "correlation_id": metadata.correlation_id,
+        "causation_id": metadata.causation_id,
+        **entry.names,
+    }
+    copied = {column: source for column, source in _COPIED.items() if column not in entry.names}
+    return [Insert("audit_events", values, copied)]
+
+
+@cache
+def personal_paths(registry: EventRegistry = EVENTS) -> dict[str, list[tuple[str, ...]]]:
+    """By action, the paths in `reason`, `before` and `after` of a row that are personal, as the classes of
+    the events mark them.
+
+    A row shows a field under its own name, of the event or of one of its objects, and a previous value under
+    the name that it has now.
+    """
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for kind in registry.all_types():
+        for path in _paths(personal_fields(kind.payload_class)):
+            shown = (path[0].removeprefix("previous_"), *path[1:])
+            found.setdefault(kind.name, set()).update(shown[start:] for start in range(len(shown)))
+    return {action: sorted(paths) for action, paths in found.items()}
+
+
+def _paths(fields: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, within in fields.items():
+        if within is True:
+            yield (name,)
+        else:
+            yield from ((name, *path) for path in _paths(within))
+
+
+def _entry(recorded: RecordedEvent) -> _Entry:
+    event, account_id = recorded.payload, recorded.metadata.account_id
+    match event:
+        case CredentialAdded():
+            return _Entry(
+                credential_id=event.credential_id,
+                secret_version=event.secret.version,
+                after={
+                    "registry": _json(event.registry),
+                    "username": event.username,
+                    "secret_fingerprint": _fingerprint(account_id, event.secret),
+                    "details": _json(event.details),
+                    "restrictions": _json(event.restrictions),
+                },
+                names={"credential_name": event.details.name, "registry_host": event.registry.host},
+            )
+        case CredentialDetailsChanged():
+            return _Entry(
+                credential_id=event.credential_id,
+                before=_json(event.previous),
+                after=_json(event.details),
+                names={"credential_name": event.details.name},
+            )
+        case CredentialSecretRotated():
+            return _Entry(
+                credential_id=event.credential_id,
+                secret_version=event.secret.version,
+                before=_login(
+                    account_id, event.previous_registry, event.previous_username, event.previous_secret
+                )
+                | {"expires_at": _json(event.previous_expires_at)},
+                after=_login(account_id, event.registry, event.username, event.secret)
+                | {"expires_at": _json(event.expires_at)},
+                names={"registry_host": event.registry.host},
+            )
+        case CredentialRestrictionsChanged():
+            return _Entry(
+                credential_id=event.credential_id,
+                before=_json(event.previous),
+                after=_json(event.restrictions),
+            )
+        case CredentialRemoved() | AccountErased():
+            about = event.credential_id if isinstance(event, CredentialRemoved) else None
+            return _Entry(credential_id=about, reason=event.reason)
+        case VerificationRequested():
+            return _Entry(
+                credential_id=event.credential_id,
+                secret_version=event.secret_version,
+                after={"trigger": event.trigger},
+                names={"image": event.image} if event.image else {},
+            )
+        case (
+            VerificationSucceeded()
+            | VerificationFailed()
+            | VerificationRecovered()
+            | ExpiryDiscovered()
+            | ExpiryApproached()
+            | ExpiryPassed()
+        ):
+            return _verification(event)
+        # A reading does not stand under the credential that was asked about: that would be news of it.
+        case AuditRead() | AuditSealed():
+            return _Entry(after=_json(event))
+        case SecretIssued() | SecretRefused():
+            return _issuance(event)
+        case _:  # a credential's stream has the credential's id
+            return _Entry(
+                credential_id=recorded.stream.id if recorded.stream.category == "credential" else None
+            )
+
+
+def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
+    if isinstance(event, SecretIssued):
+        return _Entry(
+            credential_id=event.credential_id,
+            secret_version=event.secret_version,
+            after={
+                "issuance_id": _json(event.issuance_id),
+                "workload": _json(event.workload),
+                "images": _json(event.images),
+                "format": event.format,
+            },
+            names={
+                "credential_name": event.credential_name,
+                "project_id": event.project_id,
+                "registry_host": event.registry_host,
+                "image": ", ".join(event.images),
+            },
+        )
+    return _Entry(
+        outcome="denied",
+        reason=event.reason,
+        after={
+            "issuance_id": _json(event.issuance_id),
+            "workload": _json(event.workload),
+            "anonymous": event.anonymous,
+            "candidates": _json(event.candidates),
+        },
+        names={
+            "project_id": event.project_id,
+            "registry_host": event.registry_host,
+            "image": event.image,
+        },
+    )
+
+
+def _verification(event: VerificationSucceeded | VerificationFailed | _Expiry) -> _Entry:
+    if not isinstance(event, VerificationSucceeded | VerificationFailed):
+        return _expiry(event)
+    _, code = verdict_of(event)
+    probe = event.probe if isinstance(event, VerificationSucceeded) else None
+    names: dict[str, object] = {"registry_host": event.registry_host}
+    if probe is not None:
+        names["image"] = probe.image
+    return _Entry(
+        credential_id=event.credential_id,
+        outcome="failure" if code else "success",
+        reason=code,
+        secret_version=event.secret_version,
+        after={"trigger": event.trigger, "detail": event.detail, "duration_ms": event.duration_ms}
+        | ({"probe": _json(probe)} if probe else {}),
+        names=names,
+    )
+
+
+def _expiry(event: _Expiry) -> _Entry:
+    passed = isinstance(event, ExpiryPassed)
+    if isinstance(event, VerificationRecovered):
+        after = {"previous_code": event.previous_code.value, "failing_since": _json(event.failing_since)}
+    else:
+        after = {"expires_at": _json(event.expires_at)}
+    return _Entry(
+        credential_id=event.credential_id,
+        outcome="failure" if passed else "success",
+        reason=VerificationCode.EXPIRED.value if passed else None,
+        secret_version=event.secret_version,
+        after=after | ({"days": event.days} if isinstance(event, ExpiryApproached) else {}),
+        names={"registry_host": event.registry_host},
+    )
+
+
+def _login(account_id: str, registry: Registry, username: str, secret: SecretReference) -> dict[str, Any]:
+    return {
+        "registry": _json(registry),
+        "username": username,
+        "secret_version": secret.version,
+        "secret_fingerprint": _fingerprint(account_id, secret),
+    }
+
+
+def _fingerprint(account_id: str, secret: SecretReference) -> str:
+    """Equal where two secrets of one account are (ADR 11). That of the event is keyed, and the same for all
+    accounts: two auditors could tell from it that their accounts share a secret.
+    """
+    return sha256(f"{account_id}\n{secret.fingerprint}".encode()).hexdigest()[:32]
+
+
+def _json(value: object) -> Any:
+    return msgspec.to_builtins(value)

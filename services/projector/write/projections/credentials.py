@@ -1,0 +1,97 @@
+"""The list and detail of credentials: one row each, as the newest events have made it."""
+
+from projector.write.projections.changes import Change, Delete, Insert, Update
+from contracts.credential import columns
+from contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    VerificationRequested,
+)
+from contracts.expiry_events import ExpiryDiscovered
+from contracts.verdicts import VerificationStatus
+from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
+from eventlog.events.envelope import RecordedEvent
+
+_PENDING: dict[str, object] = {
+    "verification_status": VerificationStatus.PENDING,
+    "verification_code": None,
+    "verification_detail": None,
+    "verification_checked_at": None,
+}
+
+
+def project(recorded: RecordedEvent) -> list[Change]:
+    """The changes of `rm.credentials` that an event means."""
+    event = recorded.payload
+    stamp: dict[str, object] = {"version": recorded.version, "updated_at": recorded.metadata.occurred_at}
+    match event:
+        case CredentialAdded():
+            return [
+                Insert(
+                    "credentials",
+                    {
+                        "credential_id": event.credential_id,
+                        "account_id": recorded.metadata.account_id,
+                        **columns(event.registry),
+                        "username": event.username,
+                        "secret_version": event.secret.version,
+                        **columns(event.details),
+                        **columns(event.restrictions),
+                        **_PENDING,
+                        **stamp,
+                        "created_at": recorded.metadata.occurred_at,
+                    },
+                )
+            ]
+        case CredentialDetailsChanged():
+            values = {**columns(event.details), **stamp}
+            if event.details.expires_at == event.previous.expires_at:
+                del values["expires_at"]  # what the secret itself says stays, where its owner says nothing
+        case CredentialRestrictionsChanged():
+            values = {**columns(event.restrictions), **stamp}
+        case CredentialSecretRotated():
+            values = {
+                **columns(event.registry),
+                "username": event.username,
+                "secret_version": event.secret.version,
+                "expires_at": event.expires_at,
+                **_PENDING,  # what was known is known of the old secret
+                **stamp,
+            }
+        case VerificationRequested():
+            values = {"version": recorded.version}  # nothing about the credential itself has changed
+        case CredentialRemoved():
+            return [Delete("credentials", event.credential_id)]
+        case VerificationSucceeded() | VerificationFailed():
+            return [_outcome(event)]
+        case ExpiryDiscovered():
+            return [
+                Update(
+                    "credentials",
+                    event.credential_id,
+                    {"expires_at": event.expires_at},
+                    where={"secret_version": event.secret_version, "expires_at": None},
+                )
+            ]
+        case _:
+            return []
+    return [Update("credentials", event.credential_id, values)]
+
+
+def _outcome(event: VerificationSucceeded | VerificationFailed) -> Change:
+    status, code = verdict_of(event)
+    return Update(
+        "credentials",
+        event.credential_id,
+        {
+            "verification_status": status,
+            "verification_code": code,
+            "verification_detail": event.detail,
+            "verification_checked_at": event.checked_at,
+        },
+        # An outcome about an older secret says nothing about the one that is kept now.
+        where={"secret_version": event.secret_version},
+    )

@@ -1,0 +1,37 @@
+"""The history of verifications: one row each."""
+
+import msgspec
+
+from projector.write.projections.changes import Change, Insert
+from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
+from eventlog.events.envelope import RecordedEvent
+
+
+def project(recorded: RecordedEvent) -> list[Change]:
+    """The changes of `rm.verifications` that an event means."""
+    event = recorded.payload
+    if not isinstance(event, (VerificationSucceeded, VerificationFailed)):
+        return []
+    status, code = verdict_of(event)
+    return [
+        Insert(
+            "verifications",
+            {
+                "verification_id": event.verification_id,
+                "position": recorded.position,
+                "credential_id": event.credential_id,
+                "account_id": recorded.metadata.account_id,
+                "provider": event.provider,
+                "status": status,
+                "code": code,
+                "detail": event.detail,
+                "trigger": event.trigger,
+                "secret_version": event.secret_version,
+                "checked_at": event.checked_at,
+                "duration_ms": event.duration_ms,
+                "probe": msgspec.to_builtins(event.probe)
+                if isinstance(event, VerificationSucceeded)
+                else None,
+            },
+        )
+    ]

@@ -1,0 +1,120 @@
+"""The tables of one generation: rows loaded once per batch, and written in a few statements.
+
+Which columns there are is asked of the database: a generation that an older program has made lacks what was
+added since, and goes on without it until the next rebuild.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps
+
+from projector.write.folding import KEYS, Folded, Row, Rows
+from projector.write.projections.changes import Table
+
+Connection = psycopg.Connection[Any]
+
+_COLUMNS = """
+SELECT r.relname, a.attname, format_type(a.atttypid, NULL)
+FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid JOIN pg_namespace n ON n.oid = r.relnamespace
+WHERE n.nspname = %s AND r.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY r.relname, a.attnum
+"""
+
+
+class Tables:
+    """The tables `rm_g<N>.*`. Whoever writes holds the lock on the generation's row."""
+
+    def __init__(self, connection: Connection, generation: int) -> None:
+        self._schema = f"rm_g{generation}"
+        self._columns: dict[str, list[str]] = {}
+        self._types: dict[str, list[str]] = {}
+        for table, column, type_name in connection.execute(_COLUMNS, (self._schema,)).fetchall():
+            self._columns.setdefault(table, []).append(column)
+            self._types.setdefault(table, []).append(type_name)
+
+    def load(self, connection: Connection, keys: Mapping[Table, Iterable[Any]]) -> Rows:
+        """The rows that have these keys."""
+        return {
+            table: self._load(connection, table, [key for key in wanted if key is not None])
+            for table, wanted in keys.items()
+            if table in self._columns
+        }
+
+    def insert(self, connection: Connection, folded: Folded) -> None:
+        """Write by INSERT: few round trips, for the small batches of a generation that follows closely."""
+        with connection.pipeline():
+            self._delete(connection, folded.gone)
+            for table, rows in folded.inserts.items():
+                self._insert(connection, table, rows)
+            for table, keyed in folded.put.items():
+                self._insert(connection, table, list(keyed.values()), key=KEYS[table])
+
+    def copy(self, connection: Connection, folded: Folded) -> None:
+        """Write by COPY, which takes the least time per row; rows that change are deleted and copied anew."""
+        for table, keyed in folded.put.items():
+            self._delete(connection, {table: [*folded.gone[table], *keyed]})
+            self._copy(connection, table, list(keyed.values()))
+        for table, rows in folded.inserts.items():
+            self._copy(connection, table, rows)
+
+    def _load(self, connection: Connection, table: Table, keys: Sequence[Any]) -> dict[Any, Row]:
+        if not keys:
+            return {}
+        key = KEYS[table]
+        statement = sql.SQL("SELECT * FROM {} WHERE {} = ANY (%s)").format(
+            sql.Identifier(self._schema, table), sql.Identifier(key)
+        )
+        with connection.cursor(row_factory=dict_row) as cursor:
+            return {row[key]: row for row in cursor.execute(statement, (keys,), prepare=False).fetchall()}
+
+    def _insert(
+        self, connection: Connection, table: Table, rows: Sequence[Row], *, key: str | None = None
+    ) -> None:
+        """One statement for any number of rows; arrays and JSON columns travel in one JSON document."""
+        if not rows or table not in self._columns:
+            return
+        columns = sql.SQL(", ").join(map(sql.Identifier, self._columns[table]))
+        name = sql.Identifier(self._schema, table)
+        statement = sql.SQL(
+            "INSERT INTO {name} ({columns}) SELECT {columns} FROM jsonb_populate_recordset(NULL::{name}, %s)"
+        ).format(name=name, columns=columns)
+        if key is not None:
+            updates = [
+                sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
+                for column in self._columns[table]
+                if column != key
+            ]
+            statement += sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(
+                sql.Identifier(key), sql.SQL(", ").join(updates)
+            )
+        connection.execute(statement, (msgspec.json.encode(rows).decode(),))
+
+    def _copy(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        if not rows or table not in self._columns:
+            return
+        names = self._columns[table]
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+            sql.Identifier(self._schema, table), sql.SQL(", ").join(map(sql.Identifier, names))
+        )
+        with connection.cursor() as cursor:
+            set_json_dumps(msgspec.json.encode, cursor)
+            with cursor.copy(statement) as copy:
+                copy.set_types(self._types[table])
+                for row in rows:
+                    copy.write_row(list(map(row.get, names)))
+
+    def _delete(self, connection: Connection, keys: Mapping[Table, Sequence[Any]]) -> None:
+        for table, gone in keys.items():
+            if gone and table in self._columns:
+                connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE {} = ANY (%s)").format(
+                        sql.Identifier(self._schema, table), sql.Identifier(KEYS[table])
+                    ),
+                    (gone,),
+                    prepare=False,
+                )

@@ -1,1 +1,0 @@
-"""See services/README.md."""

@@ -1,1 +1,0 @@
-"""The keys of accounts' personal data, under this installation's key file (ADR 14)."""

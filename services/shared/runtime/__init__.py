@@ -1,1 +1,0 @@
-"""The chassis of every process: settings, clock, ids, logs, orderly stop."""

@@ -1,0 +1,1 @@
+"""`regcred up`, `regcred demo`, and the files of a deployment."""

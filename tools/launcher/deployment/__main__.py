@@ -1,0 +1,42 @@
+"""`python -m launcher.deployment FOLDER [NAME...]`: the files of a deployment (`setup`).
+
+NAME is what browsers and clients call the gateway, beside localhost. POSTGRES_USER_ID, RABBITMQ_USER_ID,
+VAULT_USER_ID and GATEWAY_USER_ID (uid:gid) are for images with other Unix users than the published ones have.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from operations.migrate.owned_files import Owner
+from launcher.deployment.setup import PUBLISHED, Servers, set_up
+from chassis.runtime.clock import now
+
+
+def main(folder: str, names: list[str], environment: Mapping[str, str]) -> None:
+    """Make what is missing."""
+    servers = Servers(
+        postgres=_owner(environment, "POSTGRES_USER_ID", PUBLISHED.postgres),
+        rabbitmq=_owner(environment, "RABBITMQ_USER_ID", PUBLISHED.rabbitmq),
+        vault=_owner(environment, "VAULT_USER_ID", PUBLISHED.vault),
+        gateway=_owner(environment, "GATEWAY_USER_ID", PUBLISHED.gateway),
+        gateway_names=tuple(dict.fromkeys((*PUBLISHED.gateway_names, *names))),
+    )
+    set_up(Path(folder), servers, now=now())
+
+
+def _owner(environment: Mapping[str, str], name: str, usual: Owner) -> Owner:
+    text = environment.get(name)
+    if not text:
+        return usual
+    uid, _, gid = text.partition(":")
+    if not uid.isdecimal() or not gid.isdecimal():
+        sys.exit(f"{name} must be uid:gid, in digits")
+    return Owner(int(uid), int(gid))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:  # noqa: PLR2004 the program and its folder
+        sys.exit("usage: python -m launcher.deployment FOLDER [NAME...]")
+    main(sys.argv[1], sys.argv[2:], os.environ)

@@ -1,0 +1,154 @@
+"""The files of a deployment: passwords, keys and certificates, each in the volume of the one that needs it.
+
+Everything is made once and kept: a second run changes nothing but certificates that end soon. What leaves a
+volume leaves it as a file that its service mounts read-only; nothing is ever in an environment.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from secrets import token_bytes
+from urllib.parse import quote
+
+from launcher.deployment.certificates import Pair, is_due, new_authority, new_server
+from operations.migrate.identities import IDENTITIES, OURS, Identity
+from operations.migrate.owned_files import PRIVATE, PUBLIC, Owner, folder, kept, password, write
+from eventlog.broker.definitions import SALT_BYTES, definitions
+from eventlog.broker.topology import VHOST
+from secretstore.keyfile import KeyFile
+
+_ROOT = Owner(0, 0)
+MOUNTED = "/run/secrets"  # where a service sees the folder of its name
+_OWN, _PASSABLE = 0o700, 0o711
+_GROUP_SHARED = 0o2770  # what Vault's job leaves there has the service's group
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Unix users of the published images, and the names by which browsers and clients reach the gateway."""
+
+    postgres: Owner
+    rabbitmq: Owner
+    vault: Owner
+    gateway: Owner
+    gateway_names: tuple[str, ...]
+
+
+PUBLISHED = Servers(
+    postgres=Owner(999, 999),
+    rabbitmq=Owner(999, 999),
+    vault=Owner(100, 1000),
+    gateway=Owner(99, 99),
+    gateway_names=("localhost", "127.0.0.1", "gateway"),
+)
+
+
+def set_up(root: Path, servers: Servers, *, now: datetime) -> None:
+    """Make what is missing below `root`, which has one folder per volume. Needs root: files get owners."""
+    own = folder(root / "setup", _ROOT)
+    authority = _authority(own, now)
+    passwords = {
+        name: kept(own / f"{name}.password", password, _ROOT)
+        for name in sorted(
+            {name for identity in IDENTITIES.values() for name in _users(identity)} | {"postgres"}
+        )
+    }
+    _postgres(folder(root / "postgres", servers.postgres), servers.postgres, authority, passwords, now)
+    _rabbitmq(folder(root / "rabbitmq", servers.rabbitmq), servers.rabbitmq, authority, passwords, now)
+    vault = folder(root / "vault", servers.vault)
+    _server(vault, servers.vault, authority, ["vault", "localhost", "127.0.0.1"], now)
+    folder(root / "operator", servers.vault)
+    gateway = folder(root / "gateway", servers.gateway)
+    pair = _server(gateway, servers.gateway, authority, servers.gateway_names, now)
+    write(gateway / "gateway.pem", pair.certificate + pair.key, servers.gateway)
+    for name, identity in IDENTITIES.items():
+        # Vault's job passes through to the folder that is meant for it, and can list nothing.
+        mode = _PASSABLE if identity.vault else _OWN
+        _service(folder(root / name, OURS, mode), identity, authority, passwords, servers)
+    _logins(folder(root / "migrate" / "logins", OURS), passwords)
+    _keys(folder(root / "keys", OURS))
+    write(folder(root / "tokens", OURS) / "ca.crt", authority.certificate, OURS, PUBLIC)
+    folder(root / "metrics", OURS)
+    kept(folder(root / "grafana", OURS) / "grafana.password", password, OURS)
+    for name, owner in {
+        "postgres": servers.postgres,
+        "rabbitmq": servers.rabbitmq,
+        "vault": servers.vault,
+        "audit": servers.vault,
+        "prometheus": OURS,
+        "grafana": OURS,
+    }.items():
+        folder(root / "data" / name, owner)
+
+
+def _users(identity: Identity) -> tuple[str, ...]:
+    return tuple(
+        name for name in (identity.login, identity.broker_user and f"broker.{identity.broker_user}") if name
+    )
+
+
+def _authority(own: Path, now: datetime) -> Pair:
+    if not (own / "ca.key").exists():
+        made = new_authority(now)
+        write(own / "ca.crt", made.certificate, _ROOT, PUBLIC)
+        write(own / "ca.key", made.key, _ROOT)  # last: a run that was cut short begins anew
+    return Pair((own / "ca.crt").read_text(), (own / "ca.key").read_text())
+
+
+def _server(path: Path, owner: Owner, authority: Pair, names: Sequence[str], now: datetime) -> Pair:
+    certificate, key = path / "tls.crt", path / "tls.key"
+    if not key.exists() or is_due(certificate.read_text(), names, now):
+        made = new_server(authority, names, now)
+        write(certificate, made.certificate, owner, PUBLIC)
+        write(key, made.key, owner)
+    write(path / "ca.crt", authority.certificate, owner, PUBLIC)
+    return Pair(certificate.read_text(), key.read_text())
+
+
+def _postgres(path: Path, owner: Owner, authority: Pair, passwords: Mapping[str, str], now: datetime) -> None:
+    _server(path, owner, authority, ["postgres", "localhost", "127.0.0.1"], now)
+    write(path / "postgres.password", passwords["postgres"], owner)
+    write(path / "owner.password", passwords[IDENTITIES["migrate"].login], owner)
+
+
+def _rabbitmq(path: Path, owner: Owner, authority: Pair, passwords: Mapping[str, str], now: datetime) -> None:
+    names = ["rabbitmq", "rabbitmq.regcred.svc", "localhost", "127.0.0.1"]  # the second: of its operator
+    _server(path, owner, authority, names, now)
+    users = [identity.broker_user for identity in IDENTITIES.values() if identity.broker_user]
+    document = definitions(
+        {user: passwords[f"broker.{user}"] for user in users}, salt=lambda: token_bytes(SALT_BYTES)
+    )
+    write(path / "definitions.json", json.dumps(document, indent=1), owner)
+
+
+def _service(
+    path: Path, identity: Identity, authority: Pair, passwords: Mapping[str, str], servers: Servers
+) -> None:
+    write(path / "ca.crt", authority.certificate, OURS, PUBLIC)
+    # libpq's password file: it must be its reader's alone
+    write(path / "pgpass", f"*:*:*:{identity.login}:{passwords[identity.login]}\n", OURS)
+    if identity.broker_user:
+        url = _broker_url(identity.broker_user, passwords[f"broker.{identity.broker_user}"])
+        write(path / "broker.url", url, OURS)
+    if identity.vault:
+        folder(path / "vault", Owner(servers.vault.uid, OURS.gid), _GROUP_SHARED)
+
+
+def _broker_url(user: str, its_password: str) -> str:
+    options = {"ca_certs": f"{MOUNTED}/ca.crt", "server_hostname": "rabbitmq"}
+    return f"amqps://{user}:{its_password}@rabbitmq:5671/{VHOST}?ssl_options={quote(repr(options), safe='')}"
+
+
+def _logins(path: Path, passwords: Mapping[str, str]) -> None:
+    for identity in IDENTITIES.values():
+        if identity.role:
+            write(path / f"{identity.login}.password", passwords[identity.login], OURS)
+
+
+def _keys(path: Path) -> None:
+    file = path / "keys.json"
+    if not file.exists():
+        KeyFile.create(file)
+        write(file, file.read_text(), OURS, PRIVATE)

@@ -1,0 +1,80 @@
+"""The processes of the one-machine mode: started, started again when they die, stopped together."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+import structlog
+
+from chassis.runtime.backoff import backoff
+from chassis.runtime.parent import SUPERVISED
+
+log = structlog.get_logger()
+
+STOP_SECONDS = 12.0
+_LONGEST_BACKOFF_SECONDS = 5.0  # before a start of what died
+_HEALTHY_SECONDS = 30.0  # of life after which an earlier death is forgotten
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    arguments: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    due: float = field(default=0.0)
+
+
+class Supervisor:
+    """Children are told to stop by SIGTERM, and stop by themselves should this process die."""
+
+    def __init__(self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> None:
+        self._children = [_Child(name, arguments) for name, arguments in commands.items()]
+        self._environment = {**os.environ, **environment, SUPERVISED: "1"}
+
+    def tend(self) -> None:
+        """Start what does not run and is due. Call it often."""
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                self._died(child, child.process.returncode)
+            if child.process is None and monotonic() >= child.due:
+                self._start(child)
+
+    def stop(self) -> None:
+        """Stop all of them; what does not within `STOP_SECONDS` is killed."""
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            process.terminate()
+        deadline = monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("child_killed", pid=process.pid)
+                process.kill()
+                process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+    def _start(self, child: _Child) -> None:
+        child.process = subprocess.Popen(
+            [sys.executable, "-m", *child.arguments],
+            env=self._environment,
+            stdin=subprocess.PIPE,  # its end tells the child that this process is gone
+            start_new_session=True,  # Ctrl-C in the terminal is for this process, which tells the children
+        )
+        child.started = monotonic()
+
+    @staticmethod
+    def _died(child: _Child, code: int) -> None:
+        if child.process is not None and child.process.stdin is not None:
+            child.process.stdin.close()
+        child.process = None
+        healthy = monotonic() - child.started > _HEALTHY_SECONDS
+        child.deaths = 1 if healthy else child.deaths + 1
+        child.due = monotonic() + backoff(child.deaths - 1, longest=_LONGEST_BACKOFF_SECONDS)
+        log.warning("child_died", child=child.name, code=code, deaths=child.deaths)

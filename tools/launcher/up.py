@@ -1,0 +1,105 @@
+"""Everything on one machine, in the foreground: `regcred up`."""
+
+import fcntl
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import structlog
+
+from operations.embedded_postgres import EmbeddedPostgres
+from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
+from launcher.supervisor import Supervisor
+from chassis.observability.exposition import FOLDER, empty_folder
+from chassis.runtime.health import is_healthy
+from chassis.runtime.lifecycle import stop_on_signals
+from chassis.settings.environment import Settings
+
+log = structlog.get_logger()
+
+PROCESSES = {
+    "api": ("launcher.server",),
+    "relay": ("credentials", "relay"),
+    "verifier": ("verifier",),
+    "projector": ("projector",),
+}
+TEND_SECONDS = 0.2
+DATABASE_CHECK_SECONDS = 2.0
+
+
+class CannotStart(Exception):
+    """What keeps the one-machine mode from starting, in a sentence for its user."""
+
+
+def up(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; then nothing is left behind but the state in `settings.home`.
+
+    Raises:
+        CannotStart: another one runs on this home, or the address is taken.
+    """
+    stop = stop_on_signals()
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as left_behind:
+        left_behind.enter_context(_only_one(settings.home / "lock"))
+        _check_address_is_free(settings.listen_host, settings.listen_port)
+        database = None
+        url = settings.database_url
+        if url is None:
+            database = EmbeddedPostgres(settings.home / "postgres")
+            left_behind.callback(database.stop)
+            url = database.url
+        prepare(url, settings.broker_url)
+        keys = prepare_keys(settings.key_file)
+        prepare_admin_token(settings.home / "admin.token", url, keys)
+        environment = {
+            "REGCRED_HOME": str(settings.home),
+            "REGCRED_KEY_FILE": str(settings.key_file),
+            "REGCRED_DATABASE_URL": url,
+            FOLDER: str(settings.home / "metrics"),  # one /metrics shows all of these processes
+            "REGCRED_METRICS_LISTEN": "",
+        }
+        empty_folder(settings.home / "metrics")
+        supervisor = Supervisor(PROCESSES, environment)
+        left_behind.callback(supervisor.stop)
+        _tend(supervisor, database, settings, stop)
+
+
+def _tend(supervisor: Supervisor, database: EmbeddedPostgres | None, settings: Settings, stop: Event) -> None:
+    host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
+    address = f"http://{host}:{settings.listen_port}"
+    announced, checked = False, monotonic()
+    while not stop.is_set():
+        supervisor.tend()
+        if not announced and is_healthy(f"{address}/readyz"):
+            print(f"regcred is ready at {address}", flush=True)
+            announced = True
+        if database is not None and monotonic() - checked > DATABASE_CHECK_SECONDS:
+            checked = monotonic()
+            if not database.is_serving():
+                log.warning("database_died", started_again=database.restart())
+        stop.wait(TEND_SECONDS)
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(f"another `regcred up` runs on {path.parent}") from None
+        yield
+
+
+def _check_address_is_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotStart(f"cannot listen on {host}:{port}: {error.strerror}") from None

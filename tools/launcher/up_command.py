@@ -1,0 +1,21 @@
+"""`regcred up`."""
+
+import os
+
+import click
+
+from operations.command_errors import refused
+from operations.migrate.preparation import DamagedToken
+from launcher.up import CannotStart, up
+from eventlog.storage.errors import YoungerCluster
+from chassis.migrations import MigrationRefused
+from chassis.observability.logs import configure_logs
+from chassis.settings.environment import InvalidSetting, Settings
+
+
+@click.command("up")
+def up_command() -> None:
+    """Run everything on this machine."""
+    with refused(CannotStart, InvalidSetting, MigrationRefused, YoungerCluster, DamagedToken):
+        configure_logs("up")
+        up(Settings.from_environment(os.environ))

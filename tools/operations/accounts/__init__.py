@@ -1,0 +1,1 @@
+"""`regcred accounts`: erasure of personal data."""

@@ -1,0 +1,52 @@
+"""`regcred accounts`: what operators do to an account as a whole."""
+
+import click
+
+from operations.accounts import erasure as erasing
+from regcred.cli.examples import examples
+from regcred.cli.output import print_json
+from operations.command_errors import owner_connection, person
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+
+
+@click.group(epilog=examples('regcred accounts erase acme --reason "left us in May" --yes'))
+def accounts() -> None:
+    """Erase the personal data in the events of an account."""
+
+
+@accounts.command("erase")
+@click.argument("account")
+@click.option("--reason", help="The reason, which is recorded.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--wait", type=click.FloatRange(min=0), default=30.0, help="Seconds to wait for read models.")
+@click.option("--as", "person", default=person, help="Your name, for the record. [default: your login]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def erase_command(
+    *, account: str, reason: str | None, yes: bool, wait: float, person: str, as_json: bool
+) -> None:
+    """Erase the personal data of an account permanently.
+
+    Names, addresses, usernames and descriptions in its events then read `erased`. The events stay, and the
+    log still verifies. The account must not have credentials any more. Exit code 3: erased, but the read
+    models still contain the data.
+    """
+    if not yes:
+        click.confirm(f"Erase the personal data of {account}? Nobody can undo that.", abort=True)
+    erasure = erasing.Erasure(
+        erasure_id=new_id(), event_id=new_id(), account_id=account, person=person, reason=reason, at=now()
+    )
+    with owner_connection("accounts", erasing.StillHasCredentials, erasing.NothingToErase) as (connection, _):
+        erasing.erase(connection, erasure)
+        forgotten = erasing.wait_until_forgotten(connection, erasure, wait)
+    if as_json:
+        print_json({"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": forgotten})
+    else:
+        click.echo(f"the key of {account} is destroyed")
+        click.echo(
+            "the read models have forgotten"
+            if forgotten
+            else "the read models forget when relay and projector come to it"
+        )
+    if not forgotten:
+        raise SystemExit(3)

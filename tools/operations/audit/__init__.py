@@ -1,0 +1,1 @@
+"""`regcred audit`: proofs of the trail, and its archive."""

@@ -1,0 +1,52 @@
+"""What `regcred audit seal` does and prints."""
+
+import os
+from pathlib import Path
+
+import psycopg
+
+from projector.archive import audit_archive
+from projector.archive.audit_archive import CannotSeal, Done, Order
+from projector.write.generations import AnotherAtWork
+from projector.archive.sealing import BeingBuilt, TrailDiffers
+from operations.command_errors import CannotTell, refused
+from operations.log.database import log_database
+from operations.log.keeping import reported_errors
+from eventlog.integrity.keys import load_private
+from eventlog.integrity.segment import BrokenSegment
+from chassis.settings.environment import Settings
+
+
+def seal(order: Order, key_file: Path | None) -> Done:
+    """Seal; what is in the way becomes a sentence and exit code 2 (`CannotTell`)."""
+    refusals = (AnotherAtWork, BeingBuilt, BrokenSegment, CannotSeal, TrailDiffers)
+    with reported_errors(), refused(*refusals, refusal=CannotTell):
+        settings = Settings.from_environment(os.environ)
+        key = load_private(key_file or settings.home / "log-key.pem")
+        with (
+            log_database(settings) as url,
+            psycopg.connect(url, autocommit=True, application_name="regcred:seal") as connection,
+        ):
+            return audit_archive.seal(connection, order, key)
+
+
+def as_document(done: Done) -> dict[str, object]:
+    return {
+        "horizon": done.horizon,
+        "parked": done.parked,
+        "segments": [
+            {"name": segment.name, "rows": segment.manifest.rows, "accounts": len(segment.manifest.files)}
+            for segment in done.segments
+        ],
+    }
+
+
+def as_text(done: Done) -> str:
+    lines = [
+        f"sealed {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
+        for segment in done.segments
+    ] or ["nothing that is not sealed is that old"]
+    if done.parked is not None:
+        lines.append(f"stopped before position {done.parked}, which is parked: see `regcred deadletters`")
+    lines.append(f"the read models begin behind position {done.horizon}")
+    return "\n".join(lines)

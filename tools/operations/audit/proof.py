@@ -1,0 +1,93 @@
+"""What `regcred audit proof` and `regcred audit verify` do (ADR 11)."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from regcred.cli.errors import OutputUnwritable
+from regcred.cli.files import replacing
+from operations.command_errors import CannotTell
+from operations.log.database import log_database
+from operations.log.keeping import public_key_file, reported_errors
+from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
+from eventlog.integrity.keys import load_private, load_public
+from eventlog.integrity.reading import faults_beside, read_links, snapshot
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was proved, or what is broken."""
+
+    proven: Proven | None
+    broken: str | None = None
+
+    @property
+    def intact(self) -> bool:
+        return self.proven is not None
+
+    def as_json(self) -> str:
+        document: dict[str, object] = {"intact": self.intact, "broken": self.broken}
+        if self.proven is not None:
+            document |= {
+                "account_id": self.proven.account_id,
+                "events": self.proven.events,
+                "head": self.proven.head.hex(),
+                "log_position": self.proven.log.position,
+                "log_hash": self.proven.log.hash.hex(),
+                "time": self.proven.time,
+                "key_id": self.proven.key_id,
+            }
+        return json.dumps(document, indent=2)
+
+    def as_text(self) -> str:
+        if self.proven is None:
+            return f"broken: {self.broken}"
+        proven = self.proven
+        return (
+            f"whole: all {proven.events} events of {proven.account_id} up to position {proven.log.position}"
+            f" of the log\nas signed by {proven.key_id} at {proven.time}"
+        )
+
+
+def prove(account_id: str, output: Path, key_file: Path | None) -> Report:
+    """Write a proof to `output`; where the log is broken there is none."""
+    with reported_errors():
+        settings = Settings.from_environment(os.environ)
+        key = load_private(key_file or settings.home / "log-key.pem")
+        try:
+            with log_database(settings) as url, snapshot(url) as connection, replacing(output) as file:
+                proven = write_proof(
+                    read_links(connection, 0),
+                    account_id,
+                    file,
+                    key=key,
+                    time=now(),
+                    beside=partial(faults_beside, connection),
+                )
+        except BrokenLog as error:
+            return Report(None, str(error))
+        except OutputUnwritable as error:
+            raise CannotTell(str(error)) from None
+    return Report(proven)
+
+
+def check(file: Path, public_key: Path | None, key_file: Path | None, earlier: Path | None) -> Report:
+    """Verify a proof, and that it goes on where an earlier one ended."""
+    with reported_errors():
+        key = load_public(public_key or public_key_file(key_file))
+        before = None
+        if earlier is not None:
+            try:
+                with earlier.open("rb") as lines:
+                    before = verify_proof(lines, key)
+            except BrokenProof as error:
+                raise CannotTell(f"the earlier proof is broken: {error}") from None
+        try:
+            with file.open("rb") as lines:
+                return Report(verify_proof(lines, key, earlier=before))
+        except BrokenProof as error:
+            return Report(None, str(error))

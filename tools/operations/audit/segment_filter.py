@@ -1,0 +1,80 @@
+"""The filters of the API, for the rows of a sealed segment: the same names, the same meaning. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from contracts.audit_events import AuditFilters
+from eventlog.integrity.segment import Manifest
+from registries.image_reference import one_spelling
+
+
+class _Actor(msgspec.Struct):
+    id: str
+
+
+class _Row(msgspec.Struct):
+    """What is compared; a line has more."""
+
+    position: int
+    time: datetime
+    action: str
+    outcome: str
+    actor: _Actor
+    credential_id: UUID | None
+    project_id: str | None
+    registry_host: str | None
+    images: list[str]
+    request_id: str
+
+
+_decode = msgspec.json.Decoder(_Row).decode
+
+
+def filters_of(wanted: Mapping[str, Any]) -> AuditFilters:
+    """The filters of a command's options: moments in RFC 3339, an image in any spelling.
+
+    As in the API, `since` is included, `until` and `after` are not.
+    """
+    moments = {name: _moment(wanted[name]) for name in ("since", "until")}
+    image = wanted["image"]
+    return AuditFilters(**{**wanted, **moments, "image": None if image is None else one_spelling(image)})
+
+
+def may_match(manifest: Manifest, filters: AuditFilters) -> bool:
+    """Whether a segment can have rows that match."""
+    earliest, latest = _moment(manifest.earliest), _moment(manifest.latest)
+    return (
+        (filters.after is None or filters.after < manifest.last_position)
+        and (filters.since is None or latest is None or filters.since <= latest)
+        and (filters.until is None or earliest is None or filters.until > earliest)
+    )
+
+
+def matches(line: bytes, filters: AuditFilters) -> bool:
+    """Whether the row of a segment's line matches."""
+    row = _decode(line)
+    return (
+        (filters.since is None or row.time >= filters.since)
+        and (filters.until is None or row.time < filters.until)
+        and (filters.after is None or row.position > filters.after)
+        and (filters.image is None or filters.image in row.images)
+        and _same(filters.action, row.action)
+        and _same(filters.outcome, row.outcome)
+        and _same(filters.actor, row.actor.id)
+        and _same(filters.credential_id, row.credential_id)
+        and _same(filters.project_id, row.project_id)
+        and _same(filters.registry_host, row.registry_host)
+        and _same(filters.request_id, row.request_id)
+    )
+
+
+def _same(wanted: object, value: object) -> bool:
+    return wanted is None or wanted == value
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,224 @@
+"""What `regcred audit segments` does: list, prove and read sealed segments of the audit trail (ADR 15)."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from projector.read.api.spreadsheet import csv_lines
+from projector.archive.sealing import known_segments
+from operations.command_errors import CannotTell, Refused
+from operations.log.database import log_database
+from operations.log.keeping import public_key_file, reported_errors
+from operations.audit.segment_filter import filters_of, matches, may_match
+from contracts.audit_events import AuditFilters
+from eventlog.integrity.errors import NoSuchPosition
+from eventlog.integrity.keys import load_public
+from eventlog.integrity.reading import anchor_at
+from eventlog.integrity.segment import BrokenSegment
+from eventlog.integrity.segment_files import (
+    MANIFEST,
+    Segment,
+    check_chain,
+    check_files,
+    folders,
+    lines_of,
+    open_segment,
+)
+from chassis.settings.environment import Settings
+
+Form = Literal["ndjson", "csv", "json"]
+
+HEADERS = ("SEGMENT", "ROWS", "ACCOUNTS", "FROM", "TO", "SEALED", "BY")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    segment: Segment
+
+    def as_row(self) -> tuple[object, ...]:
+        of = self.segment.manifest
+        return (of.name, of.rows, len(of.files), of.earliest, of.latest, of.sealed_at, of.sealed_by)
+
+    def as_document(self) -> dict[str, object]:
+        of = self.segment.manifest
+        return {
+            "name": of.name,
+            "first_position": of.first_position,
+            "last_position": of.last_position,
+            "rows": of.rows,
+            "accounts": [file.account_id for file in of.files],
+            "earliest": of.earliest,
+            "latest": of.latest,
+            "sealed_at": of.sealed_at,
+            "sealed_by": of.sealed_by,
+            "manifest_hash": self.segment.digest.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer of `regcred audit segments verify`."""
+
+    segments: Sequence[Segment]
+    with_log: bool
+    broken: str | None = None
+
+    @property
+    def intact(self) -> bool:
+        return self.broken is None
+
+    def as_json(self) -> str:
+        document: dict[str, object] = {"intact": self.intact, "broken": self.broken}
+        if self.segments:
+            first, last = self.segments[0].manifest, self.segments[-1].manifest
+            document |= {
+                "segments": len(self.segments),
+                "first_position": first.first_position,
+                "last_position": last.last_position,
+                "rows": sum(segment.manifest.rows for segment in self.segments),
+                "log_hash": last.log_last,
+                "manifest_hash": self.segments[-1].digest.hex(),
+                "key_id": last.key_id,
+            }
+        return json.dumps(document, indent=2)
+
+    def as_text(self) -> str:
+        if self.broken is not None:
+            return f"broken: {self.broken}"
+        if not self.segments:
+            return "whole: nothing was sealed"
+        first, last = self.segments[0].manifest, self.segments[-1].manifest
+        rows = sum(segment.manifest.rows for segment in self.segments)
+        span = f"positions {first.first_position} to {last.last_position} of the log"
+        lines = [
+            f"whole: {len(self.segments):,} segments, {rows:,} rows, {span}",
+            f"as signed by {last.key_id}",
+        ]
+        if self.with_log:
+            lines.append("the log has the same at every end, and knows of no other segment")
+        return "\n".join(lines)
+
+
+def listed(folder: Path, public_key: Path | None, key_file: Path | None) -> list[Listed]:
+    """The segments in a folder; their files are not looked at."""
+    with _broken(), reported_errors():
+        return [Listed(segment) for segment in _segments(folder, _key(public_key, key_file))]
+
+
+def verify(
+    folder: Path,
+    public_key: Path | None,
+    key_file: Path | None,
+    *,
+    erased: AbstractSet[str],
+    with_log: bool,
+) -> Report:
+    """Prove every byte of the segments in a folder, and that each follows the one before it."""
+    with reported_errors():
+        key = _key(public_key, key_file)
+        try:
+            segments = _segments(folder, key, empty=with_log)
+            check_chain(segments)
+            for segment in segments:
+                check_files(segment, erased=erased)
+            if with_log:
+                _check_log(segments)
+        except BrokenSegment as error:
+            return Report((), with_log, str(error))
+        return Report(segments, with_log)
+
+
+def show(
+    folder: Path,
+    account_id: str,
+    wanted: Mapping[str, Any],
+    public_key: Path | None,
+    key_file: Path | None,
+    *,
+    form: Form,
+) -> None:
+    """Print an account's rows that a filter lets through, in constant memory."""
+    filters = filters_of(wanted)
+    with _broken(), reported_errors():
+        segments = _segments(folder, _key(public_key, key_file))
+        check_chain(segments)
+        lines = _wanted(segments, account_id, filters)
+        for text in _as(form, lines):
+            click.echo(text, nl=False)
+
+
+def _as(form: Form, lines: Iterator[bytes]) -> Iterator[str | bytes]:
+    match form:
+        case "ndjson":
+            yield from lines
+        case "csv":
+            yield from csv_lines(json.loads(line) for line in lines)
+        case "json":
+            yield '{"items": ['
+            for number, line in enumerate(lines):
+                yield (b",\n" if number else b"\n") + line.rstrip()
+            yield "]}\n"
+
+
+def _wanted(segments: Iterable[Segment], account_id: str, filters: AuditFilters) -> Iterator[bytes]:
+    for segment in segments:
+        file = segment.file_of(account_id)
+        if file is not None and may_match(segment.manifest, filters):
+            yield from (line for line in lines_of(segment, file) if matches(line, filters))
+
+
+def _segments(folder: Path, key: Ed25519PublicKey, *, empty: bool = False) -> list[Segment]:
+    """Those in a folder, or the one that it is; `empty`: that there are none is an answer."""
+    found = [folder] if (folder / MANIFEST).exists() else folders(folder)
+    if not found and not empty:
+        raise CannotTell(f"no segment lies in {folder}")
+    return [open_segment(path.absolute(), key) for path in found]
+
+
+def _check_log(segments: Sequence[Segment]) -> None:
+    """That the log has the hashes that were signed, and no segment but these was sealed."""
+    settings = Settings.from_environment(os.environ)
+    with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
+        for segment in segments:
+            of = segment.manifest
+            for position, expected in (
+                (of.first_position - 1, of.log_before),
+                (of.last_position, of.log_last),
+            ):
+                try:
+                    here = anchor_at(connection, position).hash.hex()
+                except NoSuchPosition:
+                    here = None
+                if here != expected:
+                    raise BrokenSegment(segment.name, f"the log is another one at position {position}")
+        given = {(of.manifest.first_position, of.manifest.last_position): of.digest for of in segments}
+        known = known_segments(connection)
+    for (first, last), digest in known.items():
+        if given.get((first, last)) != digest:
+            raise BrokenSegment(
+                f"{first:012d}-{last:012d}", "the database knows it, and it does not lie here"
+            )
+    for first, last in given.keys() - known.keys():
+        raise BrokenSegment(f"{first:012d}-{last:012d}", "it lies here, and the database does not know it")
+
+
+def _key(public_key: Path | None, key_file: Path | None) -> Ed25519PublicKey:
+    return load_public(public_key or public_key_file(key_file))
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    """A broken segment is a sentence and exit code 1."""
+    try:
+        yield
+    except BrokenSegment as error:
+        raise Refused(f"broken: {error}") from None

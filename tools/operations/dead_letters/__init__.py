@@ -1,0 +1,1 @@
+"""`regcred deadletters`: events and messages that could not be handled."""

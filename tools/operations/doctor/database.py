@@ -1,0 +1,161 @@
+"""The database: is it there, is it the right one, and has it been prepared."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from operations.doctor.finding import Finding, failed, ok, warning
+from operations.migrate.migrations import known_migrations
+from eventlog.storage.cluster import is_younger
+from chassis.runtime.clock import now
+from chassis.database import Connection
+from chassis.observability.logs import redacted
+
+_OLDEST = 15
+_SECONDS = 3
+_SKEW_SECONDS = 2.0
+_BAD_SKEW_SECONDS = 30.0  # then tokens of issuers and expiries are judged wrongly
+_ROLES = ("regcred_credentials", "regcred_verifier", "regcred_relay", "regcred_projector", "regcred_query")
+_MIGRATE = "run `regcred migrate`"
+
+
+def connect(url: str) -> Connection | Finding:
+    """A connection that only reads, or why there is none."""
+    check = "database"
+    try:
+        password = conninfo_to_dict(url).get("password")
+    except psycopg.ProgrammingError:  # its message may hold parts of the URL
+        return failed(
+            check, "its URL cannot be understood", "correct REGCRED_DATABASE_URL: postgresql://user@host/name"
+        )
+    try:
+        connection = psycopg.connect(url, connect_timeout=_SECONDS, autocommit=True)
+    except psycopg.Error as error:
+        return failed(check, f"it cannot be reached: {_said(error, password)}", _connecting(str(error)))
+    connection.execute("SET default_transaction_read_only = on")
+    connection.execute("SET statement_timeout = '10s'")
+    return connection
+
+
+def database_findings(connection: Connection) -> Iterator[Finding]:
+    yield _version(connection.info.server_version)
+    yield _encoding(connection.info.parameter_status("server_encoding") or "")
+    yield _roles(connection)
+    yield _migrations(connection)
+    before = now()
+    row = connection.execute("SELECT clock_timestamp()").fetchone()
+    yield skew_finding(_apart(row[0] if row else before, before, now()))
+    yield _cluster(connection)
+
+
+def _said(error: psycopg.Error, password: object) -> str:
+    """The first line of what went wrong, and nothing of a password in it."""
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return redacted(line.replace(str(password), "…") if password else line)
+
+
+def _connecting(text: str) -> str:
+    if "password" in text or "role" in text or "no pg_hba.conf" in text:
+        return "correct user and password in REGCRED_DATABASE_URL, or what pg_hba.conf lets in"
+    if "does not exist" in text:
+        return "create the database, or correct its name in REGCRED_DATABASE_URL"
+    return "start PostgreSQL, or correct host and port in REGCRED_DATABASE_URL"
+
+
+def _version(number: int) -> Finding:
+    major = number // 10_000
+    if major < _OLDEST:
+        remedy = f"upgrade it to {_OLDEST} or newer"
+        return failed("database.version", f"PostgreSQL {major} is too old", remedy)
+    return ok("database.version", f"PostgreSQL {major} answers")
+
+
+def _encoding(name: str) -> Finding:
+    if name != "UTF8":
+        remedy = "create the database with ENCODING 'UTF8'"
+        return failed("database.encoding", f"it keeps text as {name}, which lacks most letters", remedy)
+    return ok("database.encoding", "it keeps text as UTF8")
+
+
+def _roles(connection: Connection) -> Finding:
+    check = "database.roles"
+    found: dict[str, bool] = dict(
+        connection.execute(
+            "SELECT rolname, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = ANY (%s)",
+            (list(_ROLES),),
+        ).fetchall()
+    )
+    missing = [role for role in _ROLES if role not in found]
+    if missing:
+        return failed(check, f"there is no role {', '.join(missing)}", _MIGRATE)
+    held = [role for role in _ROLES if found[role]]
+    if not held:
+        user = connection.info.user
+        remedy = f"GRANT the role of the service to {user}, or use the login of a service"
+        return failed(check, f"{user} is a member of no role of regcred's", remedy)
+    return ok(check, f"all are there; {connection.info.user} may be {', '.join(held)}")
+
+
+def _migrations(connection: Connection) -> Finding:
+    try:
+        rows = connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall()
+    except psycopg.errors.UndefinedTable:
+        return failed("database.migrations", "it has never been prepared", _MIGRATE)
+    except psycopg.errors.InsufficientPrivilege:
+        remedy = "look with the login that prepares the database (`regcred migrate`)"
+        return warning("database.migrations", f"{connection.info.user} may not see them", remedy)
+    return migration_finding(dict(rows), known_migrations())
+
+
+def migration_finding(applied: Mapping[str, str], known: Mapping[str, str]) -> Finding:
+    """Names to checksums: what the database has seen, and what this program brings."""
+    check = "database.migrations"
+    missing = sorted(set(known) - set(applied))
+    if missing:
+        return failed(check, f"{len(missing)} are missing, from {missing[0]} on", _MIGRATE)
+    changed = sorted(name for name in known if applied[name] != known[name])
+    if changed:
+        remedy = "install the release that this database belongs to; applied files never change"
+        return failed(check, f"{changed[0]} was applied with other contents", remedy)
+    foreign = sorted(set(applied) - set(known))
+    if foreign:
+        remedy = "a newer regcred has prepared it: use that release everywhere"
+        return warning(check, f"{foreign[-1]} is unknown to this release", remedy)
+    return ok(check, f"all {len(known)} are applied")
+
+
+def _apart(there: datetime, before: datetime, after: datetime) -> float:
+    """Seconds by which the database's clock is ahead, of which the time on the way is taken off."""
+    if there > after:
+        return (there - after).total_seconds()
+    return -(before - there).total_seconds() if there < before else 0.0
+
+
+def skew_finding(seconds: float) -> Finding:
+    check, remedy = "database.clock", "let both machines follow the same time (chrony, systemd-timesyncd)"
+    if abs(seconds) < _SKEW_SECONDS:
+        return ok(check, "its clock and that of this machine agree")
+    sentence = f"its clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
+    finding = failed if abs(seconds) >= _BAD_SKEW_SECONDS else warning
+    return finding(check, sentence, remedy)
+
+
+def _cluster(connection: Connection) -> Finding:
+    check = "database.cluster"
+    try:
+        younger = is_younger(connection)
+    except (
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedTable,
+    ):
+        return failed(check, "it has no log", _MIGRATE)
+    except psycopg.errors.InsufficientPrivilege:
+        remedy = "look with the login that prepares the database, or that of the relay"
+        return warning(check, f"{connection.info.user} may not read the log", remedy)
+    if younger:
+        sentence = "the log was restored into a cluster where its order cannot go on"
+        return failed(check, sentence, "read ADR 8, then run `regcred log adopt`")
+    return ok(check, "the log is in its own cluster, or was adopted")

@@ -1,0 +1,86 @@
+"""All of it, in the order in which things depend on one another."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+
+from operations.doctor.broker import broker_findings
+from operations.doctor.database import connect, database_findings
+from operations.doctor.finding import Finding, failed, guarded, ok, warning
+from operations.doctor.machine import machine_findings
+from operations.doctor.running import running_findings, token_findings
+from operations.doctor.vault import vault_findings
+from operations.log.database import log_database
+from chassis.settings.environment import InvalidSetting, Settings
+
+_PREPARED = "database.migrations"
+
+
+def examine(environment: Mapping[str, str], vault_administrator: Path | None) -> Iterator[Finding]:
+    """Look at the installation that these variables describe. Nothing is changed.
+
+    `vault_administrator`: the file of a token for what Vault shows to no service.
+    """
+    try:
+        settings = Settings.from_environment(environment)
+    except InvalidSetting as error:
+        yield failed("settings", str(error), "correct this variable; README.md lists them all")
+        return
+    yield ok("settings", "the environment can be understood")
+    yield from guarded("machine", lambda: machine_findings(settings))
+    yield from guarded("database", lambda: _database(settings))
+    vault, broker = settings.vault, settings.broker_url
+    if vault is not None:
+        yield from guarded("vault", lambda: vault_findings(vault, vault_administrator))
+    if broker is not None:
+        yield from guarded("broker", lambda: broker_findings(broker))
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    with ExitStack() as left_behind:
+        if settings.database_url is None:
+            folder = settings.home / "postgres"
+            if not (folder / "PG_VERSION").exists():
+                remedy = "start `regcred up`, which makes it, or set REGCRED_DATABASE_URL or REGCRED_HOME"
+                yield warning("embedded-postgres", f"there is no database in {settings.home}", remedy)
+                return
+        try:
+            url = left_behind.enter_context(log_database(settings))
+        except Exception as error:
+            # Beside NoDatabase, the library of the embedded server raises whatever its programs leave.
+            yield _embedded_fails(settings.home, error)
+            return
+        if settings.database_url is None:
+            yield ok("embedded-postgres", f"the database in {settings.home} can be used")
+        connection = connect(url)
+        if isinstance(connection, Finding):
+            yield connection
+            return
+        left_behind.enter_context(connection)
+        prepared = True
+        for finding in guarded("database", lambda: database_findings(connection)):
+            prepared = prepared and not (finding.check == _PREPARED and finding.result == "failed")
+            yield finding
+        if prepared:
+            yield from guarded("services", lambda: running_findings(connection, settings))
+            yield from guarded("admin-token", lambda: token_findings(url, settings))
+
+
+def _embedded_fails(home: Path, error: Exception) -> Finding:
+    sentence = f"the database in {home} does not start ({type(error).__name__})"
+    remedy = f"read {home / 'postgres' / 'log'}; it must be this user's, and no other server may use it"
+    return failed("embedded-postgres", sentence, remedy)
+
+
+def quietly(examination: Callable[[], list[Finding]]) -> list[Finding]:
+    """What libraries log while something is broken would stand between the findings."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        return examination()
+    finally:
+        logging.disable(logging.NOTSET)
+        structlog.reset_defaults()

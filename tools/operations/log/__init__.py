@@ -1,0 +1,1 @@
+"""`regcred log`: verify, sign and export the event log."""

@@ -1,0 +1,103 @@
+"""`regcred log`: prove that the log is whole, export it, sign where it ends, adopt it after a restore.
+
+Exit code 0: the log is whole; 1: it is broken; 2: that could not be found out.
+"""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from operations.log import keeping as log_keeping
+
+KEY_FILE = "REGCRED_LOG_KEY_FILE"
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_KEY_FILE = click.option(
+    "--key-file",
+    type=_FILE,
+    envvar=KEY_FILE,
+    help="Private key; default: REGCRED_LOG_KEY_FILE, or log-key.pem in REGCRED_HOME.",
+)
+
+
+@click.group()
+def log() -> None:
+    """Verify the event log."""
+
+
+@log.command("verify")
+@click.option("--from", "first", type=click.IntRange(min=1), default=1, help="Start at this position.")
+@click.option(
+    "--checkpoint", type=_FILE, help="Verify that the log still has every row up to this checkpoint."
+)
+@click.option(
+    "--public-key", type=_FILE, help="Public key of the checkpoint; default: the key file's, with .pub."
+)
+@click.option("--export", "exported", type=_FILE, help="Verify this exported log, without a database.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_KEY_FILE
+@click.pass_context
+def verify_command(
+    context: click.Context,
+    *,
+    first: int,
+    checkpoint: Path | None,
+    public_key: Path | None,
+    exported: Path | None,
+    as_json: bool,
+    key_file: Path | None,
+) -> None:
+    """Recompute the hash chain and show the first break.
+
+    Rows before --from are not checked. Exit code 0: intact, 1: broken, 2: could not be determined.
+    """
+    signed = None if checkpoint is None else (checkpoint, public_key or log_keeping.public_key_file(key_file))
+    with log_keeping.reported_errors():
+        report = log_keeping.verify(first=first, checkpoint=signed, exported=exported)
+    click.echo(report.as_json() if as_json else report.as_text())
+    context.exit(0 if report.intact else 1)
+
+
+@log.command("export")
+@click.option(
+    "--output", type=click.File("wb", lazy=False), default="-", help="File; default: standard output."
+)
+def export_command(output: BinaryIO) -> None:
+    """Write the log as one JSON object per line, for `regcred log verify --export`."""
+    with log_keeping.reported_errors():
+        count = log_keeping.export(output)
+    click.echo(f"{count} events", err=True)
+
+
+@log.command("checkpoint")
+@click.option("--output", type=_FILE, help="File; default: standard output.")
+@_KEY_FILE
+def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
+    """Sign the current end of the log. Store the result separately from the database."""
+    with log_keeping.reported_errors():
+        document = log_keeping.checkpoint(key_file)
+    if output is None:
+        click.echo(document, nl=False)
+    else:
+        output.write_bytes(document)
+
+
+@log.command("keygen")
+@_KEY_FILE
+def keygen_command(key_file: Path | None) -> None:
+    """Create the key pair that signs checkpoints."""
+    with log_keeping.reported_errors():
+        path, public_path, key_id = log_keeping.keygen(key_file)
+    click.echo(
+        f"created {path} (private, store it separately from the database) and {public_path}, key id {key_id}"
+    )
+
+
+@log.command("adopt")
+def adopt_command() -> None:
+    """Adopt a log that was restored into a cluster with younger transaction ids.
+
+    Stop everything that writes first. It needs the owner of the database and changes no stored event.
+    """
+    with log_keeping.reported_errors():
+        click.echo(log_keeping.adopt())

@@ -1,0 +1,1 @@
+"""`regcred migrate`: database, roles, broker and first tokens of an installation."""

@@ -1,0 +1,52 @@
+"""`regcred migrate`."""
+
+import os
+from pathlib import Path
+
+import click
+
+from operations.command_errors import refused
+from operations.migrate.logins import prepare_logins
+from operations.migrate.preparation import (
+    DamagedToken,
+    prepare,
+    prepare_admin_token,
+    prepare_keys,
+    prepare_metrics_token,
+)
+from eventlog.storage.errors import YoungerCluster
+from chassis.migrations import MigrationRefused
+from chassis.observability.logs import configure_logs
+from chassis.settings.environment import InvalidSetting, Settings
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("migrate")
+@click.option(
+    "--logins", type=_FOLDER, help="Create the logins of the services, with the passwords in this folder."
+)
+@click.option("--admin-token", type=_FILE, help="Create the first token in this file.")
+@click.option("--metrics-token", type=_FILE, help="Create a token for /metrics only in this file.")
+def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token: Path | None) -> None:
+    """Prepare the database, its roles and the broker.
+
+    It is safe to repeat, and to run twice at the same time.
+    """
+    with refused(InvalidSetting, MigrationRefused, YoungerCluster, DamagedToken):
+        configure_logs("migrate")
+        settings = Settings.from_environment(os.environ)
+        url = settings.required_database_url()
+        applied = prepare(url, settings.broker_url)
+        if logins:
+            prepare_logins(url, logins)
+        if admin_token:
+            prepare_admin_token(admin_token, url, prepare_keys(settings.key_file))
+        if metrics_token:
+            prepare_metrics_token(metrics_token, url, prepare_keys(settings.key_file))
+    for name in applied:
+        click.echo(f"applied {name}")
+    click.echo(
+        "the database is up to date" if not settings.broker_url else "database and broker are up to date"
+    )

@@ -1,0 +1,97 @@
+"""What has to be there before a service starts: schema, topology, keys, the first token."""
+
+import os
+from pathlib import Path
+from secrets import token_bytes
+
+from operations.migrate.migrations import migrate
+from chassis.authentication.factory import open_tokens
+from chassis.authentication.token_table import token_hash
+from chassis.authentication.tokens import StoredToken, TokenScope, compose, parse
+from eventlog.storage.cluster import check_cluster
+from eventlog.storage.postgres import open_pool
+from eventlog.broker import topology
+from chassis.runtime.clock import now
+from secretstore.keyfile import KeyFile
+from chassis.secret import Secret
+
+_TOKEN_ROLE = "regcred_credentials"  # noqa: S105 a role's name
+_RANDOM_BYTES = 38
+
+
+class DamagedToken(Exception):
+    """The file of the admin token holds something else."""
+
+
+def prepare(database_url: str, broker_url: str | None) -> list[str]:
+    """Database schema and roles, and the broker's topology; the names of the migrations applied now.
+
+    Safe to repeat and to run twice at once.
+
+    Raises:
+        YoungerCluster: the log was restored into a cluster where it cannot go on.
+    """
+    applied = migrate(database_url)
+    check_cluster(database_url)
+    if broker_url:
+        topology.declare(broker_url)
+    return applied
+
+
+def prepare_keys(path: Path) -> KeyFile:
+    """The key file, made at the first start (0600)."""
+    return KeyFile.load(path) if path.exists() else KeyFile.create(path)
+
+
+def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
+    """The admin token: made at the first start (0600), known to the database.
+
+    Raises:
+        DamagedToken: the file is there, and is not a token.
+    """
+    _prepare_token(
+        path, database_url, keys, name="admin of this machine", scope=TokenScope.ADMIN, accounts=None
+    )
+
+
+def prepare_metrics_token(path: Path, database_url: str, keys: KeyFile) -> None:
+    """A token that opens `/metrics` and no account; otherwise like the admin token."""
+    _prepare_token(
+        path, database_url, keys, name="prometheus", scope=TokenScope.AUDIT_READ, accounts=frozenset()
+    )
+
+
+def _prepare_token(
+    path: Path,
+    database_url: str,
+    keys: KeyFile,
+    *,
+    name: str,
+    scope: TokenScope,
+    accounts: frozenset[str] | None,
+) -> None:
+    if path.exists():
+        text = Secret(path.read_text().strip())
+        parsed = parse(text.reveal())
+        if parsed is None:
+            raise DamagedToken(f"{path} holds no token; remove it to have another made")
+        token_id = parsed.token_id
+    else:
+        token_id, text = compose(token_bytes(_RANDOM_BYTES))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text.reveal() + "\n")
+    with open_pool(database_url, role=_TOKEN_ROLE, size=1) as pool:
+        open_tokens(pool, keys).add(
+            StoredToken(
+                token_id=token_id,
+                name=name,
+                hash=token_hash(keys)(text),
+                scopes=frozenset({scope}),
+                accounts=accounts,
+                projects=None,
+                created_at=now(),
+                created_by="regcred up",
+                expires_at=None,
+            )
+        )

@@ -1,0 +1,1 @@
+"""`regcred projections`: generations of the read models."""

@@ -1,0 +1,245 @@
+"""`regcred projections`: look at read models, rebuild them from the log, switch readers to another one."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from time import monotonic
+from typing import Any, Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.progress import TimeRemainingColumn as Remaining
+
+from projector.write import generations
+from projector.rebuild import rebuilding
+from projector.rebuild.building import connect
+from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
+from projector.rebuild.rebuilding import Progress, ReadersInTheWay
+from regcred.cli.examples import examples
+from regcred.cli.output import print_json, print_table
+from operations.command_errors import database_errors
+from operations.log.database import log_database
+from eventlog.storage.personal_keys import PersonalKeys
+from secretstore.personal_keys import open_key_file
+from chassis.observability.logs import configure_logs
+from chassis.settings.environment import Settings
+from secretstore.keyfile import KeyFileError
+
+_LINE_SECONDS = 5.0  # between two lines where nobody watches a bar
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_UNIT = 1024
+
+
+@click.group(
+    epilog=examples(
+        "regcred projections list",
+        "regcred projections rebuild --switch",
+        "regcred projections switch 1",
+        "regcred projections drop 1",
+    )
+)
+def projections() -> None:
+    """Rebuild read models without downtime."""
+
+
+@projections.command("list")
+@_JSON
+def list_command(*, as_json: bool) -> None:
+    """List the generations of the read models.
+
+    A degraded generation has dead letters: events that it could not apply.
+    """
+    with _database() as url:
+        found = _generations(url)
+    if as_json:
+        print_json({"items": [_document(generation) for generation in found]})
+        return
+    print_table(
+        ("GENERATION", "STATUS", "POSITION", "LAG", "PARKED", "SIZE"),
+        [
+            (
+                generation.generation,
+                f"{generation.status}, degraded" if generation.degraded else generation.status,
+                generation.position,
+                f"{generation.lag.events} events, {generation.lag.seconds:.1f} s",
+                generation.parked,
+                _size(generation.size),
+            )
+            for generation in found
+        ],
+    )
+
+
+@projections.command("rebuild")
+@click.option("--switch/--no-switch", default=None, help="Make it live at the end, or not.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted rebuild.")
+@_JSON
+def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None:
+    """Build a new generation from the log.
+
+    Readers and writers continue. Without --switch or --no-switch it asks at the end on a terminal. Otherwise
+    the generation stays `building` until `regcred projections switch`.
+    """
+    with _database() as url:
+        personal = _personal()
+        began = monotonic()
+        with _Watching() as watching:
+            number = rebuilding.rebuild(
+                url,
+                resume=resume,
+                switch=bool(switch),
+                report=watching.report,
+                personal=personal,
+            )
+        seconds = monotonic() - began
+        if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
+            rebuilding.switch(url, number, report=_nobody, personal=personal)
+        [built] = [one for one in _generations(url) if one.generation == number]
+    rate = watching.applied / seconds
+    if as_json:
+        print_json({**_document(built), "events": watching.applied, "seconds": round(seconds, 3)})
+    else:
+        click.echo(
+            f"generation {number} is {built.status} at position {built.position}:"
+            f" {watching.applied:,} events in {seconds:.1f} s ({rate:,.0f}/s)"
+        )
+
+
+@projections.command("switch")
+@click.argument("generation", type=click.IntRange(min=1))
+@_JSON
+def switch_command(*, generation: int, as_json: bool) -> None:
+    """Make another generation live.
+
+    It catches up first, even a retired one. No reader sees an older state than before.
+    """
+    with _database() as url:
+        with _Watching() as watching:
+            rebuilding.switch(url, generation, report=watching.report, personal=_personal())
+        [live] = [one for one in _generations(url) if one.generation == generation]
+    if as_json:
+        print_json(_document(live))
+    else:
+        click.echo(f"generation {generation} is live at position {live.position}")
+
+
+@projections.command("drop")
+@click.argument("generation", type=click.IntRange(min=1))
+def drop_command(*, generation: int) -> None:
+    """Remove a retired or abandoned generation.
+
+    The live one is refused.
+    """
+    with _database() as url, connect(url) as connection:
+        generations.drop(connection, generation)
+    click.echo(f"generation {generation} is gone")
+
+
+class _Watching:
+    """Shows how far it is on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self.applied = 0
+        self._first: int | None = None
+        self._began = self._told = monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bar = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]} events/s"),
+                Remaining(),
+                console=Console(stderr=True),
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def report(self, progress: Progress) -> None:
+        if progress.indexes:
+            self._tell_of_indexes(progress)
+            return
+        if self._first is None:
+            self._first = progress.position
+        self.applied = progress.position - self._first
+        elapsed = max(monotonic() - self._began, 0.001)
+        rate = self.applied / elapsed
+        if self._bar is not None:
+            if self._task is None:
+                self._task = self._bar.add_task(f"generation {progress.generation}", total=None, rate="0")
+            self._bar.update(
+                self._task,
+                description=f"generation {progress.generation}",
+                completed=progress.position,
+                total=progress.head,
+                rate=f"{rate:,.0f}",
+            )
+        elif monotonic() - self._told >= _LINE_SECONDS:
+            self._told = monotonic()
+            left = (progress.head - progress.position) / rate if rate else 0.0
+            click.echo(
+                f"generation {progress.generation}: {progress.position:,} of {progress.head:,} events,"
+                f" {rate:,.0f}/s, {left:.0f} s left",
+                err=True,
+            )
+
+    def _tell_of_indexes(self, progress: Progress) -> None:
+        left = f"generation {progress.generation}: {progress.indexes} indexes left to make"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=left)
+        elif monotonic() - self._told >= _LINE_SECONDS:
+            self._told = monotonic()
+            click.echo(left, err=True)
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    """The URL of the database; what is refused, or in the way, becomes a sentence and exit code 1."""
+    configure_logs("projections")
+    refusals = (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
+    with (
+        database_errors(*refusals, needed="no read models"),
+        log_database(Settings.from_environment(os.environ)) as url,
+    ):
+        yield url
+
+
+def _personal() -> PersonalKeys:
+    """What opens personal data in events."""
+    return open_key_file(Settings.from_environment(os.environ).key_file)
+
+
+def _generations(url: str) -> list[Generation]:
+    with connect(url) as connection:
+        return generations.generations(connection)
+
+
+def _document(generation: Generation) -> dict[str, Any]:
+    document = {**asdict(generation), "degraded": generation.degraded}
+    found: dict[str, Any] = json.loads(json.dumps(document, default=lambda moment: moment.isoformat()))
+    return found
+
+
+def _size(size: float) -> str:
+    for unit in _UNITS:
+        if size < _UNIT or unit == _UNITS[-1]:
+            break
+        size /= _UNIT
+    return f"{size:.0f} {unit}" if unit == _UNITS[0] else f"{size:.1f} {unit}"
+
+
+def _nobody(_progress: Progress) -> None:
+    """The last few events of a switch are not worth a bar."""

@@ -1,0 +1,171 @@
+"""`regcred audit`."""
+
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from regcred.apiclient.answer import lines
+from regcred.apiclient.errors import AnswerLost
+from regcred.cli.audit_following import NDJSON, follow
+from regcred.cli.completing import audit_actions, credential_names
+from regcred.cli.examples import examples
+from regcred.cli.files import replacing
+from regcred.cli.lazy_group import DefaultGroup, Lazy
+from regcred.cli.lookup import credential_id_of
+from regcred.cli.moments import moment_option
+from regcred.cli.output import notice, print_json, print_table
+from regcred.cli.presentation import actor, happened, moment
+from regcred.cli.session import Session, of_account
+
+_HEADERS = ("TIME", "ACTION", "OUTCOME", "CREDENTIAL", "REGISTRY", "PROJECT", "ACTOR", "WHAT")
+_CSV = "text/csv"
+_DEFAULT_LIMIT = 50
+_OUTPUT = click.Path(dir_okay=False, path_type=Path)
+
+
+# For operators, where the database is: their packages are not the client's.
+_OF_OPERATORS = {
+    "proof": Lazy("operations.audit.command:proof", "Write a proof of the events of an account."),
+    "verify": Lazy("operations.audit.command:verify", "Verify a proof of an account, without a database."),
+    "seal": Lazy("operations.audit.segments_command:seal", "Move old rows of the audit trail to signed files."),
+    "segments": Lazy("operations.audit.segments_command:segments", "Verify and read archived rows."),
+}
+
+
+@click.group("audit", cls=DefaultGroup, lazy=_OF_OPERATORS)
+def audit() -> None:
+    """Show and prove the audit trail.
+
+    Without a subcommand it lists: `regcred audit --since 24h`. `regcred audit list --help` shows the
+    filters.
+    """
+
+
+@audit.command(
+    "list",
+    epilog=examples(
+        "regcred audit --since 24h --outcome failure",
+        "regcred audit --credential team-ghcr --json",
+        "regcred audit --since 2026-01-01T00:00:00Z --csv --output audit.csv",
+        "regcred audit --follow --outcome denied",
+    ),
+)
+@moment_option("--since", "since", ago=True, text="From this time on: 24h (ago), or RFC 3339.")
+@moment_option("--until", "until", ago=True, text="Before this time: 1h (ago), or RFC 3339.")
+@click.option(
+    "--action",
+    metavar="TYPE",
+    shell_complete=audit_actions,
+    help="Such as credential.added or verification.failed.",
+)
+@click.option("--outcome", type=click.Choice(["success", "denied", "failure"]), help="The outcome.")
+@click.option("--actor", metavar="ID", help="The actor.")
+@click.option(
+    "--credential",
+    metavar="ID_OR_NAME",
+    shell_complete=credential_names,
+    help="The credential; a removed one by its id.",
+)
+@click.option("--project", "project_id", metavar="ID", help="The project.")
+@click.option("--registry", "registry_host", metavar="HOST", help="The registry.")
+@click.option("--image", metavar="IMAGE", help="The image.")
+@click.option("--request-id", metavar="ID", help="The request.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many; {_DEFAULT_LIMIT} without it."
+)
+@click.option("--ndjson", is_flag=True, help="All rows, one JSON object per line.")
+@click.option("--csv", is_flag=True, help="All rows, for spreadsheets.")
+@click.option("--output", type=_OUTPUT, metavar="FILE", help="File for --ndjson or --csv; default: stdout.")
+@click.option("--oldest-first", is_flag=True, help="Oldest first.")
+@click.option("--follow", "following", is_flag=True, help="Continue with new rows, until Ctrl-C.")
+@of_account
+def list_events(
+    session: Session,
+    /,
+    *,
+    credential: str | None,
+    limit: int | None,
+    ndjson: bool,
+    csv: bool,
+    output: Path | None,
+    oldest_first: bool,
+    following: bool,
+    **wanted: Any,
+) -> None:
+    """List the audit trail.
+
+    One event per line, newest first. `--csv` and `--ndjson` contain more fields than the table.
+    """
+    if [session.as_json, ndjson, csv].count(True) > 1:
+        raise click.UsageError("--json, --ndjson and --csv exclude one another")
+    exported = ndjson or csv
+    if output and not exported:
+        raise click.UsageError("--output goes with --ndjson or --csv")
+    if following and (csv or output or limit or oldest_first):
+        raise click.UsageError("--follow goes with filters, --json and --ndjson, and with nothing else")
+    if limit and exported:
+        raise click.UsageError("an export is of everything: narrow it by --since and --until, not by --limit")
+    if credential is not None:
+        wanted["credential_id"] = credential_id_of(session, credential)
+    if following:
+        follow(session, wanted, raw=ndjson or session.as_json)
+        return
+    if oldest_first:
+        wanted["order"] = "asc"
+    if exported:
+        _export(session, wanted, NDJSON if ndjson else _CSV, output)
+    else:
+        _show(session, wanted, limit or _DEFAULT_LIMIT)
+
+
+def _show(session: Session, wanted: dict[str, Any], limit: int) -> None:
+    found = session.api.listing(session.path("audit-events"), wanted, limit=limit)
+    if session.as_json:
+        print_json(found)
+    elif found["items"]:
+        print_table(_HEADERS, map(_row, found["items"]))
+        if found["next_cursor"]:
+            notice(f"there are more than {limit}: --limit, or --ndjson for all")
+    else:
+        notice("there is nothing of that")
+    sealed = found.get("sealed")
+    if sealed and not session.as_json:
+        names = ", ".join(sealed["segments"])
+        notice(f"up to position {sealed['up_to']} it is sealed, see `regcred audit segments`: {names}")
+
+
+def _row(event: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        moment(event["time"]),
+        event["action"],
+        event["outcome"],
+        event["credential_name"],
+        event["registry_host"],
+        event["project_id"],
+        actor(event),
+        happened(event),
+    )
+
+
+def _export(session: Session, wanted: dict[str, Any], form: str, output: Path | None) -> None:
+    """Line by line, so that the length of the trail does not matter."""
+    if output is None:
+        try:
+            _copy(session, wanted, form, sys.stdout.buffer)
+        except AnswerLost as error:
+            raise AnswerLost(f"{error}; what was printed is not the whole") from None
+        sys.stdout.buffer.flush()
+        return
+    with replacing(output) as file:
+        _copy(session, wanted, form, file)
+    notice(f"written to {output}")
+
+
+def _copy(session: Session, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
+    with session.api.stream(session.path("audit-events"), wanted, accept=form) as stream:
+        # What a file lacks, as the API says it of one.
+        if sealed := stream.reply.headers.get("regcred-audit-sealed"):
+            notice(f"some of it is sealed, see `regcred audit segments`: {sealed}")
+        file.writelines(lines(stream.chunks))

@@ -1,0 +1,52 @@
+"""`regcred credentials edit`."""
+
+from typing import Any
+
+import click
+
+from regcred.cli.completing import credential_names
+from regcred.cli.details_input import details_of, details_options
+from regcred.cli.examples import examples
+from regcred.cli.lookup import find, read_back
+from regcred.cli.outcome import show
+from regcred.cli.output import notice, print_json
+from regcred.cli.session import Session, of_account
+
+
+@click.command(
+    "edit",
+    epilog=examples(
+        "regcred credentials edit team-ghcr --name shop-ghcr --description 'for the shop'",
+        "regcred credentials edit team-ghcr --prefix acme/ --prefix acme-base/ --expires 90d",
+    ),
+)
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@click.option("--name", metavar="NAME", help="The new name.")
+@click.option("--pull/--no-pull", default=None, help="Whether it is used to pull images.")
+@click.option("--push/--no-push", default=None, help="Whether it is used to push images.")
+@details_options(description="A description; '' removes it.")
+@click.option("--every-repository", is_flag=True, help="Remove the prefixes.")
+@click.option("--never-expires", is_flag=True, help="Remove the expiry.")
+@of_account
+def edit(session: Session, /, *, credential: str, **given: Any) -> None:
+    """Change name, description, purpose or expiry.
+
+    Options that are not given do not change. Use `rotate` to change secret and registry.
+    """
+    changes = details_of(given)
+    scope = {name: given[name] for name in ("pull", "push") if given[name] is not None}
+    if given["name"] is not None:
+        changes["name"] = given["name"]
+    if not changes and not scope:
+        raise click.UsageError("nothing to change: name at least one option")
+    found = find(session, credential)
+    if scope:
+        changes["scope"] = {**found.body["scope"], **scope}  # the half that is not named stays
+    path = session.path("credentials", found.body["id"])
+    changed = session.api.change("PATCH", path, found.etag, changes)
+    after = read_back(session, changed)
+    if session.as_json:
+        print_json(after)
+    else:
+        show(session, after)
+        notice(f"{after['name']} is changed")

@@ -1,0 +1,97 @@
+"""`regcred import`."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from regcred.apiclient.transport import Json
+from regcred.cli.examples import examples
+from regcred.cli.output import notice, print_json, print_table
+from regcred.cli.secret_input import read_document
+from regcred.cli.session import FAILED, Session, of_account
+
+_HEADERS = ("REGISTRY", "STATUS", "NAME", "WHY", "ID")
+_FILE = click.Path(dir_okay=False, allow_dash=True)
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        "regcred import --dry-run",
+        "regcred import --project shop --name-prefix shop",
+        "kubectl get secret pull -o json | regcred import -",
+    ),
+)
+@click.argument("file", type=_FILE, required=False)
+@click.option("--dry-run", is_flag=True, help="Show the result without storing anything.")
+@click.option(
+    "--name-prefix", default="", metavar="TEXT", help="Prefix of the names, which follow from the hosts."
+)
+@click.option("--pull/--no-pull", default=True, show_default=True, help="Use them to pull images.")
+@click.option("--push/--no-push", default=False, show_default=True, help="Use them to push images.")
+@click.option(
+    "--project", "projects", multiple=True, metavar="ID", help="Only this project may use them; repeatable."
+)
+@click.option("--restricted", is_flag=True, help="Only the given projects may use it; without any: none.")
+@of_account
+def import_config(
+    session: Session,
+    /,
+    *,
+    file: str | None,
+    dry_run: bool,
+    name_prefix: str,
+    pull: bool,
+    push: bool,
+    projects: tuple[str, ...],
+    restricted: bool,
+) -> None:
+    """Import every login of a Docker config.json (FILE, - is stdin).
+
+    Without FILE it reads the file of `docker login` on this machine. A Kubernetes pull secret works as well.
+    Existing credentials do not change. Exit code 1: an entry could not be stored, or there was none.
+    """
+    body: Json = {
+        "docker_config": read_document(file or str(_of_docker())),
+        "scope": {"pull": pull, "push": push},
+        "restrictions": {"restricted": restricted or bool(projects), "projects": list(projects)},
+        "name_prefix": name_prefix,
+        "dry_run": dry_run,
+    }
+    answered = session.api.post(session.path("imports"), body).body
+    items: list[Json] = answered["items"]
+    if session.as_json:
+        print_json(answered)
+    else:
+        print_table(_HEADERS, (_row(item, dry_run=dry_run) for item in items))
+        notice(_summary(items, dry_run=dry_run))
+    if not _all_well(items):
+        raise click.exceptions.Exit(FAILED)
+
+
+def _of_docker() -> Path:
+    """Where `docker login` writes."""
+    folder = os.environ.get("DOCKER_CONFIG")
+    return (Path(folder) if folder else Path.home() / ".docker") / "config.json"
+
+
+def _row(item: Json, *, dry_run: bool) -> tuple[object, ...]:
+    where = item["registry_host"] or item["key"]
+    if "/" in item["key"] and item["registry_host"]:
+        where = item["key"]  # of several entries for one registry, each is for repositories of its own
+    status = "would be created" if dry_run and item["status"] == "created" else item["status"]
+    return (where, status, item["name"], item["reason"], item["credential_id"])
+
+
+def _summary(items: Iterable[Json], *, dry_run: bool) -> str:
+    counted = Counter(str(item["status"]) for item in items)
+    text = ", ".join(f"{number} {status}" for status, number in counted.items())
+    return f"a dry run, nothing was done; else it would be {text}" if dry_run else text
+
+
+def _all_well(items: list[Json]) -> bool:
+    statuses = {item["status"] for item in items}
+    return not statuses & {"invalid", "failed"} and bool(statuses & {"created", "duplicate"})

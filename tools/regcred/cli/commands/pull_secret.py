@@ -1,0 +1,92 @@
+"""`regcred pull-secret`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from regcred.apiclient.transport import Json
+from regcred.cli.examples import examples
+from regcred.cli.files import replacing
+from regcred.cli.output import notice, print_json
+from regcred.cli.session import Session, of_account
+
+_OUTPUT = click.Path(dir_okay=False, path_type=Path)
+_FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
+
+
+@click.command(
+    "pull-secret",
+    epilog=examples(
+        "regcred pull-secret ghcr.io/acme/shop:1.4 --project shop --workload deployment/storefront \\",
+        "    --output config.json",
+        "regcred pull-secret nginx redis --project shop --workload deployment/storefront \\",
+        "    --format kubernetes-secret | kubectl apply --namespace shop --filename -",
+    ),
+)
+@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.option("--registry", metavar="HOST", help="In place of images: every image of the registry.")
+@click.option("--project", required=True, metavar="ID", help="The project that pulls.")
+@click.option("--workload", required=True, metavar="KIND/NAME", help="The workload, such as job/nightly.")
+@click.option(
+    "--format", "form", type=_FORMATS, default="docker-config", show_default=True, help="The format."
+)
+@click.option("--output", type=_OUTPUT, metavar="FILE", help="Write it to this file (0600); default: stdout.")
+@click.option("--reveal", is_flag=True, help="Allow showing it on a terminal.")
+@click.option("--allow-anonymous", is_flag=True, help="Leave out images of registries without a credential.")
+@click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
+@of_account
+def pull_secret(
+    session: Session,
+    /,
+    *,
+    images: tuple[str, ...],
+    registry: str | None,
+    project: str,
+    workload: str,
+    form: str,
+    output: Path | None,
+    reveal: bool,
+    allow_anonymous: bool,
+    short_lived: bool,
+) -> None:
+    """Issue the secret that a workload needs to pull its images.
+
+    The audit trail records it first, refusals too. Either every image gets a credential, or none.
+    """
+    kind, slash, name = workload.partition("/")
+    if not (kind and slash and name):
+        raise click.BadParameter(
+            "is a kind and a name, such as deployment/storefront", param_hint="--workload"
+        )
+    if bool(images) == bool(registry):
+        raise click.UsageError("name either the images, or --registry")
+    if output is None and not reveal and sys.stdout.isatty():
+        raise click.UsageError("a terminal would show the secret: say --output FILE, a pipe, or --reveal")
+    body: Json = {
+        "images": list(images),
+        "registry_host": registry,
+        "project_id": project,
+        "workload": {"kind": kind, "name": name},
+        "format": form.replace("-", "_"),
+        "allow_anonymous": allow_anonymous,
+        "short_lived": short_lived,
+    }
+    if output is None:
+        print_json(_given(session, body))
+        return
+    with replacing(output) as file:  # opened first: what cannot be written is not to be given out
+        file.write((json.dumps(_given(session, body), indent=2) + "\n").encode())
+    notice(f"written to {output}")
+
+
+def _given(session: Session, body: Json) -> Json:
+    """What is printed: the secret in its form, or with `--json` all of the answer."""
+    answered: Json = session.api.post(session.path("pull-secrets"), body).body
+    for image in answered["anonymous_images"]:
+        notice(f"{image} is to be pulled without a credential")
+    if answered["expires_at"]:
+        notice(f"good until {answered['expires_at']}")
+    given: Json = answered if session.as_json else answered[body["format"]]
+    return given

@@ -1,0 +1,60 @@
+"""`regcred credentials remove`."""
+
+import sys
+
+import click
+
+from regcred.apiclient.text import shown
+from regcred.cli.completing import credential_names
+from regcred.cli.examples import examples
+from regcred.cli.lookup import find, settle_removal
+from regcred.cli.output import notice, print_json
+from regcred.cli.session import Session, of_account
+from regcred.cli.usage import ask_removal, show_impact
+
+
+@click.command(
+    "remove",
+    epilog=examples(
+        "regcred credentials remove team-ghcr",
+        "regcred credentials remove team-ghcr --dry-run",
+        "regcred credentials remove team-ghcr --yes --force --reason 'token leaked'",
+    ),
+)
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
+@click.option("--reason", metavar="TEXT", help="For the audit trail.")
+@click.option("--force", is_flag=True, help="Remove it although it is in use; needs --reason.")
+@click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without removing it.")
+@of_account
+def remove(
+    session: Session, /, *, credential: str, yes: bool, reason: str | None, force: bool, dry_run: bool
+) -> None:
+    """Remove a credential permanently.
+
+    Its secret is destroyed. Its history stays available by its id. This is refused while workloads use it.
+    """
+    if dry_run:
+        found = find(session, credential)
+        show_impact(session, found.body["name"], ask_removal(session, found))
+        return
+    if force and not reason:
+        raise click.UsageError("--force needs --reason: it stands in the audit trail")
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("only a terminal can be asked whether you are sure: say --yes")
+    found = find(session, credential)
+    name, credential_id = found.body["name"], found.body["id"]
+    if not yes:
+        what = f"{shown(name)} ({shown(found.body['username'])} at {shown(found.body['registry_host'])})"
+        click.confirm(f"Remove {what} permanently, and destroy its secret?", abort=True, err=True)
+    command = session.api.change(
+        "DELETE",
+        session.path("credentials", credential_id),
+        found.etag,
+        parameters={"reason": reason, "force": "true" if force else None},
+    )
+    settle_removal(session, credential_id, command)
+    if session.as_json:
+        print_json({"id": credential_id, "name": name, "removed": True})
+    else:
+        notice(f"{name} is removed")

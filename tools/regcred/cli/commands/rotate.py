@@ -1,0 +1,74 @@
+"""`regcred credentials rotate`."""
+
+from typing import Any
+
+import click
+
+from regcred.apiclient.transport import Json
+from regcred.cli.completing import credential_names
+from regcred.cli.examples import examples
+from regcred.cli.lookup import find
+from regcred.cli.moments import moment_option
+from regcred.cli.outcome import settle, wait_option
+from regcred.cli.secret_input import credential_of, secret_options
+from regcred.cli.session import Session, of_account
+
+_OF_ACCESS_KEYS = ("AKIA", "ASIA")  # AWS, "Unique identifiers": a new secret of the same key is no password
+_OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for what is no password
+
+
+@click.command(
+    "rotate",
+    epilog=examples(
+        "regcred credentials rotate team-ghcr --expires 90d",
+        "regcred credentials rotate team-ghcr --password-file new-token",
+        "regcred credentials rotate team-ecr --access-key-id AKIA…   # asks for the secret access key",
+    ),
+)
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@secret_options
+@click.option("--username", metavar="USER", help="If it changes too.")
+@click.option("--registry", metavar="HOST[:PORT]", help="If it changes too.")
+@click.option("--location", metavar="ID", help="If it changes too.")
+@moment_option("--expires", "expires_at", ago=False, text="When the new secret expires: 90d, or RFC 3339.")
+@click.option("--never-expires", is_flag=True, help="Remove the expiry.")
+@wait_option(600)
+@of_account
+def rotate(
+    session: Session,
+    /,
+    *,
+    credential: str,
+    username: str | None,
+    registry: str | None,
+    location: str | None,
+    expires_at: str | None,
+    never_expires: bool,
+    wait: int,
+    **secret: Any,
+) -> None:
+    """Replace the secret and verify it with a login.
+
+    The secret comes from a prompt, a file or stdin, never from an argument. The
+    registry changes only together with the secret.
+    """
+    if expires_at and never_expires:
+        raise click.UsageError("--expires and --never-expires contradict each other")
+    found = find(session, credential)
+    current = found.body["username"]
+    otherwise = None if current.startswith(_OF_KEYFILES) else current
+    if (
+        current.startswith(_OF_ACCESS_KEYS)
+        and username is None
+        and not (secret["keyfile"] or secret["docker_config"])
+    ):
+        secret["access_key_id"] = secret["access_key_id"] or current
+    body: Json = {"credential": credential_of(secret, username=username, otherwise=otherwise)}
+    if registry is not None:
+        body["registry_url"] = registry
+    if location is not None:
+        body["location"] = location
+    if expires_at or never_expires:
+        body["expires_at"] = expires_at
+    path = session.path("credentials", found.body["id"], "secret")
+    settle(session, session.api.change("PUT", path, found.etag, body), "rotated", wait=wait)

@@ -1,0 +1,39 @@
+"""`regcred credentials usages`."""
+
+import click
+
+from regcred.cli.completing import credential_names
+from regcred.cli.lookup import credential_id_of
+from regcred.cli.output import notice, print_json, print_table
+from regcred.cli.presentation import moment
+from regcred.cli.session import Session, of_account
+from regcred.cli.usage import user_row
+
+_HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "IMAGES")
+
+
+@click.command("usages")
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@click.option(
+    "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="Maximum number."
+)
+@of_account
+def usages(session: Session, /, *, credential: str, limit: int) -> None:
+    """Show the workloads that a credential's secret was issued to.
+
+    The most recent comes first. SECRET is the version that was issued last.
+    """
+    path = session.path("credentials", credential_id_of(session, credential), "usages")
+    found = session.api.listing(path, {}, limit=limit)
+    if session.as_json:
+        print_json(found)
+        return
+    if not found["items"]:
+        notice("no workload has used it")
+        return
+    print_table(
+        _HEADERS,
+        ((*user_row(usage), moment(usage["first_used_at"]), usage["images"]) for usage in found["items"]),
+    )
+    if found["next_cursor"]:
+        notice(f"there are more than {limit}: --limit")

@@ -1,0 +1,43 @@
+"""`regcred credentials verify`."""
+
+import click
+
+from regcred.cli.completing import credential_names
+from regcred.cli.examples import examples
+from regcred.cli.lookup import find
+from regcred.cli.outcome import leave, wait_option
+from regcred.cli.output import notice, print_fields, print_json
+from regcred.cli.presentation import verification_fields
+from regcred.cli.session import Session, of_account
+
+_LONGEST = 30  # that the API waits
+
+
+@click.command(
+    "verify",
+    epilog=examples(
+        "regcred credentials verify team-ghcr --image ghcr.io/acme/shop:1.4",
+        'regcred credentials verify team-ghcr || echo "exit code $?: 3 refused, 4 no verdict yet"',
+    ),
+)
+@click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
+@click.option("--image", metavar="REF", help="Also check the access to this image; nothing is pulled.")
+@wait_option(_LONGEST)
+@of_account
+def verify(session: Session, /, *, credential: str, image: str | None, wait: int) -> None:
+    """Log in to the registry again.
+
+    With --image, exit code 3 also means that the login cannot pull that image, or cannot push to it although
+    its scope declares this. The credential stays verified.
+    """
+    found = find(session, credential).body
+    path = session.path("credentials", found["id"], "verifications")
+    body = {"image": image} if image else None
+    verification = session.api.post(path, body, prefer=f"wait={wait}" if wait else None).body
+    if session.as_json:
+        print_json(verification)
+    else:
+        print_fields([("name", found["name"]), *verification_fields(verification, verification["help"])])
+        if wait and verification["status"] == "pending":
+            notice(f"no verdict within {wait} s; `regcred credentials show {found['id']}` tells it later")
+    leave(verification["status"], waited=wait, probe=verification["probe"])

@@ -1,0 +1,59 @@
+"""The options of a command that takes the details of a credential: what may change without its secret."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from regcred.cli.moments import moment_option
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+def details_options(*, description: str) -> Callable[[_F], _F]:
+    """Options for `details_of`. `description` is the help text of `--description`."""
+    options = (
+        click.option(
+            "--prefix",
+            "repository_prefixes",
+            multiple=True,
+            metavar="PREFIX",
+            help="Only repositories below this path; repeatable.",
+        ),
+        moment_option(
+            "--expires", "expires_at", ago=False, text="When the secret expires: 90d, or RFC 3339."
+        ),
+        click.option("--description", metavar="TEXT", help=description),
+    )
+
+    def add_options(command: _F) -> _F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add_options
+
+
+def details_of(options: dict[str, Any]) -> dict[str, Any]:
+    """The part of a request's body that has the details that were named; their options are taken out.
+
+    Where a command has `--every-repository` and `--never-expires`, they clear a detail.
+
+    Raises:
+        click.UsageError: a detail is both named and cleared.
+    """
+    prefixes, expires_at = list(options.pop("repository_prefixes")), options.pop("expires_at")
+    every_repository, never = options.pop("every_repository", False), options.pop("never_expires", False)
+    description = options.pop("description")
+    if prefixes and every_repository:
+        raise click.UsageError("--prefix and --every-repository contradict each other")
+    if expires_at and never:
+        raise click.UsageError("--expires and --never-expires contradict each other")
+    details: dict[str, Any] = {}
+    if prefixes or every_repository:
+        details["repository_prefixes"] = prefixes
+    if expires_at or never:
+        details["expires_at"] = expires_at
+    if description is not None:
+        details["description"] = description
+    return details

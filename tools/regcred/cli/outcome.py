@@ -1,0 +1,81 @@
+"""The end of a command after which a login is tried: shown, said in a sentence, and told by the exit code."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from regcred.apiclient.answer import Answer
+from regcred.apiclient.transport import Json
+from regcred.cli.lookup import newest_verification, read_back, verified
+from regcred.cli.output import notice, print_fields, print_json
+from regcred.cli.presentation import credential_fields, verification_fields
+from regcred.cli.session import NO_VERDICT, REFUSED, Session
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+DEFAULT_WAIT = 10
+
+
+def wait_option(most: int) -> Callable[[_F], _F]:
+    """How long the command waits for the verdict."""
+    return click.option(
+        "--wait",
+        type=click.IntRange(0, most),
+        default=DEFAULT_WAIT,
+        show_default=True,
+        metavar="SECONDS",
+        help="Wait for the verification; 0 does not wait.",
+    )
+
+
+def settle(session: Session, command: Answer, done: str, *, wait: int) -> None:
+    """Show the credential that the command left, and its verdict if there is one within `wait` seconds."""
+    credential = verified(session, command, seconds=wait) if wait else read_back(session, command)
+    if session.as_json:
+        print_json(credential)
+    else:
+        show(session, credential)
+        notice(sentence(credential, done, waited=wait))
+    leave(credential["verification"]["status"], waited=wait)
+
+
+def show(session: Session, credential: Json) -> None:
+    """The whole credential, with advice where its verification did not succeed."""
+    state = credential["verification"]
+    newest = newest_verification(session, credential) if state["code"] else None
+    advice = newest["help"] if newest else None
+    print_fields([*credential_fields(credential), *verification_fields(state, advice)])
+
+
+def sentence(credential: Json, done: str, *, waited: int) -> str:
+    """What was done, and what has become of it."""
+    name, state = credential["name"], credential["verification"]
+    match state["status"]:
+        case "verified":
+            return f"{name} is {done}, and the registry took it"
+        case "pending" if waited:
+            return (
+                f"{name} is {done}; no verdict within {waited} s, "
+                f"`regcred credentials show {credential['id']}` tells it later"
+            )
+        case "pending":
+            return f"{name} is {done}; it is being verified"
+        case "unverifiable":
+            return f"{name} is {done}; the registry cannot tell whether it is right"
+        case "unreachable":
+            return f"{name} is {done}, but the registry could not be asked: {state['code']}"
+        case _:
+            return f"{name} is {done}, but its verification failed: {state['code']}"
+
+
+def leave(status: str, *, waited: int, probe: Json | None = None) -> None:
+    """End the program with the exit code of this status; return where that is 0. A good login that may not
+    use the image of `probe` is told as a refusal.
+    """
+    if not waited:
+        return
+    refused = probe is not None and probe["code"] not in {None, "unverifiable"}
+    if refused or status in {"failed", "unreachable"}:
+        raise click.exceptions.Exit(REFUSED)
+    if status == "pending":
+        raise click.exceptions.Exit(NO_VERDICT)

@@ -1,0 +1,179 @@
+"""What every command of the client has: where the API is, which account, how to print, and how to fail.
+
+Exit codes: 0 done; 1 the API, the network or the set-up said no; 2 wrong usage; 3 the registry refused the
+credential or could not be asked; 4 no verdict within the wait.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from regcred.apiclient.client import ApiClient, Repeats
+from regcred.apiclient.errors import ApiProblem, ClientError
+from regcred.apiclient.paths import account_path
+from regcred.apiclient.problem_text import problem_lines
+from regcred.apiclient.settings import DEFAULT_ADDRESS, Connection, connection
+from regcred.apiclient.text import shown
+from regcred.cli.output import notice
+from regcred.cli.profiles import config_path, read_profiles
+
+FAILED = 1
+REFUSED = 3
+NO_VERDICT = 4
+P = ParamSpec("P")
+_F = TypeVar("_F", bound=Callable[..., None])
+_TOKEN_FILE = "regcred.cli.session.token_file"  # noqa: S105 a key of click's, for what goes with a profile
+
+_ADDRESS = click.option(
+    "--address",
+    envvar="REGCRED_ADDRESS",
+    default=DEFAULT_ADDRESS,
+    show_default=True,
+    show_envvar=True,
+    metavar="URL",
+    help="Address of the API.",
+)
+_ACCOUNT = click.option(
+    "--account", envvar="REGCRED_ACCOUNT", show_envvar=True, metavar="ID", help="The account.", required=True
+)
+_ALLOW_HTTP = click.option(
+    "--allow-http",
+    envvar="REGCRED_ALLOW_HTTP",
+    is_flag=True,
+    help="Allow http:// to another machine, without encryption.",
+)
+_ON_BEHALF_OF = click.option(
+    "--on-behalf-of",
+    envvar="REGCRED_ON_BEHALF_OF",
+    metavar="WHO",
+    help="The person who acts, for the audit trail.",
+)
+
+
+def _take_profile(context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    """Let the profile stand where neither options nor environment say anything: click's `default_map`."""
+    try:
+        profile = read_profiles(config_path(os.environ)).chosen(name)
+    except ClientError as error:
+        if context.resilient_parsing:  # nobody is told anything in the middle of a line
+            return name
+        raise _failed(error) from None
+    if profile is not None:
+        values = {"address": profile.address, "account": profile.account, "allow_http": profile.allow_http}
+        context.default_map = {key: value for key, value in values.items() if value is not None}
+        context.meta[_TOKEN_FILE] = profile.token_file
+    return name
+
+
+_PROFILE = click.option(
+    "--profile",
+    envvar="REGCRED_PROFILE",
+    metavar="NAME",
+    is_eager=True,
+    expose_value=False,
+    callback=_take_profile,
+    help="One of `regcred profiles list`.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print only the JSON of the API.")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of a command. `account` is empty for a command that is of no account."""
+
+    api: ApiClient
+    account: str
+    as_json: bool
+
+    def path(self, *segments: str) -> str:
+        """A path of this account."""
+        return account_path(self.account, *segments)
+
+
+Command = Callable[Concatenate[Session, P], None]
+
+
+def of_account(command: Command[P]) -> Callable[..., None]:
+    """A command within an account; it is called with a `Session`, then its own parameters."""
+    return _of_a_server(_ACCOUNT(_run(command)))
+
+
+def of_no_account(command: Command[P]) -> Callable[..., None]:
+    """As `of_account`, for what belongs to no account."""
+    return _of_a_server(_run(command))
+
+
+def connection_of(context: click.Context) -> Connection:
+    """Where the options, the environment and the profile of this command lead. Raises `ConfigurationError`.
+
+    What a profile says of its server does not hold for an address that was given otherwise.
+    """
+    given, by_profile = context.params, ParameterSource.DEFAULT_MAP
+    other = context.get_parameter_source("address") is not by_profile
+    clear = given["allow_http"] and not (other and context.get_parameter_source("allow_http") is by_profile)
+    return connection(
+        given["address"],
+        os.environ,
+        allow_http=bool(clear),
+        token_file=None if other else context.meta.get(_TOKEN_FILE),
+        on_behalf_of=given.get("on_behalf_of"),
+    )
+
+
+def connect(where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None) -> ApiClient:
+    """The API at `where`. `seconds`: of a request, where it must be short."""
+    # httpx2 takes a third of the program's start: help, and most of completion, do without it.
+    from regcred.apiclient.over_httpx import api_client  # noqa: PLC0415
+
+    return api_client(where, repeats=repeats, seconds=seconds)
+
+
+def _of_a_server(command: _F) -> _F:
+    for option in (_PROFILE, _ADDRESS, _ALLOW_HTTP, _ON_BEHALF_OF, _JSON):
+        command = option(command)
+    return command
+
+
+def _run(command: Command[P]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*, as_json: bool, account: str = "", **own: Any) -> None:
+        for name in ("address", "allow_http", "on_behalf_of"):
+            del own[name]  # `connection_of` has them
+        try:
+            where = connection_of(click.get_current_context())
+            with connect(where, repeats=Repeats(notice)) as api:
+                command(Session(api, account, as_json), **own)  # type: ignore[call-arg]  # click passes P by name
+        except ClientError as error:
+            raise _failed(error) from None
+
+    return run
+
+
+def _failed(error: ClientError) -> click.exceptions.Exit:
+    """Say what is wrong; the exit code goes with it."""
+    if isinstance(error, ApiProblem):
+        for line in problem_lines(error, _labels()):
+            click.echo(line, err=True)
+    else:
+        click.echo(f"regcred: {shown(str(error))}", err=True)
+    return click.exceptions.Exit(FAILED)
+
+
+def _labels() -> list[tuple[str, str]]:
+    """The parameters of the running command by name, as its user wrote them."""
+    return [
+        (parameter.name, _label(parameter))
+        for parameter in click.get_current_context().command.params
+        if parameter.name
+    ]
+
+
+def _label(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Option):
+        return max(parameter.opts, key=len)
+    return parameter.human_readable_name
