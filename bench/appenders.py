@@ -14,7 +14,7 @@ import psycopg
 
 from bench.peer import open_peer
 from bench.personal import fresh_keys
-from credentials.postgres_store import PostgresCredentialStore
+from chassis.database import open_pool
 from contracts.credential import Active
 from contracts.credential_events import (
     CredentialAdded,
@@ -25,18 +25,15 @@ from contracts.credential_events import (
     Scope,
     SecretReference,
 )
+from contracts.streams import credential_stream, verification_stream
 from contracts.verification_events import VerificationSucceeded
+from credentials.postgres_store import PostgresCredentialStore
 from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, NewEvent, StreamId
+from eventlog.events.envelope import Actor, Metadata, NewEvent
 from eventlog.storage.personal_keys import PersonalKeys
-from eventlog.storage.postgres import (
-    PostgresVerificationStore,
-    append_request,
-    call_append,
-    keys_of,
-    open_pool,
-)
+from eventlog.storage.postgres import append_request, call_append, keys_of
 from eventlog.storage.store import IdempotentRequest
+from verifier.postgres_store import PostgresVerificationStore
 from verifier.verifier import ACTOR as VERIFIER
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,7 +69,7 @@ def append_events(url: str, number: int) -> Callable[[], None]:
     def append(count: int, credential_id: UUID, version: int) -> None:
         event = _event(number, "change", count, _changed(credential_id, count))
         request = _request(number, count)
-        stream = StreamId.credential(credential_id)
+        stream = credential_stream(credential_id)
         argument = append_request(stream, version, [event], request, key_of)
         call_append(pool, _APPEND, [argument], request)
 
@@ -138,7 +135,7 @@ def record_verifications(url: str, number: int) -> Callable[[], None]:
         event = _event(
             number, "verification", count, _succeeded(credential_id, number, count), actor=VERIFIER, at=None
         )
-        stream = StreamId.verification(credential_id)
+        stream = verification_stream(credential_id)
         store.append(stream, version - 1, [event], request=_request(number, count))
 
     return _turns(append, number)

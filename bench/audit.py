@@ -28,15 +28,15 @@ import psycopg
 from flask import Flask
 from psycopg.conninfo import make_conninfo
 
+from chassis.database import Pool, open_pool
+from eventlog.events.envelope import Actor, Metadata
+from operations.embedded_postgres import EmbeddedPostgres
+from operations.migrate.migrations import migrate
 from projector.read.api import export
 from projector.read.api.recording import Recording
 from projector.read.audit_reads import Asked, ReturnedRows
 from projector.read.audit_trail import AuditFilter, Order, audit_events
 from projector.write.projections.audit_index import SPAN
-from operations.embedded_postgres import EmbeddedPostgres
-from operations.migrate.migrations import migrate
-from eventlog.events.envelope import Actor, Metadata
-from eventlog.storage.postgres import Pool, open_pool
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT_MS = 20.0

@@ -22,8 +22,8 @@ import psycopg
 from bench.appenders import credential_changes
 from bench.figures import Benchmark, Options, Row, Target
 from eventlog.storage.personal_keys import PersonalKeys
-from secretstore.personal_keys import open_personal_keys
 from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.system import System, add_body
 from tests.support.timing import waiting

@@ -21,25 +21,27 @@ import psycopg
 from bench.figures import Benchmark, Options, Row, Target
 from bench.login_registries import PASSWORD, USER, Registries, serving
 from bench.servers import postgres
+from chassis.database import Pool, open_pool
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+from chassis.secret import Secret
+from contracts.credential_events import Details, Registry, Restrictions, Scope
+from contracts.streams import credential_stream
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
+from eventlog.events.envelope import Actor, StreamId
 from operations.migrate.migrations import migrate
-from contracts.credential_events import Details, Registry, Restrictions, Scope
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.trust import trusted
-from eventlog.events.envelope import Actor, StreamId
-from eventlog.storage.postgres import Pool, PostgresVerificationStore, open_pool
 from registries.input.new_secret import NewSecret
+from registries.logins.registry_login import RegistryLogin
 from registries.minting.minter import Endpoints, Minter
 from registries.minting.token_calls import TokenCalls
-from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
-from secretstore.keyfile import KeyFile
-from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import SealedStore
-from chassis.secret import Secret
+from secretstore.keyfile import KeyFile
 from verifier.logins import LOGIN_SECONDS, Logins
+from verifier.postgres_store import PostgresVerificationStore
 from verifier.scheduling.login_limiter import Gate
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.rows import Entry
@@ -233,7 +235,7 @@ def _keep(url: str, keys: KeyFile, hosts: Sequence[str], number: int) -> list[St
             new_id=new_id,
         )
         return [
-            StreamId.credential(
+            credential_stream(
                 credentials.add(
                     CommandRequest(
                         account_id=f"bench-{place % ACCOUNTS}",

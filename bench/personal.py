@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eventlog.storage.personal_keys import PersonalKeys
-from secretstore.personal_keys import open_personal_keys
 from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 
 
 def fresh_keys() -> PersonalKeys:

@@ -15,6 +15,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from chassis.secret import Secret
 from contracts.credential_events import (
     CredentialAdded,
     Details,
@@ -25,10 +26,9 @@ from contracts.credential_events import (
 )
 from eventlog.events.codec import encode, encode_metadata
 from eventlog.events.envelope import Actor, Metadata
-from secretstore.keyfile import KeyFile
 from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import SealedStore
-from chassis.secret import Secret
+from secretstore.keyfile import KeyFile
 from secretstore.store import SecretPath, SecretStore
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -20,6 +20,7 @@ from contracts.credential_events import (
     SecretReference,
     VerificationRequested,
 )
+from contracts.streams import credential_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import Trigger, VerificationFailed, VerificationSucceeded
 from eventlog.events.codec import encode, encode_metadata
@@ -94,7 +95,7 @@ def events(number: int) -> Iterator[tuple[StreamId, object, Metadata]]:
                 alive[place] = alive[-1]
                 alive.pop()
         is_outcome = isinstance(payload, VerificationSucceeded | VerificationFailed)
-        stream = StreamId.verification(credential_id) if is_outcome else StreamId.credential(credential_id)
+        stream = verification_stream(credential_id) if is_outcome else credential_stream(credential_id)
         actor = Actor(type="user", id=f"user-{count % 97}", name="Ada Lovelace")
         yield (
             stream,

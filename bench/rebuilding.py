@@ -17,8 +17,8 @@ from bench.figures import Benchmark, Options, Row, Target
 from bench.personal import fresh_key_file
 from bench.rebuild import fill, number_all
 from bench.servers import postgres
-from projector.write.generations import drop
 from operations.migrate.migrations import migrate
+from projector.write.generations import drop
 from secretstore.personal_keys import open_key_file
 
 NUMBER, QUICK_NUMBER = 1_000_000, 5_000

@@ -19,13 +19,13 @@ from bench.personal import fresh_keys
 from bench.rebuild import fill, number_all
 from bench.servers import postgres
 from credentials.relay.publishing import Publishing
-from operations.migrate.migrations import migrate
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.broker.cloudevents import CONTENT_TYPE, OutgoingMessage, outgoing
 from eventlog.broker.connection import parameters
 from eventlog.broker.publisher import WINDOW
 from eventlog.broker.topology import EVENTS
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from operations.migrate.migrations import migrate
 from tests.support.rabbitmq import RabbitMQ
 
 EVENTS_NUMBER, QUICK_NUMBER = 30_000, 3_000

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psycopg
 
+from eventlog.integrity.keys import create_key
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
-from eventlog.integrity.keys import create_key
 
 STREAM = 100  # events of one
 LOG = """

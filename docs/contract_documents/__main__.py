@@ -8,6 +8,7 @@ all that there is as released.
 import sys
 from pathlib import Path
 
+from chassis.web.interface import FILE
 from docs.contract_documents.asyncapi import asyncapi_text
 from docs.contract_documents.event_page import page
 from docs.contract_documents.golden import (
@@ -19,7 +20,6 @@ from docs.contract_documents.golden import (
 )
 from docs.contract_documents.openapi import openapi_text
 from eventlog.events.registry import EVENTS
-from chassis.web.interface import FILE
 
 
 def main(docs: Path, *, release: bool) -> None:

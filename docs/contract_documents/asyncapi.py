@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
+from contracts.broker import CONSUMERS, TOPOLOGY
 from docs.contract_documents.golden import golden_name
 from docs.contract_documents.messages import HEADERS, dataschema, example_message
 from docs.contract_documents.yaml_text import to_yaml
-from eventlog.events.registry import EVENTS, EventType
 from eventlog.broker.cloudevents import CONTENT_TYPE, PREFIX
-from eventlog.broker.topology import CONSUMERS, VHOST, Queue, queue_name, topology
 from eventlog.broker.topology import EVENTS as EXCHANGE
+from eventlog.broker.topology import VHOST, Queue, queue_name
+from eventlog.events.registry import EVENTS, EventType
 
 _BINDING = {"bindingVersion": "0.3.0"}
 _REF = "#/components/schemas/{name}"
@@ -115,7 +116,7 @@ def _queue_channel(consumer: str, kinds: list[EventType]) -> dict[str, Any]:
 
 
 def _queue(name: str) -> Queue:
-    return next(queue for queue in topology().queues if queue.name == name)
+    return next(queue for queue in TOPOLOGY.queues if queue.name == name)
 
 
 def _messages(kinds: list[EventType]) -> dict[str, Any]:

@@ -26,6 +26,13 @@ from contracts.expiry_events import (
     VerificationRecovered,
 )
 from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.streams import (
+    account_stream,
+    audit_stream,
+    credential_stream,
+    issuance_stream,
+    verification_stream,
+)
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
 from eventlog.events.envelope import Actor, Metadata, StreamId
@@ -209,9 +216,9 @@ _IN_ACCOUNT_STREAM: tuple[object, ...] = (AccountErased(erasure_id=ERASURE, reas
 
 # Class of the payload to an example and the stream that it stands in.
 EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
-    **{type(payload): (payload, StreamId.credential(CREDENTIAL)) for payload in _IN_CREDENTIAL_STREAM},
-    **{type(payload): (payload, StreamId.verification(CREDENTIAL)) for payload in _IN_VERIFICATION_STREAM},
-    **{type(payload): (payload, StreamId.issuance(ISSUANCE)) for payload in _IN_ISSUANCE_STREAM},
-    **{type(payload): (payload, StreamId.audit(AUDIT_READ)) for payload in _IN_AUDIT_STREAM},
-    **{type(payload): (payload, StreamId.account(ERASURE)) for payload in _IN_ACCOUNT_STREAM},
+    **{type(payload): (payload, credential_stream(CREDENTIAL)) for payload in _IN_CREDENTIAL_STREAM},
+    **{type(payload): (payload, verification_stream(CREDENTIAL)) for payload in _IN_VERIFICATION_STREAM},
+    **{type(payload): (payload, issuance_stream(ISSUANCE)) for payload in _IN_ISSUANCE_STREAM},
+    **{type(payload): (payload, audit_stream(AUDIT_READ)) for payload in _IN_AUDIT_STREAM},
+    **{type(payload): (payload, account_stream(ERASURE)) for payload in _IN_ACCOUNT_STREAM},
 }

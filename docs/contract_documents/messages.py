@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from docs.contract_documents.examples import EXAMPLES, METADATA
+from eventlog.broker.cloudevents import PREFIX, OutgoingMessage, outgoing
 from eventlog.events.codec import encode, encode_metadata
 from eventlog.events.envelope import StoredEvent, StreamId
 from eventlog.events.registry import EVENTS, EventType
-from eventlog.broker.cloudevents import PREFIX, OutgoingMessage, outgoing
 
 
 @dataclass(frozen=True, slots=True)

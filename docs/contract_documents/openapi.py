@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from credentials.bootstrap import command_api
-from projector.read.bootstrap import query_api
-from operations.migrate.preparation import prepare_keys
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, join
 from chassis.web.application import described
+from credentials.bootstrap import command_api
+from operations.migrate.preparation import prepare_keys
+from projector.read.bootstrap import query_api
 from verifier.bootstrap import registry_api
 
 NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # routes are described without asking anything

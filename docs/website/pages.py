@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from chassis.web.interface import document
 from docs.website.api_page import api_page
 from docs.website.command_page import command_page
 from docs.website.links import Links
 from docs.website.provider_pages import provider_pages
 from regcred.__main__ import main
 from registries.catalogue import PROVIDERS
-from chassis.web.interface import document
 
 ROOT = Path(__file__).parents[2]
 

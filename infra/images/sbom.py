@@ -19,8 +19,8 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.markers import Marker
 
-from infra.images.contents import ROOT, Pinned, locked
 from chassis.runtime.clock import now
+from infra.images.contents import ROOT, Pinned, locked
 
 # The system of the images, for the markers of the lock.
 _SYSTEM = {

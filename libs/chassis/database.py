@@ -1,12 +1,38 @@
-"""What every module calls a connection to PostgreSQL."""
+"""PostgreSQL as a service uses it: connections, a pool under the service's role, and an error for its absence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from chassis.observability.metrics import POOL_IN_USE, POOL_WAITING
+from chassis.runtime.unavailable import Unavailable
 
 Connection = psycopg.Connection[Any]
+Pool = ConnectionPool[Connection]
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or the connection broke."""
+
+    code = "database_unavailable"
+    sentence = "the database cannot be reached now"
+    retry_after = 2
+
+    def __init__(self) -> None:
+        super().__init__("the database cannot be reached")
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Raise `DatabaseUnavailable` where the pool or the connection fails; other errors pass."""
+    try:
+        yield
+    except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseUnavailable from error
 
 
 def scalar(
@@ -17,3 +43,50 @@ def scalar(
     """The value in the first column of the first row; `None` without a row."""
     row = connection.execute(statement, parameters).fetchone()
     return row[0] if row else None
+
+
+def open_pool(database_url: str, *, role: str, size: int) -> Pool:
+    """Connections that act as one service's role. They open in the background: a database that is away is
+    reported by the first use, as `DatabaseUnavailable`.
+    """
+    pool = MeasuredPool(
+        database_url,
+        measured_as=role,
+        kwargs={
+            "autocommit": True,
+            "options": f"-c role={role} -c idle_in_transaction_session_timeout=10s -c statement_timeout=15s",
+            "application_name": role,
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+        },
+        min_size=1,
+        max_size=size,
+        check=MeasuredPool.check_connection,  # a restart of the database fails no later request
+        timeout=5.0,
+        reconnect_timeout=0,  # each failed round of attempts ends at once; the next use starts another
+        open=False,
+    )
+    pool.open()
+    return pool
+
+
+class MeasuredPool(ConnectionPool[Connection]):
+    """Counts how many connections work, and how many threads wait for one. Pools of a role count together."""
+
+    def __init__(self, conninfo: str, *, measured_as: str, **options: Any) -> None:
+        self._working = POOL_IN_USE.labels(measured_as)
+        self._queued = POOL_WAITING.labels(measured_as)
+        super().__init__(conninfo, **options)
+
+    def getconn(self, timeout: float | None = None) -> Connection:
+        self._queued.inc()
+        try:
+            connection = super().getconn(timeout)
+        finally:
+            self._queued.dec()
+        self._working.inc()
+        return connection
+
+    def putconn(self, conn: Connection) -> None:
+        self._working.dec()
+        super().putconn(conn)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from chassis.runtime.clock import rfc3339
 from contracts.credential_events import (
     CredentialAdded,
     CredentialDetailsChanged,
@@ -21,7 +22,6 @@ from contracts.credential_events import (
     Restrictions,
     SecretReference,
 )
-from chassis.runtime.clock import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

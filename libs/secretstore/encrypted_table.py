@@ -16,8 +16,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from secretstore.keyfile import KeyFile, KeyFileError
 from chassis.secret import Secret
+from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.store import (
     SecretDestroyed,
     SecretMissing,

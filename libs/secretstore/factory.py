@@ -6,9 +6,9 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from chassis.settings.environment import Settings
+from secretstore.encrypted_table import SealedStore
 from secretstore.keyfile import KeyFile
 from secretstore.measured import MeasuredStore
-from secretstore.encrypted_table import SealedStore
 from secretstore.store import SecretStore
 from secretstore.vault import VaultSettings, VaultStore
 

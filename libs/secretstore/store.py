@@ -17,6 +17,7 @@ from typing import Protocol
 from uuid import UUID
 
 from chassis.platform_ids import is_platform_id
+from chassis.runtime.unavailable import Unavailable
 from chassis.secret import Secret
 
 
@@ -39,7 +40,10 @@ class SecretDestroyed(SecretStoreError):
         super().__init__("this version of the secret was destroyed")
 
 
-class SecretStoreUnavailable(SecretStoreError):
+class SecretStoreUnavailable(SecretStoreError, Unavailable):
+    code = "secret_store_unavailable"
+    sentence = "the secret store cannot be reached now"
+
     def __init__(self, reason: str, *, retry_after: int = 5) -> None:
         super().__init__(f"the secret store is unavailable: {reason}")
         self.retry_after = retry_after

@@ -5,13 +5,13 @@ import sys
 
 from flask import Flask
 
-from console.application import create_app
-from console.settings import DEFAULT_API, ConsoleSettings
-from regcred.apiclient.over_httpx import over_http
 from chassis.observability.logs import configure_logs
 from chassis.runtime.parent import follow_parent
 from chassis.runtime.version import answer_version
 from chassis.web.server import serve
+from console.application import create_app
+from console.settings import DEFAULT_API, ConsoleSettings
+from regcred.apiclient.over_httpx import over_http
 
 
 def main() -> None:

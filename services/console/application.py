@@ -7,12 +7,26 @@ from secrets import token_bytes, token_urlsafe
 from flask import Blueprint, Flask
 from jinja2 import StrictUndefined
 
+from chassis.runtime.clock import now
 from console import assets, door, error_pages, recent_accounts, response_headers, signing_in, wording
-from console.pages import adding, audit, credential_list, detail, editing, importing, overview, removing, resolving, restricting, rotating, system, tokens
+from console.pages import (
+    adding,
+    audit,
+    credential_list,
+    detail,
+    editing,
+    importing,
+    overview,
+    removing,
+    resolving,
+    restricting,
+    rotating,
+    system,
+    tokens,
+)
 from console.sessions import Sessions
 from console.settings import ConsoleSettings
 from regcred.apiclient.over_httpx import TransportFor
-from chassis.runtime.clock import now
 
 MAX_FORM_BYTES = 600 * 1024  # a key file has 3 KiB; a config.json with many hosts has a few hundred
 _REFERENCE_BYTES = 32

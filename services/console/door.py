@@ -13,12 +13,12 @@ from flask import session as cookie
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from chassis.platform_ids import is_platform_id
+from chassis.runtime.ids import new_id
 from console import csrf
 from console.sessions import Session, Sessions
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.over_httpx import TransportFor
-from chassis.platform_ids import is_platform_id
-from chassis.runtime.ids import new_id
 
 log = structlog.get_logger()
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from flask import request
 
+from chassis.secret import Secret
 from regcred.apiclient.transport import Json
 from registries.secret_kinds import BY_KIND, SecretField
-from chassis.secret import Secret
 
 
 def credential() -> Json:

@@ -6,13 +6,13 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask import session as cookie
 from werkzeug.wrappers import Response
 
+from chassis.platform_ids import is_platform_id
+from chassis.secret import Secret
 from console import recent_accounts
 from console.door import REFERENCE, USER_AGENT, local, only_signed_in
 from console.sessions import Sessions
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.errors import ApiError
-from chassis.platform_ids import is_platform_id
-from chassis.secret import Secret
 
 MAX_TOKEN = 16 * 1024
 MAX_PERSON = 255

@@ -7,12 +7,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.lifecycle import stop_on_signals
-from chassis.observability.logs import configure_logs
 from chassis.runtime.parent import follow_parent
-from chassis.settings.environment import Settings
 from chassis.runtime.version import answer_version
+from chassis.settings.environment import Settings
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 def main_api() -> None:
     """Serve until SIGTERM or SIGINT."""
-    from credentials.bootstrap import command_api  # noqa: PLC0415 see above
     from chassis.web.api_part import join  # noqa: PLC0415
     from chassis.web.server import serve  # noqa: PLC0415
+    from credentials.bootstrap import command_api  # noqa: PLC0415 see above
 
     configure_logs("credentials-api")
     settings = Settings.from_environment(os.environ)

@@ -1,23 +1,24 @@
 """Composition of the command API. What runs beside it is composed in `relay_bootstrap`: an image each."""
 
+from chassis.authentication.factory import open_authentication, open_tokens
+from chassis.authentication.token_table import token_hash
+from chassis.database import open_pool
+from chassis.observability.exposition import exposition
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+from chassis.settings.environment import Settings
+from chassis.web.api_part import ApiPart, database_check
 from credentials.api import access, imports, pull_secrets, refusals, resolutions, service_tokens
 from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.importing import Importing
 from credentials.application.issuing import Issuing
 from credentials.postgres_store import PostgresCredentialStore
-from chassis.authentication.factory import open_authentication, open_tokens
-from chassis.authentication.token_table import token_hash
-from eventlog.storage.postgres import open_pool
+from eventlog.storage.database_metrics import DatabaseFigures
 from registries.minting.factory import open_minter
-from chassis.observability.process import open_exposition
-from secretstore.personal_keys import open_personal_keys
-from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
-from chassis.settings.environment import Settings
-from secretstore.keyfile import KeyFile
 from secretstore.factory import open_secret_store
-from chassis.web.api_part import ApiPart, database_check
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_credentials"
 API_CONNECTIONS = 24
@@ -68,5 +69,5 @@ def command_api(settings: Settings) -> ApiPart:
         checks={"database": database_check(pool), "secret_store": secret_store.check},
         install=refusals.install,
         close=close,
-        expose=open_exposition(settings, role=ROLE),
+        expose=exposition([DatabaseFigures.of(settings, role=ROLE)]),
     )

@@ -9,20 +9,22 @@ import msgspec
 import psycopg
 from psycopg.rows import class_row
 
+from chassis.database import Pool
+from chassis.observability.metrics import REPLAYS
+from contracts.credential import Active, columns
+from contracts.credential_events import Restrictions, Scope
+from contracts.issuing_events import Workload
+from contracts.streams import credential_stream, issuance_stream, verification_stream
+from contracts.verdicts import VerificationCode, VerificationStatus, status_of
+from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
 from credentials.domain.commands import MAX_USERS, User
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
-from contracts.credential import Active, columns
-from contracts.credential_events import Restrictions, Scope
-from contracts.issuing_events import Workload
-from contracts.verdicts import VerificationCode, VerificationStatus, status_of
-from contracts.verification_events import VerificationFailed, VerificationSucceeded
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.events.envelope import NewEvent, RecordedEvent
 from eventlog.storage.errors import AccountKeyErased
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import (
-    Pool,
     append_request,
     call_append,
     keys_of,
@@ -31,7 +33,6 @@ from eventlog.storage.postgres import (
     text_array,
 )
 from eventlog.storage.store import Appended, IdempotentRequest
-from chassis.observability.metrics import REPLAYS
 
 _APPEND = "SELECT * FROM credentials.append(%s, %s)"
 _ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s)"
@@ -66,11 +67,11 @@ class PostgresCredentialStore:
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
         with store_errors(), self._pool.connection() as connection:
-            return load_stream(connection, StreamId.credential(credential_id), self._personal)
+            return load_stream(connection, credential_stream(credential_id), self._personal)
 
     def outcomes(self, credential_id: UUID) -> list[Outcome]:
         with store_errors(), self._pool.connection() as connection:
-            events = load_stream(connection, StreamId.verification(credential_id), self._personal)
+            events = load_stream(connection, verification_stream(credential_id), self._personal)
         return [
             event.payload
             for event in events
@@ -116,7 +117,7 @@ class PostgresCredentialStore:
         current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
-        stream = StreamId.credential(credential_id)
+        stream = credential_stream(credential_id)
         argument = append_request(stream, expected_version, events, request, self._key_of)
         row = _row_of(current) if current else None
         try:
@@ -134,7 +135,7 @@ class PostgresCredentialStore:
         *,
         unused_since: datetime | None,
     ) -> Appended:
-        stream = StreamId.credential(credential_id)
+        stream = credential_stream(credential_id)
         argument = append_request(stream, expected_version, events, None, self._key_of)
         try:
             return call_append(self._pool, _REMOVE, [argument, unused_since], None)
@@ -173,7 +174,7 @@ class PostgresCredentialStore:
         decided_on: Mapping[UUID, int],
         request: IdempotentRequest | None,
     ) -> Appended:
-        argument = append_request(StreamId.issuance(issuance_id), 0, events, request, self._key_of)
+        argument = append_request(issuance_stream(issuance_id), 0, events, request, self._key_of)
         ids, versions = text_array(map(str, decided_on)), text_array(map(str, decided_on.values()))
         try:
             return call_append(self._pool, _ISSUE, [argument, ids, versions], request)

@@ -4,18 +4,19 @@ import secrets
 from collections.abc import Callable
 from threading import Event, Thread
 
+from chassis.database import open_pool
+from chassis.observability.exposition import serve_metrics
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
 from credentials.relay import housekeeping, sequencing
 from credentials.relay.housekeeping import Housekeeping
 from credentials.relay.publishing import Publishing
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.wakeups import Notifications
-from eventlog.storage.postgres import open_pool
-from chassis.observability.process import serve_own_metrics
-from secretstore.personal_keys import open_personal_keys
-from chassis.runtime.clock import now
-from chassis.settings.environment import Settings
-from secretstore.keyfile import KeyFile
+from eventlog.storage.database_metrics import DatabaseFigures
 from secretstore.factory import open_secret_store
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 
 ROLE = sequencing.ROLE
 CONNECTIONS = 4
@@ -24,7 +25,7 @@ CONNECTIONS = 4
 def run_relay(settings: Settings, stop: Event) -> None:
     """Positions, publishing and housekeeping, until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_own_metrics(settings, role=ROLE)
+    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
     keys = KeyFile.load(settings.key_file)
     threads = []
     announce: Callable[[int, int], None] = _ignore

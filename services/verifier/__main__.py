@@ -5,12 +5,12 @@ import sys
 
 from flask import Flask
 
+from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.lifecycle import stop_on_signals
-from chassis.observability.logs import configure_logs
 from chassis.runtime.parent import follow_parent
-from chassis.settings.environment import Settings
 from chassis.runtime.version import answer_version
+from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.server import serve
 from verifier.bootstrap import registry_api, run_verifier

@@ -5,28 +5,30 @@ from threading import Event, Thread
 from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
-from eventlog.consumers.concurrency import ConcurrentFollower
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.factory import open_wakeups
-from eventlog.storage.postgres import PostgresVerificationStore, open_pool
-from chassis.observability.process import open_exposition, serve_own_metrics
-from secretstore.personal_keys import open_personal_keys
+from chassis.database import open_pool
+from chassis.observability.exposition import exposition, serve_metrics
 from chassis.runtime.clock import now
 from chassis.runtime.ids import new_id
 from chassis.settings.environment import Settings
-from secretstore.keyfile import KeyFile
-from secretstore.factory import open_secret_store
 from chassis.web.api_part import ApiPart, database_check
+from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.consumer import follow
+from eventlog.consumers.factory import open_wakeups
+from eventlog.storage.database_metrics import DatabaseFigures
+from registries.protocol.browser import Browser
+from secretstore.factory import open_secret_store
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 from verifier.api import browsing_routes, refusals, trials
 from verifier.image_browsing import Browsing
 from verifier.logins import open_logins
-from registries.protocol.browser import Browser
+from verifier.postgres_store import PostgresVerificationStore
+from verifier.scheduling.admission import Turns
 from verifier.scheduling.login_limiter import Gate, Lanes
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
 from verifier.scheduling.verification_handler import TYPES, Timely
-from verifier.scheduling.admission import Turns
 from verifier.slots import Slots
 from verifier.verifier import Verifier
 
@@ -82,14 +84,14 @@ def registry_api(settings: Settings) -> ApiPart:
         checks={"database": database_check(pool), "secret_store": secrets.check},
         install=refusals.install,
         close=close,
-        expose=open_exposition(settings, role=ROLE),
+        expose=exposition([DatabaseFigures.of(settings, role=ROLE)]),
     )
 
 
 def run_verifier(settings: Settings, stop: Event) -> None:
     """Verify until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_own_metrics(settings, role=ROLE)
+    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
     at_once = settings.consumers.verifier_concurrency
     pool = open_pool(url, role=ROLE, size=at_once + SCHEDULE_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)

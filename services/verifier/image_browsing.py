@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
-from contracts.credential import Active
-from contracts.verdicts import VerificationCode
-from eventlog.events.envelope import StreamId
-from registries.input.image import read_image
 from chassis.invalid_input import FieldProblem, InvalidInput
-from registries.minting.errors import NotMinted
-from registries.minting.minter import Minter, MintKey
+from contracts.credential import Active
+from contracts.streams import credential_stream
+from contracts.verdicts import VerificationCode
 from registries.image_reference import ImageReference
-from registries.repository_prefixes import covering_prefix
+from registries.input.image import read_image
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
-from verifier.policy import as_it_is
+from registries.minting.errors import NotMinted
+from registries.minting.minter import Minter, MintKey
 from registries.protocol.browser import Account, Browser, RegistryRefused, RegistryUnreachable
 from registries.protocol.manifests import FoundImage
 from registries.protocol.tag_list import TagPage
-from verifier.scheduling.due import REFUSED
+from registries.repository_prefixes import covering_prefix
+from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
+from verifier.policy import as_it_is
 from verifier.scheduling.admission import Turns, User
+from verifier.scheduling.due import REFUSED
 from verifier.verifier import VERIFIED, Streams
 
 
@@ -85,7 +85,7 @@ class Browsing:
             return self.browser.image(account, image)
 
     def _held(self, account_id: str, credential_id: UUID) -> Active:
-        events = self.streams(StreamId.credential(credential_id))
+        events = self.streams(credential_stream(credential_id))
         held = as_it_is(events)
         if held is None or events[0].metadata.account_id != account_id:
             raise NoSuchCredential  # another account's is as unknown as none

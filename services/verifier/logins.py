@@ -4,13 +4,13 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chassis.settings.environment import Settings
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.trust import trusted
-from registries.minting.errors import NotMinted
-from registries.minting.minter import Minter, Now
-from registries.minting.factory import open_minter
-from chassis.settings.environment import Settings
 from registries.logins.cloud_keys import StoredLogin
+from registries.minting.errors import NotMinted
+from registries.minting.factory import open_minter
+from registries.minting.minter import Minter, Now
 from registries.protocol.login import Probe, Verdict, log_in
 
 LOGIN_SECONDS = 15.0

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
 from eventlog.events.envelope import RecordedEvent
-from verifier.policy import Verification
 from registries.protocol.login import Verdict
+from verifier.policy import Verification
 
 # A login that ends as the last one did says nothing new: it is recorded about once a day, as a sign of life.
 UNCHANGED_EVERY = timedelta(hours=20)

@@ -11,18 +11,19 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
-from eventlog.storage.store import EventStore
 from chassis.observability.metrics import observe_verification
 from chassis.observability.tracing import current_traceparent, start_span
+from contracts.streams import credential_stream, verification_stream
+from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
+from eventlog.storage.store import EventStore
 from registries.hosts import api_host
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
+from registries.protocol.login import Probe, Verdict
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
 from verifier.expiry import earliest, end_of
 from verifier.outcomes import events_of, worth_recording
 from verifier.policy import Verification, as_it_is, verification_for
 from verifier.recording import record_once
-from registries.protocol.login import Probe, Verdict
 
 ACTOR = Actor(type="system", id="verifier", name="regcred verifier")
 VERIFIED = "verified"
@@ -119,7 +120,7 @@ class Verifier:
         tried = self._try(wanted, read_stored_login(secret))
         if not worth_recording(tried.outcome, last_outcome, last_recorded, tried.checked_at):
             return replace(tried, recorded=False)
-        held = as_it_is(self._streams(StreamId.credential(wanted.credential_id)))
+        held = as_it_is(self._streams(credential_stream(wanted.credential_id)))
         if held is None or held.secret.version != wanted.secret_version:
             return None
         metadata = Metadata(
@@ -167,7 +168,7 @@ class Verifier:
             raise
 
     def _outcome_exists(self, wanted: Verification) -> bool:
-        events = self._store.load(StreamId.verification(wanted.credential_id))
+        events = self._store.load(verification_stream(wanted.credential_id))
         return any(getattr(event.payload, "verification_id", None) == wanted.id for event in events)
 
     def _record(self, tried: Tried, cause: Metadata, *, causation_id: str | None) -> None:
@@ -197,5 +198,5 @@ class Verifier:
                 NewEvent(event_id=self._new_id(), payload=event, metadata=metadata) for event in more
             ]
 
-        stream = StreamId.verification(wanted.credential_id)
+        stream = verification_stream(wanted.credential_id)
         record_once(self._store, stream, f"verification:{wanted.id}", events_behind)

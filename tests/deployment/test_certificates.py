@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 
-from launcher.deployment.certificates import LIFE, RENEW_BEFORE, Pair, is_due, new_authority, new_server
 from chassis.runtime.clock import now
+from launcher.deployment.certificates import LIFE, RENEW_BEFORE, Pair, is_due, new_authority, new_server
 
 NAMES = ["postgres", "localhost", "127.0.0.1"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from launcher.deployment.certificates import LIFE
-from operations.migrate.identities import IDENTITIES, OURS
-from launcher.deployment.setup import PUBLISHED, set_up
-from eventlog.broker.topology import USERS
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+from contracts.broker import TOPOLOGY
+from launcher.deployment.certificates import LIFE
+from launcher.deployment.setup import PUBLISHED, set_up
+from operations.migrate.identities import IDENTITIES, OURS
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files get owners: only root can give them")
 
@@ -69,7 +69,7 @@ def test_a_service_has_its_own_password_and_no_other(root: Path) -> None:
     passwords = {
         file.name.removesuffix(".password"): file.read_text() for file in (root / "setup").glob("*.password")
     }
-    assert len(set(passwords.values())) == len(passwords) == len(IDENTITIES) + len(USERS) + 1
+    assert len(set(passwords.values())) == len(passwords) == len(IDENTITIES) + len(TOPOLOGY.users) + 1
     for name, identity in IDENTITIES.items():
         if name == "migrate":
             continue  # it gives the others theirs
@@ -84,7 +84,7 @@ def test_a_service_has_its_own_password_and_no_other(root: Path) -> None:
 
 def test_the_broker_knows_hashes_only(root: Path) -> None:
     text = (root / "rabbitmq" / "definitions.json").read_text()
-    assert {user["name"] for user in json.loads(text)["users"]} == set(USERS)
+    assert {user["name"] for user in json.loads(text)["users"]} == set(TOPOLOGY.users)
     for file in (root / "setup").glob("*.password"):
         assert file.read_text() not in text
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from registries.catalogue import PROVIDERS
 from chassis.web.interface import document
+from registries.catalogue import PROVIDERS
 from tests.support.servers import ROOT, missing
 
 _LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("source", "src"), ("iframe", "src")}

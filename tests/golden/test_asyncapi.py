@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from contracts.broker import CONSUMERS, TOPOLOGY
 from docs.contract_documents.asyncapi import asyncapi, asyncapi_text
 from docs.contract_documents.golden import golden_name, schema_of
 from docs.contract_documents.yaml_text import to_yaml
 from eventlog.events.registry import EVENTS
-from eventlog.broker.topology import CONSUMERS, USERS, topology
 from tests.support.servers import ROOT
 
 DOCUMENT = asyncapi()
@@ -78,7 +78,7 @@ def test_an_event_has_channel_message_and_schema(kind: Any) -> None:
     channel = DOCUMENT["channels"][kind.name]
     assert channel["address"] == kind.name
     amqp = channel["bindings"]["amqp"]
-    [events] = [exchange for exchange in topology().exchanges if exchange.name == amqp["exchange"]["name"]]
+    [events] = [exchange for exchange in TOPOLOGY.exchanges if exchange.name == amqp["exchange"]["name"]]
     assert (amqp["is"], amqp["exchange"]["type"]) == ("routingKey", events.type)
     message = resolve(channel["messages"][golden_name(kind)]["$ref"])
     assert message["headers"]["allOf"][1]["properties"]["cloudEvents:type"]["const"] == kind.name
@@ -95,7 +95,7 @@ def test_the_queue_of_a_consumer_takes_what_it_is_bound_to(consumer: str) -> Non
     channel = DOCUMENT["channels"][f"regcred.{consumer}"]
     bound = {
         binding.routing_key
-        for binding in topology().bindings
+        for binding in TOPOLOGY.bindings
         if (binding.exchange, binding.queue) == ("regcred.events", f"regcred.{consumer}")
     }
     told = {
@@ -103,8 +103,8 @@ def test_the_queue_of_a_consumer_takes_what_it_is_bound_to(consumer: str) -> Non
         for reference in channel["messages"].values()
     }
     assert told == ({kind.name for kind in KINDS} if bound == {"#"} else bound)
-    assert f"regcred-{consumer}" in USERS
-    [queue] = [queue for queue in topology().queues if queue.name == f"regcred.{consumer}"]
+    assert f"regcred-{consumer}" in TOPOLOGY.users
+    [queue] = [queue for queue in TOPOLOGY.queues if queue.name == f"regcred.{consumer}"]
     assert channel["x-arguments"] == queue.arguments
 
 

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
+from contracts import credential_events
+from contracts.credential_events import CredentialRemoved
+from contracts.streams import credential_stream
 from docs.contract_documents.event_page import page
 from docs.contract_documents.examples import EXAMPLES, METADATA
 from docs.contract_documents.messages import HEADERS, dataschema, example_message
-from contracts import credential_events
-from contracts.credential_events import CredentialRemoved
-from eventlog.events.codec import decode, encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
-from eventlog.events.registry import EVENTS, Registry
 from eventlog.broker.cloudevents import outgoing, position_of
+from eventlog.events.codec import decode, encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StoredEvent
+from eventlog.events.registry import EVENTS, Registry
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "events.md"
@@ -60,8 +61,8 @@ def test_the_headers_are_those_of_the_relay() -> None:
     assert set(full.headers) == {header.key for header in HEADERS}
     bare = outgoing(
         StoredEvent(
-            event_id=StreamId.credential(METADATA_ID).id,
-            stream=StreamId.credential(METADATA_ID),
+            event_id=credential_stream(METADATA_ID).id,
+            stream=credential_stream(METADATA_ID),
             version=1,
             type="credential.added",
             schema_version=1,

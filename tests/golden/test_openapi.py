@@ -2,8 +2,8 @@
 
 import json
 
-from docs.contract_documents.openapi import openapi_text
 from chassis.web.interface import FILE, document
+from docs.contract_documents.openapi import openapi_text
 
 
 def test_the_file_is_current() -> None:

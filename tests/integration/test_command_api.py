@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from credentials.bootstrap import command_api
-from projector.read.bootstrap import query_api
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.docs import PROBLEMS
+from credentials.bootstrap import command_api
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from projector.read.bootstrap import query_api
 from tests.support.keyfiles import keyfile
 from tests.support.servers import ROOT
 from tests.support.system import add_body

@@ -10,11 +10,11 @@ import psycopg
 import pytest
 from flask import Flask
 
-from credentials.bootstrap import command_api
-from projector.read.bootstrap import query_api
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from credentials.bootstrap import command_api
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from projector.read.bootstrap import query_api
 
 Json = dict[str, Any]
 CANARY = "canary-c0ffee"

@@ -13,16 +13,16 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from credentials.bootstrap import command_api
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
-from contracts.credential_events import CredentialRemoved
-from eventlog.events.envelope import StreamId
-from eventlog.storage.postgres import load_stream
-from secretstore.personal_keys import open_personal_keys
-from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.environment import Settings
-from secretstore.keyfile import KeyFile
+from chassis.settings.invalid_setting import InvalidSetting
 from chassis.web.api_part import join
+from contracts.credential_events import CredentialRemoved
+from contracts.streams import credential_stream
+from credentials.bootstrap import command_api
+from eventlog.storage.postgres import load_stream
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 from tests.support.system import add_body
 
 Json = dict[str, Any]
@@ -97,7 +97,7 @@ def test_what_is_in_use_is_not_removed_but_by_force(
         assert (without.status_code, without.get_json()["errors"][0]["pointer"]) == (422, "/reason")
     assert client.delete(f"{path}?force=true&reason=leaked", headers=ANY).status_code == 204
     assert pull(client, account, "shop") == 404
-    stream = StreamId.credential(UUID(path.rpartition("/")[2]))
+    stream = credential_stream(UUID(path.rpartition("/")[2]))
     with psycopg.connect(database_url) as superuser:
         *_, last = load_stream(superuser, stream, open_personal_keys(KeyFile.load(home / "keys.json")))
     assert isinstance(last.payload, CredentialRemoved)

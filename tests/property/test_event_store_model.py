@@ -20,11 +20,11 @@ from hypothesis.stateful import (
 )
 
 from eventlog.events.envelope import NewEvent, StoredEvent, StreamId
+from eventlog.integrity.chain import verify_chain
+from eventlog.integrity.reading import anchor_at, faults_beside, read_links
 from eventlog.storage.errors import DuplicateEvent, IdempotencyKeyReused, VersionConflict
 from eventlog.storage.log import read_log
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest
-from eventlog.integrity.chain import verify_chain
-from eventlog.integrity.reading import anchor_at, faults_beside, read_links
 from tests.support.eventstore_suite import an_event
 from tests.support.log import Connection, fresh_log, lead, relay_of, scalar, sequence, stream, writing
 from tests.support.memory_eventstore import MemoryEventStore

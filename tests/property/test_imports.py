@@ -12,13 +12,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credentials.api import imports
-from credentials.application.credentials import Credentials
-from credentials.application.importing import Importing
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.runtime.ids import new_id
 from chassis.secret import Secret
 from chassis.web.application import create_app
+from credentials.api import imports
+from credentials.application.credentials import Credentials
+from credentials.application.importing import Importing
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore
 

@@ -6,9 +6,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credentials.domain.matching import Candidate, Judged, Use, match
 from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import VerificationStatus
+from credentials.domain.matching import Candidate, Judged, Use, match
 from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
 

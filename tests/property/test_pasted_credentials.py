@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registries.input.docker_config import ConfigEntry, read_docker_config, single_login
 from chassis.invalid_input import InvalidInput
-from registries.input.keyfile import read_keyfile
 from registries.hosts import config_key
+from registries.input.docker_config import ConfigEntry, read_docker_config, single_login
+from registries.input.keyfile import read_keyfile
 from tests.support.keyfiles import keyfile
 
 # Upper case: a host's name, which may be repeated, is lower case by the time that it is one.

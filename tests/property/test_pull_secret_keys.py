@@ -13,15 +13,15 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credentials.domain.issuing import PullSecretWanted, plan
-from credentials.domain.issuing_formats import Issued, auth_keys, docker_config
-from credentials.domain.matching import Candidate, Use
+from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuing_events import Workload
 from contracts.verdicts import VerificationStatus
+from credentials.domain.issuing import PullSecretWanted, plan
+from credentials.domain.issuing_formats import Issued, auth_keys, docker_config
+from credentials.domain.matching import Candidate, Use
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 USE = Use(project_id="shop", operation="pull", at=NOW)

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from credentials.application.store import CredentialStore
-from credentials.domain.errors import NameTaken
 from contracts.credential import Active
 from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
+from credentials.application.store import CredentialStore
+from credentials.domain.errors import NameTaken
 from eventlog.storage.errors import IdempotencyKeyReused, VersionConflict
 from eventlog.storage.store import IdempotentRequest
 from tests.support.eventstore_suite import an_event, an_id

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 import pytest
 
 from contracts.credential_events import CredentialRemoved, VerificationRequested
+from contracts.streams import verification_stream
 from eventlog.events.envelope import NewEvent, StreamId
 from eventlog.storage.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest
@@ -33,7 +34,7 @@ class EventStoreSuite:
     """A subclass has a fixture `store`, which writes verification streams."""
 
     def stream(self, text: str) -> StreamId:
-        return StreamId.verification(an_id(text))
+        return verification_stream(an_id(text))
 
     def test_a_stream_that_nobody_wrote_is_empty(self, store: EventStore) -> None:
         assert store.load(self.stream("nothing")) == []

@@ -44,7 +44,12 @@ IMAGES = (
     Image(
         "queries",
         ("shared", "projector"),
-        ("projector.__main__", "projector.read.bootstrap", "chassis.web.server", "chassis.observability.otel"),
+        (
+            "projector.__main__",
+            "projector.read.bootstrap",
+            "chassis.web.server",
+            "chassis.observability.otel",
+        ),
         # It has cryptography for the signatures of the JWTs at its door, and no secret to open with it.
         (*_NEVER, "hvac", "pika", "httpx2", "httpcore2", "rich"),
     ),

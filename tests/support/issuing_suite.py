@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from credentials.application.store import CredentialStore, DecidedOnOldVersion, UsedMeanwhile
-from credentials.domain.matching import Candidate
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuing_events import SecretIssued, Workload
 from contracts.verdicts import VerificationCode, VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from credentials.application.store import CredentialStore, DecidedOnOldVersion, UsedMeanwhile
+from credentials.domain.matching import Candidate
 from eventlog.events.envelope import NewEvent
 from eventlog.storage.errors import IdempotencyKeyReused, VersionConflict
 from tests.support.credentials_suite import a_credential, request

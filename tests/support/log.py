@@ -7,12 +7,14 @@ from uuid import UUID
 
 import psycopg
 
+from chassis.database import open_pool
+from contracts.streams import verification_stream
 from eventlog.events.envelope import StreamId
-from eventlog.storage.postgres import PostgresVerificationStore, open_pool
 from eventlog.integrity.chain import Fault, verify_chain
 from eventlog.integrity.reading import faults_beside, read_links, snapshot
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
+from verifier.postgres_store import PostgresVerificationStore
 
 Connection = psycopg.Connection[Any]
 
@@ -41,7 +43,7 @@ def relay_of(url: str) -> Iterator[Connection]:
 
 
 def stream(text: str) -> StreamId:
-    return StreamId.verification(an_id(text))
+    return verification_stream(an_id(text))
 
 
 def append_raw(connection: Connection, name: str, expected: int, event: str) -> None:

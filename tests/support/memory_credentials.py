@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from contracts.credential import Active
+from contracts.issuing_events import SecretIssued, Workload
+from contracts.streams import credential_stream, issuance_stream, verification_stream
+from contracts.verdicts import VerificationStatus
+from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
 from credentials.domain.commands import User
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
-from contracts.credential import Active
-from contracts.issuing_events import SecretIssued, Workload
-from contracts.verdicts import VerificationStatus
-from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.events.envelope import NewEvent, RecordedEvent
 from eventlog.storage.errors import IdempotencyKeyReused
 from eventlog.storage.store import Appended, IdempotentRequest
 from tests.support.memory_eventstore import MemoryEventStore
@@ -31,10 +32,10 @@ class MemoryCredentialStore:
         self._users: dict[UUID, dict[tuple[str, Workload], User]] = {}
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
-        return self.events.load(StreamId.credential(credential_id))
+        return self.events.load(credential_stream(credential_id))
 
     def outcomes(self, credential_id: UUID) -> list[Outcome]:
-        events = self.events.load(StreamId.verification(credential_id))
+        events = self.events.load(verification_stream(credential_id))
         payloads = [event.payload for event in events]
         return [p for p in payloads if isinstance(p, (VerificationSucceeded, VerificationFailed))]
 
@@ -71,7 +72,7 @@ class MemoryCredentialStore:
             for other, (account, row) in self._current.items()
         ):
             raise NameTaken(current.details.name)
-        stream = StreamId.credential(credential_id)
+        stream = credential_stream(credential_id)
         appended = self.events.append(stream, expected_version, events, request=request)
         if appended.replayed:
             return appended
@@ -125,7 +126,7 @@ class MemoryCredentialStore:
                 raise DecidedOnOldVersion
         if request and (known := self.replay(account_id, request.key, request.fingerprint)):
             return known
-        appended = self.events.append(StreamId.issuance(issuance_id), 0, events, request=request)
+        appended = self.events.append(issuance_stream(issuance_id), 0, events, request=request)
         for event in events:
             if isinstance(event.payload, SecretIssued) and event.payload.credential_id in decided_on:
                 self._note_use(event.payload, event.metadata.occurred_at)
@@ -142,7 +143,7 @@ class MemoryCredentialStore:
         )
 
     def _version(self, credential_id: UUID) -> int:
-        return len(self.events.load(StreamId.credential(credential_id)))
+        return len(self.events.load(credential_stream(credential_id)))
 
     def _candidate(self, credential_id: UUID, current: Active) -> Candidate:
         outcomes = [o for o in self.outcomes(credential_id) if o.secret_version == current.secret.version]

@@ -18,6 +18,7 @@ from typing import Any, Self
 import pika
 from pika.exceptions import ChannelClosedByBroker
 
+from contracts.broker import TOPOLOGY
 from eventlog.broker import topology
 from eventlog.broker.definitions import definitions
 from tests.support.containers import ServerContainer, image_of
@@ -30,7 +31,7 @@ START_SECONDS = 60
 DEPLOY = "regcred-deploy"
 EXCHANGE = "regcred.test.events"
 _numbers = itertools.count(1)
-PASSWORDS = {name: f"{name}-password" for name in topology.USERS}
+PASSWORDS = {name: f"{name}-password" for name in TOPOLOGY.users}
 
 
 class RabbitMQ:
@@ -112,7 +113,7 @@ class RabbitMQ:
     def prepare(self) -> None:
         """Users, rights, exchanges and queues, from the generated definitions."""
         file = self._folder / "definitions.json"
-        file.write_text(json.dumps(definitions(PASSWORDS, salt=lambda: b"salt")))
+        file.write_text(json.dumps(definitions(TOPOLOGY, PASSWORDS, salt=lambda: b"salt")))
         self.ctl("import_definitions", str(file))
 
     def stop(self) -> None:

@@ -4,16 +4,16 @@ import os
 
 from flask import Flask
 
-from console.beside import serve_beside
-from console.settings import ConsoleSettings
-from credentials.bootstrap import command_api
-from projector.read.bootstrap import query_api
-from chassis.observability.process import observe
 from chassis.observability.logs import configure_logs
+from chassis.observability.process import observe
 from chassis.runtime.parent import follow_parent
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.server import serve
+from console.beside import serve_beside
+from console.settings import ConsoleSettings
+from credentials.bootstrap import command_api
+from projector.read.bootstrap import query_api
 from verifier.bootstrap import registry_api
 
 

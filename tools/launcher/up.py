@@ -11,13 +11,13 @@ from time import monotonic
 
 import structlog
 
-from operations.embedded_postgres import EmbeddedPostgres
-from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
-from launcher.supervisor import Supervisor
 from chassis.observability.exposition import FOLDER, empty_folder
 from chassis.runtime.health import is_healthy
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings
+from launcher.supervisor import Supervisor
+from operations.embedded_postgres import EmbeddedPostgres
+from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
 
 log = structlog.get_logger()
 

@@ -4,13 +4,13 @@ import os
 
 import click
 
-from operations.command_errors import refused
-from operations.migrate.preparation import DamagedToken
-from launcher.up import CannotStart, up
-from eventlog.storage.errors import YoungerCluster
 from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
 from chassis.settings.environment import InvalidSetting, Settings
+from eventlog.storage.errors import YoungerCluster
+from launcher.up import CannotStart, up
+from operations.command_errors import refused
+from operations.migrate.preparation import DamagedToken
 
 
 @click.command("up")

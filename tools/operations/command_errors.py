@@ -9,9 +9,9 @@ from typing import Any
 import click
 import psycopg
 
-from operations.log.database import NoDatabase, log_database
 from chassis.observability.logs import configure_logs
 from chassis.settings.environment import InvalidSetting, Settings
+from operations.log.database import NoDatabase, log_database
 
 _NOT_PREPARED = (
     psycopg.errors.UndefinedTable,

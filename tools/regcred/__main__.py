@@ -50,7 +50,9 @@ _COMMANDS = {
     "migrate": Lazy(
         "operations.migrate.command:migrate_command", "Prepare the database, its roles and the broker."
     ),
-    "projections": Lazy("operations.projections.command:projections", "Rebuild read models without downtime."),
+    "projections": Lazy(
+        "operations.projections.command:projections", "Rebuild read models without downtime."
+    ),
     # Everything on one machine
     "demo": Lazy("launcher.demo.command:demo", "Fill a new installation with example data."),
     "up": Lazy("launcher.up_command:up_command", "Run everything on this machine."),

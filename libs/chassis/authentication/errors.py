@@ -1,5 +1,11 @@
-"""What can keep the door from telling who asks."""
+"""Errors of authentication."""
+
+from chassis.runtime.unavailable import Unavailable
 
 
-class IssuerUnavailable(Exception):
-    """The keys of a trusted issuer cannot be read now: whether its token is good cannot be told."""
+class IssuerUnavailable(Unavailable):
+    """The keys of a trusted issuer cannot be read now, so its tokens can be neither accepted nor refused."""
+
+    code = "issuer_unavailable"
+    sentence = "the keys of the token's issuer cannot be read now"
+    retry_after = 5

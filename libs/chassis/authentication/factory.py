@@ -3,17 +3,16 @@
 from collections.abc import Callable
 from time import monotonic
 
-from chassis.authentication.token_table import PostgresTokens, token_hash
+from chassis.authentication.token_table import KeyedHashes, PostgresTokens, token_hash
 from chassis.authentication.tokens import Principal, parse
-from eventlog.storage.postgres import Pool
+from chassis.database import Pool
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from secretstore.keyfile import KeyFile
 
 Authenticate = Callable[[str], Principal | None]
 
 
-def open_tokens(pool: Pool, keys: KeyFile) -> PostgresTokens:
+def open_tokens(pool: Pool, keys: KeyedHashes) -> PostgresTokens:
     """The service tokens behind this pool."""
     return PostgresTokens(pool, keyed_hash=token_hash(keys), now=now, monotonic=monotonic)
 

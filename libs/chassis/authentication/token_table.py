@@ -2,17 +2,23 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from chassis.authentication.tokens import Principal, StoredToken, TokenScope, parse, recognise
-from eventlog.storage.postgres import Pool, store_errors
-from secretstore.keyfile import KeyFile
+from chassis.database import Pool, database_errors
 from chassis.secret import Secret
 
 REMEMBER_SECONDS = 2.0
 _REMEMBERED = 1000
 _COLUMNS = "token_id, name, hash, scopes, accounts, projects, created_at, created_by, expires_at, revoked_at"
 _ONE = f"SELECT {_COLUMNS} FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
+
+
+class KeyedHashes(Protocol):
+    """The installation's keyed hashes (`secretstore.keyfile.KeyFile`)."""
+
+    def keyed_hash(self, purpose: str, data: bytes) -> str:
+        """The keyed hash of `data` for one purpose, in hexadecimal."""
 
 
 class PostgresTokens:
@@ -44,7 +50,7 @@ class PostgresTokens:
 
     def add(self, token: StoredToken) -> StoredToken:
         """Keep a token; nothing happens if one with its id is kept already. Gives the one that is kept."""
-        with store_errors(), self._pool.connection() as connection:
+        with database_errors(), self._pool.connection() as connection:
             added = connection.execute(
                 "INSERT INTO auth.tokens (token_id, name, hash, scopes, accounts, projects, created_at,"
                 " created_by, expires_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -68,7 +74,7 @@ class PostgresTokens:
 
     def all(self) -> list[StoredToken]:
         """Every token, the newest first, revoked ones too."""
-        with store_errors(), self._pool.connection() as connection:
+        with database_errors(), self._pool.connection() as connection:
             rows = connection.execute(
                 f"SELECT {_COLUMNS} FROM auth.tokens ORDER BY created_at DESC, token_id"  # noqa: S608 constants
             ).fetchall()
@@ -76,7 +82,7 @@ class PostgresTokens:
 
     def revoke(self, token_id: str) -> bool:
         """False if there is no such token, or it was revoked before."""
-        with store_errors(), self._pool.connection() as connection:
+        with database_errors(), self._pool.connection() as connection:
             cursor = connection.execute(
                 "UPDATE auth.tokens SET revoked_at = %s WHERE token_id = %s AND revoked_at IS NULL",
                 (self._now(), token_id),
@@ -89,7 +95,7 @@ class PostgresTokens:
         remembered = self._memory.get(token_id)
         if remembered and moment - remembered[0] < REMEMBER_SECONDS:
             return remembered[1]
-        with store_errors(), self._pool.connection() as connection:
+        with database_errors(), self._pool.connection() as connection:
             row = connection.execute(_ONE, (token_id,)).fetchone()
         if row is None:
             return None  # not remembered: guesses must not fill the memory
@@ -116,6 +122,6 @@ def _token(row: tuple[Any, ...]) -> StoredToken:
     )
 
 
-def token_hash(keys: KeyFile) -> Callable[[Secret], bytes]:
+def token_hash(keys: KeyedHashes) -> Callable[[Secret], bytes]:
     """The keyed hash under which tokens are stored, 32 bytes."""
     return lambda token: bytes.fromhex(keys.keyed_hash("token", token.reveal().encode()))

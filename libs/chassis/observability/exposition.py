@@ -43,7 +43,7 @@ def registry_of(collectors: Sequence[Collector], environment: Mapping[str, str])
     return registry
 
 
-def exposition(collectors: Sequence[Collector], environment: Mapping[str, str]) -> Exposition:
+def exposition(collectors: Sequence[Collector], environment: Mapping[str, str] = os.environ) -> Exposition:
     """What answers a scrape of a service that serves HTTP anyway."""
     registry = registry_of(collectors, environment)
 
@@ -55,7 +55,9 @@ def exposition(collectors: Sequence[Collector], environment: Mapping[str, str]) 
 
 
 def serve_metrics(
-    address: tuple[str, int] | None, collectors: Sequence[Collector], environment: Mapping[str, str]
+    address: tuple[str, int] | None,
+    collectors: Sequence[Collector],
+    environment: Mapping[str, str] = os.environ,
 ) -> None:
     """Serve `/metrics` in a thread of its own, to everybody who reaches that address; nothing without one."""
     if address is not None:

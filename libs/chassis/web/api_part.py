@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from eventlog.storage.postgres import Pool
+from chassis.database import Pool
 from chassis.observability.exposition import Exposition
 from chassis.web.application import Check, create_app
-from chassis.web.blueprint import Blueprint
 from chassis.web.authentication import Authenticate
+from chassis.web.blueprint import Blueprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

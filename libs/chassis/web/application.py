@@ -8,7 +8,8 @@ from flask import Flask, Response
 from flask_smorest import Api
 
 from chassis.observability.exposition import Exposition
-from chassis.web import docs, authentication as door, interface, metrics_route, problems, request_telemetry
+from chassis.web import authentication as door
+from chassis.web import docs, interface, metrics_route, problems, request_telemetry
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 
@@ -32,7 +33,7 @@ def create_app(
 
     `checks` are what readiness asks, by the name under which it tells; `expose` gives the metrics.
     """
-    app = Flask("regcred", static_folder=None)
+    app = Flask(__name__, static_folder=None)
     app.config.update(
         API_TITLE="regcred",
         API_VERSION="v1",

@@ -14,7 +14,6 @@ from flask import Flask, Response, g, request
 
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.platform_ids import is_platform_id
-from eventlog.events.envelope import Actor
 from chassis.runtime.ids import new_id
 from chassis.web.problems import Problem
 
@@ -129,11 +128,6 @@ def _authorise(who: Principal, needs: _Needs, arguments: Mapping[str, Any]) -> N
 
 
 # What stands in the metadata of every event that a request causes.
-
-
-def actor() -> Actor:
-    who = principal()
-    return Actor(type="service", id=who.id, name=who.name)
 
 
 def on_behalf_of() -> str | None:

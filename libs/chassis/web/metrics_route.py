@@ -3,14 +3,14 @@
 from flask import Flask, Response, request
 
 from chassis.observability.exposition import Exposition
-from chassis.web import authentication as door
+from chassis.web import authentication
 
 
 def install(app: Flask, expose: Exposition) -> None:
     """Serve what `expose` gives, in the format that the scraper asks for."""
 
     @app.get("/metrics")
-    @door.requires(None)
+    @authentication.requires(None)
     def metrics() -> Response:
         text, content_type = expose(request.headers.get("Accept", ""))
         return Response(text, content_type=content_type)

@@ -11,15 +11,8 @@ from flask import Flask, Response, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from chassis.authentication.errors import IssuerUnavailable
-from eventlog.storage.errors import (
-    EventStoreUnavailable,
-    EventTooLarge,
-    IdempotencyKeyInFlight,
-    IdempotencyKeyReused,
-)
 from chassis.invalid_input import InvalidInput
-from secretstore.store import SecretStoreUnavailable
+from chassis.runtime.unavailable import Unavailable
 
 log = structlog.get_logger()
 
@@ -99,28 +92,10 @@ def install(app: Flask) -> None:
             invalid([FieldError(found.pointer, found.code, found.detail) for found in error.problems])
         )
 
-    @app.errorhandler(IdempotencyKeyReused)
-    def _reused(_error: IdempotencyKeyReused) -> Response:
-        return respond(
-            Problem(422, "idempotency_key_reused", "this Idempotency-Key came before, with another request")
-        )
-
-    @app.errorhandler(IdempotencyKeyInFlight)
-    def _in_flight(_error: IdempotencyKeyInFlight) -> Response:
-        return respond(
-            Problem(
-                409,
-                "idempotency_key_in_flight",
-                "the first request with this Idempotency-Key is still being worked on",
-                headers={"Retry-After": "1"},
-            )
-        )
-
-    @app.errorhandler(EventTooLarge)
-    def _too_large(_error: EventTooLarge) -> Response:
-        return respond(Problem(413, "too_large", "the request would make an event of more than 256 KiB"))
-
-    _install_unavailable(app)
+    @app.errorhandler(Unavailable)
+    def _unavailable(error: Unavailable) -> Response:
+        log.warning("dependency_unavailable", code=error.code, error=type(error).__name__)
+        return respond(unavailable(error.code, error.sentence, error.retry_after))
 
     @app.errorhandler(RequestEntityTooLarge)
     def _body_too_large(_error: RequestEntityTooLarge) -> Response:
@@ -137,29 +112,6 @@ def install(app: Flask) -> None:
         log.error("request_failed", error=type(error).__name__, exc_info=error)
         detail = "something went wrong; the request id finds it in the log"
         return respond(Problem(500, "internal_error", detail))
-
-
-def _install_unavailable(app: Flask) -> None:
-    """What this API stands on, and cannot reach now."""
-
-    @app.errorhandler(EventStoreUnavailable)
-    def _database(error: EventStoreUnavailable) -> Response:
-        log.warning("database_unavailable", error=type(error).__name__)
-        return respond(unavailable("database_unavailable", "the database cannot be reached now", 2))
-
-    @app.errorhandler(SecretStoreUnavailable)
-    def _secrets(error: SecretStoreUnavailable) -> Response:
-        return respond(
-            unavailable(
-                "secret_store_unavailable", "the secret store cannot be reached now", error.retry_after
-            )
-        )
-
-    @app.errorhandler(IssuerUnavailable)
-    def _issuer(_error: IssuerUnavailable) -> Response:
-        return respond(
-            unavailable("issuer_unavailable", "the keys of the token's issuer cannot be read now", 5)
-        )
 
 
 _CODES = {

@@ -10,11 +10,11 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
+from chassis.runtime.clock import rfc3339
+from eventlog.broker.errors import MalformedMessage
 from eventlog.events.envelope import StoredEvent
 from eventlog.events.errors import MalformedEvent
 from eventlog.events.personal import payload_or_erased
-from eventlog.broker.errors import MalformedMessage
-from chassis.runtime.clock import rfc3339
 
 PREFIX = "cloudEvents:"
 SEQUENCE = PREFIX + "sequence"

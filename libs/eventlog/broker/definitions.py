@@ -1,20 +1,14 @@
-"""`python -m eventlog.broker.definitions`: RabbitMQ's definitions file, made from the topology.
+"""RabbitMQ's definitions file, made from a topology.
 
-The password of user `regcred-relay` is read from the file that `REGCRED_RELAY_PASSWORD_FILE` names, and so on
-for each of `topology.USERS`. Import it with `rabbitmqctl import_definitions` or by `load_definitions`.
+Import it with `rabbitmqctl import_definitions` or by `load_definitions`.
 """
 
 import base64
 import hashlib
-import json
-import os
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from secrets import token_bytes
 from typing import Any
 
-from eventlog.broker.topology import USERS, VHOST, Topology, topology
+from eventlog.broker.topology import VHOST, Topology
 
 SALT_BYTES = 4
 
@@ -24,9 +18,10 @@ def password_hash(password: str, salt: bytes) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def definitions(passwords: Mapping[str, str], *, salt: Callable[[], bytes]) -> dict[str, Any]:
-    """The document for these users (name to password), all of `topology.USERS`; a salt for each."""
-    wanted = topology()
+def definitions(
+    wanted: Topology, passwords: Mapping[str, str], *, salt: Callable[[], bytes]
+) -> dict[str, Any]:
+    """The document for these users (name to password), all of `wanted.users`; a salt for each."""
     return {
         "vhosts": [{"name": VHOST}],
         "users": [
@@ -36,7 +31,7 @@ def definitions(passwords: Mapping[str, str], *, salt: Callable[[], bytes]) -> d
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": ",".join(rights.tags),
             }
-            for name, rights in USERS.items()
+            for name, rights in wanted.users.items()
         ],
         "permissions": [
             {
@@ -46,7 +41,7 @@ def definitions(passwords: Mapping[str, str], *, salt: Callable[[], bytes]) -> d
                 "write": rights.write,
                 "read": rights.read,
             }
-            for name, rights in USERS.items()
+            for name, rights in wanted.users.items()
         ],
         "exchanges": [
             {
@@ -97,18 +92,3 @@ def _policies(wanted: Topology) -> list[dict[str, Any]]:
         }
         for queue in wanted.queues
     ]
-
-
-def main(environment: Mapping[str, str]) -> None:
-    """Write the document to standard output."""
-    passwords = {}
-    for name in USERS:
-        variable = f"{name.upper().replace('-', '_')}_PASSWORD_FILE"
-        if variable not in environment:
-            sys.exit(f"{variable} is not set")
-        passwords[name] = Path(environment[variable]).read_text().strip()
-    json.dump(definitions(passwords, salt=lambda: token_bytes(SALT_BYTES)), sys.stdout, indent=2)
-
-
-if __name__ == "__main__":
-    main(os.environ)

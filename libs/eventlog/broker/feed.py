@@ -14,10 +14,10 @@ import pika
 import structlog
 from pika.exceptions import AMQPError
 
+from chassis.runtime.backoff import backoff
 from eventlog.broker.cloudevents import position_of
 from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, parameters
 from eventlog.broker.errors import MalformedMessage
-from chassis.runtime.backoff import backoff
 
 log = structlog.get_logger()
 

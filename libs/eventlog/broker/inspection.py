@@ -20,7 +20,7 @@ from pika.exceptions import (
 
 from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable
-from eventlog.broker.topology import CONSUMERS, EVENTS, USERS, queue_name, topology
+from eventlog.broker.topology import EVENTS, Topology, queue_name
 
 _BLOCKED_SECONDS = 2.0  # a broker under an alarm reads no further once something is published
 _REFUSED = 403
@@ -42,7 +42,7 @@ class BrokerState:
     alarmed: bool
 
 
-def inspect(broker_url: str) -> BrokerState:
+def inspect(broker_url: str, wanted: Topology) -> BrokerState:
     """Look at it.
 
     Raises:
@@ -52,10 +52,10 @@ def inspect(broker_url: str) -> BrokerState:
     made.blocked_connection_timeout = _BLOCKED_SECONDS
     try:
         with BlockingConnection(made) as connection:
-            missing, depths = _declared(connection)
+            missing, depths = _declared(connection, wanted)
             user = made.credentials.username
-            refused = _unreadable(connection, user, depths)
-            if EVENTS in missing or not _publishes(user):
+            refused = _unreadable(connection, wanted, user, depths)
+            if EVENTS in missing or not _publishes(wanted, user):
                 return BrokerState(user=user, missing=missing, depths=depths, refused=refused, alarmed=False)
             may_publish, alarmed = _published(connection)
             if not may_publish:
@@ -69,8 +69,9 @@ def inspect(broker_url: str) -> BrokerState:
         raise BrokerUnavailable(f"the look broke off with {type(error).__name__}") from None
 
 
-def _declared(connection: BlockingConnection) -> tuple[tuple[str, ...], dict[str, int]]:
-    wanted, missing, depths = topology(), [], {}
+def _declared(connection: BlockingConnection, wanted: Topology) -> tuple[tuple[str, ...], dict[str, int]]:
+    missing: list[str] = []
+    depths: dict[str, int] = {}
     for exchange in wanted.exchanges:
         channel = connection.channel()
         try:
@@ -88,15 +89,19 @@ def _declared(connection: BlockingConnection) -> tuple[tuple[str, ...], dict[str
     return tuple(missing), depths
 
 
-def _publishes(user: str) -> bool:
+def _publishes(wanted: Topology, user: str) -> bool:
     """A user of one consumer needs no right to; any other may be the relay's, or that of all services."""
-    return user not in {f"regcred-{consumer}" for consumer in CONSUMERS}
+    return user not in {f"regcred-{consumer}" for consumer in wanted.consumers}
 
 
-def _unreadable(connection: BlockingConnection, user: str, depths: Mapping[str, int]) -> tuple[str, ...]:
+def _unreadable(
+    connection: BlockingConnection, wanted: Topology, user: str, depths: Mapping[str, int]
+) -> tuple[str, ...]:
     """Consumers' queues that this user should be able to read and may not. Only empty ones are tried."""
-    own = {f"regcred-{consumer}": (consumer,) for consumer in CONSUMERS}
-    consumers = own.get(user, () if user in USERS and user != "regcred-deploy" else tuple(CONSUMERS))
+    own = {f"regcred-{consumer}": (consumer,) for consumer in wanted.consumers}
+    consumers = own.get(
+        user, () if user in wanted.users and user != "regcred-deploy" else tuple(wanted.consumers)
+    )
     refused = []
     for queue in map(queue_name, consumers):
         if depths.get(queue) != 0:

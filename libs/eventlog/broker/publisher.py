@@ -16,11 +16,11 @@ from typing import Any, Self
 import pika
 import structlog
 
-from eventlog.events.positions import ContiguousPrefix
 from eventlog.broker.cloudevents import CONTENT_TYPE, OutgoingMessage, position_of
 from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage, MessagingError, PublishRefused
 from eventlog.broker.topology import EVENTS
+from eventlog.events.positions import ContiguousPrefix
 
 log = structlog.get_logger()
 

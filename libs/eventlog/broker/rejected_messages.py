@@ -4,7 +4,7 @@ Nothing is lost with any of them: the log has the events. Who looks needs the ri
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +16,8 @@ from pika.exceptions import AMQPError
 from eventlog.broker.cloudevents import position_of
 from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
-from eventlog.broker.topology import CONSUMERS, dead_letters_of, queue_name
 
 MOST = 500  # that are looked at in one queue
-QUEUES = tuple(dead_letters_of(queue_name(consumer)) for consumer in CONSUMERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +35,10 @@ class RejectedMessage:
     size: int
 
 
-def rejected_messages(broker_url: str) -> list[RejectedMessage]:
+def rejected_messages(broker_url: str, queues: Iterable[str]) -> list[RejectedMessage]:
     """All of them, up to `MOST` in each queue; they stay where they are. Raises `BrokerUnavailable`."""
     with _channel(broker_url) as channel:
-        return [message for queue in QUEUES for _, message in _got(channel, queue)]
+        return [message for queue in queues for _, message in _got(channel, queue)]
 
 
 def discard_message(broker_url: str, queue: str, message_id: str) -> RejectedMessage | None:

@@ -1,4 +1,4 @@
-"""Exchanges, queues, bindings and rights as data, and how they are brought to a broker.
+"""Exchanges, queues, bindings and users of the broker, as data (`eventlog.broker.declaration` declares them).
 
     relay ─▶ regcred.events (topic) ─┬▶ regcred.verifier  ──rejected──▶ regcred.verifier.dead
                                      └▶ regcred.projector ──rejected──▶ regcred.projector.dead
@@ -16,12 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import pika
-from pika.exceptions import AMQPError
-
-from eventlog.broker.connection import parameters
-from eventlog.broker.errors import BrokerUnavailable
-
 VHOST = "regcred"
 EVENTS = "regcred.events"
 DELIVERY_LIMIT = (
@@ -31,18 +25,10 @@ MEBIBYTE = 1024 * 1024
 
 # Looking at a dead letter counts as a delivery of it, and RabbitMQ 4 drops a message after 20.
 DEAD_DELIVERY_LIMIT = 1_000_000
-CONSUMERS: Mapping[str, tuple[str, ...]] = {
-    "verifier": (
-        "credential.added",
-        "credential.details_changed",
-        "credential.removed",
-        "credential.secret_rotated",
-        "verification.requested",
-    ),
-    "projector": ("#",),
-}
-
 Arguments = Mapping[str, str | int]
+Consumers = Mapping[
+    str, tuple[str, ...]
+]  # a consumer's name, and the routing keys of the events that it needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +52,6 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
-class Topology:
-    exchanges: tuple[Exchange, ...]
-    queues: tuple[Queue, ...]
-    bindings: tuple[Binding, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Rights:
     """Regular expressions over names, as RabbitMQ takes them."""
 
@@ -82,11 +61,20 @@ class Rights:
     tags: tuple[str, ...] = field(default=())
 
 
-USERS: Mapping[str, Rights] = {
-    "regcred-relay": Rights("^$", r"^regcred\.events$", "^$"),
-    **{f"regcred-{consumer}": Rights("^$", "^$", rf"^regcred\.{consumer}$") for consumer in CONSUMERS},
-    "regcred-deploy": Rights(r"^regcred\.", r"^regcred\.", r"^regcred\."),
-}
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything that has to be there. `users` are names with their rights."""
+
+    consumers: Consumers
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[Queue, ...]
+    bindings: tuple[Binding, ...]
+    users: Mapping[str, Rights]
+
+    @property
+    def dead_letter_queues(self) -> tuple[str, ...]:
+        """The queues that hold what the consumers' queues rejected."""
+        return tuple(dead_letters_of(queue_name(consumer)) for consumer in self.consumers)
 
 
 def queue_name(consumer: str) -> str:
@@ -99,12 +87,12 @@ def dead_letters_of(queue: str) -> str:
     return f"{queue}.dead"
 
 
-def topology() -> Topology:
-    """Everything that has to be there."""
+def topology(consumers: Consumers) -> Topology:
+    """The topology for these consumers: each has a queue of its own, and a queue of dead letters."""
     exchanges = [Exchange(EVENTS, "topic")]
     queues: list[Queue] = []
     bindings: list[Binding] = []
-    for consumer, keys in CONSUMERS.items():
+    for consumer, keys in consumers.items():
         own = queue_name(consumer)
         dead = dead_letters_of(own)
         exchanges.append(Exchange(dead, "fanout"))
@@ -114,27 +102,15 @@ def topology() -> Topology:
         queues.append(Queue(dead, _quorum() | kept, 1024 * MEBIBYTE))
         bindings += [Binding(EVENTS, own, key) for key in keys]
         bindings.append(Binding(dead, dead))
-    return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
+    return Topology(consumers, tuple(exchanges), tuple(queues), tuple(bindings), _users(consumers))
 
 
-def declare(broker_url: str) -> None:
-    """Declare everything; safe to repeat and to run twice at once. The URL's user is `regcred-deploy`.
-
-    Raises:
-        BrokerUnavailable: it cannot be reached, or it has something of that name which is different.
-    """
-    wanted = topology()
-    try:
-        with pika.BlockingConnection(parameters(broker_url)) as connection:
-            channel = connection.channel()
-            for exchange in wanted.exchanges:
-                channel.exchange_declare(exchange.name, exchange.type, durable=True)
-            for queue in wanted.queues:
-                channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-            for binding in wanted.bindings:
-                channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
-    except (AMQPError, OSError) as error:
-        raise BrokerUnavailable(f"declaring failed with {type(error).__name__}") from error
+def _users(consumers: Consumers) -> dict[str, Rights]:
+    return {
+        "regcred-relay": Rights("^$", r"^regcred\.events$", "^$"),
+        **{f"regcred-{consumer}": Rights("^$", "^$", rf"^regcred\.{consumer}$") for consumer in consumers},
+        "regcred-deploy": Rights(r"^regcred\.", r"^regcred\.", r"^regcred\."),
+    }
 
 
 def _quorum(*, dead_letters: str | None = None) -> dict[str, str | int]:

@@ -9,7 +9,10 @@ from threading import BoundedSemaphore, Event, Lock
 
 import structlog
 
-from eventlog.consumers import delivery_report as telling
+from chassis.database import Connection
+from chassis.runtime.backoff import backoff
+from chassis.runtime.unavailable import Unavailable
+from eventlog.consumers import delivery_report
 from eventlog.consumers.consumer import LONGEST_BACKOFF_SECONDS
 from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
 from eventlog.events.codec import decode_event
@@ -19,9 +22,6 @@ from eventlog.events.positions import ContiguousPrefix
 from eventlog.storage.errors import EventStoreUnavailable
 from eventlog.storage.log import save_checkpoint
 from eventlog.storage.personal_keys import PersonalKeys
-from chassis.runtime.backoff import backoff
-from chassis.database import Connection
-from secretstore.store import SecretStoreUnavailable
 
 log = structlog.get_logger()
 
@@ -154,7 +154,7 @@ class ConcurrentFollower:
 
     def _work(self, leadership: _Leadership, delivery: Delivery) -> None:
         try:
-            with telling.reported_delivery(self._name, delivery.event) as told:
+            with delivery_report.reported_delivery(self._name, delivery.event) as told:
                 told.attempt = delivery.attempts + 1
                 ended = self._try(delivery, told)
                 if ended is None or ended.fate is not Fate.DONE:
@@ -164,7 +164,7 @@ class ConcurrentFollower:
         finally:
             self._slots.release()
 
-    def _try(self, delivery: Delivery, told: telling.Delivery) -> Ended | None:
+    def _try(self, delivery: Delivery, told: delivery_report.Delivery) -> Ended | None:
         """How it ended; `None` where it was stopped before it had."""
         waited, waits = 0.0, 0
         while True:
@@ -174,7 +174,7 @@ class ConcurrentFollower:
                 told.outcome = self._handle(event) or "handled"
             except EventError as error:
                 return Ended(delivery, Fate.HOPELESS, str(error))
-            except (EventStoreUnavailable, SecretStoreUnavailable) as error:
+            except Unavailable as error:
                 self._note_away(type(error).__name__)
                 seconds = backoff(waits, longest=LONGEST_BACKOFF_SECONDS)
                 if waited >= WAIT_SECONDS:

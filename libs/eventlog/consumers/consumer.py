@@ -12,22 +12,21 @@ from typing import Protocol
 import psycopg
 import structlog
 
+from chassis.database import Connection
+from chassis.runtime.backoff import backoff
+from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers.leader import leadership
 from eventlog.consumers.wakeups import Wakeups
 from eventlog.events.envelope import StoredEvent
-from eventlog.storage.errors import EventStoreUnavailable
 from eventlog.storage.log import load_checkpoint, read_log
 from eventlog.storage.personal_keys import PersonalKeys
-from chassis.runtime.backoff import backoff
-from chassis.database import Connection
-from secretstore.store import SecretStoreUnavailable
 
 log = structlog.get_logger()
 
 BATCH = 500
 POLL_SECONDS = 1.0  # at the latest then the log is looked at, whatever the wake-ups say
 LONGEST_BACKOFF_SECONDS = 5.0  # between attempts that get nowhere
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable, SecretStoreUnavailable)
+_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 
 # What a crash of the database undoes of a consumer's last moments is done again from the log: a checkpoint
 # goes together with what was committed with it. So no batch waits for the disk; events and positions do.

@@ -11,10 +11,10 @@ from time import perf_counter
 
 import structlog
 
+from chassis.observability.tracing import Span, start_span, trace_id_of, tracing_is_on
 from eventlog.events.codec import decode_metadata
 from eventlog.events.envelope import Metadata, StoredEvent
 from eventlog.events.errors import EventError
-from chassis.observability.tracing import Span, start_span, trace_id_of, tracing_is_on
 
 log = structlog.get_logger()
 

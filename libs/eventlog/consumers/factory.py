@@ -1,8 +1,8 @@
 """Where a consumer's wake-ups come from: its queue at the broker, or the database where there is none."""
 
-from eventlog.consumers.wakeups import Notifications, Wakeups
-from eventlog.broker.feed import PositionFeed
 from chassis.settings.environment import Settings
+from eventlog.broker.feed import PositionFeed
+from eventlog.consumers.wakeups import Notifications, Wakeups
 
 
 def open_wakeups(settings: Settings, *, role: str, queue: str) -> Wakeups:

@@ -3,49 +3,21 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Meta, Struct
-
-_STREAMS = UUID("6f1c9f0e-8f0b-5d0c-9a55-1d2b6c1f7a10")  # namespace of derived stream ids, fixed for ever
-
-Category = Literal["credential", "verification", "issuance", "audit", "account"]
 
 PERSONAL = {"personal": True}  # `Meta(extra=PERSONAL)` on a field: it is sealed (`eventlog.events.personal`)
 
 
 class StreamId(Struct, frozen=True):
-    """One stream of the log. Versions count within it, from 1. A struct, as `RecordedEvent`."""
+    """One stream of the log. Versions count within it, from 1. A struct, as `RecordedEvent`.
 
-    category: Category
+    The categories, and who writes them, belong to the events (`contracts.streams`).
+    """
+
+    category: str
     id: UUID
-
-    @classmethod
-    def credential(cls, credential_id: UUID) -> "StreamId":
-        """The stream of a credential; only the credentials service writes it."""
-        return cls("credential", credential_id)
-
-    @classmethod
-    def verification(cls, credential_id: UUID) -> "StreamId":
-        """The stream of a credential's verifications; only the verifier writes it."""
-        return cls("verification", uuid5(_STREAMS, f"verification:{credential_id}"))
-
-    @classmethod
-    def issuance(cls, issuance_id: UUID) -> "StreamId":
-        """The stream of one request for a pull secret; only the credentials service writes it, once."""
-        return cls("issuance", issuance_id)
-
-    @classmethod
-    def audit(cls, read_id: UUID) -> "StreamId":
-        """The stream of one reading of the audit trail, or of what was sealed of it once; the query API and
-        `regcred audit seal` write one each.
-        """
-        return cls("audit", read_id)
-
-    @classmethod
-    def account(cls, erasure_id: UUID) -> "StreamId":
-        """The stream of one erasure of an account's personal data; only operators write it, once."""
-        return cls("account", erasure_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

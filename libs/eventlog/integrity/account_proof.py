@@ -21,9 +21,9 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from chassis.runtime.clock import rfc3339
 from eventlog.integrity.chain import Anchor, Entry, Fault, Link, verify_chain
 from eventlog.integrity.keys import key_id
-from chassis.runtime.clock import rfc3339
 
 FORMAT = "regcred-account-proof-1"
 _START = bytes(32)

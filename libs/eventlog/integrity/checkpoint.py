@@ -10,10 +10,10 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from chassis.runtime.clock import rfc3339
 from eventlog.integrity.chain import Anchor
 from eventlog.integrity.errors import MalformedCheckpoint, WrongSignature
 from eventlog.integrity.keys import key_id
-from chassis.runtime.clock import rfc3339
 
 FORMAT = "regcred-checkpoint-1"
 _HASH_BYTES = 32

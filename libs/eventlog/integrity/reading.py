@@ -6,9 +6,9 @@ from typing import Any
 
 import psycopg
 
+from chassis.database import scalar
 from eventlog.integrity.chain import START, Anchor, Entry, Fault, FaultKind, Link
 from eventlog.integrity.errors import NoSuchPosition
-from chassis.database import scalar
 
 PAGE = 2000
 

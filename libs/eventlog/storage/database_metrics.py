@@ -8,6 +8,8 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chassis.settings.environment import Settings
+
 log = structlog.get_logger()
 
 CONNECT_SECONDS = 2
@@ -44,6 +46,12 @@ class DatabaseFigures(Collector):
         self._database_url = database_url
         self._role = role
         self._publishing = publishing
+
+    @classmethod
+    def of(cls, settings: Settings, *, role: str) -> "DatabaseFigures":
+        """The metrics of this environment's log, read as `role`."""
+        url = settings.required_database_url()
+        return cls(url, role=role, publishing=settings.broker_url is not None)
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("es_database_up", "Whether the database answered this scrape.")

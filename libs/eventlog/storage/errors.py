@@ -13,6 +13,8 @@ EventStoreError
     └── OutcomeUnknown       the connection broke while writing: it may be there or not
 """
 
+from chassis.database import DatabaseUnavailable
+
 
 class EventStoreError(Exception):
     """Something an event store could not do."""
@@ -63,9 +65,8 @@ class YoungerCluster(EventStoreError):
         )
 
 
-class EventStoreUnavailable(EventStoreError):
-    def __init__(self) -> None:
-        super().__init__("the database cannot be reached")
+class EventStoreUnavailable(EventStoreError, DatabaseUnavailable):
+    """The database cannot be reached; nothing was written."""
 
 
 class OutcomeUnknown(EventStoreUnavailable):

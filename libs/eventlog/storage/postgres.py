@@ -8,8 +8,15 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 from psycopg import errors as pg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
+from chassis.database import Pool
+from chassis.observability.metrics import (
+    APPEND_CONFLICTS,
+    APPEND_SECONDS,
+    REPLAYS,
+)
+from chassis.observability.tracing import start_span
 from eventlog.events.codec import decode_event, encode, encode_metadata
 from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
 from eventlog.events.personal import AccountKey, part
@@ -26,16 +33,7 @@ from eventlog.storage.errors import (
 )
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
-from chassis.observability.metrics import (
-    APPEND_CONFLICTS,
-    APPEND_SECONDS,
-    POOL_IN_USE,
-    POOL_WAITING,
-    REPLAYS,
-)
-from chassis.observability.tracing import start_span
 
-Pool = ConnectionPool[psycopg.Connection[Any]]
 KeyOf = Callable[[str], AccountKey]  # of an account
 
 _LOAD = """
@@ -46,56 +44,8 @@ JOIN es.streams s ON s.stream_id = e.stream_id
 LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{personal,key}')::integer
 WHERE e.stream_id = %s ORDER BY e.version
 """
-_APPEND_VERIFICATION = "SELECT * FROM verifier.append(%s)"
 _SPAN = {"db.system.name": "postgresql", "db.operation.name": "append", "db.collection.name": "es.events"}
 _REPEATED = "SELECT es.repeated(%s)"
-
-
-def open_pool(database_url: str, *, role: str, size: int) -> Pool:
-    """Connections that act as one service's role. They open in the background: a database that is away is
-    reported by the first use, as `EventStoreUnavailable`.
-    """
-    pool = MeasuredPool(
-        database_url,
-        measured_as=role,
-        kwargs={
-            "autocommit": True,
-            "options": f"-c role={role} -c idle_in_transaction_session_timeout=10s -c statement_timeout=15s",
-            "application_name": role,
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-        },
-        min_size=1,
-        max_size=size,
-        check=MeasuredPool.check_connection,  # a restart of the database fails no later request
-        timeout=5.0,
-        reconnect_timeout=0,  # each failed round of attempts ends at once; the next use starts another
-        open=False,
-    )
-    pool.open()
-    return pool
-
-
-class MeasuredPool(ConnectionPool[psycopg.Connection[Any]]):
-    """Counts how many connections work, and how many threads wait for one. Pools of a role count together."""
-
-    def __init__(self, conninfo: str, *, measured_as: str, **options: Any) -> None:
-        self._working = POOL_IN_USE.labels(measured_as)
-        self._queued = POOL_WAITING.labels(measured_as)
-        super().__init__(conninfo, **options)
-
-    def getconn(self, timeout: float | None = None) -> psycopg.Connection[Any]:
-        self._queued.inc()
-        try:
-            connection = super().getconn(timeout)
-        finally:
-            self._queued.dec()
-        self._working.inc()
-        return connection
-
-    def putconn(self, conn: psycopg.Connection[Any]) -> None:
-        self._working.dec()
-        super().putconn(conn)
 
 
 @contextmanager
@@ -255,27 +205,3 @@ def keys_of(pool: Pool, personal: PersonalKeys | None) -> KeyOf | None:
             return personal.current(pool, account_id)
 
     return key_of
-
-
-class PostgresVerificationStore:
-    """`EventStore` of the verification streams."""
-
-    def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
-        self._pool = pool
-        self._personal = personal
-        self._key_of = keys_of(pool, personal)
-
-    def load(self, stream: StreamId) -> list[RecordedEvent]:
-        with store_errors(), self._pool.connection() as connection:
-            return load_stream(connection, stream, self._personal)
-
-    def append(
-        self,
-        stream: StreamId,
-        expected_version: int,
-        events: Sequence[NewEvent],
-        *,
-        request: IdempotentRequest | None = None,
-    ) -> Appended:
-        argument = append_request(stream, expected_version, events, request, self._key_of)
-        return call_append(self._pool, _APPEND_VERIFICATION, [argument], request)

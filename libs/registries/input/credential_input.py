@@ -5,8 +5,8 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from registries.catalogue import PROVIDERS
 from chassis.secret import Secret
+from registries.catalogue import PROVIDERS
 
 MAX_SECRET = 64 * 1024
 

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chassis.invalid_input import FieldProblem, InvalidInput
+from chassis.secret import Secret
 from contracts.credential_events import Registry, SecretKind
 from registries.input.cloud_keys import read_aws_keys, read_service_principal
 from registries.input.docker_config import ConfigEntry, single_login
-from chassis.invalid_input import FieldProblem, InvalidInput
 from registries.input.keyfile import read_keyfile
+from registries.logins.cloud_keys import StoredLogin
+from registries.logins.registry_login import RegistryLogin
 from registries.naming import (
     InvalidRegistry,
     never,
@@ -16,9 +19,6 @@ from registries.naming import (
     registry_host_for,
     username_for,
 )
-from registries.logins.cloud_keys import StoredLogin
-from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 
 HttpAllowed = Callable[[str], bool]
 

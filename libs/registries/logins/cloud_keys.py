@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from registries.logins.registry_login import RegistryLogin
 from chassis.secret import Secret
+from registries.logins.registry_login import RegistryLogin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

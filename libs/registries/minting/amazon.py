@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode
 from registries.dialing.session import Answer
+from registries.logins.cloud_keys import AwsKeys
+from registries.logins.registry_login import RegistryLogin
 from registries.minting.errors import NotMinted
 from registries.minting.minted import Minted
 from registries.minting.signature_v4 import signed
 from registries.minting.token_calls import TokenCalls, document_of, not_understood, throttled
-from registries.logins.cloud_keys import AwsKeys
-from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 
 SERVICE = "Amazon's token service"
 _PRIVATE = re.compile(r"[0-9]{12}\.dkr[.-]ecr(-fips)?\.([a-z0-9-]+)\.([a-z0-9.-]+)")

@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode
 from registries.dialing.session import Answer
+from registries.logins.cloud_keys import ServicePrincipal
+from registries.logins.registry_login import RegistryLogin
 from registries.minting.errors import NotMinted
 from registries.minting.minted import Minted
 from registries.minting.token_calls import TokenCalls, document_of, not_understood
-from registries.logins.cloud_keys import ServicePrincipal
-from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 
 LOGIN = "Microsoft's login"
 EXCHANGE = "the registry's token exchange"

@@ -1,10 +1,10 @@
 """The minter of this environment."""
 
+from chassis.settings.environment import Settings
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.trust import trusted
 from registries.minting.minter import Endpoints, Minter, Now
 from registries.minting.token_calls import TokenCalls
-from chassis.settings.environment import Settings
 
 
 def open_minter(settings: Settings, *, now: Now) -> Minter:

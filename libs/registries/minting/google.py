@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode
 from registries.dialing.session import Answer
+from registries.logins.registry_login import RegistryLogin
 from registries.minting.errors import NotMinted
 from registries.minting.minted import Minted
 from registries.minting.token_calls import TokenCalls, document_of, not_understood
-from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 
 SERVICE = "Google's token service"
 KEY_USERNAMES = frozenset({"_json_key", "_json_key_base64"})

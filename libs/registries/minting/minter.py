@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from threading import Lock
 from uuid import UUID
 
+from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
 from registries.minting import amazon, azure, google
 from registries.minting.errors import NotMinted
 from registries.minting.minted import Minted
 from registries.minting.token_calls import TokenCalls
-from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
 
 CAPACITY = 10_000
 REFUSAL_LASTS = timedelta(minutes=1)  # so that a loop of requests is no loop of attempts

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from chassis.secret import Secret
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.errors import BadChallenge
 from registries.dialing.session import Answer, Session
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from registries.protocol.challenge import Challenge
 from registries.protocol.realm import Realm, check_realm
 

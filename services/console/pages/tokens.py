@@ -5,13 +5,13 @@ from http import HTTPStatus
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from chassis.authentication.tokens import TokenScope
+from chassis.secret import Secret
 from console.door import api, session
 from console.forms import Form, day, entries
 from regcred.apiclient.errors import ApiError, ApiProblem
 from regcred.apiclient.paths import segment
 from regcred.apiclient.transport import Json
-from chassis.authentication.tokens import TokenScope
-from chassis.secret import Secret
 
 _API = "/v1/service-tokens"
 SCOPES = {

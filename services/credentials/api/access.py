@@ -9,17 +9,17 @@ from uuid import UUID
 from flask import Response
 from marshmallow import Schema, fields
 
+from chassis.authentication.tokens import TokenScope
+from chassis.runtime.clock import rfc3339
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.problems import FieldError, invalid
+from chassis.web.responses import command_headers, empty_response, etag, json_response
+from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
 from credentials.api.commands import command_request, expected_version, respond
 from credentials.application.credentials import Credentials, Impact
 from credentials.domain import values
 from credentials.domain.commands import User
-from chassis.authentication.tokens import TokenScope
-from chassis.runtime.clock import rfc3339
-from chassis.web.blueprint import Blueprint
-from chassis.web.authentication import requires
-from chassis.web.problems import FieldError, invalid
-from chassis.web.responses import command_headers, empty_response, etag, json_response
-from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
 
 Body = dict[str, Any]
 

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from flask import Response, request
 
-from credentials.application.command_handler import Answer
-from credentials.application.requests import CommandRequest, RequestKey
 from chassis.runtime.clock import now
-from chassis.web.authentication import actor, on_behalf_of, request_id, traceparent
+from chassis.web.authentication import on_behalf_of, principal, request_id, traceparent
 from chassis.web.problems import Problem
 from chassis.web.responses import command_headers, json_response
+from credentials.application.command_handler import Answer
+from credentials.application.requests import CommandRequest, RequestKey
+from eventlog.events.envelope import Actor
 
 Fingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
 
@@ -20,9 +21,10 @@ _STRONG = re.compile(r'"([0-9]{1,18})"')
 
 def command_request(account_id: str, fingerprint: Fingerprint | None = None) -> CommandRequest:
     """What surrounds the command; with `fingerprint`, a POST that may be repeated under its key."""
+    caller = principal()
     return CommandRequest(
         account_id=account_id,
-        actor=actor(),
+        actor=Actor(type="service", id=caller.id, name=caller.name),
         now=now(),
         request_id=request_id(),
         on_behalf_of=on_behalf_of(),

@@ -8,19 +8,19 @@ from uuid import UUID
 from flask import Response
 from marshmallow import Schema, fields, validate
 
+from chassis.authentication.tokens import TokenScope
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from contracts.credential import Active
+from contracts.credential_events import Details, Restrictions
+from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
 from credentials.api.commands import Fingerprint, command_request, expected_version, respond
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
-from chassis.authentication.tokens import TokenScope
-from contracts.credential import Active
-from contracts.credential_events import Details, Restrictions
-from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
-from chassis.web.blueprint import Blueprint
 from registries.input.credential_input import CREDENTIAL, PROVIDER, CredentialInput
-from chassis.web.authentication import requires
-from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
+from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
 
 Body = dict[str, Any]
 

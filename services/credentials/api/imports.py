@@ -5,17 +5,17 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields
 
+from chassis.authentication.tokens import TokenScope
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.responses import json_response, position_token
+from contracts.schemas import RestrictionsSchema, ScopeSchema
 from credentials.api.commands import Fingerprint, command_request
 from credentials.application.importing import Import, Importing, ImportResult
 from credentials.domain import values
 from credentials.domain.imported_names import name_prefix
-from chassis.authentication.tokens import TokenScope
-from registries.input.docker_config import read_docker_config
-from chassis.web.blueprint import Blueprint
 from registries.input.credential_input import JsonDocument
-from chassis.web.authentication import requires
-from chassis.web.responses import json_response, position_token
-from contracts.schemas import RestrictionsSchema, ScopeSchema
+from registries.input.docker_config import read_docker_config
 
 Body = dict[str, Any]
 

@@ -7,21 +7,21 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
+from chassis.authentication.tokens import TokenScope
+from chassis.invalid_input import FieldProblem, InvalidInput
+from chassis.web.authentication import authorise_project, requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.responses import command_headers, json_response
+from contracts.issuing_events import Workload
+from contracts.schemas import WorkloadSchema
 from credentials.api.commands import Fingerprint, command_request
 from credentials.application.issuing import Issuing, PullSecret
 from credentials.domain import values
 from credentials.domain.issuing import Image, PullSecretWanted
 from credentials.domain.issuing_formats import auth_keys, basic, docker_config, kubernetes_secret
-from chassis.authentication.tokens import TokenScope
-from contracts.issuing_events import Workload
-from chassis.invalid_input import FieldProblem, InvalidInput
 from registries.errors import InvalidHost, InvalidReference
 from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
-from chassis.web.blueprint import Blueprint
-from chassis.web.authentication import authorise_project, requires
-from chassis.web.responses import command_headers, json_response
-from contracts.schemas import WorkloadSchema
 
 Body = dict[str, Any]
 

@@ -2,15 +2,16 @@
 
 from flask import Flask, Response
 
+from chassis.web.problems import FieldError, Problem, respond, unavailable
+from chassis.web.responses import command_headers, etag
 from credentials.api.access import users_json
 from credentials.application.issuing import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
 from credentials.domain.issuing import NotIssued, Refusal
+from eventlog.storage.errors import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused
 from registries.minting.errors import NotMinted
 from registries.whole_registry import WholeRegistry
-from chassis.web.problems import FieldError, Problem, respond, unavailable
-from chassis.web.responses import command_headers, etag
 
 MINT_RETRY_SECONDS = 5  # as long as a failure is remembered
 
@@ -56,6 +57,27 @@ def install(app: Flask) -> None:
         return respond(
             unavailable("login_unavailable", error.detail, error.retry_after or MINT_RETRY_SECONDS)
         )
+
+    @app.errorhandler(IdempotencyKeyReused)
+    def _reused(_error: IdempotencyKeyReused) -> Response:
+        return respond(
+            Problem(422, "idempotency_key_reused", "this Idempotency-Key came before, with another request")
+        )
+
+    @app.errorhandler(IdempotencyKeyInFlight)
+    def _in_flight(_error: IdempotencyKeyInFlight) -> Response:
+        return respond(
+            Problem(
+                409,
+                "idempotency_key_in_flight",
+                "the first request with this Idempotency-Key is still being worked on",
+                headers={"Retry-After": "1"},
+            )
+        )
+
+    @app.errorhandler(EventTooLarge)
+    def _too_large(_error: EventTooLarge) -> Response:
+        return respond(Problem(413, "too_large", "the request would make an event of more than 256 KiB"))
 
 
 def _of_images(error: NotIssued) -> Problem:

@@ -5,17 +5,17 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
+from chassis.authentication.tokens import TokenScope
+from chassis.runtime.clock import now
+from chassis.web.authentication import authorise_project, requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.responses import json_response
 from credentials.application.resolving import resolve
 from credentials.application.store import CredentialStore
 from credentials.domain import values
 from credentials.domain.matching import Match, Standing, Use, WhyNot, WhySelected
-from chassis.authentication.tokens import TokenScope
-from registries.input.image import read_image
 from registries.image_reference import ImageReference
-from chassis.runtime.clock import now
-from chassis.web.blueprint import Blueprint
-from chassis.web.authentication import authorise_project, requires
-from chassis.web.responses import json_response
+from registries.input.image import read_image
 
 Body = dict[str, Any]
 

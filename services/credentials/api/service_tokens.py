@@ -12,16 +12,16 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from credentials.api.commands import idempotency_key
 from chassis.authentication.token_table import PostgresTokens
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
-from eventlog.storage.errors import IdempotencyKeyReused
 from chassis.runtime.clock import now
 from chassis.secret import Secret
-from chassis.web.blueprint import Blueprint
 from chassis.web.authentication import principal, requires
+from chassis.web.blueprint import Blueprint
 from chassis.web.problems import FieldError, Problem, invalid
 from chassis.web.responses import empty_response, json_response
+from credentials.api.commands import idempotency_key
+from eventlog.storage.errors import IdempotencyKeyReused
 
 Body = dict[str, Any]
 _RANDOM_BYTES = 38

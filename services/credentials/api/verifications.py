@@ -8,19 +8,19 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema, fields
 
+from chassis.authentication.tokens import TokenScope
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.responses import command_headers, json_response
+from contracts.schemas import VerificationSchema
+from contracts.verification import probe_json, verification_json
+from contracts.verification_events import VerificationSucceeded, verdict_of
 from credentials.api.commands import Fingerprint, command_request
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome
-from chassis.authentication.tokens import TokenScope
-from contracts.verification import probe_json, verification_json
-from contracts.verification_events import VerificationSucceeded, verdict_of
-from registries.input.image import read_image
 from registries.catalogue import help_for, help_for_image
-from chassis.web.blueprint import Blueprint
 from registries.input.credential_input import PROBED_IMAGE
-from chassis.web.authentication import requires
-from chassis.web.responses import command_headers, json_response
-from contracts.schemas import VerificationSchema
+from registries.input.image import read_image
 
 Body = dict[str, Any]
 

@@ -6,11 +6,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from credentials.application.requests import CommandRequest
-from credentials.application.store import CredentialStore, Outcome, UsedMeanwhile
-from credentials.domain.commands import Command
-from credentials.domain.credential import decide
-from credentials.domain.errors import CredentialNotFound, StaleVersion
 from contracts.credential import (
     Absent,
     Active,
@@ -24,6 +19,11 @@ from contracts.credential_events import VerificationRequested
 from contracts.verdicts import VerificationStatus
 from contracts.verification import verification_json
 from contracts.verification_events import verdict_of
+from credentials.application.requests import CommandRequest
+from credentials.application.store import CredentialStore, Outcome, UsedMeanwhile
+from credentials.domain.commands import Command
+from credentials.domain.credential import decide
+from credentials.domain.errors import CredentialNotFound, StaleVersion
 from eventlog.events.envelope import NewEvent, RecordedEvent
 from eventlog.storage.errors import VersionConflict
 

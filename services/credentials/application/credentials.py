@@ -14,6 +14,9 @@ from uuid import UUID, uuid5
 
 import structlog
 
+from chassis.secret import Secret
+from contracts.credential import Absent, Active
+from contracts.credential_events import Details, Restrictions, SecretReference
 from credentials.application.command_handler import NOTHING_YET, Answer, CommandHandler
 from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore, Outcome
@@ -33,12 +36,9 @@ from credentials.domain.commands import (
 from credentials.domain.credential import decide
 from credentials.domain.errors import NameTaken, StaleVersion
 from credentials.domain.impact import losing, served_by
-from contracts.credential import Absent, Active
-from contracts.credential_events import Details, Restrictions, SecretReference
 from eventlog.storage.errors import OutcomeUnknown, VersionConflict
-from registries.input.new_secret import NewSecret
 from registries.image_reference import ImageReference
-from chassis.secret import Secret
+from registries.input.new_secret import NewSecret
 from secretstore.store import SecretPath, SecretStore, SecretStoreError
 from secretstore.store import VersionConflict as SecretVersionConflict
 

@@ -15,19 +15,19 @@ from hashlib import sha256
 from typing import Literal
 from uuid import UUID
 
+from chassis.invalid_input import InvalidInput
+from chassis.secret import Secret
+from contracts.credential import Active, fold
+from contracts.credential_events import Details, Restrictions, Scope
 from credentials.application.command_handler import Answer
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
 from credentials.domain.imported_names import names_for
-from contracts.credential import Active, fold
-from contracts.credential_events import Details, Restrictions, Scope
 from eventlog.storage.errors import EventStoreUnavailable
 from registries.input.docker_config import ConfigEntry, EntryProblem
-from chassis.invalid_input import InvalidInput
 from registries.input.new_secret import NewSecret, secret_of_entry
-from chassis.secret import Secret
 from secretstore.store import SecretStoreUnavailable
 
 ImportStatus = Literal["created", "duplicate", "unsupported", "invalid", "failed"]

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from credentials.domain.commands import User
-from credentials.domain.matching import Candidate
 from contracts.credential import Active
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
+from credentials.domain.commands import User
+from credentials.domain.matching import Candidate
 from eventlog.events.envelope import NewEvent, RecordedEvent
 from eventlog.storage.store import Appended, IdempotentRequest
 

@@ -7,6 +7,16 @@ from dataclasses import replace
 from typing import assert_never
 from uuid import UUID
 
+from chassis.invalid_input import FieldProblem, InvalidInput
+from contracts.credential import Absent, Active, Credential, Removed
+from contracts.credential_events import (
+    CredentialAdded,
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    VerificationRequested,
+)
 from credentials.domain.commands import (
     AddCredential,
     ChangeDetails,
@@ -17,16 +27,6 @@ from credentials.domain.commands import (
     RotateSecret,
 )
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
-from contracts.credential import Absent, Active, Credential, Removed
-from contracts.credential_events import (
-    CredentialAdded,
-    CredentialDetailsChanged,
-    CredentialRemoved,
-    CredentialRestrictionsChanged,
-    CredentialSecretRotated,
-    VerificationRequested,
-)
-from chassis.invalid_input import FieldProblem, InvalidInput
 
 Event = (
     CredentialAdded

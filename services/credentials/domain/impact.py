@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from credentials.domain.commands import User
-from credentials.domain.matching import Candidate, Use, match
 from contracts.credential import Active
 from contracts.credential_events import Restrictions
 from contracts.verdicts import VerificationStatus
+from credentials.domain.commands import User
+from credentials.domain.matching import Candidate, Use, match
 from registries.image_reference import ImageReference
 
 _ANY = "-"  # a repository of which no prefix speaks: none has such a segment

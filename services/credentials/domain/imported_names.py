@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
-from credentials.domain.values import MAX_NAME
 from chassis.invalid_input import FieldProblem, InvalidInput
+from credentials.domain.values import MAX_NAME
 
 MAX_NAME_PREFIX = 20
 _PREFIX = re.compile(r"[A-Za-z](?:[ -]?[A-Za-z0-9])*[ -]?")

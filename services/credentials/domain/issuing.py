@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from credentials.domain.errors import Refused
-from credentials.domain.matching import Candidate, Judged, Use, match
 from contracts.issuing_events import (
     MAX_REFUSED_CANDIDATES,
     RefusedCandidate,
@@ -22,6 +20,8 @@ from contracts.issuing_events import (
     SecretRefused,
     Workload,
 )
+from credentials.domain.errors import Refused
+from credentials.domain.matching import Candidate, Judged, Use, match
 from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
 

@@ -19,8 +19,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from credentials.domain.issuing import Grant
 from contracts.issuing_events import Workload
+from credentials.domain.issuing import Grant
 from registries.hosts import config_key
 from registries.logins.registry_login import RegistryLogin
 

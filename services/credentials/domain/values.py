@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from contracts.credential_events import Restrictions, Scope
-from chassis.platform_ids import is_platform_id
 from chassis.invalid_input import FieldProblem, InvalidInput
+from chassis.platform_ids import is_platform_id
+from contracts.credential_events import Restrictions, Scope
 from registries.repository_names import REPOSITORY_NAME
 
 MAX_NAME = 39

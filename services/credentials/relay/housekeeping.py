@@ -13,12 +13,12 @@ from typing import Any
 import psycopg
 import structlog
 
-from eventlog.consumers.concurrency import ConcurrentFollower
-from contracts.credential_events import CredentialRemoved, CredentialSecretRotated
-from eventlog.events.envelope import RecordedEvent, StoredEvent
 from chassis.database import Connection
-from secretstore.store import SecretPath, SecretStore, SecretStoreError
+from contracts.credential_events import CredentialRemoved, CredentialSecretRotated
 from credentials.relay.sweep import sweep
+from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.events.envelope import RecordedEvent, StoredEvent
+from secretstore.store import SecretPath, SecretStore, SecretStoreError
 
 log = structlog.get_logger()
 

@@ -2,11 +2,11 @@
 
 from time import perf_counter
 
-from eventlog.consumers.delivery_report import log_batch
-from eventlog.broker.cloudevents import PREFIX, OutgoingMessage
-from eventlog.broker.topology import EVENTS
 from chassis.observability.metrics import UNCONFIRMED
 from chassis.observability.tracing import Span, start_span, tracing_is_on
+from eventlog.broker.cloudevents import PREFIX, OutgoingMessage
+from eventlog.broker.topology import EVENTS
+from eventlog.consumers.delivery_report import log_batch
 
 
 class PublishedBatch:

@@ -12,15 +12,15 @@ from typing import Any
 import psycopg
 import structlog
 
+from chassis.runtime.backoff import backoff
 from credentials.relay.published_batch import PublishedBatch
-from eventlog.storage.errors import StaleLeader
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.broker.cloudevents import OutgoingMessage, outgoing
 from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS
 from eventlog.broker.errors import MessagingError
 from eventlog.broker.publisher import Publisher
-from chassis.runtime.backoff import backoff
+from eventlog.storage.errors import StaleLeader
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
 
 log = structlog.get_logger()
 

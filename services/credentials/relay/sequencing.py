@@ -10,13 +10,13 @@ from time import perf_counter
 
 import structlog
 
-from eventlog.consumers.leader import leadership
+from chassis.database import Connection, scalar
 from eventlog.consumers.delivery_report import log_batch
+from eventlog.consumers.leader import leadership
 from eventlog.storage.cluster import refuse_younger_cluster
 from eventlog.storage.errors import StaleLeader, YoungerCluster
 from eventlog.storage.log import NOTIFICATIONS
 from eventlog.storage.postgres import store_errors
-from chassis.database import Connection, scalar
 
 log = structlog.get_logger()
 

@@ -20,10 +20,8 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from projector.archive import sealing
-from projector.read.api import views
-from projector.write.generations import administration
-from projector.archive.sealing import Past
+from chassis.database import Connection
+from chassis.runtime.clock import now, rfc3339
 from eventlog.integrity.chain import START, Anchor, verify_chain
 from eventlog.integrity.reading import anchor_at, read_links
 from eventlog.integrity.segment import NONE_BEFORE, Manifest, segment_name, sign_manifest
@@ -36,8 +34,10 @@ from eventlog.integrity.segment_files import (
     open_segment,
     write_rows,
 )
-from chassis.runtime.clock import now, rfc3339
-from chassis.database import Connection
+from projector.archive import sealing
+from projector.archive.sealing import Past
+from projector.read.api import views
+from projector.write.generations import administration
 
 _encode = msgspec.json.Encoder().encode
 

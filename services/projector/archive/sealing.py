@@ -13,15 +13,16 @@ from uuid import UUID, uuid5
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from chassis.database import Connection, scalar
+from contracts.audit_events import AuditSealed
+from contracts.streams import audit_stream
+from eventlog.events.envelope import Actor, Metadata, NewEvent
+from eventlog.integrity.segment import Manifest, SegmentFile
+from eventlog.storage.postgres import append_request
+from projector.read.selection import Row
 from projector.write.application import lock_number
 from projector.write.generations import consumer_of, generations
 from projector.write.projections.audit_index import SPAN
-from projector.read.selection import Row
-from contracts.audit_events import AuditSealed
-from eventlog.events.envelope import Actor, Metadata, NewEvent, StreamId
-from eventlog.storage.postgres import append_request
-from eventlog.integrity.segment import Manifest, SegmentFile
-from chassis.database import Connection, scalar
 
 BATCH = 5000  # positions whose rows leave in one transaction, which holds positions back meanwhile (ADR 2)
 SEALED = "audit.sealed"
@@ -216,7 +217,7 @@ def tell(connection: Connection, manifest: Manifest, digest: bytes, file: Segmen
         correlation_id=f"seal-{manifest.name}",
     )
     event = NewEvent(event_id=uuid5(seal_id, "event"), payload=payload, metadata=metadata)
-    connection.execute(_APPEND, (append_request(StreamId.audit(seal_id), 0, [event], None, None),))
+    connection.execute(_APPEND, (append_request(audit_stream(seal_id), 0, [event], None, None),))
 
 
 def forget(connection: Connection, last: int) -> None:

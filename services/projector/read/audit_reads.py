@@ -4,10 +4,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from projector.read.audit_trail import AuditFilter
+from chassis.database import Pool
 from contracts.audit_events import AuditFilters, AuditRead, Form
-from eventlog.events.envelope import Metadata, NewEvent, StreamId
-from eventlog.storage.postgres import KeyOf, Pool, append_request, call_append
+from contracts.streams import audit_stream
+from eventlog.events.envelope import Metadata, NewEvent
+from eventlog.storage.postgres import KeyOf, append_request, call_append
+from projector.read.audit_trail import AuditFilter
 
 READ = "audit.read"
 
@@ -50,7 +52,7 @@ def record(
         last_position=given.last,
     )
     event = NewEvent(event_id=event_id, payload=payload, metadata=asked.metadata)
-    argument = append_request(StreamId.audit(read_id), 0, [event], None, key_of)
+    argument = append_request(audit_stream(read_id), 0, [event], None, key_of)
     call_append(pool, _APPEND, [argument], None)
 
 

@@ -7,10 +7,10 @@ stays: events that come later stand behind all others.
 from dataclasses import dataclass
 from typing import Literal
 
-from projector.write.projections.audit_index import SPAN
-from projector.read.selection import Condition, InvalidCursor, Page, Row, read_cursor, select, write_cursor
-from contracts.audit_events import AuditFilters
 from chassis.database import Connection
+from contracts.audit_events import AuditFilters
+from projector.read.selection import Condition, InvalidCursor, Page, Row, read_cursor, select, write_cursor
+from projector.write.projections.audit_index import SPAN
 
 Order = Literal["asc", "desc"]
 

@@ -1,13 +1,15 @@
 """Composition of the query API. The loop that keeps the read models is in `projecting`: an image each."""
 
-from projector.read.api import audit_routes, refusals, routes, system_routes
 from chassis.authentication.factory import open_authentication, open_tokens
-from eventlog.storage.postgres import keys_of, open_pool
-from chassis.observability.process import open_exposition
-from secretstore.personal_keys import open_personal_keys
+from chassis.database import open_pool
+from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
-from secretstore.keyfile import KeyFile
 from chassis.web.api_part import ApiPart, database_check
+from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.postgres import keys_of
+from projector.read.api import audit_routes, refusals, routes, system_routes
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 
 QUERY_ROLE = "regcred_query"
 API_CONNECTIONS = 16
@@ -29,5 +31,5 @@ def query_api(settings: Settings) -> ApiPart:
         checks={"read_models": database_check(pool)},
         install=refusals.install,
         close=pool.close,
-        expose=open_exposition(settings, role=QUERY_ROLE),
+        expose=exposition([DatabaseFigures.of(settings, role=QUERY_ROLE)]),
     )

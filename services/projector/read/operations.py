@@ -9,8 +9,8 @@ from typing import Any
 
 from psycopg.rows import dict_row
 
-from projector.read.selection import Row
 from chassis.database import Connection
+from projector.read.selection import Row
 
 _LISTED = 20  # dead letters
 _LOG = "SELECT log_position, published_position, horizon_lag_seconds FROM es.figures()"

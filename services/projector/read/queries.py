@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from projector.read.selection import Condition, InvalidCursor, Page, Row, page, read_cursor, select
 from chassis.database import Connection
+from projector.read.selection import Condition, InvalidCursor, Page, Row, page, read_cursor, select
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

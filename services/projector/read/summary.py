@@ -11,9 +11,9 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from projector.read.selection import Row
-from contracts.verdicts import VerificationStatus
 from chassis.database import Connection
+from contracts.verdicts import VerificationStatus
+from projector.read.selection import Row
 
 SOON = timedelta(days=30)
 _LISTED = 8  # of those that end next

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors as pg
 
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from projector.rebuild.building import BATCH, Connection, connect, for_throughput
 from projector.write import generations
 from projector.write.application import Application, lies_in_an_event, lock_live, lock_number
-from projector.rebuild.building import BATCH, Connection, connect, for_throughput
 from projector.write.folding import RowExists
 from projector.write.generations import GenerationInUse, administration, generation
 from projector.write.indexing import make_indexes
 from projector.write.projections.reading import Reading, read
 from projector.write.tables import Tables
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
 
 TAIL = 200  # so few events may be left for the moment in which readers change over
 LOCK_MILLISECONDS = 500

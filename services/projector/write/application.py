@@ -13,14 +13,14 @@ from uuid import UUID
 import psycopg
 import structlog
 
+from eventlog.storage.errors import EventStoreUnavailable
+from projector.write.archived_through import beyond, horizon
 from projector.write.erasure import forget
 from projector.write.folding import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
-from projector.write.archived_through import beyond, horizon
 from projector.write.projections.changes import Change, Insert
 from projector.write.projections.reading import Reading
 from projector.write.tables import Tables
-from eventlog.storage.errors import EventStoreUnavailable
 
 log = structlog.get_logger()
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chassis.database import Connection
+from eventlog.integrity.segment import segment_name
 from projector.write.projections.audit_index import SPAN
 from projector.write.projections.changes import Change, Insert, Put
-from eventlog.integrity.segment import segment_name
-from chassis.database import Connection
 
 MAX_NAMED = 20  # segments that an answer names
 

@@ -2,13 +2,14 @@
 
 from threading import Event
 
-from projector.write.consumer import CONSUMER, ReadModels
+from chassis.observability.exposition import serve_metrics
+from chassis.settings.environment import Settings
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.factory import open_wakeups
-from chassis.observability.process import serve_own_metrics
-from secretstore.personal_keys import open_personal_keys
-from chassis.settings.environment import Settings
+from eventlog.storage.database_metrics import DatabaseFigures
+from projector.write.consumer import CONSUMER, ReadModels
 from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_projector"
 # A batch costs as much as some events do: under load those that come so close together share one.
@@ -18,7 +19,7 @@ PAUSE_SECONDS = 0.005
 def run_projector(settings: Settings, stop: Event) -> None:
     """Keep the read models until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_own_metrics(settings, role=ROLE)
+    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
     personal = open_personal_keys(KeyFile.load(settings.key_file))
     models = ReadModels(personal)

@@ -5,13 +5,13 @@ from typing import Any
 
 import psycopg
 
-from projector.write.application import Application, lock_live
-from projector.write.generations import live_position
-from projector.write.dead_letters import parked_streams_of_live, redrive
-from projector.write.projections.reading import read
 from eventlog.consumers.delivery_report import reported_batch
 from eventlog.events.envelope import StoredEvent
 from eventlog.storage.personal_keys import PersonalKeys
+from projector.write.application import Application, lock_live
+from projector.write.dead_letters import parked_streams_of_live, redrive
+from projector.write.generations import live_position
+from projector.write.projections.reading import read
 
 CONSUMER = "projector"
 

@@ -13,14 +13,14 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from chassis.database import Connection
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
 from projector.write.application import Application, lies_in_an_event, lock_live, refused
 from projector.write.folding import RowExists
 from projector.write.generations import consumer_of
 from projector.write.projections.changes import Change, Insert
 from projector.write.projections.reading import Reading, read
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
-from chassis.database import Connection
 
 log = structlog.get_logger()
 

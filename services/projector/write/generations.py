@@ -12,8 +12,8 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from projector.write.indexing import make_first_indexes
 from eventlog.consumers.lag import Lag, lag_behind
+from projector.write.indexing import make_first_indexes
 
 Connection = psycopg.Connection[Any]
 Status = Literal["building", "live", "retired"]

@@ -1,9 +1,9 @@
 """What people do with dead letters of the projector: in the generation that readers see, and recorded."""
 
-from projector.write import dead_letters as parking
+from chassis.database import Connection
 from eventlog.consumers.dead_letters import Letter, record
 from eventlog.storage.personal_keys import PersonalKeys
-from chassis.database import Connection
+from projector.write import dead_letters
 
 PROJECTOR = "projector"
 
@@ -29,7 +29,7 @@ def is_projector(consumer: str) -> bool:
 
 def redrive_stream(
     connection: Connection, letter: Letter, *, person: str, personal: PersonalKeys | None = None
-) -> parking.Redriven:
+) -> dead_letters.Redriven:
     """Apply what waits in the letter's stream, in order, up to what fails again.
 
     Raises:
@@ -37,7 +37,7 @@ def redrive_stream(
     """
     _check_live(connection, letter.consumer)
     record(connection, letter, "redriven", person=person, remark=None)
-    return parking.redrive(connection, letter.stream_id, personal)
+    return dead_letters.redrive(connection, letter.stream_id, personal)
 
 
 def discard(connection: Connection, letter: Letter, *, person: str, remark: str) -> None:
@@ -49,7 +49,7 @@ def discard(connection: Connection, letter: Letter, *, person: str, remark: str)
     _check_live(connection, letter.consumer)
     with connection.transaction():
         record(connection, letter, "discarded", person=person, remark=remark)
-        parking.discard(connection, letter.position)
+        dead_letters.discard(connection, letter.position)
 
 
 def _check_live(connection: Connection, consumer: str) -> None:

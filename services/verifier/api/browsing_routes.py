@@ -13,10 +13,10 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
-from registries.input.image import read_image
-from chassis.web.blueprint import Blueprint
 from chassis.web.authentication import principal, requires
+from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
+from registries.input.image import read_image
 from verifier.image_browsing import Browsing
 from verifier.slots import Slots
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from flask import Flask, Response
 
 from chassis.web.problems import Problem, respond, unavailable
-from verifier.image_browsing import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
 from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
 from registries.protocol.tag_list import InvalidPlace
+from verifier.image_browsing import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
 from verifier.scheduling.admission import NotNow, Why
 from verifier.slots import TooManyAtOnce
 

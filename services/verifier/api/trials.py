@@ -9,19 +9,19 @@ from flask import Response
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
+from chassis.invalid_input import FieldProblem, InvalidInput
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.responses import json_response
+from contracts.schemas import RestrictionsSchema, ScopeSchema, VerificationSchema
 from contracts.verdicts import VerificationStatus, status_of
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
-from registries.input.image import read_image
-from chassis.invalid_input import FieldProblem, InvalidInput
-from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
 from registries.catalogue import help_for, help_for_image
 from registries.hosts import api_host
-from chassis.web.blueprint import Blueprint
 from registries.input.credential_input import CREDENTIAL, PROBED_IMAGE, PROVIDER, CredentialInput
-from chassis.web.authentication import requires
-from chassis.web.responses import json_response
-from contracts.schemas import RestrictionsSchema, ScopeSchema, VerificationSchema
+from registries.input.image import read_image
+from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
 from registries.protocol.login import Probe, Verdict
 from registries.protocol.verdict import Probed
 from verifier.scheduling.admission import Turns, User

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import inf
 from threading import Lock
 
-from verifier.scheduling.token_bucket import Pace
 from verifier.scheduling.circuit_breaker import Standing, Standings
+from verifier.scheduling.token_bucket import Pace
 
 LANE_SECONDS = 0.5  # after which it is worth asking again where all lanes are taken, at the earliest
 LANE_TURNS = 8.0  # a second, of a host whose lanes are taken: who asks again does so one after the other

@@ -5,7 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.expiry_events import ExpiryApproached, ExpiryPassed
-from eventlog.events.envelope import Metadata, NewEvent, RecordedEvent, StreamId
+from contracts.streams import credential_stream, verification_stream
+from eventlog.events.envelope import Metadata, NewEvent, RecordedEvent
 from eventlog.storage.store import EventStore
 from verifier.expiry import next_notice, notice_due
 from verifier.recording import record_once
@@ -45,7 +46,7 @@ class Notices:
         now = self._now()
         days = notice_due(ending.expires_at, now)
         if days is not None and (ending.noticed is None or days < ending.noticed):
-            entry = Entry.of(self._streams(StreamId.credential(ending.credential_id)))
+            entry = Entry.of(self._streams(credential_stream(ending.credential_id)))
             if entry is None:
                 self._table.leave(ending.credential_id)
                 return
@@ -69,7 +70,7 @@ class Notices:
 
         end = ending.expires_at.isoformat()
         key = f"expiry:{ending.credential_id}:{ending.secret_version}:{end}:{days}"
-        record_once(self._store, StreamId.verification(ending.credential_id), key, events_behind)
+        record_once(self._store, verification_stream(ending.credential_id), key, events_behind)
 
 
 def _notice(ending: Ending, days: int) -> ExpiryApproached | ExpiryPassed:

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from eventlog.storage.postgres import Pool, store_errors
+from chassis.database import Pool
+from eventlog.storage.postgres import store_errors
 from verifier.expiry import NOTICE_DAYS
 from verifier.scheduling.due import REFUSED, hold_after
 from verifier.scheduling.rows import Due, Ending, Entry, Hold, Postponed, Settled

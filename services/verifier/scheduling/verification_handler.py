@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from eventlog.events.envelope import RecordedEvent, StreamId
+from contracts.broker import CONSUMERS
+from contracts.streams import credential_stream
+from eventlog.events.envelope import RecordedEvent
 from verifier.policy import Verification, verification_for
 from verifier.scheduling.due import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
 from verifier.scheduling.login_limiter import NOTHING, Gate, Lanes
@@ -17,16 +19,7 @@ from verifier.scheduling.rows import Due, Entry, Hold, Postponed, Settled
 from verifier.scheduling.table import ScheduleTable
 from verifier.verifier import VERIFIED, Streams, Tried, Verifier
 
-# What a credential's schedule follows from.
-TYPES = frozenset(
-    {
-        "credential.added",
-        "credential.secret_rotated",
-        "credential.details_changed",
-        "credential.removed",
-        "verification.requested",
-    }
-)
+TYPES = frozenset(CONSUMERS["verifier"])  # the events that a credential's schedule follows from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +67,7 @@ class Timely:
 
     def resume(self, postponed: Postponed, lanes: Lanes) -> str:
         """A verification that had to wait; it may have to again."""
-        history = self.streams(StreamId.credential(postponed.credential_id))
+        history = self.streams(credential_stream(postponed.credential_id))
         event = next((event for event in history if event.event_id == postponed.event_id), None)
         outcome = "superseded" if event is None else self.handle(event, lanes, postponed.stage)
         if outcome != "postponed":
@@ -89,7 +82,7 @@ class Timely:
         tried = self.verifier.verify_again(wanted, last_outcome=due.outcome, last_recorded=due.recorded_at)
         if tried is not None:
             return self.settled(tried, due.username, due.failures), tried
-        entry = Entry.of(self.streams(StreamId.credential(due.credential_id)))
+        entry = Entry.of(self.streams(credential_stream(due.credential_id)))
         if entry is None:
             self.table.leave(due.credential_id)
         else:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from operations.migrate.identities import IDENTITIES, OURS
-from eventlog.broker.definitions import definitions
-from eventlog.broker.topology import USERS, VHOST, topology
 from chassis.settings.environment import Settings
+from contracts.broker import TOPOLOGY
+from eventlog.broker.definitions import definitions
+from eventlog.broker.topology import VHOST
+from operations.migrate.identities import IDENTITIES, OURS
 from secretstore.keyfile import KeyFile
 from tests.support.manifests import (
     FOLDER,
@@ -254,16 +255,16 @@ def test_a_pod_has_its_own_identity(name: str) -> None:
 
 
 def test_the_broker_knows_users_rights_and_sizes_of_the_topology() -> None:
-    wanted = definitions(dict.fromkeys(USERS, "p"), salt=lambda: b"salt")
+    wanted = definitions(TOPOLOGY, dict.fromkeys(TOPOLOGY.users, "p"), salt=lambda: b"salt")
     assert [one["spec"]["name"] for one in manifests("base", "Vhost")] == [VHOST]
-    assert {one["metadata"]["name"] for one in manifests("base", "User")} == set(USERS)
+    assert {one["metadata"]["name"] for one in manifests("base", "User")} == set(TOPOLOGY.users)
     found = {one["spec"]["userReference"]["name"]: one["spec"] for one in manifests("base", "Permission")}
     for one in wanted["permissions"]:
         rights = {kind: one[kind] for kind in ("configure", "write", "read")}
         assert found.pop(one["user"])["permissions"] == rights
     assert not found
     policies = {one["spec"]["name"]: one["spec"] for one in manifests("base", "Policy")}
-    assert set(policies) == {queue.name for queue in topology().queues}
+    assert set(policies) == {queue.name for queue in TOPOLOGY.queues}
     for one in wanted["policies"]:
         spec = policies[one["name"]]
         assert (spec["pattern"], spec["applyTo"], spec["definition"]) == (

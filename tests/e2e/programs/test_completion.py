@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from regcred.__main__ import main
-from regcred.cli.audit_actions import AUDIT_ACTIONS
 import contracts
 from eventlog.events.registry import EVENTS
+from regcred.__main__ import main
+from regcred.cli.audit_actions import AUDIT_ACTIONS
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 
 REGCRED = Path(sys.executable).with_name("regcred")

@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from flask.testing import FlaskClient
 
-from projector.read.bootstrap import query_api
-from operations.migrate.preparation import prepare_keys
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from operations.migrate.preparation import prepare_keys
+from projector.read.bootstrap import query_api
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ISSUER = "https://platform.example.com"

@@ -12,9 +12,9 @@ from psycopg import errors as pg
 
 from chassis.authentication.token_table import PostgresTokens
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
-from eventlog.storage.errors import EventStoreUnavailable
-from eventlog.storage.postgres import Pool, open_pool
+from chassis.database import Pool, open_pool
 from chassis.secret import Secret
+from eventlog.storage.errors import EventStoreUnavailable
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 

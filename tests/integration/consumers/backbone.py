@@ -14,22 +14,24 @@ from typing import Any
 import pika
 import psycopg
 
+from chassis.database import open_pool
+from chassis.runtime.ids import new_id
+from contracts.streams import verification_stream
 from credentials.relay import sequencing
 from credentials.relay.publishing import Publishing
-from projector.write.consumer import ReadModels
-from eventlog.consumers.concurrency import ConcurrentFollower
-from eventlog.consumers.consumer import follow
-from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
-from eventlog.storage.log import load_checkpoint, read_log
-from eventlog.storage.postgres import PostgresVerificationStore, open_pool
 from eventlog.broker.cloudevents import outgoing
 from eventlog.broker.feed import PositionFeed
-from chassis.runtime.ids import new_id
+from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.consumer import follow
+from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent
+from eventlog.storage.log import load_checkpoint, read_log
+from projector.write.consumer import ReadModels
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log
 from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import PATIENCE
+from verifier.postgres_store import PostgresVerificationStore
 from verifier.recording import record_once
 
 QUEUES = ("regcred.verifier", "regcred.projector")
@@ -153,7 +155,7 @@ def _verifying(store: PostgresVerificationStore, backbone: Backbone) -> Callable
         )
         record_once(
             store,
-            StreamId.verification(event.stream.id),
+            verification_stream(event.stream.id),
             f"verification:{event.event_id}",
             lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=lives.metadata())],
         )

@@ -14,15 +14,15 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from projector.rebuild.building import ROLE
-from projector.write.consumer import CONSUMER, ReadModels
-from regcred.__main__ import main
+from contracts.credential_events import CredentialAdded
 from eventlog.consumers.concurrency import ConcurrentFollower
 from eventlog.consumers.consumer import Follower, follow
 from eventlog.consumers.wakeups import Notifications
-from contracts.credential_events import CredentialAdded
 from eventlog.events.codec import encode
 from eventlog.events.envelope import RecordedEvent
+from projector.rebuild.building import ROLE
+from projector.write.consumer import CONSUMER, ReadModels
+from regcred.__main__ import main
 from secretstore.keyfile import KeyFile
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log, stream_of

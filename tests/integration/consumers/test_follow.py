@@ -15,11 +15,11 @@ from eventlog.consumers.wakeups import Notifications
 from eventlog.events.envelope import StoredEvent
 from eventlog.storage.errors import EventStoreUnavailable
 from eventlog.storage.log import NOTIFICATIONS, load_checkpoint, save_checkpoint
-from eventlog.storage.postgres import PostgresVerificationStore
 from secretstore.store import SecretStoreUnavailable
 from tests.support.eventstore_suite import an_event
 from tests.support.log import lead, relay_of, sequence, stream, writing
 from tests.support.timing import PATIENCE, waiting
+from verifier.postgres_store import PostgresVerificationStore
 
 Connection = psycopg.Connection[Any]
 ROLE = "regcred_verifier"

@@ -12,21 +12,21 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from chassis.database import open_pool
+from chassis.runtime.clock import now
+from chassis.runtime.ids import new_id
+from chassis.secret import Secret
+from contracts.credential_events import Registry
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from projector.write.consumer import ReadModels
-from contracts.credential_events import Registry
 from eventlog.events.envelope import Actor
 from eventlog.storage.log import load_checkpoint, read_log
-from eventlog.storage.postgres import open_pool
+from projector.write.consumer import ReadModels
 from registries.input.new_secret import NewSecret
-from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
-from secretstore.keyfile import KeyFile
 from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import SealedStore
-from chassis.secret import Secret
+from secretstore.keyfile import KeyFile
 from tests.support.builders import EVERYBODY, details
 from tests.support.fake_registry import FakeServer, Reply, Seen
 from tests.support.log import Connection, lead, relay_of, sequence

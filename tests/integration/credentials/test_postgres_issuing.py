@@ -6,14 +6,16 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
+from chassis.database import open_pool
+from contracts.streams import verification_stream
+from contracts.verdicts import VerificationCode
 from credentials.application.store import DecidedOnOldVersion
 from credentials.postgres_store import PostgresCredentialStore
-from contracts.verdicts import VerificationCode
-from eventlog.events.envelope import NewEvent, StreamId
-from eventlog.storage.postgres import PostgresVerificationStore, open_pool
+from eventlog.events.envelope import NewEvent
 from tests.support.credentials_suite import a_credential
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.issuing_suite import IssuingSuite, Verify, outcome
+from verifier.postgres_store import PostgresVerificationStore
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def verifications(database_url: str) -> Iterator[PostgresVerificationStore]:
 @pytest.fixture
 def verify(verifications: PostgresVerificationStore) -> Verify:
     def append(credential_id: UUID, expected: int, event: NewEvent) -> None:
-        verifications.append(StreamId.verification(credential_id), expected, [event])
+        verifications.append(verification_stream(credential_id), expected, [event])
 
     return append
 

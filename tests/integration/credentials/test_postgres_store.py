@@ -4,9 +4,9 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
+from chassis.database import open_pool
 from credentials.postgres_store import PostgresCredentialStore
 from eventlog.events.personal import ERASED
-from eventlog.storage.postgres import open_pool
 from tests.support.credentials_suite import CredentialStoreSuite, a_credential
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.personal_keys import personal_keys

@@ -12,6 +12,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from chassis.database import open_pool
+from chassis.runtime.ids import new_id
+from chassis.secret import Secret
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.domain.commands import DEFAULT_GRACE
@@ -19,11 +22,8 @@ from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import Housekeeping, sweep_secrets
 from eventlog.events.envelope import Actor
 from eventlog.storage.log import load_checkpoint, read_log
-from eventlog.storage.postgres import open_pool
 from registries.input.new_secret import NewSecret
-from chassis.runtime.ids import new_id
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from secretstore.store import SecretPath
 from tests.support.builders import EVERYBODY, GITHUB, details
 from tests.support.memory_secretstore import MemorySecretStore

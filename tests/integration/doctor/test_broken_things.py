@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from regcred.__main__ import main
-from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
 from eventlog.broker import topology
+from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
+from regcred.__main__ import main
 from tests.support.postgres import fresh_database
 from tests.support.rabbitmq import PASSWORDS, RabbitMQ
 from tests.support.servers import free_port

@@ -7,14 +7,16 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
+from chassis.database import open_pool
+from contracts.streams import verification_stream
 from eventlog.events.envelope import StreamId
-from eventlog.storage.log import load_checkpoint, position_of, read_log, save_checkpoint
-from eventlog.storage.postgres import PostgresVerificationStore, open_pool
 from eventlog.integrity.chain import verify_chain
 from eventlog.integrity.reading import read_links
+from eventlog.storage.log import load_checkpoint, position_of, read_log, save_checkpoint
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import append_one, append_raw
 from tests.support.postgres import migrated_database
+from verifier.postgres_store import PostgresVerificationStore
 
 Connection = psycopg.Connection[Any]
 
@@ -46,7 +48,7 @@ def sequence(relay: Connection, epoch: int) -> int:
 
 
 def stream(text: str) -> StreamId:
-    return StreamId.verification(an_id(text))
+    return verification_stream(an_id(text))
 
 
 def test_positions_are_dense_and_keep_each_streams_order(

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from regcred.__main__ import main
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
+from regcred.__main__ import main
 from tests.support.eventstore_suite import an_event
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence, stream, writing
 from tests.support.postgres import fresh_database

@@ -9,16 +9,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from infra.images.contents import packages
-from operations.migrate.migrations import PACKAGES, known_migrations, migrate
 from chassis import migrations as eventstore
 from chassis.migrations import MigrationChanged, MigrationTooLate, migrations
+from infra.images.contents import packages
+from operations.migrate.migrations import PACKAGES, known_migrations, migrate
 from tests.support.log import append_raw, lead, log_is_complete, sequence
 from tests.support.postgres import fresh_database
 from tests.support.servers import ROOT
 
 NAMES = list(known_migrations())
-PROGRAM = "import sys; from operations.migrate.migrations import migrate; print('\\n'.join(migrate(sys.argv[1])))"
+PROGRAM = (
+    "import sys; from operations.migrate.migrations import migrate; print('\\n'.join(migrate(sys.argv[1])))"
+)
 # Relations, functions and types, without the row types and arrays that come with them.
 OBJECTS = """
 SELECT n.nspname, 'relation ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

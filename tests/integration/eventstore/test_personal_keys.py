@@ -6,8 +6,8 @@ from threading import Barrier
 
 import pytest
 
+from chassis.database import open_pool
 from eventlog.storage.personal_keys import LIFE_SECONDS, PersonalKeys
-from eventlog.storage.postgres import open_pool
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
 from secretstore.wrapping import KeyFileWrapping
 

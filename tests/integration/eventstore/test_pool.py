@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from eventlog.storage.postgres import Pool, open_pool
+from chassis.database import Pool, open_pool
 from tests.support.log import Connection
 from tests.support.timing import PATIENCE, waiting
 

@@ -2,10 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from eventlog.storage.postgres import PostgresVerificationStore, open_pool
+from chassis.database import open_pool
 from tests.support.eventstore_suite import EventStoreSuite
 from tests.support.log import fresh_log
 from tests.support.personal_keys import personal_keys
+from verifier.postgres_store import PostgresVerificationStore
 
 
 @pytest.fixture(scope="module", params=["in clear", "sealed"])

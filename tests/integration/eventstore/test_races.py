@@ -13,10 +13,10 @@ import pytest
 
 from credentials.relay import sequencing
 from eventlog.events.envelope import StreamId
+from eventlog.integrity.reading import waiting_for_position
 from eventlog.storage.errors import StaleLeader
 from eventlog.storage.log import read_log
 from eventlog.storage.postgres import store_errors
-from eventlog.integrity.reading import waiting_for_position
 from tests.support.eventstore_suite import an_id
 from tests.support.log import (
     Connection,

@@ -12,13 +12,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from credentials.relay import sequencing
-from operations.embedded_postgres import EmbeddedPostgres
-from operations.migrate.migrations import migrate
-from operations.migrate.preparation import prepare
+from eventlog.integrity.reading import read_links, snapshot
 from eventlog.storage.cluster import adopt, is_younger, refuse_younger_cluster
 from eventlog.storage.errors import YoungerCluster
 from eventlog.storage.log import read_log
-from eventlog.integrity.reading import read_links, snapshot
+from operations.embedded_postgres import EmbeddedPostgres
+from operations.migrate.migrations import migrate
+from operations.migrate.preparation import prepare
 from tests.support.eventstore_suite import an_event
 from tests.support.log import (
     append_raw,

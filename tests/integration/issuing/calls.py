@@ -8,13 +8,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from operations.migrate.preparation import prepare_keys
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
-from eventlog.storage.postgres import open_pool
+from chassis.database import open_pool
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+from operations.migrate.preparation import prepare_keys
 from tests.support.system import add_body
 
 Json = dict[str, Any]

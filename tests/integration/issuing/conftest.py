@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from credentials.bootstrap import command_api
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from credentials.bootstrap import command_api
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from tests.integration.issuing.calls import Api, Json
 
 _numbers = count(1)

@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from chassis.authentication.tokens import TokenScope
-from secretstore.encrypted_table import SealedStore
 from chassis.secret import Secret
+from secretstore.encrypted_table import SealedStore
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.integration.issuing.calls import CANARY, WORKLOAD, Api, Json, add, pull, resolve
 

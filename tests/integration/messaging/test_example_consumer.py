@@ -23,11 +23,12 @@ from contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from contracts.streams import credential_stream
 from eventlog.broker.cloudevents import OutgoingMessage, outgoing
 from eventlog.broker.publisher import Publisher
 from eventlog.broker.topology import EVENTS, VHOST
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StoredEvent
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.servers import ROOT
 from tests.support.timing import waiting
@@ -52,7 +53,7 @@ def message(position: int, payload: object) -> OutgoingMessage:
     return outgoing(
         StoredEvent(
             event_id=uuid5(SHOP, str(position)),
-            stream=StreamId.credential(SHOP),
+            stream=credential_stream(SHOP),
             version=position,
             type=name,
             schema_version=version,

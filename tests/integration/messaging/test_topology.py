@@ -9,14 +9,16 @@ import pika
 import pytest
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
+from contracts.broker import TOPOLOGY
 from eventlog.broker import topology
+from eventlog.broker.declaration import declare
 from eventlog.broker.errors import BrokerUnavailable
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 
 OTHER = "declared"  # a virtual host that is filled by declaration alone
 
-_WANTED = topology.topology()
+_WANTED = TOPOLOGY
 # Other tests' things stand beside them.
 OURS = {exchange.name for exchange in _WANTED.exchanges} | {queue.name for queue in _WANTED.queues}
 
@@ -42,9 +44,9 @@ def test_declared_twice_and_by_two_at_once_is_what_the_definitions_file_says(
     rabbitmq: RabbitMQ, declared_url: str
 ) -> None:
     with ThreadPoolExecutor(2) as deployers:
-        list(deployers.map(topology.declare, [declared_url] * 2))
-    topology.declare(declared_url)
-    topology.declare(rabbitmq.url)  # over what the definitions file has made: nothing differs
+        list(deployers.map(declare, [declared_url] * 2, [TOPOLOGY] * 2))
+    declare(declared_url, TOPOLOGY)
+    declare(rabbitmq.url, TOPOLOGY)  # over what the definitions file has made: nothing differs
     exported = json.loads(rabbitmq.ctl("export_definitions", "-"))
     for kind in ("exchanges", "queues", "bindings"):
         by_file = things(exported, kind, topology.VHOST)
@@ -56,8 +58,8 @@ def test_declared_twice_and_by_two_at_once_is_what_the_definitions_file_says(
     assert {
         row["user"]: (row["configure"], row["write"], row["read"])
         for row in exported["permissions"]
-        if row["vhost"] == topology.VHOST and row["user"] in topology.USERS
-    } == {name: (rights.configure, rights.write, rights.read) for name, rights in topology.USERS.items()}
+        if row["vhost"] == topology.VHOST and row["user"] in TOPOLOGY.users
+    } == {name: (rights.configure, rights.write, rights.read) for name, rights in TOPOLOGY.users.items()}
 
 
 def test_each_policy_meets_its_queue_alone(rabbitmq: RabbitMQ) -> None:
@@ -70,17 +72,17 @@ def test_each_policy_meets_its_queue_alone(rabbitmq: RabbitMQ) -> None:
 
 
 def test_something_different_of_that_name_is_said(rabbitmq: RabbitMQ, declared_url: str) -> None:
-    topology.declare(declared_url)
+    declare(declared_url, TOPOLOGY)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         channel = connection.channel()
         channel.queue_delete("regcred.verifier.dead")
         channel.queue_declare("regcred.verifier.dead", durable=True)
     with pytest.raises(BrokerUnavailable, match="ChannelClosedByBroker") as raised:
-        topology.declare(declared_url)
+        declare(declared_url, TOPOLOGY)
     assert PASSWORDS[DEPLOY] not in str(raised.value)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         connection.channel().queue_delete("regcred.verifier.dead")
-    topology.declare(declared_url)
+    declare(declared_url, TOPOLOGY)
 
 
 def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> None:
@@ -89,7 +91,7 @@ def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> 
         f"amqp://{DEPLOY}:canary@127.0.0.1:{rabbitmq.port}/regcred",
     ):
         with pytest.raises(BrokerUnavailable) as raised:
-            topology.declare(url)
+            declare(url, TOPOLOGY)
         assert "canary" not in str(raised.value) + repr(raised.value.__cause__)
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from chassis.secret import Secret
 from registries.minting.errors import NotMinted
 from registries.minting.minted import Minted
 from registries.minting.minter import Endpoints
-from chassis.secret import Secret
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minted_or_not, minter
 from tests.support.fake_clouds import ECR_PASSWORD, aws_error, ecr
 from tests.support.fake_registry import FakeServer, Raw, Reply, always

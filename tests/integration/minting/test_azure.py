@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from chassis.secret import Secret
+from registries.logins.cloud_keys import ServicePrincipal
+from registries.logins.registry_login import RegistryLogin
 from registries.minting import azure
 from registries.minting.errors import NotMinted
 from registries.minting.minter import Endpoints, Minter
-from registries.logins.cloud_keys import ServicePrincipal
-from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from tests.integration.minting.clouds import PRINCIPAL, MovedClock, minted_or_not, minter
 from tests.support.fake_clouds import azure as fake_azure
 from tests.support.fake_clouds import entra_error, oauth_error, refresh_token

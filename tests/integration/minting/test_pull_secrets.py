@@ -7,21 +7,22 @@ from uuid import UUID
 
 import pytest
 
+from chassis.secret import Secret
+from contracts.credential_events import Registry, SecretKind
+from contracts.issuing_events import SecretRefused, Workload
+from contracts.streams import issuance_stream
 from credentials.application.credentials import Credentials
 from credentials.application.issuing import Issuing
 from credentials.application.requests import CommandRequest
 from credentials.domain.issuing import NotIssued, PullSecretWanted
 from credentials.domain.issuing_formats import docker_config
-from contracts.credential_events import Registry, SecretKind
-from contracts.issuing_events import SecretRefused, Workload
-from eventlog.events.envelope import Actor, StreamId
+from eventlog.events.envelope import Actor
+from registries.image_reference import ImageReference
 from registries.input.keyfile import read_keyfile
 from registries.input.new_secret import NewSecret
+from registries.logins.cloud_keys import StoredLogin
 from registries.minting.errors import NotMinted
 from registries.minting.minter import Endpoints
-from registries.image_reference import ImageReference
-from registries.logins.cloud_keys import StoredLogin
-from chassis.secret import Secret
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minter
 from tests.support.builders import EVERYBODY, details
 from tests.support.fake_clouds import ACCESS_TOKEN, ECR_PASSWORD, aws_error, ecr
@@ -119,7 +120,7 @@ def test_refused_keys_are_a_recorded_refusal(account: Account) -> None:
     with pytest.raises(NotIssued) as refused:
         account.issuing.issue(request(), wanted(f"{ECR_HOST}/shop"))
     assert [refusal.reason for refusal in refused.value.refusals] == ["login_refused"]
-    [event] = account.events.load(StreamId.issuance(refused.value.issuance_id))
+    [event] = account.events.load(issuance_stream(refused.value.issuance_id))
     assert isinstance(event.payload, SecretRefused)
     assert event.payload.reason == "login_refused"
 

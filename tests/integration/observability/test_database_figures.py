@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from projector.write import generations
 from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
-from eventlog.storage.log import read_log, save_checkpoint
 from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.log import read_log, save_checkpoint
+from projector.write import generations
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence
 from tests.support.servers import free_port
 

@@ -11,14 +11,14 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from credentials.bootstrap import command_api
-from credentials.relay_bootstrap import run_relay
-from projector.read.bootstrap import query_api
-from projector.write.bootstrap import run_projector
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from chassis.observability.tracing import configure_tracing, stop_tracing
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from credentials.bootstrap import command_api
+from credentials.relay_bootstrap import run_relay
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from projector.read.bootstrap import query_api
+from projector.write.bootstrap import run_projector
 from tests.integration.observability.receiver import Received, Receiver
 from tests.support.docker_registry import DockerRegistry
 from tests.support.rabbitmq import RabbitMQ

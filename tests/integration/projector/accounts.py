@@ -6,13 +6,14 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from projector.write.consumer import ReadModels
-from operations.accounts.erasure import Erasure, erase
 from contracts.audit_events import AuditFilters, AuditRead
-from eventlog.events.envelope import Actor, Metadata, NewEvent, StreamId
+from contracts.streams import audit_stream
+from eventlog.events.envelope import Actor, Metadata, NewEvent
 from eventlog.storage.log import read_log
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import append_request
+from operations.accounts.erasure import Erasure, erase
+from projector.write.consumer import ReadModels
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log
 
@@ -33,9 +34,7 @@ class Accounts:
         for payload in payloads:
             number = next(_ids)
             stream = (
-                StreamId.audit(payload.read_id)
-                if isinstance(payload, AuditRead)
-                else lives.stream_of(payload)
+                audit_stream(payload.read_id) if isinstance(payload, AuditRead) else lives.stream_of(payload)
             )
             event = NewEvent(
                 event_id=UUID(int=0xE << 64 | number), payload=payload, metadata=by(account, number)

@@ -21,6 +21,7 @@ from contracts.credential_events import (
 )
 from contracts.expiry_events import ExpiryDiscovered
 from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from eventlog.events.codec import encode, encode_metadata
@@ -159,10 +160,10 @@ def end_found(number: int, version: int = 1) -> ExpiryDiscovered:
 
 def stream_of(payload: Any) -> StreamId:
     if isinstance(payload, SecretIssued | SecretRefused):
-        return StreamId.issuance(payload.issuance_id)
+        return issuance_stream(payload.issuance_id)
     if isinstance(payload, VerificationSucceeded | VerificationFailed | ExpiryDiscovered):
-        return StreamId.verification(payload.credential_id)
-    return StreamId.credential(payload.credential_id)
+        return verification_stream(payload.credential_id)
+    return credential_stream(payload.credential_id)
 
 
 def nobody_else(_payload: Any) -> str:

@@ -9,14 +9,14 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from projector.read.bootstrap import query_api
-from projector.write.consumer import ReadModels
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
-from secretstore.personal_keys import open_personal_keys
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
+from projector.read.bootstrap import query_api
+from projector.write.consumer import ReadModels
+from secretstore.personal_keys import open_personal_keys
 from tests.integration.projector.lives import Connection, Log
 
 Json = dict[str, Any]

@@ -14,11 +14,11 @@ from uuid import UUID
 
 from click.testing import CliRunner
 
-from regcred.__main__ import main
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import StreamId
-from eventlog.integrity.keys import create_key
 from chassis.runtime.clock import rfc3339
+from contracts.streams import credential_stream
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.integrity.keys import create_key
+from regcred.__main__ import main
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log
 from tests.integration.projector.query_site import Site, open_site
@@ -95,7 +95,7 @@ class Installation:
         meta = encode_metadata(replace(lives.metadata(count), account_id="globex"))
         append_one(
             self.log.connection,
-            StreamId.credential(UUID(int=0xF << 65 | count)),
+            credential_stream(UUID(int=0xF << 65 | count)),
             0,
             UUID(int=0xF << 64 | count),
             name=name,

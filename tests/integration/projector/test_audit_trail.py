@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projector.read.api.following import FOLLOWERS
 from chassis.runtime.clock import rfc3339
+from projector.read.api.following import FOLLOWERS
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log, credential
 from tests.integration.projector.query_site import Site, open_site

@@ -10,18 +10,19 @@ from msgspec import Meta
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from projector.write import generations
-from projector.write.projections.audit import personal_paths
-from projector.rebuild.rebuilding import rebuild
-from operations.accounts.erasure import NothingToErase, StillHasCredentials, wait_until_forgotten
+from chassis.database import open_pool
+from eventlog.broker.cloudevents import outgoing
 from eventlog.events.codec import decode_event
 from eventlog.events.envelope import PERSONAL
 from eventlog.events.errors import MalformedEvent
 from eventlog.events.personal import ERASED
 from eventlog.events.registry import Registry
 from eventlog.storage.log import read_log
-from eventlog.storage.postgres import keys_of, open_pool
-from eventlog.broker.cloudevents import outgoing
+from eventlog.storage.postgres import keys_of
+from operations.accounts.erasure import NothingToErase, StillHasCredentials, wait_until_forgotten
+from projector.rebuild.rebuilding import rebuild
+from projector.write import generations
+from projector.write.projections.audit import personal_paths
 from tests.integration.projector import lives
 from tests.integration.projector.accounts import Accounts, a_life
 from tests.integration.projector.lives import Connection, Log, content, credential

@@ -10,17 +10,23 @@ from typing import Any
 import psycopg
 import pytest
 
-from projector.write import generations
-from projector.rebuild import rebuilding
-from projector.read.bootstrap import QUERY_ROLE
-from projector.rebuild.building import ROLE
-from projector.write.generations import AnotherAtWork, GenerationInUse, UnknownGeneration, administration, has_event
-from projector.write.consumer import CONSUMER, ReadModels
-from projector.rebuild.rebuilding import Progress, ReadersInTheWay, rebuild, switch
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.lag import lag_behind
 from eventlog.consumers.wakeups import Notifications
 from eventlog.storage.log import read_log
+from projector.read.bootstrap import QUERY_ROLE
+from projector.rebuild import rebuilding
+from projector.rebuild.building import ROLE
+from projector.rebuild.rebuilding import Progress, ReadersInTheWay, rebuild, switch
+from projector.write import generations
+from projector.write.consumer import CONSUMER, ReadModels
+from projector.write.generations import (
+    AnotherAtWork,
+    GenerationInUse,
+    UnknownGeneration,
+    administration,
+    has_event,
+)
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential
 from tests.support.timing import PATIENCE, waiting

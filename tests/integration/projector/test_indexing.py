@@ -7,10 +7,10 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from projector.rebuild.rebuilding import Progress, rebuild
 from projector.write import indexing
 from projector.write.generations import create
 from projector.write.indexing import make_indexes
-from projector.rebuild.rebuilding import Progress, rebuild
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log
 from tests.support.timing import PATIENCE, waiting

@@ -8,15 +8,15 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from contracts.streams import credential_stream
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.storage.log import read_log
+from projector.rebuild.rebuilding import rebuild
 from projector.write import generations
+from projector.write.consumer import ReadModels
+from projector.write.dead_letters import discard, redrive
 from projector.write.generations import has_event
 from projector.write.indexing import make_indexes
-from projector.write.dead_letters import discard, redrive
-from projector.write.consumer import ReadModels
-from projector.rebuild.rebuilding import rebuild
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import StreamId
-from eventlog.storage.log import read_log
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
 from tests.support.log import append_one
@@ -98,7 +98,7 @@ def test_the_trail_has_a_row_for_what_waits(log: Log, projector: Connection) -> 
 
 def test_metadata_that_nobody_can_read_is_parked_without_a_row(log: Log, projector: Connection) -> None:
     log.append(lives.added(POISON))
-    append_one(log.connection, StreamId.credential(credential(POISON)), 1, UUID(int=77))
+    append_one(log.connection, credential_stream(credential(POISON)), 1, UUID(int=77))
     log.append(lives.added(HEALTHY))
     assert follow(projector) == 3
     assert [position for position, *_ in parked(projector)] == [2]
@@ -131,7 +131,7 @@ def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
     name, schema_version, data = encode(lives.renamed(POISON, "refused"))
     append_one(
         log.connection,
-        StreamId.credential(credential(POISON)),
+        credential_stream(credential(POISON)),
         1,
         UUID(int=77),
         name=name,

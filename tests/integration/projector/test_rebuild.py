@@ -12,17 +12,18 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from projector.write import generations
+from chassis.database import open_pool
+from contracts.streams import credential_stream
+from eventlog.storage.log import read_log
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage.postgres import keys_of
 from projector.archive import sealing
+from projector.rebuild.rebuilding import Progress, rebuild, switch
+from projector.write import generations
 from projector.write.application import Application, lock_number
 from projector.write.generations import AnotherAtWork
 from projector.write.projections.reading import read
-from projector.rebuild.rebuilding import Progress, rebuild, switch
 from projector.write.tables import Tables
-from eventlog.events.envelope import StreamId
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
-from eventlog.storage.postgres import keys_of, open_pool
 from secretstore.personal_keys import open_key_file
 from tests.integration.projector import accounts, lives
 from tests.integration.projector.accounts import Accounts
@@ -77,7 +78,7 @@ def written(log: Log, projector: Connection, database_url: str, personal: Person
             written.happens(name, *accounts.a_life(name, number))
         written.happens("initech", lives.added(1020), lives.succeeded(1020, 5), lives.succeeded(1020, 5))
         append_one(
-            log.connection, StreamId.credential(credential(1020)), 1, UUID(int=77 << 64), account="initech"
+            log.connection, credential_stream(credential(1020)), 1, UUID(int=77 << 64), account="initech"
         )
         written.happens("initech", lives.renamed(1020, "waits"), lives.refused(1021, 1021))
         log.sequence()

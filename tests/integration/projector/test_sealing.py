@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from projector.write import generations
+from chassis.runtime.clock import rfc3339
 from projector.read.api.export import PAGE, SealedMeanwhile
 from projector.rebuild.rebuilding import rebuild
-from chassis.runtime.clock import rfc3339
+from projector.write import generations
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential
 from tests.integration.projector.sealed_trail import CART, SHOP, Installation, Json, after, open_installation

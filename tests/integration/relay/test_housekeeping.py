@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from chassis.database import Pool, open_pool
+from chassis.secret import Secret
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
@@ -20,12 +22,10 @@ from eventlog.consumers.consumer import follow
 from eventlog.consumers.wakeups import Notifications
 from eventlog.events.envelope import Actor
 from eventlog.storage.log import load_checkpoint, read_log
-from eventlog.storage.postgres import Pool, open_pool
 from registries.input.new_secret import NewSecret
-from secretstore.keyfile import KeyFile
 from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import SealedStore
-from chassis.secret import Secret
+from secretstore.keyfile import KeyFile
 from secretstore.store import (
     SecretDestroyed,
     SecretMissing,

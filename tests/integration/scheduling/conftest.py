@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from eventlog.storage.postgres import open_pool
+from chassis.database import open_pool
 from tests.integration.scheduling.world import World
 
 

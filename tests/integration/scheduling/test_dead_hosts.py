@@ -9,17 +9,17 @@ from threading import Event
 
 import pytest
 
+from chassis.runtime.clock import now
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
 from registries.dialing.addresses import NetworkPolicy
+from registries.logins.registry_login import RegistryLogin
 from registries.minting.minter import Endpoints, Minter
 from registries.minting.token_calls import TokenCalls
-from chassis.runtime.clock import now
-from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
+from registries.protocol.login import Verdict
 from tests.integration.scheduling.world import GOOD, INTERVAL, World, bad
 from tests.support.timing import waiting
 from verifier.logins import Logins
-from registries.protocol.login import Verdict
 
 SECOND = timedelta(seconds=1)
 

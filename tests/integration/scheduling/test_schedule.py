@@ -7,10 +7,10 @@ from itertools import pairwise
 import psycopg
 import pytest
 
+from contracts.streams import credential_stream
 from contracts.verdicts import VerificationCode as Code
-from eventlog.events.envelope import StreamId
-from tests.integration.scheduling.world import GOOD, INTERVAL, World, bad
 from registries.protocol.login import Verdict
+from tests.integration.scheduling.world import GOOD, INTERVAL, World, bad
 
 HOUR = timedelta(hours=1)
 
@@ -143,7 +143,7 @@ def test_a_removed_credential_leaves_the_schedule(world: World) -> None:
 def test_events_in_any_order_leave_the_latest_state(world: World) -> None:
     credential = world.add()
     world.rotate(credential)
-    first, second = world.store.load(StreamId.credential(credential))
+    first, second = world.store.load(credential_stream(credential))
     assert world.timely.handle(second, world.lanes) == "verified"
     assert world.timely.handle(first, world.lanes) == "superseded"
     assert world.row(credential, "secret_version") == 2

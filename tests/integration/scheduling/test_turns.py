@@ -8,9 +8,9 @@ from threading import Event
 import pytest
 
 from tests.integration.scheduling.world import World
+from verifier.scheduling.admission import NotNow, Turns, User
 from verifier.scheduling.login_limiter import Lanes
 from verifier.scheduling.rows import hold_name
-from verifier.scheduling.admission import NotNow, Turns, User
 
 OCTO = User(registry_host="reg.example", username="octo", account_id="acme")
 KNOWN = User(registry_host="reg.example", username="octo", account_id="acme", known_good=True)

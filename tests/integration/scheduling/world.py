@@ -8,21 +8,23 @@ from uuid import UUID
 
 import psycopg
 
+from chassis.database import Pool
+from chassis.runtime.ids import new_id
+from chassis.secret import Secret
+from contracts.credential_events import Registry
+from contracts.streams import credential_stream, verification_stream
+from contracts.verdicts import VerificationCode
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from contracts.credential_events import Registry
-from contracts.verdicts import VerificationCode
-from eventlog.events.envelope import Actor, RecordedEvent, StreamId
-from eventlog.storage.postgres import Pool, PostgresVerificationStore
+from eventlog.events.envelope import Actor, RecordedEvent
 from registries.input.new_secret import NewSecret
-from chassis.runtime.ids import new_id
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
+from registries.protocol.login import Probe, Verdict
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_secretstore import MemorySecretStore
-from registries.protocol.login import Probe, Verdict
+from verifier.postgres_store import PostgresVerificationStore
 from verifier.scheduling.login_limiter import Gate, Lanes
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.scheduler import Scheduler
@@ -133,7 +135,7 @@ class World:
         """Handle what has happened to these since the last time, as the consumer does."""
         outcomes: list[str] = []
         for credential_id in credential_ids:
-            events = self.store.load(StreamId.credential(credential_id))
+            events = self.store.load(credential_stream(credential_id))
             unheard = events[self._handled.get(credential_id, 0) :]
             outcomes += [self.timely.handle(event, self.lanes) for event in unheard]
             self._handled[credential_id] = len(events)
@@ -147,7 +149,7 @@ class World:
         self.scheduler._keep()
 
     def recorded(self, credential_id: UUID) -> list[RecordedEvent]:
-        return self.store.load(StreamId.verification(credential_id))
+        return self.store.load(verification_stream(credential_id))
 
     def types(self, credential_id: UUID) -> list[str]:
         return [event.type.removeprefix("verification.") for event in self.recorded(credential_id)]

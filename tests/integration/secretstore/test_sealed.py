@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
-from eventlog.storage.postgres import Pool, open_pool
-from secretstore.keyfile import KeyFile
-from secretstore.encrypted_table import SealedStore, SecretDamaged
+from chassis.database import Pool, open_pool
 from chassis.secret import Secret
+from secretstore.encrypted_table import SealedStore, SecretDamaged
+from secretstore.keyfile import KeyFile
 from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
 from tests.support.secretstore_suite import CANARY, SecretStoreSuite, a_path, put, shown
 

@@ -11,13 +11,15 @@ import pika
 import psycopg
 import pytest
 
-from launcher.deployment.certificates import Pair, new_authority, new_server
-from eventlog.storage.postgres import open_pool
-from eventlog.broker import topology
-from eventlog.broker.connection import parameters
-from eventlog.broker.errors import BrokerUnavailable
+from chassis.database import open_pool
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+from contracts.broker import TOPOLOGY
+from eventlog.broker import topology
+from eventlog.broker.connection import parameters
+from eventlog.broker.declaration import declare
+from eventlog.broker.errors import BrokerUnavailable
+from launcher.deployment.certificates import Pair, new_authority, new_server
 from secretstore.store import SecretStoreUnavailable
 from secretstore.vault import VaultSettings, VaultStore
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
@@ -126,7 +128,7 @@ def amqps(port: int, authority: Path, name: str) -> str:
 
 
 def test_the_broker_is_reached_under_tls(broker: tuple[RabbitMQ, int], authority: Path) -> None:
-    topology.declare(amqps(broker[1], authority, "rabbitmq"))
+    declare(amqps(broker[1], authority, "rabbitmq"), TOPOLOGY)
 
 
 @pytest.mark.parametrize("who", ["another authority", "another name"])
@@ -136,7 +138,7 @@ def test_a_broker_that_is_another_is_refused(
     trusted, name = (another, "rabbitmq") if who == "another authority" else (authority, "elsewhere")
     url = amqps(broker[1], trusted, name)
     with pytest.raises(BrokerUnavailable):
-        topology.declare(url)
+        declare(url, TOPOLOGY)
     why = "Hostname mismatch" if who == "another name" else "certificate verify failed"
     with pytest.raises(ssl.SSLCertVerificationError, match=why):
         pika.BlockingConnection(parameters(url))
@@ -144,7 +146,7 @@ def test_a_broker_that_is_another_is_refused(
 
 def test_a_broker_without_tls_is_not_spoken_to(broker: tuple[RabbitMQ, int], authority: Path) -> None:
     with pytest.raises(BrokerUnavailable):
-        topology.declare(amqps(broker[0].port, authority, "rabbitmq"))
+        declare(amqps(broker[0].port, authority, "rabbitmq"), TOPOLOGY)
 
 
 # --- Vault ------------------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from launcher.deployment.certificates import new_authority, new_server
 from chassis.runtime.clock import now
+from launcher.deployment.certificates import new_authority, new_server
 from tests.support.servers import ROOT, free_port, missing, program
 from tests.support.timing import waiting
 

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chassis.secret import Secret
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.dialer import Resolver, system_resolver
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
-from tests.support.fake_registry import MARK, TOKEN
 from registries.protocol.login import Probe, Verdict, log_in
+from tests.support.fake_registry import MARK, TOKEN
 
 USER = "octo"
 PASSWORD = "canary-pa55:wörd"

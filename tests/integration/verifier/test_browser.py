@@ -6,11 +6,19 @@ from typing import Any
 
 import pytest
 
+from chassis.secret import Secret
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.trust import trusted
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
+from registries.protocol.browser import (
+    Account,
+    Browser,
+    RegistryError,
+    RegistryRefused,
+    RegistryUnreachable,
+    RepositoryNotFound,
+)
 from tests.integration.verifier.attempts import (
     IDENTITY_LOGIN,
     PASSWORD,
@@ -38,14 +46,6 @@ from tests.support.fake_registry import (
 )
 from tests.support.pushed_images import INDEX, MANIFEST, push_image, push_index
 from tests.support.servers import free_port
-from registries.protocol.browser import (
-    Account,
-    Browser,
-    RegistryError,
-    RegistryRefused,
-    RegistryUnreachable,
-    RepositoryNotFound,
-)
 
 HEADERS = {"Authorization": basic_of(USER, PASSWORD)}
 TLS = trusted(None)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
 from tests.integration.verifier.certificates import Certificate
 from tests.support.docker_registry import DockerRegistry

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registries.dialing.errors import BadChallenge, Blocked
+from registries.protocol.realm import check_realm
 from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
 from tests.support.fake_registry import (
     MARK,
@@ -21,7 +22,6 @@ from tests.support.fake_registry import (
     basic_of,
     tokens_for_anybody,
 )
-from registries.protocol.realm import check_realm
 
 NOBODY_TRUSTED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once: reading the machine's takes a while
 HOSTS = ["reg.example.com", "auth.example.com", "example.com", "evil.example", "127.0.0.1", "127.0.0.2", "localhost",

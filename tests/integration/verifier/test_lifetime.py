@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from registries.logins.registry_login import RegistryLogin
 from chassis.secret import Secret
+from registries.logins.registry_login import RegistryLogin
+from registries.protocol import login as login_module
 from tests.integration.verifier.attempts import USER, attempt
 from tests.support.fake_registry import (
     TOKEN,
@@ -19,7 +20,6 @@ from tests.support.fake_registry import (
     basic_of,
     bearer,
 )
-from registries.protocol import login as login_module
 
 END = datetime(2027, 3, 31, tzinfo=UTC)
 TOKEN_OF_GITLAB = "glpat-canary-token"

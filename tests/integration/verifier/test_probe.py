@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
+from registries.protocol.login import Probe
 from tests.integration.verifier.attempts import IDENTITY_LOGIN, PASSWORD, USER, Attempt, attempt, loopback
 from tests.integration.verifier.certificates import Certificate
 from tests.support.docker_registry import DockerRegistry
@@ -31,7 +32,6 @@ from tests.support.fake_registry import (
 )
 from tests.support.pushed_images import push_image
 from tests.support.token_server import ISSUER, SERVICE, signing_tokens
-from registries.protocol.login import Probe
 
 DEADLINE = 10.0
 SIGNER = Certificate.made(ISSUER, rsa_key=True)

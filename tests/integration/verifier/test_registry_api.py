@@ -12,10 +12,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from credentials.bootstrap import command_api
-from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
+from credentials.bootstrap import command_api
+from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from tests.integration.verifier.attempts import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.eventstore_suite import an_id

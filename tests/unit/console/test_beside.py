@@ -3,9 +3,9 @@
 import pytest
 from flask import Flask
 
+from chassis.settings.environment import InvalidSetting
 from console.beside import serve_beside
 from console.settings import ConsoleSettings
-from chassis.settings.environment import InvalidSetting
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 
+from chassis.secret import Secret
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.over_httpx import over_http
-from chassis.secret import Secret
 from tests.unit.console.fake_api import TOKEN, FakeApi, page
 
 

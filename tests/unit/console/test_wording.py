@@ -8,8 +8,8 @@ import pytest
 
 import contracts
 from console import wording
-from credentials.domain.matching import Standing, WhyNot, WhySelected
 from contracts.verdicts import VerificationCode, VerificationStatus
+from credentials.domain.matching import Standing, WhyNot, WhySelected
 from eventlog.events.registry import EVENTS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from contracts.credential import columns, credential_json
 from contracts.credential_events import Details, Scope
+from contracts.schemas import CredentialSchema, ProbeSchema, VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
-from contracts.schemas import CredentialSchema, ProbeSchema, VerificationSchema
 from tests.support.credentials_suite import a_credential
 
 ROW = {

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credentials.domain import values
-from docs.contract_documents.examples import EXAMPLES
 from contracts import credential_events as events
 from contracts.verification_events import VerificationFailed
-from registries.dialing.retry_after import MAX_SECONDS
+from credentials.domain import values
+from docs.contract_documents.examples import EXAMPLES
 from eventlog.events.codec import decode, encode
 from eventlog.events.errors import MalformedEvent
 from registries.catalogue import PROVIDERS
+from registries.dialing.retry_after import MAX_SECONDS
 from registries.naming import MAX_USERNAME
 
 

@@ -11,13 +11,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docs.contract_documents.examples import EXAMPLES, METADATA
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditRead
 from contracts.credential_events import CredentialAdded, CredentialDetailsChanged, CredentialRemoved
 from contracts.issuing_events import SecretIssued, SecretRefused
+from contracts.streams import credential_stream
+from docs.contract_documents.examples import EXAMPLES, METADATA
 from eventlog.events.codec import decode_event, encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
+from eventlog.events.envelope import Actor, Metadata, StoredEvent
 from eventlog.events.errors import MalformedEvent
 from eventlog.events.personal import ERASED, AccountKey, opened, part, payload_or_erased, personal_fields
 
@@ -42,7 +43,7 @@ def stored(payload: object, metadata: Metadata, event_id: UUID, key: AccountKey 
         data, about = parted.sealed(event_id, KEY)
     return StoredEvent(
         event_id=event_id,
-        stream=StreamId.credential(event_id),
+        stream=credential_stream(event_id),
         version=1,
         type=name,
         schema_version=version,

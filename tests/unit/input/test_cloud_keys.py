@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from chassis.invalid_input import InvalidInput
+from chassis.secret import Secret
 from registries.input.new_secret import NewSecret, Target, read_new_secret
-from registries.naming import never
 from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
+from registries.naming import never
 
 ECR = Target(provider="ecr", registry_url="123456789012.dkr.ecr.eu-west-1.amazonaws.com", location=None)
 ACR = Target(provider="acr", registry_url="https://acmeimages.azurecr.io", location=None)

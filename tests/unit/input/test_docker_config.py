@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from registries.input.docker_config import MAX_ENTRIES, ConfigEntry, read_docker_config, single_login
 from chassis.invalid_input import InvalidInput
+from registries.input.docker_config import MAX_ENTRIES, ConfigEntry, read_docker_config, single_login
 from tests.support.keyfiles import keyfile
 
 

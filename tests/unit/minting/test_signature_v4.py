@@ -8,9 +8,9 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registries.minting.signature_v4 import signed
-from registries.logins.cloud_keys import AwsKeys
 from chassis.secret import Secret
+from registries.logins.cloud_keys import AwsKeys
+from registries.minting.signature_v4 import signed
 
 _WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 _HEADERS = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Spencer.GetAuthorizationToken"}

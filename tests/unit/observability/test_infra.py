@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.registry import Collector
 
-from contracts.verdicts import VerificationCode
 from chassis.observability import metrics
-from eventlog.storage.database_metrics import DatabaseFigures
 from chassis.observability.exposition import BuildInfo
+from contracts.verdicts import VerificationCode
+from eventlog.storage.database_metrics import DatabaseFigures
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "infra" / "observability"

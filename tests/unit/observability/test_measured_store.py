@@ -6,8 +6,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from chassis.runtime.clock import now
-from secretstore.measured import MeasuredStore
 from chassis.secret import Secret
+from secretstore.measured import MeasuredStore
 from secretstore.store import SecretMissing, SecretPath, SecretStoreUnavailable, VersionConflict
 from tests.support.memory_secretstore import MemorySecretStore
 

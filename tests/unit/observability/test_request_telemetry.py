@@ -11,7 +11,8 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from chassis.authentication.tokens import Principal, TokenScope
-from chassis.web import authentication as door, metrics_route, problems, request_telemetry
+from chassis.web import authentication as door
+from chassis.web import metrics_route, problems, request_telemetry
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = {

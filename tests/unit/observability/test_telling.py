@@ -10,11 +10,12 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
+from contracts.credential_events import CredentialRemoved
+from contracts.streams import credential_stream
 from eventlog.consumers.concurrency import ConcurrentFollower
 from eventlog.consumers.delivery_report import reported_batch
-from contracts.credential_events import CredentialRemoved
 from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import RecordedEvent, StoredEvent, StreamId
+from eventlog.events.envelope import RecordedEvent, StoredEvent
 from tests.support.builders import MOMENT, metadata
 
 CREDENTIAL = UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11")
@@ -27,7 +28,7 @@ def stored(position: int, payload: str | None = None) -> StoredEvent:
     return StoredEvent(
         position=position,
         event_id=CREDENTIAL,
-        stream=StreamId.credential(CREDENTIAL),
+        stream=credential_stream(CREDENTIAL),
         version=1,
         type=name,
         schema_version=version,

@@ -4,16 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from projector.write.projections import audit, credentials
-from projector.write.projections.changes import Update
-from docs.contract_documents.examples import CREDENTIAL, EXAMPLES, METADATA
 from contracts.expiry_events import (
     ExpiryApproached,
     ExpiryDiscovered,
     ExpiryPassed,
     VerificationRecovered,
 )
-from eventlog.events.envelope import RecordedEvent, StreamId
+from contracts.streams import verification_stream
+from docs.contract_documents.examples import CREDENTIAL, EXAMPLES, METADATA
+from eventlog.events.envelope import RecordedEvent
+from projector.write.projections import audit, credentials
+from projector.write.projections.changes import Update
 
 END = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -21,7 +22,7 @@ END = datetime(2026, 4, 1, tzinfo=UTC)
 def recorded(kind: type, action: str) -> RecordedEvent:
     return RecordedEvent(
         event_id=CREDENTIAL,
-        stream=StreamId.verification(CREDENTIAL),
+        stream=verification_stream(CREDENTIAL),
         version=3,
         type=action,
         schema_version=1,

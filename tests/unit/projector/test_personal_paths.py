@@ -1,8 +1,8 @@
 """What the audit trail shows of personal fields, as far as its SQL or this test has to know it."""
 
-from projector.write.projections.audit import personal_paths
 from eventlog.events.envelope import Metadata
 from eventlog.events.personal import personal_fields
+from projector.write.projections.audit import personal_paths
 
 # `rm.forget` has these columns of the metadata by name.
 COLUMNS = {"actor": {"id": True, "name": True}, "on_behalf_of": True, "source_ip": True}

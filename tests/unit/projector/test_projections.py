@@ -7,8 +7,6 @@ from uuid import UUID
 
 from msgspec import structs
 
-from projector.write.projections import audit, audit_index, credentials, usages, verifications
-from projector.write.projections.changes import Change, Delete, Insert, Put, Update
 from contracts.credential_events import (
     CredentialDetailsChanged,
     CredentialRemoved,
@@ -18,9 +16,12 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.issuing_events import SecretIssued, Workload
+from contracts.streams import credential_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from eventlog.events.envelope import RecordedEvent, StreamId
+from eventlog.events.envelope import RecordedEvent
+from projector.write.projections import audit, audit_index, credentials, usages, verifications
+from projector.write.projections.changes import Change, Delete, Insert, Put, Update
 from tests.support.builders import EVERYBODY, GITHUB, MOMENT, added, details, metadata, secret_reference
 
 ID = UUID(int=1)
@@ -76,7 +77,7 @@ PROBED = replace(
 def recorded(payload: object, type_: str = "x.y", version: int = 3) -> RecordedEvent:
     return RecordedEvent(
         event_id=UUID(int=7),
-        stream=StreamId.credential(ID),
+        stream=credential_stream(ID),
         version=version,
         type=type_,
         schema_version=1,

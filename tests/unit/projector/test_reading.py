@@ -4,11 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from projector.write.projections.reading import read
 from contracts.credential_events import CredentialRemoved
 from contracts.issuing_events import SecretIssued, SecretRefused, Workload
+from contracts.streams import credential_stream
 from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import StoredEvent, StreamId
+from eventlog.events.envelope import StoredEvent
+from projector.write.projections.reading import read
 from tests.support.builders import MOMENT, metadata
 
 ID = UUID(int=1)
@@ -21,7 +22,7 @@ def stored(
     name, _, encoded = encode(payload)
     return StoredEvent(
         event_id=UUID(int=7),
-        stream=StreamId.credential(ID),
+        stream=credential_stream(ID),
         version=3,
         type=name,
         schema_version=version,

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from chassis.runtime.clock import now
 from regcred.apiclient.client import PAGE, REPEAT_SECONDS, ApiClient, Repeats
 from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer, UnexpectedAnswer
 from regcred.apiclient.secret import Secret
 from regcred.apiclient.settings import Connection
-from chassis.runtime.clock import now
 from tests.support.servers import free_port
 from tests.unit.regcred.conftest import TOKEN, Reply, Server, Times, ok, problem
 

@@ -9,13 +9,13 @@ import pytest
 
 from contracts.credential_events import SecretKind
 from contracts.verdicts import VerificationCode
-from registries.catalogue import PROVIDERS, help_for, provider, to_public
 from docs.contract_documents.provider_page import document
+from registries.catalogue import PROVIDERS, help_for, provider, to_public
 from registries.errors import InvalidRegistry
+from registries.input.credential_input import _KINDS, JsonDocument, SecretString
 from registries.provider import Provider
 from registries.secret_kinds import SECRET_KINDS
 from registries.verification_help import GENERAL_HELP, PROVIDER_HELP
-from registries.input.credential_input import _KINDS, JsonDocument, SecretString
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
 IDS = [entry.id for entry in PROVIDERS]

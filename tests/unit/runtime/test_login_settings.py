@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.settings.logins import LoginSettings
 from chassis.settings.environment import InvalidSetting
+from chassis.settings.logins import LoginSettings
 
 
 def test_defaults() -> None:

@@ -4,8 +4,8 @@ import pytest
 from flask import Flask, request
 from werkzeug.test import Client
 
-from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.environment import Settings
+from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.trusted_proxies import KNOWN_SECONDS, LOOK_UP_SECONDS, TrustedProxies
 from chassis.web.client_address import client_addresses
 

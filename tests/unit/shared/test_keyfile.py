@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from secretstore.keyfile import KeyFile, KeyFileError
 from chassis.secret import Secret
+from secretstore.keyfile import KeyFile, KeyFileError
 
 KEY = base64.b64encode(b"k" * 32).decode()
 PEPPER = base64.b64encode(b"p" * 32).decode()

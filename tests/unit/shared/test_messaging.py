@@ -12,15 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.runtime.backoff import backoff
+from contracts.broker import TOPOLOGY
 from contracts.credential_events import CredentialRemoved
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent, StreamId
-from eventlog.events.positions import ContiguousPrefix
-from eventlog.broker import definitions, topology
+from contracts.streams import credential_stream
 from eventlog.broker.cloudevents import outgoing, position_of
 from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, parameters
+from eventlog.broker.definitions import password_hash
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
-from chassis.runtime.backoff import backoff
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import Actor, Metadata, StoredEvent
+from eventlog.events.positions import ContiguousPrefix
+from launcher.deployment import definitions as definitions_file
 from tests.support.eventstore_suite import an_id
 
 METADATA = Metadata(
@@ -38,7 +41,7 @@ def stored(metadata: Metadata = METADATA, position: int | None = 7) -> StoredEve
     name, version, payload = encode(CredentialRemoved(credential_id=an_id("c"), reason="é", forced=True))
     return StoredEvent(
         event_id=an_id("e"),
-        stream=StreamId.credential(an_id("c")),
+        stream=credential_stream(an_id("c")),
         version=3,
         type=name,
         schema_version=version,
@@ -178,30 +181,30 @@ def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
 
 
 def test_passwords_are_hashed_as_rabbitmq_does_it() -> None:
-    hashed = base64.b64decode(definitions.password_hash("pass", b"salt"))
+    hashed = base64.b64decode(password_hash("pass", b"salt"))
     assert hashed == b"salt" + hashlib.sha256(b"saltpass").digest()
 
 
 def test_the_definitions_file_holds_no_password(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     environment = {}
-    for name in topology.USERS:
+    for name in TOPOLOGY.users:
         file = tmp_path / name
         file.write_text(f"canary-{name}\n")
         environment[f"{name.upper().replace('-', '_')}_PASSWORD_FILE"] = str(file)
-    definitions.main(environment)
+    definitions_file.main(environment)
     text = capsys.readouterr().out
     document = json.loads(text)
     assert "canary" not in text
-    assert {user["name"] for user in document["users"]} == set(topology.USERS)
+    assert {user["name"] for user in document["users"]} == set(TOPOLOGY.users)
     hashes = [base64.b64decode(user["password_hash"]) for user in document["users"]]
     assert len({hashed[:4] for hashed in hashes}) == len(hashes)  # each has a salt of its own
     environment.popitem()
     with pytest.raises(SystemExit, match="PASSWORD_FILE is not set"):
-        definitions.main(environment)
+        definitions_file.main(environment)
 
 
 def test_every_queue_is_safe_by_its_arguments() -> None:
-    wanted = topology.topology()
+    wanted = TOPOLOGY
     exchanges = {exchange.name for exchange in wanted.exchanges}
     queues = {queue.name for queue in wanted.queues}
     for queue in wanted.queues:

@@ -18,8 +18,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registries.logins.registry_login import RegistryLogin
 from chassis.secret import REDACTED, Secret
+from registries.logins.registry_login import RegistryLogin
 
 CANARY = "canary-1b7e-do-not-show"
 

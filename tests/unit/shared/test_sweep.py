@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.secret import Secret
-from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable, StoredVersion
 from credentials.relay.sweep import Leftovers, SweepResult, leftovers, sweep
+from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable, StoredVersion
 from tests.support.memory_secretstore import MemorySecretStore
 from tests.support.secretstore_suite import a_path, put
 

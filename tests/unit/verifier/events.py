@@ -9,14 +9,15 @@ from contracts.credential_events import (
     Registry,
     VerificationRequested,
 )
-from eventlog.events.envelope import Actor, NewEvent, RecordedEvent, StreamId
+from contracts.streams import credential_stream
+from eventlog.events.envelope import Actor, NewEvent, RecordedEvent
 from tests.support import builders
 from tests.support.builders import EVERYBODY, details, metadata, secret_reference
 from tests.support.eventstore_suite import MOMENT, an_id
 from tests.support.memory_eventstore import MemoryEventStore
 
 ID = builders.ID
-STREAM = StreamId.credential(ID)
+STREAM = credential_stream(ID)
 METADATA = metadata(
     actor=Actor(type="service", id="svc", name="a service"), occurred_at=MOMENT, traceparent="00-1-2-01"
 )

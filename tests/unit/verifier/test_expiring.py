@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
+from chassis.secret import Secret
 from registries.logins.cloud_keys import AwsKeys
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from verifier.expiry import end_of, next_notice, notice_due
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from chassis.secret import Secret
 from registries.dialing.session import Answer
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from registries.protocol.lifetime import GITHUB_API, Question, expiry_in_header, question, read_end
 
 END = datetime(2027, 3, 31, tzinfo=UTC)

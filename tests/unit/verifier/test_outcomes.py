@@ -6,17 +6,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
+from contracts.streams import verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationSucceeded
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.events.envelope import NewEvent, RecordedEvent
 from registries.image_reference import ImageReference
+from registries.protocol.login import Verdict
+from registries.protocol.verdict import Probed
 from tests.support.eventstore_suite import an_id
 from tests.support.memory_eventstore import MemoryEventStore
 from tests.unit.verifier.events import HUB, ID, METADATA
 from verifier.outcomes import UNCHANGED_EVERY, events_of, worth_recording
 from verifier.policy import Verification
-from registries.protocol.login import Verdict
-from registries.protocol.verdict import Probed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOOD = Verdict(code=None, detail="good")
@@ -40,7 +41,7 @@ class Stream:
 
     def __init__(self) -> None:
         self._store = MemoryEventStore()
-        self._stream = StreamId.verification(ID)
+        self._stream = verification_stream(ID)
         self.at = NOW
 
     def login(self, verdict: Verdict, *, version: int = 1, end: datetime | None = None) -> list[object]:

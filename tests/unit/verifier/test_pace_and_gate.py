@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verifier.scheduling.circuit_breaker import ALONE_SECONDS, ANSWERS_SECONDS, Standing, Standings
 from verifier.scheduling.due import hold_after, next_login
 from verifier.scheduling.login_limiter import BOTH_TURNS, NOTHING, Gate, Lanes, Wait
-from verifier.scheduling.token_bucket import Pace
 from verifier.scheduling.rows import Due
-from verifier.scheduling.circuit_breaker import ALONE_SECONDS, ANSWERS_SECONDS, Standing, Standings
+from verifier.scheduling.token_bucket import Pace
 from verifier.scheduling.waiting import LONGEST, PER_HOST, Claimed, seated
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,6 +8,8 @@ from threading import Barrier
 
 import pytest
 
+from chassis.secret import Secret
+from contracts.streams import verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
@@ -16,7 +18,7 @@ from eventlog.storage.store import Appended, IdempotentRequest
 from registries.image_reference import ImageReference
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
+from registries.protocol.login import Probe, Verdict
 from secretstore.store import SecretMissing, SecretPath
 from tests.support.eventstore_suite import MOMENT, an_id
 from tests.support.memory_eventstore import MemoryEventStore
@@ -36,11 +38,10 @@ from tests.unit.verifier.events import (
     rotated,
 )
 from verifier.policy import verification_for
-from registries.protocol.login import Probe, Verdict
 from verifier.verifier import ACTOR, Verifier
 
 PATH = SecretPath("acme", ID)
-OUTCOMES = StreamId.verification(ID)
+OUTCOMES = verification_stream(ID)
 GOOD = Verdict(code=None, detail="the registry took the login", confidence="weak")
 
 

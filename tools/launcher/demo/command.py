@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
+from chassis.runtime.clock import now
+from launcher.demo import filling, story
+from launcher.demo.registry import DemoRegistry
 from regcred.apiclient.errors import ClientError
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json
 from regcred.cli.session import Session, of_no_account
-from launcher.demo import filling, story
-from launcher.demo.registry import DemoRegistry
-from chassis.runtime.clock import now
 
 _PORT = 5099  # that `make demo` lets the verifier reach
 _TITLE = "With `make demo` running in another terminal:"

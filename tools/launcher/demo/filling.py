@@ -6,13 +6,13 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from chassis.runtime.clock import rfc3339
+from chassis.secret import Secret
+from launcher.demo import story
 from regcred.apiclient.errors import ApiProblem, ClientError
 from regcred.apiclient.transport import Json
 from regcred.cli.lookup import find, named, settle_removal, verified
 from regcred.cli.session import Session
-from launcher.demo import story
-from chassis.runtime.clock import rfc3339
-from chassis.secret import Secret
 
 _VERDICT_SECONDS = 30.0
 _POSITION = b"es_log_position "

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from operations.migrate.owned_files import Owner
-from launcher.deployment.setup import PUBLISHED, Servers, set_up
 from chassis.runtime.clock import now
+from launcher.deployment.setup import PUBLISHED, Servers, set_up
+from operations.migrate.owned_files import Owner
 
 
 def main(folder: str, names: list[str], environment: Mapping[str, str]) -> None:

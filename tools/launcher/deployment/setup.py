@@ -12,11 +12,12 @@ from pathlib import Path
 from secrets import token_bytes
 from urllib.parse import quote
 
+from contracts.broker import TOPOLOGY
+from eventlog.broker.definitions import SALT_BYTES, definitions
+from eventlog.broker.topology import VHOST
 from launcher.deployment.certificates import Pair, is_due, new_authority, new_server
 from operations.migrate.identities import IDENTITIES, OURS, Identity
 from operations.migrate.owned_files import PRIVATE, PUBLIC, Owner, folder, kept, password, write
-from eventlog.broker.definitions import SALT_BYTES, definitions
-from eventlog.broker.topology import VHOST
 from secretstore.keyfile import KeyFile
 
 _ROOT = Owner(0, 0)
@@ -118,7 +119,7 @@ def _rabbitmq(path: Path, owner: Owner, authority: Pair, passwords: Mapping[str,
     _server(path, owner, authority, names, now)
     users = [identity.broker_user for identity in IDENTITIES.values() if identity.broker_user]
     document = definitions(
-        {user: passwords[f"broker.{user}"] for user in users}, salt=lambda: token_bytes(SALT_BYTES)
+        TOPOLOGY, {user: passwords[f"broker.{user}"] for user in users}, salt=lambda: token_bytes(SALT_BYTES)
     )
     write(path / "definitions.json", json.dumps(document, indent=1), owner)
 

@@ -2,12 +2,12 @@
 
 import click
 
-from operations.accounts import erasure as erasing
-from regcred.cli.examples import examples
-from regcred.cli.output import print_json
-from operations.command_errors import owner_connection, person
 from chassis.runtime.clock import now
 from chassis.runtime.ids import new_id
+from operations.accounts import erasure as erasing
+from operations.command_errors import owner_connection, person
+from regcred.cli.examples import examples
+from regcred.cli.output import print_json
 
 
 @click.group(epilog=examples('regcred accounts erase acme --reason "left us in May" --yes'))

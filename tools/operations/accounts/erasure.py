@@ -10,14 +10,15 @@ from uuid import UUID
 
 import psycopg
 
+from chassis.database import Connection
+from contracts.account_events import AccountErased
+from contracts.streams import account_stream
+from eventlog.events.envelope import Actor, Metadata, NewEvent
+from eventlog.storage.log import position_of
+from eventlog.storage.postgres import append_request
 from projector.write.application import lock_number
 from projector.write.erasure import forget
 from projector.write.generations import generations
-from contracts.account_events import AccountErased
-from eventlog.events.envelope import Actor, Metadata, NewEvent, StreamId
-from eventlog.storage.log import position_of
-from eventlog.storage.postgres import append_request
-from chassis.database import Connection
 
 _POLL_SECONDS = 0.1
 _MAX_POSITION = 2**63 - 1
@@ -104,4 +105,4 @@ def _request(erasure: Erasure) -> str:
         payload=AccountErased(erasure_id=erasure.erasure_id, reason=erasure.reason),
         metadata=metadata,
     )
-    return append_request(StreamId.account(erasure.erasure_id), 0, [event], None, None)
+    return append_request(account_stream(erasure.erasure_id), 0, [event], None, None)

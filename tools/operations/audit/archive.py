@@ -5,16 +5,16 @@ from pathlib import Path
 
 import psycopg
 
-from projector.archive import audit_archive
-from projector.archive.audit_archive import CannotSeal, Done, Order
-from projector.write.generations import AnotherAtWork
-from projector.archive.sealing import BeingBuilt, TrailDiffers
+from chassis.settings.environment import Settings
+from eventlog.integrity.keys import load_private
+from eventlog.integrity.segment import BrokenSegment
 from operations.command_errors import CannotTell, refused
 from operations.log.database import log_database
 from operations.log.keeping import reported_errors
-from eventlog.integrity.keys import load_private
-from eventlog.integrity.segment import BrokenSegment
-from chassis.settings.environment import Settings
+from projector.archive import audit_archive
+from projector.archive.audit_archive import CannotSeal, Done, Order
+from projector.archive.sealing import BeingBuilt, TrailDiffers
+from projector.write.generations import AnotherAtWork
 
 
 def seal(order: Order, key_file: Path | None) -> Done:

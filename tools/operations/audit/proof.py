@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from regcred.cli.errors import OutputUnwritable
-from regcred.cli.files import replacing
-from operations.command_errors import CannotTell
-from operations.log.database import log_database
-from operations.log.keeping import public_key_file, reported_errors
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
 from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from eventlog.integrity.keys import load_private, load_public
 from eventlog.integrity.reading import faults_beside, read_links, snapshot
-from chassis.runtime.clock import now
-from chassis.settings.environment import Settings
+from operations.command_errors import CannotTell
+from operations.log.database import log_database
+from operations.log.keeping import public_key_file, reported_errors
+from regcred.cli.errors import OutputUnwritable
+from regcred.cli.files import replacing
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,7 @@ import click
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from projector.read.api.spreadsheet import csv_lines
-from projector.archive.sealing import known_segments
-from operations.command_errors import CannotTell, Refused
-from operations.log.database import log_database
-from operations.log.keeping import public_key_file, reported_errors
-from operations.audit.segment_filter import filters_of, matches, may_match
+from chassis.settings.environment import Settings
 from contracts.audit_events import AuditFilters
 from eventlog.integrity.errors import NoSuchPosition
 from eventlog.integrity.keys import load_public
@@ -33,7 +28,12 @@ from eventlog.integrity.segment_files import (
     lines_of,
     open_segment,
 )
-from chassis.settings.environment import Settings
+from operations.audit.segment_filter import filters_of, matches, may_match
+from operations.command_errors import CannotTell, Refused
+from operations.log.database import log_database
+from operations.log.keeping import public_key_file, reported_errors
+from projector.archive.sealing import known_segments
+from projector.read.api.spreadsheet import csv_lines
 
 Form = Literal["ndjson", "csv", "json"]
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
+from chassis.runtime.clock import now
+from operations.audit import archive as audit_sealing
+from operations.audit import segments as audit_segments
+from operations.command_errors import person
+from operations.log.command import KEY_FILE
 from projector.archive.audit_archive import Order
-from operations.audit import archive as audit_sealing, segments as audit_segments
 from regcred.cli.examples import examples
 from regcred.cli.moments import moment_option
 from regcred.cli.output import print_json, print_table
-from operations.command_errors import person
-from operations.log.command import KEY_FILE
-from chassis.runtime.clock import now
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)

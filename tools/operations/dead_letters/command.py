@@ -10,21 +10,22 @@ from uuid import UUID
 
 import click
 
-from projector.write import interventions
-from projector.write.interventions import NotLive
-from regcred.cli.examples import examples
-from regcred.cli.output import notice, print_fields, print_json, print_table
-from operations.command_errors import Refused, owner_connection, person
+from chassis.database import Connection
+from chassis.settings.environment import Settings
+from contracts.broker import TOPOLOGY
+from eventlog.broker.errors import BrokerUnavailable
+from eventlog.broker.rejected_messages import RejectedMessage, discard_message, rejected_messages
 from eventlog.consumers import dead_letters
 from eventlog.consumers.dead_letters import Letter
 from eventlog.storage.errors import EventStoreUnavailable
 from eventlog.storage.log import read_log
-from eventlog.broker.errors import BrokerUnavailable
-from eventlog.broker.rejected_messages import QUEUES, RejectedMessage, discard_message, rejected_messages
-from secretstore.personal_keys import open_personal_keys
-from chassis.database import Connection
-from chassis.settings.environment import Settings
+from operations.command_errors import Refused, owner_connection, person
+from projector.write import interventions
+from projector.write.interventions import NotLive
+from regcred.cli.examples import examples
+from regcred.cli.output import notice, print_fields, print_json, print_table
 from secretstore.keyfile import KeyFile, KeyFileError
+from secretstore.personal_keys import open_personal_keys
 
 _POLL_SECONDS = 0.2
 _WAIT_SECONDS = 30.0
@@ -101,7 +102,7 @@ def show_command(*, consumer: str, event: str, as_json: bool) -> None:
     Events contain no secret. For a rejected message give its queue and id; the body is not shown.
     """
     with _opened() as (connection, settings):
-        if consumer in QUEUES:
+        if consumer in TOPOLOGY.dead_letter_queues:
             document = _document(_message(settings, consumer, event))
         else:
             letter = _letter(connection, consumer, event)
@@ -155,7 +156,7 @@ def redrive_command(
     """
     if sum((event is not None, stream is not None, everything)) != 1:
         raise click.UsageError("give one of EVENT, --stream and --all")
-    if consumer in QUEUES:
+    if consumer in TOPOLOGY.dead_letter_queues:
         raise Refused("a rejected message cannot be redriven, because the log has its event: discard it")
     with _opened() as (connection, settings):
         if event is not None:
@@ -190,7 +191,7 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
     The consumer will not handle the event. The event itself stays in the log.
     """
     with _opened() as (connection, settings):
-        if consumer in QUEUES:
+        if consumer in TOPOLOGY.dead_letter_queues:
             message = _message(settings, consumer, event)
             _confirm(f"Discard message {message.id} of {consumer}?", yes=yes)
             _discard_message(connection, settings, message, person=person, remark=reason)
@@ -271,7 +272,7 @@ def _messages(settings: Settings) -> list[RejectedMessage]:
         return []
 
     try:
-        return rejected_messages(settings.broker_url)
+        return rejected_messages(settings.broker_url, TOPOLOGY.dead_letter_queues)
     except BrokerUnavailable as error:
         notice(f"the queues could not be read: {error}")
         return []

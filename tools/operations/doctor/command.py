@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from operations.doctor.examination import examine, quietly
 from regcred.apiclient.text import shown
 from regcred.cli.examples import examples
 from regcred.cli.output import aligned, print_json
 from regcred.cli.session import FAILED
-from operations.doctor.examination import examine, quietly
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 

@@ -6,12 +6,12 @@ from datetime import datetime
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from operations.doctor.finding import Finding, failed, ok, warning
-from operations.migrate.migrations import known_migrations
-from eventlog.storage.cluster import is_younger
-from chassis.runtime.clock import now
 from chassis.database import Connection
 from chassis.observability.logs import redacted
+from chassis.runtime.clock import now
+from eventlog.storage.cluster import is_younger
+from operations.doctor.finding import Finding, failed, ok, warning
+from operations.migrate.migrations import known_migrations
 
 _OLDEST = 15
 _SECONDS = 3

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from chassis.settings.environment import InvalidSetting, Settings
 from operations.doctor.broker import broker_findings
 from operations.doctor.database import connect, database_findings
 from operations.doctor.finding import Finding, failed, guarded, ok, warning
@@ -14,7 +15,6 @@ from operations.doctor.machine import machine_findings
 from operations.doctor.running import running_findings, token_findings
 from operations.doctor.vault import vault_findings
 from operations.log.database import log_database
-from chassis.settings.environment import InvalidSetting, Settings
 
 _PREPARED = "database.migrations"
 

@@ -11,9 +11,9 @@ from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 
+from chassis.settings.environment import Settings
 from operations.doctor.finding import Finding, failed, ok, warning
 from registries.dialing.addresses import InvalidPolicy, NetworkPolicy
-from chassis.settings.environment import Settings
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _MEBIBYTE = 1024 * 1024

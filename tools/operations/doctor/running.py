@@ -4,14 +4,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from operations.doctor.finding import Finding, failed, ok, warning
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.tokens import parse
+from chassis.database import Connection, open_pool
+from chassis.settings.environment import Settings
 from eventlog.consumers.figures import consumer_figures, log_figures
 from eventlog.consumers.leader import has_leader
-from eventlog.storage.postgres import open_pool
-from chassis.database import Connection
-from chassis.settings.environment import Settings
+from operations.doctor.finding import Finding, failed, ok, warning
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _LEADERS = ("relay", "verifier", "projector")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import requests
 
-from operations.doctor.finding import Finding, failed, ok, warning
 from chassis.settings.environment import VaultAccess
+from operations.doctor.finding import Finding, failed, ok, warning
 from secretstore.vault_inspection import MOUNT, Mount, VaultLook
 
 _BOOTSTRAP = "run infra/vault/bootstrap.sh as an administrator of Vault"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from operations.embedded_postgres import EmbeddedPostgres
 from chassis.settings.environment import Settings
+from operations.embedded_postgres import EmbeddedPostgres
 
 
 class NoDatabase(Exception):

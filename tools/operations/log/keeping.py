@@ -11,9 +11,8 @@ from typing import BinaryIO
 
 import click
 
-from operations.command_errors import CannotTell, database_errors
-from operations.log.database import log_database
-from eventlog.storage import cluster
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
 from eventlog.integrity.chain import START, Anchor, Link, Verification, verify_chain
 from eventlog.integrity.checkpoint import Checkpoint, open_checkpoint, sign
 from eventlog.integrity.errors import IntegrityError, NoSuchPosition
@@ -27,8 +26,9 @@ from eventlog.integrity.reading import (
     snapshot,
     waiting_for_position,
 )
-from chassis.runtime.clock import now
-from chassis.settings.environment import Settings
+from eventlog.storage import cluster
+from operations.command_errors import CannotTell, database_errors
+from operations.log.database import log_database
 
 _BAR_STEPS = 1000  # rows between two looks of the progress bar
 

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import click
 
+from chassis.migrations import MigrationRefused
+from chassis.observability.logs import configure_logs
+from chassis.settings.environment import InvalidSetting, Settings
+from eventlog.storage.errors import YoungerCluster
 from operations.command_errors import refused
 from operations.migrate.logins import prepare_logins
 from operations.migrate.preparation import (
@@ -14,10 +18,6 @@ from operations.migrate.preparation import (
     prepare_keys,
     prepare_metrics_token,
 )
-from eventlog.storage.errors import YoungerCluster
-from chassis.migrations import MigrationRefused
-from chassis.observability.logs import configure_logs
-from chassis.settings.environment import InvalidSetting, Settings
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)

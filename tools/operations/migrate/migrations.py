@@ -1,9 +1,16 @@
 """The schema of the whole database: which packages own parts of it, and how it is prepared."""
 
-from projector.write.generations import create_first
 from chassis import migrations as eventstore
+from projector.write.generations import create_first
 
-PACKAGES = ("eventlog.storage", "secretstore", "chassis.authentication", "credentials", "verifier", "projector")
+PACKAGES = (
+    "eventlog.storage",
+    "secretstore",
+    "chassis.authentication",
+    "credentials",
+    "verifier",
+    "projector",
+)
 
 
 def migrate(database_url: str) -> list[str]:

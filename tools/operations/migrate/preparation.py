@@ -4,16 +4,17 @@ import os
 from pathlib import Path
 from secrets import token_bytes
 
-from operations.migrate.migrations import migrate
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.authentication.tokens import StoredToken, TokenScope, compose, parse
-from eventlog.storage.cluster import check_cluster
-from eventlog.storage.postgres import open_pool
-from eventlog.broker import topology
+from chassis.database import open_pool
 from chassis.runtime.clock import now
-from secretstore.keyfile import KeyFile
 from chassis.secret import Secret
+from contracts.broker import TOPOLOGY
+from eventlog.broker.declaration import declare
+from eventlog.storage.cluster import check_cluster
+from operations.migrate.migrations import migrate
+from secretstore.keyfile import KeyFile
 
 _TOKEN_ROLE = "regcred_credentials"  # noqa: S105 a role's name
 _RANDOM_BYTES = 38
@@ -34,7 +35,7 @@ def prepare(database_url: str, broker_url: str | None) -> list[str]:
     applied = migrate(database_url)
     check_cluster(database_url)
     if broker_url:
-        topology.declare(broker_url)
+        declare(broker_url, TOPOLOGY)
     return applied
 
 

@@ -15,20 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.progress import TimeRemainingColumn as Remaining
 
-from projector.write import generations
-from projector.rebuild import rebuilding
-from projector.rebuild.building import connect
-from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
-from projector.rebuild.rebuilding import Progress, ReadersInTheWay
-from regcred.cli.examples import examples
-from regcred.cli.output import print_json, print_table
-from operations.command_errors import database_errors
-from operations.log.database import log_database
-from eventlog.storage.personal_keys import PersonalKeys
-from secretstore.personal_keys import open_key_file
 from chassis.observability.logs import configure_logs
 from chassis.settings.environment import Settings
+from eventlog.storage.personal_keys import PersonalKeys
+from operations.command_errors import database_errors
+from operations.log.database import log_database
+from projector.rebuild import rebuilding
+from projector.rebuild.building import connect
+from projector.rebuild.rebuilding import Progress, ReadersInTheWay
+from projector.write import generations
+from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
+from regcred.cli.examples import examples
+from regcred.cli.output import print_json, print_table
 from secretstore.keyfile import KeyFileError
+from secretstore.personal_keys import open_key_file
 
 _LINE_SECONDS = 5.0  # between two lines where nobody watches a bar
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -6,6 +6,14 @@ from uuid import UUID
 
 from flask import Response, request
 
+from chassis.authentication.tokens import TokenScope
+from chassis.database import Pool
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.problems import FieldError, invalid
+from chassis.web.responses import json_response
+from contracts.audit_events import Form
+from eventlog.storage.postgres import KeyOf
 from projector.read import audit_trail
 from projector.read.api import export, views
 from projector.read.api.following import Following
@@ -15,16 +23,9 @@ from projector.read.api.schemas import AuditArguments, AuditPage, OrderedPageArg
 from projector.read.api.sealed_part import HEADER, refuse_if_all, sealed_part
 from projector.read.audit_reads import ReturnedRows
 from projector.read.audit_trail import AuditFilter
-from projector.write.archived_through import Sealed
 from projector.read.selection import Page
-from chassis.authentication.tokens import TokenScope
-from contracts.audit_events import Form
-from eventlog.storage.postgres import KeyOf, Pool
+from projector.write.archived_through import Sealed
 from registries.image_reference import one_spelling
-from chassis.web.blueprint import Blueprint
-from chassis.web.authentication import requires
-from chassis.web.problems import FieldError, invalid
-from chassis.web.responses import json_response
 
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"

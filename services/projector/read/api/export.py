@@ -11,15 +11,16 @@ from typing import Any
 import msgspec
 from flask import Response
 
+from chassis.database import Pool
+from eventlog.storage.postgres import store_errors
 from projector.read import audit_trail
 from projector.read.api import views
 from projector.read.api.recording import Recording
 from projector.read.api.sealed_part import sealed_part
 from projector.read.api.spreadsheet import csv_lines
 from projector.read.audit_trail import AuditFilter, Order
-from projector.write.archived_through import Sealed
 from projector.read.selection import Row
-from eventlog.storage.postgres import Pool, store_errors
+from projector.write.archived_through import Sealed
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"

@@ -6,14 +6,15 @@ from threading import BoundedSemaphore
 
 from flask import Response
 
+from chassis.database import Pool
+from chassis.web.problems import unavailable
+from eventlog.storage.postgres import store_errors
 from projector.read import audit_trail
 from projector.read.api import views
 from projector.read.api.export import NDJSON, ndjson_line
 from projector.read.api.recording import Recording
 from projector.read.audit_trail import AuditFilter
 from projector.read.selection import MAX_LIMIT, Page
-from eventlog.storage.postgres import Pool, store_errors
-from chassis.web.problems import unavailable
 
 FOLLOWERS = 8  # at a time: each has one of the server's threads, and no connection while it waits
 MAX_SECONDS = 3600

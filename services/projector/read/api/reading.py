@@ -7,12 +7,12 @@ from typing import Any
 
 from flask import Response, request
 
-from projector.write.generations import has_event
-from projector.read.selection import Page, Row
-from eventlog.storage.postgres import Pool, store_errors
-from chassis.database import Connection
+from chassis.database import Connection, Pool
 from chassis.web.responses import json_response
+from eventlog.storage.postgres import store_errors
 from projector.read.api.wait_for import wait_for
+from projector.read.selection import Page, Row
+from projector.write.generations import has_event
 
 
 @contextmanager

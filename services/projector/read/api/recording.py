@@ -9,30 +9,31 @@ from typing import Any
 import structlog
 from flask import Response, request
 
-from projector.read.audit_reads import Asked, ReturnedRows, record
-from projector.read.audit_trail import AuditFilter
-from contracts.audit_events import Form
-from eventlog.events.envelope import Metadata
-from eventlog.storage.postgres import KeyOf, Pool
+from chassis.database import Pool
 from chassis.runtime.clock import now
 from chassis.runtime.ids import new_id
-from chassis.web import authentication as door
+from chassis.web import authentication
+from contracts.audit_events import Form
+from eventlog.events.envelope import Actor, Metadata
+from eventlog.storage.postgres import KeyOf
+from projector.read.audit_reads import Asked, ReturnedRows, record
+from projector.read.audit_trail import AuditFilter
 
 log = structlog.get_logger()
 
 
 def asked_by_this_request(account_id: str, wanted: AuditFilter, form: Form, *, continues: bool) -> Asked:
     """Who reads, for what. Raises `Problem` for a malformed header."""
-    request_id = door.request_id()
+    request_id, caller = authentication.request_id(), authentication.principal()
     metadata = Metadata(
         account_id=account_id,
-        actor=door.actor(),
+        actor=Actor(type="service", id=caller.id, name=caller.name),
         occurred_at=now(),
         request_id=request_id,
         correlation_id=request_id,
-        on_behalf_of=door.on_behalf_of(),
+        on_behalf_of=authentication.on_behalf_of(),
         source_ip=request.remote_addr,
-        traceparent=door.traceparent(),
+        traceparent=authentication.traceparent(),
     )
     return Asked(metadata=metadata, wanted=wanted, form=form, continues=continues)
 

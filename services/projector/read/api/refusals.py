@@ -2,8 +2,8 @@
 
 from flask import Flask, Response
 
-from projector.read.selection import InvalidCursor
 from chassis.web.problems import Problem, respond
+from projector.read.selection import InvalidCursor
 
 
 def install(app: Flask) -> None:

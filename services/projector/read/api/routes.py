@@ -7,6 +7,13 @@ from uuid import UUID
 
 from flask import Response
 
+from chassis.authentication.tokens import TokenScope
+from chassis.database import Connection, Pool
+from chassis.runtime.clock import now
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.problems import Problem
+from chassis.web.responses import etag, json_response
 from projector.read import queries, summary
 from projector.read.api import views
 from projector.read.api.reading import page_of, reading
@@ -21,15 +28,7 @@ from projector.read.api.schemas import (
 )
 from projector.read.queries import CredentialFilter
 from projector.read.selection import Page, Row
-from chassis.authentication.tokens import TokenScope
-from eventlog.storage.postgres import Pool
 from registries.catalogue import PROVIDERS, to_public
-from chassis.runtime.clock import now
-from chassis.database import Connection
-from chassis.web.blueprint import Blueprint
-from chassis.web.authentication import requires
-from chassis.web.problems import Problem
-from chassis.web.responses import etag, json_response
 
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"

@@ -1,9 +1,9 @@
 """What an answer lacks because it was sealed: told beside it, or instead of it where nothing is left."""
 
-from projector.read.audit_trail import AuditFilter, audit_events
-from projector.write.archived_through import Sealed, sealed
 from chassis.database import Connection
 from chassis.web.problems import Problem
+from projector.read.audit_trail import AuditFilter, audit_events
+from projector.write.archived_through import Sealed, sealed
 
 HEADER = "Regcred-Audit-Sealed"  # of files; a page has a field
 

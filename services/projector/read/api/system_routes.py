@@ -5,13 +5,13 @@ from importlib.metadata import version
 from flask import Response
 from marshmallow import Schema, fields
 
+from chassis.authentication.tokens import TokenScope
+from chassis.database import Pool
+from chassis.web.authentication import requires
+from chassis.web.blueprint import Blueprint
+from chassis.web.responses import json_response
 from projector.read.api.reading import reading
 from projector.read.operations import operations
-from chassis.authentication.tokens import TokenScope
-from eventlog.storage.postgres import Pool
-from chassis.web.blueprint import Blueprint
-from chassis.web.authentication import requires
-from chassis.web.responses import json_response
 
 
 class LogSchema(Schema):

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from projector.read.selection import Row
-from projector.read.summary import SOON, Summary, Use
 from contracts.credential import credential_json
 from contracts.verdicts import VerificationCode
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
+from projector.read.selection import Row
+from projector.read.summary import SOON, Summary, Use
 from registries.catalogue import help_for, help_for_image
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 
-from projector.write.projections.changes import Insert
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditRead, AuditSealed
 from contracts.credential_events import (
@@ -34,6 +33,7 @@ from eventlog.events.envelope import RecordedEvent
 from eventlog.events.personal import personal_fields
 from eventlog.events.registry import EVENTS
 from eventlog.events.registry import Registry as EventRegistry
+from projector.write.projections.changes import Insert
 
 _Expiry = ExpiryDiscovered | ExpiryApproached | ExpiryPassed | VerificationRecovered
 _COPIED = {"credential_name": "name", "registry_host": "registry_host"}

@@ -1,10 +1,10 @@
 """By what rows of the audit trail are found where no index of their table serves: images, and moments."""
 
-from projector.write.projections.changes import Change, Insert, Put
 from contracts.credential_events import VerificationRequested
 from contracts.issuing_events import SecretIssued, SecretRefused
 from contracts.verification_events import VerificationSucceeded
 from eventlog.events.envelope import RecordedEvent
+from projector.write.projections.changes import Change, Insert, Put
 
 SPAN = 1024  # positions of one row of `rm.audit_spans`
 

@@ -1,6 +1,5 @@
 """The list and detail of credentials: one row each, as the newest events have made it."""
 
-from projector.write.projections.changes import Change, Delete, Insert, Update
 from contracts.credential import columns
 from contracts.credential_events import (
     CredentialAdded,
@@ -14,6 +13,7 @@ from contracts.expiry_events import ExpiryDiscovered
 from contracts.verdicts import VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events.envelope import RecordedEvent
+from projector.write.projections.changes import Change, Delete, Insert, Update
 
 _PENDING: dict[str, object] = {
     "verification_status": VerificationStatus.PENDING,

@@ -6,12 +6,12 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from projector.write.projections import audit, audit_index, credentials, usages, verifications
-from projector.write.projections.changes import Change, Insert
 from contracts.account_events import AccountErased
 from eventlog.events.codec import decode_event, decode_metadata
 from eventlog.events.envelope import RecordedEvent, StoredEvent
 from eventlog.events.errors import EventError
+from projector.write.projections import audit, audit_index, credentials, usages, verifications
+from projector.write.projections.changes import Change, Insert
 
 # The audit trail is not among them: it comes first, as it copies from rows that the same event may delete.
 PROJECTIONS = (credentials.project, usages.project, verifications.project)

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from projector.write.projections.changes import Change, Insert
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events.envelope import RecordedEvent
+from projector.write.projections.changes import Change, Insert
 
 
 def project(recorded: RecordedEvent) -> list[Change]:

@@ -8,20 +8,21 @@ from uuid import UUID
 
 import pytest
 
+from chassis.secret import Secret
+from contracts.credential import Active
+from contracts.credential_events import Registry
+from contracts.streams import verification_stream
+from contracts.verification_events import VerificationSucceeded
 from credentials.application.command_handler import Answer
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.commands import ChangeDetails
 from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
-from contracts.credential import Active
-from contracts.credential_events import Registry
-from contracts.verification_events import VerificationSucceeded
-from eventlog.events.envelope import Actor, NewEvent, StreamId
+from eventlog.events.envelope import Actor, NewEvent
 from eventlog.storage.errors import EventStoreUnavailable, IdempotencyKeyReused, OutcomeUnknown
 from eventlog.storage.store import Appended, IdempotentRequest
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, MOMENT, details
 from tests.support.memory_credentials import MemoryCredentialStore
@@ -294,7 +295,7 @@ def test_a_verification_is_told_by_the_newest_outcome_of_this_secret(world: Worl
         duration_ms=3,
     )
     event = NewEvent(event_id=UUID(int=999), payload=outcome, metadata=request().metadata())
-    world.store.events.append(StreamId.verification(credential_id), 0, [event])
+    world.store.events.append(verification_stream(credential_id), 0, [event])
     told = world.credentials.outcome_of(credential_id, verification_id)
     assert told == outcome
     answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="other"))

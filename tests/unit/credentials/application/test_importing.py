@@ -9,18 +9,18 @@ from uuid import UUID
 
 import pytest
 
+from chassis.secret import Secret
+from contracts.credential import Active
 from credentials.application.credentials import Credentials
 from credentials.application.importing import Import, Importing, ImportResult
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.errors import NameTaken
-from contracts.credential import Active
 from eventlog.events.envelope import Actor, NewEvent
 from eventlog.storage.errors import IdempotencyKeyReused
 from eventlog.storage.store import Appended, IdempotentRequest
 from registries.input.docker_config import read_docker_config
 from registries.input.new_secret import Target, read_new_secret
 from registries.naming import never
-from chassis.secret import Secret
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, PULL, details
 from tests.support.memory_credentials import MemoryCredentialStore

@@ -9,22 +9,23 @@ from uuid import UUID
 
 import pytest
 
+from chassis.secret import Secret
+from contracts.credential_events import Registry, Restrictions
+from contracts.issuing_events import SecretIssued, SecretRefused, Workload
+from contracts.streams import issuance_stream
 from credentials.application.credentials import Credentials
 from credentials.application.issuing import Issuing, PullSecret, StillChanging
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.issuing import NotIssued, PullSecretWanted
-from contracts.credential_events import Registry, Restrictions
-from contracts.issuing_events import SecretIssued, SecretRefused, Workload
-from registries.dialing.addresses import NetworkPolicy
-from eventlog.events.envelope import Actor, NewEvent, StreamId
+from eventlog.events.envelope import Actor, NewEvent
 from eventlog.storage.errors import OutcomeUnknown
 from eventlog.storage.store import Appended, IdempotentRequest
+from registries.dialing.addresses import NetworkPolicy
+from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
+from registries.logins.registry_login import RegistryLogin
 from registries.minting.minter import Endpoints, Minter
 from registries.minting.token_calls import TokenCalls
-from registries.image_reference import ImageReference
-from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_credentials import MemoryCredentialStore
@@ -143,7 +144,7 @@ def test_it_is_recorded_with_who_asked_and_nothing_secret(world: World) -> None:
     credential_id = world.add()
     given = world.issuing.issue(request(), WANTED)
     assert passwords(given) == ["old"]
-    [event] = world.store.events.load(StreamId.issuance(given.issuance_id))
+    [event] = world.store.events.load(issuance_stream(given.issuance_id))
     assert (event.type, event.version, given.version, given.replayed) == ("secret.issued", 1, 1, False)
     assert isinstance(event.payload, SecretIssued)
     assert (event.payload.credential_id, event.payload.secret_version) == (credential_id, 1)
@@ -155,7 +156,7 @@ def test_a_refusal_is_recorded_before_it_is_answered(world: World) -> None:
     with pytest.raises(NotIssued) as refused:
         world.issuing.issue(request(), WANTED)
     assert [refusal.reason for refusal in refused.value.refusals] == ["no_matching_credential"]
-    [event] = world.store.events.load(StreamId.issuance(refused.value.issuance_id))
+    [event] = world.store.events.load(issuance_stream(refused.value.issuance_id))
     assert event.type == "secret.refused"
     world.restrict(world.add())
     with pytest.raises(NotIssued):

@@ -2,7 +2,8 @@ from uuid import UUID
 
 import pytest
 
-from eventlog.events.envelope import NewEvent, StreamId
+from contracts.streams import verification_stream
+from eventlog.events.envelope import NewEvent
 from tests.support.issuing_suite import IssuingSuite, Verify
 from tests.support.memory_credentials import MemoryCredentialStore
 
@@ -15,7 +16,7 @@ def store() -> MemoryCredentialStore:
 @pytest.fixture
 def verify(store: MemoryCredentialStore) -> Verify:
     def append(credential_id: UUID, expected: int, event: NewEvent) -> None:
-        store.events.append(StreamId.verification(credential_id), expected, [event])
+        store.events.append(verification_stream(credential_id), expected, [event])
 
     return append
 

@@ -5,6 +5,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+from chassis.invalid_input import InvalidInput
+from contracts.credential import Absent, Active, Removed, evolve, fold
+from contracts.credential_events import (
+    CredentialDetailsChanged,
+    CredentialRemoved,
+    CredentialRestrictionsChanged,
+    CredentialSecretRotated,
+    Restrictions,
+    VerificationRequested,
+)
+from contracts.issuing_events import Workload
 from credentials.domain.commands import (
     AddCredential,
     ChangeDetails,
@@ -18,17 +29,6 @@ from credentials.domain.commands import (
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
 from credentials.domain.impact import losing
-from contracts.credential import Absent, Active, Removed, evolve, fold
-from contracts.credential_events import (
-    CredentialDetailsChanged,
-    CredentialRemoved,
-    CredentialRestrictionsChanged,
-    CredentialSecretRotated,
-    Restrictions,
-    VerificationRequested,
-)
-from contracts.issuing_events import Workload
-from chassis.invalid_input import InvalidInput
 from registries.image_reference import ImageReference
 from tests.support.builders import EVERYBODY, GITHUB, ID, added, details, secret_reference
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.invalid_input import InvalidInput
 from credentials.domain.imported_names import name_prefix, names_for
 from credentials.domain.values import credential_name
-from chassis.invalid_input import InvalidInput
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from credentials.domain.issuing import Plan, PullSecretWanted, events_of, plan, refused_events
-from credentials.domain.issuing_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
-from credentials.domain.matching import Candidate, Use
+from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
 from contracts.verdicts import VerificationStatus
+from credentials.domain.issuing import Plan, PullSecretWanted, events_of, plan, refused_events
+from credentials.domain.issuing_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
+from credentials.domain.matching import Candidate, Use
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
-from chassis.secret import Secret
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 USE = Use(project_id="shop", operation="pull", at=NOW)

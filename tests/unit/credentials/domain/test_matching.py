@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from credentials.domain.matching import Candidate, Match, Operation, Use, match
 from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import VerificationStatus
+from credentials.domain.matching import Candidate, Match, Operation, Use, match
 from registries.errors import InvalidHost
 from registries.hosts import canonical_host, parse_config_key
 from registries.image_reference import ImageReference

@@ -29,7 +29,9 @@ _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 _OF_OPERATORS = {
     "proof": Lazy("operations.audit.command:proof", "Write a proof of the events of an account."),
     "verify": Lazy("operations.audit.command:verify", "Verify a proof of an account, without a database."),
-    "seal": Lazy("operations.audit.segments_command:seal", "Move old rows of the audit trail to signed files."),
+    "seal": Lazy(
+        "operations.audit.segments_command:seal", "Move old rows of the audit trail to signed files."
+    ),
     "segments": Lazy("operations.audit.segments_command:segments", "Verify and read archived rows."),
 }
 

@@ -1,0 +1,24 @@
+"""What a process needs and cannot reach now.
+
+Unavailable
+├── chassis.database.DatabaseUnavailable                   PostgreSQL
+│   └── eventlog.storage.errors.EventStoreUnavailable      the same, while the log is read or written
+├── secretstore.store.SecretStoreUnavailable               Vault or the encrypted table
+└── chassis.authentication.errors.IssuerUnavailable        the keys of a token issuer
+
+The HTTP APIs answer each of them with 503 (`chassis.web.problems`). Consumers of the log wait and try again.
+"""
+
+
+class Unavailable(Exception):
+    """A dependency cannot be reached now. The same request may succeed later.
+
+    Attributes:
+        code: stable code of the problem document.
+        sentence: what the caller reads.
+        retry_after: seconds after which the caller may try again.
+    """
+
+    code = "unavailable"
+    sentence = "a dependency cannot be reached now"
+    retry_after = 5

@@ -1,0 +1,35 @@
+"""The streams of regcred, and the one service that writes each category."""
+
+from uuid import UUID, uuid5
+
+from eventlog.events.envelope import StreamId
+
+_DERIVED = UUID("6f1c9f0e-8f0b-5d0c-9a55-1d2b6c1f7a10")  # namespace of derived stream ids; it never changes
+
+
+def credential_stream(credential_id: UUID) -> StreamId:
+    """The stream of a credential, written by the credentials service."""
+    return StreamId("credential", credential_id)
+
+
+def verification_stream(credential_id: UUID) -> StreamId:
+    """The stream of a credential's verifications, written by the verifier."""
+    return StreamId("verification", uuid5(_DERIVED, f"verification:{credential_id}"))
+
+
+def issuance_stream(issuance_id: UUID) -> StreamId:
+    """The stream of one request for a pull secret, written once by the credentials service."""
+    return StreamId("issuance", issuance_id)
+
+
+def audit_stream(read_id: UUID) -> StreamId:
+    """The stream of one query of the audit trail, or of one archived segment of it.
+
+    It is written once, by the query API or by `regcred audit seal`.
+    """
+    return StreamId("audit", read_id)
+
+
+def account_stream(erasure_id: UUID) -> StreamId:
+    """The stream of one erasure of an account's personal data, written once by an operator."""
+    return StreamId("account", erasure_id)

@@ -1,0 +1,35 @@
+"""The store of the verification streams in PostgreSQL."""
+
+from collections.abc import Sequence
+
+from chassis.database import Pool
+from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage.postgres import append_request, call_append, keys_of, load_stream, store_errors
+from eventlog.storage.store import Appended, IdempotentRequest
+
+_APPEND = "SELECT * FROM verifier.append(%s)"
+
+
+class PostgresVerificationStore:
+    """`EventStore` of the verification streams."""
+
+    def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
+        self._pool = pool
+        self._personal = personal
+        self._key_of = keys_of(pool, personal)
+
+    def load(self, stream: StreamId) -> list[RecordedEvent]:
+        with store_errors(), self._pool.connection() as connection:
+            return load_stream(connection, stream, self._personal)
+
+    def append(
+        self,
+        stream: StreamId,
+        expected_version: int,
+        events: Sequence[NewEvent],
+        *,
+        request: IdempotentRequest | None = None,
+    ) -> Appended:
+        argument = append_request(stream, expected_version, events, request, self._key_of)
+        return call_append(self._pool, _APPEND, [argument], request)

@@ -1,0 +1,30 @@
+"""`python -m launcher.deployment.definitions`: RabbitMQ's definitions file for regcred's own topology.
+
+The password of user `regcred-relay` is read from the file that `REGCRED_RELAY_PASSWORD_FILE` names, and so on
+for each user of the topology.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from secrets import token_bytes
+
+from contracts.broker import TOPOLOGY
+from eventlog.broker.definitions import SALT_BYTES, definitions
+
+
+def main(environment: Mapping[str, str]) -> None:
+    """Write the document to standard output."""
+    passwords = {}
+    for name in TOPOLOGY.users:
+        variable = f"{name.upper().replace('-', '_')}_PASSWORD_FILE"
+        if variable not in environment:
+            sys.exit(f"{variable} is not set")
+        passwords[name] = Path(environment[variable]).read_text().strip()
+    json.dump(definitions(TOPOLOGY, passwords, salt=lambda: token_bytes(SALT_BYTES)), sys.stdout, indent=2)
+
+
+if __name__ == "__main__":
+    main(os.environ)
