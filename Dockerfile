@@ -13,7 +13,9 @@ COPY infra/images infra/images
 COPY requirements/runtime.lock requirements/
 COPY pyproject.toml README.md LICENSE ./
 RUN infra/images/install.sh dependencies ${IMAGE}
+COPY libs libs
 COPY services services
+COPY tools tools
 RUN infra/images/install.sh packages ${IMAGE}
 
 FROM ${PYTHON_IMAGE} AS runtime

@@ -1,4 +1,4 @@
-"""Writes `docs/providers.md` from the catalogue: `python -m docs.contract_documents.provider_page docs/providers.md`."""
+"""`python -m docs.contract_documents.provider_page FILE` writes `docs/providers.md` from the catalogue."""
 
 import sys
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _FOLDED = 8  # more locations than these are folded away
 _HEAD = """\
 # Providers
 
-<!-- Written by `python -m docs.contract_documents.provider_page docs/providers.md`: change the catalogue instead. -->
+<!-- Written by `python -m docs.contract_documents.provider_page`: change the catalogue instead. -->
 
 What a credential for each provider needs, where to get it, and what to do when its verification fails.
 `GET /v1/providers` answers the same as JSON.

@@ -38,14 +38,12 @@ _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 # What pages link to under another name than it has here.
 _OTHER_PLACES = {
     "README.md": "index.md",
-    "services/README.md": "packages.md",
     "docs/providers.md": "providers/index.md",
     "docs/adr": "adr/index.md",
     "docs/reference": "reference/index.md",
 }
 # Pages whose links begin elsewhere than in their own folder below docs/.
 _HOMES = {
-    "packages.md": "services",
     **dict.fromkeys(("index.md", "start.md", "configuration.md", "request.md"), "."),
 }
 
@@ -79,7 +77,6 @@ def _written(root: Path) -> dict[str, str]:
     )
     pages["configuration.md"] = "# Configuration\n" + _section(readme, "With RabbitMQ and Vault")
     pages["request.md"] = "# The path of one request\n" + _section(readme, "The path of one request")
-    pages["packages.md"] = (root / "services" / "README.md").read_text(encoding="utf-8")
     pages["api.md"] = api_page(document())
     pages["commands.md"] = command_page(main)
     decisions = [name.removesuffix(".md") for name in pages if name.startswith("adr/")]

@@ -1,1 +1,1 @@
-"""What every process stands on: settings, logs, metrics, the database pool, authentication, the web server."""
+"""The chassis of every process: settings, logs, metrics, database pool, authentication, web server."""

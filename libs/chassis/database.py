@@ -1,4 +1,4 @@
-"""PostgreSQL as a service uses it: connections, a pool under the service's role, and an error for its absence."""
+"""PostgreSQL for services: connections, a pool under the service's role, an error for its absence."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,1 +1,1 @@
-"""See services/README.md."""
+"""The command service: HTTP commands, the only writer of credential streams, and its relay."""

@@ -1,1 +1,1 @@
-"""See services/README.md."""
+"""The projector: builds the read models, answers queries, archives old audit rows."""

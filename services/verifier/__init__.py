@@ -1,1 +1,1 @@
-"""See services/README.md."""
+"""The verifier: logs in to registries, the only writer of verification streams."""

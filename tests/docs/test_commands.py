@@ -17,6 +17,7 @@ from tests.support.servers import ROOT
 PAGES = sorted(
     (
         *ROOT.glob("*.md"),
+        *ROOT.glob("libs/**/*.md"),
         *ROOT.glob("services/*.md"),
         *ROOT.glob("docs/**/*.md"),
     )

@@ -9,12 +9,15 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
+from chassis.authentication.errors import IssuerUnavailable
+from chassis.database import DatabaseUnavailable
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.docs import PROBLEMS
 from credentials.bootstrap import command_api
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
+from secretstore.store import SecretStoreUnavailable
 from tests.support.keyfiles import keyfile
 from tests.support.servers import ROOT
 from tests.support.system import add_body
@@ -176,11 +179,17 @@ def test_an_answered_problem_is_a_documented_one() -> None:
     """Every code that the sources name stands on the page of the documentation."""
     sources = "".join(
         file.read_text()
-        for folder in ("shared/web", "credentials/api", "projector/api", "verifier/api")
-        for file in (ROOT / "services" / folder).glob("*.py")
+        for folder in (
+            "libs/chassis/web",
+            "services/credentials/api",
+            "services/projector/read/api",
+            "services/verifier/api",
+        )
+        for file in (ROOT / folder).glob("*.py")
     )
     named = set(re.findall(r'Problem\(\s*(?:\d+|HTTPStatus\.\w+),\s*"([a-z_]+)"', sources))
     named |= set(re.findall(r'unavailable\(\s*"([a-z_]+)"', sources))
+    named |= {error.code for error in (DatabaseUnavailable, IssuerUnavailable, SecretStoreUnavailable)}
     assert len(named) > 15
     assert named <= set(PROBLEMS)
 

@@ -18,32 +18,32 @@ class Image:
 IMAGES = (
     Image(
         "credentials",
-        ("shared", "credentials"),
+        ("chassis", "contracts", "credentials", "eventlog", "registries", "secretstore"),
         ("credentials.__main__", "credentials.bootstrap", "chassis.web.server", "chassis.observability.otel"),
         (*_NEVER, "pika", "httpx2", "rich"),
     ),
     Image(
         "relay",
-        ("shared", "credentials"),
+        ("chassis", "contracts", "credentials", "eventlog", "registries", "secretstore"),
         ("credentials.__main__", "credentials.relay_bootstrap", "chassis.observability.otel"),
         (*_NEVER, "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "verifier",
-        ("shared", "verifier"),
+        ("chassis", "contracts", "eventlog", "registries", "secretstore", "verifier"),
         ("verifier.__main__", "verifier.bootstrap", "chassis.web.server", "chassis.observability.otel"),
         (*_NEVER, "httpx2", "rich"),
     ),
     Image(
         "projector",
-        ("shared", "projector"),
+        ("chassis", "contracts", "eventlog", "projector", "registries", "secretstore"),
         ("projector.__main__", "projector.write.bootstrap", "chassis.observability.otel"),
         # It has cryptography for what is personal in events.
         (*_NEVER, "hvac", "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "queries",
-        ("shared", "projector"),
+        ("chassis", "contracts", "eventlog", "projector", "registries", "secretstore"),
         (
             "projector.__main__",
             "projector.read.bootstrap",
@@ -55,13 +55,24 @@ IMAGES = (
     ),
     Image(
         "console",
-        ("shared", "console", "regcred"),
+        ("chassis", "console", "contracts", "eventlog", "registries", "regcred"),
         ("console.__main__", "chassis.web.server"),
         (*_NEVER, "hvac", "cryptography", "psycopg", "psycopg-binary", "pika", "rich"),
     ),
     Image(
         "tools",
-        ("shared", "projector", "regcred"),
+        (
+            "chassis",
+            "contracts",
+            "credentials",
+            "eventlog",
+            "operations",
+            "projector",
+            "registries",
+            "regcred",
+            "secretstore",
+            "verifier",
+        ),
         (
             "regcred.__main__",
             "operations.accounts.command",

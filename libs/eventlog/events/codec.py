@@ -74,8 +74,10 @@ def decode_metadata(data: bytes | str) -> Metadata:
 
 
 def decode_event(stored: StoredEvent) -> RecordedEvent:
-    """A stored row, opened (`eventlog.events.personal`), with its payload and metadata read; raises as `decode`
-    does.
+    """A stored row, decrypted (`eventlog.events.personal`), with its payload and metadata read.
+
+    Raises:
+        As `decode`.
     """
     payload, metadata = opened(stored)
     return RecordedEvent(

@@ -60,7 +60,9 @@ def test_in_production_every_image_has_a_version() -> None:
 
 @pytest.mark.parametrize("name", OF_OURS)
 def test_every_variable_is_read_by_somebody(name: str) -> None:
-    source = "".join(file.read_text() for file in (ROOT / "services").rglob("*.py"))
+    source = "".join(
+        file.read_text() for root in ("libs", "services", "tools") for file in (ROOT / root).rglob("*.py")
+    )
     read = set(re.findall(r"\"(REGCRED_[A-Z_]+)\"", source)) | {f"{one}_FILE" for one in FROM_A_FILE}
     assert environment(workloads()[name])
     assert set(environment(workloads()[name])) <= read

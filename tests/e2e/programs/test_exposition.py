@@ -20,7 +20,7 @@ from chassis.settings.environment import InvalidSetting, Settings
 from tests.support.servers import ROOT, free_port
 
 COUNTING = """
-import os, sys; sys.path.insert(0, "services")
+import os, sys; sys.path.insert(0, "libs")
 from chassis.observability import metrics
 metrics.observe_request(method="GET", route="/x", status=200, seconds=0.02)
 metrics.observe_verification(provider="github", outcome="verified", seconds=0.4)

@@ -86,7 +86,8 @@ def test_the_image_of_the_tools_has_all_files(tmp_path: Path) -> None:
     """Its packages are enough to prepare a database; nothing else is in sight."""
     for package in packages("tools"):
         shutil.copytree(ROOT / package, tmp_path / package)
-    path = f"{tmp_path / 'services'}:{Path(psycopg.__file__).parent.parent}"
+    path = ":".join(str(tmp_path / root) for root in ("libs", "services", "tools"))
+    path = f"{path}:{Path(psycopg.__file__).parent.parent}"
     with fresh_database() as url:
         done = subprocess.run(
             [sys.executable, "-S", "-c", PROGRAM, url],

@@ -11,7 +11,7 @@ import pytest
 from tests.support.servers import ROOT
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 
-SERVICES = ROOT / "services"
+ROOTS = (ROOT / "libs", ROOT / "tools")
 PLUGINS = ("regcred.apiclient", "regcred.plugins", "regcred.credential_helper", "regcred.kubelet_provider")
 CLIENT = (*PLUGINS, "regcred.cli", "regcred.__main__")
 # Of click, rich and httpx2, with what these need.
@@ -36,7 +36,7 @@ LIBRARIES = [
 # The first finder says no for every module that is not named. `-S` leaves the libraries out, unless named.
 _ALONE = """
 import importlib, json, pkgutil, sys
-sys.path.insert(0, {services!r})
+sys.path[:0] = {roots!r}
 class Barred:
     def find_spec(self, name, path=None, target=None):
         if any(f"{{name}}.".startswith(f"{{one}}.") for one in {allowed!r}):
@@ -50,7 +50,7 @@ sys.meta_path.insert(0, Barred())
 
 def alone(allowed: tuple[str, ...], code: str, *options: str, stdin: str = "", **environment: str) -> str:
     """What a fresh interpreter prints that can import the standard library and `allowed`."""
-    script = _ALONE.format(services=str(SERVICES), allowed=allowed) + code
+    script = _ALONE.format(roots=[str(root) for root in ROOTS], allowed=allowed) + code
     done = subprocess.run(
         [sys.executable, *options, "-c", script],
         input=stdin,
@@ -66,11 +66,12 @@ def alone(allowed: tuple[str, ...], code: str, *options: str, stdin: str = "", *
 
 def modules(package: str) -> list[str]:
     """All modules of a package of regcred."""
-    folder = SERVICES / package.replace(".", "/")
-    if not folder.is_dir():
-        return [package]
-    files = [file.relative_to(SERVICES).with_suffix("") for file in sorted(folder.rglob("*.py"))]
-    return [".".join(file.parts).removesuffix(".__init__") for file in files]
+    for root in ROOTS:
+        folder = root / package.replace(".", "/")
+        if folder.is_dir():
+            files = [file.relative_to(root).with_suffix("") for file in sorted(folder.rglob("*.py"))]
+            return [".".join(file.parts).removesuffix(".__init__") for file in files]
+    return [package]
 
 
 def test_the_plugins_need_the_standard_library_only() -> None:
