@@ -23,7 +23,15 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = {
     "Guides": ("providers/index", "integrations", "console", "cli", "audit"),
     "Reference": ("api", "http", "events", "examples/consumer/README", "commands", "glossary"),
     "Operations": ("deployment", "kubernetes", "runbook", "scaling", "observability", "benchmarks"),
-    "Design": ("security", "architecture", "request", "packages", "reference/index", "adr/index"),
+    "Design": (
+        "security",
+        "architecture",
+        "request",
+        "packages",
+        "contributing",
+        "reference/index",
+        "adr/index",
+    ),
 }
 _BEGIN = """
 | | |
@@ -38,13 +46,14 @@ _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 # What pages link to under another name than it has here.
 _OTHER_PLACES = {
     "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
     "docs/providers.md": "providers/index.md",
     "docs/adr": "adr/index.md",
     "docs/reference": "reference/index.md",
 }
 # Pages whose links begin elsewhere than in their own folder below docs/.
 _HOMES = {
-    **dict.fromkeys(("index.md", "start.md", "configuration.md", "request.md"), "."),
+    **dict.fromkeys(("index.md", "start.md", "configuration.md", "request.md", "contributing.md"), "."),
 }
 
 
@@ -77,6 +86,7 @@ def _written(root: Path) -> dict[str, str]:
     )
     pages["configuration.md"] = "# Configuration\n" + _section(readme, "With RabbitMQ and Vault")
     pages["request.md"] = "# The path of one request\n" + _section(readme, "The path of one request")
+    pages["contributing.md"] = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
     pages["api.md"] = api_page(document())
     pages["commands.md"] = command_page(main)
     decisions = [name.removesuffix(".md") for name in pages if name.startswith("adr/")]

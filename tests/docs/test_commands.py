@@ -18,7 +18,6 @@ PAGES = sorted(
     (
         *ROOT.glob("*.md"),
         *ROOT.glob("libs/**/*.md"),
-        *ROOT.glob("services/*.md"),
         *ROOT.glob("docs/**/*.md"),
     )
 )

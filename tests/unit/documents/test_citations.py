@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.servers import ROOT
 
-FOLDERS = ("services", "tests", "bench", "docs", "infra")
+FOLDERS = ("libs", "services", "tools", "tests", "bench", "docs", "infra")
 CODE = {".py", ".sql", ".sh", ".yml", ".yaml", ".hcl", ".conf", ".cfg", ".toml", ".css", ".html"}
 PAGES = sorted({*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))})
 SOURCES = sorted(

@@ -13,17 +13,17 @@ from regcred.__main__ import main
 from tests.support.servers import ROOT
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
-SOURCES = sorted((ROOT / "services").rglob("*.py"))
+SOURCES = sorted(file for root in ("libs", "services", "tools") for file in (ROOT / root).rglob("*.py"))
 # Not the schemas of events in docs/schemas: what is released there does not change.
 PAGES = sorted(
     {
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "infra").rglob("*.md"),
-        *ROOT.glob("services/*.md"),
+        *(ROOT / "libs").rglob("*.md"),
         *(ROOT / "services" / "console" / "templates").glob("*.html"),
         ROOT / "docs" / "asyncapi.yaml",
-        ROOT / "services" / "shared" / "web" / "openapi.json",
+        ROOT / "libs" / "chassis" / "web" / "openapi.json",
         ROOT / "infra" / "observability" / "dashboard.json",
         ROOT / "infra" / "observability" / "alerts.yml",
         ROOT / "infra" / "observability" / "alerts-services.yml",
