@@ -10,12 +10,13 @@ import pytest
 from contracts.credential_events import SecretKind
 from contracts.verdicts import VerificationCode
 from docs.contract_documents.provider_page import document
-from registries.catalogue import PROVIDERS, help_for, provider, to_public
+from registries.catalogue import PROVIDERS, provider
 from registries.errors import InvalidRegistry
 from registries.input.credential_input import _KINDS, JsonDocument, SecretString
 from registries.provider import Provider
+from registries.provider_view import to_public
 from registries.secret_kinds import SECRET_KINDS
-from registries.verification_help import GENERAL_HELP, PROVIDER_HELP
+from registries.verification_help import GENERAL_HELP, help_for
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
 IDS = [entry.id for entry in PROVIDERS]
@@ -86,15 +87,14 @@ def test_every_outcome_has_advice(entry: Provider) -> None:
         text = help_for(entry.id, code)
         assert text.endswith(".")
         assert not re.search(r"  |\s$|^\s", text)
-        assert text == PROVIDER_HELP.get(entry.id, {}).get(code, GENERAL_HELP[code])
+        assert text == entry.advice.get(code, GENERAL_HELP[code])
 
 
 def test_advice_for_a_provider_that_was_dropped_is_the_general_one() -> None:
     assert help_for("gone", VerificationCode.EXPIRED) == GENERAL_HELP[VerificationCode.EXPIRED]
 
 
-def test_advice_of_its_own_belongs_to_providers_that_are_there() -> None:
-    assert set(PROVIDER_HELP) <= set(IDS)
+def test_providers_have_advice_of_their_own() -> None:
     assert "fine-grained" in help_for("github", VerificationCode.BAD_CREDENTIAL)
     assert "12 hours" in help_for("ecr", VerificationCode.EXPIRED)
     assert "read_registry" in help_for("gitlab", VerificationCode.MISSING_SCOPE)
