@@ -110,14 +110,17 @@ class TokenMinter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A provider. The first fields are what `GET /v1/providers` shows.
+    """A provider of registries.
 
-    `order`: its place in lists; the same number is in the order of ids.
+    What users read of it, and what a credential for it needs:
+
+    `order`: its place in lists; providers with the same number are listed by id.
     `hosts`: where its registries are, the usual one first; `<...>` stands for a part that differs.
     `aliases`: hosts that are taken for the first of `hosts`.
     `registry_url`: `fixed`, the host follows from the provider and the location; `optional`, the first host
     unless another is named (self-hosted); `required`.
-    `host_pattern`: what a named host has to look like, `host_rule` says it in words.
+    `host_pattern`: what a named host has to look like, `host_rule` says it in words. `example_host`: one
+    for the examples of the documentation.
     `location_pattern`: locations that are accepted without being listed. The first of `hosts` is the form of
     their hosts; the groups of `location_host_pattern` have the location of a host.
     `image_path`: the form of its images' references. `expiry`: whether and when its secrets expire.
@@ -129,8 +132,8 @@ class Provider:
     `refused_usernames`: a regular expression of its tokens, which some users enter as the username.
     `helper_usernames`: one of the usernames of logins that its credential helpers create for an hour.
     `realms`: token servers outside the registry's own domain, by the host of the registry's API.
-    `needs_control_login`: its token servers may accept any login, so that a login counts as verified only if
-    one without credentials is refused.
+    `needs_control_login`: its token servers may accept any login. So the token server is also asked without a
+    login; unless it refuses that, the confidence of the verdict is weak.
     `forbidden`: what HTTP 403 means; the first that fits counts.
     `expiry_in_response`: reads the secret's expiry from a response to the login itself.
     `expiry_question`: where to ask for the expiry after a login; `None` if nothing can be asked.
@@ -148,6 +151,7 @@ class Provider:
     registry_url: RegistryUrlRule
     host_pattern: re.Pattern[str] | None = None
     host_rule: str = ""
+    example_host: str = ""
     secret_kinds: tuple[SecretKind, ...] = ("username_password", "docker_config")
     username: UsernameRule
     image_path: str

@@ -1,4 +1,4 @@
-"""What Container Registry and Artifact Registry share: usernames, the minter, and the expiry of a key.
+"""What Container Registry and Artifact Registry share: texts, the minter, and the expiry of a key.
 
 A service account's key becomes an access token of an hour (Google, "Using OAuth 2.0 for Server to Server
 Applications"), with which the user `oauth2accesstoken` logs in. The key file names the token service
@@ -49,6 +49,21 @@ HELP = (
     "In Google Cloud, under IAM, Service accounts, create a key of type JSON for a service account and "
     "enter the downloaded file unchanged. An access token also works as a password, but expires after about "
     "an hour."
+)
+EXPIRY = (
+    "A key file expires only if a policy of the organization says so; regcred detects this. An "
+    "access token expires after an hour."
+)
+KEY_FILE_QUIRK = "Pass the key file as a file: a shell breaks its quotes and line breaks."
+DOCS_URL = "https://cloud.google.com/artifact-registry/docs/docker/authentication"
+KEY_REFUSED = (
+    "Google refused the key. Check under IAM, Service accounts that the key still exists and that "
+    "neither it nor the account is disabled, or create a new JSON key. Access tokens expire after "
+    "about an hour."
+)
+ACCESS_EXPIRED = (
+    "A Google access token expires after about an hour. Use a service account's JSON key (kind "
+    "keyfile) instead."
 )
 REFUSED_USERNAMES = r"ya29\.\S{20,}"
 HELPER_USERNAMES = r"_dcgcr_.*|_token"

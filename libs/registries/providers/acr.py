@@ -123,6 +123,7 @@ PROVIDER = Provider(
     hosts=("<name>.azurecr.io",),
     registry_url="required",
     host_pattern=re.compile(r"[a-z0-9]{5,50}(-[a-z0-9]+)?(\.[a-z0-9-]+\.geo)?\.azurecr\.(io|cn|us)"),
+    example_host="acme.azurecr.io",
     host_rule="<name>.azurecr.io",
     secret_kinds=("username_password", "service_principal", "docker_config"),
     username=UsernameRule(

@@ -153,6 +153,7 @@ PROVIDER = Provider(
         r"|[0-9]{12}\.dkr-ecr(-fips)?\.[a-z0-9-]+\.(on\.aws|on\.amazonwebservices\.com\.cn)"
         r"|public\.ecr\.aws|ecr-public\.aws\.com"
     ),
+    example_host="123456789012.dkr.ecr.eu-central-1.amazonaws.com",
     host_rule="<12 digits>.dkr.ecr.<region>.amazonaws.com or public.ecr.aws",
     secret_kinds=("aws_keys", "username_password", "docker_config"),
     username=UsernameRule(rule="fixed", label="Username", help="Always AWS.", allowed=("AWS",)),

@@ -78,20 +78,15 @@ PROVIDER = Provider(
     username=_google.USERNAME,
     image_path="<location>-docker.pkg.dev/<project>/<repository>/<image>",
     permission="Artifact Registry Reader (roles/artifactregistry.reader) on the repository or project.",
-    expiry="A key file expires only if a policy of the organization says so; regcred detects this. An "
-    "access token expires after an hour.",
+    expiry=_google.EXPIRY,
     help=_google.HELP,
     quirks=(
         "The location is part of the host: each one needs a credential of its own.",
-        "Pass the key file as a file: a shell breaks its quotes and line breaks.",
+        _google.KEY_FILE_QUIRK,
     ),
-    docs_url="https://cloud.google.com/artifact-registry/docs/docker/authentication",
+    docs_url=_google.DOCS_URL,
     advice={
-        Code.BAD_CREDENTIAL: (
-            "Google refused the key. Check under IAM, Service accounts that the key still exists and that "
-            "neither it nor the account is disabled, or create a new JSON key. Access tokens expire after "
-            "about an hour."
-        ),
+        Code.BAD_CREDENTIAL: _google.KEY_REFUSED,
         Code.FORBIDDEN: (
             "The service account lacks artifactregistry.repositories.downloadArtifacts. Give it Artifact "
             "Registry Reader on the repository or project, and check the location."
@@ -100,10 +95,7 @@ PROVIDER = Provider(
             "Give the service account Artifact Registry Reader (roles/artifactregistry.reader) on the "
             "repository, and check its project and location."
         ),
-        Code.EXPIRED: (
-            "A Google access token expires after about an hour. Use a service account's JSON key (kind "
-            "keyfile) instead."
-        ),
+        Code.EXPIRED: _google.ACCESS_EXPIRED,
     },
     refused_usernames=_google.REFUSED_USERNAMES,
     helper_usernames=_google.HELPER_USERNAMES,

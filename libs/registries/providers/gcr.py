@@ -25,20 +25,15 @@ PROVIDER = Provider(
     image_path="<host>/<project>/<image>",
     permission="Artifact Registry Reader (roles/artifactregistry.reader) on the project; Storage "
     "Object Viewer on the bucket where the project was never moved to Artifact Registry.",
-    expiry="A key file expires only if a policy of the organization says so; regcred detects this. An "
-    "access token expires after an hour.",
+    expiry=_google.EXPIRY,
     help=_google.HELP,
     quirks=(
         "Its hosts have been served by Artifact Registry since March 2025.",
-        "Pass the key file as a file: a shell breaks its quotes and line breaks.",
+        _google.KEY_FILE_QUIRK,
     ),
-    docs_url="https://cloud.google.com/artifact-registry/docs/docker/authentication",
+    docs_url=_google.DOCS_URL,
     advice={
-        Code.BAD_CREDENTIAL: (
-            "Google refused the key. Check under IAM, Service accounts that the key still exists and that "
-            "neither it nor the account is disabled, or create a new JSON key. Access tokens expire after "
-            "about an hour."
-        ),
+        Code.BAD_CREDENTIAL: _google.KEY_REFUSED,
         Code.FORBIDDEN: (
             "The service account lacks access. Give it Artifact Registry Reader "
             "(roles/artifactregistry.reader) on the project, and check the location."
@@ -47,10 +42,7 @@ PROVIDER = Provider(
             "Give the service account Artifact Registry Reader (roles/artifactregistry.reader) on the project"
             " that the image belongs to."
         ),
-        Code.EXPIRED: (
-            "A Google access token expires after about an hour. Use a service account's JSON key (kind "
-            "keyfile) instead."
-        ),
+        Code.EXPIRED: _google.ACCESS_EXPIRED,
     },
     refused_usernames=_google.REFUSED_USERNAMES,
     helper_usernames=_google.HELPER_USERNAMES,

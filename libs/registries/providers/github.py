@@ -1,7 +1,7 @@
 """GitHub Container Registry.
 
-A response to a login says in a header when the token expires (GitHub, "Token expiration and revocation"). If
-the registry's responses have no such header, the API is asked. A token is sent there only if its form says
+A response to a login says in a header when the token expires (`docs/reference/registry-login.md`,
+"Providers"). If no response has that header, the API is asked. A token is sent there only if its form says
 that GitHub created it.
 """
 
