@@ -198,10 +198,3 @@ def test_a_field_touches_the_files_that_the_recipe_names() -> None:
         and measure["_carries"](path, measure["FIELD"])
     }
     assert sorted(named) == sorted(touched)
-
-
-@pytest.mark.parametrize(
-    "named", sorted(set(re.findall(r"`((?:libs|services|tools|docs)/[^`\s]+)`", RECIPES)))
-)
-def test_a_path_is_there(named: str) -> None:
-    assert (ROOT / named).exists()

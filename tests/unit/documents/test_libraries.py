@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,15 +37,17 @@ def imported(library: str) -> set[str]:
     }
 
 
-def modules_named_in(file: Path) -> Iterator[str]:
+@cache
+def modules_named_in(file: Path) -> frozenset[str]:
     """The modules that a file imports; of `from package import name`, the name where it is a module."""
+    found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if is_module(inner) else node.module
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if is_module(name) else node.module for name in inner}
+    return frozenset(found)
 
 
 def is_module(name: str) -> bool:
