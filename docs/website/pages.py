@@ -28,6 +28,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = {
         "architecture",
         "request",
         "packages",
+        "libraries/index",
         "contributing",
         "reference/index",
         "adr/index",
@@ -43,8 +44,14 @@ _BEGIN = """
 | Find out who did what | [](audit.md) |
 """
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+# The README of each library, by its page.
+_LIBRARIES = {
+    f"libraries/{name.rpartition('/')[2]}.md": f"libs/{name}/README.md"
+    for name in ("chassis", "contracts", "eventlog", "regcred/apiclient", "registries", "secretstore")
+}
 # What pages link to under another name than it has here.
 _OTHER_PLACES = {
+    **{readme: page for page, readme in _LIBRARIES.items()},
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "docs/providers.md": "providers/index.md",
@@ -54,6 +61,7 @@ _OTHER_PLACES = {
 # Pages whose links begin elsewhere than in their own folder below docs/.
 _HOMES = {
     **dict.fromkeys(("index.md", "start.md", "configuration.md", "request.md", "contributing.md"), "."),
+    **{page: readme.removesuffix("/README.md") for page, readme in _LIBRARIES.items()},
 }
 
 
@@ -89,6 +97,10 @@ def _written(root: Path) -> dict[str, str]:
     pages["contributing.md"] = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
     pages["api.md"] = api_page(document())
     pages["commands.md"] = command_page(main)
+    for page, file in _LIBRARIES.items():
+        pages[page] = (root / file).read_text(encoding="utf-8")
+    names = [page.removeprefix("libraries/").removesuffix(".md") for page in _LIBRARIES]
+    pages["libraries/index.md"] = _index("Libraries", names)
     decisions = [name.removesuffix(".md") for name in pages if name.startswith("adr/")]
     pages["adr/index.md"] = _index("Decisions", [name.removeprefix("adr/") for name in decisions])
     facts = [name.removesuffix(".md") for name in pages if name.startswith("reference/")]
