@@ -38,7 +38,7 @@ from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
 from registries.minting.minter import Endpoints, Minter
 from registries.minting.token_calls import TokenCalls
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from verifier.logins import LOGIN_SECONDS, Logins
 from verifier.postgres_store import PostgresVerificationStore
@@ -80,7 +80,7 @@ class _Verifier:
     """
 
     pool: Pool
-    secrets: SealedStore
+    secrets: EncryptedStore
     policy: NetworkPolicy
     tls: ssl.SSLContext
     day: int = 0
@@ -135,7 +135,7 @@ def open_logins(options: Options) -> Iterator[list[Benchmark]]:
         streams = _keep(url, keys, registries.hosts, credentials)
         with open_pool(url, role="regcred_verifier", size=12) as pool:
             policy = NetworkPolicy.parse("127.0.0.0/8", ",".join(registries.hosts))
-            verifier = _Verifier(pool, SealedStore(pool, keys), policy, trusted(None))
+            verifier = _Verifier(pool, EncryptedStore(pool, keys), policy, trusted(None))
             _enter(pool, streams)
             scheduler = verifier.scheduler()
             parts = _Parts(verifier, scheduler, registries, url)
@@ -230,7 +230,7 @@ def _keep(url: str, keys: KeyFile, hosts: Sequence[str], number: int) -> list[St
     with open_pool(url, role="regcred_credentials", size=2) as pool:
         credentials = Credentials(
             PostgresCredentialStore(pool),
-            SealedStore(pool, keys),
+            EncryptedStore(pool, keys),
             fingerprint=lambda _: "ab" * 16,
             new_id=new_id,
         )

@@ -1,5 +1,5 @@
 """Many slow events at a time, each by itself, and yet one checkpoint: what it has passed is done, or waits in
-`es.retries` or `es.parked` (ADR 10).
+`es.retries` or `es.dead_letters` (ADR 10).
 """
 
 from collections.abc import Callable, Sequence
@@ -66,9 +66,9 @@ class _Leadership:
 class ConcurrentFollower:
     """A `Follower` that handles events of some types in a pool of threads.
 
-    `handle` must be idempotent. An event that fails is tried again after each of `tiers`, then parked; one
-    that cannot be read is parked at once. While the database or the secret store is away, the attempt waits,
-    and counts for nothing. None of that holds up other events.
+    `handle` must be idempotent. An event that fails is tried again after each of `tiers`, then dead-lettered;
+    one that cannot be read is dead-lettered at once. While the database or the secret store is away, the
+    attempt waits, and counts for nothing. None of that holds up other events.
     """
 
     def __init__(

@@ -21,9 +21,9 @@ log = structlog.get_logger()
 
 _LETTERS = """
 WITH letters AS (
-    SELECT consumer, position, stream_id, attempts, reason, parked_at AS since, NULL::timestamptz AS due_at,
+    SELECT consumer, position, stream_id, attempts, reason, since, NULL::timestamptz AS due_at,
            consumer LIKE 'projector:%%' AS in_order
-    FROM es.parked
+    FROM es.dead_letters
     UNION ALL
     SELECT consumer, position, stream_id, attempts, reason, since, due_at, false FROM es.retries
 ), placed AS (
@@ -45,7 +45,7 @@ WHERE (p.place = 1 OR p.position = %(position)s)
 ORDER BY p.consumer, p.position LIMIT %(limit)s
 """
 _FOLLOWERS = """
-SELECT p.position, e.type FROM es.parked p
+SELECT p.position, e.type FROM es.dead_letters p
 JOIN es.log l ON l.position = p.position
 JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
 WHERE p.consumer = %s AND p.stream_id = %s AND p.position > %s ORDER BY p.position
@@ -63,7 +63,7 @@ VALUES (%(action)s, %(consumer)s, %(position)s, %(message)s, %(stream_id)s, %(at
 # All get the same time: they are taken up in the order of the log.
 _REDRIVE = """
 WITH dead AS (
-    DELETE FROM es.parked WHERE consumer = %(consumer)s AND position = %(position)s RETURNING *
+    DELETE FROM es.dead_letters WHERE consumer = %(consumer)s AND position = %(position)s RETURNING *
 ), hurried AS (
     UPDATE es.retries SET attempts = 0, due_at = now()
     WHERE consumer = %(consumer)s AND position = %(position)s RETURNING 1
@@ -72,7 +72,7 @@ INSERT INTO es.retries (consumer, position, stream_id, attempts, due_at, reason)
 SELECT consumer, position, stream_id, 0, now(), reason FROM dead
 """
 _DISCARD = """
-WITH dead AS (DELETE FROM es.parked WHERE consumer = %(consumer)s AND position = %(position)s)
+WITH dead AS (DELETE FROM es.dead_letters WHERE consumer = %(consumer)s AND position = %(position)s)
 DELETE FROM es.retries WHERE consumer = %(consumer)s AND position = %(position)s
 """
 _TO_TRY = """
@@ -81,7 +81,7 @@ SELECT count(*) FROM es.retries WHERE consumer = %s AND position = ANY (%s) AND 
 _FAILED = """
 SELECT count(*) FROM (
     SELECT position FROM es.retries WHERE consumer = %(consumer)s AND attempts > 0
-    UNION ALL SELECT position FROM es.parked WHERE consumer = %(consumer)s) AS letters
+    UNION ALL SELECT position FROM es.dead_letters WHERE consumer = %(consumer)s) AS letters
 WHERE position = ANY (%(positions)s)
 """
 

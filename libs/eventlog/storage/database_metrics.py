@@ -1,4 +1,4 @@
-"""What the database knows of log, relay and consumers, read when somebody scrapes (`es.figures`)."""
+"""What the database knows of log, relay and consumers, read when somebody scrapes (`es.log_metrics`)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,8 +15,8 @@ log = structlog.get_logger()
 CONNECT_SECONDS = 2
 _STATEMENT = """
 SELECT f.log_position, f.published_position, f.horizon_lag_seconds, f.oldest_write_xact_seconds,
-       c.consumer, c.place, c.lag_events, c.lag_seconds, c.parked, c.retrying
-FROM es.figures() f LEFT JOIN es.consumer_figures() c ON true
+       c.consumer, c.checkpoint, c.lag_events, c.lag_seconds, c.dead_letters, c.retrying
+FROM es.log_metrics() f LEFT JOIN es.consumer_metrics() c ON true
 """
 _LOG = (
     ("es_log_position", "Position of the last event of the log."),

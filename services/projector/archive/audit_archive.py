@@ -3,7 +3,7 @@
 Step by step, each one on the disk before the next begins:
 
     write     the files of a segment, fsynced, read again and proved; the folder gets its name
-    move      the horizon: a row of `rm.audit_segments`
+    record    the segment: a row of `rm.audit_segments`
     tell      each account, by an event `audit.sealed` that follows from the manifest
     forget    the rows, batch by batch; then the segment is finished
 
@@ -48,11 +48,11 @@ class CannotSeal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The segments that are sealed now, up to where, and the parked position that it stopped before."""
+    """The segments that are sealed now, up to where, and the dead letter that it stopped before."""
 
     segments: tuple[Segment, ...]
-    horizon: int
-    parked: int | None
+    archived_through: int
+    dead_letter: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +93,11 @@ class _Sealing:
         cut = sealing.cut(self._connection, self._order.until)
         while (segment := self._written(past, cut.position)) is not None:
             manifest = segment.manifest
-            sealing.move_horizon(self._connection, manifest, segment.digest)
+            sealing.record_segment(self._connection, manifest, segment.digest)
             self._tell_and_forget(segment)
             past = Past(manifest.first_position, manifest.last_position, segment.digest, finished=True)
             done.append(segment)
-        return Done(tuple(done), past.last if past else 0, cut.parked)
+        return Done(tuple(done), past.last if past else 0, cut.dead_letter)
 
     def _tell_and_forget(self, segment: Segment) -> None:
         for file in filter(lambda file: file.news, segment.manifest.files):
@@ -106,7 +106,7 @@ class _Sealing:
         sealing.mark_finished(self._connection, segment.manifest.last_position)
 
     def _interrupted(self, past: Past) -> Segment:
-        """The segment that the horizon was moved for, and whose rows may still be there."""
+        """The segment that was recorded, and whose rows may still be there."""
         name = segment_name(past.first, past.last)
         folder = self._order.root / name
         if not folder.exists():
@@ -156,7 +156,7 @@ class _Sealing:
         return self._proved(finish(folder, sign_manifest(manifest, self._key)))
 
     def _left_behind(self, before: Anchor, previous: bytes) -> Segment | None:
-        """A segment that was written, and for which a crash kept the horizon from being moved."""
+        """A segment that was written, and for which a crash kept it from being recorded."""
         for folder in folders(self._order.root):
             if not folder.name.startswith(f"{before.position + 1:012d}-"):
                 continue

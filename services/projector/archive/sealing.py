@@ -49,7 +49,7 @@ SELECT * FROM rm.audit_events WHERE account_id = %s AND position > %s AND positi
 """
 _MOVE = """
 INSERT INTO rm.audit_segments
-    (first_position, last_position, row_count, earliest, latest, manifest, sealed_at)
+    (first_position, last_position, row_count, earliest, latest, manifest, archived_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 _APPEND = "SELECT * FROM es.append('audit', %s)"
@@ -96,10 +96,10 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """All up to `position` may be sealed. `parked` is what it had to stop before, if that was in the way."""
+    """All up to `position` may be archived. `dead_letter` is the one that it had to stop before, if any."""
 
     position: int
-    parked: int | None
+    dead_letter: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,12 @@ def cut(connection: Connection, until: datetime) -> Cut:
     [live] = [generation for generation in found if generation.status == "live"]
     young = scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
     end = live.position if young is None else young - 1
-    parked = scalar(
+    dead_letter = scalar(
         connection,
-        sql.SQL("SELECT min(position) FROM es.parked WHERE consumer = %s"),
+        sql.SQL("SELECT min(position) FROM es.dead_letters WHERE consumer = %s"),
         (consumer_of(live.generation),),
     )
-    return Cut(end, None) if parked is None or parked > end else Cut(parked - 1, parked)
+    return Cut(end, None) if dead_letter is None or dead_letter > end else Cut(dead_letter - 1, dead_letter)
 
 
 def lacking(connection: Connection, after: int, last: int) -> list[int]:
@@ -178,7 +178,7 @@ def rows(connection: Connection, account_id: str, after: int, last: int) -> Iter
         yield from cursor.execute(_ROWS, (account_id, after, last))
 
 
-def move_horizon(connection: Connection, manifest: Manifest, digest: bytes) -> None:
+def record_segment(connection: Connection, manifest: Manifest, digest: bytes) -> None:
     """From now on the read models need not have these rows. The segment is on the disk, and proved."""
     connection.execute(
         _MOVE,
@@ -221,7 +221,7 @@ def tell(connection: Connection, manifest: Manifest, digest: bytes, file: Segmen
 
 
 def forget(connection: Connection, last: int) -> None:
-    """Take the rows up to the horizon out of every generation, some at a time. Doing it again goes on."""
+    """Take the rows of recorded segments out of every generation, some at a time. Doing it again goes on."""
     for generation in generations(connection):
         schema = sql.Identifier(f"rm_g{generation.generation}")
         lock = lock_number(generation.generation)

@@ -1,4 +1,4 @@
-"""Events into one generation: rows, what had to be parked, and the checkpoint in one transaction.
+"""Events into one generation: rows, dead letters, and the checkpoint in one transaction.
 
 A batch has its effect once, whatever happens in between: whoever writes locks the generation's row and goes
 on from the position that stands there.
@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from eventlog.storage.errors import EventStoreUnavailable
-from projector.write.archived_through import beyond, horizon
+from projector.write.archived_through import archived_through, beyond
 from projector.write.erasure import forget
 from projector.write.folding import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
@@ -27,11 +27,11 @@ log = structlog.get_logger()
 Connection = psycopg.Connection[Any]
 
 HELD = "waits for an earlier event of its stream"
-_PARK = """
-INSERT INTO es.parked (consumer, position, stream_id, reason) VALUES (%s, %s, %s, left(%s, 500))
+_ADD_DEAD_LETTER = """
+INSERT INTO es.dead_letters (consumer, position, stream_id, reason) VALUES (%s, %s, %s, left(%s, 500))
 ON CONFLICT DO NOTHING
 """
-_PARKED_STREAMS = "SELECT DISTINCT stream_id FROM es.parked WHERE consumer = %s"
+_BLOCKED_STREAMS = "SELECT DISTINCT stream_id FROM es.dead_letters WHERE consumer = %s"
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
 _SWITCHES = 5  # so many in a row while somebody waits would be no accident
 _LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a value that no index has room for
@@ -51,10 +51,10 @@ Writer = Callable[[Tables, Connection, Folded], None]  # `Tables.insert` or `Tab
 
 @dataclass(slots=True)
 class Plan:
-    """Changes in order, and what is parked: position, the stream that it waits for, reason."""
+    """Changes in order, and dead letters: position, the stream that it waits for, reason."""
 
     changes: list[Change] = field(default_factory=list)
-    parked: list[tuple[int, UUID, str]] = field(default_factory=list)
+    dead_letters: list[tuple[int, UUID, str]] = field(default_factory=list)
 
 
 def lock_live(connection: Connection) -> Locked:
@@ -99,7 +99,7 @@ class Application:
     def advance(self, connection: Connection, readings: Sequence[Reading]) -> Locked:
         """Apply what lies behind the generation's checkpoint; gives the generation and its new checkpoint.
 
-        What the database refuses for good is found by halves and parked; the others go on.
+        What the database refuses for good is found by halves and dead-lettered; the others go on.
 
         Raises:
             psycopg.Error: the database is away, or refuses for a reason that does not lie in an event.
@@ -131,17 +131,17 @@ class Application:
             return at
         if readings[0].position != at.position + 1:
             raise EventStoreUnavailable  # something lies between: read again
-        plan = planned(readings, parked_streams(connection, at.generation))
+        plan = planned(readings, blocked_streams(connection, at.generation))
         self.write(connection, at.generation, plan.changes)
         for reading in readings:
             if reading.erases is not None:
                 forget(connection, at.generation, reading.erases, reading.position)
         position = readings[-1].position
         with connection.pipeline():
-            for parked in plan.parked:
-                connection.execute(_PARK, (consumer_of(at.generation), *parked))
+            for dead_letter in plan.dead_letters:
+                connection.execute(_ADD_DEAD_LETTER, (consumer_of(at.generation), *dead_letter))
             connection.execute(_CHECKPOINT, (position, at.generation))
-        for at_position, stream_id, reason in plan.parked:
+        for at_position, stream_id, reason in plan.dead_letters:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
         return Locked(at.generation, position)
 
@@ -155,12 +155,12 @@ class Application:
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
         tables = self._tables[generation]
-        changes = beyond(changes, horizon(connection))
+        changes = beyond(changes, archived_through(connection))
         self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 
 def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> Plan:
-    """Which changes are made and what is parked, `blocked` being the streams that wait already. Pure.
+    """Which changes are made and what is dead-lettered, `blocked` being the streams that wait already. Pure.
 
     An event waits if its stream does, or that of the credential which it is about: an outcome must not be
     applied before the event that made the row it belongs to.
@@ -179,18 +179,18 @@ def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> Plan:
         plan.changes.extend(map(without_copies, reading.trail) if about in waiting else reading.trail)
         plan.changes.extend(reading.index)
         if held is not None:
-            plan.parked.append((reading.position, held, reading.reason or HELD))
+            plan.dead_letters.append((reading.position, held, reading.reason or HELD))
         elif reading.reason is not None:
-            plan.parked.append((reading.position, reading.stream_id, reading.reason))
+            plan.dead_letters.append((reading.position, reading.stream_id, reading.reason))
             waiting.add(reading.stream_id)
         else:
             plan.changes.extend(reading.changes)
     return plan
 
 
-def parked_streams(connection: Connection, generation: int) -> set[UUID]:
-    """The streams of which something is parked in that generation."""
-    rows = connection.execute(_PARKED_STREAMS, (consumer_of(generation),)).fetchall()
+def blocked_streams(connection: Connection, generation: int) -> set[UUID]:
+    """The streams of which something is dead-lettered in that generation."""
+    rows = connection.execute(_BLOCKED_STREAMS, (consumer_of(generation),)).fetchall()
     return {stream_id for (stream_id,) in rows}
 
 
@@ -210,5 +210,5 @@ def lies_in_an_event(error: Exception) -> bool:
 
 
 def refused(error: Exception) -> str:
-    """Why an event was parked; the type only, a message may quote values."""
+    """Why an event was dead-lettered; the type only, a message may quote values."""
     return f"the database refused it: {type(error).__name__}"

@@ -40,7 +40,7 @@ class Sealed:
         return f"up_to={self.up_to}, count={self.count}, segments={' '.join(self.segments)}"
 
 
-def horizon(connection: Connection) -> int:
+def archived_through(connection: Connection) -> int:
     """The position up to which all rows of the trail are sealed; 0: none are."""
     row = connection.execute(_HORIZON).fetchone()
     return int(row[0]) if row else 0
@@ -59,20 +59,20 @@ def sealed(
 
 
 def beyond(changes: Sequence[Change], position: int) -> Sequence[Change]:
-    """The changes without those of the trail up to the horizon: a generation that is built leaves out what
+    """The changes without those of the trail that are archived: a generation that is built leaves out what
     is sealed. Pure.
     """
     if not position:
         return changes
-    return [change for change in changes if not _is_sealed(change, position)]
+    return [change for change in changes if not _is_archived(change, position)]
 
 
-def _is_sealed(change: Change, horizon: int) -> bool:
+def _is_archived(change: Change, archived_through: int) -> bool:
     match change:
         case Insert("audit_events" | "audit_images", values):
             position = values["position"]
-            return isinstance(position, int) and position <= horizon
+            return isinstance(position, int) and position <= archived_through
         case Put("audit_spans", span) if isinstance(span, int):
-            return (span + 1) * SPAN <= horizon + 1
+            return (span + 1) * SPAN <= archived_through + 1
         case _:
             return False

@@ -1,4 +1,4 @@
-"""What was parked, tried again in the order of its stream, or given up.
+"""Dead letters, tried again in the order of its stream, or given up.
 
 A stream waits as a whole: its first event failed, all later ones wait for it. A redrive applies them in order
 and stops at the first that fails again.
@@ -28,17 +28,19 @@ log = structlog.get_logger()
 BATCH = 500
 
 _WAITING = """
-SELECT position FROM es.parked WHERE consumer = %s AND stream_id = %s ORDER BY position LIMIT %s
+SELECT position FROM es.dead_letters WHERE consumer = %s AND stream_id = %s ORDER BY position LIMIT %s
 """
 _FAILED = """
-UPDATE es.parked SET attempts = attempts + 1, reason = left(%s, 500) WHERE consumer = %s AND position = %s
+UPDATE es.dead_letters SET attempts = attempts + 1, reason = left(%s, 500)
+WHERE consumer = %s AND position = %s
 """
 _OTHERS = """
-SELECT p.stream_id, l.stream_id, min(p.position) FROM es.parked p JOIN es.log l ON l.position = p.position
+SELECT p.stream_id, l.stream_id, min(p.position)
+FROM es.dead_letters p JOIN es.log l ON l.position = p.position
 WHERE p.consumer = %s AND p.stream_id <> %s GROUP BY p.stream_id, l.stream_id
 """
-_MOVE = "UPDATE es.parked SET stream_id = %s WHERE consumer = %s AND stream_id = %s AND position >= %s"
-_DONE = "DELETE FROM es.parked WHERE consumer = %s AND position = ANY (%s)"
+_MOVE = "UPDATE es.dead_letters SET stream_id = %s WHERE consumer = %s AND stream_id = %s AND position >= %s"
+_DONE = "DELETE FROM es.dead_letters WHERE consumer = %s AND position = ANY (%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,10 @@ class Redriven:
     reason: str | None
 
 
-def parked_streams_of_live(connection: Connection) -> list[UUID]:
+def blocked_streams_of_live(connection: Connection) -> list[UUID]:
     """The streams that wait in the generation that readers see, the longest waiting first."""
     rows = connection.execute(
-        "SELECT p.stream_id FROM es.parked p"
+        "SELECT p.stream_id FROM es.dead_letters p"
         " JOIN rm.generations g ON g.status = 'live' AND p.consumer = 'projector:' || g.generation"
         " GROUP BY p.stream_id ORDER BY min(p.position)"
     ).fetchall()
@@ -91,8 +93,8 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
 
 
 def discard(connection: Connection, position: int) -> bool:
-    """Give up one parked event in the live generation: it will have changed nothing but the audit trail.
-    What waits behind it is free to be redriven. False if it is not parked.
+    """Give up one dead letter in the live generation: it will have changed nothing but the audit trail.
+    What waits behind it is free to be redriven. False if it is not dead-lettered.
     """
     with connection.transaction():
         live = lock_live(connection)
@@ -124,7 +126,7 @@ def _redrive_some(
         before = [
             other for other, own, first in others if first < position and _comes_before(reading, other, own)
         ]
-        if before:  # since it was parked, what it follows was parked too: it waits there now
+        if before:  # since it was dead-lettered, what it follows was dead-lettered too: it waits there now
             connection.execute(_MOVE, (before[0], consumer, stream_id, position))
             break
         readings.append(reading)
@@ -136,7 +138,7 @@ def _redrive_some(
             changes.extend(_with_known(row, copies.get(reading.position, {})) for row in reading.trail)
             changes.extend(reading.index)
             changes.extend(reading.changes)
-        connection.execute("SELECT rm.retract_parked(%s, %s)", (live.generation, done))
+        connection.execute("SELECT rm.retract_dead_letters(%s, %s)", (live.generation, done))
         application.write(connection, live.generation, changes)
         connection.execute(_DONE, (consumer, done))
     return len(readings), reason
@@ -147,7 +149,7 @@ def _comes_before(reading: Reading, waiting_for: UUID, stream_id: UUID) -> bool:
 
 
 def _copies(connection: Connection, generation: int, positions: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What the trail noted of the credential when the event was parked, where it could know it."""
+    """What the trail noted of the credential when the event was dead-lettered, where it could know it."""
     rows = connection.execute(
         sql.SQL("SELECT position, credential_name, registry_host FROM {} WHERE position = ANY (%s)").format(
             sql.Identifier(f"rm_g{generation}", "audit_events")
@@ -174,7 +176,8 @@ def _note_failure(connection: Connection, stream_id: UUID, reason: str) -> None:
 
 def _waiting_in_live(connection: Connection, stream_id: UUID) -> int:
     row = connection.execute(
-        "SELECT count(*) FROM es.parked p JOIN rm.generations g ON p.consumer = 'projector:' || g.generation"
+        "SELECT count(*) FROM es.dead_letters p"
+        " JOIN rm.generations g ON p.consumer = 'projector:' || g.generation"
         " WHERE g.status = 'live' AND p.stream_id = %s",
         (stream_id,),
     ).fetchone()

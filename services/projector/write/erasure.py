@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from projector.write.projections.audit import personal_paths
 
-_FORGET = "SELECT rm.forget(%s, %s, %s, %s)"
+_FORGET = "SELECT rm.erase_account(%s, %s, %s, %s)"
 
 
 def forget(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:

@@ -45,7 +45,7 @@ class Notices:
     def _give(self, ending: Ending) -> None:
         now = self._now()
         days = notice_due(ending.expires_at, now)
-        if days is not None and (ending.noticed is None or days < ending.noticed):
+        if days is not None and (ending.last_notice_days is None or days < ending.last_notice_days):
             entry = Entry.of(self._streams(credential_stream(ending.credential_id)))
             if entry is None:
                 self._table.leave(ending.credential_id)

@@ -109,7 +109,7 @@ class Timely:
                 credential_id=wanted.credential_id,
                 retry_after=tried.verdict.retry_after,
             ),
-            found_end=tried.expires_at,
+            secret_expires_at=tried.expires_at,
         )
 
     def settle(self, settled: list[Settled], tried: list[Tried]) -> None:

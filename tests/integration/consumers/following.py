@@ -50,8 +50,8 @@ def take_until(taker: ConcurrentFollower, connection: Connection, wanted: int) -
     waiting(lambda: taker.take(connection, []) == wanted, f"{wanted} is reached")
 
 
-def parked(connection: Connection) -> list[tuple[int, str]]:
-    return connection.execute("SELECT position, reason FROM es.parked ORDER BY position").fetchall()
+def dead_letters(connection: Connection) -> list[tuple[int, str]]:
+    return connection.execute("SELECT position, reason FROM es.dead_letters ORDER BY position").fetchall()
 
 
 def retries(connection: Connection) -> list[tuple[int, int, str]]:

@@ -221,7 +221,7 @@ def test_a_generation_that_nobody_sees_is_not_touched(
 ) -> None:
     log.append(lives.added(1))
     owner.execute(
-        "INSERT INTO es.parked (consumer, position, stream_id, reason) SELECT 'projector:7', position, stream_id, 'x'"
+        "INSERT INTO es.dead_letters (consumer, position, stream_id, reason) SELECT 'projector:7', position, stream_id, 'x'"
         " FROM es.log"
     )
     KeyFile.create(keys := tmp_path / "keys.json")
@@ -261,7 +261,7 @@ def test_messages_that_a_queue_rejected(rabbitmq: RabbitMQ, database_url: str, o
 def test_a_broker_that_is_away_hides_no_dead_letters(database_url: str, log: Log, owner: Connection) -> None:
     log.append(lives.added(1))
     owner.execute(
-        "INSERT INTO es.parked (consumer, position, stream_id, reason) SELECT 'verifier', position, stream_id, 'x'"
+        "INSERT INTO es.dead_letters (consumer, position, stream_id, reason) SELECT 'verifier', position, stream_id, 'x'"
         " FROM es.log"
     )
     result = Operator(database_url, REGCRED_BROKER_URL="amqp://nobody:canary@127.0.0.1:1/x").types("list")

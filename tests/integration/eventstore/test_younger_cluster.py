@@ -103,7 +103,7 @@ def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted
 
         adopted = adopt(restored)
         assert adopted is not None
-        assert (adopted.position, adopted.placed) == (6, 3)
+        assert (adopted.position, adopted.assigned) == (6, 3)
         assert stored_hashes(restored)[:3] == before
         assert not is_younger(connection)
         assert adopt(restored) is None

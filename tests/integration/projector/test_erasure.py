@@ -103,7 +103,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
         "SELECT actor_name, reason FROM rm.audit_events WHERE action = 'account.erased'"
     ).fetchall()
     assert trail == [("operator", "it has left")]
-    assert log.connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
+    assert log.connection.execute("SELECT count(*) FROM es.dead_letters").fetchone() == (0,)
 
 
 def test_what_is_erased_reads_so_and_what_comes_after_has_another_key(accounts: Accounts, log: Log) -> None:
@@ -136,7 +136,7 @@ def test_a_log_that_was_restored_without_its_keys_reads_as_erased_and_goes_on(
     accounts.project()
     names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
     assert names == [(ERASED,), ("Canary acme",)]
-    assert generations.generation(projector, 1).parked == 0
+    assert generations.generation(projector, 1).dead_letters == 0
 
 
 def test_what_is_sealed_in_one_event_does_not_open_in_another_and_holds_up_nothing(
@@ -156,7 +156,7 @@ def test_what_is_sealed_in_one_event_does_not_open_in_another_and_holds_up_nothi
         decode_event(moved)
     names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
     assert names == [("Canary acme",), (ERASED,), ("Canary acme",)]
-    assert generations.generation(projector, 1).parked == 1
+    assert generations.generation(projector, 1).dead_letters == 1
     assert outgoing(moved).body
 
 
@@ -194,7 +194,7 @@ def test_a_field_that_is_newly_marked_as_personal_is_erased(
         "UPDATE rm_g1.audit_events SET reason = 'stays', before = %s, after = %s WHERE position = 2",
         (shown, shown),
     )
-    projector.execute("SELECT rm.forget(1, 'acme', 3, %s)", (Jsonb(personal_paths(registry)),))
+    projector.execute("SELECT rm.erase_account(1, 'acme', 3, %s)", (Jsonb(personal_paths(registry)),))
     row = projector.execute(
         "SELECT reason, before, after FROM rm_g1.audit_events WHERE position = 2"
     ).fetchone()

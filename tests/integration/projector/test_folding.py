@@ -103,7 +103,7 @@ def test_any_batches_leave_what_single_events_leave(
         "SELECT position FROM rm.generations WHERE generation = %s", (FOLDED,)
     ).fetchone()
     assert row == (len(events),)
-    assert connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM es.dead_letters").fetchone() == (0,)
 
 
 def empty(connection: Connection) -> None:

@@ -94,7 +94,7 @@ def erase_globex(written: Accounts) -> None:
 
 def dead_letters(connection: Connection, number: int) -> list[tuple[Any, ...]]:
     return connection.execute(
-        "SELECT position, stream_id, reason FROM es.parked WHERE consumer = %s ORDER BY position",
+        "SELECT position, stream_id, reason FROM es.dead_letters WHERE consumer = %s ORDER BY position",
         (generations.consumer_of(number),),
     ).fetchall()
 
@@ -106,7 +106,7 @@ def test_a_rebuild_gives_what_the_live_projection_gave(
     written.project()
     archived = 2 * 1024 - 100  # the first span as a whole, the second in part
     log.connection.execute(
-        "INSERT INTO rm.audit_segments (first_position, last_position, row_count, manifest, sealed_at, finished)"
+        "INSERT INTO rm.audit_segments (first_position, last_position, row_count, manifest, archived_at, finished)"
         " VALUES (1, %s, 1, %s, clock_timestamp(), true)",
         (archived, bytes(32)),
     )
@@ -141,7 +141,7 @@ def test_what_happens_during_a_rebuild_is_in_it(
     assert rebuild(database_url, resume=True, switch=True, report=nobody, personal=personal) == number
     assert content(projector, number) == content(projector, 1)
     assert dead_letters(projector, number) == dead_letters(projector, 1)
-    assert generations.generation(projector, number).parked > 3
+    assert generations.generation(projector, number).dead_letters > 3
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

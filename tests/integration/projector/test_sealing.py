@@ -200,11 +200,11 @@ def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: P
 
 def test_it_stops_before_what_is_parked(installation: Installation) -> None:
     installation.log.connection.execute(
-        "INSERT INTO es.parked (consumer, position, stream_id, reason)"
+        "INSERT INTO es.dead_letters (consumer, position, stream_id, reason)"
         " SELECT 'projector:1', 6, stream_id, 'x' FROM es.log WHERE position = 6"
     )
     told = installation.seal(after(12))
-    assert "stopped before position 6, which is parked" in told
+    assert "stopped before position 6, which is a dead letter" in told
     assert installation.positions()[0] == 6
 
 

@@ -53,16 +53,16 @@ def assert_whole(installation: Installation, before: list[Json], *, sealed: int,
 
 # What is locked against writing, and which step that stops.
 @pytest.mark.parametrize(
-    ("table", "horizon"),
+    ("table", "archived_through"),
     [
-        ("rm.audit_segments", 0),  # the files are there, the horizon has not moved
-        ("es.streams", 13),  # the horizon has moved, no account was told
+        ("rm.audit_segments", 0),  # the files are there, the segment is not recorded
+        ("es.streams", 13),  # the segment is recorded, no account was told
         ("rm_g1.audit_images", 13),  # all were told, every row is still there
         ("rm_g1.audit_events", 13),  # images are gone in a transaction that will not be
         ("rm_g1.audit_spans", 13),  # the rows are gone, the segment is not finished
     ],
 )
-def test_killed_between_two_steps(installation: Installation, table: str, horizon: int) -> None:
+def test_killed_between_two_steps(installation: Installation, table: str, archived_through: int) -> None:
     connection, before = installation.log.connection, rows_of(installation)
     command = installation.sealing(after(13.5))
     with psycopg.connect(installation.url) as holding:
@@ -76,10 +76,10 @@ def test_killed_between_two_steps(installation: Installation, table: str, horizo
         connection.execute(_END)
         waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
     moved = connection.execute("SELECT coalesce(max(last_position), 0) FROM rm.audit_segments").fetchone()
-    assert moved == (horizon,)
+    assert moved == (archived_through,)
     # What the API answers is true meanwhile: the rows are there, or it says that they are sealed.
     page = installation.site.get("audit-events", order="asc")
-    assert (page["sealed"] is None) == (horizon == 0)
+    assert (page["sealed"] is None) == (archived_through == 0)
 
     again = json.loads(installation.seal(after(13.5), "--json"))
     assert (again["horizon"], len(again["segments"])) == (13, 1)
@@ -87,7 +87,7 @@ def test_killed_between_two_steps(installation: Installation, table: str, horizo
 
 
 def test_rows_are_only_forgotten_beside_their_segment(installation: Installation, tmp_path: Path) -> None:
-    """A horizon that has moved, and files that are elsewhere, or no longer what they were."""
+    """A recorded segment, and files that are elsewhere, or no longer what they were."""
     with psycopg.connect(installation.url) as holding:
         holding.execute("LOCK TABLE rm_g1.audit_events IN SHARE MODE")
         process = subprocess.Popen(

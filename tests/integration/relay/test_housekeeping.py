@@ -24,7 +24,7 @@ from eventlog.events.envelope import Actor
 from eventlog.storage.log import load_checkpoint, read_log
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from secretstore.store import (
     SecretDestroyed,
@@ -50,7 +50,7 @@ class House:
 
     def __init__(self, url: str, service: Pool, relay_pool: Pool, relay: Connection, keys: KeyFile) -> None:
         self.url, self.relay = url, relay
-        self.secrets, self.kept = SealedStore(service, keys), AwayAtTimes(relay_pool, keys)
+        self.secrets, self.kept = EncryptedStore(service, keys), AwayAtTimes(relay_pool, keys)
         self.credentials = Credentials(
             PostgresCredentialStore(service),
             self.secrets,
@@ -87,7 +87,7 @@ class House:
     def age(self, path: SecretPath, minutes: float) -> None:
         with psycopg.connect(self.url) as superuser:
             superuser.execute(
-                "UPDATE sealed.secrets SET created_at = %s WHERE credential_id = %s",
+                "UPDATE encrypted.secrets SET created_at = %s WHERE credential_id = %s",
                 (self.now - timedelta(minutes=minutes), path.credential_id),
             )
 
@@ -95,7 +95,7 @@ class House:
         return [version.version for version in self.secrets.versions(path) if not version.destroyed]
 
 
-class AwayAtTimes(SealedStore):
+class AwayAtTimes(EncryptedStore):
     """The sealed store, whose answers are held back while `away` is set."""
 
     away = False

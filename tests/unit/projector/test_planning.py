@@ -31,7 +31,7 @@ def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:
         ],
         set(),
     )
-    assert plan.parked == [(2, STREAM, "no"), (4, STREAM, HELD), (5, STREAM, HELD)]
+    assert plan.dead_letters == [(2, STREAM, "no"), (4, STREAM, HELD), (5, STREAM, HELD)]
     applied = [change.key for change in plan.changes if isinstance(change, Update)]
     assert applied == [STREAM, OTHER, OTHER]
 
@@ -47,4 +47,4 @@ def test_every_event_has_its_row_of_the_trail() -> None:
 
 def test_a_stream_that_waits_already_goes_on_waiting() -> None:
     plan = planned([a_reading(1, STREAM), a_reading(2, OTHER, "no")], {STREAM, OTHER})
-    assert plan.parked == [(1, STREAM, HELD), (2, OTHER, "no")]
+    assert plan.dead_letters == [(1, STREAM, HELD), (2, OTHER, "no")]

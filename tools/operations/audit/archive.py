@@ -32,8 +32,8 @@ def seal(order: Order, key_file: Path | None) -> Done:
 
 def as_document(done: Done) -> dict[str, object]:
     return {
-        "horizon": done.horizon,
-        "parked": done.parked,
+        "horizon": done.archived_through,
+        "parked": done.dead_letter,
         "segments": [
             {"name": segment.name, "rows": segment.manifest.rows, "accounts": len(segment.manifest.files)}
             for segment in done.segments
@@ -46,7 +46,8 @@ def as_text(done: Done) -> str:
         f"sealed {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
         for segment in done.segments
     ] or ["nothing that is not sealed is that old"]
-    if done.parked is not None:
-        lines.append(f"stopped before position {done.parked}, which is parked: see `regcred deadletters`")
-    lines.append(f"the read models begin behind position {done.horizon}")
+    if done.dead_letter is not None:
+        letter = f"position {done.dead_letter}, which is a dead letter"
+        lines.append(f"stopped before {letter}: see `regcred deadletters`")
+    lines.append(f"the read models begin behind position {done.archived_through}")
     return "\n".join(lines)

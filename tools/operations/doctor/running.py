@@ -8,8 +8,8 @@ from chassis.authentication.factory import open_tokens
 from chassis.authentication.tokens import parse
 from chassis.database import Connection, open_pool
 from chassis.settings.environment import Settings
-from eventlog.consumers.figures import consumer_figures, log_figures
 from eventlog.consumers.leader import has_leader
+from eventlog.consumers.metrics import consumer_metrics, log_metrics
 from operations.doctor.finding import Finding, failed, ok, warning
 from secretstore.keyfile import KeyFile, KeyFileError
 
@@ -20,7 +20,7 @@ _TOKEN_ROLE = "regcred_credentials"  # noqa: S105 a role's name
 
 def running_findings(connection: Connection, settings: Settings) -> Iterator[Finding]:
     leading = {name: has_leader(connection, name) for name in _LEADERS}
-    log = log_figures(connection)
+    log = log_metrics(connection)
     if not any(leading.values()):
         yield warning("services", "nothing runs", "start `regcred up`, or the services")
     else:
@@ -31,8 +31,8 @@ def running_findings(connection: Connection, settings: Settings) -> Iterator[Fin
         yield relay_finding(log.horizon_lag_seconds, log.oldest_write_xact_seconds)
     if settings.broker_url:
         yield publishing_finding(log.log_position, log.published_position, leads=leading["relay"])
-    for each in consumer_figures(connection):
-        yield consumer_finding(each.consumer, each.lag_events, each.lag_seconds, each.parked)
+    for each in consumer_metrics(connection):
+        yield consumer_finding(each.consumer, each.lag_events, each.lag_seconds, each.dead_letters)
 
 
 def relay_finding(unplaced_seconds: float, transaction_seconds: float | None) -> Finding:
@@ -56,11 +56,11 @@ def publishing_finding(position: int, published: int | None, *, leads: bool) -> 
     return warning("relay.publishing", f"{behind:,} events are not at the broker yet", remedy)
 
 
-def consumer_finding(consumer: str, events: int, seconds: float, parked: int) -> Finding:
+def consumer_finding(consumer: str, events: int, seconds: float, dead_letters: int) -> Finding:
     check = f"consumer.{consumer}"
-    if parked:
+    if dead_letters:
         remedy = "`regcred deadletters list` shows them; fix the cause, then redrive them"
-        return failed(check, f"{parked} events are dead letters: they could not be handled", remedy)
+        return failed(check, f"{dead_letters} events are dead letters: they could not be handled", remedy)
     if seconds >= _SLOW_SECONDS:
         remedy = "see whether it runs, then its log"
         return warning(check, f"it is {events:,} events and {seconds:.0f} s behind", remedy)

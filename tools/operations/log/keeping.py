@@ -132,7 +132,8 @@ def adopt() -> str:
     if adopted is None:
         return "nothing to do: the transaction ids of this cluster are ahead of the log"
     return (
-        f"adopted: the log ends at position {adopted.position}, {adopted.placed} events were given theirs now"
+        f"adopted: the log ends at position {adopted.position},"
+        f" {adopted.assigned} events were given theirs now"
     )
 
 

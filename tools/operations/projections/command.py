@@ -61,14 +61,14 @@ def list_command(*, as_json: bool) -> None:
         print_json({"items": [_document(generation) for generation in found]})
         return
     print_table(
-        ("GENERATION", "STATUS", "POSITION", "LAG", "PARKED", "SIZE"),
+        ("GENERATION", "STATUS", "POSITION", "LAG", "DEAD LETTERS", "SIZE"),
         [
             (
                 generation.generation,
                 f"{generation.status}, degraded" if generation.degraded else generation.status,
                 generation.position,
                 f"{generation.lag.events} events, {generation.lag.seconds:.1f} s",
-                generation.parked,
+                generation.dead_letters,
                 _size(generation.size),
             )
             for generation in found
@@ -229,6 +229,7 @@ def _generations(url: str) -> list[Generation]:
 
 def _document(generation: Generation) -> dict[str, Any]:
     document = {**asdict(generation), "degraded": generation.degraded}
+    document["parked"] = document.pop("dead_letters")  # as the output has always had it
     found: dict[str, Any] = json.loads(json.dumps(document, default=lambda moment: moment.isoformat()))
     return found
 

@@ -80,7 +80,7 @@ def _paged(
             page = audit_trail.audit_events(
                 connection, account_id, wanted, limit=PAGE, cursor=cursor, order=order
             )
-            # Rows go after the horizon has moved: where it has not, the page is whole.
+            # Rows go after the segment is recorded: where it is not, the page is whole.
             if sealed_part(connection, wanted) != sealed:
                 raise SealedMeanwhile
         yield from page.rows

@@ -21,8 +21,8 @@ class Reading(Struct, frozen=True):
     """An event and what it changes.
 
     `trail` is its row of the audit trail, `index` by what that is found: none where the event's metadata
-    cannot be read. `changes` are all others. `reason` says why the event has to be parked; then there are no
-    changes.
+    cannot be read. `changes` are all others. `reason` says why the event has to be dead-lettered; then there
+    are no changes.
     """
 
     position: int
@@ -43,7 +43,7 @@ class Reading(Struct, frozen=True):
         return None
 
     def failed(self, reason: str) -> "Reading":
-        """The same event, to be parked."""
+        """The same event, to be dead-lettered."""
         return replace(self, changes=(), reason=reason)
 
     def without_trail(self) -> "Reading":

@@ -33,9 +33,9 @@ def follow(projector: Connection, models: ReadModels | None = None) -> int:
     return position
 
 
-def parked(connection: Connection) -> list[tuple[Any, ...]]:
+def dead_letters(connection: Connection) -> list[tuple[Any, ...]]:
     return connection.execute(
-        "SELECT position, stream_id, attempts, reason FROM es.parked ORDER BY position"
+        "SELECT position, stream_id, attempts, reason FROM es.dead_letters ORDER BY position"
     ).fetchall()
 
 
@@ -58,16 +58,16 @@ def test_an_unknown_event_waits_with_its_stream_and_holds_up_nobody_else(
     assert follow(projector) == 6
 
     stream = credential(POISON)
-    assert [(position, of) for position, of, _, _ in parked(projector)] == [
+    assert [(position, of) for position, of, _, _ in dead_letters(projector)] == [
         (3, stream),
         (4, stream),
         (5, stream),
     ]
-    assert parked(projector)[0][3] == "no event credential.details_changed version 99 is registered"
+    assert dead_letters(projector)[0][3] == "no event credential.details_changed version 99 is registered"
     assert names(projector) == {credential(POISON): "team", credential(HEALTHY): "crew"}
     assert projector.execute("SELECT count(*) FROM rm_g1.verifications").fetchone() == (0,)
     [generation] = generations.generations(projector)
-    assert (generation.position, generation.parked, generation.degraded) == (6, 3, True)
+    assert (generation.position, generation.dead_letters, generation.degraded) == (6, 3, True)
     assert not has_event(projector, stream, 2)
     assert has_event(projector, stream, 1)
     assert has_event(projector, credential(HEALTHY), 2)
@@ -101,7 +101,7 @@ def test_metadata_that_nobody_can_read_is_parked_without_a_row(log: Log, project
     append_one(log.connection, credential_stream(credential(POISON)), 1, UUID(int=77))
     log.append(lives.added(HEALTHY))
     assert follow(projector) == 3
-    assert [position for position, *_ in parked(projector)] == [2]
+    assert [position for position, *_ in dead_letters(projector)] == [2]
     assert projector.execute("SELECT count(*) FROM rm_g1.audit_events").fetchone() == (2,)
 
 
@@ -113,7 +113,7 @@ def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Conn
     position = models.checkpoint(projector)
     while events := read_log(projector, position, batch):
         position = models.take(projector, events)
-    [(position, stream_id, _, reason)] = parked(projector)
+    [(position, stream_id, _, reason)] = dead_letters(projector)
     assert (position, stream_id) == (10, stream_of(lives.succeeded(POISON, 1)).id)
     assert reason == "the database refused it: UniqueViolation"
     assert projector.execute("SELECT count(*) FROM rm_g1.verifications").fetchone() == (2,)
@@ -145,7 +145,7 @@ def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
     while events := read_log(projector, position, batch):
         position = models.take(projector, events)
     assert position == 3
-    [(at, _stream, _attempts, reason)] = parked(projector)
+    [(at, _stream, _attempts, reason)] = dead_letters(projector)
     assert (at, reason) == (2, "the database refused it: ProgramLimitExceeded")
     assert "refused" not in names(projector).values()
     assert projector.execute("SELECT position FROM rm_g1.audit_events ORDER BY 1").fetchall() == [(1,), (3,)]
@@ -165,14 +165,14 @@ def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
     failing = redrive(projector, credential(POISON))
     assert (failing.applied, failing.left) == (0, 4)
     assert failing.reason == "no event credential.details_changed version 99 is registered"
-    assert parked(projector)[0][2] == 2  # attempts
+    assert dead_letters(projector)[0][2] == 2  # attempts
 
     log.repair(3, schema_version=1)
     log.repair(7, schema_version=1)
     assert redrive(projector, credential(POISON)).applied == 4
     assert names(projector) == {credential(POISON): "first"}
     follow(projector)  # a start takes up the rest by itself
-    assert parked(projector) == []
+    assert dead_letters(projector) == []
     assert redrive(projector, verification).applied == 0
 
     number = rebuild(database_url, resume=False, switch=False, report=lambda _progress: None)
@@ -194,7 +194,7 @@ def test_what_was_parked_behind_two_streams_is_redriven_in_the_order_of_the_log(
     verification = stream_of(lives.failed(POISON, 1)).id
     log.repair(2, schema_version=1)
     assert redrive(projector, verification).applied == 1
-    assert [(position, of) for position, of, _, _ in parked(projector)] == [
+    assert [(position, of) for position, of, _, _ in dead_letters(projector)] == [
         (3, credential(POISON)),
         (4, credential(POISON)),
     ]
@@ -230,7 +230,7 @@ def test_a_rebuild_parks_as_the_live_generation_does(
     follow(projector)
     number = rebuild(database_url, resume=False, switch=False, report=lambda _progress: None)
     assert content(projector, 1) == content(projector, number)
-    assert [one.parked for one in generations.generations(projector)] == [3, 3]
+    assert [one.dead_letters for one in generations.generations(projector)] == [3, 3]
 
 
 def test_a_database_that_is_not_as_it_should_be_parks_nothing(
@@ -240,7 +240,7 @@ def test_a_database_that_is_not_as_it_should_be_parks_nothing(
     log.connection.execute("REVOKE INSERT ON rm_g1.audit_events FROM regcred_projector")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         follow(projector)
-    assert parked(projector) == []
+    assert dead_letters(projector) == []
     log.connection.execute("GRANT INSERT ON rm_g1.audit_events TO regcred_projector")
     assert follow(projector) == 1
 
