@@ -42,12 +42,12 @@ from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from verifier.logins import LOGIN_SECONDS, Logins
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.login_limiter import Gate
+from verifier.scheduling.login_limiter import LoginLimiter
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.rows import Entry
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import Timely
+from verifier.scheduling.verification_handler import VerificationHandler
 from verifier.verifier import Verifier
 
 CREDENTIALS, QUICK_CREDENTIALS = 2_000, 200
@@ -90,15 +90,15 @@ class _Verifier:
 
     def scheduler(self) -> Scheduler:
         store, table = PostgresVerificationStore(self.pool), ScheduleTable(self.pool)
-        gate = Gate(per_host=UNPACED, per_account=UNPACED, monotonic=self._monotonic)
+        limiter = LoginLimiter(per_host=UNPACED, per_account=UNPACED, monotonic=self._monotonic)
         logins = Logins(
             minter=Minter(TokenCalls(self.policy, self.tls), Endpoints(), now=now),
             policy=self.policy,
             deadline_seconds=LOGIN_SECONDS,
             tls=self.tls,
-            hurried=lambda host: gate.alone_for(host) > 0,
+            hurried=lambda host: limiter.open_for(host) > 0,
         )
-        timely = Timely(
+        handler = VerificationHandler(
             verifier=Verifier(
                 store,
                 self.secrets,
@@ -109,14 +109,14 @@ class _Verifier:
                 new_id=new_id,
             ),
             table=table,
-            gate=gate,
+            limiter=limiter,
             streams=store.load,
             interval=timedelta(hours=24),
             now=now,
             new_id=new_id,
         )
         notices = Notices(store, table, store.load, now=now, new_id=new_id)
-        return Scheduler(timely, table, gate, notices, concurrency=CONCURRENCY, now=now)
+        return Scheduler(handler, table, limiter, notices, concurrency=CONCURRENCY, now=now)
 
 
 @contextmanager

@@ -23,12 +23,12 @@ from verifier.api import browsing_routes, refusals, trials
 from verifier.image_browsing import Browsing
 from verifier.logins import open_logins
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.admission import Turns
-from verifier.scheduling.login_limiter import Gate, Lanes
+from verifier.scheduling.admission import Admission
+from verifier.scheduling.login_limiter import Bulkhead, LoginLimiter
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import TYPES, Timely
+from verifier.scheduling.verification_handler import TYPES, VerificationHandler
 from verifier.slots import Slots
 from verifier.verifier import Verifier
 
@@ -52,10 +52,10 @@ def registry_api(settings: Settings) -> ApiPart:
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
-    turns = Turns(
+    admission = Admission(
         table=table,
-        gate=_gate(settings),
-        lanes=Lanes(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
+        limiter=_limiter(settings),
+        bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
         now=now,
         monotonic=monotonic,
         sleep=sleep,
@@ -65,7 +65,7 @@ def registry_api(settings: Settings) -> ApiPart:
         secrets=secrets,
         minter=logins.minter,
         browser=Browser(policy=logins.policy, deadline_seconds=logins.deadline_seconds, tls=logins.tls),
-        turns=turns,
+        admission=admission,
         last_outcome=table.last_outcome,
     )
 
@@ -76,7 +76,7 @@ def registry_api(settings: Settings) -> ApiPart:
     return ApiPart(
         blueprints=(
             trials.blueprint(
-                logins, slots, turns, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
+                logins, slots, admission, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
             ),
             browsing_routes.blueprint(browsing, slots),
         ),
@@ -98,33 +98,33 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     personal = open_personal_keys(keys)
     store = PostgresVerificationStore(pool, personal)
-    gate = _gate(settings)
+    limiter = _limiter(settings)
     verifier = Verifier(
         store,
         secrets,
-        open_logins(settings, now=now, hurried=lambda host: gate.alone_for(host) > 0),
+        open_logins(settings, now=now, hurried=lambda host: limiter.open_for(host) > 0),
         streams=store.load,
         now=now,
         monotonic=monotonic,
         new_id=new_id,
     )
     logins, table = settings.logins, ScheduleTable(pool)
-    timely = Timely(
+    handler = VerificationHandler(
         verifier=verifier,
         table=table,
-        gate=gate,
+        limiter=limiter,
         streams=store.load,
         interval=logins.reverify_interval,
         now=now,
         new_id=new_id,
     )
     notices = Notices(store, table, store.load, now=now, new_id=new_id)
-    scheduler = Scheduler(timely, table, gate, notices, concurrency=logins.reverify_concurrency, now=now)
+    scheduler = Scheduler(handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=now)
     schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
     schedule.start()
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")
     follower = ConcurrentFollower(
-        partial(timely.handle, lanes=Lanes(at_once)),
+        partial(handler.handle, bulkhead=Bulkhead(at_once)),
         name=CONSUMER,
         types=TYPES,
         concurrency=at_once,
@@ -149,6 +149,6 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     pool.close()
 
 
-def _gate(settings: Settings) -> Gate:
+def _limiter(settings: Settings) -> LoginLimiter:
     logins = settings.logins
-    return Gate(per_host=logins.per_host, per_account=logins.per_account, monotonic=monotonic)
+    return LoginLimiter(per_host=logins.per_host, per_account=logins.per_account, monotonic=monotonic)

@@ -22,7 +22,7 @@ from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
 from verifier.policy import as_it_is
-from verifier.scheduling.admission import Turns, User
+from verifier.scheduling.admission import Admission, LoginIdentity
 from verifier.scheduling.due import REFUSED
 from verifier.verifier import VERIFIED, Streams
 
@@ -63,7 +63,7 @@ class Browsing:
     secrets: SecretStore
     minter: Minter
     browser: Browser
-    turns: Turns
+    admission: Admission
     last_outcome: LastOutcome
 
     def tags(
@@ -107,23 +107,23 @@ class Browsing:
             secret = self.secrets.get(SecretPath(account_id, credential_id), held.secret.version)
         except (SecretMissing, SecretDestroyed):
             raise SecretChanging from None
-        user = User(
+        identity = LoginIdentity(
             registry_host=held.registry.host,
             username=held.username,
             account_id=account_id,
             known_good=last == VERIFIED,
         )
-        with self.turns.reading(user) as turn:
+        with self.admission.for_read(identity) as attempt:
             try:
                 key = MintKey(credential_id, held.secret.version)
                 login = self._login(key, read_stored_login(secret), held.registry.host)
                 yield Account(registry_host=held.registry.host, provider=held.registry.provider, login=login)
             except RegistryRefused as refusal:
                 if refusal.code is not None:
-                    turn.ended(refusal.code, refusal.retry_after)
+                    attempt.ended(refusal.code, refusal.retry_after)
                 raise
             except RegistryUnreachable:
-                turn.ended(VerificationCode.UNREACHABLE)
+                attempt.ended(VerificationCode.UNREACHABLE)
                 raise
 
     def _login(self, key: MintKey, stored: StoredLogin, registry_host: str) -> RegistryLogin:

@@ -14,7 +14,7 @@ from contracts.streams import credential_stream
 from eventlog.events.envelope import RecordedEvent
 from verifier.policy import Verification, verification_for
 from verifier.scheduling.due import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
-from verifier.scheduling.login_limiter import NOTHING, Gate, Lanes
+from verifier.scheduling.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
 from verifier.scheduling.rows import Due, Entry, Hold, Postponed, Settled
 from verifier.scheduling.table import ScheduleTable
 from verifier.verifier import VERIFIED, Streams, Tried, Verifier
@@ -23,18 +23,18 @@ TYPES = frozenset(CONSUMERS["verifier"])  # the events that a credential's sched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timely:
+class VerificationHandler:
     """Raises `EventStoreError` and `SecretStoreError`, as `Verifier` does; then it is to be tried again."""
 
     verifier: Verifier
     table: ScheduleTable
-    gate: Gate
+    limiter: LoginLimiter
     streams: Streams
     interval: timedelta
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
 
-    def handle(self, event: RecordedEvent, lanes: Lanes, stage: int = NOTHING) -> str:
+    def handle(self, event: RecordedEvent, bulkhead: Bulkhead, stage: int = NO_TOKEN) -> str:
         """An event of one of `TYPES`. How it ended: `superseded`, `repeated`, `verified`, the verdict's code,
         `postponed`, or `noted`.
         """
@@ -51,25 +51,25 @@ class Timely:
         held = self.table.hold_on(host, entry.username, now)
         if held is not None and not self._unconcerned(held, entry):
             return self._postpone(event, held.until, stage)
-        wait = self.gate.admit(lanes, host, entry.account_id, stage)
+        wait = self.limiter.admit(bulkhead, host, entry.account_id, stage)
         if wait is not None:
             return self._postpone(event, now + timedelta(seconds=wait.seconds), wait.stage)
         tried: Tried | str | None = None
         try:
             tried = self.verifier.verify(wanted, event)
         finally:
-            self.gate.leave(lanes, host, entry.account_id, answered=_answered(tried))
+            self.limiter.leave(bulkhead, host, entry.account_id, answered=_answered(tried))
         if isinstance(tried, str):
             return tried
         failures = self.table.failures(entry.credential_id, entry.secret_version)
         self.settle([self.settled(tried, entry.username, failures)], [tried])
         return tried.outcome
 
-    def resume(self, postponed: Postponed, lanes: Lanes) -> str:
+    def resume(self, postponed: Postponed, bulkhead: Bulkhead) -> str:
         """A verification that had to wait; it may have to again."""
         history = self.streams(credential_stream(postponed.credential_id))
         event = next((event for event in history if event.event_id == postponed.event_id), None)
-        outcome = "superseded" if event is None else self.handle(event, lanes, postponed.stage)
+        outcome = "superseded" if event is None else self.handle(event, bulkhead, postponed.stage)
         if outcome != "postponed":
             self.table.done(postponed.event_id)
         return outcome

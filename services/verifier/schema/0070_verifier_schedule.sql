@@ -42,7 +42,7 @@ CREATE TABLE verifier.schedule (
     username       text NOT NULL,
     secret_version integer NOT NULL,
     due_at         timestamptz,                    -- NULL: its secret was refused, and is not tried by itself
-    stage          smallint NOT NULL DEFAULT 0,    -- which turns it has waited for already
+    stage          smallint NOT NULL DEFAULT 0,    -- which tokens it has waited for already
     outcome        text,                           -- of the last login: 'verified' or a code; NULL before the first
     recorded_at    timestamptz,                    -- when an outcome was last recorded in the log
     failures       integer NOT NULL DEFAULT 0,     -- in a row without an answer

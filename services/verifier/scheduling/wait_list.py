@@ -1,4 +1,4 @@
-"""Who was claimed and finds no lane of the host free waits in memory, for moments: the next lane comes free
+"""A claimed row without a free slot of its host waits in memory, for moments: the next slot comes free
 in this process, and putting a row off in the table costs as much as the login. Pure.
 """
 
@@ -21,7 +21,7 @@ class Claimed:
     at: datetime
 
 
-def seated(claimed: Iterable[Claimed], now: datetime) -> tuple[list[Claimed], list[Claimed]]:
+def partition(claimed: Iterable[Claimed], now: datetime) -> tuple[list[Claimed], list[Claimed]]:
     """Those that wait on, in their order, and those that do not: so many of a host, and so long, at most."""
     waiting, others = [], []
     hosts: Counter[str] = Counter()

@@ -7,16 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.scheduling.circuit_breaker import ALONE_SECONDS, ANSWERS_SECONDS, Standing, Standings
+from verifier.scheduling.circuit_breaker import (
+    OPEN_SECONDS,
+    RESPONDING_SECONDS,
+    CircuitBreakers,
+    CircuitState,
+)
 from verifier.scheduling.due import hold_after, next_login
-from verifier.scheduling.login_limiter import BOTH_TURNS, NOTHING, Gate, Lanes, Wait
+from verifier.scheduling.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
 from verifier.scheduling.rows import Due
-from verifier.scheduling.token_bucket import Pace
-from verifier.scheduling.waiting import LONGEST, PER_HOST, Claimed, seated
+from verifier.scheduling.token_bucket import TokenBucket
+from verifier.scheduling.wait_list import LONGEST, PER_HOST, Claimed, partition
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-ANSWERS, UNTRIED, SUSPECT = Standing.ANSWERS, Standing.UNTRIED, Standing.SUSPECT
+RESPONDING, UNTRIED, SUSPECT = CircuitState.RESPONDING, CircuitState.UNTRIED, CircuitState.SUSPECT
 
 
 class Clock:
@@ -34,11 +39,11 @@ class Clock:
 )
 def test_never_more_than_a_burst_and_the_rate(gaps: list[float], rate: float, burst: int) -> None:
     clock = Clock()
-    pace = Pace(rate, burst, monotonic=clock)
+    bucket = TokenBucket(rate, burst, monotonic=clock)
     turns = []
     for gap in gaps:
         clock.at += gap
-        turns.append(clock.at + pace.reserve("host"))
+        turns.append(clock.at + bucket.reserve("host"))
     assert turns == sorted(turns)
     for first in range(len(turns)):
         for last in range(first, len(turns)):
@@ -47,90 +52,90 @@ def test_never_more_than_a_burst_and_the_rate(gaps: list[float], rate: float, bu
 
 def test_keys_have_buckets_of_their_own_and_full_ones_are_forgotten() -> None:
     clock = Clock()
-    pace = Pace(1, 1, monotonic=clock)
-    assert [pace.reserve("a"), pace.reserve("a"), pace.reserve("b")] == [0, 1, 0]
+    bucket = TokenBucket(1, 1, monotonic=clock)
+    assert [bucket.reserve("a"), bucket.reserve("a"), bucket.reserve("b")] == [0, 1, 0]
     for number in range(20_000):
         clock.at += 1
-        pace.reserve(str(number))
-    assert len(pace._next) <= 10_001
+        bucket.reserve(str(number))
+    assert len(bucket._next) <= 10_001
 
 
 def test_a_host_gets_a_quarter_of_the_lanes_and_an_account_half() -> None:
-    lanes = Lanes(16)
-    assert [lanes.enter("a", f"account {n}", ANSWERS) for n in range(5)] == [True] * 4 + [False]
-    assert [lanes.enter(f"h{n}", "greedy", ANSWERS) for n in range(9)] == [True] * 8 + [False]
-    lanes.leave("a", "account 0")
-    assert lanes.enter("a", "account 9", ANSWERS)
+    bulkhead = Bulkhead(16)
+    assert [bulkhead.enter("a", f"account {n}", RESPONDING) for n in range(5)] == [True] * 4 + [False]
+    assert [bulkhead.enter(f"h{n}", "greedy", RESPONDING) for n in range(9)] == [True] * 8 + [False]
+    bulkhead.leave("a", "account 0")
+    assert bulkhead.enter("a", "account 9", RESPONDING)
 
 
-@pytest.mark.parametrize("standing", [UNTRIED, SUSPECT])
-def test_a_host_has_one_lane_until_it_answers(standing: Standing) -> None:
-    lanes = Lanes(16)
-    assert [lanes.enter("a", f"{n}", standing) for n in range(2)] == [True, False]
-    assert [lanes.enter("a", f"{n}", ANSWERS) for n in range(4)] == [True] * 3 + [False]
+@pytest.mark.parametrize("state", [UNTRIED, SUSPECT])
+def test_a_host_has_one_slot_until_it_answers(state: CircuitState) -> None:
+    bulkhead = Bulkhead(16)
+    assert [bulkhead.enter("a", f"{n}", state) for n in range(2)] == [True, False]
+    assert [bulkhead.enter("a", f"{n}", RESPONDING) for n in range(4)] == [True] * 3 + [False]
 
 
 def test_where_people_wait_a_host_that_was_not_tried_may_have_more() -> None:
-    lanes = Lanes(8, per_host=4, untried=4)
-    assert [lanes.enter("a", f"{n}", UNTRIED) for n in range(5)] == [True] * 4 + [False]
+    bulkhead = Bulkhead(8, per_host=4, untried=4)
+    assert [bulkhead.enter("a", f"{n}", UNTRIED) for n in range(5)] == [True] * 4 + [False]
 
 
 def test_all_suspects_share_a_quarter() -> None:
-    lanes = Lanes(16)
-    assert [lanes.enter(f"dead {n}", f"{n}", SUSPECT) for n in range(5)] == [True] * 4 + [False]
-    assert lanes.enter("live", "x", UNTRIED)
-    lanes.leave("dead 0", "0")
-    assert lanes.enter("dead 9", "9", SUSPECT)
+    bulkhead = Bulkhead(16)
+    assert [bulkhead.enter(f"dead {n}", f"{n}", SUSPECT) for n in range(5)] == [True] * 4 + [False]
+    assert bulkhead.enter("live", "x", UNTRIED)
+    bulkhead.leave("dead 0", "0")
+    assert bulkhead.enter("dead 9", "9", SUSPECT)
 
 
 def test_a_host_without_an_answer_is_left_alone_for_a_while_and_suspect_until_it_answers() -> None:
     clock = Clock()
-    standings = Standings(clock)
-    assert (standings.of("a"), standings.alone_for("a")) == (UNTRIED, 0)
-    standings.note("a", answered=False)
-    assert (standings.of("a"), standings.alone_for("a")) == (SUSPECT, ALONE_SECONDS)
-    clock.at += ALONE_SECONDS
-    assert (standings.of("a"), standings.alone_for("a")) == (SUSPECT, 0)
-    standings.note("a", answered=True)
-    assert (standings.of("a"), standings.alone_for("a")) == (ANSWERS, 0)
-    clock.at += ANSWERS_SECONDS
-    assert standings.of("a") is UNTRIED
+    breakers = CircuitBreakers(clock)
+    assert (breakers.state("a"), breakers.open_for("a")) == (UNTRIED, 0)
+    breakers.record("a", answered=False)
+    assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, OPEN_SECONDS)
+    clock.at += OPEN_SECONDS
+    assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, 0)
+    breakers.record("a", answered=True)
+    assert (breakers.state("a"), breakers.open_for("a")) == (RESPONDING, 0)
+    clock.at += RESPONDING_SECONDS
+    assert breakers.state("a") is UNTRIED
 
 
 def test_hosts_of_long_ago_are_forgotten() -> None:
     clock = Clock()
-    standings = Standings(clock)
+    breakers = CircuitBreakers(clock)
     for number in range(25_000):
         clock.at += 1
-        standings.note(str(number), answered=True)
-    assert len(standings._seen) <= 10_000
-    assert standings.of("24999") is ANSWERS
+        breakers.record(str(number), answered=True)
+    assert len(breakers._seen) <= 10_000
+    assert breakers.state("24999") is RESPONDING
 
 
 def test_what_was_not_asked_shows_nothing_of_a_host() -> None:
-    gate = Gate(per_host=100, per_account=100, monotonic=Clock())
-    lanes = Lanes(8)
-    assert gate.admit(lanes, "a", "x", NOTHING) is None
-    gate.leave(lanes, "a", "x", answered=False)
-    assert gate.admit(lanes, "a", "x", NOTHING) is None
-    gate.leave(lanes, "a", "x", answered=None)
-    assert gate.alone_for("a") == ALONE_SECONDS
-    assert gate.admit(lanes, "a", "x", NOTHING) is None
-    gate.leave(lanes, "a", "x", answered=True)
-    assert gate.alone_for("a") == 0
-    assert [gate.admit(lanes, "a", f"{n}", NOTHING) is None for n in range(3)] == [True, True, False]
+    limiter = LoginLimiter(per_host=100, per_account=100, monotonic=Clock())
+    bulkhead = Bulkhead(8)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    limiter.leave(bulkhead, "a", "x", answered=False)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    limiter.leave(bulkhead, "a", "x", answered=None)
+    assert limiter.open_for("a") == OPEN_SECONDS
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    limiter.leave(bulkhead, "a", "x", answered=True)
+    assert limiter.open_for("a") == 0
+    assert [limiter.admit(bulkhead, "a", f"{n}", NO_TOKEN) is None for n in range(3)] == [True, True, False]
 
 
 def test_a_turn_that_was_waited_for_is_not_waited_for_again() -> None:
     clock = Clock()
-    gate = Gate(per_host=1, per_account=1000, monotonic=clock)
-    lanes = Lanes(1000, untried=250)
+    limiter = LoginLimiter(per_host=1, per_account=1000, monotonic=clock)
+    bulkhead = Bulkhead(1000, untried=250)
     for _ in range(4):
-        assert gate.admit(lanes, "a", "x", NOTHING) is None
-    assert gate.admit(lanes, "a", "x", NOTHING) == Wait(1.0, BOTH_TURNS)
-    assert gate.admit(lanes, "a", "x", NOTHING) == Wait(2.0, BOTH_TURNS)
+        assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(1.0, BOTH_TOKENS)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(2.0, BOTH_TOKENS)
     clock.at += 1
-    assert gate.admit(lanes, "a", "x", BOTH_TURNS) is None
+    assert limiter.admit(bulkhead, "a", "x", BOTH_TOKENS) is None
 
 
 @pytest.mark.parametrize("outcome", ["bad_credential", "expired"])
@@ -188,5 +193,5 @@ def test_so_many_of_a_host_wait_in_memory_and_so_long() -> None:
         return Claimed(due, at)
 
     many, one, late = [claimed("a", n) for n in range(10)], claimed("b", 11), claimed("c", 12, NOW - LONGEST)
-    waiting, others = seated([*many, one, late], NOW)
+    waiting, others = partition([*many, one, late], NOW)
     assert (waiting, others) == ([*many[:PER_HOST], one], [*many[PER_HOST:], late])
