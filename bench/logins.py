@@ -44,7 +44,7 @@ from verifier.logins import LOGIN_SECONDS, Logins
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.scheduling.login_limiter import LoginLimiter
 from verifier.scheduling.notices import Notices
-from verifier.scheduling.rows import Entry
+from verifier.scheduling.rows import ScheduleEntry
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
 from verifier.scheduling.verification_handler import VerificationHandler
@@ -266,5 +266,5 @@ def _keep(url: str, keys: KeyFile, hosts: Sequence[str], number: int) -> list[St
 def _enter(pool: Pool, streams: Sequence[StreamId]) -> None:
     table, store = ScheduleTable(pool), PostgresVerificationStore(pool)
     for stream in streams:
-        if entry := Entry.of(store.load(stream)):
+        if entry := ScheduleEntry.of(store.load(stream)):
             table.enter(entry, due_at=now(), now=now())

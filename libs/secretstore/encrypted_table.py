@@ -24,8 +24,8 @@ from secretstore.store import (
     SecretPath,
     SecretStoreError,
     SecretStoreUnavailable,
+    SecretVersionConflict,
     StoredVersion,
-    VersionConflict,
 )
 
 NONCE_BYTES = 12
@@ -152,13 +152,13 @@ class EncryptedStore:
                 (path.account_id, path.credential_id),
             ).fetchone()
         if row is None or not hmac.compare_digest(row[1], write_id):
-            raise VersionConflict
+            raise SecretVersionConflict
         try:
             same = self.get(path, row[0]) == secret
         except SecretDestroyed:
             same = False
         if not same:
-            raise VersionConflict
+            raise SecretVersionConflict
         return int(row[0])
 
     @contextmanager

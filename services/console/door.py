@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from chassis.platform_ids import is_platform_id
 from chassis.runtime.ids import new_id
 from console import csrf
-from console.sessions import Session, Sessions
+from console.sessions import ConsoleSession, Sessions
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.over_httpx import TransportFor
 
@@ -99,9 +99,9 @@ def to_sign_in() -> AnyResponse:
     return redirect(where, 303)
 
 
-def session() -> Session:
+def session() -> ConsoleSession:
     """Who is signed in; only behind `only_signed_in`."""
-    return cast("Session", g.session)
+    return cast("ConsoleSession", g.session)
 
 
 def api() -> ApiClient:

@@ -14,7 +14,7 @@ from credentials.application.credentials import Credentials
 from credentials.application.importing import Importing
 from credentials.application.issuing import Issuing
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from registries.minting.factory import open_minter
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
@@ -69,5 +69,5 @@ def command_api(settings: Settings) -> ApiPart:
         checks={"database": database_check(pool), "secret_store": secret_store.check},
         install=refusals.install,
         close=close,
-        expose=exposition([DatabaseFigures.of(settings, role=ROLE)]),
+        expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )

@@ -13,7 +13,7 @@ from credentials.relay.housekeeping import Housekeeping
 from credentials.relay.publishing import Publishing
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.wakeups import Notifications
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -25,7 +25,7 @@ CONNECTIONS = 4
 def run_relay(settings: Settings, stop: Event) -> None:
     """Positions, publishing and housekeeping, until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
+    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     keys = KeyFile.load(settings.key_file)
     threads = []
     announce: Callable[[int, int], None] = _ignore

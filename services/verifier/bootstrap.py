@@ -14,7 +14,7 @@ from chassis.web.api_part import ApiPart, database_check
 from eventlog.consumers.concurrency import ConcurrentFollower
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.factory import open_wakeups
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from registries.protocol.browser import Browser
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
@@ -84,14 +84,14 @@ def registry_api(settings: Settings) -> ApiPart:
         checks={"database": database_check(pool), "secret_store": secrets.check},
         install=refusals.install,
         close=close,
-        expose=exposition([DatabaseFigures.of(settings, role=ROLE)]),
+        expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )
 
 
 def run_verifier(settings: Settings, stop: Event) -> None:
     """Verify until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
+    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     at_once = settings.consumers.verifier_concurrency
     pool = open_pool(url, role=ROLE, size=at_once + SCHEDULE_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)

@@ -203,7 +203,7 @@ class IssuingSuite:
         self.issue(store, "used-1", credential_id, moment=MOMENT)
         self.issue(store, "used-2", credential_id, moment=MOMENT + day, name="back")
         self.issue(store, "used-3", credential_id, moment=MOMENT + 2 * day)
-        front, back = store.users(credential_id, since=MOMENT)
+        front, back = store.usages(credential_id, since=MOMENT)
         assert (front.project_id, front.workload, front.secret_version, front.last_used_at) == (
             "shop",
             Workload(kind="deployment", name="front"),
@@ -211,8 +211,8 @@ class IssuingSuite:
             MOMENT + 2 * day,
         )
         assert (back.workload.name, back.last_used_at) == ("back", MOMENT + day)
-        assert store.users(credential_id, since=MOMENT + 2 * day) == (front,)
-        assert store.users(an_id("nobody"), since=MOMENT) == ()
+        assert store.usages(credential_id, since=MOMENT + 2 * day) == (front,)
+        assert store.usages(an_id("nobody"), since=MOMENT) == ()
 
         gone = [an_event("used-gone", account="used")]
         with pytest.raises(UsedMeanwhile):
@@ -220,7 +220,7 @@ class IssuingSuite:
         assert [c.credential_id for c in store.candidates("used", ["ghcr.io"])] == [credential_id]
         removed = store.remove(credential_id, 1, gone, unused_since=MOMENT + 3 * day)
         assert (removed.version, store.candidates("used", ["ghcr.io"])) == (2, [])
-        assert store.users(credential_id, since=MOMENT) == ()
+        assert store.usages(credential_id, since=MOMENT) == ()
 
     def test_what_is_in_use_is_removed_where_that_is_not_asked(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "used-by-force", account="used")

@@ -164,7 +164,7 @@ class ConcurrentFollower:
         finally:
             self._slots.release()
 
-    def _try(self, delivery: Delivery, told: delivery_report.Delivery) -> Ended | None:
+    def _try(self, delivery: Delivery, told: delivery_report.DeliveryReport) -> Ended | None:
         """How it ended; `None` where it was stopped before it had."""
         waited, waits = 0.0, 0
         while True:

@@ -87,7 +87,7 @@ WHERE position = ANY (%(positions)s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DeadLetter:
     """`dead`, or to be tried again (`retry`) at `due_at`. `followers` wait behind it in its stream."""
 
     consumer: str
@@ -116,42 +116,44 @@ class Intervention:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Of letters that were redriven: not tried yet, failed again, and all of them."""
+class RedriveProgress:
+    """Of dead letters that were redriven: not tried yet, failed again, and all of them."""
 
     waiting: int
     failed: int
     total: int
 
 
-def letters(
+def find(
     connection: Connection,
     *,
     consumer: str | None = None,
     position: int | None = None,
     stream_id: UUID | None = None,
     limit: int | None = None,
-) -> list[Letter]:
-    """Those that match, by consumer and position. A follower is found by its position only."""
+) -> list[DeadLetter]:
+    """Those that match, by consumer and position. An event that waits behind a dead letter is found by its
+    position only.
+    """
     values = {"consumer": consumer, "position": position, "stream": stream_id, "limit": limit}
-    with connection.cursor(row_factory=class_row(Letter)) as cursor:
+    with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(_LETTERS, values).fetchall()
 
 
-def followers(connection: Connection, letter: Letter) -> list[tuple[int, str]]:
+def followers(connection: Connection, letter: DeadLetter) -> list[tuple[int, str]]:
     """Position and type of what waits behind it in its stream."""
     if not letter.followers:
         return []
     return connection.execute(_FOLLOWERS, (letter.consumer, letter.stream_id, letter.position)).fetchall()
 
 
-def interventions(connection: Connection, letter: Letter) -> list[Intervention]:
+def interventions(connection: Connection, letter: DeadLetter) -> list[Intervention]:
     """What was done with it before, the oldest first."""
     with connection.cursor(row_factory=class_row(Intervention)) as cursor:
         return cursor.execute(_INTERVENTIONS, (letter.consumer, letter.position)).fetchall()
 
 
-def redrive(connection: Connection, chosen: Sequence[Letter], *, person: str) -> None:
+def redrive(connection: Connection, chosen: Sequence[DeadLetter], *, person: str) -> None:
     """Have the consumer try these now, with all attempts before them."""
     with connection.transaction():
         for letter in chosen:
@@ -159,7 +161,7 @@ def redrive(connection: Connection, chosen: Sequence[Letter], *, person: str) ->
             record(connection, letter, "redriven", person=person, remark=None)
 
 
-def discard(connection: Connection, letter: Letter, *, person: str, remark: str) -> None:
+def discard(connection: Connection, letter: DeadLetter, *, person: str, remark: str) -> None:
     """Give it up for good."""
     with connection.transaction():
         record(connection, letter, "discarded", person=person, remark=remark)
@@ -182,15 +184,17 @@ def record_discarded_message(
     log.info("dead_letter", action="discarded", consumer=queue, message=message, person=person, remark=remark)
 
 
-def progress(connection: Connection, chosen: Sequence[Letter]) -> Progress:
-    """How far the consumer is with letters of its own that were redriven."""
+def progress(connection: Connection, chosen: Sequence[DeadLetter]) -> RedriveProgress:
+    """How far the consumer is with dead letters of its own that were redriven."""
     consumer, positions = chosen[0].consumer, [letter.position for letter in chosen]
     waiting = connection.execute(_TO_TRY, (consumer, positions)).fetchone()
     failed = connection.execute(_FAILED, {"consumer": consumer, "positions": positions}).fetchone()
-    return Progress(waiting[0] if waiting else 0, failed[0] if failed else 0, len(chosen))
+    return RedriveProgress(waiting[0] if waiting else 0, failed[0] if failed else 0, len(chosen))
 
 
-def record(connection: Connection, letter: Letter, action: str, *, person: str, remark: str | None) -> None:
+def record(
+    connection: Connection, letter: DeadLetter, action: str, *, person: str, remark: str | None
+) -> None:
     """Record what a person does with a letter: `redriven` or `discarded`."""
     connection.execute(
         _RECORD,

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from chassis.database import scalar
-from eventlog.integrity.chain import START, Anchor, Entry, Fault, FaultKind, Link
+from eventlog.integrity.chain import START, Anchor, Fault, FaultKind, HashedEvent, Link
 from eventlog.integrity.errors import NoSuchPosition
 
 PAGE = 2000
@@ -89,7 +89,11 @@ def read_links(connection: psycopg.Connection[Any], after: int) -> Iterator[Link
     with connection.cursor(name="links") as cursor:
         cursor.itersize = PAGE
         for position, digest, *fields in cursor.execute(_LINKS, (after,)):
-            entry = None if None in fields else Entry(**dict(zip(Entry.__slots__, fields, strict=True)))
+            entry = (
+                None
+                if None in fields
+                else HashedEvent(**dict(zip(HashedEvent.__slots__, fields, strict=True)))
+            )
             yield Link(position, entry, bytes(digest))
 
 

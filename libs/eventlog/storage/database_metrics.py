@@ -36,7 +36,7 @@ _CONSUMERS = (
 )
 
 
-class DatabaseFigures(Collector):
+class DatabaseMetrics(Collector):
     """One connection and one statement per scrape, as the role of the process that is scraped.
 
     `publishing` says whether there is a broker: without one nothing is ever published.
@@ -48,7 +48,7 @@ class DatabaseFigures(Collector):
         self._publishing = publishing
 
     @classmethod
-    def of(cls, settings: Settings, *, role: str) -> "DatabaseFigures":
+    def of(cls, settings: Settings, *, role: str) -> "DatabaseMetrics":
         """The metrics of this environment's log, read as `role`."""
         url = settings.required_database_url()
         return cls(url, role=role, publishing=settings.broker_url is not None)

@@ -19,7 +19,7 @@ from chassis.invalid_input import InvalidInput
 from chassis.secret import Secret
 from contracts.credential import Active, fold
 from contracts.credential_events import Details, Restrictions, Scope
-from credentials.application.command_handler import Answer
+from credentials.application.command_handler import CommandResult
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore
@@ -176,7 +176,7 @@ class _Run:
                 loaded.append(kept)
         return loaded
 
-    def _add(self, request: CommandRequest, secret: NewSecret) -> Answer:
+    def _add(self, request: CommandRequest, secret: NewSecret) -> CommandResult:
         while True:
             details = Details(
                 name=self._free_name(request.account_id, secret),
@@ -216,7 +216,7 @@ def _result(entry: ConfigEntry, status: ImportStatus, reason: str | None) -> Imp
     return ImportResult(key=entry.key, registry_host=entry.host, status=status, reason=reason)
 
 
-def _created(entry: ConfigEntry, answer: Answer) -> ImportResult:
+def _created(entry: ConfigEntry, answer: CommandResult) -> ImportResult:
     return replace(
         _result(entry, "created", None),
         credential_id=answer.credential_id,

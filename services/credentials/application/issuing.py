@@ -23,8 +23,8 @@ from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuing import (
     Grant,
     Image,
+    IssuancePlan,
     NotIssued,
-    Plan,
     PullSecretWanted,
     Refusal,
     WhyRefused,
@@ -33,7 +33,7 @@ from credentials.domain.issuing import (
     refused_events,
 )
 from credentials.domain.issuing_formats import Issued
-from credentials.domain.matching import Use
+from credentials.domain.matching import RequestedUse
 from eventlog.storage.store import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.minting.errors import NotMinted
@@ -126,13 +126,15 @@ class Issuing:
             raise self._refused(request, wanted, without_form)
         return self._recorded(request, wanted, decided, issued)
 
-    def _decide(self, request: CommandRequest, wanted: PullSecretWanted) -> Plan:
+    def _decide(self, request: CommandRequest, wanted: PullSecretWanted) -> IssuancePlan:
         hosts = sorted({image.registry_host for image in wanted.images})
         candidates = self._store.candidates(request.account_id, hosts)
-        return plan(wanted, candidates, Use(project_id=wanted.project_id, operation="pull", at=request.now))
+        return plan(
+            wanted, candidates, RequestedUse(project_id=wanted.project_id, operation="pull", at=request.now)
+        )
 
     def _read_secrets(
-        self, request: CommandRequest, wanted: PullSecretWanted, decided: Plan
+        self, request: CommandRequest, wanted: PullSecretWanted, decided: IssuancePlan
     ) -> tuple[Issued, ...]:
         return tuple(self._read_secret(request, wanted, grant) for grant in decided.grants)
 
@@ -160,7 +162,11 @@ class Issuing:
         return Issued(grant=grant, login=made.login, expires_at=made.expires_at)
 
     def _recorded(
-        self, request: CommandRequest, wanted: PullSecretWanted, decided: Plan, issued: tuple[Issued, ...]
+        self,
+        request: CommandRequest,
+        wanted: PullSecretWanted,
+        decided: IssuancePlan,
+        issued: tuple[Issued, ...],
     ) -> PullSecret:
         given = _given(decided)
         issuance_id, appended = self._record(request, wanted, decided, given, under_key=True)
@@ -179,7 +185,7 @@ class Issuing:
         self,
         request: CommandRequest,
         wanted: PullSecretWanted,
-        decided: Plan,
+        decided: IssuancePlan,
         given: Mapping[str, Any],
         *,
         under_key: bool,
@@ -223,7 +229,7 @@ def _refusals_of(wanted: PullSecretWanted, grant: Grant, reason: WhyRefused) -> 
     )
 
 
-def _given(decided: Plan) -> dict[str, Any]:
+def _given(decided: IssuancePlan) -> dict[str, Any]:
     """What is given out, without anything secret: kept under the idempotency key, to be compared."""
     return {
         "credentials": [

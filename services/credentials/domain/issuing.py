@@ -21,7 +21,7 @@ from contracts.issuing_events import (
     Workload,
 )
 from credentials.domain.errors import Refused
-from credentials.domain.matching import Candidate, Judged, Use, match
+from credentials.domain.matching import Candidate, Judged, RequestedUse, match
 from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
 
@@ -60,7 +60,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class IssuancePlan:
     """What is to be given out; `refusals` stand in its way, `anonymous` does not."""
 
     grants: tuple[Grant, ...]
@@ -78,7 +78,7 @@ class NotIssued(Refused):
         self.version = version
 
 
-def plan(wanted: PullSecretWanted, candidates: Iterable[Candidate], use: Use) -> Plan:
+def plan(wanted: PullSecretWanted, candidates: Iterable[Candidate], use: RequestedUse) -> IssuancePlan:
     """Match every image; grants come in the order of their first image."""
     kept = list(candidates)
     grants: dict[UUID, Grant] = {}
@@ -101,10 +101,12 @@ def plan(wanted: PullSecretWanted, candidates: Iterable[Candidate], use: Use) ->
         else:
             refusal = Refusal(place=place, image=image, reason="no_matching_credential", candidates=())
             (anonymous if wanted.allow_anonymous else refusals).append(refusal)
-    return Plan(grants=tuple(grants.values()), refusals=tuple(refusals), anonymous=tuple(anonymous))
+    return IssuancePlan(grants=tuple(grants.values()), refusals=tuple(refusals), anonymous=tuple(anonymous))
 
 
-def events_of(plan: Plan, wanted: PullSecretWanted, issuance_id: UUID) -> list[SecretIssued | SecretRefused]:
+def events_of(
+    plan: IssuancePlan, wanted: PullSecretWanted, issuance_id: UUID
+) -> list[SecretIssued | SecretRefused]:
     """The record of what is given out. There is at least one event: every image is in one."""
     issued = [
         SecretIssued(

@@ -35,7 +35,7 @@ class ReadersInTheWay(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RebuildProgress:
     """A rebuilding generation is at `position`; the log ended at `head` when it was last looked at.
     `indexes` are left to be made then.
     """
@@ -46,7 +46,7 @@ class Progress:
     indexes: int = 0
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[RebuildProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _catch_up(site: _Site) -> None:
         ThreadPoolExecutor(1, thread_name_prefix="log") as thread,
     ):
         head = _head(site.connection)
-        site.report(Progress(site.number, position, head))
+        site.report(RebuildProgress(site.number, position, head))
         coming = thread.submit(_read, reader, position, site.personal)
         while readings := coming.result():
             full = len(readings) == BATCH
@@ -129,7 +129,7 @@ def _catch_up(site: _Site) -> None:
             position = application.advance(site.connection, readings).position
             if position >= head:
                 head = _head(site.connection)
-            site.report(Progress(site.number, position, max(head, position)))
+            site.report(RebuildProgress(site.number, position, max(head, position)))
             if not full:
                 coming.result()
                 return
@@ -142,7 +142,7 @@ def _read(reader: Connection, after: int, personal: PersonalKeys | None) -> Sequ
 def _index(site: _Site) -> None:
     position = site.position
     for left in make_indexes(site.database_url, site.connection, site.number):
-        site.report(Progress(site.number, position, position, indexes=left))
+        site.report(RebuildProgress(site.number, position, position, indexes=left))
 
 
 def _switch(site: _Site) -> None:

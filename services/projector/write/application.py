@@ -50,7 +50,7 @@ Writer = Callable[[Tables, Connection, Folded], None]  # `Tables.insert` or `Tab
 
 
 @dataclass(slots=True)
-class Plan:
+class BatchPlan:
     """Changes in order, and dead letters: position, the stream that it waits for, reason."""
 
     changes: list[Change] = field(default_factory=list)
@@ -159,14 +159,14 @@ class Application:
         self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 
-def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> Plan:
+def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> BatchPlan:
     """Which changes are made and what is dead-lettered, `blocked` being the streams that wait already. Pure.
 
     An event waits if its stream does, or that of the credential which it is about: an outcome must not be
     applied before the event that made the row it belongs to.
     """
     waiting = set(blocked)
-    plan = Plan()
+    plan = BatchPlan()
     for reading in readings:
         if not waiting and reading.reason is None:
             plan.changes.extend(reading.trail)

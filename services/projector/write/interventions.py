@@ -1,7 +1,7 @@
 """What people do with dead letters of the projector: in the generation that readers see, and recorded."""
 
 from chassis.database import Connection
-from eventlog.consumers.dead_letters import Letter, record
+from eventlog.consumers.dead_letters import DeadLetter, record
 from eventlog.storage.personal_keys import PersonalKeys
 from projector.write import dead_letters
 
@@ -28,7 +28,7 @@ def is_projector(consumer: str) -> bool:
 
 
 def redrive_stream(
-    connection: Connection, letter: Letter, *, person: str, personal: PersonalKeys | None = None
+    connection: Connection, letter: DeadLetter, *, person: str, personal: PersonalKeys | None = None
 ) -> dead_letters.Redriven:
     """Apply what waits in the letter's stream, in order, up to what fails again.
 
@@ -40,7 +40,7 @@ def redrive_stream(
     return dead_letters.redrive(connection, letter.stream_id, personal)
 
 
-def discard(connection: Connection, letter: Letter, *, person: str, remark: str) -> None:
+def discard(connection: Connection, letter: DeadLetter, *, person: str, remark: str) -> None:
     """Give it up for good; what waits behind it is free to be redriven.
 
     Raises:

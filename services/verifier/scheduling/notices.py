@@ -10,7 +10,7 @@ from eventlog.events.envelope import Metadata, NewEvent, RecordedEvent
 from eventlog.storage.store import EventStore
 from verifier.expiry import next_notice, notice_due
 from verifier.recording import record_once
-from verifier.scheduling.rows import Ending, Entry
+from verifier.scheduling.rows import Ending, ScheduleEntry
 from verifier.scheduling.table import ScheduleTable
 from verifier.verifier import ACTOR, Streams
 
@@ -46,7 +46,7 @@ class Notices:
         now = self._now()
         days = notice_due(ending.expires_at, now)
         if days is not None and (ending.last_notice_days is None or days < ending.last_notice_days):
-            entry = Entry.of(self._streams(credential_stream(ending.credential_id)))
+            entry = ScheduleEntry.of(self._streams(credential_stream(ending.credential_id)))
             if entry is None:
                 self._table.leave(ending.credential_id)
                 return

@@ -29,7 +29,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ScheduleEntry:
     """A credential as its stream has it, at that version of the stream; `username` is its `hold_name`."""
 
     credential_id: UUID
@@ -42,7 +42,7 @@ class Entry:
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, history: Sequence[RecordedEvent]) -> "Entry | None":
+    def of(cls, history: Sequence[RecordedEvent]) -> "ScheduleEntry | None":
         """`None` for a credential that was removed, or never was."""
         held = as_it_is(history)
         if held is None:

@@ -13,7 +13,7 @@ from chassis.database import Pool
 from eventlog.storage.postgres import store_errors
 from verifier.expiry import NOTICE_DAYS
 from verifier.scheduling.due import REFUSED, hold_after
-from verifier.scheduling.rows import Due, Ending, Entry, Hold, Postponed, Settled
+from verifier.scheduling.rows import Due, Ending, Hold, Postponed, ScheduleEntry, Settled
 
 LEASE = timedelta(minutes=2)
 _FIRST_NOTICE = timedelta(days=NOTICE_DAYS[0])
@@ -134,9 +134,9 @@ class ScheduleTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def enter(self, entry: Entry, *, due_at: datetime, now: datetime) -> None:
+    def enter(self, entry: ScheduleEntry, *, due_at: datetime, now: datetime) -> None:
         """Take over what a credential's stream says, unless a later state of it is there."""
-        values = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+        values = {name: getattr(entry, name) for name in ScheduleEntry.__dataclass_fields__}
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_ENTER, {**values, "due_at": due_at, "now": now, "before": _FIRST_NOTICE})
 

@@ -15,7 +15,7 @@ from eventlog.events.envelope import RecordedEvent
 from verifier.policy import Verification, verification_for
 from verifier.scheduling.due import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
 from verifier.scheduling.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
-from verifier.scheduling.rows import Due, Entry, Hold, Postponed, Settled
+from verifier.scheduling.rows import Due, Hold, Postponed, ScheduleEntry, Settled
 from verifier.scheduling.table import ScheduleTable
 from verifier.verifier import VERIFIED, Streams, Tried, Verifier
 
@@ -39,7 +39,7 @@ class VerificationHandler:
         `postponed`, or `noted`.
         """
         history = self.streams(event.stream)
-        entry = Entry.of(history)
+        entry = ScheduleEntry.of(history)
         if entry is None:
             self.table.leave(event.stream.id)
             return "superseded"
@@ -82,7 +82,7 @@ class VerificationHandler:
         tried = self.verifier.verify_again(wanted, last_outcome=due.outcome, last_recorded=due.recorded_at)
         if tried is not None:
             return self.settled(tried, due.username, due.failures), tried
-        entry = Entry.of(self.streams(credential_stream(due.credential_id)))
+        entry = ScheduleEntry.of(self.streams(credential_stream(due.credential_id)))
         if entry is None:
             self.table.leave(due.credential_id)
         else:
@@ -129,12 +129,12 @@ class VerificationHandler:
                     now=now,
                 )
 
-    def _unconcerned(self, held: Hold, entry: Entry) -> bool:
+    def _unconcerned(self, held: Hold, entry: ScheduleEntry) -> bool:
         """Whether a refusal was of another secret: one that is known to be good waits for no wrong one."""
         last = self.table.last_outcome(entry.credential_id, entry.secret_version)
         return held.outcome in REFUSED and last == VERIFIED
 
-    def _enter(self, entry: Entry) -> None:
+    def _enter(self, entry: ScheduleEntry) -> None:
         now = self.now()
         due_at = next_login("verified", 0, now=now, interval=self.interval, credential_id=entry.credential_id)
         if due_at is None:

@@ -16,7 +16,7 @@ from eventlog.events.codec import decode_event
 from eventlog.events.envelope import PERSONAL
 from eventlog.events.errors import MalformedEvent
 from eventlog.events.personal import ERASED
-from eventlog.events.registry import Registry
+from eventlog.events.registry import EventRegistry
 from eventlog.storage.log import read_log
 from eventlog.storage.postgres import keys_of
 from operations.accounts.erasure import NothingToErase, StillHasCredentials, wait_until_forgotten
@@ -185,7 +185,7 @@ def test_a_field_that_is_newly_marked_as_personal_is_erased(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
     """What its class says is all that there is to say."""
-    registry = Registry()
+    registry = EventRegistry()
     registry.event("credential.restrictions_changed", version=1)(Renamed)
     accounts.happens("acme", lives.added(1), lives.restricted(1, "project-1"))
     accounts.project()

@@ -17,7 +17,7 @@ from eventlog.storage.log import read_log
 from projector.read.bootstrap import QUERY_ROLE
 from projector.rebuild import rebuilding
 from projector.rebuild.building import ROLE
-from projector.rebuild.rebuilding import Progress, ReadersInTheWay, rebuild, switch
+from projector.rebuild.rebuilding import ReadersInTheWay, RebuildProgress, rebuild, switch
 from projector.write import generations
 from projector.write.consumer import CONSUMER, ReadModels
 from projector.write.generations import (
@@ -32,7 +32,7 @@ from tests.integration.projector.lives import Connection, Log, content, credenti
 from tests.support.timing import PATIENCE, waiting
 
 
-def nobody(_progress: Progress) -> None:
+def nobody(_progress: RebuildProgress) -> None:
     """Nobody watches."""
 
 
@@ -87,7 +87,7 @@ def test_a_rebuilt_generation_is_the_live_one_byte_for_byte(
     position = models.checkpoint(projector)
     while events := read_log(projector, position, 333):
         position = models.take(projector, events)
-    steps: list[Progress] = []
+    steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append)
     assert content(projector, 1) == content(projector, number)
     assert len(content(projector, number)["audit_events"]) == head == steps[-1].position == steps[-1].head

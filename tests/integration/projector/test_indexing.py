@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from projector.rebuild.rebuilding import Progress, rebuild
+from projector.rebuild.rebuilding import RebuildProgress, rebuild
 from projector.write import indexing
 from projector.write.generations import create
 from projector.write.indexing import make_indexes
@@ -48,7 +48,7 @@ def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     log.append(lives.added(1))
-    steps: list[Progress] = []
+    steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append)
     live = indexes(log.connection, 1)
     assert len(live) > 10

@@ -18,7 +18,7 @@ from eventlog.storage.log import read_log
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import keys_of
 from projector.archive import sealing
-from projector.rebuild.rebuilding import Progress, rebuild, switch
+from projector.rebuild.rebuilding import RebuildProgress, rebuild, switch
 from projector.write import generations
 from projector.write.application import Application, lock_number
 from projector.write.generations import AnotherAtWork
@@ -38,7 +38,7 @@ COMMAND = [sys.executable, "-m", "regcred", "projections"]
 FROM_A_TERMINAL = ("env", "--default-signal=INT")
 
 
-def nobody(_progress: Progress) -> None:
+def nobody(_progress: RebuildProgress) -> None:
     """Nobody watches."""
 
 
@@ -112,7 +112,7 @@ def test_a_rebuild_gives_what_the_live_projection_gave(
     )
     sealing.forget(log.connection, archived)
 
-    steps: list[Progress] = []
+    steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append, personal=personal)
     rows = content(projector, number)
     assert all(rows.values())

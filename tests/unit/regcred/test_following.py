@@ -7,7 +7,7 @@ import pytest
 
 from regcred.apiclient.errors import ApiProblem
 from regcred.cli.audit_following import follow
-from regcred.cli.session import Session
+from regcred.cli.session import CliSession
 from tests.unit.regcred.conftest import Reply, Server, problem
 
 NDJSON = {"Content-Type": "application/x-ndjson; charset=utf-8"}
@@ -35,7 +35,7 @@ def after_of(server: Server) -> list[str | None]:
 
 
 def test_it_goes_on_behind_the_last_event(
-    session: Session, server: Server, capfdbinary: pytest.CaptureFixture[bytes]
+    session: CliSession, server: Server, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     server.replies = [
         Reply(200, b"\n" + event(7) + b"\n" + event(9), NDJSON),
@@ -53,7 +53,7 @@ def test_it_goes_on_behind_the_last_event(
     assert "outcome=denied" in server.asked[0].path
 
 
-def test_an_event_is_a_line(session: Session, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_event_is_a_line(session: CliSession, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     server.replies = [Reply(200, event(7), NDJSON), problem(403, "insufficient_scope")]
     with pytest.raises(ApiProblem):
         follow(session, {}, raw=False)
@@ -62,7 +62,7 @@ def test_an_event_is_a_line(session: Session, server: Server, capsys: pytest.Cap
     )
 
 
-def test_what_never_began_is_not_repeated(session: Session, server: Server) -> None:
+def test_what_never_began_is_not_repeated(session: CliSession, server: Server) -> None:
     server.replies = [problem(503, "too_many_at_once")]
     with pytest.raises(ApiProblem, match="too_many_at_once"):
         follow(session, {}, raw=False)

@@ -14,7 +14,7 @@ from launcher.demo.registry import DemoRegistry
 from regcred.apiclient.errors import ClientError
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json
-from regcred.cli.session import Session, of_no_account
+from regcred.cli.session import CliSession, of_no_account
 
 _PORT = 5099  # that `make demo` lets the verifier reach
 _TITLE = "With `make demo` running in another terminal:"
@@ -37,7 +37,7 @@ class DemoRefused(ClientError):
     help="Port of the demo's registry.",
 )
 @of_no_account
-def demo(session: Session, /, *, remove: bool, force: bool, once: bool, registry_port: int) -> None:
+def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, registry_port: int) -> None:
     """Fill a new installation with example data.
 
     It starts a small registry on this machine, adds a dozen credentials in two accounts, rotates, restricts,
@@ -84,18 +84,18 @@ def _refuse_data(has_data: bool | None) -> None:
         )
 
 
-def _tell(session: Session) -> Callable[[str], None]:
+def _tell(session: CliSession) -> Callable[[str], None]:
     return (lambda _text: None) if session.as_json else notice
 
 
-def _say(session: Session, document: dict[str, Any], sentence: str) -> None:
+def _say(session: CliSession, document: dict[str, Any], sentence: str) -> None:
     if session.as_json:
         print_json(document)
     else:
         notice(sentence)
 
 
-def _show_around(session: Session, account: str, address: str) -> None:
+def _show_around(session: CliSession, account: str, address: str) -> None:
     lines = (
         "",
         f"In a browser: {session.api.address}/, with the token that this command used; account {account}.",

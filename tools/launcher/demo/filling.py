@@ -12,7 +12,7 @@ from launcher.demo import story
 from regcred.apiclient.errors import ApiProblem, ClientError
 from regcred.apiclient.transport import Json
 from regcred.cli.lookup import find, named, settle_removal, verified
-from regcred.cli.session import Session
+from regcred.cli.session import CliSession
 
 _VERDICT_SECONDS = 30.0
 _POSITION = b"es_log_position "
@@ -39,7 +39,7 @@ class DemoResult:
     refused: int
 
 
-def has_data(session: Session) -> bool | None:
+def has_data(session: CliSession) -> bool | None:
     """Whether anything ever happened at this installation, by its metrics; `None` where they do not tell."""
     try:
         with session.api.lines("/metrics", {}, accept="text/plain") as lines:
@@ -51,7 +51,7 @@ def has_data(session: Session) -> bool | None:
     return None
 
 
-def kept(session: Session) -> Iterator[tuple[Session, Json]]:
+def kept(session: CliSession) -> Iterator[tuple[CliSession, Json]]:
     """The demo's credentials that are there, each with a session of its account."""
     for account in story.ACCOUNTS:
         of_account = replace(session, account=account)
@@ -61,7 +61,7 @@ def kept(session: Session) -> Iterator[tuple[Session, Json]]:
                 yield of_account, item
 
 
-def check_allowed(session: Session, address: str) -> None:
+def check_allowed(session: CliSession, address: str) -> None:
     """Raises `NotAllowed` where the verifier does not take the demo's registry; nothing is kept by asking."""
     body = _body(story.CREDENTIALS[0], address, expires_at=None)
     del body["name"], body["description"], body["restrictions"], body["expires_at"]
@@ -77,7 +77,7 @@ def check_allowed(session: Session, address: str) -> None:
         raise NotAllowed(address, str(verdict["code"]))
 
 
-def fill(session: Session, address: str, *, at: datetime, tell: Tell) -> DemoResult:
+def fill(session: CliSession, address: str, *, at: datetime, tell: Tell) -> DemoResult:
     """Add all of it. `address`: of the demo's registry; `at`: now, from which expiries count."""
     for each in story.CREDENTIALS:
         of_account = replace(session, account=each.account)
@@ -104,7 +104,7 @@ def fill(session: Session, address: str, *, at: datetime, tell: Tell) -> DemoRes
     return DemoResult(len(story.CREDENTIALS) - len(story.REMOVED), len(story.PULLS) - refused, refused)
 
 
-def take_back(session: Session, tell: Tell) -> int:
+def take_back(session: CliSession, tell: Tell) -> int:
     """Remove the demo's credentials; how many there were. The log keeps what happened, as it always does."""
     found = list(kept(session))
     for of_account, item in found:
@@ -136,13 +136,13 @@ def _body(each: story.Kept, address: str, *, expires_at: str | None) -> dict[str
     }
 
 
-def _put(session: Session, name: str, what: str, body: Json) -> None:
+def _put(session: CliSession, name: str, what: str, body: Json) -> None:
     found = find(session, name)
     path = session.path("credentials", found.body["id"], what)
     verified(session, session.api.change("PUT", path, found.etag, body), seconds=_VERDICT_SECONDS)
 
 
-def _pulled(session: Session, pull: story.Pull, address: str, tell: Tell) -> bool:
+def _pulled(session: CliSession, pull: story.Pull, address: str, tell: Tell) -> bool:
     """Whether the secret was given out. It is looked at by nobody here."""
     kind, name = pull.workload
     body = {
@@ -162,7 +162,7 @@ def _pulled(session: Session, pull: story.Pull, address: str, tell: Tell) -> boo
     return True
 
 
-def _remove(session: Session, id_or_name: str, reason: str) -> None:
+def _remove(session: CliSession, id_or_name: str, reason: str) -> None:
     found = find(session, id_or_name)
     path = session.path("credentials", found.body["id"])
     parameters = {"force": "true", "reason": reason}

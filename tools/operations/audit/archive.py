@@ -8,7 +8,7 @@ import psycopg
 from chassis.settings.environment import Settings
 from eventlog.integrity.keys import load_private
 from eventlog.integrity.segment import BrokenSegment
-from operations.command_errors import CannotTell, refused
+from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
 from operations.log.keeping import reported_errors
 from projector.archive import audit_archive
@@ -18,9 +18,9 @@ from projector.write.generations import AnotherAtWork
 
 
 def seal(order: Order, key_file: Path | None) -> Done:
-    """Seal; what is in the way becomes a sentence and exit code 2 (`CannotTell`)."""
+    """Seal; what is in the way becomes a sentence and exit code 2 (`CheckInconclusive`)."""
     refusals = (AnotherAtWork, BeingBuilt, BrokenSegment, CannotSeal, TrailDiffers)
-    with reported_errors(), refused(*refusals, refusal=CannotTell):
+    with reported_errors(), refused(*refusals, refusal=CheckInconclusive):
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
         with (

@@ -13,7 +13,7 @@ import click
 
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from eventlog.integrity.chain import START, Anchor, Link, Verification, verify_chain
+from eventlog.integrity.chain import START, Anchor, ChainVerification, Link, verify_chain
 from eventlog.integrity.checkpoint import Checkpoint, open_checkpoint, sign
 from eventlog.integrity.errors import IntegrityError, NoSuchPosition
 from eventlog.integrity.export import read_export, write_export
@@ -27,17 +27,17 @@ from eventlog.integrity.reading import (
     waiting_for_position,
 )
 from eventlog.storage import cluster
-from operations.command_errors import CannotTell, database_errors
+from operations.command_errors import CheckInconclusive, database_errors
 from operations.log.database import log_database
 
 _BAR_STEPS = 1000  # rows between two looks of the progress bar
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LogReport:
     """The answer of `regcred log verify`. `waiting` events have no position yet (`None` for a file)."""
 
-    verification: Verification
+    verification: ChainVerification
     checkpoint: Checkpoint | None
     waiting: int | None
 
@@ -82,10 +82,10 @@ class Report:
 
 def reported_errors() -> AbstractContextManager[None]:
     """Turn the errors of a check into a sentence and exit code 2."""
-    return database_errors(IntegrityError, OSError, refusal=CannotTell)
+    return database_errors(IntegrityError, OSError, refusal=CheckInconclusive)
 
 
-def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> Report:
+def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:
     """Verify the log from position `first` on; `checkpoint` is a file, and that of the key that signed it."""
     signed = None
     if checkpoint is not None:
@@ -96,14 +96,14 @@ def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path |
         with exported.open("rb") as file:
             links = read_export(file)
             start = _skip_to(links, first)
-            return Report(_verify(links, start, anchor, None), signed, None)
+            return LogReport(_verify(links, start, anchor, None), signed, None)
     with log_database(_settings()) as url, snapshot(url) as connection:
         start = anchor_at(connection, first - 1)
         length = end_of(connection).position - start.position
         found = _verify(read_links(connection, start.position), start, anchor, length)
         if found.fault is None:
             found = found.but(faults_beside(connection))
-        return Report(found, signed, waiting_for_position(connection))
+        return LogReport(found, signed, waiting_for_position(connection))
 
 
 def export(file: BinaryIO) -> int:
@@ -144,7 +144,7 @@ def public_key_file(key_file: Path | None) -> Path:
 
 def _verify(
     links: Iterable[Link], start: Anchor, checkpoint: Anchor | None, length: int | None
-) -> Verification:
+) -> ChainVerification:
     with click.progressbar(
         links,
         length=length,

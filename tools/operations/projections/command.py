@@ -22,7 +22,7 @@ from operations.command_errors import database_errors
 from operations.log.database import log_database
 from projector.rebuild import rebuilding
 from projector.rebuild.building import connect
-from projector.rebuild.rebuilding import Progress, ReadersInTheWay
+from projector.rebuild.rebuilding import ReadersInTheWay, RebuildProgress
 from projector.write import generations
 from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
 from regcred.cli.examples import examples
@@ -168,7 +168,7 @@ class _Watching:
         if self._bar is not None:
             self._bar.stop()
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: RebuildProgress) -> None:
         if progress.indexes:
             self._tell_of_indexes(progress)
             return
@@ -196,7 +196,7 @@ class _Watching:
                 err=True,
             )
 
-    def _tell_of_indexes(self, progress: Progress) -> None:
+    def _tell_of_indexes(self, progress: RebuildProgress) -> None:
         left = f"generation {progress.generation}: {progress.indexes} indexes left to make"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=left)
@@ -242,5 +242,5 @@ def _size(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == _UNITS[0] else f"{size:.1f} {unit}"
 
 
-def _nobody(_progress: Progress) -> None:
+def _nobody(_progress: RebuildProgress) -> None:
     """The last few events of a switch are not worth a bar."""

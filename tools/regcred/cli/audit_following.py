@@ -13,7 +13,7 @@ from regcred.apiclient.text import shown
 from regcred.apiclient.transport import Json
 from regcred.cli.output import notice
 from regcred.cli.presentation import actor, happened, moment
-from regcred.cli.session import Session
+from regcred.cli.session import CliSession
 
 NDJSON = "application/x-ndjson"
 SECONDS = 600  # of one request; then it is asked again behind the last event
@@ -21,7 +21,7 @@ _PAUSE_SECONDS = 2.0
 
 
 def follow(
-    session: Session,
+    session: CliSession,
     wanted: Json,
     *,
     raw: bool,
@@ -40,7 +40,9 @@ def follow(
         return
 
 
-def _lines(session: Session, wanted: Json, seconds: int, pause: Callable[[float], object]) -> Iterator[bytes]:
+def _lines(
+    session: CliSession, wanted: Json, seconds: int, pause: Callable[[float], object]
+) -> Iterator[bytes]:
     """What is answered, request after request: each one goes on behind the last event of the one before."""
     begun = False
     asked = {**wanted, "follow": "true", "follow_seconds": seconds}

@@ -31,8 +31,7 @@ from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events.envelope import RecordedEvent
 from eventlog.events.personal import personal_fields
-from eventlog.events.registry import EVENTS
-from eventlog.events.registry import Registry as EventRegistry
+from eventlog.events.registry import EVENTS, EventRegistry
 from projector.write.projections.changes import Insert
 
 _Expiry = ExpiryDiscovered | ExpiryApproached | ExpiryPassed | VerificationRecovered

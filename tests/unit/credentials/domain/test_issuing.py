@@ -13,14 +13,14 @@ from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuing import Plan, PullSecretWanted, events_of, plan, refused_events
+from credentials.domain.issuing import IssuancePlan, PullSecretWanted, events_of, plan, refused_events
 from credentials.domain.issuing_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
-from credentials.domain.matching import Candidate, Use
+from credentials.domain.matching import Candidate, RequestedUse
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-USE = Use(project_id="shop", operation="pull", at=NOW)
+USE = RequestedUse(project_id="shop", operation="pull", at=NOW)
 WORKLOAD = Workload(kind="deployment", name="storefront")
 ISSUANCE = UUID(int=99)
 
@@ -55,7 +55,7 @@ def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretWanted:
     )
 
 
-def granted(found: Plan) -> dict[int, list[str]]:
+def granted(found: IssuancePlan) -> dict[int, list[str]]:
     return {
         grant.candidate.credential_id.int: [str(image) for image in grant.images] for grant in found.grants
     }
@@ -65,7 +65,7 @@ def login(number: int) -> RegistryLogin:
     return RegistryLogin(username=f"user-{number}", password=Secret(f"pass:{number}"))
 
 
-def issued(found: Plan) -> list[Issued]:
+def issued(found: IssuancePlan) -> list[Issued]:
     return [Issued(grant=grant, login=login(grant.candidate.credential_id.int)) for grant in found.grants]
 
 

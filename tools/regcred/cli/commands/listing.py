@@ -6,7 +6,7 @@ from regcred.cli.completing import provider_ids
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import CREDENTIAL_HEADERS, credential_row
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
 
 _STATUS = click.Choice(["pending", "verified", "failed", "unverifiable", "unreachable"])
 
@@ -25,7 +25,7 @@ _STATUS = click.Choice(["pending", "verified", "failed", "unverifiable", "unreac
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Maximum number; default: all.")
 @of_account
 def list_credentials(
-    session: Session,
+    session: CliSession,
     /,
     *,
     provider: str | None,

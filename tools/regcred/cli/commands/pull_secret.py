@@ -10,7 +10,7 @@ from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
 from regcred.cli.files import replacing
 from regcred.cli.output import notice, print_json
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
 
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
@@ -38,7 +38,7 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 @click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
 @of_account
 def pull_secret(
-    session: Session,
+    session: CliSession,
     /,
     *,
     images: tuple[str, ...],
@@ -81,7 +81,7 @@ def pull_secret(
     notice(f"written to {output}")
 
 
-def _given(session: Session, body: Json) -> Json:
+def _given(session: CliSession, body: Json) -> Json:
     """What is printed: the secret in its form, or with `--json` all of the answer."""
     answered: Json = session.api.post(session.path("pull-secrets"), body).body
     for image in answered["anonymous_images"]:

@@ -11,7 +11,7 @@ from regcred.cli.lookup import find
 from regcred.cli.moments import moment_option
 from regcred.cli.outcome import settle, wait_option
 from regcred.cli.secret_input import credential_of, secret_options
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
 
 _OF_ACCESS_KEYS = ("AKIA", "ASIA")  # AWS, "Unique identifiers": a new secret of the same key is no password
 _OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for what is no password
@@ -35,7 +35,7 @@ _OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for wha
 @wait_option(600)
 @of_account
 def rotate(
-    session: Session,
+    session: CliSession,
     /,
     *,
     credential: str,
