@@ -13,7 +13,7 @@ from chassis.database import Pool
 from chassis.observability.metrics import REPLAYS
 from contracts.credential import Active, columns
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode, VerificationStatus, status_of
 from contracts.verification_events import VerificationFailed, VerificationSucceeded

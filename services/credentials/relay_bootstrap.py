@@ -8,9 +8,9 @@ from chassis.database import open_pool
 from chassis.observability.exposition import serve_metrics
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from credentials.relay import housekeeping, sequencing
+from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
-from credentials.relay.publishing import Publishing
+from credentials.relay.publisher import RelayPublisher
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.wakeups import Notifications
 from eventlog.storage.database_metrics import DatabaseMetrics
@@ -18,7 +18,7 @@ from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
-ROLE = sequencing.ROLE
+ROLE = sequencer.ROLE
 CONNECTIONS = 4
 
 
@@ -30,7 +30,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
     threads = []
     announce: Callable[[int, int], None] = _ignore
     if settings.broker_url:
-        publishing = Publishing(
+        publishing = RelayPublisher(
             url,
             settings.broker_url,
             role=ROLE,
@@ -60,7 +60,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
     threads.append(Thread(target=keep_house, name="housekeeping"))
     for thread in threads:
         thread.start()
-    sequencing.run(url, on_positions=announce, stop=stop)
+    sequencer.run(url, on_positions=announce, stop=stop)
     for thread in threads:
         thread.join()
     wakeups.close()

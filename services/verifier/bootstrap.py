@@ -11,7 +11,7 @@ from chassis.runtime.clock import now
 from chassis.runtime.ids import new_id
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
-from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.concurrency import ConcurrentConsumer
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.factory import open_wakeups
 from eventlog.storage.database_metrics import DatabaseMetrics
@@ -20,7 +20,7 @@ from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 from verifier.api import browsing_routes, refusals, trials
-from verifier.image_browsing import Browsing
+from verifier.image_browser import ImageBrowser
 from verifier.logins import open_logins
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.scheduling.admission import Admission
@@ -60,7 +60,7 @@ def registry_api(settings: Settings) -> ApiPart:
         monotonic=monotonic,
         sleep=sleep,
     )
-    browsing = Browsing(
+    browser = ImageBrowser(
         streams=PostgresVerificationStore(pool, open_personal_keys(keys)).load,
         secrets=secrets,
         minter=logins.minter,
@@ -78,7 +78,7 @@ def registry_api(settings: Settings) -> ApiPart:
             trials.blueprint(
                 logins, slots, admission, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
             ),
-            browsing_routes.blueprint(browsing, slots),
+            browsing_routes.blueprint(browser, slots),
         ),
         authenticate=open_authentication(settings, open_tokens(pool, keys)),
         checks={"database": database_check(pool), "secret_store": secrets.check},
@@ -123,7 +123,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
     schedule.start()
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")
-    follower = ConcurrentFollower(
+    follower = ConcurrentConsumer(
         partial(handler.handle, bulkhead=Bulkhead(at_once)),
         name=CONSUMER,
         types=TYPES,

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from eventlog.events.envelope import NewEvent, StoredEvent, StreamId
 from eventlog.integrity.chain import verify_chain
-from eventlog.integrity.reading import anchor_at, faults_beside, read_links
+from eventlog.integrity.log_reader import anchor_at, faults_beside, read_links
 from eventlog.storage.errors import DuplicateEvent, IdempotencyKeyReused, VersionConflict
 from eventlog.storage.log import read_log
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuing import PullSecretWanted, plan
-from credentials.domain.issuing_formats import Issued, auth_keys, docker_config
+from credentials.domain.issuance import PullSecretWanted, plan
 from credentials.domain.matching import Candidate, RequestedUse
+from credentials.domain.pull_secret_formats import Issued, auth_keys, docker_config
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
 

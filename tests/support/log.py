@@ -11,7 +11,7 @@ from chassis.database import open_pool
 from contracts.streams import verification_stream
 from eventlog.events.envelope import StreamId
 from eventlog.integrity.chain import Fault, verify_chain
-from eventlog.integrity.reading import faults_beside, read_links, snapshot
+from eventlog.integrity.log_reader import faults_beside, read_links, snapshot
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
 from verifier.postgres_store import PostgresVerificationStore

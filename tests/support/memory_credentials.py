@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from contracts.credential import Active
-from contracts.issuing_events import SecretIssued, Workload
+from contracts.issuance_events import SecretIssued, Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of

@@ -63,7 +63,7 @@ class _Leadership:
             return self._prefix.position, ended
 
 
-class ConcurrentFollower:
+class ConcurrentConsumer:
     """A `Follower` that handles events of some types in a pool of threads.
 
     `handle` must be idempotent. An event that fails is tried again after each of `tiers`, then dead-lettered;

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from console.door import api, asked, link
+from console.request_context import api, asked, link
 from regcred.apiclient.paths import account_path
 
 PATH = "/accounts/<account>/audit"

@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from console.door import api, asked, link
 from console.providers import provider_names
+from console.request_context import api, asked, link
 from regcred.apiclient.paths import account_path
 
 PATH = "/accounts/<account>/credentials"

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, render_template
 
-from console.door import api
+from console.request_context import api
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.transport import Json
 

@@ -5,10 +5,10 @@ from flask import Flask, Response
 from chassis.web.problems import FieldError, Problem, respond, unavailable
 from chassis.web.responses import command_headers, etag
 from credentials.api.access import usages_json
-from credentials.application.issuing import StillChanging
+from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
-from credentials.domain.issuing import NotIssued, Refusal
+from credentials.domain.issuance import NotIssued, Refusal
 from eventlog.storage.errors import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused
 from registries.minting.errors import NotMinted
 from registries.whole_registry import WholeRegistry

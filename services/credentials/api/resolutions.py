@@ -10,7 +10,7 @@ from chassis.runtime.clock import now
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
-from credentials.application.resolving import resolve
+from credentials.application.resolution import resolve
 from credentials.application.store import CredentialStore
 from credentials.domain import values
 from credentials.domain.matching import IneligibleReason, Match, RankReason, RequestedUse, SelectionReason

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from registries.image_reference import ImageReference
 
 

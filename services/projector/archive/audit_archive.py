@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chassis.database import Connection
 from chassis.runtime.clock import now, rfc3339
 from eventlog.integrity.chain import START, Anchor, verify_chain
-from eventlog.integrity.reading import anchor_at, read_links
+from eventlog.integrity.log_reader import anchor_at, read_links
 from eventlog.integrity.segment import NONE_BEFORE, Manifest, segment_name, sign_manifest
 from eventlog.integrity.segment_files import (
     Segment,
@@ -34,15 +34,15 @@ from eventlog.integrity.segment_files import (
     open_segment,
     write_rows,
 )
-from projector.archive import sealing
-from projector.archive.sealing import Past
+from projector.archive import segment_rows
+from projector.archive.segment_rows import Past
 from projector.read.api import views
 from projector.write.generations import administration
 
 _encode = msgspec.json.Encoder().encode
 
 
-class CannotSeal(Exception):
+class CannotArchive(Exception):
     """What stands in the way, in a sentence; nothing was lost."""
 
 
@@ -67,7 +67,7 @@ class Order:
     by: str
 
 
-def seal(connection: Connection, order: Order, key: Ed25519PrivateKey) -> Done:
+def archive_trail(connection: Connection, order: Order, key: Ed25519PrivateKey) -> Done:
     """Seal. The connection is the owner's, in autocommit.
 
     Raises:
@@ -85,15 +85,15 @@ class _Sealing:
         self._key = key
 
     def run(self) -> Done:
-        past, done = sealing.past(self._connection), []
+        past, done = segment_rows.past(self._connection), []
         if past is not None and not past.finished:
             interrupted = self._interrupted(past)
             self._tell_and_forget(interrupted)
             done.append(interrupted)
-        cut = sealing.cut(self._connection, self._order.until)
+        cut = segment_rows.cut(self._connection, self._order.until)
         while (segment := self._written(past, cut.position)) is not None:
             manifest = segment.manifest
-            sealing.record_segment(self._connection, manifest, segment.digest)
+            segment_rows.record_segment(self._connection, manifest, segment.digest)
             self._tell_and_forget(segment)
             past = Past(manifest.first_position, manifest.last_position, segment.digest, finished=True)
             done.append(segment)
@@ -101,21 +101,21 @@ class _Sealing:
 
     def _tell_and_forget(self, segment: Segment) -> None:
         for file in filter(lambda file: file.news, segment.manifest.files):
-            sealing.tell(self._connection, segment.manifest, segment.digest, file)
-        sealing.forget(self._connection, segment.manifest.last_position)
-        sealing.mark_finished(self._connection, segment.manifest.last_position)
+            segment_rows.record_in_log(self._connection, segment.manifest, segment.digest, file)
+        segment_rows.delete_rows(self._connection, segment.manifest.last_position)
+        segment_rows.mark_finished(self._connection, segment.manifest.last_position)
 
     def _interrupted(self, past: Past) -> Segment:
         """The segment that was recorded, and whose rows may still be there."""
         name = segment_name(past.first, past.last)
         folder = self._order.root / name
         if not folder.exists():
-            raise CannotSeal(
+            raise CannotArchive(
                 f"segment {name} was begun, and is not in {self._order.root}: name the folder that has it"
             )
         segment = self._proved(folder)
         if segment.digest != past.digest:
-            raise CannotSeal(f"{folder} is not the segment that was sealed")
+            raise CannotArchive(f"{folder} is not the segment that was sealed")
         return segment
 
     def _written(self, past: Past | None, end: int) -> Segment | None:
@@ -131,8 +131,8 @@ class _Sealing:
         anchor = self._verified(before, last)
         self._order.root.mkdir(parents=True, exist_ok=True)
         folder = begin(self._order.root, segment_name(before.position + 1, last))
-        parts = sealing.parts(self._connection, before.position, last)
-        lacking = sealing.lacking(self._connection, before.position, last)
+        parts = segment_rows.parts(self._connection, before.position, last)
+        lacking = segment_rows.lacking(self._connection, before.position, last)
         files = [
             write_rows(
                 folder, part.account_id, self._lines(part.account_id, before.position, last), news=part.news
@@ -168,7 +168,7 @@ class _Sealing:
                 before.hash.hex(),
                 here.hash.hex(),
             ):
-                raise CannotSeal(f"{folder} is of another log: name another folder")
+                raise CannotArchive(f"{folder} is of another log: name another folder")
             return segment
         return None
 
@@ -179,11 +179,11 @@ class _Sealing:
             found = verify_chain(takewhile(lambda link: link.position <= last, links), start=before)
         if found.fault is not None or found.end.position != last:
             where = found.fault.position if found.fault else found.end.position
-            raise CannotSeal(f"the log is broken at position {where}: see `regcred log verify`")
+            raise CannotArchive(f"the log is broken at position {where}: see `regcred log verify`")
         return found.end
 
     def _lines(self, account_id: str, after: int, last: int) -> Iterator[bytes]:
-        for row in sealing.rows(self._connection, account_id, after, last):
+        for row in segment_rows.rows(self._connection, account_id, after, last):
             yield _encode(views.audit_event(row)) + b"\n"
 
     def _proved(self, folder: Path) -> Segment:

@@ -15,11 +15,11 @@ import structlog
 
 from eventlog.storage.errors import EventStoreUnavailable
 from projector.write.archived_through import archived_through, beyond
-from projector.write.erasure import forget
-from projector.write.folding import Folded, RowExists, fold, keys_of
+from projector.write.erasure import erase_rows
+from projector.write.fold import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
 from projector.write.projections.changes import Change, Insert
-from projector.write.projections.reading import Reading
+from projector.write.projections.projected_event import ProjectedEvent
 from projector.write.tables import Tables
 
 log = structlog.get_logger()
@@ -96,7 +96,7 @@ class Application:
         self._writer = writer
         self._tables: dict[int, Tables] = {}
 
-    def advance(self, connection: Connection, readings: Sequence[Reading]) -> Locked:
+    def advance(self, connection: Connection, projected: Sequence[ProjectedEvent]) -> Locked:
         """Apply what lies behind the generation's checkpoint; gives the generation and its new checkpoint.
 
         What the database refuses for good is found by halves and dead-lettered; the others go on.
@@ -107,36 +107,36 @@ class Application:
         """
         try:
             with connection.transaction():
-                return self.apply_locked(connection, self._lock(connection), readings)
+                return self.apply_locked(connection, self._lock(connection), projected)
         except (psycopg.Error, RowExists) as error:
             if not lies_in_an_event(error):
                 raise
-            if len(readings) > 1:
-                middle = len(readings) // 2
-                self.advance(connection, readings[:middle])
-                return self.advance(connection, readings[middle:])
-            [reading] = readings
-            if reading.reason is None:
-                again = reading.failed(refused(error))
-            elif reading.trail:
-                again = reading.without_trail()
+            if len(projected) > 1:
+                middle = len(projected) // 2
+                self.advance(connection, projected[:middle])
+                return self.advance(connection, projected[middle:])
+            [event] = projected
+            if event.reason is None:
+                again = event.failed(refused(error))
+            elif event.trail:
+                again = event.without_trail()
             else:
                 raise
             return self.advance(connection, [again])
 
-    def apply_locked(self, connection: Connection, at: Locked, readings: Sequence[Reading]) -> Locked:
+    def apply_locked(self, connection: Connection, at: Locked, projected: Sequence[ProjectedEvent]) -> Locked:
         """As `advance`, in a transaction that has locked the generation; raises what the database says."""
-        readings = [reading for reading in readings if reading.position > at.position]
-        if not readings:
+        projected = [event for event in projected if event.position > at.position]
+        if not projected:
             return at
-        if readings[0].position != at.position + 1:
+        if projected[0].position != at.position + 1:
             raise EventStoreUnavailable  # something lies between: read again
-        plan = planned(readings, blocked_streams(connection, at.generation))
+        plan = planned(projected, blocked_streams(connection, at.generation))
         self.write(connection, at.generation, plan.changes)
-        for reading in readings:
-            if reading.erases is not None:
-                forget(connection, at.generation, reading.erases, reading.position)
-        position = readings[-1].position
+        for event in projected:
+            if event.erases is not None:
+                erase_rows(connection, at.generation, event.erases, event.position)
+        position = projected[-1].position
         with connection.pipeline():
             for dead_letter in plan.dead_letters:
                 connection.execute(_ADD_DEAD_LETTER, (consumer_of(at.generation), *dead_letter))
@@ -159,7 +159,7 @@ class Application:
         self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 
-def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> BatchPlan:
+def planned(projected: Sequence[ProjectedEvent], blocked: AbstractSet[UUID]) -> BatchPlan:
     """Which changes are made and what is dead-lettered, `blocked` being the streams that wait already. Pure.
 
     An event waits if its stream does, or that of the credential which it is about: an outcome must not be
@@ -167,24 +167,24 @@ def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> BatchPla
     """
     waiting = set(blocked)
     plan = BatchPlan()
-    for reading in readings:
-        if not waiting and reading.reason is None:
-            plan.changes.extend(reading.trail)
-            plan.changes.extend(reading.index)
-            plan.changes.extend(reading.changes)
+    for event in projected:
+        if not waiting and event.reason is None:
+            plan.changes.extend(event.trail)
+            plan.changes.extend(event.index)
+            plan.changes.extend(event.changes)
             continue
-        about = reading.credential_id
-        held = next((stream for stream in (reading.stream_id, about) if stream in waiting), None)
+        about = event.credential_id
+        held = next((stream for stream in (event.stream_id, about) if stream in waiting), None)
         # What the credential's row says now may not be what it was at that event.
-        plan.changes.extend(map(without_copies, reading.trail) if about in waiting else reading.trail)
-        plan.changes.extend(reading.index)
+        plan.changes.extend(map(without_copies, event.trail) if about in waiting else event.trail)
+        plan.changes.extend(event.index)
         if held is not None:
-            plan.dead_letters.append((reading.position, held, reading.reason or HELD))
-        elif reading.reason is not None:
-            plan.dead_letters.append((reading.position, reading.stream_id, reading.reason))
-            waiting.add(reading.stream_id)
+            plan.dead_letters.append((event.position, held, event.reason or HELD))
+        elif event.reason is not None:
+            plan.dead_letters.append((event.position, event.stream_id, event.reason))
+            waiting.add(event.stream_id)
         else:
-            plan.changes.extend(reading.changes)
+            plan.changes.extend(event.changes)
     return plan
 
 

@@ -24,7 +24,7 @@ ORDER BY last_position DESC LIMIT %(limit)s
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class ArchivedPart:
     """What of an answer is in segments: rows up to that position, in so many segments; the newest of them by
     name.
     """
@@ -46,16 +46,16 @@ def archived_through(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def sealed(
+def archived_part_of(
     connection: Connection, *, after: int | None, since: datetime | None, until: datetime | None
-) -> Sealed | None:
+) -> ArchivedPart | None:
     """What is sealed of the trail behind a position and between two moments; `None` where nothing is."""
     asked: Mapping[str, object] = {"after": after, "since": since, "until": until, "limit": MAX_NAMED}
     rows = connection.execute(_ASKED_FOR, asked).fetchall()
     if not rows:
         return None
     *_, up_to, count = rows[0]
-    return Sealed(up_to, count, [segment_name(first, last) for first, last, *_ in rows])
+    return ArchivedPart(up_to, count, [segment_name(first, last) for first, last, *_ in rows])
 
 
 def beyond(changes: Sequence[Change], position: int) -> Sequence[Change]:

@@ -11,7 +11,7 @@ from eventlog.storage.personal_keys import PersonalKeys
 from projector.write.application import Application, lock_live
 from projector.write.dead_letters import blocked_streams_of_live, redrive
 from projector.write.generations import live_position
-from projector.write.projections.reading import read
+from projector.write.projections.projected_event import project
 
 CONSUMER = "projector"
 
@@ -37,7 +37,7 @@ class ReadModels:
         if events:
             with reported_batch(CONSUMER, events):
                 self._checkpoint = self._application.advance(
-                    connection, [read(event) for event in events]
+                    connection, [project(event) for event in events]
                 ).position
         return self._checkpoint
 

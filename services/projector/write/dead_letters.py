@@ -17,10 +17,10 @@ from chassis.database import Connection
 from eventlog.storage.log import read_log
 from eventlog.storage.personal_keys import PersonalKeys
 from projector.write.application import Application, lies_in_an_event, lock_live, refused
-from projector.write.folding import RowExists
+from projector.write.fold import RowExists
 from projector.write.generations import consumer_of
 from projector.write.projections.changes import Change, Insert
-from projector.write.projections.reading import Reading, read
+from projector.write.projections.projected_event import ProjectedEvent, project
 
 log = structlog.get_logger()
 
@@ -114,38 +114,38 @@ def _redrive_some(
     consumer = consumer_of(live.generation)
     positions = [p for (p,) in connection.execute(_WAITING, (consumer, stream_id, size)).fetchall()]
     others = connection.execute(_OTHERS, (consumer, stream_id)).fetchall()
-    readings: list[Reading] = []
+    projected: list[ProjectedEvent] = []
     reason = None
     for position in positions:
         [stored] = read_log(connection, position - 1, 1, personal=personal)
-        reading = read(stored)
-        if reading.reason is not None:
-            reason = reading.reason
+        event = project(stored)
+        if event.reason is not None:
+            reason = event.reason
             connection.execute(_FAILED, (reason, consumer, position))
             break
         before = [
-            other for other, own, first in others if first < position and _comes_before(reading, other, own)
+            other for other, own, first in others if first < position and _comes_before(event, other, own)
         ]
         if before:  # since it was dead-lettered, what it follows was dead-lettered too: it waits there now
             connection.execute(_MOVE, (before[0], consumer, stream_id, position))
             break
-        readings.append(reading)
-    if readings:
-        done = [reading.position for reading in readings]
+        projected.append(event)
+    if projected:
+        done = [event.position for event in projected]
         copies = _copies(connection, live.generation, done)
         changes: list[Change] = []
-        for reading in readings:
-            changes.extend(_with_known(row, copies.get(reading.position, {})) for row in reading.trail)
-            changes.extend(reading.index)
-            changes.extend(reading.changes)
+        for event in projected:
+            changes.extend(_with_known(row, copies.get(event.position, {})) for row in event.trail)
+            changes.extend(event.index)
+            changes.extend(event.changes)
         connection.execute("SELECT rm.retract_dead_letters(%s, %s)", (live.generation, done))
         application.write(connection, live.generation, changes)
         connection.execute(_DONE, (consumer, done))
-    return len(readings), reason
+    return len(projected), reason
 
 
-def _comes_before(reading: Reading, waiting_for: UUID, stream_id: UUID) -> bool:
-    return waiting_for == reading.credential_id or stream_id == reading.stream_id
+def _comes_before(event: ProjectedEvent, waiting_for: UUID, stream_id: UUID) -> bool:
+    return waiting_for == event.credential_id or stream_id == event.stream_id
 
 
 def _copies(connection: Connection, generation: int, positions: Sequence[int]) -> dict[int, dict[str, Any]]:

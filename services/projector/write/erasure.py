@@ -10,6 +10,6 @@ from projector.write.projections.audit import personal_paths
 _FORGET = "SELECT rm.erase_account(%s, %s, %s, %s)"
 
 
-def forget(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:
+def erase_rows(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:
     """Replace the account's personal data by `erased` in the rows of events before a position."""
     connection.execute(_FORGET, (generation, account_id, before, Jsonb(personal_paths())))

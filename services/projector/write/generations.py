@@ -13,7 +13,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from eventlog.consumers.lag import Lag, lag_behind
-from projector.write.indexing import make_first_indexes
+from projector.write.indexes import make_first_indexes
 
 Connection = psycopg.Connection[Any]
 Status = Literal["building", "live", "retired"]

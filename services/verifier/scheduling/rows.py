@@ -111,7 +111,7 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class ExpiryNotice:
     """A credential of whose expiry a notice may be due. `last_notice_days` is what the last one said."""
 
     credential_id: UUID

@@ -13,7 +13,7 @@ from chassis.database import Pool
 from eventlog.storage.postgres import store_errors
 from verifier.expiry import NOTICE_DAYS
 from verifier.scheduling.due import REFUSED, hold_after
-from verifier.scheduling.rows import Due, Ending, Hold, Postponed, ScheduleEntry, Settled
+from verifier.scheduling.rows import Due, ExpiryNotice, Hold, Postponed, ScheduleEntry, Settled
 
 LEASE = timedelta(minutes=2)
 _FIRST_NOTICE = timedelta(days=NOTICE_DAYS[0])
@@ -237,16 +237,16 @@ class ScheduleTable:
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_FORGET_HOLDS, (now - _FORGET,))
 
-    def ending(self, now: datetime, limit: int) -> list[Ending]:
+    def ending(self, now: datetime, limit: int) -> list[ExpiryNotice]:
         """Credentials of whose end a notice is due."""
         with (
             store_errors(),
             self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Ending)) as cursor,
+            connection.cursor(row_factory=class_row(ExpiryNotice)) as cursor,
         ):
             return cursor.execute(_ENDING, (now, limit)).fetchall()
 
-    def noticed(self, ending: Ending, *, days: int | None, next_at: datetime | None) -> None:
+    def noticed(self, ending: ExpiryNotice, *, days: int | None, next_at: datetime | None) -> None:
         """That notice was given; the next one is due then."""
         values = (next_at, days, ending.credential_id, ending.secret_version, ending.expires_at)
         with store_errors(), self._pool.connection() as connection:

@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.credential_events import CredentialAdded
-from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.concurrency import ConcurrentConsumer
 from eventlog.consumers.consumer import Follower, follow
 from eventlog.consumers.wakeups import Notifications
 from eventlog.events.codec import encode
 from eventlog.events.envelope import RecordedEvent
-from projector.rebuild.building import ROLE
+from projector.rebuild.build_process import ROLE
 from projector.write.consumer import CONSUMER, ReadModels
 from regcred.__main__ import main
 from secretstore.keyfile import KeyFile
@@ -98,7 +98,7 @@ class Handler:
 
 @contextmanager
 def verifying(url: str, handler: Handler, *tiers: timedelta) -> Iterator[None]:
-    follower = ConcurrentFollower(
+    follower = ConcurrentConsumer(
         handler,
         name="verifier",
         types=frozenset({"credential.added"}),

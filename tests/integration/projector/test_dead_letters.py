@@ -11,12 +11,12 @@ import pytest
 from contracts.streams import credential_stream
 from eventlog.events.codec import encode, encode_metadata
 from eventlog.storage.log import read_log
-from projector.rebuild.rebuilding import rebuild
+from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from projector.write.consumer import ReadModels
 from projector.write.dead_letters import discard, redrive
 from projector.write.generations import has_event
-from projector.write.indexing import make_indexes
+from projector.write.indexes import make_indexes
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
 from tests.support.log import append_one

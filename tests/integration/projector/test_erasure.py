@@ -19,8 +19,8 @@ from eventlog.events.personal import ERASED
 from eventlog.events.registry import EventRegistry
 from eventlog.storage.log import read_log
 from eventlog.storage.postgres import keys_of
-from operations.accounts.erasure import NothingToErase, StillHasCredentials, wait_until_forgotten
-from projector.rebuild.rebuilding import rebuild
+from operations.accounts.erasure import NothingToErase, StillHasCredentials, wait_until_erased
+from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from projector.write.projections.audit import personal_paths
 from tests.integration.projector import lives
@@ -83,7 +83,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
     done = accounts.erase("acme")
     accounts.happens("acme", lives.refused(7, 77))  # by somebody who has the key still
     accounts.project()
-    assert wait_until_forgotten(log.connection, done, 0)
+    assert wait_until_erased(log.connection, done, 0)
 
     after = everything(log.connection)
     left = {line for line in after.splitlines() if "canary" in line.lower()}

@@ -17,12 +17,12 @@ from contracts.streams import credential_stream
 from eventlog.storage.log import read_log
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import keys_of
-from projector.archive import sealing
-from projector.rebuild.rebuilding import RebuildProgress, rebuild, switch
+from projector.archive import segment_rows
+from projector.rebuild.rebuild import RebuildProgress, rebuild, switch
 from projector.write import generations
 from projector.write.application import Application, lock_number
 from projector.write.generations import AnotherAtWork
-from projector.write.projections.reading import read
+from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
 from secretstore.personal_keys import open_key_file
 from tests.integration.projector import accounts, lives
@@ -110,7 +110,7 @@ def test_a_rebuild_gives_what_the_live_projection_gave(
         " VALUES (1, %s, 1, %s, clock_timestamp(), true)",
         (archived, bytes(32)),
     )
-    sealing.forget(log.connection, archived)
+    segment_rows.delete_rows(log.connection, archived)
 
     steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append, personal=personal)
@@ -131,7 +131,7 @@ def test_what_happens_during_a_rebuild_is_in_it(
     """An erasure of what it has built already, and of what it has not; an event that nobody can read."""
     number = generations.create(database_url)
     half = read_log(projector, 0, 10_000, personal=personal)[:-25]  # one of the two lives in globex
-    Application(lock_number(number), Tables.copy).advance(projector, [read(event) for event in half])
+    Application(lock_number(number), Tables.copy).advance(projector, [project(event) for event in half])
     assert "Canary globex" in str(content(projector, number))
 
     erase_globex(written)
@@ -150,7 +150,7 @@ def test_a_killed_rebuild_is_resumed_or_started_anew(
 ) -> None:
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)], account_of)
     number = generations.create(database_url)
-    half = [read(event) for event in read_log(projector, 0, 2000)]
+    half = [project(event) for event in read_log(projector, 0, 2000)]
     Application(lock_number(number), Tables.copy).advance(projector, half)
     environment = {**os.environ, "REGCRED_DATABASE_URL": database_url}
 

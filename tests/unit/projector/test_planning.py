@@ -4,19 +4,19 @@ from uuid import UUID
 
 from projector.write.application import HELD, planned
 from projector.write.projections.changes import Insert, Update
-from projector.write.projections.reading import Reading
+from projector.write.projections.projected_event import ProjectedEvent
 
 STREAM, OTHER, VERIFICATION = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 def a_reading(
     position: int, stream: UUID, reason: str | None = None, *, about: UUID | None = None
-) -> Reading:
+) -> ProjectedEvent:
     row = Insert(
         "audit_events", {"position": position, "credential_id": about or stream}, {"credential_name": "name"}
     )
     changes = () if reason else (Update("credentials", about or stream, {}),)
-    return Reading(position, stream, (row,), changes, reason)
+    return ProjectedEvent(position, stream, (row,), changes, reason)
 
 
 def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from chassis.runtime.clock import now
-from launcher.demo import filling, story
+from launcher.demo import sample_data, story
 from launcher.demo.registry import DemoRegistry
 from regcred.apiclient.errors import ClientError
 from regcred.cli.examples import examples
@@ -44,13 +44,13 @@ def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, regis
     verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token.
     """
     if remove:
-        count = filling.take_back(session, _tell(session))
+        count = sample_data.take_back(session, _tell(session))
         sentence = f"{count} credentials are removed; the audit log keeps its events"
         _say(session, {"removed": count}, sentence)
         return
-    there = len(list(filling.kept(session)))
+    there = len(list(sample_data.kept(session)))
     if not there and not force:
-        _refuse_data(filling.has_data(session))
+        _refuse_data(sample_data.has_data(session))
     address = f"127.0.0.1:{registry_port}"
     with ExitStack() as left_behind:
         try:
@@ -60,8 +60,8 @@ def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, regis
         if there:
             notice(f"{there} credentials of the demo exist already; --remove removes them")
         else:
-            filling.check_allowed(session, address)
-            told = filling.fill(session, address, at=now(), tell=_tell(session))
+            sample_data.check_allowed(session, address)
+            told = sample_data.fill(session, address, at=now(), tell=_tell(session))
             counted = {"credentials": told.credentials, "pulls": told.pulls, "refused": told.refused}
             sentence = (
                 f"there are {told.credentials} credentials, {told.pulls} pull secrets, {told.refused} refused"

@@ -17,7 +17,7 @@ from eventlog.events.envelope import Actor, Metadata, NewEvent
 from eventlog.storage.log import position_of
 from eventlog.storage.postgres import append_request
 from projector.write.application import lock_number
-from projector.write.erasure import forget
+from projector.write.erasure import erase_rows
 from projector.write.generations import generations
 
 _POLL_SECONDS = 0.1
@@ -74,12 +74,12 @@ def erase(connection: Connection, erasure: Erasure) -> None:
         if one.status == "retired":
             with connection.transaction():
                 lock_number(one.generation)(connection)
-                forget(connection, one.generation, erasure.account_id, _MAX_POSITION)
+                erase_rows(connection, one.generation, erasure.account_id, _MAX_POSITION)
     if failure:
         raise failure
 
 
-def wait_until_forgotten(connection: Connection, erasure: Erasure, seconds: float) -> bool:
+def wait_until_erased(connection: Connection, erasure: Erasure, seconds: float) -> bool:
     """Whether what readers see has forgotten, waited for up to so long."""
     deadline = time.monotonic() + seconds
     while True:

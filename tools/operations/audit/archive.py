@@ -10,16 +10,16 @@ from eventlog.integrity.keys import load_private
 from eventlog.integrity.segment import BrokenSegment
 from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
-from operations.log.keeping import reported_errors
+from operations.log.maintenance import reported_errors
 from projector.archive import audit_archive
-from projector.archive.audit_archive import CannotSeal, Done, Order
-from projector.archive.sealing import BeingBuilt, TrailDiffers
+from projector.archive.audit_archive import CannotArchive, Done, Order
+from projector.archive.segment_rows import BeingBuilt, TrailDiffers
 from projector.write.generations import AnotherAtWork
 
 
-def seal(order: Order, key_file: Path | None) -> Done:
+def archive_trail(order: Order, key_file: Path | None) -> Done:
     """Seal; what is in the way becomes a sentence and exit code 2 (`CheckInconclusive`)."""
-    refusals = (AnotherAtWork, BeingBuilt, BrokenSegment, CannotSeal, TrailDiffers)
+    refusals = (AnotherAtWork, BeingBuilt, BrokenSegment, CannotArchive, TrailDiffers)
     with reported_errors(), refused(*refusals, refusal=CheckInconclusive):
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
@@ -27,7 +27,7 @@ def seal(order: Order, key_file: Path | None) -> Done:
             log_database(settings) as url,
             psycopg.connect(url, autocommit=True, application_name="regcred:seal") as connection,
         ):
-            return audit_archive.seal(connection, order, key)
+            return audit_archive.archive_trail(connection, order, key)
 
 
 def as_document(done: Done) -> dict[str, object]:

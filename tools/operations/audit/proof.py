@@ -10,10 +10,10 @@ from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from eventlog.integrity.keys import load_private, load_public
-from eventlog.integrity.reading import faults_beside, read_links, snapshot
+from eventlog.integrity.log_reader import faults_beside, read_links, snapshot
 from operations.command_errors import CheckInconclusive
 from operations.log.database import log_database
-from operations.log.keeping import public_key_file, reported_errors
+from operations.log.maintenance import public_key_file, reported_errors
 from regcred.cli.errors import OutputUnwritable
 from regcred.cli.files import replacing
 

@@ -17,7 +17,7 @@ from chassis.settings.environment import Settings
 from contracts.audit_events import AuditFilters
 from eventlog.integrity.errors import NoSuchPosition
 from eventlog.integrity.keys import load_public
-from eventlog.integrity.reading import anchor_at
+from eventlog.integrity.log_reader import anchor_at
 from eventlog.integrity.segment import BrokenSegment
 from eventlog.integrity.segment_files import (
     MANIFEST,
@@ -31,8 +31,8 @@ from eventlog.integrity.segment_files import (
 from operations.audit.segment_filter import filters_of, matches, may_match
 from operations.command_errors import CheckInconclusive, OperationRefused
 from operations.log.database import log_database
-from operations.log.keeping import public_key_file, reported_errors
-from projector.archive.sealing import known_segments
+from operations.log.maintenance import public_key_file, reported_errors
+from projector.archive.segment_rows import known_segments
 from projector.read.api.spreadsheet import csv_lines
 
 Form = Literal["ndjson", "csv", "json"]

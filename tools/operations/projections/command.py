@@ -20,9 +20,9 @@ from chassis.settings.environment import Settings
 from eventlog.storage.personal_keys import PersonalKeys
 from operations.command_errors import database_errors
 from operations.log.database import log_database
-from projector.rebuild import rebuilding
-from projector.rebuild.building import connect
-from projector.rebuild.rebuilding import ReadersInTheWay, RebuildProgress
+from projector.rebuild import rebuild
+from projector.rebuild.build_process import connect
+from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress
 from projector.write import generations
 from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
 from regcred.cli.examples import examples
@@ -90,7 +90,7 @@ def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None
         personal = _personal()
         began = monotonic()
         with _Watching() as watching:
-            number = rebuilding.rebuild(
+            number = rebuild.rebuild(
                 url,
                 resume=resume,
                 switch=bool(switch),
@@ -99,7 +99,7 @@ def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None
             )
         seconds = monotonic() - began
         if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
-            rebuilding.switch(url, number, report=_nobody, personal=personal)
+            rebuild.switch(url, number, report=_nobody, personal=personal)
         [built] = [one for one in _generations(url) if one.generation == number]
     rate = watching.applied / seconds
     if as_json:
@@ -121,7 +121,7 @@ def switch_command(*, generation: int, as_json: bool) -> None:
     """
     with _database() as url:
         with _Watching() as watching:
-            rebuilding.switch(url, generation, report=watching.report, personal=_personal())
+            rebuild.switch(url, generation, report=watching.report, personal=_personal())
         [live] = [one for one in _generations(url) if one.generation == generation]
     if as_json:
         print_json(_document(live))

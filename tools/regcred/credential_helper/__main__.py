@@ -15,7 +15,7 @@ from regcred.credential_helper.protocol import (
     listed,
     login,
 )
-from regcred.plugins.asking import connect, in_one_line, project_credentials, pull_secret
+from regcred.plugins.api_calls import connect, in_one_line, project_credentials, pull_secret
 from regcred.plugins.settings import Caller, caller
 
 _MAX_INPUT = 1024 * 1024

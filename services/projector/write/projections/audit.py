@@ -26,7 +26,7 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuing_events import SecretIssued, SecretRefused
+from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events.envelope import RecordedEvent

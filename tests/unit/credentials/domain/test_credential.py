@@ -15,7 +15,7 @@ from contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from credentials.domain.commands import (
     AddCredential,
     ChangeDetails,

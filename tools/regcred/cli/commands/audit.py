@@ -8,8 +8,7 @@ import click
 
 from regcred.apiclient.answer import lines
 from regcred.apiclient.errors import AnswerLost
-from regcred.cli.audit_following import NDJSON, follow
-from regcred.cli.completing import audit_actions, credential_names
+from regcred.cli.audit_stream import NDJSON, follow
 from regcred.cli.examples import examples
 from regcred.cli.files import replacing
 from regcred.cli.lazy_group import DefaultGroup, Lazy
@@ -18,6 +17,7 @@ from regcred.cli.moments import moment_option
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import actor, happened, moment
 from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import audit_actions, credential_names
 
 _HEADERS = ("TIME", "ACTION", "OUTCOME", "CREDENTIAL", "REGISTRY", "PROJECT", "ACTOR", "WHAT")
 _CSV = "text/csv"

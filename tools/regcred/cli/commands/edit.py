@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.details_input import details_of, details_options
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find, read_back
 from regcred.cli.outcome import show
 from regcred.cli.output import notice, print_json
 from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 
 @click.command(

@@ -2,11 +2,11 @@
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import actor, happened, moment, verdict
 from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 _EVENTS = ("TIME", "ACTION", "OUTCOME", "ACTOR", "WHAT")
 _VERIFICATIONS = ("CHECKED", "VERIFICATION", "TRIGGER", "SECRET", "MS", "MEANING")

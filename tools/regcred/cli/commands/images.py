@@ -4,13 +4,13 @@ import click
 
 from regcred.apiclient.text import shown
 from regcred.apiclient.transport import Json
-from regcred.cli.completing import credential_names
 from regcred.cli.errors import CredentialUnknown
 from regcred.cli.examples import examples
 from regcred.cli.image_name import ImageName, image_name
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.output import notice, print_fields, print_json
 from regcred.cli.session import FAILED, CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 _CREDENTIAL = click.option(
     "--credential",

@@ -3,11 +3,11 @@
 import click
 
 from regcred.apiclient.transport import Json
-from regcred.cli.completing import provider_ids
 from regcred.cli.errors import ProviderUnknown
 from regcred.cli.examples import examples
 from regcred.cli.output import aligned, print_fields, print_json, print_table
 from regcred.cli.session import CliSession, of_no_account
+from regcred.cli.shell_completion import provider_ids
 
 _HEADERS = ("ID", "NAME", "REGISTRY", "--registry", "SECRETS", "USERNAME")
 

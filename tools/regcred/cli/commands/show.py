@@ -2,11 +2,11 @@
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.lookup import find
 from regcred.cli.outcome import show
 from regcred.cli.output import print_json
 from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 
 @click.command("show")

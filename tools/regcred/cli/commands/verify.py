@@ -2,13 +2,13 @@
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find
 from regcred.cli.outcome import leave, wait_option
 from regcred.cli.output import notice, print_fields, print_json
 from regcred.cli.presentation import verification_fields
 from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 _LONGEST = 30  # that the API waits
 
