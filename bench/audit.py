@@ -34,7 +34,7 @@ from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from projector.read.api import export
 from projector.read.api.audit_record import AuditRecord
-from projector.read.audit_reads import Asked, ReturnedRows
+from projector.read.audit_reads import RequestedRead, ReturnedRows
 from projector.read.audit_trail import AuditFilter, Order, audit_events
 from projector.write.projections.audit_index import SPAN
 
@@ -207,7 +207,7 @@ def measure(url: str, rows: int) -> float:
 
 def measure_files(pool: Pool, rows: int) -> None:
     """Files of `rows` events of the fullest account: rows a second, and the memory that they take."""
-    asked = Asked(
+    asked = RequestedRead(
         metadata=Metadata(
             account_id="acme",
             actor=Actor(type="service", id="bench", name="bench"),

@@ -130,7 +130,7 @@ def local(path: str | None) -> str | None:
     return path if path and _LOCAL.fullmatch(path) else None
 
 
-def asked(*names: str) -> dict[str, str]:
+def query_values(*names: str) -> dict[str, str]:
     """What the query string says of these names, without space around it and without what is empty."""
     found = {name: request.args.get(name, "").strip() for name in names}
     return {name: value for name, value in found.items() if value}

@@ -45,7 +45,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
     wakeups = Notifications(url, role=ROLE)
     keeper = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
 
-    def keep_house() -> None:
+    def run_housekeeping() -> None:
         follow(
             keeper,
             database_url=url,
@@ -57,7 +57,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
         )
         keeper.close()
 
-    threads.append(Thread(target=keep_house, name="housekeeping"))
+    threads.append(Thread(target=run_housekeeping, name="housekeeping"))
     for thread in threads:
         thread.start()
     sequencer.run(url, on_positions=announce, stop=stop)

@@ -143,7 +143,7 @@ class ConcurrentConsumer:
         position, ended = leadership.collect()
         with connection.transaction():
             for one in ended:
-                self._retries.keep(connection, one)
+                self._retries.record(connection, one)
             if position > leadership.saved and not save_checkpoint(
                 connection, self._name, after=leadership.saved, position=position
             ):
@@ -175,7 +175,7 @@ class ConcurrentConsumer:
             except EventError as error:
                 return Ended(delivery, Fate.HOPELESS, str(error))
             except Unavailable as error:
-                self._note_away(type(error).__name__)
+                self._record_outage(type(error).__name__)
                 seconds = backoff(waits, longest=LONGEST_BACKOFF_SECONDS)
                 if waited >= WAIT_SECONDS:
                     return Ended(delivery, Fate.PUT_OFF, type(error).__name__)
@@ -189,7 +189,7 @@ class ConcurrentConsumer:
                 self._away.clear()
                 return Ended(delivery, Fate.DONE)
 
-    def _note_away(self, error: str) -> None:
+    def _record_outage(self, error: str) -> None:
         """Once for each outage, however many events wait."""
         if not self._away.is_set():
             self._away.set()

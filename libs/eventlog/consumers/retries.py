@@ -119,7 +119,7 @@ class Retries:
         rows = connection.execute(_SETTLED, {"consumer": self._consumer, "after": after}).fetchall()
         return {position for (position,) in rows}
 
-    def keep(self, connection: psycopg.Connection[Any], ended: Ended) -> None:
+    def record(self, connection: psycopg.Connection[Any], ended: Ended) -> None:
         """Write down how an attempt ended. What a person has redriven or discarded meanwhile stays so."""
         delivery, before = ended.delivery, ended.delivery.attempts
         values = {

@@ -100,10 +100,10 @@ def write_proof(
     *,
     key: Ed25519PrivateKey,
     time: datetime,
-    beside: Callable[[], Fault | None] = lambda: None,
+    outside_chain: Callable[[], Fault | None] = lambda: None,
 ) -> Proven:
     """Write the account's events out of the whole log, which is verified on the way; in constant memory.
-    `beside` finds what the chain does not show.
+    `outside_chain` finds what the chain does not show.
 
     Raises:
         BrokenLog: what was written is then no proof.
@@ -121,7 +121,7 @@ def write_proof(
             yield link
 
     found = verify_chain(passing())
-    found = found.but(beside() if found.fault is None else None)
+    found = found.but(outside_chain() if found.fault is None else None)
     if found.fault is not None:
         raise BrokenLog(found.fault)
     seal = _Seal(

@@ -97,7 +97,7 @@ def read_links(connection: psycopg.Connection[Any], after: int) -> Iterator[Link
             yield Link(position, entry, bytes(digest))
 
 
-def faults_beside(connection: psycopg.Connection[Any]) -> Fault | None:
+def faults_outside_chain(connection: psycopg.Connection[Any]) -> Fault | None:
     """What is wrong outside of the chain: inserted events, streams that lack one, a changed order."""
     # The planner hopes to find a row at once and takes nested loops; a whole log has none to find.
     connection.execute("SET LOCAL enable_nestloop = off")

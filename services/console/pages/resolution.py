@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from console.forms import Form, sentence
 from console.providers import provider_names
-from console.request_context import api, asked, by_htmx, link
+from console.request_context import api, by_htmx, link, query_values
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import account_path
 
@@ -23,7 +23,7 @@ def install(pages: Blueprint) -> None:
 
 def resolve_image(account: str) -> str | tuple[str, int]:
     """The question stands in the address, so that the answer can be shared."""
-    wanted = asked("image", "project_id", "operation")
+    wanted = query_values("image", "project_id", "operation")
     operation = wanted.get("operation", "pull")
     form = Form.filled(image=wanted.get("image"), project_id=wanted.get("project_id"), operation=operation)
     answer, status = None, int(HTTPStatus.OK)

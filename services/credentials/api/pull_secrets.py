@@ -142,7 +142,7 @@ def blueprint(issuer: Issuer, *, fingerprint: Fingerprint) -> Blueprint:
 
 def _wanted(body: Body) -> PullSecretWanted:
     """What the body asks for. Raises `InvalidInput` with every problem."""
-    images, problems = _asked(body)
+    images, problems = _requested_images(body)
     try:
         values.project_id(body["project_id"])
     except InvalidInput as error:
@@ -168,7 +168,7 @@ def _wanted(body: Body) -> PullSecretWanted:
     )
 
 
-def _asked(body: Body) -> tuple[list[Image], list[FieldProblem]]:
+def _requested_images(body: Body) -> tuple[list[Image], list[FieldProblem]]:
     """The images, or the whole registry in place of them."""
     if body["registry_host"] is None:
         images, problems = _images(body["images"])

@@ -67,7 +67,7 @@ class ImportResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
+class _StoredLogin:
     """A credential of the account, as an entry is compared with it."""
 
     credential_id: UUID | None
@@ -124,7 +124,7 @@ class _Run:
         self._store = store
         self._fingerprint = fingerprint
         self._wanted = wanted
-        self._kept: dict[str, list[_Kept]] = {}
+        self._kept: dict[str, list[_StoredLogin]] = {}
         self._names: set[str] = set()
 
     def entry(self, request: CommandRequest, entry: ConfigEntry) -> ImportResult:
@@ -134,7 +134,7 @@ class _Run:
             secret = secret_of_entry(entry)
         except InvalidInput as error:
             return _result(entry, "invalid", error.problems[0].detail)
-        new = _Kept(
+        new = _StoredLogin(
             credential_id=None,
             name="",
             username=secret.login.username,
@@ -149,7 +149,7 @@ class _Run:
             return replace(_result(entry, "created", None), name=name)
         return _created(entry, self._add(request, secret))
 
-    def _alike(self, account_id: str, host: str, new: _Kept) -> _Kept | None:
+    def _alike(self, account_id: str, host: str, new: _StoredLogin) -> _StoredLogin | None:
         """The credential for the same user and repositories; one with the same secret rather than another."""
         if host not in self._kept:
             self._kept[host] = self._load(account_id, host)
@@ -161,12 +161,12 @@ class _Run:
         same = [kept for kept in alike if kept.fingerprint == new.fingerprint]
         return next(iter(same or alike), None)
 
-    def _load(self, account_id: str, host: str) -> list[_Kept]:
+    def _load(self, account_id: str, host: str) -> list[_StoredLogin]:
         loaded = []
         for candidate in self._store.candidates(account_id, [host]):
             state = fold(event.payload for event in self._store.load(candidate.credential_id))
             if isinstance(state, Active):
-                kept = _Kept(
+                kept = _StoredLogin(
                     credential_id=candidate.credential_id,
                     name=state.details.name,
                     username=state.username,
@@ -225,7 +225,7 @@ def _created(entry: ConfigEntry, answer: CommandResult) -> ImportResult:
     )
 
 
-def _duplicate(entry: ConfigEntry, kept: _Kept, *, same: bool) -> ImportResult:
+def _duplicate(entry: ConfigEntry, kept: _StoredLogin, *, same: bool) -> ImportResult:
     if same:
         reason = f"{kept.name} is the same login"
     else:

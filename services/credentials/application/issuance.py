@@ -168,7 +168,7 @@ class Issuer:
         decided: IssuancePlan,
         issued: tuple[Issued, ...],
     ) -> PullSecret:
-        given = _given(decided)
+        given = _response(decided)
         issuance_id, appended = self._record(request, wanted, decided, given, under_key=True)
         first: Mapping[str, Any] = appended.response or {}
         if appended.replayed and first["given"] != given:
@@ -229,7 +229,7 @@ def _refusals_of(wanted: PullSecretWanted, grant: Grant, reason: WhyRefused) -> 
     )
 
 
-def _given(decided: IssuancePlan) -> dict[str, Any]:
+def _response(decided: IssuancePlan) -> dict[str, Any]:
     """What is given out, without anything secret: kept under the idempotency key, to be compared."""
     return {
         "credentials": [

@@ -88,18 +88,18 @@ class _Sealing:
         past, done = segment_rows.past(self._connection), []
         if past is not None and not past.finished:
             interrupted = self._interrupted(past)
-            self._tell_and_forget(interrupted)
+            self._record_and_delete(interrupted)
             done.append(interrupted)
         cut = segment_rows.cut(self._connection, self._order.until)
         while (segment := self._written(past, cut.position)) is not None:
             manifest = segment.manifest
             segment_rows.record_segment(self._connection, manifest, segment.digest)
-            self._tell_and_forget(segment)
+            self._record_and_delete(segment)
             past = Past(manifest.first_position, manifest.last_position, segment.digest, finished=True)
             done.append(segment)
         return Done(tuple(done), past.last if past else 0, cut.dead_letter)
 
-    def _tell_and_forget(self, segment: Segment) -> None:
+    def _record_and_delete(self, segment: Segment) -> None:
         for file in filter(lambda file: file.news, segment.manifest.files):
             segment_rows.record_in_log(self._connection, segment.manifest, segment.digest, file)
         segment_rows.delete_rows(self._connection, segment.manifest.last_position)

@@ -12,8 +12,8 @@ from projector.write.projections.changes import Change, Insert, Put
 
 MAX_NAMED = 20  # segments that an answer names
 
-_HORIZON = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
-_ASKED_FOR = """
+_ARCHIVED_THROUGH = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
+_SEGMENTS = """
 SELECT first_position, last_position, (SELECT max(last_position) FROM rm.audit_segments), count(*) OVER ()
 FROM rm.audit_segments
 WHERE (%(after)s::bigint IS NULL OR last_position > %(after)s)
@@ -42,7 +42,7 @@ class ArchivedPart:
 
 def archived_through(connection: Connection) -> int:
     """The position up to which all rows of the trail are sealed; 0: none are."""
-    row = connection.execute(_HORIZON).fetchone()
+    row = connection.execute(_ARCHIVED_THROUGH).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -51,7 +51,7 @@ def archived_part_of(
 ) -> ArchivedPart | None:
     """What is sealed of the trail behind a position and between two moments; `None` where nothing is."""
     asked: Mapping[str, object] = {"after": after, "since": since, "until": until, "limit": MAX_NAMED}
-    rows = connection.execute(_ASKED_FOR, asked).fetchall()
+    rows = connection.execute(_SEGMENTS, asked).fetchall()
     if not rows:
         return None
     *_, up_to, count = rows[0]

@@ -82,7 +82,7 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
                 size = 1  # one by one finds the one that the database refuses
                 continue
             reason = refused(error)
-            _note_failure(connection, stream_id, reason)
+            _record_failure(connection, stream_id, reason)
             done = 0
         applied += done
         if done == 0 or reason is not None:
@@ -166,7 +166,7 @@ def _with_known(row: Insert, known: Mapping[str, Any]) -> Insert:
     return Insert(row.table, {**row.values, **kept}, copied)
 
 
-def _note_failure(connection: Connection, stream_id: UUID, reason: str) -> None:
+def _record_failure(connection: Connection, stream_id: UUID, reason: str) -> None:
     with connection.transaction():
         consumer = consumer_of(lock_live(connection).generation)
         first = connection.execute(_WAITING, (consumer, stream_id, 1)).fetchone()

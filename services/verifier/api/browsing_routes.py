@@ -88,7 +88,7 @@ def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
                 limit=arguments["limit"],
                 after=arguments["cursor"],
             )
-        _tell("tags", account_id, credential_id)
+        _log_read("tags", account_id, credential_id)
         return json_response({"items": [{"name": tag} for tag in page.tags], "next_cursor": page.next})
 
     @routes.route(f"{_CREDENTIAL}/images")
@@ -103,14 +103,14 @@ def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
         image = read_image(arguments["reference"], "/reference")
         with slots.one(account_id):
             found = browser.image(account_id, credential_id, image)
-        _tell("image", account_id, credential_id)
+        _log_read("image", account_id, credential_id)
         shown = asdict(found) if found else _NO_IMAGE
         return json_response({"reference": str(image), "exists": found is not None, **shown})
 
     return routes
 
 
-def _tell(what: str, account_id: str, credential_id: UUID) -> None:
+def _log_read(what: str, account_id: str, credential_id: UUID) -> None:
     log.info(
         "browsed",
         what=what,

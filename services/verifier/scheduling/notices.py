@@ -35,14 +35,14 @@ class Notices:
         self._now = now
         self._new_id = new_id
 
-    def give(self) -> int:
+    def send(self) -> int:
         """Give those that are due; gives how many credentials were looked at."""
         endings = self._table.ending(self._now(), _AT_ONCE)
         for ending in endings:
-            self._give(ending)
+            self._send(ending)
         return len(endings)
 
-    def _give(self, ending: ExpiryNotice) -> None:
+    def _send(self, ending: ExpiryNotice) -> None:
         now = self._now()
         days = notice_due(ending.expires_at, now)
         if days is not None and (ending.last_notice_days is None or days < ending.last_notice_days):

@@ -90,15 +90,15 @@ class Scheduler:
         """Wait for what is in flight, and keep how it ended."""
         self._pool.shutdown(wait=True)
         try:
-            self._keep()
+            self._settle_ended()
         except EventStoreUnavailable:
             log.warning("schedule_not_kept")  # the leases end, and it is tried again
 
     def tick(self) -> float:
         """Do what is due; gives the seconds after which to look again."""
-        self._keep()
+        self._settle_ended()
         if self._now() >= self._notices_at:
-            self._notices.give()
+            self._notices.send()
             self._notices_at = self._now() + _NOTICES_EVERY
         before = self._running
         self._start([])  # those that wait
@@ -170,7 +170,7 @@ class Scheduler:
         finally:
             self._ended_one()
 
-    def _keep(self) -> None:
+    def _settle_ended(self) -> None:
         """Keep how logins ended since the last time."""
         settled, tried = [], []
         while True:

@@ -81,7 +81,7 @@ def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
         "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
         " WHERE position = 2"
     )
-    Retries(NAME, ()).keep(connection, Ended(Delivery(events[2]), Fate.HOPELESS, "a test"))
+    Retries(NAME, ()).record(connection, Ended(Delivery(events[2]), Fate.HOPELESS, "a test"))
     with psycopg.connect(url) as superuser:
         superuser.execute(
             "INSERT INTO es.interventions (action, consumer, position, attempts, reason, person)"

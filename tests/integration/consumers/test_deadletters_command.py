@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from contracts.credential_events import CredentialAdded
 from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.consumers.consumer import Follower, follow
+from eventlog.consumers.consumer import EventConsumer, follow
 from eventlog.consumers.wakeups import Notifications
 from eventlog.events.codec import encode
 from eventlog.events.envelope import RecordedEvent
@@ -68,7 +68,7 @@ class Operator:
 
 
 @contextmanager
-def following(url: str, follower: Follower, *, role: str, name: str, **more: Any) -> Iterator[None]:
+def following(url: str, follower: EventConsumer, *, role: str, name: str, **more: Any) -> Iterator[None]:
     stop, wakeups = Event(), Notifications(url, role=role)
     arguments = {"database_url": url, "role": role, "name": name, "wakeups": wakeups, "stop": stop, **more}
     thread = Thread(target=follow, args=(follower,), kwargs=arguments, daemon=True)

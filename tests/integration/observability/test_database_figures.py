@@ -75,7 +75,7 @@ def test_lag_rises_while_nobody_reads_and_falls_to_zero(url: str) -> None:
         assert seen["projection_lag_seconds", "projector"] > 0
         assert save_checkpoint(relay, "verifier", after=0, position=2)
         [second] = read_log(relay, 1, 1)
-        Retries("verifier", ()).keep(relay, Ended(Delivery(second), Fate.HOPELESS, "a test"))
+        Retries("verifier", ()).record(relay, Ended(Delivery(second), Fate.HOPELESS, "a test"))
         relay.execute("SELECT es.published(1, 2)")
         seen = read(url)
         assert (seen["projection_position", "verifier"], seen["projection_lag_events", "verifier"]) == (2, 1)

@@ -98,13 +98,13 @@ def test_a_crash_between_notice_and_table_gives_no_second_one(world: World) -> N
     credential = world.add(expires_at=world.at + 5 * DAY)
     world.hear(credential)
     [ending] = world.table.ending(world.at, 10)
-    world.notices.give()
+    world.notices.send()
     with world.pool.connection() as connection:  # as if it had not been kept
         connection.execute(
             "UPDATE verifier.schedule SET notice_at = %s, last_notice_days = NULL", (world.at,)
         )
     assert [again.credential_id for again in world.table.ending(world.at, 10)] == [ending.credential_id]
-    world.notices.give()
+    world.notices.send()
     assert [days for days, _ in notices(world, credential)] == [7]
 
 

@@ -44,11 +44,11 @@ def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, regis
     verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token.
     """
     if remove:
-        count = sample_data.take_back(session, _tell(session))
+        count = sample_data.take_back(session, _reporter(session))
         sentence = f"{count} credentials are removed; the audit log keeps its events"
         _say(session, {"removed": count}, sentence)
         return
-    there = len(list(sample_data.kept(session)))
+    there = len(list(sample_data.stored_credentials(session)))
     if not there and not force:
         _refuse_data(sample_data.has_data(session))
     address = f"127.0.0.1:{registry_port}"
@@ -61,7 +61,7 @@ def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, regis
             notice(f"{there} credentials of the demo exist already; --remove removes them")
         else:
             sample_data.check_allowed(session, address)
-            told = sample_data.fill(session, address, at=now(), tell=_tell(session))
+            told = sample_data.fill(session, address, at=now(), tell=_reporter(session))
             counted = {"credentials": told.credentials, "pulls": told.pulls, "refused": told.refused}
             sentence = (
                 f"there are {told.credentials} credentials, {told.pulls} pull secrets, {told.refused} refused"
@@ -84,7 +84,7 @@ def _refuse_data(has_data: bool | None) -> None:
         )
 
 
-def _tell(session: CliSession) -> Callable[[str], None]:
+def _reporter(session: CliSession) -> Callable[[str], None]:
     return (lambda _text: None) if session.as_json else notice
 
 

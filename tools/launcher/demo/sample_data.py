@@ -51,7 +51,7 @@ def has_data(session: CliSession) -> bool | None:
     return None
 
 
-def kept(session: CliSession) -> Iterator[tuple[CliSession, Json]]:
+def stored_credentials(session: CliSession) -> Iterator[tuple[CliSession, Json]]:
     """The demo's credentials that are there, each with a session of its account."""
     for account in story.ACCOUNTS:
         of_account = replace(session, account=account)
@@ -86,7 +86,7 @@ def fill(session: CliSession, address: str, *, at: datetime, tell: Tell) -> Demo
         state = verified(of_account, added, seconds=_VERDICT_SECONDS)["verification"]
         tell(f"{each.account}: {each.name} is added, and {state['status']}")
     for account, name, which in story.ROTATED:
-        body = {"credential": _login(_kept(account, name), which)}
+        body = {"credential": _login(_stored(account, name), which)}
         _put(replace(session, account=account), name, "secret", body)
         tell(f"{account}: {name} is rotated")
     for account, name, projects in story.RESTRICTED:
@@ -106,23 +106,23 @@ def fill(session: CliSession, address: str, *, at: datetime, tell: Tell) -> Demo
 
 def take_back(session: CliSession, tell: Tell) -> int:
     """Remove the demo's credentials; how many there were. The log keeps what happened, as it always does."""
-    found = list(kept(session))
+    found = list(stored_credentials(session))
     for of_account, item in found:
         _remove(of_account, item["id"], "the demo is over")
         tell(f"{of_account.account}: {item['name']} is removed")
     return len(found)
 
 
-def _kept(account: str, name: str) -> story.Kept:
+def _stored(account: str, name: str) -> story.StoredCredential:
     return next(each for each in story.CREDENTIALS if (each.account, each.name) == (account, name))
 
 
-def _login(each: story.Kept, which: story.Login) -> Json:
+def _login(each: story.StoredCredential, which: story.Login) -> Json:
     password = Secret(story.PASSWORDS[which])
     return {"kind": "username_password", "username": each.username, "password": password}
 
 
-def _body(each: story.Kept, address: str, *, expires_at: str | None) -> dict[str, Any]:
+def _body(each: story.StoredCredential, address: str, *, expires_at: str | None) -> dict[str, Any]:
     return {
         "name": each.name,
         "provider": each.provider,

@@ -10,7 +10,7 @@ from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from eventlog.integrity.keys import load_private, load_public
-from eventlog.integrity.log_reader import faults_beside, read_links, snapshot
+from eventlog.integrity.log_reader import faults_outside_chain, read_links, snapshot
 from operations.command_errors import CheckInconclusive
 from operations.log.database import log_database
 from operations.log.maintenance import public_key_file, reported_errors
@@ -66,7 +66,7 @@ def prove(account_id: str, output: Path, key_file: Path | None) -> ProofReport:
                     file,
                     key=key,
                     time=now(),
-                    beside=partial(faults_beside, connection),
+                    outside_chain=partial(faults_outside_chain, connection),
                 )
         except BrokenLog as error:
             return ProofReport(None, str(error))

@@ -21,7 +21,7 @@ from eventlog.integrity.keys import create_key, key_id, load_private, load_publi
 from eventlog.integrity.log_reader import (
     anchor_at,
     end_of,
-    faults_beside,
+    faults_outside_chain,
     read_links,
     snapshot,
     waiting_for_position,
@@ -102,7 +102,7 @@ def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path |
         length = end_of(connection).position - start.position
         found = _verify(read_links(connection, start.position), start, anchor, length)
         if found.fault is None:
-            found = found.but(faults_beside(connection))
+            found = found.but(faults_outside_chain(connection))
         return LogReport(found, signed, waiting_for_position(connection))
 
 

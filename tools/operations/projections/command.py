@@ -147,7 +147,7 @@ class _Watching:
     def __init__(self) -> None:
         self.applied = 0
         self._first: int | None = None
-        self._began = self._told = monotonic()
+        self._began = self._reported_at = monotonic()
         self._bar: Any = None
         self._task: Any = None
 
@@ -170,7 +170,7 @@ class _Watching:
 
     def report(self, progress: RebuildProgress) -> None:
         if progress.indexes:
-            self._tell_of_indexes(progress)
+            self._report_indexes(progress)
             return
         if self._first is None:
             self._first = progress.position
@@ -187,8 +187,8 @@ class _Watching:
                 total=progress.head,
                 rate=f"{rate:,.0f}",
             )
-        elif monotonic() - self._told >= _LINE_SECONDS:
-            self._told = monotonic()
+        elif monotonic() - self._reported_at >= _LINE_SECONDS:
+            self._reported_at = monotonic()
             left = (progress.head - progress.position) / rate if rate else 0.0
             click.echo(
                 f"generation {progress.generation}: {progress.position:,} of {progress.head:,} events,"
@@ -196,12 +196,12 @@ class _Watching:
                 err=True,
             )
 
-    def _tell_of_indexes(self, progress: RebuildProgress) -> None:
+    def _report_indexes(self, progress: RebuildProgress) -> None:
         left = f"generation {progress.generation}: {progress.indexes} indexes left to make"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=left)
-        elif monotonic() - self._told >= _LINE_SECONDS:
-            self._told = monotonic()
+        elif monotonic() - self._reported_at >= _LINE_SECONDS:
+            self._reported_at = monotonic()
             click.echo(left, err=True)
 
 

@@ -35,7 +35,7 @@ def follow(
                 sys.stdout.buffer.write(line)
                 sys.stdout.buffer.flush()
             else:
-                click.echo("  ".join(map(shown, _told(json.loads(line)))))
+                click.echo("  ".join(map(shown, _identity(json.loads(line)))))
     except KeyboardInterrupt:
         return
 
@@ -66,7 +66,7 @@ def _lines(
             pause(_PAUSE_SECONDS)
 
 
-def _told(event: dict[str, Any]) -> tuple[object, ...]:
+def _identity(event: dict[str, Any]) -> tuple[object, ...]:
     return (
         moment(event["time"]),
         event["action"],

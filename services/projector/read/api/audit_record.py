@@ -16,13 +16,13 @@ from chassis.web import authentication
 from contracts.audit_events import Form
 from eventlog.events.envelope import Actor, Metadata
 from eventlog.storage.postgres import KeyOf
-from projector.read.audit_reads import Asked, ReturnedRows, record
+from projector.read.audit_reads import RequestedRead, ReturnedRows, record_read
 from projector.read.audit_trail import AuditFilter
 
 log = structlog.get_logger()
 
 
-def asked_by_this_request(account_id: str, wanted: AuditFilter, form: Form, *, continues: bool) -> Asked:
+def requested_read(account_id: str, wanted: AuditFilter, form: Form, *, continues: bool) -> RequestedRead:
     """Who reads, for what. Raises `Problem` for a malformed header."""
     request_id, caller = authentication.request_id(), authentication.principal()
     metadata = Metadata(
@@ -35,38 +35,38 @@ def asked_by_this_request(account_id: str, wanted: AuditFilter, form: Form, *, c
         source_ip=request.remote_addr,
         traceparent=authentication.traceparent(),
     )
-    return Asked(metadata=metadata, wanted=wanted, form=form, continues=continues)
+    return RequestedRead(metadata=metadata, wanted=wanted, form=form, continues=continues)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """What an answer gives out, and what is told of it when that is over, however it ended."""
+    """The rows of one response, and the record of that read when the response ends, however it ends."""
 
     pool: Pool
     key_of: KeyOf | None
-    asked: Asked
-    given: ReturnedRows
+    requested: RequestedRead
+    returned: ReturnedRows
 
     def of(self, response: Response) -> Response:
         """The same response, which is recorded when it is closed."""
         response.call_on_close(self._record)
         return response
 
-    def noted(self, row: dict[str, Any]) -> dict[str, Any]:
-        self.given.add(row)
+    def add(self, row: dict[str, Any]) -> dict[str, Any]:
+        self.returned.add(row)
         return row
 
     def _record(self) -> None:
-        if not self.given.is_recorded(continues=self.asked.continues):
+        if not self.returned.is_recorded(continues=self.requested.continues):
             return
         try:
-            record(self.pool, new_id(), new_id(), self.asked, self.given, key_of=self.key_of)
+            record_read(self.pool, new_id(), new_id(), self.requested, self.returned, key_of=self.key_of)
         except Exception as error:  # the answer is out: there is nobody left to tell
             log.error(  # noqa: TRY400 the type is enough
                 "audit_read_not_recorded",
                 error=type(error).__name__,
-                account_id=self.asked.metadata.account_id,
-                principal=self.asked.metadata.actor.id,
-                request_id=self.asked.metadata.request_id,
-                events=self.given.events,
+                account_id=self.requested.metadata.account_id,
+                principal=self.requested.metadata.actor.id,
+                request_id=self.requested.metadata.request_id,
+                events=self.returned.events,
             )

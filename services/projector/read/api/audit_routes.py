@@ -17,7 +17,7 @@ from eventlog.storage.postgres import KeyOf
 from projector.read import audit_trail
 from projector.read.api import export, views
 from projector.read.api.archived_part import HEADER, archived_part, refuse_if_all
-from projector.read.api.audit_record import AuditRecord, asked_by_this_request
+from projector.read.api.audit_record import AuditRecord, requested_read
 from projector.read.api.live_export import LiveExport
 from projector.read.api.query_connection import query_connection
 from projector.read.api.schemas import AuditArguments, AuditPage, OrderedPageArguments
@@ -42,7 +42,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
         record = AuditRecord(
             pool,
             key_of,
-            asked_by_this_request(account_id, wanted, "page", continues=continues),
+            requested_read(account_id, wanted, "page", continues=continues),
             ReturnedRows(),
         )
         with query_connection(pool) as connection:
@@ -86,7 +86,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
             return answer_page(account_id, wanted, paging)
         continues = follow and wanted.after is not None
         told: Form = "follow" if follow else "ndjson" if form == export.NDJSON else "csv"
-        asked = asked_by_this_request(account_id, wanted, told, continues=continues)
+        asked = requested_read(account_id, wanted, told, continues=continues)
         record = AuditRecord(pool, key_of, asked, ReturnedRows())
         with query_connection(pool) as connection:  # what the caller waits for is there
             archived = archived_part(connection, wanted) if wanted.after is not None or not follow else None
@@ -107,7 +107,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
 def _answer(page: Page, archived: ArchivedPart | None, record: AuditRecord) -> Response:
     return json_response(
         {
-            "items": [views.audit_event(record.noted(row)) for row in page.rows],
+            "items": [views.audit_event(record.add(row)) for row in page.rows],
             "next_cursor": page.next_cursor,
             "previous_cursor": page.previous_cursor,
             "sealed": archived.as_document() if archived else None,

@@ -48,7 +48,7 @@ def stream(
         EventStoreError: before anything was sent.
     """
     rows = _rows(record.pool, account_id, wanted, order, archived)
-    events = (views.audit_event(record.noted(row)) for row in rows)
+    events = (views.audit_event(record.add(row)) for row in rows)
     name = "audit-events.ndjson" if form == NDJSON else "audit-events.csv"
     return record.of(
         Response(

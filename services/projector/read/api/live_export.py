@@ -66,7 +66,7 @@ class LiveExport:
         while True:
             page, end = self._look(account_id, wanted)
             for row in page.rows:
-                yield ndjson_line(views.audit_event(record.noted(row)))
+                yield ndjson_line(views.audit_event(record.add(row)))
             if page.next_cursor is not None:
                 wanted = replace(wanted, after=page.rows[-1]["position"])
                 continue

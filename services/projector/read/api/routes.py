@@ -76,7 +76,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
         with query_connection(pool) as connection:
             row = _existing(connection, account_id, credential_id)
             use = summary.uses(connection, [credential_id])[credential_id]
-        return json_response(views.kept(row, use), headers={"ETag": etag(row["version"])})
+        return json_response(views.credential_with_usage(row, use), headers={"ETag": etag(row["version"])})
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/verifications")
     @routes.arguments(PageArguments, location="query")
@@ -113,7 +113,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
 def _page(connection: Connection, page: Page) -> Response:
     """A page of credentials, each with how it is used."""
     uses = summary.uses(connection, [row["credential_id"] for row in page.rows])
-    items = [views.kept(row, uses[row["credential_id"]]) for row in page.rows]
+    items = [views.credential_with_usage(row, uses[row["credential_id"]]) for row in page.rows]
     return json_response({"items": items, "next_cursor": page.next_cursor})
 
 

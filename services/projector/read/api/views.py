@@ -11,7 +11,7 @@ from projector.read.summary import SOON, Summary, UsageSummary
 from registries.catalogue import help_for, help_for_image
 
 
-def kept(row: Row, use: UsageSummary) -> dict[str, Any]:
+def credential_with_usage(row: Row, use: UsageSummary) -> dict[str, Any]:
     """A credential, and how it is used."""
     return {**credential_json(row), "last_used_at": use.last_used_at, "used_by": use.workloads}
 

@@ -74,14 +74,14 @@ def pull_secret(
         "short_lived": short_lived,
     }
     if output is None:
-        print_json(_given(session, body))
+        print_json(_issued(session, body))
         return
     with replacing(output) as file:  # opened first: what cannot be written is not to be given out
-        file.write((json.dumps(_given(session, body), indent=2) + "\n").encode())
+        file.write((json.dumps(_issued(session, body), indent=2) + "\n").encode())
     notice(f"written to {output}")
 
 
-def _given(session: CliSession, body: Json) -> Json:
+def _issued(session: CliSession, body: Json) -> Json:
     """What is printed: the secret in its form, or with `--json` all of the answer."""
     answered: Json = session.api.post(session.path("pull-secrets"), body).body
     for image in answered["anonymous_images"]:
