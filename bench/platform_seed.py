@@ -89,7 +89,7 @@ def seeded(number: int) -> Iterator[Seeded]:
 
 
 def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
-    """Put them into a prepared, empty database, and their secrets into its sealed table."""
+    """Put them into a prepared, empty database, and their secrets into its encrypted table."""
     with psycopg.connect(url) as connection:
         connection.execute(
             "SET session_replication_role = replica"

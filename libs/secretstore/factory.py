@@ -1,4 +1,4 @@
-"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else the sealed table."""
+"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else the encrypted table."""
 
 from typing import Any
 

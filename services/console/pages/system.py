@@ -11,7 +11,7 @@ from regcred.apiclient.transport import Json
 _SAID = {
     "database": "PostgreSQL: the log of events, and the state that commands decide on",
     "read_models": "The data of lists, pages and the audit log",
-    "secret_store": "Vault, or the sealed table",
+    "secret_store": "Vault, or the encrypted table",
 }
 _DOES = {
     "projector": "Updates the read models",

@@ -1,5 +1,5 @@
 """What a request for a pull secret comes to: which credential is given out for which images. Pure; how a
-secret is written down is in `issuing_formats`.
+secret is written down is in `pull_secret_formats`.
 
 All or nothing: if one image is refused, no secret is given out. Only an image of a registry for which the
 account keeps no credential at all may go without, and only where the caller says so (`allow_anonymous`): it

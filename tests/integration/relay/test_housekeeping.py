@@ -1,4 +1,4 @@
-"""Housekeeping on a real log and the real sealed table, by the relay's own role."""
+"""Housekeeping on a real log and the real encrypted table, by the relay's own role."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
 from tests.support.secretstore_suite import a_path, put
 from tests.support.timing import PATIENCE, waiting
 
-NOW = datetime.now(UTC)  # noqa: TID251 the rows of the sealed table are as old as the database says
+NOW = datetime.now(UTC)  # noqa: TID251 the rows of the encrypted table are as old as the database says
 IDS = UUID("00000000-0000-0000-0000-00000000beef")
 REQUEST = CommandRequest(
     account_id="acme", actor=Actor(type="service", id="svc", name="a service"), now=NOW, request_id="r-1"
@@ -96,7 +96,7 @@ class House:
 
 
 class AwayAtTimes(EncryptedStore):
-    """The sealed store, whose answers are held back while `away` is set."""
+    """The encrypted store, whose answers are held back while `away` is set."""
 
     away = False
     refused = 0

@@ -1,4 +1,4 @@
-"""The sealed table on a real PostgreSQL: the port's suite, and what only it promises."""
+"""The encrypted table on a real PostgreSQL: the port's suite, and what only it promises."""
 
 from collections.abc import Iterator
 from pathlib import Path
