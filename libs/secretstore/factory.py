@@ -1,4 +1,4 @@
-"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else the encrypted table."""
+"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else encrypted rows."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ _KEY = "SELECT number, wrapped FROM personal.key(%s, %s)"
 _Value = TypeVar("_Value")
 
 
-class Wrapping(Protocol):
+class KeyWrapping(Protocol):
     """Keeps keys of accounts under a key of the installation. What is wrapped for one account does not
     unwrap for another one.
     """
@@ -40,7 +40,7 @@ class PersonalKeys:
     """Keys of accounts, unwrapped. Threads may share it."""
 
     def __init__(
-        self, wrapping: Wrapping, *, monotonic: Callable[[], float], random_bytes: Callable[[int], bytes]
+        self, wrapping: KeyWrapping, *, monotonic: Callable[[], float], random_bytes: Callable[[int], bytes]
     ) -> None:
         self._wrapping = wrapping
         self._random_bytes = random_bytes

@@ -35,7 +35,7 @@ from eventlog.integrity.segment_files import (
     write_rows,
 )
 from projector.archive import segment_rows
-from projector.archive.segment_rows import Past
+from projector.archive.segment_rows import LastSegment
 from projector.read.api import views
 from projector.write.generations import administration
 
@@ -47,7 +47,7 @@ class CannotArchive(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ArchiveResult:
     """The segments that are sealed now, up to where, and the dead letter that it stopped before."""
 
     segments: tuple[Segment, ...]
@@ -56,7 +56,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ArchiveOrder:
     """What is to be sealed: all that happened before `until`, at most `size` positions in a segment, into
     folders of `root`; `by` is recorded in the trail.
     """
@@ -67,7 +67,7 @@ class Order:
     by: str
 
 
-def archive_trail(connection: Connection, order: Order, key: Ed25519PrivateKey) -> Done:
+def archive_trail(connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> ArchiveResult:
     """Seal. The connection is the owner's, in autocommit.
 
     Raises:
@@ -79,25 +79,25 @@ def archive_trail(connection: Connection, order: Order, key: Ed25519PrivateKey) 
 
 
 class _Sealing:
-    def __init__(self, connection: Connection, order: Order, key: Ed25519PrivateKey) -> None:
+    def __init__(self, connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> None:
         self._connection = connection
         self._order = order
         self._key = key
 
-    def run(self) -> Done:
-        past, done = segment_rows.past(self._connection), []
+    def run(self) -> ArchiveResult:
+        past, done = segment_rows.last_segment(self._connection), []
         if past is not None and not past.finished:
             interrupted = self._interrupted(past)
             self._record_and_delete(interrupted)
             done.append(interrupted)
-        cut = segment_rows.cut(self._connection, self._order.until)
+        cut = segment_rows.archivable(self._connection, self._order.until)
         while (segment := self._written(past, cut.position)) is not None:
             manifest = segment.manifest
             segment_rows.record_segment(self._connection, manifest, segment.digest)
             self._record_and_delete(segment)
-            past = Past(manifest.first_position, manifest.last_position, segment.digest, finished=True)
+            past = LastSegment(manifest.first_position, manifest.last_position, segment.digest, finished=True)
             done.append(segment)
-        return Done(tuple(done), past.last if past else 0, cut.dead_letter)
+        return ArchiveResult(tuple(done), past.last if past else 0, cut.dead_letter)
 
     def _record_and_delete(self, segment: Segment) -> None:
         for file in filter(lambda file: file.news, segment.manifest.files):
@@ -105,7 +105,7 @@ class _Sealing:
         segment_rows.delete_rows(self._connection, segment.manifest.last_position)
         segment_rows.mark_finished(self._connection, segment.manifest.last_position)
 
-    def _interrupted(self, past: Past) -> Segment:
+    def _interrupted(self, past: LastSegment) -> Segment:
         """The segment that was recorded, and whose rows may still be there."""
         name = segment_name(past.first, past.last)
         folder = self._order.root / name
@@ -118,7 +118,7 @@ class _Sealing:
             raise CannotArchive(f"{folder} is not the segment that was sealed")
         return segment
 
-    def _written(self, past: Past | None, end: int) -> Segment | None:
+    def _written(self, past: LastSegment | None, end: int) -> Segment | None:
         """The next segment, on the disk and proved; `None` where nothing is left to seal."""
         before = anchor_at(self._connection, past.last) if past else START
         previous = past.digest if past else NONE_BEFORE
@@ -131,8 +131,8 @@ class _Sealing:
         anchor = self._verified(before, last)
         self._order.root.mkdir(parents=True, exist_ok=True)
         folder = begin(self._order.root, segment_name(before.position + 1, last))
-        parts = segment_rows.parts(self._connection, before.position, last)
-        lacking = segment_rows.lacking(self._connection, before.position, last)
+        parts = segment_rows.accounts(self._connection, before.position, last)
+        lacking = segment_rows.missing_positions(self._connection, before.position, last)
         files = [
             write_rows(
                 folder, part.account_id, self._lines(part.account_id, before.position, last), news=part.news

@@ -54,7 +54,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 _APPEND = "SELECT * FROM es.append('audit', %s)"
 # The images of a row are those that `projections.audit_index` gives it, found by the whole of their key.
-_FORGET_IMAGES = """
+_DELETE_IMAGES = """
 DELETE FROM {schema}.audit_images i USING (
     SELECT a.account_id, a.position, unnest(CASE WHEN jsonb_typeof(a.after -> 'images') = 'array'
         THEN ARRAY(SELECT jsonb_array_elements_text(a.after -> 'images')) ELSE ARRAY[a.image] END) AS image
@@ -62,8 +62,8 @@ DELETE FROM {schema}.audit_images i USING (
 ) gone
 WHERE (i.account_id, i.image, i.position) = (gone.account_id, gone.image, gone.position)
 """
-_FORGET_EVENTS = "DELETE FROM {schema}.audit_events WHERE position > %s AND position <= %s"
-_FORGET_SPANS = "DELETE FROM {schema}.audit_spans WHERE (span + 1) * {span} <= %s + 1"
+_DELETE_EVENTS = "DELETE FROM {schema}.audit_events WHERE position > %s AND position <= %s"
+_DELETE_SPANS = "DELETE FROM {schema}.audit_spans WHERE (span + 1) * {span} <= %s + 1"
 
 
 class TrailDiffers(Exception):
@@ -75,7 +75,7 @@ class TrailDiffers(Exception):
         )
 
 
-class BeingBuilt(Exception):
+class GenerationBeingBuilt(Exception):
     """A generation is half built: nobody could say what of the trail it has."""
 
     def __init__(self, generation: int) -> None:
@@ -85,7 +85,7 @@ class BeingBuilt(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class LastSegment:
     """The last segment of which the read models know. `digest` is that of its manifest."""
 
     first: int
@@ -95,7 +95,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Archivable:
     """All up to `position` may be archived. `dead_letter` is the one that it had to stop before, if any."""
 
     position: int
@@ -103,7 +103,7 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class AccountRows:
     """An account's rows of a range. `news` are those that do not only tell that rows were sealed."""
 
     account_id: str
@@ -113,12 +113,12 @@ class Part:
     latest: datetime
 
 
-def past(connection: Connection) -> Past | None:
+def last_segment(connection: Connection) -> LastSegment | None:
     row = connection.execute(
         "SELECT first_position, last_position, manifest, finished FROM rm.audit_segments"
         " ORDER BY last_position DESC LIMIT 1"
     ).fetchone()
-    return Past(row[0], row[1], bytes(row[2]), row[3]) if row else None
+    return LastSegment(row[0], row[1], bytes(row[2]), row[3]) if row else None
 
 
 def known_segments(connection: Connection) -> dict[tuple[int, int], bytes]:
@@ -129,7 +129,7 @@ def known_segments(connection: Connection) -> dict[tuple[int, int], bytes]:
     return {(first, last): bytes(digest) for first, last, digest in rows}
 
 
-def cut(connection: Connection, until: datetime) -> Cut:
+def archivable(connection: Connection, until: datetime) -> Archivable:
     """Up to where every event happened before a moment. What waits for a redrive is not passed: its row may
     still change.
 
@@ -139,7 +139,7 @@ def cut(connection: Connection, until: datetime) -> Cut:
     found = generations(connection)
     for generation in found:
         if generation.status == "building":
-            raise BeingBuilt(generation.generation)
+            raise GenerationBeingBuilt(generation.generation)
     [live] = [generation for generation in found if generation.status == "live"]
     young = scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
     end = live.position if young is None else young - 1
@@ -148,10 +148,14 @@ def cut(connection: Connection, until: datetime) -> Cut:
         sql.SQL("SELECT min(position) FROM es.dead_letters WHERE consumer = %s"),
         (consumer_of(live.generation),),
     )
-    return Cut(end, None) if dead_letter is None or dead_letter > end else Cut(dead_letter - 1, dead_letter)
+    return (
+        Archivable(end, None)
+        if dead_letter is None or dead_letter > end
+        else Archivable(dead_letter - 1, dead_letter)
+    )
 
 
-def lacking(connection: Connection, after: int, last: int) -> list[int]:
+def missing_positions(connection: Connection, after: int, last: int) -> list[int]:
     """The positions of a range that have no row in the trail; a redrive that was given up leaves one, if not
     even its row could be written.
 
@@ -166,9 +170,9 @@ def lacking(connection: Connection, after: int, last: int) -> list[int]:
     return missing
 
 
-def parts(connection: Connection, after: int, last: int) -> list[Part]:
+def accounts(connection: Connection, after: int, last: int) -> list[AccountRows]:
     """The accounts that have rows in a range, by name."""
-    return [Part(*row) for row in connection.execute(_ACCOUNTS, (SEALED, after, last)).fetchall()]
+    return [AccountRows(*row) for row in connection.execute(_ACCOUNTS, (SEALED, after, last)).fetchall()]
 
 
 def rows(connection: Connection, account_id: str, after: int, last: int) -> Iterator[Row]:
@@ -236,9 +240,9 @@ def delete_rows(connection: Connection, last: int) -> None:
                 lock(connection)
                 connection.execute("SET LOCAL enable_hashjoin = off")  # each image by its key, and no scan
                 connection.execute("SET LOCAL enable_mergejoin = off")
-                connection.execute(_in(_FORGET_IMAGES, schema), batch)
-                connection.execute(_in(_FORGET_EVENTS, schema), batch)
-        connection.execute(_in(_FORGET_SPANS, schema), (last,))
+                connection.execute(_in(_DELETE_IMAGES, schema), batch)
+                connection.execute(_in(_DELETE_EVENTS, schema), batch)
+        connection.execute(_in(_DELETE_SPANS, schema), (last,))
 
 
 def mark_finished(connection: Connection, last: int) -> None:

@@ -12,14 +12,14 @@ from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
 from operations.log.maintenance import reported_errors
 from projector.archive import audit_archive
-from projector.archive.audit_archive import CannotArchive, Done, Order
-from projector.archive.segment_rows import BeingBuilt, TrailDiffers
+from projector.archive.audit_archive import ArchiveOrder, ArchiveResult, CannotArchive
+from projector.archive.segment_rows import GenerationBeingBuilt, TrailDiffers
 from projector.write.generations import AnotherAtWork
 
 
-def archive_trail(order: Order, key_file: Path | None) -> Done:
+def archive_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
     """Seal; what is in the way becomes a sentence and exit code 2 (`CheckInconclusive`)."""
-    refusals = (AnotherAtWork, BeingBuilt, BrokenSegment, CannotArchive, TrailDiffers)
+    refusals = (AnotherAtWork, GenerationBeingBuilt, BrokenSegment, CannotArchive, TrailDiffers)
     with reported_errors(), refused(*refusals, refusal=CheckInconclusive):
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
@@ -30,7 +30,7 @@ def archive_trail(order: Order, key_file: Path | None) -> Done:
             return audit_archive.archive_trail(connection, order, key)
 
 
-def as_document(done: Done) -> dict[str, object]:
+def as_document(done: ArchiveResult) -> dict[str, object]:
     return {
         "horizon": done.archived_through,
         "parked": done.dead_letter,
@@ -41,7 +41,7 @@ def as_document(done: Done) -> dict[str, object]:
     }
 
 
-def as_text(done: Done) -> str:
+def as_text(done: ArchiveResult) -> str:
     lines = [
         f"sealed {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
         for segment in done.segments

@@ -14,7 +14,7 @@ from operations.audit import archive
 from operations.audit import segments as audit_segments
 from operations.command_errors import person
 from operations.log.command import KEY_FILE
-from projector.archive.audit_archive import Order
+from projector.archive.audit_archive import ArchiveOrder
 from regcred.cli.examples import examples
 from regcred.cli.moments import moment_option
 from regcred.cli.output import print_json, print_table
@@ -79,7 +79,7 @@ def seal(
     before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
     if before > moment:
         raise click.UsageError("--until lies in the future: everything would be sealed", context)
-    order = Order(until=before, root=root, size=size, by=by or person())
+    order = ArchiveOrder(until=before, root=root, size=size, by=by or person())
     done = archive.archive_trail(order, key_file)
     if as_json:
         print_json(archive.as_document(done))
