@@ -154,24 +154,24 @@ class ConcurrentConsumer:
 
     def _work(self, leadership: _Leadership, delivery: Delivery) -> None:
         try:
-            with delivery_report.reported_delivery(self._name, delivery.event) as told:
-                told.attempt = delivery.attempts + 1
-                ended = self._try(delivery, told)
+            with delivery_report.reported_delivery(self._name, delivery.event) as report:
+                report.attempt = delivery.attempts + 1
+                ended = self._try(delivery, report)
                 if ended is None or ended.fate is not Fate.DONE:
-                    told.outcome = ended.fate.value if ended else "stopped"
+                    report.outcome = ended.fate.value if ended else "stopped"
             if ended is not None:
                 leadership.report(ended)
         finally:
             self._slots.release()
 
-    def _try(self, delivery: Delivery, told: delivery_report.DeliveryReport) -> Ended | None:
+    def _try(self, delivery: Delivery, report: delivery_report.DeliveryReport) -> Ended | None:
         """How it ended; `None` where it was stopped before it had."""
         waited, waits = 0.0, 0
         while True:
             try:
                 event = decode_event(delivery.event)
-                told.about(event.payload)
-                told.outcome = self._handle(event) or "handled"
+                report.about(event.payload)
+                report.outcome = self._handle(event) or "handled"
             except EventError as error:
                 return Ended(delivery, Fate.HOPELESS, str(error))
             except Unavailable as error:

@@ -50,7 +50,7 @@ INSERT INTO es.dead_letters (consumer, position, stream_id, attempts, reason)
 SELECT %(consumer)s, l.position, l.stream_id, %(attempts)s, left(%(reason)s, 500)
 FROM es.log l WHERE l.position = %(position)s ON CONFLICT DO NOTHING
 """
-_PARK_RETRIED = """
+_ADD_RETRIED_DEAD_LETTER = """
 WITH gone AS (
     DELETE FROM es.retries WHERE consumer = %(consumer)s AND position = %(position)s AND attempts = %(before)s
     RETURNING consumer, position, stream_id)
@@ -147,7 +147,7 @@ class Retries:
                     seconds=wait.total_seconds(),
                 )
             case Fate.FAILED | Fate.HOPELESS:
-                connection.execute(_PARK_RETRIED if delivery.retried else _ADD_DEAD_LETTER, values)
+                connection.execute(_ADD_RETRIED_DEAD_LETTER if delivery.retried else _ADD_DEAD_LETTER, values)
                 log.error(
                     "event_parked", consumer=self._consumer, position=delivery.position, reason=ended.reason
                 )
