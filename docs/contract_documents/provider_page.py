@@ -8,7 +8,7 @@ from contracts.verdicts import VerificationCode
 from registries.catalogue import PROVIDERS
 from registries.provider import Provider
 from registries.secret_kinds import SECRET_KINDS
-from registries.verification_help import GENERAL_HELP, PROVIDER_HELP
+from registries.verification_help import GENERAL_HELP
 
 _REGISTRY_URL = {
     "fixed": "follows from the provider",
@@ -65,10 +65,9 @@ def _section(entry: Provider) -> Iterator[str]:
     yield from (f"- **Note**: {quirk}" for quirk in entry.quirks)
     yield f"- **Documentation**: <{entry.docs_url}>\n"
     yield from _locations(entry)
-    advice = PROVIDER_HELP.get(entry.id, {})
-    if advice:
+    if entry.advice:
         yield "| code | what to do |\n|---|---|"
-        yield from (f"| `{code}` | {text} |" for code, text in advice.items())
+        yield from (f"| `{code}` | {text} |" for code, text in entry.advice.items())
         yield ""
 
 

@@ -14,7 +14,6 @@ _KEPT = """\
 A secret that is in no file is asked for, hidden. The login is tried at once, and the command says how it
 ended. The console's form for this provider has the same fields.
 """
-_EXAMPLE_HOST = {"ecr": "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "acr": "acme.azurecr.io"}
 
 
 def provider_pages(providers: Sequence[Provider], *, whole: str) -> dict[str, str]:
@@ -48,7 +47,7 @@ def _commands(entry: Provider) -> Iterator[str]:
             continue  # its command is in the section above, or in `regcred credentials add --help`
         words = [f"regcred credentials add team-{entry.id} --provider {entry.id}"]
         if entry.registry_url == "required":
-            words.append(f"--registry {_EXAMPLE_HOST.get(entry.id, f'{entry.id}.example.com')}")
+            words.append(f"--registry {entry.example_host or f'{entry.id}.example.com'}")
         if entry.locations and entry.registry_url == "fixed":
             words.append(f"--location {entry.locations[0].id}")
         if kind == "username_password" and entry.username.rule == "required":

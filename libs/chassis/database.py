@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
@@ -24,6 +25,20 @@ class DatabaseUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("the database cannot be reached")
+
+
+def read_only_connection(database_url: str, *, connect_seconds: int, statement_seconds: int) -> Connection:
+    """A connection that cannot write, with limits in seconds. Raises `psycopg.Error`."""
+    connection = psycopg.connect(database_url, connect_timeout=connect_seconds, autocommit=True)
+    connection.execute("SET default_transaction_read_only = on")
+    connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{statement_seconds}s",))
+    return connection
+
+
+def server_time(connection: Connection) -> datetime:
+    """What the clock of the database server says."""
+    found: datetime = scalar(connection, "SELECT clock_timestamp()")
+    return found
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from importlib.resources import files
 
 import psycopg
 
+from chassis.database import Connection
+
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
 _LOCK = 7_203_001  # any number that nothing else in this database locks
 _LEDGER = """
@@ -83,6 +85,15 @@ def migrations(packages: Sequence[str]) -> list[Migration]:
     return found
 
 
+def applied_migrations(connection: Connection) -> dict[str, str]:
+    """Names and checksums of the files that were applied to a database.
+
+    Raises:
+        psycopg.errors.UndefinedTable: it was never prepared.
+    """
+    return dict(connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall())
+
+
 def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
     """Apply what is missing of these packages' files; the names of the files that were applied now.
 
@@ -101,9 +112,7 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         try:
             connection.execute("SET client_min_messages = warning")
             connection.execute(_LEDGER)
-            known: dict[str, str] = dict(
-                connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall()
-            )
+            known = applied_migrations(connection)
             last = max(known, default="")
             for migration in wanted:
                 if migration.name in known:

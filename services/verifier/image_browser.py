@@ -14,12 +14,12 @@ from registries.image_reference import ImageReference
 from registries.input.image import read_image
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.errors import NotMinted
 from registries.minting.minter import Minter, MintKey
 from registries.protocol.browser import Account, Browser, RegistryRefused, RegistryUnreachable
 from registries.protocol.manifests import FoundImage
 from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
+from registries.token_service import NotMinted
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
 from verifier.policy import as_it_is
 from verifier.scheduling.admission import Admission, LoginIdentity

@@ -8,10 +8,10 @@ from chassis.settings.environment import Settings
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.trust import trusted
 from registries.logins.cloud_keys import StoredLogin
-from registries.minting.errors import NotMinted
 from registries.minting.factory import open_minter
 from registries.minting.minter import Minter, Now
 from registries.protocol.login import Probe, Verdict, log_in
+from registries.token_service import NotMinted
 
 LOGIN_SECONDS = 15.0
 HURRIED_SECONDS = 5.0

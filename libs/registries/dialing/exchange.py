@@ -7,28 +7,12 @@ from dataclasses import dataclass
 
 import h11
 
+from registries.dialing.answer import Answer
 from registries.dialing.errors import NotHttp, Unreachable
 from registries.dialing.wire import Wire
 
 MAX_HEAD_BYTES = 100 * 1024
 _READ_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response; `body` is cut at the session's limit, names of `headers` are in lower case."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        """The first header of that (lower-case) name."""
-        return next((value for key, value in self.headers if key == name), None)
-
-    def all(self, name: str) -> list[str]:
-        """Every header of that (lower-case) name."""
-        return [value for key, value in self.headers if key == name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
+from registries.dialing.answer import Answer
 from registries.dialing.dialer import CheckedNetwork
 from registries.dialing.errors import BudgetExceeded, Unreachable
-from registries.dialing.exchange import Answer, Exchange, Request
+from registries.dialing.exchange import Exchange, Request
 from registries.dialing.wire import Deadline
-
-__all__ = ["Answer", "Session"]
 
 MAX_REQUESTS = 8
 MAX_BODY_BYTES = 64 * 1024

@@ -19,11 +19,11 @@ from typing import Any, Literal
 
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.secret import Secret
+from registries.catalogue import IDENTITY_TOKEN_USERNAME, KEYFILE_USERNAME, username_problem
 from registries.errors import InvalidHost
 from registries.hosts import DOCKER_HUB_CONFIG_KEY, canonical_host, parse_config_key
 from registries.input.keyfile import read_keyfile
 from registries.logins.registry_login import RegistryLogin
-from registries.naming import IDENTITY_TOKEN_USERNAME, KEYFILE_USERNAME, username_problem
 from registries.pasted import UnreadableDocument, decode_base64, read_object
 
 MAX_ENTRIES = 100

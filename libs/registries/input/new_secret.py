@@ -7,18 +7,18 @@ from typing import Any
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.secret import Secret
 from contracts.credential_events import Registry, SecretKind
-from registries.input.cloud_keys import read_aws_keys, read_service_principal
-from registries.input.docker_config import ConfigEntry, single_login
-from registries.input.keyfile import read_keyfile
-from registries.logins.cloud_keys import StoredLogin
-from registries.logins.registry_login import RegistryLogin
-from registries.naming import (
-    InvalidRegistry,
+from registries.catalogue import (
     never,
     provider_of_host,
     registry_host_for,
     username_for,
 )
+from registries.errors import InvalidRegistry
+from registries.input.cloud_keys import read_aws_keys, read_service_principal
+from registries.input.docker_config import ConfigEntry, single_login
+from registries.input.keyfile import read_keyfile
+from registries.logins.cloud_keys import StoredLogin
+from registries.logins.registry_login import RegistryLogin
 
 HttpAllowed = Callable[[str], bool]
 

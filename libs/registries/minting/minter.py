@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from threading import Lock
 from uuid import UUID
 
-from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
-from registries.minting import amazon, azure, google
-from registries.minting.errors import NotMinted
-from registries.minting.minted import Minted
+from registries.catalogue import PROVIDERS
+from registries.logins.cloud_keys import StoredLogin
+from registries.logins.registry_login import RegistryLogin
 from registries.minting.token_calls import TokenCalls
+from registries.provider import TokenMinter
+from registries.token_service import Minted, NotMinted
 
 CAPACITY = 10_000
 REFUSAL_LASTS = timedelta(minutes=1)  # so that a loop of requests is no loop of attempts
@@ -31,6 +32,11 @@ class Endpoints:
     amazon: str | None = None
     google: str | None = None
     azure: str | None = None
+
+    def of(self, cloud: str) -> str | None:
+        """The operator's endpoint for a cloud; `None` if the cloud's own is used."""
+        endpoint: str | None = getattr(self, cloud, None)
+        return endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +72,12 @@ class Minter:
         Raises:
             NotMinted
         """
-        at, calls = self._now(), self._calls
-        if isinstance(stored, AwsKeys):
-            endpoint = amazon.endpoint_of(registry_host, self._endpoints.amazon)
-            return amazon.mint(stored, endpoint, calls=calls, at=at)
-        if isinstance(stored, ServicePrincipal):
-            return azure.mint(stored, registry_host, calls=calls, at=at, override=self._endpoints.azure)
-        if short_lived and stored.username in google.KEY_USERNAMES:
-            return google.mint(stored, calls=calls, at=at, override=self._endpoints.google)
+        minter = _minter_for(stored, short_lived=short_lived)
+        if minter is not None:
+            endpoint = self._endpoints.of(minter.cloud)
+            return minter.mint(stored, registry_host, calls=self._calls, at=self._now(), endpoint=endpoint)
+        if not isinstance(stored, RegistryLogin):
+            raise TypeError("no provider creates logins from this kind of secret")
         return Minted(login=stored, expires_at=None)
 
     def login(
@@ -84,7 +88,7 @@ class Minter:
         Raises:
             NotMinted: a refusal is remembered too, for a minute.
         """
-        if not is_minted(stored, short_lived=short_lived):
+        if _minter_for(stored, short_lived=short_lived) is None:
             return self.fresh(stored, registry_host=registry_host)
         entry, mine = self._entry(key)
         if mine:
@@ -124,8 +128,7 @@ class Minter:
                 self._entries[key] = _Entry(entry.made, until)
 
 
-def is_minted(stored: StoredLogin, *, short_lived: bool) -> bool:
-    """Whether a login has to be made of it."""
-    if isinstance(stored, AwsKeys | ServicePrincipal):
-        return True
-    return short_lived and stored.username in google.KEY_USERNAMES
+def _minter_for(stored: StoredLogin, *, short_lived: bool) -> TokenMinter | None:
+    """The minter for a stored secret; `None` if it is a login as it is."""
+    minters = (entry.minter for entry in PROVIDERS if entry.minter is not None)
+    return next((minter for minter in minters if minter.accepts(stored, short_lived=short_lived)), None)

@@ -1,20 +1,18 @@
 """Calls of the clouds' token services, by the checked dialer: no proxy, no redirect, one deadline each."""
 
-import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from contracts.verdicts import VerificationCode
 from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.answer import Answer, retry_after
 from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
 from registries.dialing.errors import Blocked, LoginNotTried, TlsFailed
-from registries.dialing.retry_after import retry_after
-from registries.dialing.session import Answer, Session
+from registries.dialing.session import Session
 from registries.dialing.wire import Deadline
-from registries.minting.errors import NotMinted
+from registries.token_service import NotMinted, throttled
 
 SECONDS = 10.0
 _TOO_MANY, _SERVER_ERROR = 429, 500
@@ -75,23 +73,3 @@ class TokenCalls:
         """The same with a form, as OAuth 2.0 wants it (RFC 6749)."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.post(url, urlencode(form).encode(), headers, service=service)
-
-
-def document_of(answer: Answer) -> dict[str, Any]:
-    """The JSON object of an answer; an empty one where there is none."""
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def throttled(service: str, answer: Answer) -> NotMinted:
-    """It takes no more requests for now."""
-    detail = f"{service} takes no more requests for now"
-    return NotMinted(VerificationCode.RATE_LIMITED, detail, retry_after=retry_after(answer))
-
-
-def not_understood(service: str) -> NotMinted:
-    """Its answer is none that it documents."""
-    return NotMinted(VerificationCode.UNREACHABLE, f"{service} gave an answer that cannot be read")

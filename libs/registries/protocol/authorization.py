@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 from chassis.secret import Secret
 from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.answer import Answer
 from registries.dialing.errors import BadChallenge
-from registries.dialing.session import Answer, Session
+from registries.dialing.session import Session
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.challenge import Challenge
 from registries.protocol.realm import Realm, check_realm

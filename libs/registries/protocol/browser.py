@@ -18,10 +18,12 @@ from typing import Literal
 from urllib.parse import quote
 
 from contracts.verdicts import VerificationCode
+from registries.catalogue import provider_or_custom
 from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.answer import Answer
 from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
 from registries.dialing.errors import Blocked, LoginNotTried, Unreachable
-from registries.dialing.session import Answer, Session
+from registries.dialing.session import Session
 from registries.dialing.wire import Deadline
 from registries.hosts import api_host
 from registries.image_reference import ImageReference
@@ -32,6 +34,7 @@ from registries.protocol.manifests import FoundImage, read_manifest
 from registries.protocol.probe import MANIFEST_TYPES, manifest_path
 from registries.protocol.tag_list import TagPage, read_tags, tag_query
 from registries.protocol.verdict import refused
+from registries.provider import Provider
 
 BODY_BYTES = 4 * 1024 * 1024  # the largest manifest that registries take
 _MAX_SCOPE = 1024
@@ -110,6 +113,7 @@ class Browser:
     def _read(self, account: Account, path: str, repository: str, *, accept: str) -> Answer:
         """The answer to a GET: 200 or 404."""
         host = api_host(account.registry_host)
+        provider = provider_or_custom(account.provider)
         base = f"{self.policy.scheme_for(host)}://{host}"
         deadline = Deadline(self.deadline_seconds, monotonic)
         network = CheckedNetwork(self.policy, deadline, self.resolver)
@@ -120,7 +124,7 @@ class Browser:
                 answer = session.request("GET", base + path, headers=headers)
                 shown: Mapping[str, str] = {}
                 if answer.status == HTTPStatus.UNAUTHORIZED:
-                    shown = self._shown(authorizer, answer, base, repository, account.provider)
+                    shown = self._shown(authorizer, answer, base, repository, provider)
                     answer = session.request("GET", base + path, headers={**headers, **shown})
         except (Blocked, Unreachable):
             # One answer for both: whoever may ask must not learn what listens where.
@@ -129,11 +133,11 @@ class Browser:
             raise RegistryUnreachable(f"the registry cannot be asked: {error}") from None
         if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
             of_login = shown == authorizer.basic()
-            raise _refusal(answer, account.provider, by="registry", of_login=of_login)
+            raise _refusal(answer, provider, by="registry", of_login=of_login)
         return answer
 
     def _shown(
-        self, authorizer: Authorizer, answer: Answer, base: str, repository: str, provider: str
+        self, authorizer: Authorizer, answer: Answer, base: str, repository: str, provider: Provider
     ) -> Mapping[str, str]:
         """The header that the registry asks for."""
         challenge = choose(parse_challenges(answer.all("www-authenticate")))
@@ -157,7 +161,7 @@ def _scope(asked: str, repository: str) -> str:
 
 
 def _refusal(
-    answer: Answer, provider: str, *, by: Literal["registry", "token server"], of_login: bool
+    answer: Answer, provider: Provider, *, by: Literal["registry", "token server"], of_login: bool
 ) -> RegistryError:
     """`of_login`: username and secret were in the request, so that 401 is an answer to them. 403 may be
     about the repository alone, whoever asks.

@@ -12,7 +12,9 @@ from datetime import datetime
 from time import monotonic
 
 from contracts.verdicts import VerificationCode
+from registries.catalogue import provider_or_custom
 from registries.dialing.addresses import NetworkPolicy
+from registries.dialing.answer import Answer
 from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
 from registries.dialing.errors import (
     BadChallenge,
@@ -23,12 +25,11 @@ from registries.dialing.errors import (
     TlsFailed,
     Unreachable,
 )
-from registries.dialing.session import MAX_REQUESTS, Answer, Session
+from registries.dialing.session import MAX_REQUESTS, Session
 from registries.dialing.wire import Deadline
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.authorization import Authorizer, TokenServer, bearer, read_token
 from registries.protocol.challenge import Challenge, choose, parse_challenges
-from registries.protocol.lifetime import Question, expiry_in_header, question, read_end
 from registries.protocol.probe import (
     PROBE_REQUESTS,
     Probe,
@@ -38,13 +39,12 @@ from registries.protocol.probe import (
     try_probe,
 )
 from registries.protocol.verdict import Probed, Verdict, refused, refuses_network
+from registries.provider import AcceptedLogin, ExpiryQuestion, Provider
 
 __all__ = ["Probe", "Verdict", "log_in"]
 
 END_SECONDS = 3.0  # for being told when the secret ends: nobody waits longer for a hint
 OK, UNAUTHORIZED, FORBIDDEN, TOO_MANY = 200, 401, 403, 429
-# Their token servers refuse a wrong login also where nothing particular is asked for: no control is needed.
-PROVEN_PROVIDERS = frozenset({"dockerhub", "github", "gitlab", "quay", "harbor", "gitea", "acr", "ecr"})
 _CODES: Mapping[type[LoginNotTried], VerificationCode] = {
     Blocked: VerificationCode.BLOCKED_HOST,
     Unreachable: VerificationCode.UNREACHABLE,
@@ -80,7 +80,8 @@ def log_in(
     requests = MAX_REQUESTS + (PROBE_REQUESTS if probe else 0)
     tls = tls or ssl.create_default_context()
     with Session(network, deadline, tls, requests=requests) as session:
-        attempt = _Attempt(session, f"{policy.scheme_for(api_host)}://{api_host}", login, provider, policy)
+        base = f"{policy.scheme_for(api_host)}://{api_host}"
+        attempt = _Attempt(session, base, login, provider_or_custom(provider), policy)
         try:
             verdict = attempt.run()
         except LoginNotTried as error:
@@ -95,13 +96,13 @@ def log_in(
 
 
 def _answered(
-    asked: Question, policy: NetworkPolicy, deadline: Deadline, tls: ssl.SSLContext, resolver: Resolver
+    asked: ExpiryQuestion, policy: NetworkPolicy, deadline: Deadline, tls: ssl.SSLContext, resolver: Resolver
 ) -> datetime | None:
     """When the secret ends. Not to be told that is no failure, and takes a moment at most."""
     try:
         short = Deadline(min(END_SECONDS, deadline.remaining()), monotonic)
         with Session(CheckedNetwork(policy, short, resolver), short, tls, requests=1) as session:
-            return read_end(asked, session.request("GET", asked.url, headers=asked.headers))
+            return asked.expiry(session.request("GET", asked.url, headers=asked.headers))
     except LoginNotTried:
         return None
 
@@ -112,7 +113,7 @@ def _code_of(error: LoginNotTried) -> VerificationCode:
 
 class _Attempt:
     def __init__(
-        self, session: Session, base: str, login: RegistryLogin, provider: str, policy: NetworkPolicy
+        self, session: Session, base: str, login: RegistryLogin, provider: Provider, policy: NetworkPolicy
     ) -> None:
         self._session = session
         self._authorizer = Authorizer(session, login)
@@ -162,10 +163,17 @@ class _Attempt:
             authorizer=self._authorizer, base=self._base, token_server=server, provider=self._provider
         )
 
-    def question_of_end(self, registry_host: str) -> Question | None:
+    def question_of_end(self, registry_host: str) -> ExpiryQuestion | None:
         """After a good `run`: who would say when the secret ends."""
-        realm_url = self._token_server.realm.url if self._token_server else None
-        return question(self._provider, registry_host, self._login, realm_url=realm_url)
+        if self._provider.expiry_question is None or self._login.password is None:
+            return None
+        accepted = AcceptedLogin(
+            registry_host=registry_host,
+            username=self._login.username,
+            password=self._login.password.reveal(),
+            realm_url=self._token_server.realm.url if self._token_server else None,
+        )
+        return self._provider.expiry_question(accepted)
 
     def run(self) -> Verdict:
         """A login; a good one tells when its secret ends, where the answers say that."""
@@ -220,8 +228,8 @@ class _Attempt:
         return Verdict(code=None, detail="the registry took the login, and lets nobody in without one")
 
     def _note_end(self, answer: Answer) -> None:
-        if self._provider == "github":
-            self._told_end = expiry_in_header(answer) or self._told_end
+        if self._provider.expiry_in_response is not None:
+            self._told_end = self._provider.expiry_in_response(answer) or self._told_end
 
     def _bearer(self, challenge: Challenge) -> Verdict:
         server = TokenServer.of(challenge, registry_url=self._url, policy=self._policy)
@@ -246,7 +254,7 @@ class _Attempt:
 
     def _taken(self, server: TokenServer, scope: str | None) -> Verdict:
         """The login was taken. Would no login at all have been taken as well?"""
-        if self._provider in PROVEN_PROVIDERS or self._login.identity_token is not None:
+        if not self._provider.needs_control_login or self._login.identity_token is not None:
             return Verdict(code=None, detail="the token server took the login, the registry its token")
         try:
             control = self._authorizer.ask_without_login(server, scope)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from registries.dialing.session import Answer
+from registries.dialing.answer import Answer
 from registries.protocol.probe import MANIFEST_TYPES
 
 MAX_PLATFORMS = 200

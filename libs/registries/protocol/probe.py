@@ -9,10 +9,11 @@ from http import HTTPStatus
 from typing import Literal
 
 from contracts.verdicts import VerificationCode
-from registries.dialing.session import Answer
+from registries.dialing.answer import Answer
 from registries.image_reference import ImageReference
 from registries.protocol.authorization import Authorizer, TokenServer, bearer, granted_actions, read_token
 from registries.protocol.verdict import Probed, first_code, refused
+from registries.provider import Provider
 
 PROBE_REQUESTS = 8  # two tokens, HEAD, GET; and without the login two HEADs, a token, HEAD
 MANIFEST_TYPES = (
@@ -49,7 +50,7 @@ class WayIn:
     authorizer: Authorizer
     base: str
     token_server: TokenServer | None
-    provider: str
+    provider: Provider
 
 
 def try_probe(way_in: WayIn, probe: Probe) -> Probed:
@@ -128,7 +129,7 @@ def _with_push(probe: Probe, found: str, may_push: bool | None) -> Probed:
 
 
 def _not_told(
-    answer: Answer, probe: Probe, *, provider: str, by: Literal["registry", "token server"]
+    answer: Answer, probe: Probe, *, provider: Provider, by: Literal["registry", "token server"]
 ) -> Probed:
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         verdict = refused(answer, provider=provider, by=by)

@@ -9,15 +9,11 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
+from registries.catalogue import PROVIDERS
 from registries.dialing.addresses import HTTPS_PORT, NetworkPolicy
 from registries.dialing.errors import BadChallenge, Blocked
 
-# Vendors' documentation: where the tokens of these registries are to be had.
-KNOWN_REALMS = {
-    "registry-1.docker.io": "auth.docker.io",
-    "registry.gitlab.com": "gitlab.com",
-    "registry.digitalocean.com": "api.digitalocean.com",
-}
+_KNOWN_REALMS = {registry: host for entry in PROVIDERS for registry, host in entry.realms.items()}
 # Domains below which everybody may have a name: a neighbour there is a stranger, at any depth. Whoever has
 # registry and token server side by side below one of them asks the operator to list the latter.
 SHARED_DOMAINS = frozenset(
@@ -87,7 +83,7 @@ def _parsed(realm: str, registry_url: str) -> tuple[SplitResult, str, int]:
 
 
 def _related(host: str, port: int, registry: str, policy: NetworkPolicy) -> bool:
-    if host == registry or KNOWN_REALMS.get(registry) == host:
+    if host == registry or _KNOWN_REALMS.get(registry) == host:
         return True
     if host in policy.hosts or (host, port) in policy.endpoints or (host, port) in policy.http:
         return True

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from registries.dialing.session import Answer
+from registries.dialing.answer import Answer
 from registries.protocol.manifests import json_object
 
 MAX_TAGS = 10_000  # of one answer

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Literal
 
 from contracts.verdicts import VerificationCode
-from registries.dialing.retry_after import retry_after
-from registries.dialing.session import Answer
+from registries.dialing.answer import Answer, retry_after
 from registries.image_reference import ImageReference
+from registries.provider import Provider
 
 _RATE_TEXTS = ("too many failed login attempts", "toomanyrequests", "too many requests", "rate limit")
 _EXPIRED_TEXTS = ("token has expired", "token is expired", "authorization token has expired", "expired token")
@@ -46,7 +46,7 @@ class Verdict:
     ends_at: datetime | None = None
 
 
-def refused(answer: Answer, *, provider: str, by: Literal["registry", "token server"]) -> Verdict:
+def refused(answer: Answer, *, provider: Provider, by: Literal["registry", "token server"]) -> Verdict:
     """What it means that a login was answered so, when it should have been answered 200."""
     text = _text(answer)
     status = answer.status
@@ -89,18 +89,16 @@ def _text(answer: Answer) -> str:
     return answer.body[:4096].decode("utf-8", "replace").lower()
 
 
-def _forbidden(answer: Answer, *, provider: str, by: str) -> Verdict:
+def _forbidden(answer: Answer, *, provider: Provider, by: str) -> Verdict:
     text = _text(answer)
     if refuses_network(answer):
         return Verdict(
             code=VerificationCode.FORBIDDEN, detail=f"the {by} refuses the network that this login came from"
         )
-    if provider == "gitlab" and "access forbidden" in text:
-        return Verdict(
-            code=VerificationCode.MISSING_SCOPE, detail="the token is good, but may not read the registry"
-        )
-    if provider == "github" or first_code(answer) == "denied":
-        # GitHub answers a bad, expired or revoked token so, and not with 401.
+    for meaning in provider.forbidden:
+        if meaning.text in text:
+            return Verdict(code=meaning.code, detail=meaning.detail.format(by=by))
+    if first_code(answer) == "denied":
         return Verdict(
             code=VerificationCode.BAD_CREDENTIAL, detail=f"the {by} refused username or secret (HTTP 403)"
         )

@@ -10,7 +10,7 @@ from credentials.application.store import UsedMeanwhile
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
 from credentials.domain.issuance import NotIssued, Refusal
 from eventlog.storage.errors import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused
-from registries.minting.errors import NotMinted
+from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
 
 MINT_RETRY_SECONDS = 5  # as long as a failure is remembered

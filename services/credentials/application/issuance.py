@@ -36,9 +36,8 @@ from credentials.domain.matching import RequestedUse
 from credentials.domain.pull_secret_formats import Issued
 from eventlog.storage.store import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
-from registries.minting.errors import NotMinted
-from registries.minting.minted import Minted
 from registries.minting.minter import MintKey
+from registries.token_service import Minted, NotMinted
 from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
 
 log = structlog.get_logger()

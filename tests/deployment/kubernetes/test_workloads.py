@@ -113,7 +113,7 @@ def test_probes_ask_what_the_image_asks_itself(name: str) -> None:
     if container.get("args") == ["api"]:
         image = "credentials"  # the HTTP part of the verifier has the same application around it
     of_the_image = re.search(
-        rf"^FROM runtime AS {image}$.+?shared\.runtime\.health\", \"(\S+)\"",
+        rf"^FROM runtime AS {image}$.+?chassis\.runtime\.health\", \"(\S+)\"",
         DOCKERFILE,
         re.MULTILINE | re.DOTALL,
     )

@@ -255,7 +255,7 @@ def test_what_lasts_fills_no_log(
         waiting(lambda: len(impatient.waits) >= 7)
     told = [line for line in lines if line["event"] == event]
     assert len(told) == len(impatient.waits)
-    assert impatient.waits[:7] == [0.5, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0]
+    assert impatient.waits[:7] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert len([line for line in told if line.get("exc_info")]) == traces
     assert {line["error"] for line in told} == {type(failure).__name__}
 

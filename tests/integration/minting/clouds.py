@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from chassis.secret import Secret
 from registries.dialing.addresses import NetworkPolicy
 from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
-from registries.minting.errors import NotMinted
-from registries.minting.minted import Minted
 from registries.minting.minter import Endpoints, Minter
 from registries.minting.token_calls import TokenCalls
+from registries.token_service import Minted, NotMinted
 
 ECR_HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 AWS = AwsKeys(access_key_id="AKIAEXAMPLE", secret_access_key=Secret("canary-aws-secret"))

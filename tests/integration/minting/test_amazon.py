@@ -6,9 +6,8 @@ from datetime import timedelta
 import pytest
 
 from chassis.secret import Secret
-from registries.minting.errors import NotMinted
-from registries.minting.minted import Minted
 from registries.minting.minter import Endpoints
+from registries.token_service import Minted, NotMinted
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minted_or_not, minter
 from tests.support.fake_clouds import ECR_PASSWORD, aws_error, ecr
 from tests.support.fake_registry import FakeServer, Raw, Reply, always

@@ -8,9 +8,9 @@ import pytest
 from chassis.secret import Secret
 from registries.logins.cloud_keys import ServicePrincipal
 from registries.logins.registry_login import RegistryLogin
-from registries.minting import azure
-from registries.minting.errors import NotMinted
 from registries.minting.minter import Endpoints, Minter
+from registries.providers import acr
+from registries.token_service import NotMinted
 from tests.integration.minting.clouds import PRINCIPAL, MovedClock, minted_or_not, minter
 from tests.support.fake_clouds import azure as fake_azure
 from tests.support.fake_clouds import entra_error, oauth_error, refresh_token
@@ -31,7 +31,7 @@ def test_a_token_of_three_hours() -> None:
     with FakeServer(real(clock)) as cloud:
         minted = at(cloud, clock).fresh(PRINCIPAL, registry_host=cloud.address)
         assert [seen.path for seen in cloud.seen] == ["/acme.example/oauth2/v2.0/token", "/oauth2/exchange"]
-    assert minted.login == RegistryLogin(username=azure.USERNAME, password=Secret(refresh_token(clock())))
+    assert minted.login == RegistryLogin(username=acr.USERNAME, password=Secret(refresh_token(clock())))
     assert minted.expires_at == clock() + timedelta(hours=3)
 
 

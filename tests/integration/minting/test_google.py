@@ -10,9 +10,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from chassis.secret import Secret
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.errors import NotMinted
-from registries.minting.minted import Minted
 from registries.minting.minter import Endpoints, Minter
+from registries.token_service import Minted, NotMinted
 from tests.integration.minting.clouds import MovedClock, minted_or_not, minter
 from tests.support.fake_clouds import ACCESS_TOKEN, google, oauth_error
 from tests.support.fake_registry import Behaviour, FakeServer, Reply, always

@@ -11,8 +11,8 @@ import pytest
 
 from chassis.secret import Secret
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.errors import NotMinted
 from registries.minting.minter import Endpoints, Minter, MintKey
+from registries.token_service import NotMinted
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minter
 from tests.support.fake_clouds import aws_error, ecr
 from tests.support.fake_registry import FakeServer, Raw, Reply, Seen, after, always

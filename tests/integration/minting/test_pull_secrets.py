@@ -21,8 +21,8 @@ from registries.image_reference import ImageReference
 from registries.input.keyfile import read_keyfile
 from registries.input.new_secret import NewSecret
 from registries.logins.cloud_keys import StoredLogin
-from registries.minting.errors import NotMinted
 from registries.minting.minter import Endpoints
+from registries.token_service import NotMinted
 from tests.integration.minting.clouds import AWS, ECR_HOST, MovedClock, minter
 from tests.support.builders import EVERYBODY, details
 from tests.support.fake_clouds import ACCESS_TOKEN, ECR_PASSWORD, aws_error, ecr

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from chassis.database import open_pool
+from credentials.account_erasure import NothingToErase, StillHasCredentials
 from eventlog.broker.cloudevents import outgoing
 from eventlog.events.codec import decode_event
 from eventlog.events.envelope import PERSONAL
@@ -19,7 +20,7 @@ from eventlog.events.personal import ERASED
 from eventlog.events.registry import EventRegistry
 from eventlog.storage.log import read_log
 from eventlog.storage.postgres import keys_of
-from operations.accounts.erasure import NothingToErase, StillHasCredentials, wait_until_erased
+from operations.accounts.erasure import wait_until_erased
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from projector.write.projections.audit import personal_paths

@@ -46,7 +46,7 @@ def relay(database_url: str) -> Iterator[Connection]:
         yield connection
 
 
-class TestSealedStore(SecretStoreSuite):
+class TestEncryptedStore(SecretStoreSuite):
     pass
 
 

@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 from console.application import create_app
 from console.settings import ConsoleSettings
 from regcred.apiclient.over_httpx import in_process
-from registries.catalogue import PROVIDERS, to_public
+from registries.catalogue import PROVIDERS
+from registries.provider_view import to_public
 from tests.unit.console.fake_api import (
     CREDENTIAL_ID,
     TOKEN,

@@ -2,8 +2,7 @@
 
 import pytest
 
-from registries.dialing.retry_after import MAX_SECONDS, retry_after
-from registries.dialing.session import Answer
+from registries.dialing.answer import MAX_SECONDS, Answer, retry_after
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 

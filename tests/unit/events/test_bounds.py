@@ -15,9 +15,8 @@ from credentials.domain import values
 from docs.contract_documents.examples import EXAMPLES
 from eventlog.events.codec import decode, encode
 from eventlog.events.errors import MalformedEvent
-from registries.catalogue import PROVIDERS
-from registries.dialing.retry_after import MAX_SECONDS
-from registries.naming import MAX_USERNAME
+from registries.catalogue import MAX_USERNAME, PROVIDERS
+from registries.dialing.answer import MAX_SECONDS
 
 
 def example(payload_class: type) -> Any:

@@ -6,10 +6,10 @@ import pytest
 
 from chassis.invalid_input import InvalidInput
 from chassis.secret import Secret
+from registries.catalogue import never
 from registries.input.new_secret import NewSecret, Target, read_new_secret
 from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from registries.naming import never
 
 ECR = Target(provider="ecr", registry_url="123456789012.dkr.ecr.eu-west-1.amazonaws.com", location=None)
 ACR = Target(provider="acr", registry_url="https://acmeimages.azurecr.io", location=None)

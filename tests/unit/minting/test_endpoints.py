@@ -4,8 +4,8 @@ import pytest
 from botocore.config import Config
 from botocore.session import Session
 
-from registries.minting import azure
-from registries.minting.amazon import endpoint_of
+from registries.providers import acr
+from registries.providers.ecr import endpoint_of
 
 REGISTRIES = [
     ("us-east-1", "amazonaws.com"),
@@ -80,11 +80,11 @@ def test_no_other_host_has_one() -> None:
     ],
 )
 def test_each_azure_cloud_has_its_login(host: str, login: str) -> None:
-    assert azure.login_url(host, "acme.example") == f"https://{login}/acme.example/oauth2/v2.0/token"
+    assert acr.login_url(host, "acme.example") == f"https://{login}/acme.example/oauth2/v2.0/token"
 
 
 def test_an_operators_login_gets_the_tenant() -> None:
     assert (
-        azure.login_url("acme.azurecr.io", "t", "https://entra.example/")
+        acr.login_url("acme.azurecr.io", "t", "https://entra.example/")
         == "https://entra.example/t/oauth2/v2.0/token"
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chassis.secret import Secret
 from registries.logins.cloud_keys import AwsKeys
-from registries.minting.signature_v4 import signed
+from registries.signature_v4 import signed
 
 _WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 _HEADERS = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Spencer.GetAuthorizationToken"}

@@ -1,5 +1,6 @@
 """The catalogue is whole, says the same everywhere, and the page made of it is current."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -10,14 +11,16 @@ import pytest
 from contracts.credential_events import SecretKind
 from contracts.verdicts import VerificationCode
 from docs.contract_documents.provider_page import document
-from registries.catalogue import PROVIDERS, help_for, provider, to_public
+from registries.catalogue import CUSTOM, PROVIDERS, provider
 from registries.errors import InvalidRegistry
 from registries.input.credential_input import _KINDS, JsonDocument, SecretString
 from registries.provider import Provider
+from registries.provider_view import to_public
 from registries.secret_kinds import SECRET_KINDS
-from registries.verification_help import GENERAL_HELP, PROVIDER_HELP
+from registries.verification_help import GENERAL_HELP, help_for
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
+LIBS = PAGE.parents[1] / "libs"
 IDS = [entry.id for entry in PROVIDERS]
 
 
@@ -28,6 +31,22 @@ def test_the_providers_are_those_of_the_contract() -> None:
     with pytest.raises(InvalidRegistry) as caught:
         provider("dockerHub")
     assert (caught.value.pointer, caught.value.code) == ("/provider", "unknown_provider")
+
+
+def test_a_provider_is_the_file_of_its_name() -> None:
+    files = {path.stem for path in (LIBS / "registries" / "providers").glob("[a-z]*.py")}
+    assert files == set(IDS)
+
+
+@pytest.mark.parametrize("root", [LIBS, LIBS.parent / "services"], ids=lambda root: root.name)
+def test_no_other_file_compares_the_ids_of_providers(root: Path) -> None:
+    ids = set(IDS) - {CUSTOM}
+    for path in root.rglob("*.py"):
+        if path.parent.name != "providers":
+            texts = (
+                node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)
+            )
+            assert not ids & {text for text in texts if isinstance(text, str)}, path
 
 
 @pytest.mark.parametrize("entry", PROVIDERS, ids=IDS)
@@ -86,15 +105,14 @@ def test_every_outcome_has_advice(entry: Provider) -> None:
         text = help_for(entry.id, code)
         assert text.endswith(".")
         assert not re.search(r"  |\s$|^\s", text)
-        assert text == PROVIDER_HELP.get(entry.id, {}).get(code, GENERAL_HELP[code])
+        assert text == entry.advice.get(code, GENERAL_HELP[code])
 
 
 def test_advice_for_a_provider_that_was_dropped_is_the_general_one() -> None:
     assert help_for("gone", VerificationCode.EXPIRED) == GENERAL_HELP[VerificationCode.EXPIRED]
 
 
-def test_advice_of_its_own_belongs_to_providers_that_are_there() -> None:
-    assert set(PROVIDER_HELP) <= set(IDS)
+def test_providers_have_advice_of_their_own() -> None:
     assert "fine-grained" in help_for("github", VerificationCode.BAD_CREDENTIAL)
     assert "12 hours" in help_for("ecr", VerificationCode.EXPIRED)
     assert "read_registry" in help_for("gitlab", VerificationCode.MISSING_SCOPE)

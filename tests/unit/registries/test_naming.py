@@ -3,14 +3,14 @@
 import pytest
 
 from contracts.credential_events import SecretKind
-from registries.google_locations import GAR_LOCATIONS
-from registries.naming import (
-    InvalidRegistry,
+from registries.catalogue import (
+    provider,
     provider_of_host,
     registry_host_for,
     username_for,
     username_problem,
 )
+from registries.errors import InvalidRegistry
 
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
@@ -64,7 +64,7 @@ def test_where_a_choice_leads(
 
 
 def test_every_region_of_artifact_registry_is_a_choice() -> None:
-    for location in GAR_LOCATIONS:
+    for location in provider("gar").locations:
         assert registry_host_for("gar", None, location.id) == (f"{location.id}-docker.pkg.dev", location.id)
         assert registry_host_for("gar", location.host, None) == (location.host, location.id)
 

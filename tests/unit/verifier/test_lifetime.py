@@ -12,17 +12,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from chassis.secret import Secret
-from registries.dialing.session import Answer
-from registries.logins.registry_login import RegistryLogin
-from registries.protocol.lifetime import GITHUB_API, Question, expiry_in_header, question, read_end
+from registries.catalogue import provider as known
+from registries.dialing.answer import Answer
+from registries.provider import AcceptedLogin, ExpiryQuestion
+from registries.providers import github
+from registries.providers.github import expiry_in_header
 
 END = datetime(2027, 3, 31, tzinfo=UTC)
 CERTIFICATES = "https://www.googleapis.com/robot/v1/metadata/x509/reader%40acme.iam.gserviceaccount.com"
 
 
-def login(password: str, username: str = "octo") -> RegistryLogin:
-    return RegistryLogin(username=username, password=Secret(password))
+def question(
+    provider: str, host: str, password: str, *, username: str = "octo", realm_url: str | None
+) -> ExpiryQuestion | None:
+    ask = known(provider).expiry_question
+    login = AcceptedLogin(registry_host=host, username=username, password=password, realm_url=realm_url)
+    return ask(login) if ask else None
 
 
 def answer(body: object = None, *headers: tuple[str, str], status: int = 200) -> Answer:
@@ -47,9 +52,9 @@ def test_the_header_of_github(text: str, end: datetime | None) -> None:
 
 
 def test_github_is_asked_about_its_own_tokens_alone() -> None:
-    asked = question("github", "ghcr.io", login("ghp_canary"), realm_url="https://ghcr.io/token")
+    asked = question("github", "ghcr.io", "ghp_canary", realm_url="https://ghcr.io/token")
     assert asked is not None
-    assert (asked.url, asked.headers) == (GITHUB_API, {"Authorization": "Bearer ghp_canary"})
+    assert (asked.url, asked.headers) == (github.API, {"Authorization": "Bearer ghp_canary"})
     assert "canary" not in repr(asked)
     for provider, host, password in (
         ("github", "ghcr.io", "a password"),
@@ -57,7 +62,7 @@ def test_github_is_asked_about_its_own_tokens_alone() -> None:
         ("github", "ghcr.example.com", "ghp_canary"),
         ("custom", "ghcr.io", "ghp_canary"),
     ):
-        assert question(provider, host, login(password), realm_url="https://ghcr.io/token") is None
+        assert question(provider, host, password, realm_url="https://ghcr.io/token") is None
 
 
 @pytest.mark.parametrize(
@@ -73,12 +78,12 @@ def test_github_is_asked_about_its_own_tokens_alone() -> None:
     ],
 )
 def test_gitlab_is_asked_where_its_token_server_is(realm: str | None, url: str | None) -> None:
-    asked = question("gitlab", "registry.gitlab.com", login("glpat-canary"), realm_url=realm)
+    asked = question("gitlab", "registry.gitlab.com", "glpat-canary", realm_url=realm)
     assert (asked.url if asked else None) == url
     assert asked is None or asked.headers == {"PRIVATE-TOKEN": "glpat-canary"}
-    assert question("gitlab", "registry.gitlab.com", login("gldt-canary"), realm_url=realm) is None
-    assert question("custom", "registry.gitlab.com", login("glpat-canary"), realm_url=realm) is None
-    assert question("gitlab", "registry.gitlab.com", login("glpat-a\r\nb"), realm_url=realm) is None
+    assert question("gitlab", "registry.gitlab.com", "gldt-canary", realm_url=realm) is None
+    assert question("custom", "registry.gitlab.com", "glpat-canary", realm_url=realm) is None
+    assert question("gitlab", "registry.gitlab.com", "glpat-a\r\nb", realm_url=realm) is None
 
 
 @pytest.mark.parametrize(
@@ -94,17 +99,19 @@ def test_gitlab_is_asked_where_its_token_server_is(realm: str | None, url: str |
     ],
 )
 def test_what_gitlab_answers(body: object, end: datetime | None) -> None:
-    asked = question("gitlab", "r", login("glpat-x"), realm_url="https://gitlab.com/jwt/auth")
+    asked = question("gitlab", "r", "glpat-x", realm_url="https://gitlab.com/jwt/auth")
     assert asked is not None
-    assert read_end(asked, answer(body)) == end
-    assert read_end(asked, answer(body, status=401)) is None
+    assert asked.expiry(answer(body)) == end
+    assert asked.expiry(answer(body, status=401)) is None
 
 
-def key_question(document: object, username: str = "_json_key", *, provider: str = "gar") -> Question | None:
+def key_question(
+    document: object, username: str = "_json_key", *, provider: str = "gar"
+) -> ExpiryQuestion | None:
     text = json.dumps(document)
     if username == "_json_key_base64":
         text = base64.b64encode(text.encode()).decode()
-    return question(provider, "europe-docker.pkg.dev", login(text, username), realm_url=None)
+    return question(provider, "europe-docker.pkg.dev", text, username=username, realm_url=None)
 
 
 def certificate(end: datetime) -> str:
@@ -130,11 +137,11 @@ def test_a_key_of_google_ends_with_its_certificate_and_is_not_sent(username: str
     assert asked is not None
     assert (asked.url, asked.headers) == (CERTIFICATES, {})
     other = certificate(END + timedelta(days=1))
-    assert read_end(asked, answer({"k0": other, "k1": certificate(END)})) == END
+    assert asked.expiry(answer({"k0": other, "k1": certificate(END)})) == END
     never = certificate(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
     bodies: list[object] = [{"k1": never}, {"k0": other}, {"k1": "x"}, {"k1": None}, [], b"x"]
     for body in bodies:
-        assert read_end(asked, answer(body)) is None
+        assert asked.expiry(answer(body)) is None
 
 
 @pytest.mark.parametrize(
@@ -161,4 +168,4 @@ def test_a_key_file_does_not_choose_who_is_asked(document: Any) -> None:
 
 def test_other_providers_are_asked_nothing() -> None:
     for provider in ("dockerhub", "quay", "harbor", "ecr", "acr", "custom", "gitea", "digitalocean"):
-        assert question(provider, "r.io", login("glpat-ghp_x"), realm_url="https://r.io/jwt/auth") is None
+        assert question(provider, "r.io", "glpat-ghp_x", realm_url="https://r.io/jwt/auth") is None

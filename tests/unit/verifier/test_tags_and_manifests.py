@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registries.dialing.session import Answer
+from registries.dialing.answer import Answer
 from registries.protocol.manifests import read_manifest
 from registries.protocol.tag_list import InvalidPlace, read_tags, tag_query
 

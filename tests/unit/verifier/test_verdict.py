@@ -5,7 +5,8 @@ import json
 import pytest
 
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.session import Answer
+from registries.catalogue import provider as known
+from registries.dialing.answer import Answer
 from registries.protocol.verdict import Verdict, refused
 
 
@@ -15,7 +16,7 @@ def verdict(
     answer = Answer(
         status, tuple((name.replace("_", "-"), value) for name, value in headers.items()), body.encode()
     )
-    return refused(answer, provider=provider, by="registry" if by == "registry" else "token server")
+    return refused(answer, provider=known(provider), by="registry" if by == "registry" else "token server")
 
 
 def error(code: str, message: str) -> str:
@@ -74,7 +75,7 @@ def test_bodies_of_any_form(body: str) -> None:
 
 def test_a_body_that_is_no_text() -> None:
     answer = Answer(403, (), bytes(range(256)) * 100)
-    assert refused(answer, provider="custom", by="registry").code is Code.FORBIDDEN
+    assert refused(answer, provider=known("custom"), by="registry").code is Code.FORBIDDEN
 
 
 def test_only_the_beginning_of_a_body_is_looked_at() -> None:

@@ -4,7 +4,8 @@ import click
 
 from chassis.runtime.clock import now
 from chassis.runtime.ids import new_id
-from operations.accounts import erasure as account_erasure
+from credentials.account_erasure import Erasure, NothingToErase, StillHasCredentials
+from operations.accounts.erasure import erase, wait_until_erased
 from operations.command_errors import owner_connection, person
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json
@@ -33,14 +34,12 @@ def erase_command(
     """
     if not yes:
         click.confirm(f"Erase the personal data of {account}? Nobody can undo that.", abort=True)
-    erasure = account_erasure.Erasure(
+    erasure = Erasure(
         erasure_id=new_id(), event_id=new_id(), account_id=account, person=person, reason=reason, at=now()
     )
-    with owner_connection(
-        "accounts", account_erasure.StillHasCredentials, account_erasure.NothingToErase
-    ) as (connection, _):
-        account_erasure.erase(connection, erasure)
-        forgotten = account_erasure.wait_until_erased(connection, erasure, wait)
+    with owner_connection("accounts", StillHasCredentials, NothingToErase) as (connection, _):
+        erase(connection, erasure)
+        forgotten = wait_until_erased(connection, erasure, wait)
     if as_json:
         print_json({"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": forgotten})
     else:

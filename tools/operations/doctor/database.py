@@ -6,7 +6,9 @@ from datetime import datetime
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from chassis.database import Connection
+from chassis.database import Connection, read_only_connection, server_time
+from chassis.database_roles import memberships
+from chassis.migrations import applied_migrations
 from chassis.observability.logs import redacted
 from chassis.runtime.clock import now
 from eventlog.storage.cluster import is_younger
@@ -15,6 +17,7 @@ from operations.migrate.migrations import known_migrations
 
 _OLDEST = 15
 _SECONDS = 3
+_STATEMENT_SECONDS = 10
 _SKEW_SECONDS = 2.0
 _BAD_SKEW_SECONDS = 30.0  # then tokens of issuers and expiries are judged wrongly
 _ROLES = ("regcred_credentials", "regcred_verifier", "regcred_relay", "regcred_projector", "regcred_query")
@@ -31,12 +34,9 @@ def connect(url: str) -> Connection | Finding:
             check, "its URL cannot be understood", "correct REGCRED_DATABASE_URL: postgresql://user@host/name"
         )
     try:
-        connection = psycopg.connect(url, connect_timeout=_SECONDS, autocommit=True)
+        return read_only_connection(url, connect_seconds=_SECONDS, statement_seconds=_STATEMENT_SECONDS)
     except psycopg.Error as error:
         return failed(check, f"it cannot be reached: {_said(error, password)}", _connecting(str(error)))
-    connection.execute("SET default_transaction_read_only = on")
-    connection.execute("SET statement_timeout = '10s'")
-    return connection
 
 
 def database_findings(connection: Connection) -> Iterator[Finding]:
@@ -45,8 +45,8 @@ def database_findings(connection: Connection) -> Iterator[Finding]:
     yield _roles(connection)
     yield _migrations(connection)
     before = now()
-    row = connection.execute("SELECT clock_timestamp()").fetchone()
-    yield skew_finding(_apart(row[0] if row else before, before, now()))
+    there = server_time(connection)
+    yield skew_finding(_apart(there, before, now()))
     yield _cluster(connection)
 
 
@@ -81,12 +81,7 @@ def _encoding(name: str) -> Finding:
 
 def _roles(connection: Connection) -> Finding:
     check = "database.roles"
-    found: dict[str, bool] = dict(
-        connection.execute(
-            "SELECT rolname, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = ANY (%s)",
-            (list(_ROLES),),
-        ).fetchall()
-    )
+    found = memberships(connection, _ROLES)
     missing = [role for role in _ROLES if role not in found]
     if missing:
         return failed(check, f"there is no role {', '.join(missing)}", _MIGRATE)
@@ -100,13 +95,13 @@ def _roles(connection: Connection) -> Finding:
 
 def _migrations(connection: Connection) -> Finding:
     try:
-        rows = connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall()
+        applied = applied_migrations(connection)
     except psycopg.errors.UndefinedTable:
         return failed("database.migrations", "it has never been prepared", _MIGRATE)
     except psycopg.errors.InsufficientPrivilege:
         remedy = "look with the login that prepares the database (`regcred migrate`)"
         return warning("database.migrations", f"{connection.info.user} may not see them", remedy)
-    return migration_finding(dict(rows), known_migrations())
+    return migration_finding(applied, known_migrations())
 
 
 def migration_finding(applied: Mapping[str, str], known: Mapping[str, str]) -> Finding:

@@ -28,7 +28,8 @@ from projector.read.api.schemas import (
 )
 from projector.read.queries import CredentialFilter
 from projector.read.selection import Page, Row
-from registries.catalogue import PROVIDERS, to_public
+from registries.catalogue import PROVIDERS
+from registries.provider_view import to_public
 
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"

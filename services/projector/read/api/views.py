@@ -8,7 +8,7 @@ from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
 from projector.read.selection import Row
 from projector.read.summary import SOON, Summary, UsageSummary
-from registries.catalogue import help_for, help_for_image
+from registries.verification_help import help_for, help_for_image
 
 
 def credential_with_usage(row: Row, use: UsageSummary) -> dict[str, Any]:

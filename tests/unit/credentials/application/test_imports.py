@@ -18,9 +18,9 @@ from credentials.domain.errors import NameTaken
 from eventlog.events.envelope import Actor, NewEvent
 from eventlog.storage.errors import IdempotencyKeyReused
 from eventlog.storage.store import Appended, IdempotentRequest
+from registries.catalogue import never
 from registries.input.docker_config import read_docker_config
 from registries.input.new_secret import Target, read_new_secret
-from registries.naming import never
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, PULL, details
 from tests.support.memory_credentials import MemoryCredentialStore
