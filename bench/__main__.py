@@ -20,7 +20,7 @@ from bench.logins import open_logins
 from bench.machine import facts
 from bench.memory import open_memory
 from bench.platform_calls import open_platform
-from bench.rebuilding import open_rebuild
+from bench.rebuild_process import open_rebuild
 from bench.relay import open_relay
 from bench.report import document, show
 

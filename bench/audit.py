@@ -33,8 +33,8 @@ from eventlog.events.envelope import Actor, Metadata
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from projector.read.api import export
-from projector.read.api.recording import Recording
-from projector.read.audit_reads import Asked, ReturnedRows
+from projector.read.api.audit_record import AuditRecord
+from projector.read.audit_reads import RequestedRead, ReturnedRows
 from projector.read.audit_trail import AuditFilter, Order, audit_events
 from projector.write.projections.audit_index import SPAN
 
@@ -207,7 +207,7 @@ def measure(url: str, rows: int) -> float:
 
 def measure_files(pool: Pool, rows: int) -> None:
     """Files of `rows` events of the fullest account: rows a second, and the memory that they take."""
-    asked = Asked(
+    asked = RequestedRead(
         metadata=Metadata(
             account_id="acme",
             actor=Actor(type="service", id="bench", name="bench"),
@@ -221,9 +221,9 @@ def measure_files(pool: Pool, rows: int) -> None:
     )
     for form in (export.NDJSON, export.CSV):
         for traced in (False, True):  # memory is counted in a second run: counting makes it slower
-            recording = Recording(pool, None, asked, ReturnedRows())
+            recording = AuditRecord(pool, None, asked, ReturnedRows())
             with Flask("bench").test_request_context():
-                response = export.stream(recording, "acme", asked.wanted, form, order="desc", sealed=None)
+                response = export.stream(recording, "acme", asked.wanted, form, order="desc", archived=None)
                 gc.collect()
                 if traced:
                     tracemalloc.start()

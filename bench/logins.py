@@ -38,16 +38,16 @@ from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
 from registries.minting.minter import Endpoints, Minter
 from registries.minting.token_calls import TokenCalls
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from verifier.logins import LOGIN_SECONDS, Logins
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.login_limiter import Gate
+from verifier.scheduling.login_limiter import LoginLimiter
 from verifier.scheduling.notices import Notices
-from verifier.scheduling.rows import Entry
+from verifier.scheduling.rows import ScheduleEntry
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import Timely
+from verifier.scheduling.verification_handler import VerificationHandler
 from verifier.verifier import Verifier
 
 CREDENTIALS, QUICK_CREDENTIALS = 2_000, 200
@@ -80,7 +80,7 @@ class _Verifier:
     """
 
     pool: Pool
-    secrets: SealedStore
+    secrets: EncryptedStore
     policy: NetworkPolicy
     tls: ssl.SSLContext
     day: int = 0
@@ -90,15 +90,15 @@ class _Verifier:
 
     def scheduler(self) -> Scheduler:
         store, table = PostgresVerificationStore(self.pool), ScheduleTable(self.pool)
-        gate = Gate(per_host=UNPACED, per_account=UNPACED, monotonic=self._monotonic)
+        limiter = LoginLimiter(per_host=UNPACED, per_account=UNPACED, monotonic=self._monotonic)
         logins = Logins(
             minter=Minter(TokenCalls(self.policy, self.tls), Endpoints(), now=now),
             policy=self.policy,
             deadline_seconds=LOGIN_SECONDS,
             tls=self.tls,
-            hurried=lambda host: gate.alone_for(host) > 0,
+            hurried=lambda host: limiter.open_for(host) > 0,
         )
-        timely = Timely(
+        handler = VerificationHandler(
             verifier=Verifier(
                 store,
                 self.secrets,
@@ -109,14 +109,14 @@ class _Verifier:
                 new_id=new_id,
             ),
             table=table,
-            gate=gate,
+            limiter=limiter,
             streams=store.load,
             interval=timedelta(hours=24),
             now=now,
             new_id=new_id,
         )
         notices = Notices(store, table, store.load, now=now, new_id=new_id)
-        return Scheduler(timely, table, gate, notices, concurrency=CONCURRENCY, now=now)
+        return Scheduler(handler, table, limiter, notices, concurrency=CONCURRENCY, now=now)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def open_logins(options: Options) -> Iterator[list[Benchmark]]:
         streams = _keep(url, keys, registries.hosts, credentials)
         with open_pool(url, role="regcred_verifier", size=12) as pool:
             policy = NetworkPolicy.parse("127.0.0.0/8", ",".join(registries.hosts))
-            verifier = _Verifier(pool, SealedStore(pool, keys), policy, trusted(None))
+            verifier = _Verifier(pool, EncryptedStore(pool, keys), policy, trusted(None))
             _enter(pool, streams)
             scheduler = verifier.scheduler()
             parts = _Parts(verifier, scheduler, registries, url)
@@ -230,7 +230,7 @@ def _keep(url: str, keys: KeyFile, hosts: Sequence[str], number: int) -> list[St
     with open_pool(url, role="regcred_credentials", size=2) as pool:
         credentials = Credentials(
             PostgresCredentialStore(pool),
-            SealedStore(pool, keys),
+            EncryptedStore(pool, keys),
             fingerprint=lambda _: "ab" * 16,
             new_id=new_id,
         )
@@ -266,5 +266,5 @@ def _keep(url: str, keys: KeyFile, hosts: Sequence[str], number: int) -> list[St
 def _enter(pool: Pool, streams: Sequence[StreamId]) -> None:
     table, store = ScheduleTable(pool), PostgresVerificationStore(pool)
     for stream in streams:
-        if entry := Entry.of(store.load(stream)):
+        if entry := ScheduleEntry.of(store.load(stream)):
             table.enter(entry, due_at=now(), now=now())

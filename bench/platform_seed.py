@@ -27,7 +27,7 @@ from contracts.credential_events import (
 from eventlog.events.codec import encode, encode_metadata
 from eventlog.events.envelope import Actor, Metadata
 from registries.logins.registry_login import RegistryLogin
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from secretstore.store import SecretPath, SecretStore
 
@@ -89,7 +89,7 @@ def seeded(number: int) -> Iterator[Seeded]:
 
 
 def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
-    """Put them into a prepared, empty database, and their secrets into its sealed table."""
+    """Put them into a prepared, empty database, and their secrets into its encrypted table."""
     with psycopg.connect(url) as connection:
         connection.execute(
             "SET session_replication_role = replica"
@@ -118,7 +118,7 @@ def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
         )
     options = {"autocommit": True, "options": "-c synchronous_commit=off"}
     with ConnectionPool(url, kwargs=options, min_size=1, max_size=1) as pool:
-        keep_secrets(SealedStore(pool, keys), credentials)
+        keep_secrets(EncryptedStore(pool, keys), credentials)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 

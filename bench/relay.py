@@ -18,7 +18,7 @@ from bench.figures import Benchmark, Options, Row, Target
 from bench.personal import fresh_keys
 from bench.rebuild import fill, number_all
 from bench.servers import postgres
-from credentials.relay.publishing import Publishing
+from credentials.relay.publisher import RelayPublisher
 from eventlog.broker.cloudevents import CONTENT_TYPE, OutgoingMessage, outgoing
 from eventlog.broker.connection import parameters
 from eventlog.broker.publisher import WINDOW
@@ -64,7 +64,7 @@ def _ours(url: str, broker: RabbitMQ, number: int, personal: PersonalKeys) -> Ma
     """From the moment that the relay is told of the log until its checkpoint stands at the end."""
     broker.purge(*QUEUES)
     stop = Event()
-    publishing = Publishing(
+    publishing = RelayPublisher(
         url,
         broker.url_of("regcred-relay"),
         role="regcred_relay",

@@ -25,7 +25,7 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
 from contracts.streams import (
     account_stream,
     audit_stream,

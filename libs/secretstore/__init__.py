@@ -1,1 +1,1 @@
-"""Where secrets are kept: one port, three adapters (memory, sealed table, HashiCorp Vault)."""
+"""Where secrets are kept: one port, three adapters (memory, encrypted table, HashiCorp Vault)."""

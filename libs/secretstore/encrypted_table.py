@@ -24,8 +24,8 @@ from secretstore.store import (
     SecretPath,
     SecretStoreError,
     SecretStoreUnavailable,
+    SecretVersionConflict,
     StoredVersion,
-    VersionConflict,
 )
 
 NONCE_BYTES = 12
@@ -39,8 +39,8 @@ class SecretDamaged(SecretStoreError):
         super().__init__("the sealed secret does not open with this key file")
 
 
-class SealedStore:
-    """`SecretStore` in the table `sealed.secrets`."""
+class EncryptedStore:
+    """`SecretStore` in the table `encrypted.secrets`."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection[Any]], keys: KeyFile) -> None:
         self._pool = pool
@@ -55,10 +55,10 @@ class SealedStore:
         )
         with self._connection() as connection:
             row = connection.execute(
-                "INSERT INTO sealed.secrets"
+                "INSERT INTO encrypted.secrets"
                 " (account_id, credential_id, version, write_id, key, nonce, ciphertext)"
                 " SELECT %(account)s, %(credential)s, %(version)s, %(write)s, %(key)s, %(nonce)s, %(text)s"
-                " WHERE %(expected)s = (SELECT coalesce(max(version), 0) FROM sealed.secrets"
+                " WHERE %(expected)s = (SELECT coalesce(max(version), 0) FROM encrypted.secrets"
                 "                       WHERE account_id = %(account)s AND credential_id = %(credential)s)"
                 " ON CONFLICT DO NOTHING RETURNING version",
                 {
@@ -79,7 +79,7 @@ class SealedStore:
     def get(self, path: SecretPath, version: int) -> Secret:
         with self._connection() as connection:
             row = connection.execute(
-                "SELECT key, nonce, ciphertext FROM sealed.secrets"
+                "SELECT key, nonce, ciphertext FROM encrypted.secrets"
                 " WHERE account_id = %s AND credential_id = %s AND version = %s",
                 (path.account_id, path.credential_id, version),
             ).fetchone()
@@ -97,7 +97,7 @@ class SealedStore:
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         with self._connection() as connection:
             connection.execute(
-                "UPDATE sealed.secrets SET ciphertext = NULL, nonce = NULL"
+                "UPDATE encrypted.secrets SET ciphertext = NULL, nonce = NULL"
                 " WHERE account_id = %s AND credential_id = %s AND version = ANY (%s)",
                 (path.account_id, path.credential_id, list(versions)),
             )
@@ -105,14 +105,14 @@ class SealedStore:
     def remove(self, path: SecretPath) -> None:
         with self._connection() as connection:
             connection.execute(
-                "DELETE FROM sealed.secrets WHERE account_id = %s AND credential_id = %s",
+                "DELETE FROM encrypted.secrets WHERE account_id = %s AND credential_id = %s",
                 (path.account_id, path.credential_id),
             )
 
     def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
         with self._connection() as connection:
             rows = connection.execute(
-                "SELECT version, created_at, destroyed FROM sealed.secrets"
+                "SELECT version, created_at, destroyed FROM encrypted.secrets"
                 " WHERE account_id = %s AND credential_id = %s ORDER BY version",
                 (path.account_id, path.credential_id),
             ).fetchall()
@@ -127,7 +127,7 @@ class SealedStore:
         while True:
             with self._connection() as connection:
                 rows = connection.execute(
-                    "SELECT DISTINCT account_id, credential_id FROM sealed.secrets"
+                    "SELECT DISTINCT account_id, credential_id FROM encrypted.secrets"
                     " WHERE (account_id, credential_id) > (%s, %s::uuid)"
                     " ORDER BY account_id, credential_id LIMIT %s",
                     (*after, _PAGE),
@@ -139,7 +139,7 @@ class SealedStore:
 
     def check(self) -> None:
         with self._connection() as connection:
-            connection.execute("SELECT version FROM sealed.secrets LIMIT 1")
+            connection.execute("SELECT version FROM encrypted.secrets LIMIT 1")
 
     def close(self) -> None:
         """The pool is its owner's to close."""
@@ -147,18 +147,18 @@ class SealedStore:
     def _earlier_write(self, path: SecretPath, secret: Secret, write_id: str) -> int:
         with self._connection() as connection:
             row = connection.execute(
-                "SELECT version, write_id FROM sealed.secrets WHERE account_id = %s AND credential_id = %s"
+                "SELECT version, write_id FROM encrypted.secrets WHERE account_id = %s AND credential_id = %s"
                 " ORDER BY version DESC LIMIT 1",
                 (path.account_id, path.credential_id),
             ).fetchone()
         if row is None or not hmac.compare_digest(row[1], write_id):
-            raise VersionConflict
+            raise SecretVersionConflict
         try:
             same = self.get(path, row[0]) == secret
         except SecretDestroyed:
             same = False
         if not same:
-            raise VersionConflict
+            raise SecretVersionConflict
         return int(row[0])
 
     @contextmanager

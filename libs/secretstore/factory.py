@@ -1,4 +1,4 @@
-"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else the sealed table."""
+"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else encrypted rows."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from chassis.settings.environment import Settings
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from secretstore.measured import MeasuredStore
 from secretstore.store import SecretStore
@@ -19,7 +19,7 @@ def open_secret_store(
     """The store of this environment. It does not connect yet: `check()` does."""
     access = settings.vault
     if access is None:
-        return MeasuredStore(SealedStore(pool, keys), kind="sealed")
+        return MeasuredStore(EncryptedStore(pool, keys), kind="sealed")
     vault = VaultStore(
         VaultSettings(
             addr=access.address,

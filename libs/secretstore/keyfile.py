@@ -1,4 +1,4 @@
-"""The key file of an installation: keys of the sealed store, and the pepper of every keyed hash.
+"""The key file of an installation: keys of the encrypted store, and the pepper of every keyed hash.
 
     {"primary": "k1", "keys": {"k1": <base64 of 32 bytes>, …}, "pepper": <base64 of 32 bytes>}
 

@@ -11,12 +11,12 @@ from secretstore.store import (
     SecretPath,
     SecretStore,
     SecretStoreUnavailable,
+    SecretVersionConflict,
     StoredVersion,
-    VersionConflict,
 )
 
 _KINDS = (
-    (VersionConflict, "conflict"),
+    (SecretVersionConflict, "conflict"),
     (SecretMissing, "missing"),
     (SecretDestroyed, "destroyed"),
     (SecretStoreUnavailable, "unavailable"),

@@ -5,8 +5,8 @@ from secrets import token_bytes
 from time import monotonic
 
 from eventlog.storage.personal_keys import PersonalKeys
+from secretstore.key_wrapping import KeyFileWrapping
 from secretstore.keyfile import KeyFile
-from secretstore.wrapping import KeyFileWrapping
 
 
 def open_personal_keys(keys: KeyFile) -> PersonalKeys:

@@ -25,7 +25,7 @@ class SecretStoreError(Exception):
     """Something a secret store could not do."""
 
 
-class VersionConflict(SecretStoreError):
+class SecretVersionConflict(SecretStoreError):
     def __init__(self) -> None:
         super().__init__("the secret is at another version")
 
@@ -89,7 +89,7 @@ class SecretStore(Protocol):
         outcome was unknown can be repeated.
 
         Raises:
-            VersionConflict: the path is at another version.
+            SecretVersionConflict: the path is at another version.
         """
 
     def get(self, path: SecretPath, version: int) -> Secret:

@@ -28,8 +28,8 @@ from secretstore.store import (
     SecretMissing,
     SecretPath,
     SecretStoreUnavailable,
+    SecretVersionConflict,
     StoredVersion,
-    VersionConflict,
 )
 
 log = structlog.get_logger()
@@ -98,7 +98,7 @@ class VaultStore:
 
         try:
             answer = self._ask(write)
-        except VersionConflict:
+        except SecretVersionConflict:
             return self._earlier_write(path, secret, write_id)
         return int(_field(answer, "data", "version"))
 
@@ -171,9 +171,9 @@ class VaultStore:
         try:
             fields = self._read(path, current)
         except (SecretMissing, SecretDestroyed):
-            raise VersionConflict from None
+            raise SecretVersionConflict from None
         if fields.get("write_id") != write_id or Secret(str(fields.get("secret"))) != secret:
-            raise VersionConflict
+            raise SecretVersionConflict
         return current
 
     def _read(self, path: SecretPath, version: int) -> dict[str, Any]:
@@ -290,7 +290,7 @@ def _translated(question: Callable[[], _T]) -> _T:
         raise SecretMissing from None
     except vault.InvalidRequest as error:
         if _CONFLICT in str(error):
-            raise VersionConflict from None
+            raise SecretVersionConflict from None
         raise VaultRefused("the request, or the role id and secret id, are not valid") from None
     except (vault.Forbidden, vault.Unauthorized):
         raise VaultRefused("the token or its policy does not allow this") from None

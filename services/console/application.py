@@ -8,19 +8,19 @@ from flask import Blueprint, Flask
 from jinja2 import StrictUndefined
 
 from chassis.runtime.clock import now
-from console import assets, door, error_pages, recent_accounts, response_headers, signing_in, wording
+from console import assets, error_pages, recent_accounts, request_context, response_headers, sign_in, wording
 from console.pages import (
-    adding,
+    add,
     audit,
     credential_list,
     detail,
-    editing,
-    importing,
+    edit,
+    imports,
     overview,
-    removing,
-    resolving,
-    restricting,
-    rotating,
+    remove,
+    resolution,
+    restrict,
+    rotate,
     system,
     tokens,
 )
@@ -33,14 +33,14 @@ _REFERENCE_BYTES = 32
 _PAGES = (
     overview,
     credential_list,
-    adding,
+    add,
     detail,
-    editing,
-    rotating,
-    restricting,
-    removing,
-    resolving,
-    importing,
+    edit,
+    rotate,
+    restrict,
+    remove,
+    resolution,
+    imports,
     audit,
     tokens,
     system,
@@ -64,13 +64,13 @@ def create_app(
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     sessions = Sessions(lambda: token_urlsafe(_REFERENCE_BYTES))
-    door.install(app, sessions, transport_for, clock)
+    request_context.install(app, sessions, transport_for, clock)
     error_pages.install(app, sessions)
     response_headers.install(app, tls=settings.tls)
     recent_accounts.install(app, tls=settings.tls)
     assets.install(app)
     wording.install(app)
-    app.register_blueprint(signing_in.blueprint(sessions, settings.token_hint))
+    app.register_blueprint(sign_in.blueprint(sessions, settings.token_hint))
     app.register_blueprint(_pages())
     return app
 
@@ -78,7 +78,7 @@ def create_app(
 def _pages() -> Blueprint:
     """What is shown to those who are signed in, and to nobody else."""
     pages = Blueprint("pages", __name__)
-    pages.before_request(door.only_signed_in)
+    pages.before_request(request_context.only_signed_in)
     for module in _PAGES:
         module.install(pages)
     return pages

@@ -8,7 +8,7 @@ from flask import session as cookie
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from console.door import REFERENCE, FormNotOurs, by_htmx, to_sign_in
+from console.request_context import REFERENCE, FormNotOurs, by_htmx, to_sign_in
 from console.sessions import Sessions
 from regcred.apiclient.errors import ApiError
 

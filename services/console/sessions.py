@@ -19,7 +19,7 @@ BEHIND = timedelta(seconds=10)
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class ConsoleSession:
     """`person` is whom the audit trail shows beside the token, as they called themselves.
 
     `made` is a service token that was just made, until the one page that shows it.
@@ -46,7 +46,7 @@ class Sessions:
 
     def __init__(self, new_reference: Callable[[], str]) -> None:
         self._new_reference = new_reference
-        self._sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, ConsoleSession] = {}
         self._lock = Lock()
 
     def begin(self, token: Secret, person: str | None, now: datetime) -> str:
@@ -56,10 +56,10 @@ class Sessions:
             self._sessions = {key: held for key, held in self._sessions.items() if held.ends > now}
             if len(self._sessions) >= MAX_SESSIONS:
                 del self._sessions[next(iter(self._sessions))]  # the oldest
-            self._sessions[_key(reference)] = Session(token=token, person=person, ends=now + LIFETIME)
+            self._sessions[_key(reference)] = ConsoleSession(token=token, person=person, ends=now + LIFETIME)
         return reference
 
-    def find(self, reference: str | None, now: datetime) -> Session | None:
+    def find(self, reference: str | None, now: datetime) -> ConsoleSession | None:
         """The session, unless it has ended."""
         if reference is None:
             return None

@@ -11,10 +11,10 @@ from chassis.web.api_part import ApiPart, database_check
 from credentials.api import access, imports, pull_secrets, refusals, resolutions, service_tokens
 from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
-from credentials.application.importing import Importing
-from credentials.application.issuing import Issuing
+from credentials.application.imports import Importer
+from credentials.application.issuance import Issuer
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from registries.minting.factory import open_minter
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
@@ -56,11 +56,11 @@ def command_api(settings: Settings) -> ApiPart:
             ),
             access.blueprint(credentials),
             imports.blueprint(
-                Importing(credentials, store, fingerprint=keys.fingerprint), fingerprint=fingerprint
+                Importer(credentials, store, fingerprint=keys.fingerprint), fingerprint=fingerprint
             ),
             resolutions.blueprint(store),
             pull_secrets.blueprint(
-                Issuing(store, secret_store, open_minter(settings, now=now), new_id=new_id),
+                Issuer(store, secret_store, open_minter(settings, now=now), new_id=new_id),
                 fingerprint=fingerprint,
             ),
             service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
@@ -69,5 +69,5 @@ def command_api(settings: Settings) -> ApiPart:
         checks={"database": database_check(pool), "secret_store": secret_store.check},
         install=refusals.install,
         close=close,
-        expose=exposition([DatabaseFigures.of(settings, role=ROLE)]),
+        expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )

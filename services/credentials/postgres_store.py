@@ -13,12 +13,12 @@ from chassis.database import Pool
 from chassis.observability.metrics import REPLAYS
 from contracts.credential import Active, columns
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode, VerificationStatus, status_of
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
-from credentials.domain.commands import MAX_USERS, User
+from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
 from eventlog.events.envelope import NewEvent, RecordedEvent
@@ -144,11 +144,11 @@ class PostgresCredentialStore:
                 raise UsedMeanwhile from None
             raise
 
-    def users(self, credential_id: UUID, *, since: datetime) -> tuple[User, ...]:
+    def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
         with store_errors(), self._pool.connection() as connection:
-            rows = connection.execute(_USERS, (credential_id, since, MAX_USERS)).fetchall()
+            rows = connection.execute(_USERS, (credential_id, since, MAX_WORKLOADS)).fetchall()
         return tuple(
-            User(
+            WorkloadUsage(
                 project_id=project_id,
                 workload=Workload(kind=kind, name=name),
                 secret_version=secret_version,

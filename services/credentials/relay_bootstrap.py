@@ -8,29 +8,29 @@ from chassis.database import open_pool
 from chassis.observability.exposition import serve_metrics
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from credentials.relay import housekeeping, sequencing
+from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
-from credentials.relay.publishing import Publishing
+from credentials.relay.publisher import RelayPublisher
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.wakeups import Notifications
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
-ROLE = sequencing.ROLE
+ROLE = sequencer.ROLE
 CONNECTIONS = 4
 
 
 def run_relay(settings: Settings, stop: Event) -> None:
     """Positions, publishing and housekeeping, until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
+    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     keys = KeyFile.load(settings.key_file)
     threads = []
     announce: Callable[[int, int], None] = _ignore
     if settings.broker_url:
-        publishing = Publishing(
+        publishing = RelayPublisher(
             url,
             settings.broker_url,
             role=ROLE,
@@ -45,7 +45,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
     wakeups = Notifications(url, role=ROLE)
     keeper = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
 
-    def keep_house() -> None:
+    def run_housekeeping() -> None:
         follow(
             keeper,
             database_url=url,
@@ -57,10 +57,10 @@ def run_relay(settings: Settings, stop: Event) -> None:
         )
         keeper.close()
 
-    threads.append(Thread(target=keep_house, name="housekeeping"))
+    threads.append(Thread(target=run_housekeeping, name="housekeeping"))
     for thread in threads:
         thread.start()
-    sequencing.run(url, on_positions=announce, stop=stop)
+    sequencer.run(url, on_positions=announce, stop=stop)
     for thread in threads:
         thread.join()
     wakeups.close()

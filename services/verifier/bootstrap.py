@@ -11,24 +11,24 @@ from chassis.runtime.clock import now
 from chassis.runtime.ids import new_id
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
-from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.concurrency import ConcurrentConsumer
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.factory import open_wakeups
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from registries.protocol.browser import Browser
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 from verifier.api import browsing_routes, refusals, trials
-from verifier.image_browsing import Browsing
+from verifier.image_browser import ImageBrowser
 from verifier.logins import open_logins
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.admission import Turns
-from verifier.scheduling.login_limiter import Gate, Lanes
+from verifier.scheduling.admission import Admission
+from verifier.scheduling.login_limiter import Bulkhead, LoginLimiter
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import TYPES, Timely
+from verifier.scheduling.verification_handler import TYPES, VerificationHandler
 from verifier.slots import Slots
 from verifier.verifier import Verifier
 
@@ -52,20 +52,20 @@ def registry_api(settings: Settings) -> ApiPart:
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
-    turns = Turns(
+    admission = Admission(
         table=table,
-        gate=_gate(settings),
-        lanes=Lanes(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
+        limiter=_limiter(settings),
+        bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
         now=now,
         monotonic=monotonic,
         sleep=sleep,
     )
-    browsing = Browsing(
+    browser = ImageBrowser(
         streams=PostgresVerificationStore(pool, open_personal_keys(keys)).load,
         secrets=secrets,
         minter=logins.minter,
         browser=Browser(policy=logins.policy, deadline_seconds=logins.deadline_seconds, tls=logins.tls),
-        turns=turns,
+        admission=admission,
         last_outcome=table.last_outcome,
     )
 
@@ -76,55 +76,55 @@ def registry_api(settings: Settings) -> ApiPart:
     return ApiPart(
         blueprints=(
             trials.blueprint(
-                logins, slots, turns, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
+                logins, slots, admission, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
             ),
-            browsing_routes.blueprint(browsing, slots),
+            browsing_routes.blueprint(browser, slots),
         ),
         authenticate=open_authentication(settings, open_tokens(pool, keys)),
         checks={"database": database_check(pool), "secret_store": secrets.check},
         install=refusals.install,
         close=close,
-        expose=exposition([DatabaseFigures.of(settings, role=ROLE)]),
+        expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )
 
 
 def run_verifier(settings: Settings, stop: Event) -> None:
     """Verify until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
+    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     at_once = settings.consumers.verifier_concurrency
     pool = open_pool(url, role=ROLE, size=at_once + SCHEDULE_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     personal = open_personal_keys(keys)
     store = PostgresVerificationStore(pool, personal)
-    gate = _gate(settings)
+    limiter = _limiter(settings)
     verifier = Verifier(
         store,
         secrets,
-        open_logins(settings, now=now, hurried=lambda host: gate.alone_for(host) > 0),
+        open_logins(settings, now=now, hurried=lambda host: limiter.open_for(host) > 0),
         streams=store.load,
         now=now,
         monotonic=monotonic,
         new_id=new_id,
     )
     logins, table = settings.logins, ScheduleTable(pool)
-    timely = Timely(
+    handler = VerificationHandler(
         verifier=verifier,
         table=table,
-        gate=gate,
+        limiter=limiter,
         streams=store.load,
         interval=logins.reverify_interval,
         now=now,
         new_id=new_id,
     )
     notices = Notices(store, table, store.load, now=now, new_id=new_id)
-    scheduler = Scheduler(timely, table, gate, notices, concurrency=logins.reverify_concurrency, now=now)
+    scheduler = Scheduler(handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=now)
     schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
     schedule.start()
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")
-    follower = ConcurrentFollower(
-        partial(timely.handle, lanes=Lanes(at_once)),
+    follower = ConcurrentConsumer(
+        partial(handler.handle, bulkhead=Bulkhead(at_once)),
         name=CONSUMER,
         types=TYPES,
         concurrency=at_once,
@@ -149,6 +149,6 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     pool.close()
 
 
-def _gate(settings: Settings) -> Gate:
+def _limiter(settings: Settings) -> LoginLimiter:
     logins = settings.logins
-    return Gate(per_host=logins.per_host, per_account=logins.per_account, monotonic=monotonic)
+    return LoginLimiter(per_host=logins.per_host, per_account=logins.per_account, monotonic=monotonic)

@@ -23,7 +23,7 @@ from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, Secret
 from verifier.expiry import earliest, end_of
 from verifier.outcomes import events_of, worth_recording
 from verifier.policy import Verification, as_it_is, verification_for
-from verifier.recording import record_once
+from verifier.stream_append import record_once
 
 ACTOR = Actor(type="system", id="verifier", name="regcred verifier")
 VERIFIED = "verified"

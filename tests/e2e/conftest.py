@@ -1,4 +1,4 @@
-"""The same suite in the one-machine mode (log tail, sealed store) and in the full mode (RabbitMQ, Vault)."""
+"""The same suite in the one-machine mode (log tail, encrypted store) and in the full mode (RabbitMQ, Vault)."""
 
 import subprocess
 from collections.abc import Iterator

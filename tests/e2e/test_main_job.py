@@ -216,7 +216,7 @@ def test_removing_destroys_the_secret(client: httpx2.Client, running: Running, a
             return httpx2.get(url, headers=root, trust_env=False).status_code == 200
         with psycopg.connect(running.system.database_url()) as database:
             found = database.execute(
-                "SELECT FROM sealed.secrets WHERE credential_id = %s", (credential["id"],)
+                "SELECT FROM encrypted.secrets WHERE credential_id = %s", (credential["id"],)
             )
             return found.fetchone() is not None
 

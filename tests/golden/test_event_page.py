@@ -15,7 +15,7 @@ from docs.contract_documents.messages import HEADERS, dataschema, example_messag
 from eventlog.broker.cloudevents import outgoing, position_of
 from eventlog.events.codec import decode, encode, encode_metadata
 from eventlog.events.envelope import Actor, Metadata, StoredEvent
-from eventlog.events.registry import EVENTS, Registry
+from eventlog.events.registry import EVENTS, EventRegistry
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "events.md"
@@ -102,7 +102,7 @@ def test_an_example_message_has_headers_as_described(kind: object) -> None:
 
 def test_the_worked_example_of_a_new_version_works() -> None:
     [code] = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    registry = Registry()
+    registry = EventRegistry()
     registry.event("credential.removed", version=1)(CredentialRemoved)
     names = vars(credential_events) | {"event": registry.event, "Any": Any}
     exec(code, names)  # noqa: S102 it is ours

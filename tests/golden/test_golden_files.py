@@ -21,7 +21,7 @@ from docs.contract_documents.golden import (
     schema_of,
 )
 from eventlog.events.codec import decode, encode
-from eventlog.events.registry import EVENTS, EventType, Registry
+from eventlog.events.registry import EVENTS, EventRegistry, EventType
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "docs" / "schemas" / "events"
@@ -138,7 +138,7 @@ def test_a_released_event_neither_vanishes_nor_lacks_its_files() -> None:
 
 
 def test_an_event_without_example_is_told() -> None:
-    registry = Registry()
+    registry = EventRegistry()
     registry.event("parcel.sent", version=1)(Sent)
     with pytest.raises(LookupError, match="version 1 has no example"):
         golden_files(registry.all_types())

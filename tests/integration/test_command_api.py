@@ -167,7 +167,7 @@ def test_no_secret_is_anywhere_in_the_database(client: FlaskClient, database_url
     with psycopg.connect(database_url) as superuser:
         tables = superuser.execute(
             "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE schemaname IN ('es', 'credentials', 'sealed', 'rm', 'auth', 'public')"
+            " WHERE schemaname IN ('es', 'credentials', 'encrypted', 'rm', 'auth', 'public')"
         ).fetchall()
         for schema, table in tables:
             rows = superuser.execute(f'SELECT t::text FROM "{schema}"."{table}" t').fetchall()  # noqa: S608

@@ -73,7 +73,7 @@ def test_an_import_is_kept_once(app: tuple[Flask, str], account: str, database_u
             (account,),
         ).fetchall()
         kept = connection.execute(
-            "SELECT count(*) FROM sealed.secrets WHERE account_id = %s AND NOT destroyed", (account,)
+            "SELECT count(*) FROM encrypted.secrets WHERE account_id = %s AND NOT destroyed", (account,)
         ).fetchone()
     assert rows == [("credential.added", 2)]
     assert kept == (2,)

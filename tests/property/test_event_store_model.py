@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from eventlog.events.envelope import NewEvent, StoredEvent, StreamId
 from eventlog.integrity.chain import verify_chain
-from eventlog.integrity.reading import anchor_at, faults_beside, read_links
+from eventlog.integrity.log_reader import anchor_at, faults_outside_chain, read_links
 from eventlog.storage.errors import DuplicateEvent, IdempotencyKeyReused, VersionConflict
 from eventlog.storage.log import read_log
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest
@@ -225,4 +225,4 @@ def test_the_store_in_postgresql(servers: dict[str, Any]) -> None:
     )
     with psycopg.connect(servers["url"]) as superuser:
         assert scalar(superuser, "SELECT count(*) FROM es.log") > 100
-        assert faults_beside(superuser) is None
+        assert faults_outside_chain(superuser) is None

@@ -18,7 +18,7 @@ from chassis.secret import Secret
 from chassis.web.application import create_app
 from credentials.api import imports
 from credentials.application.credentials import Credentials
-from credentials.application.importing import Importing
+from credentials.application.imports import Importer
 from tests.support.memory_credentials import MemoryCredentialStore
 from tests.support.memory_secretstore import MemorySecretStore
 
@@ -84,7 +84,7 @@ def test_an_import_tells_nothing_and_leaves_nothing_behind(body: dict[str, Any],
         return sha256(secret.reveal().encode("utf-8", "replace")).hexdigest()[:32]
 
     credentials = Credentials(store, secrets, fingerprint=fingerprint, new_id=new_id)
-    importing = Importing(credentials, store, fingerprint=fingerprint)
+    importing = Importer(credentials, store, fingerprint=fingerprint)
     app = create_app(
         [imports.blueprint(importing, fingerprint=lambda asked: sha256(asked).digest())],
         authenticate=lambda _token: WRITER,

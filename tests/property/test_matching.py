@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import VerificationStatus
-from credentials.domain.matching import Candidate, Judged, Use, match
+from credentials.domain.matching import Candidate, Judged, RequestedUse, match
 from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
 
@@ -39,7 +39,9 @@ CANDIDATES = st.builds(
 )
 MANY = st.lists(CANDIDATES, max_size=8, unique_by=lambda candidate: candidate.credential_id)
 IMAGES = PATHS.map(lambda path: ImageReference.parse(f"reg.io/{path}"))
-USES = st.builds(Use, project_id=PROJECTS, operation=st.sampled_from(["pull", "push"]), at=st.just(NOW))
+USES = st.builds(
+    RequestedUse, project_id=PROJECTS, operation=st.sampled_from(["pull", "push"]), at=st.just(NOW)
+)
 
 
 def segments_in_common(candidate: Candidate, image: ImageReference) -> int:
@@ -54,7 +56,7 @@ def segments_in_common(candidate: Candidate, image: ImageReference) -> int:
     return max(counts)
 
 
-def broken_rules(candidate: Candidate, image: ImageReference, use: Use) -> list[str]:
+def broken_rules(candidate: Candidate, image: ImageReference, use: RequestedUse) -> list[str]:
     rules = {
         "other_repository": segments_in_common(candidate, image) >= 0,
         "restricted": not candidate.restrictions.restricted
@@ -83,7 +85,7 @@ def preferred(mine: Candidate, other: Candidate, image: ImageReference) -> str |
 
 @given(MANY, IMAGES, USES)
 def test_the_selected_one_is_before_every_other_eligible_one(
-    candidates: list[Candidate], image: ImageReference, use: Use
+    candidates: list[Candidate], image: ImageReference, use: RequestedUse
 ) -> None:
     found = match(image, candidates, use)
     here = [candidate for candidate in candidates if candidate.registry_host == "reg.io"]
@@ -101,7 +103,9 @@ def test_the_selected_one_is_before_every_other_eligible_one(
 
 
 @given(MANY, IMAGES, USES)
-def test_every_candidate_has_its_reason(candidates: list[Candidate], image: ImageReference, use: Use) -> None:
+def test_every_candidate_has_its_reason(
+    candidates: list[Candidate], image: ImageReference, use: RequestedUse
+) -> None:
     found = match(image, candidates, use)
     here = [candidate for candidate in candidates if candidate.registry_host == "reg.io"]
     assert sorted(judged.candidate.credential_id for judged in found.candidates) == sorted(
@@ -129,7 +133,7 @@ def standing(selected: Judged, other: Judged, image: ImageReference) -> str:
 
 @given(MANY, USES)
 def test_of_a_whole_registry_one_with_prefixes_is_selected_only_where_no_other_may_be_used(
-    candidates: list[Candidate], use: Use
+    candidates: list[Candidate], use: RequestedUse
 ) -> None:
     below_everything = ImageReference.parse("reg.io/of-no-prefix")
     found = match(WholeRegistry(registry_host="reg.io"), candidates, use)
@@ -148,7 +152,7 @@ def test_of_a_whole_registry_one_with_prefixes_is_selected_only_where_no_other_m
 
 @given(MANY, IMAGES, USES, st.randoms(use_true_random=False))
 def test_the_order_in_which_they_come_makes_no_difference(
-    candidates: list[Candidate], image: ImageReference, use: Use, random: object
+    candidates: list[Candidate], image: ImageReference, use: RequestedUse, random: object
 ) -> None:
     shuffled = list(candidates)
     random.shuffle(shuffled)  # type: ignore[attr-defined]

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuing import PullSecretWanted, plan
-from credentials.domain.issuing_formats import Issued, auth_keys, docker_config
-from credentials.domain.matching import Candidate, Use
+from credentials.domain.issuance import PullSecretWanted, plan
+from credentials.domain.matching import Candidate, RequestedUse
+from credentials.domain.pull_secret_formats import Issued, auth_keys, docker_config
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-USE = Use(project_id="shop", operation="pull", at=NOW)
+USE = RequestedUse(project_id="shop", operation="pull", at=NOW)
 HUB = "https://index.docker.io/v1/"
 HOSTS = st.sampled_from(["docker.io", "reg.io", "reg.io:5000"])
 PATHS = st.lists(st.sampled_from(["a", "ab", "b"]), min_size=1, max_size=3).map("/".join)

@@ -11,7 +11,7 @@ from chassis.database import open_pool
 from contracts.streams import verification_stream
 from eventlog.events.envelope import StreamId
 from eventlog.integrity.chain import Fault, verify_chain
-from eventlog.integrity.reading import faults_beside, read_links, snapshot
+from eventlog.integrity.log_reader import faults_outside_chain, read_links, snapshot
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
 from verifier.postgres_store import PostgresVerificationStore
@@ -86,7 +86,7 @@ def scalar(connection: Connection, query: Any, *parameters: object) -> Any:
 def fault_of(url: str) -> Fault | None:
     """What `regcred log verify` finds."""
     with snapshot(url) as connection:
-        return verify_chain(read_links(connection, 0)).fault or faults_beside(connection)
+        return verify_chain(read_links(connection, 0)).fault or faults_outside_chain(connection)
 
 
 def log_is_complete(connection: Connection) -> bool:

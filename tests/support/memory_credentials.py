@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from contracts.credential import Active
-from contracts.issuing_events import SecretIssued, Workload
+from contracts.issuance_events import SecretIssued, Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
-from credentials.domain.commands import User
+from credentials.domain.commands import WorkloadUsage
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
 from eventlog.events.envelope import NewEvent, RecordedEvent
@@ -29,7 +29,7 @@ class MemoryCredentialStore:
         self._current: dict[UUID, tuple[str, Active]] = {}
         self._answers: dict[tuple[str, str], tuple[bytes, Appended]] = {}
         self._added: list[UUID] = []
-        self._users: dict[UUID, dict[tuple[str, Workload], User]] = {}
+        self._usages: dict[UUID, dict[tuple[str, Workload], WorkloadUsage]] = {}
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
         return self.events.load(credential_stream(credential_id))
@@ -93,16 +93,16 @@ class MemoryCredentialStore:
         *,
         unused_since: datetime | None,
     ) -> Appended:
-        if unused_since is not None and self.users(credential_id, since=unused_since):
+        if unused_since is not None and self.usages(credential_id, since=unused_since):
             raise UsedMeanwhile
         appended = self.append(credential_id, expected_version, events, current=None, request=None)
-        self._users.pop(credential_id, None)
+        self._usages.pop(credential_id, None)
         return appended
 
-    def users(self, credential_id: UUID, *, since: datetime) -> tuple[User, ...]:
-        users = self._users.get(credential_id, {}).values()
-        found = [user for user in users if user.last_used_at >= since]
-        return tuple(sorted(found, key=lambda user: user.last_used_at, reverse=True))
+    def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
+        usages = self._usages.get(credential_id, {}).values()
+        found = [usage for usage in usages if usage.last_used_at >= since]
+        return tuple(sorted(found, key=lambda usage: usage.last_used_at, reverse=True))
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
         return [
@@ -135,7 +135,7 @@ class MemoryCredentialStore:
         return appended
 
     def _note_use(self, issued: SecretIssued, moment: datetime) -> None:
-        self._users.setdefault(issued.credential_id, {})[issued.project_id, issued.workload] = User(
+        self._usages.setdefault(issued.credential_id, {})[issued.project_id, issued.workload] = WorkloadUsage(
             project_id=issued.project_id,
             workload=issued.workload,
             secret_version=issued.secret_version,

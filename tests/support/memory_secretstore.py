@@ -10,8 +10,8 @@ from secretstore.store import (
     SecretDestroyed,
     SecretMissing,
     SecretPath,
+    SecretVersionConflict,
     StoredVersion,
-    VersionConflict,
 )
 
 
@@ -38,7 +38,7 @@ class MemorySecretStore:
             if len(versions) != expected_version:
                 if not versions:
                     del self._versions[path]
-                raise VersionConflict
+                raise SecretVersionConflict
             versions.append(_Version(secret, write_id, self._now()))
             return len(versions)
 

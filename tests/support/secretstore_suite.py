@@ -15,7 +15,7 @@ from secretstore.store import (
     SecretPath,
     SecretStore,
     SecretStoreError,
-    VersionConflict,
+    SecretVersionConflict,
 )
 
 NAMESPACE = UUID("00000000-0000-0000-0000-00000000cafe")
@@ -77,14 +77,14 @@ class SecretStoreSuite:
     def test_another_version_is_refused_and_nothing_written(self, store: SecretStore, expected: int) -> None:
         path = a_path(f"cas-{expected}")
         put(store, path, "one")
-        with pytest.raises(VersionConflict):
+        with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("other"), write_id="foreign", expected_version=expected)
         assert store.current_version(path) == 1
         assert store.get(path, 1).reveal() == "one"
 
     def test_a_new_path_has_no_later_version(self, store: SecretStore) -> None:
         path = a_path("new-cas")
-        with pytest.raises(VersionConflict):
+        with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("one"), write_id="w", expected_version=3)
         assert store.versions(path) == ()
 
@@ -98,22 +98,22 @@ class SecretStoreSuite:
     def test_the_write_id_alone_does_not_make_it_the_same(self, store: SecretStore) -> None:
         path = a_path("other-secret")
         store.put(path, Secret("one"), write_id="w", expected_version=0)
-        with pytest.raises(VersionConflict):
+        with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("another"), write_id="w", expected_version=0)
-        with pytest.raises(VersionConflict):
+        with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("one"), write_id="another", expected_version=0)
 
     def test_a_repeated_write_that_is_not_the_newest_is_refused(self, store: SecretStore) -> None:
         path = a_path("not-newest")
         put(store, path, "one", "two")
-        with pytest.raises(VersionConflict):
+        with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("one"), write_id=f"{path}-0", expected_version=0)
 
     def test_a_repeated_write_of_what_was_destroyed_is_refused(self, store: SecretStore) -> None:
         path = a_path("again-destroyed")
         put(store, path, "one")
         store.destroy(path, [1])
-        with pytest.raises(VersionConflict):
+        with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("one"), write_id=f"{path}-0", expected_version=0)
 
     @pytest.mark.parametrize("version", [0, 3, -1])
@@ -153,7 +153,7 @@ class SecretStoreSuite:
         put(store, path, "one")
         store.destroy(path, [1])
         assert store.current_version(path) == 1
-        with pytest.raises(VersionConflict):
+        with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("two"), write_id="w", expected_version=0)
         assert store.put(path, Secret("two"), write_id="w", expected_version=1) == 2
 
@@ -202,7 +202,7 @@ class SecretStoreSuite:
         def write(number: int) -> int | None:
             try:
                 return store.put(path, Secret(f"s{number}"), write_id=f"w{number}", expected_version=0)
-            except VersionConflict:
+            except SecretVersionConflict:
                 return None
 
         with ThreadPoolExecutor(8) as writers:

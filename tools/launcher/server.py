@@ -10,7 +10,7 @@ from chassis.runtime.parent import follow_parent
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.server import serve
-from console.beside import serve_beside
+from console.mount import serve_mounted
 from console.settings import ConsoleSettings
 from credentials.bootstrap import command_api
 from projector.read.bootstrap import query_api
@@ -29,7 +29,7 @@ def main() -> None:
         # Where others can reach the page that asks for a token, it does not tell them of paths.
         own = settings.listen_host in {"127.0.0.1", "::1", "localhost"}
         hint = str(settings.home / "admin.token") if own else "admin.token in REGCRED_HOME"
-        serve_beside(apis, ConsoleSettings.from_environment(os.environ, token_hint=hint))
+        serve_mounted(apis, ConsoleSettings.from_environment(os.environ, token_hint=hint))
         return apis
 
     serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)

@@ -20,18 +20,18 @@ _NOT_PREPARED = (
 )
 
 
-class Refused(click.ClickException):
+class OperationRefused(click.ClickException):
     """The command ends with this sentence and exit code 1."""
 
 
-class CannotTell(Refused):
+class CheckInconclusive(OperationRefused):
     """A check found neither whole nor broken: it could not look."""
 
     exit_code = 2
 
 
 @contextmanager
-def refused(*errors: type[Exception], refusal: type[Refused] = Refused) -> Iterator[None]:
+def refused(*errors: type[Exception], refusal: type[OperationRefused] = OperationRefused) -> Iterator[None]:
     """Raises `refusal` with the message of any of `errors`."""
     try:
         yield
@@ -41,7 +41,7 @@ def refused(*errors: type[Exception], refusal: type[Refused] = Refused) -> Itera
 
 @contextmanager
 def database_errors(
-    *errors: type[Exception], refusal: type[Refused] = Refused, needed: str = "no log"
+    *errors: type[Exception], refusal: type[OperationRefused] = OperationRefused, needed: str = "no log"
 ) -> Iterator[None]:
     """As `refused`, also for settings and a database that is not there, not prepared or does not answer."""
     try:

@@ -1,4 +1,4 @@
-"""Every metric that a process counts itself. What the database knows is read from it (`database_figures`).
+"""Every metric that a process counts itself. What the database knows is read from it (`database_metrics`).
 
 Labels are bounded: templates of routes, names from the catalogue, codes, roles. Never an account, a host, a
 credential. In the one-machine mode prometheus-client keeps the values of all processes in files

@@ -32,8 +32,8 @@ class VaultAccess:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of it. `database_url` is `None` for the embedded PostgreSQL, `broker_url` for none at all,
-    `vault` for the sealed store, `metrics_listen` where the metrics of a service without HTTP are not served.
-    A credential is in use if it was given out within `use_window`. `proxies` are believed when they
+    `vault` for the encrypted store, `metrics_listen` where the metrics of a service without HTTP are not
+    served. A credential is in use if it was given out within `use_window`. `proxies` are believed when they
     say by X-Forwarded-For whom they serve.
     """
 

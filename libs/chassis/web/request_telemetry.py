@@ -22,7 +22,7 @@ QUIET = frozenset(
 
 
 @dataclass(slots=True, kw_only=True)
-class _Telling:
+class _RequestTelemetry:
     started: float
     span: Span
     body_bytes: int = 0
@@ -45,31 +45,31 @@ def install(app: Flask) -> None:
             attributes={"http.request.method": request.method, "url.scheme": request.scheme},
         )
         span.attach()
-        g.telling = _Telling(started=started, span=span)
+        g.telemetry = _RequestTelemetry(started=started, span=span)
         g.traceparent = span.traceparent or caller
 
     @app.after_request
     def _end(response: Response) -> Response:
-        telling: _Telling = g.telling
+        telemetry: _RequestTelemetry = g.telemetry
         facts = _facts()
 
         def finish() -> None:
-            _tell(telling, facts, response.status_code)
+            _emit(telemetry, facts, response.status_code)
 
         if response.is_streamed:
-            response.response = _counted(response.response, telling)
+            response.response = _counted(response.response, telemetry)
             response.call_on_close(finish)
         else:
-            telling.body_bytes = response.calculate_content_length() or 0
+            telemetry.body_bytes = response.calculate_content_length() or 0
             finish()
         return response
 
     @app.teardown_request
     def _forget(_error: BaseException | None) -> None:
         structlog.contextvars.unbind_contextvars("request_id")
-        telling = g.get("telling")
-        if telling is not None:
-            telling.span.detach()
+        telemetry = g.get("telemetry")
+        if telemetry is not None:
+            telemetry.span.detach()
 
 
 def _facts() -> dict[str, Any]:
@@ -85,25 +85,25 @@ def _facts() -> dict[str, Any]:
     }
 
 
-def _tell(telling: _Telling, facts: dict[str, Any], status: int) -> None:
-    seconds = perf_counter() - telling.started
+def _emit(telemetry: _RequestTelemetry, facts: dict[str, Any], status: int) -> None:
+    seconds = perf_counter() - telemetry.started
     method, route = facts["method"], facts["route"]
     observe_request(method=method, route=route, status=status, seconds=seconds)
     say = log.debug if route in QUIET else log.info
-    say("request", **facts, status=status, bytes=telling.body_bytes, ms=round(seconds * 1000, 1))
-    telling.span.rename(f"{method} {route}" if route else method)
-    telling.span.set(
+    say("request", **facts, status=status, bytes=telemetry.body_bytes, ms=round(seconds * 1000, 1))
+    telemetry.span.rename(f"{method} {route}" if route else method)
+    telemetry.span.set(
         {
             "http.response.status_code": status,
-            "http.response.body.size": telling.body_bytes,
+            "http.response.body.size": telemetry.body_bytes,
             "regcred.request_id": facts["request_id"] or "",
             **({"http.route": route} if route else {}),
         }
     )
-    telling.span.end(facts["problem"] or str(status) if status >= 500 else None)  # noqa: PLR2004 a server's fault
+    telemetry.span.end(facts["problem"] or str(status) if status >= 500 else None)  # noqa: PLR2004 a server's fault
 
 
-def _counted(chunks: Iterable[Any], telling: _Telling) -> Iterator[Any]:
+def _counted(chunks: Iterable[Any], telemetry: _RequestTelemetry) -> Iterator[Any]:
     for chunk in chunks:
-        telling.body_bytes += len(chunk)
+        telemetry.body_bytes += len(chunk)
         yield chunk

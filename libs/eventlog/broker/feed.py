@@ -65,7 +65,7 @@ class PositionFeed:
             with suppress(AMQPError):  # it is closed since: then everything comes again anyway
                 connection.add_callback_threadsafe(_nothing)  # wakes the thread that may acknowledge
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Consume no more until the next `wait`; what is not acknowledged comes to whoever consumes then."""
         self._wanted.clear()
 

@@ -32,7 +32,7 @@ Consumers = Mapping[
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class BrokerExchange:
     name: str
     type: Literal["topic", "direct", "fanout"]
 
@@ -66,7 +66,7 @@ class Topology:
     """Everything that has to be there. `users` are names with their rights."""
 
     consumers: Consumers
-    exchanges: tuple[Exchange, ...]
+    exchanges: tuple[BrokerExchange, ...]
     queues: tuple[Queue, ...]
     bindings: tuple[Binding, ...]
     users: Mapping[str, Rights]
@@ -89,13 +89,13 @@ def dead_letters_of(queue: str) -> str:
 
 def topology(consumers: Consumers) -> Topology:
     """The topology for these consumers: each has a queue of its own, and a queue of dead letters."""
-    exchanges = [Exchange(EVENTS, "topic")]
+    exchanges = [BrokerExchange(EVENTS, "topic")]
     queues: list[Queue] = []
     bindings: list[Binding] = []
     for consumer, keys in consumers.items():
         own = queue_name(consumer)
         dead = dead_letters_of(own)
-        exchanges.append(Exchange(dead, "fanout"))
+        exchanges.append(BrokerExchange(dead, "fanout"))
         limits = {"x-delivery-limit": DELIVERY_LIMIT}
         queues.append(Queue(own, _quorum(dead_letters=dead) | limits, 1024 * MEBIBYTE))
         kept = {"x-delivery-limit": DEAD_DELIVERY_LIMIT}

@@ -1,5 +1,5 @@
 """Many slow events at a time, each by itself, and yet one checkpoint: what it has passed is done, or waits in
-`es.retries` or `es.parked` (ADR 10).
+`es.retries` or `es.dead_letters` (ADR 10).
 """
 
 from collections.abc import Callable, Sequence
@@ -63,12 +63,12 @@ class _Leadership:
             return self._prefix.position, ended
 
 
-class ConcurrentFollower:
+class ConcurrentConsumer:
     """A `Follower` that handles events of some types in a pool of threads.
 
-    `handle` must be idempotent. An event that fails is tried again after each of `tiers`, then parked; one
-    that cannot be read is parked at once. While the database or the secret store is away, the attempt waits,
-    and counts for nothing. None of that holds up other events.
+    `handle` must be idempotent. An event that fails is tried again after each of `tiers`, then dead-lettered;
+    one that cannot be read is dead-lettered at once. While the database or the secret store is away, the
+    attempt waits, and counts for nothing. None of that holds up other events.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class ConcurrentFollower:
         position, ended = leadership.collect()
         with connection.transaction():
             for one in ended:
-                self._retries.keep(connection, one)
+                self._retries.record(connection, one)
             if position > leadership.saved and not save_checkpoint(
                 connection, self._name, after=leadership.saved, position=position
             ):
@@ -154,28 +154,28 @@ class ConcurrentFollower:
 
     def _work(self, leadership: _Leadership, delivery: Delivery) -> None:
         try:
-            with delivery_report.reported_delivery(self._name, delivery.event) as told:
-                told.attempt = delivery.attempts + 1
-                ended = self._try(delivery, told)
+            with delivery_report.reported_delivery(self._name, delivery.event) as report:
+                report.attempt = delivery.attempts + 1
+                ended = self._try(delivery, report)
                 if ended is None or ended.fate is not Fate.DONE:
-                    told.outcome = ended.fate.value if ended else "stopped"
+                    report.outcome = ended.fate.value if ended else "stopped"
             if ended is not None:
                 leadership.report(ended)
         finally:
             self._slots.release()
 
-    def _try(self, delivery: Delivery, told: delivery_report.Delivery) -> Ended | None:
+    def _try(self, delivery: Delivery, report: delivery_report.DeliveryReport) -> Ended | None:
         """How it ended; `None` where it was stopped before it had."""
         waited, waits = 0.0, 0
         while True:
             try:
                 event = decode_event(delivery.event)
-                told.about(event.payload)
-                told.outcome = self._handle(event) or "handled"
+                report.about(event.payload)
+                report.outcome = self._handle(event) or "handled"
             except EventError as error:
                 return Ended(delivery, Fate.HOPELESS, str(error))
             except Unavailable as error:
-                self._note_away(type(error).__name__)
+                self._record_outage(type(error).__name__)
                 seconds = backoff(waits, longest=LONGEST_BACKOFF_SECONDS)
                 if waited >= WAIT_SECONDS:
                     return Ended(delivery, Fate.PUT_OFF, type(error).__name__)
@@ -189,7 +189,7 @@ class ConcurrentFollower:
                 self._away.clear()
                 return Ended(delivery, Fate.DONE)
 
-    def _note_away(self, error: str) -> None:
+    def _record_outage(self, error: str) -> None:
         """Once for each outage, however many events wait."""
         if not self._away.is_set():
             self._away.set()

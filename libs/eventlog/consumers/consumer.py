@@ -33,7 +33,7 @@ _AWAY = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 _ASYNCHRONOUS = "SET synchronous_commit = off"
 
 
-class Follower(Protocol):
+class EventConsumer(Protocol):
     """What is done with the events."""
 
     def begin(self, checkpoint: int) -> None:
@@ -55,10 +55,10 @@ class _Failures:
     def __init__(self, name: str) -> None:
         self._name = name
         self._in_a_row = 0
-        self._told = ""
+        self._reported = ""
 
     def none(self) -> None:
-        self._in_a_row, self._told = 0, ""
+        self._in_a_row, self._reported = 0, ""
 
     def one(self, error: Exception) -> float:
         """Tell of it, with a stack trace where it is new and a bug; gives the seconds to wait."""
@@ -66,15 +66,15 @@ class _Failures:
         if isinstance(error, _AWAY):
             log.warning("consumer_waits", consumer=self._name, error=kind)
         else:
-            log.error("consumer_failed", consumer=self._name, error=kind, exc_info=kind != self._told)
-            self._told = kind
+            log.error("consumer_failed", consumer=self._name, error=kind, exc_info=kind != self._reported)
+            self._reported = kind
         seconds = backoff(self._in_a_row, longest=LONGEST_BACKOFF_SECONDS)
         self._in_a_row += 1
         return seconds
 
 
 def follow(
-    follower: Follower,
+    follower: EventConsumer,
     *,
     database_url: str,
     role: str,
@@ -110,13 +110,13 @@ def follow(
                         pause=pause,
                     )
         except Exception as error:
-            wakeups.rest()
+            wakeups.release()
             stop.wait(failures.one(error))
-    wakeups.rest()
+    wakeups.release()
 
 
 def _lead(
-    follower: Follower,
+    follower: EventConsumer,
     connection: Connection,
     read: int,
     *,

@@ -21,9 +21,9 @@ log = structlog.get_logger()
 
 _LETTERS = """
 WITH letters AS (
-    SELECT consumer, position, stream_id, attempts, reason, parked_at AS since, NULL::timestamptz AS due_at,
+    SELECT consumer, position, stream_id, attempts, reason, since, NULL::timestamptz AS due_at,
            consumer LIKE 'projector:%%' AS in_order
-    FROM es.parked
+    FROM es.dead_letters
     UNION ALL
     SELECT consumer, position, stream_id, attempts, reason, since, due_at, false FROM es.retries
 ), placed AS (
@@ -45,7 +45,7 @@ WHERE (p.place = 1 OR p.position = %(position)s)
 ORDER BY p.consumer, p.position LIMIT %(limit)s
 """
 _FOLLOWERS = """
-SELECT p.position, e.type FROM es.parked p
+SELECT p.position, e.type FROM es.dead_letters p
 JOIN es.log l ON l.position = p.position
 JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
 WHERE p.consumer = %s AND p.stream_id = %s AND p.position > %s ORDER BY p.position
@@ -63,7 +63,7 @@ VALUES (%(action)s, %(consumer)s, %(position)s, %(message)s, %(stream_id)s, %(at
 # All get the same time: they are taken up in the order of the log.
 _REDRIVE = """
 WITH dead AS (
-    DELETE FROM es.parked WHERE consumer = %(consumer)s AND position = %(position)s RETURNING *
+    DELETE FROM es.dead_letters WHERE consumer = %(consumer)s AND position = %(position)s RETURNING *
 ), hurried AS (
     UPDATE es.retries SET attempts = 0, due_at = now()
     WHERE consumer = %(consumer)s AND position = %(position)s RETURNING 1
@@ -72,7 +72,7 @@ INSERT INTO es.retries (consumer, position, stream_id, attempts, due_at, reason)
 SELECT consumer, position, stream_id, 0, now(), reason FROM dead
 """
 _DISCARD = """
-WITH dead AS (DELETE FROM es.parked WHERE consumer = %(consumer)s AND position = %(position)s)
+WITH dead AS (DELETE FROM es.dead_letters WHERE consumer = %(consumer)s AND position = %(position)s)
 DELETE FROM es.retries WHERE consumer = %(consumer)s AND position = %(position)s
 """
 _TO_TRY = """
@@ -81,13 +81,13 @@ SELECT count(*) FROM es.retries WHERE consumer = %s AND position = ANY (%s) AND 
 _FAILED = """
 SELECT count(*) FROM (
     SELECT position FROM es.retries WHERE consumer = %(consumer)s AND attempts > 0
-    UNION ALL SELECT position FROM es.parked WHERE consumer = %(consumer)s) AS letters
+    UNION ALL SELECT position FROM es.dead_letters WHERE consumer = %(consumer)s) AS letters
 WHERE position = ANY (%(positions)s)
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DeadLetter:
     """`dead`, or to be tried again (`retry`) at `due_at`. `followers` wait behind it in its stream."""
 
     consumer: str
@@ -116,42 +116,44 @@ class Intervention:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Of letters that were redriven: not tried yet, failed again, and all of them."""
+class RedriveProgress:
+    """Of dead letters that were redriven: not tried yet, failed again, and all of them."""
 
     waiting: int
     failed: int
     total: int
 
 
-def letters(
+def find(
     connection: Connection,
     *,
     consumer: str | None = None,
     position: int | None = None,
     stream_id: UUID | None = None,
     limit: int | None = None,
-) -> list[Letter]:
-    """Those that match, by consumer and position. A follower is found by its position only."""
+) -> list[DeadLetter]:
+    """Those that match, by consumer and position. An event that waits behind a dead letter is found by its
+    position only.
+    """
     values = {"consumer": consumer, "position": position, "stream": stream_id, "limit": limit}
-    with connection.cursor(row_factory=class_row(Letter)) as cursor:
+    with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(_LETTERS, values).fetchall()
 
 
-def followers(connection: Connection, letter: Letter) -> list[tuple[int, str]]:
+def followers(connection: Connection, letter: DeadLetter) -> list[tuple[int, str]]:
     """Position and type of what waits behind it in its stream."""
     if not letter.followers:
         return []
     return connection.execute(_FOLLOWERS, (letter.consumer, letter.stream_id, letter.position)).fetchall()
 
 
-def interventions(connection: Connection, letter: Letter) -> list[Intervention]:
+def interventions(connection: Connection, letter: DeadLetter) -> list[Intervention]:
     """What was done with it before, the oldest first."""
     with connection.cursor(row_factory=class_row(Intervention)) as cursor:
         return cursor.execute(_INTERVENTIONS, (letter.consumer, letter.position)).fetchall()
 
 
-def redrive(connection: Connection, chosen: Sequence[Letter], *, person: str) -> None:
+def redrive(connection: Connection, chosen: Sequence[DeadLetter], *, person: str) -> None:
     """Have the consumer try these now, with all attempts before them."""
     with connection.transaction():
         for letter in chosen:
@@ -159,7 +161,7 @@ def redrive(connection: Connection, chosen: Sequence[Letter], *, person: str) ->
             record(connection, letter, "redriven", person=person, remark=None)
 
 
-def discard(connection: Connection, letter: Letter, *, person: str, remark: str) -> None:
+def discard(connection: Connection, letter: DeadLetter, *, person: str, remark: str) -> None:
     """Give it up for good."""
     with connection.transaction():
         record(connection, letter, "discarded", person=person, remark=remark)
@@ -182,15 +184,17 @@ def record_discarded_message(
     log.info("dead_letter", action="discarded", consumer=queue, message=message, person=person, remark=remark)
 
 
-def progress(connection: Connection, chosen: Sequence[Letter]) -> Progress:
-    """How far the consumer is with letters of its own that were redriven."""
+def progress(connection: Connection, chosen: Sequence[DeadLetter]) -> RedriveProgress:
+    """How far the consumer is with dead letters of its own that were redriven."""
     consumer, positions = chosen[0].consumer, [letter.position for letter in chosen]
     waiting = connection.execute(_TO_TRY, (consumer, positions)).fetchone()
     failed = connection.execute(_FAILED, {"consumer": consumer, "positions": positions}).fetchone()
-    return Progress(waiting[0] if waiting else 0, failed[0] if failed else 0, len(chosen))
+    return RedriveProgress(waiting[0] if waiting else 0, failed[0] if failed else 0, len(chosen))
 
 
-def record(connection: Connection, letter: Letter, action: str, *, person: str, remark: str | None) -> None:
+def record(
+    connection: Connection, letter: DeadLetter, action: str, *, person: str, remark: str | None
+) -> None:
     """Record what a person does with a letter: `redriven` or `discarded`."""
     connection.execute(
         _RECORD,

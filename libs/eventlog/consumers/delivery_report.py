@@ -22,7 +22,7 @@ LOG = "es.log"  # what is consumed; a queue only wakes
 
 
 @dataclass(slots=True)
-class Delivery:
+class DeliveryReport:
     """What is known of it so far: how often it was tried, how it ended, which credential it is about."""
 
     attempt: int = 0
@@ -36,10 +36,10 @@ class Delivery:
 
 
 @contextmanager
-def reported_delivery(consumer: str, event: StoredEvent) -> Iterator[Delivery]:
+def reported_delivery(consumer: str, event: StoredEvent) -> Iterator[DeliveryReport]:
     """Tell of one delivery when it has ended."""
     started = perf_counter()
-    delivery = Delivery()
+    delivery = DeliveryReport()
     metadata = _metadata(event)
     traceparent = metadata.traceparent if metadata else None
     with process_span(consumer, event, traceparent) as span:

@@ -1,4 +1,4 @@
-"""Events that are tried again later (`es.retries`), and those that are not any more (`es.parked`): ADR 10.
+"""Events that are tried again later (`es.retries`), and dead letters (`es.dead_letters`): ADR 10.
 
 Times are the database's: whoever leads next goes by the same clock.
 """
@@ -29,7 +29,7 @@ ORDER BY due_at, position LIMIT %s
 _SETTLED = """
 SELECT position FROM es.retries WHERE consumer = %(consumer)s AND position > %(after)s
 UNION ALL
-SELECT position FROM es.parked WHERE consumer = %(consumer)s AND position > %(after)s
+SELECT position FROM es.dead_letters WHERE consumer = %(consumer)s AND position > %(after)s
 UNION ALL
 SELECT position FROM es.interventions
 WHERE consumer = %(consumer)s AND position > %(after)s AND action = 'discarded'
@@ -45,16 +45,16 @@ UPDATE es.retries
 SET attempts = %(attempts)s, due_at = clock_timestamp() + %(wait)s, reason = left(%(reason)s, 500)
 WHERE consumer = %(consumer)s AND position = %(position)s AND attempts = %(before)s
 """
-_PARK = """
-INSERT INTO es.parked (consumer, position, stream_id, attempts, reason)
+_ADD_DEAD_LETTER = """
+INSERT INTO es.dead_letters (consumer, position, stream_id, attempts, reason)
 SELECT %(consumer)s, l.position, l.stream_id, %(attempts)s, left(%(reason)s, 500)
 FROM es.log l WHERE l.position = %(position)s ON CONFLICT DO NOTHING
 """
-_PARK_RETRIED = """
+_ADD_RETRIED_DEAD_LETTER = """
 WITH gone AS (
     DELETE FROM es.retries WHERE consumer = %(consumer)s AND position = %(position)s AND attempts = %(before)s
     RETURNING consumer, position, stream_id)
-INSERT INTO es.parked (consumer, position, stream_id, attempts, reason)
+INSERT INTO es.dead_letters (consumer, position, stream_id, attempts, reason)
 SELECT consumer, position, stream_id, %(attempts)s, left(%(reason)s, 500) FROM gone ON CONFLICT DO NOTHING
 """
 _DONE = "DELETE FROM es.retries WHERE consumer = %s AND position = %s"
@@ -119,7 +119,7 @@ class Retries:
         rows = connection.execute(_SETTLED, {"consumer": self._consumer, "after": after}).fetchall()
         return {position for (position,) in rows}
 
-    def keep(self, connection: psycopg.Connection[Any], ended: Ended) -> None:
+    def record(self, connection: psycopg.Connection[Any], ended: Ended) -> None:
         """Write down how an attempt ended. What a person has redriven or discarded meanwhile stays so."""
         delivery, before = ended.delivery, ended.delivery.attempts
         values = {
@@ -147,7 +147,7 @@ class Retries:
                     seconds=wait.total_seconds(),
                 )
             case Fate.FAILED | Fate.HOPELESS:
-                connection.execute(_PARK_RETRIED if delivery.retried else _PARK, values)
+                connection.execute(_ADD_RETRIED_DEAD_LETTER if delivery.retried else _ADD_DEAD_LETTER, values)
                 log.error(
                     "event_parked", consumer=self._consumer, position=delivery.position, reason=ended.reason
                 )

@@ -20,7 +20,7 @@ class Wakeups(Protocol):
     def acknowledge_through(self, position: int) -> None:
         """Everything up to `position` is done and committed."""
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Nobody waits any more for now: leave what was not acknowledged to whoever does. `wait` ends it."""
 
     def close(self) -> None: ...
@@ -58,7 +58,7 @@ class Notifications:
     def acknowledge_through(self, position: int) -> None:
         """Nothing to do: the checkpoint is the acknowledgement."""
 
-    def rest(self) -> None:
+    def release(self) -> None:
         self._disconnect()
 
     def close(self) -> None:

@@ -11,13 +11,13 @@ import msgspec
 from eventlog.events.envelope import Metadata, RecordedEvent, StoredEvent
 from eventlog.events.errors import MalformedEvent
 from eventlog.events.personal import opened
-from eventlog.events.registry import EVENTS, Registry
+from eventlog.events.registry import EVENTS, EventRegistry
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode_metadata = msgspec.json.Decoder(Metadata).decode
 
 
-def encode(payload: object, *, registry: Registry = EVENTS) -> tuple[str, int, bytes]:
+def encode(payload: object, *, registry: EventRegistry = EVENTS) -> tuple[str, int, bytes]:
     """(name, version, JSON) of a registered payload. It is read back first: a log never holds what nobody
     can read, and the bounds of the published schema are the writer's to keep.
 
@@ -35,7 +35,7 @@ def encode(payload: object, *, registry: Registry = EVENTS) -> tuple[str, int, b
     return kind.name, kind.version, data
 
 
-def decode(name: str, version: int, data: bytes | str, *, registry: Registry = EVENTS) -> object:
+def decode(name: str, version: int, data: bytes | str, *, registry: EventRegistry = EVENTS) -> object:
     """The payload in its newest version.
 
     Raises:
@@ -49,7 +49,7 @@ def decode(name: str, version: int, data: bytes | str, *, registry: Registry = E
             return payload
         upcasted = msgspec.json.decode(data)
         for kind in later:
-            if kind.upcast:  # every later version has one (`Registry.event`)
+            if kind.upcast:  # every later version has one (`EventRegistry.event`)
                 upcasted = kind.upcast(upcasted)
         return msgspec.convert(upcasted, later[-1].payload_class)
     except msgspec.MsgspecError as error:

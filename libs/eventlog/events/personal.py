@@ -81,7 +81,7 @@ def part(payload_class: type, payload: bytes, metadata: bytes) -> Parted | None:
     """Take apart what `codec.encode` and `codec.encode_metadata` made; `None` where nothing is personal."""
     about = _decode_fields(metadata)
     by_itself = msgspec.json.decode(about["actor"])["type"] == "system"
-    of_metadata = _take(about, _beside_actor() if by_itself else _of_metadata())
+    of_metadata = _take(about, _fields_without_actor() if by_itself else _of_metadata())
     of_payload: dict[str, Raw] = {}
     if fields := personal_fields(payload_class):
         document = _decode_fields(payload)
@@ -163,7 +163,7 @@ def _of_metadata() -> _Fields:
 
 
 @cache
-def _beside_actor() -> _Fields:
+def _fields_without_actor() -> _Fields:
     """Of metadata whose actor is regcred itself."""
     return {name: fields for name, fields in _of_metadata().items() if name != "actor"}
 

@@ -25,7 +25,7 @@ class EventType:
     upcast: Upcaster | None = None
 
 
-class Registry:
+class EventRegistry:
     """Names and versions of events. The program has one, `EVENTS`; tests make others."""
 
     def __init__(self) -> None:
@@ -80,5 +80,5 @@ class Registry:
         return [kind for name in sorted(self._versions) for kind in self._versions[name]]
 
 
-EVENTS = Registry()
+EVENTS = EventRegistry()
 event = EVENTS.event

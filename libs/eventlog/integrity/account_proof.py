@@ -2,7 +2,7 @@
 anywhere, with no database and no other account's events (ADR 11).
 
     {"format":"regcred-account-proof-1","account_id":"acme"}
-    {"position":3,"recorded_at":…,"event_id":…,…,"data":…,"meta":…}       each event, as `Entry` has it
+    {"position":3,"recorded_at":…,"event_id":…,…,"data":…,"meta":…}       each event, as `HashedEvent` has it
     {"events":1,"head":…,"log_position":9,"log_hash":…,"time":…,"key_id":…,"signature":…}
 
 `head` chains the lines of the events: SHA-256 of the head before (32 zero bytes at first) and of the line
@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.runtime.clock import rfc3339
-from eventlog.integrity.chain import Anchor, Entry, Fault, Link, verify_chain
+from eventlog.integrity.chain import Anchor, Fault, HashedEvent, Link, verify_chain
 from eventlog.integrity.keys import key_id
 
 FORMAT = "regcred-account-proof-1"
@@ -100,10 +100,10 @@ def write_proof(
     *,
     key: Ed25519PrivateKey,
     time: datetime,
-    beside: Callable[[], Fault | None] = lambda: None,
+    outside_chain: Callable[[], Fault | None] = lambda: None,
 ) -> Proven:
     """Write the account's events out of the whole log, which is verified on the way; in constant memory.
-    `beside` finds what the chain does not show.
+    `outside_chain` finds what the chain does not show.
 
     Raises:
         BrokenLog: what was written is then no proof.
@@ -121,7 +121,7 @@ def write_proof(
             yield link
 
     found = verify_chain(passing())
-    found = found.but(beside() if found.fault is None else None)
+    found = found.but(outside_chain() if found.fault is None else None)
     if found.fault is not None:
         raise BrokenLog(found.fault)
     seal = _Seal(
@@ -197,8 +197,8 @@ def _check_earlier(proven: Proven, earlier: Proven, number: int) -> None:
         raise BrokenProof(number, "the log is another one than that of the earlier proof")
 
 
-def _event(position: int, entry: Entry) -> _Event:
-    return _Event(position, **{name: getattr(entry, name) for name in Entry.__slots__})
+def _event(position: int, entry: HashedEvent) -> _Event:
+    return _Event(position, **{name: getattr(entry, name) for name in HashedEvent.__slots__})
 
 
 def _line(struct: msgspec.Struct) -> bytes:

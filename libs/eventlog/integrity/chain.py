@@ -15,7 +15,7 @@ GENESIS = bytes(32)  # what the first row is chained to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class HashedEvent:
     """What an event's hash covers, each value in the spelling that is hashed.
 
     `recorded_at` is UTC to the microsecond, as `2026-01-02T03:04:05.678901Z`; ids are UUIDs in lower case;
@@ -39,7 +39,7 @@ class Link:
     """A row of the log as it is stored. `entry` is `None` where the event it stands for is not there."""
 
     position: int
-    entry: Entry | None
+    entry: HashedEvent | None
     hash: bytes
 
 
@@ -77,7 +77,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class ChainVerification:
     """`end` is the last position that is proved. `checkpoint` is the position a checkpoint vouched for."""
 
     start: Anchor
@@ -85,17 +85,17 @@ class Verification:
     fault: Fault | None
     checkpoint: int | None = None
 
-    def but(self, fault: Fault | None) -> "Verification":
+    def but(self, fault: Fault | None) -> "ChainVerification":
         """The same with a fault that was found beside the chain."""
         return self if fault is None else replace(self, fault=fault, checkpoint=None)
 
 
-def next_hash(previous: bytes, position: int, entry: Entry) -> bytes:
+def next_hash(previous: bytes, position: int, entry: HashedEvent) -> bytes:
     """The hash (32 bytes) of the row at `position`, which stands behind the row with the hash `previous`."""
     return sha256(canonical(previous, position, entry).encode()).digest()
 
 
-def canonical(previous: bytes, position: int, entry: Entry) -> str:
+def canonical(previous: bytes, position: int, entry: HashedEvent) -> str:
     """The thirteen lines that are hashed; the last has no line feed."""
     return (
         f"{FORMAT}\n{previous.hex()}\n{position}\n{entry.recorded_at}\n{entry.event_id}\n{entry.stream_id}\n"
@@ -106,7 +106,7 @@ def canonical(previous: bytes, position: int, entry: Entry) -> str:
 
 def verify_chain(
     links: Iterable[Link], *, start: Anchor = START, checkpoint: Anchor | None = None
-) -> Verification:
+) -> ChainVerification:
     """Recompute the chain behind `start`, in constant memory, up to the first fault or the end.
 
     `start` is taken as given. Of a `checkpoint` it is proved that the log still has just the rows up to it.
@@ -131,7 +131,7 @@ def verify_chain(
         detail = f"the log ends at {end.position}, the checkpoint knows {checkpoint.position} positions"
         fault = Fault(FaultKind.MISSING_AFTER, end.position + 1, detail)
     vouched = checkpoint.position if checkpoint and fault is None else None
-    return Verification(start=start, end=end, fault=fault, checkpoint=vouched)
+    return ChainVerification(start=start, end=end, fault=fault, checkpoint=vouched)
 
 
 def _compare(end: Anchor, checkpoint: Anchor | None) -> Fault | None:

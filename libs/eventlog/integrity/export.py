@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from eventlog.integrity.chain import Entry, Link
+from eventlog.integrity.chain import HashedEvent, Link
 from eventlog.integrity.errors import MalformedExport
 
 
@@ -28,7 +28,7 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     meta: str
 
 
-_FIELDS = Entry.__slots__
+_FIELDS = HashedEvent.__slots__
 _decode = msgspec.json.Decoder(_Line).decode
 
 
@@ -56,4 +56,4 @@ def read_export(file: Iterable[bytes]) -> Iterator[Link]:
             digest = bytes.fromhex(line.hash)
         except (msgspec.MsgspecError, ValueError) as error:
             raise MalformedExport(number, str(error)) from None
-        yield Link(line.position, Entry(**{name: getattr(line, name) for name in _FIELDS}), digest)
+        yield Link(line.position, HashedEvent(**{name: getattr(line, name) for name in _FIELDS}), digest)

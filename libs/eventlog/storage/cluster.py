@@ -20,10 +20,10 @@ FROM es.tail() t
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The log now ends at `position`; `placed` events were given theirs by the adoption."""
+    """The log now ends at `position`; `assigned` events were given theirs by the adoption."""
 
     position: int
-    placed: int
+    assigned: int
 
 
 def is_younger(connection: psycopg.Connection[Any]) -> bool:
@@ -52,5 +52,5 @@ def adopt(database_url: str) -> Adopted | None:
     with psycopg.connect(database_url) as connection:
         if not is_younger(connection):
             return None
-        row = connection.execute("SELECT log_end, placed FROM es.adopt()").fetchone()
+        row = connection.execute("SELECT log_end, assigned FROM es.adopt()").fetchone()
     return Adopted(*row) if row else None

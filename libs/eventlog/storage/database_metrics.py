@@ -1,4 +1,4 @@
-"""What the database knows of log, relay and consumers, read when somebody scrapes (`es.figures`)."""
+"""What the database knows of log, relay and consumers, read when somebody scrapes (`es.log_metrics`)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,8 +15,8 @@ log = structlog.get_logger()
 CONNECT_SECONDS = 2
 _STATEMENT = """
 SELECT f.log_position, f.published_position, f.horizon_lag_seconds, f.oldest_write_xact_seconds,
-       c.consumer, c.place, c.lag_events, c.lag_seconds, c.parked, c.retrying
-FROM es.figures() f LEFT JOIN es.consumer_figures() c ON true
+       c.consumer, c.checkpoint, c.lag_events, c.lag_seconds, c.dead_letters, c.retrying
+FROM es.log_metrics() f LEFT JOIN es.consumer_metrics() c ON true
 """
 _LOG = (
     ("es_log_position", "Position of the last event of the log."),
@@ -36,7 +36,7 @@ _CONSUMERS = (
 )
 
 
-class DatabaseFigures(Collector):
+class DatabaseMetrics(Collector):
     """One connection and one statement per scrape, as the role of the process that is scraped.
 
     `publishing` says whether there is a broker: without one nothing is ever published.
@@ -48,7 +48,7 @@ class DatabaseFigures(Collector):
         self._publishing = publishing
 
     @classmethod
-    def of(cls, settings: Settings, *, role: str) -> "DatabaseFigures":
+    def of(cls, settings: Settings, *, role: str) -> "DatabaseMetrics":
         """The metrics of this environment's log, read as `role`."""
         url = settings.required_database_url()
         return cls(url, role=role, publishing=settings.broker_url is not None)

@@ -25,7 +25,7 @@ _KEY = "SELECT number, wrapped FROM personal.key(%s, %s)"
 _Value = TypeVar("_Value")
 
 
-class Wrapping(Protocol):
+class KeyWrapping(Protocol):
     """Keeps keys of accounts under a key of the installation. What is wrapped for one account does not
     unwrap for another one.
     """
@@ -40,18 +40,18 @@ class PersonalKeys:
     """Keys of accounts, unwrapped. Threads may share it."""
 
     def __init__(
-        self, wrapping: Wrapping, *, monotonic: Callable[[], float], random_bytes: Callable[[int], bytes]
+        self, wrapping: KeyWrapping, *, monotonic: Callable[[], float], random_bytes: Callable[[int], bytes]
     ) -> None:
         self._wrapping = wrapping
         self._random_bytes = random_bytes
-        self._ciphers = _Kept[bytes, Cipher](monotonic)
-        self._current = _Kept[str, AccountKey](monotonic)
+        self._ciphers = _Cache[bytes, Cipher](monotonic)
+        self._current = _Cache[str, AccountKey](monotonic)
 
     def cipher(self, account_id: str, wrapped: bytes | None) -> Cipher | None:
         """What opens the account's events whose key a row of the log was read with; `None` without one."""
         if wrapped is None:
             return None
-        return self._ciphers.get(wrapped) or self._ciphers.keep(
+        return self._ciphers.get(wrapped) or self._ciphers.store(
             wrapped, AESGCMSIV(self._wrapping.unwrap(account_id, wrapped))
         )
 
@@ -66,7 +66,7 @@ class PersonalKeys:
         with pool.connection() as connection:
             number, wrapped = connection.execute(_KEY, (account_id, offered)).fetchone() or (0, offered)
         key = AESGCMSIV(self._wrapping.unwrap(account_id, wrapped))
-        return self._current.keep(account_id, AccountKey(number, key))
+        return self._current.store(account_id, AccountKey(number, key))
 
     def renew(self, account_id: str) -> None:
         """Ask for the account's key again at its next event: the one that was kept is erased."""
@@ -76,7 +76,7 @@ class PersonalKeys:
 _Name = TypeVar("_Name", bound=Hashable)
 
 
-class _Kept(Generic[_Name, _Value]):
+class _Cache(Generic[_Name, _Value]):
     """Up to `MAX_KEPT` values, the latest, each for `LIFE_SECONDS`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
@@ -88,7 +88,7 @@ class _Kept(Generic[_Name, _Value]):
         found = self._values.get(name)
         return found[1] if found and self._monotonic() < found[0] else None
 
-    def keep(self, name: _Name, value: _Value) -> _Value:
+    def store(self, name: _Name, value: _Value) -> _Value:
         now = self._monotonic()
         with self._lock:
             self._values.pop(name, None)

@@ -156,7 +156,7 @@ def call_append(
     as `EventStore.append` documents.
     """
     try:
-        with _told(), store_errors(), pool.connection() as connection:
+        with _append_metrics(), store_errors(), pool.connection() as connection:
             row = connection.execute(statement, arguments).fetchone()
     except pg.UniqueViolation as error:
         if error.diag.constraint_name != "events_event_id_key":
@@ -172,8 +172,8 @@ def call_append(
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What operators see of an append."""
+def _append_metrics() -> Iterator[None]:
+    """Measure an append and trace it."""
     began = perf_counter()
     with start_span("append es.events", "client", attributes=_SPAN):
         try:

@@ -11,7 +11,7 @@ from regcred.apiclient.transport import Reply
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """`body` is `None` for 204. `position` is that of the command in the log, for `Regcred-Wait-For`."""
 
     status: int
@@ -25,7 +25,7 @@ class Answer:
         return (self.etag or "").strip('"')
 
 
-def read(reply: Reply, address: str) -> Answer:
+def read(reply: Reply, address: str) -> ApiResponse:
     """The answer. `address` is named by errors.
 
     Raises:
@@ -41,7 +41,7 @@ def read(reply: Reply, address: str) -> Answer:
             body = json.loads(reply.content)
         except ValueError:
             raise unexpected(address, "JSON") from None
-    return Answer(reply.status, body, reply.headers.get("etag"), reply.headers.get("regcred-position"))
+    return ApiResponse(reply.status, body, reply.headers.get("etag"), reply.headers.get("regcred-position"))
 
 
 def check(reply: Reply, address: str) -> None:

@@ -15,10 +15,10 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
-from regcred.apiclient.answer import Answer, check, lines, read, unexpected
+from regcred.apiclient.answer import ApiResponse, check, lines, read, unexpected
 from regcred.apiclient.errors import AnswerLost, ApiError, ApiProblem, NoAnswer
 from regcred.apiclient.secret import Revealable
-from regcred.apiclient.transport import Json, Parameters, Request, Stream, Transport, build
+from regcred.apiclient.transport import ApiRequest, Json, Parameters, Stream, Transport, build
 
 PAGE = 200  # the API's largest `limit`
 REPEAT_SECONDS = 12.0
@@ -83,7 +83,9 @@ class ApiClient(AbstractContextManager["ApiClient"]):
     ) -> None:
         self._transport.close()
 
-    def get(self, path: str, parameters: Parameters | None = None, *, wait_for: str | None = None) -> Answer:
+    def get(
+        self, path: str, parameters: Parameters | None = None, *, wait_for: str | None = None
+    ) -> ApiResponse:
         """Read. `wait_for` is the position of a command whose effect must be seen."""
         headers = {"Regcred-Wait-For": wait_for or self._wait_for}
         return self._answer(self._request("GET", path, headers, parameters=parameters), repeat=True)
@@ -133,7 +135,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         key: str | None = None,
         prefer: str | None = None,
         on_behalf_of: str | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """A command that is done once, however often it is sent, by its idempotency key.
 
         `key`: a new one if `None`. `on_behalf_of`: for whom this one is done, in place of the client's.
@@ -143,7 +145,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         more = {"Prefer": prefer, "Regcred-On-Behalf-Of": on_behalf_of}
         return self._answer(self._request("POST", path, {**headers, **more}, body=body), repeat=True)
 
-    def post_once(self, path: str, body: Json | None = None) -> Answer:
+    def post_once(self, path: str, body: Json | None = None) -> ApiResponse:
         """A command without an idempotency key."""
         return self._answer(self._request("POST", path, {}, body=body), repeat=False)
 
@@ -154,7 +156,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         etag: str | None,
         body: Json | None = None,
         parameters: Parameters | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """PUT, PATCH or DELETE what was read with this ETag."""
         request = self._request(method, path, {"If-Match": etag}, body=body, parameters=parameters)
         return self._answer(request, repeat=False)
@@ -177,19 +179,19 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         *,
         body: Json | None = None,
         parameters: Parameters | None = None,
-    ) -> Request:
+    ) -> ApiRequest:
         return build(method, path, {**self._headers, **_present(headers)}, body=body, parameters=parameters)
 
-    def _answer(self, request: Request, *, repeat: bool) -> Answer:
+    def _answer(self, request: ApiRequest, *, repeat: bool) -> ApiResponse:
         answer = self._repeated(request, self._repeats) if repeat and self._repeats else self._once(request)
         if self._on_command and request.method != "GET" and answer.position:
             self._on_command(answer.position)
         return answer
 
-    def _once(self, request: Request) -> Answer:
+    def _once(self, request: ApiRequest) -> ApiResponse:
         return read(self._transport.send(request), self.address)
 
-    def _repeated(self, request: Request, repeats: Repeats) -> Answer:
+    def _repeated(self, request: ApiRequest, repeats: Repeats) -> ApiResponse:
         deadline = repeats.clock() + repeats.seconds
         pause, attempts = _FIRST_PAUSE, 0
         while True:

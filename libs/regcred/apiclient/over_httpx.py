@@ -10,7 +10,7 @@ from regcred.apiclient.client import ApiClient, Repeats
 from regcred.apiclient.errors import NoAnswer
 from regcred.apiclient.failures import broken, not_connected
 from regcred.apiclient.settings import Connection
-from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, Reply, Request, Stream, Transport
+from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, ApiRequest, Reply, Stream, Transport
 
 TransportFor = Callable[[str | None], Transport]  # for a request of the browser at that address
 _CONSOLE_SECONDS_TO_CONNECT = 3.0  # a person waits for the page
@@ -27,12 +27,12 @@ class HttpxTransport:
     def address(self) -> str:
         return self._address
 
-    def send(self, request: Request) -> Reply:
+    def send(self, request: ApiRequest) -> Reply:
         with self._errors():
             return _reply(self._client.send(self._built(request)))
 
     @contextmanager
-    def stream(self, request: Request) -> Iterator[Stream]:
+    def stream(self, request: ApiRequest) -> Iterator[Stream]:
         with self._errors():
             response = self._client.send(self._built(request), stream=True)
         try:
@@ -43,7 +43,7 @@ class HttpxTransport:
     def close(self) -> None:
         self._client.close()
 
-    def _built(self, request: Request) -> httpx2.Request:
+    def _built(self, request: ApiRequest) -> httpx2.Request:
         return self._client.build_request(
             request.method, request.target, headers=request.headers, content=request.content
         )

@@ -17,7 +17,7 @@ SECONDS_TO_CONNECT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """`target` is path and query string, below the address of the API."""
 
     method: str
@@ -66,9 +66,9 @@ class Transport(Protocol):
     def address(self) -> str:
         """Where the API is, without a slash at the end."""
 
-    def send(self, request: Request) -> Reply: ...
+    def send(self, request: ApiRequest) -> Reply: ...
 
-    def stream(self, request: Request) -> AbstractContextManager[Stream]: ...
+    def stream(self, request: ApiRequest) -> AbstractContextManager[Stream]: ...
 
     def close(self) -> None: ...
 
@@ -80,14 +80,14 @@ def build(
     *,
     body: Json | None = None,
     parameters: Parameters | None = None,
-) -> Request:
+) -> ApiRequest:
     """A request. Secrets in `body` are revealed here, and nowhere else."""
     given = {name: _text(value) for name, value in (parameters or {}).items() if value is not None}
     target = f"{path}?{urlencode(given)}" if given else path
     if body is None:
-        return Request(method, target, dict(headers))
+        return ApiRequest(method, target, dict(headers))
     content = json.dumps(body, default=_reveal).encode()
-    return Request(method, target, {**headers, "Content-Type": "application/json"}, content)
+    return ApiRequest(method, target, {**headers, "Content-Type": "application/json"}, content)
 
 
 def _text(value: str | int | bool) -> str:

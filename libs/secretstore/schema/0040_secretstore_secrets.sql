@@ -1,7 +1,7 @@
 -- The secret store of an installation without Vault: encrypted with the key file, without which a row reveals nothing.
-CREATE SCHEMA sealed;
+CREATE SCHEMA encrypted;
 
-CREATE TABLE sealed.secrets (
+CREATE TABLE encrypted.secrets (
     account_id    text NOT NULL,
     credential_id uuid NOT NULL,
     version       integer NOT NULL CHECK (version > 0),

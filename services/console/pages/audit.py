@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from console.door import api, asked, link
+from console.request_context import api, link, query_values
 from regcred.apiclient.paths import account_path
 
 PATH = "/accounts/<account>/audit"
@@ -35,7 +35,7 @@ def install(pages: Blueprint) -> None:
 
 def show_audit(account: str) -> AnyResponse | str:
     """A page of it, the newest first."""
-    wanted = asked(*FILTERS)
+    wanted = query_values(*FILTERS)
     if len(wanted) < sum(1 for name in FILTERS if name in request.args):
         return redirect(link(**{name: wanted.get(name) for name in FILTERS}), 303)
     cursor = request.args.get("cursor") or None
@@ -52,7 +52,7 @@ def show_audit(account: str) -> AnyResponse | str:
 
 def export_audit(account: str, form: str) -> Response:
     """All that the filters let through, as a file, however long it is."""
-    lines = _lines(account, _moments(asked(*FILTERS)), _FORMS[form])
+    lines = _lines(account, _moments(query_values(*FILTERS)), _FORMS[form])
     first = next(lines, b"")  # what the API refuses is told by a page, not in the file
 
     def content() -> Iterator[bytes]:

@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from console.door import api, asked, link
 from console.providers import provider_names
+from console.request_context import api, link, query_values
 from regcred.apiclient.paths import account_path
 
 PATH = "/accounts/<account>/credentials"
@@ -18,7 +18,7 @@ def install(pages: Blueprint) -> None:
 
 def show_credentials(account: str) -> Response | str:
     """A page of the list."""
-    wanted = asked(*FILTERS)
+    wanted = query_values(*FILTERS)
     if len(wanted) < sum(1 for name in FILTERS if name in request.args):
         return redirect(link(**{name: wanted.get(name) for name in FILTERS}), 303)  # an address to share
     cursor = request.args.get("cursor") or None

@@ -5,10 +5,10 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from console.door import api
 from console.forms import sentence
 from console.pages.one_credential import PATH, OneCredential, read
 from console.providers import provider_of
+from console.request_context import api
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import account_path
 from regcred.apiclient.transport import Json

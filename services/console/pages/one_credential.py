@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from console.door import api
+from console.request_context import api
 from regcred.apiclient.paths import account_path
 from regcred.apiclient.transport import Json
 

@@ -2,8 +2,8 @@
 
 from flask import Blueprint, render_template
 
-from console.door import api
 from console.providers import provider_names
+from console.request_context import api
 from console.wording import STATUS
 from regcred.apiclient.paths import account_path
 

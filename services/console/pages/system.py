@@ -4,14 +4,14 @@ from http import HTTPStatus
 
 from flask import Blueprint, render_template
 
-from console.door import api
+from console.request_context import api
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.transport import Json
 
 _SAID = {
     "database": "PostgreSQL: the log of events, and the state that commands decide on",
     "read_models": "The data of lists, pages and the audit log",
-    "secret_store": "Vault, or the sealed table",
+    "secret_store": "Vault, or the encrypted table",
 }
 _DOES = {
     "projector": "Updates the read models",

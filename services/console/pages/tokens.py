@@ -7,8 +7,8 @@ from werkzeug.wrappers import Response
 
 from chassis.authentication.tokens import TokenScope
 from chassis.secret import Secret
-from console.door import api, session
 from console.forms import Form, day, entries
+from console.request_context import api, session
 from regcred.apiclient.errors import ApiError, ApiProblem
 from regcred.apiclient.paths import segment
 from regcred.apiclient.transport import Json

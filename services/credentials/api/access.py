@@ -19,7 +19,7 @@ from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSche
 from credentials.api.commands import command_request, expected_version, respond
 from credentials.application.credentials import Credentials, Impact
 from credentials.domain import values
-from credentials.domain.commands import User
+from credentials.domain.commands import WorkloadUsage
 
 Body = dict[str, Any]
 
@@ -100,7 +100,7 @@ def blueprint(credentials: Credentials) -> Blueprint:
         reason = values.reason(arguments["reason"])
         if arguments["dry_run"]:
             impact = credentials.impact(asked, credential_id, expected_version(), None)
-            return _dry_run(impact, needs_force=bool(impact.users))
+            return _dry_run(impact, needs_force=bool(impact.usages))
         if arguments["force"] and reason is None:
             raise invalid(
                 [
@@ -121,19 +121,19 @@ def _dry_run(impact: Impact, *, needs_force: bool) -> Response:
     """200 with who would lose it; the ETag is of the credential as it is."""
     users = [
         {**user, "served_by": [str(other) for other in impact.served_by[user["project_id"]]]}
-        for user in users_json(impact.users)
+        for user in usages_json(impact.usages)
     ]
     body = {"dry_run": True, "users": users, "needs_force": needs_force}
     return json_response(body, headers={"ETag": etag(impact.version)})
 
 
-def users_json(users: Iterable[User]) -> list[dict[str, Any]]:
+def usages_json(usages: Iterable[WorkloadUsage]) -> list[dict[str, Any]]:
     return [
         {
-            "project_id": user.project_id,
-            "workload": {"kind": user.workload.kind, "name": user.workload.name},
-            "secret_version": user.secret_version,
-            "last_used_at": rfc3339(user.last_used_at),
+            "project_id": usage.project_id,
+            "workload": {"kind": usage.workload.kind, "name": usage.workload.name},
+            "secret_version": usage.secret_version,
+            "last_used_at": rfc3339(usage.last_used_at),
         }
-        for user in users
+        for usage in usages
     ]

@@ -9,7 +9,7 @@ from chassis.runtime.clock import now
 from chassis.web.authentication import on_behalf_of, principal, request_id, traceparent
 from chassis.web.problems import Problem
 from chassis.web.responses import command_headers, json_response
-from credentials.application.command_handler import Answer
+from credentials.application.command_handler import CommandResult
 from credentials.application.requests import CommandRequest, RequestKey
 from eventlog.events.envelope import Actor
 
@@ -59,7 +59,7 @@ def idempotency_key() -> str | None:
     return key
 
 
-def respond(answer: Answer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def respond(answer: CommandResult, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The answer of a command as a response."""
     replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
     return json_response(

@@ -11,7 +11,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response, position_token
 from contracts.schemas import RestrictionsSchema, ScopeSchema
 from credentials.api.commands import Fingerprint, command_request
-from credentials.application.importing import Import, Importing, ImportResult
+from credentials.application.imports import Import, Importer, ImportResult
 from credentials.domain import values
 from credentials.domain.imported_names import name_prefix
 from registries.input.credential_input import JsonDocument
@@ -66,7 +66,7 @@ class ImportAnswer(Schema):
     dry_run = fields.Boolean()
 
 
-def blueprint(importing: Importing, *, fingerprint: Fingerprint) -> Blueprint:
+def blueprint(importer: Importer, *, fingerprint: Fingerprint) -> Blueprint:
     """The import."""
     routes = Blueprint("imports", __name__, description="Import the logins of a Docker configuration.")
 
@@ -83,7 +83,7 @@ def blueprint(importing: Importing, *, fingerprint: Fingerprint) -> Blueprint:
         Idempotency-Key.
         """
         wanted = _wanted(body)
-        results = importing.run(command_request(account_id, fingerprint), wanted)
+        results = importer.run(command_request(account_id, fingerprint), wanted)
         headers = {}
         for result in results:
             if result.credential_id is not None and result.version is not None:

@@ -12,13 +12,13 @@ from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import command_headers, json_response
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from contracts.schemas import WorkloadSchema
 from credentials.api.commands import Fingerprint, command_request
-from credentials.application.issuing import Issuing, PullSecret
+from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
-from credentials.domain.issuing import Image, PullSecretWanted
-from credentials.domain.issuing_formats import auth_keys, basic, docker_config, kubernetes_secret
+from credentials.domain.issuance import Image, PullSecretWanted
+from credentials.domain.pull_secret_formats import auth_keys, basic, docker_config, kubernetes_secret
 from registries.errors import InvalidHost, InvalidReference
 from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
@@ -115,7 +115,7 @@ class PullSecretSchema(Schema):
     )
 
 
-def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
+def blueprint(issuer: Issuer, *, fingerprint: Fingerprint) -> Blueprint:
     """`POST …/pull-secrets`. `fingerprint` is of requests under an Idempotency-Key."""
     routes = Blueprint("pull secrets", __name__, description="The secret that a deployment pulls with.")
 
@@ -131,7 +131,7 @@ def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
         """
         authorise_project(body["project_id"])
         asked = _wanted(body)
-        given = issuing.issue(command_request(account_id, fingerprint), asked)
+        given = issuer.issue(command_request(account_id, fingerprint), asked)
         headers = {**command_headers(given.issuance_id, given.version), "Cache-Control": "no-store"}
         if given.replayed:
             headers["Idempotency-Replayed"] = "true"
@@ -142,7 +142,7 @@ def blueprint(issuing: Issuing, *, fingerprint: Fingerprint) -> Blueprint:
 
 def _wanted(body: Body) -> PullSecretWanted:
     """What the body asks for. Raises `InvalidInput` with every problem."""
-    images, problems = _asked(body)
+    images, problems = _requested_images(body)
     try:
         values.project_id(body["project_id"])
     except InvalidInput as error:
@@ -168,7 +168,7 @@ def _wanted(body: Body) -> PullSecretWanted:
     )
 
 
-def _asked(body: Body) -> tuple[list[Image], list[FieldProblem]]:
+def _requested_images(body: Body) -> tuple[list[Image], list[FieldProblem]]:
     """The images, or the whole registry in place of them."""
     if body["registry_host"] is None:
         images, problems = _images(body["images"])

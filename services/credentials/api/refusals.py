@@ -4,11 +4,11 @@ from flask import Flask, Response
 
 from chassis.web.problems import FieldError, Problem, respond, unavailable
 from chassis.web.responses import command_headers, etag
-from credentials.api.access import users_json
-from credentials.application.issuing import StillChanging
+from credentials.api.access import usages_json
+from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
-from credentials.domain.issuing import NotIssued, Refusal
+from credentials.domain.issuance import NotIssued, Refusal
 from eventlog.storage.errors import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
@@ -26,7 +26,7 @@ def install(app: Flask) -> None:
     @app.errorhandler(CredentialInUse)
     def _in_use(error: CredentialInUse) -> Response:
         detail = "workloads use the credential; rotate it instead, or remove it with force and a reason"
-        return respond(Problem(409, "credential_in_use", detail, extra={"users": users_json(error.users)}))
+        return respond(Problem(409, "credential_in_use", detail, extra={"users": usages_json(error.usages)}))
 
     @app.errorhandler(UsedMeanwhile)
     def _used_meanwhile(_error: UsedMeanwhile) -> Response:

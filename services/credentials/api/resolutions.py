@@ -10,10 +10,10 @@ from chassis.runtime.clock import now
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
-from credentials.application.resolving import resolve
+from credentials.application.resolution import resolve
 from credentials.application.store import CredentialStore
 from credentials.domain import values
-from credentials.domain.matching import Match, Standing, Use, WhyNot, WhySelected
+from credentials.domain.matching import IneligibleReason, Match, RankReason, RequestedUse, SelectionReason
 from registries.image_reference import ImageReference
 from registries.input.image import read_image
 
@@ -38,7 +38,7 @@ class ImageSchema(Schema):
 class SelectedSchema(Schema):
     credential_id = fields.UUID()
     reason = fields.String(
-        metadata={"enum": list(WhySelected), "description": "The rule that put it before the next one."}
+        metadata={"enum": list(SelectionReason), "description": "The rule that put it before the next one."}
     )
 
 
@@ -46,7 +46,7 @@ class CandidateSchema(Schema):
     credential_id = fields.UUID()
     name = fields.String()
     eligible = fields.Boolean()
-    reason = fields.String(metadata={"enum": [*Standing, *WhyNot]})
+    reason = fields.String(metadata={"enum": [*RankReason, *IneligibleReason]})
 
 
 class ResolutionSchema(Schema):
@@ -73,7 +73,7 @@ def blueprint(store: CredentialStore) -> Blueprint:
             project_id=lambda: values.project_id(body["project_id"]),
         )
         asked = parsed["image"]
-        use = Use(project_id=body["project_id"], operation=body["operation"], at=now())
+        use = RequestedUse(project_id=body["project_id"], operation=body["operation"], at=now())
         return json_response(_answer(asked, resolve(store, account_id, asked, use)))
 
     return routes

@@ -98,7 +98,7 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
             expires_at=body["expires_at"],
         )
         kept = tokens.add(token)
-        if _asked_for(kept) != _asked_for(token):
+        if _requested(kept) != _requested(token):
             raise IdempotencyKeyReused
         headers = {"Idempotency-Replayed": "true"} if kept.created_at != moment else {}
         return json_response({**_view(kept), "token": secret.reveal()}, 201, headers)
@@ -128,7 +128,7 @@ def _derived(derive: Derive, principal_id: str, key: str) -> bytes:
     return b"".join(parts)[:_RANDOM_BYTES]
 
 
-def _asked_for(token: StoredToken) -> tuple[object, ...]:
+def _requested(token: StoredToken) -> tuple[object, ...]:
     return (token.name, token.scopes, token.accounts, token.projects, token.expires_at)
 
 

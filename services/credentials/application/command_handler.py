@@ -33,7 +33,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CommandResult:
     """What is answered: the credential (or the verification) as JSON, and where that is in the log."""
 
     credential_id: UUID
@@ -70,14 +70,14 @@ class CommandHandler:
         self._store = store
         self._new_id = new_id
 
-    def replay(self, request: CommandRequest) -> Answer | None:
+    def replay(self, request: CommandRequest) -> CommandResult | None:
         """What was answered to the same request under the same key before, if it was."""
         if request.key is None:
             return None
         known = self._store.replay(request.account_id, request.key.key, request.key.fingerprint)
         if known is None or known.response is None:
             return None
-        return Answer(
+        return CommandResult(
             credential_id=UUID(known.response["credential_id"]),
             version=known.version,
             body=known.response["body"],
@@ -92,7 +92,7 @@ class CommandHandler:
         command_for: Callable[[Active], Command],
         *,
         unused_since: datetime | None = None,
-    ) -> Answer:
+    ) -> CommandResult:
         """Carry out the command that `command_for` makes for the credential as it is, at version `expected`
         (`None`: whichever it is; then it is tried again on the next version).
 
@@ -101,7 +101,7 @@ class CommandHandler:
             UsedMeanwhile: it is being used again and again while it is to be removed.
         """
 
-        def once() -> Answer:
+        def once() -> CommandResult:
             loaded = self.load(request, credential_id, expected)
             try:
                 return self.append(request, loaded, command_for(loaded.active), unused_since=unused_since)
@@ -130,7 +130,7 @@ class CommandHandler:
         command: Command,
         *,
         unused_since: datetime | None = None,
-    ) -> Answer:
+    ) -> CommandResult:
         """Decide, and append what was decided; the answer is made before, so that it can be stored with it.
 
         Raises:
@@ -145,16 +145,16 @@ class CommandHandler:
         version = loaded.version + len(new)
         body = self._body(request, loaded, after, new, version)
         if not new:
-            return Answer(credential_id=credential_id, version=version, body=body)
+            return CommandResult(credential_id=credential_id, version=version, body=body)
         if isinstance(after, Removed):
             appended = self._store.remove(credential_id, loaded.version, new, unused_since=unused_since)
-            return Answer(credential_id=credential_id, version=appended.version, body=body)
+            return CommandResult(credential_id=credential_id, version=appended.version, body=body)
         stored: dict[str, Any] = {"credential_id": str(credential_id), "body": body}
         appended = self._store.append(
             credential_id, loaded.version, new, current=after, request=request.answered_with(stored)
         )
         response: Mapping[str, Any] = appended.response or stored
-        return Answer(
+        return CommandResult(
             credential_id=UUID(response["credential_id"]),
             version=appended.version,
             body=response["body"],

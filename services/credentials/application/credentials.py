@@ -17,7 +17,7 @@ import structlog
 from chassis.secret import Secret
 from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
-from credentials.application.command_handler import NOTHING_YET, Answer, CommandHandler
+from credentials.application.command_handler import NOTHING_YET, CommandHandler, CommandResult
 from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore, Outcome
 from credentials.domain.commands import (
@@ -31,7 +31,7 @@ from credentials.domain.commands import (
     RestrictCredential,
     RotateSecret,
     Unchanged,
-    User,
+    WorkloadUsage,
 )
 from credentials.domain.credential import decide
 from credentials.domain.errors import NameTaken, StaleVersion
@@ -39,8 +39,7 @@ from credentials.domain.impact import losing, served_by
 from eventlog.storage.errors import OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
-from secretstore.store import SecretPath, SecretStore, SecretStoreError
-from secretstore.store import VersionConflict as SecretVersionConflict
+from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretVersionConflict
 
 log = structlog.get_logger()
 
@@ -57,7 +56,7 @@ class Impact:
 
     credential_id: UUID
     version: int
-    users: tuple[User, ...]
+    usages: tuple[WorkloadUsage, ...]
     served_by: Mapping[str, tuple[UUID, ...]]
 
 
@@ -82,7 +81,7 @@ class Credentials:
 
     def add(
         self, request: CommandRequest, secret: NewSecret, details: Details, restrictions: Restrictions
-    ) -> Answer:
+    ) -> CommandResult:
         """Save a credential. The same request again gives the same answer, and no second credential."""
         if replayed := self._handler.replay(request):
             return replayed
@@ -108,19 +107,19 @@ class Credentials:
         with nullcontext() if request.key else _discarded_unless_appended(lambda: self._secrets.remove(path)):
             return self._handler.append(request, NOTHING_YET, command)
 
-    def replay(self, request: CommandRequest) -> Answer | None:
+    def replay(self, request: CommandRequest) -> CommandResult | None:
         """What was answered to the same request under the same key before, if it was."""
         return self._handler.replay(request)
 
     def change(
         self, request: CommandRequest, credential_id: UUID, expected: int | None, command: ChangeDetails
-    ) -> Answer:
+    ) -> CommandResult:
         """Change details behind version `expected` (`None`: whichever it is)."""
         return self._handler.handle(request, credential_id, expected, lambda _: command)
 
     def restrict(
         self, request: CommandRequest, credential_id: UUID, expected: int | None, restrictions: Restrictions
-    ) -> Answer:
+    ) -> CommandResult:
         """Say which projects may use it."""
         command = RestrictCredential(restrictions=restrictions)
         return self._handler.handle(request, credential_id, expected, lambda _: command)
@@ -134,7 +133,7 @@ class Credentials:
         expires_at: datetime | Unchanged | None = UNCHANGED,
         *,
         grace: timedelta = DEFAULT_GRACE,
-    ) -> Answer:
+    ) -> CommandResult:
         """Replace the secret. `secret_for` reads it in the light of the credential as it is: its registry
         stays unless another is named. The expiry, unless named, ends with the old secret, which is kept for
         `grace`.
@@ -158,7 +157,7 @@ class Credentials:
 
     def request_verification(
         self, request: CommandRequest, credential_id: UUID, image: ImageReference | None = None
-    ) -> Answer:
+    ) -> CommandResult:
         """Ask for a new login, and for a try on an image. The answer's body is the verification, pending."""
         if replayed := self._handler.replay(request):
             return replayed
@@ -173,7 +172,7 @@ class Credentials:
         *,
         reason: str | None,
         forced: bool,
-    ) -> Answer:
+    ) -> CommandResult:
         """Remove it for ever. The relay's housekeeping destroys its secret, and tries until it has.
 
         Raises:
@@ -182,8 +181,8 @@ class Credentials:
         since = request.now - self._use_window
 
         def command(_credential: Active) -> RemoveCredential:
-            users = self._store.users(credential_id, since=since)
-            return RemoveCredential(reason=reason, forced=forced, users=users)
+            usages = self._store.usages(credential_id, since=since)
+            return RemoveCredential(reason=reason, forced=forced, usages=usages)
 
         unused_since = None if forced else since
         return self._handler.handle(request, credential_id, expected, command, unused_since=unused_since)
@@ -198,15 +197,15 @@ class Credentials:
         """Who would lose it by these restrictions, or (`None`) by its removal. Nothing is changed."""
         loaded = self._handler.load(request, credential_id, expected)
         lost = loaded.active
-        users = self._store.users(credential_id, since=request.now - self._use_window)
+        usages = self._store.usages(credential_id, since=request.now - self._use_window)
         if restrictions is not None:
-            users = losing(users, before=lost.restrictions, after=restrictions)
+            usages = losing(usages, before=lost.restrictions, after=restrictions)
         others = self._store.candidates(request.account_id, [lost.registry.host])
         instead = {
             project_id: served_by(project_id, lost, others, at=request.now)
-            for project_id in {user.project_id for user in users}
+            for project_id in {user.project_id for user in usages}
         }
-        return Impact(credential_id=credential_id, version=loaded.version, users=users, served_by=instead)
+        return Impact(credential_id=credential_id, version=loaded.version, usages=usages, served_by=instead)
 
     def outcome_of(self, credential_id: UUID, verification_id: UUID) -> Outcome | None:
         """How a verification ended; `None` while it has not."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts.credential import Active
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
-from credentials.domain.commands import User
+from credentials.domain.commands import WorkloadUsage
 from credentials.domain.matching import Candidate
 from eventlog.events.envelope import NewEvent, RecordedEvent
 from eventlog.storage.store import Appended, IdempotentRequest
@@ -71,9 +71,9 @@ class CredentialStore(Protocol):
             UsedMeanwhile: one was; nothing was written.
         """
 
-    def users(self, credential_id: UUID, *, since: datetime) -> tuple[User, ...]:
-        """The workloads that were given its secret at `since` or later, the last one first, `MAX_USERS` at
-        most; never lagging.
+    def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
+        """The workloads to which its secret was issued at `since` or later, the last one first,
+        `MAX_WORKLOADS` at most; never lagging.
         """
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from registries.image_reference import ImageReference
 
 
@@ -22,11 +22,11 @@ UNCHANGED = Unchanged.UNCHANGED
 DEFAULT_GRACE = timedelta(minutes=15)  # for which a replaced secret is kept
 MAX_GRACE = timedelta(days=7)
 DEFAULT_USE_WINDOW = timedelta(days=30)  # in use is what was given out within
-MAX_USERS = 500  # that are told of one credential
+MAX_WORKLOADS = 500  # that are told of one credential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class WorkloadUsage:
     """A workload of a project that was given a credential's secret, in which version, and when last."""
 
     project_id: str
@@ -90,11 +90,11 @@ class RequestVerification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveCredential:
-    """Remove it for ever. `users` are the workloads that use it, and that `forced` removes it from."""
+    """Remove it for ever. `usages` are the workloads that use it, and that `forced` removes it from."""
 
     reason: str | None
     forced: bool
-    users: tuple[User, ...] = ()
+    usages: tuple[WorkloadUsage, ...] = ()
 
 
 Command = (

@@ -125,10 +125,10 @@ def _restrict(command: RestrictCredential, state: Active) -> tuple[Event, ...]:
 
 
 def _remove(command: RemoveCredential, state: Active) -> CredentialRemoved:
-    if command.users and not command.forced:
-        raise CredentialInUse(command.users)
+    if command.usages and not command.forced:
+        raise CredentialInUse(command.usages)
     return CredentialRemoved(
-        credential_id=state.credential_id, reason=command.reason, forced=bool(command.users)
+        credential_id=state.credential_id, reason=command.reason, forced=bool(command.usages)
     )
 
 

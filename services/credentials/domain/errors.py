@@ -10,7 +10,7 @@ Refused
 from collections.abc import Sequence
 from uuid import UUID
 
-from credentials.domain.commands import User
+from credentials.domain.commands import WorkloadUsage
 
 
 class Refused(Exception):
@@ -24,9 +24,9 @@ class CredentialNotFound(Refused):
 
 
 class CredentialInUse(Refused):
-    def __init__(self, users: Sequence[User]) -> None:
-        super().__init__(f"{len(users)} workloads use the credential")
-        self.users = users
+    def __init__(self, usages: Sequence[WorkloadUsage]) -> None:
+        super().__init__(f"{len(usages)} workloads use the credential")
+        self.usages = usages
 
 
 class NameTaken(Refused):

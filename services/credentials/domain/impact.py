@@ -7,17 +7,19 @@ from uuid import UUID
 from contracts.credential import Active
 from contracts.credential_events import Restrictions
 from contracts.verdicts import VerificationStatus
-from credentials.domain.commands import User
-from credentials.domain.matching import Candidate, Use, match
+from credentials.domain.commands import WorkloadUsage
+from credentials.domain.matching import Candidate, RequestedUse, match
 from registries.image_reference import ImageReference
 
 _ANY = "-"  # a repository of which no prefix speaks: none has such a segment
 
 
-def losing(users: Iterable[User], *, before: Restrictions, after: Restrictions) -> tuple[User, ...]:
+def losing(
+    usages: Iterable[WorkloadUsage], *, before: Restrictions, after: Restrictions
+) -> tuple[WorkloadUsage, ...]:
     """The workloads that may use it `before` and not `after`."""
     return tuple(
-        user for user in users if allows(before, user.project_id) and not allows(after, user.project_id)
+        user for user in usages if allows(before, user.project_id) and not allows(after, user.project_id)
     )
 
 
@@ -38,7 +40,7 @@ def served_by(
         if candidate.credential_id != lost.credential_id
         and candidate.verification is not VerificationStatus.FAILED
     ]
-    use = Use(project_id=project_id, operation="pull", at=at)
+    use = RequestedUse(project_id=project_id, operation="pull", at=at)
     found: dict[UUID, None] = {}
     for prefix in lost.details.repository_prefixes or ("",):
         repository = f"{prefix.rstrip('/')}/{_ANY}".lstrip("/")

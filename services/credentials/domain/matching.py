@@ -46,7 +46,7 @@ Operation = Literal["pull", "push"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class WhyNot(StrEnum):
+class IneligibleReason(StrEnum):
     """Why a candidate is not eligible."""
 
     OTHER_REPOSITORY = "other_repository"
@@ -56,7 +56,7 @@ class WhyNot(StrEnum):
     EXPIRED = "expired"
 
 
-class Standing(StrEnum):
+class RankReason(StrEnum):
     """Where an eligible candidate stands beside the selected one."""
 
     SELECTED = "selected"
@@ -67,7 +67,7 @@ class Standing(StrEnum):
     HIGHER_ID = "higher_id"
 
 
-class WhySelected(StrEnum):
+class SelectionReason(StrEnum):
     """What put the selected candidate before the next one."""
 
     ONLY_ELIGIBLE = "only_eligible"
@@ -98,7 +98,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class RequestedUse:
     """What a credential is wanted for, by which project, and when."""
 
     project_id: str
@@ -111,11 +111,11 @@ class Judged:
     """A candidate and what was found about it."""
 
     candidate: Candidate
-    reason: WhyNot | Standing
+    reason: IneligibleReason | RankReason
 
     @property
     def eligible(self) -> bool:
-        return isinstance(self.reason, Standing)
+        return isinstance(self.reason, RankReason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Selection:
     """The candidate to use, and what put it there."""
 
     candidate: Candidate
-    reason: WhySelected
+    reason: SelectionReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +141,15 @@ class _Eligible(NamedTuple):
     order: tuple[int, int, timedelta, UUID]
 
 
-_RULES = (WhySelected.MOST_SPECIFIC, WhySelected.BEST_VERIFIED, WhySelected.NEWEST, WhySelected.LOWEST_ID)
+_RULES = (
+    SelectionReason.MOST_SPECIFIC,
+    SelectionReason.BEST_VERIFIED,
+    SelectionReason.NEWEST,
+    SelectionReason.LOWEST_ID,
+)
 
 
-def match(image: ImageReference | WholeRegistry, candidates: Iterable[Candidate], use: Use) -> Match:
+def match(image: ImageReference | WholeRegistry, candidates: Iterable[Candidate], use: RequestedUse) -> Match:
     """Select by the rules above. Candidates of other hosts are passed over; their order is of no matter."""
     eligible: list[_Eligible] = []
     others: list[Judged] = []
@@ -152,7 +157,7 @@ def match(image: ImageReference | WholeRegistry, candidates: Iterable[Candidate]
         if candidate.registry_host != image.registry_host:
             continue
         prefix = covering_prefix(candidate.repository_prefixes, image.repository)
-        why_not = WhyNot.OTHER_REPOSITORY if prefix is None else _why_not(candidate, use)
+        why_not = IneligibleReason.OTHER_REPOSITORY if prefix is None else _why_not(candidate, use)
         if prefix is not None and why_not is None:
             eligible.append(_eligible(candidate, prefix))
         elif why_not is not None:
@@ -164,24 +169,24 @@ def match(image: ImageReference | WholeRegistry, candidates: Iterable[Candidate]
     if not eligible:
         return Match(None, tuple(others))
     first, *rest = eligible
-    reason = _why_before(first, rest[0]) if rest else WhySelected.ONLY_ELIGIBLE
+    reason = _why_before(first, rest[0]) if rest else SelectionReason.ONLY_ELIGIBLE
     return Match(
         Selection(first.candidate, reason),
         (
-            Judged(first.candidate, Standing.SELECTED),
+            Judged(first.candidate, RankReason.SELECTED),
             *(Judged(other.candidate, _standing(first, other)) for other in rest),
             *others,
         ),
     )
 
 
-def _only_usable(found: list[Judged], use: Use) -> tuple[list[_Eligible], list[Judged]]:
+def _only_usable(found: list[Judged], use: RequestedUse) -> tuple[list[_Eligible], list[Judged]]:
     """The one that nothing but its prefixes speaks against, and the others; none where there are several."""
     others = [
-        Judged(judged.candidate, _why_not(judged.candidate, use) or WhyNot.OTHER_REPOSITORY)
+        Judged(judged.candidate, _why_not(judged.candidate, use) or IneligibleReason.OTHER_REPOSITORY)
         for judged in found
     ]
-    usable = [judged for judged in others if judged.reason is WhyNot.OTHER_REPOSITORY]
+    usable = [judged for judged in others if judged.reason is IneligibleReason.OTHER_REPOSITORY]
     if len(usable) != 1:
         return [], others
     others.remove(usable[0])
@@ -195,15 +200,15 @@ def _eligible(candidate: Candidate, prefix: str) -> _Eligible:
     )
 
 
-def _why_not(candidate: Candidate, use: Use) -> WhyNot | None:
+def _why_not(candidate: Candidate, use: RequestedUse) -> IneligibleReason | None:
     if candidate.restrictions.restricted and use.project_id not in candidate.restrictions.projects:
-        return WhyNot.RESTRICTED
+        return IneligibleReason.RESTRICTED
     if use.operation == "pull" and not candidate.scope.pull:
-        return WhyNot.NO_PULL_SCOPE
+        return IneligibleReason.NO_PULL_SCOPE
     if use.operation == "push" and not candidate.scope.push:
-        return WhyNot.NO_PUSH_SCOPE
+        return IneligibleReason.NO_PUSH_SCOPE
     if candidate.expires_at is not None and candidate.expires_at <= use.at:
-        return WhyNot.EXPIRED
+        return IneligibleReason.EXPIRED
     return None
 
 
@@ -217,23 +222,23 @@ def _age_order(candidate: Candidate) -> tuple[timedelta, UUID]:
     return (_EPOCH - candidate.added_at, candidate.credential_id)
 
 
-def _why_before(first: _Eligible, other: _Eligible) -> WhySelected:
+def _why_before(first: _Eligible, other: _Eligible) -> SelectionReason:
     """The first rule that tells them apart; ids always do."""
     for mine, theirs, why in zip(first.order, other.order, _RULES, strict=True):
         if mine != theirs:
             return why
-    return WhySelected.LOWEST_ID
+    return SelectionReason.LOWEST_ID
 
 
-def _standing(selected: _Eligible, other: _Eligible) -> Standing:
+def _standing(selected: _Eligible, other: _Eligible) -> RankReason:
     match _why_before(selected, other):
-        case WhySelected.MOST_SPECIFIC:
-            return Standing.LESS_SPECIFIC
-        case WhySelected.BEST_VERIFIED if other.candidate.verification is VerificationStatus.FAILED:
-            return Standing.VERIFICATION_FAILED
-        case WhySelected.BEST_VERIFIED:
-            return Standing.NOT_VERIFIED
-        case WhySelected.NEWEST:
-            return Standing.OLDER
+        case SelectionReason.MOST_SPECIFIC:
+            return RankReason.LESS_SPECIFIC
+        case SelectionReason.BEST_VERIFIED if other.candidate.verification is VerificationStatus.FAILED:
+            return RankReason.VERIFICATION_FAILED
+        case SelectionReason.BEST_VERIFIED:
+            return RankReason.NOT_VERIFIED
+        case SelectionReason.NEWEST:
+            return RankReason.OLDER
         case _:
-            return Standing.HIGHER_ID
+            return RankReason.HIGHER_ID

@@ -16,7 +16,7 @@ import structlog
 from chassis.database import Connection
 from contracts.credential_events import CredentialRemoved, CredentialSecretRotated
 from credentials.relay.sweep import sweep
-from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.concurrency import ConcurrentConsumer
 from eventlog.events.envelope import RecordedEvent, StoredEvent
 from secretstore.store import SecretPath, SecretStore, SecretStoreError
 
@@ -49,7 +49,7 @@ class Housekeeping:
         self._secrets = secrets
         self._now = now
         self._swept: datetime | None = None
-        self._events = ConcurrentFollower(
+        self._events = ConcurrentConsumer(
             self._destroy, name=CONSUMER, types=MAY_DESTROY, concurrency=CONCURRENCY, tiers=tiers, stop=stop
         )
 

@@ -181,26 +181,26 @@ END $$;
 
 -- The service
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA credentials FROM PUBLIC;
-GRANT USAGE ON SCHEMA es, credentials, personal, sealed, auth TO regcred_credentials;
+GRANT USAGE ON SCHEMA es, credentials, personal, encrypted, auth TO regcred_credentials;
 GRANT SELECT ON es.streams, es.events, es.log TO regcred_credentials;
-GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.figures, es.consumer_figures TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.log_metrics, es.consumer_metrics TO regcred_credentials;
 GRANT SELECT ON personal.keys TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_credentials;
-GRANT SELECT, INSERT, UPDATE, DELETE ON sealed.secrets TO regcred_credentials;
+GRANT SELECT, INSERT, UPDATE, DELETE ON encrypted.secrets TO regcred_credentials;
 GRANT SELECT, INSERT, UPDATE ON auth.tokens TO regcred_credentials;
 GRANT SELECT ON credentials.current, credentials.usages TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION credentials.append, credentials.issue, credentials.remove TO regcred_credentials;
 
 -- Its relay: it orders the log, publishes it, and consumes it to destroy secrets that are not needed any more.
-GRANT USAGE ON SCHEMA es, credentials, personal, sealed TO regcred_relay;
+GRANT USAGE ON SCHEMA es, credentials, personal, encrypted TO regcred_relay;
 GRANT SELECT ON es.streams, es.events, es.log, es.adoptions, es.relay, es.interventions TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_relay;
-GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.parked TO regcred_relay;
+GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.retries TO regcred_relay;
 GRANT SELECT, DELETE ON es.idempotency TO regcred_relay;  -- keys are deleted after a day
-GRANT EXECUTE ON FUNCTION es.tail, es.lead, es.sequence, es.published, es.figures, es.consumer_figures TO regcred_relay;
+GRANT EXECUTE ON FUNCTION es.tail, es.lead, es.sequence, es.published, es.log_metrics, es.consumer_metrics TO regcred_relay;
 GRANT SELECT ON personal.keys TO regcred_relay;
 GRANT SELECT ON credentials.current TO regcred_relay;
 -- It destroys secrets without a right to read them.
 GRANT SELECT (account_id, credential_id, version, destroyed, created_at), UPDATE (ciphertext, nonce), DELETE
-    ON sealed.secrets TO regcred_relay;
+    ON encrypted.secrets TO regcred_relay;

@@ -3,7 +3,7 @@
 Step by step, each one on the disk before the next begins:
 
     write     the files of a segment, fsynced, read again and proved; the folder gets its name
-    move      the horizon: a row of `rm.audit_segments`
+    record    the segment: a row of `rm.audit_segments`
     tell      each account, by an event `audit.sealed` that follows from the manifest
     forget    the rows, batch by batch; then the segment is finished
 
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chassis.database import Connection
 from chassis.runtime.clock import now, rfc3339
 from eventlog.integrity.chain import START, Anchor, verify_chain
-from eventlog.integrity.reading import anchor_at, read_links
+from eventlog.integrity.log_reader import anchor_at, read_links
 from eventlog.integrity.segment import NONE_BEFORE, Manifest, segment_name, sign_manifest
 from eventlog.integrity.segment_files import (
     Segment,
@@ -34,29 +34,29 @@ from eventlog.integrity.segment_files import (
     open_segment,
     write_rows,
 )
-from projector.archive import sealing
-from projector.archive.sealing import Past
+from projector.archive import segment_rows
+from projector.archive.segment_rows import LastSegment
 from projector.read.api import views
 from projector.write.generations import administration
 
 _encode = msgspec.json.Encoder().encode
 
 
-class CannotSeal(Exception):
+class CannotArchive(Exception):
     """What stands in the way, in a sentence; nothing was lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """The segments that are sealed now, up to where, and the parked position that it stopped before."""
+class ArchiveResult:
+    """The segments that are sealed now, up to where, and the dead letter that it stopped before."""
 
     segments: tuple[Segment, ...]
-    horizon: int
-    parked: int | None
+    archived_through: int
+    dead_letter: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ArchiveOrder:
     """What is to be sealed: all that happened before `until`, at most `size` positions in a segment, into
     folders of `root`; `by` is recorded in the trail.
     """
@@ -67,7 +67,7 @@ class Order:
     by: str
 
 
-def seal(connection: Connection, order: Order, key: Ed25519PrivateKey) -> Done:
+def archive_trail(connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> ArchiveResult:
     """Seal. The connection is the owner's, in autocommit.
 
     Raises:
@@ -79,46 +79,46 @@ def seal(connection: Connection, order: Order, key: Ed25519PrivateKey) -> Done:
 
 
 class _Sealing:
-    def __init__(self, connection: Connection, order: Order, key: Ed25519PrivateKey) -> None:
+    def __init__(self, connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> None:
         self._connection = connection
         self._order = order
         self._key = key
 
-    def run(self) -> Done:
-        past, done = sealing.past(self._connection), []
+    def run(self) -> ArchiveResult:
+        past, done = segment_rows.last_segment(self._connection), []
         if past is not None and not past.finished:
             interrupted = self._interrupted(past)
-            self._tell_and_forget(interrupted)
+            self._record_and_delete(interrupted)
             done.append(interrupted)
-        cut = sealing.cut(self._connection, self._order.until)
+        cut = segment_rows.archivable(self._connection, self._order.until)
         while (segment := self._written(past, cut.position)) is not None:
             manifest = segment.manifest
-            sealing.move_horizon(self._connection, manifest, segment.digest)
-            self._tell_and_forget(segment)
-            past = Past(manifest.first_position, manifest.last_position, segment.digest, finished=True)
+            segment_rows.record_segment(self._connection, manifest, segment.digest)
+            self._record_and_delete(segment)
+            past = LastSegment(manifest.first_position, manifest.last_position, segment.digest, finished=True)
             done.append(segment)
-        return Done(tuple(done), past.last if past else 0, cut.parked)
+        return ArchiveResult(tuple(done), past.last if past else 0, cut.dead_letter)
 
-    def _tell_and_forget(self, segment: Segment) -> None:
+    def _record_and_delete(self, segment: Segment) -> None:
         for file in filter(lambda file: file.news, segment.manifest.files):
-            sealing.tell(self._connection, segment.manifest, segment.digest, file)
-        sealing.forget(self._connection, segment.manifest.last_position)
-        sealing.mark_finished(self._connection, segment.manifest.last_position)
+            segment_rows.record_in_log(self._connection, segment.manifest, segment.digest, file)
+        segment_rows.delete_rows(self._connection, segment.manifest.last_position)
+        segment_rows.mark_finished(self._connection, segment.manifest.last_position)
 
-    def _interrupted(self, past: Past) -> Segment:
-        """The segment that the horizon was moved for, and whose rows may still be there."""
+    def _interrupted(self, past: LastSegment) -> Segment:
+        """The segment that was recorded, and whose rows may still be there."""
         name = segment_name(past.first, past.last)
         folder = self._order.root / name
         if not folder.exists():
-            raise CannotSeal(
+            raise CannotArchive(
                 f"segment {name} was begun, and is not in {self._order.root}: name the folder that has it"
             )
         segment = self._proved(folder)
         if segment.digest != past.digest:
-            raise CannotSeal(f"{folder} is not the segment that was sealed")
+            raise CannotArchive(f"{folder} is not the segment that was sealed")
         return segment
 
-    def _written(self, past: Past | None, end: int) -> Segment | None:
+    def _written(self, past: LastSegment | None, end: int) -> Segment | None:
         """The next segment, on the disk and proved; `None` where nothing is left to seal."""
         before = anchor_at(self._connection, past.last) if past else START
         previous = past.digest if past else NONE_BEFORE
@@ -131,8 +131,8 @@ class _Sealing:
         anchor = self._verified(before, last)
         self._order.root.mkdir(parents=True, exist_ok=True)
         folder = begin(self._order.root, segment_name(before.position + 1, last))
-        parts = sealing.parts(self._connection, before.position, last)
-        lacking = sealing.lacking(self._connection, before.position, last)
+        parts = segment_rows.accounts(self._connection, before.position, last)
+        lacking = segment_rows.missing_positions(self._connection, before.position, last)
         files = [
             write_rows(
                 folder, part.account_id, self._lines(part.account_id, before.position, last), news=part.news
@@ -156,7 +156,7 @@ class _Sealing:
         return self._proved(finish(folder, sign_manifest(manifest, self._key)))
 
     def _left_behind(self, before: Anchor, previous: bytes) -> Segment | None:
-        """A segment that was written, and for which a crash kept the horizon from being moved."""
+        """A segment that was written, and for which a crash kept it from being recorded."""
         for folder in folders(self._order.root):
             if not folder.name.startswith(f"{before.position + 1:012d}-"):
                 continue
@@ -168,7 +168,7 @@ class _Sealing:
                 before.hash.hex(),
                 here.hash.hex(),
             ):
-                raise CannotSeal(f"{folder} is of another log: name another folder")
+                raise CannotArchive(f"{folder} is of another log: name another folder")
             return segment
         return None
 
@@ -179,11 +179,11 @@ class _Sealing:
             found = verify_chain(takewhile(lambda link: link.position <= last, links), start=before)
         if found.fault is not None or found.end.position != last:
             where = found.fault.position if found.fault else found.end.position
-            raise CannotSeal(f"the log is broken at position {where}: see `regcred log verify`")
+            raise CannotArchive(f"the log is broken at position {where}: see `regcred log verify`")
         return found.end
 
     def _lines(self, account_id: str, after: int, last: int) -> Iterator[bytes]:
-        for row in sealing.rows(self._connection, account_id, after, last):
+        for row in segment_rows.rows(self._connection, account_id, after, last):
             yield _encode(views.audit_event(row)) + b"\n"
 
     def _proved(self, folder: Path) -> Segment:

@@ -1,4 +1,4 @@
--- The indexes of a generation, created after its rows (`projector/write/indexing.py`). One statement a line.
+-- The indexes of a generation, created after its rows (`projector/write/indexes.py`). One statement a line.
 
 CREATE INDEX credentials_by_name ON credentials (account_id, lower(name), credential_id);
 CREATE INDEX usages_of_credential ON usages (credential_id, last_used_at, usage_id);

@@ -39,14 +39,20 @@ class ReturnedRows:
         return self.news > 0 or not continues
 
 
-def record(
-    pool: Pool, read_id: UUID, event_id: UUID, asked: "Asked", given: ReturnedRows, *, key_of: KeyOf | None
+def record_read(
+    pool: Pool,
+    read_id: UUID,
+    event_id: UUID,
+    asked: "RequestedRead",
+    given: ReturnedRows,
+    *,
+    key_of: KeyOf | None,
 ) -> None:
     """Append it, sealed with a key of `key_of`. Raises `EventStoreError`."""
     payload = AuditRead(
         read_id=read_id,
         form=asked.form,
-        filters=AuditFilters(**_asked_for(asked.wanted)),
+        filters=AuditFilters(**_requested(asked.wanted)),
         events=given.events,
         first_position=given.first,
         last_position=given.last,
@@ -56,13 +62,13 @@ def record(
     call_append(pool, _APPEND, [argument], None)
 
 
-def _asked_for(wanted: AuditFilter) -> dict[str, Any]:
+def _requested(wanted: AuditFilter) -> dict[str, Any]:
     return {name: value for name, value in asdict(wanted).items() if name != "up_to"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A reading: who asks, for what, and in which form."""
+class RequestedRead:
+    """A read of the audit trail: by whom, with which filters, in which form."""
 
     metadata: Metadata
     wanted: AuditFilter

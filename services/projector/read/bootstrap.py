@@ -5,7 +5,7 @@ from chassis.database import open_pool
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from eventlog.storage.postgres import keys_of
 from projector.read.api import audit_routes, refusals, routes, system_routes
 from secretstore.keyfile import KeyFile
@@ -31,5 +31,5 @@ def query_api(settings: Settings) -> ApiPart:
         checks={"read_models": database_check(pool)},
         install=refusals.install,
         close=pool.close,
-        expose=exposition([DatabaseFigures.of(settings, role=QUERY_ROLE)]),
+        expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),
     )

@@ -13,20 +13,20 @@ from chassis.database import Connection
 from projector.read.selection import Row
 
 _LISTED = 20  # dead letters
-_LOG = "SELECT log_position, published_position, horizon_lag_seconds FROM es.figures()"
-# A consumer's name in es.parked and es.retries: the read models' names their generation.
+_LOG = "SELECT log_position, published_position, horizon_lag_seconds FROM es.log_metrics()"
+# A consumer's name in es.dead_letters and es.retries: the read models' names their generation.
 _CONSUMERS = """
-SELECT c.consumer AS name, c.place AS position, c.lag_events, c.lag_seconds, c.parked AS dead_letters,
+SELECT c.consumer AS name, c.checkpoint AS position, c.lag_events, c.lag_seconds, c.dead_letters,
        (SELECT count(*) FROM es.retries r WHERE r.consumer = c.consumer) AS retries
-FROM es.consumer_figures() c ORDER BY c.consumer
+FROM es.consumer_metrics() c ORDER BY c.consumer
 """
 _LETTERS = """
 SELECT CASE WHEN p.consumer LIKE 'projector:%%' THEN 'projector' ELSE p.consumer END AS consumer,
-       p.position, a.action AS type, a.account_id, p.attempts, p.reason, p.parked_at AS since
-FROM es.parked p LEFT JOIN rm.audit_events a ON a.position = p.position
+       p.position, a.action AS type, a.account_id, p.attempts, p.reason, p.since
+FROM es.dead_letters p LEFT JOIN rm.audit_events a ON a.position = p.position
 WHERE p.consumer NOT LIKE 'projector:%%'
    OR p.consumer = (SELECT 'projector:' || g.generation FROM rm.generations g WHERE g.status = 'live')
-ORDER BY p.parked_at, p.position LIMIT %s
+ORDER BY p.since, p.position LIMIT %s
 """
 
 

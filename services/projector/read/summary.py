@@ -54,7 +54,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class UsageSummary:
     """When a credential's secret was last given out, and to how many workloads so far, `_USES` at most."""
 
     last_used_at: datetime | None
@@ -81,9 +81,9 @@ def summary(connection: Connection, account_id: str, now: datetime) -> Summary:
     )
 
 
-def uses(connection: Connection, credential_ids: Sequence[UUID]) -> dict[UUID, Use]:
+def uses(connection: Connection, credential_ids: Sequence[UUID]) -> dict[UUID, UsageSummary]:
     """How each of these is used."""
     if not credential_ids:
         return {}
     rows = connection.execute(_USED, (list(credential_ids), _USES)).fetchall()
-    return {credential_id: Use(last, workloads) for credential_id, last, workloads in rows}
+    return {credential_id: UsageSummary(last, workloads) for credential_id, last, workloads in rows}

@@ -33,7 +33,7 @@ CREATE UNIQUE INDEX one_live_one_building ON rm.generations (status) WHERE statu
 
 -- Operators see the live generation as the consumer `projector`; one that is being built is shown apart.
 CREATE OR REPLACE VIEW es.consumer_positions AS
-    SELECT consumer, consumer AS parked_as, position FROM es.checkpoints
+    SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints
     UNION ALL
     SELECT CASE g.status WHEN 'live' THEN 'projector' ELSE 'projector:building' END, 'projector:' || g.generation, g.position
     FROM rm.generations g WHERE g.status <> 'retired';
@@ -72,18 +72,18 @@ BEGIN
         EXECUTE format('DROP TABLE %I.%I', 'rm_g' || n, name);
     END LOOP;
     EXECUTE format('DROP SCHEMA %I', 'rm_g' || n);
-    DELETE FROM es.parked WHERE consumer = 'projector:' || n;
+    DELETE FROM es.dead_letters WHERE consumer = 'projector:' || n;
 END $$;
 
 -- The trail has a row for a dead letter from the beginning, as far as the event could be read. A redrive replaces it: only
 -- rows of dead letters can be deleted, the projector itself has no right to delete from the trail.
-CREATE FUNCTION rm.retract_parked(n integer, positions bigint[]) RETURNS void
+CREATE FUNCTION rm.retract_dead_letters(n integer, positions bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('DELETE FROM %I.audit_images i USING es.parked p WHERE i.position = ANY ($1)'
+    EXECUTE format('DELETE FROM %I.audit_images i USING es.dead_letters p WHERE i.position = ANY ($1)'
                    ' AND p.position = i.position AND p.consumer = $2', 'rm_g' || n)
         USING positions, 'projector:' || n;
-    EXECUTE format('DELETE FROM %I.audit_events a USING es.parked p WHERE a.position = ANY ($1)'
+    EXECUTE format('DELETE FROM %I.audit_events a USING es.dead_letters p WHERE a.position = ANY ($1)'
                    ' AND p.position = a.position AND p.consumer = $2', 'rm_g' || n)
         USING positions, 'projector:' || n;
 END $$;
@@ -109,7 +109,7 @@ END $$;
 
 -- The rows of a generation's trail as a rebuild would write them now, of an account whose key was erased at `p_before`.
 -- `p_paths` has, by action, the paths that are personal in its events (`projector.write.projections.audit.personal_paths`).
-CREATE FUNCTION rm.forget(n integer, p_account text, p_before bigint, p_paths jsonb) RETURNS void
+CREATE FUNCTION rm.erase_account(n integer, p_account text, p_before bigint, p_paths jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
     EXECUTE format($$
@@ -141,7 +141,7 @@ CREATE TABLE rm.audit_segments (
     earliest       timestamptz,             -- of the rows' times; NULL where there are no rows
     latest         timestamptz,
     manifest       bytea NOT NULL CHECK (octet_length(manifest) = 32),  -- SHA-256 of `manifest.json`
-    sealed_at      timestamptz NOT NULL,
+    archived_at    timestamptz NOT NULL,
     finished       boolean NOT NULL DEFAULT false,  -- its events are recorded, its rows are deleted
     CHECK (first_position <= last_position)
 );
@@ -168,17 +168,17 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
 GRANT USAGE ON SCHEMA es, rm, personal TO regcred_projector;
 GRANT SELECT ON es.streams, es.events, es.log, es.adoptions TO regcred_projector;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_projector;
-GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.parked TO regcred_projector;
-GRANT EXECUTE ON FUNCTION es.tail, es.figures, es.consumer_figures TO regcred_projector;
+GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_projector;
+GRANT EXECUTE ON FUNCTION es.tail, es.log_metrics, es.consumer_metrics TO regcred_projector;
 GRANT SELECT ON personal.keys TO regcred_projector;
 GRANT SELECT, UPDATE (position, updated_at) ON rm.generations TO regcred_projector;
 GRANT SELECT ON rm.audit_segments TO regcred_projector;
-GRANT EXECUTE ON FUNCTION rm.go_live, rm.drop_generation, rm.retract_parked, rm.forget TO regcred_projector;
+GRANT EXECUTE ON FUNCTION rm.go_live, rm.drop_generation, rm.retract_dead_letters, rm.erase_account TO regcred_projector;
 
 -- The query API
 GRANT USAGE ON SCHEMA es, rm, audit, personal, auth TO regcred_query;
-GRANT SELECT ON es.log, es.checkpoints, es.relay, es.parked, es.retries TO regcred_query;
-GRANT EXECUTE ON FUNCTION es.figures, es.consumer_figures TO regcred_query;
+GRANT SELECT ON es.log, es.checkpoints, es.relay, es.dead_letters, es.retries TO regcred_query;
+GRANT EXECUTE ON FUNCTION es.log_metrics, es.consumer_metrics TO regcred_query;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_query;
 GRANT SELECT ON rm.generations, rm.audit_segments TO regcred_query;
 GRANT SELECT ON auth.tokens TO regcred_query;

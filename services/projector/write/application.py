@@ -1,4 +1,4 @@
-"""Events into one generation: rows, what had to be parked, and the checkpoint in one transaction.
+"""Events into one generation: rows, dead letters, and the checkpoint in one transaction.
 
 A batch has its effect once, whatever happens in between: whoever writes locks the generation's row and goes
 on from the position that stands there.
@@ -14,12 +14,12 @@ import psycopg
 import structlog
 
 from eventlog.storage.errors import EventStoreUnavailable
-from projector.write.archived_through import beyond, horizon
-from projector.write.erasure import forget
-from projector.write.folding import Folded, RowExists, fold, keys_of
+from projector.write.archived_through import archived_through, beyond
+from projector.write.erasure import erase_rows
+from projector.write.fold import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
 from projector.write.projections.changes import Change, Insert
-from projector.write.projections.reading import Reading
+from projector.write.projections.projected_event import ProjectedEvent
 from projector.write.tables import Tables
 
 log = structlog.get_logger()
@@ -27,11 +27,11 @@ log = structlog.get_logger()
 Connection = psycopg.Connection[Any]
 
 HELD = "waits for an earlier event of its stream"
-_PARK = """
-INSERT INTO es.parked (consumer, position, stream_id, reason) VALUES (%s, %s, %s, left(%s, 500))
+_ADD_DEAD_LETTER = """
+INSERT INTO es.dead_letters (consumer, position, stream_id, reason) VALUES (%s, %s, %s, left(%s, 500))
 ON CONFLICT DO NOTHING
 """
-_PARKED_STREAMS = "SELECT DISTINCT stream_id FROM es.parked WHERE consumer = %s"
+_BLOCKED_STREAMS = "SELECT DISTINCT stream_id FROM es.dead_letters WHERE consumer = %s"
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
 _SWITCHES = 5  # so many in a row while somebody waits would be no accident
 _LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a value that no index has room for
@@ -50,11 +50,11 @@ Writer = Callable[[Tables, Connection, Folded], None]  # `Tables.insert` or `Tab
 
 
 @dataclass(slots=True)
-class Plan:
-    """Changes in order, and what is parked: position, the stream that it waits for, reason."""
+class BatchPlan:
+    """Changes in order, and dead letters: position, the stream that it waits for, reason."""
 
     changes: list[Change] = field(default_factory=list)
-    parked: list[tuple[int, UUID, str]] = field(default_factory=list)
+    dead_letters: list[tuple[int, UUID, str]] = field(default_factory=list)
 
 
 def lock_live(connection: Connection) -> Locked:
@@ -96,10 +96,10 @@ class Application:
         self._writer = writer
         self._tables: dict[int, Tables] = {}
 
-    def advance(self, connection: Connection, readings: Sequence[Reading]) -> Locked:
+    def advance(self, connection: Connection, projected: Sequence[ProjectedEvent]) -> Locked:
         """Apply what lies behind the generation's checkpoint; gives the generation and its new checkpoint.
 
-        What the database refuses for good is found by halves and parked; the others go on.
+        What the database refuses for good is found by halves and dead-lettered; the others go on.
 
         Raises:
             psycopg.Error: the database is away, or refuses for a reason that does not lie in an event.
@@ -107,41 +107,41 @@ class Application:
         """
         try:
             with connection.transaction():
-                return self.apply_locked(connection, self._lock(connection), readings)
+                return self.apply_locked(connection, self._lock(connection), projected)
         except (psycopg.Error, RowExists) as error:
             if not lies_in_an_event(error):
                 raise
-            if len(readings) > 1:
-                middle = len(readings) // 2
-                self.advance(connection, readings[:middle])
-                return self.advance(connection, readings[middle:])
-            [reading] = readings
-            if reading.reason is None:
-                again = reading.failed(refused(error))
-            elif reading.trail:
-                again = reading.without_trail()
+            if len(projected) > 1:
+                middle = len(projected) // 2
+                self.advance(connection, projected[:middle])
+                return self.advance(connection, projected[middle:])
+            [event] = projected
+            if event.reason is None:
+                again = event.failed(refused(error))
+            elif event.trail:
+                again = event.without_trail()
             else:
                 raise
             return self.advance(connection, [again])
 
-    def apply_locked(self, connection: Connection, at: Locked, readings: Sequence[Reading]) -> Locked:
+    def apply_locked(self, connection: Connection, at: Locked, projected: Sequence[ProjectedEvent]) -> Locked:
         """As `advance`, in a transaction that has locked the generation; raises what the database says."""
-        readings = [reading for reading in readings if reading.position > at.position]
-        if not readings:
+        projected = [event for event in projected if event.position > at.position]
+        if not projected:
             return at
-        if readings[0].position != at.position + 1:
+        if projected[0].position != at.position + 1:
             raise EventStoreUnavailable  # something lies between: read again
-        plan = planned(readings, parked_streams(connection, at.generation))
+        plan = planned(projected, blocked_streams(connection, at.generation))
         self.write(connection, at.generation, plan.changes)
-        for reading in readings:
-            if reading.erases is not None:
-                forget(connection, at.generation, reading.erases, reading.position)
-        position = readings[-1].position
+        for event in projected:
+            if event.erases is not None:
+                erase_rows(connection, at.generation, event.erases, event.position)
+        position = projected[-1].position
         with connection.pipeline():
-            for parked in plan.parked:
-                connection.execute(_PARK, (consumer_of(at.generation), *parked))
+            for dead_letter in plan.dead_letters:
+                connection.execute(_ADD_DEAD_LETTER, (consumer_of(at.generation), *dead_letter))
             connection.execute(_CHECKPOINT, (position, at.generation))
-        for at_position, stream_id, reason in plan.parked:
+        for at_position, stream_id, reason in plan.dead_letters:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
         return Locked(at.generation, position)
 
@@ -155,42 +155,42 @@ class Application:
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
         tables = self._tables[generation]
-        changes = beyond(changes, horizon(connection))
+        changes = beyond(changes, archived_through(connection))
         self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 
-def planned(readings: Sequence[Reading], blocked: AbstractSet[UUID]) -> Plan:
-    """Which changes are made and what is parked, `blocked` being the streams that wait already. Pure.
+def planned(projected: Sequence[ProjectedEvent], blocked: AbstractSet[UUID]) -> BatchPlan:
+    """Which changes are made and what is dead-lettered, `blocked` being the streams that wait already. Pure.
 
     An event waits if its stream does, or that of the credential which it is about: an outcome must not be
     applied before the event that made the row it belongs to.
     """
     waiting = set(blocked)
-    plan = Plan()
-    for reading in readings:
-        if not waiting and reading.reason is None:
-            plan.changes.extend(reading.trail)
-            plan.changes.extend(reading.index)
-            plan.changes.extend(reading.changes)
+    plan = BatchPlan()
+    for event in projected:
+        if not waiting and event.reason is None:
+            plan.changes.extend(event.trail)
+            plan.changes.extend(event.index)
+            plan.changes.extend(event.changes)
             continue
-        about = reading.credential_id
-        held = next((stream for stream in (reading.stream_id, about) if stream in waiting), None)
+        about = event.credential_id
+        held = next((stream for stream in (event.stream_id, about) if stream in waiting), None)
         # What the credential's row says now may not be what it was at that event.
-        plan.changes.extend(map(without_copies, reading.trail) if about in waiting else reading.trail)
-        plan.changes.extend(reading.index)
+        plan.changes.extend(map(without_copies, event.trail) if about in waiting else event.trail)
+        plan.changes.extend(event.index)
         if held is not None:
-            plan.parked.append((reading.position, held, reading.reason or HELD))
-        elif reading.reason is not None:
-            plan.parked.append((reading.position, reading.stream_id, reading.reason))
-            waiting.add(reading.stream_id)
+            plan.dead_letters.append((event.position, held, event.reason or HELD))
+        elif event.reason is not None:
+            plan.dead_letters.append((event.position, event.stream_id, event.reason))
+            waiting.add(event.stream_id)
         else:
-            plan.changes.extend(reading.changes)
+            plan.changes.extend(event.changes)
     return plan
 
 
-def parked_streams(connection: Connection, generation: int) -> set[UUID]:
-    """The streams of which something is parked in that generation."""
-    rows = connection.execute(_PARKED_STREAMS, (consumer_of(generation),)).fetchall()
+def blocked_streams(connection: Connection, generation: int) -> set[UUID]:
+    """The streams of which something is dead-lettered in that generation."""
+    rows = connection.execute(_BLOCKED_STREAMS, (consumer_of(generation),)).fetchall()
     return {stream_id for (stream_id,) in rows}
 
 
@@ -210,5 +210,5 @@ def lies_in_an_event(error: Exception) -> bool:
 
 
 def refused(error: Exception) -> str:
-    """Why an event was parked; the type only, a message may quote values."""
+    """Why an event was dead-lettered; the type only, a message may quote values."""
     return f"the database refused it: {type(error).__name__}"

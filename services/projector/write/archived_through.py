@@ -12,8 +12,8 @@ from projector.write.projections.changes import Change, Insert, Put
 
 MAX_NAMED = 20  # segments that an answer names
 
-_HORIZON = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
-_ASKED_FOR = """
+_ARCHIVED_THROUGH = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
+_SEGMENTS = """
 SELECT first_position, last_position, (SELECT max(last_position) FROM rm.audit_segments), count(*) OVER ()
 FROM rm.audit_segments
 WHERE (%(after)s::bigint IS NULL OR last_position > %(after)s)
@@ -24,7 +24,7 @@ ORDER BY last_position DESC LIMIT %(limit)s
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class ArchivedPart:
     """What of an answer is in segments: rows up to that position, in so many segments; the newest of them by
     name.
     """
@@ -40,39 +40,39 @@ class Sealed:
         return f"up_to={self.up_to}, count={self.count}, segments={' '.join(self.segments)}"
 
 
-def horizon(connection: Connection) -> int:
+def archived_through(connection: Connection) -> int:
     """The position up to which all rows of the trail are sealed; 0: none are."""
-    row = connection.execute(_HORIZON).fetchone()
+    row = connection.execute(_ARCHIVED_THROUGH).fetchone()
     return int(row[0]) if row else 0
 
 
-def sealed(
+def archived_part_of(
     connection: Connection, *, after: int | None, since: datetime | None, until: datetime | None
-) -> Sealed | None:
+) -> ArchivedPart | None:
     """What is sealed of the trail behind a position and between two moments; `None` where nothing is."""
     asked: Mapping[str, object] = {"after": after, "since": since, "until": until, "limit": MAX_NAMED}
-    rows = connection.execute(_ASKED_FOR, asked).fetchall()
+    rows = connection.execute(_SEGMENTS, asked).fetchall()
     if not rows:
         return None
     *_, up_to, count = rows[0]
-    return Sealed(up_to, count, [segment_name(first, last) for first, last, *_ in rows])
+    return ArchivedPart(up_to, count, [segment_name(first, last) for first, last, *_ in rows])
 
 
 def beyond(changes: Sequence[Change], position: int) -> Sequence[Change]:
-    """The changes without those of the trail up to the horizon: a generation that is built leaves out what
+    """The changes without those of the trail that are archived: a generation that is built leaves out what
     is sealed. Pure.
     """
     if not position:
         return changes
-    return [change for change in changes if not _is_sealed(change, position)]
+    return [change for change in changes if not _is_archived(change, position)]
 
 
-def _is_sealed(change: Change, horizon: int) -> bool:
+def _is_archived(change: Change, archived_through: int) -> bool:
     match change:
         case Insert("audit_events" | "audit_images", values):
             position = values["position"]
-            return isinstance(position, int) and position <= horizon
+            return isinstance(position, int) and position <= archived_through
         case Put("audit_spans", span) if isinstance(span, int):
-            return (span + 1) * SPAN <= horizon + 1
+            return (span + 1) * SPAN <= archived_through + 1
         case _:
             return False

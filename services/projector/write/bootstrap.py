@@ -6,7 +6,7 @@ from chassis.observability.exposition import serve_metrics
 from chassis.settings.environment import Settings
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.factory import open_wakeups
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from projector.write.consumer import CONSUMER, ReadModels
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.005
 def run_projector(settings: Settings, stop: Event) -> None:
     """Keep the read models until `stop` is set. Any number may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseFigures.of(settings, role=ROLE)])
+    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
     personal = open_personal_keys(KeyFile.load(settings.key_file))
     models = ReadModels(personal)

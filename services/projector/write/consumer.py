@@ -9,9 +9,9 @@ from eventlog.consumers.delivery_report import reported_batch
 from eventlog.events.envelope import StoredEvent
 from eventlog.storage.personal_keys import PersonalKeys
 from projector.write.application import Application, lock_live
-from projector.write.dead_letters import parked_streams_of_live, redrive
+from projector.write.dead_letters import blocked_streams_of_live, redrive
 from projector.write.generations import live_position
-from projector.write.projections.reading import read
+from projector.write.projections.projected_event import project
 
 CONSUMER = "projector"
 
@@ -25,8 +25,8 @@ class ReadModels:
         self._checkpoint = 0
 
     def checkpoint(self, connection: psycopg.Connection[Any]) -> int:
-        """Where to begin. First what is parked is tried again: a newer program may be able to read it."""
-        for stream_id in parked_streams_of_live(connection):
+        """Where to begin. First dead letters are tried again: a newer program may be able to read it."""
+        for stream_id in blocked_streams_of_live(connection):
             redrive(connection, stream_id, self._personal)
         return live_position(connection)
 
@@ -37,7 +37,7 @@ class ReadModels:
         if events:
             with reported_batch(CONSUMER, events):
                 self._checkpoint = self._application.advance(
-                    connection, [read(event) for event in events]
+                    connection, [project(event) for event in events]
                 ).position
         return self._checkpoint
 

@@ -1,4 +1,4 @@
-"""What was parked, tried again in the order of its stream, or given up.
+"""Dead letters, tried again in the order of its stream, or given up.
 
 A stream waits as a whole: its first event failed, all later ones wait for it. A redrive applies them in order
 and stops at the first that fails again.
@@ -17,10 +17,10 @@ from chassis.database import Connection
 from eventlog.storage.log import read_log
 from eventlog.storage.personal_keys import PersonalKeys
 from projector.write.application import Application, lies_in_an_event, lock_live, refused
-from projector.write.folding import RowExists
+from projector.write.fold import RowExists
 from projector.write.generations import consumer_of
 from projector.write.projections.changes import Change, Insert
-from projector.write.projections.reading import Reading, read
+from projector.write.projections.projected_event import ProjectedEvent, project
 
 log = structlog.get_logger()
 
@@ -28,17 +28,19 @@ log = structlog.get_logger()
 BATCH = 500
 
 _WAITING = """
-SELECT position FROM es.parked WHERE consumer = %s AND stream_id = %s ORDER BY position LIMIT %s
+SELECT position FROM es.dead_letters WHERE consumer = %s AND stream_id = %s ORDER BY position LIMIT %s
 """
 _FAILED = """
-UPDATE es.parked SET attempts = attempts + 1, reason = left(%s, 500) WHERE consumer = %s AND position = %s
+UPDATE es.dead_letters SET attempts = attempts + 1, reason = left(%s, 500)
+WHERE consumer = %s AND position = %s
 """
 _OTHERS = """
-SELECT p.stream_id, l.stream_id, min(p.position) FROM es.parked p JOIN es.log l ON l.position = p.position
+SELECT p.stream_id, l.stream_id, min(p.position)
+FROM es.dead_letters p JOIN es.log l ON l.position = p.position
 WHERE p.consumer = %s AND p.stream_id <> %s GROUP BY p.stream_id, l.stream_id
 """
-_MOVE = "UPDATE es.parked SET stream_id = %s WHERE consumer = %s AND stream_id = %s AND position >= %s"
-_DONE = "DELETE FROM es.parked WHERE consumer = %s AND position = ANY (%s)"
+_MOVE = "UPDATE es.dead_letters SET stream_id = %s WHERE consumer = %s AND stream_id = %s AND position >= %s"
+_DONE = "DELETE FROM es.dead_letters WHERE consumer = %s AND position = ANY (%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,10 @@ class Redriven:
     reason: str | None
 
 
-def parked_streams_of_live(connection: Connection) -> list[UUID]:
+def blocked_streams_of_live(connection: Connection) -> list[UUID]:
     """The streams that wait in the generation that readers see, the longest waiting first."""
     rows = connection.execute(
-        "SELECT p.stream_id FROM es.parked p"
+        "SELECT p.stream_id FROM es.dead_letters p"
         " JOIN rm.generations g ON g.status = 'live' AND p.consumer = 'projector:' || g.generation"
         " GROUP BY p.stream_id ORDER BY min(p.position)"
     ).fetchall()
@@ -80,7 +82,7 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
                 size = 1  # one by one finds the one that the database refuses
                 continue
             reason = refused(error)
-            _note_failure(connection, stream_id, reason)
+            _record_failure(connection, stream_id, reason)
             done = 0
         applied += done
         if done == 0 or reason is not None:
@@ -91,8 +93,8 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
 
 
 def discard(connection: Connection, position: int) -> bool:
-    """Give up one parked event in the live generation: it will have changed nothing but the audit trail.
-    What waits behind it is free to be redriven. False if it is not parked.
+    """Give up one dead letter in the live generation: it will have changed nothing but the audit trail.
+    What waits behind it is free to be redriven. False if it is not dead-lettered.
     """
     with connection.transaction():
         live = lock_live(connection)
@@ -112,42 +114,42 @@ def _redrive_some(
     consumer = consumer_of(live.generation)
     positions = [p for (p,) in connection.execute(_WAITING, (consumer, stream_id, size)).fetchall()]
     others = connection.execute(_OTHERS, (consumer, stream_id)).fetchall()
-    readings: list[Reading] = []
+    projected: list[ProjectedEvent] = []
     reason = None
     for position in positions:
         [stored] = read_log(connection, position - 1, 1, personal=personal)
-        reading = read(stored)
-        if reading.reason is not None:
-            reason = reading.reason
+        event = project(stored)
+        if event.reason is not None:
+            reason = event.reason
             connection.execute(_FAILED, (reason, consumer, position))
             break
         before = [
-            other for other, own, first in others if first < position and _comes_before(reading, other, own)
+            other for other, own, first in others if first < position and _comes_before(event, other, own)
         ]
-        if before:  # since it was parked, what it follows was parked too: it waits there now
+        if before:  # since it was dead-lettered, what it follows was dead-lettered too: it waits there now
             connection.execute(_MOVE, (before[0], consumer, stream_id, position))
             break
-        readings.append(reading)
-    if readings:
-        done = [reading.position for reading in readings]
+        projected.append(event)
+    if projected:
+        done = [event.position for event in projected]
         copies = _copies(connection, live.generation, done)
         changes: list[Change] = []
-        for reading in readings:
-            changes.extend(_with_known(row, copies.get(reading.position, {})) for row in reading.trail)
-            changes.extend(reading.index)
-            changes.extend(reading.changes)
-        connection.execute("SELECT rm.retract_parked(%s, %s)", (live.generation, done))
+        for event in projected:
+            changes.extend(_with_known(row, copies.get(event.position, {})) for row in event.trail)
+            changes.extend(event.index)
+            changes.extend(event.changes)
+        connection.execute("SELECT rm.retract_dead_letters(%s, %s)", (live.generation, done))
         application.write(connection, live.generation, changes)
         connection.execute(_DONE, (consumer, done))
-    return len(readings), reason
+    return len(projected), reason
 
 
-def _comes_before(reading: Reading, waiting_for: UUID, stream_id: UUID) -> bool:
-    return waiting_for == reading.credential_id or stream_id == reading.stream_id
+def _comes_before(event: ProjectedEvent, waiting_for: UUID, stream_id: UUID) -> bool:
+    return waiting_for == event.credential_id or stream_id == event.stream_id
 
 
 def _copies(connection: Connection, generation: int, positions: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What the trail noted of the credential when the event was parked, where it could know it."""
+    """What the trail noted of the credential when the event was dead-lettered, where it could know it."""
     rows = connection.execute(
         sql.SQL("SELECT position, credential_name, registry_host FROM {} WHERE position = ANY (%s)").format(
             sql.Identifier(f"rm_g{generation}", "audit_events")
@@ -164,7 +166,7 @@ def _with_known(row: Insert, known: Mapping[str, Any]) -> Insert:
     return Insert(row.table, {**row.values, **kept}, copied)
 
 
-def _note_failure(connection: Connection, stream_id: UUID, reason: str) -> None:
+def _record_failure(connection: Connection, stream_id: UUID, reason: str) -> None:
     with connection.transaction():
         consumer = consumer_of(lock_live(connection).generation)
         first = connection.execute(_WAITING, (consumer, stream_id, 1)).fetchone()
@@ -174,7 +176,8 @@ def _note_failure(connection: Connection, stream_id: UUID, reason: str) -> None:
 
 def _waiting_in_live(connection: Connection, stream_id: UUID) -> int:
     row = connection.execute(
-        "SELECT count(*) FROM es.parked p JOIN rm.generations g ON p.consumer = 'projector:' || g.generation"
+        "SELECT count(*) FROM es.dead_letters p"
+        " JOIN rm.generations g ON p.consumer = 'projector:' || g.generation"
         " WHERE g.status = 'live' AND p.stream_id = %s",
         (stream_id,),
     ).fetchone()

@@ -7,9 +7,9 @@ from psycopg.types.json import Jsonb
 
 from projector.write.projections.audit import personal_paths
 
-_FORGET = "SELECT rm.forget(%s, %s, %s, %s)"
+_ERASE = "SELECT rm.erase_account(%s, %s, %s, %s)"
 
 
-def forget(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:
+def erase_rows(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:
     """Replace the account's personal data by `erased` in the rows of events before a position."""
-    connection.execute(_FORGET, (generation, account_id, before, Jsonb(personal_paths())))
+    connection.execute(_ERASE, (generation, account_id, before, Jsonb(personal_paths())))

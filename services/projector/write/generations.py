@@ -13,7 +13,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from eventlog.consumers.lag import Lag, lag_behind
-from projector.write.indexing import make_first_indexes
+from projector.write.indexes import make_first_indexes
 
 Connection = psycopg.Connection[Any]
 Status = Literal["building", "live", "retired"]
@@ -39,31 +39,31 @@ class GenerationInUse(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One complete set of read models. `size` in bytes, with indexes; `parked` counts events set aside:
-    with any, the generation is degraded.
+    """One complete set of read models. `size` in bytes, with indexes. It is degraded while it has dead
+    letters.
     """
 
     generation: int
     status: Status
     position: int
     lag: Lag
-    parked: int
+    dead_letters: int
     size: int
     created_at: datetime
 
     @property
     def degraded(self) -> bool:
-        return self.parked > 0
+        return self.dead_letters > 0
 
 
 def consumer_of(generation: int) -> str:
-    """The name under which a generation's events are parked."""
+    """The name under which a generation's events are dead-lettered."""
     return f"projector:{generation}"
 
 
 _GENERATIONS = """
 SELECT g.generation, g.status, g.position, g.created_at,
-       (SELECT count(*) FROM es.parked p WHERE p.consumer = 'projector:' || g.generation),
+       (SELECT count(*) FROM es.dead_letters p WHERE p.consumer = 'projector:' || g.generation),
        (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'rm_g' || g.generation AND c.relkind = 'r')
@@ -75,7 +75,7 @@ _HAS_EVENT = """
 SELECT EXISTS (
     SELECT FROM es.log l JOIN rm.generations g ON g.status = 'live' AND g.position >= l.position
     WHERE l.stream_id = %s AND l.version = %s
-      AND NOT EXISTS (SELECT FROM es.parked p
+      AND NOT EXISTS (SELECT FROM es.dead_letters p
                       WHERE p.position = l.position AND p.consumer = 'projector:' || g.generation))
 """
 
@@ -88,11 +88,11 @@ def generations(connection: Connection) -> list[Generation]:
             status=status,
             position=position,
             created_at=created_at,
-            parked=parked,
+            dead_letters=dead_letters,
             size=size,
             lag=lag_behind(connection, position),
         )
-        for generation, status, position, created_at, parked, size in connection.execute(
+        for generation, status, position, created_at, dead_letters, size in connection.execute(
             _GENERATIONS
         ).fetchall()
     ]
@@ -113,7 +113,8 @@ def live_position(connection: Connection) -> int:
 
 
 def has_event(connection: Connection, stream_id: UUID, version: int) -> bool:
-    """Whether readers see what an event has changed: the live generation has passed it and not parked it.
+    """Whether readers see what an event has changed: the live generation has passed it and not dead-lettered
+    it.
 
     Positions are dense and checkpoints are completed prefixes, so that passing it means having it.
     """

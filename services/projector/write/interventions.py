@@ -1,11 +1,11 @@
 """Interventions of operators: dead letters of the live generation, and erasure in retired ones."""
 
 from chassis.database import Connection
-from eventlog.consumers.dead_letters import Letter, record
+from eventlog.consumers.dead_letters import DeadLetter, record
 from eventlog.storage.personal_keys import PersonalKeys
 from projector.write import dead_letters
 from projector.write.application import lock_number
-from projector.write.erasure import forget
+from projector.write.erasure import erase_rows
 from projector.write.generations import generations
 
 PROJECTOR = "projector"
@@ -32,7 +32,7 @@ def is_projector(consumer: str) -> bool:
 
 
 def redrive_stream(
-    connection: Connection, letter: Letter, *, person: str, personal: PersonalKeys | None = None
+    connection: Connection, letter: DeadLetter, *, person: str, personal: PersonalKeys | None = None
 ) -> dead_letters.Redriven:
     """Apply what waits in the letter's stream, in order, up to what fails again.
 
@@ -44,7 +44,7 @@ def redrive_stream(
     return dead_letters.redrive(connection, letter.stream_id, personal)
 
 
-def discard(connection: Connection, letter: Letter, *, person: str, remark: str) -> None:
+def discard(connection: Connection, letter: DeadLetter, *, person: str, remark: str) -> None:
     """Give it up for good; what waits behind it is free to be redriven.
 
     Raises:
@@ -67,4 +67,4 @@ def forget_in_retired(connection: Connection, account_id: str) -> None:
         if one.status == "retired":
             with connection.transaction():
                 lock_number(one.generation)(connection)
-                forget(connection, one.generation, account_id, _MAX_POSITION)
+                erase_rows(connection, one.generation, account_id, _MAX_POSITION)

@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps
 
-from projector.write.folding import KEYS, Folded, Row, Rows
+from projector.write.fold import KEYS, Folded, Row, Rows
 from projector.write.projections.changes import Table
 
 Connection = psycopg.Connection[Any]

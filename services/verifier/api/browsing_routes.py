@@ -17,7 +17,7 @@ from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 from registries.input.image import read_image
-from verifier.image_browsing import Browsing
+from verifier.image_browser import ImageBrowser
 from verifier.slots import Slots
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ class ImageAnswer(Schema):
     platforms = fields.List(fields.Nested(PlatformSchema), metadata={"description": "Platforms of an index."})
 
 
-def blueprint(browsing: Browsing, slots: Slots) -> Blueprint:
+def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
     """What there is in a credential's registry."""
     routes = Blueprint("registries", __name__, description="Read a registry with a credential.")
 
@@ -81,14 +81,14 @@ def blueprint(browsing: Browsing, slots: Slots) -> Blueprint:
     def list_tags(arguments: Arguments, account_id: str, credential_id: UUID, repository: str) -> Response:
         """List the tags of a repository, as the registry returns them now."""
         with slots.one(account_id):
-            page = browsing.tags(
+            page = browser.tags(
                 account_id,
                 credential_id,
                 repository,
                 limit=arguments["limit"],
                 after=arguments["cursor"],
             )
-        _tell("tags", account_id, credential_id)
+        _log_read("tags", account_id, credential_id)
         return json_response({"items": [{"name": tag} for tag in page.tags], "next_cursor": page.next})
 
     @routes.route(f"{_CREDENTIAL}/images")
@@ -102,15 +102,15 @@ def blueprint(browsing: Browsing, slots: Slots) -> Blueprint:
         """
         image = read_image(arguments["reference"], "/reference")
         with slots.one(account_id):
-            found = browsing.image(account_id, credential_id, image)
-        _tell("image", account_id, credential_id)
+            found = browser.image(account_id, credential_id, image)
+        _log_read("image", account_id, credential_id)
         shown = asdict(found) if found else _NO_IMAGE
         return json_response({"reference": str(image), "exists": found is not None, **shown})
 
     return routes
 
 
-def _tell(what: str, account_id: str, credential_id: UUID) -> None:
+def _log_read(what: str, account_id: str, credential_id: UUID) -> None:
     log.info(
         "browsed",
         what=what,

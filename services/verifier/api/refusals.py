@@ -7,7 +7,7 @@ from flask import Flask, Response
 from chassis.web.problems import Problem, respond, unavailable
 from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
 from registries.protocol.tag_list import InvalidPlace
-from verifier.image_browsing import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
+from verifier.image_browser import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
 from verifier.scheduling.admission import NotNow, Why
 from verifier.slots import TooManyAtOnce
 

@@ -24,7 +24,7 @@ from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new
 from registries.protocol.login import Probe, Verdict
 from registries.protocol.verdict import Probed
 from registries.verification_help import help_for, help_for_image
-from verifier.scheduling.admission import Turns, User
+from verifier.scheduling.admission import Admission, LoginIdentity
 from verifier.slots import Slots
 from verifier.verifier import VERIFIED, LogIn
 
@@ -53,7 +53,7 @@ class TrialInput(Schema):
 def blueprint(
     log_in: LogIn,
     slots: Slots,
-    turns: Turns,
+    admission: Admission,
     *,
     http_allowed: HttpAllowed,
     now: Callable[[], datetime],
@@ -74,8 +74,10 @@ def blueprint(
         """
         secret, probe = _read(body, http_allowed)
         registry = secret.registry
-        user = User(registry_host=registry.host, username=secret.login.username, account_id=account_id)
-        with slots.one(account_id), turns.trial(user) as turn:
+        identity = LoginIdentity(
+            registry_host=registry.host, username=secret.login.username, account_id=account_id
+        )
+        with slots.one(account_id), admission.for_test(identity) as attempt:
             started = monotonic()
             verdict = log_in(
                 registry_host=registry.host,
@@ -84,7 +86,7 @@ def blueprint(
                 provider=registry.provider,
                 probe=probe,
             )
-            turn.ended(verdict.code or VERIFIED, verdict.retry_after)
+            attempt.ended(verdict.code or VERIFIED, verdict.retry_after)
             duration_ms = round((monotonic() - started) * 1000)
         log.info(
             "tried",

@@ -1,7 +1,7 @@
-"""Logins that a request waits for, kept to what holds for all logins: paces, a share of the lanes, and holds
-after a refusal. Without it a loop of requests would be a loop of attempts at somebody's registry.
+"""Logins that a request waits for, kept to what holds for all logins: token buckets, slots of the bulkhead,
+and holds after a refusal. Without it a loop of requests would be a loop of attempts at somebody's registry.
 
-A turn that comes within a moment is waited for; else the caller is told when to come again.
+A wait of a moment is made here. For a longer one the caller gets `retry_after`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,19 +14,19 @@ from typing import Literal
 
 from contracts.verdicts import VerificationCode
 from verifier.scheduling.due import REFUSED, clears_hold, hold_after
-from verifier.scheduling.login_limiter import NOTHING, Gate, Lanes, Wait
+from verifier.scheduling.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter, Wait
 from verifier.scheduling.rows import hold_name
 from verifier.scheduling.table import ScheduleTable
 
 PATIENCE_SECONDS = 2.0
-_LOOK_AGAIN_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
 Why = Literal["login_held_back", "too_many_logins"]
 
 
 class NotNow(Exception):
     """The login is not tried; `retry_after` seconds later it may be. `login_held_back`: the registry refused
-    this user a moment ago. `too_many_logins`: the turns of this registry, or of this account, are taken.
+    this user a moment ago. `too_many_logins`: the limit of this registry, or of this account, is reached.
     """
 
     def __init__(self, why: Why, seconds: float) -> None:
@@ -36,8 +36,8 @@ class NotNow(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """As whom, and where. `known_good`: this very login was taken when it was last tried."""
+class LoginIdentity:
+    """As whom, and where. `known_good`: this very login was accepted when it was last tried."""
 
     registry_host: str
     username: str
@@ -46,8 +46,8 @@ class User:
 
 
 @dataclass(slots=True)
-class Turn:
-    """The caller's; he says how it `ended` before he gives it back."""
+class Attempt:
+    """A login that is admitted. The caller reports how it `ended`."""
 
     outcome: str | None = None
     retry_after: int | None = None
@@ -58,12 +58,12 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turns:
+class Admission:
     """Raises `EventStoreUnavailable` where the database is away."""
 
     table: ScheduleTable
-    gate: Gate
-    lanes: Lanes
+    limiter: LoginLimiter
+    bulkhead: Bulkhead
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
@@ -71,49 +71,51 @@ class Turns:
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
-    def trial(self, user: User) -> Iterator[Turn]:
+    def for_test(self, identity: LoginIdentity) -> Iterator[Attempt]:
         """A login that may be wrong: one at a time of each user, and what it shows counts for the next one.
 
         Raises:
             NotNow
         """
-        key = (user.registry_host, hold_name(user.username, user.account_id))
+        key = (identity.registry_host, hold_name(identity.username, identity.account_id))
         until = self.monotonic() + PATIENCE_SECONDS
         while not self._enter(key):
-            self._wait(_LOOK_AGAIN_SECONDS, until, "too_many_logins")
+            self._wait(_POLL_SECONDS, until, "too_many_logins")
         try:
-            with self._turn(user, until) as turn:
-                yield turn
+            with self._attempt(identity, until) as attempt:
+                yield attempt
         finally:
             with self._lock:
                 self._trying.discard(key)
 
     @contextmanager
-    def reading(self, user: User) -> Iterator[Turn]:
-        """Something is read with a login that is kept. Raises `NotNow`."""
-        with self._turn(user, self.monotonic() + PATIENCE_SECONDS) as turn:
-            yield turn
+    def for_read(self, identity: LoginIdentity) -> Iterator[Attempt]:
+        """Something is read with a stored login. Raises `NotNow`."""
+        with self._attempt(identity, self.monotonic() + PATIENCE_SECONDS) as attempt:
+            yield attempt
 
     @contextmanager
-    def _turn(self, user: User, until: float) -> Iterator[Turn]:
-        name = hold_name(user.username, user.account_id)
-        while (held := self._held_for(user, name)) > 0:
+    def _attempt(self, identity: LoginIdentity, until: float) -> Iterator[Attempt]:
+        name = hold_name(identity.username, identity.account_id)
+        while (held := self._held_for(identity, name)) > 0:
             self._wait(held, until, "login_held_back")
-        stage, host = NOTHING, user.registry_host
-        while wait := self._admit(user, stage, until):
+        stage, host = NO_TOKEN, identity.registry_host
+        while wait := self._admit(identity, stage, until):
             self._wait(wait.seconds, until, "too_many_logins")
             stage = wait.stage
-        turn = Turn()
+        attempt = Attempt()
         try:
-            yield turn
+            yield attempt
         finally:
-            answered = turn.outcome != VerificationCode.UNREACHABLE
-            self.gate.leave(self.lanes, host, user.account_id, answered=answered)
-            self._keep(host, name, turn)
+            answered = attempt.outcome != VerificationCode.UNREACHABLE
+            self.limiter.leave(self.bulkhead, host, identity.account_id, answered=answered)
+            self._record(host, name, attempt)
 
-    def _admit(self, user: User, stage: int, until: float) -> Wait | None:
+    def _admit(self, identity: LoginIdentity, stage: int, until: float) -> Wait | None:
         patience = max(0.0, until - self.monotonic())
-        return self.gate.admit(self.lanes, user.registry_host, user.account_id, stage, patience=patience)
+        return self.limiter.admit(
+            self.bulkhead, identity.registry_host, identity.account_id, stage, patience=patience
+        )
 
     def _enter(self, key: tuple[str, str]) -> bool:
         with self._lock:
@@ -122,13 +124,13 @@ class Turns:
             self._trying.add(key)
             return True
 
-    def _held_for(self, user: User, name: str) -> float:
+    def _held_for(self, identity: LoginIdentity, name: str) -> float:
         """Seconds. A login that is known to be good is no attempt at a wrong one; a registry that wants to be
         left alone is left alone by everybody.
         """
         now = self.now()
-        held = self.table.hold_on(user.registry_host, name, now)
-        if held is None or (user.known_good and held.outcome in REFUSED):
+        held = self.table.hold_on(identity.registry_host, name, now)
+        if held is None or (identity.known_good and held.outcome in REFUSED):
             return 0.0
         return (held.until - now).total_seconds()
 
@@ -137,11 +139,11 @@ class Turns:
             raise NotNow(why, seconds)
         self.sleep(seconds)
 
-    def _keep(self, host: str, name: str, turn: Turn) -> None:
-        outcome = turn.outcome
+    def _record(self, host: str, name: str, attempt: Attempt) -> None:
+        outcome = attempt.outcome
         if outcome is None:
             return
         if clears_hold(outcome):
             self.table.release([(host, name)])
         elif hold_after(outcome, 1, None) is not None:
-            self.table.hold(host, name, outcome=outcome, retry_after=turn.retry_after, now=self.now())
+            self.table.hold(host, name, outcome=outcome, retry_after=attempt.retry_after, now=self.now())

@@ -40,9 +40,9 @@ def next_login(
     return now + interval * spread
 
 
-def hold_after(outcome: str, times: int, retry_after: int | None) -> timedelta | None:
-    """How long nobody logs in there as that user, after the `times`-th refusal in a row; `None`: no hold."""
-    doublings = min(times - 1, _MAX_DOUBLINGS)
+def hold_after(outcome: str, refusals: int, retry_after: int | None) -> timedelta | None:
+    """How long nobody logs in there as that user, after `refusals` in a row; `None`: no hold."""
+    doublings = min(refusals - 1, _MAX_DOUBLINGS)
     if outcome in REFUSED:
         return min(FIRST_HOLD * (1 << doublings), LONGEST_HOLD)
     if outcome == VerificationCode.RATE_LIMITED.value:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from math import inf
 from threading import Lock
 
-from verifier.scheduling.circuit_breaker import Standing, Standings
-from verifier.scheduling.token_bucket import Pace
+from verifier.scheduling.circuit_breaker import CircuitBreakers, CircuitState
+from verifier.scheduling.token_bucket import TokenBucket
 
-LANE_SECONDS = 0.5  # after which it is worth asking again where all lanes are taken, at the earliest
-LANE_TURNS = 8.0  # a second, of a host whose lanes are taken: who asks again does so one after the other
+SLOT_SECONDS = 0.5  # after which it is worth asking again where all slots are taken, at the earliest
+SLOT_RETRIES = 8.0  # a second, of a host whose slots are taken: who asks again does so one after the other
 BURST_SECONDS = 4.0  # a bucket holds what comes in these
-NOTHING, ACCOUNT_TURN, BOTH_TURNS = 0, 1, 2  # stages: which turns of the paces have been waited for
+NO_TOKEN, ACCOUNT_TOKEN, BOTH_TOKENS = 0, 1, 2  # stages: which tokens have been waited for
 
 Monotonic = Callable[[], float]
 
@@ -27,7 +27,7 @@ class Wait:
     stage: int
 
 
-class Lanes:
+class Bulkhead:
     """`total` logins at a time. An account gets half of them, a host a quarter (or `per_host`). A host that
     has not answered lately gets `untried` until it does: if it is dead, it holds no more of them in vain.
     All suspects together get a quarter.
@@ -43,21 +43,21 @@ class Lanes:
         self._suspected: Counter[str] = Counter()
         self._lock = Lock()
 
-    def enter(self, host: str, account_id: str, standing: Standing) -> bool:
+    def enter(self, host: str, account_id: str, state: CircuitState) -> bool:
         """Take one, if there is one."""
         with self._lock:
-            if not self.free(host, account_id, standing):
+            if not self.has_slot(host, account_id, state):
                 return False
             self._hosts[host] += 1
             self._accounts[account_id] += 1
-            if standing is Standing.SUSPECT:
+            if state is CircuitState.SUSPECT:
                 self._suspected[host] += 1
             return True
 
-    def free(self, host: str, account_id: str, standing: Standing) -> bool:
+    def has_slot(self, host: str, account_id: str, state: CircuitState) -> bool:
         """Whether there is one to take."""
-        suspect = standing is Standing.SUSPECT
-        per_host = self._per_host if standing is Standing.ANSWERS else self._untried
+        suspect = state is CircuitState.SUSPECT
+        per_host = self._per_host if state is CircuitState.RESPONDING else self._untried
         return (
             self._hosts[host] < per_host
             and self._accounts[account_id] < self._per_account
@@ -74,50 +74,50 @@ class Lanes:
                     del counter[key]
 
 
-class Gate:
-    """What all logins of this process have in common: the paces, and which hosts answer."""
+class LoginLimiter:
+    """What all logins of this process have in common: the token buckets, and which hosts answer."""
 
     def __init__(self, *, per_host: float, per_account: float, monotonic: Monotonic) -> None:
-        self._hosts = Pace(per_host, _burst(per_host), monotonic=monotonic)
-        self._accounts = Pace(per_account, _burst(per_account), monotonic=monotonic)
-        self._lane_turns = Pace(LANE_TURNS, 1, monotonic=monotonic)
-        self._standings = Standings(monotonic)
+        self._hosts = TokenBucket(per_host, _burst(per_host), monotonic=monotonic)
+        self._accounts = TokenBucket(per_account, _burst(per_account), monotonic=monotonic)
+        self._slot_retries = TokenBucket(SLOT_RETRIES, 1, monotonic=monotonic)
+        self._breakers = CircuitBreakers(monotonic)
 
     def admit(
-        self, lanes: Lanes, host: str, account_id: str, stage: int, *, patience: float = inf
+        self, bulkhead: Bulkhead, host: str, account_id: str, stage: int, *, patience: float = inf
     ) -> Wait | None:
-        """`None`: go on, and `leave` afterwards. A turn of the host is only taken when that of the account
-        has come: who asks for much at once waits behind himself, and not before others. No turn is taken that
+        """`None`: admitted; `leave` afterwards. A token of the host is only taken after one of the
+        account: an account that asks for much waits for itself and delays no other. No token is reserved that
         is more than `patience` seconds away.
         """
-        if not lanes.enter(host, account_id, self._standings.of(host)):
-            return self.no_lane(host, stage, patience=patience)
-        for pace, key, reached in (
-            (self._accounts, account_id, ACCOUNT_TURN),
-            (self._hosts, host, BOTH_TURNS),
+        if not bulkhead.enter(host, account_id, self._breakers.state(host)):
+            return self.no_slot(host, stage, patience=patience)
+        for bucket, key, reached in (
+            (self._accounts, account_id, ACCOUNT_TOKEN),
+            (self._hosts, host, BOTH_TOKENS),
         ):
-            if stage < reached and (seconds := pace.reserve(key, patience)):
-                lanes.leave(host, account_id)
+            if stage < reached and (seconds := bucket.reserve(key, patience)):
+                bulkhead.leave(host, account_id)
                 return Wait(seconds, reached)
         return None
 
-    def no_lane(self, host: str, stage: int, *, patience: float = inf) -> Wait:
-        """When to ask again for a host whose lanes are taken."""
-        return Wait(LANE_SECONDS + self._lane_turns.reserve(host, patience), stage)
+    def no_slot(self, host: str, stage: int, *, patience: float = inf) -> Wait:
+        """When to ask again for a host whose slots are taken."""
+        return Wait(SLOT_SECONDS + self._slot_retries.reserve(host, patience), stage)
 
-    def leave(self, lanes: Lanes, host: str, account_id: str, *, answered: bool | None) -> None:
+    def leave(self, bulkhead: Bulkhead, host: str, account_id: str, *, answered: bool | None) -> None:
         """The login is over. Whether the host answered; `None` where it was not asked."""
-        lanes.leave(host, account_id)
+        bulkhead.leave(host, account_id)
         if answered is not None:
-            self._standings.note(host, answered=answered)
+            self._breakers.record(host, answered=answered)
 
-    def lane_free(self, lanes: Lanes, host: str, account_id: str) -> bool:
-        """Whether `admit` would find a lane."""
-        return lanes.free(host, account_id, self._standings.of(host))
+    def slot_free(self, bulkhead: Bulkhead, host: str, account_id: str) -> bool:
+        """Whether `admit` would find a slot."""
+        return bulkhead.has_slot(host, account_id, self._breakers.state(host))
 
-    def alone_for(self, host: str) -> float:
-        """Seconds for which a host is left alone that gave no answer, 0.0 for none."""
-        return self._standings.alone_for(host)
+    def open_for(self, host: str) -> float:
+        """Seconds for which the schedule does not try a host that gave no answer, 0.0 for none."""
+        return self._breakers.open_for(host)
 
 
 def _burst(per_second: float) -> int:

@@ -9,9 +9,9 @@ from contracts.streams import credential_stream, verification_stream
 from eventlog.events.envelope import Metadata, NewEvent, RecordedEvent
 from eventlog.storage.store import EventStore
 from verifier.expiry import next_notice, notice_due
-from verifier.recording import record_once
-from verifier.scheduling.rows import Ending, Entry
+from verifier.scheduling.rows import ExpiryNotice, ScheduleEntry
 from verifier.scheduling.table import ScheduleTable
+from verifier.stream_append import record_once
 from verifier.verifier import ACTOR, Streams
 
 _AT_ONCE = 100
@@ -35,18 +35,18 @@ class Notices:
         self._now = now
         self._new_id = new_id
 
-    def give(self) -> int:
+    def send(self) -> int:
         """Give those that are due; gives how many credentials were looked at."""
         endings = self._table.ending(self._now(), _AT_ONCE)
         for ending in endings:
-            self._give(ending)
+            self._send(ending)
         return len(endings)
 
-    def _give(self, ending: Ending) -> None:
+    def _send(self, ending: ExpiryNotice) -> None:
         now = self._now()
         days = notice_due(ending.expires_at, now)
-        if days is not None and (ending.noticed is None or days < ending.noticed):
-            entry = Entry.of(self._streams(credential_stream(ending.credential_id)))
+        if days is not None and (ending.last_notice_days is None or days < ending.last_notice_days):
+            entry = ScheduleEntry.of(self._streams(credential_stream(ending.credential_id)))
             if entry is None:
                 self._table.leave(ending.credential_id)
                 return
@@ -54,7 +54,7 @@ class Notices:
                 self._record(ending, days, now)
         self._table.noticed(ending, days=days, next_at=next_notice(ending.expires_at, now))
 
-    def _record(self, ending: Ending, days: int, now: datetime) -> None:
+    def _record(self, ending: ExpiryNotice, days: int, now: datetime) -> None:
         notice_id = self._new_id()
         metadata = Metadata(
             account_id=ending.account_id,
@@ -73,7 +73,7 @@ class Notices:
         record_once(self._store, verification_stream(ending.credential_id), key, events_behind)
 
 
-def _notice(ending: Ending, days: int) -> ExpiryApproached | ExpiryPassed:
+def _notice(ending: ExpiryNotice, days: int) -> ExpiryApproached | ExpiryPassed:
     if days == 0:
         return ExpiryPassed(
             credential_id=ending.credential_id,

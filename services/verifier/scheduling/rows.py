@@ -29,7 +29,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ScheduleEntry:
     """A credential as its stream has it, at that version of the stream; `username` is its `hold_name`."""
 
     credential_id: UUID
@@ -42,7 +42,7 @@ class Entry:
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, history: Sequence[RecordedEvent]) -> "Entry | None":
+    def of(cls, history: Sequence[RecordedEvent]) -> "ScheduleEntry | None":
         """`None` for a credential that was removed, or never was."""
         held = as_it_is(history)
         if held is None:
@@ -98,7 +98,7 @@ class Settled:
     recorded_at: datetime | None  # None: it was not recorded
     failures: int
     due_at: datetime | None
-    found_end: datetime | None
+    secret_expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +111,8 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """A credential of whose end a notice may be due; `noticed` is the last that was given, in days."""
+class ExpiryNotice:
+    """A credential of whose expiry a notice may be due. `last_notice_days` is what the last one said."""
 
     credential_id: UUID
     account_id: str
@@ -120,4 +120,4 @@ class Ending:
     registry_host: str
     secret_version: int
     expires_at: datetime
-    noticed: int | None
+    last_notice_days: int | None

@@ -17,12 +17,12 @@ import structlog
 from eventlog.consumers.leader import leadership
 from eventlog.storage.errors import EventStoreUnavailable
 from secretstore.store import SecretStoreUnavailable
-from verifier.scheduling.login_limiter import Gate, Lanes
+from verifier.scheduling.login_limiter import Bulkhead, LoginLimiter
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.rows import Due, Postponed, Settled
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import Timely
-from verifier.scheduling.waiting import Claimed, seated
+from verifier.scheduling.verification_handler import VerificationHandler
+from verifier.scheduling.wait_list import Claimed, partition
 from verifier.verifier import Tried
 
 log = structlog.get_logger()
@@ -45,21 +45,21 @@ class Scheduler:
 
     def __init__(
         self,
-        timely: Timely,
+        handler: VerificationHandler,
         table: ScheduleTable,
-        gate: Gate,
+        limiter: LoginLimiter,
         notices: Notices,
         *,
         concurrency: int,
         now: Callable[[], datetime],
     ) -> None:
-        self._timely = timely
+        self._handler = handler
         self._table = table
-        self._gate = gate
+        self._limiter = limiter
         self._notices = notices
         self._now = now
         self._concurrency = concurrency
-        self._lanes = Lanes(concurrency, per_host=min(_PER_HOST, max(1, concurrency // 4)))
+        self._bulkhead = Bulkhead(concurrency, per_host=min(_PER_HOST, max(1, concurrency // 4)))
         self._running = 0  # grows in `tick` only, so that what was free there stays so
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=NAME)
@@ -90,15 +90,15 @@ class Scheduler:
         """Wait for what is in flight, and keep how it ended."""
         self._pool.shutdown(wait=True)
         try:
-            self._keep()
+            self._settle_ended()
         except EventStoreUnavailable:
             log.warning("schedule_not_kept")  # the leases end, and it is tried again
 
     def tick(self) -> float:
         """Do what is due; gives the seconds after which to look again."""
-        self._keep()
+        self._settle_ended()
         if self._now() >= self._notices_at:
-            self._notices.give()
+            self._notices.send()
             self._notices_at = self._now() + _NOTICES_EVERY
         before = self._running
         self._start([])  # those that wait
@@ -115,22 +115,22 @@ class Scheduler:
 
     def _start(self, due: list[Due]) -> None:
         """Log in with those that may, waiting ones first; the others wait (on), or are put off."""
-        now, put_off, no_lane, free = self._now(), [], [], self._free()
+        now, put_off, no_slot, free = self._now(), [], [], self._free()
         for one in [*self._waiting, *(Claimed(row, now) for row in due)]:
             row, host = one.due, one.due.registry_host
-            alone = self._gate.alone_for(host)
-            if alone:  # one of its kind has just got no answer: nobody waits for this one
-                put_off.append((row, now + timedelta(seconds=alone), row.stage))
-            elif free == 0 or not self._gate.lane_free(self._lanes, host, row.account_id):
-                no_lane.append(one)
-            elif wait := self._gate.admit(self._lanes, host, row.account_id, row.stage):
+            open_for = self._limiter.open_for(host)
+            if open_for:  # one of its kind has just got no answer: nobody waits for this one
+                put_off.append((row, now + timedelta(seconds=open_for), row.stage))
+            elif free == 0 or not self._limiter.slot_free(self._bulkhead, host, row.account_id):
+                no_slot.append(one)
+            elif wait := self._limiter.admit(self._bulkhead, host, row.account_id, row.stage):
                 put_off.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
             else:
                 free -= 1
                 self._submit(self._again, row)
-        self._waiting, others = seated(no_lane, now)
+        self._waiting, others = partition(no_slot, now)
         for one in others:
-            wait = self._gate.no_lane(one.due.registry_host, one.due.stage)
+            wait = self._limiter.no_slot(one.due.registry_host, one.due.stage)
             put_off.append((one.due, now + timedelta(seconds=wait.seconds), wait.stage))
         if put_off:
             self._table.defer(put_off)
@@ -138,7 +138,7 @@ class Scheduler:
     def _again(self, due: Due) -> None:
         ended: tuple[Settled, Tried] | None = None
         try:
-            ended = self._timely.again(due)
+            ended = self._handler.again(due)
         except (EventStoreUnavailable, SecretStoreUnavailable) as error:
             log.warning(
                 "dependency_down", error=type(error).__name__
@@ -148,7 +148,7 @@ class Scheduler:
             self._put_off(due)
         finally:
             answered = None if ended is None else ended[0].outcome != "unreachable"
-            self._gate.leave(self._lanes, due.registry_host, due.account_id, answered=answered)
+            self._limiter.leave(self._bulkhead, due.registry_host, due.account_id, answered=answered)
             if ended is not None:
                 self._ended.put(ended)
             self._ended_one()
@@ -161,7 +161,7 @@ class Scheduler:
 
     def _resume(self, postponed: Postponed) -> None:
         try:
-            outcome = self._timely.resume(postponed, self._lanes)
+            outcome = self._handler.resume(postponed, self._bulkhead)
             log.info("resumed", credential_id=str(postponed.credential_id), outcome=outcome)
         except (EventStoreUnavailable, SecretStoreUnavailable) as error:
             log.warning("dependency_down", error=type(error).__name__)
@@ -170,7 +170,7 @@ class Scheduler:
         finally:
             self._ended_one()
 
-    def _keep(self) -> None:
+    def _settle_ended(self) -> None:
         """Keep how logins ended since the last time."""
         settled, tried = [], []
         while True:
@@ -181,7 +181,7 @@ class Scheduler:
             settled.append(one)
             tried.append(how)
         if settled:
-            self._timely.settle(settled, tried)
+            self._handler.settle(settled, tried)
 
     def _free(self) -> int:
         """How many may begin now."""

@@ -13,7 +13,7 @@ from chassis.database import Pool
 from eventlog.storage.postgres import store_errors
 from verifier.expiry import NOTICE_DAYS
 from verifier.scheduling.due import REFUSED, hold_after
-from verifier.scheduling.rows import Due, Ending, Entry, Hold, Postponed, Settled
+from verifier.scheduling.rows import Due, ExpiryNotice, Hold, Postponed, ScheduleEntry, Settled
 
 LEASE = timedelta(minutes=2)
 _FIRST_NOTICE = timedelta(days=NOTICE_DAYS[0])
@@ -39,15 +39,15 @@ ON CONFLICT (credential_id) DO UPDATE SET
     outcome = CASE WHEN s.secret_version = excluded.secret_version THEN s.outcome END,
     recorded_at = CASE WHEN s.secret_version = excluded.secret_version THEN s.recorded_at END,
     failures = CASE WHEN s.secret_version = excluded.secret_version THEN s.failures ELSE 0 END,
-    found_end = CASE WHEN s.secret_version = excluded.secret_version THEN s.found_end END,
+    secret_expires_at = CASE WHEN s.secret_version = excluded.secret_version THEN s.secret_expires_at END,
     notice_at = CASE WHEN (s.secret_version, s.expires_at) IS NOT DISTINCT FROM
                           (excluded.secret_version, excluded.expires_at)
                      THEN s.notice_at
-                     WHEN s.secret_version = excluded.secret_version AND s.found_end IS NOT NULL
-                     THEN greatest(%(now)s, least(excluded.expires_at, s.found_end) - %(before)s)
+                     WHEN s.secret_version = excluded.secret_version AND s.secret_expires_at IS NOT NULL
+                     THEN greatest(%(now)s, least(excluded.expires_at, s.secret_expires_at) - %(before)s)
                      ELSE excluded.notice_at END,
-    noticed = CASE WHEN (s.secret_version, s.expires_at) IS NOT DISTINCT FROM
-                        (excluded.secret_version, excluded.expires_at) THEN s.noticed END,
+    last_notice_days = CASE WHEN (s.secret_version, s.expires_at) IS NOT DISTINCT FROM
+                                 (excluded.secret_version, excluded.expires_at) THEN s.last_notice_days END,
     secret_version = excluded.secret_version, expires_at = excluded.expires_at
 WHERE s.stream_version < excluded.stream_version
 """
@@ -72,10 +72,12 @@ _SETTLE = """
 UPDATE verifier.schedule SET
     due_at = least(%(due_at)s, CASE WHEN expires_at > %(now)s THEN expires_at END), stage = 0,
     outcome = %(outcome)s, recorded_at = coalesce(%(recorded_at)s, recorded_at), failures = %(failures)s,
-    found_end = coalesce(%(found_end)s, found_end),
-    notice_at = CASE WHEN coalesce(%(found_end)s, found_end) IS NOT DISTINCT FROM found_end THEN notice_at
-                     ELSE greatest(%(now)s, least(expires_at, %(found_end)s) - %(before)s) END,
-    noticed = CASE WHEN coalesce(%(found_end)s, found_end) IS NOT DISTINCT FROM found_end THEN noticed END
+    secret_expires_at = coalesce(%(secret_expires_at)s, secret_expires_at),
+    notice_at = CASE WHEN coalesce(%(secret_expires_at)s, secret_expires_at) IS NOT DISTINCT FROM
+                          secret_expires_at THEN notice_at
+                     ELSE greatest(%(now)s, least(expires_at, %(secret_expires_at)s) - %(before)s) END,
+    last_notice_days = CASE WHEN coalesce(%(secret_expires_at)s, secret_expires_at) IS NOT DISTINCT FROM
+                                 secret_expires_at THEN last_notice_days END
 WHERE credential_id = %(credential_id)s AND secret_version = %(secret_version)s
 """
 _REFUSED_STAYS = """
@@ -97,11 +99,12 @@ RETURNING p.event_id, p.credential_id, p.stage
 """
 _DONE = "DELETE FROM verifier.postponed WHERE event_id = %s"
 _HELD = "SELECT until, outcome FROM verifier.holds WHERE registry_host = %s AND username = %s AND until > %s"
-_TIMES = "SELECT times, until FROM verifier.holds WHERE registry_host = %s AND username = %s FOR UPDATE"
+_REFUSALS = "SELECT refusals, until FROM verifier.holds WHERE registry_host = %s AND username = %s FOR UPDATE"
 _HOLD = """
-INSERT INTO verifier.holds AS h (registry_host, username, until, times, outcome) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO verifier.holds AS h (registry_host, username, until, refusals, outcome)
+VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (registry_host, username) DO UPDATE
-    SET until = greatest(h.until, excluded.until), times = excluded.times,
+    SET until = greatest(h.until, excluded.until), refusals = excluded.refusals,
         outcome = CASE WHEN excluded.until < h.until THEN h.outcome ELSE excluded.outcome END
 """
 _PUSH_BACK = """
@@ -116,12 +119,12 @@ WHERE (registry_host, username) IN (SELECT * FROM unnest(%s::text[], %s::text[])
 _FORGET_HOLDS = "DELETE FROM verifier.holds WHERE until < %s"
 _ENDING = """
 SELECT credential_id, account_id, provider, registry_host, secret_version,
-       least(expires_at, found_end) AS expires_at, noticed
+       least(expires_at, secret_expires_at) AS expires_at, last_notice_days
 FROM verifier.schedule WHERE notice_at <= %s ORDER BY notice_at LIMIT %s
 """
 _NOTICED = """
-UPDATE verifier.schedule SET notice_at = %s, noticed = %s
-WHERE credential_id = %s AND secret_version = %s AND least(expires_at, found_end) = %s
+UPDATE verifier.schedule SET notice_at = %s, last_notice_days = %s
+WHERE credential_id = %s AND secret_version = %s AND least(expires_at, secret_expires_at) = %s
 """
 
 
@@ -131,9 +134,9 @@ class ScheduleTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def enter(self, entry: Entry, *, due_at: datetime, now: datetime) -> None:
+    def enter(self, entry: ScheduleEntry, *, due_at: datetime, now: datetime) -> None:
         """Take over what a credential's stream says, unless a later state of it is there."""
-        values = {name: getattr(entry, name) for name in Entry.__dataclass_fields__}
+        values = {name: getattr(entry, name) for name in ScheduleEntry.__dataclass_fields__}
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_ENTER, {**values, "due_at": due_at, "now": now, "before": _FIRST_NOTICE})
 
@@ -216,11 +219,11 @@ class ScheduleTable:
     ) -> None:
         """After a refusal: hold the user back, longer each time, and all that is due as him."""
         with store_errors(), self._pool.connection() as connection, connection.transaction():
-            row = connection.execute(_TIMES, (registry_host, username)).fetchone()
-            times = row[0] + 1 if row and row[1] > now - _FORGET else 1
-            held = hold_after(outcome, times, retry_after)
+            row = connection.execute(_REFUSALS, (registry_host, username)).fetchone()
+            refusals = row[0] + 1 if row and row[1] > now - _FORGET else 1
+            held = hold_after(outcome, refusals, retry_after)
             if held is not None:
-                connection.execute(_HOLD, (registry_host, username, now + held, times, outcome))
+                connection.execute(_HOLD, (registry_host, username, now + held, refusals, outcome))
                 all_of_them = outcome not in REFUSED
                 connection.execute(_PUSH_BACK, (now + held, registry_host, username, all_of_them))
 
@@ -234,16 +237,16 @@ class ScheduleTable:
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_FORGET_HOLDS, (now - _FORGET,))
 
-    def ending(self, now: datetime, limit: int) -> list[Ending]:
+    def ending(self, now: datetime, limit: int) -> list[ExpiryNotice]:
         """Credentials of whose end a notice is due."""
         with (
             store_errors(),
             self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(Ending)) as cursor,
+            connection.cursor(row_factory=class_row(ExpiryNotice)) as cursor,
         ):
             return cursor.execute(_ENDING, (now, limit)).fetchall()
 
-    def noticed(self, ending: Ending, *, days: int | None, next_at: datetime | None) -> None:
+    def noticed(self, ending: ExpiryNotice, *, days: int | None, next_at: datetime | None) -> None:
         """That notice was given; the next one is due then."""
         values = (next_at, days, ending.credential_id, ending.secret_version, ending.expires_at)
         with store_errors(), self._pool.connection() as connection:

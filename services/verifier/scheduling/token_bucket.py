@@ -7,8 +7,10 @@ from threading import Lock
 _SWEEP_AT = 10_000  # keys; those whose bucket is full again say nothing
 
 
-class Pace:
-    """`per_second` for each key, after `burst` at once. Who is too early is told when his turn is."""
+class TokenBucket:
+    """`per_second` for each key, after `burst` at once. `reserve` returns the wait of a caller that is too
+    early.
+    """
 
     def __init__(self, per_second: float, burst: int, *, monotonic: Callable[[], float]) -> None:
         self._interval = 1 / per_second
@@ -18,7 +20,7 @@ class Pace:
         self._next: dict[str, float] = {}  # when the bucket of a key would be full again
 
     def reserve(self, key: str, at_most: float = inf) -> float:
-        """Seconds to wait, 0.0 for none. The turn is taken, unless it is more than `at_most` seconds away."""
+        """Seconds to wait, 0.0 for none. A wait of more than `at_most` seconds reserves no token."""
         now = self._monotonic()
         with self._lock:
             full_at = max(self._next.get(key, now), now)

@@ -14,8 +14,8 @@ from contracts.streams import credential_stream
 from eventlog.events.envelope import RecordedEvent
 from verifier.policy import Verification, verification_for
 from verifier.scheduling.due import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
-from verifier.scheduling.login_limiter import NOTHING, Gate, Lanes
-from verifier.scheduling.rows import Due, Entry, Hold, Postponed, Settled
+from verifier.scheduling.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
+from verifier.scheduling.rows import Due, Hold, Postponed, ScheduleEntry, Settled
 from verifier.scheduling.table import ScheduleTable
 from verifier.verifier import VERIFIED, Streams, Tried, Verifier
 
@@ -23,23 +23,23 @@ TYPES = frozenset(CONSUMERS["verifier"])  # the events that a credential's sched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timely:
+class VerificationHandler:
     """Raises `EventStoreError` and `SecretStoreError`, as `Verifier` does; then it is to be tried again."""
 
     verifier: Verifier
     table: ScheduleTable
-    gate: Gate
+    limiter: LoginLimiter
     streams: Streams
     interval: timedelta
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
 
-    def handle(self, event: RecordedEvent, lanes: Lanes, stage: int = NOTHING) -> str:
+    def handle(self, event: RecordedEvent, bulkhead: Bulkhead, stage: int = NO_TOKEN) -> str:
         """An event of one of `TYPES`. How it ended: `superseded`, `repeated`, `verified`, the verdict's code,
         `postponed`, or `noted`.
         """
         history = self.streams(event.stream)
-        entry = Entry.of(history)
+        entry = ScheduleEntry.of(history)
         if entry is None:
             self.table.leave(event.stream.id)
             return "superseded"
@@ -51,25 +51,25 @@ class Timely:
         held = self.table.hold_on(host, entry.username, now)
         if held is not None and not self._unconcerned(held, entry):
             return self._postpone(event, held.until, stage)
-        wait = self.gate.admit(lanes, host, entry.account_id, stage)
+        wait = self.limiter.admit(bulkhead, host, entry.account_id, stage)
         if wait is not None:
             return self._postpone(event, now + timedelta(seconds=wait.seconds), wait.stage)
         tried: Tried | str | None = None
         try:
             tried = self.verifier.verify(wanted, event)
         finally:
-            self.gate.leave(lanes, host, entry.account_id, answered=_answered(tried))
+            self.limiter.leave(bulkhead, host, entry.account_id, answered=_answered(tried))
         if isinstance(tried, str):
             return tried
         failures = self.table.failures(entry.credential_id, entry.secret_version)
         self.settle([self.settled(tried, entry.username, failures)], [tried])
         return tried.outcome
 
-    def resume(self, postponed: Postponed, lanes: Lanes) -> str:
+    def resume(self, postponed: Postponed, bulkhead: Bulkhead) -> str:
         """A verification that had to wait; it may have to again."""
         history = self.streams(credential_stream(postponed.credential_id))
         event = next((event for event in history if event.event_id == postponed.event_id), None)
-        outcome = "superseded" if event is None else self.handle(event, lanes, postponed.stage)
+        outcome = "superseded" if event is None else self.handle(event, bulkhead, postponed.stage)
         if outcome != "postponed":
             self.table.done(postponed.event_id)
         return outcome
@@ -82,7 +82,7 @@ class Timely:
         tried = self.verifier.verify_again(wanted, last_outcome=due.outcome, last_recorded=due.recorded_at)
         if tried is not None:
             return self.settled(tried, due.username, due.failures), tried
-        entry = Entry.of(self.streams(credential_stream(due.credential_id)))
+        entry = ScheduleEntry.of(self.streams(credential_stream(due.credential_id)))
         if entry is None:
             self.table.leave(due.credential_id)
         else:
@@ -109,7 +109,7 @@ class Timely:
                 credential_id=wanted.credential_id,
                 retry_after=tried.verdict.retry_after,
             ),
-            found_end=tried.expires_at,
+            secret_expires_at=tried.expires_at,
         )
 
     def settle(self, settled: list[Settled], tried: list[Tried]) -> None:
@@ -129,12 +129,12 @@ class Timely:
                     now=now,
                 )
 
-    def _unconcerned(self, held: Hold, entry: Entry) -> bool:
+    def _unconcerned(self, held: Hold, entry: ScheduleEntry) -> bool:
         """Whether a refusal was of another secret: one that is known to be good waits for no wrong one."""
         last = self.table.last_outcome(entry.credential_id, entry.secret_version)
         return held.outcome in REFUSED and last == VERIFIED
 
-    def _enter(self, entry: Entry) -> None:
+    def _enter(self, entry: ScheduleEntry) -> None:
         now = self.now()
         due_at = next_login("verified", 0, now=now, interval=self.interval, credential_id=entry.credential_id)
         if due_at is None:

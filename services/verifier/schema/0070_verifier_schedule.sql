@@ -42,14 +42,14 @@ CREATE TABLE verifier.schedule (
     username       text NOT NULL,
     secret_version integer NOT NULL,
     due_at         timestamptz,                    -- NULL: its secret was refused, and is not tried by itself
-    stage          smallint NOT NULL DEFAULT 0,    -- which turns it has waited for already
+    stage          smallint NOT NULL DEFAULT 0,    -- which tokens it has waited for already
     outcome        text,                           -- of the last login: 'verified' or a code; NULL before the first
     recorded_at    timestamptz,                    -- when an outcome was last recorded in the log
     failures       integer NOT NULL DEFAULT 0,     -- in a row without an answer
     expires_at     timestamptz,                    -- as the owner says
-    found_end      timestamptz,                    -- as the secret itself says
+    secret_expires_at timestamptz,                 -- as the secret itself says
     notice_at      timestamptz,                    -- when the next notice of the expiry is due
-    noticed        smallint                        -- days of the last notice given
+    last_notice_days smallint                      -- days of the last notice given
 );
 CREATE INDEX schedule_due ON verifier.schedule (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_notices ON verifier.schedule (notice_at) WHERE notice_at IS NOT NULL;
@@ -71,22 +71,22 @@ CREATE TABLE verifier.holds (
     registry_host text NOT NULL,
     username      text NOT NULL,
     until         timestamptz NOT NULL,
-    times         integer NOT NULL,
+    refusals      integer NOT NULL,
     outcome       text NOT NULL,
     PRIMARY KEY (registry_host, username)
 );
 
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA verifier FROM PUBLIC;
-GRANT USAGE ON SCHEMA es, verifier, personal, sealed, auth TO regcred_verifier;
+GRANT USAGE ON SCHEMA es, verifier, personal, encrypted, auth TO regcred_verifier;
 GRANT SELECT ON es.streams, es.events, es.log, es.interventions TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_verifier;
-GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.parked TO regcred_verifier;
+GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.retries TO regcred_verifier;
-GRANT EXECUTE ON FUNCTION es.repeated, es.figures, es.consumer_figures TO regcred_verifier;
+GRANT EXECUTE ON FUNCTION es.repeated, es.log_metrics, es.consumer_metrics TO regcred_verifier;
 GRANT SELECT ON personal.keys TO regcred_verifier;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_verifier;
-GRANT SELECT ON sealed.secrets TO regcred_verifier;
+GRANT SELECT ON encrypted.secrets TO regcred_verifier;
 GRANT SELECT ON auth.tokens TO regcred_verifier;  -- its HTTP part authenticates callers
 GRANT EXECUTE ON FUNCTION verifier.append TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE, DELETE ON verifier.schedule, verifier.postponed, verifier.holds TO regcred_verifier;

@@ -17,11 +17,11 @@ import psycopg
 from chassis.database import open_pool
 from chassis.runtime.ids import new_id
 from contracts.streams import verification_stream
-from credentials.relay import sequencing
-from credentials.relay.publishing import Publishing
+from credentials.relay import sequencer
+from credentials.relay.publisher import RelayPublisher
 from eventlog.broker.cloudevents import outgoing
 from eventlog.broker.feed import PositionFeed
-from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.concurrency import ConcurrentConsumer
 from eventlog.consumers.consumer import follow
 from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent
 from eventlog.storage.log import load_checkpoint, read_log
@@ -32,7 +32,7 @@ from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import PATIENCE
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.recording import record_once
+from verifier.stream_append import record_once
 
 QUEUES = ("regcred.verifier", "regcred.projector")
 LOGIN_SECONDS = 0.01
@@ -125,7 +125,7 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
         handle = _verifying(PostgresVerificationStore(pool), backbone)
         threads = [*_relaying(url, broker.url, stop)]
         for _ in range(2):
-            follower = ConcurrentFollower(
+            follower = ConcurrentConsumer(
                 handle,
                 name="verifier",
                 types=frozenset({"credential.added"}),
@@ -165,11 +165,11 @@ def _verifying(store: PostgresVerificationStore, backbone: Backbone) -> Callable
 
 
 def _relaying(url: str, broker_url: str, stop: Event) -> list[Thread]:
-    publishing = Publishing(url, broker_url, role=sequencing.ROLE, jitter=lambda: 0.5, stop=stop)
+    publishing = RelayPublisher(url, broker_url, role=sequencer.ROLE, jitter=lambda: 0.5, stop=stop)
     numbers = {"on_positions": publishing.announce, "stop": stop}
     return [
         Thread(target=publishing.run, name="publishing"),
-        Thread(target=sequencing.run, args=(url,), kwargs=numbers, name="sequencing"),
+        Thread(target=sequencer.run, args=(url,), kwargs=numbers, name="sequencing"),
     ]
 
 

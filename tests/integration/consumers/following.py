@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from eventlog.consumers.concurrency import ConcurrentFollower
+from eventlog.consumers.concurrency import ConcurrentConsumer
 from eventlog.events.envelope import RecordedEvent, StoredEvent
 from eventlog.storage.log import read_log
 from tests.support.eventstore_suite import an_event
@@ -35,8 +35,8 @@ def follower(
     concurrency: int = 4,
     types: frozenset[str] = TYPES,
     tiers: Sequence[timedelta] = TIERS,
-) -> ConcurrentFollower:
-    made = ConcurrentFollower(handle, name=NAME, types=types, concurrency=concurrency, tiers=tiers, stop=stop)
+) -> ConcurrentConsumer:
+    made = ConcurrentConsumer(handle, name=NAME, types=types, concurrency=concurrency, tiers=tiers, stop=stop)
     made.begin(0)
     return made
 
@@ -46,12 +46,12 @@ def position(event: RecordedEvent) -> int:
     return event.position
 
 
-def take_until(taker: ConcurrentFollower, connection: Connection, wanted: int) -> None:
+def take_until(taker: ConcurrentConsumer, connection: Connection, wanted: int) -> None:
     waiting(lambda: taker.take(connection, []) == wanted, f"{wanted} is reached")
 
 
-def parked(connection: Connection) -> list[tuple[int, str]]:
-    return connection.execute("SELECT position, reason FROM es.parked ORDER BY position").fetchall()
+def dead_letters(connection: Connection) -> list[tuple[int, str]]:
+    return connection.execute("SELECT position, reason FROM es.dead_letters ORDER BY position").fetchall()
 
 
 def retries(connection: Connection) -> list[tuple[int, int, str]]:
@@ -65,7 +65,7 @@ def make_due(url: str) -> None:
         superuser.execute("UPDATE es.retries SET due_at = clock_timestamp()")
 
 
-def tend_until(taker: ConcurrentFollower, connection: Connection, condition: Callable[[], bool]) -> None:
+def tend_until(taker: ConcurrentConsumer, connection: Connection, condition: Callable[[], bool]) -> None:
     def tended() -> bool:
         taker.take(connection, [])
         return condition()

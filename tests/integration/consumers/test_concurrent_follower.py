@@ -11,8 +11,8 @@ from eventlog.storage.log import load_checkpoint, read_log, save_checkpoint
 from tests.integration.consumers.following import (
     NAME,
     Connection,
+    dead_letters,
     follower,
-    parked,
     position,
     take_until,
     write,
@@ -92,7 +92,7 @@ def test_work_of_a_lost_leadership_says_nothing_to_the_next(
     release.set()
     taker.finish(connection)
     assert calls == [1, 1]
-    assert parked(connection) == []
+    assert dead_letters(connection) == []
 
 
 def test_what_is_in_flight_at_the_end_is_finished_and_saved(

@@ -15,9 +15,9 @@ from secretstore.store import SecretStoreUnavailable
 from tests.integration.consumers.following import (
     NAME,
     Connection,
+    dead_letters,
     follower,
     make_due,
-    parked,
     position,
     retries,
     take_until,
@@ -49,7 +49,7 @@ def test_what_fails_waits_is_tried_again_and_holds_up_neither_others_nor_the_che
     make_due(url)
     tend_until(taker, connection, lambda: retries(connection) == [])
     assert handled[3:] == [2]
-    assert parked(connection) == []
+    assert dead_letters(connection) == []
     taker.close()
 
 
@@ -81,7 +81,7 @@ def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
         "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
         " WHERE position = 2"
     )
-    Retries(NAME, ()).keep(connection, Ended(Delivery(events[2]), Fate.HOPELESS, "a test"))
+    Retries(NAME, ()).record(connection, Ended(Delivery(events[2]), Fate.HOPELESS, "a test"))
     with psycopg.connect(url) as superuser:
         superuser.execute(
             "INSERT INTO es.interventions (action, consumer, position, attempts, reason, person)"
@@ -134,11 +134,11 @@ def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
     waiting(lambda: len(set(attempts)) == 5)
     assert attempts.count(2) == 1  # the others did not wait for it
     take_until(taker, connection, 5)
-    tend_until(taker, connection, lambda: parked(connection) != [])
+    tend_until(taker, connection, lambda: dead_letters(connection) != [])
     assert retries(connection) == []
     assert attempts.count(2) == 3
     assert len(attempts) == 7
-    assert parked(connection) == [(2, "RuntimeError")]
+    assert dead_letters(connection) == [(2, "RuntimeError")]
     taker.close()
 
 
@@ -155,7 +155,7 @@ def test_an_event_that_cannot_be_read_is_parked_at_once(
     taker.take(connection, events)
     take_until(taker, connection, 2)
     assert handled == [2]
-    ((at, reason),) = parked(connection)
+    ((at, reason),) = dead_letters(connection)
     assert at == 1
     assert "credential.removed" in reason
     taker.close()
@@ -176,7 +176,7 @@ def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
     taker.take(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert handled == [1, 2]
-    assert parked(connection) == []
+    assert dead_letters(connection) == []
     assert retries(connection) == []
     taker.close()
 
@@ -200,7 +200,7 @@ def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
     make_due(url)
     tend_until(taker, connection, lambda: retries(connection) == [])
     assert handled == [2, 1]
-    assert parked(connection) == []
+    assert dead_letters(connection) == []
     taker.close()
 
 
@@ -224,4 +224,4 @@ def test_stopped_while_a_dependency_is_down_leaves_the_event_for_the_next_start(
     assert not taking.is_alive()
     taker.close()
     assert load_checkpoint(connection, NAME) == 0
-    assert parked(connection) == []
+    assert dead_letters(connection) == []

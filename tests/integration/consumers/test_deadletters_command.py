@@ -15,12 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.credential_events import CredentialAdded
-from eventlog.consumers.concurrency import ConcurrentFollower
-from eventlog.consumers.consumer import Follower, follow
+from eventlog.consumers.concurrency import ConcurrentConsumer
+from eventlog.consumers.consumer import EventConsumer, follow
 from eventlog.consumers.wakeups import Notifications
 from eventlog.events.codec import encode
 from eventlog.events.envelope import RecordedEvent
-from projector.rebuild.building import ROLE
+from projector.rebuild.build_process import ROLE
 from projector.write.consumer import CONSUMER, ReadModels
 from regcred.__main__ import main
 from secretstore.keyfile import KeyFile
@@ -68,7 +68,7 @@ class Operator:
 
 
 @contextmanager
-def following(url: str, follower: Follower, *, role: str, name: str, **more: Any) -> Iterator[None]:
+def following(url: str, follower: EventConsumer, *, role: str, name: str, **more: Any) -> Iterator[None]:
     stop, wakeups = Event(), Notifications(url, role=role)
     arguments = {"database_url": url, "role": role, "name": name, "wakeups": wakeups, "stop": stop, **more}
     thread = Thread(target=follow, args=(follower,), kwargs=arguments, daemon=True)
@@ -98,7 +98,7 @@ class Handler:
 
 @contextmanager
 def verifying(url: str, handler: Handler, *tiers: timedelta) -> Iterator[None]:
-    follower = ConcurrentFollower(
+    follower = ConcurrentConsumer(
         handler,
         name="verifier",
         types=frozenset({"credential.added"}),
@@ -221,7 +221,7 @@ def test_a_generation_that_nobody_sees_is_not_touched(
 ) -> None:
     log.append(lives.added(1))
     owner.execute(
-        "INSERT INTO es.parked (consumer, position, stream_id, reason) SELECT 'projector:7', position, stream_id, 'x'"
+        "INSERT INTO es.dead_letters (consumer, position, stream_id, reason) SELECT 'projector:7', position, stream_id, 'x'"
         " FROM es.log"
     )
     KeyFile.create(keys := tmp_path / "keys.json")
@@ -261,7 +261,7 @@ def test_messages_that_a_queue_rejected(rabbitmq: RabbitMQ, database_url: str, o
 def test_a_broker_that_is_away_hides_no_dead_letters(database_url: str, log: Log, owner: Connection) -> None:
     log.append(lives.added(1))
     owner.execute(
-        "INSERT INTO es.parked (consumer, position, stream_id, reason) SELECT 'verifier', position, stream_id, 'x'"
+        "INSERT INTO es.dead_letters (consumer, position, stream_id, reason) SELECT 'verifier', position, stream_id, 'x'"
         " FROM es.log"
     )
     result = Operator(database_url, REGCRED_BROKER_URL="amqp://nobody:canary@127.0.0.1:1/x").types("list")

@@ -62,7 +62,9 @@ def test_poison_in_the_middle_of_log_and_queue(backbone: Backbone) -> None:
     backbone.add(40)
     waiting(backbone.lag_is_zero)
     assert backbone.outcomes() == {1: backbone.count}
-    parked = backbone.owner.execute("SELECT consumer, reason FROM es.parked ORDER BY consumer").fetchall()
+    parked = backbone.owner.execute(
+        "SELECT consumer, reason FROM es.dead_letters ORDER BY consumer"
+    ).fetchall()
     unreadable = "no event credential.added version 99 is registered"
     assert parked == [("projector:1", unreadable), ("verifier", unreadable)]
 

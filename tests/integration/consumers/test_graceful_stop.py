@@ -25,7 +25,7 @@ from eventlog.storage.log import load_checkpoint, read_log
 from projector.write.consumer import ReadModels
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from tests.support.builders import EVERYBODY, details
 from tests.support.fake_registry import FakeServer, Reply, Seen
@@ -54,7 +54,7 @@ def add_credentials(url: str, keys: KeyFile, hosts: list[FakeServer]) -> None:
     with open_pool(url, role="regcred_credentials", size=2) as pool:
         credentials = Credentials(
             PostgresCredentialStore(pool),
-            SealedStore(pool, keys),
+            EncryptedStore(pool, keys),
             fingerprint=lambda _: "ab" * 16,
             new_id=new_id,
         )

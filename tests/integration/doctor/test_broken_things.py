@@ -201,7 +201,7 @@ def test_events_that_were_set_aside(installation: Installation) -> None:
             "INSERT INTO es.checkpoints (consumer, position) VALUES ('verifier', 0) ON CONFLICT DO NOTHING"
         )
         owner.execute(
-            "INSERT INTO es.parked (consumer, position, stream_id, attempts, reason)"
+            "INSERT INTO es.dead_letters (consumer, position, stream_id, attempts, reason)"
             " VALUES ('verifier', 1, gen_random_uuid(), 4, 'broken')"
         )
     _failed(installation.look()["consumer.verifier"], "dead letters", "regcred deadletters")

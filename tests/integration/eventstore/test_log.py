@@ -11,7 +11,7 @@ from chassis.database import open_pool
 from contracts.streams import verification_stream
 from eventlog.events.envelope import StreamId
 from eventlog.integrity.chain import verify_chain
-from eventlog.integrity.reading import read_links
+from eventlog.integrity.log_reader import read_links
 from eventlog.storage.log import load_checkpoint, position_of, read_log, save_checkpoint
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import append_one, append_raw

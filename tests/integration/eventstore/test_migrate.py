@@ -31,7 +31,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'public')
 """
 SCHEMAS = {
     "eventlog": {"es", "personal"},
-    "secretstore": {"sealed"},
+    "secretstore": {"encrypted"},
     "auth": {"auth"},
     "credentials": {"credentials"},
     "verifier": {"verifier"},
@@ -121,7 +121,7 @@ def test_the_event_log_needs_no_other_package() -> None:
             assert sequence(superuser, lead(superuser)) == 2
             assert log_is_complete(superuser)
             superuser.execute("INSERT INTO es.checkpoints (consumer, position) VALUES ('reader', 1)")
-            figures = superuser.execute("SELECT consumer, lag_events FROM es.consumer_figures()").fetchall()
+            figures = superuser.execute("SELECT consumer, lag_events FROM es.consumer_metrics()").fetchall()
     assert figures == [("reader", 1)]
 
 

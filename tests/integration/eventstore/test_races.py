@@ -11,9 +11,9 @@ from secrets import SystemRandom
 import psycopg
 import pytest
 
-from credentials.relay import sequencing
+from credentials.relay import sequencer
 from eventlog.events.envelope import StreamId
-from eventlog.integrity.reading import waiting_for_position
+from eventlog.integrity.log_reader import waiting_for_position
 from eventlog.storage.errors import StaleLeader
 from eventlog.storage.log import read_log
 from eventlog.storage.postgres import store_errors
@@ -36,7 +36,7 @@ from tests.support.timing import waiting
 RACE_SECONDS = float(os.environ.get("REGCRED_TEST_RACE_SECONDS", "8"))
 RELAY_PROGRAM = """
 import sys, threading
-from credentials.relay.sequencing import run
+from credentials.relay.sequencer import run
 run(sys.argv[1], on_positions=lambda *_: None, stop=threading.Event())
 """
 
@@ -183,7 +183,7 @@ def test_two_that_lead_by_force_write_no_position_twice(
 def test_a_leader_whose_connection_is_ended_leads_again(log_url: str, superuser: Connection) -> None:
     stop, epochs = threading.Event(), []
     running = threading.Thread(
-        target=sequencing.run,
+        target=sequencer.run,
         args=(log_url,),
         kwargs={"on_positions": lambda epoch, _position: epochs.append(epoch), "stop": stop},
     )

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from eventlog.integrity.chain import START, Anchor, verify_chain
-from eventlog.integrity.reading import end_of, read_links, snapshot
+from eventlog.integrity.log_reader import end_of, read_links, snapshot
 from tests.support.eventstore_suite import an_event
 from tests.support.log import append_raw, fault_of, fresh_log, lead, relay_of, sequence, stream, writing
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from credentials.relay import sequencing
-from eventlog.integrity.reading import read_links, snapshot
+from credentials.relay import sequencer
+from eventlog.integrity.log_reader import read_links, snapshot
 from eventlog.storage.cluster import adopt, is_younger, refuse_younger_cluster
 from eventlog.storage.errors import YoungerCluster
 from eventlog.storage.log import read_log
@@ -90,7 +90,7 @@ def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted
         epoch = scalar(connection, "SELECT epoch FROM es.relay")
         stop = threading.Event()
         relay = threading.Thread(
-            target=sequencing.run, args=(restored,), kwargs={"on_positions": lambda *_: None, "stop": stop}
+            target=sequencer.run, args=(restored,), kwargs={"on_positions": lambda *_: None, "stop": stop}
         )
         relay.start()
         append_raw(connection, "a", 4, "a4")  # somebody did not wait
@@ -103,7 +103,7 @@ def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted
 
         adopted = adopt(restored)
         assert adopted is not None
-        assert (adopted.position, adopted.placed) == (6, 3)
+        assert (adopted.position, adopted.assigned) == (6, 3)
         assert stored_hashes(restored)[:3] == before
         assert not is_younger(connection)
         assert adopt(restored) is None

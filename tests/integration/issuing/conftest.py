@@ -1,4 +1,4 @@
-"""The API in this process, on a real database and the sealed store."""
+"""The API in this process, on a real database and the encrypted store."""
 
 from collections.abc import Callable, Iterator
 from itertools import count

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from chassis.authentication.tokens import TokenScope
 from chassis.secret import Secret
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.integration.issuing.calls import CANARY, WORKLOAD, Api, Json, add, pull, resolve
 
@@ -105,7 +105,7 @@ def test_an_idempotency_key_stores_no_secret_and_records_once(
     assert (other.status_code, other.get_json()["code"]) == (422, "idempotency_key_reused")
     with psycopg.connect(database_url) as superuser:
         tables = superuser.execute(
-            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('es', 'credentials', 'sealed')"
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('es', 'credentials', 'encrypted')"
         ).fetchall()
         for schema, table in tables:
             rows = superuser.execute(f'SELECT t::text FROM "{schema}"."{table}" t').fetchall()  # noqa: S608
@@ -210,12 +210,12 @@ def test_while_the_secret_store_is_away_nothing_is_recorded(
     recorded: Callable[[str], list[Json]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def away(_store: SealedStore, _path: SecretPath, _version: int) -> Secret:
+    def away(_store: EncryptedStore, _path: SecretPath, _version: int) -> Secret:
         raise SecretStoreUnavailable("sealed", retry_after=7)
 
     add(client, account, "team", "reg.example.com")
     with monkeypatch.context() as patched:
-        patched.setattr(SealedStore, "get", away)
+        patched.setattr(EncryptedStore, "get", away)
         answer = pull(client, account, "reg.example.com/x")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
     assert answer.get_json()["code"] == "secret_store_unavailable"

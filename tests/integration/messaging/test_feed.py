@@ -188,7 +188,7 @@ def test_who_rests_leaves_messages_to_who_waits(rabbitmq: RabbitMQ, queue: str) 
     waiting(lambda: leading.wait(1) == 2)
     assert rabbitmq.consumers(queue) == 1
     leading.acknowledge_through(1)
-    leading.rest()
+    leading.release()
     waiting(lambda: rabbitmq.consumers(queue) == 0)
     waiting(lambda: standing_by.wait(1) == 2)
     leading.close()

@@ -9,13 +9,13 @@ import pytest
 
 from chassis.secret import Secret
 from contracts.credential_events import Registry, SecretKind
-from contracts.issuing_events import SecretRefused, Workload
+from contracts.issuance_events import SecretRefused, Workload
 from contracts.streams import issuance_stream
 from credentials.application.credentials import Credentials
-from credentials.application.issuing import Issuing
+from credentials.application.issuance import Issuer
 from credentials.application.requests import CommandRequest
-from credentials.domain.issuing import NotIssued, PullSecretWanted
-from credentials.domain.issuing_formats import docker_config
+from credentials.domain.issuance import NotIssued, PullSecretWanted
+from credentials.domain.pull_secret_formats import docker_config
 from eventlog.events.envelope import Actor
 from registries.image_reference import ImageReference
 from registries.input.keyfile import read_keyfile
@@ -48,7 +48,7 @@ class Account:
         self.cloud = cloud
         self.events = store.events
         self.credentials = Credentials(store, secrets, fingerprint=lambda _: "ab" * 16, new_id=new_id)
-        self.issuing = Issuing(store, secrets, minter(endpoints, clock, cloud.address), new_id=new_id)
+        self.issuing = Issuer(store, secrets, minter(endpoints, clock, cloud.address), new_id=new_id)
 
     def add(self, provider: str, host: str, kind: SecretKind, login: StoredLogin) -> None:
         registry = Registry(provider=provider, host=host, location=None)

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
-from eventlog.storage.database_metrics import DatabaseFigures
+from eventlog.storage.database_metrics import DatabaseMetrics
 from eventlog.storage.log import read_log, save_checkpoint
 from projector.write import generations
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence
@@ -31,7 +31,7 @@ def url() -> Iterator[str]:
 def read(url: str, role: str = "regcred_query", *, publishing: bool = True) -> Figures:
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in DatabaseFigures(url, role=role, publishing=publishing).collect()
+        for family in DatabaseMetrics(url, role=role, publishing=publishing).collect()
         for sample in family.samples
     }
 
@@ -75,7 +75,7 @@ def test_lag_rises_while_nobody_reads_and_falls_to_zero(url: str) -> None:
         assert seen["projection_lag_seconds", "projector"] > 0
         assert save_checkpoint(relay, "verifier", after=0, position=2)
         [second] = read_log(relay, 1, 1)
-        Retries("verifier", ()).keep(relay, Ended(Delivery(second), Fate.HOPELESS, "a test"))
+        Retries("verifier", ()).record(relay, Ended(Delivery(second), Fate.HOPELESS, "a test"))
         relay.execute("SELECT es.published(1, 2)")
         seen = read(url)
         assert (seen["projection_position", "verifier"], seen["projection_lag_events", "verifier"]) == (2, 1)

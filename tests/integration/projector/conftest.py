@@ -4,7 +4,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from projector.rebuild.building import ROLE
+from projector.rebuild.build_process import ROLE
 from secretstore.keyfile import KeyFile
 from tests.integration.projector.lives import Connection, Log, open_log
 from tests.support.postgres import migrated_database

@@ -20,7 +20,7 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.expiry_events import ExpiryDiscovered
-from contracts.issuing_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from eventlog.events.codec import decode_event
 from eventlog.events.envelope import StoredEvent
-from projector.write.folding import KEYS
+from projector.write.fold import KEYS
 from projector.write.projections import audit, audit_index, credentials, usages, verifications
 from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Update
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.runtime.clock import rfc3339
-from projector.read.api.following import FOLLOWERS
+from projector.read.api.live_export import FOLLOWERS
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log, credential
 from tests.integration.projector.query_site import Site, open_site
@@ -142,7 +142,7 @@ def test_cursors_lead_both_ways(paged: Site, limit: int, order: str, turns: list
 def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     import psycopg
 
-    from projector.rebuild.building import ROLE
+    from projector.rebuild.build_process import ROLE
     from tests.integration.projector.lives import open_log
     from tests.support.postgres import migrated_database
 

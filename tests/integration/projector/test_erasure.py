@@ -17,11 +17,11 @@ from eventlog.events.codec import decode_event
 from eventlog.events.envelope import PERSONAL
 from eventlog.events.errors import MalformedEvent
 from eventlog.events.personal import ERASED
-from eventlog.events.registry import Registry
+from eventlog.events.registry import EventRegistry
 from eventlog.storage.log import read_log
 from eventlog.storage.postgres import keys_of
-from operations.accounts.erasure import wait_until_forgotten
-from projector.rebuild.rebuilding import rebuild
+from operations.accounts.erasure import wait_until_erased
+from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from projector.write.projections.audit import personal_paths
 from tests.integration.projector import lives
@@ -84,7 +84,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
     done = accounts.erase("acme")
     accounts.happens("acme", lives.refused(7, 77))  # by somebody who has the key still
     accounts.project()
-    assert wait_until_forgotten(log.connection, done, 0)
+    assert wait_until_erased(log.connection, done, 0)
 
     after = everything(log.connection)
     left = {line for line in after.splitlines() if "canary" in line.lower()}
@@ -104,7 +104,7 @@ def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
         "SELECT actor_name, reason FROM rm.audit_events WHERE action = 'account.erased'"
     ).fetchall()
     assert trail == [("operator", "it has left")]
-    assert log.connection.execute("SELECT count(*) FROM es.parked").fetchone() == (0,)
+    assert log.connection.execute("SELECT count(*) FROM es.dead_letters").fetchone() == (0,)
 
 
 def test_what_is_erased_reads_so_and_what_comes_after_has_another_key(accounts: Accounts, log: Log) -> None:
@@ -137,7 +137,7 @@ def test_a_log_that_was_restored_without_its_keys_reads_as_erased_and_goes_on(
     accounts.project()
     names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
     assert names == [(ERASED,), ("Canary acme",)]
-    assert generations.generation(projector, 1).parked == 0
+    assert generations.generation(projector, 1).dead_letters == 0
 
 
 def test_what_is_sealed_in_one_event_does_not_open_in_another_and_holds_up_nothing(
@@ -157,7 +157,7 @@ def test_what_is_sealed_in_one_event_does_not_open_in_another_and_holds_up_nothi
         decode_event(moved)
     names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
     assert names == [("Canary acme",), (ERASED,), ("Canary acme",)]
-    assert generations.generation(projector, 1).parked == 1
+    assert generations.generation(projector, 1).dead_letters == 1
     assert outgoing(moved).body
 
 
@@ -186,7 +186,7 @@ def test_a_field_that_is_newly_marked_as_personal_is_erased(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
     """What its class says is all that there is to say."""
-    registry = Registry()
+    registry = EventRegistry()
     registry.event("credential.restrictions_changed", version=1)(Renamed)
     accounts.happens("acme", lives.added(1), lives.restricted(1, "project-1"))
     accounts.project()
@@ -195,7 +195,7 @@ def test_a_field_that_is_newly_marked_as_personal_is_erased(
         "UPDATE rm_g1.audit_events SET reason = 'stays', before = %s, after = %s WHERE position = 2",
         (shown, shown),
     )
-    projector.execute("SELECT rm.forget(1, 'acme', 3, %s)", (Jsonb(personal_paths(registry)),))
+    projector.execute("SELECT rm.erase_account(1, 'acme', 3, %s)", (Jsonb(personal_paths(registry)),))
     row = projector.execute(
         "SELECT reason, before, after FROM rm_g1.audit_events WHERE position = 2"
     ).fetchone()

@@ -15,9 +15,9 @@ from eventlog.consumers.lag import lag_behind
 from eventlog.consumers.wakeups import Notifications
 from eventlog.storage.log import read_log
 from projector.read.bootstrap import QUERY_ROLE
-from projector.rebuild import rebuilding
-from projector.rebuild.building import ROLE
-from projector.rebuild.rebuilding import Progress, ReadersInTheWay, rebuild, switch
+from projector.rebuild import rebuild as rebuild_module
+from projector.rebuild.build_process import ROLE
+from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress, rebuild, switch
 from projector.write import generations
 from projector.write.consumer import CONSUMER, ReadModels
 from projector.write.generations import (
@@ -32,7 +32,7 @@ from tests.integration.projector.lives import Connection, Log, content, credenti
 from tests.support.timing import PATIENCE, waiting
 
 
-def nobody(_progress: Progress) -> None:
+def nobody(_progress: RebuildProgress) -> None:
     """Nobody watches."""
 
 
@@ -87,7 +87,7 @@ def test_a_rebuilt_generation_is_the_live_one_byte_for_byte(
     position = models.checkpoint(projector)
     while events := read_log(projector, position, 333):
         position = models.take(projector, events)
-    steps: list[Progress] = []
+    steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append)
     assert content(projector, 1) == content(projector, number)
     assert len(content(projector, number)["audit_events"]) == head == steps[-1].position == steps[-1].head
@@ -227,8 +227,8 @@ def test_two_people_at_once_do_not_get_in_each_others_way(projector: Connection,
 def test_a_long_query_puts_a_switch_off_and_nothing_else(
     log: Log, projector: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuilding, "LOCK_MILLISECONDS", 50)
-    monkeypatch.setattr(rebuilding, "ATTEMPTS", 3)
+    monkeypatch.setattr(rebuild_module, "LOCK_MILLISECONDS", 50)
+    monkeypatch.setattr(rebuild_module, "ATTEMPTS", 3)
     log.append(lives.added(1))
     number = rebuild(database_url, resume=False, switch=False, report=nobody)
     with psycopg.connect(database_url) as reader:

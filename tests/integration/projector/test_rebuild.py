@@ -17,12 +17,12 @@ from contracts.streams import credential_stream
 from eventlog.storage.log import read_log
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import keys_of
-from projector.archive import sealing
-from projector.rebuild.rebuilding import Progress, rebuild, switch
+from projector.archive import segment_rows
+from projector.rebuild.rebuild import RebuildProgress, rebuild, switch
 from projector.write import generations
 from projector.write.application import Application, lock_number
 from projector.write.generations import AnotherAtWork
-from projector.write.projections.reading import read
+from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
 from secretstore.personal_keys import open_key_file
 from tests.integration.projector import accounts, lives
@@ -38,7 +38,7 @@ COMMAND = [sys.executable, "-m", "regcred", "projections"]
 FROM_A_TERMINAL = ("env", "--default-signal=INT")
 
 
-def nobody(_progress: Progress) -> None:
+def nobody(_progress: RebuildProgress) -> None:
     """Nobody watches."""
 
 
@@ -94,7 +94,7 @@ def erase_globex(written: Accounts) -> None:
 
 def dead_letters(connection: Connection, number: int) -> list[tuple[Any, ...]]:
     return connection.execute(
-        "SELECT position, stream_id, reason FROM es.parked WHERE consumer = %s ORDER BY position",
+        "SELECT position, stream_id, reason FROM es.dead_letters WHERE consumer = %s ORDER BY position",
         (generations.consumer_of(number),),
     ).fetchall()
 
@@ -106,13 +106,13 @@ def test_a_rebuild_gives_what_the_live_projection_gave(
     written.project()
     archived = 2 * 1024 - 100  # the first span as a whole, the second in part
     log.connection.execute(
-        "INSERT INTO rm.audit_segments (first_position, last_position, row_count, manifest, sealed_at, finished)"
+        "INSERT INTO rm.audit_segments (first_position, last_position, row_count, manifest, archived_at, finished)"
         " VALUES (1, %s, 1, %s, clock_timestamp(), true)",
         (archived, bytes(32)),
     )
-    sealing.forget(log.connection, archived)
+    segment_rows.delete_rows(log.connection, archived)
 
-    steps: list[Progress] = []
+    steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append, personal=personal)
     rows = content(projector, number)
     assert all(rows.values())
@@ -131,7 +131,7 @@ def test_what_happens_during_a_rebuild_is_in_it(
     """An erasure of what it has built already, and of what it has not; an event that nobody can read."""
     number = generations.create(database_url)
     half = read_log(projector, 0, 10_000, personal=personal)[:-25]  # one of the two lives in globex
-    Application(lock_number(number), Tables.copy).advance(projector, [read(event) for event in half])
+    Application(lock_number(number), Tables.copy).advance(projector, [project(event) for event in half])
     assert "Canary globex" in str(content(projector, number))
 
     erase_globex(written)
@@ -141,7 +141,7 @@ def test_what_happens_during_a_rebuild_is_in_it(
     assert rebuild(database_url, resume=True, switch=True, report=nobody, personal=personal) == number
     assert content(projector, number) == content(projector, 1)
     assert dead_letters(projector, number) == dead_letters(projector, 1)
-    assert generations.generation(projector, number).parked > 3
+    assert generations.generation(projector, number).dead_letters > 3
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -150,7 +150,7 @@ def test_a_killed_rebuild_is_resumed_or_started_anew(
 ) -> None:
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)], account_of)
     number = generations.create(database_url)
-    half = [read(event) for event in read_log(projector, 0, 2000)]
+    half = [project(event) for event in read_log(projector, 0, 2000)]
     Application(lock_number(number), Tables.copy).advance(projector, half)
     environment = {**os.environ, "REGCRED_DATABASE_URL": database_url}
 

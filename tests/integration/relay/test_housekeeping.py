@@ -1,4 +1,4 @@
-"""Housekeeping on a real log and the real sealed table, by the relay's own role."""
+"""Housekeeping on a real log and the real encrypted table, by the relay's own role."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from eventlog.events.envelope import Actor
 from eventlog.storage.log import load_checkpoint, read_log
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from secretstore.encrypted_table import SealedStore
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from secretstore.store import (
     SecretDestroyed,
@@ -37,7 +37,7 @@ from tests.support.log import Connection, fresh_log, lead, relay_of, sequence
 from tests.support.secretstore_suite import a_path, put
 from tests.support.timing import PATIENCE, waiting
 
-NOW = datetime.now(UTC)  # noqa: TID251 the rows of the sealed table are as old as the database says
+NOW = datetime.now(UTC)  # noqa: TID251 the rows of the encrypted table are as old as the database says
 IDS = UUID("00000000-0000-0000-0000-00000000beef")
 REQUEST = CommandRequest(
     account_id="acme", actor=Actor(type="service", id="svc", name="a service"), now=NOW, request_id="r-1"
@@ -50,7 +50,7 @@ class House:
 
     def __init__(self, url: str, service: Pool, relay_pool: Pool, relay: Connection, keys: KeyFile) -> None:
         self.url, self.relay = url, relay
-        self.secrets, self.kept = SealedStore(service, keys), AwayAtTimes(relay_pool, keys)
+        self.secrets, self.kept = EncryptedStore(service, keys), AwayAtTimes(relay_pool, keys)
         self.credentials = Credentials(
             PostgresCredentialStore(service),
             self.secrets,
@@ -87,7 +87,7 @@ class House:
     def age(self, path: SecretPath, minutes: float) -> None:
         with psycopg.connect(self.url) as superuser:
             superuser.execute(
-                "UPDATE sealed.secrets SET created_at = %s WHERE credential_id = %s",
+                "UPDATE encrypted.secrets SET created_at = %s WHERE credential_id = %s",
                 (self.now - timedelta(minutes=minutes), path.credential_id),
             )
 
@@ -95,8 +95,8 @@ class House:
         return [version.version for version in self.secrets.versions(path) if not version.destroyed]
 
 
-class AwayAtTimes(SealedStore):
-    """The sealed store, whose answers are held back while `away` is set."""
+class AwayAtTimes(EncryptedStore):
+    """The encrypted store, whose answers are held back while `away` is set."""
 
     away = False
     refused = 0

@@ -94,7 +94,7 @@ def test_what_events_ask_for_is_tried_each_and_hurried_after_the_first(
             policy=policy,
             deadline_seconds=3.0,
             tls=tls,
-            hurried=lambda name: world.gate.alone_for(name) > 0,
+            hurried=lambda name: world.limiter.open_for(name) > 0,
         )
         took = []
 

@@ -98,11 +98,13 @@ def test_a_crash_between_notice_and_table_gives_no_second_one(world: World) -> N
     credential = world.add(expires_at=world.at + 5 * DAY)
     world.hear(credential)
     [ending] = world.table.ending(world.at, 10)
-    world.notices.give()
+    world.notices.send()
     with world.pool.connection() as connection:  # as if it had not been kept
-        connection.execute("UPDATE verifier.schedule SET notice_at = %s, noticed = NULL", (world.at,))
+        connection.execute(
+            "UPDATE verifier.schedule SET notice_at = %s, last_notice_days = NULL", (world.at,)
+        )
     assert [again.credential_id for again in world.table.ending(world.at, 10)] == [ending.credential_id]
-    world.notices.give()
+    world.notices.send()
     assert [days for days, _ in notices(world, credential)] == [7]
 
 
@@ -120,10 +122,10 @@ def test_an_end_that_the_provider_told_once_stays(world: World) -> None:
     world.verdict = lambda _: replace(GOOD, ends_at=end)
     credential = world.add()
     world.hear(credential)
-    assert world.row(credential, "found_end") == end
+    assert world.row(credential, "secret_expires_at") == end
     world.verdict = lambda _: GOOD  # it was not to be reached
     world.pass_time(timedelta(hours=30))
     world.tick()
-    assert world.row(credential, "found_end") == end
+    assert world.row(credential, "secret_expires_at") == end
     assert [days for days, _ in notices(world, credential)] == [30]
     assert world.types(credential).count("expiry_discovered") == 1

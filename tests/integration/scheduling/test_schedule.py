@@ -50,7 +50,7 @@ def test_an_unchanged_outcome_is_recorded_once_a_day_and_a_changed_one_at_once(
     make_world: Callable[..., World],
 ) -> None:
     world = make_world()
-    object.__setattr__(world.timely, "interval", 2 * HOUR)
+    object.__setattr__(world.handler, "interval", 2 * HOUR)
     credential = world.add()
     world.hear(credential)
     for _ in range(24):
@@ -144,10 +144,10 @@ def test_events_in_any_order_leave_the_latest_state(world: World) -> None:
     credential = world.add()
     world.rotate(credential)
     first, second = world.store.load(credential_stream(credential))
-    assert world.timely.handle(second, world.lanes) == "verified"
-    assert world.timely.handle(first, world.lanes) == "superseded"
+    assert world.handler.handle(second, world.bulkhead) == "verified"
+    assert world.handler.handle(first, world.bulkhead) == "superseded"
     assert world.row(credential, "secret_version") == 2
-    assert world.timely.handle(second, world.lanes) == "repeated"
+    assert world.handler.handle(second, world.bulkhead) == "repeated"
 
 
 def test_a_crash_in_the_middle_repeats_the_login_after_the_lease(world: World) -> None:

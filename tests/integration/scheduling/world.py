@@ -25,11 +25,11 @@ from registries.protocol.login import Probe, Verdict
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_secretstore import MemorySecretStore
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.login_limiter import Gate, Lanes
+from verifier.scheduling.login_limiter import Bulkhead, LoginLimiter
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.scheduler import Scheduler
 from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import Timely
+from verifier.scheduling.verification_handler import VerificationHandler
 from verifier.verifier import Verifier
 
 GOOD = Verdict(code=None, detail="good")
@@ -59,8 +59,8 @@ class World:
         self.secrets = MemorySecretStore(self.now)
         self.store = PostgresVerificationStore(verifier_pool)
         self.table = ScheduleTable(verifier_pool)
-        self.gate = Gate(per_host=per_host, per_account=per_account, monotonic=self.seconds)
-        self.lanes = Lanes(16)
+        self.limiter = LoginLimiter(per_host=per_host, per_account=per_account, monotonic=self.seconds)
+        self.bulkhead = Bulkhead(16)
         verifier = Verifier(
             self.store,
             self.secrets,
@@ -70,10 +70,10 @@ class World:
             monotonic=self.seconds,
             new_id=new_id,
         )
-        self.timely = Timely(
+        self.handler = VerificationHandler(
             verifier=verifier,
             table=self.table,
-            gate=self.gate,
+            limiter=self.limiter,
             streams=self.store.load,
             interval=INTERVAL,
             now=self.now,
@@ -81,7 +81,7 @@ class World:
         )
         self.notices = Notices(self.store, self.table, self.store.load, now=self.now, new_id=new_id)
         self.scheduler = Scheduler(
-            self.timely, self.table, self.gate, self.notices, concurrency=concurrency, now=self.now
+            self.handler, self.table, self.limiter, self.notices, concurrency=concurrency, now=self.now
         )
         self.credentials = Credentials(
             PostgresCredentialStore(credentials_pool),
@@ -137,7 +137,7 @@ class World:
         for credential_id in credential_ids:
             events = self.store.load(credential_stream(credential_id))
             unheard = events[self._handled.get(credential_id, 0) :]
-            outcomes += [self.timely.handle(event, self.lanes) for event in unheard]
+            outcomes += [self.handler.handle(event, self.bulkhead) for event in unheard]
             self._handled[credential_id] = len(events)
         return outcomes
 
@@ -146,7 +146,7 @@ class World:
         self.scheduler.tick()
         while self.scheduler._running:
             time.sleep(0.001)
-        self.scheduler._keep()
+        self.scheduler._settle_ended()
 
     def recorded(self, credential_id: UUID) -> list[RecordedEvent]:
         return self.store.load(verification_stream(credential_id))

@@ -93,7 +93,7 @@ def account() -> str:
 def events(database_url: str) -> int:
     with psycopg.connect(database_url) as connection:
         row = connection.execute(
-            "SELECT (SELECT count(*) FROM es.events) + (SELECT count(*) FROM sealed.secrets)"
+            "SELECT (SELECT count(*) FROM es.events) + (SELECT count(*) FROM encrypted.secrets)"
         ).fetchone()
     assert row is not None
     return int(row[0])

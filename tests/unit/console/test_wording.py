@@ -9,7 +9,7 @@ import pytest
 import contracts
 from console import wording
 from contracts.verdicts import VerificationCode, VerificationStatus
-from credentials.domain.matching import Standing, WhyNot, WhySelected
+from credentials.domain.matching import IneligibleReason, RankReason, SelectionReason
 from eventlog.events.registry import EVENTS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -21,8 +21,8 @@ def test_nothing_that_the_services_say_is_without_words() -> None:
         import_module(f"contracts.{module.name}")  # each registers its events
     assert set(wording.ACTION) == {kind.name for kind in EVENTS.all_types()}
     assert set(wording.STATUS) == {status.value for status in VerificationStatus}
-    assert set(wording.CANDIDATE) == {*map(str, Standing), *map(str, WhyNot)}
-    assert set(wording.SELECTED) == set(map(str, WhySelected))
+    assert set(wording.CANDIDATE) == {*map(str, RankReason), *map(str, IneligibleReason)}
+    assert set(wording.SELECTED) == set(map(str, SelectionReason))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts.account_events import AccountErased
 from contracts.audit_events import AuditRead
 from contracts.credential_events import CredentialAdded, CredentialDetailsChanged, CredentialRemoved
-from contracts.issuing_events import SecretIssued, SecretRefused
+from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.streams import credential_stream
 from docs.contract_documents.examples import EXAMPLES, METADATA
 from eventlog.events.codec import decode_event, encode, encode_metadata

@@ -9,10 +9,10 @@ import pytest
 
 from eventlog.events.codec import decode, encode
 from eventlog.events.errors import MalformedEvent, UnknownEvent
-from eventlog.events.registry import EVENTS, Registry
+from eventlog.events.registry import EVENTS, EventRegistry
 
 NAME = "parcel.sent"
-PARCELS = Registry()
+PARCELS = EventRegistry()
 
 
 @PARCELS.event(NAME, version=1)
@@ -84,7 +84,7 @@ def test_malformed_data_is_told_with_its_own_version(version: int, data: bytes) 
 
 
 def test_a_fault_of_an_upcaster_is_not_blamed_on_the_data() -> None:
-    registry = Registry()
+    registry = EventRegistry()
 
     def faulty(data: dict[str, Any]) -> dict[str, Any]:
         raise ZeroDivisionError
@@ -96,7 +96,7 @@ def test_a_fault_of_an_upcaster_is_not_blamed_on_the_data() -> None:
 
 
 def test_what_an_upcaster_makes_has_to_fit_the_newest_version() -> None:
-    registry = Registry()
+    registry = EventRegistry()
     registry.event("a.b", version=1)(_frozen())
     registry.event("a.b", version=2, upcast=lambda data: data)(ParcelSent)
     with pytest.raises(MalformedEvent, match="address"):
@@ -132,8 +132,10 @@ def test_two_registries_know_nothing_of_each_other() -> None:
     ],
     ids=["no first", "twice", "gap", "no upcaster", "upcaster of the first", "not frozen", "no dataclass"],
 )
-def test_a_history_with_a_hole_cannot_be_imported(register: Callable[[Registry], object], why: str) -> None:
-    registry = Registry()
+def test_a_history_with_a_hole_cannot_be_imported(
+    register: Callable[[EventRegistry], object], why: str
+) -> None:
+    registry = EventRegistry()
     registry.event("a.c", version=1)(_frozen())
     with pytest.raises(ValueError, match=why):
         register(registry)

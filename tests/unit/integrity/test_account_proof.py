@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
-from eventlog.integrity.chain import Entry, Link
+from eventlog.integrity.chain import HashedEvent, Link
 from tests.unit.integrity.test_chain import EXAMPLE, a_chain
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -19,7 +19,7 @@ OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def an_event(number: int, account: str, stream: int, version: int) -> Entry:
+def an_event(number: int, account: str, stream: int, version: int) -> HashedEvent:
     return replace(
         EXAMPLE,
         event_id=f"018cc251-f400-7000-8000-{number:012}",

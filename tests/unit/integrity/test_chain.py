@@ -14,8 +14,8 @@ from eventlog.integrity.chain import (
     GENESIS,
     START,
     Anchor,
-    Entry,
     FaultKind,
+    HashedEvent,
     Link,
     canonical,
     next_hash,
@@ -24,7 +24,7 @@ from eventlog.integrity.chain import (
 from eventlog.integrity.errors import CheckpointTooEarly
 
 ADR = Path(__file__).parents[3] / "docs" / "adr" / "0008-the-log-proves-itself.md"
-EXAMPLE = Entry(
+EXAMPLE = HashedEvent(
     recorded_at="2026-01-02T03:04:05.678901Z",
     event_id="018cc251-f400-7000-8000-000000000001",
     stream_id="0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11",
@@ -38,11 +38,11 @@ EXAMPLE = Entry(
 )
 
 
-def an_entry(number: int) -> Entry:
+def an_entry(number: int) -> HashedEvent:
     return replace(EXAMPLE, event_id=f"018cc251-f400-7000-8000-{number:012}", version=number)
 
 
-def a_chain(entries: Sequence[Entry], previous: bytes = GENESIS) -> list[Link]:
+def a_chain(entries: Sequence[HashedEvent], previous: bytes = GENESIS) -> list[Link]:
     links = []
     for position, entry in enumerate(entries, 1):
         previous = next_hash(previous, position, entry)
@@ -78,7 +78,7 @@ def test_it_can_begin_anywhere_and_take_what_is_before_as_given() -> None:
     assert fault.position == 5
 
 
-@pytest.mark.parametrize("field", Entry.__slots__)
+@pytest.mark.parametrize("field", HashedEvent.__slots__)
 @pytest.mark.parametrize("position", [1, 4, 6])
 def test_a_changed_event_is_found_where_it_is(field: str, position: int) -> None:
     entry = an_entry(position)
@@ -177,7 +177,7 @@ def test_another_order_is_found(shuffle: Callable[[list[Link]], list[Link]]) -> 
     assert verify_chain(shuffle(CHAIN)).fault is not None
 
 
-@given(st.integers(0, 6), st.sampled_from(Entry.__slots__), st.text() | st.integers())
+@given(st.integers(0, 6), st.sampled_from(HashedEvent.__slots__), st.text() | st.integers())
 def test_whatever_is_put_into_any_field_is_found(index: int, field: str, value: str | int) -> None:
     link = CHAIN[index]
     assert link.entry is not None

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from chassis.runtime.clock import now
 from chassis.secret import Secret
 from secretstore.measured import MeasuredStore
-from secretstore.store import SecretMissing, SecretPath, SecretStoreUnavailable, VersionConflict
+from secretstore.store import SecretMissing, SecretPath, SecretStoreUnavailable, SecretVersionConflict
 from tests.support.memory_secretstore import MemorySecretStore
 
 PATH = SecretPath("acme", UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11"))
@@ -36,7 +36,7 @@ def test_what_is_counted() -> None:
     store = MeasuredStore(MemorySecretStore(now), kind="memory")
     assert store.put(PATH, Secret("canary"), write_id="a", expected_version=0) == 1
     assert store.get(PATH, 1) == Secret("canary")
-    with pytest.raises(VersionConflict):
+    with pytest.raises(SecretVersionConflict):
         store.put(PATH, Secret("canary"), write_id="b", expected_version=0)
     with pytest.raises(SecretMissing):
         store.get(PATH, 9)

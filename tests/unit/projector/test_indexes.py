@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from projector.write.indexing import wanted_indexes
+from projector.write.indexes import wanted_indexes
 
 
 def test_every_statement_of_the_file_is_an_index() -> None:

@@ -4,7 +4,7 @@ from eventlog.events.envelope import Metadata
 from eventlog.events.personal import personal_fields
 from projector.write.projections.audit import personal_paths
 
-# `rm.forget` has these columns of the metadata by name.
+# `rm.erase_account` has these columns of the metadata by name.
 COLUMNS = {"actor": {"id": True, "name": True}, "on_behalf_of": True, "source_ip": True}
 
 

@@ -4,19 +4,19 @@ from uuid import UUID
 
 from projector.write.application import HELD, planned
 from projector.write.projections.changes import Insert, Update
-from projector.write.projections.reading import Reading
+from projector.write.projections.projected_event import ProjectedEvent
 
 STREAM, OTHER, VERIFICATION = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 def a_reading(
     position: int, stream: UUID, reason: str | None = None, *, about: UUID | None = None
-) -> Reading:
+) -> ProjectedEvent:
     row = Insert(
         "audit_events", {"position": position, "credential_id": about or stream}, {"credential_name": "name"}
     )
     changes = () if reason else (Update("credentials", about or stream, {}),)
-    return Reading(position, stream, (row,), changes, reason)
+    return ProjectedEvent(position, stream, (row,), changes, reason)
 
 
 def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:
@@ -31,7 +31,7 @@ def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:
         ],
         set(),
     )
-    assert plan.parked == [(2, STREAM, "no"), (4, STREAM, HELD), (5, STREAM, HELD)]
+    assert plan.dead_letters == [(2, STREAM, "no"), (4, STREAM, HELD), (5, STREAM, HELD)]
     applied = [change.key for change in plan.changes if isinstance(change, Update)]
     assert applied == [STREAM, OTHER, OTHER]
 
@@ -47,4 +47,4 @@ def test_every_event_has_its_row_of_the_trail() -> None:
 
 def test_a_stream_that_waits_already_goes_on_waiting() -> None:
     plan = planned([a_reading(1, STREAM), a_reading(2, OTHER, "no")], {STREAM, OTHER})
-    assert plan.parked == [(1, STREAM, HELD), (2, OTHER, "no")]
+    assert plan.dead_letters == [(1, STREAM, HELD), (2, OTHER, "no")]

@@ -15,7 +15,7 @@ from contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from contracts.issuing_events import SecretIssued, Workload
+from contracts.issuance_events import SecretIssued, Workload
 from contracts.streams import credential_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded

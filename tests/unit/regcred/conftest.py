@@ -14,7 +14,7 @@ from regcred.apiclient.client import ApiClient, Repeats
 from regcred.apiclient.over_httpx import api_client
 from regcred.apiclient.secret import Secret
 from regcred.apiclient.settings import Connection
-from regcred.cli.session import Session
+from regcred.cli.session import CliSession
 from regcred.plugins.over_urllib import UrllibTransport
 
 TOKEN = "rgcs_a-token-of-this-test"
@@ -154,8 +154,8 @@ def api(
 
 
 @pytest.fixture
-def session(server: Server, times: Times, notices: list[str]) -> Iterator[Session]:
+def session(server: Server, times: Times, notices: list[str]) -> Iterator[CliSession]:
     """Over httpx2, as the command line's."""
     where = Connection(address=server.address, token=Secret(TOKEN), loopback=True)
     with api_client(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api:
-        yield Session(api, "acme", as_json=False)
+        yield CliSession(api, "acme", as_json=False)

@@ -8,7 +8,7 @@ import pytest
 from operations.doctor.database import migration_finding, skew_finding
 from operations.doctor.finding import Finding, guarded, ok
 from operations.doctor.machine import disk_finding
-from operations.doctor.running import consumer_finding, publishing_finding, relay_finding
+from operations.doctor.processes import consumer_finding, publishing_finding, relay_finding
 
 MEBIBYTE = 1024 * 1024
 

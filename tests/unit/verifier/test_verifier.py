@@ -81,7 +81,7 @@ class World:
         )
 
     def handle(self, event: RecordedEvent) -> None:
-        """As `Timely` does, which also keeps a schedule."""
+        """As `VerificationHandler` does, which also keeps a schedule."""
         wanted = verification_for(event, self.read(event.stream))
         if wanted is not None:
             self.verifier().verify(wanted, event)

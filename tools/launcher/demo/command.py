@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from chassis.runtime.clock import now
-from launcher.demo import filling, story
+from launcher.demo import sample_data, story
 from launcher.demo.registry import DemoRegistry
 from regcred.apiclient.errors import ClientError
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json
-from regcred.cli.session import Session, of_no_account
+from regcred.cli.session import CliSession, of_no_account
 
 _PORT = 5099  # that `make demo` lets the verifier reach
 _TITLE = "With `make demo` running in another terminal:"
@@ -37,20 +37,20 @@ class DemoRefused(ClientError):
     help="Port of the demo's registry.",
 )
 @of_no_account
-def demo(session: Session, /, *, remove: bool, force: bool, once: bool, registry_port: int) -> None:
+def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, registry_port: int) -> None:
     """Fill a new installation with example data.
 
     It starts a small registry on this machine, adds a dozen credentials in two accounts, rotates, restricts,
     verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token.
     """
     if remove:
-        count = filling.take_back(session, _tell(session))
+        count = sample_data.take_back(session, _reporter(session))
         sentence = f"{count} credentials are removed; the audit log keeps its events"
         _say(session, {"removed": count}, sentence)
         return
-    there = len(list(filling.kept(session)))
+    there = len(list(sample_data.stored_credentials(session)))
     if not there and not force:
-        _refuse_data(filling.has_data(session))
+        _refuse_data(sample_data.has_data(session))
     address = f"127.0.0.1:{registry_port}"
     with ExitStack() as left_behind:
         try:
@@ -60,8 +60,8 @@ def demo(session: Session, /, *, remove: bool, force: bool, once: bool, registry
         if there:
             notice(f"{there} credentials of the demo exist already; --remove removes them")
         else:
-            filling.check_allowed(session, address)
-            told = filling.fill(session, address, at=now(), tell=_tell(session))
+            sample_data.check_allowed(session, address)
+            told = sample_data.fill(session, address, at=now(), tell=_reporter(session))
             counted = {"credentials": told.credentials, "pulls": told.pulls, "refused": told.refused}
             sentence = (
                 f"there are {told.credentials} credentials, {told.pulls} pull secrets, {told.refused} refused"
@@ -84,18 +84,18 @@ def _refuse_data(has_data: bool | None) -> None:
         )
 
 
-def _tell(session: Session) -> Callable[[str], None]:
+def _reporter(session: CliSession) -> Callable[[str], None]:
     return (lambda _text: None) if session.as_json else notice
 
 
-def _say(session: Session, document: dict[str, Any], sentence: str) -> None:
+def _say(session: CliSession, document: dict[str, Any], sentence: str) -> None:
     if session.as_json:
         print_json(document)
     else:
         notice(sentence)
 
 
-def _show_around(session: Session, account: str, address: str) -> None:
+def _show_around(session: CliSession, account: str, address: str) -> None:
     lines = (
         "",
         f"In a browser: {session.api.address}/, with the token that this command used; account {account}.",

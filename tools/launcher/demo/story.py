@@ -16,7 +16,7 @@ LOCAL = "the demo's registry"  # in place of its address, which has the port tha
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class StoredCredential:
     """A credential; `login` says which password it is kept with. `projects` is `None` where every project may
     use it; `registry` a host, or `LOCAL`.
     """
@@ -48,7 +48,7 @@ class Pull:
 _ACME, _GLOBEX = ACCOUNTS
 
 CREDENTIALS = (
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="shop-images",
         provider="custom",
@@ -56,7 +56,7 @@ CREDENTIALS = (
         description="Images of the web shop",
         prefixes=("acme/shop",),
     ),
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="payments-harbor",
         provider="harbor",
@@ -65,7 +65,7 @@ CREDENTIALS = (
         prefixes=("acme/payments",),
         projects=("payments",),
     ),
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="gitlab-deploy",
         provider="gitlab",
@@ -74,7 +74,7 @@ CREDENTIALS = (
         login="wrong",
         prefixes=("acme/tools",),
     ),
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="gitea-builds",
         provider="gitea",
@@ -83,7 +83,7 @@ CREDENTIALS = (
         prefixes=("acme/nightly",),
         expires_in=timedelta(days=3),
     ),
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="quay-mirror",
         provider="quay",
@@ -92,7 +92,7 @@ CREDENTIALS = (
         prefixes=("base",),
         expires_in=timedelta(days=60),
     ),
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="release-robot",
         provider="harbor",
@@ -102,7 +102,7 @@ CREDENTIALS = (
         push=True,
         projects=("release",),
     ),
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="old-laptop",
         provider="custom",
@@ -111,7 +111,7 @@ CREDENTIALS = (
         login="wrong",
         projects=(),
     ),
-    Kept(
+    StoredCredential(
         account=_ACME,
         name="partner-registry",
         provider="custom",
@@ -119,7 +119,7 @@ CREDENTIALS = (
         description="The partner has moved: the name leads nowhere",
         registry="registry.partner.invalid",  # RFC 2606: nobody's, ever
     ),
-    Kept(
+    StoredCredential(
         account=_GLOBEX,
         name="globex-registry",
         provider="custom",
@@ -127,7 +127,7 @@ CREDENTIALS = (
         description="Everything of Globex",
         prefixes=("globex",),
     ),
-    Kept(
+    StoredCredential(
         account=_GLOBEX,
         name="globex-gitlab",
         provider="gitlab",
@@ -136,7 +136,7 @@ CREDENTIALS = (
         login="wrong",
         prefixes=("globex/tools",),
     ),
-    Kept(
+    StoredCredential(
         account=_GLOBEX,
         name="night-batch",
         provider="gitea",
@@ -146,7 +146,7 @@ CREDENTIALS = (
         projects=("reporting",),
         expires_in=timedelta(hours=12),
     ),
-    Kept(
+    StoredCredential(
         account=_GLOBEX,
         name="proof-of-concept",
         provider="custom",

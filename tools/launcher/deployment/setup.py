@@ -17,7 +17,7 @@ from eventlog.broker.definitions import SALT_BYTES, definitions
 from eventlog.broker.topology import VHOST
 from launcher.deployment.certificates import Pair, is_due, new_authority, new_server
 from operations.migrate.identities import IDENTITIES, OURS, Identity
-from operations.migrate.owned_files import PRIVATE, PUBLIC, Owner, folder, kept, password, write
+from operations.migrate.owned_files import PRIVATE, PUBLIC, Owner, ensure_file, folder, password, write
 from secretstore.keyfile import KeyFile
 
 _ROOT = Owner(0, 0)
@@ -51,7 +51,7 @@ def set_up(root: Path, servers: Servers, *, now: datetime) -> None:
     own = folder(root / "setup", _ROOT)
     authority = _authority(own, now)
     passwords = {
-        name: kept(own / f"{name}.password", password, _ROOT)
+        name: ensure_file(own / f"{name}.password", password, _ROOT)
         for name in sorted(
             {name for identity in IDENTITIES.values() for name in _users(identity)} | {"postgres"}
         )
@@ -72,7 +72,7 @@ def set_up(root: Path, servers: Servers, *, now: datetime) -> None:
     _keys(folder(root / "keys", OURS))
     write(folder(root / "tokens", OURS) / "ca.crt", authority.certificate, OURS, PUBLIC)
     folder(root / "metrics", OURS)
-    kept(folder(root / "grafana", OURS) / "grafana.password", password, OURS)
+    ensure_file(folder(root / "grafana", OURS) / "grafana.password", password, OURS)
     for name, owner in {
         "postgres": servers.postgres,
         "rabbitmq": servers.rabbitmq,

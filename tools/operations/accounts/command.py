@@ -5,7 +5,7 @@ import click
 from chassis.runtime.clock import now
 from chassis.runtime.ids import new_id
 from credentials.account_erasure import Erasure, NothingToErase, StillHasCredentials
-from operations.accounts.erasure import erase, wait_until_forgotten
+from operations.accounts.erasure import erase, wait_until_erased
 from operations.command_errors import owner_connection, person
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json
@@ -39,7 +39,7 @@ def erase_command(
     )
     with owner_connection("accounts", StillHasCredentials, NothingToErase) as (connection, _):
         erase(connection, erasure)
-        forgotten = wait_until_forgotten(connection, erasure, wait)
+        forgotten = wait_until_erased(connection, erasure, wait)
     if as_json:
         print_json({"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": forgotten})
     else:

@@ -27,7 +27,7 @@ def erase(connection: Connection, erasure: Erasure) -> None:
     forget_in_retired(connection, erasure.account_id)
 
 
-def wait_until_forgotten(connection: Connection, erasure: Erasure, seconds: float) -> bool:
+def wait_until_erased(connection: Connection, erasure: Erasure, seconds: float) -> bool:
     """Whether what readers see has forgotten, waited for up to so long."""
     deadline = time.monotonic() + seconds
     while True:

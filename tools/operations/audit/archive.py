@@ -8,32 +8,32 @@ import psycopg
 from chassis.settings.environment import Settings
 from eventlog.integrity.keys import load_private
 from eventlog.integrity.segment import BrokenSegment
-from operations.command_errors import CannotTell, refused
+from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
-from operations.log.keeping import reported_errors
+from operations.log.maintenance import reported_errors
 from projector.archive import audit_archive
-from projector.archive.audit_archive import CannotSeal, Done, Order
-from projector.archive.sealing import BeingBuilt, TrailDiffers
+from projector.archive.audit_archive import ArchiveOrder, ArchiveResult, CannotArchive
+from projector.archive.segment_rows import GenerationBeingBuilt, TrailDiffers
 from projector.write.generations import AnotherAtWork
 
 
-def seal(order: Order, key_file: Path | None) -> Done:
-    """Seal; what is in the way becomes a sentence and exit code 2 (`CannotTell`)."""
-    refusals = (AnotherAtWork, BeingBuilt, BrokenSegment, CannotSeal, TrailDiffers)
-    with reported_errors(), refused(*refusals, refusal=CannotTell):
+def archive_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
+    """Seal; what is in the way becomes a sentence and exit code 2 (`CheckInconclusive`)."""
+    refusals = (AnotherAtWork, GenerationBeingBuilt, BrokenSegment, CannotArchive, TrailDiffers)
+    with reported_errors(), refused(*refusals, refusal=CheckInconclusive):
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
         with (
             log_database(settings) as url,
             psycopg.connect(url, autocommit=True, application_name="regcred:seal") as connection,
         ):
-            return audit_archive.seal(connection, order, key)
+            return audit_archive.archive_trail(connection, order, key)
 
 
-def as_document(done: Done) -> dict[str, object]:
+def as_document(done: ArchiveResult) -> dict[str, object]:
     return {
-        "horizon": done.horizon,
-        "parked": done.parked,
+        "horizon": done.archived_through,
+        "parked": done.dead_letter,
         "segments": [
             {"name": segment.name, "rows": segment.manifest.rows, "accounts": len(segment.manifest.files)}
             for segment in done.segments
@@ -41,12 +41,13 @@ def as_document(done: Done) -> dict[str, object]:
     }
 
 
-def as_text(done: Done) -> str:
+def as_text(done: ArchiveResult) -> str:
     lines = [
         f"sealed {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
         for segment in done.segments
     ] or ["nothing that is not sealed is that old"]
-    if done.parked is not None:
-        lines.append(f"stopped before position {done.parked}, which is parked: see `regcred deadletters`")
-    lines.append(f"the read models begin behind position {done.horizon}")
+    if done.dead_letter is not None:
+        letter = f"position {done.dead_letter}, which is a dead letter"
+        lines.append(f"stopped before {letter}: see `regcred deadletters`")
+    lines.append(f"the read models begin behind position {done.archived_through}")
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from operations.audit import proof as audit_proving
+from operations.audit import proof as audit_proof
 from operations.log.command import KEY_FILE
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -36,7 +36,7 @@ def proof(
     Verifies the complete log, and signs all events of the account up to its end. Run it on the machine with
     the database.
     """
-    report = audit_proving.prove(account, output, key_file)
+    report = audit_proof.prove(account, output, key_file)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)
 
@@ -60,6 +60,6 @@ def verify(
     as_json: bool,
 ) -> None:
     """Verify a proof of an account, without a database."""
-    report = audit_proving.check(file, public_key, key_file, earlier)
+    report = audit_proof.check(file, public_key, key_file, earlier)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)

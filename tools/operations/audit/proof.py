@@ -10,16 +10,16 @@ from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from eventlog.integrity.keys import load_private, load_public
-from eventlog.integrity.reading import faults_beside, read_links, snapshot
-from operations.command_errors import CannotTell
+from eventlog.integrity.log_reader import faults_outside_chain, read_links, snapshot
+from operations.command_errors import CheckInconclusive
 from operations.log.database import log_database
-from operations.log.keeping import public_key_file, reported_errors
+from operations.log.maintenance import public_key_file, reported_errors
 from regcred.cli.errors import OutputUnwritable
 from regcred.cli.files import replacing
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ProofReport:
     """What was proved, or what is broken."""
 
     proven: Proven | None
@@ -53,7 +53,7 @@ class Report:
         )
 
 
-def prove(account_id: str, output: Path, key_file: Path | None) -> Report:
+def prove(account_id: str, output: Path, key_file: Path | None) -> ProofReport:
     """Write a proof to `output`; where the log is broken there is none."""
     with reported_errors():
         settings = Settings.from_environment(os.environ)
@@ -66,16 +66,16 @@ def prove(account_id: str, output: Path, key_file: Path | None) -> Report:
                     file,
                     key=key,
                     time=now(),
-                    beside=partial(faults_beside, connection),
+                    outside_chain=partial(faults_outside_chain, connection),
                 )
         except BrokenLog as error:
-            return Report(None, str(error))
+            return ProofReport(None, str(error))
         except OutputUnwritable as error:
-            raise CannotTell(str(error)) from None
-    return Report(proven)
+            raise CheckInconclusive(str(error)) from None
+    return ProofReport(proven)
 
 
-def check(file: Path, public_key: Path | None, key_file: Path | None, earlier: Path | None) -> Report:
+def check(file: Path, public_key: Path | None, key_file: Path | None, earlier: Path | None) -> ProofReport:
     """Verify a proof, and that it goes on where an earlier one ended."""
     with reported_errors():
         key = load_public(public_key or public_key_file(key_file))
@@ -85,9 +85,9 @@ def check(file: Path, public_key: Path | None, key_file: Path | None, earlier: P
                 with earlier.open("rb") as lines:
                     before = verify_proof(lines, key)
             except BrokenProof as error:
-                raise CannotTell(f"the earlier proof is broken: {error}") from None
+                raise CheckInconclusive(f"the earlier proof is broken: {error}") from None
         try:
             with file.open("rb") as lines:
-                return Report(verify_proof(lines, key, earlier=before))
+                return ProofReport(verify_proof(lines, key, earlier=before))
         except BrokenProof as error:
-            return Report(None, str(error))
+            return ProofReport(None, str(error))

@@ -17,7 +17,7 @@ from chassis.settings.environment import Settings
 from contracts.audit_events import AuditFilters
 from eventlog.integrity.errors import NoSuchPosition
 from eventlog.integrity.keys import load_public
-from eventlog.integrity.reading import anchor_at
+from eventlog.integrity.log_reader import anchor_at
 from eventlog.integrity.segment import BrokenSegment
 from eventlog.integrity.segment_files import (
     MANIFEST,
@@ -29,10 +29,10 @@ from eventlog.integrity.segment_files import (
     open_segment,
 )
 from operations.audit.segment_filter import filters_of, matches, may_match
-from operations.command_errors import CannotTell, Refused
+from operations.command_errors import CheckInconclusive, OperationRefused
 from operations.log.database import log_database
-from operations.log.keeping import public_key_file, reported_errors
-from projector.archive.sealing import known_segments
+from operations.log.maintenance import public_key_file, reported_errors
+from projector.archive.segment_rows import known_segments
 from projector.read.api.spreadsheet import csv_lines
 
 Form = Literal["ndjson", "csv", "json"]
@@ -65,7 +65,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SegmentsReport:
     """The answer of `regcred audit segments verify`."""
 
     segments: Sequence[Segment]
@@ -121,7 +121,7 @@ def verify(
     *,
     erased: AbstractSet[str],
     with_log: bool,
-) -> Report:
+) -> SegmentsReport:
     """Prove every byte of the segments in a folder, and that each follows the one before it."""
     with reported_errors():
         key = _key(public_key, key_file)
@@ -133,8 +133,8 @@ def verify(
             if with_log:
                 _check_log(segments)
         except BrokenSegment as error:
-            return Report((), with_log, str(error))
-        return Report(segments, with_log)
+            return SegmentsReport((), with_log, str(error))
+        return SegmentsReport(segments, with_log)
 
 
 def show(
@@ -180,7 +180,7 @@ def _segments(folder: Path, key: Ed25519PublicKey, *, empty: bool = False) -> li
     """Those in a folder, or the one that it is; `empty`: that there are none is an answer."""
     found = [folder] if (folder / MANIFEST).exists() else folders(folder)
     if not found and not empty:
-        raise CannotTell(f"no segment lies in {folder}")
+        raise CheckInconclusive(f"no segment lies in {folder}")
     return [open_segment(path.absolute(), key) for path in found]
 
 
@@ -221,4 +221,4 @@ def _broken() -> Iterator[None]:
     try:
         yield
     except BrokenSegment as error:
-        raise Refused(f"broken: {error}") from None
+        raise OperationRefused(f"broken: {error}") from None

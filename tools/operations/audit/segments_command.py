@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from chassis.runtime.clock import now
-from operations.audit import archive as audit_sealing
+from operations.audit import archive
 from operations.audit import segments as audit_segments
 from operations.command_errors import person
 from operations.log.command import KEY_FILE
-from projector.archive.audit_archive import Order
+from projector.archive.audit_archive import ArchiveOrder
 from regcred.cli.examples import examples
 from regcred.cli.moments import moment_option
 from regcred.cli.output import print_json, print_table
@@ -79,12 +79,12 @@ def seal(
     before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
     if before > moment:
         raise click.UsageError("--until lies in the future: everything would be sealed", context)
-    order = Order(until=before, root=root, size=size, by=by or person())
-    done = audit_sealing.seal(order, key_file)
+    order = ArchiveOrder(until=before, root=root, size=size, by=by or person())
+    done = archive.archive_trail(order, key_file)
     if as_json:
-        print_json(audit_sealing.as_document(done))
+        print_json(archive.as_document(done))
     else:
-        click.echo(audit_sealing.as_text(done))
+        click.echo(archive.as_text(done))
 
 
 @click.group("segments")

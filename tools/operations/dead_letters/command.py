@@ -16,10 +16,10 @@ from contracts.broker import TOPOLOGY
 from eventlog.broker.errors import BrokerUnavailable
 from eventlog.broker.rejected_messages import RejectedMessage, discard_message, rejected_messages
 from eventlog.consumers import dead_letters
-from eventlog.consumers.dead_letters import Letter
+from eventlog.consumers.dead_letters import DeadLetter
 from eventlog.storage.errors import EventStoreUnavailable
 from eventlog.storage.log import read_log
-from operations.command_errors import Refused, owner_connection, person
+from operations.command_errors import OperationRefused, owner_connection, person
 from projector.write import interventions
 from projector.write.interventions import NotLive
 from regcred.cli.examples import examples
@@ -65,7 +65,7 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
     """
     with _opened() as (connection, settings):
         name = interventions.full_name(connection, consumer) if consumer else None
-        found = dead_letters.letters(connection, consumer=name, limit=limit)
+        found = dead_letters.find(connection, consumer=name, limit=limit)
         messages = [one for one in _messages(settings) if consumer in (None, one.queue)]
     if as_json:
         print_json(
@@ -157,13 +157,15 @@ def redrive_command(
     if sum((event is not None, stream is not None, everything)) != 1:
         raise click.UsageError("give one of EVENT, --stream and --all")
     if consumer in TOPOLOGY.dead_letter_queues:
-        raise Refused("a rejected message cannot be redriven, because the log has its event: discard it")
+        raise OperationRefused(
+            "a rejected message cannot be redriven, because the log has its event: discard it"
+        )
     with _opened() as (connection, settings):
         if event is not None:
             chosen = [_letter(connection, consumer, event)]
         else:
             name = interventions.full_name(connection, consumer)
-            chosen = dead_letters.letters(connection, consumer=name, stream_id=stream)
+            chosen = dead_letters.find(connection, consumer=name, stream_id=stream)
         if not chosen:
             click.echo("nothing to redrive")
             return
@@ -206,7 +208,7 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
 
 
 def _redrive_streams(
-    connection: Connection, settings: Settings, chosen: list[Letter], person: str
+    connection: Connection, settings: Settings, chosen: list[DeadLetter], person: str
 ) -> tuple[int, int]:
 
     personal = open_personal_keys(KeyFile.load(settings.key_file))
@@ -220,7 +222,7 @@ def _redrive_streams(
 
 
 def _redrive_events(
-    connection: Connection, chosen: list[Letter], person: str, seconds: float
+    connection: Connection, chosen: list[DeadLetter], person: str, seconds: float
 ) -> tuple[int, int]:
 
     dead_letters.redrive(connection, chosen, person=person)
@@ -245,18 +247,18 @@ def _discard_message(
         connection, message.queue, message.id, reason=message.reason, person=person, remark=remark
     )
     if discard_message(settings.broker_url or "", message.queue, message.id) is None:
-        raise Refused("the message is no longer in the queue")
+        raise OperationRefused("the message is no longer in the queue")
     click.echo(f"message {message.id} is gone from {message.queue}")
 
 
-def _letter(connection: Connection, consumer: str, event: str) -> Letter:
+def _letter(connection: Connection, consumer: str, event: str) -> DeadLetter:
 
     if not (event.isascii() and event.isdecimal() and len(event) <= 18):  # noqa: PLR2004 fits a bigint
         raise click.UsageError("EVENT is a position, as `regcred deadletters list` shows it")
     name = interventions.full_name(connection, consumer)
-    found = dead_letters.letters(connection, consumer=name, position=int(event))
+    found = dead_letters.find(connection, consumer=name, position=int(event))
     if not found:
-        raise Refused(f"{name} has no dead letter at {event}")
+        raise OperationRefused(f"{name} has no dead letter at {event}")
     return found[0]
 
 
@@ -264,7 +266,7 @@ def _message(settings: Settings, queue: str, message_id: str) -> RejectedMessage
     for message in _messages(settings):
         if (message.queue, message.id) == (queue, message_id):
             return message
-    raise Refused(f"{queue} has no message {message_id}")
+    raise OperationRefused(f"{queue} has no message {message_id}")
 
 
 def _messages(settings: Settings) -> list[RejectedMessage]:
@@ -290,7 +292,7 @@ def _opened() -> Iterator[tuple[Connection, Settings]]:
         with owner_connection("deadletters", KeyFileError, NotLive, BrokerUnavailable) as opened:
             yield opened
     except EventStoreUnavailable:
-        raise Refused("a switch of read models came between: try again") from None
+        raise OperationRefused("a switch of read models came between: try again") from None
 
 
 def _document(item: Any) -> dict[str, Any]:

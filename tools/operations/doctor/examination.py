@@ -12,7 +12,7 @@ from operations.doctor.broker import broker_findings
 from operations.doctor.database import connect, database_findings
 from operations.doctor.finding import Finding, failed, guarded, ok, warning
 from operations.doctor.machine import machine_findings
-from operations.doctor.running import running_findings, token_findings
+from operations.doctor.processes import running_findings, token_findings
 from operations.doctor.vault import vault_findings
 from operations.log.database import log_database
 

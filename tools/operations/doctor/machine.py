@@ -74,8 +74,8 @@ def port_findings(settings: Settings) -> Iterator[Finding]:
     """Whether regcred answers where it should, or could."""
     check, host, port = "listen", settings.listen_host, settings.listen_port
     where = f"{host}:{port}"
-    if _asked(host, port, "/healthz") == {"status": "ok"}:
-        state = _asked(host, port, "/readyz")
+    if _http_get(host, port, "/healthz") == {"status": "ok"}:
+        state = _http_get(host, port, "/readyz")
         checks = state.get("checks") if isinstance(state, dict) else None
         away = [name for name, value in (checks or {}).items() if value != "ok"]
         if away:
@@ -106,7 +106,7 @@ def _bindable(check: str, host: str, port: int, variable: str) -> Finding:
     return ok(check, f"{where} is free; regcred does not run there")
 
 
-def _asked(host: str, port: int, path: str) -> object:
+def _http_get(host: str, port: int, path: str) -> object:
     """The JSON that is answered there; `None` for anything else."""
     wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     connection = HTTPConnection(wildcards.get(host, host), port, timeout=_SECONDS)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import click
 
-from operations.log import keeping as log_keeping
+from operations.log import maintenance
 
 KEY_FILE = "REGCRED_LOG_KEY_FILE"
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -51,9 +51,9 @@ def verify_command(
 
     Rows before --from are not checked. Exit code 0: intact, 1: broken, 2: could not be determined.
     """
-    signed = None if checkpoint is None else (checkpoint, public_key or log_keeping.public_key_file(key_file))
-    with log_keeping.reported_errors():
-        report = log_keeping.verify(first=first, checkpoint=signed, exported=exported)
+    signed = None if checkpoint is None else (checkpoint, public_key or maintenance.public_key_file(key_file))
+    with maintenance.reported_errors():
+        report = maintenance.verify(first=first, checkpoint=signed, exported=exported)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)
 
@@ -64,8 +64,8 @@ def verify_command(
 )
 def export_command(output: BinaryIO) -> None:
     """Write the log as one JSON object per line, for `regcred log verify --export`."""
-    with log_keeping.reported_errors():
-        count = log_keeping.export(output)
+    with maintenance.reported_errors():
+        count = maintenance.export(output)
     click.echo(f"{count} events", err=True)
 
 
@@ -74,8 +74,8 @@ def export_command(output: BinaryIO) -> None:
 @_KEY_FILE
 def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
     """Sign the current end of the log. Store the result separately from the database."""
-    with log_keeping.reported_errors():
-        document = log_keeping.checkpoint(key_file)
+    with maintenance.reported_errors():
+        document = maintenance.checkpoint(key_file)
     if output is None:
         click.echo(document, nl=False)
     else:
@@ -86,8 +86,8 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
 @_KEY_FILE
 def keygen_command(key_file: Path | None) -> None:
     """Create the key pair that signs checkpoints."""
-    with log_keeping.reported_errors():
-        path, public_path, key_id = log_keeping.keygen(key_file)
+    with maintenance.reported_errors():
+        path, public_path, key_id = maintenance.keygen(key_file)
     click.echo(
         f"created {path} (private, store it separately from the database) and {public_path}, key id {key_id}"
     )
@@ -99,5 +99,5 @@ def adopt_command() -> None:
 
     Stop everything that writes first. It needs the owner of the database and changes no stored event.
     """
-    with log_keeping.reported_errors():
-        click.echo(log_keeping.adopt())
+    with maintenance.reported_errors():
+        click.echo(maintenance.adopt())

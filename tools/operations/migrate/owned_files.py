@@ -45,7 +45,7 @@ def write(path: Path, content: str, owner: Owner, mode: int = PRIVATE) -> None:
     draft.replace(path)
 
 
-def kept(path: Path, make: Callable[[], str], owner: Owner) -> str:
+def ensure_file(path: Path, make: Callable[[], str], owner: Owner) -> str:
     """What the file holds; made if it is not there."""
     if not path.exists():
         write(path, make(), owner)

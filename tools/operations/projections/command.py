@@ -20,9 +20,9 @@ from chassis.settings.environment import Settings
 from eventlog.storage.personal_keys import PersonalKeys
 from operations.command_errors import database_errors
 from operations.log.database import log_database
-from projector.rebuild import rebuilding
-from projector.rebuild.building import connect
-from projector.rebuild.rebuilding import Progress, ReadersInTheWay
+from projector.rebuild import rebuild
+from projector.rebuild.build_process import connect
+from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress
 from projector.write import generations
 from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
 from regcred.cli.examples import examples
@@ -61,14 +61,14 @@ def list_command(*, as_json: bool) -> None:
         print_json({"items": [_document(generation) for generation in found]})
         return
     print_table(
-        ("GENERATION", "STATUS", "POSITION", "LAG", "PARKED", "SIZE"),
+        ("GENERATION", "STATUS", "POSITION", "LAG", "DEAD LETTERS", "SIZE"),
         [
             (
                 generation.generation,
                 f"{generation.status}, degraded" if generation.degraded else generation.status,
                 generation.position,
                 f"{generation.lag.events} events, {generation.lag.seconds:.1f} s",
-                generation.parked,
+                generation.dead_letters,
                 _size(generation.size),
             )
             for generation in found
@@ -90,7 +90,7 @@ def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None
         personal = _personal()
         began = monotonic()
         with _Watching() as watching:
-            number = rebuilding.rebuild(
+            number = rebuild.rebuild(
                 url,
                 resume=resume,
                 switch=bool(switch),
@@ -99,7 +99,7 @@ def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None
             )
         seconds = monotonic() - began
         if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
-            rebuilding.switch(url, number, report=_nobody, personal=personal)
+            rebuild.switch(url, number, report=_nobody, personal=personal)
         [built] = [one for one in _generations(url) if one.generation == number]
     rate = watching.applied / seconds
     if as_json:
@@ -121,7 +121,7 @@ def switch_command(*, generation: int, as_json: bool) -> None:
     """
     with _database() as url:
         with _Watching() as watching:
-            rebuilding.switch(url, generation, report=watching.report, personal=_personal())
+            rebuild.switch(url, generation, report=watching.report, personal=_personal())
         [live] = [one for one in _generations(url) if one.generation == generation]
     if as_json:
         print_json(_document(live))
@@ -147,7 +147,7 @@ class _Watching:
     def __init__(self) -> None:
         self.applied = 0
         self._first: int | None = None
-        self._began = self._told = monotonic()
+        self._began = self._reported_at = monotonic()
         self._bar: Any = None
         self._task: Any = None
 
@@ -168,9 +168,9 @@ class _Watching:
         if self._bar is not None:
             self._bar.stop()
 
-    def report(self, progress: Progress) -> None:
+    def report(self, progress: RebuildProgress) -> None:
         if progress.indexes:
-            self._tell_of_indexes(progress)
+            self._report_indexes(progress)
             return
         if self._first is None:
             self._first = progress.position
@@ -187,8 +187,8 @@ class _Watching:
                 total=progress.head,
                 rate=f"{rate:,.0f}",
             )
-        elif monotonic() - self._told >= _LINE_SECONDS:
-            self._told = monotonic()
+        elif monotonic() - self._reported_at >= _LINE_SECONDS:
+            self._reported_at = monotonic()
             left = (progress.head - progress.position) / rate if rate else 0.0
             click.echo(
                 f"generation {progress.generation}: {progress.position:,} of {progress.head:,} events,"
@@ -196,12 +196,12 @@ class _Watching:
                 err=True,
             )
 
-    def _tell_of_indexes(self, progress: Progress) -> None:
+    def _report_indexes(self, progress: RebuildProgress) -> None:
         left = f"generation {progress.generation}: {progress.indexes} indexes left to make"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=left)
-        elif monotonic() - self._told >= _LINE_SECONDS:
-            self._told = monotonic()
+        elif monotonic() - self._reported_at >= _LINE_SECONDS:
+            self._reported_at = monotonic()
             click.echo(left, err=True)
 
 
@@ -229,6 +229,7 @@ def _generations(url: str) -> list[Generation]:
 
 def _document(generation: Generation) -> dict[str, Any]:
     document = {**asdict(generation), "degraded": generation.degraded}
+    document["parked"] = document.pop("dead_letters")  # as the output has always had it
     found: dict[str, Any] = json.loads(json.dumps(document, default=lambda moment: moment.isoformat()))
     return found
 
@@ -241,5 +242,5 @@ def _size(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == _UNITS[0] else f"{size:.1f} {unit}"
 
 
-def _nobody(_progress: Progress) -> None:
+def _nobody(_progress: RebuildProgress) -> None:
     """The last few events of a switch are not worth a bar."""

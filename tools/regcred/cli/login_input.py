@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import click
 
 from regcred.apiclient.transport import Json
-from regcred.cli.completing import provider_ids
 from regcred.cli.secret_input import credential_of, secret_options
+from regcred.cli.shell_completion import provider_ids
 
 _F = TypeVar("_F", bound=Callable[..., object])
 

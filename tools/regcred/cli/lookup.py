@@ -6,17 +6,17 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from regcred.apiclient.answer import Answer
+from regcred.apiclient.answer import ApiResponse
 from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer
 from regcred.apiclient.transport import Json
 from regcred.cli.errors import CredentialUnknown
-from regcred.cli.session import Session
+from regcred.cli.session import CliSession
 
 _POLL_SECONDS = 0.25
 _SIMILAR = 5
 
 
-def find(session: Session, id_or_name: str) -> Answer:
+def find(session: CliSession, id_or_name: str) -> ApiResponse:
     """The credential with this id, else of this name in any case; with its ETag.
 
     Raises:
@@ -32,7 +32,7 @@ def find(session: Session, id_or_name: str) -> Answer:
     return session.api.get(session.path("credentials", named(session, id_or_name)["id"]))
 
 
-def named(session: Session, name: str) -> Json:
+def named(session: CliSession, name: str) -> Json:
     """The credential of this name in any case: exactly, though the API's filter takes parts of names."""
     items = session.api.listing(session.path("credentials"), {"name": name}, limit=None)["items"]
     exact = [item for item in items if item["name"].casefold() == name.casefold()]
@@ -44,12 +44,12 @@ def named(session: Session, name: str) -> Json:
     raise CredentialUnknown(f"account {session.account} has no credential {name!r}{hint}")
 
 
-def credential_id_of(session: Session, id_or_name: str) -> str:
+def credential_id_of(session: CliSession, id_or_name: str) -> str:
     """The id; one that is given as such need not exist any more."""
     return id_or_name if _is_id(id_or_name) else str(named(session, id_or_name)["id"])
 
 
-def read_back(session: Session, command: Answer) -> Json:
+def read_back(session: CliSession, command: ApiResponse) -> Json:
     """The credential as the read model has it after this command, so that whatever is asked next sees it too.
 
     Where it cannot be read now (or not by this token), it is what the command answered.
@@ -58,14 +58,14 @@ def read_back(session: Session, command: Answer) -> Json:
     return _after(session, answered["id"], command.position) or answered
 
 
-def settle_removal(session: Session, credential_id: str, command: Answer) -> None:
+def settle_removal(session: CliSession, credential_id: str, command: ApiResponse) -> None:
     """Wait until the read model has forgotten it, or a moment."""
     _after(session, credential_id, command.position)
 
 
 def verified(
-    session: Session,
-    command: Answer,
+    session: CliSession,
+    command: ApiResponse,
     *,
     seconds: float,
     clock: Callable[[], float] = monotonic,
@@ -86,7 +86,7 @@ def verified(
         pause(_POLL_SECONDS)
 
 
-def newest_verification(session: Session, credential: Json) -> Json | None:
+def newest_verification(session: CliSession, credential: Json) -> Json | None:
     """The verification that gave the credential its status, with its help text."""
     path = session.path("credentials", credential["id"], "verifications")
     try:
@@ -97,7 +97,7 @@ def newest_verification(session: Session, credential: Json) -> Json | None:
     return next((item for item in items if item["checked_at"] == state["checked_at"]), None)
 
 
-def _after(session: Session, credential_id: str, position: str | None) -> Json | None:
+def _after(session: CliSession, credential_id: str, position: str | None) -> Json | None:
     try:
         body: Json = session.api.get(session.path("credentials", credential_id), wait_for=position).body
     except (ApiProblem, NoAnswer, AnswerLost):

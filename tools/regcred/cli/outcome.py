@@ -5,12 +5,12 @@ from typing import Any, TypeVar
 
 import click
 
-from regcred.apiclient.answer import Answer
+from regcred.apiclient.answer import ApiResponse
 from regcred.apiclient.transport import Json
 from regcred.cli.lookup import newest_verification, read_back, verified
 from regcred.cli.output import notice, print_fields, print_json
 from regcred.cli.presentation import credential_fields, verification_fields
-from regcred.cli.session import NO_VERDICT, REFUSED, Session
+from regcred.cli.session import NO_VERDICT, REFUSED, CliSession
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 DEFAULT_WAIT = 10
@@ -28,7 +28,7 @@ def wait_option(most: int) -> Callable[[_F], _F]:
     )
 
 
-def settle(session: Session, command: Answer, done: str, *, wait: int) -> None:
+def settle(session: CliSession, command: ApiResponse, done: str, *, wait: int) -> None:
     """Show the credential that the command left, and its verdict if there is one within `wait` seconds."""
     credential = verified(session, command, seconds=wait) if wait else read_back(session, command)
     if session.as_json:
@@ -39,7 +39,7 @@ def settle(session: Session, command: Answer, done: str, *, wait: int) -> None:
     leave(credential["verification"]["status"], waited=wait)
 
 
-def show(session: Session, credential: Json) -> None:
+def show(session: CliSession, credential: Json) -> None:
     """The whole credential, with advice where its verification did not succeed."""
     state = credential["verification"]
     newest = newest_verification(session, credential) if state["code"] else None

@@ -83,7 +83,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print only the JSO
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CliSession:
     """One run of a command. `account` is empty for a command that is of no account."""
 
     api: ApiClient
@@ -95,11 +95,11 @@ class Session:
         return account_path(self.account, *segments)
 
 
-Command = Callable[Concatenate[Session, P], None]
+Command = Callable[Concatenate[CliSession, P], None]
 
 
 def of_account(command: Command[P]) -> Callable[..., None]:
-    """A command within an account; it is called with a `Session`, then its own parameters."""
+    """A command within an account; it is called with a `CliSession`, then its own parameters."""
     return _of_a_server(_ACCOUNT(_run(command)))
 
 
@@ -147,7 +147,7 @@ def _run(command: Command[P]) -> Callable[..., None]:
         try:
             where = connection_of(click.get_current_context())
             with connect(where, repeats=Repeats(notice)) as api:
-                command(Session(api, account, as_json), **own)  # type: ignore[call-arg]  # click passes P by name
+                command(CliSession(api, account, as_json), **own)  # type: ignore[call-arg]  # click passes P by name
         except ClientError as error:
             raise _failed(error) from None
 

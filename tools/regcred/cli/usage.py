@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from regcred.apiclient.answer import Answer
+from regcred.apiclient.answer import ApiResponse
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import moment
-from regcred.cli.session import Session
+from regcred.cli.session import CliSession
 
 _HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED")
 
 
-def ask_removal(session: Session, found: Answer) -> Answer:
+def ask_removal(session: CliSession, found: ApiResponse) -> ApiResponse:
     """What its removal would come to."""
     path = session.path("credentials", found.body["id"])
     return session.api.change("DELETE", path, found.etag, parameters={"dry_run": "true"})
 
 
-def show_impact(session: Session, name: str, impact: Answer) -> None:
+def show_impact(session: CliSession, name: str, impact: ApiResponse) -> None:
     """Who would lose the credential."""
     users = impact.body["users"]
     if session.as_json:

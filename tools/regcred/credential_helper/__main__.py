@@ -15,13 +15,13 @@ from regcred.credential_helper.protocol import (
     listed,
     login,
 )
-from regcred.plugins.asking import connect, in_one_line, project_credentials, pull_secret
+from regcred.plugins.api_calls import connect, in_one_line, project_credentials, pull_secret
 from regcred.plugins.settings import Caller, caller
 
 _MAX_INPUT = 1024 * 1024
 
 
-class Refused(Exception):
+class HelperError(Exception):
     """The message is what the client is told."""
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     """Answer one request of a client."""
     try:
         answer = _answer(sys.argv[1:])
-    except Refused as refusal:
+    except HelperError as refusal:
         # Standard output is where clients look for it. NOT_FOUND is no failure: not a word more.
         print(refusal)
         sys.exit(1)
@@ -52,16 +52,16 @@ def _answer(arguments: list[str]) -> str:
                 return json.dumps(listed(project_credentials(api, asking)))
         case ["store" | "erase"]:
             _input()
-            raise Refused(READ_ONLY)
+            raise HelperError(READ_ONLY)
         case ["version" | "--version" | "-v"]:
             return f"docker-credential-regcred {version('regcred')}"
         case _:
-            raise Refused(USAGE)
+            raise HelperError(USAGE)
 
 
 def _get(server: str) -> str:
     if not server:
-        raise Refused(NO_SERVER)
+        raise HelperError(NO_SERVER)
     asking = _caller()
     with connect(asking) as api:
         given = pull_secret(api, asking, {"registry_host": server, "format": "docker_config"})
@@ -70,7 +70,7 @@ def _get(server: str) -> str:
     except (KeyError, ValueError, TypeError, AttributeError):
         raise UnexpectedAnswer(f"{asking.connection.address} did not answer with a login") from None
     if found is None:
-        raise Refused(NOT_FOUND)
+        raise HelperError(NOT_FOUND)
     return json.dumps(found)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from regcred.apiclient.errors import ClientError, UnexpectedAnswer
 from regcred.kubelet_provider.protocol import Json, ProviderRequest, request, response
-from regcred.plugins.asking import connect, in_one_line, pull_secret
+from regcred.plugins.api_calls import connect, in_one_line, pull_secret
 from regcred.plugins.settings import caller
 
 _MAX_INPUT = 1024 * 1024

@@ -18,7 +18,7 @@ from urllib.request import Request as UrllibRequest
 
 from regcred.apiclient.errors import NoAnswer
 from regcred.apiclient.failures import broken, not_connected
-from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, Reply, Request, Stream
+from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, ApiRequest, Reply, Stream
 
 
 class _NotConnected(OSError):
@@ -69,12 +69,12 @@ class UrllibTransport:
     def address(self) -> str:
         return self._address
 
-    def send(self, request: Request) -> Reply:
+    def send(self, request: ApiRequest) -> Reply:
         with self._errors(), self._open(request) as response:
             return Reply(response.status, _headers(response), response.read())
 
     @contextmanager
-    def stream(self, request: Request) -> Iterator[Stream]:
+    def stream(self, request: ApiRequest) -> Iterator[Stream]:
         """The whole answer at once: plugins read nothing long."""
         reply = self.send(request)
         yield Stream(reply, iter((reply.content,)))
@@ -82,7 +82,7 @@ class UrllibTransport:
     def close(self) -> None:
         """Nothing to close: every request has a connection of its own."""
 
-    def _open(self, request: Request) -> Any:
+    def _open(self, request: ApiRequest) -> Any:
         sent = UrllibRequest(  # noqa: S310 the settings let http and https through, and nothing else
             self._address + request.target, request.content, request.headers, method=request.method
         )

@@ -249,15 +249,15 @@ $$;
 
 -- The hash of one row of the log: SHA-256 of these thirteen lines in UTF-8, the last without a line feed (ADR 8).
 -- JSON as PostgreSQL writes it has no raw line feed, and es.append refuses one in the other fields.
-CREATE FUNCTION es.link(previous bytea, place bigint, e es.events, s es.streams) RETURNS bytea LANGUAGE sql STABLE
+CREATE FUNCTION es.link(previous bytea, log_position bigint, e es.events, s es.streams) RETURNS bytea LANGUAGE sql STABLE
 RETURN sha256(convert_to(concat_ws(E'\n',
-    'regcred-log-1', encode(previous, 'hex'), place,
+    'regcred-log-1', encode(previous, 'hex'), log_position,
     to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     e.event_id, e.stream_id, s.category, s.account_id, e.version, e.type, e.schema_version, e.data, e.meta), 'UTF8'));
 
 -- Where the log ends, and the (xid, seq) behind which the next events come. Events with a `seq` up to `adopted` have
 -- their position.
-CREATE FUNCTION es.tail(OUT place bigint, OUT hash bytea, OUT xid xid8, OUT seq bigint, OUT adopted bigint)
+CREATE FUNCTION es.tail(OUT log_position bigint, OUT hash bytea, OUT xid xid8, OUT seq bigint, OUT adopted bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT coalesce(l.position, 0), coalesce(l.hash, decode(repeat('00', 32), 'hex')),
@@ -287,7 +287,7 @@ BEGIN
           AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY e.xid, e.seq LIMIT 1;
     IF NOT FOUND THEN
-        RETURN last.place;
+        RETURN last.log_position;
     END IF;
     PERFORM 1 FROM es.relay WHERE name = 'log' AND epoch = p_epoch FOR SHARE;
     IF NOT FOUND THEN
@@ -303,12 +303,12 @@ BEGIN
         JOIN es.streams s ON s.stream_id = (found.event).stream_id
         ORDER BY (found.event).xid, (found.event).seq
     LOOP
-        last.place := last.place + 1;
-        last.hash := es.link(last.hash, last.place, next.event, next.stream);
-        INSERT INTO es.log VALUES (last.place, (next.event).xid, (next.event).seq, (next.event).stream_id,
+        last.log_position := last.log_position + 1;
+        last.hash := es.link(last.hash, last.log_position, next.event, next.stream);
+        INSERT INTO es.log VALUES (last.log_position, (next.event).xid, (next.event).seq, (next.event).stream_id,
                                    (next.event).version, last.hash);
     END LOOP;
-    RETURN last.place;
+    RETURN last.log_position;
 END $$;
 
 -- The broker has confirmed everything up to this position. False for a leader that has been replaced.
@@ -323,7 +323,7 @@ $$;
 -- After a restore into a cluster whose transaction ids are younger than the log (ADR 8). No event is changed: those that
 -- have no position yet are given one, and a row of es.adoptions says from where on this cluster's own order counts.
 -- No service may call it; the owner of the schema does, by `regcred log adopt`.
-CREATE FUNCTION es.adopt(OUT log_end bigint, OUT placed bigint)
+CREATE FUNCTION es.adopt(OUT log_end bigint, OUT assigned bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     last record;
@@ -334,23 +334,23 @@ BEGIN
     LOCK TABLE es.streams, es.events, es.log, es.adoptions IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO last FROM es.tail();
     SELECT coalesce(max(seq), 0) INTO newest FROM es.events;
-    placed := 0;
+    assigned := 0;
     -- Nothing is running, so any order is right in which each stream's events are in order; that of `seq` is one.
     FOR next IN
         SELECT e AS event, s AS stream FROM es.events e JOIN es.streams s USING (stream_id)
         WHERE NOT EXISTS (SELECT FROM es.log l WHERE l.stream_id = e.stream_id AND l.version = e.version)
         ORDER BY e.seq
     LOOP
-        placed := placed + 1;
-        last.place := last.place + 1;
-        last.hash := es.link(last.hash, last.place, next.event, next.stream);
-        INSERT INTO es.log VALUES (last.place, (next.event).xid, (next.event).seq, (next.event).stream_id,
+        assigned := assigned + 1;
+        last.log_position := last.log_position + 1;
+        last.hash := es.link(last.hash, last.log_position, next.event, next.stream);
+        INSERT INTO es.log VALUES (last.log_position, (next.event).xid, (next.event).seq, (next.event).stream_id,
                                    (next.event).version, last.hash);
     END LOOP;
     -- A copy that left the sequence behind would number new events below old ones.
     PERFORM setval('es.events_seq_seq', greatest(newest, nextval('es.events_seq_seq')));
-    INSERT INTO es.adoptions (position, xid, seq) VALUES (last.place, pg_current_xact_id(), newest);
-    log_end := last.place;
+    INSERT INTO es.adoptions (position, xid, seq) VALUES (last.log_position, pg_current_xact_id(), newest);
+    log_end := last.log_position;
 END $$;
 
 
@@ -361,11 +361,11 @@ END $$;
 --
 -- The oldest write transaction of the whole cluster holds positions up (es.sequence). Others' times are shown to a
 -- superuser and to members of pg_read_all_stats: an owner of this schema that is neither gets NULL, not a wrong 0.
-CREATE FUNCTION es.figures(
+CREATE FUNCTION es.log_metrics(
     OUT log_position bigint, OUT published_position bigint,
     OUT horizon_lag_seconds float8, OUT oldest_write_xact_seconds float8
 ) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.place,
+    SELECT t.log_position,
            (SELECT r.published FROM es.relay r WHERE r.name = 'log'),
            coalesce((SELECT greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)
                      FROM es.events e

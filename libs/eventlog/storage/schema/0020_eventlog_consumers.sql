@@ -9,19 +9,19 @@ CREATE TABLE es.checkpoints (
 -- Dead letters: events that a consumer could not handle, and why. They hold up nothing but what must come after them.
 --   stream_id  what it is redriven with: its own stream, or one that the consumer has to keep in order with it
 --   attempts   how often it was tried: becoming a dead letter is the first time, each redrive that fails one more
-CREATE TABLE es.parked (
+CREATE TABLE es.dead_letters (
     consumer  text NOT NULL,
     position  bigint NOT NULL REFERENCES es.log,
     reason    text NOT NULL,
-    parked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    since     timestamptz NOT NULL DEFAULT clock_timestamp(),
     stream_id uuid NOT NULL,
     attempts  integer NOT NULL DEFAULT 1 CHECK (attempts > 0),
     PRIMARY KEY (consumer, position)
 );
-CREATE INDEX parked_in_order ON es.parked (consumer, stream_id, position);
+CREATE INDEX dead_letters_in_order ON es.dead_letters (consumer, stream_id, position);
 
 -- Events whose handling failed for a reason that may pass, and when each is tried again. The consumer's checkpoint has
--- moved on past them; after the last attempt they are in es.parked. An event is in at most one of both.
+-- moved on past them; after the last attempt they are in es.dead_letters. An event is in at most one of both.
 --   attempts  how often it was tried since it was last redriven; waiting for an unavailable dependency does not count
 CREATE TABLE es.retries (
     consumer  text NOT NULL,
@@ -57,20 +57,20 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.interventio
     FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
 ALTER TABLE es.interventions ENABLE ALWAYS TRIGGER append_only;
 
--- Every consumer and its checkpoint; `parked_as` is its name in es.parked. The owner of a consumer that has its checkpoint
+-- Every consumer and its checkpoint; `dead_letter_name` is its name in es.dead_letters. The owner of a consumer that has its checkpoint
 -- elsewhere adds it with CREATE OR REPLACE VIEW.
 CREATE VIEW es.consumer_positions AS
-    SELECT consumer, consumer AS parked_as, position FROM es.checkpoints;
+    SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints;
 
--- How far behind each consumer is, for operators; as es.figures.
-CREATE FUNCTION es.consumer_figures()
-RETURNS TABLE (consumer text, place bigint, lag_events bigint, lag_seconds float8, parked bigint, retrying bigint)
+-- How far behind each consumer is, for operators; as es.log_metrics.
+CREATE FUNCTION es.consumer_metrics()
+RETURNS TABLE (consumer text, checkpoint bigint, lag_events bigint, lag_seconds float8, dead_letters bigint, retrying bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.consumer, c.position, greatest(t.place - c.position, 0),
+    SELECT c.consumer, c.position, greatest(t.log_position - c.position, 0),
            coalesce((SELECT greatest(extract(epoch FROM clock_timestamp() - e.recorded_at), 0)
                      FROM es.log l JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
                      WHERE l.position = c.position + 1), 0)::float8,
-           (SELECT count(*) FROM es.parked p WHERE p.consumer = c.parked_as),
+           (SELECT count(*) FROM es.dead_letters p WHERE p.consumer = c.dead_letter_name),
            (SELECT count(*) FROM es.retries r WHERE r.consumer = c.consumer)
     FROM es.consumer_positions c, es.tail() t
 $$;

@@ -16,15 +16,15 @@ from contracts.audit_events import Form
 from eventlog.storage.postgres import KeyOf
 from projector.read import audit_trail
 from projector.read.api import export, views
-from projector.read.api.following import Following
-from projector.read.api.reading import reading
-from projector.read.api.recording import Recording, asked_by_this_request
+from projector.read.api.archived_part import HEADER, archived_part, refuse_if_all
+from projector.read.api.audit_record import AuditRecord, requested_read
+from projector.read.api.live_export import LiveExport
+from projector.read.api.query_connection import query_connection
 from projector.read.api.schemas import AuditArguments, AuditPage, OrderedPageArguments
-from projector.read.api.sealed_part import HEADER, refuse_if_all, sealed_part
 from projector.read.audit_reads import ReturnedRows
 from projector.read.audit_trail import AuditFilter
 from projector.read.selection import Page
-from projector.write.archived_through import Sealed
+from projector.write.archived_through import ArchivedPart
 from registries.image_reference import one_spelling
 
 Arguments = dict[str, Any]
@@ -33,24 +33,24 @@ _JSON = "application/json"
 
 
 def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
-    """Every route of the audit trail on this pool; that it is read is sealed with the account's key."""
+    """Every route of the audit trail on this pool; that it is read is encrypted with the account's key."""
     routes = Blueprint("audit", __name__, description="The audit trail.")
-    following = Following(pool, monotonic=monotonic, sleep=sleep)
+    live = LiveExport(pool, monotonic=monotonic, sleep=sleep)
 
     def answer_page(account_id: str, wanted: AuditFilter, paging: Arguments) -> Response:
         continues = paging["cursor"] is not None or wanted.after is not None
-        recording = Recording(
+        record = AuditRecord(
             pool,
             key_of,
-            asked_by_this_request(account_id, wanted, "page", continues=continues),
+            requested_read(account_id, wanted, "page", continues=continues),
             ReturnedRows(),
         )
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             page = audit_trail.audit_events(connection, account_id, wanted, **paging)
-            sealed = sealed_part(connection, wanted)
+            archived = archived_part(connection, wanted)
             if not page.rows and paging["cursor"] is None:
-                refuse_if_all(connection, account_id, wanted, sealed)
-        return recording.of(_answer(page, sealed, recording))
+                refuse_if_all(connection, account_id, wanted, archived)
+        return record.of(_answer(page, archived, record))
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/events")
     @routes.arguments(OrderedPageArguments, location="query")
@@ -86,30 +86,30 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
             return answer_page(account_id, wanted, paging)
         continues = follow and wanted.after is not None
         told: Form = "follow" if follow else "ndjson" if form == export.NDJSON else "csv"
-        asked = asked_by_this_request(account_id, wanted, told, continues=continues)
-        recording = Recording(pool, key_of, asked, ReturnedRows())
-        with reading(pool) as connection:  # what the caller waits for is there
-            sealed = sealed_part(connection, wanted) if wanted.after is not None or not follow else None
-            refuse_if_all(connection, account_id, wanted, sealed)
+        asked = requested_read(account_id, wanted, told, continues=continues)
+        record = AuditRecord(pool, key_of, asked, ReturnedRows())
+        with query_connection(pool) as connection:  # what the caller waits for is there
+            archived = archived_part(connection, wanted) if wanted.after is not None or not follow else None
+            refuse_if_all(connection, account_id, wanted, archived)
         if follow:
-            response = following.stream(recording, account_id, wanted, seconds=seconds)
+            response = live.stream(record, account_id, wanted, seconds=seconds)
         else:
             response = export.stream(
-                recording, account_id, wanted, form, order=paging["order"], sealed=sealed
+                record, account_id, wanted, form, order=paging["order"], archived=archived
             )
-        if sealed is not None:
-            response.headers[HEADER] = sealed.as_header()
+        if archived is not None:
+            response.headers[HEADER] = archived.as_header()
         return response
 
     return routes
 
 
-def _answer(page: Page, sealed: Sealed | None, recording: Recording) -> Response:
+def _answer(page: Page, archived: ArchivedPart | None, record: AuditRecord) -> Response:
     return json_response(
         {
-            "items": [views.audit_event(recording.noted(row)) for row in page.rows],
+            "items": [views.audit_event(record.add(row)) for row in page.rows],
             "next_cursor": page.next_cursor,
             "previous_cursor": page.previous_cursor,
-            "sealed": sealed.as_document() if sealed else None,
+            "sealed": archived.as_document() if archived else None,
         }
     )

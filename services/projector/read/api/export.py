@@ -15,12 +15,12 @@ from chassis.database import Pool
 from eventlog.storage.postgres import store_errors
 from projector.read import audit_trail
 from projector.read.api import views
-from projector.read.api.recording import Recording
-from projector.read.api.sealed_part import sealed_part
+from projector.read.api.archived_part import archived_part
+from projector.read.api.audit_record import AuditRecord
 from projector.read.api.spreadsheet import csv_lines
 from projector.read.audit_trail import AuditFilter, Order
 from projector.read.selection import Row
-from projector.write.archived_through import Sealed
+from projector.write.archived_through import ArchivedPart
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
@@ -34,23 +34,23 @@ class SealedMeanwhile(Exception):
 
 
 def stream(
-    recording: Recording,
+    record: AuditRecord,
     account_id: str,
     wanted: AuditFilter,
     form: str,
     *,
     order: Order,
-    sealed: Sealed | None,
+    archived: ArchivedPart | None,
 ) -> Response:
     """`wanted` filters as the JSON list does; `sealed` is what was so of it when the file was begun.
 
     Raises:
         EventStoreError: before anything was sent.
     """
-    rows = _rows(recording.pool, account_id, wanted, order, sealed)
-    events = (views.audit_event(recording.noted(row)) for row in rows)
+    rows = _rows(record.pool, account_id, wanted, order, archived)
+    events = (views.audit_event(record.add(row)) for row in rows)
     name = "audit-events.ndjson" if form == NDJSON else "audit-events.csv"
-    return recording.of(
+    return record.of(
         Response(
             map(ndjson_line, events) if form == NDJSON else csv_lines(events),
             content_type=f"{form}; charset=utf-8",
@@ -64,15 +64,15 @@ def ndjson_line(event: dict[str, Any]) -> bytes:
 
 
 def _rows(
-    pool: Pool, account_id: str, wanted: AuditFilter, order: Order, sealed: Sealed | None
+    pool: Pool, account_id: str, wanted: AuditFilter, order: Order, archived: ArchivedPart | None
 ) -> Iterator[Row]:
     with store_errors(), pool.connection() as connection:
         end = audit_trail.newest_position(connection, account_id)
-    return _paged(pool, account_id, replace(wanted, up_to=end), order, sealed)
+    return _paged(pool, account_id, replace(wanted, up_to=end), order, archived)
 
 
 def _paged(
-    pool: Pool, account_id: str, wanted: AuditFilter, order: Order, sealed: Sealed | None
+    pool: Pool, account_id: str, wanted: AuditFilter, order: Order, archived: ArchivedPart | None
 ) -> Iterator[Row]:
     cursor: str | None = None
     while True:
@@ -80,8 +80,8 @@ def _paged(
             page = audit_trail.audit_events(
                 connection, account_id, wanted, limit=PAGE, cursor=cursor, order=order
             )
-            # Rows go after the horizon has moved: where it has not, the page is whole.
-            if sealed_part(connection, wanted) != sealed:
+            # Rows go after the segment is recorded: where it is not, the page is whole.
+            if archived_part(connection, wanted) != archived:
                 raise SealedMeanwhile
         yield from page.rows
         cursor = page.next_cursor

@@ -16,7 +16,7 @@ from chassis.web.problems import Problem
 from chassis.web.responses import etag, json_response
 from projector.read import queries, summary
 from projector.read.api import views
-from projector.read.api.reading import page_of, reading
+from projector.read.api.query_connection import page_of, query_connection
 from projector.read.api.schemas import (
     CredentialArguments,
     CredentialPage,
@@ -47,7 +47,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
         """List the credentials of an account."""
         limit, cursor = arguments.pop("limit"), arguments.pop("cursor")
         wanted = CredentialFilter(**arguments)
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             page = queries.credentials(connection, account_id, wanted, limit=limit, cursor=cursor)
             return _page(connection, page)
 
@@ -56,7 +56,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @requires(TokenScope.CREDENTIALS_READ)
     def summarise_credentials(account_id: str) -> Response:
         """Count an account's credentials by health, provider and expiry, and list those that expire next."""
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             return json_response(views.summary(summary.summary(connection, account_id, clock())))
 
     @routes.route(f"{_ACCOUNT}/projects/<project_id>/credentials")
@@ -66,7 +66,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     def list_project_credentials(arguments: Arguments, account_id: str, project_id: str) -> Response:
         """List the credentials that a project may use."""
         wanted = CredentialFilter(project=project_id)
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             return _page(connection, queries.credentials(connection, account_id, wanted, **arguments))
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>")
@@ -74,10 +74,10 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @requires(TokenScope.CREDENTIALS_READ)
     def get_credential(account_id: str, credential_id: UUID) -> Response:
         """Get a credential. Its ETag is the If-Match of a change."""
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             row = _existing(connection, account_id, credential_id)
             use = summary.uses(connection, [credential_id])[credential_id]
-        return json_response(views.kept(row, use), headers={"ETag": etag(row["version"])})
+        return json_response(views.credential_with_usage(row, use), headers={"ETag": etag(row["version"])})
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/verifications")
     @routes.arguments(PageArguments, location="query")
@@ -85,7 +85,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @requires(TokenScope.CREDENTIALS_READ)
     def list_verifications(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """List the verifications of a credential, newest first."""
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             _existing(connection, account_id, credential_id)
             return page_of(
                 queries.verifications(connection, account_id, credential_id, **arguments),
@@ -98,7 +98,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
     @requires(TokenScope.CREDENTIALS_READ)
     def list_usages(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """List the workloads that a credential's secret was issued to, newest first; also of removed ones."""
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             return page_of(queries.usages(connection, account_id, credential_id, **arguments), views.usage)
 
     @routes.route("/v1/providers")
@@ -114,7 +114,7 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
 def _page(connection: Connection, page: Page) -> Response:
     """A page of credentials, each with how it is used."""
     uses = summary.uses(connection, [row["credential_id"] for row in page.rows])
-    items = [views.kept(row, uses[row["credential_id"]]) for row in page.rows]
+    items = [views.credential_with_usage(row, uses[row["credential_id"]]) for row in page.rows]
     return json_response({"items": items, "next_cursor": page.next_cursor})
 
 

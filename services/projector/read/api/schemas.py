@@ -5,7 +5,7 @@ from marshmallow import Schema, fields, validate
 from contracts.audit_events import MAX_FILTER
 from contracts.schemas import CredentialSchema, VerificationSchema, WorkloadSchema
 from contracts.verdicts import VerificationStatus
-from projector.read.api.following import DEFAULT_SECONDS, MAX_SECONDS
+from projector.read.api.live_export import DEFAULT_SECONDS, MAX_SECONDS
 from projector.read.selection import MAX_LIMIT
 
 MAX_IMAGE = 990  # characters; its one spelling may be somewhat longer

@@ -10,7 +10,7 @@ from chassis.database import Pool
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
-from projector.read.api.reading import reading
+from projector.read.api.query_connection import query_connection
 from projector.read.operations import operations
 
 
@@ -66,7 +66,7 @@ def blueprint(pool: Pool) -> Blueprint:
     @requires(TokenScope.ADMIN)
     def show_system() -> Response:
         """Show the position of each consumer of the log, and the events that it could not handle."""
-        with reading(pool) as connection:
+        with query_connection(pool) as connection:
             found = operations(connection)
         log = {
             "position": found.log["log_position"],

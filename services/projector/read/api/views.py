@@ -7,11 +7,11 @@ from contracts.verdicts import VerificationCode
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
 from projector.read.selection import Row
-from projector.read.summary import SOON, Summary, Use
+from projector.read.summary import SOON, Summary, UsageSummary
 from registries.verification_help import help_for, help_for_image
 
 
-def kept(row: Row, use: Use) -> dict[str, Any]:
+def credential_with_usage(row: Row, use: UsageSummary) -> dict[str, Any]:
     """A credential, and how it is used."""
     return {**credential_json(row), "last_used_at": use.last_used_at, "used_by": use.workloads}
 

@@ -26,13 +26,12 @@ from contracts.expiry_events import (
     ExpiryPassed,
     VerificationRecovered,
 )
-from contracts.issuing_events import SecretIssued, SecretRefused
+from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from eventlog.events.envelope import RecordedEvent
 from eventlog.events.personal import personal_fields
-from eventlog.events.registry import EVENTS
-from eventlog.events.registry import Registry as EventRegistry
+from eventlog.events.registry import EVENTS, EventRegistry
 from projector.write.projections.changes import Insert
 
 _Expiry = ExpiryDiscovered | ExpiryApproached | ExpiryPassed | VerificationRecovered

@@ -1,7 +1,7 @@
 """By what rows of the audit trail are found where no index of their table serves: images, and moments."""
 
 from contracts.credential_events import VerificationRequested
-from contracts.issuing_events import SecretIssued, SecretRefused
+from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.verification_events import VerificationSucceeded
 from eventlog.events.envelope import RecordedEvent
 from projector.write.projections.changes import Change, Insert, Put

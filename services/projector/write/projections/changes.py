@@ -1,4 +1,4 @@
-"""Changes of rows, as data: to insert, to put, to change, to delete (`projector.write.folding`).
+"""Changes of rows, as data: to insert, to put, to change, to delete (`projector.write.fold`).
 
 Structs where elsewhere there are dataclasses: a rebuild makes millions of them, at a fifth of the time each.
 """

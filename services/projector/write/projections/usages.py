@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid5
 
-from contracts.issuing_events import SecretIssued
+from contracts.issuance_events import SecretIssued
 from eventlog.events.envelope import RecordedEvent
 from projector.write.projections.changes import Change, Put
 

@@ -13,7 +13,7 @@ from contracts.credential import Active
 from contracts.credential_events import Registry
 from contracts.streams import verification_stream
 from contracts.verification_events import VerificationSucceeded
-from credentials.application.command_handler import Answer
+from credentials.application.command_handler import CommandResult
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.commands import ChangeDetails
@@ -69,10 +69,10 @@ class World:
             new_id=lambda: UUID(int=next(numbers)),
         )
 
-    def add(self, key: str | None = None, *, name: str = "team", password: str = "old") -> Answer:
+    def add(self, key: str | None = None, *, name: str = "team", password: str = "old") -> CommandResult:
         return self.credentials.add(request(key), secret(password), replace(DETAILS, name=name), EVERYBODY)
 
-    def rotate(self, credential_id: UUID, expected: int | None, password: str = "new") -> Answer:
+    def rotate(self, credential_id: UUID, expected: int | None, password: str = "new") -> CommandResult:
         def given(_credential: Active) -> NewSecret:
             return secret(password)
 

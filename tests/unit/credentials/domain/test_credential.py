@@ -15,7 +15,7 @@ from contracts.credential_events import (
     Restrictions,
     VerificationRequested,
 )
-from contracts.issuing_events import Workload
+from contracts.issuance_events import Workload
 from credentials.domain.commands import (
     AddCredential,
     ChangeDetails,
@@ -24,7 +24,7 @@ from credentials.domain.commands import (
     RequestVerification,
     RestrictCredential,
     RotateSecret,
-    User,
+    WorkloadUsage,
 )
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialInUse, CredentialNotFound
@@ -150,7 +150,7 @@ def test_history_is_never_refused() -> None:
     assert evolve(fold([ADDED]), object()) == fold([ADDED])
 
 
-USER = User(
+USER = WorkloadUsage(
     project_id="shop",
     workload=Workload(kind="deployment", name="front"),
     secret_version=1,
@@ -160,9 +160,9 @@ USER = User(
 
 def test_what_is_in_use_is_removed_by_force_only() -> None:
     with pytest.raises(CredentialInUse) as refused:
-        decide(RemoveCredential(reason="left", forced=False, users=(USER,)), fold([ADDED]))
-    assert refused.value.users == (USER,)
-    [event] = decide(RemoveCredential(reason="leaked", forced=True, users=(USER,)), fold([ADDED]))
+        decide(RemoveCredential(reason="left", forced=False, usages=(USER,)), fold([ADDED]))
+    assert refused.value.usages == (USER,)
+    [event] = decide(RemoveCredential(reason="leaked", forced=True, usages=(USER,)), fold([ADDED]))
     assert event == CredentialRemoved(credential_id=ID, reason="leaked", forced=True)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from contracts.credential_events import Restrictions, Scope
 from contracts.verdicts import VerificationStatus
-from credentials.domain.matching import Candidate, Match, Operation, Use, match
+from credentials.domain.matching import Candidate, Match, Operation, RequestedUse, match
 from registries.errors import InvalidHost
 from registries.hosts import canonical_host, parse_config_key
 from registries.image_reference import ImageReference
@@ -29,7 +29,7 @@ PLAIN = Candidate(
     verification=VerificationStatus.PENDING,
     added_at=NOW,
 )
-PULL = Use(project_id="shop", operation="pull", at=NOW)
+PULL = RequestedUse(project_id="shop", operation="pull", at=NOW)
 
 
 def candidate(number: int, **changes: Any) -> Candidate:

@@ -8,7 +8,7 @@ from regcred.cli.details_input import details_of, details_options
 from regcred.cli.examples import examples
 from regcred.cli.login_input import login_of, login_options
 from regcred.cli.outcome import settle, wait_option
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
 
 
 @click.command(
@@ -35,7 +35,7 @@ from regcred.cli.session import Session, of_account
 @wait_option(600)
 @of_account
 def add(
-    session: Session,
+    session: CliSession,
     /,
     *,
     name: str,

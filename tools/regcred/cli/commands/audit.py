@@ -8,8 +8,7 @@ import click
 
 from regcred.apiclient.answer import lines
 from regcred.apiclient.errors import AnswerLost
-from regcred.cli.audit_following import NDJSON, follow
-from regcred.cli.completing import audit_actions, credential_names
+from regcred.cli.audit_stream import NDJSON, follow
 from regcred.cli.examples import examples
 from regcred.cli.files import replacing
 from regcred.cli.lazy_group import DefaultGroup, Lazy
@@ -17,7 +16,8 @@ from regcred.cli.lookup import credential_id_of
 from regcred.cli.moments import moment_option
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import actor, happened, moment
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import audit_actions, credential_names
 
 _HEADERS = ("TIME", "ACTION", "OUTCOME", "CREDENTIAL", "REGISTRY", "PROJECT", "ACTOR", "WHAT")
 _CSV = "text/csv"
@@ -84,7 +84,7 @@ def audit() -> None:
 @click.option("--follow", "following", is_flag=True, help="Continue with new rows, until Ctrl-C.")
 @of_account
 def list_events(
-    session: Session,
+    session: CliSession,
     /,
     *,
     credential: str | None,
@@ -122,7 +122,7 @@ def list_events(
         _show(session, wanted, limit or _DEFAULT_LIMIT)
 
 
-def _show(session: Session, wanted: dict[str, Any], limit: int) -> None:
+def _show(session: CliSession, wanted: dict[str, Any], limit: int) -> None:
     found = session.api.listing(session.path("audit-events"), wanted, limit=limit)
     if session.as_json:
         print_json(found)
@@ -151,7 +151,7 @@ def _row(event: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _export(session: Session, wanted: dict[str, Any], form: str, output: Path | None) -> None:
+def _export(session: CliSession, wanted: dict[str, Any], form: str, output: Path | None) -> None:
     """Line by line, so that the length of the trail does not matter."""
     if output is None:
         try:
@@ -165,7 +165,7 @@ def _export(session: Session, wanted: dict[str, Any], form: str, output: Path | 
     notice(f"written to {output}")
 
 
-def _copy(session: Session, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
+def _copy(session: CliSession, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
     with session.api.stream(session.path("audit-events"), wanted, accept=form) as stream:
         # What a file lacks, as the API says it of one.
         if sealed := stream.reply.headers.get("regcred-audit-sealed"):

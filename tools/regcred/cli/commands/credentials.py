@@ -3,9 +3,9 @@
 import click
 
 from regcred.cli.commands.add import add
+from regcred.cli.commands.credential_list import list_credentials
 from regcred.cli.commands.edit import edit
 from regcred.cli.commands.history import history
-from regcred.cli.commands.listing import list_credentials
 from regcred.cli.commands.remove import remove
 from regcred.cli.commands.restrict import restrict
 from regcred.cli.commands.rotate import rotate

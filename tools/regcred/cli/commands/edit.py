@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.details_input import details_of, details_options
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find, read_back
 from regcred.cli.outcome import show
 from regcred.cli.output import notice, print_json
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 
 @click.command(
@@ -28,7 +28,7 @@ from regcred.cli.session import Session, of_account
 @click.option("--every-repository", is_flag=True, help="Remove the prefixes.")
 @click.option("--never-expires", is_flag=True, help="Remove the expiry.")
 @of_account
-def edit(session: Session, /, *, credential: str, **given: Any) -> None:
+def edit(session: CliSession, /, *, credential: str, **given: Any) -> None:
     """Change name, description, purpose or expiry.
 
     Options that are not given do not change. Use `rotate` to change secret and registry.

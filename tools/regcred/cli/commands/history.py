@@ -2,11 +2,11 @@
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import actor, happened, moment, verdict
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 _EVENTS = ("TIME", "ACTION", "OUTCOME", "ACTOR", "WHAT")
 _VERIFICATIONS = ("CHECKED", "VERIFICATION", "TRIGGER", "SECRET", "MS", "MEANING")
@@ -19,7 +19,7 @@ _VERIFICATIONS = ("CHECKED", "VERIFICATION", "TRIGGER", "SECRET", "MS", "MEANING
     "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="Maximum number."
 )
 @of_account
-def history(session: Session, /, *, credential: str, verifications: bool, limit: int) -> None:
+def history(session: CliSession, /, *, credential: str, verifications: bool, limit: int) -> None:
     """Show the audit trail of a credential.
 
     The newest comes first. A removed credential still has its events: use its id

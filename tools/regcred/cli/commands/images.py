@@ -4,13 +4,13 @@ import click
 
 from regcred.apiclient.text import shown
 from regcred.apiclient.transport import Json
-from regcred.cli.completing import credential_names
 from regcred.cli.errors import CredentialUnknown
 from regcred.cli.examples import examples
 from regcred.cli.image_name import ImageName, image_name
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.output import notice, print_fields, print_json
-from regcred.cli.session import FAILED, Session, of_account
+from regcred.cli.session import FAILED, CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 _CREDENTIAL = click.option(
     "--credential",
@@ -36,7 +36,7 @@ def images() -> None:
 @_CREDENTIAL
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Maximum number; default: all.")
 @of_account
-def list_tags(session: Session, /, *, repository: str, credential: str | None, limit: int | None) -> None:
+def list_tags(session: CliSession, /, *, repository: str, credential: str | None, limit: int | None) -> None:
     """List the tags of a repository, one per line."""
     image = _image(repository, "REPO")
     if image.tag or image.digest:
@@ -57,7 +57,7 @@ def list_tags(session: Session, /, *, repository: str, credential: str | None, l
 @click.argument("reference", metavar="REF")
 @_CREDENTIAL
 @of_account
-def show_image(session: Session, /, *, reference: str, credential: str | None) -> None:
+def show_image(session: CliSession, /, *, reference: str, credential: str | None) -> None:
     """Show whether an image exists, its digest and its platforms.
 
     Exit code 1: it does not exist, or the credential has no access.
@@ -81,7 +81,7 @@ def _image(text: str, named: str) -> ImageName:
         raise click.BadParameter(str(error), param_hint=named) from None
 
 
-def _chosen(session: Session, registry_host: str, named: str | None) -> str:
+def _chosen(session: CliSession, registry_host: str, named: str | None) -> str:
     """The id of the credential to look with."""
     if named is not None:
         return credential_id_of(session, named)

@@ -11,7 +11,7 @@ from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.secret_input import read_document
-from regcred.cli.session import FAILED, Session, of_account
+from regcred.cli.session import FAILED, CliSession, of_account
 
 _HEADERS = ("REGISTRY", "STATUS", "NAME", "WHY", "ID")
 _FILE = click.Path(dir_okay=False, allow_dash=True)
@@ -38,7 +38,7 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 @click.option("--restricted", is_flag=True, help="Only the given projects may use it; without any: none.")
 @of_account
 def import_config(
-    session: Session,
+    session: CliSession,
     /,
     *,
     file: str | None,

@@ -3,11 +3,11 @@
 import click
 
 from regcred.apiclient.transport import Json
-from regcred.cli.completing import provider_ids
 from regcred.cli.errors import ProviderUnknown
 from regcred.cli.examples import examples
 from regcred.cli.output import aligned, print_fields, print_json, print_table
-from regcred.cli.session import Session, of_no_account
+from regcred.cli.session import CliSession, of_no_account
+from regcred.cli.shell_completion import provider_ids
 
 _HEADERS = ("ID", "NAME", "REGISTRY", "--registry", "SECRETS", "USERNAME")
 
@@ -15,7 +15,7 @@ _HEADERS = ("ID", "NAME", "REGISTRY", "--registry", "SECRETS", "USERNAME")
 @click.command("providers", epilog=examples("regcred providers", "regcred providers gar"))
 @click.argument("provider", metavar="[ID]", required=False, shell_complete=provider_ids)
 @of_no_account
-def providers(session: Session, /, *, provider: str | None) -> None:
+def providers(session: CliSession, /, *, provider: str | None) -> None:
     """Show what each provider needs.
 
     With an ID, show all details of that provider.
@@ -48,7 +48,7 @@ def _row(item: Json) -> tuple[object, ...]:
     )
 
 
-def _show(session: Session, item: Json) -> None:
+def _show(session: CliSession, item: Json) -> None:
     if session.as_json:
         print_json(item)
         return

@@ -10,7 +10,7 @@ from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
 from regcred.cli.files import replacing
 from regcred.cli.output import notice, print_json
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
 
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
@@ -38,7 +38,7 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 @click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
 @of_account
 def pull_secret(
-    session: Session,
+    session: CliSession,
     /,
     *,
     images: tuple[str, ...],
@@ -74,14 +74,14 @@ def pull_secret(
         "short_lived": short_lived,
     }
     if output is None:
-        print_json(_given(session, body))
+        print_json(_issued(session, body))
         return
     with replacing(output) as file:  # opened first: what cannot be written is not to be given out
-        file.write((json.dumps(_given(session, body), indent=2) + "\n").encode())
+        file.write((json.dumps(_issued(session, body), indent=2) + "\n").encode())
     notice(f"written to {output}")
 
 
-def _given(session: Session, body: Json) -> Json:
+def _issued(session: CliSession, body: Json) -> Json:
     """What is printed: the secret in its form, or with `--json` all of the answer."""
     answered: Json = session.api.post(session.path("pull-secrets"), body).body
     for image in answered["anonymous_images"]:

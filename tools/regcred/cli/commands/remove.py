@@ -5,11 +5,11 @@ import sys
 import click
 
 from regcred.apiclient.text import shown
-from regcred.cli.completing import credential_names
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find, settle_removal
 from regcred.cli.output import notice, print_json
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 from regcred.cli.usage import ask_removal, show_impact
 
 
@@ -28,7 +28,7 @@ from regcred.cli.usage import ask_removal, show_impact
 @click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without removing it.")
 @of_account
 def remove(
-    session: Session, /, *, credential: str, yes: bool, reason: str | None, force: bool, dry_run: bool
+    session: CliSession, /, *, credential: str, yes: bool, reason: str | None, force: bool, dry_run: bool
 ) -> None:
     """Remove a credential permanently.
 

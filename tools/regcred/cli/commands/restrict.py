@@ -3,12 +3,12 @@
 import click
 
 from regcred.apiclient.text import shown
-from regcred.cli.completing import credential_names
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find, read_back
 from regcred.cli.output import notice, print_json
 from regcred.cli.presentation import projects as may_use
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 from regcred.cli.usage import show_impact
 
 
@@ -28,7 +28,7 @@ from regcred.cli.usage import show_impact
 @click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without changing it.")
 @of_account
 def restrict(
-    session: Session,
+    session: CliSession,
     /,
     *,
     credential: str,

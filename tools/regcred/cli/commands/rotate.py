@@ -5,13 +5,13 @@ from typing import Any
 import click
 
 from regcred.apiclient.transport import Json
-from regcred.cli.completing import credential_names
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find
 from regcred.cli.moments import moment_option
 from regcred.cli.outcome import settle, wait_option
 from regcred.cli.secret_input import credential_of, secret_options
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 _OF_ACCESS_KEYS = ("AKIA", "ASIA")  # AWS, "Unique identifiers": a new secret of the same key is no password
 _OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for what is no password
@@ -35,7 +35,7 @@ _OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for wha
 @wait_option(600)
 @of_account
 def rotate(
-    session: Session,
+    session: CliSession,
     /,
     *,
     credential: str,

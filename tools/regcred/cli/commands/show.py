@@ -2,17 +2,17 @@
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.lookup import find
 from regcred.cli.outcome import show
 from regcred.cli.output import print_json
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 
 @click.command("show")
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
 @of_account
-def show_credential(session: Session, /, *, credential: str) -> None:
+def show_credential(session: CliSession, /, *, credential: str) -> None:
     """Show a credential with its last verification.
 
     The secret is never shown.

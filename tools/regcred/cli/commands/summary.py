@@ -6,12 +6,12 @@ from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
 from regcred.cli.output import print_fields, print_json, print_table
 from regcred.cli.presentation import moment
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
 
 
 @click.command("summary", epilog=examples("regcred credentials summary", title="Example:"))
 @of_account
-def summary(session: Session, /) -> None:
+def summary(session: CliSession, /) -> None:
     """Count the credentials of the account by health and provider, and list the next expiries."""
     found = session.api.get(session.path("credentials", "summary")).body
     if session.as_json:

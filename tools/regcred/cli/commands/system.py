@@ -5,7 +5,7 @@ import click
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_fields, print_json, print_table
 from regcred.cli.presentation import moment
-from regcred.cli.session import Session, of_no_account
+from regcred.cli.session import CliSession, of_no_account
 
 _CONSUMERS = ("CONSUMER", "POSITION", "BEHIND", "SECONDS", "TO BE TRIED AGAIN", "DEAD LETTERS")
 _LETTERS = ("CONSUMER", "POSITION", "TYPE", "ACCOUNT", "SINCE", "ATTEMPTS", "REASON")
@@ -18,7 +18,7 @@ _LETTERS = ("CONSUMER", "POSITION", "TYPE", "ACCOUNT", "SINCE", "ATTEMPTS", "REA
     ),
 )
 @of_no_account
-def system(session: Session, /) -> None:
+def system(session: CliSession, /) -> None:
     """Show the position of each consumer of the log, and the dead letters.
 
     It needs a token with the scope admin. On the server itself, use `regcred doctor` and

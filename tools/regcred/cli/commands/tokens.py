@@ -13,7 +13,7 @@ from regcred.cli.files import new_private
 from regcred.cli.moments import moment_option
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import moment
-from regcred.cli.session import Session, of_no_account
+from regcred.cli.session import CliSession, of_no_account
 
 _PATH = "/v1/service-tokens"
 _SCOPES = click.Choice(["credentials:read", "credentials:write", "secrets:issue", "audit:read", "admin"])
@@ -53,7 +53,7 @@ def tokens() -> None:
 )
 @of_no_account
 def make(
-    session: Session,
+    session: CliSession,
     /,
     *,
     name: str,
@@ -88,7 +88,7 @@ def make(
 
 @tokens.command("list")
 @of_no_account
-def list_tokens(session: Session) -> None:
+def list_tokens(session: CliSession) -> None:
     """List every token, including revoked ones."""
     answered = session.api.get(_PATH).body
     if session.as_json:
@@ -101,7 +101,7 @@ def list_tokens(session: Session) -> None:
 @click.argument("token_id", metavar="ID")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @of_no_account
-def revoke(session: Session, /, *, token_id: str, yes: bool) -> None:
+def revoke(session: CliSession, /, *, token_id: str, yes: bool) -> None:
     """Revoke a token permanently.
 
     It is refused everywhere within two seconds.
@@ -117,7 +117,7 @@ def revoke(session: Session, /, *, token_id: str, yes: bool) -> None:
         notice(f"token {token_id} is revoked")
 
 
-def _show_token(session: Session, made: Json) -> None:
+def _show_token(session: CliSession, made: Json) -> None:
     if session.as_json:
         print_json(made)
         return

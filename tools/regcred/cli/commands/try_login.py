@@ -9,7 +9,7 @@ from regcred.cli.login_input import login_of, login_options
 from regcred.cli.outcome import leave
 from regcred.cli.output import print_fields, print_json
 from regcred.cli.presentation import verification_fields
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
 
 
 @click.command(
@@ -23,7 +23,7 @@ from regcred.cli.session import Session, of_account
 @login_options
 @click.option("--image", metavar="REF", help="Also check the access to this image; nothing is pulled.")
 @of_account
-def try_login(session: Session, /, *, image: str | None, **login: Any) -> None:
+def try_login(session: CliSession, /, *, image: str | None, **login: Any) -> None:
     """Test a login once, without storing it.
 
     The secret comes from a prompt, a file or stdin, never from an argument. Exit code 3: the registry refused

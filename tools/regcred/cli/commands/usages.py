@@ -2,11 +2,11 @@
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import moment
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 from regcred.cli.usage import user_row
 
 _HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "IMAGES")
@@ -18,7 +18,7 @@ _HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "IMAGES"
     "--limit", type=click.IntRange(1), default=50, show_default=True, metavar="N", help="Maximum number."
 )
 @of_account
-def usages(session: Session, /, *, credential: str, limit: int) -> None:
+def usages(session: CliSession, /, *, credential: str, limit: int) -> None:
     """Show the workloads that a credential's secret was issued to.
 
     The most recent comes first. SECRET is the version that was issued last.

@@ -2,13 +2,13 @@
 
 import click
 
-from regcred.cli.completing import credential_names
 from regcred.cli.examples import examples
 from regcred.cli.lookup import find
 from regcred.cli.outcome import leave, wait_option
 from regcred.cli.output import notice, print_fields, print_json
 from regcred.cli.presentation import verification_fields
-from regcred.cli.session import Session, of_account
+from regcred.cli.session import CliSession, of_account
+from regcred.cli.shell_completion import credential_names
 
 _LONGEST = 30  # that the API waits
 
@@ -24,7 +24,7 @@ _LONGEST = 30  # that the API waits
 @click.option("--image", metavar="REF", help="Also check the access to this image; nothing is pulled.")
 @wait_option(_LONGEST)
 @of_account
-def verify(session: Session, /, *, credential: str, image: str | None, wait: int) -> None:
+def verify(session: CliSession, /, *, credential: str, image: str | None, wait: int) -> None:
     """Log in to the registry again.
 
     With --image, exit code 3 also means that the login cannot pull that image, or cannot push to it although

@@ -5,7 +5,7 @@ import click
 from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json, print_table
-from regcred.cli.session import FAILED, Session, of_account
+from regcred.cli.session import FAILED, CliSession, of_account
 
 _HEADERS = ("CREDENTIAL", "USED", "WHY", "ID")
 # The words of `selected.reason` and `candidates[].reason`, as the API documents them; others as they are.
@@ -41,7 +41,7 @@ _OTHERS = {
 @click.option("--project", required=True, metavar="ID", help="The project.")
 @click.option("--push", is_flag=True, help="For a push, in place of a pull.")
 @of_account
-def why(session: Session, /, *, image: str, project: str, push: bool) -> None:
+def why(session: CliSession, /, *, image: str, project: str, push: bool) -> None:
     """Show which credential a project would use for an image, and why.
 
     It also shows the other credentials of that registry, with the reasons. No secret is issued. Exit code 1:

@@ -1,0 +1,45 @@
+"""How far the log and its consumers are, by the functions that every role may call."""
+
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from chassis.database import Connection
+
+_LOG = """
+SELECT log_position, published_position, horizon_lag_seconds, oldest_write_xact_seconds FROM es.log_metrics()
+"""
+_CONSUMERS = "SELECT consumer, lag_events, lag_seconds, dead_letters FROM es.consumer_metrics()"
+
+
+@dataclass(frozen=True, slots=True)
+class LogMetrics:
+    """Positions: the last of the log, and the last that the broker has confirmed. Ages in seconds: of the
+    oldest event without a position, and of the oldest transaction that has written, if it may be seen.
+    """
+
+    log_position: int
+    published_position: int | None
+    horizon_lag_seconds: float
+    oldest_write_xact_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerMetrics:
+    """How far a consumer is behind, and how many events it could not handle."""
+
+    consumer: str
+    lag_events: int
+    lag_seconds: float
+    dead_letters: int
+
+
+def log_metrics(connection: Connection) -> LogMetrics:
+    with connection.cursor(row_factory=class_row(LogMetrics)) as cursor:
+        [figures] = cursor.execute(_LOG).fetchall()
+        return figures
+
+
+def consumer_metrics(connection: Connection) -> list[ConsumerMetrics]:
+    with connection.cursor(row_factory=class_row(ConsumerMetrics)) as cursor:
+        return cursor.execute(_CONSUMERS).fetchall()

@@ -1,0 +1,113 @@
+"""The log as rows of a chain, out of PostgreSQL: one snapshot, read in pages, in constant memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from chassis.database import scalar
+from eventlog.integrity.chain import START, Anchor, Fault, FaultKind, HashedEvent, Link
+from eventlog.integrity.errors import NoSuchPosition
+
+PAGE = 2000
+
+_LINKS = """
+SELECT l.position, l.hash,
+       to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.event_id::text,
+       l.stream_id::text, s.category, s.account_id, l.version, e.type, e.schema_version,
+       e.data::text, e.meta::text  -- as the fields of Entry
+FROM es.log l
+LEFT JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
+LEFT JOIN es.streams s ON s.stream_id = l.stream_id
+WHERE l.position > %s ORDER BY l.position
+"""
+_WAITING = """
+SELECT count(*) FROM es.events e, es.tail() t WHERE (e.xid, e.seq) > (t.xid, t.seq) AND e.seq > t.adopted
+"""
+# Faults that the chain cannot show, because it does not cover where they are: kind and query.
+_OUTSIDE = """
+SELECT NULL::bigint, format('event %s (version %s of %s) stands where positions were given, and has none',
+                            e.event_id, e.version, e.stream_id)
+FROM es.events e, es.tail() t
+WHERE ((e.xid, e.seq) <= (t.xid, t.seq) OR e.seq <= t.adopted)
+  AND NOT EXISTS (SELECT FROM es.log l WHERE l.stream_id = e.stream_id AND l.version = e.version)
+ORDER BY e.seq LIMIT 1
+"""
+_STREAMS = """
+SELECT NULL::bigint, format('stream %s is at version %s, and has %s events up to version %s',
+                            s.stream_id, s.version, coalesce(e.events, 0), coalesce(e.newest, 0))
+FROM es.streams s
+LEFT JOIN (SELECT stream_id, count(*) AS events, max(version) AS newest FROM es.events GROUP BY stream_id) e
+    USING (stream_id)
+WHERE (s.version, s.version) IS DISTINCT FROM (e.newest, e.events)
+ORDER BY s.stream_id LIMIT 1
+"""
+_ORDER = """
+SELECT l.position, 'transaction or number of this event are not those of its position'
+FROM es.log l JOIN es.events e USING (stream_id, version)
+WHERE (l.xid, l.seq) IS DISTINCT FROM (e.xid, e.seq)
+ORDER BY l.position LIMIT 1
+"""
+_BESIDE = (
+    (FaultKind.EVENT_OUTSIDE, _OUTSIDE),
+    (FaultKind.MISSING_EVENT, _STREAMS),
+    (FaultKind.ORDER_CHANGED, _ORDER),
+)
+
+
+@contextmanager
+def snapshot(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that sees one moment of the log. It reads only, so it holds up no position (ADR 2)."""
+    with psycopg.connect(database_url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection
+
+
+def end_of(connection: psycopg.Connection[Any]) -> Anchor:
+    """The last position and its hash, as stored; `START` of an empty log."""
+    return anchor_at(connection, scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
+
+
+def anchor_at(connection: psycopg.Connection[Any], position: int) -> Anchor:
+    """The hash that is stored at a position; 0 stands for the beginning.
+
+    Raises:
+        NoSuchPosition: the log does not have it.
+    """
+    if position == 0:
+        return START
+    row = connection.execute("SELECT hash FROM es.log WHERE position = %s", (position,)).fetchone()
+    if row is None:
+        raise NoSuchPosition(position)
+    return Anchor(position, bytes(row[0]))
+
+
+def read_links(connection: psycopg.Connection[Any], after: int) -> Iterator[Link]:
+    """The rows behind position `after`, in order."""
+    with connection.cursor(name="links") as cursor:
+        cursor.itersize = PAGE
+        for position, digest, *fields in cursor.execute(_LINKS, (after,)):
+            entry = (
+                None
+                if None in fields
+                else HashedEvent(**dict(zip(HashedEvent.__slots__, fields, strict=True)))
+            )
+            yield Link(position, entry, bytes(digest))
+
+
+def faults_outside_chain(connection: psycopg.Connection[Any]) -> Fault | None:
+    """What is wrong outside of the chain: inserted events, streams that lack one, a changed order."""
+    # The planner hopes to find a row at once and takes nested loops; a whole log has none to find.
+    connection.execute("SET LOCAL enable_nestloop = off")
+    for kind, query in _BESIDE:
+        row = connection.execute(query).fetchone()
+        if row is not None:
+            return Fault(kind, row[0], row[1])
+    return None
+
+
+def waiting_for_position(connection: psycopg.Connection[Any]) -> int:
+    """How many events have no position yet: no chain covers them so far."""
+    return int(scalar(connection, _WAITING))

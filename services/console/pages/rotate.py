@@ -1,0 +1,54 @@
+"""A new secret for a credential; with it the username may change."""
+
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from console import secret_input
+from console.forms import Form, day
+from console.pages.one_credential import PATH, OneCredential, read
+from console.providers import provider_of
+from console.request_context import api
+from regcred.apiclient.errors import ApiError
+from regcred.apiclient.paths import etag_of
+from regcred.apiclient.transport import Json
+
+
+def install(pages: Blueprint) -> None:
+    pages.get(f"{PATH}/rotate")(rotation)
+    pages.post(f"{PATH}/rotate")(rotate_credential)
+
+
+def rotation(account: str, credential_id: UUID) -> str:
+    found = read(account, credential_id)
+    return _page(Form.filled(kind=_likely_kind(found.body), username=found.body["username"]), found)
+
+
+def rotate_credential(account: str, credential_id: UUID) -> Response | tuple[str, int]:
+    """Replace the secret, and watch what the registry says of it."""
+    form, found = Form.sent(), read(account, credential_id)
+    body: Json = {"credential": secret_input.credential(), "expires_at": day(form.value("expires_at"))}
+    try:
+        api().change("PUT", f"{found.path}/secret", etag_of(request.form.get("version", "")), body)
+    except ApiError as problem:
+        status = form.refused(problem)
+        return _page(form, found), status
+    flash("The new secret is saved. It is being verified by a login.")
+    return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
+
+
+def _likely_kind(credential: Json) -> str:
+    """The kind to begin with: the API does not tell which one it was; a key file's username does."""
+    if credential["username"] == "_json_key":
+        return "keyfile"
+    provider = provider_of(api(), credential["provider"])
+    kinds = [kind for kind in provider["secret_kinds"] if kind != "keyfile"] if provider else []
+    return str(kinds[0]) if kinds else "username_password"
+
+
+def _page(form: Form, found: OneCredential) -> str:
+    provider = provider_of(api(), found.body["provider"])
+    return render_template(
+        "rotate.html", form=form, credential=found.body, version=found.version, provider=provider
+    )

@@ -1,0 +1,243 @@
+"""Giving out pull secrets: decide, read the secrets, record it, and only then hand them over.
+
+What is recorded is checked against the credentials in the transaction that records it: if one has changed
+since it was decided on, nothing is recorded and it is decided again. So a restriction or removal that was
+answered before a request came holds for that request, and stands before it in the log.
+
+An Idempotency-Key spares a repeated request its second record, and nothing else. Nothing secret is stored
+under it, and a repetition is decided anew: where that comes to the same credentials and versions, it is
+answered under the first record; where not (rotated, restricted, removed meanwhile), it is an issuance or
+refusal of its own.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+
+from credentials.application.command_handler import retried
+from credentials.application.requests import CommandRequest
+from credentials.application.store import CredentialStore, DecidedOnOldVersion
+from credentials.domain.issuance import (
+    Grant,
+    Image,
+    IssuancePlan,
+    NotIssued,
+    PullSecretWanted,
+    Refusal,
+    WhyRefused,
+    events_of,
+    plan,
+    refused_events,
+)
+from credentials.domain.matching import RequestedUse
+from credentials.domain.pull_secret_formats import Issued
+from eventlog.storage.store import Appended
+from registries.logins.cloud_keys import StoredLogin, read_stored_login
+from registries.minting.minter import MintKey
+from registries.token_service import Minted, NotMinted
+from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
+
+log = structlog.get_logger()
+
+_ATTEMPTS = 10
+
+
+class StillChanging(Exception):
+    """The credentials that were decided on changed again and again; nothing was given out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullSecret:
+    """What is given out, and its record: the issuance of that id, at that version."""
+
+    issuance_id: UUID
+    version: int
+    replayed: bool
+    issued: tuple[Issued, ...]
+    anonymous: tuple[Image, ...]
+
+
+class LoginMaker(Protocol):
+    """`registries.minting.minter.Minter`, as far as it is used here."""
+
+    def login(
+        self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False
+    ) -> Minted:
+        """Raises `NotMinted`."""
+
+
+class _LoginRefused(Exception):
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        super().__init__("a cloud refused the stored keys")
+        self.refusals = refusals
+
+
+class _SecretGone(Exception):
+    """A secret was removed or rotated since it was decided to give it out."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Issuer:
+    """Raises `NotIssued`, `StillChanging`, `EventStoreError`, `SecretStoreUnavailable`, and `NotMinted` where
+    a cloud could not be asked: no secret left.
+    """
+
+    def __init__(
+        self,
+        store: CredentialStore,
+        secrets: SecretStore,
+        minter: LoginMaker,
+        *,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._minter = minter
+        self._new_id = new_id
+
+    def issue(self, request: CommandRequest, wanted: PullSecretWanted) -> PullSecret:
+        """Give out what these images need."""
+        again = (DecidedOnOldVersion, _SecretGone)
+        try:
+            return retried(lambda: self._issue_once(request, wanted), on=again, attempts=_ATTEMPTS)
+        except DecidedOnOldVersion:
+            raise StillChanging from None
+        except _SecretGone as gone:
+            log.error("secret_lost", error=gone.error, account_id=request.account_id)  # noqa: TRY400 no trace
+            detail = "a secret that is referred to cannot be read"
+            raise SecretStoreUnavailable(detail, retry_after=60) from None
+
+    def _issue_once(self, request: CommandRequest, wanted: PullSecretWanted) -> PullSecret:
+        decided = self._decide(request, wanted)
+        if decided.refusals:
+            raise self._refused(request, wanted, decided.refusals)
+        try:
+            issued = self._read_secrets(request, wanted, decided)
+        except _LoginRefused as refused:
+            raise self._refused(request, wanted, refused.refusals) from None
+        if without_form := _without_form(wanted, issued):
+            raise self._refused(request, wanted, without_form)
+        return self._recorded(request, wanted, decided, issued)
+
+    def _decide(self, request: CommandRequest, wanted: PullSecretWanted) -> IssuancePlan:
+        hosts = sorted({image.registry_host for image in wanted.images})
+        candidates = self._store.candidates(request.account_id, hosts)
+        return plan(
+            wanted, candidates, RequestedUse(project_id=wanted.project_id, operation="pull", at=request.now)
+        )
+
+    def _read_secrets(
+        self, request: CommandRequest, wanted: PullSecretWanted, decided: IssuancePlan
+    ) -> tuple[Issued, ...]:
+        return tuple(self._read_secret(request, wanted, grant) for grant in decided.grants)
+
+    def _read_secret(self, request: CommandRequest, wanted: PullSecretWanted, grant: Grant) -> Issued:
+        """The login that is kept, or one that its cloud makes of the keys that are kept."""
+        credential_id, version = grant.candidate.credential_id, grant.candidate.secret_version
+        try:
+            secret = self._secrets.get(SecretPath(request.account_id, credential_id), version)
+        except SecretStoreUnavailable:
+            raise
+        except SecretStoreError as error:
+            raise _SecretGone(type(error).__name__) from None
+        try:
+            made = self._minter.login(
+                MintKey(credential_id, version),
+                read_stored_login(secret),
+                registry_host=grant.candidate.registry_host,
+                short_lived=wanted.short_lived,
+            )
+        except NotMinted as failure:
+            log.warning("login_not_made", credential_id=str(credential_id), code=failure.code)
+            if not failure.refused:
+                raise
+            raise _LoginRefused(_refusals_of(wanted, grant, "login_refused")) from None
+        return Issued(grant=grant, login=made.login, expires_at=made.expires_at)
+
+    def _recorded(
+        self,
+        request: CommandRequest,
+        wanted: PullSecretWanted,
+        decided: IssuancePlan,
+        issued: tuple[Issued, ...],
+    ) -> PullSecret:
+        given = _response(decided)
+        issuance_id, appended = self._record(request, wanted, decided, given, under_key=True)
+        first: Mapping[str, Any] = appended.response or {}
+        if appended.replayed and first["given"] != given:
+            issuance_id, appended = self._record(request, wanted, decided, given, under_key=False)
+        return PullSecret(
+            issuance_id=UUID(first["issuance_id"]) if appended.replayed else issuance_id,
+            version=appended.version,
+            replayed=appended.replayed,
+            issued=issued,
+            anonymous=tuple(refusal.image for refusal in decided.anonymous),
+        )
+
+    def _record(
+        self,
+        request: CommandRequest,
+        wanted: PullSecretWanted,
+        decided: IssuancePlan,
+        given: Mapping[str, Any],
+        *,
+        under_key: bool,
+    ) -> tuple[UUID, Appended]:
+        issuance_id = self._new_id()
+        response = {"issuance_id": str(issuance_id), "given": given}
+        appended = self._store.issue(
+            issuance_id,
+            request.events(events_of(decided, wanted, issuance_id), self._new_id),
+            decided_on={grant.candidate.credential_id: grant.candidate.version for grant in decided.grants},
+            request=request.answered_with(response) if under_key else None,
+        )
+        return issuance_id, appended
+
+    def _refused(
+        self, request: CommandRequest, wanted: PullSecretWanted, refusals: tuple[Refusal, ...]
+    ) -> NotIssued:
+        issuance_id = self._new_id()
+        payloads = refused_events(refusals, wanted, issuance_id, anonymous=False)
+        events = request.events(payloads, self._new_id)
+        appended = self._store.issue(issuance_id, events, decided_on={}, request=None)
+        return NotIssued(refusals, issuance_id=issuance_id, version=appended.version)
+
+
+def _without_form(wanted: PullSecretWanted, issued: tuple[Issued, ...]) -> tuple[Refusal, ...]:
+    """Images whose secret cannot be written down in the format that is wanted."""
+    if wanted.format != "basic":
+        return ()
+    return tuple(
+        refusal
+        for one in issued
+        if one.login.password is None
+        for refusal in _refusals_of(wanted, one.grant, "identity_token")
+    )
+
+
+def _refusals_of(wanted: PullSecretWanted, grant: Grant, reason: WhyRefused) -> tuple[Refusal, ...]:
+    return tuple(
+        Refusal(place=wanted.images.index(image), image=image, reason=reason, candidates=())
+        for image in grant.images
+    )
+
+
+def _response(decided: IssuancePlan) -> dict[str, Any]:
+    """What is given out, without anything secret: kept under the idempotency key, to be compared."""
+    return {
+        "credentials": [
+            {
+                "credential_id": str(grant.candidate.credential_id),
+                "secret_version": grant.candidate.secret_version,
+                "images": [str(image) for image in grant.images],
+            }
+            for grant in decided.grants
+        ],
+        "anonymous": [str(refusal.image) for refusal in decided.anonymous],
+    }

@@ -1,0 +1,253 @@
+"""What sealing does to the read models: which rows are old enough, what they say, and their leaving (ADR 15).
+
+Everything here runs on a connection of the owner of the database, in autocommit, while nobody rebuilds or
+switches (`generations.administration`): so rows up to the live generation's checkpoint stand still.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID, uuid5
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from chassis.database import Connection, scalar
+from contracts.audit_events import AuditSealed
+from contracts.streams import audit_stream
+from eventlog.events.envelope import Actor, Metadata, NewEvent
+from eventlog.integrity.segment import Manifest, SegmentFile
+from eventlog.storage.postgres import append_request
+from projector.read.selection import Row
+from projector.write.application import lock_number
+from projector.write.generations import consumer_of, generations
+from projector.write.projections.audit_index import SPAN
+
+BATCH = 5000  # positions whose rows leave in one transaction, which holds positions back meanwhile (ADR 2)
+SEALED = "audit.sealed"
+_SEALS = UUID("0d6ec8d6-2a55-5c1b-9f0e-5f6a3f6f7f15")  # namespace of derived ids, fixed for ever
+
+_FIRST_YOUNG = """
+SELECT min(position) FROM rm.audit_events
+WHERE time >= %s AND position >= (SELECT min(s.span) * {} FROM rm.audit_spans s WHERE s.latest >= %s)
+"""
+_DIFFERING = """
+SELECT l.position, a.position IS NULL
+FROM es.log l
+LEFT JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
+LEFT JOIN rm.audit_events a ON a.position = l.position
+WHERE l.position > %s AND l.position <= %s AND a.event_id IS DISTINCT FROM e.event_id
+ORDER BY l.position
+"""
+_ACCOUNTS = """
+SELECT account_id, count(*), count(*) FILTER (WHERE action <> %s), min(time), max(time) FROM rm.audit_events
+WHERE position > %s AND position <= %s GROUP BY account_id ORDER BY account_id
+"""
+_ROWS = """
+SELECT * FROM rm.audit_events WHERE account_id = %s AND position > %s AND position <= %s ORDER BY position
+"""
+_MOVE = """
+INSERT INTO rm.audit_segments
+    (first_position, last_position, row_count, earliest, latest, manifest, archived_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
+_APPEND = "SELECT * FROM es.append('audit', %s)"
+# The images of a row are those that `projections.audit_index` gives it, found by the whole of their key.
+_DELETE_IMAGES = """
+DELETE FROM {schema}.audit_images i USING (
+    SELECT a.account_id, a.position, unnest(CASE WHEN jsonb_typeof(a.after -> 'images') = 'array'
+        THEN ARRAY(SELECT jsonb_array_elements_text(a.after -> 'images')) ELSE ARRAY[a.image] END) AS image
+    FROM {schema}.audit_events a WHERE a.position > %s AND a.position <= %s
+) gone
+WHERE (i.account_id, i.image, i.position) = (gone.account_id, gone.image, gone.position)
+"""
+_DELETE_EVENTS = "DELETE FROM {schema}.audit_events WHERE position > %s AND position <= %s"
+_DELETE_SPANS = "DELETE FROM {schema}.audit_spans WHERE (span + 1) * {span} <= %s + 1"
+
+
+class TrailDiffers(Exception):
+    """A row of the trail is of another event than the log has at its position."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(
+            f"the audit trail has another event than the log at position {position}; nothing was sealed there"
+        )
+
+
+class GenerationBeingBuilt(Exception):
+    """A generation is half built: nobody could say what of the trail it has."""
+
+    def __init__(self, generation: int) -> None:
+        super().__init__(
+            f"generation {generation} is half built: first `regcred projections rebuild --resume`, or drop it"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LastSegment:
+    """The last segment of which the read models know. `digest` is that of its manifest."""
+
+    first: int
+    last: int
+    digest: bytes
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Archivable:
+    """All up to `position` may be archived. `dead_letter` is the one that it had to stop before, if any."""
+
+    position: int
+    dead_letter: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRows:
+    """An account's rows of a range. `news` are those that do not only tell that rows were sealed."""
+
+    account_id: str
+    rows: int
+    news: int
+    earliest: datetime
+    latest: datetime
+
+
+def last_segment(connection: Connection) -> LastSegment | None:
+    row = connection.execute(
+        "SELECT first_position, last_position, manifest, finished FROM rm.audit_segments"
+        " ORDER BY last_position DESC LIMIT 1"
+    ).fetchone()
+    return LastSegment(row[0], row[1], bytes(row[2]), row[3]) if row else None
+
+
+def known_segments(connection: Connection) -> dict[tuple[int, int], bytes]:
+    """The digests of all manifests, by first and last position."""
+    rows = connection.execute(
+        "SELECT first_position, last_position, manifest FROM rm.audit_segments ORDER BY last_position"
+    ).fetchall()
+    return {(first, last): bytes(digest) for first, last, digest in rows}
+
+
+def archivable(connection: Connection, until: datetime) -> Archivable:
+    """Up to where every event happened before a moment. What waits for a redrive is not passed: its row may
+    still change.
+
+    Raises:
+        BeingBuilt.
+    """
+    found = generations(connection)
+    for generation in found:
+        if generation.status == "building":
+            raise GenerationBeingBuilt(generation.generation)
+    [live] = [generation for generation in found if generation.status == "live"]
+    young = scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
+    end = live.position if young is None else young - 1
+    dead_letter = scalar(
+        connection,
+        sql.SQL("SELECT min(position) FROM es.dead_letters WHERE consumer = %s"),
+        (consumer_of(live.generation),),
+    )
+    return (
+        Archivable(end, None)
+        if dead_letter is None or dead_letter > end
+        else Archivable(dead_letter - 1, dead_letter)
+    )
+
+
+def missing_positions(connection: Connection, after: int, last: int) -> list[int]:
+    """The positions of a range that have no row in the trail; a redrive that was given up leaves one, if not
+    even its row could be written.
+
+    Raises:
+        TrailDiffers.
+    """
+    missing = []
+    for position, is_missing in connection.execute(_DIFFERING, (after, last)).fetchall():
+        if not is_missing:
+            raise TrailDiffers(position)
+        missing.append(position)
+    return missing
+
+
+def accounts(connection: Connection, after: int, last: int) -> list[AccountRows]:
+    """The accounts that have rows in a range, by name."""
+    return [AccountRows(*row) for row in connection.execute(_ACCOUNTS, (SEALED, after, last)).fetchall()]
+
+
+def rows(connection: Connection, account_id: str, after: int, last: int) -> Iterator[Row]:
+    """An account's rows of a range, in order; in constant memory."""
+    with connection.transaction(), connection.cursor("rows", row_factory=dict_row) as cursor:
+        cursor.itersize = 2000
+        yield from cursor.execute(_ROWS, (account_id, after, last))
+
+
+def record_segment(connection: Connection, manifest: Manifest, digest: bytes) -> None:
+    """From now on the read models need not have these rows. The segment is on the disk, and proved."""
+    connection.execute(
+        _MOVE,
+        (
+            manifest.first_position,
+            manifest.last_position,
+            manifest.rows,
+            manifest.earliest,
+            manifest.latest,
+            digest,
+            manifest.sealed_at,
+        ),
+    )
+
+
+def record_in_log(connection: Connection, manifest: Manifest, digest: bytes, file: SegmentFile) -> None:
+    """Append to the log that an account's rows were sealed. It follows from the manifest alone, so that doing
+    it again changes nothing. Who sealed is an operator, and no person of the account: nothing in it is
+    personal data (ADR 14).
+    """
+    seal_id = uuid5(_SEALS, f"{digest.hex()}:{file.account_id}")
+    payload = AuditSealed(
+        seal_id=seal_id,
+        segment=manifest.name,
+        first_position=manifest.first_position,
+        last_position=manifest.last_position,
+        events=file.rows,
+        file_hash=file.sha256,
+        manifest_hash=digest.hex(),
+    )
+    metadata = Metadata(
+        account_id=file.account_id,
+        actor=Actor(type="user", id=f"operator:{manifest.sealed_by}", name=manifest.sealed_by),
+        occurred_at=datetime.fromisoformat(manifest.sealed_at),
+        request_id=f"seal-{manifest.name}",
+        correlation_id=f"seal-{manifest.name}",
+    )
+    event = NewEvent(event_id=uuid5(seal_id, "event"), payload=payload, metadata=metadata)
+    connection.execute(_APPEND, (append_request(audit_stream(seal_id), 0, [event], None, None),))
+
+
+def delete_rows(connection: Connection, last: int) -> None:
+    """Take the rows of recorded segments out of every generation, some at a time. Doing it again goes on."""
+    for generation in generations(connection):
+        schema = sql.Identifier(f"rm_g{generation.generation}")
+        lock = lock_number(generation.generation)
+        while True:
+            first = scalar(
+                connection, sql.SQL("SELECT min(position) FROM {}.audit_events").format(schema), ()
+            )
+            if first is None or first > last:
+                break
+            batch = (first - 1, min(last, first - 1 + BATCH))
+            with connection.transaction():
+                lock(connection)
+                connection.execute("SET LOCAL enable_hashjoin = off")  # each image by its key, and no scan
+                connection.execute("SET LOCAL enable_mergejoin = off")
+                connection.execute(_in(_DELETE_IMAGES, schema), batch)
+                connection.execute(_in(_DELETE_EVENTS, schema), batch)
+        connection.execute(_in(_DELETE_SPANS, schema), (last,))
+
+
+def mark_finished(connection: Connection, last: int) -> None:
+    connection.execute("UPDATE rm.audit_segments SET finished = true WHERE last_position = %s", (last,))
+
+
+def _in(statement: LiteralString, schema: sql.Identifier) -> sql.Composed:
+    return sql.SQL(statement).format(schema=schema, span=sql.Literal(SPAN))

@@ -1,0 +1,30 @@
+"""How a query route reads: behind the position that the caller waits for, and a page at a time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any
+
+from flask import Response, request
+
+from chassis.database import Connection, Pool
+from chassis.web.responses import json_response
+from eventlog.storage.postgres import store_errors
+from projector.read.api.wait_for import wait_for
+from projector.read.selection import Page, Row
+from projector.write.generations import has_event
+
+
+@contextmanager
+def query_connection(pool: Pool) -> Iterator[Connection]:
+    """A connection on which what `Regcred-Wait-For` names can be seen."""
+    with store_errors(), pool.connection() as connection:
+        token = request.headers.get("Regcred-Wait-For")
+        if token:
+            wait_for(token, connection, has_event=has_event, monotonic=monotonic, sleep=sleep)
+        yield connection
+
+
+def page_of(page: Page, view: Callable[[Row], dict[str, Any]]) -> Response:
+    """A page as it is answered."""
+    return json_response({"items": [view(row) for row in page.rows], "next_cursor": page.next_cursor})

@@ -1,0 +1,239 @@
+"""Old rows of the audit trail go into signed files and leave the read models; both together answer what the trail
+did before.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.runtime.clock import rfc3339
+from projector.read.api.export import PAGE, SealedMeanwhile
+from projector.rebuild.rebuild import rebuild
+from projector.write import generations
+from tests.integration.projector import lives
+from tests.integration.projector.archived_trail import (
+    CART,
+    SHOP,
+    Installation,
+    Json,
+    after,
+    open_installation,
+)
+from tests.integration.projector.lives import Connection, Log, content, credential
+
+
+@pytest.fixture
+def installation(
+    database_url: str, log: Log, projector: Connection, tmp_path: Path
+) -> Iterator[Installation]:
+    with open_installation(database_url, log, projector, tmp_path) as installation:
+        yield installation
+
+
+def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
+    items: list[Json] = installation.site.get("audit-events", order="asc", limit=200, **wanted)["items"]
+    return [item for item in items if item["position"] <= 12]
+
+
+def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installation: Installation) -> None:
+    before = first_twelve(installation)
+    told = installation.seal(after(13.5))
+    assert "sealed 000000000001-000000000013: 13 rows, 2 accounts" in told
+    assert installation.positions()[0] == 14
+    assert installation.positions("audit_images") == []
+    assert installation.shown() == before
+    assert [row["position"] for row in installation.shown(account="globex")] == [13]
+
+    installation.site.project()
+    [sealed] = installation.site.get("audit-events", action="audit.sealed")["items"]
+    assert sealed["actor"] == {"type": "user", "id": "operator:ops", "name": "ops"}
+    assert (sealed["after"]["last_position"], sealed["after"]["events"]) == (13, 12)
+    [other] = installation.site.get("audit-events", account="globex", action="audit.sealed")["items"]
+    assert other["after"]["manifest_hash"] == sealed["after"]["manifest_hash"]
+
+    whole = installation.run("segments", "verify", installation.segments, "--with-log", "--json")
+    assert json.loads(whole.stdout)["manifest_hash"] == sealed["after"]["manifest_hash"]
+    assert "nothing that is not sealed is that old" in installation.seal(after(13.5))
+    assert (
+        json.loads(
+            installation.run(
+                "proof", "--account", "acme", "--output", installation.home / "p", "--json"
+            ).stdout
+        )["events"]
+        >= 12
+    )  # the log forgets nothing
+
+
+@pytest.mark.parametrize(
+    ("option", "asked"),
+    [
+        (("--since", rfc3339(after(4))), {"since": rfc3339(after(4))}),
+        (("--until", rfc3339(after(6))), {"until": rfc3339(after(6))}),
+        (("--after", 9), {"after": 9}),
+        (("--action", "secret.issued"), {"action": "secret.issued"}),
+        (("--outcome", "denied"), {"outcome": "denied"}),
+        (("--actor", "ada"), {"actor": "ada"}),
+        (("--actor", "eve"), {"actor": "eve"}),
+        (("--credential", credential(2)), {"credential_id": str(credential(2))}),
+        (("--project", "blog"), {"project_id": "blog"}),
+        (("--registry", "registry-2.example.com"), {"registry_host": "registry-2.example.com"}),
+        (("--image", SHOP), {"image": SHOP}),
+        (("--image", CART, "--outcome", "success"), {"image": CART, "outcome": "success"}),
+        (("--request-id", "r-7"), {"request_id": "r-7"}),
+    ],
+)
+def test_every_filter_finds_in_segments_what_the_api_found(
+    installation: Installation, option: tuple[object, ...], asked: Json
+) -> None:
+    before = first_twelve(installation, **asked)
+    installation.seal(after(12.5), "--size", 5)
+    assert installation.shown(*option) == before
+
+
+def test_csv_is_that_of_the_api(installation: Installation) -> None:
+    before = installation.site.text("text/csv", order="asc", until=rfc3339(after(12.5)))
+    installation.seal(after(12.5))
+    done = installation.run("segments", "show", installation.segments, "--account", "acme", "--csv")
+    assert list(csv.reader(done.stdout.splitlines())) == list(csv.reader(before.splitlines()))
+    show = ("segments", "show", installation.segments, "--account")
+    assert json.loads(installation.run(*show, "acme", "--json").stdout)["items"] == installation.shown()
+    assert json.loads(installation.run(*show, "nobody", "--json").stdout) == {"items": []}
+
+
+def test_answers_say_what_they_lack(installation: Installation) -> None:
+    assert installation.site.get("audit-events")["sealed"] is None
+    installation.seal(after(5.5))
+    installation.seal(after(8.5))
+    names = ["000000000006-000000000008", "000000000001-000000000005"]
+    page = installation.site.get("audit-events", limit=3)
+    assert page["sealed"] == {"up_to": 8, "count": 2, "segments": names}
+    assert installation.site.get(f"credentials/{credential(1)}/events")["sealed"]["count"] == 2
+    partly = installation.site.get("audit-events", since=rfc3339(after(7)), until=rfc3339(after(10)))
+    assert ([item["position"] for item in partly["items"]], partly["sealed"]["segments"]) == ([9], names[:1])
+    assert installation.site.get("audit-events", after=8)["sealed"] is None
+    assert installation.site.get("audit-events", since=rfc3339(after(9)))["sealed"] is None
+    # Nothing of that kind, but what happened then is here.
+    assert installation.site.get("audit-events", until=rfc3339(after(10)), actor="eve")["items"] == []
+
+    for accept in ("application/json", "application/x-ndjson", "text/csv"):
+        gone = installation.site.client.get(
+            "/v1/accounts/acme/audit-events",
+            query_string={"until": rfc3339(after(6))},
+            headers={"Accept": accept},
+        )
+        document = gone.get_json()
+        assert (gone.status_code, document["code"]) == (410, "audit_sealed")
+        assert document["sealed"]["segments"] == names[1:]  # the other one begins then
+        assert names[1] in document["detail"]
+    with installation.site.client.get(
+        "/v1/accounts/acme/audit-events", headers={"Accept": "text/csv"}
+    ) as file:
+        assert file.headers["Regcred-Audit-Sealed"] == f"up_to=8, count=2, segments={' '.join(names)}"
+
+
+def test_a_file_breaks_off_where_its_rows_were_sealed_meanwhile(installation: Installation) -> None:
+    installation.log.append_many([lives.added(100 + number, f"n-{number}") for number in range(2 * PAGE)])
+    installation.site.project()
+    answer = installation.site.client.get(
+        "/v1/accounts/acme/audit-events", headers={"Accept": "application/x-ndjson"}, buffered=False
+    )
+    lines = iter(answer.response)
+    assert json.loads(next(lines))  # type: ignore[arg-type]
+    installation.seal(after(4.5))
+    with pytest.raises(SealedMeanwhile):
+        list(lines)
+    answer.close()
+
+
+def test_a_rebuild_leaves_out_what_is_sealed(installation: Installation) -> None:
+    installation.seal(after(8.5))
+    installation.site.project()
+    rebuild(installation.url, resume=False, switch=True, report=lambda _: None)
+    live, built = (content(installation.log.connection, number) for number in (1, 2))
+    assert built == live
+    assert installation.positions(generation=2)[0] == 9
+    installation.seal(after(10.5))
+    assert [installation.positions(generation=number)[0] for number in (1, 2)] == [11, 11]
+
+
+def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Installation) -> None:
+    installation.seal(after(13.5))
+    installation.site.project()
+    log = installation.log
+    log.connection.execute("UPDATE rm_g1.audit_events SET time = %s", (after(20),))  # time goes by
+    log.connection.execute("UPDATE rm_g1.audit_spans SET earliest = %s, latest = %s", (after(20), after(20)))
+    installation.seal(after(30))
+    position = log.sequence()
+    assert installation.seal(after(40)).startswith("nothing")
+    told = log.connection.execute(
+        "SELECT s.account_id, count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
+        " WHERE e.type = 'audit.sealed' GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert told == [("acme", 1), ("globex", 2)]  # position 14 was news of globex
+    assert log.sequence() == position
+
+
+def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: Path) -> None:
+    assert (
+        "lies in the future"
+        in installation.finished(
+            installation.command("seal", "--until", "2999-01-01T00:00:00Z", "--into", tmp_path / "s"), code=2
+        ).stderr
+    )
+    assert "either --until or" in installation.run("seal", "--into", tmp_path / "s", code=2).stderr
+    assert generations.create(installation.url) == 2
+    assert "half built" in installation.seal(after(5), code=2)
+    installation.log.connection.execute("SELECT rm.drop_generation(2)")
+
+    connection = installation.log.connection
+    connection.execute("UPDATE rm_g1.audit_events SET event_id = gen_random_uuid() WHERE position = 3")
+    assert "another event than the log at position 3" in installation.seal(after(5), code=2)
+    assert installation.positions()[0] == 1
+    connection.execute("DELETE FROM rm_g1.audit_events WHERE position = 3")
+    connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
+    connection.execute("UPDATE es.events SET data = '{}' WHERE type = 'credential.restrictions_changed'")
+    assert "the log is broken at position 7" in installation.seal(after(9), code=2)
+    assert not list(installation.segments.glob("*[0-9]"))
+    assert installation.positions()[0] == 1
+
+    installation.seal(after(5))  # what the trail lacks is told in the manifest
+    [manifest] = installation.segments.glob("*/manifest.json")
+    assert json.loads(manifest.read_text())["lacking"] == [3]
+
+
+def test_it_stops_before_what_is_parked(installation: Installation) -> None:
+    installation.log.connection.execute(
+        "INSERT INTO es.dead_letters (consumer, position, stream_id, reason)"
+        " SELECT 'projector:1', 6, stream_id, 'x' FROM es.log WHERE position = 6"
+    )
+    told = installation.seal(after(12))
+    assert "stopped before position 6, which is a dead letter" in told
+    assert installation.positions()[0] == 6
+
+
+def test_that_nothing_was_sealed_is_an_answer_of_the_log(installation: Installation, tmp_path: Path) -> None:
+    empty = tmp_path / "segments"
+    assert "nothing was sealed" in installation.run("segments", "verify", empty, "--with-log").stdout
+    assert "no segment lies in" in installation.run("segments", "verify", empty, code=2).stderr
+    installation.seal(after(5.5), "--size", 2)
+    assert len(json.loads(installation.run("segments", "list", empty, "--json").stdout)["items"]) == 3
+    for _ in range(3):  # from the end, where a folder alone tells nothing
+        newest = max(empty.iterdir())
+        newest.rename(tmp_path / newest.name)
+        told = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
+        assert f"broken: {newest.name}: the database knows it" in told
+
+
+def test_what_an_account_had_in_segments_can_be_erased(installation: Installation) -> None:
+    installation.seal(after(13.5))
+    [file] = installation.segments.glob("*/acme.ndjson.gz")
+    file.unlink()
+    installation.run("segments", "verify", installation.segments, code=1)
+    installation.run("segments", "verify", installation.segments, "--erased", "acme", "--with-log")
+    shown = installation.run("segments", "show", installation.segments, "--account", "acme", code=1)
+    assert "it is not there" in shown.stderr
+    assert [row["position"] for row in installation.shown(account="globex")] == [13]

@@ -1,0 +1,136 @@
+"""`kill -9` at each step of a sealing: whatever it left, the next run goes on, and nothing is lost or told twice."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from time import sleep
+
+import psycopg
+import pytest
+
+from projector.read.api.export import PAGE
+from tests.integration.projector import lives
+from tests.integration.projector.archived_trail import Installation, Json, after, open_installation
+from tests.integration.projector.lives import Connection, Log
+from tests.support.timing import waiting
+
+_WAITS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'regcred:seal' AND wait_event_type = 'Lock'"
+_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'regcred:seal'"
+_AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'regcred:seal'"
+
+
+@pytest.fixture
+def installation(
+    database_url: str, log: Log, projector: Connection, tmp_path: Path
+) -> Iterator[Installation]:
+    with open_installation(database_url, log, projector, tmp_path) as installation:
+        yield installation
+
+
+def rows_of(installation: Installation) -> list[Json]:
+    items: list[Json] = installation.site.get("audit-events", order="asc", limit=200)["items"]
+    return [item for item in items if item["action"] != "audit.read"]
+
+
+def assert_whole(installation: Installation, before: list[Json], *, sealed: int, segments: int) -> None:
+    """The first `sealed` positions are in files, the others in the read models; told once to each account."""
+    installation.run("segments", "verify", installation.segments, "--with-log")
+    assert installation.positions()[0] == sealed + 1
+    assert not list(installation.segments.glob("*.partial"))
+    assert installation.shown() == [row for row in before if row["position"] <= sealed]
+    connection = installation.log.connection
+    told = connection.execute(
+        "SELECT s.account_id, data->>'segment', count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
+        " WHERE e.type = 'audit.sealed' GROUP BY 1, 2"
+    ).fetchall()
+    assert {count for *_, count in told} == {1}
+    assert len({segment for _, segment, _ in told}) == segments
+    unfinished = connection.execute("SELECT count(*) FROM rm.audit_segments WHERE NOT finished").fetchone()
+    assert unfinished == (0,)
+
+
+# What is locked against writing, and which step that stops.
+@pytest.mark.parametrize(
+    ("table", "archived_through"),
+    [
+        ("rm.audit_segments", 0),  # the files are there, the segment is not recorded
+        ("es.streams", 13),  # the segment is recorded, no account was told
+        ("rm_g1.audit_images", 13),  # all were told, every row is still there
+        ("rm_g1.audit_events", 13),  # images are gone in a transaction that will not be
+        ("rm_g1.audit_spans", 13),  # the rows are gone, the segment is not finished
+    ],
+)
+def test_killed_between_two_steps(installation: Installation, table: str, archived_through: int) -> None:
+    connection, before = installation.log.connection, rows_of(installation)
+    command = installation.sealing(after(13.5))
+    with psycopg.connect(installation.url) as holding:
+        holding.execute(f"LOCK TABLE {table} IN SHARE MODE")
+        process = subprocess.Popen(command, env=installation.environment, stdin=subprocess.DEVNULL)
+        waiting(lambda: connection.execute(_WAITS).fetchone() == (1,), "it waits there")
+        assert [folder.name for folder in installation.segments.iterdir()] == ["000000000001-000000000013"]
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        # The server would finish the statement that waits before it notices.
+        connection.execute(_END)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
+    moved = connection.execute("SELECT coalesce(max(last_position), 0) FROM rm.audit_segments").fetchone()
+    assert moved == (archived_through,)
+    # What the API answers is true meanwhile: the rows are there, or it says that they are sealed.
+    page = installation.site.get("audit-events", order="asc")
+    assert (page["sealed"] is None) == (archived_through == 0)
+
+    again = json.loads(installation.seal(after(13.5), "--json"))
+    assert (again["horizon"], len(again["segments"])) == (13, 1)
+    assert_whole(installation, before, sealed=13, segments=1)
+
+
+def test_rows_are_only_forgotten_beside_their_segment(installation: Installation, tmp_path: Path) -> None:
+    """A recorded segment, and files that are elsewhere, or no longer what they were."""
+    with psycopg.connect(installation.url) as holding:
+        holding.execute("LOCK TABLE rm_g1.audit_events IN SHARE MODE")
+        process = subprocess.Popen(
+            installation.sealing(after(5.5)), env=installation.environment, stdin=subprocess.DEVNULL
+        )
+        connection = installation.log.connection
+        waiting(lambda: connection.execute(_WAITS).fetchone() == (1,), "it waits there")
+        process.kill()
+        process.wait(10)
+        connection.execute(_END)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
+    elsewhere = installation.command("seal", "--older-than", 1, "--into", tmp_path / "elsewhere")
+    assert "name the folder that has it" in installation.finished(elsewhere, code=2).stderr
+    [file] = installation.segments.glob("*/acme.ndjson.gz")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + b"x")
+    assert "not, byte for byte, what was sealed" in installation.seal(after(9), code=2)
+    assert installation.positions()[0] == 1
+    file.write_bytes(whole)
+    installation.seal(after(9.5))
+    assert installation.positions()[0] == 10
+
+
+def test_killed_at_any_moment(installation: Installation) -> None:
+    installation.log.append_many([lives.added(100 + number, f"n-{number}") for number in range(3 * PAGE)])
+    installation.site.project()
+    lines = installation.site.text("application/x-ndjson", order="asc").splitlines()
+    before = [row for row in map(json.loads, lines) if row["action"] != "audit.read"]
+    last = max(row["position"] for row in before)
+    command = installation.sealing(after(4000), "--size", 20)
+    connection, killed = installation.log.connection, 0
+    for number in range(12):
+        process = subprocess.Popen(command, env=installation.environment, stdout=subprocess.DEVNULL)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (1,), "it is at work")
+        sleep(0.013 * number)
+        killed += process.poll() is None
+        process.kill()
+        process.wait(10)
+        waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "the server has noticed")
+    assert killed > 6
+    installation.seal(after(4000), "--size", 20)
+    newest = connection.execute("SELECT max(last_position) FROM rm.audit_segments").fetchone()
+    assert newest is not None
+    assert newest[0] >= last
+    assert [row["position"] for row in installation.shown()] == [row["position"] for row in before]
+    installation.run("segments", "verify", installation.segments, "--with-log")

@@ -1,0 +1,252 @@
+"""Poison: an event that cannot be applied waits with its stream; all others go on, and it can be taken up again."""
+
+from dataclasses import replace
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from contracts.streams import credential_stream
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.storage.log import read_log
+from projector.rebuild.rebuild import rebuild
+from projector.write import generations
+from projector.write.consumer import ReadModels
+from projector.write.dead_letters import discard, redrive
+from projector.write.generations import has_event
+from projector.write.indexes import make_indexes
+from tests.integration.projector import lives
+from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
+from tests.support.log import append_one
+
+POISON, HEALTHY = 1, 2
+
+
+def follow(projector: Connection, models: ReadModels | None = None) -> int:
+    """What the consumer's loop does, until the end of the log."""
+    models = models or ReadModels()
+    position = models.checkpoint(projector)
+    while events := read_log(projector, position, 3):
+        position = models.take(projector, events)
+    return position
+
+
+def dead_letters(connection: Connection) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        "SELECT position, stream_id, attempts, reason FROM es.dead_letters ORDER BY position"
+    ).fetchall()
+
+
+def names(connection: Connection) -> dict[UUID, str]:
+    return dict(connection.execute("SELECT credential_id, name FROM rm_g1.credentials").fetchall())
+
+
+def append_of_the_future(log: Log, payload: Any) -> None:
+    """An event in a version that this program does not know."""
+    name, _, data = encode(payload)
+    log.append_raw(stream_of(payload), name, data.decode(), 99)
+
+
+def test_an_unknown_event_waits_with_its_stream_and_holds_up_nobody_else(
+    log: Log, projector: Connection
+) -> None:
+    log.append(lives.added(POISON), lives.added(HEALTHY))
+    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
+    log.append(lives.restricted(POISON, "shop"), lives.succeeded(POISON, 1), lives.renamed(HEALTHY, "crew"))
+    assert follow(projector) == 6
+
+    stream = credential(POISON)
+    assert [(position, of) for position, of, _, _ in dead_letters(projector)] == [
+        (3, stream),
+        (4, stream),
+        (5, stream),
+    ]
+    assert dead_letters(projector)[0][3] == "no event credential.details_changed version 99 is registered"
+    assert names(projector) == {credential(POISON): "team", credential(HEALTHY): "crew"}
+    assert projector.execute("SELECT count(*) FROM rm_g1.verifications").fetchone() == (0,)
+    [generation] = generations.generations(projector)
+    assert (generation.position, generation.dead_letters, generation.degraded) == (6, 3, True)
+    assert not has_event(projector, stream, 2)
+    assert has_event(projector, stream, 1)
+    assert has_event(projector, credential(HEALTHY), 2)
+
+
+def test_the_trail_has_a_row_for_what_waits(log: Log, projector: Connection) -> None:
+    log.append(lives.added(POISON))
+    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
+    log.append_raw(stream_of(lives.succeeded(POISON, 1)), "verification.dreamt", "{}")
+    log.append(lives.restricted(POISON, "shop"))
+    follow(projector)
+    rows = projector.execute(
+        "SELECT position, action, credential_id, credential_name, actor_id FROM rm_g1.audit_events ORDER BY position"
+    ).fetchall()
+    assert rows == [
+        (1, "credential.added", credential(POISON), "team", "ada"),
+        (2, "credential.details_changed", credential(POISON), "team", "ada"),
+        (3, "verification.dreamt", None, None, "ada"),
+        (
+            4,
+            "credential.restrictions_changed",
+            credential(POISON),
+            None,
+            "ada",
+        ),  # its name then: not known yet
+    ]
+
+
+def test_metadata_that_nobody_can_read_is_parked_without_a_row(log: Log, projector: Connection) -> None:
+    log.append(lives.added(POISON))
+    append_one(log.connection, credential_stream(credential(POISON)), 1, UUID(int=77))
+    log.append(lives.added(HEALTHY))
+    assert follow(projector) == 3
+    assert [position for position, *_ in dead_letters(projector)] == [2]
+    assert projector.execute("SELECT count(*) FROM rm_g1.audit_events").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Connection, batch: int) -> None:
+    log.append(*(lives.added(number) for number in range(1, 9)), lives.succeeded(POISON, 1))
+    log.append(lives.succeeded(POISON, 1), lives.rotated(HEALTHY, 2), lives.succeeded(HEALTHY, 2, version=2))
+    models = ReadModels()
+    position = models.checkpoint(projector)
+    while events := read_log(projector, position, batch):
+        position = models.take(projector, events)
+    [(position, stream_id, _, reason)] = dead_letters(projector)
+    assert (position, stream_id) == (10, stream_of(lives.succeeded(POISON, 1)).id)
+    assert reason == "the database refused it: UniqueViolation"
+    assert projector.execute("SELECT count(*) FROM rm_g1.verifications").fetchone() == (2,)
+    assert projector.execute("SELECT count(*) FROM rm_g1.audit_events").fetchone() == (12,)
+
+
+@pytest.mark.parametrize("batch", [1, 500])
+def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
+    log: Log, projector: Connection, database_url: str, batch: int
+) -> None:
+    for _ in make_indexes(database_url, projector, 1):
+        pass
+    log.append(lives.added(POISON))
+    too_long_for_an_index = replace(lives.metadata(2), request_id=token_hex(4096))
+    name, schema_version, data = encode(lives.renamed(POISON, "refused"))
+    append_one(
+        log.connection,
+        credential_stream(credential(POISON)),
+        1,
+        UUID(int=77),
+        name=name,
+        schema_version=schema_version,
+        data=data.decode(),
+        meta=encode_metadata(too_long_for_an_index).decode(),
+    )
+    log.append(lives.added(HEALTHY))
+    models = ReadModels()
+    position = models.checkpoint(projector)
+    while events := read_log(projector, position, batch):
+        position = models.take(projector, events)
+    assert position == 3
+    [(at, _stream, _attempts, reason)] = dead_letters(projector)
+    assert (at, reason) == (2, "the database refused it: ProgramLimitExceeded")
+    assert "refused" not in names(projector).values()
+    assert projector.execute("SELECT position FROM rm_g1.audit_events ORDER BY 1").fetchall() == [(1,), (3,)]
+
+
+def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    log.append(lives.added(POISON), lives.added(HEALTHY))
+    append_of_the_future(log, lives.renamed(POISON, "first"))
+    log.append(lives.requested(POISON), lives.rotated(POISON, 2), lives.succeeded(POISON, 1, version=2))
+    append_of_the_future(log, lives.failed(HEALTHY, 2))
+    log.append(lives.renamed(HEALTHY, "crew"), lives.removed(HEALTHY), lives.succeeded(HEALTHY, 3))
+    follow(projector)
+    verification = stream_of(lives.failed(HEALTHY, 2)).id
+
+    failing = redrive(projector, credential(POISON))
+    assert (failing.applied, failing.left) == (0, 4)
+    assert failing.reason == "no event credential.details_changed version 99 is registered"
+    assert dead_letters(projector)[0][2] == 2  # attempts
+
+    log.repair(3, schema_version=1)
+    log.repair(7, schema_version=1)
+    assert redrive(projector, credential(POISON)).applied == 4
+    assert names(projector) == {credential(POISON): "first"}
+    follow(projector)  # a start takes up the rest by itself
+    assert dead_letters(projector) == []
+    assert redrive(projector, verification).applied == 0
+
+    number = rebuild(database_url, resume=False, switch=False, report=lambda _progress: None)
+    trail = {position: row for position, row in _trail(projector, 1).items() if position != 7}
+    assert trail == {position: row for position, row in _trail(projector, number).items() if position != 7}
+    for table in ("credentials", "verifications"):
+        assert content(projector, 1)[table] == content(projector, number)[table]
+
+
+def test_what_was_parked_behind_two_streams_is_redriven_in_the_order_of_the_log(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    """The outcome at 4 waits for its own stream; meanwhile the rotation that it is about was parked too."""
+    log.append(lives.added(POISON))
+    append_of_the_future(log, lives.failed(POISON, 1))
+    append_of_the_future(log, lives.rotated(POISON, 2))
+    log.append(lives.succeeded(POISON, 2, version=2))
+    follow(projector)
+    verification = stream_of(lives.failed(POISON, 1)).id
+    log.repair(2, schema_version=1)
+    assert redrive(projector, verification).applied == 1
+    assert [(position, of) for position, of, _, _ in dead_letters(projector)] == [
+        (3, credential(POISON)),
+        (4, credential(POISON)),
+    ]
+    log.repair(3, schema_version=1)
+    assert redrive(projector, credential(POISON)).applied == 2
+    number = rebuild(database_url, resume=False, switch=False, report=lambda _progress: None)
+    assert content(projector, 1)["credentials"] == content(projector, number)["credentials"]
+
+
+def test_a_discarded_event_lets_the_others_go_on(log: Log, projector: Connection) -> None:
+    log.append(lives.added(POISON))
+    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
+    log.append(lives.renamed(POISON, "later"))
+    follow(projector)
+    assert discard(projector, 2)
+    assert not discard(projector, 2)
+    assert redrive(projector, credential(POISON)).applied == 1
+    assert names(projector) == {credential(POISON): "later"}
+    assert [generation.degraded for generation in generations.generations(projector)] == [False]
+    log.append(lives.renamed(POISON, "at once"))
+    follow(projector)
+    assert names(projector) == {credential(POISON): "at once"}
+
+
+def test_a_rebuild_parks_as_the_live_generation_does(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    log.append(lives.added(POISON), lives.added(HEALTHY))
+    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
+    log.append(
+        lives.rotated(POISON, 2), lives.succeeded(POISON, 1, version=2), lives.renamed(HEALTHY, "crew")
+    )
+    follow(projector)
+    number = rebuild(database_url, resume=False, switch=False, report=lambda _progress: None)
+    assert content(projector, 1) == content(projector, number)
+    assert [one.dead_letters for one in generations.generations(projector)] == [3, 3]
+
+
+def test_a_database_that_is_not_as_it_should_be_parks_nothing(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    log.append(lives.added(POISON))
+    log.connection.execute("REVOKE INSERT ON rm_g1.audit_events FROM regcred_projector")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        follow(projector)
+    assert dead_letters(projector) == []
+    log.connection.execute("GRANT INSERT ON rm_g1.audit_events TO regcred_projector")
+    assert follow(projector) == 1
+
+
+def _trail(connection: Connection, generation: int) -> dict[int, str]:
+    rows = connection.execute(
+        f"SELECT position, t::text FROM rm_g{generation}.audit_events t"  # noqa: S608 a number
+    ).fetchall()
+    return dict(rows)

@@ -1,0 +1,113 @@
+"""A batch folded in memory leaves the same rows as one statement after the other, however it is cut."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from projector.write import generations
+from projector.write.application import Application, Writer, lock_number
+from projector.write.projections.projected_event import project
+from projector.write.tables import Tables
+from tests.integration.projector import lives
+from tests.integration.projector.lives import Connection, content, stored
+from tests.integration.projector.naive import apply_all
+from tests.support.postgres import migrated_database
+
+CREDENTIALS = 3
+FOLDED, NAIVE = 1, 2
+IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a usage keeps
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[Connection]:
+    """As the superuser, who may empty the tables between two examples."""
+    with migrated_database() as url:
+        assert generations.create(url) == NAIVE
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Any]:
+    """Any order of any events; only that a credential is added once, and an outcome has its own id."""
+    seen: set[int] = set()
+    payloads: list[Any] = []
+    for identity in range(draw(st.integers(1, 40))):
+        number = draw(st.integers(1, CREDENTIALS))
+        version = draw(st.integers(1, 3))
+        kinds = ["renamed", "restricted", "rotated", "requested", "removed", "succeeded", "failed"]
+        kinds += ["issued", "issued", "refused", "end_found"]
+        kind = draw(st.sampled_from(kinds if number in seen else ["added", *kinds]))
+        match kind:
+            case "added":
+                seen.add(number)
+                payloads.append(lives.added(number, draw(st.text(max_size=5).map(_storable))))
+            case "renamed":
+                payloads.append(lives.renamed(number, draw(st.text(max_size=5).map(_storable))))
+            case "restricted":
+                payloads.append(
+                    lives.restricted(number, *draw(st.lists(st.text("aB9", min_size=1, max_size=4))))
+                )
+            case "rotated":
+                payloads.append(lives.rotated(number, version + 1))
+            case "requested":
+                payloads.append(lives.requested(number, version))
+            case "removed":
+                payloads.append(lives.removed(number))
+            case "succeeded":
+                payloads.append(lives.succeeded(number, identity, version))
+            case "issued":
+                images = draw(st.lists(st.sampled_from(IMAGES), min_size=1, max_size=3, unique=True))
+                project = draw(st.sampled_from(["shop", "blog"]))
+                payloads.append(lives.issued(number, identity, *images, project=project, version=version))
+            case "refused":
+                payloads.append(lives.refused(number, identity, draw(st.sampled_from(IMAGES))))
+            case "end_found":
+                payloads.append(lives.end_found(number, version))
+            case _:
+                payloads.append(lives.failed(number, identity, version))
+    return payloads
+
+
+def _storable(text: str) -> str:
+    """A name of at least three characters; PostgreSQL has no NUL in its texts."""
+    return "abc" + text.replace("\0", "")
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    payloads=histories(),
+    cuts=st.lists(st.integers(1, 12), min_size=1, max_size=20),
+    writer=st.sampled_from([Tables.insert, Tables.copy]),
+)
+def test_any_batches_leave_what_single_events_leave(
+    connection: Connection, payloads: list[Any], cuts: list[int], writer: Writer
+) -> None:
+    empty(connection)
+    events = stored(payloads)
+
+    application = Application(lock_number(FOLDED), writer)
+    rest, at = events, 0
+    while rest:
+        size = cuts[at % len(cuts)]
+        application.advance(connection, [project(event) for event in rest[:size]])
+        rest, at = rest[size:], at + 1
+    apply_all(connection, f"rm_g{NAIVE}", events)
+
+    assert content(connection, FOLDED) == content(connection, NAIVE)
+    row = connection.execute(
+        "SELECT position FROM rm.generations WHERE generation = %s", (FOLDED,)
+    ).fetchone()
+    assert row == (len(events),)
+    assert connection.execute("SELECT count(*) FROM es.dead_letters").fetchone() == (0,)
+
+
+def empty(connection: Connection) -> None:
+    for generation in (FOLDED, NAIVE):
+        for table in lives.TABLES:
+            connection.execute(f"TRUNCATE rm_g{generation}.{table}")
+    connection.execute("UPDATE rm.generations SET position = 0")

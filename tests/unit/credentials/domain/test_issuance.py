@@ -1,0 +1,241 @@
+"""What a request for a pull secret comes to, and how a secret is written down."""
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from chassis.secret import Secret
+from contracts.credential_events import Restrictions, Scope
+from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
+from contracts.verdicts import VerificationStatus
+from credentials.domain.issuance import IssuancePlan, PullSecretWanted, events_of, plan, refused_events
+from credentials.domain.matching import Candidate, RequestedUse
+from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
+from registries.image_reference import ImageReference
+from registries.logins.registry_login import RegistryLogin
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+USE = RequestedUse(project_id="shop", operation="pull", at=NOW)
+WORKLOAD = Workload(kind="deployment", name="storefront")
+ISSUANCE = UUID(int=99)
+
+
+def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any) -> Candidate:
+    kept = Candidate(
+        credential_id=UUID(int=number),
+        version=1,
+        name=f"cred-{number}",
+        registry_host=host,
+        repository_prefixes=prefixes,
+        scope=Scope(pull=True, push=False),
+        restrictions=Restrictions(restricted=False, projects=()),
+        secret_version=number,
+        expires_at=None,
+        verification=VerificationStatus.VERIFIED,
+        added_at=NOW,
+    )
+    return replace(kept, **changes)
+
+
+NOBODY = Restrictions(restricted=True, projects=())
+
+
+def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretWanted:
+    return PullSecretWanted(
+        images=tuple(ImageReference.parse(image) for image in images),
+        project_id="shop",
+        workload=WORKLOAD,
+        format="docker_config",
+        allow_anonymous=allow_anonymous,
+    )
+
+
+def granted(found: IssuancePlan) -> dict[int, list[str]]:
+    return {
+        grant.candidate.credential_id.int: [str(image) for image in grant.images] for grant in found.grants
+    }
+
+
+def login(number: int) -> RegistryLogin:
+    return RegistryLogin(username=f"user-{number}", password=Secret(f"pass:{number}"))
+
+
+def issued(found: IssuancePlan) -> list[Issued]:
+    return [Issued(grant=grant, login=login(grant.candidate.credential_id.int)) for grant in found.grants]
+
+
+def decoded(text: str) -> str:
+    return base64.b64decode(text).decode()
+
+
+def test_images_of_one_credential_are_one_grant_and_a_repeated_image_is_one() -> None:
+    found = plan(
+        wanted("ghcr.io/a/x", "nginx", "ghcr.io/a/y:2", "ghcr.io/a/x:latest"),
+        [candidate(1), candidate(2, "docker.io")],
+        USE,
+    )
+    assert granted(found) == {
+        1: ["ghcr.io/a/x:latest", "ghcr.io/a/y:2"],
+        2: ["docker.io/library/nginx:latest"],
+    }
+    assert (found.refusals, found.anonymous) == ((), ())
+
+
+def test_an_image_without_any_credential_is_refused_or_goes_without() -> None:
+    kept = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
+    refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), kept, USE)
+    assert [(r.place, str(r.image), r.reason) for r in refused.refusals] == [
+        (1, "docker.io/library/nginx:latest", "no_matching_credential")
+    ]
+    allowed = plan(wanted("ghcr.io/a/x", "nginx", allow_anonymous=True), kept, USE)
+    assert allowed.refusals == ()
+    assert [str(r.image) for r in allowed.anonymous] == ["docker.io/library/nginx:latest"]
+    assert list(granted(allowed)) == [1]
+
+
+def test_where_a_credential_is_kept_nobody_goes_without() -> None:
+    kept = [candidate(2, "reg.io", restrictions=NOBODY), candidate(1, "reg.io", "other")]
+    found = plan(wanted("reg.io/x", allow_anonymous=True), kept, USE)
+    assert found.anonymous == ()
+    [refusal] = found.refusals
+    assert refusal.reason == "no_eligible_credential"
+    assert [judged.reason for judged in refusal.candidates] == ["other_repository", "restricted"]
+
+
+def test_what_is_given_out_is_told_and_what_is_not() -> None:
+    asked = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
+    first, second = events_of(plan(asked, [candidate(1)], USE), asked, ISSUANCE)
+    assert first == SecretIssued(
+        issuance_id=ISSUANCE,
+        project_id="shop",
+        workload=WORKLOAD,
+        registry_host="ghcr.io",
+        images=("ghcr.io/a/x:latest",),
+        credential_id=UUID(int=1),
+        credential_name="cred-1",
+        secret_version=1,
+        format="docker_config",
+    )
+    assert isinstance(second, SecretRefused)
+    assert (second.image, second.reason, second.anonymous) == (
+        "docker.io/library/nginx:latest",
+        "no_matching_credential",
+        True,
+    )
+    refused = plan(asked, [candidate(3, restrictions=NOBODY)], USE).refusals
+    [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
+    assert (event.registry_host, event.image, event.reason, event.anonymous) == (
+        "ghcr.io",
+        "ghcr.io/a/x:latest",
+        "no_eligible_credential",
+        False,
+    )
+    assert event.candidates == (RefusedCandidate(credential_id=UUID(int=3), reason="restricted"),)
+
+
+def test_of_a_thousand_candidates_the_record_names_a_hundred() -> None:
+    asked = wanted("ghcr.io/a/x")
+    refused = plan(asked, [candidate(n, restrictions=NOBODY) for n in range(1000)], USE).refusals
+    [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
+    assert len(event.candidates) == 100
+
+
+@pytest.mark.parametrize(
+    ("images", "kept", "keys"),
+    [
+        (["nginx", "acme/x"], [candidate(1, "docker.io")], {1: ("https://index.docker.io/v1/",)}),
+        (["ghcr.io/acme/x"], [candidate(1, "ghcr.io", "acme")], {1: ("ghcr.io",)}),
+        (["reg.io:5000/x"], [candidate(1, "reg.io:5000")], {1: ("reg.io:5000",)}),
+        (
+            ["ghcr.io/acme/x", "ghcr.io/other/x", "ghcr.io/acme/team/y"],
+            [candidate(1, "ghcr.io", "acme/"), candidate(2, "ghcr.io", "acme/team", "third"), candidate(3)],
+            {1: ("ghcr.io/acme/x",), 3: ("ghcr.io/other/x",), 2: ("ghcr.io/acme/team/y",)},
+        ),
+        (
+            ["acme/x:1", "acme/x:2", "b/z", "nginx"],
+            [candidate(1, "docker.io", "acme", "b"), candidate(2, "docker.io", "library")],
+            {1: ("docker.io/acme/x", "docker.io/b/z"), 2: ("docker.io/library/nginx",)},
+        ),
+        (
+            ["acme/x", "nginx", "ghcr.io/x/y"],
+            [candidate(1, "docker.io", "acme"), candidate(2, "docker.io"), candidate(3)],
+            {1: ("docker.io/acme/x",), 2: ("docker.io/library/nginx",), 3: ("ghcr.io",)},
+        ),
+    ],
+)
+def test_keys_are_those_that_clients_look_for(
+    images: list[str], kept: list[Candidate], keys: dict[int, tuple[str, ...]]
+) -> None:
+    found = plan(wanted(*images), kept, USE)
+    assert {key.int: value for key, value in auth_keys(found.grants).items()} == keys
+    auths = docker_config(issued(found))["auths"]
+    assert {key: entry["username"] for key, entry in auths.items()} == {
+        key: f"user-{number}" for number, of_one in keys.items() for key in of_one
+    }
+
+
+def test_an_entry_is_written_out_and_encoded() -> None:
+    found = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE)
+    [entry] = docker_config(issued(found))["auths"].values()
+    assert entry == {
+        "username": "user-1",
+        "password": "pass:1",
+        "auth": base64.b64encode(b"user-1:pass:1").decode(),
+    }
+    assert basic(login(1)) == {"username": "user-1", "password": "pass:1"}
+
+
+def test_an_identity_token_is_one_and_no_password() -> None:
+    token = RegistryLogin(username="<token>", identity_token=Secret("refresh"))
+    [grant] = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE).grants
+    [entry] = docker_config([Issued(grant=grant, login=token)])["auths"].values()
+    assert set(entry) == {"auth", "identitytoken"}
+    assert (entry["identitytoken"], decoded(entry["auth"])) == ("refresh", "<token>:")
+    with pytest.raises(ValueError, match="no password"):
+        basic(token)
+
+
+def secret_for(account: str = "acme", project: str = "shop", workload: Workload = WORKLOAD) -> dict[str, Any]:
+    found = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE)
+    return kubernetes_secret(issued(found), account_id=account, project_id=project, workload=workload)
+
+
+def test_a_kubernetes_secret_is_ready_to_be_applied() -> None:
+    secret = secret_for()
+    assert (secret["apiVersion"], secret["kind"], secret["type"]) == (
+        "v1",
+        "Secret",
+        "kubernetes.io/dockerconfigjson",
+    )
+    found = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE)
+    assert json.loads(decoded(secret["data"][".dockerconfigjson"])) == docker_config(issued(found))
+    assert secret["metadata"]["annotations"] == {"regcred/workload": "deployment/storefront"}
+    assert secret["metadata"]["labels"]["regcred/project"] == "shop"
+
+
+def test_the_name_of_a_kubernetes_secret_is_one_for_each_workload() -> None:
+    names = {
+        secret_for(account, project, Workload(kind=kind, name=name))["metadata"]["name"]
+        for account in ("acme", "umbrella")
+        for project in ("shop", "sho")
+        for kind in ("deployment", "job")
+        for name in ("storefront", "Storefront", "store front", "ünï", "x" * 253)
+    }
+    assert len(names) == 40
+    assert secret_for()["metadata"]["name"] == "regcred-storefront-f806755a9e"
+    for name in names:
+        assert len(name) <= 63
+        assert name.strip("-") == name
+        assert name.replace("-", "").isascii()
+        assert name.replace("-", "").isalnum()
+        assert name == name.lower()
+
+
+def test_a_label_ends_in_a_letter_or_digit() -> None:
+    labels = secret_for("acme--", "shop-")["metadata"]["labels"]
+    assert (labels["regcred/account"], labels["regcred/project"]) == ("acme", "shop")

@@ -1,0 +1,111 @@
+"""The lines of consumers: one per delivery, one per batch."""
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from contracts.credential_events import CredentialRemoved
+from contracts.streams import credential_stream
+from eventlog.consumers.concurrency import ConcurrentConsumer
+from eventlog.consumers.delivery_report import reported_batch
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import RecordedEvent, StoredEvent
+from tests.support.builders import MOMENT, metadata
+
+CREDENTIAL = UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11")
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def stored(position: int, payload: str | None = None) -> StoredEvent:
+    name, version, data = encode(CredentialRemoved(credential_id=CREDENTIAL, reason="canary", forced=False))
+    written = metadata(request_id="req-1", correlation_id="cor-1", traceparent=TRACEPARENT)
+    return StoredEvent(
+        position=position,
+        event_id=CREDENTIAL,
+        stream=credential_stream(CREDENTIAL),
+        version=1,
+        type=name,
+        schema_version=version,
+        payload=data.decode() if payload is None else payload,
+        metadata=encode_metadata(written).decode(),
+        recorded_at=MOMENT,
+    )
+
+
+class Connection:
+    """Takes every statement: what is told does not depend on what is stored."""
+
+    rowcount = 1
+
+    def execute(self, *_arguments: object) -> "Connection":
+        return self
+
+    def fetchall(self) -> list[object]:
+        return []
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def deliveries(handle: Callable[[RecordedEvent], str | None], event: StoredEvent) -> list[dict[str, Any]]:
+    follower = ConcurrentConsumer(
+        handle, name="tester", types=frozenset({"credential.removed"}), concurrency=1, tiers=(), stop=Event()
+    )
+    with capture_logs() as lines:
+        follower.begin(6)
+        follower.take(Connection(), [event])  # type: ignore[arg-type]
+        follower.close()
+    return [dict(line) for line in lines if line["event"] == "delivery"]
+
+
+def test_a_delivery() -> None:
+    [line] = deliveries(lambda _event: "bad_credential", stored(7))
+    assert line["ms"] >= 0
+    assert (
+        line.items()
+        >= {
+            "consumer": "tester",
+            "position": 7,
+            "type": "credential.removed",
+            "credential_id": str(CREDENTIAL),
+            "attempt": 1,
+            "outcome": "bad_credential",
+            "request_id": "req-1",
+            "correlation_id": "cor-1",
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        }.items()
+    )
+
+
+def test_a_delivery_that_no_word_is_said_of() -> None:
+    [line] = deliveries(lambda _event: None, stored(7))
+    assert line["outcome"] == "handled"
+
+
+def test_a_delivery_that_cannot_be_read() -> None:
+    [line] = deliveries(lambda _event: None, stored(7, json.dumps({"reason": 1})))
+    assert line["credential_id"] is None
+    assert line["outcome"] != "handled"
+
+
+def test_a_batch() -> None:
+    with capture_logs() as lines, reported_batch("tester", [stored(7), stored(8), stored(9)]):
+        pass
+    [line] = lines
+    assert line["ms"] >= 0
+    assert line.items() >= {"event": "batch", "consumer": "tester", "first": 7, "last": 9, "count": 3}.items()
+
+
+def test_nothing_is_told_of_nothing_nor_of_a_batch_that_comes_again() -> None:
+    with capture_logs() as lines:
+        with reported_batch("tester", []):
+            pass
+        with pytest.raises(ConnectionError), reported_batch("tester", [stored(7)]):
+            raise ConnectionError
+    assert lines == []

@@ -1,0 +1,88 @@
+"""Batches in memory. That they leave what single statements leave is proved at random, on PostgreSQL."""
+
+from uuid import UUID
+
+import pytest
+
+from projector.write.fold import RowExists, fold, keys_of
+from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Update
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+ROW = {"credential_id": ONE, "name": "team", "registry_host": "ghcr.io", "secret_version": 1}
+
+
+def trail(position: int, credential_id: UUID | None = ONE) -> Insert:
+    return Insert(
+        "audit_events", {"position": position, "credential_id": credential_id}, {"credential_name": "name"}
+    )
+
+
+def test_only_the_last_state_of_a_row_is_written() -> None:
+    folded = fold(
+        [
+            Insert("credentials", ROW),
+            Update("credentials", ONE, {"name": "crew"}),
+            Update("credentials", ONE, {"name": "gang"}),
+        ],
+        {},
+    )
+    assert folded.put["credentials"] == {ONE: {**ROW, "name": "gang"}}
+    assert folded.gone["credentials"] == []
+
+
+def test_a_row_that_did_not_live_to_see_the_end_is_not_written() -> None:
+    folded = fold([Insert("credentials", ROW), Delete("credentials", ONE)], {})
+    assert (folded.put["credentials"], folded.gone["credentials"]) == ({}, [])
+    folded = fold([Delete("credentials", ONE)], {"credentials": {ONE: ROW}})
+    assert (folded.put["credentials"], folded.gone["credentials"]) == ({}, [ONE])
+
+
+def test_a_change_that_no_longer_fits_changes_nothing() -> None:
+    outcome = Update("credentials", ONE, {"name": "x"}, {"secret_version": 2})
+    assert fold([outcome], {"credentials": {ONE: ROW}}).put["credentials"] == {}
+    assert fold([outcome], {}).put["credentials"] == {}
+
+
+def test_a_copy_is_what_stood_there_at_its_place_in_the_order() -> None:
+    folded = fold(
+        [
+            trail(1),
+            Update("credentials", ONE, {"name": "crew"}),
+            trail(2),
+            Delete("credentials", ONE),
+            trail(3),
+            trail(4, None),
+        ],
+        {"credentials": {ONE: ROW}},
+    )
+    names = [row["credential_name"] for row in folded.inserts["audit_events"]]
+    assert names == ["team", "crew", None, None]
+
+
+def test_the_older_row_has_its_say_in_one_that_is_put() -> None:
+    def put(first: int, last: int, *images: str) -> Put:
+        values = {"usage_id": ONE, "first": first, "last": last, "images": list(images), "version": last}
+        return Put("usages", ONE, values, least=("first",), greatest=("last",), gathered=("images",))
+
+    folded = fold([put(5, 5, "a", "b"), put(3, 3, "c", "a")], {})
+    assert folded.put["usages"] == {
+        ONE: {"usage_id": ONE, "first": 3, "last": 5, "images": ["c", "a", "b"], "version": 3}
+    }
+    many = fold([put(1, 1, *map(str, range(MAX_GATHERED))), put(2, 2, "new")], {}).put["usages"][ONE]
+    assert len(many["images"]) == MAX_GATHERED
+    assert many["images"][:2] == ["new", "0"]
+
+
+def test_a_row_is_inserted_once() -> None:
+    with pytest.raises(RowExists):
+        fold([Insert("credentials", ROW)], {"credentials": {ONE: ROW}})
+
+
+def test_rows_are_loaded_for_what_is_changed_and_what_is_copied() -> None:
+    changes: list[Change] = [
+        trail(1, TWO),
+        Update("credentials", ONE, {"name": "x"}),
+        Insert("verifications", {"credential_id": UUID(int=3)}),
+        Put("audit_spans", 7, {"span": 7}),
+    ]
+    assert keys_of(changes) == {"credentials": {ONE, TWO}, "usages": set(), "audit_spans": {7}}

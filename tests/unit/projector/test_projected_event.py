@@ -1,0 +1,106 @@
+"""An event of the log as changes, or as a reason why not."""
+
+from uuid import UUID
+
+import pytest
+
+from contracts.credential_events import CredentialRemoved
+from contracts.issuance_events import SecretIssued, SecretRefused, Workload
+from contracts.streams import credential_stream
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import StoredEvent
+from projector.write.projections.projected_event import project
+from tests.support.builders import MOMENT, metadata
+
+ID = UUID(int=1)
+METADATA = encode_metadata(metadata()).decode()
+
+
+def stored(
+    payload: object, *, data: str | None = None, version: int = 1, metadata: str = METADATA
+) -> StoredEvent:
+    name, _, encoded = encode(payload)
+    return StoredEvent(
+        event_id=UUID(int=7),
+        stream=credential_stream(ID),
+        version=3,
+        type=name,
+        schema_version=version,
+        payload=data or encoded.decode(),
+        metadata=metadata,
+        recorded_at=MOMENT,
+        position=42,
+    )
+
+
+REMOVED = CredentialRemoved(credential_id=ID, reason=None, forced=False)
+
+
+def test_a_readable_event_is_its_trail_and_its_changes() -> None:
+    reading = project(stored(REMOVED))
+    assert (reading.position, reading.stream_id, reading.credential_id, reading.reason) == (42, ID, ID, None)
+    assert len(reading.trail) == len(reading.changes) == 1
+
+
+@pytest.mark.parametrize(
+    "event", [stored(REMOVED, version=99), stored(REMOVED, data="{}"), stored(REMOVED, data="[")]
+)
+def test_an_unreadable_payload_still_tells_who_and_when(event: StoredEvent) -> None:
+    reading = project(event)
+    assert reading.reason
+    assert reading.changes == ()
+    [row] = reading.trail
+    assert (row.values["action"], row.values["actor_id"]) == ("credential.removed", "ada")
+    assert reading.credential_id == ID  # a credential's stream has its id
+
+
+def test_unreadable_metadata_leave_nothing_for_the_trail() -> None:
+    reading = project(stored(REMOVED, metadata="{}"))
+    assert (len(reading.trail), reading.credential_id) == (0, None)
+    assert reading.reason
+
+
+def test_the_trail_shows_who_was_given_which_secret_for_which_images() -> None:
+    issued = SecretIssued(
+        issuance_id=UUID(int=5),
+        project_id="shop",
+        workload=Workload(kind="deployment", name="web"),
+        registry_host="ghcr.io",
+        images=("ghcr.io/acme/a:1", "ghcr.io/acme/b:1"),
+        credential_id=ID,
+        credential_name="team",
+        secret_version=2,
+        format="docker_config",
+    )
+    [row] = project(stored(issued)).trail
+    shown = {
+        "outcome": "success",
+        "credential_id": ID,
+        "credential_name": "team",
+        "project_id": "shop",
+        "registry_host": "ghcr.io",
+        "image": "ghcr.io/acme/a:1, ghcr.io/acme/b:1",
+        "secret_version": 2,
+    }
+    assert {name: row.values[name] for name in shown} == shown
+
+
+def test_the_trail_shows_who_was_refused_and_why() -> None:
+    refused = SecretRefused(
+        issuance_id=UUID(int=5),
+        project_id="shop",
+        workload=Workload(kind="deployment", name="web"),
+        registry_host="ghcr.io",
+        image="ghcr.io/acme/a:1",
+        reason="no_eligible_credential",
+        anonymous=False,
+        candidates=(),
+    )
+    [row] = project(stored(refused)).trail
+    shown = {
+        "outcome": "denied",
+        "reason": "no_eligible_credential",
+        "project_id": "shop",
+        "image": "ghcr.io/acme/a:1",
+    }
+    assert {name: row.values[name] for name in shown} == shown

@@ -1,0 +1,197 @@
+"""So many a second, so many at a time, and a small share for what does not answer: as a clock goes on."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verifier.scheduling.circuit_breaker import (
+    OPEN_SECONDS,
+    RESPONDING_SECONDS,
+    CircuitBreakers,
+    CircuitState,
+)
+from verifier.scheduling.due import hold_after, next_login
+from verifier.scheduling.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
+from verifier.scheduling.rows import Due
+from verifier.scheduling.token_bucket import TokenBucket
+from verifier.scheduling.wait_list import LONGEST, PER_HOST, Claimed, partition
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+RESPONDING, UNTRIED, SUSPECT = CircuitState.RESPONDING, CircuitState.UNTRIED, CircuitState.SUSPECT
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@given(
+    st.lists(st.floats(0, 3), min_size=1, max_size=60),
+    st.sampled_from([0.5, 2.0, 10.0]),
+    st.integers(1, 10),
+)
+def test_never_more_than_a_burst_and_the_rate(gaps: list[float], rate: float, burst: int) -> None:
+    clock = Clock()
+    bucket = TokenBucket(rate, burst, monotonic=clock)
+    turns = []
+    for gap in gaps:
+        clock.at += gap
+        turns.append(clock.at + bucket.reserve("host"))
+    assert turns == sorted(turns)
+    for first in range(len(turns)):
+        for last in range(first, len(turns)):
+            assert last - first + 1 <= burst + (turns[last] - turns[first]) * rate + 1e-6
+
+
+def test_keys_have_buckets_of_their_own_and_full_ones_are_forgotten() -> None:
+    clock = Clock()
+    bucket = TokenBucket(1, 1, monotonic=clock)
+    assert [bucket.reserve("a"), bucket.reserve("a"), bucket.reserve("b")] == [0, 1, 0]
+    for number in range(20_000):
+        clock.at += 1
+        bucket.reserve(str(number))
+    assert len(bucket._next) <= 10_001
+
+
+def test_a_host_gets_a_quarter_of_the_lanes_and_an_account_half() -> None:
+    bulkhead = Bulkhead(16)
+    assert [bulkhead.enter("a", f"account {n}", RESPONDING) for n in range(5)] == [True] * 4 + [False]
+    assert [bulkhead.enter(f"h{n}", "greedy", RESPONDING) for n in range(9)] == [True] * 8 + [False]
+    bulkhead.leave("a", "account 0")
+    assert bulkhead.enter("a", "account 9", RESPONDING)
+
+
+@pytest.mark.parametrize("state", [UNTRIED, SUSPECT])
+def test_a_host_has_one_slot_until_it_answers(state: CircuitState) -> None:
+    bulkhead = Bulkhead(16)
+    assert [bulkhead.enter("a", f"{n}", state) for n in range(2)] == [True, False]
+    assert [bulkhead.enter("a", f"{n}", RESPONDING) for n in range(4)] == [True] * 3 + [False]
+
+
+def test_where_people_wait_a_host_that_was_not_tried_may_have_more() -> None:
+    bulkhead = Bulkhead(8, per_host=4, untried=4)
+    assert [bulkhead.enter("a", f"{n}", UNTRIED) for n in range(5)] == [True] * 4 + [False]
+
+
+def test_all_suspects_share_a_quarter() -> None:
+    bulkhead = Bulkhead(16)
+    assert [bulkhead.enter(f"dead {n}", f"{n}", SUSPECT) for n in range(5)] == [True] * 4 + [False]
+    assert bulkhead.enter("live", "x", UNTRIED)
+    bulkhead.leave("dead 0", "0")
+    assert bulkhead.enter("dead 9", "9", SUSPECT)
+
+
+def test_a_host_without_an_answer_is_left_alone_for_a_while_and_suspect_until_it_answers() -> None:
+    clock = Clock()
+    breakers = CircuitBreakers(clock)
+    assert (breakers.state("a"), breakers.open_for("a")) == (UNTRIED, 0)
+    breakers.record("a", answered=False)
+    assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, OPEN_SECONDS)
+    clock.at += OPEN_SECONDS
+    assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, 0)
+    breakers.record("a", answered=True)
+    assert (breakers.state("a"), breakers.open_for("a")) == (RESPONDING, 0)
+    clock.at += RESPONDING_SECONDS
+    assert breakers.state("a") is UNTRIED
+
+
+def test_hosts_of_long_ago_are_forgotten() -> None:
+    clock = Clock()
+    breakers = CircuitBreakers(clock)
+    for number in range(25_000):
+        clock.at += 1
+        breakers.record(str(number), answered=True)
+    assert len(breakers._seen) <= 10_000
+    assert breakers.state("24999") is RESPONDING
+
+
+def test_what_was_not_asked_shows_nothing_of_a_host() -> None:
+    limiter = LoginLimiter(per_host=100, per_account=100, monotonic=Clock())
+    bulkhead = Bulkhead(8)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    limiter.leave(bulkhead, "a", "x", answered=False)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    limiter.leave(bulkhead, "a", "x", answered=None)
+    assert limiter.open_for("a") == OPEN_SECONDS
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    limiter.leave(bulkhead, "a", "x", answered=True)
+    assert limiter.open_for("a") == 0
+    assert [limiter.admit(bulkhead, "a", f"{n}", NO_TOKEN) is None for n in range(3)] == [True, True, False]
+
+
+def test_a_turn_that_was_waited_for_is_not_waited_for_again() -> None:
+    clock = Clock()
+    limiter = LoginLimiter(per_host=1, per_account=1000, monotonic=clock)
+    bulkhead = Bulkhead(1000, untried=250)
+    for _ in range(4):
+        assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(1.0, BOTH_TOKENS)
+    assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) == Wait(2.0, BOTH_TOKENS)
+    clock.at += 1
+    assert limiter.admit(bulkhead, "a", "x", BOTH_TOKENS) is None
+
+
+@pytest.mark.parametrize("outcome", ["bad_credential", "expired"])
+def test_what_was_refused_is_not_due(outcome: str) -> None:
+    assert next_login(outcome, 0, now=NOW, interval=DAY, credential_id=UUID(int=1)) is None
+
+
+@given(st.uuids(), st.integers(1, 10_000), st.sampled_from([None, 0, 7200]))
+def test_what_did_not_answer_is_due_before_the_interval_is_over(
+    credential: UUID, failures: int, asked: int | None
+) -> None:
+    due = next_login(
+        "unreachable", failures, now=NOW, interval=DAY, credential_id=credential, retry_after=asked
+    )
+    assert due is not None
+    assert max(timedelta(minutes=4.5), timedelta(seconds=asked or 0)) <= due - NOW <= DAY * 1.1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "times", "asked", "seconds"),
+    [
+        ("bad_credential", 1, None, 1),
+        ("bad_credential", 4, None, 8),
+        ("expired", 1000, None, 3600),
+        ("rate_limited", 1, None, 60),
+        ("rate_limited", 1, 900, 900),
+        ("rate_limited", 3, 10, 240),
+        ("rate_limited", 1000, 10**9, 86400),
+        ("verified", 1, None, None),
+        ("unreachable", 1, 60, None),
+        ("forbidden", 5, None, None),
+    ],
+)
+def test_how_long_a_user_is_held_back(
+    outcome: str, times: int, asked: int | None, seconds: int | None
+) -> None:
+    held = hold_after(outcome, times, asked)
+    assert held == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_so_many_of_a_host_wait_in_memory_and_so_long() -> None:
+    def claimed(host: str, number: int, at: datetime = NOW) -> Claimed:
+        due = Due(
+            credential_id=UUID(int=number),
+            account_id="acme",
+            provider="custom",
+            registry_host=host,
+            username="octo",
+            secret_version=1,
+            stage=0,
+            outcome=None,
+            recorded_at=None,
+            failures=0,
+        )
+        return Claimed(due, at)
+
+    many, one, late = [claimed("a", n) for n in range(10)], claimed("b", 11), claimed("c", 12, NOW - LONGEST)
+    waiting, others = partition([*many, one, late], NOW)
+    assert (waiting, others) == ([*many[:PER_HOST], one], [*many[PER_HOST:], late])

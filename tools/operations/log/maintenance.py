@@ -1,0 +1,173 @@
+"""What the commands of `regcred log` do (ADR 8)."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from chassis.runtime.clock import now
+from chassis.settings.environment import Settings
+from eventlog.integrity.chain import START, Anchor, ChainVerification, Link, verify_chain
+from eventlog.integrity.checkpoint import Checkpoint, open_checkpoint, sign
+from eventlog.integrity.errors import IntegrityError, NoSuchPosition
+from eventlog.integrity.export import read_export, write_export
+from eventlog.integrity.keys import create_key, key_id, load_private, load_public, public_path
+from eventlog.integrity.log_reader import (
+    anchor_at,
+    end_of,
+    faults_outside_chain,
+    read_links,
+    snapshot,
+    waiting_for_position,
+)
+from eventlog.storage import cluster
+from operations.command_errors import CheckInconclusive, database_errors
+from operations.log.database import log_database
+
+_BAR_STEPS = 1000  # rows between two looks of the progress bar
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """The answer of `regcred log verify`. `waiting` events have no position yet (`None` for a file)."""
+
+    verification: ChainVerification
+    checkpoint: Checkpoint | None
+    waiting: int | None
+
+    @property
+    def intact(self) -> bool:
+        return self.verification.fault is None
+
+    def as_json(self) -> str:
+        found = self.verification
+        document = {
+            "intact": self.intact,
+            "from": found.start.position + 1,
+            "position": found.end.position,
+            "hash": found.end.hash.hex(),
+            "waiting": self.waiting,
+            "checkpoint": found.checkpoint,
+            "fault": asdict(found.fault) if found.fault else None,
+        }
+        return json.dumps(document, indent=2)
+
+    def as_text(self) -> str:
+        found = self.verification
+        if found.fault is not None:
+            where = f"at position {found.fault.position}" if found.fault.position else "beside the chain"
+            return f"broken {where}: {found.fault.kind}: {found.fault.detail}"
+        before, last = found.start.position, found.end.position
+        what = (
+            f"positions {before + 1} to {last}"
+            if last > before
+            else f"nothing stands behind position {before}"
+        )
+        lines = [f"whole: {what}", f"hash of the last: {found.end.hash.hex()}"]
+        if self.checkpoint is not None:
+            signed = self.checkpoint
+            lines.append(
+                f"as signed up to position {signed.anchor.position} by {signed.key_id} at {signed.time}"
+            )
+        if self.waiting:
+            lines.append(f"not covered, for want of a position: {self.waiting}")
+        return "\n".join(lines)
+
+
+def reported_errors() -> AbstractContextManager[None]:
+    """Turn the errors of a check into a sentence and exit code 2."""
+    return database_errors(IntegrityError, OSError, refusal=CheckInconclusive)
+
+
+def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:
+    """Verify the log from position `first` on; `checkpoint` is a file, and that of the key that signed it."""
+    signed = None
+    if checkpoint is not None:
+        document, key = checkpoint
+        signed = open_checkpoint(document.read_bytes(), load_public(key))
+    anchor = signed.anchor if signed else None
+    if exported is not None:
+        with exported.open("rb") as file:
+            links = read_export(file)
+            start = _skip_to(links, first)
+            return LogReport(_verify(links, start, anchor, None), signed, None)
+    with log_database(_settings()) as url, snapshot(url) as connection:
+        start = anchor_at(connection, first - 1)
+        length = end_of(connection).position - start.position
+        found = _verify(read_links(connection, start.position), start, anchor, length)
+        if found.fault is None:
+            found = found.but(faults_outside_chain(connection))
+        return LogReport(found, signed, waiting_for_position(connection))
+
+
+def export(file: BinaryIO) -> int:
+    """Write the whole log; how many events it has."""
+    with log_database(_settings()) as url, snapshot(url) as connection:
+        return write_export(read_links(connection, 0), file)
+
+
+def checkpoint(key_file: Path | None) -> bytes:
+    """The signed end of the log."""
+    key = load_private(key_file or _default_key_file())
+    with log_database(_settings()) as url, snapshot(url) as connection:
+        return sign(end_of(connection), key, time=now())
+
+
+def keygen(key_file: Path | None) -> tuple[Path, Path, str]:
+    """Make a key pair; its files and its id."""
+    path = key_file or _default_key_file()
+    return path, public_path(path), key_id(create_key(path))
+
+
+def adopt() -> str:
+    """Adopt the log; what was done, in a sentence."""
+    with log_database(_settings()) as url:
+        adopted = cluster.adopt(url)
+    if adopted is None:
+        return "nothing to do: the transaction ids of this cluster are ahead of the log"
+    return (
+        f"adopted: the log ends at position {adopted.position},"
+        f" {adopted.assigned} events were given theirs now"
+    )
+
+
+def public_key_file(key_file: Path | None) -> Path:
+    """Where the public key is that belongs to a private one."""
+    return public_path(key_file or _default_key_file())
+
+
+def _verify(
+    links: Iterable[Link], start: Anchor, checkpoint: Anchor | None, length: int | None
+) -> ChainVerification:
+    with click.progressbar(
+        links,
+        length=length,
+        label="verifying",
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+        update_min_steps=_BAR_STEPS,
+    ) as rows:
+        return verify_chain(rows, start=start, checkpoint=checkpoint)
+
+
+def _skip_to(links: Iterator[Link], first: int) -> Anchor:
+    if first == 1:
+        return START
+    for link in links:
+        if link.position == first - 1:
+            return Anchor(link.position, link.hash)
+    raise NoSuchPosition(first - 1)
+
+
+def _default_key_file() -> Path:
+    return _settings().home / "log-key.pem"
+
+
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
