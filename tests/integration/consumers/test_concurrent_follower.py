@@ -115,7 +115,8 @@ def test_what_is_in_flight_at_the_end_is_finished_and_saved(
     taking.join(PATIENCE)
     done = taker.finish(connection)
     taker.close()
-    assert 2 <= done <= 4  # those that had begun, and what a thread had taken up since
+    # Two had begun and two were next in line; a fifth may have got the first slot that became free.
+    assert 2 <= done <= 5
     assert load_checkpoint(connection, NAME) == done
 
 
