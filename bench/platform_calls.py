@@ -26,7 +26,8 @@ from bench.platform_load import Server, at_once, at_rate
 from bench.platform_seed import Seeded, keep_secrets, seed, seeded
 from bench.servers import postgres
 from operations.migrate.preparation import prepare, prepare_keys
-from secretstore.vault import VaultSettings, VaultStore
+from secretstore.vault import VaultStore
+from secretstore.vault_session import VaultSettings
 from tests.support.servers import free_port
 from tests.support.system import System
 from tests.support.timing import waiting

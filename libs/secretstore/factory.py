@@ -10,7 +10,8 @@ from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from secretstore.measured import MeasuredStore
 from secretstore.store import SecretStore
-from secretstore.vault import VaultSettings, VaultStore
+from secretstore.vault import VaultStore
+from secretstore.vault_session import VaultSettings
 
 
 def open_secret_store(

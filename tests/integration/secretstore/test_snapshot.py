@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from secretstore.store import SecretMissing, SecretPath
-from secretstore.vault import VaultSettings, VaultStore
+from secretstore.vault import VaultStore
+from secretstore.vault_session import VaultSettings
 from tests.support.secretstore_suite import a_path, put
 from tests.support.servers import ROOT, free_port, program
 from tests.support.vault import Vault

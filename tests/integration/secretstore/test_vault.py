@@ -6,7 +6,8 @@ import pytest
 
 from chassis.secret import Secret
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath
-from secretstore.vault import VaultRefused, VaultSettings, VaultStore
+from secretstore.vault import VaultStore
+from secretstore.vault_session import VaultRefused, VaultSettings
 from tests.support.secretstore_suite import CANARY, SecretStoreSuite, a_path, put, shown
 from tests.support.vault import Vault
 

@@ -11,7 +11,8 @@ import pytest
 
 from chassis.secret import Secret
 from secretstore.store import SecretMissing, SecretStoreUnavailable
-from secretstore.vault import VaultSettings, VaultStore
+from secretstore.vault import VaultStore
+from secretstore.vault_session import VaultSettings
 from tests.support.secretstore_suite import CANARY, a_path, shown
 
 

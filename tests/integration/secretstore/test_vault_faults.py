@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from chassis.secret import Secret
 from secretstore.store import SecretDestroyed, SecretStoreUnavailable
-from secretstore.vault import VaultRefused, VaultSettings, VaultStore
+from secretstore.vault import VaultStore
+from secretstore.vault_session import VaultRefused, VaultSettings
 from tests.support.secretstore_suite import CANARY, a_path, put, shown
 from tests.support.servers import free_port
 from tests.support.timing import PATIENCE, waiting

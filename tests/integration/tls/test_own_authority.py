@@ -21,7 +21,8 @@ from eventlog.broker.declaration import declare
 from eventlog.broker.errors import BrokerUnavailable
 from launcher.deployment.certificates import Pair, new_authority, new_server
 from secretstore.store import SecretStoreUnavailable
-from secretstore.vault import VaultSettings, VaultStore
+from secretstore.vault import VaultStore
+from secretstore.vault_session import VaultSettings
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 from tests.support.tls_postgres import TLSPostgres
