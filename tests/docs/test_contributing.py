@@ -179,6 +179,9 @@ def test_the_copy_passes_what_a_commit_has_to_pass(copy: Copy) -> None:
         "-q",
         "-p",
         "no:cacheprovider",
+        # Not below the folder that pytest shares by default: it would take the rights of others away there,
+        # and with them those of a PostgreSQL that runs as another user.
+        f"--basetemp={copy.folder.parent / 'pytest'}",
         "tests/golden",
         "tests/unit/registries",
         "tests/unit/projector",
