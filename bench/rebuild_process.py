@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psycopg
 
-import regcred
 from bench.figures import Benchmark, Options, Row, Target
 from bench.personal import fresh_key_file
 from bench.rebuild import fill, number_all
@@ -52,7 +51,7 @@ def _rebuild(url: str, number: int, key_file: Path) -> Mapping[str, float]:
         [sys.executable, "-m", "regcred", "projections", "rebuild", "--no-switch", "--json"],
         env={
             **os.environ,
-            "PYTHONPATH": str(Path(regcred.__file__).parents[1]),
+            "PYTHONPATH": os.pathsep.join(sys.path),
             "REGCRED_DATABASE_URL": url,
             "REGCRED_KEY_FILE": str(key_file),
         },
