@@ -16,6 +16,7 @@ from typing import Literal
 from uuid import UUID
 
 from chassis.invalid_input import InvalidInput
+from chassis.runtime.unavailable import Unavailable
 from chassis.secret import Secret
 from contracts.credential import Active, fold
 from contracts.credential_events import Details, Restrictions, Scope
@@ -25,10 +26,8 @@ from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
 from credentials.domain.imported_names import names_for
-from eventlog.storage.errors import EventStoreUnavailable
 from registries.input.docker_config import ConfigEntry, EntryProblem
 from registries.input.new_secret import NewSecret, secret_of_entry
-from secretstore.store import SecretStoreUnavailable
 
 ImportStatus = Literal["created", "duplicate", "unsupported", "invalid", "failed"]
 
@@ -102,7 +101,7 @@ class Importer:
             try:
                 lost = away and entry.problem is None
                 results.append(_result(entry, "failed", _AWAY) if lost else run.entry(one, entry))
-            except (SecretStoreUnavailable, EventStoreUnavailable):
+            except Unavailable:
                 if not any(result.status == "created" for result in results):
                     raise
                 away = True

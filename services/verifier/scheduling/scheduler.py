@@ -14,9 +14,9 @@ from typing import TypeVar
 import psycopg
 import structlog
 
+from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers.leader import leadership
 from eventlog.storage.errors import EventStoreUnavailable
-from secretstore.store import SecretStoreUnavailable
 from verifier.scheduling.login_limiter import Bulkhead, LoginLimiter
 from verifier.scheduling.notices import Notices
 from verifier.scheduling.rows import Due, Postponed, Settled
@@ -139,7 +139,7 @@ class Scheduler:
         ended: tuple[Settled, Tried] | None = None
         try:
             ended = self._handler.again(due)
-        except (EventStoreUnavailable, SecretStoreUnavailable) as error:
+        except Unavailable as error:
             log.warning(
                 "dependency_down", error=type(error).__name__
             )  # the lease ends, and it is tried again
@@ -163,7 +163,7 @@ class Scheduler:
         try:
             outcome = self._handler.resume(postponed, self._bulkhead)
             log.info("resumed", credential_id=str(postponed.credential_id), outcome=outcome)
-        except (EventStoreUnavailable, SecretStoreUnavailable) as error:
+        except Unavailable as error:
             log.warning("dependency_down", error=type(error).__name__)
         except Exception:
             log.exception("postponed_login_failed", credential_id=str(postponed.credential_id))
