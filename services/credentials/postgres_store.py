@@ -16,8 +16,12 @@ from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode, VerificationStatus, status_of
-from contracts.verification_events import VerificationFailed, VerificationSucceeded
-from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
+from credentials.application.store import (
+    DecidedOnOldVersion,
+    RecordedOutcome,
+    UsedMeanwhile,
+    recorded_outcomes,
+)
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
@@ -69,14 +73,10 @@ class PostgresCredentialStore:
         with store_errors(), self._pool.connection() as connection:
             return load_stream(connection, credential_stream(credential_id), self._personal)
 
-    def outcomes(self, credential_id: UUID) -> list[Outcome]:
+    def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
         with store_errors(), self._pool.connection() as connection:
             events = load_stream(connection, verification_stream(credential_id), self._personal)
-        return [
-            event.payload
-            for event in events
-            if isinstance(event.payload, (VerificationSucceeded, VerificationFailed))
-        ]
+        return recorded_outcomes(events)
 
     def name_taken(self, account_id: str, name: str) -> bool:
         with store_errors(), self._pool.connection() as connection:

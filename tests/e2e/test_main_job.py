@@ -175,7 +175,10 @@ def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running,
     assert verified.status_code == 200, verified.text
     assert (verified.json()["status"], verified.json()["trigger"]) == ("verified", "requested")
 
-    again = client.get(path, headers={"Regcred-Wait-For": verified.headers["Regcred-Position"]})
+    wait = {"Regcred-Wait-For": verified.headers["Regcred-Position"]}
+    newest = client.get(f"{path}/verifications", params={"limit": 1}, headers=wait).json()["items"][0]
+    assert (newest["id"], newest["status"]) == (verified.json()["id"], "verified")
+    again = client.get(path, headers=wait)
     removed = client.request(
         "DELETE", path, params={"reason": "no longer needed"}, headers={"If-Match": again.headers["ETag"]}
     )

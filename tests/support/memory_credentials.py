@@ -8,8 +8,13 @@ from contracts.credential import Active
 from contracts.issuance_events import SecretIssued, Workload
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationStatus
-from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
-from credentials.application.store import DecidedOnOldVersion, Outcome, UsedMeanwhile
+from contracts.verification_events import verdict_of
+from credentials.application.store import (
+    DecidedOnOldVersion,
+    RecordedOutcome,
+    UsedMeanwhile,
+    recorded_outcomes,
+)
 from credentials.domain.commands import WorkloadUsage
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
@@ -34,10 +39,8 @@ class MemoryCredentialStore:
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
         return self.events.load(credential_stream(credential_id))
 
-    def outcomes(self, credential_id: UUID) -> list[Outcome]:
-        events = self.events.load(verification_stream(credential_id))
-        payloads = [event.payload for event in events]
-        return [p for p in payloads if isinstance(p, (VerificationSucceeded, VerificationFailed))]
+    def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
+        return recorded_outcomes(self.events.load(verification_stream(credential_id)))
 
     def name_taken(self, account_id: str, name: str) -> bool:
         return any(
@@ -146,7 +149,11 @@ class MemoryCredentialStore:
         return len(self.events.load(credential_stream(credential_id)))
 
     def _candidate(self, credential_id: UUID, current: Active) -> Candidate:
-        outcomes = [o for o in self.outcomes(credential_id) if o.secret_version == current.secret.version]
+        outcomes = [
+            recorded.outcome
+            for recorded in self.outcomes(credential_id)
+            if recorded.outcome.secret_version == current.secret.version
+        ]
         return Candidate(
             credential_id=credential_id,
             version=self._version(credential_id),

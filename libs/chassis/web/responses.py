@@ -38,9 +38,12 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def position_token(credential_id: UUID, version: int) -> str:
-    """`Regcred-Position`: opaque to callers. It names the event; its place is known later."""
-    return f"{credential_id}:{version}"
+def position_token(stream_id: UUID, version: int) -> str:
+    """The value of `Regcred-Position`, which is opaque to callers.
+
+    It names an event by its stream and version: the position in the log is assigned only after the commit.
+    """
+    return f"{stream_id}:{version}"
 
 
 def plain(value: object) -> str:

@@ -11,13 +11,13 @@ from marshmallow import Schema, fields
 from chassis.authentication.tokens import TokenScope
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.responses import command_headers, json_response
+from chassis.web.responses import command_headers, json_response, position_token
 from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
 from credentials.api.commands import Fingerprint, command_request
 from credentials.application.credentials import Credentials
-from credentials.application.store import Outcome
+from credentials.application.store import Outcome, RecordedOutcome
 from registries.input.credential_input import PROBED_IMAGE
 from registries.input.image import read_image
 from registries.verification_help import help_for, help_for_image
@@ -53,20 +53,22 @@ def add_route(routes: Blueprint, credentials: Credentials, *, fingerprint: Finge
         if wait:
             seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
             headers["Preference-Applied"] = f"wait={seconds:g}"
-            outcome = _await_outcome(credentials, credential_id, UUID(answer.body["id"]), seconds)
-            if outcome:
-                return json_response(_ended(outcome), 200, headers)
+            recorded = _await_outcome(credentials, credential_id, UUID(answer.body["id"]), seconds)
+            if recorded:
+                # A caller that waits for this position reads the outcome, not only the request.
+                headers["Regcred-Position"] = position_token(recorded.stream_id, recorded.version)
+                return json_response(_ended(recorded.outcome), 200, headers)
         return json_response(answer.body, 202, headers)
 
 
 def _await_outcome(
     credentials: Credentials, credential_id: UUID, verification_id: UUID, seconds: float
-) -> Outcome | None:
+) -> RecordedOutcome | None:
     deadline = monotonic() + seconds
     while True:
-        outcome = credentials.outcome_of(credential_id, verification_id)
-        if outcome or monotonic() >= deadline:
-            return outcome
+        recorded = credentials.outcome_of(credential_id, verification_id)
+        if recorded or monotonic() >= deadline:
+            return recorded
         sleep(_WAIT_POLL_SECONDS)
 
 

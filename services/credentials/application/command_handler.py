@@ -20,7 +20,7 @@ from contracts.verdicts import VerificationStatus
 from contracts.verification import verification_json
 from contracts.verification_events import verdict_of
 from credentials.application.requests import CommandRequest
-from credentials.application.store import CredentialStore, Outcome, UsedMeanwhile
+from credentials.application.store import CredentialStore, RecordedOutcome, UsedMeanwhile
 from credentials.domain.commands import Command
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialNotFound, StaleVersion
@@ -201,10 +201,15 @@ def retried(once: Callable[[], _Result], *, on: tuple[type[Exception], ...], att
     return once()
 
 
-def _last_verification(credential: Active, outcomes: Sequence[Outcome]) -> dict[str, object]:
+def _last_verification(credential: Active, outcomes: Sequence[RecordedOutcome]) -> dict[str, object]:
     """The newest outcome that is about the secret as it is now; an older secret's says nothing about it."""
     status, code = VerificationStatus.PENDING, None
-    last = next((o for o in reversed(outcomes) if o.secret_version == credential.secret.version), None)
+    of_this_secret = [
+        recorded.outcome
+        for recorded in outcomes
+        if recorded.outcome.secret_version == credential.secret.version
+    ]
+    last = of_this_secret[-1] if of_this_secret else None
     if last:
         status, code = verdict_of(last)
     return {

@@ -19,7 +19,7 @@ from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
 from credentials.application.command_handler import NOTHING_YET, CommandHandler, CommandResult
 from credentials.application.requests import CommandRequest
-from credentials.application.store import CredentialStore, Outcome
+from credentials.application.store import CredentialStore, RecordedOutcome
 from credentials.domain.commands import (
     DEFAULT_GRACE,
     DEFAULT_USE_WINDOW,
@@ -207,10 +207,12 @@ class Credentials:
         }
         return Impact(credential_id=credential_id, version=loaded.version, usages=usages, served_by=instead)
 
-    def outcome_of(self, credential_id: UUID, verification_id: UUID) -> Outcome | None:
-        """How a verification ended; `None` while it has not."""
-        outcomes = self._store.outcomes(credential_id)
-        return next((outcome for outcome in outcomes if outcome.verification_id == verification_id), None)
+    def outcome_of(self, credential_id: UUID, verification_id: UUID) -> RecordedOutcome | None:
+        """The outcome of a verification; `None` while there is none."""
+        for recorded in self._store.outcomes(credential_id):
+            if recorded.outcome.verification_id == verification_id:
+                return recorded
+        return None
 
     def _id_from(self, request: CommandRequest) -> UUID:
         """Under a key, an id that follows from the request: repeated after an unknown outcome, it writes the

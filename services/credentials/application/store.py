@@ -1,6 +1,7 @@
 """What the commands need of the event store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -13,6 +14,24 @@ from eventlog.events.envelope import NewEvent, RecordedEvent
 from eventlog.storage.store import Appended, IdempotentRequest
 
 Outcome = VerificationSucceeded | VerificationFailed
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutcome:
+    """The outcome of one verification, and its event's place in the log."""
+
+    outcome: Outcome
+    stream_id: UUID
+    version: int
+
+
+def recorded_outcomes(events: Iterable[RecordedEvent]) -> list[RecordedOutcome]:
+    """The outcomes among the events of a stream of verifications."""
+    return [
+        RecordedOutcome(event.payload, event.stream.id, event.version)
+        for event in events
+        if isinstance(event.payload, VerificationSucceeded | VerificationFailed)
+    ]
 
 
 class DecidedOnOldVersion(Exception):
@@ -31,8 +50,8 @@ class CredentialStore(Protocol):
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
         """All events of a credential, oldest first."""
 
-    def outcomes(self, credential_id: UUID) -> list[Outcome]:
-        """How its verifications ended, oldest first."""
+    def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
+        """The outcomes of its verifications, oldest first."""
 
     def name_taken(self, account_id: str, name: str) -> bool:
         """Whether a credential of the account has that name, upper and lower case alike."""

@@ -11,7 +11,7 @@ from chassis.secret import Secret
 from launcher.demo import story
 from regcred.apiclient.errors import ApiProblem, ClientError
 from regcred.apiclient.transport import Json
-from regcred.cli.lookup import find, named, settle_removal, verified
+from regcred.cli.lookup import await_read_models, find, named, verified
 from regcred.cli.session import CliSession
 
 _VERDICT_SECONDS = 30.0
@@ -166,6 +166,4 @@ def _remove(session: CliSession, id_or_name: str, reason: str) -> None:
     found = find(session, id_or_name)
     path = session.path("credentials", found.body["id"])
     parameters = {"force": "true", "reason": reason}
-    settle_removal(
-        session, found.body["id"], session.api.change("DELETE", path, found.etag, None, parameters)
-    )
+    await_read_models(session, session.api.change("DELETE", path, found.etag, None, parameters))

@@ -1,6 +1,7 @@
 """Which credential is meant, and reading one's own writes."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from time import monotonic, sleep
 from typing import Any
@@ -58,9 +59,14 @@ def read_back(session: CliSession, command: ApiResponse) -> Json:
     return _after(session, answered["id"], command.position) or answered
 
 
-def settle_removal(session: CliSession, credential_id: str, command: ApiResponse) -> None:
-    """Wait until the read model has forgotten it, or a moment."""
-    _after(session, credential_id, command.position)
+def await_read_models(session: CliSession, command: ApiResponse) -> None:
+    """Wait until the read models include this command, so that the next one of the user sees its effect.
+
+    The wait is as long as the API's own. A read that fails is ignored: the command itself was done.
+    """
+    if command.position is not None:
+        with suppress(ApiProblem, NoAnswer, AnswerLost):
+            session.api.get(session.path("credentials"), {"limit": 1}, wait_for=command.position)
 
 
 def verified(

@@ -16,6 +16,7 @@ from contracts.verification_events import VerificationSucceeded
 from credentials.application.command_handler import CommandResult
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest, RequestKey
+from credentials.application.store import RecordedOutcome
 from credentials.domain.commands import ChangeDetails
 from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
 from eventlog.events.envelope import Actor, NewEvent
@@ -296,8 +297,8 @@ def test_a_verification_is_told_by_the_newest_outcome_of_this_secret(world: Worl
     )
     event = NewEvent(event_id=UUID(int=999), payload=outcome, metadata=request().metadata())
     world.store.events.append(verification_stream(credential_id), 0, [event])
-    told = world.credentials.outcome_of(credential_id, verification_id)
-    assert told == outcome
+    recorded = world.credentials.outcome_of(credential_id, verification_id)
+    assert recorded == RecordedOutcome(outcome, verification_stream(credential_id).id, 1)
     answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="other"))
     assert answer.body["verification"]["status"] == "verified"
     assert world.rotate(credential_id, None).body["verification"]["status"] == "pending"

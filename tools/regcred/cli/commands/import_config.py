@@ -9,6 +9,7 @@ import click
 
 from regcred.apiclient.transport import Json
 from regcred.cli.examples import examples
+from regcred.cli.lookup import await_read_models
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.secret_input import read_document
 from regcred.cli.session import FAILED, CliSession, of_account
@@ -61,7 +62,9 @@ def import_config(
         "name_prefix": name_prefix,
         "dry_run": dry_run,
     }
-    answered = session.api.post(session.path("imports"), body).body
+    command = session.api.post(session.path("imports"), body)
+    await_read_models(session, command)
+    answered = command.body
     items: list[Json] = answered["items"]
     if session.as_json:
         print_json(answered)

@@ -6,7 +6,7 @@ import click
 
 from regcred.apiclient.text import shown
 from regcred.cli.examples import examples
-from regcred.cli.lookup import find, settle_removal
+from regcred.cli.lookup import await_read_models, find
 from regcred.cli.output import notice, print_json
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
@@ -53,7 +53,7 @@ def remove(
         found.etag,
         parameters={"reason": reason, "force": "true" if force else None},
     )
-    settle_removal(session, credential_id, command)
+    await_read_models(session, command)
     if session.as_json:
         print_json({"id": credential_id, "name": name, "removed": True})
     else:

@@ -3,7 +3,7 @@
 import click
 
 from regcred.cli.examples import examples
-from regcred.cli.lookup import find
+from regcred.cli.lookup import await_read_models, find
 from regcred.cli.outcome import leave, wait_option
 from regcred.cli.output import notice, print_fields, print_json
 from regcred.cli.presentation import verification_fields
@@ -33,7 +33,9 @@ def verify(session: CliSession, /, *, credential: str, image: str | None, wait: 
     found = find(session, credential).body
     path = session.path("credentials", found["id"], "verifications")
     body = {"image": image} if image else None
-    verification = session.api.post(path, body, prefer=f"wait={wait}" if wait else None).body
+    command = session.api.post(path, body, prefer=f"wait={wait}" if wait else None)
+    await_read_models(session, command)
+    verification = command.body
     if session.as_json:
         print_json(verification)
     else:
