@@ -19,16 +19,16 @@ from registries.protocol.browser import Browser
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
-from verifier.api import browsing_routes, refusals, trials
+from verifier.api import login_tests, refusals, registry_contents
 from verifier.image_browser import ImageBrowser
 from verifier.logins import open_logins
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.admission import Admission
-from verifier.scheduling.login_limiter import Bulkhead, LoginLimiter
-from verifier.scheduling.notices import Notices
-from verifier.scheduling.scheduler import Scheduler
-from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import TYPES, VerificationHandler
+from verifier.schedule.admission import Admission
+from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
+from verifier.schedule.notices import Notices
+from verifier.schedule.scheduler import Scheduler
+from verifier.schedule.table import ScheduleTable
+from verifier.schedule.verification_handler import TYPES, VerificationHandler
 from verifier.slots import Slots
 from verifier.verifier import Verifier
 
@@ -75,10 +75,10 @@ def registry_api(settings: Settings) -> ApiPart:
 
     return ApiPart(
         blueprints=(
-            trials.blueprint(
+            login_tests.blueprint(
                 logins, slots, admission, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
             ),
-            browsing_routes.blueprint(browser, slots),
+            registry_contents.blueprint(browser, slots),
         ),
         authenticate=open_authentication(settings, open_tokens(pool, keys)),
         checks={"database": database_check(pool), "secret_store": secrets.check},

@@ -14,21 +14,21 @@ from registries.image_reference import ImageReference
 from registries.input.image import read_image
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.minter import Minter, MintKey
 from registries.protocol.browser import Account, Browser, RegistryRefused, RegistryUnreachable
 from registries.protocol.manifests import FoundImage
 from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
+from registries.token_minter.minter import Minter, MintKey
 from registries.token_service import NotMinted
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
 from verifier.policy import as_it_is
-from verifier.scheduling.admission import Admission, LoginIdentity
-from verifier.scheduling.due import REFUSED
+from verifier.schedule.admission import Admission, LoginIdentity
+from verifier.schedule.backoff import REFUSED
 from verifier.verifier import VERIFIED, Streams
 
 
 class LastOutcome(Protocol):
-    """`verifier.scheduling.table.ScheduleTable.last_outcome`."""
+    """`verifier.schedule.table.ScheduleTable.last_outcome`."""
 
     def __call__(self, credential_id: UUID, secret_version: int) -> str | None: ...
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.settings.environment import Settings
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.trust import trusted
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.tls import tls_context
 from registries.logins.cloud_keys import StoredLogin
-from registries.minting.factory import open_minter
-from registries.minting.minter import Minter, Now
 from registries.protocol.login import Probe, Verdict, log_in
+from registries.token_minter.factory import open_minter
+from registries.token_minter.minter import Minter, Now
 from registries.token_service import NotMinted
 
 LOGIN_SECONDS = 15.0
@@ -68,6 +68,6 @@ def open_logins(settings: Settings, *, now: Now, hurried: Callable[[str], bool] 
         minter=open_minter(settings, now=now),
         policy=NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http),
         deadline_seconds=LOGIN_SECONDS,
-        tls=trusted(settings.verifier_ca_file),
+        tls=tls_context(settings.verifier_ca_file),
         hurried=hurried,
     )

@@ -23,8 +23,8 @@ from registries.catalogue import IDENTITY_TOKEN_USERNAME, KEYFILE_USERNAME, user
 from registries.errors import InvalidHost
 from registries.hosts import DOCKER_HUB_CONFIG_KEY, canonical_host, parse_config_key
 from registries.input.keyfile import read_keyfile
+from registries.json_document import UnreadableDocument, decode_base64, read_object
 from registries.logins.registry_login import RegistryLogin
-from registries.pasted import UnreadableDocument, decode_base64, read_object
 
 MAX_ENTRIES = 100
 MAX_PASSWORD = 64 * 1024

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.secret import Secret
 from registries.catalogue import KEYFILE_USERNAME
+from registries.json_document import UnreadableDocument, read_object
 from registries.logins.registry_login import RegistryLogin
-from registries.pasted import UnreadableDocument, read_object
 
 MAX_KEYFILE_BYTES = 16 * 1024  # a real one has about 2.3 KiB
 

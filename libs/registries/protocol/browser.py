@@ -19,12 +19,12 @@ from urllib.parse import quote
 
 from contracts.verdicts import VerificationCode
 from registries.catalogue import provider_or_custom
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.answer import Answer
-from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
-from registries.dialing.errors import Blocked, LoginNotTried, Unreachable
-from registries.dialing.session import Session
-from registries.dialing.wire import Deadline
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.connection import Deadline
+from registries.dialer.dialer import Dialer, Resolver, system_resolver
+from registries.dialer.errors import Blocked, LoginNotTried, Unreachable
+from registries.dialer.response import HttpResponse
+from registries.dialer.session import HttpSession
 from registries.hosts import api_host
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
@@ -110,15 +110,15 @@ class Browser:
             raise RegistryRefused("the image's manifest cannot be understood")
         return found
 
-    def _read(self, account: Account, path: str, repository: str, *, accept: str) -> Answer:
+    def _read(self, account: Account, path: str, repository: str, *, accept: str) -> HttpResponse:
         """The answer to a GET: 200 or 404."""
         host = api_host(account.registry_host)
         provider = provider_or_custom(account.provider)
         base = f"{self.policy.scheme_for(host)}://{host}"
         deadline = Deadline(self.deadline_seconds, monotonic)
-        network = CheckedNetwork(self.policy, deadline, self.resolver)
+        network = Dialer(self.policy, deadline, self.resolver)
         try:
-            with Session(network, deadline, self.tls, body_bytes=BODY_BYTES) as session:
+            with HttpSession(network, deadline, self.tls, body_bytes=BODY_BYTES) as session:
                 authorizer = Authorizer(session, account.login)
                 headers = {"Accept": accept}
                 answer = session.request("GET", base + path, headers=headers)
@@ -137,7 +137,7 @@ class Browser:
         return answer
 
     def _shown(
-        self, authorizer: Authorizer, answer: Answer, base: str, repository: str, provider: Provider
+        self, authorizer: Authorizer, answer: HttpResponse, base: str, repository: str, provider: Provider
     ) -> Mapping[str, str]:
         """The header that the registry asks for."""
         challenge = choose(parse_challenges(answer.all("www-authenticate")))
@@ -161,7 +161,7 @@ def _scope(asked: str, repository: str) -> str:
 
 
 def _refusal(
-    answer: Answer, provider: Provider, *, by: Literal["registry", "token server"], of_login: bool
+    answer: HttpResponse, provider: Provider, *, by: Literal["registry", "token server"], of_login: bool
 ) -> RegistryError:
     """`of_login`: username and secret were in the request, so that 401 is an answer to them. 403 may be
     about the repository alone, whoever asks.

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from registries.dialing.errors import BadChallenge
+from registries.dialer.errors import BadChallenge
 
 MAX_HEADER = 8 * 1024
 MAX_CHALLENGES = 16

@@ -13,10 +13,10 @@ from time import monotonic
 
 from contracts.verdicts import VerificationCode
 from registries.catalogue import provider_or_custom
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.answer import Answer
-from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
-from registries.dialing.errors import (
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.connection import Deadline
+from registries.dialer.dialer import Dialer, Resolver, system_resolver
+from registries.dialer.errors import (
     BadChallenge,
     Blocked,
     BudgetExceeded,
@@ -25,8 +25,8 @@ from registries.dialing.errors import (
     TlsFailed,
     Unreachable,
 )
-from registries.dialing.session import MAX_REQUESTS, Session
-from registries.dialing.wire import Deadline
+from registries.dialer.response import HttpResponse
+from registries.dialer.session import MAX_REQUESTS, HttpSession
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.authorization import Authorizer, TokenServer, bearer, read_token
 from registries.protocol.challenge import Challenge, choose, parse_challenges
@@ -76,10 +76,10 @@ def log_in(
     Every failure is a verdict; it takes `deadline_seconds` at most.
     """
     deadline = Deadline(deadline_seconds, monotonic)
-    network = CheckedNetwork(policy, deadline, resolver)
+    network = Dialer(policy, deadline, resolver)
     requests = MAX_REQUESTS + (PROBE_REQUESTS if probe else 0)
     tls = tls or ssl.create_default_context()
-    with Session(network, deadline, tls, requests=requests) as session:
+    with HttpSession(network, deadline, tls, requests=requests) as session:
         base = f"{policy.scheme_for(api_host)}://{api_host}"
         attempt = _Attempt(session, base, login, provider_or_custom(provider), policy)
         try:
@@ -101,7 +101,7 @@ def _answered(
     """When the secret ends. Not to be told that is no failure, and takes a moment at most."""
     try:
         short = Deadline(min(END_SECONDS, deadline.remaining()), monotonic)
-        with Session(CheckedNetwork(policy, short, resolver), short, tls, requests=1) as session:
+        with HttpSession(Dialer(policy, short, resolver), short, tls, requests=1) as session:
             return asked.expiry(session.request("GET", asked.url, headers=asked.headers))
     except LoginNotTried:
         return None
@@ -113,7 +113,7 @@ def _code_of(error: LoginNotTried) -> VerificationCode:
 
 class _Attempt:
     def __init__(
-        self, session: Session, base: str, login: RegistryLogin, provider: Provider, policy: NetworkPolicy
+        self, session: HttpSession, base: str, login: RegistryLogin, provider: Provider, policy: NetworkPolicy
     ) -> None:
         self._session = session
         self._authorizer = Authorizer(session, login)
@@ -202,7 +202,7 @@ class _Attempt:
             raise BadChallenge("it offers neither a Basic nor a Bearer login")
         return self._bearer(challenge) if challenge.scheme == "bearer" else self._basic()
 
-    def _open(self, ping: Answer) -> Verdict:
+    def _open(self, ping: HttpResponse) -> Verdict:
         """It let us in without a login. It may still refuse a wrong one, which is all it can show."""
         if "html" in (ping.header("content-type") or ""):
             return Verdict(code=VerificationCode.NOT_A_REGISTRY, detail="a web site answers there")
@@ -227,7 +227,7 @@ class _Attempt:
             return refused(answer, provider=self._provider, by="registry")
         return Verdict(code=None, detail="the registry took the login, and lets nobody in without one")
 
-    def _note_end(self, answer: Answer) -> None:
+    def _note_end(self, answer: HttpResponse) -> None:
         if self._provider.expiry_in_response is not None:
             self._told_end = self._provider.expiry_in_response(answer) or self._told_end
 

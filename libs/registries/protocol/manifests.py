@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.protocol.probe import MANIFEST_TYPES
 
 MAX_PLATFORMS = 200
@@ -41,7 +41,7 @@ class FoundImage:
     platforms: tuple[Platform, ...]
 
 
-def read_manifest(answer: Answer) -> FoundImage | None:
+def read_manifest(answer: HttpResponse) -> FoundImage | None:
     """What the manifest is of; `None` where the answer is none."""
     document = json_object(answer)
     if document is None:
@@ -61,7 +61,7 @@ def read_manifest(answer: Answer) -> FoundImage | None:
     return FoundImage(digest=digest, media_type=media_type, size=total, platforms=())
 
 
-def json_object(answer: Answer) -> dict[str, Any] | None:
+def json_object(answer: HttpResponse) -> dict[str, Any] | None:
     """The JSON object of an answer; `None` where it is none."""
     try:
         document = json.loads(answer.body)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from contracts.verdicts import VerificationCode
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.image_reference import ImageReference
 from registries.protocol.authorization import Authorizer, TokenServer, bearer, granted_actions, read_token
 from registries.protocol.verdict import Probed, first_code, refused
@@ -105,7 +105,7 @@ def hidden_from_others(way_in: WayIn, probe: Probe) -> bool:
     return answer.status in _REFUSALS
 
 
-def _scoped(authorizer: Authorizer, server: TokenServer, probe: Probe) -> tuple[Answer, bool | None]:
+def _scoped(authorizer: Authorizer, server: TokenServer, probe: Probe) -> tuple[HttpResponse, bool | None]:
     """The token server's answer, and whether pushing was refused there; `None`: that is not known yet."""
     scope = f"repository:{probe.image.repository}:pull"
     if not probe.push:
@@ -129,7 +129,7 @@ def _with_push(probe: Probe, found: str, may_push: bool | None) -> Probed:
 
 
 def _not_told(
-    answer: Answer, probe: Probe, *, provider: Provider, by: Literal["registry", "token server"]
+    answer: HttpResponse, probe: Probe, *, provider: Provider, by: Literal["registry", "token server"]
 ) -> Probed:
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         verdict = refused(answer, provider=provider, by=by)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from registries.catalogue import PROVIDERS
-from registries.dialing.addresses import HTTPS_PORT, NetworkPolicy
-from registries.dialing.errors import BadChallenge, Blocked
+from registries.dialer.addresses import HTTPS_PORT, NetworkPolicy
+from registries.dialer.errors import BadChallenge, Blocked
 
 _KNOWN_REALMS = {registry: host for entry in PROVIDERS for registry, host in entry.realms.items()}
 # Domains below which everybody may have a name: a neighbour there is a stranger, at any depth. Whoever has

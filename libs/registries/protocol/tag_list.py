@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.protocol.manifests import json_object
 
 MAX_TAGS = 10_000  # of one answer
@@ -45,7 +45,7 @@ def tag_query(limit: int, place: str | None) -> str:
     return urlencode([("n", str(limit)), *pairs])
 
 
-def read_tags(answer: Answer, *, limit: int, place: str | None) -> TagPage | None:
+def read_tags(answer: HttpResponse, *, limit: int, place: str | None) -> TagPage | None:
     """The page of `limit` tags at `place`; `None` where the answer is no list of tags."""
     document = json_object(answer)
     if document is None or not isinstance(document.get("tags", False), list | None):
@@ -60,7 +60,7 @@ def read_tags(answer: Answer, *, limit: int, place: str | None) -> TagPage | Non
     return TagPage(tags=tuple(left[:limit]), next=_place(left[limit - 1]) if len(left) > limit else None)
 
 
-def _link(answer: Answer) -> str | None:
+def _link(answer: HttpResponse) -> str | None:
     """The place behind this page, if the registry names one: the query of its link, and nothing else of it.
     It is asked for where this page was, wherever the link points.
     """

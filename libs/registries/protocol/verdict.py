@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from contracts.verdicts import VerificationCode
-from registries.dialing.answer import Answer, retry_after
+from registries.dialer.response import HttpResponse, retry_after
 from registries.image_reference import ImageReference
 from registries.provider import Provider
 
@@ -46,7 +46,7 @@ class Verdict:
     ends_at: datetime | None = None
 
 
-def refused(answer: Answer, *, provider: Provider, by: Literal["registry", "token server"]) -> Verdict:
+def refused(answer: HttpResponse, *, provider: Provider, by: Literal["registry", "token server"]) -> Verdict:
     """What it means that a login was answered so, when it should have been answered 200."""
     text = _text(answer)
     status = answer.status
@@ -80,16 +80,16 @@ def refused(answer: Answer, *, provider: Provider, by: Literal["registry", "toke
     )
 
 
-def refuses_network(answer: Answer) -> bool:
+def refuses_network(answer: HttpResponse) -> bool:
     """Whether a firewall in front of the registry answers, whatever the login."""
     return answer.status == 403 and any(part in _text(answer) for part in _FIREWALL_TEXTS)  # noqa: PLR2004
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: HttpResponse) -> str:
     return answer.body[:4096].decode("utf-8", "replace").lower()
 
 
-def _forbidden(answer: Answer, *, provider: Provider, by: str) -> Verdict:
+def _forbidden(answer: HttpResponse, *, provider: Provider, by: str) -> Verdict:
     text = _text(answer)
     if refuses_network(answer):
         return Verdict(
@@ -105,7 +105,7 @@ def _forbidden(answer: Answer, *, provider: Provider, by: str) -> Verdict:
     return Verdict(code=VerificationCode.FORBIDDEN, detail=f"the {by} forbids this login (HTTP 403)")
 
 
-def first_code(answer: Answer) -> str:
+def first_code(answer: HttpResponse) -> str:
     """The code of the first error, in lower case (OCI distribution spec, section on error codes)."""
     try:
         return str(json.loads(_text(answer))["errors"][0]["code"])

@@ -21,7 +21,7 @@ from cryptography import x509
 from chassis.secret import Secret
 from contracts.credential_events import SecretKind
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.logins.registry_login import RegistryLogin
 from registries.provider import AcceptedLogin, ExpiryQuestion, TokenMinter, UsernameRule
 from registries.token_service import Minted, NotMinted, TokenServices, document_of, not_understood
@@ -122,7 +122,7 @@ def _key_document(key: RegistryLogin) -> dict[str, Any]:
     raise NotMinted(Code.BAD_CREDENTIAL, "the stored secret is not the key file of a service account")
 
 
-def _refused(answer: Answer) -> NotMinted:
+def _refused(answer: HttpResponse) -> NotMinted:
     document = document_of(answer)
     error = str(document.get("error", ""))
     told = str(document.get("error_description", "")).lower()
@@ -170,7 +170,7 @@ def expiry_question(login: AcceptedLogin) -> ExpiryQuestion | None:
     if not parts.path.startswith(_CERTIFICATES) or not url.isascii() or not url.isprintable():
         return None
 
-    def read(answer: Answer) -> datetime | None:
+    def read(answer: HttpResponse) -> datetime | None:
         try:
             certificate = x509.load_pem_x509_certificate(json.loads(answer.body)[key_id].encode())
             end = certificate.not_valid_after_utc

@@ -13,7 +13,7 @@ import jwt
 
 from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.logins.cloud_keys import ServicePrincipal
 from registries.logins.registry_login import RegistryLogin
 from registries.provider import Provider, TokenMinter, UsernameRule
@@ -79,7 +79,7 @@ def mint(
     )
 
 
-def _token(answer: Answer, name: str, service: str) -> str:
+def _token(answer: HttpResponse, name: str, service: str) -> str:
     token = document_of(answer).get(name)
     if isinstance(token, str) and token.isascii() and token.isprintable() and 0 < len(token) <= _MAX_TOKEN:
         return token
@@ -94,7 +94,7 @@ def _end_of(token: str, at: datetime) -> datetime:
         return at + _SHORTEST_LIFE
 
 
-def _login_refused(answer: Answer) -> NotMinted:
+def _login_refused(answer: HttpResponse) -> NotMinted:
     document = document_of(answer)
     told = document.get("error_codes")
     codes = {code for code in told if isinstance(code, int)} if isinstance(told, list) else set()
@@ -109,7 +109,7 @@ def _login_refused(answer: Answer) -> NotMinted:
     return NotMinted(Code.FORBIDDEN, f"{LOGIN} refused the service principal (HTTP {answer.status})")
 
 
-def _exchange_refused(answer: Answer) -> NotMinted:
+def _exchange_refused(answer: HttpResponse) -> NotMinted:
     if answer.status == _NOT_FOUND:
         return NotMinted(Code.NOT_A_REGISTRY, "no Azure registry answers there")
     detail = "the registry does not take the service principal: another tenant's, or its firewall bars us"

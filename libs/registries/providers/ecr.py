@@ -12,7 +12,7 @@ from typing import Any
 
 from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.logins.cloud_keys import AwsKeys
 from registries.logins.registry_login import RegistryLogin
 from registries.provider import Provider, TokenMinter, UsernameRule
@@ -119,7 +119,7 @@ def mint(
     return Minted(login=RegistryLogin(username=username, password=Secret(password)), expires_at=expires_at)
 
 
-def _refused(answer: Answer) -> NotMinted:
+def _refused(answer: HttpResponse) -> NotMinted:
     document = document_of(answer)
     kind = str(document.get("__type") or answer.header("x-amzn-errortype") or "")
     kind = kind.rpartition("#")[2].partition(":")[0]

@@ -8,7 +8,7 @@ that GitHub created it.
 from datetime import UTC, datetime
 
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.provider import AcceptedLogin, ExpiryQuestion, ForbiddenMeaning, Provider, UsernameRule
 
 HOST, API = "ghcr.io", "https://api.github.com/user"
@@ -17,7 +17,7 @@ _HEADER = "github-authentication-token-expiration"
 _HEADER_FORMS = ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z")
 
 
-def expiry_in_header(answer: Answer) -> datetime | None:
+def expiry_in_header(answer: HttpResponse) -> datetime | None:
     """When the token of the request expires, according to a response's header."""
     text = answer.header(_HEADER) or ""
     for form in _HEADER_FORMS:

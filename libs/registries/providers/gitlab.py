@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time
 from urllib.parse import urlsplit, urlunsplit
 
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.provider import AcceptedLogin, ExpiryQuestion, ForbiddenMeaning, Provider, UsernameRule
 
 _TOKEN = "glpat-"  # noqa: S105 how personal access tokens begin
@@ -28,7 +28,7 @@ def _expiry_question(login: AcceptedLogin) -> ExpiryQuestion | None:
     return ExpiryQuestion(url, _expiry, {"PRIVATE-TOKEN": token})
 
 
-def _expiry(answer: Answer) -> datetime | None:
+def _expiry(answer: HttpResponse) -> datetime | None:
     """The response has a day; the token expires when it begins (GitLab, "Personal access tokens")."""
     try:
         day = date.fromisoformat(json.loads(answer.body)["expires_at"])

@@ -8,7 +8,7 @@ from chassis.web.problems import Problem, respond, unavailable
 from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
 from registries.protocol.tag_list import InvalidPlace
 from verifier.image_browser import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
-from verifier.scheduling.admission import NotNow, Why
+from verifier.schedule.admission import NotNow, Why
 from verifier.slots import TooManyAtOnce
 
 _NOT_NOW: Mapping[Why, str] = {

@@ -16,7 +16,7 @@ from docs.contract_documents.examples import EXAMPLES
 from eventlog.events.codec import decode, encode
 from eventlog.events.errors import MalformedEvent
 from registries.catalogue import MAX_USERNAME, PROVIDERS
-from registries.dialing.answer import MAX_SECONDS
+from registries.dialer.response import MAX_SECONDS
 
 
 def example(payload_class: type) -> Any:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from registries.catalogue import provider as known
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.provider import AcceptedLogin, ExpiryQuestion
 from registries.providers import github
 from registries.providers.github import expiry_in_header
@@ -30,9 +30,9 @@ def question(
     return ask(login) if ask else None
 
 
-def answer(body: object = None, *headers: tuple[str, str], status: int = 200) -> Answer:
+def answer(body: object = None, *headers: tuple[str, str], status: int = 200) -> HttpResponse:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=status, headers=headers, body=text)
+    return HttpResponse(status=status, headers=headers, body=text)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.scheduling.circuit_breaker import (
+from verifier.schedule.backoff import hold_after, next_login
+from verifier.schedule.circuit_breaker import (
     OPEN_SECONDS,
     RESPONDING_SECONDS,
     CircuitBreakers,
     CircuitState,
 )
-from verifier.scheduling.due import hold_after, next_login
-from verifier.scheduling.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
-from verifier.scheduling.rows import Due
-from verifier.scheduling.token_bucket import TokenBucket
-from verifier.scheduling.wait_list import LONGEST, PER_HOST, Claimed, partition
+from verifier.schedule.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
+from verifier.schedule.rows import Due
+from verifier.schedule.token_bucket import TokenBucket
+from verifier.schedule.wait_list import LONGEST, PER_HOST, Claimed, partition
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

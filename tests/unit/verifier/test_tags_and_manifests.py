@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.protocol.manifests import read_manifest
 from registries.protocol.tag_list import InvalidPlace, read_tags, tag_query
 
@@ -16,9 +16,9 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 DIGEST = "sha256:" + "a" * 64
 
 
-def answer(body: object, *headers: tuple[str, str]) -> Answer:
+def answer(body: object, *headers: tuple[str, str]) -> HttpResponse:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=200, headers=headers, body=content)
+    return HttpResponse(status=200, headers=headers, body=content)
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from credentials.domain.issuance import NotIssued, PullSecretWanted
 from eventlog.events.envelope import Actor, NewEvent
 from eventlog.storage.errors import OutcomeUnknown
 from eventlog.storage.store import Appended, IdempotentRequest
-from registries.dialing.addresses import NetworkPolicy
+from registries.dialer.addresses import NetworkPolicy
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.minter import Endpoints, Minter
-from registries.minting.token_calls import TokenCalls
+from registries.token_minter.minter import Endpoints, Minter
+from registries.token_minter.token_calls import TokenCalls
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_credentials import MemoryCredentialStore

@@ -1,0 +1,94 @@
+"""HTTP/1.1 on one connection, as `h11` reads and writes it: one request after the other, with answers of so
+many bytes at most.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import h11
+
+from registries.dialer.connection import NetworkConnection
+from registries.dialer.errors import NotHttp, Unreachable
+from registries.dialer.response import HttpResponse
+
+MAX_HEAD_BYTES = 100 * 1024
+_READ_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """`target` is path and query; `headers` are all but the body's length."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+class HttpConnection:
+    """`heard`: something has come of the answer to the last request."""
+
+    def __init__(self, wire: NetworkConnection) -> None:
+        self.heard = False
+        self._wire = wire
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
+
+    def ask(self, request: HttpRequest, *, body_bytes: int) -> HttpResponse:
+        """The answer to a request.
+
+        Raises:
+            LoginNotTried: Unreachable, TlsFailed or NotHttp; then the connection is of no more use.
+        """
+        self.heard = False
+        try:
+            self._wire.write(self._written(request))
+            return self._answer(body_bytes)
+        except h11.ProtocolError:
+            if self._wire.hung_up:
+                raise Unreachable("the registry hung up before its answer was complete") from None
+            raise NotHttp("what answers there does not speak HTTP as a registry does") from None
+
+    def next(self) -> bool:
+        """Make ready for another request; `False` where this connection takes none (any more)."""
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        return not self._http.trailing_data[0] and self._wire.quiet()
+
+    def close(self) -> None:
+        self._wire.close()
+
+    def _written(self, request: HttpRequest) -> bytes:
+        headers = list(request.headers.items())
+        if request.body is not None:
+            headers.append(("Content-Length", str(len(request.body))))
+        head = h11.Request(method=request.method, target=request.target, headers=headers)
+        events: list[h11.Event] = [head, *([h11.Data(data=request.body)] if request.body else [])]
+        return b"".join(self._http.send(event) or b"" for event in [*events, h11.EndOfMessage()])
+
+    def _answer(self, body_bytes: int) -> HttpResponse:
+        head: h11.Response | None = None
+        body = b""
+        while len(body) < body_bytes:
+            event = self._next_event()
+            if isinstance(event, h11.Response):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                break
+        if head is None:
+            raise NotHttp("what answers there does not speak HTTP as a registry does")
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
+        return HttpResponse(status=head.status_code, headers=headers, body=body[:body_bytes])
+
+    def _next_event(self) -> h11.Event:
+        while True:
+            event = self._http.next_event()
+            if event is h11.PAUSED:  # it switches to another protocol
+                raise NotHttp("what answers there does not speak HTTP as a registry does")
+            if isinstance(event, h11.Event):
+                return event
+            data = self._wire.read(_READ_BYTES)
+            self.heard = self.heard or bool(data)
+            self._http.receive_data(data)

@@ -1,0 +1,109 @@
+"""HTTP for one login: few requests, small answers, one deadline, and no redirect is ever followed."""
+
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
+
+from registries.dialer.connection import Deadline
+from registries.dialer.dialer import Dialer
+from registries.dialer.errors import BudgetExceeded, Unreachable
+from registries.dialer.http_connection import HttpConnection, HttpRequest
+from registries.dialer.response import HttpResponse
+
+MAX_REQUESTS = 8
+MAX_BODY_BYTES = 64 * 1024
+USER_AGENT = "regcred"
+HTTPS_PORT, HTTP_PORT = 443, 80
+
+
+class _Origin(NamedTuple):
+    tls: bool
+    host: str
+    port: int | None
+
+
+class HttpSession:
+    """The requests of one login: so many at most, with answers of so many bytes at most. Use it as a context:
+    it closes what it opened.
+    """
+
+    def __init__(
+        self,
+        network: Dialer,
+        deadline: Deadline,
+        tls: ssl.SSLContext,
+        *,
+        requests: int = MAX_REQUESTS,
+        body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        self._network = network
+        self._deadline = deadline
+        self._tls = tls
+        # The next request to the same host goes to the address that was checked: dialling again, and another
+        # TLS handshake, take longer than all else in a login.
+        self._kept: dict[_Origin, HttpConnection] = {}
+        self._left = requests
+        self._body_bytes = body_bytes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for exchange in self._kept.values():
+            exchange.close()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> HttpResponse:
+        """One request; a redirect is an answer like any other.
+
+        Raises:
+            LoginNotTried: Blocked, Unreachable, TlsFailed, NotHttp or BudgetExceeded.
+        """
+        if self._left == 0:
+            raise BudgetExceeded("the registry asked for too many steps")
+        self._left -= 1
+        self._deadline.remaining()
+        parts = urlsplit(url)
+        origin = _Origin(parts.scheme == "https", parts.hostname or "", parts.port)
+        request = HttpRequest(
+            method=method,
+            target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+            headers={
+                "Host": parts.netloc,
+                "User-Agent": USER_AGENT,
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                **(headers or {}),
+            },
+            body=body,
+        )
+        kept = self._kept.get(origin)
+        if kept is None or not kept.next():
+            return self._dialled(origin).ask(request, body_bytes=self._body_bytes)
+        try:
+            return kept.ask(request, body_bytes=self._body_bytes)
+        except Unreachable:
+            # A connection that was kept may be closed by the other side just as it is used again.
+            if method != "GET" or kept.heard:
+                raise
+            return self._dialled(origin).ask(request, body_bytes=self._body_bytes)
+
+    def _dialled(self, origin: _Origin) -> HttpConnection:
+        """A new connection, in place of the one that there may have been."""
+        if gone := self._kept.pop(origin, None):
+            gone.close()
+        wire = self._network.dial(origin.host, origin.port or (HTTPS_PORT if origin.tls else HTTP_PORT))
+        if origin.tls:
+            wire.encrypt(self._tls, origin.host)
+        self._kept[origin] = HttpConnection(wire)
+        return self._kept[origin]
