@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from registries.dialer.addresses import Address, NetworkPolicy
-from registries.dialer.connection import NetworkConnection, Deadline
+from registries.dialer.connection import Deadline, NetworkConnection
 from registries.dialer.errors import Blocked, Unreachable
 
 CONNECT_SECONDS = 5.0
