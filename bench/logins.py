@@ -96,7 +96,7 @@ class _Verifier:
             policy=self.policy,
             deadline_seconds=LOGIN_SECONDS,
             tls=self.tls,
-            hurried=lambda host: limiter.open_for(host) > 0,
+            use_short_timeout=lambda host: limiter.open_for(host) > 0,
         )
         handler = VerificationHandler(
             verifier=Verifier(

@@ -66,19 +66,19 @@ class TokenServices(Protocol):
         """The response to a form, as OAuth 2.0 specifies it (RFC 6749)."""
 
 
-def document_of(answer: HttpResponse) -> dict[str, Any]:
+def document_of(response: HttpResponse) -> dict[str, Any]:
     """The JSON object of a response; an empty one if there is none."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
 
-def throttled(service: str, answer: HttpResponse) -> NotMinted:
+def throttled(service: str, response: HttpResponse) -> NotMinted:
     """The error for a token service that accepts no more requests for now."""
     detail = f"{service} takes no more requests for now"
-    return NotMinted(VerificationCode.RATE_LIMITED, detail, retry_after=retry_after(answer))
+    return NotMinted(VerificationCode.RATE_LIMITED, detail, retry_after=retry_after(response))
 
 
 def not_understood(service: str) -> NotMinted:

@@ -102,7 +102,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     verifier = Verifier(
         store,
         secrets,
-        open_logins(settings, now=now, hurried=lambda host: limiter.open_for(host) > 0),
+        open_logins(settings, now=now, use_short_timeout=lambda host: limiter.open_for(host) > 0),
         streams=store.load,
         now=now,
         monotonic=monotonic,

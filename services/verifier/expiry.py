@@ -12,7 +12,7 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def end_of(login: StoredLogin) -> datetime | None:
+def token_expiry(login: StoredLogin) -> datetime | None:
     """When a secret says by itself that it ends: the `exp` of a JSON Web Token (RFC 7519, section 4.1.4).
 
     Nobody has checked its signature: it is good enough for a warning, and for nothing else.
@@ -31,7 +31,7 @@ def end_of(login: StoredLogin) -> datetime | None:
     return end if _EARLIEST < end < _LATEST else None
 
 
-def earliest(*ends: datetime | None) -> datetime | None:
+def earliest_expiry(*ends: datetime | None) -> datetime | None:
     """The first of those that are known, and likely."""
     return min((end for end in ends if end is not None and _EARLIEST < end < _LATEST), default=None)
 

@@ -21,7 +21,7 @@ from registries.repository_prefixes import covering_prefix
 from registries.token_minter.minter import Minter, MintKey
 from registries.token_service import NotMinted
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
-from verifier.policy import as_it_is
+from verifier.policy import active_credential
 from verifier.schedule.admission import Admission, LoginIdentity
 from verifier.schedule.backoff import REFUSED
 from verifier.verifier import VERIFIED, Streams
@@ -37,12 +37,12 @@ class NoSuchCredential(Exception):
     """The account has none with that id (any more)."""
 
 
-class NotForThat(Exception):
+class OutOfScope(Exception):
     """The credential is not for what was to be read: `other_repository`, or `no_pull_scope`."""
 
-    def __init__(self, why: Literal["other_repository", "no_pull_scope"]) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: Literal["other_repository", "no_pull_scope"]) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class LoginRefused(Exception):
@@ -70,54 +70,56 @@ class ImageBrowser:
         self, account_id: str, credential_id: UUID, repository: str, *, limit: int, after: str | None
     ) -> TagPage:
         """Tags of a repository of the credential's registry."""
-        held = self._held(account_id, credential_id)
-        name = _repository(held.registry.host, repository)
-        with self._account(account_id, credential_id, held, name) as account:
+        credential = self._active(account_id, credential_id)
+        name = _repository(credential.registry.host, repository)
+        with self._account(account_id, credential_id, credential, name) as account:
             return self.browser.tags(account, name, limit=limit, after=after)
 
     def image(self, account_id: str, credential_id: UUID, image: ImageReference) -> FoundImage | None:
         """What an image of the credential's registry is; `None` where there is none to see."""
-        held = self._held(account_id, credential_id)
-        if image.registry_host != held.registry.host:
-            detail = f"the credential is for {held.registry.host}, the image is not there"
+        credential = self._active(account_id, credential_id)
+        if image.registry_host != credential.registry.host:
+            detail = f"the credential is for {credential.registry.host}, the image is not there"
             raise InvalidInput((FieldProblem("/reference", "host_mismatch", detail),))
-        with self._account(account_id, credential_id, held, image.repository) as account:
+        with self._account(account_id, credential_id, credential, image.repository) as account:
             return self.browser.image(account, image)
 
-    def _held(self, account_id: str, credential_id: UUID) -> Active:
+    def _active(self, account_id: str, credential_id: UUID) -> Active:
         events = self.streams(credential_stream(credential_id))
-        held = as_it_is(events)
-        if held is None or events[0].metadata.account_id != account_id:
+        credential = active_credential(events)
+        if credential is None or events[0].metadata.account_id != account_id:
             raise NoSuchCredential  # another account's is as unknown as none
-        return held
+        return credential
 
     @contextmanager
     def _account(
-        self, account_id: str, credential_id: UUID, held: Active, repository: str
+        self, account_id: str, credential_id: UUID, credential: Active, repository: str
     ) -> Iterator[Account]:
         """The login, for reading that repository, when its turn has come."""
-        if not held.details.scope.pull:
-            raise NotForThat("no_pull_scope")
-        if covering_prefix(held.details.repository_prefixes, repository) is None:
-            raise NotForThat("other_repository")
-        last = self.last_outcome(credential_id, held.secret.version)
+        if not credential.details.scope.pull:
+            raise OutOfScope("no_pull_scope")
+        if covering_prefix(credential.details.repository_prefixes, repository) is None:
+            raise OutOfScope("other_repository")
+        last = self.last_outcome(credential_id, credential.secret.version)
         if last in REFUSED:
             raise LoginRefused
         try:
-            secret = self.secrets.get(SecretPath(account_id, credential_id), held.secret.version)
+            secret = self.secrets.get(SecretPath(account_id, credential_id), credential.secret.version)
         except (SecretMissing, SecretDestroyed):
             raise SecretChanging from None
         identity = LoginIdentity(
-            registry_host=held.registry.host,
-            username=held.username,
+            registry_host=credential.registry.host,
+            username=credential.username,
             account_id=account_id,
-            known_good=last == VERIFIED,
+            known_valid=last == VERIFIED,
         )
         with self.admission.for_read(identity) as attempt:
             try:
-                key = MintKey(credential_id, held.secret.version)
-                login = self._login(key, read_stored_login(secret), held.registry.host)
-                yield Account(registry_host=held.registry.host, provider=held.registry.provider, login=login)
+                key = MintKey(credential_id, credential.secret.version)
+                login = self._login(key, read_stored_login(secret), credential.registry.host)
+                yield Account(
+                    registry_host=credential.registry.host, provider=credential.registry.provider, login=login
+                )
             except RegistryRefused as refusal:
                 if refusal.code is not None:
                     attempt.ended(refusal.code, refusal.retry_after)

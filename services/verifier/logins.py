@@ -14,7 +14,7 @@ from registries.token_minter.minter import Minter, Now
 from registries.token_service import NotMinted
 
 LOGIN_SECONDS = 15.0
-HURRIED_SECONDS = 5.0
+SHORT_LOGIN_SECONDS = 5.0
 
 
 def _never(_host: str) -> bool:
@@ -34,7 +34,7 @@ class Logins:
     policy: NetworkPolicy
     deadline_seconds: float
     tls: ssl.SSLContext
-    hurried: Callable[[str], bool] = _never
+    use_short_timeout: Callable[[str], bool] = _never
 
     def __call__(
         self,
@@ -56,18 +56,20 @@ class Logins:
             login=made.login,
             provider=provider,
             policy=self.policy,
-            deadline_seconds=HURRIED_SECONDS if self.hurried(registry_host) else self.deadline_seconds,
+            deadline_seconds=SHORT_LOGIN_SECONDS
+            if self.use_short_timeout(registry_host)
+            else self.deadline_seconds,
             tls=self.tls,
             probe=probe,
         )
 
 
-def open_logins(settings: Settings, *, now: Now, hurried: Callable[[str], bool] = _never) -> Logins:
+def open_logins(settings: Settings, *, now: Now, use_short_timeout: Callable[[str], bool] = _never) -> Logins:
     """Logins as this environment has them."""
     return Logins(
         minter=open_minter(settings, now=now),
         policy=NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http),
         deadline_seconds=LOGIN_SECONDS,
         tls=tls_context(settings.verifier_ca_file),
-        hurried=hurried,
+        use_short_timeout=use_short_timeout,
     )

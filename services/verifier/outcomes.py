@@ -16,7 +16,7 @@ Outcome = VerificationSucceeded | VerificationFailed
 
 
 def events_of(
-    wanted: Verification,
+    verification: Verification,
     verdict: Verdict,
     history: Sequence[RecordedEvent],
     *,
@@ -25,30 +25,30 @@ def events_of(
     expires_at: datetime | None,
 ) -> list[object]:
     """The outcome, that the credential recovered, and when its secret was found to end."""
-    outcome = outcome_of(wanted, verdict, checked_at=checked_at, duration_ms=duration_ms)
+    outcome = outcome_of(verification, verdict, checked_at=checked_at, duration_ms=duration_ms)
     events: list[object] = [outcome]
     failed = _failures(history)
     if failed and isinstance(outcome, VerificationSucceeded):
         events.append(
             VerificationRecovered(
-                verification_id=wanted.id,
-                credential_id=wanted.credential_id,
-                registry_host=wanted.registry.host,
-                provider=wanted.registry.provider,
-                secret_version=wanted.secret_version,
+                verification_id=verification.id,
+                credential_id=verification.credential_id,
+                registry_host=verification.registry.host,
+                provider=verification.registry.provider,
+                secret_version=verification.secret_version,
                 previous_code=failed[-1].code,
                 failing_since=failed[0].checked_at,
             )
         )
-    if expires_at is not None and expires_at != _discovered(history, wanted.secret_version):
+    if expires_at is not None and expires_at != _discovered(history, verification.secret_version):
         events.append(
             ExpiryDiscovered(
-                credential_id=wanted.credential_id,
-                registry_host=wanted.registry.host,
-                provider=wanted.registry.provider,
-                secret_version=wanted.secret_version,
+                credential_id=verification.credential_id,
+                registry_host=verification.registry.host,
+                provider=verification.registry.provider,
+                secret_version=verification.secret_version,
                 expires_at=expires_at,
-                source="provider" if expires_at == verdict.ends_at else "token",
+                source="provider" if expires_at == verdict.secret_expires_at else "token",
             )
         )
     return events
@@ -59,16 +59,18 @@ def worth_recording(code: str, last_code: str | None, last_recorded: datetime | 
     return code != last_code or last_recorded is None or now - last_recorded >= UNCHANGED_EVERY
 
 
-def outcome_of(wanted: Verification, verdict: Verdict, *, checked_at: datetime, duration_ms: int) -> Outcome:
+def outcome_of(
+    verification: Verification, verdict: Verdict, *, checked_at: datetime, duration_ms: int
+) -> Outcome:
     """How one login ended."""
     if verdict.code is None:
         return VerificationSucceeded(
-            verification_id=wanted.id,
-            credential_id=wanted.credential_id,
-            registry_host=wanted.registry.host,
-            provider=wanted.registry.provider,
-            secret_version=wanted.secret_version,
-            trigger=wanted.trigger,
+            verification_id=verification.id,
+            credential_id=verification.credential_id,
+            registry_host=verification.registry.host,
+            provider=verification.registry.provider,
+            secret_version=verification.secret_version,
+            trigger=verification.trigger,
             detail=verdict.detail,
             confidence=verdict.confidence,
             checked_at=checked_at,
@@ -76,12 +78,12 @@ def outcome_of(wanted: Verification, verdict: Verdict, *, checked_at: datetime, 
             probe=_probe_of(verdict),
         )
     return VerificationFailed(
-        verification_id=wanted.id,
-        credential_id=wanted.credential_id,
-        registry_host=wanted.registry.host,
-        provider=wanted.registry.provider,
-        secret_version=wanted.secret_version,
-        trigger=wanted.trigger,
+        verification_id=verification.id,
+        credential_id=verification.credential_id,
+        registry_host=verification.registry.host,
+        provider=verification.registry.provider,
+        secret_version=verification.secret_version,
+        trigger=verification.trigger,
         code=verdict.code,
         detail=verdict.detail,
         retry_after=verdict.retry_after,

@@ -51,22 +51,22 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
             image = _image(event.payload)
         case _:
             return None
-    held = as_it_is(history)
-    if held is None or held.secret.version != version:
+    credential = active_credential(history)
+    if credential is None or credential.secret.version != version:
         return None
     return Verification(
         id=event.event_id,
         account_id=event.metadata.account_id,
         credential_id=credential_id,
-        registry=held.registry,
+        registry=credential.registry,
         secret_version=version,
         trigger=trigger,
-        image=image if image and image.registry_host == held.registry.host else None,
-        push=held.details.scope.push,
+        image=image if image and image.registry_host == credential.registry.host else None,
+        push=credential.details.scope.push,
     )
 
 
-def as_it_is(history: Sequence[RecordedEvent]) -> Active | None:
+def active_credential(history: Sequence[RecordedEvent]) -> Active | None:
     """The credential of this stream; `None` where it was removed, or never was."""
     state = fold(event.payload for event in history)
     return state if isinstance(state, Active) else None

@@ -21,20 +21,20 @@ class Slots:
         self._total = total
         self._per_account = per_account
         self._retry_after = retry_after
-        self._taken: Counter[str] = Counter()
+        self._in_use: Counter[str] = Counter()
         self._lock = Lock()
 
     @contextmanager
     def one(self, account_id: str) -> Iterator[None]:
         """A slot for as long as the block runs. Raises `TooManyAtOnce`."""
         with self._lock:
-            if self._taken.total() >= self._total or self._taken[account_id] >= self._per_account:
+            if self._in_use.total() >= self._total or self._in_use[account_id] >= self._per_account:
                 raise TooManyAtOnce(self._retry_after)
-            self._taken[account_id] += 1
+            self._in_use[account_id] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._taken[account_id] -= 1
-                if not self._taken[account_id]:
-                    del self._taken[account_id]
+                self._in_use[account_id] -= 1
+                if not self._in_use[account_id]:
+                    del self._in_use[account_id]

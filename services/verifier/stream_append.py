@@ -12,7 +12,7 @@ def record_once(
     store: EventStore,
     stream: StreamId,
     key: str,
-    events_behind: Callable[[Sequence[RecordedEvent]], Sequence[NewEvent]],
+    new_events: Callable[[Sequence[RecordedEvent]], Sequence[NewEvent]],
 ) -> None:
     """Append what `events_behind` makes in the light of the stream; under the same `key` only once.
 
@@ -23,7 +23,7 @@ def record_once(
     history = store.load(stream)
     while True:
         try:
-            store.append(stream, len(history), events_behind(history), request=request)
+            store.append(stream, len(history), new_events(history), request=request)
         except VersionConflict as conflict:  # somebody else recorded something meanwhile
             if conflict.actual == len(history):  # a stream that is not ours to write
                 raise

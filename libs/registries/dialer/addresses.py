@@ -24,7 +24,7 @@ HTTPS_PORT = 443
 _MAX_PORT = 65535
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # RFC 8215
-_NEVER = tuple(
+_BLOCKED_NETWORKS = tuple(
     ip_network(text)
     for text in (
         "0.0.0.0/8",
@@ -95,12 +95,13 @@ class NetworkPolicy:
 
     def permits(self, host: str, port: int, address: Address) -> bool:
         """Whether `host` may be dialled at this address."""
-        host = _plain(host)
+        host = _normalised(host)
         if host in self.hosts or (host, port) in self.endpoints:
             return True
-        inner = embedded(address)
+        embedded_address = embedded(address)
         if any(address.version == network.version and address in network for network in self.networks) or any(
-            inner.version == network.version and inner in network for network in self.networks
+            embedded_address.version == network.version and embedded_address in network
+            for network in self.networks
         ):
             return True
         return is_public(address)
@@ -115,10 +116,10 @@ def is_public(address: Address) -> bool:
     """Whether an address is anybody's to reach: globally routable, also what is embedded in it."""
     if isinstance(address, IPv6Address) and (address.scope_id or address in _NAT64_LOCAL):
         return False
-    inner = embedded(address)
-    if inner is not address:
-        return is_public(inner)
-    if any(address.version == network.version and address in network for network in _NEVER):
+    embedded_address = embedded(address)
+    if embedded_address is not address:
+        return is_public(embedded_address)
+    if any(address.version == network.version and address in network for network in _BLOCKED_NETWORKS):
         return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
@@ -150,10 +151,10 @@ def _network(entry: str) -> Network | None:
 
 def _host_and_port(entry: str) -> tuple[str, int | None]:
     if entry.startswith("["):
-        host, closed, rest = entry[1:].partition("]")
-        if not closed or (rest and not rest.startswith(":")):
+        host, closed, remainder = entry[1:].partition("]")
+        if not closed or (remainder and not remainder.startswith(":")):
             raise InvalidPolicy(entry)
-        port = rest[1:] if rest else None
+        port = remainder[1:] if remainder else None
     else:
         host, colon, after = entry.partition(":")
         port = after if colon else None
@@ -161,10 +162,10 @@ def _host_and_port(entry: str) -> tuple[str, int | None]:
         raise InvalidPolicy(entry)
     if not host or any(character in host for character in "/@ *"):
         raise InvalidPolicy(entry)
-    return _plain(host), None if port is None else int(port)
+    return _normalised(host), None if port is None else int(port)
 
 
-def _plain(host: str) -> str:
+def _normalised(host: str) -> str:
     host = host.strip("[]").lower().rstrip(".")
     try:
         return str(ip_address(host))

@@ -35,10 +35,10 @@ class NetworkConnection:
     """A connected socket. `hung_up`: the other side has closed it."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self.hung_up = False
+        self.closed_by_peer = False
         self._socket = connection
         self._deadline = deadline
-        self._beginning = b""
+        self._first_bytes = b""
 
     def read(self, max_bytes: int) -> bytes:
         """Some bytes; none where the other side has closed it.
@@ -47,10 +47,10 @@ class NetworkConnection:
             LoginNotTried: Unreachable, TlsFailed, or NotHttp for what is no answer from its first byte on.
         """
         data = self._receive(max_bytes)
-        self.hung_up = not data
-        if len(self._beginning) < len(_HTTP):
-            self._beginning = (self._beginning + data)[: len(_HTTP)]
-            if not _HTTP.startswith(self._beginning):
+        self.closed_by_peer = not data
+        if len(self._first_bytes) < len(_HTTP):
+            self._first_bytes = (self._first_bytes + data)[: len(_HTTP)]
+            if not _HTTP.startswith(self._first_bytes):
                 raise NotHttp("what answers there does not speak HTTP")
         return data
 
@@ -75,7 +75,7 @@ class NetworkConnection:
         except OSError:
             raise Unreachable("the connection to the registry was lost") from None
 
-    def quiet(self) -> bool:
+    def is_idle(self) -> bool:
         """Between two answers: the other side has neither closed it nor talks out of turn."""
         waiting = select.poll()
         waiting.register(self._socket, select.POLLIN)

@@ -31,8 +31,8 @@ def system_resolver(host: str, port: int) -> list[str]:
     Raises:
         OSError: there are none.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in addresses))
 
 
 class Dialer:
@@ -80,24 +80,24 @@ class Dialer:
 
     def _resolve(self, host: str, port: int) -> Sequence[str]:
         """Resolve in a thread of its own: a resolver that hangs must not hold the login beyond its time."""
-        answer: SimpleQueue[Sequence[str] | OSError] = SimpleQueue()
+        resolved: SimpleQueue[Sequence[str] | OSError] = SimpleQueue()
 
-        def ask() -> None:
+        def resolve() -> None:
             try:
-                answer.put(self._resolver(host, port))
+                resolved.put(self._resolver(host, port))
             except OSError as error:
-                answer.put(error)
+                resolved.put(error)
             except UnicodeError:
-                answer.put([])
+                resolved.put([])
 
-        Thread(target=ask, name="resolve", daemon=True).start()
+        Thread(target=resolve, name="resolve", daemon=True).start()
         try:
-            found = answer.get(timeout=self._deadline.remaining(CONNECT_SECONDS))
+            addresses = resolved.get(timeout=self._deadline.remaining(CONNECT_SECONDS))
         except Empty:
             raise Unreachable("the registry's name was not resolved in time") from None
-        if isinstance(found, OSError) or not found:
+        if isinstance(addresses, OSError) or not addresses:
             raise Unreachable(_NO_ADDRESS)
-        return found
+        return addresses
 
 
 def _connected(address: Address, port: int, seconds: float) -> socket.socket:

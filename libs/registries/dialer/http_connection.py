@@ -28,9 +28,9 @@ class HttpRequest:
 class HttpConnection:
     """`heard`: something has come of the answer to the last request."""
 
-    def __init__(self, wire: NetworkConnection) -> None:
-        self.heard = False
-        self._wire = wire
+    def __init__(self, connection: NetworkConnection) -> None:
+        self.response_begun = False
+        self._connection = connection
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     def ask(self, request: HttpRequest, *, body_bytes: int) -> HttpResponse:
@@ -39,26 +39,26 @@ class HttpConnection:
         Raises:
             LoginNotTried: Unreachable, TlsFailed or NotHttp; then the connection is of no more use.
         """
-        self.heard = False
+        self.response_begun = False
         try:
-            self._wire.write(self._written(request))
-            return self._answer(body_bytes)
+            self._connection.write(self._encode(request))
+            return self._read_response(body_bytes)
         except h11.ProtocolError:
-            if self._wire.hung_up:
+            if self._connection.closed_by_peer:
                 raise Unreachable("the registry hung up before its answer was complete") from None
             raise NotHttp("what answers there does not speak HTTP as a registry does") from None
 
-    def next(self) -> bool:
+    def prepare_next(self) -> bool:
         """Make ready for another request; `False` where this connection takes none (any more)."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
-        return not self._http.trailing_data[0] and self._wire.quiet()
+        return not self._http.trailing_data[0] and self._connection.is_idle()
 
     def close(self) -> None:
-        self._wire.close()
+        self._connection.close()
 
-    def _written(self, request: HttpRequest) -> bytes:
+    def _encode(self, request: HttpRequest) -> bytes:
         headers = list(request.headers.items())
         if request.body is not None:
             headers.append(("Content-Length", str(len(request.body))))
@@ -66,7 +66,7 @@ class HttpConnection:
         events: list[h11.Event] = [head, *([h11.Data(data=request.body)] if request.body else [])]
         return b"".join(self._http.send(event) or b"" for event in [*events, h11.EndOfMessage()])
 
-    def _answer(self, body_bytes: int) -> HttpResponse:
+    def _read_response(self, body_bytes: int) -> HttpResponse:
         head: h11.Response | None = None
         body = b""
         while len(body) < body_bytes:
@@ -89,6 +89,6 @@ class HttpConnection:
                 raise NotHttp("what answers there does not speak HTTP as a registry does")
             if isinstance(event, h11.Event):
                 return event
-            data = self._wire.read(_READ_BYTES)
-            self.heard = self.heard or bool(data)
+            data = self._connection.read(_READ_BYTES)
+            self.response_begun = self.response_begun or bool(data)
             self._http.receive_data(data)

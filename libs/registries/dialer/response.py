@@ -25,16 +25,16 @@ class HttpResponse:
         return [value for key, value in self.headers if key == name]
 
 
-def retry_after(answer: HttpResponse) -> int | None:
+def retry_after(response: HttpResponse) -> int | None:
     """`Retry-After` in seconds, a day at most; `None` where it is missing or cannot be read.
 
     It is a number of seconds or a date (RFC 9110, section 10.2.3). A date is compared with the `Date` of the
     response itself, so that the two clocks need not agree.
     """
-    text = (answer.header("retry-after") or "").strip()
+    text = (response.header("retry-after") or "").strip()
     if text.isascii() and text.isdecimal():
         return min(int(text[: _MAX_DIGITS + 1]), MAX_SECONDS)
-    until, sent = _moment(text), _moment(answer.header("date") or "")
+    until, sent = _moment(text), _moment(response.header("date") or "")
     if until is None or sent is None:
         return None
     return min(max(round((until - sent).total_seconds()), 0), MAX_SECONDS)

@@ -43,8 +43,8 @@ class HttpSession:
         self._tls = tls
         # The next request to the same host goes to the address that was checked: dialling again, and another
         # TLS handshake, take longer than all else in a login.
-        self._kept: dict[_Origin, HttpConnection] = {}
-        self._left = requests
+        self._connections: dict[_Origin, HttpConnection] = {}
+        self._requests_left = requests
         self._body_bytes = body_bytes
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class HttpSession:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        for exchange in self._kept.values():
+        for exchange in self._connections.values():
             exchange.close()
 
     def request(
@@ -69,9 +69,9 @@ class HttpSession:
         Raises:
             LoginNotTried: Blocked, Unreachable, TlsFailed, NotHttp or BudgetExceeded.
         """
-        if self._left == 0:
+        if self._requests_left == 0:
             raise BudgetExceeded("the registry asked for too many steps")
-        self._left -= 1
+        self._requests_left -= 1
         self._deadline.remaining()
         parts = urlsplit(url)
         origin = _Origin(parts.scheme == "https", parts.hostname or "", parts.port)
@@ -87,23 +87,23 @@ class HttpSession:
             },
             body=body,
         )
-        kept = self._kept.get(origin)
-        if kept is None or not kept.next():
-            return self._dialled(origin).ask(request, body_bytes=self._body_bytes)
+        existing = self._connections.get(origin)
+        if existing is None or not existing.prepare_next():
+            return self._dial(origin).ask(request, body_bytes=self._body_bytes)
         try:
-            return kept.ask(request, body_bytes=self._body_bytes)
+            return existing.ask(request, body_bytes=self._body_bytes)
         except Unreachable:
             # A connection that was kept may be closed by the other side just as it is used again.
-            if method != "GET" or kept.heard:
+            if method != "GET" or existing.response_begun:
                 raise
-            return self._dialled(origin).ask(request, body_bytes=self._body_bytes)
+            return self._dial(origin).ask(request, body_bytes=self._body_bytes)
 
-    def _dialled(self, origin: _Origin) -> HttpConnection:
+    def _dial(self, origin: _Origin) -> HttpConnection:
         """A new connection, in place of the one that there may have been."""
-        if gone := self._kept.pop(origin, None):
-            gone.close()
-        wire = self._network.dial(origin.host, origin.port or (HTTPS_PORT if origin.tls else HTTP_PORT))
+        if stale := self._connections.pop(origin, None):
+            stale.close()
+        connection = self._network.dial(origin.host, origin.port or (HTTPS_PORT if origin.tls else HTTP_PORT))
         if origin.tls:
-            wire.encrypt(self._tls, origin.host)
-        self._kept[origin] = HttpConnection(wire)
-        return self._kept[origin]
+            connection.encrypt(self._tls, origin.host)
+        self._connections[origin] = HttpConnection(connection)
+        return self._connections[origin]

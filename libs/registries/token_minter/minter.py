@@ -49,7 +49,7 @@ class MintKey:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    made: Future[Minted]
+    future: Future[Minted]
     until: datetime | None  # None: as long as it is being made
 
 
@@ -90,11 +90,11 @@ class Minter:
         """
         if _minter_for(stored, short_lived=short_lived) is None:
             return self.fresh(stored, registry_host=registry_host)
-        entry, mine = self._entry(key)
-        if mine:
-            self._make(key, entry, stored, registry_host, short_lived=short_lived)
+        entry, is_new = self._entry(key)
+        if is_new:
+            self._fill(key, entry, stored, registry_host, short_lived=short_lived)
         try:
-            return entry.made.result()
+            return entry.future.result()
         except NotMinted as failure:  # a copy: many threads may raise it
             raise NotMinted(failure.code, failure.detail, retry_after=failure.retry_after) from None
 
@@ -110,22 +110,22 @@ class Minter:
             entry = self._entries[key] = _Entry(Future(), None)
             return entry, True
 
-    def _make(
+    def _fill(
         self, key: MintKey, entry: _Entry, stored: StoredLogin, registry_host: str, *, short_lived: bool
     ) -> None:
-        begun = self._now()
+        started = self._now()
         try:
             minted = self.fresh(stored, registry_host=registry_host, short_lived=short_lived)
-            until = begun + (minted.expires_at - begun) / 2 if minted.expires_at else begun
-            entry.made.set_result(minted)
+            until = started + (minted.expires_at - started) / 2 if minted.expires_at else started
+            entry.future.set_result(minted)
         except BaseException as error:
-            until = begun
+            until = started
             if isinstance(error, NotMinted):
                 until += REFUSAL_LASTS if error.refused else FAILURE_LASTS
-            entry.made.set_exception(error)
+            entry.future.set_exception(error)
         with self._lock:
             if self._entries.get(key) is entry:
-                self._entries[key] = _Entry(entry.made, until)
+                self._entries[key] = _Entry(entry.future, until)
 
 
 def _minter_for(stored: StoredLogin, *, short_lived: bool) -> TokenMinter | None:

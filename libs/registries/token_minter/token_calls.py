@@ -53,7 +53,7 @@ class TokenCalls:
         network = Dialer(self._policy, deadline, self._resolver)
         try:
             with HttpSession(network, deadline, self._tls) as session:
-                answer = session.request("POST", url, headers=headers, body=body)
+                response = session.request("POST", url, headers=headers, body=body)
         except Blocked:
             detail = f"{service} has an address that may not be reached from here; the operator can allow it"
             raise NotMinted(VerificationCode.BLOCKED_HOST, detail) from None
@@ -62,12 +62,12 @@ class TokenCalls:
             raise NotMinted(VerificationCode.TLS_ERROR, detail) from None
         except LoginNotTried:
             raise NotMinted(VerificationCode.UNREACHABLE, f"{service} cannot be reached") from None
-        if answer.status == _TOO_MANY:
-            raise throttled(service, answer)
-        if answer.status >= _SERVER_ERROR:
-            detail = f"{service} answered with an error of its own (HTTP {answer.status})"
-            raise NotMinted(VerificationCode.UNREACHABLE, detail, retry_after=retry_after(answer))
-        return answer
+        if response.status == _TOO_MANY:
+            raise throttled(service, response)
+        if response.status >= _SERVER_ERROR:
+            detail = f"{service} answered with an error of its own (HTTP {response.status})"
+            raise NotMinted(VerificationCode.UNREACHABLE, detail, retry_after=retry_after(response))
+        return response
 
     def post_form(self, url: str, form: Sequence[tuple[str, str]], *, service: str) -> HttpResponse:
         """The same with a form, as OAuth 2.0 wants it (RFC 6749)."""

@@ -22,7 +22,7 @@ from registries.input.credential_input import CREDENTIAL, PROBED_IMAGE, PROVIDER
 from registries.input.image import read_image
 from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
 from registries.protocol.login import Probe, Verdict
-from registries.protocol.verdict import Probed
+from registries.protocol.verdict import ProbeResult
 from registries.verification_help import help_for, help_for_image
 from verifier.schedule.admission import Admission, LoginIdentity
 from verifier.slots import Slots
@@ -128,7 +128,7 @@ def _item(verdict: Verdict, provider: str, checked_at: datetime, duration_ms: in
     )
 
 
-def _probe(probed: Probed | None, provider: str) -> Body | None:
+def _probe(probed: ProbeResult | None, provider: str) -> Body | None:
     if probed is None:
         return None
     probe = ImageProbe(image=str(probed.image), code=probed.code, detail=probed.detail)

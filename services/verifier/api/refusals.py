@@ -6,12 +6,12 @@ from flask import Flask, Response
 
 from chassis.web.problems import Problem, respond, unavailable
 from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
-from registries.protocol.tag_list import InvalidPlace
-from verifier.image_browser import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
-from verifier.schedule.admission import NotNow, Why
+from registries.protocol.tag_list import InvalidTagCursor
+from verifier.image_browser import LoginRefused, NoSuchCredential, OutOfScope, SecretChanging
+from verifier.schedule.admission import DelayReason, LoginDelayed
 from verifier.slots import TooManyAtOnce
 
-_NOT_NOW: Mapping[Why, str] = {
+_NOT_NOW: Mapping[DelayReason, str] = {
     "login_held_back": "the registry refused this user a moment ago; it locks out who goes on",
     "too_many_logins": "the logins that this registry, or this account, may have at a time are taken",
 }
@@ -30,14 +30,14 @@ def install(app: Flask) -> None:
         detail = "other requests of this account, or of all, are waiting for registries"
         return respond(Problem(429, "too_many_at_once", detail, headers=headers))
 
-    @app.errorhandler(NotNow)
-    def _not_now(error: NotNow) -> Response:
+    @app.errorhandler(LoginDelayed)
+    def _not_now(error: LoginDelayed) -> Response:
         headers = {"Retry-After": str(error.retry_after)}
-        return respond(Problem(429, error.why, _NOT_NOW[error.why], headers=headers))
+        return respond(Problem(429, error.reason, _NOT_NOW[error.reason], headers=headers))
 
-    @app.errorhandler(NotForThat)
-    def _not_for_that(error: NotForThat) -> Response:
-        return respond(Problem(403, error.why, _NOT_FOR_THAT[error.why]))
+    @app.errorhandler(OutOfScope)
+    def _not_for_that(error: OutOfScope) -> Response:
+        return respond(Problem(403, error.reason, _NOT_FOR_THAT[error.reason]))
 
     @app.errorhandler(LoginRefused)
     def _login_refused(_error: LoginRefused) -> Response:
@@ -53,8 +53,8 @@ def install(app: Flask) -> None:
         detail = "the credential's secret is being replaced or removed"
         return respond(unavailable("credential_changing", detail, 1))
 
-    @app.errorhandler(InvalidPlace)
-    def _cursor(_error: InvalidPlace) -> Response:
+    @app.errorhandler(InvalidTagCursor)
+    def _cursor(_error: InvalidTagCursor) -> Response:
         return respond(Problem(400, "invalid_cursor", "the cursor is not one of an earlier page"))
 
     @app.errorhandler(RegistryError)

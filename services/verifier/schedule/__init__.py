@@ -1,3 +1,3 @@
-"""Logins at the right time: paced, held back after refusals, and tried again so that what is kept is known to
-be good.
+"""When the verifier logs in: rate limits, holds after refusals, and scheduled verifications of stored
+credentials (ADR 13).
 """

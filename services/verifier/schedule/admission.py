@@ -1,7 +1,7 @@
-"""Logins that a request waits for, kept to what holds for all logins: token buckets, slots of the bulkhead,
-and holds after a refusal. Without it a loop of requests would be a loop of attempts at somebody's registry.
+"""Admission of logins for HTTP requests. They follow the same rules as all other logins: token buckets, slots
+of the bulkhead, and holds after a refusal. Otherwise an API client could try passwords in a loop.
 
-A wait of a moment is made here. For a longer one the caller gets `retry_after`.
+A wait of up to `MAX_WAIT_SECONDS` happens here. For a longer wait the caller gets `retry_after`.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,48 +18,50 @@ from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter, Wa
 from verifier.schedule.rows import hold_name
 from verifier.schedule.table import ScheduleTable
 
-PATIENCE_SECONDS = 2.0
+MAX_WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
-Why = Literal["login_held_back", "too_many_logins"]
+DelayReason = Literal["login_held_back", "too_many_logins"]
 
 
-class NotNow(Exception):
-    """The login is not tried; `retry_after` seconds later it may be. `login_held_back`: the registry refused
-    this user a moment ago. `too_many_logins`: the limit of this registry, or of this account, is reached.
+class LoginDelayed(Exception):
+    """The login is not tried now. The caller may try again after `retry_after` seconds.
+
+    `reason` is `login_held_back` if the registry recently refused a login of this user, and `too_many_logins`
+    if the limit of the registry or of the account is reached.
     """
 
-    def __init__(self, why: Why, seconds: float) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: DelayReason, seconds: float) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.retry_after = max(1, ceil(seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginIdentity:
-    """As whom, and where. `known_good`: this very login was accepted when it was last tried."""
+    """User and registry of a login. `known_valid`: the last login with the same secret was accepted."""
 
     registry_host: str
     username: str
     account_id: str
-    known_good: bool = False
+    known_valid: bool = False
 
 
 @dataclass(slots=True)
 class Attempt:
-    """A login that is admitted. The caller reports how it `ended`."""
+    """An admitted login. The caller reports its outcome with `ended`."""
 
     outcome: str | None = None
     retry_after: int | None = None
 
     def ended(self, outcome: str, retry_after: int | None = None) -> None:
-        """`verified` or a code, and after how many seconds the registry wants to be asked again."""
+        """Report the outcome: `verified` or a code, and the registry's `Retry-After` in seconds."""
         self.outcome, self.retry_after = outcome, retry_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """Raises `EventStoreUnavailable` where the database is away."""
+    """Admits logins that requests wait for. Raises `EventStoreUnavailable` if the database is unavailable."""
 
     table: ScheduleTable
     limiter: LoginLimiter
@@ -72,13 +74,14 @@ class Admission:
 
     @contextmanager
     def for_test(self, identity: LoginIdentity) -> Iterator[Attempt]:
-        """A login that may be wrong: one at a time of each user, and what it shows counts for the next one.
+        """Admit a login that may be wrong. Only one login of a user runs at a time, so that its outcome
+        applies to the next one.
 
         Raises:
-            NotNow
+            LoginDelayed: the login has to wait longer than `MAX_WAIT_SECONDS`.
         """
         key = (identity.registry_host, hold_name(identity.username, identity.account_id))
-        until = self.monotonic() + PATIENCE_SECONDS
+        until = self.monotonic() + MAX_WAIT_SECONDS
         while not self._enter(key):
             self._wait(_POLL_SECONDS, until, "too_many_logins")
         try:
@@ -90,15 +93,19 @@ class Admission:
 
     @contextmanager
     def for_read(self, identity: LoginIdentity) -> Iterator[Attempt]:
-        """Something is read with a stored login. Raises `NotNow`."""
-        with self._attempt(identity, self.monotonic() + PATIENCE_SECONDS) as attempt:
+        """Admit a read with a stored login.
+
+        Raises:
+            LoginDelayed: the login has to wait longer than `MAX_WAIT_SECONDS`.
+        """
+        with self._attempt(identity, self.monotonic() + MAX_WAIT_SECONDS) as attempt:
             yield attempt
 
     @contextmanager
     def _attempt(self, identity: LoginIdentity, until: float) -> Iterator[Attempt]:
         name = hold_name(identity.username, identity.account_id)
-        while (held := self._held_for(identity, name)) > 0:
-            self._wait(held, until, "login_held_back")
+        while (seconds := self._hold_seconds(identity, name)) > 0:
+            self._wait(seconds, until, "login_held_back")
         stage, host = NO_TOKEN, identity.registry_host
         while wait := self._admit(identity, stage, until):
             self._wait(wait.seconds, until, "too_many_logins")
@@ -107,14 +114,14 @@ class Admission:
         try:
             yield attempt
         finally:
-            answered = attempt.outcome != VerificationCode.UNREACHABLE
-            self.limiter.leave(self.bulkhead, host, identity.account_id, answered=answered)
+            responded = attempt.outcome != VerificationCode.UNREACHABLE
+            self.limiter.leave(self.bulkhead, host, identity.account_id, responded=responded)
             self._record(host, name, attempt)
 
     def _admit(self, identity: LoginIdentity, stage: int, until: float) -> Wait | None:
-        patience = max(0.0, until - self.monotonic())
+        max_wait = max(0.0, until - self.monotonic())
         return self.limiter.admit(
-            self.bulkhead, identity.registry_host, identity.account_id, stage, patience=patience
+            self.bulkhead, identity.registry_host, identity.account_id, stage, max_wait=max_wait
         )
 
     def _enter(self, key: tuple[str, str]) -> bool:
@@ -124,19 +131,21 @@ class Admission:
             self._trying.add(key)
             return True
 
-    def _held_for(self, identity: LoginIdentity, name: str) -> float:
-        """Seconds. A login that is known to be good is no attempt at a wrong one; a registry that wants to be
-        left alone is left alone by everybody.
+    def _hold_seconds(self, identity: LoginIdentity, name: str) -> float:
+        """Seconds until the hold expires, 0.0 if there is none.
+
+        A hold after a refused secret does not apply to a login that is known to be valid. A hold after a rate
+        limit applies to every login.
         """
         now = self.now()
-        held = self.table.hold_on(identity.registry_host, name, now)
-        if held is None or (identity.known_good and held.outcome in REFUSED):
+        hold = self.table.hold_on(identity.registry_host, name, now)
+        if hold is None or (identity.known_valid and hold.outcome in REFUSED):
             return 0.0
-        return (held.until - now).total_seconds()
+        return (hold.until - now).total_seconds()
 
-    def _wait(self, seconds: float, until: float, why: Why) -> None:
+    def _wait(self, seconds: float, until: float, reason: DelayReason) -> None:
         if self.monotonic() + seconds > until:
-            raise NotNow(why, seconds)
+            raise LoginDelayed(reason, seconds)
         self.sleep(seconds)
 
     def _record(self, host: str, name: str, attempt: Attempt) -> None:

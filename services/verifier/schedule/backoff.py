@@ -1,4 +1,4 @@
-"""When a credential is tried again, and how long its login is left alone after a refusal. Pure."""
+"""When a credential is verified again, and how long its user is held back after a refusal. Pure."""
 
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -7,9 +7,10 @@ from uuid import UUID
 from contracts.verdicts import VerificationCode
 from verifier.verifier import VERIFIED
 
-# The registry did not say whether the login is good.
+# The registry did not say whether the login is valid.
 UNANSWERED = frozenset({VerificationCode.UNREACHABLE.value, VerificationCode.RATE_LIMITED.value})
-# It said no to this secret, and is not asked again by itself: registries lock out who goes on.
+# The registry refused this secret. The schedule does not try it again, because registries lock out users
+# after repeated failures.
 REFUSED = frozenset({VerificationCode.BAD_CREDENTIAL.value, VerificationCode.EXPIRED.value})
 
 FIRST_RETRY = timedelta(minutes=5)
@@ -28,8 +29,10 @@ def next_login(
     credential_id: UUID,
     retry_after: int | None = None,
 ) -> datetime | None:
-    """When a credential is due again whose login ended with `outcome` (`verified` for a good one), the
-    `failures`-th time in a row that nothing was said. `None`: not by itself.
+    """When a credential is due again after a login with this `outcome` (`verified` or a code).
+
+    `failures` is the number of consecutive logins without a result, `retry_after` is in seconds. `None`: the
+    schedule does not try the credential again.
     """
     if outcome in REFUSED:
         return None
@@ -41,7 +44,9 @@ def next_login(
 
 
 def hold_after(outcome: str, refusals: int, retry_after: int | None) -> timedelta | None:
-    """How long nobody logs in there as that user, after `refusals` in a row; `None`: no hold."""
+    """How long logins of the user are held back after `refusals` in a row. `retry_after` is in seconds.
+    `None`: the outcome causes no hold.
+    """
     doublings = min(refusals - 1, _MAX_DOUBLINGS)
     if outcome in REFUSED:
         return min(FIRST_HOLD * (1 << doublings), LONGEST_HOLD)
@@ -52,10 +57,12 @@ def hold_after(outcome: str, refusals: int, retry_after: int | None) -> timedelt
 
 
 def clears_hold(outcome: str) -> bool:
-    """Whether a login that ended so shows that the user is welcome again."""
+    """Whether a login with this outcome ends the holds of its user."""
     return outcome == VERIFIED
 
 
 def _fraction(credential_id: UUID) -> float:
-    """Of each credential its own, from 0 to 1: what came at once is spread, and always the same way."""
+    """A number from 0 to 1 that depends on the credential only. It spreads credentials that were added
+    together over time.
+    """
     return int.from_bytes(sha256(credential_id.bytes).digest()[:4]) / 2**32

@@ -1,5 +1,5 @@
-"""Who may log in now: so many at a time of one host and of one account, so many a second, and what answers
-nothing gets a small share only, so that it takes the time of nobody else.
+"""Limits for logins: how many run at once and how many begin in a second, per host and per account. Hosts
+that do not respond get a small share of the slots, so that they do not delay logins at other hosts.
 """
 
 from collections import Counter
@@ -11,26 +11,26 @@ from threading import Lock
 from verifier.schedule.circuit_breaker import CircuitBreakers, CircuitState
 from verifier.schedule.token_bucket import TokenBucket
 
-SLOT_SECONDS = 0.5  # after which it is worth asking again where all slots are taken, at the earliest
-SLOT_RETRIES = 8.0  # a second, of a host whose slots are taken: who asks again does so one after the other
-BURST_SECONDS = 4.0  # a bucket holds what comes in these
-NO_TOKEN, ACCOUNT_TOKEN, BOTH_TOKENS = 0, 1, 2  # stages: which tokens have been waited for
+SLOT_SECONDS = 0.5  # shortest wait for a slot
+SLOT_RETRIES = 8.0  # retries per second for the slots of one host, so that waiting logins retry one by one
+BURST_SECONDS = 4.0  # a bucket holds the tokens of this many seconds
+NO_TOKEN, ACCOUNT_TOKEN, BOTH_TOKENS = 0, 1, 2  # stages: which tokens a login has reserved already
 
 Monotonic = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now, but after so many seconds. `stage` is to be shown then."""
+    """The login has to wait. After `seconds` the caller calls `admit` again, with this `stage`."""
 
     seconds: float
     stage: int
 
 
 class Bulkhead:
-    """`total` logins at a time. An account gets half of them, a host a quarter (or `per_host`). A host that
-    has not answered lately gets `untried` until it does: if it is dead, it holds no more of them in vain.
-    All suspects together get a quarter.
+    """Slots for `total` concurrent logins. An account gets at most half of them, a host a quarter (or
+    `per_host`). A host that is not known to respond gets at most `untried` slots. All suspect hosts together
+    get a quarter.
     """
 
     def __init__(self, total: int, *, per_host: int | None = None, untried: int = 1) -> None:
@@ -44,7 +44,7 @@ class Bulkhead:
         self._lock = Lock()
 
     def enter(self, host: str, account_id: str, state: CircuitState) -> bool:
-        """Take one, if there is one."""
+        """Take a slot; `False` if there is none."""
         with self._lock:
             if not self.has_slot(host, account_id, state):
                 return False
@@ -55,7 +55,7 @@ class Bulkhead:
             return True
 
     def has_slot(self, host: str, account_id: str, state: CircuitState) -> bool:
-        """Whether there is one to take."""
+        """Whether a slot is free."""
         suspect = state is CircuitState.SUSPECT
         per_host = self._per_host if state is CircuitState.RESPONDING else self._untried
         return (
@@ -65,7 +65,7 @@ class Bulkhead:
         )
 
     def leave(self, host: str, account_id: str) -> None:
-        """Give it back."""
+        """Return the slot."""
         with self._lock:
             for counter, key in ((self._hosts, host), (self._accounts, account_id), (self._suspected, host)):
                 if counter[key] > 1:
@@ -75,7 +75,7 @@ class Bulkhead:
 
 
 class LoginLimiter:
-    """What all logins of this process have in common: the token buckets, and which hosts answer."""
+    """The token buckets and circuit breakers that all logins of this process share."""
 
     def __init__(self, *, per_host: float, per_account: float, monotonic: Monotonic) -> None:
         self._hosts = TokenBucket(per_host, _burst(per_host), monotonic=monotonic)
@@ -84,39 +84,41 @@ class LoginLimiter:
         self._breakers = CircuitBreakers(monotonic)
 
     def admit(
-        self, bulkhead: Bulkhead, host: str, account_id: str, stage: int, *, patience: float = inf
+        self, bulkhead: Bulkhead, host: str, account_id: str, stage: int, *, max_wait: float = inf
     ) -> Wait | None:
-        """`None`: admitted; `leave` afterwards. A token of the host is only taken after one of the
-        account: an account that asks for much waits for itself and delays no other. No token is reserved that
-        is more than `patience` seconds away.
+        """Admit a login, or return how long it has to wait. After an admitted login the caller calls `leave`.
+
+        A login reserves a token of its account before one of the host. So an account with many logins waits
+        for its own tokens and does not delay others. A token that is free only after more than `max_wait`
+        seconds is not reserved.
         """
         if not bulkhead.enter(host, account_id, self._breakers.state(host)):
-            return self.no_slot(host, stage, patience=patience)
+            return self.no_slot(host, stage, max_wait=max_wait)
         for bucket, key, reached in (
             (self._accounts, account_id, ACCOUNT_TOKEN),
             (self._hosts, host, BOTH_TOKENS),
         ):
-            if stage < reached and (seconds := bucket.reserve(key, patience)):
+            if stage < reached and (seconds := bucket.reserve(key, max_wait)):
                 bulkhead.leave(host, account_id)
                 return Wait(seconds, reached)
         return None
 
-    def no_slot(self, host: str, stage: int, *, patience: float = inf) -> Wait:
-        """When to ask again for a host whose slots are taken."""
-        return Wait(SLOT_SECONDS + self._slot_retries.reserve(host, patience), stage)
+    def no_slot(self, host: str, stage: int, *, max_wait: float = inf) -> Wait:
+        """How long to wait for a host whose slots are taken."""
+        return Wait(SLOT_SECONDS + self._slot_retries.reserve(host, max_wait), stage)
 
-    def leave(self, bulkhead: Bulkhead, host: str, account_id: str, *, answered: bool | None) -> None:
-        """The login is over. Whether the host answered; `None` where it was not asked."""
+    def leave(self, bulkhead: Bulkhead, host: str, account_id: str, *, responded: bool | None) -> None:
+        """Return the slot. `responded`: whether the host responded; `None` if there was no attempt."""
         bulkhead.leave(host, account_id)
-        if answered is not None:
-            self._breakers.record(host, answered=answered)
+        if responded is not None:
+            self._breakers.record(host, responded=responded)
 
     def slot_free(self, bulkhead: Bulkhead, host: str, account_id: str) -> bool:
         """Whether `admit` would find a slot."""
         return bulkhead.has_slot(host, account_id, self._breakers.state(host))
 
     def open_for(self, host: str) -> float:
-        """Seconds for which the schedule does not try a host that gave no answer, 0.0 for none."""
+        """Seconds until the schedule may try the host again, 0.0 if it may now."""
         return self._breakers.open_for(host)
 
 

@@ -1,4 +1,4 @@
-"""Notices of ends: 30, 7 and 1 days before, and when it is there; each once."""
+"""Notices before a secret expires: 30, 7 and 1 days before the expiry, and at the expiry. Each is sent once."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ _AT_ONCE = 100
 
 
 class Notices:
-    """Raises `EventStoreError`; then they are given at the next opportunity."""
+    """Records notices as events. Raises `EventStoreError`; the notices are then sent by a later call."""
 
     def __init__(
         self,
@@ -36,57 +36,57 @@ class Notices:
         self._new_id = new_id
 
     def send(self) -> int:
-        """Give those that are due; gives how many credentials were looked at."""
-        endings = self._table.ending(self._now(), _AT_ONCE)
-        for ending in endings:
-            self._send(ending)
-        return len(endings)
+        """Record the notices that are due. Returns the number of credentials that were checked."""
+        due = self._table.notices_due(self._now(), _AT_ONCE)
+        for notice in due:
+            self._send(notice)
+        return len(due)
 
-    def _send(self, ending: ExpiryNotice) -> None:
+    def _send(self, notice: ExpiryNotice) -> None:
         now = self._now()
-        days = notice_due(ending.expires_at, now)
-        if days is not None and (ending.last_notice_days is None or days < ending.last_notice_days):
-            entry = ScheduleEntry.of(self._streams(credential_stream(ending.credential_id)))
+        days = notice_due(notice.expires_at, now)
+        if days is not None and (notice.last_notice_days is None or days < notice.last_notice_days):
+            entry = ScheduleEntry.of(self._streams(credential_stream(notice.credential_id)))
             if entry is None:
-                self._table.leave(ending.credential_id)
+                self._table.leave(notice.credential_id)
                 return
-            if entry.secret_version == ending.secret_version:  # else its rotation is on its way to us
-                self._record(ending, days, now)
-        self._table.noticed(ending, days=days, next_at=next_notice(ending.expires_at, now))
+            if entry.secret_version == notice.secret_version:  # else the schedule gets the new secret soon
+                self._record(notice, days, now)
+        self._table.mark_sent(notice, days=days, next_at=next_notice(notice.expires_at, now))
 
-    def _record(self, ending: ExpiryNotice, days: int, now: datetime) -> None:
+    def _record(self, notice: ExpiryNotice, days: int, now: datetime) -> None:
         notice_id = self._new_id()
         metadata = Metadata(
-            account_id=ending.account_id,
+            account_id=notice.account_id,
             actor=ACTOR,
             occurred_at=now,
             request_id=str(notice_id),
             correlation_id=str(notice_id),
         )
-        event = NewEvent(event_id=notice_id, payload=_notice(ending, days), metadata=metadata)
+        event = NewEvent(event_id=notice_id, payload=_notice(notice, days), metadata=metadata)
 
-        def events_behind(_history: Sequence[RecordedEvent]) -> list[NewEvent]:
+        def new_events(_history: Sequence[RecordedEvent]) -> list[NewEvent]:
             return [event]
 
-        end = ending.expires_at.isoformat()
-        key = f"expiry:{ending.credential_id}:{ending.secret_version}:{end}:{days}"
-        record_once(self._store, verification_stream(ending.credential_id), key, events_behind)
+        expiry = notice.expires_at.isoformat()
+        key = f"expiry:{notice.credential_id}:{notice.secret_version}:{expiry}:{days}"
+        record_once(self._store, verification_stream(notice.credential_id), key, new_events)
 
 
-def _notice(ending: ExpiryNotice, days: int) -> ExpiryApproached | ExpiryPassed:
+def _notice(notice: ExpiryNotice, days: int) -> ExpiryApproached | ExpiryPassed:
     if days == 0:
         return ExpiryPassed(
-            credential_id=ending.credential_id,
-            registry_host=ending.registry_host,
-            provider=ending.provider,
-            secret_version=ending.secret_version,
-            expires_at=ending.expires_at,
+            credential_id=notice.credential_id,
+            registry_host=notice.registry_host,
+            provider=notice.provider,
+            secret_version=notice.secret_version,
+            expires_at=notice.expires_at,
         )
     return ExpiryApproached(
-        credential_id=ending.credential_id,
-        registry_host=ending.registry_host,
-        provider=ending.provider,
-        secret_version=ending.secret_version,
-        expires_at=ending.expires_at,
+        credential_id=notice.credential_id,
+        registry_host=notice.registry_host,
+        provider=notice.provider,
+        secret_version=notice.secret_version,
+        expires_at=notice.expires_at,
         days=days,
     )

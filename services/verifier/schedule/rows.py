@@ -1,4 +1,4 @@
-"""What the verifier's own tables hold, as values."""
+"""Rows of the verifier's own tables, as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,24 @@ from uuid import UUID
 
 from contracts.credential_events import Registry
 from eventlog.events.envelope import RecordedEvent
-from verifier.policy import Verification, as_it_is
+from verifier.policy import Verification, active_credential
 
-# Usernames that stand for no user: behind them are the keys and tokens of everybody.
+# Usernames that all keys or tokens of a kind share. They do not identify a user.
 _SHARED_NAMES = frozenset({"_json_key", "_json_key_base64", "oauth2accesstoken", "AWS", "<token>"})
 
 
 def hold_name(username: str, account_id: str) -> str:
-    """Who is held back after a refusal: the user; of a name that all share, this account's use of it alone,
-    so that no account's wrong key makes the others wait.
+    """The name under which a user is held back after a refusal.
+
+    A shared username is combined with the account, so that the wrong key of one account does not delay
+    others.
     """
     return f"{username} of {account_id}" if username in _SHARED_NAMES else username
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Nobody logs in as that user until then, because a login ended with `outcome`."""
+    """Logins of a user are held back until `until`, because a login had this `outcome`."""
 
     until: datetime
     outcome: str
@@ -30,7 +32,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleEntry:
-    """A credential as its stream has it, at that version of the stream; `username` is its `hold_name`."""
+    """A credential at one version of its stream. `username` is its `hold_name`."""
 
     credential_id: UUID
     stream_version: int
@@ -43,25 +45,25 @@ class ScheduleEntry:
 
     @classmethod
     def of(cls, history: Sequence[RecordedEvent]) -> "ScheduleEntry | None":
-        """`None` for a credential that was removed, or never was."""
-        held = as_it_is(history)
-        if held is None:
+        """The entry for a stream; `None` if the credential was removed or does not exist."""
+        credential = active_credential(history)
+        if credential is None:
             return None
         return cls(
             credential_id=history[0].stream.id,
             stream_version=history[-1].version,
             account_id=history[0].metadata.account_id,
-            provider=held.registry.provider,
-            registry_host=held.registry.host,
-            username=hold_name(held.username, history[0].metadata.account_id),
-            secret_version=held.secret.version,
-            expires_at=held.details.expires_at,
+            provider=credential.registry.provider,
+            registry_host=credential.registry.host,
+            username=hold_name(credential.username, history[0].metadata.account_id),
+            secret_version=credential.secret.version,
+            expires_at=credential.details.expires_at,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """A credential whose turn has come, and what is known of its last login."""
+    """A credential that is due, with the outcome of its last login."""
 
     credential_id: UUID
     account_id: str
@@ -75,7 +77,7 @@ class Due:
     failures: int
 
     def verification(self, verification_id: UUID) -> Verification:
-        """The login to be tried."""
+        """The verification to run."""
         return Verification(
             id=verification_id,
             account_id=self.account_id,
@@ -88,14 +90,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """How a login ended, and when the next one is due (`None`: not by itself)."""
+    """The outcome of a login, and when the next one is due (`None`: the schedule does not try it again)."""
 
     credential_id: UUID
     secret_version: int
     registry_host: str
     username: str
     outcome: str
-    recorded_at: datetime | None  # None: it was not recorded
+    recorded_at: datetime | None  # `None`: the outcome was not recorded in the log
     failures: int
     due_at: datetime | None
     secret_expires_at: datetime | None
@@ -103,7 +105,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
-    """A verification that an event of that credential asks for, and that had to wait."""
+    """A verification that an event of the credential requested and that has to wait."""
 
     event_id: UUID
     credential_id: UUID
@@ -112,7 +114,7 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiryNotice:
-    """A credential of whose expiry a notice may be due. `last_notice_days` is what the last one said."""
+    """A credential for which a notice may be due. `last_notice_days` is the number in the last notice."""
 
     credential_id: UUID
     account_id: str

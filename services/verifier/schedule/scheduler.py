@@ -1,7 +1,7 @@
-"""The loop that tries what is due: credentials by the schedule, and verifications that had to wait.
+"""The loop that runs scheduled and postponed verifications.
 
-Logins run in threads, of which there are as many as the operator says; how they ended is kept in batches, so
-that a login costs the database little.
+Logins run in threads, as many as the operator configures. Their outcomes are stored in batches, to reduce the
+load on the database.
 """
 
 from collections.abc import Callable
@@ -23,25 +23,27 @@ from verifier.schedule.rows import Due, Postponed, Settled
 from verifier.schedule.table import ScheduleTable
 from verifier.schedule.verification_handler import VerificationHandler
 from verifier.schedule.wait_list import Claimed, partition
-from verifier.verifier import Tried
+from verifier.verifier import LoginAttempt
 
 log = structlog.get_logger()
 
-One = TypeVar("One", Due, Postponed)
+Row = TypeVar("Row", Due, Postponed)
 
 NAME = "verifier-schedule"
-IDLE_SECONDS = 0.5  # at the latest then the tables are looked at
+IDLE_SECONDS = 0.5  # longest interval between two queries for due rows
 BUSY_SECONDS = 0.05
 _CLAIM_LIMIT = 250
-_WAITING_LIMIT = 1000  # then no more are claimed
+_WAITING_LIMIT = 1000  # no further rows are claimed while this many wait
 _NOTICES_EVERY = timedelta(seconds=1)
-_PER_HOST = 4  # at a time: nobody waits for a scheduled login
+_PER_HOST = 4  # concurrent scheduled logins; a low limit, because no user waits for them
 _RECONNECT_SECONDS = 0.5
-_FAILED_WAIT = timedelta(minutes=15)  # of a login that failed in a way that nobody thought of
+_FAILED_WAIT = timedelta(minutes=15)  # delay after a login that failed with an unexpected exception
 
 
 class Scheduler:
-    """`run` it in a thread. Any number of processes may; one leads."""
+    """Runs verifications that are due. `run` is the body of a thread. Several processes may run it; one
+    leads.
+    """
 
     def __init__(
         self,
@@ -60,23 +62,23 @@ class Scheduler:
         self._now = now
         self._concurrency = concurrency
         self._bulkhead = Bulkhead(concurrency, per_host=min(_PER_HOST, max(1, concurrency // 4)))
-        self._running = 0  # grows in `tick` only, so that what was free there stays so
+        self._running = 0  # grows in `tick` only, so that slots which are free there stay free
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=NAME)
         self._waiting: list[Claimed] = []
         self._notices_at = datetime.min.replace(tzinfo=UTC)
-        self._ended: SimpleQueue[tuple[Settled, Tried]] = SimpleQueue()
+        self._results: SimpleQueue[tuple[Settled, LoginAttempt]] = SimpleQueue()
 
     def run(self, database_url: str, *, role: str, stop: Event) -> None:
-        """Until `stop` is set; what is in flight then is finished."""
+        """Run until `stop` is set, and then finish the logins that are running."""
         while not stop.is_set():
             try:
                 with leadership(database_url, role=role, name=NAME, stop=stop) as connection:
                     if connection is not None:
                         log.info("schedule_leads")
-                        self._table.forget_holds(self._now())
+                        self._table.delete_old_holds(self._now())
                     while connection is not None and not stop.is_set():
-                        connection.execute("SELECT")  # the lock lives as long as this connection
+                        connection.execute("SELECT")  # fails if the connection, and with it the lock, is lost
                         stop.wait(self.tick())
             except (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable) as error:
                 log.warning("schedule_lost_database", error=type(error).__name__)
@@ -87,73 +89,74 @@ class Scheduler:
         self.close()
 
     def close(self) -> None:
-        """Wait for what is in flight, and keep how it ended."""
+        """Wait for the logins that are running, and store their outcomes."""
         self._pool.shutdown(wait=True)
         try:
-            self._settle_ended()
+            self._settle_results()
         except EventStoreUnavailable:
-            log.warning("schedule_not_kept")  # the leases end, and it is tried again
+            log.warning("schedule_not_kept")  # the leases expire, and the rows are due again
 
     def tick(self) -> float:
-        """Do what is due; gives the seconds after which to look again."""
-        self._settle_ended()
+        """Start what is due. Returns the seconds until the next call."""
+        self._settle_results()
         if self._now() >= self._notices_at:
             self._notices.send()
             self._notices_at = self._now() + _NOTICES_EVERY
         before = self._running
-        self._start([])  # those that wait
+        self._start([])  # only the rows that wait for a slot
         postponed = self._table.claim_postponed(self._now(), free) if (free := self._free()) else []
-        for one in postponed:
-            self._submit(self._resume, one)
+        for row in postponed:
+            self._submit(self._resume, row)
         free = self._free() if len(self._waiting) < _WAITING_LIMIT else 0
         due = self._table.claim(self._now(), free) if free else []
         self._start(due)
-        # More at once where there is room for it; else a moment later, for a batch that is worth its queries.
+        # A full batch is followed by the next one at once. Otherwise a pause lets the next batch fill.
         if len(postponed) + len(due) >= _CLAIM_LIMIT:
             return 0.0
         return BUSY_SECONDS if postponed or due or self._waiting or before else IDLE_SECONDS
 
     def _start(self, due: list[Due]) -> None:
-        """Log in with those that may, waiting ones first; the others wait (on), or are put off."""
-        now, put_off, no_slot, free = self._now(), [], [], self._free()
-        for one in [*self._waiting, *(Claimed(row, now) for row in due)]:
-            row, host = one.due, one.due.registry_host
+        """Start the logins that are admitted, beginning with the waiting rows. The others wait or are
+        deferred.
+        """
+        now, deferred, no_slot, free = self._now(), [], [], self._free()
+        for claimed in [*self._waiting, *(Claimed(row, now) for row in due)]:
+            row, host = claimed.due, claimed.due.registry_host
             open_for = self._limiter.open_for(host)
-            if open_for:  # one of its kind has just got no answer: nobody waits for this one
-                put_off.append((row, now + timedelta(seconds=open_for), row.stage))
+            if open_for:  # another login there has just got no response, and no user waits for this one
+                deferred.append((row, now + timedelta(seconds=open_for), row.stage))
             elif free == 0 or not self._limiter.slot_free(self._bulkhead, host, row.account_id):
-                no_slot.append(one)
+                no_slot.append(claimed)
             elif wait := self._limiter.admit(self._bulkhead, host, row.account_id, row.stage):
-                put_off.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
+                deferred.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
             else:
                 free -= 1
-                self._submit(self._again, row)
+                self._submit(self._verify_due, row)
         self._waiting, others = partition(no_slot, now)
-        for one in others:
-            wait = self._limiter.no_slot(one.due.registry_host, one.due.stage)
-            put_off.append((one.due, now + timedelta(seconds=wait.seconds), wait.stage))
-        if put_off:
-            self._table.defer(put_off)
+        for claimed in others:
+            row = claimed.due
+            wait = self._limiter.no_slot(row.registry_host, row.stage)
+            deferred.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
+        if deferred:
+            self._table.defer(deferred)
 
-    def _again(self, due: Due) -> None:
-        ended: tuple[Settled, Tried] | None = None
+    def _verify_due(self, due: Due) -> None:
+        result: tuple[Settled, LoginAttempt] | None = None
         try:
-            ended = self._handler.again(due)
-        except Unavailable as error:
-            log.warning(
-                "dependency_down", error=type(error).__name__
-            )  # the lease ends, and it is tried again
+            result = self._handler.verify_due(due)
+        except Unavailable as error:  # the lease expires, and the row is due again
+            log.warning("dependency_down", error=type(error).__name__)
         except Exception:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
-            self._put_off(due)
+            self._defer(due)
         finally:
-            answered = None if ended is None else ended[0].outcome != "unreachable"
-            self._limiter.leave(self._bulkhead, due.registry_host, due.account_id, answered=answered)
-            if ended is not None:
-                self._ended.put(ended)
-            self._ended_one()
+            responded = None if result is None else result[0].outcome != "unreachable"
+            self._limiter.leave(self._bulkhead, due.registry_host, due.account_id, responded=responded)
+            if result is not None:
+                self._results.put(result)
+            self._finished()
 
-    def _put_off(self, due: Due) -> None:
+    def _defer(self, due: Due) -> None:
         try:
             self._table.defer([(due, self._now() + _FAILED_WAIT, due.stage)])
         except EventStoreUnavailable:
@@ -168,30 +171,30 @@ class Scheduler:
         except Exception:
             log.exception("postponed_login_failed", credential_id=str(postponed.credential_id))
         finally:
-            self._ended_one()
+            self._finished()
 
-    def _settle_ended(self) -> None:
-        """Keep how logins ended since the last time."""
-        settled, tried = [], []
+    def _settle_results(self) -> None:
+        """Store the outcomes of the logins that have finished since the last call."""
+        settled, attempts = [], []
         while True:
             try:
-                one, how = self._ended.get_nowait()
+                row, attempt = self._results.get_nowait()
             except Empty:
                 break
-            settled.append(one)
-            tried.append(how)
+            settled.append(row)
+            attempts.append(attempt)
         if settled:
-            self._handler.settle(settled, tried)
+            self._handler.settle(settled, attempts)
 
     def _free(self) -> int:
-        """How many may begin now."""
+        """How many logins may start now."""
         return min(self._concurrency - self._running, _CLAIM_LIMIT)
 
-    def _submit(self, work: Callable[[One], None], one: One) -> None:
+    def _submit(self, work: Callable[[Row], None], row: Row) -> None:
         with self._lock:
             self._running += 1
-        self._pool.submit(work, one)
+        self._pool.submit(work, row)
 
-    def _ended_one(self) -> None:
+    def _finished(self) -> None:
         with self._lock:
             self._running -= 1

@@ -1,6 +1,6 @@
-"""The verifier's own tables in PostgreSQL: the schedule, what was postponed, and who is held back.
+"""The verifier's own tables in PostgreSQL: the schedule, postponed verifications, and holds of users.
 
-Whoever claims rows has them for a while (`LEASE`): if he dies, they are due again afterwards.
+A process claims rows for the time of `LEASE`. If it dies, the rows are due again after that.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from verifier.schedule.rows import Due, ExpiryNotice, Hold, Postponed, ScheduleE
 
 LEASE = timedelta(minutes=2)
 _FIRST_NOTICE = timedelta(days=NOTICE_DAYS[0])
-_FORGET = timedelta(days=1)  # after the end of a hold, refusals are counted from the beginning
+_REFUSALS_EXPIRE = timedelta(days=1)  # after the end of a hold; later refusals are counted from 1
 
-# A new secret begins anew. An end that moved is told of anew.
+# A new secret starts with a new schedule. After a change of the expiry, notices are sent again.
 _ENTER = """
 INSERT INTO verifier.schedule AS s (
     credential_id, stream_version, account_id, provider, registry_host, username, secret_version, due_at,
@@ -110,49 +110,50 @@ ON CONFLICT (registry_host, username) DO UPDATE
 _PUSH_BACK = """
 UPDATE verifier.schedule SET due_at = greatest(due_at, %s)
 WHERE registry_host = %s AND username = %s AND due_at IS NOT NULL
-  AND (%s OR outcome IS DISTINCT FROM 'verified')  -- what is good waits for nobody's wrong secret
+  AND (%s OR outcome IS DISTINCT FROM 'verified')  -- a valid login does not wait after the refusal of another
+  secret
 """
 _RELEASE = """
 DELETE FROM verifier.holds
 WHERE (registry_host, username) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """
-_FORGET_HOLDS = "DELETE FROM verifier.holds WHERE until < %s"
-_ENDING = """
+_DELETE_OLD_HOLDS = "DELETE FROM verifier.holds WHERE until < %s"
+_NOTICES_DUE = """
 SELECT credential_id, account_id, provider, registry_host, secret_version,
        least(expires_at, secret_expires_at) AS expires_at, last_notice_days
 FROM verifier.schedule WHERE notice_at <= %s ORDER BY notice_at LIMIT %s
 """
-_NOTICED = """
+_NOTICE_SENT = """
 UPDATE verifier.schedule SET notice_at = %s, last_notice_days = %s
 WHERE credential_id = %s AND secret_version = %s AND least(expires_at, secret_expires_at) = %s
 """
 
 
 class ScheduleTable:
-    """Raises `EventStoreUnavailable` where the database is away."""
+    """Reads and writes the tables. Raises `EventStoreUnavailable` if the database is unavailable."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def enter(self, entry: ScheduleEntry, *, due_at: datetime, now: datetime) -> None:
-        """Take over what a credential's stream says, unless a later state of it is there."""
+        """Update the row of a credential from its stream, unless the row is from a later version."""
         values = {name: getattr(entry, name) for name in ScheduleEntry.__dataclass_fields__}
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_ENTER, {**values, "due_at": due_at, "now": now, "before": _FIRST_NOTICE})
 
     def leave(self, credential_id: UUID) -> None:
-        """The credential is gone."""
+        """Delete the rows of a removed credential."""
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_LEAVE, {"id": credential_id})
 
     def failures(self, credential_id: UUID, secret_version: int) -> int:
-        """How often in a row its registry gave no answer."""
+        """The number of consecutive logins that got no result from the registry."""
         with store_errors(), self._pool.connection() as connection:
             row = connection.execute(_FAILURES, (credential_id, secret_version)).fetchone()
         return row[0] if row else 0
 
     def claim(self, now: datetime, limit: int) -> list[Due]:
-        """Credentials that are due, the longest due first."""
+        """Claim up to `limit` credentials that are due, the longest due first."""
         with (
             store_errors(),
             self._pool.connection() as connection,
@@ -161,31 +162,31 @@ class ScheduleTable:
             return cursor.execute(_CLAIM, {"now": now, "lease": LEASE, "limit": limit}).fetchall()
 
     def defer(self, rows: Sequence[tuple[Due, datetime, int]]) -> None:
-        """Those that were claimed have to wait: until then, at that stage."""
+        """Defer claimed rows: each until its time, at its stage."""
         values = [(at, stage, due.credential_id, due.secret_version) for due, at, stage in rows]
         with store_errors(), self._pool.connection() as connection, connection.cursor() as cursor:
             cursor.executemany(_DEFER, values)
 
     def settle(self, settled: Sequence[Settled], now: datetime) -> None:
-        """Keep how logins ended; what was replaced meanwhile is left alone."""
+        """Store the outcomes of logins. Rows whose secret was replaced in the meantime do not change."""
         values = [
-            {name: getattr(one, name) for name in Settled.__dataclass_fields__}
+            {name: getattr(row, name) for name in Settled.__dataclass_fields__}
             | {"now": now, "before": _FIRST_NOTICE}
-            for one in settled
+            for row in settled
         ]
-        refused = [(one.credential_id, one.secret_version) for one in settled if one.due_at is None]
+        refused = [(row.credential_id, row.secret_version) for row in settled if row.due_at is None]
         with store_errors(), self._pool.connection() as connection, connection.cursor() as cursor:
             cursor.executemany(_SETTLE, values)
             if refused:
                 cursor.executemany(_REFUSED_STAYS, refused)
 
     def postpone(self, event_id: UUID, credential_id: UUID, *, due_at: datetime, stage: int) -> None:
-        """Keep a verification for later. It is lost by no crash."""
+        """Store a verification that has to wait. It survives a crash."""
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_POSTPONE, (event_id, credential_id, due_at, stage))
 
     def claim_postponed(self, now: datetime, limit: int) -> list[Postponed]:
-        """Verifications whose time has come."""
+        """Claim up to `limit` postponed verifications that are due."""
         with (
             store_errors(),
             self._pool.connection() as connection,
@@ -195,12 +196,12 @@ class ScheduleTable:
             return cursor.execute(_CLAIM_POSTPONED, values).fetchall()
 
     def done(self, event_id: UUID) -> None:
-        """A postponed verification was made, or has nothing to verify any more."""
+        """Delete a postponed verification that has run or is no longer needed."""
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_DONE, (event_id,))
 
     def hold_on(self, registry_host: str, username: str, now: datetime) -> Hold | None:
-        """What keeps that user (`hold_name`) from logging in there; `None` where he may."""
+        """The current hold of a user; `None` if there is none. `username` is a `hold_name`."""
         with (
             store_errors(),
             self._pool.connection() as connection,
@@ -209,7 +210,9 @@ class ScheduleTable:
             return cursor.execute(_HELD, (registry_host, username, now)).fetchone()
 
     def last_outcome(self, credential_id: UUID, secret_version: int) -> str | None:
-        """How the last login with that secret ended: `verified` or a code; `None` before the first."""
+        """The outcome of the last login with this secret: `verified` or a code; `None` before the first
+        login.
+        """
         with store_errors(), self._pool.connection() as connection:
             row = connection.execute(_OUTCOME, (credential_id, secret_version)).fetchone()
         return row[0] if row else None
@@ -217,37 +220,37 @@ class ScheduleTable:
     def hold(
         self, registry_host: str, username: str, *, outcome: str, retry_after: int | None, now: datetime
     ) -> None:
-        """After a refusal: hold the user back, longer each time, and all that is due as him."""
+        """Hold a user back after a refusal, longer each time, and defer the scheduled logins of the user."""
         with store_errors(), self._pool.connection() as connection, connection.transaction():
             row = connection.execute(_REFUSALS, (registry_host, username)).fetchone()
-            refusals = row[0] + 1 if row and row[1] > now - _FORGET else 1
-            held = hold_after(outcome, refusals, retry_after)
-            if held is not None:
-                connection.execute(_HOLD, (registry_host, username, now + held, refusals, outcome))
-                all_of_them = outcome not in REFUSED
-                connection.execute(_PUSH_BACK, (now + held, registry_host, username, all_of_them))
+            refusals = row[0] + 1 if row and row[1] > now - _REFUSALS_EXPIRE else 1
+            duration = hold_after(outcome, refusals, retry_after)
+            if duration is not None:
+                connection.execute(_HOLD, (registry_host, username, now + duration, refusals, outcome))
+                also_verified = outcome not in REFUSED
+                connection.execute(_PUSH_BACK, (now + duration, registry_host, username, also_verified))
 
     def release(self, logins: Sequence[tuple[str, str]]) -> None:
-        """These (host, user) logged in well."""
+        """End the holds of these users, given as (host, user), after accepted logins."""
         with store_errors(), self._pool.connection() as connection:
             connection.execute(_RELEASE, ([host for host, _ in logins], [user for _, user in logins]))
 
-    def forget_holds(self, now: datetime) -> None:
-        """Drop those that ended long ago."""
+    def delete_old_holds(self, now: datetime) -> None:
+        """Delete holds that ended more than a day ago."""
         with store_errors(), self._pool.connection() as connection:
-            connection.execute(_FORGET_HOLDS, (now - _FORGET,))
+            connection.execute(_DELETE_OLD_HOLDS, (now - _REFUSALS_EXPIRE,))
 
-    def ending(self, now: datetime, limit: int) -> list[ExpiryNotice]:
-        """Credentials of whose end a notice is due."""
+    def notices_due(self, now: datetime, limit: int) -> list[ExpiryNotice]:
+        """Up to `limit` credentials for which a notice is due, the longest due first."""
         with (
             store_errors(),
             self._pool.connection() as connection,
             connection.cursor(row_factory=class_row(ExpiryNotice)) as cursor,
         ):
-            return cursor.execute(_ENDING, (now, limit)).fetchall()
+            return cursor.execute(_NOTICES_DUE, (now, limit)).fetchall()
 
-    def noticed(self, ending: ExpiryNotice, *, days: int | None, next_at: datetime | None) -> None:
-        """That notice was given; the next one is due then."""
-        values = (next_at, days, ending.credential_id, ending.secret_version, ending.expires_at)
+    def mark_sent(self, notice: ExpiryNotice, *, days: int | None, next_at: datetime | None) -> None:
+        """Record that the notice was sent, and when the next one is due."""
+        values = (next_at, days, notice.credential_id, notice.secret_version, notice.expires_at)
         with store_errors(), self._pool.connection() as connection:
-            connection.execute(_NOTICED, values)
+            connection.execute(_NOTICE_SENT, values)

@@ -1,5 +1,6 @@
-"""A claimed row without a free slot of its host waits in memory, for moments: the next slot comes free
-in this process, and putting a row off in the table costs as much as the login. Pure.
+"""Claimed rows that wait in memory for a slot of their host. Pure.
+
+The next slot becomes free in this process, and deferring a row in the table costs as much as the login.
 """
 
 from collections import Counter
@@ -9,27 +10,29 @@ from datetime import datetime, timedelta
 
 from verifier.schedule.rows import Due
 
-PER_HOST = 8  # of them; more would wait too long
-LONGEST = timedelta(seconds=30)  # well within the lease of a claim
+PER_HOST = 8  # rows; more would wait too long
+LONGEST = timedelta(seconds=30)  # much shorter than the lease of a claim
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A row, and when it was claimed."""
+    """A row and the time at which it was claimed."""
 
     due: Due
     at: datetime
 
 
 def partition(claimed: Iterable[Claimed], now: datetime) -> tuple[list[Claimed], list[Claimed]]:
-    """Those that wait on, in their order, and those that do not: so many of a host, and so long, at most."""
+    """Split rows into those that wait further, in order, and those that do not: at most `PER_HOST` rows of
+    one host wait, each for at most `LONGEST`.
+    """
     waiting, others = [], []
     hosts: Counter[str] = Counter()
-    for one in claimed:
-        host = one.due.registry_host
-        if hosts[host] < PER_HOST and now - one.at < LONGEST:
+    for row in claimed:
+        host = row.due.registry_host
+        if hosts[host] < PER_HOST and now - row.at < LONGEST:
             hosts[host] += 1
-            waiting.append(one)
+            waiting.append(row)
         else:
-            others.append(one)
+            others.append(row)
     return waiting, others

@@ -8,12 +8,12 @@ from threading import Event
 import pytest
 
 from tests.integration.schedule.world import World
-from verifier.schedule.admission import Admission, LoginIdentity, NotNow
+from verifier.schedule.admission import Admission, LoginDelayed, LoginIdentity
 from verifier.schedule.login_limiter import Bulkhead
 from verifier.schedule.rows import hold_name
 
 OCTO = LoginIdentity(registry_host="reg.example", username="octo", account_id="acme")
-KNOWN = LoginIdentity(registry_host="reg.example", username="octo", account_id="acme", known_good=True)
+KNOWN = LoginIdentity(registry_host="reg.example", username="octo", account_id="acme", known_valid=True)
 
 
 def admission_of(world: World) -> Admission:
@@ -42,9 +42,9 @@ def test_after_a_refusal_a_trial_waits_a_moment_then_is_told_to_come_later(world
     for _ in range(3):  # the second waits a second, the third two
         refused(admission)
     assert (world.at - begun).total_seconds() == pytest.approx(3)
-    with pytest.raises(NotNow) as refusal, admission.for_test(OCTO):
+    with pytest.raises(LoginDelayed) as refusal, admission.for_test(OCTO):
         raise AssertionError("it was tried")
-    assert (refusal.value.why, refusal.value.retry_after) == ("login_held_back", 4)
+    assert (refusal.value.reason, refusal.value.retry_after) == ("login_held_back", 4)
 
 
 def test_what_the_log_asks_for_waits_for_the_same_hold_and_the_other_way_round(world: World) -> None:
@@ -53,7 +53,7 @@ def test_what_the_log_asks_for_waits_for_the_same_hold_and_the_other_way_round(w
     assert world.hear(world.add()) == ["postponed"]
     world.table.release([("reg.example", "octo")])
     world.table.hold("reg.example", "octo", outcome="rate_limited", retry_after=600, now=world.at)
-    with pytest.raises(NotNow), admission.for_test(OCTO):
+    with pytest.raises(LoginDelayed), admission.for_test(OCTO):
         raise AssertionError("it was tried")
 
 
@@ -74,7 +74,7 @@ def test_reading_with_a_good_login_waits_for_no_refusal_of_somebody_else(world: 
         refused(admission, LoginIdentity(registry_host="reg.example", username="octo", account_id="somebody"))
     with admission.for_read(KNOWN):
         pass
-    with pytest.raises(NotNow), admission.for_read(OCTO):
+    with pytest.raises(LoginDelayed), admission.for_read(OCTO):
         raise AssertionError("it was read")
 
 
@@ -82,7 +82,7 @@ def test_everybody_leaves_a_registry_alone_that_asks_for_it(world: World) -> Non
     admission = admission_of(world)
     with admission.for_read(KNOWN) as attempt:
         attempt.ended("rate_limited", 900)
-    with pytest.raises(NotNow) as refusal, admission.for_read(KNOWN):
+    with pytest.raises(LoginDelayed) as refusal, admission.for_read(KNOWN):
         raise AssertionError("it was read")
     assert refusal.value.retry_after == 900
 
@@ -94,7 +94,7 @@ def test_a_name_that_all_share_is_held_back_for_one_account_alone(world: World) 
         refused(admission, one)
     with admission.for_test(LoginIdentity(registry_host="gcr.io", username="_json_key", account_id="two")):
         pass
-    with pytest.raises(NotNow), admission.for_test(one):
+    with pytest.raises(LoginDelayed), admission.for_test(one):
         raise AssertionError("it was tried")
     assert hold_name("octo", "one") == hold_name("octo", "two") == "octo"
     kept = world.add("gcr.io", user="_json_key", account="one")
@@ -115,11 +115,11 @@ def test_wrong_logins_of_one_user_are_tried_one_after_the_other(world: World) ->
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(first)
         assert inside.wait(10)
-        with pytest.raises(NotNow) as refusal, admission.for_test(OCTO):
+        with pytest.raises(LoginDelayed) as refusal, admission.for_test(OCTO):
             raise AssertionError("two at a time")
         go_on.set()
         slow.result()
-    assert refusal.value.why == "too_many_logins"
+    assert refusal.value.reason == "too_many_logins"
 
 
 def test_so_many_a_second_and_no_turn_is_lost_to_who_is_sent_away(make_world: Callable[..., World]) -> None:
@@ -129,9 +129,9 @@ def test_so_many_a_second_and_no_turn_is_lost_to_who_is_sent_away(make_world: Ca
         pass
     for number in range(20):
         user = LoginIdentity(registry_host="reg.example", username="octo", account_id=f"account-{number}")
-        with pytest.raises(NotNow) as refusal, admission.for_read(user):
+        with pytest.raises(LoginDelayed) as refusal, admission.for_read(user):
             raise AssertionError("it was read")
-        assert (refusal.value.why, refusal.value.retry_after) == ("too_many_logins", 10)
+        assert (refusal.value.reason, refusal.value.retry_after) == ("too_many_logins", 10)
     world.pass_time(timedelta(seconds=10))
     with admission.for_read(OCTO):
         pass

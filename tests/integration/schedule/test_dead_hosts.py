@@ -84,7 +84,7 @@ def test_a_host_that_gave_no_answer_is_tried_by_one_and_then_by_all(world: World
 def test_what_events_ask_for_is_tried_each_and_hurried_after_the_first(
     monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
-    monkeypatch.setattr("verifier.logins.HURRIED_SECONDS", 0.2)
+    monkeypatch.setattr("verifier.logins.SHORT_LOGIN_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host = f"127.0.0.1:{silent.getsockname()[1]}"
         policy = NetworkPolicy.parse("127.0.0.0/8", host)
@@ -94,7 +94,7 @@ def test_what_events_ask_for_is_tried_each_and_hurried_after_the_first(
             policy=policy,
             deadline_seconds=3.0,
             tls=tls,
-            hurried=lambda name: world.limiter.open_for(name) > 0,
+            use_short_timeout=lambda name: world.limiter.open_for(name) > 0,
         )
         took = []
 

@@ -97,13 +97,13 @@ def test_the_earlier_of_both_ends_counts(world: World) -> None:
 def test_a_crash_between_notice_and_table_gives_no_second_one(world: World) -> None:
     credential = world.add(expires_at=world.at + 5 * DAY)
     world.hear(credential)
-    [ending] = world.table.ending(world.at, 10)
+    [ending] = world.table.notices_due(world.at, 10)
     world.notices.send()
     with world.pool.connection() as connection:  # as if it had not been kept
         connection.execute(
             "UPDATE verifier.schedule SET notice_at = %s, last_notice_days = NULL", (world.at,)
         )
-    assert [again.credential_id for again in world.table.ending(world.at, 10)] == [ending.credential_id]
+    assert [again.credential_id for again in world.table.notices_due(world.at, 10)] == [ending.credential_id]
     world.notices.send()
     assert [days for days, _ in notices(world, credential)] == [7]
 
@@ -119,7 +119,7 @@ def test_a_good_login_after_the_end_is_recorded_as_such(world: World) -> None:
 
 def test_an_end_that_the_provider_told_once_stays(world: World) -> None:
     end = world.at + 20 * DAY
-    world.verdict = lambda _: replace(GOOD, ends_at=end)
+    world.verdict = lambda _: replace(GOOD, secret_expires_at=end)
     credential = world.add()
     world.hear(credential)
     assert world.row(credential, "secret_expires_at") == end

@@ -146,7 +146,7 @@ class World:
         self.scheduler.tick()
         while self.scheduler._running:
             time.sleep(0.001)
-        self.scheduler._settle_ended()
+        self.scheduler._settle_results()
 
     def recorded(self, credential_id: UUID) -> list[RecordedEvent]:
         return self.store.load(verification_stream(credential_id))

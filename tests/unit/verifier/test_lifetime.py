@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from registries.catalogue import provider as known
 from registries.dialer.response import HttpResponse
-from registries.provider import AcceptedLogin, ExpiryQuestion
+from registries.provider import AcceptedLogin, ExpiryRequest
 from registries.providers import github
 from registries.providers.github import expiry_in_header
 
@@ -24,8 +24,8 @@ CERTIFICATES = "https://www.googleapis.com/robot/v1/metadata/x509/reader%40acme.
 
 def question(
     provider: str, host: str, password: str, *, username: str = "octo", realm_url: str | None
-) -> ExpiryQuestion | None:
-    ask = known(provider).expiry_question
+) -> ExpiryRequest | None:
+    ask = known(provider).expiry_request
     login = AcceptedLogin(registry_host=host, username=username, password=password, realm_url=realm_url)
     return ask(login) if ask else None
 
@@ -107,7 +107,7 @@ def test_what_gitlab_answers(body: object, end: datetime | None) -> None:
 
 def key_question(
     document: object, username: str = "_json_key", *, provider: str = "gar"
-) -> ExpiryQuestion | None:
+) -> ExpiryRequest | None:
     text = json.dumps(document)
     if username == "_json_key_base64":
         text = base64.b64encode(text.encode()).decode()

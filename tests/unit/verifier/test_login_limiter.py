@@ -92,11 +92,11 @@ def test_a_host_without_an_answer_is_left_alone_for_a_while_and_suspect_until_it
     clock = Clock()
     breakers = CircuitBreakers(clock)
     assert (breakers.state("a"), breakers.open_for("a")) == (UNTRIED, 0)
-    breakers.record("a", answered=False)
+    breakers.record("a", responded=False)
     assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, OPEN_SECONDS)
     clock.at += OPEN_SECONDS
     assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, 0)
-    breakers.record("a", answered=True)
+    breakers.record("a", responded=True)
     assert (breakers.state("a"), breakers.open_for("a")) == (RESPONDING, 0)
     clock.at += RESPONDING_SECONDS
     assert breakers.state("a") is UNTRIED
@@ -107,7 +107,7 @@ def test_hosts_of_long_ago_are_forgotten() -> None:
     breakers = CircuitBreakers(clock)
     for number in range(25_000):
         clock.at += 1
-        breakers.record(str(number), answered=True)
+        breakers.record(str(number), responded=True)
     assert len(breakers._seen) <= 10_000
     assert breakers.state("24999") is RESPONDING
 
@@ -116,12 +116,12 @@ def test_what_was_not_asked_shows_nothing_of_a_host() -> None:
     limiter = LoginLimiter(per_host=100, per_account=100, monotonic=Clock())
     bulkhead = Bulkhead(8)
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
-    limiter.leave(bulkhead, "a", "x", answered=False)
+    limiter.leave(bulkhead, "a", "x", responded=False)
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
-    limiter.leave(bulkhead, "a", "x", answered=None)
+    limiter.leave(bulkhead, "a", "x", responded=None)
     assert limiter.open_for("a") == OPEN_SECONDS
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
-    limiter.leave(bulkhead, "a", "x", answered=True)
+    limiter.leave(bulkhead, "a", "x", responded=True)
     assert limiter.open_for("a") == 0
     assert [limiter.admit(bulkhead, "a", f"{n}", NO_TOKEN) is None for n in range(3)] == [True, True, False]
 

@@ -18,7 +18,7 @@ from credentials.domain.errors import NameTaken
 from eventlog.events.envelope import Actor, NewEvent
 from eventlog.storage.errors import IdempotencyKeyReused
 from eventlog.storage.store import Appended, IdempotentRequest
-from registries.catalogue import never
+from registries.catalogue import http_never_allowed
 from registries.input.docker_config import read_docker_config
 from registries.input.new_secret import Target, read_new_secret
 from secretstore.store import SecretPath, SecretStoreUnavailable
@@ -96,7 +96,7 @@ class World:
         secret = read_new_secret(
             Target(provider="custom", registry_url=registry, location=None),
             {"kind": "username_password", "username": username, "password": Secret(password)},
-            http_allowed=never,
+            http_allowed=http_never_allowed,
         )
         added = self.credentials.add(
             request(), secret, details(name, repository_prefixes=prefixes), EVERYBODY
