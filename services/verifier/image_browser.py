@@ -1,4 +1,6 @@
-"""A kept credential's eyes: its secret is read, used at its own registry, and forgotten."""
+"""Tags and images of a registry, read with a stored credential. The secret is sent to the registry of the
+credential only, and is not stored anywhere else.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,11 +36,13 @@ class LastOutcome(Protocol):
 
 
 class NoSuchCredential(Exception):
-    """The account has none with that id (any more)."""
+    """The account has no credential with this id, or it was removed."""
 
 
 class OutOfScope(Exception):
-    """The credential is not for what was to be read: `other_repository`, or `no_pull_scope`."""
+    """The credential is not for the requested repository (`other_repository`), or not for pulling
+    (`no_pull_scope`).
+    """
 
     def __init__(self, reason: Literal["other_repository", "no_pull_scope"]) -> None:
         super().__init__(reason)
@@ -46,16 +50,18 @@ class OutOfScope(Exception):
 
 
 class LoginRefused(Exception):
-    """The registry refused this very secret when it was last tried, and is not asked again by itself."""
+    """The registry refused this secret at the last login, so it is not tried again automatically."""
 
 
 class SecretChanging(Exception):
-    """The secret was replaced or removed while it was looked for."""
+    """The secret was replaced or removed after the credential was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageBrowser:
-    """Raises `NoSuchCredential`, `NotForThat`, `LoginRefused`, `SecretChanging`, `NotNow`, `InvalidInput`,
+    """Reads a registry with a stored credential.
+
+    Raises `NoSuchCredential`, `OutOfScope`, `LoginRefused`, `SecretChanging`, `LoginDelayed`, `InvalidInput`,
     `RegistryError`, `EventStoreError` and `SecretStoreError`.
     """
 
@@ -69,17 +75,17 @@ class ImageBrowser:
     def tags(
         self, account_id: str, credential_id: UUID, repository: str, *, limit: int, after: str | None
     ) -> TagPage:
-        """Tags of a repository of the credential's registry."""
+        """A page of the tags of a repository in the credential's registry."""
         credential = self._active(account_id, credential_id)
         name = _repository(credential.registry.host, repository)
         with self._account(account_id, credential_id, credential, name) as account:
             return self.browser.tags(account, name, limit=limit, after=after)
 
     def image(self, account_id: str, credential_id: UUID, image: ImageReference) -> FoundImage | None:
-        """What an image of the credential's registry is; `None` where there is none to see."""
+        """An image of the credential's registry; `None` if it does not exist or is hidden from the login."""
         credential = self._active(account_id, credential_id)
         if image.registry_host != credential.registry.host:
-            detail = f"the credential is for {credential.registry.host}, the image is not there"
+            detail = f"the image is not in {credential.registry.host}, the registry of the credential"
             raise InvalidInput((FieldProblem("/reference", "host_mismatch", detail),))
         with self._account(account_id, credential_id, credential, image.repository) as account:
             return self.browser.image(account, image)
@@ -88,14 +94,14 @@ class ImageBrowser:
         events = self.streams(credential_stream(credential_id))
         credential = active_credential(events)
         if credential is None or events[0].metadata.account_id != account_id:
-            raise NoSuchCredential  # another account's is as unknown as none
+            raise NoSuchCredential  # also for a credential of another account, to not reveal that it exists
         return credential
 
     @contextmanager
     def _account(
         self, account_id: str, credential_id: UUID, credential: Active, repository: str
     ) -> Iterator[Account]:
-        """The login, for reading that repository, when its turn has come."""
+        """The login for reading a repository, after it was admitted."""
         if not credential.details.scope.pull:
             raise OutOfScope("no_pull_scope")
         if covering_prefix(credential.details.repository_prefixes, repository) is None:
@@ -138,8 +144,8 @@ class ImageBrowser:
 
 
 def _repository(registry_host: str, text: str) -> str:
-    """The repository in its one spelling (`library/nginx` for Docker Hub's `nginx`)."""
+    """The canonical name of a repository (`library/nginx` for `nginx` on Docker Hub)."""
     if ":" in text or "@" in text:
-        detail = "the name of a repository alone is expected, without tag or digest"
+        detail = "enter the name of a repository without tag or digest"
         raise InvalidInput((FieldProblem("/repository", "invalid_repository", detail),))
     return read_image(f"{registry_host}/{text}", "/repository").repository

@@ -1,4 +1,4 @@
-"""What is recorded of a login, in the light of what stands in its stream already. Pure."""
+"""The events that record the outcome of a login. They depend on the events in its stream. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from eventlog.events.envelope import RecordedEvent
 from registries.protocol.login import Verdict
 from verifier.policy import Verification
 
-# A login that ends as the last one did says nothing new: it is recorded about once a day, as a sign of life.
+# An unchanged outcome is recorded about once a day only, to show that the credential is still verified.
 UNCHANGED_EVERY = timedelta(hours=20)
 
 Outcome = VerificationSucceeded | VerificationFailed
@@ -24,7 +24,9 @@ def events_of(
     duration_ms: int,
     expires_at: datetime | None,
 ) -> list[object]:
-    """The outcome, that the credential recovered, and when its secret was found to end."""
+    """The outcome; with it, as far as they apply, the recovery of the credential and the expiry of its
+    secret.
+    """
     outcome = outcome_of(verification, verdict, checked_at=checked_at, duration_ms=duration_ms)
     events: list[object] = [outcome]
     failed = _failures(history)
@@ -55,14 +57,14 @@ def events_of(
 
 
 def worth_recording(code: str, last_code: str | None, last_recorded: datetime | None, now: datetime) -> bool:
-    """Whether a scheduled login is recorded that ended with `code` (`verified` for a good one)."""
+    """Whether a scheduled login is recorded. `code` is its outcome (`verified` for an accepted login)."""
     return code != last_code or last_recorded is None or now - last_recorded >= UNCHANGED_EVERY
 
 
 def outcome_of(
     verification: Verification, verdict: Verdict, *, checked_at: datetime, duration_ms: int
 ) -> Outcome:
-    """How one login ended."""
+    """The event with the outcome of one login."""
     if verdict.code is None:
         return VerificationSucceeded(
             verification_id=verification.id,
@@ -100,7 +102,7 @@ def _probe_of(verdict: Verdict) -> ImageProbe | None:
 
 
 def _failures(history: Sequence[RecordedEvent]) -> list[VerificationFailed]:
-    """Those since the last good login, the oldest first."""
+    """The failed logins since the last accepted one, the oldest first."""
     failed: list[VerificationFailed] = []
     for event in history:
         if isinstance(event.payload, VerificationSucceeded):
@@ -111,7 +113,7 @@ def _failures(history: Sequence[RecordedEvent]) -> list[VerificationFailed]:
 
 
 def _discovered(history: Sequence[RecordedEvent], secret_version: int) -> datetime | None:
-    """When this secret was last found to end."""
+    """The expiry that was last recorded for this secret."""
     for event in reversed(history):
         found = event.payload
         if isinstance(found, ExpiryDiscovered) and found.secret_version == secret_version:

@@ -1,8 +1,8 @@
-"""One event handled: find what it asks for, log in, record how that ended, once. And the same without an
-event, when the schedule says so.
+"""One verification, requested by an event or by the schedule: read the secret, log in, record the outcome.
 
-The login itself is at-least-once: a crash between it and the append repeats it. The outcome of an event is
-exactly-once: it is looked for before, and appended under a key that follows from the event.
+The login is at-least-once: a crash between login and append repeats it. The outcome of an event is recorded
+exactly once: the verifier checks that the stream does not have it, and appends it under a key that is derived
+from the event.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,15 +44,15 @@ class LogIn(Protocol):
 
 
 class Streams(Protocol):
-    """Reading of a credential's stream, which only the credentials service writes."""
+    """Reads the stream of a credential, which only the credentials service writes."""
 
     def __call__(self, stream: StreamId) -> list[RecordedEvent]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginAttempt:
-    """A login that was tried; `expires_at` is when its secret ends, as that itself or its provider says.
-    `recorded`: in the log.
+    """A login that was tried. `expires_at` is the expiry of its secret, as the secret or its provider reports
+    it. `recorded`: the outcome is in the log.
     """
 
     verification: Verification
@@ -64,14 +64,14 @@ class LoginAttempt:
 
     @property
     def outcome(self) -> str:
-        """`verified`, or the verdict's code."""
+        """`verified`, or the code of the verdict."""
         return VERIFIED if self.verdict.code is None else self.verdict.code.value
 
 
 class Verifier:
-    """The same event twice does no harm.
+    """Runs verifications and records their outcomes. Handling an event twice has no further effect.
 
-    Raises `EventStoreError` and `SecretStoreError`; then the event is to be handled again.
+    Raises `EventStoreError` and `SecretStoreError`; the caller then handles the event again.
     """
 
     def __init__(
@@ -94,7 +94,10 @@ class Verifier:
         self._new_id = new_id
 
     def verify(self, verification: Verification, cause: RecordedEvent) -> LoginAttempt | str:
-        """Try what an event asks for, and record it; or why nothing was tried: `superseded`, `repeated`."""
+        """Run the verification that an event requests, and record its outcome.
+
+        Returns `superseded` or `repeated` if there was no login.
+        """
         if self._outcome_exists(verification):
             return "repeated"
         login = self._login(verification, cause)
@@ -107,9 +110,9 @@ class Verifier:
     def verify_again(
         self, verification: Verification, *, last_outcome: str | None, last_recorded: datetime | None
     ) -> LoginAttempt | None:
-        """Try what the schedule asks for. An outcome that is as the last one is recorded once in a while.
+        """Run a scheduled verification. An unchanged outcome is recorded about once a day only.
 
-        `None` where the credential was removed, or its secret replaced.
+        `None` if the credential was removed or its secret was replaced.
         """
         try:
             secret = self._secrets.get(
@@ -155,9 +158,9 @@ class Verifier:
         return attempt
 
     def _login(self, verification: Verification, event: RecordedEvent) -> StoredLogin | None:
-        """`None` where the credential was removed, or its secret replaced, since its stream was read.
+        """The stored secret; `None` if the credential was removed or its secret was replaced in the meantime.
 
-        A secret that is gone although it counts stays an error: the store may lag, or have lost it.
+        A current secret that is missing remains an error: the secret store may lag, or may have lost it.
         """
         path = SecretPath(verification.account_id, verification.credential_id)
         try:

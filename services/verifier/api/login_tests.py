@@ -1,4 +1,4 @@
-"""`POST …/verifications`: a login is tried before anybody keeps it. Nothing of it is stored."""
+"""`POST …/verifications`: test a login before it is saved. The request stores nothing."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -31,11 +31,11 @@ from verifier.verifier import VERIFIED, LogIn
 log = structlog.get_logger()
 
 Body = dict[str, Any]
-_AS_FOR_ADD = {"description": "As for a credential that is added; ignored here."}
+_AS_FOR_ADD = {"description": "As in the request that adds a credential; ignored here."}
 
 
 class LoginTestInput(Schema):
-    """A login as for a credential that is added: what such a body holds besides may stay in it."""
+    """A login, as in the request that adds a credential. The other fields of that request are allowed."""
 
     provider = fields.String(required=True, metadata=PROVIDER)
     registry_url = fields.String(load_default=None, allow_none=True)
@@ -59,14 +59,14 @@ def blueprint(
     now: Callable[[], datetime],
     monotonic: Callable[[], float],
 ) -> Blueprint:
-    """The trial of a login."""
+    """Test a login before it is saved."""
     routes = Blueprint("login-tests", __name__, description="Test a login before it is stored.")
 
     @routes.route("/v1/accounts/<account_id>/verifications", methods=["POST"])
     @routes.arguments(LoginTestInput)
     @routes.response(200, VerificationSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
-    def try_login(body: Body, account_id: str) -> Response:
+    def test_login(body: Body, account_id: str) -> Response:
         """Test a login once, without storing it.
 
         The response is a verification without an id. It is 200 even if the registry refuses the login. The
@@ -107,7 +107,7 @@ def _read(body: Body, http_allowed: HttpAllowed) -> tuple[NewSecret, Probe | Non
         return secret, None
     image = read_image(body["image"])
     if image.registry_host != secret.registry.host:
-        detail = f"the login is for {secret.registry.host}, the image is not there"
+        detail = f"the image is not in {secret.registry.host}, the registry of the login"
         raise InvalidInput((FieldProblem("/image", "host_mismatch", detail),))
     return secret, Probe(image=image, push=body["scope"]["push"])
 

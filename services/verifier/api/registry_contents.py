@@ -1,7 +1,7 @@
-"""`GET …/credentials/{id}/repositories/…/tags` and `…/images`: what a credential lets one choose from.
+"""`GET …/credentials/{id}/repositories/…/tags` and `…/images`: tags and images that a credential can read.
 
-The secret is used at its own registry and does not leave it; this is no pull secret, so no event is written,
-and the line in the log is all that there is to tell of it.
+The secret is sent to its own registry and is not returned to the caller. No pull secret is issued, so these
+requests write a log line and no event.
 """
 
 from dataclasses import asdict
@@ -39,7 +39,7 @@ class TagSchema(Schema):
 
 
 class TagsAnswer(Schema):
-    """Tags of a repository, in the registry's order; by name where it knows no pages."""
+    """Tags of a repository, in the registry's order. If the registry has no pages, they are sorted by name."""
 
     items = fields.List(fields.Nested(TagSchema))
     next_cursor = fields.String(allow_none=True)
@@ -57,21 +57,21 @@ class PlatformSchema(Schema):
 
 
 class ImageAnswer(Schema):
-    """An image as the registry has it now. Where `exists` is false, it may be hidden from this login."""
+    """An image as the registry has it now. If `exists` is false, the image may be hidden from this login."""
 
-    reference = fields.String(metadata={"description": "In its canonical spelling."})
+    reference = fields.String(metadata={"description": "The canonical reference."})
     exists = fields.Boolean()
     digest = fields.String(allow_none=True)
     media_type = fields.String(allow_none=True)
     size = fields.Integer(
         allow_none=True,
-        metadata={"description": "Bytes that a pull loads; null for an index, whose platforms differ."},
+        metadata={"description": "Bytes that a pull downloads; null for an index, whose platforms differ."},
     )
     platforms = fields.List(fields.Nested(PlatformSchema), metadata={"description": "Platforms of an index."})
 
 
 def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
-    """What there is in a credential's registry."""
+    """List tags and images of a credential's registry."""
     routes = Blueprint("registries", __name__, description="Read a registry with a credential.")
 
     @routes.route(f"{_CREDENTIAL}/repositories/<path:repository>/tags")
@@ -98,14 +98,14 @@ def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
     def show_image(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """Look up an image: whether it exists, its digest and its platforms.
 
-        Its manifest is loaded, which Docker Hub counts as a pull.
+        This requests the manifest, which Docker Hub counts as a pull.
         """
         image = read_image(arguments["reference"], "/reference")
         with slots.one(account_id):
             found = browser.image(account_id, credential_id, image)
         _log_read("image", account_id, credential_id)
-        shown = asdict(found) if found else _NO_IMAGE
-        return json_response({"reference": str(image), "exists": found is not None, **shown})
+        description = asdict(found) if found else _NO_IMAGE
+        return json_response({"reference": str(image), "exists": found is not None, **description})
 
     return routes
 

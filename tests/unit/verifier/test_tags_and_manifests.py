@@ -66,7 +66,7 @@ def test_a_link_that_leads_nowhere_ends_the_list(link: str) -> None:
     assert page.next is None
 
 
-@pytest.mark.parametrize("place", ["", "%", "ä", "a", "LWE", "P2xhc3Q", "P2xhc3Q9Ygo", "Lw" * 2000, "_w"])
+@pytest.mark.parametrize("cursor", ["", "%", "ä", "a", "LWE", "P2xhc3Q", "P2xhc3Q9Ygo", "Lw" * 2000, "_w"])
 def test_a_place_that_no_page_gave(cursor: str) -> None:
     with pytest.raises(InvalidTagCursor):
         tag_query(50, cursor)
