@@ -1,1 +1,3 @@
-"""Calls to hosts that tenants name: every address checked when it is dialled, one deadline, small answers."""
+"""HTTP requests to hosts that users name. Each address is checked when it is dialled, all requests of a
+session share one deadline, and the size of responses is limited.
+"""

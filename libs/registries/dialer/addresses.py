@@ -1,6 +1,6 @@
-"""Which addresses the verifier may dial: the public internet, and what the operator lists. Pure.
+"""Which addresses may be dialled: public addresses, and those that the operator lists. Pure.
 
-Only the address decides whether a name is harmless, so it is checked when it is dialled
+A name can resolve to any address, so the address is checked when it is dialled
 (`docs/reference/registry-login.md`, "Network addresses").
 """
 
@@ -28,9 +28,9 @@ _BLOCKED_NETWORKS = tuple(
     ip_network(text)
     for text in (
         "0.0.0.0/8",
-        "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; Alibaba's metadata service too
-        "168.63.129.16/32",  # Azure's agent: a public address that is the host of a virtual machine there
-        "169.254.0.0/16",  # link-local; the metadata services
+        "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; also the metadata service of Alibaba
+        "168.63.129.16/32",  # the agent of Azure: a public address that reaches the host of a virtual machine
+        "169.254.0.0/16",  # link-local; metadata services
         "192.0.0.0/24",
         "192.88.99.0/24",  # 6to4 relays, RFC 7526
         "198.18.0.0/15",
@@ -38,14 +38,14 @@ _BLOCKED_NETWORKS = tuple(
         "fc00::/7",
         "fe80::/10",
         "fec0::/10",
-        "2001::/23",  # protocol assignments, RFC 2928: Teredo, ORCHID, benchmarking; no server is there
-        "3fff::/20",  # documentation, RFC 9637; older Pythons do not know it
+        "2001::/23",  # protocol assignments, RFC 2928: Teredo, ORCHID, benchmarking; no servers
+        "3fff::/20",  # documentation, RFC 9637; unknown to older versions of Python
     )
 )
 
 
 class InvalidPolicy(ValueError):
-    """An entry of the operator's lists that is neither network, host nor host:port."""
+    """An entry of the operator's lists is neither a network, nor a host, nor host:port."""
 
     def __init__(self, entry: str) -> None:
         super().__init__(f"{entry!r} is neither a network, nor a host, nor host:port")
@@ -54,7 +54,10 @@ class InvalidPolicy(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPolicy:
-    """The operator's lists. Being on the one of HTTP allows no address."""
+    """The operator's lists: allowed networks, hosts and endpoints, and endpoints that are reached by HTTP.
+
+    An entry in the list for HTTP does not allow the address of the endpoint.
+    """
 
     networks: tuple[Network, ...] = ()
     hosts: frozenset[str] = frozenset()
@@ -66,7 +69,7 @@ class NetworkPolicy:
         """Read `REGCRED_VERIFIER_ALLOW` and `REGCRED_VERIFIER_ALLOW_HTTP`.
 
         Raises:
-            InvalidPolicy: with the entry that cannot be understood.
+            InvalidPolicy: an entry cannot be read.
         """
         networks: list[Network] = []
         hosts: set[str] = set()
@@ -107,13 +110,13 @@ class NetworkPolicy:
         return is_public(address)
 
     def scheme_for(self, host_and_port: str) -> Scheme:
-        """`http` for an endpoint on the operator's list, `https` for every other."""
+        """`http` for an endpoint in the operator's list, `https` for all others."""
         host, port = _host_and_port(host_and_port)
         return "http" if (host, port or HTTPS_PORT) in self.http else "https"
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is anybody's to reach: globally routable, also what is embedded in it."""
+    """Whether an address is globally routable. If another address is embedded in it, that one decides."""
     if isinstance(address, IPv6Address) and (address.scope_id or address in _NAT64_LOCAL):
         return False
     embedded_address = embedded(address)
@@ -127,7 +130,7 @@ def is_public(address: Address) -> bool:
 
 
 def embedded(address: Address) -> Address:
-    """The IPv4 address inside an IPv4-mapped, 6to4 or NAT64 address; else the address itself."""
+    """The IPv4 address in an IPv4-mapped, 6to4 or NAT64 address; otherwise the address itself."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped

@@ -1,4 +1,4 @@
-"""One connection, plain or with TLS: each of its operations ends at the deadline at the latest."""
+"""A TCP connection, with or without TLS. No operation takes longer than the deadline allows."""
 
 import select
 import socket
@@ -7,32 +7,35 @@ from collections.abc import Callable
 
 from registries.dialer.errors import NotHttp, TlsFailed, Unreachable
 
-_HTTP = b"HTTP/"  # with this begins every answer, and there is one on each connection
+_HTTP = b"HTTP/"  # the first bytes of a response
+
+_TOO_SLOW = "the registry did not respond in time"
+_LOST = "the connection to the registry was lost"
 
 Monotonic = Callable[[], float]
 
 
 class Deadline:
-    """One moment at which everything has to be over."""
+    """A time at which all operations have to be finished, `seconds` from now."""
 
     def __init__(self, seconds: float, monotonic: Monotonic) -> None:
         self._monotonic = monotonic
         self._end = monotonic() + seconds
 
     def remaining(self, at_most: float | None = None) -> float:
-        """Seconds that are left, `at_most` so many.
+        """The remaining seconds, `at_most` if there are more.
 
         Raises:
-            Unreachable: there are none left.
+            Unreachable: the deadline has passed.
         """
-        left = self._end - self._monotonic()
-        if left <= 0:
-            raise Unreachable("the registry took too long to answer")
-        return left if at_most is None else min(left, at_most)
+        seconds = self._end - self._monotonic()
+        if seconds <= 0:
+            raise Unreachable(_TOO_SLOW)
+        return seconds if at_most is None else min(seconds, at_most)
 
 
 class NetworkConnection:
-    """A connected socket. `hung_up`: the other side has closed it."""
+    """A connected socket. `closed_by_peer`: the other side has closed it."""
 
     def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
         self.closed_by_peer = False
@@ -41,17 +44,17 @@ class NetworkConnection:
         self._first_bytes = b""
 
     def read(self, max_bytes: int) -> bytes:
-        """Some bytes; none where the other side has closed it.
+        """Up to `max_bytes` bytes; none if the other side has closed the connection.
 
         Raises:
-            LoginNotTried: Unreachable, TlsFailed, or NotHttp for what is no answer from its first byte on.
+            LoginNotTried: Unreachable, TlsFailed, or NotHttp if the first bytes are not those of a response.
         """
         data = self._receive(max_bytes)
         self.closed_by_peer = not data
         if len(self._first_bytes) < len(_HTTP):
             self._first_bytes = (self._first_bytes + data)[: len(_HTTP)]
             if not _HTTP.startswith(self._first_bytes):
-                raise NotHttp("what answers there does not speak HTTP")
+                raise NotHttp("the server does not speak HTTP")
         return data
 
     def _receive(self, max_bytes: int) -> bytes:
@@ -59,33 +62,33 @@ class NetworkConnection:
             self._socket.settimeout(self._deadline.remaining())
             return self._socket.recv(max_bytes)
         except TimeoutError:
-            raise Unreachable("the registry took too long to answer") from None
+            raise Unreachable(_TOO_SLOW) from None
         except ssl.SSLError:
-            raise TlsFailed("the encrypted connection broke") from None
+            raise TlsFailed("the TLS connection failed") from None
         except OSError:
-            raise Unreachable("the connection to the registry was lost") from None
+            raise Unreachable(_LOST) from None
 
     def write(self, data: bytes) -> None:
-        """All of it. Raises `Unreachable`."""
+        """Write all bytes. Raises `Unreachable`."""
         try:
             self._socket.settimeout(self._deadline.remaining())
             self._socket.sendall(data)
         except TimeoutError:
-            raise Unreachable("the registry took too long to answer") from None
+            raise Unreachable(_TOO_SLOW) from None
         except OSError:
-            raise Unreachable("the connection to the registry was lost") from None
+            raise Unreachable(_LOST) from None
 
     def is_idle(self) -> bool:
-        """Between two answers: the other side has neither closed it nor talks out of turn."""
-        waiting = select.poll()
-        waiting.register(self._socket, select.POLLIN)
-        return not waiting.poll(0)
+        """Whether the other side has neither closed the connection nor sent bytes that nobody requested."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self) -> None:
         self._socket.close()
 
     def encrypt(self, tls: ssl.SSLContext, host: str) -> None:
-        """Speak TLS from here on, with a certificate that is good for that host; closed if it fails.
+        """Start TLS and check that the certificate is valid for the host. A failure closes the connection.
 
         Raises:
             LoginNotTried: TlsFailed or Unreachable.
@@ -95,21 +98,23 @@ class NetworkConnection:
             self._socket = tls.wrap_socket(self._socket, server_hostname=host)
         except ssl.SSLCertVerificationError as error:
             self.close()
-            raise TlsFailed(f"its certificate is not good: {_reason(error)}") from None
+            raise TlsFailed(f"the certificate is not valid: {_reason(error)}") from None
         except TimeoutError:
             self.close()
-            raise Unreachable("the registry took too long to answer") from None
+            raise Unreachable(_TOO_SLOW) from None
         except ssl.SSLError:
             self.close()
-            raise TlsFailed("it does not speak TLS, or none that is safe") from None
+            raise TlsFailed("the server does not speak TLS, or only versions that are not secure") from None
         except OSError:
             self.close()
-            raise Unreachable("the connection to the registry was lost") from None
+            raise Unreachable(_LOST) from None
         except Unreachable:
             self.close()
             raise
 
 
 def _reason(error: ssl.SSLCertVerificationError) -> str:
-    """OpenSSL's own words, which hold nothing of the certificate but a name; bounded."""
+    """The message of OpenSSL, which contains nothing of the certificate except a name; at most 120
+    characters.
+    """
     return error.verify_message[:120]

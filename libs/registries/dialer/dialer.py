@@ -1,8 +1,7 @@
-"""Connections whose every address is checked, and whose every wait ends at one deadline.
+"""The dialer: connections to permitted addresses only, within one deadline.
 
-The name is resolved here, all of its addresses must be permitted, and the connection goes to one of those
-addresses: what a name resolves to later makes no difference (DNS rebinding). Environment proxies are unknown
-to it.
+It resolves a name, requires that all of its addresses are permitted, and connects to one of them. A later
+change of the name has no effect (DNS rebinding). Proxies from the environment are not used.
 """
 
 import socket
@@ -18,25 +17,25 @@ from registries.dialer.errors import Blocked, Unreachable
 
 CONNECT_SECONDS = 5.0
 _NO_ADDRESS = (
-    "the registry's name has no address that may be reached from here; one in a private network has to be "
-    "allowed by the operator"
+    "the registry's name has no address that regcred may connect to; the operator has to allow addresses in "
+    "private networks"
 )
 
 Resolver = Callable[[str, int], Sequence[str]]
 
 
 def system_resolver(host: str, port: int) -> list[str]:
-    """The addresses of a name, as the machine's resolver gives them.
+    """The addresses of a name, from the resolver of the machine.
 
     Raises:
-        OSError: there are none.
+        OSError: the name has no address.
     """
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in addresses))
 
 
 class Dialer:
-    """The network as far as it may be reached. All waits for it end at `deadline`."""
+    """Dials the addresses that `policy` permits, until `deadline`."""
 
     def __init__(self, policy: NetworkPolicy, deadline: Deadline, resolver: Resolver) -> None:
         self._policy = policy
@@ -44,7 +43,7 @@ class Dialer:
         self._resolver = resolver
 
     def dial(self, host: str, port: int) -> NetworkConnection:
-        """A new connection.
+        """Open a connection.
 
         Raises:
             LoginNotTried: Blocked or Unreachable.
@@ -56,16 +55,16 @@ class Dialer:
             except OSError as error:
                 last = error
             else:
-                with suppress(OSError):  # of a connection that was reset at once: reading will tell
+                with suppress(OSError):  # if the connection was reset already, the first read fails
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return NetworkConnection(connection, self._deadline)
         raise Unreachable("the registry cannot be reached") from last
 
     def _addresses(self, host: str, port: int) -> list[Address]:
-        """All addresses of the name, every one of them permitted.
+        """All addresses of the name, after a check that each is permitted.
 
-        A name that has none and one that has others are the same to who asks: the two would tell which names
-        there are in the operator's network.
+        The error is the same for a name without addresses and for one with blocked addresses. Otherwise
+        callers could find out which names exist in the operator's network.
         """
         try:
             address = ip_address(host.strip("[]"))
@@ -75,11 +74,11 @@ class Dialer:
                 raise Unreachable(_NO_ADDRESS) from None
             return addresses
         if not self._policy.permits(host, port, address):
-            raise Blocked("this address may not be reached from here; the operator can allow it")
+            raise Blocked("regcred may not connect to this address; the operator can allow it")
         return [address]
 
     def _resolve(self, host: str, port: int) -> Sequence[str]:
-        """Resolve in a thread of its own: a resolver that hangs must not hold the login beyond its time."""
+        """Resolve in a separate thread, so that a resolver that hangs cannot exceed the deadline."""
         resolved: SimpleQueue[Sequence[str] | OSError] = SimpleQueue()
 
         def resolve() -> None:
@@ -101,7 +100,7 @@ class Dialer:
 
 
 def _connected(address: Address, port: int, seconds: float) -> socket.socket:
-    """A connection to an address; unlike `socket.create_connection`, it asks no resolver about it."""
+    """A connection to an address. `socket.create_connection` would use the resolver."""
     connection = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6)  # noqa: PLR2004
     try:
         connection.settimeout(seconds)

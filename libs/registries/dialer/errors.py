@@ -1,18 +1,20 @@
-"""Why a login could not be tried. None holds anything that a registry sent, but for one: a token server that
-is refused is named by its host, cut and cleaned, so that people can see what to ask their operator for.
+"""Why a login could not be tried.
 
 LoginNotTried
-├── Blocked           policy: an address, a realm, or its scheme
-├── Unreachable       no name, no connection, reset, or out of time
-├── TlsFailed         no TLS spoken there, or its certificate is not good
-├── NotHttp           what answers does not speak HTTP
-├── BudgetExceeded    too many requests, or a header of too many bytes
-└── BadChallenge      what the registry asks for cannot be understood
+├── Blocked           the policy does not permit an address, a realm, or its scheme
+├── Unreachable       no address, no connection, a reset, or a timeout
+├── TlsFailed         the server does not speak TLS, or its certificate is not valid
+├── NotHttp           the server does not speak HTTP
+├── BudgetExceeded    too many requests
+└── BadChallenge      the registry's challenge cannot be read
+
+Messages contain nothing that a registry sent, with one exception: the message about a blocked token server
+names its host, shortened and without special characters, so that users know what to ask their operator for.
 """
 
 
 class LoginNotTried(Exception):
-    """The message is for people, and bounded."""
+    """The message is for users and has a limited length."""
 
 
 class Blocked(LoginNotTried):

@@ -1,6 +1,4 @@
-"""HTTP/1.1 on one connection, as `h11` reads and writes it: one request after the other, with answers of so
-many bytes at most.
-"""
+"""HTTP/1.1 on one connection, with `h11`: one request after the other, and responses of limited size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +9,14 @@ from registries.dialer.connection import NetworkConnection
 from registries.dialer.errors import NotHttp, Unreachable
 from registries.dialer.response import HttpResponse
 
+_NOT_HTTP = "the server does not speak HTTP as a registry does"
 MAX_HEAD_BYTES = 100 * 1024
 _READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """`target` is path and query; `headers` are all but the body's length."""
+    """An HTTP request. `target` is path and query; `headers` has all headers except `Content-Length`."""
 
     method: str
     target: str
@@ -26,7 +25,8 @@ class HttpRequest:
 
 
 class HttpConnection:
-    """`heard`: something has come of the answer to the last request."""
+    """An HTTP client on one connection. `response_begun`: a part of the response to the last request arrived.
+    """
 
     def __init__(self, connection: NetworkConnection) -> None:
         self.response_begun = False
@@ -34,10 +34,10 @@ class HttpConnection:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     def ask(self, request: HttpRequest, *, body_bytes: int) -> HttpResponse:
-        """The answer to a request.
+        """Send a request and return the response, with at most `body_bytes` of its body.
 
         Raises:
-            LoginNotTried: Unreachable, TlsFailed or NotHttp; then the connection is of no more use.
+            LoginNotTried: Unreachable, TlsFailed or NotHttp; the connection can then not be used again.
         """
         self.response_begun = False
         try:
@@ -45,11 +45,11 @@ class HttpConnection:
             return self._read_response(body_bytes)
         except h11.ProtocolError:
             if self._connection.closed_by_peer:
-                raise Unreachable("the registry hung up before its answer was complete") from None
-            raise NotHttp("what answers there does not speak HTTP as a registry does") from None
+                raise Unreachable("the registry closed the connection before the end of its response") from None
+            raise NotHttp(_NOT_HTTP) from None
 
     def prepare_next(self) -> bool:
-        """Make ready for another request; `False` where this connection takes none (any more)."""
+        """Prepare for another request; `False` if the connection cannot be used again."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
@@ -78,15 +78,15 @@ class HttpConnection:
             elif isinstance(event, h11.EndOfMessage):
                 break
         if head is None:
-            raise NotHttp("what answers there does not speak HTTP as a registry does")
+            raise NotHttp(_NOT_HTTP)
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
         return HttpResponse(status=head.status_code, headers=headers, body=body[:body_bytes])
 
     def _next_event(self) -> h11.Event:
         while True:
             event = self._http.next_event()
-            if event is h11.PAUSED:  # it switches to another protocol
-                raise NotHttp("what answers there does not speak HTTP as a registry does")
+            if event is h11.PAUSED:  # the server switches to another protocol
+                raise NotHttp(_NOT_HTTP)
             if isinstance(event, h11.Event):
                 return event
             data = self._connection.read(_READ_BYTES)

@@ -1,4 +1,4 @@
-"""A response of a registry or token service, as it was received. Pure."""
+"""A response of a registry or token service. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,26 +10,26 @@ _MAX_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A response; `body` is cut at the session's limit, names of `headers` are in lower case."""
+    """A response. `body` is cut at the limit of the session. The names of `headers` are in lower case."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """The first header of that (lower-case) name."""
+        """The first header with this name (lower case)."""
         return next((value for key, value in self.headers if key == name), None)
 
     def all(self, name: str) -> list[str]:
-        """Every header of that (lower-case) name."""
+        """All headers with this name (lower case)."""
         return [value for key, value in self.headers if key == name]
 
 
 def retry_after(response: HttpResponse) -> int | None:
-    """`Retry-After` in seconds, a day at most; `None` where it is missing or cannot be read.
+    """`Retry-After` in seconds, at most a day; `None` if it is missing or cannot be read.
 
-    It is a number of seconds or a date (RFC 9110, section 10.2.3). A date is compared with the `Date` of the
-    response itself, so that the two clocks need not agree.
+    The header is a number of seconds or a date (RFC 9110, section 10.2.3). A date is compared with the `Date`
+    of the response, so that the clocks of client and server need not agree.
     """
     text = (response.header("retry-after") or "").strip()
     if text.isascii() and text.isdecimal():

@@ -1,4 +1,4 @@
-"""HTTP for one login: few requests, small answers, one deadline, and no redirect is ever followed."""
+"""HTTP for one login: few requests, small responses, one deadline. Redirects are not followed."""
 
 import ssl
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ class _Origin(NamedTuple):
 
 
 class HttpSession:
-    """The requests of one login: so many at most, with answers of so many bytes at most. Use it as a context:
-    it closes what it opened.
+    """The requests of one login: at most `requests`, with responses of at most `body_bytes`. Use it as a
+    context manager; at the end it closes its connections.
     """
 
     def __init__(
@@ -41,8 +41,8 @@ class HttpSession:
         self._network = network
         self._deadline = deadline
         self._tls = tls
-        # The next request to the same host goes to the address that was checked: dialling again, and another
-        # TLS handshake, take longer than all else in a login.
+        # Connections are reused: dialling and the TLS handshake are the slowest parts of a login. A reused
+        # connection goes to an address that was checked.
         self._connections: dict[_Origin, HttpConnection] = {}
         self._requests_left = requests
         self._body_bytes = body_bytes
@@ -53,8 +53,8 @@ class HttpSession:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        for exchange in self._connections.values():
-            exchange.close()
+        for connection in self._connections.values():
+            connection.close()
 
     def request(
         self,
@@ -64,13 +64,13 @@ class HttpSession:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> HttpResponse:
-        """One request; a redirect is an answer like any other.
+        """Send one request. A redirect is returned like any other response.
 
         Raises:
             LoginNotTried: Blocked, Unreachable, TlsFailed, NotHttp or BudgetExceeded.
         """
         if self._requests_left == 0:
-            raise BudgetExceeded("the registry asked for too many steps")
+            raise BudgetExceeded("the login at this registry needs too many requests")
         self._requests_left -= 1
         self._deadline.remaining()
         parts = urlsplit(url)
@@ -93,13 +93,13 @@ class HttpSession:
         try:
             return existing.ask(request, body_bytes=self._body_bytes)
         except Unreachable:
-            # A connection that was kept may be closed by the other side just as it is used again.
+            # The other side may close a reused connection at the moment of the next request.
             if method != "GET" or existing.response_begun:
                 raise
             return self._dial(origin).ask(request, body_bytes=self._body_bytes)
 
     def _dial(self, origin: _Origin) -> HttpConnection:
-        """A new connection, in place of the one that there may have been."""
+        """Open a connection, in place of an existing one."""
         if stale := self._connections.pop(origin, None):
             stale.close()
         connection = self._network.dial(origin.host, origin.port or (HTTPS_PORT if origin.tls else HTTP_PORT))

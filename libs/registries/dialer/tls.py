@@ -1,13 +1,13 @@
-"""Whose certificates are trusted."""
+"""The trusted certificate authorities of registries."""
 
 import ssl
 from pathlib import Path
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """The machine's certificate authorities, and those that the operator adds for private registries.
+    """Trust the certificate authorities of the machine, and those in the operator's `ca_file`.
 
-    Make it once: reading the authorities takes longer than a login's own work.
+    Create it once: reading the authorities takes longer than the rest of a login.
     """
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])

@@ -12,11 +12,13 @@ from verifier.schedule.admission import DelayReason, LoginDelayed
 from verifier.slots import TooManyAtOnce
 
 _DELAYED: Mapping[DelayReason, str] = {
-    "login_held_back": "the registry recently refused a login of this user, and may lock it out if it
-    continues", "too_many_logins": "the limit of logins for this registry, or for this account, is reached", }
-    _OUT_OF_SCOPE: Mapping[str, str] = { "no_pull_scope": "the scope of the credential does not include
-    pulling, so it is not used to read images", "other_repository": "none of the credential's
-    repository_prefixes covers this repository", }
+    "login_held_back": "the registry recently refused this user; more failed logins could lock the user out",
+    "too_many_logins": "the limit of logins for this registry, or for this account, is reached",
+}
+_OUT_OF_SCOPE: Mapping[str, str] = {
+    "no_pull_scope": "the scope of the credential does not include pulling, so it is not used to read images",
+    "other_repository": "none of the credential's repository_prefixes covers this repository",
+}
 
 
 def install(app: Flask) -> None:

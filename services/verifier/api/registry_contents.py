@@ -39,7 +39,7 @@ class TagSchema(Schema):
 
 
 class TagsAnswer(Schema):
-    """Tags of a repository, in the registry's order. If the registry has no pages, they are sorted by name."""
+    """Tags of a repository, in the order of the registry, or by name if it has no pages."""
 
     items = fields.List(fields.Nested(TagSchema))
     next_cursor = fields.String(allow_none=True)

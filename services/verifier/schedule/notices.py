@@ -1,4 +1,4 @@
-"""Notices before a secret expires: 30, 7 and 1 days before the expiry, and at the expiry. Each is sent once."""
+"""Notices of expiries: 30, 7 and 1 days before a secret expires, and at the expiry. Each is sent once."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

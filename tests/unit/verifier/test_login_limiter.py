@@ -108,7 +108,7 @@ def test_hosts_of_long_ago_are_forgotten() -> None:
     for number in range(25_000):
         clock.at += 1
         breakers.record(str(number), responded=True)
-    assert len(breakers._seen) <= 10_000
+    assert len(breakers._last) <= 10_000
     assert breakers.state("24999") is RESPONDING
 
 
