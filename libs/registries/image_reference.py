@@ -110,8 +110,8 @@ def _parse(text: str) -> ImageReference:
     if len(repository) > _MAX_REPOSITORY or not _REPOSITORY.fullmatch(repository):
         _refuse(
             "invalid_repository",
-            "the name of a repository has lower-case letters and digits, separated by . _ __ - or slashes, and "
-            f"at most {_MAX_REPOSITORY} characters",
+            "the name of a repository has lower-case letters and digits, separated by . _ __ - or slashes, "
+            f"and at most {_MAX_REPOSITORY} characters",
         )
     return ImageReference(
         registry_host=host,

@@ -1,4 +1,6 @@
-"""How a login may be sent, as `credential` in a body. Shape only: `registries.input` says what it means."""
+"""The schema of the secret in a request, `credential`. The other modules of `registries.input` check the
+values.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,25 +14,25 @@ MAX_SECRET = 64 * 1024
 
 
 class SecretString(fields.String):
-    """A text that is a `Secret` from here on."""
+    """A text that becomes a `Secret`."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not text:
-            raise ValidationError("A secret may not be empty.")
+            raise ValidationError("A secret must not be empty.")
         if len(text) > MAX_SECRET:
-            raise ValidationError("A secret may have 64 KiB at most.")
+            raise ValidationError("A secret may have at most 64 KiB.")
         if any(character in text for character in "\r\n\0"):
-            raise ValidationError("A secret may not hold a line break; check what was pasted.")
+            raise ValidationError("A secret must not contain a line break. Check the text that you entered.")
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValidationError("A secret must be text: half of a surrogate pair is none.")
+            raise ValidationError("A secret must be valid text, without a single half of a surrogate pair.")
         return Secret(text)
 
 
 class JsonDocument(fields.Field[Any]):
-    """A JSON object, or the text of one. It holds a secret: only the domain's reader looks into it."""
+    """A JSON object, or the text of one. It contains a secret, so only the parsers of the domain read it."""
 
     def _deserialize(
         self,
@@ -40,7 +42,7 @@ class JsonDocument(fields.Field[Any]):
         **kwargs: Any,  # noqa: ARG002
     ) -> Any:
         if not isinstance(value, (dict, str)):
-            raise ValidationError("Not a valid JSON object or text of one.")
+            raise ValidationError("Not a valid JSON object, or the text of one.")
         return value
 
 
@@ -94,7 +96,7 @@ _KINDS: dict[str, type[Schema]] = {
 
 
 class CredentialInput(fields.Field[dict[str, Any]]):
-    """One of the kinds of secrets; `kind` says which."""
+    """A secret of one of the kinds. Its field `kind` names the kind."""
 
     def _deserialize(
         self,
@@ -162,7 +164,7 @@ CREDENTIAL = {
 }
 PROVIDER = {"enum": [provider.id for provider in PROVIDERS]}
 PROBED_IMAGE = {
-    "description": "An image of that registry. A good login also requests its manifest; nothing is pulled. "
-    "`probe` has the result.",
+    "description": "An image of this registry. After an accepted login its manifest is requested; nothing is "
+    "pulled. `probe` has the result.",
     "example": "ghcr.io/acme/shop:1.4",
 }

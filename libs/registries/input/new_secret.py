@@ -1,4 +1,4 @@
-"""A secret as it arrives, in one of five kinds, and the registry it is for: read and brought together."""
+"""Reads a new secret of any kind from a request, with the registry that it is for."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,9 +25,9 @@ HttpAllowed = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSecret:
-    """A secret that was given, and where it logs in.
+    """A new secret with its registry.
 
-    `path_prefix` is what a key such as `gcr.io/project` of a Docker `config.json` limits it to.
+    `path_prefix` is the prefix of repositories in a key of a Docker `config.json`, such as `gcr.io/project`.
     """
 
     registry: Registry
@@ -38,7 +38,7 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where the caller says that a secret logs in, as it was given."""
+    """The registry of a secret, as the caller describes it."""
 
     provider: str
     registry_url: str | None
@@ -46,20 +46,20 @@ class Target:
 
     @classmethod
     def again(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
-        """The registry of a credential, with what the caller names anew."""
-        same_place = registry_url is None and location is None
+        """The registry of an existing credential, with host or location replaced if the caller names them."""
+        unchanged = registry_url is None and location is None
         return cls(
             provider=registry.provider,
-            registry_url=registry.host if same_place else registry_url,
-            location=registry.location if same_place else location,
+            registry_url=registry.host if unchanged else registry_url,
+            location=registry.location if unchanged else location,
         )
 
 
 def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allowed: HttpAllowed) -> NewSecret:
-    """The secret of a request's `credential`, whose shape has been checked.
+    """The secret in the `credential` of a request, after its schema was checked.
 
     Raises:
-        InvalidInput: with pointers into the request's body.
+        InvalidInput: with pointers into the body of the request.
     """
     try:
         match credential["kind"]:
@@ -88,13 +88,13 @@ def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allow
 
 
 def secret_of_entry(entry: ConfigEntry) -> NewSecret:
-    """The secret of one entry that holds a login; whose registry it is for, its host says.
+    """The secret of an entry that has a login. The provider follows from its host.
 
     Raises:
-        InvalidInput: its username cannot be one at that provider.
+        InvalidInput: the username is not valid at this provider.
     """
     if entry.login is None or entry.host is None:
-        raise TypeError("the entry holds no login")
+        raise TypeError("the entry has no login")
     target = Target(provider=provider_of_host(entry.host), registry_url=entry.host, location=None)
     try:
         return _of_entry(entry, entry.login, _registry(target, http_never_allowed))
@@ -105,9 +105,9 @@ def secret_of_entry(entry: ConfigEntry) -> NewSecret:
 def _from_docker_config(target: Target, document: object, http_allowed: HttpAllowed) -> NewSecret:
     entry = single_login(document)
     if entry.login is None or entry.host is None:
-        raise TypeError("single_login gives an entry with host and login")
+        raise TypeError("single_login returns an entry with host and login")
     if target.registry_url is None:
-        # The file names the registry; one that does not fit the provider is refused as if it had been named.
+        # The file names the registry, which must fit the provider as if the caller had named it.
         try:
             registry = _registry(replace(target, registry_url=entry.host), http_allowed)
         except InvalidRegistry as error:
@@ -126,7 +126,9 @@ def _of_entry(entry: ConfigEntry, login: RegistryLogin, registry: Registry) -> N
 
 
 def _password(password: Secret, username: str) -> Secret:
-    """Usernames are shown to others; one that is the secret as well was put there by mistake."""
+    """Refuse a username that is the secret: it was entered by mistake, and usernames are visible to
+    others.
+    """
     if password == Secret(username):
         detail = "username and secret are the same, but usernames are visible to others"
         raise InvalidInput((FieldProblem("/credential/username", "secret_in_username", detail),))
