@@ -30,7 +30,7 @@ from contracts.streams import credential_stream
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import Actor, StreamId
+from eventlog.events import Actor, StreamId
 from operations.migrate.migrations import migrate
 from registries.dialing.addresses import NetworkPolicy
 from registries.dialing.trust import trusted

@@ -23,10 +23,9 @@ from contracts.credential_events import (
 from contracts.streams import credential_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import Trigger, VerificationFailed, VerificationSucceeded
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StreamId
+from eventlog.events import Actor, Metadata, StreamId, encode, encode_metadata
 from eventlog.events.personal import part
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNTS = 50

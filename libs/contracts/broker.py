@@ -1,6 +1,6 @@
 """The consumers that regcred itself has at the broker, and the topology for them."""
 
-from eventlog.broker.topology import Consumers, topology
+from eventlog.topology import Consumers, topology
 
 CONSUMERS: Consumers = {
     "verifier": (

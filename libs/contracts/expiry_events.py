@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from contracts.fields import CredentialId, ProviderId, RegistryHost, SecretVersion
 from contracts.verdicts import VerificationCode
-from eventlog.events.registry import event
+from eventlog.events import event
 
 Ends = Annotated[datetime, Meta(tz=True, description="When the secret ends, RFC 3339.")]
 

@@ -16,7 +16,7 @@ _NONCE_BYTES = 12
 
 
 class KeyFileWrapping:
-    """`eventlog.storage.personal_keys.Wrapping` by the key file."""
+    """`eventlog.storage.personal_keys.KeyWrapping` by the key file."""
 
     def __init__(self, keys: KeyFile) -> None:
         self._keys = keys

@@ -4,7 +4,7 @@ from pathlib import Path
 from secrets import token_bytes
 from time import monotonic
 
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys
 from secretstore.key_wrapping import KeyFileWrapping
 from secretstore.keyfile import KeyFile
 

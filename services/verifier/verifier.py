@@ -14,8 +14,8 @@ from uuid import UUID
 from chassis.observability.metrics import observe_verification
 from chassis.observability.tracing import current_traceparent, start_span
 from contracts.streams import credential_stream, verification_stream
-from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
-from eventlog.storage.store import EventStore
+from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent, StreamId
+from eventlog.storage import EventStore
 from registries.hosts import api_host
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.protocol.login import Probe, Verdict

@@ -26,7 +26,7 @@ class Adopted:
     assigned: int
 
 
-def is_younger(connection: psycopg.Connection[Any]) -> bool:
+def is_younger_cluster(connection: psycopg.Connection[Any]) -> bool:
     """Whether this cluster has given out fewer transaction ids than the log has seen."""
     row = connection.execute(_YOUNGER).fetchone()
     return bool(row and row[0])
@@ -34,23 +34,17 @@ def is_younger(connection: psycopg.Connection[Any]) -> bool:
 
 def refuse_younger_cluster(connection: psycopg.Connection[Any]) -> None:
     """Raises `YoungerCluster`. The connection may read the log, as the relay and the projector may."""
-    if is_younger(connection):
+    if is_younger_cluster(connection):
         raise YoungerCluster
 
 
-def check_cluster(database_url: str) -> None:
-    """`refuse_younger_cluster` for who has no connection yet."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        refuse_younger_cluster(connection)
-
-
-def adopt(database_url: str) -> Adopted | None:
+def adopt_log(database_url: str) -> Adopted | None:
     """Make the order begin anew behind the end of the log; `None` where the cluster is not younger.
 
     Needs the owner of the schema. Appends and the relay wait meanwhile; no stored row is changed.
     """
     with psycopg.connect(database_url) as connection:
-        if not is_younger(connection):
+        if not is_younger_cluster(connection):
             return None
         row = connection.execute("SELECT log_end, assigned FROM es.adopt()").fetchone()
     return Adopted(*row) if row else None

@@ -11,7 +11,7 @@ from chassis.web.problems import Problem
 from chassis.web.responses import command_headers, json_response
 from credentials.application.command_handler import CommandResult
 from credentials.application.requests import CommandRequest, RequestKey
-from eventlog.events.envelope import Actor
+from eventlog.events import Actor
 
 Fingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
 

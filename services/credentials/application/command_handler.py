@@ -24,8 +24,8 @@ from credentials.application.store import CredentialStore, RecordedOutcome, Used
 from credentials.domain.commands import Command
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialNotFound, StaleVersion
-from eventlog.events.envelope import NewEvent, RecordedEvent
-from eventlog.storage.errors import VersionConflict
+from eventlog.events import NewEvent, RecordedEvent
+from eventlog.storage import VersionConflict
 
 ATTEMPTS = 5
 

@@ -34,7 +34,7 @@ from credentials.domain.issuance import (
 )
 from credentials.domain.matching import RequestedUse
 from credentials.domain.pull_secret_formats import Issued
-from eventlog.storage.store import Appended
+from eventlog.storage import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.minting.minter import MintKey
 from registries.token_service import Minted, NotMinted

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from eventlog.events.envelope import Actor, Metadata, NewEvent
-from eventlog.storage.store import IdempotentRequest
+from eventlog.events import Actor, Metadata, NewEvent
+from eventlog.storage import IdempotentRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

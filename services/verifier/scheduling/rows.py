@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.credential_events import Registry
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from verifier.policy import Verification, as_it_is
 
 # Usernames that stand for no user: behind them are the keys and tokens of everybody.

@@ -16,7 +16,7 @@ from credentials.application.issuance import Issuer
 from credentials.application.requests import CommandRequest
 from credentials.domain.issuance import NotIssued, PullSecretWanted
 from credentials.domain.pull_secret_formats import docker_config
-from eventlog.events.envelope import Actor
+from eventlog.events import Actor
 from registries.image_reference import ImageReference
 from registries.input.keyfile import read_keyfile
 from registries.input.new_secret import NewSecret

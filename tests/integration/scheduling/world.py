@@ -17,7 +17,7 @@ from contracts.verdicts import VerificationCode
 from credentials.application.credentials import Credentials
 from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import Actor, RecordedEvent
+from eventlog.events import Actor, RecordedEvent
 from registries.input.new_secret import NewSecret
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin

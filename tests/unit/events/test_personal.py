@@ -17,10 +17,17 @@ from contracts.credential_events import CredentialAdded, CredentialDetailsChange
 from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.streams import credential_stream
 from docs.contract_documents.examples import EXAMPLES, METADATA
-from eventlog.events.codec import decode_event, encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent
+from eventlog.events import (
+    Actor,
+    Metadata,
+    StoredEvent,
+    decode_event,
+    encode,
+    encode_metadata,
+    personal_fields,
+)
 from eventlog.events.errors import MalformedEvent
-from eventlog.events.personal import ERASED, AccountKey, opened, part, payload_or_erased, personal_fields
+from eventlog.events.personal import ERASED, AccountKey, opened, part, payload_or_erased
 
 KEY = AccountKey(3, AESGCMSIV(token_bytes(32)))
 OTHER = AccountKey(3, AESGCMSIV(token_bytes(32)))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from eventlog.events.codec import decode, encode
+from eventlog.events import EVENTS, EventRegistry, encode
+from eventlog.events.codec import decode
 from eventlog.events.errors import MalformedEvent, UnknownEvent
-from eventlog.events.registry import EVENTS, EventRegistry
 
 NAME = "parcel.sent"
 PARCELS = EventRegistry()

@@ -17,9 +17,8 @@ from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer, PullSecret, StillChanging
 from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.issuance import NotIssued, PullSecretWanted
-from eventlog.events.envelope import Actor, NewEvent
-from eventlog.storage.errors import OutcomeUnknown
-from eventlog.storage.store import Appended, IdempotentRequest
+from eventlog.events import Actor, NewEvent
+from eventlog.storage import Appended, IdempotentRequest, OutcomeUnknown
 from registries.dialing.addresses import NetworkPolicy
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
