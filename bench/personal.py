@@ -1,4 +1,4 @@
-"""Keys that personal data is sealed with, as an installation has them; the key file is new each time."""
+"""Keys that encrypt personal data, as an installation has them; the key file is new each time."""
 
 import tempfile
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A real dump, restored into a real second cluster whose transaction ids are younger (ADR 8)."""
+"""A real dump, restored into a real second cluster with lower transaction ids (ADR 8)."""
 
 import shutil
 import subprocess
