@@ -36,7 +36,7 @@ from credentials.domain.matching import RequestedUse
 from credentials.domain.pull_secret_formats import Issued
 from eventlog.storage import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
-from registries.minting.minter import MintKey
+from registries.token_minter.minter import MintKey
 from registries.token_service import Minted, NotMinted
 from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
 
@@ -61,7 +61,7 @@ class PullSecret:
 
 
 class LoginMaker(Protocol):
-    """`registries.minting.minter.Minter`, as far as it is used here."""
+    """`registries.token_minter.minter.Minter`, as far as it is used here."""
 
     def login(
         self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False
