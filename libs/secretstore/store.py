@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from chassis.platform_ids import is_platform_id
+from chassis.ids import is_platform_id
 from chassis.runtime.unavailable import Unavailable
 from chassis.secret import Secret
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from chassis.observability.metrics import observe_verification
+from chassis.observability.metrics import VERIFICATION_SECONDS, VERIFICATIONS
 from chassis.observability.tracing import current_traceparent, start_span
 from contracts.streams import credential_stream, verification_stream
 from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
@@ -151,7 +151,8 @@ class Verifier:
             seconds=self._monotonic() - started,
             expires_at=earliest(end_of(login), verdict.ends_at),
         )
-        observe_verification(provider=provider, outcome=tried.outcome, seconds=tried.seconds)
+        VERIFICATIONS.labels(provider, tried.outcome).inc()
+        VERIFICATION_SECONDS.labels(provider).observe(tried.seconds)
         return tried
 
     def _login(self, wanted: Verification, event: RecordedEvent) -> StoredLogin | None:

@@ -2,8 +2,8 @@
 
 import click
 
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from credentials.account_erasure import Erasure, NothingToErase, StillHasCredentials
 from operations.accounts.erasure import erase, wait_until_erased
 from operations.command_errors import owner_connection, person
