@@ -191,8 +191,8 @@ PROBED_IMAGE = {
 class NewSecret:
     """A secret from a request, and the registry that it logs in to.
 
-    `path_prefix` is the path in a key such as `gcr.io/project` of a Docker `config.json`, to which the secret is
-    limited.
+    `path_prefix` is the path in a key such as `gcr.io/project` of a Docker `config.json`. The secret is
+    limited to it.
     """
 
     registry: Registry
