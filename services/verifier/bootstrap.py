@@ -6,9 +6,9 @@ from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
+from chassis.ids import new_id
 from chassis.observability.exposition import exposition, serve_metrics
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups

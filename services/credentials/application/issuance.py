@@ -17,8 +17,7 @@ from uuid import UUID
 
 import structlog
 
-from credentials.application.command_handler import retried
-from credentials.application.requests import CommandRequest
+from credentials.application.command_handler import CommandRequest, retried
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
     Grant,
@@ -195,7 +194,7 @@ class Issuer:
             issuance_id,
             request.events(events_of(decided, wanted, issuance_id), self._new_id),
             decided_on={grant.candidate.credential_id: grant.candidate.version for grant in decided.grants},
-            request=request.answered_with(response) if under_key else None,
+            request=request.idempotent_request(response) if under_key else None,
         )
         return issuance_id, appended
 

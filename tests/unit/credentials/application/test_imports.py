@@ -11,9 +11,9 @@ import pytest
 
 from chassis.secret import Secret
 from contracts.credential import Active
+from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Import, Importer, ImportResult
-from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.errors import NameTaken
 from eventlog.events import Actor, NewEvent
 from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest
