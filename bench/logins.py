@@ -22,15 +22,15 @@ from bench.figures import Benchmark, Options, Row, Target
 from bench.login_registries import PASSWORD, USER, Registries, serving
 from bench.servers import postgres
 from chassis.database import Pool, open_pool
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.secret import Secret
 from contracts.credential_events import Details, Registry, Restrictions, Scope
 from contracts.streams import credential_stream
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import Actor, StreamId
+from eventlog.events import Actor, StreamId
 from operations.migrate.migrations import migrate
 from registries.dialer.addresses import NetworkPolicy
 from registries.dialer.tls import tls_context

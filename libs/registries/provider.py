@@ -95,7 +95,7 @@ class TokenMinter:
 
     `cloud` names the operator's setting of the endpoint (`REGCRED_<CLOUD>_ENDPOINT`). `secret` is the class
     of the stored secret. If there are `key_usernames`, the secret can be used as a login without minting. A
-    short- lived login is then created only for these usernames, and only if the caller asks for one.
+    short-lived login is then created only for these usernames, and only if the caller asks for one.
     """
 
     cloud: str

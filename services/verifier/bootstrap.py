@@ -6,15 +6,13 @@ from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
+from chassis.ids import new_id
 from chassis.observability.exposition import exposition, serve_metrics
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
-from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.factory import open_wakeups
-from eventlog.storage.database_metrics import DatabaseMetrics
+from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
+from eventlog.storage import DatabaseMetrics
 from registries.protocol.browser import Browser
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile

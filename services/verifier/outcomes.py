@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from registries.protocol.login import Verdict
 from verifier.policy import Verification
 

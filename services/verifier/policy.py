@@ -12,7 +12,7 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.verification_events import Trigger
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from registries.image_reference import ImageReference
 
 

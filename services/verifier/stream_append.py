@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
-from eventlog.storage.errors import VersionConflict
-from eventlog.storage.store import EventStore, IdempotentRequest
+from eventlog.events import NewEvent, RecordedEvent, StreamId
+from eventlog.storage import EventStore, IdempotentRequest, VersionConflict
 
 
 def record_once(

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from chassis.observability.metrics import observe_verification
+from chassis.observability.metrics import VERIFICATION_SECONDS, VERIFICATIONS
 from chassis.observability.tracing import current_traceparent, start_span
 from contracts.streams import credential_stream, verification_stream
-from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
-from eventlog.storage.store import EventStore
+from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent, StreamId
+from eventlog.storage import EventStore
 from registries.hosts import api_host
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.protocol.login import Probe, Verdict
@@ -154,7 +154,8 @@ class Verifier:
             seconds=self._monotonic() - started,
             expires_at=earliest_expiry(token_expiry(login), verdict.secret_expires_at),
         )
-        observe_verification(provider=provider, outcome=attempt.outcome, seconds=attempt.seconds)
+        VERIFICATIONS.labels(provider, attempt.outcome).inc()
+        VERIFICATION_SECONDS.labels(provider).observe(attempt.seconds)
         return attempt
 
     def _login(self, verification: Verification, event: RecordedEvent) -> StoredLogin | None:

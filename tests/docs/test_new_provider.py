@@ -56,7 +56,7 @@ from docs.contract_documents.provider_page import document
 from registries.catalogue import PROVIDERS, provider, provider_of_host, registry_host_for, username_problem
 from registries.dialer.addresses import NetworkPolicy
 from registries.dialer.response import HttpResponse
-from registries.input.credential_input import PROVIDER
+from registries.input.new_secret import PROVIDER
 from registries.logins.registry_login import RegistryLogin
 from registries.token_minter.minter import Endpoints, Minter
 from registries.token_minter.token_calls import TokenCalls

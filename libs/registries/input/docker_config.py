@@ -206,22 +206,25 @@ def _entry(source: _Source, key: str, number: int) -> ConfigEntry:
 def _login(fields: object, *, in_helper: bool) -> RegistryLogin:
     if not isinstance(fields, dict):
         raise _UnusableEntry("it must be an object")
-    given = {name: fields[name] for name in _LOGIN_FIELDS if fields.get(name) not in (None, "")}
-    for name, text in given.items():
+    login_fields = {name: fields[name] for name in _LOGIN_FIELDS if fields.get(name) not in (None, "")}
+    for name, text in login_fields.items():
         if not isinstance(text, str):
             raise _UnusableEntry(f"{name}: must be a text")
-    if "identitytoken" in given:
-        return _identity_token(given["identitytoken"])
-    if "auth" in given:
-        username, password = _decoded(given["auth"])
-        if given.get("username", username) != username or given.get("password", password) != password:
+    if "identitytoken" in login_fields:
+        return _identity_token(login_fields["identitytoken"])
+    if "auth" in login_fields:
+        username, password = _decoded(login_fields["auth"])
+        if (
+            login_fields.get("username", username) != username
+            or login_fields.get("password", password) != password
+        ):
             raise _UnusableEntry("auth and username with password differ")
-    elif "username" in given and "password" in given:
-        username, password = given["username"], given["password"]
-    elif "username" in given or "password" in given:
+    elif "username" in login_fields and "password" in login_fields:
+        username, password = login_fields["username"], login_fields["password"]
+    elif "username" in login_fields or "password" in login_fields:
         raise _UnusableEntry("username and password are needed, both of them")
-    elif "registrytoken" in given:
-        raise _EntryWithoutSecret("a registrytoken ends within minutes or hours and cannot be kept")
+    elif "registrytoken" in login_fields:
+        raise _EntryWithoutSecret("a registrytoken expires within minutes or hours, so it is not stored")
     else:
         raise _EntryWithoutSecret(_IN_HELPER if in_helper else "it contains no secret")
     return _checked(username, password)

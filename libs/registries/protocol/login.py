@@ -2,8 +2,8 @@
 
 docker reports "Login Succeeded" whenever `/v2/` responds with 200, even without a password
 (docker/for-linux#802). Here a login counts only if the registry refuses access without it. If a token server
-also gives tokens without a login, the confidence is `weak`. The algorithm is in `docs/reference/registry-
-login.md`, "What proves a login".
+also gives tokens without a login, the confidence is `weak`. The algorithm is in
+`docs/reference/registry-login.md`, "What proves a login".
 """
 
 import ssl

@@ -1,7 +1,7 @@
 """Verdicts of logins, and the meaning of a registry's response for them. Pure.
 
-The HTTP status decides first, then the registry's error code, then the text (`docs/reference/registry-
-login.md`, "Verification codes").
+The HTTP status decides first, then the registry's error code, then the text
+(`docs/reference/registry-login.md`, "Verification codes").
 """
 
 import json

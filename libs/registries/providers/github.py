@@ -69,7 +69,7 @@ PROVIDER = Provider(
         ),
         Code.FORBIDDEN: (
             "GitHub denied access. Where the organization uses SAML single sign-on, authorize the token for "
-            "it (Configure SSO, beside the token)."
+            "it (Configure SSO, next to the token)."
         ),
         Code.NO_PULL_ACCESS: (
             "The token's owner may not read that package. Give the account Read under the package's settings,"

@@ -18,9 +18,17 @@ from contracts.verdicts import VerificationStatus, status_of
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
 from registries.hosts import api_host
-from registries.input.credential_input import CREDENTIAL, PROBED_IMAGE, PROVIDER, CredentialInput
 from registries.input.image import read_image
-from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
+from registries.input.new_secret import (
+    CREDENTIAL,
+    PROBED_IMAGE,
+    PROVIDER,
+    CredentialInput,
+    HttpAllowed,
+    NewSecret,
+    Target,
+    read_new_secret,
+)
 from registries.protocol.login import Probe, Verdict
 from registries.protocol.verdict import ProbeResult
 from registries.verification_help import help_for, help_for_image

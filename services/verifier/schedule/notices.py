@@ -6,8 +6,8 @@ from uuid import UUID
 
 from contracts.expiry_events import ExpiryApproached, ExpiryPassed
 from contracts.streams import credential_stream, verification_stream
-from eventlog.events.envelope import Metadata, NewEvent, RecordedEvent
-from eventlog.storage.store import EventStore
+from eventlog.events import Metadata, NewEvent, RecordedEvent
+from eventlog.storage import EventStore
 from verifier.expiry import next_notice, notice_due
 from verifier.schedule.rows import ExpiryNotice, ScheduleEntry
 from verifier.schedule.table import ScheduleTable

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.credential_events import Registry
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from verifier.policy import Verification, active_credential
 
 # Usernames that all keys or tokens of a kind share. They do not identify a user.

@@ -15,8 +15,8 @@ import psycopg
 import structlog
 
 from chassis.runtime.unavailable import Unavailable
-from eventlog.consumers.leader import leadership
-from eventlog.storage.errors import EventStoreUnavailable
+from eventlog.consumers import leadership
+from eventlog.storage import EventStoreUnavailable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled

@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from chassis.database import Pool
-from eventlog.storage.postgres import store_errors
+from eventlog.storage import store_errors
 from verifier.expiry import NOTICE_DAYS
 from verifier.schedule.backoff import REFUSED, hold_after
 from verifier.schedule.rows import Due, ExpiryNotice, Hold, Postponed, ScheduleEntry, Settled

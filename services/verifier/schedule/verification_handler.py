@@ -11,7 +11,7 @@ from uuid import UUID
 
 from contracts.broker import CONSUMERS
 from contracts.streams import credential_stream
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from verifier.policy import Verification, verification_for
 from verifier.schedule.backoff import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
 from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter

@@ -9,15 +9,15 @@ from uuid import UUID
 import psycopg
 
 from chassis.database import Pool
-from chassis.runtime.ids import new_id
+from chassis.ids import new_id
 from chassis.secret import Secret
 from contracts.credential_events import Registry
 from contracts.streams import credential_stream, verification_stream
 from contracts.verdicts import VerificationCode
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import Actor, RecordedEvent
+from eventlog.events import Actor, RecordedEvent
 from registries.input.new_secret import NewSecret
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin

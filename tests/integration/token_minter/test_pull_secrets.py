@@ -11,12 +11,12 @@ from chassis.secret import Secret
 from contracts.credential_events import Registry, SecretKind
 from contracts.issuance_events import SecretRefused, Workload
 from contracts.streams import issuance_stream
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer
-from credentials.application.requests import CommandRequest
 from credentials.domain.issuance import NotIssued, PullSecretWanted
 from credentials.domain.pull_secret_formats import docker_config
-from eventlog.events.envelope import Actor
+from eventlog.events import Actor
 from registries.image_reference import ImageReference
 from registries.input.keyfile import read_keyfile
 from registries.input.new_secret import NewSecret

@@ -9,7 +9,7 @@ from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
 from contracts.streams import verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationSucceeded
-from eventlog.events.envelope import NewEvent, RecordedEvent
+from eventlog.events import NewEvent, RecordedEvent
 from registries.image_reference import ImageReference
 from registries.protocol.login import Verdict
 from registries.protocol.verdict import ProbeResult

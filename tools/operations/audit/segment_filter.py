@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from contracts.audit_events import AuditFilters
-from eventlog.integrity.segment import Manifest
+from projector.archive.manifest import Manifest
 from registries.image_reference import canonical_image
 
 

@@ -13,7 +13,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.problems import FieldError, invalid
 from chassis.web.responses import json_response
 from contracts.audit_events import Form
-from eventlog.storage.postgres import KeyOf
+from eventlog.storage import KeyOf
 from projector.read import audit_trail
 from projector.read.api import export, views
 from projector.read.api.archived_part import HEADER, archived_part, refuse_if_all

@@ -13,13 +13,12 @@ from chassis.secret import Secret
 from contracts.credential_events import Registry, Restrictions
 from contracts.issuance_events import SecretIssued, SecretRefused, Workload
 from contracts.streams import issuance_stream
+from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer, PullSecret, StillChanging
-from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.issuance import NotIssued, PullSecretWanted
-from eventlog.events.envelope import Actor, NewEvent
-from eventlog.storage.errors import OutcomeUnknown
-from eventlog.storage.store import Appended, IdempotentRequest
+from eventlog.events import Actor, NewEvent
+from eventlog.storage import Appended, IdempotentRequest, OutcomeUnknown
 from registries.dialer.addresses import NetworkPolicy
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from eventlog.integrity.segment import (
+from projector.archive.manifest import (
     BrokenSegment,
     Manifest,
     SegmentFile,

@@ -13,7 +13,8 @@ import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from eventlog.integrity.keys import key_id
+from eventlog.integrity import key_id
+from projector.write.archived_through import segment_name
 
 FORMAT = "regcred-audit-segment-1"
 NONE_BEFORE = bytes(32)  # what the first segment has as the hash of the one before
@@ -84,11 +85,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 def file_name(account_id: str) -> str:
     """Of an account's rows; no account leads out of the folder."""
     return quote(account_id, safe="") + ".ndjson.gz"
-
-
-def segment_name(first: int, last: int) -> str:
-    """The name of a segment's folder; names sort as positions do."""
-    return f"{first:012d}-{last:012d}"
 
 
 def digest_of(document: bytes) -> bytes:

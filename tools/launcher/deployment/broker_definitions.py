@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eventlog.broker.topology import VHOST, Topology
+from eventlog.topology import VHOST, Topology
 
 SALT_BYTES = 4
 

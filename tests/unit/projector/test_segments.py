@@ -11,15 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventlog.integrity.segment import (
-    NONE_BEFORE,
-    BrokenSegment,
-    Manifest,
-    file_name,
-    segment_name,
-    sign_manifest,
-)
-from eventlog.integrity.segment_files import (
+from projector.archive.manifest import NONE_BEFORE, BrokenSegment, Manifest, file_name, sign_manifest
+from projector.archive.segment_files import (
     MANIFEST,
     begin,
     check_chain,
@@ -30,6 +23,7 @@ from eventlog.integrity.segment_files import (
     open_segment,
     write_rows,
 )
+from projector.write.archived_through import segment_name
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ROWS = {"acme": (1, 3, 4), "globex": (2,)}

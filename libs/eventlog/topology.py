@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 VHOST = "regcred"
-EVENTS = "regcred.events"
+EXCHANGE = "regcred.events"
 DELIVERY_LIMIT = (
     50  # well above what restarts of a consumer can use up: a closed channel counts for all it held
 )
@@ -89,7 +89,7 @@ def dead_letters_of(queue: str) -> str:
 
 def topology(consumers: Consumers) -> Topology:
     """The topology for these consumers: each has a queue of its own, and a queue of dead letters."""
-    exchanges = [BrokerExchange(EVENTS, "topic")]
+    exchanges = [BrokerExchange(EXCHANGE, "topic")]
     queues: list[Queue] = []
     bindings: list[Binding] = []
     for consumer, keys in consumers.items():
@@ -100,7 +100,7 @@ def topology(consumers: Consumers) -> Topology:
         queues.append(Queue(own, _quorum(dead_letters=dead) | limits, 1024 * MEBIBYTE))
         kept = {"x-delivery-limit": DEAD_DELIVERY_LIMIT}
         queues.append(Queue(dead, _quorum() | kept, 1024 * MEBIBYTE))
-        bindings += [Binding(EVENTS, own, key) for key in keys]
+        bindings += [Binding(EXCHANGE, own, key) for key in keys]
         bindings.append(Binding(dead, dead))
     return Topology(consumers, tuple(exchanges), tuple(queues), tuple(bindings), _users(consumers))
 
