@@ -1,8 +1,7 @@
 """The parser of registry hosts. It gives each host one canonical spelling.
 
     host        := dns-name | "localhost" | ipv4 | "[" ipv6 "]"
-    registry    := host [ ":" port ]        a name without a dot needs a port, otherwise it is a Docker Hub
-    user
+    registry    := host [ ":" port ]        a name without a dot needs a port: else it is a Docker Hub user
 
 The grammar is the `domain` of distribution/reference, with stricter rules for security. An address must have
 its usual form (not `127.1`, `0x7f000001` or `2130706433`). Names consist of letters, digits and hyphens (RFC

@@ -49,7 +49,7 @@ class ConfigEntry:
     """One entry. It has either a `login`, or a `problem` with a `reason`.
 
     Problems: `unsupported`, the entry has no secret that can be stored; `invalid`, the entry is not a valid
-        login; `repeated`, another entry has the same login for the same repositories and is used.
+    login; `repeated`, another entry has the same login for the same repositories and is used.
 
     `key` is the key in the file. A key that is not a host could be a secret, so it is replaced by `entry N`,
     and `host` is `None`. `host` is canonical (`docker.io`). `path_prefix` is `project` for the key

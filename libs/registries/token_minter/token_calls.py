@@ -65,7 +65,7 @@ class TokenCalls:
             detail = f"the certificate of {service} is not trusted"
             raise NotMinted(VerificationCode.TLS_ERROR, detail) from None
         except LoginNotTried:
-            raise NotMinted(VerificationCode.UNREACHABLE, f"{service} did not respond") from None
+            raise NotMinted(VerificationCode.UNREACHABLE, f"{service} cannot be reached") from None
         if response.status == _TOO_MANY:
             raise throttled(service, response)
         if response.status >= _SERVER_ERROR:
