@@ -1,4 +1,4 @@
-"""The audit trail of a generation forgets the personal data of an account whose key was erased (ADR 14)."""
+"""Erase the personal data of an account in the audit trail of a generation (ADR 14)."""
 
 from typing import Any
 

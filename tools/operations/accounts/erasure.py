@@ -6,7 +6,7 @@ from chassis.database import Connection
 from credentials.account_erasure import Erasure, NothingToErase, erase_account
 from eventlog.storage.log import position_of
 from projector.write.generations import generations
-from projector.write.interventions import forget_in_retired
+from projector.write.interventions import erase_in_retired
 
 _POLL_SECONDS = 0.1
 
@@ -22,9 +22,9 @@ def erase(connection: Connection, erasure: Erasure) -> None:
     try:
         erase_account(connection, erasure)
     except NothingToErase:
-        forget_in_retired(connection, erasure.account_id)  # an earlier command may have ended in between
+        erase_in_retired(connection, erasure.account_id)  # an earlier command may have ended in between
         raise
-    forget_in_retired(connection, erasure.account_id)
+    erase_in_retired(connection, erasure.account_id)
 
 
 def wait_until_erased(connection: Connection, erasure: Erasure, seconds: float) -> bool:

@@ -21,7 +21,7 @@ from eventlog.storage.errors import EventStoreUnavailable
 from eventlog.storage.log import read_log
 from operations.command_errors import OperationRefused, owner_connection, person
 from projector.write import interventions
-from projector.write.interventions import NotLive
+from projector.write.interventions import GenerationNotLive
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_fields, print_json, print_table
 from secretstore.keyfile import KeyFile, KeyFileError
@@ -289,7 +289,7 @@ def _confirm(question: str, *, yes: bool) -> None:
 def _opened() -> Iterator[tuple[Connection, Settings]]:
     """The database as its owner."""
     try:
-        with owner_connection("deadletters", KeyFileError, NotLive, BrokerUnavailable) as opened:
+        with owner_connection("deadletters", KeyFileError, GenerationNotLive, BrokerUnavailable) as opened:
             yield opened
     except EventStoreUnavailable:
         raise OperationRefused("a switch of read models came between: try again") from None
