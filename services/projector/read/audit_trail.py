@@ -89,7 +89,7 @@ def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
         ("account_id = %s", account_id),
         ("position > %s", wanted.after),
         ("position <= %s", wanted.up_to),
-        # Views in the order of their names, in which a switch of generations locks them.
+        # The views are in the order in which a switch of generations locks them, to prevent deadlocks.
         (_IMAGE, image),
         (_SINCE, wanted.since),
         ("time >= %s", wanted.since),

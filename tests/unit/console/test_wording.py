@@ -11,6 +11,7 @@ from console import wording
 from contracts.verdicts import VerificationCode, VerificationStatus
 from credentials.domain.matching import IneligibleReason, RankReason, SelectionReason
 from eventlog.events.registry import EVENTS
+from registries.catalogue import PROVIDERS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -68,3 +69,16 @@ def test_changes_are_the_leaves_that_differ() -> None:
     after = {"a": {"b": 2, "c": [1]}, "e": {}}
     assert wording.changes(before, after) == [("a.b", 1, 2), ("e", None, {})]
     assert wording.changes(None, None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Docker Hub", "DH"), ("GitHub Container Registry", "GH"), ("Quay", "Qu"), ("harbor", "ha")],
+)
+def test_a_monogram_has_two_letters_of_the_name(name: str, letters: str) -> None:
+    assert wording.monogram(name) == letters
+
+
+def test_each_provider_has_a_monogram_of_its_own() -> None:
+    monograms = {wording.monogram(provider.name) for provider in PROVIDERS}
+    assert len(monograms) == len(PROVIDERS)
