@@ -71,13 +71,13 @@ def look_up_an_image(page: Page, registry: DockerRegistry) -> None:
         ("shop", "the only eligible credential."),
     ):
         page.get_by_label("Project").fill(project)
-        page.get_by_role("button", name="Explain").click()
+        page.get_by_role("button", name="Look up").click()
         expect(page.get_by_text(f"It is {said}")).to_be_visible()
 
 
 def read_the_audit_log(page: Page, *, scripted: bool) -> None:
     page.get_by_role("link", name="Audit log").click()
-    page.get_by_label("What", exact=True).select_option("credential.restrictions_changed")
+    page.get_by_label("Action", exact=True).select_option("credential.restrictions_changed")
     if not scripted:
         page.get_by_role("button", name="Filter").click()
     expect(page).to_have_url(re.compile(r"\?action=credential\.restrictions_changed$"))
