@@ -45,10 +45,10 @@ def import_docker_config(account: str) -> str | tuple[str, int]:
         "dry_run": preview,
     }
     path = account_path(account, "imports")
-    answer, status = None, int(HTTPStatus.OK)
+    result, status = None, int(HTTPStatus.OK)
     try:
         # A preview has no idempotency key, because the import that follows sends the same form.
-        answer = (api().post_once(path, body) if preview else api().post(path, body, key=form.key)).body
+        result = (api().post_once(path, body) if preview else api().post(path, body, key=form.key)).body
     except ApiError as problem:
         if problem.no_such_route:
             form.add_error(
@@ -58,21 +58,21 @@ def import_docker_config(account: str) -> str | tuple[str, int]:
         else:
             status = form.add_problem(problem)
     if preview and is_htmx_request():
-        return _part(form, answer)
-    return _page(form if answer is None or preview else Form(), answer), status
+        return _part(form, result)
+    return _page(form if result is None or preview else Form(), result), status
 
 
-def _page(form: Form, answer: Json | None) -> str:
-    return render_template("import.html", form=form, answer=answer, part=_part(form, answer))
+def _page(form: Form, result: Json | None) -> str:
+    return render_template("import.html", form=form, result=result, part=_part(form, result))
 
 
-def _part(form: Form, answer: Json | None) -> str:
-    items = answer["items"] if answer else []
-    preview = bool(answer and answer["dry_run"])
+def _part(form: Form, result: Json | None) -> str:
+    items = result["items"] if result else []
+    preview = bool(result and result["dry_run"])
     return render_template(
         "import_result.html",
         form=form,
-        answer=answer,
+        result=result,
         preview=preview,
         counts=Counter(item["status"] for item in items),
         results=_PREVIEW if preview else RESULT,

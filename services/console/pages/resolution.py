@@ -26,7 +26,7 @@ def resolve_image(account: str) -> str | tuple[str, int]:
     wanted = query_values("image", "project_id", "operation")
     operation = wanted.get("operation", "pull")
     form = Form.filled(image=wanted.get("image"), project_id=wanted.get("project_id"), operation=operation)
-    answer, status = None, int(HTTPStatus.OK)
+    resolution, status = None, int(HTTPStatus.OK)
     if request.args:
         body = {
             "image": wanted.get("image", ""),
@@ -34,7 +34,7 @@ def resolve_image(account: str) -> str | tuple[str, int]:
             "operation": operation,
         }
         try:
-            answer = api().post_once(account_path(account, "resolutions"), body).body
+            resolution = api().post_once(account_path(account, "resolutions"), body).body
         except ApiError as problem:
             if problem.no_such_route:
                 form.add_error(None, "This server does not support image lookup yet.")
@@ -43,7 +43,7 @@ def resolve_image(account: str) -> str | tuple[str, int]:
     page = render_template(
         "resolve.html",
         form=form,
-        answer=answer,
+        resolution=resolution,
         max_candidates=_MAX_CANDIDATES,
         operations=OPERATIONS,
         providers=provider_names(api()),
