@@ -191,7 +191,7 @@ def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: P
 
     connection = installation.log.connection
     connection.execute("UPDATE rm_g1.audit_events SET event_id = gen_random_uuid() WHERE position = 3")
-    assert "another event than the log at position 3" in installation.seal(after(5), code=2)
+    assert "different events at position 3" in installation.seal(after(5), code=2)
     assert installation.positions()[0] == 1
     connection.execute("DELETE FROM rm_g1.audit_events WHERE position = 3")
     connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
