@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chassis.database import Connection
 from chassis.runtime.clock import now, rfc3339
-from eventlog.integrity.chain import START, Anchor, verify_chain
-from eventlog.integrity.log_reader import anchor_at, read_links
-from eventlog.integrity.segment import NONE_BEFORE, Manifest, segment_name, sign_manifest
-from eventlog.integrity.segment_files import (
+from eventlog.integrity import START, Anchor, LogReader, verify_chain
+from projector.archive import segment_rows
+from projector.archive.manifest import NONE_BEFORE, Manifest, sign_manifest
+from projector.archive.segment_files import (
     Segment,
     begin,
     check_files,
@@ -33,9 +33,9 @@ from eventlog.integrity.segment_files import (
     open_segment,
     write_rows,
 )
-from projector.archive import segment_rows
 from projector.archive.segment_rows import LastSegment
 from projector.read.api import views
+from projector.write.archived_through import segment_name
 from projector.write.generations import administration
 
 _encode = msgspec.json.Encoder().encode
@@ -85,6 +85,7 @@ def archive_trail(connection: Connection, order: ArchiveOrder, key: Ed25519Priva
 class _ArchiveRun:
     def __init__(self, connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> None:
         self._connection = connection
+        self._reader = LogReader(connection)
         self._order = order
         self._key = key
 
@@ -124,7 +125,7 @@ class _ArchiveRun:
 
     def _next_segment(self, past: LastSegment | None, end: int) -> Segment | None:
         """The next segment, written and verified; `None` if there is nothing left to archive up to `end`."""
-        before = anchor_at(self._connection, past.last) if past else START
+        before = self._reader.anchor_at(past.last) if past else START
         previous = past.digest if past else NONE_BEFORE
         found = self._unrecorded_segment(before, previous)
         if found is not None:
@@ -166,7 +167,7 @@ class _ArchiveRun:
                 continue
             segment = self._verified_segment(folder)
             manifest = segment.manifest
-            last = anchor_at(self._connection, manifest.last_position)
+            last = self._reader.anchor_at(manifest.last_position)
             if (manifest.previous, manifest.log_before, manifest.log_last) != (
                 previous.hex(),
                 before.hash.hex(),
@@ -179,7 +180,7 @@ class _ArchiveRun:
     def _verified_anchor(self, before: Anchor, last: int) -> Anchor:
         """The anchor at the position `last`, after the hash chain from `before` was verified."""
         with self._connection.transaction():
-            links = read_links(self._connection, before.position)
+            links = self._reader.links(before.position)
             found = verify_chain(takewhile(lambda link: link.position <= last, links), start=before)
         if found.fault is not None or found.end.position != last:
             where = found.fault.position if found.fault else found.end.position

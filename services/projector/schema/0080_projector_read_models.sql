@@ -109,12 +109,22 @@ BEGIN
     RETURN document;
 END $$;
 
--- Change the rows of an account in the audit trail of a generation to what a rebuild would write, after the account's key was
--- erased at position `p_before`. `p_paths` has the paths of personal data by action
--- (`projector.write.projections.audit.personal_paths`).
-CREATE FUNCTION rm.erase_account(n integer, p_account text, p_before bigint, p_paths jsonb) RETURNS void
+-- Change the rows of an erased account in the audit trail of a generation to what a rebuild would write. These are the rows
+-- before the last `account.erased` of the account in the log; without such an event, nothing changes. `p_paths` has the paths
+-- of personal data by action (`projector.write.projections.audit.personal_paths`). They come from the classes of the events,
+-- because a stored event of an old version has other names than its row.
+CREATE FUNCTION rm.erase_account(n integer, p_account text, p_paths jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+    erased_before bigint;
 BEGIN
+    -- An erasure without a position yet comes after every row that a generation can have.
+    SELECT max(coalesce(l.position, 9223372036854775807)) INTO erased_before
+        FROM es.streams s LEFT JOIN es.log l ON l.stream_id = s.stream_id
+        WHERE s.account_id = p_account AND s.category = 'account';
+    IF erased_before IS NULL THEN
+        RETURN;
+    END IF;
     EXECUTE format($$
         UPDATE %I.audit_events SET
             actor_id = CASE actor_type WHEN 'system' THEN actor_id ELSE 'erased' END,
@@ -126,7 +136,7 @@ BEGIN
             before = CASE WHEN $3 ? action THEN rm.erased(before, $3->action) ELSE before END,
             after = CASE WHEN $3 ? action THEN rm.erased(after, $3->action) ELSE after END
         WHERE account_id = $1 AND position < $2 AND action <> 'account.erased' $$, 'rm_g' || n)
-        USING p_account, p_before, p_paths;
+        USING p_account, erased_before, p_paths;
 END $function$;
 
 

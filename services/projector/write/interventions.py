@@ -1,15 +1,14 @@
 """Interventions of operators: dead letters of the live generation, and erasure in retired generations."""
 
 from chassis.database import Connection
-from eventlog.consumers.dead_letters import DeadLetter, record
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.dead_letters import DeadLetter, record
+from eventlog.storage import PersonalKeys
 from projector.write import dead_letters
 from projector.write.application import lock_number
 from projector.write.erasure import erase_rows
 from projector.write.generations import generations
 
 PROJECTOR = "projector"
-_MAX_POSITION = 2**63 - 1
 
 
 class GenerationNotLive(Exception):
@@ -67,4 +66,4 @@ def erase_in_retired(connection: Connection, account_id: str) -> None:
         if found.status == "retired":
             with connection.transaction():
                 lock_number(found.generation)(connection)
-                erase_rows(connection, found.generation, account_id, _MAX_POSITION)
+                erase_rows(connection, found.generation, account_id)
