@@ -1,4 +1,4 @@
-"""The part of the audit trail that was archived in segments and deleted from the read models (ADR 15)."""
+"""The part of the audit trail that is archived in segments and no longer in the read models (ADR 15)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -17,9 +17,7 @@ CONSUMER = "projector"
 
 
 class ReadModels:
-    """The `EventConsumer` of the read models. Each batch looks up the live generation, so a switch needs no
-    restart.
-    """
+    """An `EventConsumer`. A switch needs no restart: each batch asks which generation is live."""
 
     def __init__(self, personal: PersonalKeys | None = None) -> None:
         self._personal = personal
