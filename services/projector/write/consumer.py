@@ -17,7 +17,7 @@ CONSUMER = "projector"
 
 
 class ReadModels:
-    """A `Follower` of the log. A switch needs no restart: each batch asks which generation is live."""
+    """An `EventConsumer`. A switch needs no restart: each batch asks which generation is live."""
 
     def __init__(self, personal: PersonalKeys | None = None) -> None:
         self._personal = personal
@@ -33,7 +33,7 @@ class ReadModels:
     def begin(self, checkpoint: int) -> None:
         self._checkpoint = checkpoint
 
-    def take(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
+    def handle(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
         if events:
             with reported_batch(CONSUMER, events):
                 self._checkpoint = self._application.advance(
