@@ -1,4 +1,4 @@
-"""How much of the audit trail has been sealed into segments and left the read models (ADR 15)."""
+"""The part of the audit trail that is archived in segments and no longer in the read models (ADR 15)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
