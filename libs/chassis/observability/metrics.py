@@ -1,8 +1,8 @@
-"""Every metric that a process counts itself. What the database knows is read from it (`database_metrics`).
+"""The metrics that processes count. Other metrics are read from the database (`eventlog.storage`).
 
-Labels are bounded: templates of routes, names from the catalogue, codes, roles. Never an account, a host, a
-credential. In the one-machine mode prometheus-client keeps the values of all processes in files
-(`exposition`), which is why gauges say how those of several processes make one.
+Labels have few values: templates of routes, names from the catalogue, codes, roles. No label is an account, a
+host or a credential. In the one-machine mode prometheus-client stores the values of all processes in files
+(`exposition`), so each gauge defines how values of several processes are combined.
 """
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -49,7 +49,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def observe_request(*, method: str, route: str | None, status: int, seconds: float) -> None:
-    """Count one request. Methods and paths that nobody serves are one series each."""
+    """Count one request. All unknown methods are one series, and so are all unknown paths."""
     method, route = method if method in _METHODS else "(other)", route or "(none)"
     HTTP_REQUESTS.labels(method, route, str(status)).inc()
     HTTP_SECONDS.labels(method, route, f"{status // 100}xx").observe(seconds)

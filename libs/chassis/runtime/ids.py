@@ -1,4 +1,4 @@
-"""The only place that makes ids out of nothing."""
+"""Random ids. No other module creates them."""
 
 import uuid
 

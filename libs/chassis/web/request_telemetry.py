@@ -1,7 +1,4 @@
-"""What operators see of a request: one line in the log, two metrics, a span.
-
-Never a body, a query string or a header.
-"""
+"""A log line, two metrics and a span for each request, without its body, query string and headers."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,9 +13,7 @@ from chassis.observability.tracing import Span, start_span, trace_id_of, valid_t
 
 log = structlog.get_logger()
 
-QUIET = frozenset(
-    {"/healthz", "/readyz", "/metrics"}
-)  # asked every few seconds: their lines are for debugging
+QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # requested every few seconds, so logged as debug
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,9 +24,9 @@ class _RequestTelemetry:
 
 
 def install(app: Flask) -> None:
-    """Install it before whatever may refuse a request: it sees what began after it.
+    """Measure every request. Install it before hooks that may refuse a request.
 
-    `g.traceparent` is from then on what the request's own effects belong to: the span's, else the caller's.
+    It sets `g.traceparent`, the traceparent for effects of the request: that of the span, or of the caller.
     """
 
     @app.before_request
@@ -65,7 +60,7 @@ def install(app: Flask) -> None:
         return response
 
     @app.teardown_request
-    def _forget(_error: BaseException | None) -> None:
+    def _detach(_error: BaseException | None) -> None:
         structlog.contextvars.unbind_contextvars("request_id")
         telemetry = g.get("telemetry")
         if telemetry is not None:
@@ -73,12 +68,12 @@ def install(app: Flask) -> None:
 
 
 def _facts() -> dict[str, Any]:
-    who = g.get("principal")
+    caller = g.get("principal")
     return {
         "method": request.method,
         "route": request.url_rule.rule if request.url_rule else None,
         "request_id": g.get("request_id"),
-        "principal": who.id if who else None,
+        "principal": caller.id if caller else None,
         "account_id": (request.view_args or {}).get("account_id"),
         "problem": g.get("problem_code"),
         "trace_id": trace_id_of(g.traceparent),
@@ -89,8 +84,8 @@ def _emit(telemetry: _RequestTelemetry, facts: dict[str, Any], status: int) -> N
     seconds = perf_counter() - telemetry.started
     method, route = facts["method"], facts["route"]
     observe_request(method=method, route=route, status=status, seconds=seconds)
-    say = log.debug if route in QUIET else log.info
-    say("request", **facts, status=status, bytes=telemetry.body_bytes, ms=round(seconds * 1000, 1))
+    write = log.debug if route in QUIET else log.info
+    write("request", **facts, status=status, bytes=telemetry.body_bytes, ms=round(seconds * 1000, 1))
     telemetry.span.rename(f"{method} {route}" if route else method)
     telemetry.span.set(
         {
