@@ -1,4 +1,4 @@
-"""The store of the verification streams in PostgreSQL."""
+"""Verification streams in PostgreSQL."""
 
 from collections.abc import Sequence
 

@@ -17,8 +17,7 @@ import structlog
 from chassis.secret import Secret
 from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
-from credentials.application.command_handler import NOTHING_YET, CommandHandler, CommandResult
-from credentials.application.requests import CommandRequest
+from credentials.application.command_handler import NOTHING_YET, CommandHandler, CommandRequest, CommandResult
 from credentials.application.store import CredentialStore, RecordedOutcome
 from credentials.domain.commands import (
     DEFAULT_GRACE,

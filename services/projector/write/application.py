@@ -135,7 +135,7 @@ class Application:
         self.write(connection, at.generation, plan.changes)
         for event in projected:
             if event.erases is not None:
-                erase_rows(connection, at.generation, event.erases, event.position)
+                erase_rows(connection, at.generation, event.erases)
         position = projected[-1].position
         with connection.pipeline():
             for dead_letter in plan.dead_letters:

@@ -15,7 +15,7 @@ import pika
 import psycopg
 
 from chassis.database import open_pool
-from chassis.runtime.ids import new_id
+from chassis.ids import new_id
 from contracts.streams import verification_stream
 from credentials.relay import sequencer
 from credentials.relay.publisher import RelayPublisher

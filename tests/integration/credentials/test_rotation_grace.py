@@ -13,10 +13,10 @@ import psycopg
 import pytest
 
 from chassis.database import open_pool
-from chassis.runtime.ids import new_id
+from chassis.ids import new_id
 from chassis.secret import Secret
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.domain.commands import DEFAULT_GRACE
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import Housekeeping, sweep_secrets

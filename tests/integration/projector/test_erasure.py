@@ -63,7 +63,7 @@ def accounts(log: Log, projector: Connection, database_url: str) -> Iterator[Acc
         yield Accounts(log, projector, personal, keys_of(pool, personal))
 
 
-def test_an_erased_account_is_forgotten_everywhere_and_nothing_else_is(
+def test_an_account_is_erased_everywhere_and_nothing_else_changes(
     accounts: Accounts, log: Log, projector: Connection, database_url: str
 ) -> None:
     for number in range(1, 6):
@@ -179,10 +179,9 @@ def tampering(connection: Connection) -> Iterator[None]:
     connection.execute("ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only")
 
 
-def test_a_field_that_is_newly_marked_as_personal_is_erased(
+def test_the_mark_of_a_personal_field_in_its_class_is_enough_to_erase_it(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
-    """What its class says is all that there is to say."""
     registry = EventRegistry()
     registry.event("credential.restrictions_changed", version=1)(Renamed)
     accounts.happens("acme", lives.added(1), lives.restricted(1, "project-1"))
@@ -192,9 +191,26 @@ def test_a_field_that_is_newly_marked_as_personal_is_erased(
         "UPDATE rm_g1.audit_events SET reason = 'stays', before = %s, after = %s WHERE position = 2",
         (shown, shown),
     )
-    projector.execute("SELECT rm.erase_account(1, 'acme', 3, %s)", (Jsonb(personal_paths(registry)),))
+    accounts.erase("acme")
+    projector.execute("SELECT rm.erase_account(1, 'acme', %s)", (Jsonb(personal_paths(registry)),))
     row = projector.execute(
         "SELECT reason, before, after FROM rm_g1.audit_events WHERE position = 2"
     ).fetchone()
     erased = {"nickname": ERASED, "owner": {"phone": ERASED, "team": "stays"}, "other": "stays"}
     assert row == ("stays", erased, erased)
+
+
+def test_only_rows_before_the_erasure_of_the_account_are_changed(
+    accounts: Accounts, log: Log, projector: Connection
+) -> None:
+    accounts.happens("acme", lives.refused(1, 1))
+    accounts.happens("stays", lives.refused(2, 2))
+    accounts.project()
+    accounts.erase("acme")
+    accounts.personal.renew("acme")
+    accounts.happens("acme", lives.refused(3, 3))
+    accounts.project()
+    for account in ("acme", "stays"):
+        projector.execute("SELECT rm.erase_account(1, %s, %s)", (account, Jsonb(personal_paths())))
+    names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
+    assert names == [(ERASED,), ("Canary stays",), ("operator",), ("Canary acme",)]

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from chassis.database import Pool, open_pool
 from chassis.secret import Secret
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import CONSUMER, KEY_LIFE, SWEEP_EVERY, Housekeeping
 from eventlog.consumers import Notifications, follow

@@ -17,7 +17,7 @@ from eventlog.events import encode
 from eventlog.events.codec import decode
 from eventlog.events.errors import MalformedEvent
 from registries.catalogue import MAX_USERNAME, PROVIDERS
-from registries.dialing.answer import MAX_SECONDS
+from registries.dialer.response import MAX_SECONDS
 
 
 def example(payload_class: type) -> Any:

@@ -10,8 +10,8 @@ import structlog
 from flask import Response, request
 
 from chassis.database import Pool
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.web import authentication
 from contracts.audit_events import Form
 from eventlog.events import Actor, Metadata

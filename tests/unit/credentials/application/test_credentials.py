@@ -13,9 +13,8 @@ from contracts.credential import Active
 from contracts.credential_events import Registry
 from contracts.streams import verification_stream
 from contracts.verification_events import VerificationSucceeded
-from credentials.application.command_handler import CommandResult
+from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest, RequestKey
 from credentials.application.store import RecordedOutcome
 from credentials.domain.commands import ChangeDetails
 from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
