@@ -26,7 +26,11 @@ class BuildInfo(Collector):
     """The version of regcred and of Python."""
 
     def collect(self) -> Sequence[Metric]:
-        family = GaugeMetricFamily("regcred_build_info", "1, of this build.", labels=["version", "python"])
+        family = GaugeMetricFamily(
+            "regcred_build_info",
+            "Always 1, with the version of regcred and of Python as labels.",
+            labels=["version", "python"],
+        )
         family.add_metric([version("regcred"), python_version()], 1)
         return [family]
 
