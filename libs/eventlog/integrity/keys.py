@@ -46,7 +46,7 @@ def create_key(path: Path) -> Ed25519PublicKey:
 def load_private(path: Path) -> Ed25519PrivateKey:
     """Read a key from a PEM file. Raises `UnusableKey`."""
     if not path.exists():
-        raise UnusableKey(path, "there is no such file; `regcred log keygen` creates one")
+        raise UnusableKey(path, "No such file; `regcred log keygen` creates one")
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
