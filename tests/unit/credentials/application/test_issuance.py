@@ -16,7 +16,7 @@ from contracts.streams import issuance_stream
 from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer, PullSecret, StillChanging
-from credentials.domain.issuance import NotIssued, PullSecretWanted
+from credentials.domain.issuance import NotIssued, PullSecretRequest
 from eventlog.events.envelope import Actor, NewEvent
 from eventlog.storage.errors import OutcomeUnknown
 from eventlog.storage.store import Appended, IdempotentRequest
@@ -33,7 +33,7 @@ from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NOBODY = Restrictions(restricted=True, projects=())
-WANTED = PullSecretWanted(
+WANTED = PullSecretRequest(
     images=(ImageReference.parse("ghcr.io/acme/shop"),),
     project_id="shop",
     workload=Workload(kind="deployment", name="storefront"),

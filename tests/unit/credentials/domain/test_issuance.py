@@ -13,7 +13,7 @@ from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuance import IssuancePlan, PullSecretWanted, events_of, plan, refused_events
+from credentials.domain.issuance import IssuancePlan, PullSecretRequest, events_of, plan, refused_events
 from credentials.domain.matching import Candidate, RequestedUse
 from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
 from registries.image_reference import ImageReference
@@ -45,8 +45,8 @@ def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any
 NOBODY = Restrictions(restricted=True, projects=())
 
 
-def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretWanted:
-    return PullSecretWanted(
+def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretRequest:
+    return PullSecretRequest(
         images=tuple(ImageReference.parse(image) for image in images),
         project_id="shop",
         workload=WORKLOAD,
