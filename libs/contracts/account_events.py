@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from eventlog.events.registry import event
+from eventlog.events import event
 
 
 @event("account.erased", version=1)

@@ -12,8 +12,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from contracts.fields import CredentialId, Image
-from eventlog.events.envelope import PERSONAL
-from eventlog.events.registry import event
+from eventlog.events import PERSONAL, event
 
 MAX_FILTER = 255  # characters
 _MAX_POSITION = 2**63 - 1

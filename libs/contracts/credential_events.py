@@ -29,7 +29,7 @@ from contracts.fields import (
     SecretVersion,
     Username,
 )
-from eventlog.events.registry import event
+from eventlog.events import event
 
 SecretKind = Literal["username_password", "keyfile", "docker_config", "aws_keys", "service_principal"]
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from contracts.fields import CredentialId, ProviderId, RegistryHost, SecretVersion
 from contracts.verdicts import VerificationCode
-from eventlog.events.registry import event
+from eventlog.events import event
 
 SecretExpiry = Annotated[datetime, Meta(tz=True, description="When the secret expires, RFC 3339.")]
 

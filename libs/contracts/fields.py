@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from eventlog.events.envelope import PERSONAL
+from eventlog.events import PERSONAL
 
 _MAX_INT32 = 2**31 - 1
 

@@ -18,7 +18,7 @@ from contracts.fields import (
     RegistryHost,
     SecretVersion,
 )
-from eventlog.events.registry import event
+from eventlog.events import event
 
 MAX_IMAGES = 100  # of one request
 MAX_REFUSED_CANDIDATES = 100

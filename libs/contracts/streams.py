@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid5
 
-from eventlog.events.envelope import StreamId
+from eventlog.events import StreamId
 
 _DERIVED = UUID("6f1c9f0e-8f0b-5d0c-9a55-1d2b6c1f7a10")  # namespace of derived stream ids; it never changes
 

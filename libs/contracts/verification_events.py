@@ -19,7 +19,7 @@ from contracts.fields import (
     SecretVersion,
 )
 from contracts.verdicts import VerificationCode, VerificationStatus, status_of
-from eventlog.events.registry import event
+from eventlog.events import event
 
 Trigger = Annotated[
     Literal["added", "rotated", "requested", "scheduled"], Meta(description="Why the login was tried.")

@@ -12,7 +12,7 @@ from time import monotonic
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _NONCE_BYTES = 12
@@ -33,7 +33,7 @@ def open_key_file(path: Path) -> PersonalKeys:
 
 
 class KeyFileWrapping:
-    """`eventlog.storage.personal_keys.KeyWrapping` with the key file."""
+    """`KeyWrapping` of `eventlog.storage.personal_keys` with the key file."""
 
     def __init__(self, keys: KeyFile) -> None:
         self._keys = keys

@@ -14,8 +14,8 @@ from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage.database_metrics import DatabaseMetrics
-from registries.minting.factory import open_minter
+from eventlog.storage import DatabaseMetrics
+from registries.token_minter.factory import open_minter
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys

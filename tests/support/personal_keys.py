@@ -3,7 +3,7 @@
 from secrets import token_bytes
 from time import monotonic
 
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys
 from secretstore.keyfile import KEY_BYTES, KeyFile
 from secretstore.personal_keys import KeyFileWrapping
 

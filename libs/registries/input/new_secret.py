@@ -14,7 +14,7 @@ from chassis.secret import Secret
 from contracts.credential_events import Registry, SecretKind
 from registries.catalogue import (
     PROVIDERS,
-    never,
+    http_never_allowed,
     provider_of_host,
     registry_host_for,
     username_for,
@@ -262,7 +262,7 @@ def secret_of_entry(entry: ConfigEntry) -> NewSecret:
         raise TypeError("the entry holds no login")
     target = Target(provider=provider_of_host(entry.host), registry_url=entry.host, location=None)
     try:
-        return _of_entry(entry, entry.login, _registry(target, never))
+        return _of_entry(entry, entry.login, _registry(target, http_never_allowed))
     except InvalidRegistry as error:
         raise InvalidInput((FieldProblem(entry.pointer, error.code, error.detail),)) from None
 

@@ -10,7 +10,7 @@ from chassis.web.authentication import on_behalf_of, principal, request_id, trac
 from chassis.web.problems import Problem
 from chassis.web.responses import command_headers, json_response
 from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
-from eventlog.events.envelope import Actor
+from eventlog.events import Actor
 
 Fingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
 

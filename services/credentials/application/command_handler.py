@@ -23,9 +23,8 @@ from credentials.application.store import CredentialStore, RecordedOutcome, Used
 from credentials.domain.commands import Command
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialNotFound, StaleVersion
-from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent
-from eventlog.storage.errors import VersionConflict
-from eventlog.storage.store import IdempotentRequest
+from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent
+from eventlog.storage import IdempotentRequest, VersionConflict
 
 ATTEMPTS = 5
 

@@ -34,7 +34,7 @@ from credentials.domain.commands import (
 from credentials.domain.credential import decide
 from credentials.domain.errors import NameTaken, StaleVersion
 from credentials.domain.impact import losing, served_by
-from eventlog.storage.errors import OutcomeUnknown, VersionConflict
+from eventlog.storage import OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
 from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretVersionConflict

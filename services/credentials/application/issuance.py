@@ -32,9 +32,9 @@ from credentials.domain.issuance import (
 )
 from credentials.domain.matching import RequestedUse
 from credentials.domain.pull_secret_formats import Issued
-from eventlog.storage.store import Appended
+from eventlog.storage import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
-from registries.minting.minter import MintKey
+from registries.token_minter.minter import MintKey
 from registries.token_service import Minted, NotMinted
 from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
 
@@ -59,7 +59,7 @@ class PullSecret:
 
 
 class LoginMinter(Protocol):
-    """The part of `registries.minting.minter.Minter` that is used here."""
+    """The part of `registries.token_minter.minter.Minter` that is used here."""
 
     def login(
         self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False

@@ -15,13 +15,14 @@ import structlog
 
 from chassis.runtime.backoff import backoff
 from credentials.relay.published_batch import PublishedBatch
-from eventlog.broker.cloudevents import OutgoingMessage, outgoing
-from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS
-from eventlog.broker.errors import MessagingError
-from eventlog.broker.publisher import Publisher
-from eventlog.storage.errors import StaleLeader
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.broker import (
+    LONGEST_BACKOFF_SECONDS,
+    MessagingError,
+    OutgoingMessage,
+    Publisher,
+    outgoing_message,
+)
+from eventlog.storage import PersonalKeys, StaleLeader, read_log
 
 log = structlog.get_logger()
 
@@ -121,7 +122,7 @@ class RelayPublisher:
                 unconfirmed.append(batch := PublishedBatch(first, position))
                 messages: list[OutgoingMessage] = []
                 try:
-                    messages.extend(batch.publish(outgoing(event)) for event in events)
+                    messages.extend(batch.publish(outgoing_message(event)) for event in events)
                 finally:  # if an event cannot be read, those before it are published
                     publisher.submit(*messages)
             else:

@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from eventlog.storage.errors import EventStoreUnavailable
+from eventlog.storage import EventStoreUnavailable
 from projector.write.archived_through import archived_through, beyond
 from projector.write.erasure import erase_rows
 from projector.write.fold import Folded, RowExists, fold, keys_of

@@ -1,8 +1,8 @@
 """Interventions of operators: dead letters of the live generation, and erasure in retired ones."""
 
 from chassis.database import Connection
-from eventlog.consumers.dead_letters import DeadLetter, record
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.dead_letters import DeadLetter, record
+from eventlog.storage import PersonalKeys
 from projector.write import dead_letters
 from projector.write.application import lock_number
 from projector.write.erasure import erase_rows

@@ -20,8 +20,9 @@ from contracts.credential_events import Registry
 from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import Actor
-from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.events import Actor
+from eventlog.storage import read_log
+from eventlog.storage.log import load_checkpoint
 from projector.write.consumer import ReadModels
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin

@@ -20,8 +20,9 @@ from credentials.application.credentials import Credentials
 from credentials.domain.commands import DEFAULT_GRACE
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import Housekeeping, sweep_secrets
-from eventlog.events.envelope import Actor
-from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.events import Actor
+from eventlog.storage import read_log
+from eventlog.storage.log import load_checkpoint
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
 from secretstore.store import SecretPath

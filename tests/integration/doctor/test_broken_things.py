@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from eventlog.broker import topology
+from eventlog import topology
 from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
 from regcred.__main__ import main
 from tests.support.postgres import fresh_database

@@ -7,7 +7,8 @@ from threading import Barrier
 import pytest
 
 from chassis.database import open_pool
-from eventlog.storage.personal_keys import LIFE_SECONDS, PersonalKeys
+from eventlog.storage import PersonalKeys
+from eventlog.storage.personal_keys import LIFE_SECONDS
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
 from secretstore.personal_keys import KeyFileWrapping
 

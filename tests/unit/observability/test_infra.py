@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from chassis.observability import metrics
 from chassis.observability.exposition import BuildInfo
 from contracts.verdicts import VerificationCode
-from eventlog.storage.database_metrics import DatabaseMetrics
+from eventlog.storage import DatabaseMetrics
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "infra" / "observability"

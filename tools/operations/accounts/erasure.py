@@ -4,7 +4,7 @@ import time
 
 from chassis.database import Connection
 from credentials.account_erasure import Erasure, NothingToErase, erase_account
-from eventlog.storage.log import position_of
+from eventlog.storage import position_of
 from projector.write.generations import generations
 from projector.write.interventions import erase_in_retired
 

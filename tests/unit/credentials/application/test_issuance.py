@@ -17,15 +17,14 @@ from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer, PullSecret, StillChanging
 from credentials.domain.issuance import NotIssued, PullSecretRequest
-from eventlog.events.envelope import Actor, NewEvent
-from eventlog.storage.errors import OutcomeUnknown
-from eventlog.storage.store import Appended, IdempotentRequest
-from registries.dialing.addresses import NetworkPolicy
+from eventlog.events import Actor, NewEvent
+from eventlog.storage import Appended, IdempotentRequest, OutcomeUnknown
+from registries.dialer.addresses import NetworkPolicy
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.minter import Endpoints, Minter
-from registries.minting.token_calls import TokenCalls
+from registries.token_minter.minter import Endpoints, Minter
+from registries.token_minter.token_calls import TokenCalls
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_credentials import MemoryCredentialStore
