@@ -42,7 +42,9 @@ def test_an_id_may_be_a_name(session: CliSession, server: Server) -> None:
 
 def test_no_such_name(session: CliSession, server: Server) -> None:
     server.replies = [page("mine-too", "mine-as-well")]
-    with pytest.raises(CredentialUnknown, match="no credential 'mine'; there is mine-too, mine-as-well"):
+    with pytest.raises(
+        CredentialUnknown, match="no credential 'mine'; similar names: mine-too, mine-as-well"
+    ):
         find(session, "mine")
 
 
