@@ -344,7 +344,7 @@ def test_a_token_is_given_out_once(client: Client, account: str, tmp_path: Path)
 
 def test_nobody_there(client: Client) -> None:
     done = client.run("credentials", "list", code=1, REGCRED_ADDRESS="http://127.0.0.1:9")
-    assert "does not answer at http://127.0.0.1:9" in done.stderr
+    assert "does not respond at http://127.0.0.1:9" in done.stderr
 
 
 def test_health_in_numbers_and_the_system_behind_it(client: Client) -> None:

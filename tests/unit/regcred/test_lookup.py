@@ -1,7 +1,7 @@
 import pytest
 
-from regcred.apiclient.answer import ApiResponse
 from regcred.apiclient.errors import ApiProblem
+from regcred.apiclient.response import ApiResponse
 from regcred.cli.errors import CredentialUnknown
 from regcred.cli.lookup import credential_id_of, find, newest_verification, read_back, verified
 from regcred.cli.session import CliSession

@@ -84,7 +84,7 @@ def test_an_account_has_to_be_named(run: CliRunner, monkeypatch: pytest.MonkeyPa
 def test_nobody_there_is_exit_code_one(run: CliRunner) -> None:
     result = run.invoke(main, ["credentials", "list", "--address", "http://127.0.0.1:1"])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "does not answer at http://127.0.0.1:1" in result.stderr
+    assert "does not respond at http://127.0.0.1:1" in result.stderr
 
 
 def commands(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer
+from regcred.apiclient.errors import ApiProblem, NotConnected, ResponseLost
 from regcred.apiclient.text import shown
 from regcred.apiclient.transport import Json
 from regcred.cli.output import notice
@@ -57,7 +57,7 @@ def _lines(
                     if line.strip():  # the API sends empty lines to keep the connection open
                         yield line
                         parameters["after"] = json.loads(line)["position"]
-        except (AnswerLost, NoAnswer) as error:
+        except (ResponseLost, NotConnected) as error:
             if not started:
                 raise
             notice(f"{error}; trying again")

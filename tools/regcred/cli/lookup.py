@@ -7,8 +7,8 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from regcred.apiclient.answer import ApiResponse
-from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer
+from regcred.apiclient.errors import ApiProblem, NotConnected, ResponseLost
+from regcred.apiclient.response import ApiResponse
 from regcred.apiclient.transport import Json
 from regcred.cli.errors import CredentialUnknown
 from regcred.cli.session import CliSession
@@ -65,7 +65,7 @@ def await_read_models(session: CliSession, command: ApiResponse) -> None:
     The API limits the wait. A failed read is ignored, because the command itself succeeded.
     """
     if command.position is not None:
-        with suppress(ApiProblem, NoAnswer, AnswerLost):
+        with suppress(ApiProblem, NotConnected, ResponseLost):
             session.api.get(session.path("credentials"), {"limit": 1}, wait_for=command.position)
 
 
@@ -98,7 +98,7 @@ def newest_verification(session: CliSession, credential: Json) -> Json | None:
     path = session.path("credentials", credential["id"], "verifications")
     try:
         items: list[Any] = session.api.listing(path, {}, limit=1)["items"]
-    except (ApiProblem, NoAnswer, AnswerLost):
+    except (ApiProblem, NotConnected, ResponseLost):
         return None  # the credential has the status and the code as well
     state = credential["verification"]
     return next((item for item in items if item["checked_at"] == state["checked_at"]), None)
@@ -107,7 +107,7 @@ def newest_verification(session: CliSession, credential: Json) -> Json | None:
 def _after(session: CliSession, credential_id: str, position: str | None) -> Json | None:
     try:
         body: Json = session.api.get(session.path("credentials", credential_id), wait_for=position).body
-    except (ApiProblem, NoAnswer, AnswerLost):
+    except (ApiProblem, NotConnected, ResponseLost):
         # The command succeeded. A failed read of its effect does not change that.
         return None
     return body

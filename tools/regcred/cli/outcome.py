@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from regcred.apiclient.answer import ApiResponse
+from regcred.apiclient.response import ApiResponse
 from regcred.apiclient.transport import Json
 from regcred.cli.lookup import newest_verification, read_back, verified
 from regcred.cli.output import notice, print_fields, print_json

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from regcred.apiclient.answer import ApiResponse
+from regcred.apiclient.response import ApiResponse
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import moment
 from regcred.cli.session import CliSession

@@ -6,8 +6,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from regcred.apiclient.answer import lines
-from regcred.apiclient.errors import AnswerLost
+from regcred.apiclient.errors import ResponseLost
+from regcred.apiclient.response import lines
 from regcred.cli.audit_stream import NDJSON, follow
 from regcred.cli.examples import examples
 from regcred.cli.files import replacing
@@ -156,8 +156,8 @@ def _export(session: CliSession, wanted: dict[str, Any], form: str, output: Path
     if output is None:
         try:
             _copy(session, wanted, form, sys.stdout.buffer)
-        except AnswerLost as error:
-            raise AnswerLost(f"{error}; the output is incomplete") from None
+        except ResponseLost as error:
+            raise ResponseLost(f"{error}; the output is incomplete") from None
         sys.stdout.buffer.flush()
         return
     with replacing(output) as file:
