@@ -117,7 +117,7 @@ def test_no_redirect_is_followed(api: ApiClient, server: Server, status: int) ->
     with Server() as elsewhere:
         elsewhere.replies = [ok({})]
         server.replies = [Reply(status, b"", {"Location": f"{elsewhere.address}/v1/x"})]
-        with pytest.raises(UnexpectedResponse, match=f"answered {status}"):
+        with pytest.raises(UnexpectedResponse, match=f"responded with {status}"):
             api.post("/v1/x", {"password": Secret("canary")})
         assert elsewhere.asked == []
     assert len(server.asked) == 1

@@ -1,4 +1,4 @@
-"""`regcred accounts`: what operators do to an account as a whole."""
+"""`regcred accounts`: commands for a complete account."""
 
 import click
 
@@ -33,21 +33,23 @@ def erase_command(
     models still contain the data.
     """
     if not yes:
-        click.confirm(f"Erase the personal data of {account}? Nobody can undo that.", abort=True)
+        click.confirm(f"Erase the personal data of {account} permanently?", abort=True)
     erasure = Erasure(
         erasure_id=new_id(), event_id=new_id(), account_id=account, person=person, reason=reason, at=now()
     )
     with owner_connection("accounts", StillHasCredentials, NothingToErase) as (connection, _):
         erase(connection, erasure)
-        forgotten = wait_until_erased(connection, erasure, wait)
+        erased_from_queries = wait_until_erased(connection, erasure, wait)
     if as_json:
-        print_json({"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": forgotten})
+        print_json(
+            {"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": erased_from_queries}
+        )
     else:
         click.echo(f"the key of {account} is destroyed")
         click.echo(
-            "the read models have forgotten"
-            if forgotten
-            else "the read models forget when relay and projector come to it"
+            "the data is erased from the read models"
+            if erased_from_queries
+            else "the projector has not erased the data from the read models yet"
         )
-    if not forgotten:
+    if not erased_from_queries:
         raise SystemExit(3)

@@ -1,4 +1,4 @@
-"""Erasure of an account's personal data in the log and in all generations of the read models (ADR 14)."""
+"""Erasure of the personal data of an account, in the log and in all generations (ADR 14)."""
 
 import time
 
@@ -12,23 +12,25 @@ _POLL_SECONDS = 0.1
 
 
 def erase(connection: Connection, erasure: Erasure) -> None:
-    """Erase in the log, then in the retired generations, which the projector does not maintain.
+    """Erase the data in the log, then in the retired generations, which the projector does not maintain.
 
     Raises:
         StillHasCredentials: nothing was changed.
-        NothingToErase: nothing was changed in the log; the retired generations have forgotten.
-        psycopg.Error: the database is away; do it again.
+        NothingToErase: the log was not changed; the data is erased from the retired generations.
+        psycopg.Error: the database is unavailable; a repetition is safe.
     """
     try:
         erase_account(connection, erasure)
     except NothingToErase:
-        forget_in_retired(connection, erasure.account_id)  # an earlier command may have ended in between
+        forget_in_retired(
+            connection, erasure.account_id
+        )  # an earlier command may have stopped before this step
         raise
     forget_in_retired(connection, erasure.account_id)
 
 
 def wait_until_erased(connection: Connection, erasure: Erasure, seconds: float) -> bool:
-    """Whether what readers see has forgotten, waited for up to so long."""
+    """Wait up to `seconds` until the live generation has applied the erasure, and return whether it has."""
     deadline = time.monotonic() + seconds
     while True:
         position = position_of(connection, erasure.erasure_id, 1)
