@@ -1,4 +1,4 @@
-"""One event of every name and version, from the life of one credential."""
+"""An example of every event type and version, from the life of one credential."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -115,7 +115,7 @@ _IN_VERIFICATION_STREAM: tuple[object, ...] = (
         provider="github",
         secret_version=1,
         trigger="requested",
-        detail="the token server took the login, the registry its token; it may pull acme/shop",
+        detail="the token server accepted the login, the registry its token; it may pull acme/shop",
         confidence="strong",
         checked_at=datetime(2026, 3, 2, 9, 30, 1, tzinfo=UTC),
         duration_ms=412,
@@ -214,7 +214,7 @@ _IN_AUDIT_STREAM: tuple[object, ...] = (
 
 _IN_ACCOUNT_STREAM: tuple[object, ...] = (AccountErased(erasure_id=ERASURE, reason="the account has left"),)
 
-# Class of the payload to an example and the stream that it stands in.
+# Maps the class of the payload to an example and its stream.
 EXAMPLES: Mapping[type, tuple[object, StreamId]] = {
     **{type(payload): (payload, credential_stream(CREDENTIAL)) for payload in _IN_CREDENTIAL_STREAM},
     **{type(payload): (payload, verification_stream(CREDENTIAL)) for payload in _IN_VERIFICATION_STREAM},

@@ -49,7 +49,7 @@ class EmbeddedPostgres:
         return True
 
     def stop(self) -> None:
-        """Stop the server. The library leaves it running while another, even killed, process is registered."""
+        """Stop the server. The library does not, while another process, even a killed one, is registered."""
         self._server.cleanup()
         if self.is_serving():
             self._server.stop()
