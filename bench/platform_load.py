@@ -1,7 +1,7 @@
-"""Requests from many callers that keep their connections: at a steady rate, or as many as are answered.
+"""Requests from many callers with persistent connections, at a constant rate or at the maximum rate.
 
-At a steady rate every request has its moment, and its latency counts from then: one that found no free caller
-waited, and that is told. The callers are threads with plain sockets, so that they take little of the machine.
+At a constant rate every request has a scheduled time, and its latency counts from that time. It includes the
+wait for a free caller. The callers are threads with plain sockets, so that they use little processor time.
 """
 
 import itertools
@@ -16,18 +16,18 @@ HEAD_END = b"\r\n\r\n"
 
 
 class Failed(Exception):
-    """A request was not answered with 200."""
+    """The status of a response was not 200."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where requests go, and what each one carries."""
+    """The address of the server, and the token of the requests."""
 
     port: int
     token: str = ""
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        """A request as it is sent."""
+        """The bytes of a request."""
         lines = (
             f"{method} {path} HTTP/1.1",
             f"Host: 127.0.0.1:{self.port}",
@@ -39,7 +39,7 @@ class Server:
 
 
 def at_rate(server: Server, requests: Sequence[bytes], *, rate: float, callers: int) -> list[float]:
-    """Seconds that each request took, from its moment to the last byte of its answer."""
+    """Seconds of each request, from its scheduled time to the last byte of the response."""
     began = time.monotonic() + 0.2
     due = [began + place / rate for place in range(len(requests))]
 
@@ -51,7 +51,7 @@ def at_rate(server: Server, requests: Sequence[bytes], *, rate: float, callers: 
 
 
 def at_once(server: Server, requests: Sequence[bytes], *, callers: int) -> float:
-    """Requests per second, where every caller has one request under way all the time."""
+    """Requests per second while every caller always has one open request."""
     began = time.monotonic()
     _call(server, requests, lambda _place: began, callers)
     return len(requests) / (time.monotonic() - began)
@@ -79,12 +79,12 @@ def _call(
 
 
 def _receive(connection: socket.socket) -> None:
-    answer = connection.recv(65536)
-    while HEAD_END not in answer:
-        answer += _more(connection)
-    head, _, body = answer.partition(HEAD_END)
+    response = connection.recv(65536)
+    while HEAD_END not in response:
+        response += _more(connection)
+    head, _, body = response.partition(HEAD_END)
     if not head.startswith(b"HTTP/1.1 200"):
-        raise Failed(answer[:600])
+        raise Failed(response[:600])
     length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     missing = int(length.partition(b":")[2]) - len(body)
     while missing > 0:
