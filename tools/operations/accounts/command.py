@@ -1,9 +1,9 @@
-"""`regcred accounts`: commands for a complete account."""
+"""`regcred accounts`: commands for an account as a whole."""
 
 import click
 
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from credentials.account_erasure import Erasure, NothingToErase, StillHasCredentials
 from operations.accounts.erasure import erase, wait_until_erased
 from operations.command_errors import owner_connection, person
@@ -39,17 +39,15 @@ def erase_command(
     )
     with owner_connection("accounts", StillHasCredentials, NothingToErase) as (connection, _):
         erase(connection, erasure)
-        erased_from_queries = wait_until_erased(connection, erasure, wait)
+        erased = wait_until_erased(connection, erasure, wait)
     if as_json:
-        print_json(
-            {"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": erased_from_queries}
-        )
+        print_json({"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": erased})
     else:
         click.echo(f"the key of {account} is destroyed")
         click.echo(
-            "the data is erased from the read models"
-            if erased_from_queries
-            else "the projector has not erased the data from the read models yet"
+            "the read models no longer contain its personal data"
+            if erased
+            else "the read models still contain its personal data, until the projector handles the erasure"
         )
-    if not erased_from_queries:
+    if not erased:
         raise SystemExit(3)

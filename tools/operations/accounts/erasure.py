@@ -4,9 +4,9 @@ import time
 
 from chassis.database import Connection
 from credentials.account_erasure import Erasure, NothingToErase, erase_account
-from eventlog.storage.log import position_of
+from eventlog.storage import position_of
 from projector.write.generations import generations
-from projector.write.interventions import forget_in_retired
+from projector.write.interventions import erase_in_retired
 
 _POLL_SECONDS = 0.1
 
@@ -16,17 +16,15 @@ def erase(connection: Connection, erasure: Erasure) -> None:
 
     Raises:
         StillHasCredentials: nothing was changed.
-        NothingToErase: the log was not changed; the data is erased from the retired generations.
-        psycopg.Error: the database is unavailable; a repetition is safe.
+        NothingToErase: nothing was changed in the log. The retired generations were erased.
+        psycopg.Error: the database cannot be reached. The same call can be repeated.
     """
     try:
         erase_account(connection, erasure)
     except NothingToErase:
-        forget_in_retired(
-            connection, erasure.account_id
-        )  # an earlier command may have stopped before this step
+        erase_in_retired(connection, erasure.account_id)  # an earlier command may have stopped before it
         raise
-    forget_in_retired(connection, erasure.account_id)
+    erase_in_retired(connection, erasure.account_id)
 
 
 def wait_until_erased(connection: Connection, erasure: Erasure, seconds: float) -> bool:
