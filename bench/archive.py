@@ -75,7 +75,7 @@ def fill(url: str, rows: int) -> None:
 
 def run(environment: dict[str, str], *arguments: object) -> str:
     """Run the command, print its duration and peak memory, and return its output."""
-    began = time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "regcred", "audit", *map(str, arguments)],
         env=environment,
@@ -84,7 +84,7 @@ def run(environment: dict[str, str], *arguments: object) -> str:
     )
     output = process.stdout.read() if process.stdout else ""
     _, status, used = os.wait4(process.pid, 0)
-    seconds, megabytes = time.monotonic() - began, used.ru_maxrss / 1024
+    seconds, megabytes = time.monotonic() - started, used.ru_maxrss / 1024
     print(f"{' '.join(map(str, arguments[:2])):20} {seconds:8.1f} s {megabytes:8.0f} MB of memory")
     if status:
         sys.exit(f"it failed: {output[-1000:]}")

@@ -134,7 +134,7 @@ def database() -> Iterator[str]:
 
 
 def fill(url: str, rows: int) -> None:
-    began = time.perf_counter()
+    started = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET maintenance_work_mem = '512MB'")
@@ -156,7 +156,7 @@ def fill(url: str, rows: int) -> None:
             "SELECT pg_size_pretty(sum(pg_total_relation_size(c.oid))) FROM pg_class c"
             " WHERE c.relnamespace = 'rm_g1'::regnamespace AND c.relkind = 'r'"
         ).fetchall()
-    print(f"{rows:,} rows in {time.perf_counter() - began:.0f} s, {size} with indexes")
+    print(f"{rows:,} rows in {time.perf_counter() - started:.0f} s, {size} with indexes")
 
 
 def plan(connection: psycopg.Connection[Any], wanted: AuditFilter) -> list[str]:
@@ -193,9 +193,9 @@ def measure(url: str, rows: int) -> float:
             for label, filtered, order in pages:
                 times, count = [], 0
                 for _ in range(7):
-                    began = time.perf_counter()
+                    started = time.perf_counter()
                     count = len(audit_events(connection, "acme", filtered, limit=50, order=order).rows)
-                    times.append((time.perf_counter() - began) * 1000)
+                    times.append((time.perf_counter() - started) * 1000)
                 typical = median(times)
                 slowest = max(slowest, typical)
                 durations.append(f"{label} {typical:6.2f} ms (first {times[0]:6.2f}, {count:2} rows)")
@@ -229,13 +229,13 @@ def measure_files(pool: Pool, rows: int) -> None:
                 gc.collect()
                 if traced:
                     tracemalloc.start()
-                began, size, count, high = time.perf_counter(), 0, 0, 0
+                started, size, count, high = time.perf_counter(), 0, 0, 0
                 for chunk in response.response:
                     size += len(chunk)
                     count += 1
                     if traced and count % 20_000 == 0:
                         high = max(high, tracemalloc.get_traced_memory()[1])
-                seconds = time.perf_counter() - began
+                seconds = time.perf_counter() - started
             if traced:
                 tracemalloc.stop()
                 print(f"{form}: at most {high / 1e6:.1f} MB of Python's memory")

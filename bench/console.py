@@ -105,15 +105,15 @@ def _pages(browser: httpx2.Client, one: Seeded) -> Mapping[str, str]:
 
 def _request_pages(browser: httpx2.Client, pages: Mapping[str, str], rounds: int) -> Mapping[str, float]:
     """Request all pages in turn, and return the 95th percentile of each page in milliseconds."""
-    taken: dict[str, list[float]] = {name: [] for name in pages}
+    durations: dict[str, list[float]] = {name: [] for name in pages}
     for _ in range(rounds):
         for name, path in pages.items():
-            began = time.perf_counter()
+            started = time.perf_counter()
             response = browser.get(path)
-            taken[name].append((time.perf_counter() - began) * 1000)
+            durations[name].append((time.perf_counter() - started) * 1000)
             if response.status_code != httpx2.codes.OK:
                 raise ValueError(f"{path} responded with {response.status_code}")
-    return {name: quantiles(times, n=20)[18] for name, times in taken.items()}
+    return {name: quantiles(times, n=20)[18] for name, times in durations.items()}
 
 
 @contextmanager

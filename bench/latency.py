@@ -98,7 +98,7 @@ def _run(mode: str, system: System, versions: _Versions, seconds: int) -> Mappin
     first = WARM_UP_SECONDS * RATE
     number = first + seconds * RATE
     appended = _append_at_rate(url, personal, versions, number)
-    milliseconds = sorted(1000 * took for took in appended[first:])
+    milliseconds = sorted(1000 * duration for duration in appended[first:])
     cuts = quantiles(milliseconds, n=100)
     return {f"{mode} p50": cuts[49], f"{mode} p99": cuts[98]}
 
@@ -111,8 +111,8 @@ def _append_at_rate(url: str, personal: PersonalKeys, versions: _Versions, numbe
     observer.start()
     change = credential_changes(url, personal, size=WRITERS)
     credentials = list(versions)
-    began = time.monotonic() + 0.5
-    due = [began + place / RATE for place in range(number)]
+    started = time.monotonic() + 0.5
+    due = [started + place / RATE for place in range(number)]
 
     def write(writer: int) -> list[tuple[int, UUID, int]]:
         """Append the events of one writer, which has its own credentials and may be late."""

@@ -198,18 +198,18 @@ def _run(parts: _Parts, credentials: int, name: str, *, dead: int, known: bool) 
     parts.verifier.day += 1
     registries_cpu, cpu = registries.dead(dead), _cpu()
     dead_hosts = registries.hosts[:dead]
-    began = time.monotonic()
+    started = time.monotonic()
     with psycopg.connect(url, autocommit=True) as watching:
-        looked = began
+        polled = started
         while True:
             wait = scheduler.tick()
-            if time.monotonic() - looked >= POLL_SECONDS:
-                looked = time.monotonic()
+            if time.monotonic() - polled >= POLL_SECONDS:
+                polled = time.monotonic()
                 row = watching.execute(_LEFT, (dead_hosts,), prepare=True).fetchone()
                 if row and row[0] == 0:
                     break
             time.sleep(wait)
-    seconds, cpu = looked - began, _cpu() - cpu
+    seconds, cpu = polled - started, _cpu() - cpu
     registries_cpu = registries.dead(0) - registries_cpu
     ended = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < ended:  # the logins at dead hosts, which have closed their connections now

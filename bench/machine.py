@@ -45,20 +45,20 @@ def _rabbitmq() -> str | None:
     """The version of the Debian package, or `None` if it is not installed."""
     if shutil.which("dpkg-query") is None:
         return None
-    asked = subprocess.run(
+    found = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${Version}", "rabbitmq-server"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked.stdout or None
+    return found.stdout or None
 
 
 def _fsyncs() -> float:
     """The number of durable writes of 8 KiB per second, one after the other."""
     with tempfile.TemporaryFile() as file:
-        began = time.monotonic()
+        started = time.monotonic()
         for _ in range(FSYNCS):
             os.pwrite(file.fileno(), b"x" * 8192, 0)
             os.fdatasync(file.fileno())
-        return FSYNCS / (time.monotonic() - began)
+        return FSYNCS / (time.monotonic() - started)

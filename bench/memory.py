@@ -75,7 +75,7 @@ def _run(url: str, broker: RabbitMQ, home: Path, number: int) -> Mapping[str, fl
                 process.send_signal(signal.SIGTERM)
             for process in processes.values():
                 process.wait(30)
-    return {name: _growth(taken, number) for name, taken in samples.items()}
+    return {name: _growth(durations, number) for name, durations in samples.items()}
 
 
 def _samples(

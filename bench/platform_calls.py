@@ -217,9 +217,9 @@ def _maximum_rate(name: str, target: RequestTarget, request: Request, *, seconds
 def _steady(name: str, target: RequestTarget, request: Request, *, seconds: int) -> Run:
     def run() -> Mapping[str, float]:
         requests = target.requests(request, round(RATE * seconds))
-        taken = at_rate(target.server, requests, rate=RATE, callers=CALLERS_AT_RATE)
+        durations = at_rate(target.server, requests, rate=RATE, callers=CALLERS_AT_RATE)
         target.settle()
-        cuts = quantiles([1000 * took for took in taken], n=100)
+        cuts = quantiles([1000 * duration for duration in durations], n=100)
         return {f"{name} p50": cuts[49], f"{name} p99": cuts[98]}
 
     return run

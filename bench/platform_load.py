@@ -40,8 +40,8 @@ class Server:
 
 def at_rate(server: Server, requests: Sequence[bytes], *, rate: float, callers: int) -> list[float]:
     """Seconds of each request, from its scheduled time to the last byte of the response."""
-    began = time.monotonic() + 0.2
-    due = [began + place / rate for place in range(len(requests))]
+    started = time.monotonic() + 0.2
+    due = [started + place / rate for place in range(len(requests))]
 
     def moment(place: int) -> float:
         time.sleep(max(0.0, due[place] - time.monotonic()))
@@ -52,30 +52,30 @@ def at_rate(server: Server, requests: Sequence[bytes], *, rate: float, callers: 
 
 def at_once(server: Server, requests: Sequence[bytes], *, callers: int) -> float:
     """Requests per second while every caller always has one open request."""
-    began = time.monotonic()
-    _call(server, requests, lambda _place: began, callers)
-    return len(requests) / (time.monotonic() - began)
+    started = time.monotonic()
+    _call(server, requests, lambda _place: started, callers)
+    return len(requests) / (time.monotonic() - started)
 
 
 def _call(
     server: Server, requests: Sequence[bytes], moment: Callable[[int], float], callers: int
 ) -> list[float]:
-    taken = [0.0] * len(requests)
+    durations = [0.0] * len(requests)
     places = itertools.count()
 
     def work() -> None:
         with socket.create_connection(("127.0.0.1", server.port), SECONDS_TO_WAIT) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while (place := next(places)) < len(requests):
-                began = moment(place)
+                started = moment(place)
                 connection.sendall(requests[place])
                 _receive(connection)
-                taken[place] = time.monotonic() - began
+                durations[place] = time.monotonic() - started
 
     with ThreadPoolExecutor(callers) as threads:
         for turn in [threads.submit(work) for _ in range(callers)]:
             turn.result()
-    return taken
+    return durations
 
 
 def _receive(connection: socket.socket) -> None:

@@ -78,13 +78,13 @@ def _ours(url: str, broker: RabbitMQ, number: int, personal: PersonalKeys) -> Ma
         row = connection.execute("SELECT es.lead()").fetchone()
         assert row is not None
         thread = Thread(target=publishing.run)
-        began = time.monotonic()
+        started = time.monotonic()
         thread.start()
         publishing.announce(row[0], number)
         while (published := _published(connection)) < number:
-            assert time.monotonic() - began < WAIT_SECONDS, f"published up to {published} only"
+            assert time.monotonic() - started < WAIT_SECONDS, f"published up to {published} only"
             time.sleep(0.005)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
     stop.set()
     thread.join()
     return {"relay": number / seconds}
@@ -99,11 +99,11 @@ def _published(connection: psycopg.Connection[Any]) -> int:
 def _bare(broker: RabbitMQ, messages: list[OutgoingMessage]) -> Mapping[str, float]:
     """Measure from the connection to the last confirm. The encoding of the messages is included."""
     broker.purge(*QUEUES)
-    began = time.monotonic()
+    started = time.monotonic()
     publisher = _BarePublisher(broker, messages)
     publisher.connection.ioloop.start()
     assert publisher.confirmed == len(messages)
-    return {"bare pika": len(messages) / (time.monotonic() - began)}
+    return {"bare pika": len(messages) / (time.monotonic() - started)}
 
 
 class _BarePublisher:

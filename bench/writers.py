@@ -42,8 +42,8 @@ def write(appender: Appender, url: str, *, writers: int, seconds: float) -> Mapp
         return _measurements((turn.result() for turn in turns), seconds)
 
 
-def _measurements(taken: Iterable[list[float]], seconds: float) -> Mapping[str, float]:
-    milliseconds = [1000 * took for one in taken for took in one]
+def _measurements(durations: Iterable[list[float]], seconds: float) -> Mapping[str, float]:
+    milliseconds = [1000 * duration for one in durations for duration in one]
     cuts = quantiles(milliseconds, n=100)
     return {"rate": len(milliseconds) / seconds, "p50": cuts[49], "p99": cuts[98]}
 
@@ -64,12 +64,12 @@ def _write(appender: Appender, url: str, *, number: int, seconds: float) -> list
         _barrier.abort()  # otherwise the other writers wait for this one
         raise
     _barrier.wait(BEGIN_SECONDS)
-    taken: list[float] = []
+    durations: list[float] = []
     end = monotonic() + seconds
     while True:
-        began = perf_counter()
+        started = perf_counter()
         append()
-        took = perf_counter() - began
+        duration = perf_counter() - started
         if monotonic() > end:
-            return taken
-        taken.append(took)
+            return durations
+        durations.append(duration)

@@ -70,7 +70,7 @@ def seal(
 ) -> None:
     """Move old rows of the audit trail to signed files.
 
-    The rows are deleted from the read models after the files are verified. The log keeps every event. The
+    The rows are deleted from the read models after the files are verified. The log retains every event. The
     next run continues an interrupted one. Run it as the owner of the database.
     """
     moment = now()

@@ -149,8 +149,8 @@ def redrive_command(
 ) -> None:
     """Retry events now, in the order of the log.
 
-    The running consumer retries them within a second. For the projector this is always a whole stream, up to
-    the first event that fails again. Exit code 3: some failed again, or were not retried in time.
+    The running consumer retries them within a second. For the projector this is always a complete stream, up
+    to the first event that fails again. Exit code 3: some failed again, or were not retried in time.
     """
     if sum((event is not None, stream is not None, everything)) != 1:
         raise click.UsageError("give one of EVENT, --stream and --all")

@@ -31,23 +31,23 @@ def vault_findings(access: VaultAccess, administrator: Path | None) -> Iterator[
     if access.ca_file is not None and not access.ca_file.is_file():
         yield failed("vault", f"there is no file {access.ca_file}", "correct REGCRED_VAULT_CA_FILE")
         return
-    with VaultInspector(access) as look:
-        state, word = look.health()
+    with VaultInspector(access) as inspector:
+        state, word = inspector.health()
         if state != "serves":
             sentence, remedy = _HEALTH[state]
             yield failed("vault", f"{sentence} ({word})", remedy)
             return
         yield ok("vault", f"it responds ({word})")
         try:
-            login = look.log_in()
+            login = inspector.log_in()
             if login.refused:
                 remedy = "create a new secret id or token, and put it into its file: " + _BOOTSTRAP
                 yield failed("vault.login", login.refused, remedy)
                 return
             yield ok("vault.login", "it accepts the login of this service")
-            yield from mount_findings(look.mount(login.token))
+            yield from mount_findings(inspector.mount(login.token))
             if administrator is not None:
-                yield cas_finding(look.cas_required(administrator), administrator)
+                yield cas_finding(inspector.cas_required(administrator), administrator)
         except requests.RequestException as error:
             yield failed("vault", f"it stopped responding ({type(error).__name__})", "read its log")
 

@@ -83,8 +83,8 @@ def list_command(*, as_json: bool) -> None:
 def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None:
     """Build a new generation from the log.
 
-    Readers and writers continue. Without --switch or --no-switch it asks at the end on a terminal. Otherwise
-    the generation stays `building` until `regcred projections switch`.
+    Readers and writers continue. Without --switch or --no-switch it prompts at the end on a terminal.
+    Otherwise the generation stays `building` until `regcred projections switch`.
     """
     with _database() as url:
         personal = _personal()
