@@ -91,9 +91,8 @@ def seeded(number: int) -> Iterator[Seeded]:
 def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
     """Write them into a prepared, empty database, with their secrets in its encrypted table."""
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "SET session_replication_role = replica"
-        )  # otherwise foreign keys are checked for each row
+        # Otherwise foreign keys are checked for each row.
+        connection.execute("SET session_replication_role = replica")
         _copy(
             connection,
             "es.streams (stream_id, account_id, category, version)",

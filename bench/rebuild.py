@@ -147,9 +147,8 @@ def fill(url: str, number: int, personal: PersonalKeys) -> None:
         ConnectionPool(url, kwargs={"autocommit": True}, min_size=1, max_size=1, open=True) as pool,
         psycopg.connect(url) as connection,
     ):
-        connection.execute(
-            "SET session_replication_role = replica"
-        )  # otherwise foreign keys are checked for each row
+        # Otherwise foreign keys are checked for each row.
+        connection.execute("SET session_replication_role = replica")
         with (
             connection.cursor() as cursor,
             cursor.copy(

@@ -26,9 +26,8 @@ def openapi_text() -> str:
 
 @contextmanager
 def _services() -> Iterator[list[ApiPart]]:
-    logging.getLogger("psycopg.pool").addHandler(
-        logging.NullHandler()
-    )  # it would log that there is no database
+    # The pool would log that there is no database.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     with TemporaryDirectory(prefix="regcred-openapi-") as home:
         settings = Settings.from_environment({"REGCRED_HOME": home, "REGCRED_DATABASE_URL": NOWHERE})
         prepare_keys(Path(settings.key_file))

@@ -151,9 +151,8 @@ def consume(parameters: pika.URLParameters, queue: str, due: DueRenewals, stop: 
         declare(channel, queue)
         channel.basic_qos(prefetch_count=PREFETCH)
         cancelled = Flag()
-        channel.add_on_cancel_callback(
-            lambda _frame: cancelled.set()
-        )  # the queue was deleted or moved to another node
+        # The queue was deleted or moved to another node.
+        channel.add_on_cancel_callback(lambda _frame: cancelled.set())
         channel.basic_consume(queue, on_message)
         log.info("consuming from %s", queue)
         while not stop.is_set() and not cancelled.is_set():

@@ -118,12 +118,8 @@ def _postgres(path: Path, owner: Owner, authority: Pair, passwords: Mapping[str,
 
 
 def _rabbitmq(path: Path, owner: Owner, authority: Pair, passwords: Mapping[str, str], now: datetime) -> None:
-    names = [
-        "rabbitmq",
-        "rabbitmq.regcred.svc",
-        "localhost",
-        "127.0.0.1",
-    ]  # the second is for its Kubernetes operator
+    # The second name is for the Kubernetes operator of RabbitMQ.
+    names = ["rabbitmq", "rabbitmq.regcred.svc", "localhost", "127.0.0.1"]
     _server(path, owner, authority, names, now)
     users = [identity.broker_user for identity in IDENTITIES.values() if identity.broker_user]
     document = definitions(

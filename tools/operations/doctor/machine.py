@@ -20,9 +20,8 @@ _MEBIBYTE = 1024 * 1024
 _FULL = 256 * _MEBIBYTE  # with less, PostgreSQL is about to stop
 _FILLING = 2048 * _MEBIBYTE
 _SECONDS = 3.0
-_METADATA = tuple(
-    map(ip_address, ("169.254.169.254", "fd00:ec2::254"))
-)  # metadata services of clouds, which issue logins
+# Metadata services of clouds, which issue logins.
+_METADATA = tuple(map(ip_address, ("169.254.169.254", "fd00:ec2::254")))
 
 
 def machine_findings(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ class NoDatabase(Exception):
     """No database is configured, and the home folder has none."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__(f"REGCRED_DATABASE_URL is not set, and there is no database in {home}")
+        super().__init__(f"REGCRED_DATABASE_URL is not set, and {home} has no usable database")
 
 
 @contextmanager
