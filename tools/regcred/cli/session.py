@@ -1,4 +1,4 @@
-"""What the commands of the client share: address and token of the API, account, output and error handling.
+"""Shared by the commands of the client: connection to the API, account, output and error handling.
 
 Exit codes: 0 done; 1 the API refused the request or did not respond, or the configuration is wrong; 2 wrong
 usage; 3 the registry refused the credential or could not be reached; 4 no verdict within `--wait`.
