@@ -1,5 +1,6 @@
-"""Tags and images of a registry, read with a stored credential. The secret is sent to the registry of the
-credential only, and is not stored anywhere else.
+"""Tags and images of a registry, read with a stored credential.
+
+The secret is sent to the registry of the credential only, and is not stored anywhere else.
 """
 
 from collections.abc import Iterator
@@ -40,8 +41,10 @@ class NoSuchCredential(Exception):
 
 
 class OutOfScope(Exception):
-    """The credential is not for the requested repository (`other_repository`), or not for pulling
-    (`no_pull_scope`).
+    """The credential does not permit this query.
+
+    `reason` is `other_repository` if it is not for the requested repository, and `no_pull_scope` if it is not
+    for pulling.
     """
 
     def __init__(self, reason: Literal["other_repository", "no_pull_scope"]) -> None:

@@ -1,5 +1,6 @@
-"""Authentication (bearer token) and authorisation (scope, account, project) of requests, and their request
-ids.
+"""Authentication, authorisation and ids of requests.
+
+A bearer token authenticates a request. Scope, account and project of the token authorise it.
 
 Every route is marked with `requires(...)` or `public`. An application with an unmarked route does not start
 (`install`).
@@ -36,8 +37,10 @@ class _Requirements:
 
 
 def requires(*scopes: TokenScope | None, project_in_body: bool = False) -> Callable[[_View], _View]:
-    """The route requires a token with one of these scopes (`None`: any valid token) that is valid for the
-    account and the project in the path. With `project_in_body` the route must call `authorise_project`.
+    """Require a token with one of these scopes (`None`: any valid token) for the route.
+
+    The token must be valid for the account and the project in the path. With `project_in_body` the route must
+    call `authorise_project`.
     """
     requirements = _Requirements(tuple(scope for scope in scopes if scope is not None), project_in_body)
 

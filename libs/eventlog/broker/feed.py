@@ -44,8 +44,9 @@ class PositionFeed:
         self._thread.start()
 
     def wait(self, timeout: float) -> int:
-        """The highest position of all messages. Returns when there are messages since the last call, at the
-        latest after `timeout` seconds.
+        """Wait for messages and return the highest position of all messages so far.
+
+        Returns when there are messages since the last call, at the latest after `timeout` seconds.
         """
         self._wanted.set()
         with self._changed:

@@ -25,8 +25,9 @@ class _Origin(NamedTuple):
 
 
 class HttpSession:
-    """The requests of one login: at most `requests`, with responses of at most `body_bytes`. Use it as a
-    context manager; at the end it closes its connections.
+    """The requests of one login, at most `requests`, with responses of at most `body_bytes`.
+
+    Use it as a context manager. At the end it closes its connections.
     """
 
     def __init__(

@@ -211,8 +211,9 @@ class Target:
 
     @classmethod
     def again(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
-        """Return the registry of an existing credential, with host or location replaced if the caller
-        names them.
+        """Return the registry of an existing credential as the target.
+
+        Host and location are replaced if the caller names them.
         """
         unchanged = registry_url is None and location is None
         return cls(

@@ -45,9 +45,10 @@ class RegistryError(Exception):
 
 
 class RegistryRefused(RegistryError):
-    """The registry refused to return the content. `retry_after` is in seconds, if the registry says when to
-    try again. `code` is the verdict on the login, if the refusal is about the login and not about the
-    content.
+    """The registry refused to return the content.
+
+    `retry_after` is in seconds, if the registry says when to try again. `code` is the verdict on the login,
+    if the refusal is about the login and not about the content.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """Reads registries under the operator's policy. Each method takes at most `deadline_seconds`, and raises
-    `RegistryError`.
+    """Reads registries under the operator's policy.
+
+    Each method takes at most `deadline_seconds`, and raises `RegistryError`.
     """
 
     policy: NetworkPolicy
@@ -87,8 +89,9 @@ class Browser:
     resolver: Resolver = system_resolver
 
     def tags(self, account: Account, repository: str, *, limit: int, after: str | None) -> TagPage:
-        """A page of at most `limit` tags. `after` is the `next` of the page before, `None` for the first
-        page.
+        """A page of at most `limit` tags.
+
+        `after` is the `next` of the page before, `None` for the first page.
 
         Raises:
             InvalidTagCursor: `after` is not from an earlier page.
@@ -158,8 +161,9 @@ class Browser:
 
 
 def _scope(asked: str, repository: str) -> str:
-    """The scope that the registry asks for, if it is for this repository. (Azure needs `metadata_read` for
-    tags.)
+    """The scope that the registry asks for if it is for this repository, otherwise `pull`.
+
+    Azure asks for `metadata_read` to list tags.
     """
     own = f"repository:{repository}:"
     return asked if asked.startswith(own) and len(asked) <= _MAX_SCOPE else f"{own}pull"

@@ -1,5 +1,6 @@
-"""Calls of the clouds' token services through the dialer: no proxies, no redirects, one deadline for each
-call.
+"""Calls of the clouds' token services through the dialer.
+
+There are no proxies and no redirects, and each call has one deadline.
 """
 
 import ssl
@@ -21,8 +22,9 @@ _TOO_MANY, _SERVER_ERROR = 429, 500
 
 
 class TokenCalls:
-    """Calls token services. `tls` has the trusted certificate authorities; `seconds` is the deadline of a
-    call.
+    """Calls token services.
+
+    `tls` has the trusted certificate authorities. `seconds` is the deadline of a call.
     """
 
     def __init__(

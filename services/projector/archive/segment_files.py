@@ -138,7 +138,8 @@ def folders(root: Path) -> list[Path]:
 
 
 def check_files(segment: Segment, *, erased: AbstractSet[str] = frozenset()) -> None:
-    """Check that every file is byte for byte the archived one, and contains the rows that the manifest lists.
+    """Check that every file is byte for byte the archived one, and contains the rows of the manifest.
+
     Files of `erased` accounts may be missing.
 
     Raises:

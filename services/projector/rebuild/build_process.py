@@ -19,8 +19,10 @@ _TURN_SECONDS = 0.001
 
 @contextmanager
 def connect(database_url: str) -> Iterator[Connection]:
-    """A connection for building, with asynchronous commits: after a crash, rows and checkpoint are lost
-    together or not at all. The switch commits synchronously, and everything before it with it.
+    """A connection for building, with asynchronous commits.
+
+    After a crash, rows and checkpoint are lost together or not at all. The switch commits synchronously, and
+    everything before it with it.
     """
     with psycopg.connect(
         database_url,

@@ -35,8 +35,10 @@ class ReadersInTheWay(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RebuildProgress:
-    """The progress of a rebuild. `position` is the checkpoint of the generation, `head` the last known
-    position of the log, and `indexes` the number of indexes that remain to be created.
+    """The progress of a rebuild.
+
+    `position` is the checkpoint of the generation, `head` the last known position of the log, and `indexes`
+    the number of indexes that remain to be created.
     """
 
     generation: int
@@ -71,8 +73,9 @@ def rebuild(
     report: Report,
     personal: PersonalKeys | None = None,
 ) -> int:
-    """Build a generation up to the end of the log; returns its number. Its status remains `building`, unless
-    `switch` makes it live.
+    """Build a generation up to the end of the log; returns its number.
+
+    Its status remains `building`, unless `switch` makes it live.
 
     `resume` continues an interrupted rebuild. Without `personal`, personal data reads as erased.
 

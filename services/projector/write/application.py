@@ -87,8 +87,10 @@ def lock_number(number: int) -> Lock:
 
 
 class Application:
-    """Applies events to the generation that `lock` locks. `writer` writes the rows: `Tables.insert` for the
-    small batches of the live generation, `Tables.copy` for the large batches of a rebuild.
+    """Applies events to the generation that `lock` locks.
+
+    `writer` writes the rows: `Tables.insert` for the small batches of the live generation, `Tables.copy` for
+    the large batches of a rebuild.
     """
 
     def __init__(self, lock: Lock, writer: Writer = Tables.insert) -> None:
@@ -149,8 +151,9 @@ class Application:
         return LockedGeneration(at.generation, position)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
-        """Write these changes, in a transaction that has locked the generation. Archived rows of the audit
-        trail (ADR 15) are skipped.
+        """Write these changes, in a transaction that has locked the generation.
+
+        Archived rows of the audit trail (ADR 15) are skipped.
 
         Raises:
             RowExists: an inserted row has the key of an existing one.

@@ -25,8 +25,9 @@ class ReadModels:
         self._checkpoint = 0
 
     def checkpoint(self, connection: psycopg.Connection[Any]) -> int:
-        """The checkpoint of the live generation, after a redrive of its dead letters: a newer version of the
-        program may be able to read their events.
+        """The checkpoint of the live generation, after a redrive of its dead letters.
+
+        A newer version of the program may be able to read their events.
         """
         for stream_id in blocked_streams_of_live(connection):
             redrive(connection, stream_id, self._personal)

@@ -92,8 +92,10 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
 
 
 def discard(connection: Connection, position: int) -> bool:
-    """Delete one dead letter of the live generation. Its event changes nothing but the audit trail, and later
-    events of the stream can be redriven. Returns false if there is no dead letter at the position.
+    """Delete one dead letter of the live generation.
+
+    Its event changes nothing but the audit trail, and later events of the stream can be redriven. Returns
+    false if there is no dead letter at the position.
     """
     with connection.transaction():
         live = lock_live(connection)

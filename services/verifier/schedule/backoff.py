@@ -44,8 +44,9 @@ def next_login(
 
 
 def hold_after(outcome: str, refusals: int, retry_after: int | None) -> timedelta | None:
-    """How long logins of the user are held back after `refusals` in a row. `retry_after` is in seconds.
-    `None`: the outcome causes no hold.
+    """How long logins of the user are held back after `refusals` in a row.
+
+    `retry_after` is in seconds. `None`: the outcome causes no hold.
     """
     doublings = min(refusals - 1, _MAX_DOUBLINGS)
     if outcome in REFUSED:
@@ -62,7 +63,8 @@ def clears_hold(outcome: str) -> bool:
 
 
 def _fraction(credential_id: UUID) -> float:
-    """A number from 0 to 1 that depends on the credential only. It spreads credentials that were added
-    together over time.
+    """A number from 0 to 1 that depends on the credential only.
+
+    It spreads credentials that were added together over time.
     """
     return int.from_bytes(sha256(credential_id.bytes).digest()[:4]) / 2**32

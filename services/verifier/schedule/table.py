@@ -210,8 +210,9 @@ class ScheduleTable:
             return cursor.execute(_HELD, (registry_host, username, now)).fetchone()
 
     def last_outcome(self, credential_id: UUID, secret_version: int) -> str | None:
-        """The outcome of the last login with this secret: `verified` or a code; `None` before the first
-        login.
+        """The outcome of the last login with this secret, `verified` or a code.
+
+        `None` before the first login.
         """
         with store_errors(), self._pool.connection() as connection:
             row = connection.execute(_OUTCOME, (credential_id, secret_version)).fetchone()

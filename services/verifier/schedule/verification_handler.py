@@ -38,8 +38,10 @@ class VerificationHandler:
     new_id: Callable[[], UUID]
 
     def handle(self, event: RecordedEvent, bulkhead: Bulkhead, stage: int = NO_TOKEN) -> str:
-        """Handle an event of one of `TYPES`. Returns the outcome: `superseded`, `repeated`, `verified`, the
-        code of the verdict, `postponed`, or `noted`.
+        """Handle an event of one of `TYPES`.
+
+        Returns the outcome: `superseded`, `repeated`, `verified`, the code of the verdict, `postponed`, or
+        `noted`.
         """
         history = self.streams(event.stream)
         entry = ScheduleEntry.of(history)
@@ -78,8 +80,9 @@ class VerificationHandler:
         return outcome
 
     def verify_due(self, due: Due) -> tuple[Settled, LoginAttempt] | None:
-        """Run a verification that is due. `None` if the credential has changed since it was scheduled; the
-        schedule is then updated.
+        """Run a verification that is due.
+
+        `None` if the credential has changed since it was scheduled; the schedule is then updated.
         """
         verification: Verification = due.verification(self.new_id())
         attempt = self.verifier.verify_again(
@@ -135,8 +138,9 @@ class VerificationHandler:
                 )
 
     def _is_exempt(self, hold: Hold, entry: ScheduleEntry) -> bool:
-        """Whether the hold follows from another secret. A secret that is known to be valid does not wait for
-        that.
+        """Whether the hold follows from another secret.
+
+        A secret that is known to be valid does not wait for that.
         """
         last = self.table.last_outcome(entry.credential_id, entry.secret_version)
         return hold.outcome in REFUSED and last == VERIFIED

@@ -1,5 +1,4 @@
-"""Named servers for users of several: `config.toml` in `~/.config/regcred`, or in `XDG_CONFIG_HOME`.
-
+"""Named servers, for users of several: `config.toml` in `~/.config/regcred` or `XDG_CONFIG_HOME`.
 
     default = "prod"
 
