@@ -102,7 +102,7 @@ def wants_tracing(environment: Mapping[str, str]) -> bool:
 
 
 def configure_tracing(service: str, environment: Mapping[str, str]) -> None:
-    """Call it in each process after a fork, because a thread sends the spans."""
+    """Enable traces if the environment does. Call it after a fork, because a thread sends the spans."""
     if wants_tracing(environment):
         from chassis.observability.otel import OtelTracer  # noqa: PLC0415 only if traces are on
 
@@ -110,7 +110,7 @@ def configure_tracing(service: str, environment: Mapping[str, str]) -> None:
 
 
 def stop_tracing() -> None:
-    """Send the remaining spans and disable traces. A process does that when it ends."""
+    """Send the remaining spans and disable traces. At the exit of a process the SDK sends them itself."""
     if _State.tracer is not None:
         _State.tracer.shutdown()
         _State.tracer = None

@@ -118,8 +118,8 @@ def authorise_project(project_id: str) -> None:
 def _authorise(caller: Principal, requirements: _Requirements, arguments: Mapping[str, Any]) -> None:
     account_id = arguments.get("account_id")
     project_id = arguments.get("project_id")
-    for pointer in (account_id, project_id):
-        if pointer is not None and not is_platform_id(pointer):
+    for platform_id in (account_id, project_id):
+        if platform_id is not None and not is_platform_id(platform_id):
             raise Problem(404, "not_found", "no account or project can have such an id")
     if requirements.scopes and not any(caller.may(scope) for scope in requirements.scopes):
         wanted = " or ".join(requirements.scopes)

@@ -55,7 +55,7 @@ class PositionFeed:
             return self._highest
 
     def acknowledge_through(self, position: int) -> None:
-        """Every event up to `position` is handled and committed."""
+        """Acknowledge the messages up to `position`, whose events are handled and committed."""
         with self._changed:
             if position <= self._done:
                 return
@@ -143,7 +143,7 @@ class PositionFeed:
             channel.basic_ack(tag)
 
     def _clear(self) -> None:
-        """Delivery tags are only valid on their channel.
+        """Discard the delivery tags, which are valid on their channel only.
 
         The broker delivers unacknowledged messages again.
         """

@@ -109,7 +109,7 @@ def in_process(api: WSGIApplication) -> TransportFor:
     """Return a factory of transports to an API in this process, without a socket.
 
     Over a socket, a page would hold one thread of the server and wait for another. With as many pages as
-    threads, all of them would wait forever. The audit log gets the address of the browser.
+    threads, all of them would wait forever. The audit trail gets the address of the browser.
     """
     address = "http://api.regcred"
 

@@ -1,8 +1,10 @@
 """Segments as folders of files, which can be verified and read without a database (ADR 15).
 
     <root>/000000000001-000000048213/manifest.json
-                                     acme.ndjson.gz     rows of the account in the form of the API, one per
-                                     line globex.ndjson.gz
+                                     acme.ndjson.gz
+                                     globex.ndjson.gz
+
+The file of an account has its rows in the form of the API, one in each line.
 
 The name of a folder ends in `.partial` until all its files are complete and flushed to the disk.
 """

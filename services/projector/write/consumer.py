@@ -17,7 +17,10 @@ CONSUMER = "projector"
 
 
 class ReadModels:
-    """An `EventConsumer`. A switch needs no restart: each batch asks which generation is live."""
+    """An `EventConsumer` that updates the live generation.
+
+    Each batch reads which generation is live, so a switch needs no restart.
+    """
 
     def __init__(self, personal: PersonalKeys | None = None) -> None:
         self._personal = personal

@@ -71,8 +71,7 @@ def read_profiles(path: Path) -> Profiles:
 
     Raises:
         ConfigurationError: the file cannot be read or is invalid. The message quotes no value, because a
-        value
-            may be a token.
+            value may be a token.
     """
     try:
         return _parsed(path, path.read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ def notice(text: str) -> None:
 def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Json:
     """Issue the pull secret for `wanted` (`images` or `registry_host`, and `format`). Raises `ClientError`.
 
-    If the account has no credential for the registry, the audit log records that and the client continues
+    If the account has no credential for the registry, the audit trail records that and the client continues
     without a login.
     """
     body = {

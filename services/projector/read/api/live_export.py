@@ -38,7 +38,7 @@ class LiveExport:
         self._slots = BoundedSemaphore(MAX_CONCURRENT)
 
     def stream(self, record: AuditRecord, account_id: str, wanted: AuditFilter, *, seconds: int) -> Response:
-        """Respond with the rows after position `wanted.after`, in the order of the log, for some `seconds`.
+        """Respond with the rows after position `wanted.after`, in the order of the log, for `seconds`.
 
         If `wanted.after` is `None`, the response begins with the next row.
 
