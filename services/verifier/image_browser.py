@@ -17,7 +17,7 @@ from registries.image_reference import ImageReference
 from registries.input.image import read_image
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from registries.protocol.browser import Account, Browser, RegistryRefused, RegistryUnreachable
+from registries.protocol.browser import Browser, RegistryAccount, RegistryRefused, RegistryUnreachable
 from registries.protocol.manifests import FoundImage
 from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
@@ -103,7 +103,7 @@ class ImageBrowser:
     @contextmanager
     def _account(
         self, account_id: str, credential_id: UUID, credential: Active, repository: str
-    ) -> Iterator[Account]:
+    ) -> Iterator[RegistryAccount]:
         """The login for reading a repository, after it was admitted."""
         if not credential.details.scope.pull:
             raise OutOfScope("no_pull_scope")
@@ -126,7 +126,7 @@ class ImageBrowser:
             try:
                 key = MintKey(credential_id, credential.secret.version)
                 login = self._login(key, read_stored_login(secret), credential.registry.host)
-                yield Account(
+                yield RegistryAccount(
                     registry_host=credential.registry.host, provider=credential.registry.provider, login=login
                 )
             except RegistryRefused as refusal:

@@ -65,20 +65,20 @@ class HttpxTransport:
 
 
 def api_client(
-    where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None
+    server: Connection, *, repeats: Repeats | None = None, seconds: float | None = None
 ) -> ApiClient:
     """Return a client for the command line. `seconds` limits a request to less than the default."""
     client = httpx2.Client(
-        base_url=where.address,
+        base_url=server.address,
         timeout=seconds or httpx2.Timeout(SECONDS, connect=SECONDS_TO_CONNECT),
         # A proxy of the environment cannot reach the loopback of this machine and must not see its requests.
         # For other addresses the network of the user may need the proxy and the authorities (SSL_CERT_FILE).
-        trust_env=not where.loopback,
+        trust_env=not server.loopback,
         # A redirect would send token and secrets to a host that the user did not name.
         follow_redirects=False,
     )
-    transport = HttpxTransport(client, where.address)
-    return ApiClient(transport, token=where.token, on_behalf_of=where.on_behalf_of, repeats=repeats)
+    transport = HttpxTransport(client, server.address)
+    return ApiClient(transport, token=server.token, on_behalf_of=server.on_behalf_of, repeats=repeats)
 
 
 def over_http(address: str) -> TransportFor:

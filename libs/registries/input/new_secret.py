@@ -210,7 +210,7 @@ class Target:
     location: str | None
 
     @classmethod
-    def again(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
+    def of_existing(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
         """Return the registry of an existing credential as the target.
 
         Host and location are replaced if the caller names them.

@@ -77,10 +77,10 @@ def log_in(
     Every failure is a verdict. The call takes at most `deadline_seconds`.
     """
     deadline = Deadline(deadline_seconds, monotonic)
-    network = Dialer(policy, deadline, resolver)
+    dialer = Dialer(policy, deadline, resolver)
     requests = MAX_REQUESTS + (PROBE_REQUESTS if probe else 0)
     tls = tls or ssl.create_default_context()
-    with HttpSession(network, deadline, tls, requests=requests) as session:
+    with HttpSession(dialer, deadline, tls, requests=requests) as session:
         base = f"{policy.scheme_for(api_host)}://{api_host}"
         attempt = _Attempt(session, base, login, provider_or_custom(provider), policy)
         try:

@@ -112,7 +112,7 @@ class Application:
             with connection.transaction():
                 return self.apply_locked(connection, self._lock(connection), projected)
         except (psycopg.Error, RowExists) as error:
-            if not lies_in_an_event(error):
+            if not is_caused_by_event(error):
                 raise
             if len(projected) > 1:
                 middle = len(projected) // 2
@@ -205,7 +205,7 @@ def without_copies(row: Insert) -> Insert:
     return Insert(row.table, {**row.values, **dict.fromkeys(row.copied)})
 
 
-def lies_in_an_event(error: Exception) -> bool:
+def is_caused_by_event(error: Exception) -> bool:
     """Whether the event itself is the cause, so that a retry would fail again.
 
     Other errors are retried: the database may be unavailable, or the installation faulty, and every event

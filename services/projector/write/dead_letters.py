@@ -15,7 +15,7 @@ from psycopg import sql
 
 from chassis.database import Connection
 from eventlog.storage import PersonalKeys, read_log
-from projector.write.application import Application, lies_in_an_event, lock_live, refusal
+from projector.write.application import Application, is_caused_by_event, lock_live, refusal
 from projector.write.fold import RowExists
 from projector.write.generations import consumer_of
 from projector.write.projections.changes import Change, Insert
@@ -75,7 +75,7 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
             with connection.transaction():
                 done, reason = _redrive_some(connection, application, stream_id, size, personal)
         except (psycopg.Error, RowExists) as error:
-            if not lies_in_an_event(error):
+            if not is_caused_by_event(error):
                 raise
             if size > 1:
                 size = 1  # to find the event that the database refuses

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from projector.write.indexes import make_first_indexes
+from projector.write.indexes import create_first_indexes
 from projector.write.lag import Lag, lag_behind
 
 Connection = psycopg.Connection[Any]
@@ -144,7 +144,7 @@ def administration(connection: Connection) -> Iterator[None]:
 def create(database_url: str) -> int:
     """Create an empty generation with status `building`; returns its number.
 
-    It has none of the indexes of `make_indexes`.
+    It has none of the indexes of `create_indexes`.
 
     The URL has the login that runs migrations, or a superuser.
 
@@ -168,7 +168,7 @@ def create_first(database_url: str) -> None:
             owner.execute("LOCK TABLE rm.generations IN SHARE ROW EXCLUSIVE MODE")
             if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
                 number = _create(owner)
-                make_first_indexes(owner, number)
+                create_first_indexes(owner, number)
                 owner.execute("SELECT rm.go_live(%s)", (number,))
 
 

@@ -8,7 +8,7 @@ from contracts.verdicts import VerificationCode
 from verifier.verifier import VERIFIED
 
 # The registry did not say whether the login is valid.
-UNANSWERED = frozenset({VerificationCode.UNREACHABLE.value, VerificationCode.RATE_LIMITED.value})
+INCONCLUSIVE = frozenset({VerificationCode.UNREACHABLE.value, VerificationCode.RATE_LIMITED.value})
 # The registry refused this secret. The schedule does not try it again, because registries lock out users
 # after repeated failures.
 REFUSED = frozenset({VerificationCode.BAD_CREDENTIAL.value, VerificationCode.EXPIRED.value})
@@ -37,7 +37,7 @@ def next_login(
     if outcome in REFUSED:
         return None
     spread = 1 + _JITTER * (_fraction(credential_id) - 0.5)
-    if outcome in UNANSWERED:
+    if outcome in INCONCLUSIVE:
         wait = FIRST_RETRY * (1 << min(max(failures - 1, 0), _MAX_DOUBLINGS))
         return now + max(min(wait, interval) * spread, timedelta(seconds=retry_after or 0))
     return now + interval * spread
@@ -52,8 +52,8 @@ def hold_after(outcome: str, refusals: int, retry_after: int | None) -> timedelt
     if outcome in REFUSED:
         return min(FIRST_HOLD * (1 << doublings), LONGEST_HOLD)
     if outcome == VerificationCode.RATE_LIMITED.value:
-        asked = timedelta(seconds=retry_after or 0)
-        return min(max(FIRST_RATE_HOLD * (1 << doublings), asked), LONGEST_RATE_HOLD)
+        requested = timedelta(seconds=retry_after or 0)
+        return min(max(FIRST_RATE_HOLD * (1 << doublings), requested), LONGEST_RATE_HOLD)
     return None
 
 

@@ -13,7 +13,7 @@ from contracts.broker import CONSUMERS
 from contracts.streams import credential_stream
 from eventlog.events import RecordedEvent
 from verifier.policy import Verification, verification_for
-from verifier.schedule.backoff import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
+from verifier.schedule.backoff import INCONCLUSIVE, REFUSED, clears_hold, hold_after, next_login
 from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
 from verifier.schedule.rows import Due, Hold, Postponed, ScheduleEntry, Settled
 from verifier.schedule.table import ScheduleTable
@@ -100,7 +100,7 @@ class VerificationHandler:
     def settled(self, attempt: LoginAttempt, username: str, failures: int) -> Settled:
         """The changes of the schedule that follow from a login."""
         verification, outcome = attempt.verification, attempt.outcome
-        failures = failures + 1 if outcome in UNANSWERED else 0
+        failures = failures + 1 if outcome in INCONCLUSIVE else 0
         return Settled(
             credential_id=verification.credential_id,
             secret_version=verification.secret_version,

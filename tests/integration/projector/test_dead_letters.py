@@ -16,7 +16,7 @@ from projector.write import generations
 from projector.write.consumer import ReadModels
 from projector.write.dead_letters import discard, redrive
 from projector.write.generations import has_event
-from projector.write.indexes import make_indexes
+from projector.write.indexes import create_indexes
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
 from tests.support.log import append_one
@@ -124,7 +124,7 @@ def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Conn
 def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
     log: Log, projector: Connection, database_url: str, batch: int
 ) -> None:
-    for _ in make_indexes(database_url, projector, 1):
+    for _ in create_indexes(database_url, projector, 1):
         pass
     log.append(lives.added(POISON))
     too_long_for_an_index = replace(lives.metadata(2), request_id=token_hex(4096))

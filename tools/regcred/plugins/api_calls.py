@@ -16,9 +16,11 @@ from regcred.plugins.settings import Caller
 
 def connect(caller: Caller) -> ApiClient:
     """Return a client of the API for this caller."""
-    where = caller.connection
+    server = caller.connection
     return ApiClient(
-        UrllibTransport(where.address, proxies=not where.loopback), token=where.token, repeats=Repeats(notice)
+        UrllibTransport(server.address, proxies=not server.loopback),
+        token=server.token,
+        repeats=Repeats(notice),
     )
 
 
