@@ -41,7 +41,7 @@ SELECT EXISTS (SELECT FROM credentials.current WHERE credential_id = %(id)s AND 
 
 
 class Housekeeping:
-    """A `Follower` of the log. A secret that could not be destroyed is tried again, until it is gone."""
+    """An `EventConsumer`. A secret that could not be destroyed is tried again, until it is gone."""
 
     def __init__(
         self, secrets: SecretStore, *, now: Callable[[], datetime], tiers: Sequence[timedelta], stop: Event
@@ -56,8 +56,8 @@ class Housekeeping:
     def begin(self, checkpoint: int) -> None:
         self._events.begin(checkpoint)
 
-    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
-        checkpoint = self._events.take(connection, events)
+    def handle(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+        checkpoint = self._events.handle(connection, events)
         self._sweep_when_due(connection)
         return checkpoint
 
