@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 REGCRED = Path(sys.executable).with_name("regcred")
 WRONG = "wrong-staple-canary"
@@ -52,7 +52,7 @@ class Client:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         printed = done.stdout + done.stderr
@@ -92,7 +92,7 @@ class Client:
                 assert character, asked
                 asked += character
             os.write(ours, f"{answer}\n".encode())
-            rest, _ = process.communicate(timeout=60)
+            rest, _ = process.communicate(timeout=PATIENCE)
             os.set_blocking(ours, False)
             try:
                 echoed = os.read(ours, 4096).decode()

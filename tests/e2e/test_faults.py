@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
 from tests.support.load import Load, Target, check
+from tests.support.read_models import get_after
 from tests.support.system import System, add_body
 from tests.support.timing import waiting
 
@@ -44,22 +45,20 @@ def test_a_killed_process_loses_nothing(running: Running, account: str, child: s
         assert pids
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        waiting(
-            lambda: set(children(running.system, CHILDREN[child])) - set(pids),
-            "it is started again",
-            seconds=20,
-        )
+        waiting(lambda: set(children(running.system, CHILDREN[child])) - set(pids), "it is started again")
     check(target(running), account, load.answered)
 
 
 def test_a_killed_database_loses_nothing(running: Running, account: str) -> None:
     postmaster = running.system.home / "postgres" / "postmaster.pid"
     with Load(target(running), account) as load:
-        pid = int(postmaster.read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        [pid, *_] = postmaster.read_text().split()
+        os.kill(int(pid), signal.SIGKILL)
 
         def again() -> bool:
-            return postmaster.exists() and int(postmaster.read_text().split()[0]) != pid
+            with suppress(FileNotFoundError):
+                return postmaster.read_text().split()[:1] not in ([], [pid])
+            return False
 
         waiting(again, "the database is started again")
     check(target(running), account, load.answered)
@@ -114,7 +113,7 @@ def test_without_vault_secrets_wait_and_everything_else_goes_on(
                 f"{base}/{kept.json()['id']}", json={"description": "changed"}, headers={"If-Match": "*"}
             )
             assert changed.status_code == 200, changed.text
-            seen = client.get(base, headers={"Regcred-Wait-For": changed.headers["Regcred-Position"]})
+            seen = get_after(changed, client, base)
             assert [item["description"] for item in seen.json()["items"]] == ["changed"]
             asked = client.post(f"{base}/{kept.json()['id']}/verifications")
             assert asked.status_code == 202

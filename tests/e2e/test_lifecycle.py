@@ -15,7 +15,7 @@ from tests.e2e.conftest import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.servers import free_port
 from tests.support.system import System, add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 
 @pytest.fixture
@@ -99,6 +99,6 @@ def up(home: Path, port: int) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )

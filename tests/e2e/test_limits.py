@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import Running
+from tests.support.timing import PATIENCE
 
 MEBIBYTE = 1024 * 1024
 PATH = "/v1/accounts/limits/credentials"
@@ -52,7 +53,7 @@ def test_a_body_that_does_not_say_how_large_it_is_is_refused_too(client: httpx2.
 )
 def test_a_head_that_is_too_large_or_ambiguous_is_refused(running: Running, request_head: bytes) -> None:
     parts = urlsplit(running.system.address)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), 10) as connection:
+    with socket.create_connection((parts.hostname or "", parts.port or 0), PATIENCE) as connection:
         try:
             connection.sendall(request_head)
             answer = connection.recv(100)

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.read_models import LONGEST_WAIT, get_after
 from tests.support.servers import free_port
 from tests.support.system import add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 _numbers = count(1)
 Json = dict[str, Any]
@@ -159,10 +160,10 @@ def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running,
         json={"restricted": True, "projects": ["shop"]},
         headers={"If-Match": changed.headers["ETag"]},
     )
-    wait = {"Regcred-Wait-For": restricted.headers["Regcred-Position"]}
-    assert client.get(path, headers=wait).json()["restrictions"] == {"restricted": True, "projects": ["shop"]}
+    seen = get_after(restricted, client, path).json()
+    assert seen["restrictions"] == {"restricted": True, "projects": ["shop"]}
     for project, expected in (("shop", ["renamed"]), ("other", [])):
-        page = client.get(f"/v1/accounts/{account}/projects/{project}/credentials", headers=wait).json()
+        page = get_after(restricted, client, f"/v1/accounts/{account}/projects/{project}/credentials").json()
         assert [item["name"] for item in page["items"]] == expected
     lifted = client.put(
         f"{path}/restrictions",
@@ -171,21 +172,19 @@ def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running,
     )
     assert lifted.json()["restrictions"] == {"restricted": False, "projects": []}
 
-    verified = client.post(f"{path}/verifications", headers={"Prefer": "wait=10"})
+    verified = client.post(f"{path}/verifications", headers={"Prefer": LONGEST_WAIT})
     assert verified.status_code == 200, verified.text
     assert (verified.json()["status"], verified.json()["trigger"]) == ("verified", "requested")
 
-    wait = {"Regcred-Wait-For": verified.headers["Regcred-Position"]}
-    newest = client.get(f"{path}/verifications", params={"limit": 1}, headers=wait).json()["items"][0]
+    newest = get_after(verified, client, f"{path}/verifications", {"limit": 1}).json()["items"][0]
     assert (newest["id"], newest["status"]) == (verified.json()["id"], "verified")
-    again = client.get(path, headers=wait)
+    again = get_after(verified, client, path)
     removed = client.request(
         "DELETE", path, params={"reason": "no longer needed"}, headers={"If-Match": again.headers["ETag"]}
     )
     assert removed.status_code == 204
-    wait = {"Regcred-Wait-For": removed.headers["Regcred-Position"]}
-    assert client.get(path, headers=wait).json()["code"] == "credential_not_found"
-    assert client.get(base, headers=wait).json()["items"] == []
+    assert get_after(removed, client, path).json()["code"] == "credential_not_found"
+    assert get_after(removed, client, base).json()["items"] == []
     events = client.get(f"{path}/events").json()["items"]
     assert [event["action"] for event in events] == [
         "credential.removed",
@@ -216,7 +215,7 @@ def test_removing_destroys_the_secret(client: httpx2.Client, running: Running, a
                 f"{running.vault.addr}/v1/regcred/metadata/accounts/{account}/credentials/{credential['id']}"
             )
             root = {"X-Vault-Token": running.vault.root_token}
-            return httpx2.get(url, headers=root, trust_env=False).status_code == 200
+            return httpx2.get(url, headers=root, timeout=PATIENCE, trust_env=False).status_code == 200
         with psycopg.connect(running.system.database_url()) as database:
             found = database.execute(
                 "SELECT FROM encrypted.secrets WHERE credential_id = %s", (credential["id"],)
@@ -338,22 +337,21 @@ def test_lists_come_in_pages(client: httpx2.Client, account: str) -> None:
         add(client, account, add_body(f"name-{number}", "127.0.0.1:9", USER, PASSWORD))
     base = f"/v1/accounts/{account}/credentials"
     last = add(client, account, add_body("name-5", "127.0.0.1:9", USER, PASSWORD))
-    wait = {"Regcred-Wait-For": last.headers["Regcred-Position"]}
     names, cursor = [], None
     while True:
         params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
-        page = client.get(base, params=params, headers=wait).json()
+        page = get_after(last, client, base, params).json()
         names += [item["name"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
     assert names == [f"name-{number}" for number in range(6)]
-    found = client.get(base, params={"name": "ME-3"}, headers=wait).json()["items"]
+    found = get_after(last, client, base, {"name": "ME-3"}).json()["items"]
     assert [item["name"] for item in found] == ["name-3"]
 
 
 def test_nothing_is_open_without_a_token(running: Running, account: str) -> None:
-    anonymous = httpx2.Client(base_url=running.system.address, trust_env=False)
+    anonymous = httpx2.Client(base_url=running.system.address, timeout=PATIENCE, trust_env=False)
     document = anonymous.get("/openapi.json").json()
     tried = 0
     for path, operations in document["paths"].items():

@@ -12,8 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import PASSWORD, USER, Running
 from tests.support.rabbitmq import PASSWORDS
+from tests.support.read_models import LONGEST_WAIT
 from tests.support.system import add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 TRIGGERS = {"credential.added", "credential.secret_rotated", "verification.requested"}
 CONSUMERS = ("projector", "verifier", "housekeeping")
@@ -36,6 +37,32 @@ def scrape(client: httpx2.Client) -> dict[tuple[str, ...], float]:
     }
 
 
+def scrape_at_rest(
+    client: httpx2.Client, running: Running, *, position: float = 0
+) -> dict[tuple[str, ...], float]:
+    """The metrics when the log is that long, every consumer is at its end, and nothing is in progress.
+
+    Credentials that other tests left are verified meanwhile, so that one scrape has to show all of it.
+    """
+    resting = {
+        **{("projection_lag_events", consumer): 0 for consumer in CONSUMERS},
+        **{("projection_lag_seconds", consumer): 0 for consumer in CONSUMERS},
+        ("es_horizon_lag_seconds",): 0,
+        ("db_pool_in_use", "regcred_verifier"): 0,
+        ("relay_unconfirmed",): 0,
+    }
+
+    def read() -> dict[tuple[str, ...], float] | None:
+        seen = scrape(client)
+        end = seen["es_log_position",]
+        done = [seen["projection_position", consumer] for consumer in CONSUMERS]
+        done += [] if running.broker is None else [seen["es_published_position",]]
+        rests = end >= position and set(done) == {end} and resting.items() <= seen.items()
+        return seen if rests else None
+
+    return waiting(read, "every consumer is at the end of the log") or {}
+
+
 def lines(running: Running, since: int = 0) -> list[dict[str, Any]]:
     text = running.system.log.read_bytes()[since:].decode()
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
@@ -54,9 +81,9 @@ def live(client: httpx2.Client, running: Running, request_id: str) -> str:
     path = f"{base}/{added.json()['id']}"
     waiting(
         lambda: client.get(path).json().get("verification", {}).get("status") == "verified",
-        "the first login is taken",
+        "the first login is accepted",
     )
-    verified = client.post(f"{path}/verifications", headers={"Prefer": "wait=10"})
+    verified = client.post(f"{path}/verifications", headers={"Prefer": LONGEST_WAIT})
     assert verified.status_code == 200, verified.text
     secret = {"credential": {"kind": "username_password", "username": USER, "password": f"{PASSWORD}-2"}}
     assert client.put(f"{path}/secret", json=secret, headers={"If-Match": "*"}).status_code == 200
@@ -83,26 +110,12 @@ def live(client: httpx2.Client, running: Running, request_id: str) -> str:
 def test_one_scrape_shows_every_process_and_lag_returns_to_zero(
     client: httpx2.Client, running: Running
 ) -> None:
-    before = scrape(client)
+    before = scrape_at_rest(client, running)
     live(client, running, f"req-metrics-{next(_numbers)}")
-    waiting(
-        lambda: (
-            (seen := scrape(client))["es_log_position",] >= before["es_log_position",] + 8
-            and all(
-                seen["projection_position", consumer] == seen["es_log_position",] for consumer in CONSUMERS
-            )
-            and (running.broker is None or seen["es_published_position",] == seen["es_log_position",])
-        ),
-        "everybody has caught up",
-    )
-    after = scrape(client)
-    assert after["es_log_position",] >= before["es_log_position",] + 8
+    after = scrape_at_rest(client, running, position=before["es_log_position",] + 8)
     for consumer in CONSUMERS:
-        assert after["projection_lag_events", consumer] == 0
-        assert after["projection_lag_seconds", consumer] == 0
         assert after["projection_parked", consumer] == 0
     assert after["es_database_up",] == 1
-    assert after["es_horizon_lag_seconds",] == 0
     assert ("es_published_position" in {name for name, *_ in after}) == (running.broker is not None)
 
     def more(*key: str) -> float:
@@ -118,13 +131,11 @@ def test_one_scrape_shows_every_process_and_lag_returns_to_zero(
     assert more("es_append_seconds_count") >= 7  # by the API's and the verifier's
     assert more("secret_store_request_seconds_count", "put", store) == 2
     assert more("secret_store_request_seconds_count", "remove", store) >= 1  # by the relay's
-    assert after["db_pool_in_use", "regcred_verifier"] == 0
-    assert after["relay_unconfirmed",] == 0
     assert [value for (name, *_), value in after.items() if name == "regcred_build_info"] == [1]
 
 
 def test_a_scrape_needs_a_token(running: Running) -> None:
-    answer = httpx2.get(f"{running.system.address}/metrics", trust_env=False)
+    answer = httpx2.get(f"{running.system.address}/metrics", timeout=PATIENCE, trust_env=False)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
@@ -144,7 +155,9 @@ def test_a_life_is_told_line_by_line(client: httpx2.Client, running: Running) ->
         found = [
             line
             for line in lines(running, since)
-            if line.get("consumer") == "verifier" and line.get("type") in TRIGGERS
+            if line.get("consumer") == "verifier"
+            and line.get("type") in TRIGGERS
+            and line.get("credential_id") == credential_id
         ]
         return sorted(found, key=lambda line: int(line["position"]))  # several logins go on at a time
 
@@ -155,11 +168,14 @@ def test_a_life_is_told_line_by_line(client: httpx2.Client, running: Running) ->
     assert max(Counter(line["request_id"] for line in requests).values()) == 1
     # A login of a registry that is busy may be put off, and is then told of once more.
     assert {line["outcome"] for line in told()} <= {"verified", "bad_credential", "postponed"}
-    assert {line["credential_id"] for line in told()} == {credential_id}
     assert told()[0]["request_id"] == request_id
-    batches = {line["consumer"] for line in lines(running, since) if line.get("event") == "batch"}
-    assert batches >= {"sequencing", "projector"}
-    assert ("publishing" in batches) == (running.broker is not None)
+    expected = {"sequencing", "projector"} | (set() if running.broker is None else {"publishing"})
+
+    def batches() -> set[str]:
+        return {line["consumer"] for line in lines(running, since) if line.get("event") == "batch"}
+
+    waiting(lambda: batches() >= expected, "the relay and the projector report their batches")
+    assert running.broker is not None or "publishing" not in batches()
 
 
 def test_no_line_holds_a_secret_a_body_or_a_query(client: httpx2.Client, running: Running) -> None:

@@ -16,8 +16,10 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.read_models import get_after
 from tests.support.servers import missing, program
 from tests.support.system import add_body
+from tests.support.timing import PATIENCE
 
 Json = dict[str, Any]
 Done = subprocess.CompletedProcess[str]
@@ -43,7 +45,7 @@ class Machine:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert "Traceback" not in done.stderr
@@ -87,10 +89,8 @@ class Machine:
                 "workload": {"kind": "test", "name": "marker"},
             },
         )
-        trail = self.client.get(
-            f"/v1/accounts/{self.account}/audit-events",
-            params={"project_id": "shop"},
-            headers={"Regcred-Wait-For": marker.headers["Regcred-Position"]},
+        trail = get_after(
+            marker, self.client, f"/v1/accounts/{self.account}/audit-events", {"project_id": "shop"}
         )
         assert trail.status_code == 200, trail.text
         assert PASSWORD not in trail.text

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.read_models import get_after
 from tests.support.system import add_body
 from tests.support.timing import waiting
 
@@ -135,11 +136,7 @@ def test_what_was_issued_and_refused_is_in_the_audit_trail(
     assert restricted.status_code == 200
     refused = pull(client, account, image)
     assert (refused.status_code, refused.json()["code"]) == (403, "no_eligible_credential")
-    trail = client.get(
-        f"/v1/accounts/{account}/audit-events",
-        params={"project_id": "shop"},
-        headers={"Regcred-Wait-For": refused.headers["Regcred-Position"]},
-    )
+    trail = get_after(refused, client, f"/v1/accounts/{account}/audit-events", {"project_id": "shop"})
     assert trail.status_code == 200, trail.text
     newest, earlier = trail.json()["items"]
     assert [

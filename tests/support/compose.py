@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.images import IMAGES
 from tests.support.servers import ROOT, free_port
+from tests.support.timing import PATIENCE
 
 STANDINS = ROOT / "infra" / "standins" / "standins.env"
 UP_SECONDS = 300
@@ -142,7 +143,7 @@ class Deployment:
             base_url=self.address,
             headers={"Authorization": f"Bearer {token or self._token}"},
             verify=context,
-            timeout=30,
+            timeout=PATIENCE,
             trust_env=False,
         )
 
@@ -193,7 +194,7 @@ class Deployment:
             cat = ("run", "--rm", "--no-TTY", "--entrypoint", "cat", "regcred")
             (self._folder / "ca.crt").write_text(self.compose(*cat, "/run/tokens/ca.crt"))
             self._token = self.compose(*cat, "/run/tokens/admin.token").strip()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         with self.client() as client:
             while True:
                 try:

@@ -8,14 +8,17 @@ import base64
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from socket import AF_INET, AF_INET6
+from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.timing import PATIENCE
 
 MARK = "sent-by-the-registry"
 TOKEN = f"token.{MARK}"
@@ -76,6 +79,7 @@ class FakeServer:
     port: int = 0
     connections: int = 0
     _stop: Event = field(default_factory=Event)
+    _open: set[socket] = field(default_factory=set)
     _server: ThreadingHTTPServer | None = None
     _thread: Thread | None = None
 
@@ -85,6 +89,17 @@ class FakeServer:
         class Server(ThreadingHTTPServer):
             address_family = AF_INET6 if ip_address(outer.host).version == 6 else AF_INET
             daemon_threads = False  # closing waits for them, so that no socket is left
+            request_queue_size = 64
+
+            def process_request(self, request: object, client_address: object) -> None:
+                assert isinstance(request, socket)
+                outer._open.add(request)
+                super().process_request(request, client_address)
+
+            def shutdown_request(self, request: object) -> None:
+                assert isinstance(request, socket)
+                outer._open.discard(request)
+                super().shutdown_request(request)
 
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that goes away early is nothing to report."""
@@ -108,6 +123,9 @@ class FakeServer:
         if self._server and self._thread:
             self._server.shutdown()
             self._thread.join()
+            for connection in list(self._open):
+                with suppress(OSError):  # the client has closed it
+                    connection.shutdown(SHUT_RDWR)
             self._server.server_close()
 
     def answer(self, seen: Seen) -> Reply | Raw:
@@ -122,7 +140,7 @@ class FakeServer:
 class _Handler(BaseHTTPRequestHandler):
     server_of_tests: FakeServer
     protocol_version = "HTTP/1.1"
-    timeout = 5
+    timeout = PATIENCE
 
     def setup(self) -> None:
         super().setup()

@@ -10,10 +10,8 @@ from typing import Any, Self
 import httpx2
 
 from tests.support.system import add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
-SETTLE_SECONDS = 60.0
-AGAIN_SECONDS = 60.0
 # A registry gets ten logins a second: what is added faster than they can catch up with tells of the pace, not of
 # faults.
 BETWEEN_SECONDS = 0.05
@@ -55,7 +53,7 @@ class Load:
     def _add(self, client: httpx2.Client, number: int) -> str:
         body = add_body(f"load-{number}", self._target.registry, self._target.user, self._target.password)
         headers = {"Idempotency-Key": f"{self._account}-{number}"}
-        deadline = time.monotonic() + AGAIN_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             assert time.monotonic() < deadline, "no answer in time"
             try:
@@ -77,9 +75,7 @@ class Load:
 
     def __exit__(self, *_error: object) -> None:
         before = len(self.answered)
-        waiting(
-            lambda: len(self.answered) >= before + 5 or self._failure, "it goes on", seconds=AGAIN_SECONDS
-        )
+        waiting(lambda: len(self.answered) >= before + 5 or self._failure, "it goes on", seconds=PATIENCE)
         self._stop.set()
         self._thread.join()
         assert self._failure is None, self._failure
@@ -97,7 +93,7 @@ def everything(client: httpx2.Client, path: str) -> list[dict[str, Any]]:
             return items
 
 
-def check(target: Target, account: str, answered: list[str], *, seconds: float = SETTLE_SECONDS) -> None:
+def check(target: Target, account: str, answered: list[str], *, seconds: float = PATIENCE) -> None:
     """Each answered credential is listed, verified, and stands in the audit trail once with each event."""
     base = f"/v1/accounts/{account}"
     assert len(set(answered)) == len(answered)

@@ -26,9 +26,9 @@ from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port
+from tests.support.timing import PATIENCE
 
 PASSWORD = "of-a-test"
-START_SECONDS = 60
 _numbers = itertools.count(1)
 
 
@@ -82,7 +82,7 @@ def in_container(image: str) -> tuple[str, ServerContainer]:
 
     atexit.register(stop)
     url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             psycopg.connect(url, connect_timeout=2).close()

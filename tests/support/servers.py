@@ -1,6 +1,5 @@
 """Servers the tests need: where their programs are, and what happens where one is missing."""
 
-import errno
 import itertools
 import lzma
 import os
@@ -64,9 +63,8 @@ def _reserve(port: int) -> bool:
     reservation = socket.socket(socket.AF_UNIX)
     try:
         reservation.bind(f"\0regcred-test-port-{port}")
-    except OSError as error:
+    except OSError:  # another test process has it
         reservation.close()
-        assert error.errno == errno.EADDRINUSE, error
         return False
     reservation.detach()  # it stays open
     return True

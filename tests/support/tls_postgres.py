@@ -10,6 +10,7 @@ from typing import Self
 
 from launcher.deployment.certificates import Pair
 from tests.support.servers import free_port, missing
+from tests.support.timing import PATIENCE
 
 
 class TLSPostgres:
@@ -71,5 +72,5 @@ class TLSPostgres:
             stdout=subprocess.DEVNULL,  # a pipe would stay open for as long as the server lives
             stderr=subprocess.DEVNULL,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )

@@ -18,6 +18,7 @@ from chassis.observability.exposition import (
 )
 from chassis.settings.environment import InvalidSetting, Settings
 from tests.support.servers import ROOT, free_port
+from tests.support.timing import PATIENCE
 
 COUNTING = """
 import os, sys; sys.path.insert(0, "libs")
@@ -90,7 +91,7 @@ def test_nothing_is_to_be_forgotten_without_a_folder() -> None:
 def test_a_service_that_runs_by_itself_serves_its_own() -> None:
     port = free_port()
     serve_metrics(("127.0.0.1", port), [], {})
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
         seen = samples(answer.read().decode())
     assert [value for (name, *_), value in seen.items() if name == "regcred_build_info"] == [1]
     assert any(name == "process_resident_memory_bytes" for name, *_ in seen)

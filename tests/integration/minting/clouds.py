@@ -9,6 +9,7 @@ from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
 from registries.minting.minter import Endpoints, Minter
 from registries.minting.token_calls import TokenCalls
 from registries.token_service import Minted, NotMinted
+from tests.support.timing import PATIENCE
 
 ECR_HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 AWS = AwsKeys(access_key_id="AKIAEXAMPLE", secret_access_key=Secret("canary-aws-secret"))
@@ -32,7 +33,7 @@ class MovedClock:
         self.at += by
 
 
-def minter(endpoints: Endpoints, clock: MovedClock, *http: str, seconds: float = 2.0) -> Minter:
+def minter(endpoints: Endpoints, clock: MovedClock, *http: str, seconds: float = PATIENCE) -> Minter:
     policy = NetworkPolicy.parse("127.0.0.0/8", ",".join(http))
     return Minter(TokenCalls(policy, ssl.create_default_context(), seconds=seconds), endpoints, now=clock)
 

@@ -8,6 +8,7 @@ from threading import Event
 import pytest
 
 from tests.integration.scheduling.world import World
+from tests.support.timing import PATIENCE
 from verifier.scheduling.admission import Admission, LoginIdentity, NotNow
 from verifier.scheduling.login_limiter import Bulkhead
 from verifier.scheduling.rows import hold_name
@@ -109,12 +110,12 @@ def test_wrong_logins_of_one_user_are_tried_one_after_the_other(world: World) ->
     def first() -> None:
         with admission.for_test(OCTO) as attempt:
             inside.set()
-            assert go_on.wait(10)
+            assert go_on.wait(PATIENCE)
             attempt.ended("bad_credential")
 
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(first)
-        assert inside.wait(10)
+        assert inside.wait(PATIENCE)
         with pytest.raises(NotNow) as refusal, admission.for_test(OCTO):
             raise AssertionError("two at a time")
         go_on.set()

@@ -15,7 +15,7 @@ from registries.dialing.dialer import CheckedNetwork, system_resolver
 from registries.dialing.errors import Unreachable
 from registries.dialing.session import Session
 from registries.dialing.wire import Deadline
-from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
+from tests.integration.verifier.attempts import DEADLINE, PASSWORD, SHORT_DEADLINE, USER, attempt, loopback
 from tests.support.fake_registry import (
     MARK,
     FakeServer,
@@ -100,11 +100,14 @@ def test_a_resolver_that_hangs() -> None:
     answer = Event()
 
     def resolve(_host: str, _port: int) -> list[str]:
-        answer.wait(5)
+        answer.wait()
         return ["127.0.0.1"]
 
-    assert attempt("reg.example:5000", resolver=resolve, deadline=0.5).code is Code.UNREACHABLE
-    answer.set()
+    try:
+        done = attempt("reg.example:5000", resolver=resolve, deadline=SHORT_DEADLINE)
+    finally:
+        answer.set()
+    assert done.code is Code.UNREACHABLE
 
 
 @pytest.mark.parametrize("error", [OSError("canary"), UnicodeError("canary")])
@@ -150,7 +153,7 @@ def test_what_comes_behind_an_answer_is_not_the_answer_to_the_next_request() -> 
 
 def test_a_session_asks_each_host_on_its_own_connection_and_a_body_has_its_length() -> None:
     with FakeServer(always(Reply(200))) as one, FakeServer(always(Reply(200))) as other:
-        deadline = Deadline(5, time.monotonic)
+        deadline = Deadline(DEADLINE, time.monotonic)
         policy = loopback(one.address, other.address)
         network = CheckedNetwork(policy, deadline, system_resolver)
         with Session(network, deadline, ssl.create_default_context()) as session:
@@ -167,7 +170,7 @@ def test_what_changes_something_is_not_said_twice() -> None:
     """A kept connection that breaks under a POST: the token server may have got it."""
     replies: Iterator[Reply | Raw] = iter([Reply(200), Raw([])])
     with FakeServer(lambda _seen: next(replies)) as server:
-        deadline = Deadline(5, time.monotonic)
+        deadline = Deadline(DEADLINE, time.monotonic)
         network = CheckedNetwork(loopback(server.address), deadline, system_resolver)
         with Session(network, deadline, ssl.create_default_context()) as session:
             session.request("GET", f"http://{server.address}/")

@@ -17,9 +17,9 @@ from tests.integration.verifier.certificates import Certificate
 from tests.support.docker_registry import DockerRegistry
 from tests.support.fake_registry import FakeServer, Reply, always
 from tests.support.servers import free_port, missing, program
+from tests.support.timing import PATIENCE
 from tests.support.token_server import ISSUER, SERVICE, signing_tokens
 
-DEADLINE = 10.0  # they are no enemies, and the machine may be busy
 AUTHORITY = Certificate.made("authority.example", authority=True)
 SIGNER = Certificate.made(ISSUER, rsa_key=True)
 
@@ -65,7 +65,7 @@ def login(password: str) -> RegistryLogin:
 
 def verdict(site: Site, password: str) -> tuple[Code | None, str]:
     policy = loopback(*filter(None, [site.address, site.token_server]))
-    done = attempt(site.address, login=login(password), policy=policy, deadline=DEADLINE)
+    done = attempt(site.address, login=login(password), policy=policy)
     return done.verdict.code, done.verdict.confidence
 
 
@@ -81,7 +81,7 @@ def skopeo(site: Site, password: str, folder: Path) -> bool:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
     )
     return done.returncode == 0
 
@@ -126,7 +126,7 @@ def test_what_is_no_registry(tmp_path: Path) -> None:
 
 def test_a_token_server_that_nobody_allowed(with_tokens: Site) -> None:
     """Its own host, but plain HTTP at a port that is not on the operator's list."""
-    done = attempt(with_tokens.address, login=login(PASSWORD), deadline=DEADLINE)
+    done = attempt(with_tokens.address, login=login(PASSWORD))
     assert done.code is Code.BLOCKED_HOST
 
 
@@ -138,13 +138,12 @@ def test_tls_by_an_authority_of_the_operator(tmp_path: Path) -> None:
                 registry.address,
                 login=login(password),
                 policy=loopback(),
-                deadline=DEADLINE,
                 tls=AUTHORITY.trusted(),
             )
             assert done.code is code
-        stranger = attempt(registry.address, policy=loopback(), deadline=DEADLINE)
+        stranger = attempt(registry.address, policy=loopback())
         assert stranger.code is Code.TLS_ERROR
-        plain = attempt(registry.address, deadline=DEADLINE)
+        plain = attempt(registry.address)
         assert plain.code is Code.NOT_A_REGISTRY  # HTTP, where it speaks TLS
 
 

@@ -10,6 +10,7 @@ from contracts.verdicts import VerificationCode as Code
 from registries.dialing.addresses import NetworkPolicy
 from tests.integration.verifier.attempts import (
     PASSWORD,
+    SHORT_DEADLINE,
     USER,
     assert_nothing_leaks,
     attempt,
@@ -179,20 +180,18 @@ def test_a_registry_that_asks_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "every", "code"),
+    ("pieces", "every"),
     [
-        (chain([b"HTTP/1.1 200 "], repeat(b"x")), 0.05, Code.UNREACHABLE),  # a status line that never ends
-        (chain([b"SSH-2.0-OpenSSH\r\n"], repeat(b"")), 0.05, Code.NOT_A_REGISTRY),  # waits for our greeting
-        ([OK_HEAD, *[b"X-%d: a\r\n" % n for n in range(200)]], 0.02, Code.UNREACHABLE),
-        ([OK_HEAD + b"Content-Length: 1000\r\n\r\n", *[b"x"] * 200], 0.05, Code.UNREACHABLE),
-        ([OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 200], 0.05, Code.UNREACHABLE),
-        (repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), 0.02, Code.UNREACHABLE),
-        (repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 50), 0.0, Code.UNREACHABLE),
-        ([b""] * 200, 0.05, Code.UNREACHABLE),  # never a word
+        (chain([b"HTTP/1.1 200 "], repeat(b"x")), 0.05),  # a status line that never ends
+        ([OK_HEAD, *[b"X-%d: a\r\n" % n for n in range(200)]], 0.02),
+        ([OK_HEAD + b"Content-Length: 1000\r\n\r\n", *[b"x"] * 200], 0.05),
+        ([OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 200], 0.05),
+        (repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), 0.02),
+        (repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 50), 0.0),
+        ([b""] * 200, 0.05),  # never a word
     ],
     ids=[
         "status line",
-        "another protocol",
         "headers",
         "body",
         "chunks",
@@ -201,16 +200,21 @@ def test_a_registry_that_asks_for_ever() -> None:
         "silence",
     ],
 )
-def test_dripping_ends_at_the_deadline(pieces: Iterable[bytes], every: float, code: Code) -> None:
+def test_dripping_ends_at_the_deadline(pieces: Iterable[bytes], every: float) -> None:
     with FakeServer(always(Raw(pieces, every))) as server:
-        assert attempt(server.address, deadline=0.6).code is code
+        assert attempt(server.address, deadline=SHORT_DEADLINE).code is Code.UNREACHABLE
+
+
+def test_a_server_of_another_protocol_that_waits_for_a_greeting_is_no_registry() -> None:
+    with FakeServer(always(Raw(chain([b"SSH-2.0-OpenSSH\r\n"], repeat(b"")), 0.05))) as server:
+        assert attempt(server.address).code is Code.NOT_A_REGISTRY
 
 
 def test_a_token_server_that_drips_ends_at_the_same_deadline() -> None:
     with FakeServer(
         by_path(bearer("/auth"), slowly(chain([b"HTTP/1.1 200 OK\r\nX: "], repeat(b"x"))))
     ) as server:
-        assert attempt(server.address, deadline=0.6).code is Code.UNREACHABLE
+        assert attempt(server.address, deadline=SHORT_DEADLINE).code is Code.UNREACHABLE
 
 
 @pytest.mark.parametrize(

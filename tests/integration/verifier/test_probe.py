@@ -33,7 +33,6 @@ from tests.support.fake_registry import (
 from tests.support.pushed_images import push_image
 from tests.support.token_server import ISSUER, SERVICE, signing_tokens
 
-DEADLINE = 10.0
 SIGNER = Certificate.made(ISSUER, rsa_key=True)
 
 
@@ -45,7 +44,7 @@ class Site:
     def probed(self, image: str, *, push: bool = False) -> Attempt:
         policy = loopback(*filter(None, [self.address, self.token_server]))
         probe = Probe(image=ImageReference.parse(f"{self.address}/{image}"), push=push)
-        return attempt(self.address, policy=policy, deadline=DEADLINE, probe=probe)
+        return attempt(self.address, policy=policy, probe=probe)
 
 
 @pytest.fixture(scope="module")

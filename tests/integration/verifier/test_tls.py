@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.verdicts import VerificationCode as Code
-from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback, names
+from tests.integration.verifier.attempts import PASSWORD, SHORT_DEADLINE, USER, attempt, loopback, names
 from tests.integration.verifier.certificates import Certificate
 from tests.support.fake_registry import FakeServer, basic, bearer, by_path, tokens
 
@@ -106,5 +106,5 @@ def test_a_handshake_that_never_begins() -> None:
     """A listener that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        done = attempt(address, policy=loopback(), deadline=0.5)
+        done = attempt(address, policy=loopback(), deadline=SHORT_DEADLINE)
     assert done.code is Code.UNREACHABLE
