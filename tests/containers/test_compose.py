@@ -297,8 +297,7 @@ def test_more_replicas_serve_without_a_word(deployment: Deployment, target: Targ
                     for c in deployment.containers(service)
                 )
             ),
-            "all of them are well",
-            seconds=90,
+            "all of them are healthy",
         )
         for index in (1, 2, 3):
             waiting(partial(requests_of, deployment, index), "each has work")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.compose import Deployment
 from tests.support.load import Load, Target, check
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 _numbers = count(1)
 
@@ -45,9 +45,9 @@ def test_a_restart_under_load_loses_nothing(
 ) -> None:
     with Load(target, account) as load:
         deployment.compose("restart", service)
-        waiting(lambda: healthy(deployment, service), f"{service} is well again", seconds=90)
+        waiting(lambda: healthy(deployment, service), f"{service} is well again")
     # What the verifier could not do without Vault, it tries again after a minute (ADR 10).
-    check(target, account, load.answered, seconds=150 if service == "vault" else 60)
+    check(target, account, load.answered, seconds=2 * PATIENCE)
 
 
 @pytest.mark.parametrize("service", ["credentials", "relay", "verifier", "projector", "postgres", "rabbitmq"])
@@ -57,7 +57,7 @@ def test_a_kill_under_load_loses_nothing(
     with Load(target, account) as load:
         deployment.compose("kill", "--signal", "SIGKILL", service)
         deployment.compose("start", service)
-        waiting(lambda: healthy(deployment, service), f"{service} is well again", seconds=90)
+        waiting(lambda: healthy(deployment, service), f"{service} is well again")
     check(target, account, load.answered)
 
 

@@ -59,14 +59,14 @@ def test_every_replica_is_found_and_nothing_is_amiss(deployment: Deployment, pro
         "up", "--detach", "--no-build", "--no-recreate", "--scale=verifier=3", "--scale=queries=2"
     )
     scaled = {**ONE_EACH, "verifier": 3, "queries": 2}
-    waiting(lambda: prometheus.up() == scaled, "each replica answers", seconds=90)
+    waiting(lambda: prometheus.up() == scaled, "each replica answers")
     groups = prometheus.ask("/rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert len(rules) > 10
     assert {rule["health"] for rule in rules} == {"ok"}
     assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
     deployment.compose("up", "--detach", "--no-build", "--scale=verifier=1", "--scale=queries=1")
-    waiting(lambda: prometheus.up() == ONE_EACH, "those that are gone are no targets", seconds=90)
+    waiting(lambda: prometheus.up() == ONE_EACH, "those that are gone are no targets")
 
 
 def test_every_panel_shows_something(deployment: Deployment, prometheus: Prometheus, target: Target) -> None:

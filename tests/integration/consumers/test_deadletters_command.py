@@ -1,7 +1,6 @@
 """`regcred deadletters`, as an operator types it, beside running consumers, on real servers."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,7 +27,7 @@ from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log, stream_of
 from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def following(url: str, follower: EventConsumer, *, role: str, name: str, **more
         yield
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(PATIENCE)
         wakeups.close()
 
 
@@ -148,9 +147,7 @@ def test_what_is_tried_again_and_what_is_dead_are_listed_shown_and_redriven_in_o
         assert handler.tried == [2, 4, 5]
         assert [(item["position"], item["attempts"]) for item in operator.items()] == [(4, 1)]
         handler.failing.clear()
-        started = time.monotonic()
         assert operator.gets("redrive", "verifier", "4") == "1 done, 0 left\n"
-        assert time.monotonic() - started < 20
     assert operator.items() == []
     assert [row[:3] for row in interventions(owner)] == [
         ("redriven", "verifier", position) for position in (2, 4, 5, 4)

@@ -16,6 +16,7 @@ from operations.migrate.migrations import PACKAGES, known_migrations, migrate
 from tests.support.log import append_raw, lead, log_is_complete, sequence
 from tests.support.postgres import fresh_database
 from tests.support.servers import ROOT
+from tests.support.timing import PATIENCE
 
 NAMES = list(known_migrations())
 PROGRAM = (
@@ -50,7 +51,7 @@ def test_two_processes_at_once_apply_each_file_once() -> None:
             )
             for _ in range(2)
         ]
-        applied = [process.communicate(timeout=60)[0].split() for process in both]
+        applied = [process.communicate(timeout=PATIENCE)[0].split() for process in both]
         assert [process.returncode for process in both] == [0, 0]
         assert sorted(applied) == [[], NAMES]
         assert migrate(url) == []

@@ -10,6 +10,7 @@ from chassis.database import open_pool
 from eventlog.storage.personal_keys import LIFE_SECONDS, PersonalKeys
 from secretstore.key_wrapping import KeyFileWrapping
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
+from tests.support.timing import PATIENCE
 
 KEYS = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
 NONCE = b"n" * 12
@@ -35,7 +36,7 @@ def test_of_many_at_once_one_makes_the_key(database_url: str) -> None:
             mine = keys(Clock())
             with pool.connection():
                 pass
-            together.wait(20)
+            together.wait(PATIENCE)
             key = mine.current(pool, "race")
             return key.number, key.cipher.encrypt(NONCE, b"x", b"")
 

@@ -31,7 +31,7 @@ from eventlog.events.codec import encode, encode_metadata
 from eventlog.events.envelope import Actor, Metadata, StoredEvent
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.servers import ROOT
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 FOLDER = ROOT / "docs" / "examples" / "consumer"
 USER = "platform-pull-secrets"
@@ -83,7 +83,7 @@ def publish(broker: RabbitMQ, *messages: OutgoingMessage) -> None:
     with Publisher(broker.url_of("regcred-relay")) as publisher:
         for one in messages:
             publisher.submit(one)
-        assert publisher.wait_confirmed(messages[-1].position, 10)
+        assert publisher.wait_confirmed(messages[-1].position, PATIENCE)
 
 
 class Consumer:
@@ -112,7 +112,7 @@ class Consumer:
         """Its exit status."""
         assert self._process is not None
         self._process.send_signal(number)
-        status = self._process.wait(10)
+        status = self._process.wait(PATIENCE)
         self._process = None
         return status
 

@@ -110,7 +110,7 @@ def test_what_was_not_acknowledged_comes_to_the_next(rabbitmq: RabbitMQ, queue: 
     waiting(lambda: first.wait(1) == 3)
     first.acknowledge_through(1)
     first.close()
-    assert rabbitmq.consumers(queue) == 0
+    waiting(lambda: rabbitmq.consumers(queue) == 0)
     second = consuming(rabbitmq.url, queue)
     waiting(lambda: second.wait(1) == 3)
     assert left(rabbitmq, second, queue) == [2, 3]
@@ -175,7 +175,9 @@ def test_each_consumer_reads_its_own_queue_with_its_own_user(rabbitmq: RabbitMQ)
     own = consuming(rabbitmq.url_of("regcred-verifier"), "regcred.verifier")
     other = consuming(rabbitmq.url_of("regcred-verifier"), "regcred.projector")
     waiting(lambda: rabbitmq.consumers("regcred.verifier") == 1)
-    assert rabbitmq.consumers("regcred.projector") == 0
+    waiting(
+        lambda: rabbitmq.consumers("regcred.projector") == 0
+    )  # a consumer of an earlier test may be there
     own.close()
     other.close()
 

@@ -15,6 +15,7 @@ from eventlog.broker.declaration import declare
 from eventlog.broker.errors import BrokerUnavailable
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
+from tests.support.timing import PATIENCE
 
 OTHER = "declared"  # a virtual host that is filled by declaration alone
 
@@ -169,10 +170,10 @@ def test_what_is_rejected_is_kept(rabbitmq: RabbitMQ, declared_url: str) -> None
         channel.queue_purge("regcred.verifier.dead")
         properties = pika.BasicProperties(type="credential.added", delivery_mode=2)
         channel.basic_publish("regcred.events", "credential.added", b"body", properties, mandatory=True)
-        came = next(channel.consume("regcred.verifier", inactivity_timeout=10))
+        came = next(channel.consume("regcred.verifier", inactivity_timeout=PATIENCE))
         channel.basic_reject(came[0].delivery_tag, requeue=False)
         channel.cancel()
-        dead = next(channel.consume("regcred.verifier.dead", inactivity_timeout=10))
+        dead = next(channel.consume("regcred.verifier.dead", inactivity_timeout=PATIENCE))
         assert dead[2] == b"body"
         channel.basic_ack(dead[0].delivery_tag)
         channel.cancel()

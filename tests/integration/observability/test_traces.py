@@ -23,7 +23,7 @@ from tests.integration.observability.receiver import Received, Receiver
 from tests.support.docker_registry import DockerRegistry
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.system import add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 from verifier.bootstrap import run_verifier
 
 PASSWORD = "canary-8f1e0c55"
@@ -79,7 +79,7 @@ def life(database_url: str, rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPat
         ]
         for thread in threads:
             thread.start()
-            left_behind.callback(thread.join, 20)
+            left_behind.callback(thread.join, PATIENCE)
         left_behind.callback(stop.set)
         client = join(parts).test_client()
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {admin}"
@@ -89,11 +89,10 @@ def life(database_url: str, rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPat
         waiting(
             lambda: client.get(path).get_json().get("verification", {}).get("status") == "verified",
             "the login succeeds",
-            seconds=20,
         )
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(PATIENCE)
         stop_tracing()
         with psycopg.connect(database_url) as database:
             traceparents: dict[str, str] = dict(

@@ -18,6 +18,7 @@ from projector.read.api.live_export import FOLLOWERS
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log, credential
 from tests.integration.projector.query_site import Site, open_site
+from tests.support.timing import PATIENCE
 
 Json = dict[str, Any]
 SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
@@ -310,13 +311,13 @@ def follow(site: Site, **arguments: Any) -> Iterator[bytes]:
 
 
 def test_the_trail_is_followed(lived: Site) -> None:
-    lines = follow(lived, follow_seconds=30, credential_id=str(credential(1)))
+    lines = follow(lived, follow_seconds=3600, credential_id=str(credential(1)))
     assert next(lines) == b"\n"
     found: list[Json] = []
     thread = Thread(target=lambda: found.append(json.loads(next(lines))))
     thread.start()
     lived.happened(lives.requested(2), lives.requested(1, 2))
-    thread.join(5)
+    thread.join(PATIENCE)
     assert [event["position"] for event in found] == [14]
     lines.close()  # type: ignore[attr-defined]
     lived.project()
@@ -337,7 +338,7 @@ def test_following_ends_in_time_and_goes_on_where_it_ended(lived: Site) -> None:
 
 
 def test_so_many_follow_and_no_more(lived: Site) -> None:
-    all_lines = [follow(lived, follow_seconds=60) for _ in range(FOLLOWERS)]
+    all_lines = [follow(lived, follow_seconds=3600) for _ in range(FOLLOWERS)]
     for lines in all_lines:
         next(lines)
     headers = {"Accept": "application/x-ndjson"}
@@ -345,7 +346,7 @@ def test_so_many_follow_and_no_more(lived: Site) -> None:
     refused = lived.client.get(path, headers=headers)
     assert (refused.status_code, refused.get_json()["code"]) == (503, "too_many_at_once")
     all_lines[0].close()  # type: ignore[attr-defined]
-    one_more = follow(lived, follow_seconds=60)
+    one_more = follow(lived, follow_seconds=3600)
     assert next(one_more) == b"\n"
     for lines in [*all_lines, one_more]:
         lines.close()  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from secretstore.vault import VaultStore
 from secretstore.vault_session import VaultSettings
 from tests.support.secretstore_suite import a_path, put
 from tests.support.servers import ROOT, free_port, program
+from tests.support.timing import PATIENCE
 from tests.support.vault import Vault
 
 SCRIPT = ROOT / "infra" / "vault" / "snapshot.sh"
@@ -48,7 +49,7 @@ def operate(
         },
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

@@ -25,6 +25,7 @@ from secretstore.vault import VaultStore
 from secretstore.vault_session import VaultSettings
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
+from tests.support.timing import PATIENCE
 from tests.support.tls_postgres import TLSPostgres
 from tests.support.vault import Vault
 
@@ -61,7 +62,7 @@ def protocol(database_url: str) -> str:
     """The version of TLS, of a connection as services have it."""
     settings = Settings.from_environment({"REGCRED_DATABASE_URL": database_url})
     with open_pool(settings.required_database_url(), role="postgres", size=1) as pool:
-        pool.wait(10)
+        pool.wait(PATIENCE)
         with pool.connection() as connection:
             row = connection.execute(
                 "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"

@@ -16,7 +16,7 @@ import yaml
 from chassis.runtime.clock import now
 from launcher.deployment.certificates import new_authority, new_server
 from tests.support.servers import ROOT, free_port, missing, program
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 VALUES = yaml.safe_load((ROOT / "infra" / "kubernetes" / "vault" / "values.yaml").read_text())["server"]
 CONFIGURATION: str = VALUES["ha"]["raft"]["config"]
@@ -43,7 +43,7 @@ class Cluster:
         self.ports = [free_port() for _ in range(NODES)]
         for number in range(NODES):
             process = self._start(number)
-            stack.callback(process.wait, 10)
+            stack.callback(process.wait, PATIENCE)
             stack.callback(process.kill)
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
@@ -85,7 +85,7 @@ class Cluster:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
 
