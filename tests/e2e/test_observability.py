@@ -44,7 +44,7 @@ def scrape_at_rest(
 
     Credentials that other tests left are verified meanwhile, so that one scrape has to show all of it.
     """
-    resting = {
+    resting: dict[tuple[str, ...], float] = {
         **{("projection_lag_events", consumer): 0 for consumer in CONSUMERS},
         **{("projection_lag_seconds", consumer): 0 for consumer in CONSUMERS},
         ("es_horizon_lag_seconds",): 0,

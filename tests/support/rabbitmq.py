@@ -195,7 +195,7 @@ class RabbitMQ:
     def drain(self, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
         """Take all messages out of a queue, once no other consumer has any of them."""
         waiting(lambda: self.consumers(queue) == 0, f"no other consumer has messages of {queue}")
-        found = []
+        found: list[tuple[pika.BasicProperties, bytes]] = []
         with self.connect() as connection:
             channel = connection.channel()
             while True:
