@@ -62,7 +62,7 @@ def test_a_kill_under_load_loses_nothing(
 
 
 @pytest.mark.parametrize("service", ["credentials", "relay", "verifier", "projector", "queries", "console"])
-def test_a_service_stops_in_order_and_in_time(deployment: Deployment, service: str) -> None:
+def test_a_service_stops_before_it_is_killed(deployment: Deployment, service: str) -> None:
     deployment.compose("stop", "--timeout", "10", service)
     [about] = deployment.containers(service)
     assert about["State"]["ExitCode"] in (0, 143), about["State"]  # not 137: that is a kill after ten seconds

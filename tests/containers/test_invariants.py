@@ -44,7 +44,7 @@ def asked(client: httpx2.Client, account: str, project: str = "shop") -> httpx2.
     return client.post(f"/v1/accounts/{account}/pull-secrets", json=body)
 
 
-def test_what_was_restricted_or_removed_is_given_out_no_more(
+def test_a_restricted_or_removed_credential_is_no_longer_issued(
     deployment: Deployment, client: httpx2.Client, account: str
 ) -> None:
     """Others ask all the time, at every replica; whoever asks after the answer gets nothing."""
@@ -98,7 +98,7 @@ def test_what_was_restricted_or_removed_is_given_out_no_more(
     "registry",
     ["postgres:5432", "vault:8200", "rabbitmq:5671", "gateway:8443", "169.254.169.254", "127.0.0.1:8080"],
 )
-def test_the_verifier_reaches_nothing_of_the_deployment(
+def test_the_verifier_connects_to_no_server_of_the_deployment(
     client: httpx2.Client, account: str, registry: str
 ) -> None:
     tried = client.post(f"/v1/accounts/{account}/verifications", json=add_body("trial", registry, USER, "x"))
@@ -109,7 +109,7 @@ def test_the_verifier_reaches_nothing_of_the_deployment(
     assert said["code"] == "blocked_host" or "no address that may be reached" in said["detail"], said
 
 
-def test_a_registry_that_says_nothing_delays_no_other(client: httpx2.Client, account: str) -> None:
+def test_a_silent_registry_delays_no_other(client: httpx2.Client, account: str) -> None:
     def statuses(of_account: str) -> list[str]:
         items = everything(client, f"/v1/accounts/{of_account}/credentials")
         return [item["verification"]["status"] for item in items]
@@ -124,7 +124,7 @@ def test_a_registry_that_says_nothing_delays_no_other(client: httpx2.Client, acc
     assert "pending" in statuses(silent)
 
 
-def test_bad_input_leaves_nothing(client: httpx2.Client, account: str) -> None:
+def test_a_refused_request_changes_nothing(client: httpx2.Client, account: str) -> None:
     base = f"/v1/accounts/{account}/credentials"
     good = add_body("team", REGISTRY, USER, PASSWORD)
     wrong = [

@@ -48,12 +48,14 @@ def prometheus(deployment: Deployment) -> Iterator[Prometheus]:
     deployment.compose("--profile", "observability", "rm", "--stop", "--force", "prometheus")
 
 
-def test_configuration_and_rules_are_good(deployment: Deployment, prometheus: Prometheus) -> None:
+def test_prometheus_accepts_its_configuration_and_rules(
+    deployment: Deployment, prometheus: Prometheus
+) -> None:
     deployment.inside("prometheus", "promtool", "check", "config", "/etc/regcred/prometheus.yml")
     deployment.inside("prometheus", "promtool", "test", "rules", "/etc/regcred/alerts-test.yml")
 
 
-def test_every_replica_is_found_and_nothing_is_amiss(deployment: Deployment, prometheus: Prometheus) -> None:
+def test_every_replica_is_scraped_and_no_alert_fires(deployment: Deployment, prometheus: Prometheus) -> None:
     waiting(lambda: prometheus.up() == ONE_EACH, "each service answers")
     deployment.compose(
         "up", "--detach", "--no-build", "--no-recreate", "--scale=verifier=3", "--scale=queries=2"
@@ -69,7 +71,7 @@ def test_every_replica_is_found_and_nothing_is_amiss(deployment: Deployment, pro
     waiting(lambda: prometheus.up() == ONE_EACH, "those that are gone are no targets")
 
 
-def test_every_panel_shows_something(deployment: Deployment, prometheus: Prometheus, target: Target) -> None:
+def test_every_panel_has_data(deployment: Deployment, prometheus: Prometheus, target: Target) -> None:
     with Load(target, "panels"):
         pass
     dashboard = json.loads((FOLDER / "dashboard.json").read_text())

@@ -28,7 +28,7 @@ def told(deployment: Deployment, until: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(900)
-def test_a_new_deployment_goes_on_where_the_backup_ends(
+def test_a_new_deployment_continues_from_a_backup(
     deployment: Deployment, images: Path | None, tmp_path: Path
 ) -> None:
     base = f"/v1/accounts/{ACCOUNT}"

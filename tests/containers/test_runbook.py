@@ -53,7 +53,9 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("title", HERE)
-def test_what_it_says_works(deployment: Deployment, target: Target, scratch: Path, title: str) -> None:
+def test_the_commands_of_the_runbook_succeed(
+    deployment: Deployment, target: Target, scratch: Path, title: str
+) -> None:
     run(deployment, scratch, step(title))
     account = "runbook-" + re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
     with Load(target, account) as load:
@@ -69,9 +71,7 @@ def segments(deployment: Deployment, folder: Path, *command: str, code: int = 0)
     return run(deployment, folder, " ".join(words), code=code)
 
 
-def test_what_is_old_is_sealed_and_an_account_that_left_is_erased(
-    deployment: Deployment, scratch: Path
-) -> None:
+def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployment, scratch: Path) -> None:
     """All of the trail is sealed, as if it was old. Then `acme` leaves; the nightly sealing goes on."""
     base = "/v1/accounts/acme"
     with deployment.client() as client:
@@ -126,6 +126,6 @@ def _login() -> str:
     return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_every_step_is_there() -> None:
+def test_every_command_of_the_runbook_is_tested() -> None:
     assert len(STEPS) == 13
     assert len(HERE) == 11

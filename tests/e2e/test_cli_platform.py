@@ -48,7 +48,7 @@ def issued(cli: Client, count: int) -> list[dict[str, Any]]:
     return waiting(read, "the audit log has the pull secrets")
 
 
-def test_why_tells_of_the_one_and_of_all_others(cli: Client) -> None:
+def test_why_explains_the_selected_credential_and_all_others(cli: Client) -> None:
     used = cli.add("shop-only", "--project", "shop")
     cli.add("other-project", "--project", "billing")
     cli.add("other-repository", "--prefix", "elsewhere/")
@@ -65,7 +65,7 @@ def test_why_tells_of_the_one_and_of_all_others(cli: Client) -> None:
     assert "has no credential" in cli.run("why", "nginx", *FOR_SHOP, code=1).stderr
 
 
-def test_a_pull_secret_goes_into_a_file_of_its_own(cli: Client, tmp_path: Path) -> None:
+def test_a_pull_secret_is_written_to_a_private_file(cli: Client, tmp_path: Path) -> None:
     cli.add("team")
     image, file = f"{cli.registry}/team/app:1", tmp_path / "config.json"
     file.write_text("{}")
@@ -81,7 +81,7 @@ def test_a_pull_secret_goes_into_a_file_of_its_own(cli: Client, tmp_path: Path) 
     assert [event["project_id"] for event in issued(cli, 2)] == ["shop", "shop"]
 
 
-def test_a_refusal_leaves_the_file_that_was_there(cli: Client, tmp_path: Path) -> None:
+def test_a_refusal_does_not_change_the_output_file(cli: Client, tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text("{}")
     done = _secret(cli, f"{cli.registry}/team/app:1", "--output", str(file))
@@ -90,7 +90,7 @@ def test_a_refusal_leaves_the_file_that_was_there(cli: Client, tmp_path: Path) -
     assert file.read_text() == "{}"
 
 
-def test_a_terminal_shows_no_secret_unasked(cli: Client) -> None:
+def test_a_terminal_shows_a_secret_only_with_reveal(cli: Client) -> None:
     cli.add("team")
     script = f"{REGCRED} pull-secret {cli.registry}/team/app:1 --project shop --workload job/a"
     shown = subprocess.run(
@@ -116,7 +116,9 @@ def test_a_terminal_shows_no_secret_unasked(cli: Client) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("--ndjson",), ("--csv",), ("--json",), ()])
-def test_a_pipe_that_is_closed_ends_the_program_quietly(cli: Client, arguments: tuple[str, ...]) -> None:
+def test_a_closed_pipe_ends_the_program_without_an_error_message(
+    cli: Client, arguments: tuple[str, ...]
+) -> None:
     cli.add("team")
     reading, writing = os.pipe()
     os.close(reading)
@@ -135,7 +137,7 @@ def test_a_pipe_that_is_closed_ends_the_program_quietly(cli: Client, arguments: 
     assert done.stderr == ""
 
 
-def test_who_it_is_done_for_stands_in_the_trail(cli: Client) -> None:
+def test_on_behalf_of_is_recorded_in_the_audit_log(cli: Client) -> None:
     cli.run("credentials", "list", "--on-behalf-of", "octo@example.com", code=0)
     cli.add("team", "--on-behalf-of", "octo@example.com")
     [added] = cli.json("audit", "--action", "credential.added")["items"]

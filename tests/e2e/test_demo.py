@@ -57,7 +57,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(system, port)
 
 
-def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
+def test_the_demo_is_added_repeated_and_removed(demo: Demo) -> None:
     acme, globex = story.ACCOUNTS
     told = demo.fill()
     assert (told["credentials"], told["refused"]) == (11, 1)
@@ -91,7 +91,7 @@ def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_registry_goes_on_until_it_is_told_to_end(demo: Demo, end: signal.Signals) -> None:
+def test_the_demo_registry_runs_until_a_signal(demo: Demo, end: signal.Signals) -> None:
     deaf = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as a script starts its jobs: SIGINT ignored
     with subprocess.Popen(
         [*deaf, *demo.command("demo", "--force", "--registry-port", str(demo.port))],
@@ -118,19 +118,19 @@ def test_the_registry_goes_on_until_it_is_told_to_end(demo: Demo, end: signal.Si
     demo.run("demo", "--remove")
 
 
-def test_a_registry_that_is_not_allowed_adds_nothing_and_says_which_setting(demo: Demo) -> None:
+def test_a_blocked_demo_registry_adds_nothing_and_names_the_setting(demo: Demo) -> None:
     port = free_port()
     done = demo.run("demo", "--force", "--once", "--registry-port", str(port), code=1)
     assert f"REGCRED_VERIFIER_ALLOW=127.0.0.1:{port}" in done.stderr
     assert demo.listed(story.ACCOUNTS[0]) == {}
 
 
-def test_a_port_that_is_taken(demo: Demo) -> None:
+def test_a_port_in_use_is_reported(demo: Demo) -> None:
     done = demo.run("demo", "--force", "--once", "--registry-port", str(demo.system.port), code=1)
     assert "--registry-port" in done.stderr
 
 
-def test_no_password_of_the_story_is_said_twice() -> None:
+def test_the_demo_passwords_differ() -> None:
     """The registry must tell right from wrong."""
     assert len(set(story.PASSWORDS.values())) == len(story.PASSWORDS)
     assert not any(story.PASSWORDS["wrong"] == password for _, password in story.LOGINS)

@@ -45,7 +45,7 @@ def _runbook() -> str:
     return (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 
 
-def test_an_account_is_erased_and_the_log_is_whole(running: Running, tmp_path: Path) -> None:
+def test_an_account_is_erased_and_the_log_stays_intact(running: Running, tmp_path: Path) -> None:
     account = f"left-{next(_numbers)}"
     url = running.system.database_url()
     client = Client(running, account)

@@ -97,7 +97,7 @@ def down(running: Running) -> Iterator[None]:
 
 @pytest.mark.parametrize("running", ["full"], indirect=True)
 @pytest.mark.parametrize("away", [sealed, down])
-def test_without_vault_secrets_wait_and_everything_else_goes_on(
+def test_without_vault_only_commands_with_secrets_fail(
     running: Running, account: str, away: Callable[[Running], Any]
 ) -> None:
     base = f"/v1/accounts/{account}/credentials"

@@ -59,7 +59,7 @@ def test_a_docker_configuration_is_imported_verified_and_imported_again(cli: Cli
     assert [item["id"] for item in cli.json("credentials", "list")["items"]] == [kept["credential_id"]]
 
 
-def test_an_import_of_docker_s_own_file_and_of_nothing(cli: Client, tmp_path: Path) -> None:
+def test_an_import_reads_the_docker_config_and_reports_an_empty_one(cli: Client, tmp_path: Path) -> None:
     config(tmp_path, **{cli.registry: {"username": USER, "password": WRONG}})
     items = cli.json("import", DOCKER_CONFIG=str(tmp_path))["items"]
     assert [item["status"] for item in items] == ["created"]
@@ -69,7 +69,7 @@ def test_an_import_of_docker_s_own_file_and_of_nothing(cli: Client, tmp_path: Pa
     assert "docker_config" in cli.run("import", "-", secret="{}", code=1).stderr
 
 
-def test_a_login_is_tried_before_it_is_kept(cli: Client, pushed: str) -> None:
+def test_a_login_is_tested_before_it_is_stored(cli: Client, pushed: str) -> None:
     login = ["--provider", "custom", "--registry", cli.registry, "--username", USER, "--password-stdin"]
     good = cli.json("credentials", "test", *login, "--image", f"{pushed}:1", secret=PASSWORD)
     assert (good["status"], good["code"], good["id"]) == ("verified", None, None)
@@ -82,7 +82,7 @@ def test_a_login_is_tried_before_it_is_kept(cli: Client, pushed: str) -> None:
     assert cli.json("credentials", "list")["items"] == []
 
 
-def test_a_kept_credential_is_verified_on_an_image(cli: Client, pushed: str) -> None:
+def test_a_stored_credential_is_verified_on_an_image(cli: Client, pushed: str) -> None:
     cli.add("team")
     good = cli.json("credentials", "verify", "team", "--image", f"{pushed}:1", "--wait", "20")
     assert (good["status"], good["trigger"]) == ("verified", "requested")
@@ -93,7 +93,7 @@ def test_a_kept_credential_is_verified_on_an_image(cli: Client, pushed: str) -> 
     assert [event["image"] for event in events] == [f"{pushed}:1"]
 
 
-def test_looking_around_with_a_credential(cli: Client, pushed: str) -> None:
+def test_tags_and_images_are_read_with_a_credential(cli: Client, pushed: str) -> None:
     assert "has no credential" in cli.run("images", "tags", pushed, code=1).stderr
     cli.add("team")
     assert sorted(cli.run("images", "tags", pushed).stdout.split()) == ["1", "2", "all"]
@@ -110,7 +110,7 @@ def test_looking_around_with_a_credential(cli: Client, pushed: str) -> None:
     assert "verification_failed" in refused.stderr
 
 
-def test_nothing_of_it_is_in_the_logs(running: Running, cli: Client) -> None:
+def test_no_tested_secret_is_in_the_logs(running: Running, cli: Client) -> None:
     login = ["--provider", "custom", "--registry", cli.registry, "--username", USER, "--password-stdin"]
     cli.run("credentials", "test", *login, secret=WRONG, code=3)
     log = running.system.log.read_text()

@@ -47,7 +47,7 @@ def names(system: System) -> list[str]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_and_finds_everything_again(
+def test_a_signal_stops_all_processes_and_a_restart_keeps_the_data(
     system: System, registry: DockerRegistry, how: signal.Signals
 ) -> None:
     add(system, "first", registry)
@@ -60,7 +60,7 @@ def test_it_stops_cleanly_and_finds_everything_again(
     waiting(lambda: names(system) == ["first", "second"], "the second is listed")
 
 
-def test_a_killed_supervisor_takes_its_children_with_it_and_loses_nothing(
+def test_children_of_a_killed_supervisor_end_and_no_data_is_lost(
     system: System, registry: DockerRegistry
 ) -> None:
     add(system, "kept", registry)
@@ -69,20 +69,20 @@ def test_a_killed_supervisor_takes_its_children_with_it_and_loses_nothing(
     waiting(lambda: names(system) == ["kept"], "it is there again")
 
 
-def test_what_is_kept_is_its_owners_alone(untouched: System) -> None:
+def test_the_state_is_readable_by_its_owner_only(untouched: System) -> None:
     """Token and keys by their files; the database, and the socket to it, by its folder."""
     for name, mode in (("admin.token", 0o600), ("keys.json", 0o600), ("postgres", 0o700)):
         assert stat.S_IMODE((untouched.home / name).stat().st_mode) == mode
 
 
-def test_a_second_one_on_the_same_state_is_refused_in_a_sentence(untouched: System) -> None:
+def test_a_second_process_on_the_same_state_is_refused(untouched: System) -> None:
     refused = up(untouched.home, free_port())
     assert refused.returncode == 1
     assert "another `regcred up` runs" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_an_address_in_use_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_an_address_in_use_is_reported(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

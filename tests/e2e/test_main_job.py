@@ -76,9 +76,7 @@ def test_a_wrong_password_fails_as_bad_credential(
     assert item["duration_ms"] >= 0
 
 
-def test_a_dead_host_is_unreachable_and_no_registry_is_told_so(
-    client: httpx2.Client, running: Running, account: str
-) -> None:
+def test_a_dead_host_is_unreachable(client: httpx2.Client, running: Running, account: str) -> None:
     dead = add(client, account, add_body("dead", "127.0.0.1:9", USER, PASSWORD)).json()
     verification = settled(client, account, dead["id"])["verification"]
     assert (verification["status"], verification["code"]) == ("unreachable", "unreachable")
@@ -126,7 +124,9 @@ def test_the_audit_trail_shows_what_happened(client: httpx2.Client, running: Run
     assert len([row for row in rows if ",audit.read," not in row]) == 5
 
 
-def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running, account: str) -> None:
+def test_a_credential_is_rotated_changed_restricted_and_removed(
+    client: httpx2.Client, running: Running, account: str
+) -> None:
     base = f"/v1/accounts/{account}/credentials"
     credential = add(client, account, add_body("mine", running.registry.address, USER, "old")).json()
     path = f"{base}/{credential['id']}"
@@ -227,7 +227,7 @@ def test_removing_destroys_the_secret(client: httpx2.Client, running: Running, a
     waiting(lambda: not is_kept(), "the secret is destroyed")
 
 
-def test_a_docker_config_in_place_of_a_password(
+def test_a_docker_config_is_accepted_as_a_secret(
     client: httpx2.Client, running: Running, account: str
 ) -> None:
     auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -240,7 +240,7 @@ def test_a_docker_config_in_place_of_a_password(
     assert settled(client, account, answer.json()["id"])["verification"]["status"] == "verified"
 
 
-def test_a_repeated_post_is_answered_once(client: httpx2.Client, running: Running, account: str) -> None:
+def test_a_repeated_post_has_one_effect(client: httpx2.Client, running: Running, account: str) -> None:
     body = add_body("once", running.registry.address, USER, PASSWORD)
     first = add(client, account, body, **{"Idempotency-Key": "k-1"})
     second = add(client, account, body, **{"Idempotency-Key": "k-1"})
@@ -253,7 +253,7 @@ def test_a_repeated_post_is_answered_once(client: httpx2.Client, running: Runnin
     assert len(client.get(f"/v1/accounts/{account}/credentials").json()["items"]) <= 1
 
 
-def test_names_are_single_in_an_account(client: httpx2.Client, running: Running, account: str) -> None:
+def test_names_are_unique_in_an_account(client: httpx2.Client, running: Running, account: str) -> None:
     body = add_body("single", running.registry.address, USER, PASSWORD)
     assert add(client, account, body).status_code == 201
     body["name"] = "SINGLE"
@@ -262,7 +262,7 @@ def test_names_are_single_in_an_account(client: httpx2.Client, running: Running,
     assert add(client, f"{account}-other", body).status_code == 201
 
 
-def test_bad_input_is_told_field_by_field(client: httpx2.Client, account: str) -> None:
+def test_every_invalid_field_is_reported(client: httpx2.Client, account: str) -> None:
     body = add_body("x", "not a host", "a:b", "p", scope={"pull": False, "push": False})
     body["repository_prefixes"] = ["ok/", "Not-Ok/"]
     answer = add(client, account, body)
@@ -300,7 +300,7 @@ def test_bad_input_is_told_field_by_field(client: httpx2.Client, account: str) -
         ({"expires_at": "2020-01-01T00:00:00"}, "/expires_at", "invalid_type"),
     ],
 )
-def test_what_is_refused(
+def test_an_invalid_field_is_refused(
     client: httpx2.Client, account: str, change: Json, pointer: str, code: str | None
 ) -> None:
     body = add_body("fine", "registry.example.com", "u", "p") | change
@@ -312,7 +312,7 @@ def test_what_is_refused(
     assert client.get(f"/v1/accounts/{account}/audit-events").json()["items"] == []
 
 
-def test_requests_that_are_no_requests(client: httpx2.Client, running: Running, account: str) -> None:
+def test_malformed_requests_are_refused(client: httpx2.Client, running: Running, account: str) -> None:
     base = f"/v1/accounts/{account}/credentials"
     broken = client.post(base, content=b"{", headers={"Content-Type": "application/json"})
     assert (broken.status_code, broken.json()["code"]) == (400, "invalid_json")
@@ -332,7 +332,7 @@ def test_requests_that_are_no_requests(client: httpx2.Client, running: Running, 
     assert client.patch(elsewhere, json={"name": "stolen"}, headers={"If-Match": "*"}).status_code == 404
 
 
-def test_lists_come_in_pages(client: httpx2.Client, account: str) -> None:
+def test_lists_are_paginated(client: httpx2.Client, account: str) -> None:
     for number in range(5):
         add(client, account, add_body(f"name-{number}", "127.0.0.1:9", USER, PASSWORD))
     base = f"/v1/accounts/{account}/credentials"
@@ -350,7 +350,7 @@ def test_lists_come_in_pages(client: httpx2.Client, account: str) -> None:
     assert [item["name"] for item in found] == ["name-3"]
 
 
-def test_nothing_is_open_without_a_token(running: Running, account: str) -> None:
+def test_every_route_requires_a_token(running: Running, account: str) -> None:
     anonymous = httpx2.Client(base_url=running.system.address, timeout=PATIENCE, trust_env=False)
     document = anonymous.get("/openapi.json").json()
     tried = 0
@@ -369,7 +369,9 @@ def test_nothing_is_open_without_a_token(running: Running, account: str) -> None
     anonymous.close()
 
 
-def test_a_token_does_what_it_is_for(client: httpx2.Client, running: Running, account: str) -> None:
+def test_a_token_is_limited_to_its_scopes_and_accounts(
+    client: httpx2.Client, running: Running, account: str
+) -> None:
     made = client.post(
         "/v1/service-tokens",
         json={"name": "reader", "scopes": ["credentials:read"], "accounts": [account]},
@@ -390,8 +392,6 @@ def test_a_token_does_what_it_is_for(client: httpx2.Client, running: Running, ac
     assert made.json()["token"] not in json.dumps(listed)
 
 
-def test_a_port_that_is_not_allowed_to_speak_http_is_not_dialled_in_clear(
-    client: httpx2.Client, account: str
-) -> None:
+def test_a_registry_without_tls_is_refused_if_it_is_not_listed(client: httpx2.Client, account: str) -> None:
     answer = add(client, account, add_body("clear", f"http://127.0.0.1:{free_port()}", USER, PASSWORD))
     assert answer.json()["errors"][0]["code"] == "http_not_allowed"

@@ -134,19 +134,19 @@ def test_one_scrape_shows_every_process_and_lag_returns_to_zero(
     assert [value for (name, *_), value in after.items() if name == "regcred_build_info"] == [1]
 
 
-def test_a_scrape_needs_a_token(running: Running) -> None:
+def test_a_scrape_requires_a_token(running: Running) -> None:
     answer = httpx2.get(f"{running.system.address}/metrics", timeout=PATIENCE, trust_env=False)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
-def test_no_label_names_an_account_a_credential_or_a_host(client: httpx2.Client, running: Running) -> None:
+def test_no_label_contains_an_account_a_credential_or_a_host(client: httpx2.Client, running: Running) -> None:
     credential_id = live(client, running, f"req-labels-{next(_numbers)}")
     text = client.get("/metrics").text
     for canary in ("seen-", credential_id, running.registry.address, "127.0.0.1", PASSWORD):
         assert canary not in text
 
 
-def test_a_life_is_told_line_by_line(client: httpx2.Client, running: Running) -> None:
+def test_every_request_login_and_batch_is_logged(client: httpx2.Client, running: Running) -> None:
     since = len(running.system.log.read_bytes())
     request_id = f"req-life-{next(_numbers)}"
     credential_id = live(client, running, request_id)
@@ -178,7 +178,7 @@ def test_a_life_is_told_line_by_line(client: httpx2.Client, running: Running) ->
     assert running.broker is not None or "publishing" not in batches()
 
 
-def test_no_line_holds_a_secret_a_body_or_a_query(client: httpx2.Client, running: Running) -> None:
+def test_no_log_line_contains_a_secret_a_body_or_a_query(client: httpx2.Client, running: Running) -> None:
     """At `debug`, over everything that every process has said since the system was started."""
     live(client, running, f"req-canary-{next(_numbers)}")
     text = running.system.log.read_text()

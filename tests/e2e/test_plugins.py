@@ -176,7 +176,7 @@ def test_a_client_pulls_through_the_helper(
     assert machine.uses()[0] == anyone
 
 
-def test_the_helper_answers_as_its_protocol_says(machine: Machine, registry_address: str) -> None:
+def test_the_helper_follows_the_protocol_of_docker(machine: Machine, registry_address: str) -> None:
     nothing = machine.helper("get", stdin=registry_address)
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (1, NOT_FOUND, "")
     machine.add("team", registry_address)
@@ -193,7 +193,7 @@ def test_the_helper_answers_as_its_protocol_says(machine: Machine, registry_addr
     assert json.loads(listed.stdout) == {registry_address: USER, hub: USER}
 
 
-def test_the_helper_says_whom_regcred_refuses(machine: Machine, registry_address: str) -> None:
+def test_the_helper_reports_refusals(machine: Machine, registry_address: str) -> None:
     nobody = machine.helper("get", stdin=registry_address, REGCRED_TOKEN_FILE=os.devnull)
     assert (nobody.returncode, "does not hold a token" in nobody.stderr) == (1, True)
     assert nobody.stdout == nobody.stderr
@@ -208,7 +208,9 @@ def test_the_helper_says_whom_regcred_refuses(machine: Machine, registry_address
     assert machine.uses() == []
 
 
-def test_the_kubelet_is_answered(machine: Machine, registry_address: str, tmp_path: Path) -> None:
+def test_the_kubelet_provider_issues_and_refuses(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
     image = f"{registry_address}/team/app"
     nothing = machine.kubelet(image)
     assert nothing.returncode == 0, nothing.stderr
@@ -251,7 +253,9 @@ def test_the_kubelet_is_answered(machine: Machine, registry_address: str, tmp_pa
     ]
 
 
-def test_a_node_has_a_file_of_its_own(machine: Machine, registry_address: str, tmp_path: Path) -> None:
+def test_the_kubelet_provider_reads_its_own_configuration_file(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
     """The kubelet gives its plugins the arguments of its configuration."""
     machine.add("team", registry_address)
     own = Path(machine.environment["HOME"], ".config", "regcred", "helper.toml")

@@ -55,7 +55,7 @@ def ask(skopeo: str, verb: str, auth_file: Path, *arguments: str) -> subprocess.
 
 
 @pytest.mark.clients
-def test_an_image_is_pulled_with_what_was_issued(
+def test_an_image_is_pulled_with_an_issued_secret(
     client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
     add(client, account, add_body("team", pushed, USER, PASSWORD))
@@ -83,7 +83,7 @@ def test_an_image_is_pulled_with_what_was_issued(
 
 
 @pytest.mark.clients
-def test_of_two_credentials_each_image_is_pulled_with_its_own(
+def test_each_image_is_pulled_with_its_own_credential(
     client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
     """Only the one for `team/` is good: what the other is for is refused by the registry."""
@@ -104,7 +104,7 @@ def test_of_two_credentials_each_image_is_pulled_with_its_own(
     assert "unauthorized" in bad.stderr or "authentication required" in bad.stderr
 
 
-def test_a_verified_credential_goes_before_one_that_failed(
+def test_a_verified_credential_is_preferred_to_a_failed_one(
     client: httpx2.Client, account: str, pushed: str
 ) -> None:
     good = add(client, account, add_body("good", pushed, USER, PASSWORD))
@@ -122,7 +122,7 @@ def test_a_verified_credential_goes_before_one_that_failed(
     waiting(settled, "both were verified")
 
 
-def test_what_was_issued_and_refused_is_in_the_audit_trail(
+def test_issued_and_refused_secrets_are_in_the_audit_log(
     client: httpx2.Client, account: str, pushed: str
 ) -> None:
     added = add(client, account, add_body("team", pushed, USER, PASSWORD))

@@ -62,7 +62,7 @@ PASSWORD = {"kind": "username_password", "username": "octo", "password": "a-toke
         (("custom", "https://registry.example.org/", None), ("registry.example.org", "octo")),
     ],
 )
-def test_every_kind_of_registry_is_kept(
+def test_every_kind_of_registry_is_stored(
     client: FlaskClient, asked: tuple[str, str | None, str | None], kept: tuple[str, str]
 ) -> None:
     provider, url, location = asked
@@ -87,7 +87,7 @@ def test_every_kind_of_registry_is_kept(
         ("reg.example.com:5000", "reg.example.com:5000", []),
     ],
 )
-def test_a_docker_config_names_its_registry(
+def test_a_docker_config_sets_registry_and_prefixes(
     client: FlaskClient, url: str, host: str, prefixes: list[str]
 ) -> None:
     provider = {"docker.io": "dockerhub", "gcr.io": "gcr"}.get(host, "custom")
@@ -105,7 +105,7 @@ def test_a_docker_config_names_its_registry(
     assert (answer.json["registry_host"], answer.json["repository_prefixes"]) == (host, prefixes)
 
 
-def test_every_wrong_value_is_named_in_one_order(client: FlaskClient) -> None:
+def test_every_invalid_value_is_reported_in_order(client: FlaskClient) -> None:
     body = add_body("1", "not a host", "octo", "a-token") | {
         "description": "\0",
         "scope": {"pull": False, "push": False},
@@ -154,7 +154,7 @@ def test_a_rotation_may_move_the_registry_with_the_secret(client: FlaskClient) -
     assert host_alone.status_code == 422
 
 
-def test_no_secret_is_anywhere_in_the_database(client: FlaskClient, database_url: str) -> None:
+def test_no_table_contains_a_secret(client: FlaskClient, database_url: str) -> None:
     canary = "canary-7f3a9c51"
     body = add_body("canary", "reg.example.com", "octo", canary)
     answer = client.post("/v1/accounts/acme/credentials", json=body, headers={"Idempotency-Key": "c"})
@@ -175,7 +175,7 @@ def test_no_secret_is_anywhere_in_the_database(client: FlaskClient, database_url
     assert len(tables) >= 12
 
 
-def test_an_answered_problem_is_a_documented_one() -> None:
+def test_every_problem_code_is_documented() -> None:
     """Every code that the sources name stands on the page of the documentation."""
     sources = "".join(
         file.read_text()
@@ -194,7 +194,7 @@ def test_an_answered_problem_is_a_documented_one() -> None:
     assert named <= set(PROBLEMS)
 
 
-def test_the_page_shows_every_route(client: FlaskClient) -> None:
+def test_the_documentation_page_shows_every_route(client: FlaskClient) -> None:
     page = client.get("/docs").text
     document = client.get("/openapi.json").json
     assert document is not None
@@ -205,7 +205,9 @@ def test_the_page_shows_every_route(client: FlaskClient) -> None:
         assert f'id="problem-{code}"' in page
 
 
-def test_a_token_that_is_asked_for_again_is_the_same(client: FlaskClient, settings: Settings) -> None:
+def test_a_repeated_request_for_a_token_returns_the_same_token(
+    client: FlaskClient, settings: Settings
+) -> None:
     body = {"name": "deployer", "scopes": ["secrets:issue"], "accounts": ["acme"]}
     key = {"Idempotency-Key": f"make-{next(_numbers)}"}
     first = client.post("/v1/service-tokens", json=body, headers=key)

@@ -50,7 +50,7 @@ def normalised(name: str) -> str:
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_a_program_needs_only_what_its_image_has(image: Image) -> None:
+def test_a_program_imports_only_packages_of_its_image(image: Image) -> None:
     barred = {
         module
         for module, distributions in packages_distributions().items()
@@ -68,12 +68,12 @@ def test_a_program_needs_only_what_its_image_has(image: Image) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_what_a_program_has_no_business_with_is_not_locked(image: Image) -> None:
+def test_no_lock_of_an_image_has_an_excluded_library(image: Image) -> None:
     assert not locked(image.name) & set(image.without)
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_an_image_has_its_packages_and_no_other(image: Image) -> None:
+def test_an_image_has_its_packages_only(image: Image) -> None:
     folders = [Path(folder) for folder in contents.packages(image.name)]
     assert {folder.parts[1] for folder in folders} == set(image.packages)
     assert all(any((ROOT / folder).glob("*.py")) for folder in folders)

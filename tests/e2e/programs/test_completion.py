@@ -55,7 +55,7 @@ def test_each_shell_has_a_script(shell: str) -> None:
     assert f"_REGCRED_COMPLETE={shell}_complete" in done.stdout
 
 
-def test_bash_takes_the_script(tmp_path: Path) -> None:
+def test_bash_accepts_the_completion_script(tmp_path: Path) -> None:
     script = CliRunner().invoke(main, ["completion", "bash"]).stdout
     file = tmp_path / "completion"
     file.write_text(script)
@@ -66,7 +66,7 @@ def test_bash_takes_the_script(tmp_path: Path) -> None:
     assert told.stderr == ""
 
 
-def test_commands_and_actions_need_no_server(tmp_path: Path) -> None:
+def test_commands_and_actions_are_completed_without_a_server(tmp_path: Path) -> None:
     assert _offered("regcred cre", tmp_path) == ["credentials"]
     assert _offered("regcred de", tmp_path) == ["deadletters", "demo"]
     assert "secret.refused" in _offered("regcred audit --action secret.", tmp_path)
@@ -106,7 +106,7 @@ def test_names_of_credentials_come_from_the_server(server: Server, tmp_path: Pat
     assert _offered_in_time("regcred credentials show --account acme te", tmp_path, **reached)
 
 
-def test_a_profile_counts_for_completion_too(server: Server, tmp_path: Path) -> None:
+def test_completion_uses_the_default_profile(server: Server, tmp_path: Path) -> None:
     server.replies = [ok({"items": [{"name": "hub", "registry_host": "docker.io"}], "next_cursor": None})]
     (tmp_path / "token").write_text(TOKEN)
     config = tmp_path / ".config" / "regcred" / "config.toml"
@@ -120,7 +120,7 @@ def test_a_profile_counts_for_completion_too(server: Server, tmp_path: Path) -> 
     assert _offered("regcred audit --credential ", tmp_path) == []
 
 
-def test_where_nobody_answers_nothing_is_offered(tmp_path: Path) -> None:
+def test_completion_offers_no_names_if_no_server_responds(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN)
     away = {"REGCRED_ADDRESS": "http://127.0.0.1:9", "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
     assert _offered("regcred credentials show ", tmp_path, REGCRED_ACCOUNT="acme", **away) == []

@@ -17,7 +17,7 @@ HEAVY = (
 )
 
 
-def test_no_command_is_loaded_with_what_only_some_need() -> None:
+def test_starting_the_program_loads_no_library_of_single_commands() -> None:
     code = f"import sys, regcred.__main__; print([one for one in {HEAVY} if one in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

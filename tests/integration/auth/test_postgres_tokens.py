@@ -75,20 +75,22 @@ def made(expires_at: datetime | None = None, accounts: frozenset[str] | None = N
 
 
 @pytest.mark.parametrize("accounts", [None, frozenset(), frozenset({"acme", "umbrella"})])
-def test_a_kept_token_is_recognised_whole(tokens: PostgresTokens, accounts: frozenset[str] | None) -> None:
+def test_a_stored_token_is_found_with_all_its_fields(
+    tokens: PostgresTokens, accounts: frozenset[str] | None
+) -> None:
     kept, text = made(accounts=accounts)
     tokens.add(kept)
     assert tokens.authenticate(text) == kept.principal()
     assert kept in tokens.all()
 
 
-def test_what_is_none_or_unknown_is_nobody(tokens: PostgresTokens) -> None:
+def test_a_malformed_or_unknown_token_is_not_found(tokens: PostgresTokens) -> None:
     _, unknown = made()
     for text in (unknown, "", "rgcs_", unknown[:-1], "\0" * 64):
         assert tokens.authenticate(text) is None
 
 
-def test_the_token_itself_is_nowhere(tokens: PostgresTokens, database_url: str) -> None:
+def test_the_text_of_a_token_is_not_stored(tokens: PostgresTokens, database_url: str) -> None:
     kept, text = made()
     tokens.add(kept)
     with psycopg.connect(database_url) as superuser:
@@ -104,7 +106,7 @@ def test_adding_again_changes_nothing(tokens: PostgresTokens, clock: Clock, pool
     assert tokens_of(pool, clock).authenticate(text) is None
 
 
-def test_revoked_here_is_refused_at_once(tokens: PostgresTokens) -> None:
+def test_a_token_revoked_by_this_process_is_refused_at_once(tokens: PostgresTokens) -> None:
     kept, text = made()
     tokens.add(kept)
     assert tokens.authenticate(text) is not None
@@ -114,7 +116,7 @@ def test_revoked_here_is_refused_at_once(tokens: PostgresTokens) -> None:
     assert not tokens.revoke("unknown99")
 
 
-def test_revoked_elsewhere_is_refused_within_two_seconds(
+def test_a_token_revoked_by_another_process_is_refused_after_two_seconds(
     tokens: PostgresTokens, pool: Pool, clock: Clock
 ) -> None:
     kept, text = made()
@@ -128,7 +130,7 @@ def test_revoked_elsewhere_is_refused_within_two_seconds(
     assert tokens.authenticate(text) is None
 
 
-def test_an_expiry_is_not_remembered_away(tokens: PostgresTokens, clock: Clock) -> None:
+def test_a_cached_token_expires(tokens: PostgresTokens, clock: Clock) -> None:
     kept, text = made(expires_at=START + timedelta(seconds=1))
     tokens.add(kept)
     clock.passed = 0.9
@@ -137,9 +139,7 @@ def test_an_expiry_is_not_remembered_away(tokens: PostgresTokens, clock: Clock) 
     assert tokens.authenticate(text) is None
 
 
-def test_a_remembered_token_needs_no_database(
-    database_url: str, clock: Clock, tokens: PostgresTokens
-) -> None:
+def test_a_cached_token_needs_no_database(database_url: str, clock: Clock, tokens: PostgresTokens) -> None:
     kept, text = made()
     tokens.add(kept)
     with open_pool(database_url, role="regcred_query", size=1) as pool:
@@ -151,7 +151,7 @@ def test_a_remembered_token_needs_no_database(
         other.authenticate(text)
 
 
-def test_the_memory_has_a_bound(tokens: PostgresTokens, pool: Pool) -> None:
+def test_the_cache_has_a_limit(tokens: PostgresTokens, pool: Pool) -> None:
     many = [made() for _ in range(1100)]
     with pool.connection() as connection, connection.cursor() as cursor:
         cursor.executemany(
@@ -168,7 +168,7 @@ def test_the_memory_has_a_bound(tokens: PostgresTokens, pool: Pool) -> None:
     assert len(tokens._memory) == size
 
 
-def test_a_database_that_is_away_is_said_so(clock: Clock) -> None:
+def test_an_unavailable_database_is_reported(clock: Clock) -> None:
     with open_pool("postgresql://nobody@127.0.0.1:1/none", role="regcred_query", size=1) as pool:
         pool.timeout = 0.2
         away = tokens_of(pool, clock)
@@ -184,7 +184,7 @@ def test_a_database_that_is_away_is_said_so(clock: Clock) -> None:
         assert away.authenticate("no token at all") is None  # needs no look-up
 
 
-def test_who_answers_queries_recognises_tokens_and_makes_none(database_url: str, clock: Clock) -> None:
+def test_the_query_role_reads_tokens_and_creates_none(database_url: str, clock: Clock) -> None:
     with open_pool(database_url, role="regcred_query", size=1) as pool:
         reader = tokens_of(pool, clock)
         assert isinstance(reader.all(), list)
@@ -195,7 +195,7 @@ def test_who_answers_queries_recognises_tokens_and_makes_none(database_url: str,
 
 
 @pytest.mark.parametrize("role", ["regcred_projector", "regcred_relay"])
-def test_other_services_see_no_tokens(database_url: str, role: str) -> None:
+def test_other_roles_read_no_tokens(database_url: str, role: str) -> None:
     with (
         psycopg.connect(database_url, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),

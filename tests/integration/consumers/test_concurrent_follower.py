@@ -21,9 +21,7 @@ from tests.support.log import relay_of
 from tests.support.timing import PATIENCE, waiting
 
 
-def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
-    url: str, connection: Connection, stop: Event
-) -> None:
+def test_the_checkpoint_waits_for_the_slowest_event(url: str, connection: Connection, stop: Event) -> None:
     events, release, seen, lock = write(url, 6), Event(), [], Lock()
 
     def handle(event: RecordedEvent) -> None:
@@ -45,7 +43,9 @@ def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
     taker.close()
 
 
-def test_no_more_than_so_many_at_once(url: str, connection: Connection, stop: Event) -> None:
+def test_no_more_events_are_handled_at_once_than_the_concurrency(
+    url: str, connection: Connection, stop: Event
+) -> None:
     running, most, lock = [0], [0], Lock()
 
     def handle(_event: RecordedEvent) -> None:
@@ -64,14 +64,14 @@ def test_no_more_than_so_many_at_once(url: str, connection: Connection, stop: Ev
     taker.close()
 
 
-def test_events_of_other_types_are_passed(url: str, connection: Connection, stop: Event) -> None:
+def test_events_of_other_types_are_skipped(url: str, connection: Connection, stop: Event) -> None:
     taker = follower(lambda _event: pytest.fail("not asked for"), stop, types=frozenset({"other"}))
     assert taker.take(connection, write(url, 3)) == 3
     assert load_checkpoint(connection, NAME) == 3
     taker.close()
 
 
-def test_work_of_a_lost_leadership_says_nothing_to_the_next(
+def test_a_late_failure_of_a_former_leader_makes_no_dead_letter(
     url: str, connection: Connection, stop: Event
 ) -> None:
     """It fails late: the event was handled well under the new leadership, and must not be set aside."""
@@ -95,7 +95,7 @@ def test_work_of_a_lost_leadership_says_nothing_to_the_next(
     assert dead_letters(connection) == []
 
 
-def test_what_is_in_flight_at_the_end_is_finished_and_saved(
+def test_events_in_flight_are_finished_and_saved_at_a_stop(
     url: str, connection: Connection, stop: Event
 ) -> None:
     begun, release = Semaphore(0), Event()
@@ -120,7 +120,9 @@ def test_what_is_in_flight_at_the_end_is_finished_and_saved(
     assert load_checkpoint(connection, NAME) == done
 
 
-def test_who_was_overtaken_begins_again(url: str, connection: Connection, stop: Event) -> None:
+def test_a_consumer_with_an_outdated_checkpoint_begins_again(
+    url: str, connection: Connection, stop: Event
+) -> None:
     events = write(url, 3)
     taker = follower(lambda _event: None, stop)
     save_checkpoint(connection, NAME, after=0, position=2)  # another leader's

@@ -28,7 +28,7 @@ from tests.support.log import append_raw, relay_of
 from tests.support.timing import PATIENCE, waiting
 
 
-def test_what_fails_waits_is_tried_again_and_holds_up_neither_others_nor_the_checkpoint(
+def test_a_failed_event_is_retried_and_delays_neither_others_nor_the_checkpoint(
     url: str, connection: Connection, stop: Event
 ) -> None:
     failing, handled = {2}, []
@@ -53,9 +53,7 @@ def test_what_fails_waits_is_tried_again_and_holds_up_neither_others_nor_the_che
     taker.close()
 
 
-def test_a_retry_survives_the_process_and_is_made_by_whoever_leads_next(
-    url: str, connection: Connection, stop: Event
-) -> None:
+def test_a_retry_is_made_by_the_next_leader(url: str, connection: Connection, stop: Event) -> None:
     def fail(_event: RecordedEvent) -> None:
         raise RuntimeError
 
@@ -72,7 +70,7 @@ def test_a_retry_survives_the_process_and_is_made_by_whoever_leads_next(
     second.close()
 
 
-def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
+def test_retried_dead_and_discarded_events_are_not_handled_again_after_a_crash(
     url: str, connection: Connection, stop: Event
 ) -> None:
     """Event 1 is slow, 2 and 3 have failed, 4 was discarded meanwhile; then the process dies."""
@@ -95,7 +93,7 @@ def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
     taker.close()
 
 
-def test_retries_leave_room_for_what_is_new(url: str, connection: Connection, stop: Event) -> None:
+def test_retries_leave_slots_for_new_events(url: str, connection: Connection, stop: Event) -> None:
     events, release, handled = write(url, 40), Event(), []
     for at in range(1, 31):
         connection.execute(
@@ -119,7 +117,7 @@ def test_retries_leave_room_for_what_is_new(url: str, connection: Connection, st
     taker.close()
 
 
-def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
+def test_an_event_is_dead_lettered_after_its_last_attempt_and_delays_no_other(
     url: str, connection: Connection, stop: Event
 ) -> None:
     attempts: list[int] = []
@@ -142,7 +140,7 @@ def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
     taker.close()
 
 
-def test_an_event_that_cannot_be_read_is_parked_at_once(
+def test_an_event_that_cannot_be_read_is_dead_lettered_at_once(
     url: str, connection: Connection, stop: Event
 ) -> None:
     with psycopg.connect(url) as superuser:
@@ -161,7 +159,7 @@ def test_an_event_that_cannot_be_read_is_parked_at_once(
     taker.close()
 
 
-def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
+def test_an_unavailable_dependency_is_waited_for_and_uses_no_attempt(
     url: str, connection: Connection, stop: Event
 ) -> None:
     failures: list[Exception] = [SecretStoreUnavailable("sealed"), EventStoreUnavailable()]
@@ -181,7 +179,7 @@ def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
     taker.close()
 
 
-def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
+def test_a_dependency_that_stays_unavailable_postpones_the_event_and_uses_no_attempt(
     url: str, connection: Connection, stop: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concurrency, "WAIT_SECONDS", 0.1)
@@ -204,7 +202,7 @@ def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
     taker.close()
 
 
-def test_stopped_while_a_dependency_is_down_leaves_the_event_for_the_next_start(
+def test_a_stop_while_a_dependency_is_unavailable_leaves_the_event_for_the_next_start(
     url: str, connection: Connection, stop: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concurrency, "WAIT_SECONDS", 10 * PATIENCE)

@@ -116,7 +116,7 @@ def interventions(owner: Connection) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def test_what_is_tried_again_and_what_is_dead_are_listed_shown_and_redriven_in_order(
+def test_retries_and_dead_letters_are_listed_shown_and_redriven_in_order(
     database_url: str, log: Log, owner: Connection
 ) -> None:
     log.append(*(lives.added(number) for number in range(1, 6)))
@@ -157,9 +157,7 @@ def test_what_is_tried_again_and_what_is_dead_are_listed_shown_and_redriven_in_o
         owner.execute("DELETE FROM es.interventions")
 
 
-def test_a_discarded_event_is_not_handled_any_more_and_it_is_kept_who_did_that_and_why(
-    database_url: str, log: Log, owner: Connection
-) -> None:
+def test_a_discard_is_recorded_with_person_and_reason(database_url: str, log: Log, owner: Connection) -> None:
     log.append(lives.added(1), lives.added(2))
     operator, handler = Operator(database_url), Handler()
     handler.failing = {1, 2}
@@ -213,7 +211,7 @@ def test_a_stream_of_the_projector_is_redriven_in_its_order(
         assert owner.execute("SELECT name FROM rm.credentials").fetchall() == [("crew",)]
 
 
-def test_a_generation_that_nobody_sees_is_not_touched(
+def test_dead_letters_of_a_generation_that_is_not_live_are_not_changed(
     database_url: str, log: Log, owner: Connection, tmp_path: Path
 ) -> None:
     log.append(lives.added(1))
@@ -231,7 +229,9 @@ def test_a_generation_that_nobody_sees_is_not_touched(
     assert interventions(owner) == []
 
 
-def test_messages_that_a_queue_rejected(rabbitmq: RabbitMQ, database_url: str, owner: Connection) -> None:
+def test_rejected_messages_are_listed_shown_and_discarded(
+    rabbitmq: RabbitMQ, database_url: str, owner: Connection
+) -> None:
     queue = "regcred.verifier.dead"
     rabbitmq.purge("regcred.verifier", queue)
     with rabbitmq.connect() as connection:
@@ -255,7 +255,9 @@ def test_messages_that_a_queue_rejected(rabbitmq: RabbitMQ, database_url: str, o
     rabbitmq.purge(queue)
 
 
-def test_a_broker_that_is_away_hides_no_dead_letters(database_url: str, log: Log, owner: Connection) -> None:
+def test_dead_letters_are_listed_if_the_broker_is_unavailable(
+    database_url: str, log: Log, owner: Connection
+) -> None:
     log.append(lives.added(1))
     owner.execute(
         "INSERT INTO es.dead_letters (consumer, position, stream_id, reason) SELECT 'verifier', position, stream_id, 'x'"
@@ -268,5 +270,5 @@ def test_a_broker_that_is_away_hides_no_dead_letters(database_url: str, log: Log
     assert "credential.added" in result.stdout
 
 
-def test_a_database_that_is_none() -> None:
+def test_a_wrong_database_is_reported() -> None:
     assert "does not answer" in Operator("host=/nowhere").types("list").stderr

@@ -31,14 +31,14 @@ def check(backbone: Backbone) -> None:
     waiting(backbone.queues_are_empty)
 
 
-def test_messages_that_come_twice_and_in_another_order(backbone: Backbone) -> None:
+def test_repeated_and_reordered_messages_have_no_second_effect(backbone: Backbone) -> None:
     for _ in range(2):
         backbone.publish(backbone.events()[::-1])
         backbone.add(30)
     check(backbone)
 
 
-def test_messages_that_somebody_takes_away(backbone: Backbone) -> None:
+def test_lost_messages_lose_no_event(backbone: Backbone) -> None:
     for _ in range(5):
         backbone.add(20)
         with backbone.broker.connect() as connection:
@@ -50,7 +50,7 @@ def test_messages_that_somebody_takes_away(backbone: Backbone) -> None:
     check(backbone)
 
 
-def test_poison_in_the_middle_of_log_and_queue(backbone: Backbone) -> None:
+def test_unreadable_events_and_messages_are_dead_lettered(backbone: Backbone) -> None:
     name, _, data = encode(lives.added(9_999))
     backbone.log.append_raw(lives.stream_of(lives.added(9_999)), name, data.decode(), 99)
     with backbone.broker.connect() as connection:
@@ -75,7 +75,7 @@ def test_poison_in_the_middle_of_log_and_queue(backbone: Backbone) -> None:
     waiting(lambda: dead() == [2, 2])
 
 
-def test_connections_to_the_database_are_cut_again_and_again(backbone: Backbone) -> None:
+def test_cut_database_connections_lose_no_event(backbone: Backbone) -> None:
     """Also between an effect and the checkpoint: with 4 threads there always is such an event."""
     cut = 0
     for _ in range(6):
@@ -87,7 +87,7 @@ def test_connections_to_the_database_are_cut_again_and_again(backbone: Backbone)
     check(backbone)
 
 
-def test_an_alarm_at_the_broker_is_waited_for_on_the_same_connection(
+def test_an_alarm_of_the_broker_keeps_the_connection(
     backbone: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting(backbone.lag_is_zero)
@@ -110,7 +110,7 @@ def test_an_alarm_at_the_broker_is_waited_for_on_the_same_connection(
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
-def test_the_broker_goes_and_comes_back_under_load(backbone: Backbone, how: str) -> None:
+def test_a_broker_that_stops_under_load_loses_no_event(backbone: Backbone, how: str) -> None:
     backbone.add(40)
     backbone.broker.kill() if how == "killed" else backbone.broker.stop()
     try:

@@ -148,7 +148,7 @@ def cut(url: str, application: str) -> int:
     return len(rows)
 
 
-def test_events_come_in_order_and_by_the_notification(
+def test_events_come_in_order_after_a_notification(
     url: str, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "POLL_SECONDS", NEVER)
@@ -162,7 +162,7 @@ def test_events_come_in_order_and_by_the_notification(
     assert recorder.begun == [0]
 
 
-def test_what_comes_in_a_pause_is_taken_together_and_what_comes_after_it_at_once(url: str, log: Log) -> None:
+def test_events_that_arrive_in_a_pause_are_taken_together(url: str, log: Log) -> None:
     recorder, pausing = Recorder(), Pausing()
     with following(url, recorder, pause=PAUSE, stop=pausing):
         taken_next(log, recorder)
@@ -176,7 +176,7 @@ def test_what_comes_in_a_pause_is_taken_together_and_what_comes_after_it_at_once
         pausing.over.release()
 
 
-def test_a_start_goes_on_behind_the_checkpoint(url: str, log: Log) -> None:
+def test_a_start_continues_after_the_checkpoint(url: str, log: Log) -> None:
     first, second = Recorder(), Recorder()
     log.grow(2)
     with following(url, first):
@@ -187,7 +187,7 @@ def test_a_start_goes_on_behind_the_checkpoint(url: str, log: Log) -> None:
     assert second.begun == [2]
 
 
-def test_one_of_two_leads_and_the_other_takes_over_when_it_is_cut_off(url: str, log: Log) -> None:
+def test_the_second_consumer_takes_over_when_the_leader_loses_its_connection(url: str, log: Log) -> None:
     first, second = Recorder(), Recorder()
     with following(url, first):
         waiting(lambda: first.begun == [0])
@@ -209,7 +209,7 @@ def test_one_of_two_leads_and_the_other_takes_over_when_it_is_cut_off(url: str, 
     assert second.taken
 
 
-def test_the_other_takes_over_when_the_first_one_stops(url: str, log: Log) -> None:
+def test_the_second_consumer_takes_over_when_the_leader_stops(url: str, log: Log) -> None:
     first, second = Recorder(), Recorder()
     with ExitStack() as others:
         with following(url, first):
@@ -226,7 +226,7 @@ def test_the_other_takes_over_when_the_first_one_stops(url: str, log: Log) -> No
     [SecretStoreUnavailable("sealed"), EventStoreUnavailable(), RuntimeError("a bug")],
     ids=["secret store away", "database away", "bug"],
 )
-def test_what_could_not_be_taken_comes_again_until_it_is(url: str, log: Log, failure: Exception) -> None:
+def test_events_that_failed_come_again_until_they_are_taken(url: str, log: Log, failure: Exception) -> None:
     recorder = Recorder()
     recorder.failure = failure
     with following(url, recorder):
@@ -244,7 +244,7 @@ def test_what_could_not_be_taken_comes_again_until_it_is(url: str, log: Log, fai
     [(SecretStoreUnavailable("sealed"), "consumer_waits", 0), (RuntimeError("a bug"), "consumer_failed", 1)],
     ids=["dependency away", "bug"],
 )
-def test_what_lasts_fills_no_log(
+def test_a_lasting_failure_is_logged_with_growing_intervals(
     *, url: str, log: Log, failure: Exception, event: str, traces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leader, "RETRY_SECONDS", LOCKED)
@@ -260,7 +260,9 @@ def test_what_lasts_fills_no_log(
     assert {line["error"] for line in told} == {type(failure).__name__}
 
 
-def test_wakeups_that_are_cut_off_are_made_again(url: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_notification_connection_is_opened_again(
+    url: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorder = Recorder()
     with following(url, recorder), psycopg.connect(url, autocommit=True) as superuser:
         taken_next(log, recorder)

@@ -120,7 +120,9 @@ def outcomes(connection: Connection) -> list[int]:
     return [count for (count,) in rows]
 
 
-def test_nothing_is_lost_and_nothing_verified_twice(url: str, tmp_path: Path, registries: Registries) -> None:
+def test_a_stop_loses_no_verification_and_repeats_none(
+    url: str, tmp_path: Path, registries: Registries
+) -> None:
     hosts = registries.hosts
     key_file = tmp_path / "keys.json"
     add_credentials(url, KeyFile.create(key_file), hosts)

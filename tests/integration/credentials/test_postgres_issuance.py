@@ -40,7 +40,7 @@ def verify(verifications: PostgresVerificationStore) -> Verify:
 
 
 class TestPostgresIssuing(IssuingSuite):
-    def test_an_outcome_is_only_taken_for_the_account_s_own_credential(
+    def test_an_outcome_counts_only_for_a_credential_of_its_account(
         self, store: PostgresCredentialStore, verify: Verify, database_url: str
     ) -> None:
         foreign = self.add(store, "foreign", account="somebody")
@@ -53,7 +53,7 @@ class TestPostgresIssuing(IssuingSuite):
             ).fetchall()
         assert rows == [(0, None)]
 
-    def test_a_change_and_an_issuance_wait_for_one_another_and_issuances_do_not(
+    def test_a_change_waits_for_issuances_which_do_not_wait_for_each_other(
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
         """Whoever holds the credential's lock is finished first, and what it did is seen."""
@@ -82,7 +82,7 @@ class TestPostgresIssuing(IssuingSuite):
             with pytest.raises(DecidedOnOldVersion):
                 waiting.result(timeout=PATIENCE)
 
-    def test_many_issuances_of_many_credentials_in_any_order(self, store: PostgresCredentialStore) -> None:
+    def test_issuances_of_several_credentials_do_not_deadlock(self, store: PostgresCredentialStore) -> None:
         """Together with changes of them: no deadlock, and each is either recorded or decided anew."""
         ids = [self.add(store, f"crowd-{number}", account="crowd") for number in range(4)]
 

@@ -19,9 +19,7 @@ def store(database_url: str) -> Iterator[PostgresCredentialStore]:
 
 
 class TestPostgresCredentialStore(CredentialStoreSuite):
-    def test_the_row_stands_beside_the_events(
-        self, store: PostgresCredentialStore, database_url: str
-    ) -> None:
+    def test_the_row_matches_the_events(self, store: PostgresCredentialStore, database_url: str) -> None:
         store.append(
             an_id("row"), 0, [an_event("row", account="row")], current=a_credential("row"), request=None
         )
@@ -68,7 +66,7 @@ def test_no_role_has_more_than_it_needs(database_url: str, role: str, statement:
         connection.execute(statement)
 
 
-def test_a_credential_is_not_added_with_a_key_that_was_erased(
+def test_a_credential_is_not_added_with_an_erased_key(
     store: PostgresCredentialStore, database_url: str
 ) -> None:
     """The service has the key still; it asks for the next one, and what it keeps can be read."""

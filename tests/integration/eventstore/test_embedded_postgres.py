@@ -57,7 +57,7 @@ def test_a_database_sorts_by_the_c_locale_in_any_environment(
     assert os.environ.get("LC_ALL") == name
 
 
-def test_a_killed_server_is_restarted_without_help_of_the_first_process() -> None:
+def test_a_killed_server_is_restarted_by_a_process_that_adopts_orphans() -> None:
     home = Path(tempfile.mkdtemp(prefix="regcred-home-"))
     try:
         done = subprocess.run(

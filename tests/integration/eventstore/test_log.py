@@ -103,7 +103,7 @@ def test_an_append_must_come_first_in_its_transaction(database_url: str) -> None
     ("account", "kind", "key"),
     [("ac\nme", "credential.removed", "k"), ("acme", "a\nb", "k"), ("acme", "credential.removed", "")],
 )
-def test_no_append_blurs_the_lines_of_the_hash_or_has_an_empty_key(
+def test_an_append_with_a_line_break_or_an_empty_key_is_refused(
     database_url: str, account: str, kind: str, key: str
 ) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(pg.CheckViolation):
@@ -125,7 +125,7 @@ def test_an_earlier_leader_is_fenced(store: PostgresVerificationStore, relay: Co
 @pytest.mark.parametrize(
     "statement", ["UPDATE es.{} SET version = 9", "DELETE FROM es.{}", "TRUNCATE es.{} CASCADE"]
 )
-def test_nobody_changes_what_happened(
+def test_stored_events_cannot_be_changed(
     store: PostgresVerificationStore, relay: Connection, database_url: str, table: str, statement: str
 ) -> None:
     store.append(stream("fixed"), 0, [an_event("fixed")])
@@ -153,7 +153,7 @@ def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
         assert (found.fault, found.end.position) == (None, 4)
 
 
-def test_a_checkpoint_moves_for_one_only(relay: Connection) -> None:
+def test_only_one_of_two_consumers_moves_a_checkpoint(relay: Connection) -> None:
     assert load_checkpoint(relay, "reader") == 0
     assert save_checkpoint(relay, "reader", after=0, position=4)
     assert not save_checkpoint(relay, "reader", after=0, position=5)

@@ -69,7 +69,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("at", [1, 4, EVENTS])
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_changed_field(log_url: str, superuser: Superuser, field: str, at: int) -> None:
+def test_a_changed_field_is_found(log_url: str, superuser: Superuser, field: str, at: int) -> None:
     assert superuser.execute(FIELDS[field], (at,)).rowcount == 1
     fault = fault_of(log_url)
     assert fault is not None
@@ -164,7 +164,7 @@ TAMPERINGS: dict[str, tuple[str, str | None, int | None]] = {
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS)
-def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None:
+def test_a_manipulation_is_found(log_url: str, superuser: Superuser, tampering: str) -> None:
     statements, kind, position = TAMPERINGS[tampering]
     with snapshot(log_url) as connection:
         checkpoint = end_of(connection)
@@ -182,9 +182,7 @@ def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None
         assert remembered.fault.position == remembered.end.position + 1
 
 
-def test_a_log_that_was_written_anew_is_whole_in_itself_and_not_the_signed_one(
-    log_url: str, superuser: Superuser
-) -> None:
+def test_a_rewritten_log_differs_from_the_signed_checkpoint(log_url: str, superuser: Superuser) -> None:
     with snapshot(log_url) as connection:
         checkpoint = end_of(connection)
     superuser.execute("UPDATE es.events SET data = '{}' WHERE is_at(events, 2)")
@@ -198,7 +196,7 @@ def test_a_log_that_was_written_anew_is_whole_in_itself_and_not_the_signed_one(
     assert (fault.kind, fault.position) == ("checkpoint_differs", EVENTS)
 
 
-def test_every_byte_of_what_is_stored_counts(log_url: str, superuser: Superuser) -> None:
+def test_every_stored_byte_changes_the_hash(log_url: str, superuser: Superuser) -> None:
     """One character after the other of one event's JSON, wherever the change still is JSON."""
     text = superuser.execute("SELECT data::text FROM es.events WHERE is_at(events, 4)").fetchone()
     assert text is not None
@@ -219,7 +217,7 @@ def test_every_byte_of_what_is_stored_counts(log_url: str, superuser: Superuser)
     assert changed > 30
 
 
-def test_events_that_wait_for_their_position_are_no_fault(log_url: str) -> None:
+def test_events_without_a_position_are_no_fault(log_url: str) -> None:
     with fresh_log() as url, psycopg.connect(url, autocommit=True) as connection:
         assert fault_of(url) is None
         append_raw(connection, "waiting", 0, "waiting")

@@ -80,7 +80,7 @@ def stored_hashes(url: str) -> list[bytes]:
         return [link.hash for link in read_links(connection, 0)]
 
 
-def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted(
+def test_a_younger_cluster_is_refused_until_its_log_is_adopted(
     restored: str,
 ) -> None:
     with psycopg.connect(restored, autocommit=True) as connection:
@@ -119,7 +119,7 @@ def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted
     assert fault_of(restored) is None
 
 
-def test_appends_that_run_while_it_is_adopted_are_all_in_the_log(restored: str) -> None:
+def test_appends_during_an_adoption_are_all_in_the_log(restored: str) -> None:
     stop = threading.Event()
     appended = [0] * 4
 
@@ -148,7 +148,7 @@ def test_appends_that_run_while_it_is_adopted_are_all_in_the_log(restored: str) 
     assert fault_of(restored) is None
 
 
-def test_old_events_are_not_taken_for_new_once_the_cluster_has_grown_past_them(restored: str) -> None:
+def test_old_events_get_no_second_position_after_an_adoption(restored: str) -> None:
     """Their transaction ids are ahead of the adoption's, and come into view as the counter passes them."""
     assert adopt(restored) is not None
     with psycopg.connect(restored, autocommit=True) as connection, relay_of(restored) as relay:

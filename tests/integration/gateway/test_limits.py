@@ -79,7 +79,7 @@ def _wait(gateway: Gateway, log: Path) -> None:
                 return
 
 
-def test_who_asks_too_often_is_told_to_wait(gateway: Gateway) -> None:
+def test_too_many_requests_of_an_address_are_refused(gateway: Gateway) -> None:
     with gateway.client() as client:
         first = [client.get("/v1/providers").status_code for _ in range(ALLOWED - 1)]
         assert set(first) == {503}  # the request that waited for the start counts too
@@ -102,12 +102,12 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(gateway: Gateway)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
-def test_metrics_are_not_for_everybody(gateway: Gateway) -> None:
+def test_metrics_are_not_served(gateway: Gateway) -> None:
     with gateway.client() as client:
         assert client.get("/metrics").status_code == 404
 
 
-def test_what_nobody_answers_is_a_problem_that_says_when_to_come_again(gateway: Gateway) -> None:
+def test_a_service_without_servers_is_a_problem_with_retry_after(gateway: Gateway) -> None:
     with gateway.client() as client:
         answer = client.get("/v1/providers")
     assert answer.status_code == 503
@@ -115,7 +115,7 @@ def test_what_nobody_answers_is_a_problem_that_says_when_to_come_again(gateway: 
     assert answer.headers["Retry-After"]
 
 
-def test_old_versions_of_tls_are_not_spoken(gateway: Gateway) -> None:
+def test_old_versions_of_tls_are_refused(gateway: Gateway) -> None:
     host, _, port = gateway.address.removeprefix("https://").partition(":")
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"{host}:{port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],

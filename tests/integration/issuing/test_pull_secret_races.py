@@ -72,7 +72,7 @@ class Caller:
         return self._client.post(f"{self._base}/pull-secrets", json=body).status_code
 
 
-def test_no_secret_is_issued_after_an_answered_restriction_or_removal(api: Api, database_url: str) -> None:
+def test_no_secret_is_issued_after_a_completed_restriction_or_removal(api: Api, database_url: str) -> None:
     caller = Caller(api)
     hosts = [f"reg-{number}.example.com" for number in range(CREDENTIALS)]
     ids = {host: caller.add(f"credential-{host[4]}", host)["id"] for host in hosts}

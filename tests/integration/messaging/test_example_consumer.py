@@ -161,9 +161,7 @@ def consumer(rabbitmq: RabbitMQ, url: str, tmp_path: Path) -> Iterator[Consumer]
         channel.exchange_delete(f"{QUEUE}.dead")
 
 
-def test_each_event_has_its_effect_once_and_others_do_not_come(
-    rabbitmq: RabbitMQ, consumer: Consumer
-) -> None:
+def test_each_event_has_its_effect_once(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     verification = VerificationRequested(credential_id=SHOP, secret_version=1, trigger="requested")
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
@@ -178,14 +176,14 @@ def test_each_event_has_its_effect_once_and_others_do_not_come(
     assert consumer.left() == 0
 
 
-def test_the_last_one_counts_whatever_the_order(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
+def test_the_latest_position_counts_in_any_order(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, removed(20))
     publish(rabbitmq, restricted(19))
     waiting(lambda: consumer.said("noted") == 2)
     assert consumer.due() == [(str(SHOP), "credential.removed", 20)]
 
 
-def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
+def test_events_wait_for_a_stopped_consumer(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     assert consumer.stop() == 0
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(30, 130)))
     assert consumer.left() == 100
@@ -196,7 +194,7 @@ def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: 
     assert consumer.left() == 0
 
 
-def test_a_kill_loses_nothing_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
+def test_a_kill_loses_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(200, 1200)))
     waiting(lambda: consumer.said("noted") > 10)
     consumer.stop(signal.SIGKILL)
@@ -209,7 +207,7 @@ def test_a_kill_loses_nothing_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer
     assert consumer.said("noted") <= 1000
 
 
-def test_it_comes_back_when_its_connection_or_its_queue_is_taken_away(
+def test_the_consumer_reconnects_after_losing_connection_or_queue(
     rabbitmq: RabbitMQ, consumer: Consumer
 ) -> None:
     rabbitmq.ctl("close_all_user_connections", USER, "a test")
@@ -221,9 +219,7 @@ def test_it_comes_back_when_its_connection_or_its_queue_is_taken_away(
     waiting(lambda: consumer.said("noted") == 1)
 
 
-def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
-    rabbitmq: RabbitMQ, consumer: Consumer
-) -> None:
+def test_unreadable_messages_are_rejected_and_delay_no_other(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     good = removed(1400)
     newer = {**good.headers, "cloudEvents:dataschema": "urn:regcred:events:credential.removed:2"}
     nowhere = {**good.headers, "cloudEvents:sequence": "9" * 40}
@@ -268,7 +264,7 @@ def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
         "delete",
     ],
 )
-def test_its_user_may_do_nothing_else(
+def test_its_user_has_no_other_rights(
     consumer: Consumer, url: str, attempt: Callable[[object], object]
 ) -> None:
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:

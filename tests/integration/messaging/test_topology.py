@@ -41,7 +41,7 @@ def things(document: dict[str, Any], kind: str, vhost: str) -> list[str]:
     return sorted(json.dumps(thing, sort_keys=True) for thing in found)
 
 
-def test_declared_twice_and_by_two_at_once_is_what_the_definitions_file_says(
+def test_repeated_and_concurrent_declarations_match_the_definitions_file(
     rabbitmq: RabbitMQ, declared_url: str
 ) -> None:
     with ThreadPoolExecutor(2) as deployers:
@@ -63,7 +63,7 @@ def test_declared_twice_and_by_two_at_once_is_what_the_definitions_file_says(
     } == {name: (rights.configure, rights.write, rights.read) for name, rights in TOPOLOGY.users.items()}
 
 
-def test_each_policy_meets_its_queue_alone(rabbitmq: RabbitMQ) -> None:
+def test_each_policy_applies_to_its_queue_only(rabbitmq: RabbitMQ) -> None:
     rows = json.loads(
         rabbitmq.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "policy", "type")
     )
@@ -72,7 +72,7 @@ def test_each_policy_meets_its_queue_alone(rabbitmq: RabbitMQ) -> None:
         assert met[queue.name] == (queue.name, "quorum")
 
 
-def test_something_different_of_that_name_is_said(rabbitmq: RabbitMQ, declared_url: str) -> None:
+def test_a_different_queue_of_the_same_name_is_reported(rabbitmq: RabbitMQ, declared_url: str) -> None:
     declare(declared_url, TOPOLOGY)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         channel = connection.channel()
@@ -86,7 +86,7 @@ def test_something_different_of_that_name_is_said(rabbitmq: RabbitMQ, declared_u
     declare(declared_url, TOPOLOGY)
 
 
-def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> None:
+def test_an_unreachable_or_refusing_broker_is_unavailable(rabbitmq: RabbitMQ) -> None:
     for url in (
         f"amqp://{DEPLOY}:canary@127.0.0.1:{free_port()}/regcred",
         f"amqp://{DEPLOY}:canary@127.0.0.1:{rabbitmq.port}/regcred",
@@ -136,7 +136,7 @@ MAY = {
 
 
 @pytest.mark.parametrize("user", MAY)
-def test_a_user_may_what_it_needs_and_no_more(rabbitmq: RabbitMQ, user: str) -> None:
+def test_each_user_has_its_own_rights_only(rabbitmq: RabbitMQ, user: str) -> None:
     allowed = set()
     with rabbitmq.connect(user) as connection:
         for name, attempt in ATTEMPTS.items():
@@ -152,7 +152,7 @@ def test_a_user_may_what_it_needs_and_no_more(rabbitmq: RabbitMQ, user: str) -> 
     assert allowed == MAY[user]
 
 
-def test_nobody_else_comes_in(rabbitmq: RabbitMQ) -> None:
+def test_other_logins_are_refused(rabbitmq: RabbitMQ) -> None:
     for url in (
         f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/regcred",
         f"amqp://regcred-relay:wrong@127.0.0.1:{rabbitmq.port}/regcred",
@@ -162,7 +162,7 @@ def test_nobody_else_comes_in(rabbitmq: RabbitMQ) -> None:
             pika.BlockingConnection(pika.URLParameters(url))
 
 
-def test_what_is_rejected_is_kept(rabbitmq: RabbitMQ, declared_url: str) -> None:
+def test_a_rejected_message_is_dead_lettered(rabbitmq: RabbitMQ, declared_url: str) -> None:
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()

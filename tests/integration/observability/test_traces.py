@@ -133,7 +133,7 @@ def test_the_request_continues_the_callers_trace(life: Life) -> None:
     assert not server.failed
 
 
-def test_what_the_request_appends_belongs_to_its_span(life: Life) -> None:
+def test_the_append_is_a_child_of_the_request(life: Life) -> None:
     server = life.one("POST /v1/accounts/<account_id>/credentials")
     [append] = [
         span for span in life.spans if span.name == "append es.events" and span.parent_id == server.span_id

@@ -39,7 +39,7 @@ def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
     return [item for item in items if item["position"] <= 12]
 
 
-def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installation: Installation) -> None:
+def test_archived_rows_move_unchanged_from_the_read_models_to_segments(installation: Installation) -> None:
     before = first_twelve(installation)
     told = installation.seal(after(13.5))
     assert "sealed 000000000001-000000000013: 13 rows, 2 accounts" in told
@@ -86,7 +86,7 @@ def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installati
         (("--request-id", "r-7"), {"request_id": "r-7"}),
     ],
 )
-def test_every_filter_finds_in_segments_what_the_api_found(
+def test_every_filter_finds_the_same_rows_in_segments(
     installation: Installation, option: tuple[object, ...], asked: Json
 ) -> None:
     before = first_twelve(installation, **asked)
@@ -94,7 +94,7 @@ def test_every_filter_finds_in_segments_what_the_api_found(
     assert installation.shown(*option) == before
 
 
-def test_csv_is_that_of_the_api(installation: Installation) -> None:
+def test_segments_are_shown_as_the_csv_of_the_api(installation: Installation) -> None:
     before = installation.site.text("text/csv", order="asc", until=rfc3339(after(12.5)))
     installation.seal(after(12.5))
     done = installation.run("segments", "show", installation.segments, "--account", "acme", "--csv")
@@ -104,7 +104,7 @@ def test_csv_is_that_of_the_api(installation: Installation) -> None:
     assert json.loads(installation.run(*show, "nobody", "--json").stdout) == {"items": []}
 
 
-def test_answers_say_what_they_lack(installation: Installation) -> None:
+def test_responses_name_the_segments_with_missing_rows(installation: Installation) -> None:
     assert installation.site.get("audit-events")["sealed"] is None
     installation.seal(after(5.5))
     installation.seal(after(8.5))
@@ -135,7 +135,7 @@ def test_answers_say_what_they_lack(installation: Installation) -> None:
         assert file.headers["Regcred-Audit-Sealed"] == f"up_to=8, count=2, segments={' '.join(names)}"
 
 
-def test_a_file_breaks_off_where_its_rows_were_sealed_meanwhile(installation: Installation) -> None:
+def test_an_export_fails_if_its_rows_are_archived_meanwhile(installation: Installation) -> None:
     installation.log.append_many([lives.added(100 + number, f"n-{number}") for number in range(2 * PAGE)])
     installation.site.project()
     answer = installation.site.client.get(
@@ -149,7 +149,7 @@ def test_a_file_breaks_off_where_its_rows_were_sealed_meanwhile(installation: In
     answer.close()
 
 
-def test_a_rebuild_leaves_out_what_is_sealed(installation: Installation) -> None:
+def test_a_rebuild_skips_archived_rows(installation: Installation) -> None:
     installation.seal(after(8.5))
     installation.site.project()
     rebuild(installation.url, resume=False, switch=True, report=lambda _: None)
@@ -160,7 +160,7 @@ def test_a_rebuild_leaves_out_what_is_sealed(installation: Installation) -> None
     assert [installation.positions(generation=number)[0] for number in (1, 2)] == [11, 11]
 
 
-def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Installation) -> None:
+def test_the_event_of_an_archive_is_appended_once_to_an_idle_account(installation: Installation) -> None:
     installation.seal(after(13.5))
     installation.site.project()
     log = installation.log
@@ -177,7 +177,7 @@ def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Ins
     assert log.sequence() == position
 
 
-def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: Path) -> None:
+def test_a_refused_archive_changes_nothing(installation: Installation, tmp_path: Path) -> None:
     assert (
         "lies in the future"
         in installation.finished(
@@ -205,7 +205,7 @@ def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: P
     assert json.loads(manifest.read_text())["lacking"] == [3]
 
 
-def test_it_stops_before_what_is_parked(installation: Installation) -> None:
+def test_an_archive_stops_before_a_dead_letter(installation: Installation) -> None:
     installation.log.connection.execute(
         "INSERT INTO es.dead_letters (consumer, position, stream_id, reason)"
         " SELECT 'projector:1', 6, stream_id, 'x' FROM es.log WHERE position = 6"
@@ -215,7 +215,7 @@ def test_it_stops_before_what_is_parked(installation: Installation) -> None:
     assert installation.positions()[0] == 6
 
 
-def test_that_nothing_was_sealed_is_an_answer_of_the_log(installation: Installation, tmp_path: Path) -> None:
+def test_verification_fails_if_a_segment_is_missing(installation: Installation, tmp_path: Path) -> None:
     empty = tmp_path / "segments"
     assert "nothing was sealed" in installation.run("segments", "verify", empty, "--with-log").stdout
     assert "no segment lies in" in installation.run("segments", "verify", empty, code=2).stderr
@@ -228,7 +228,7 @@ def test_that_nothing_was_sealed_is_an_answer_of_the_log(installation: Installat
         assert f"broken: {newest.name}: the database knows it" in told
 
 
-def test_what_an_account_had_in_segments_can_be_erased(installation: Installation) -> None:
+def test_an_account_is_erased_from_segments(installation: Installation) -> None:
     installation.seal(after(13.5))
     [file] = installation.segments.glob("*/acme.ndjson.gz")
     file.unlink()

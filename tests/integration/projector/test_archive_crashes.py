@@ -62,7 +62,9 @@ def assert_whole(installation: Installation, before: list[Json], *, sealed: int,
         ("rm_g1.audit_spans", 13),  # the rows are gone, the segment is not finished
     ],
 )
-def test_killed_between_two_steps(installation: Installation, table: str, archived_through: int) -> None:
+def test_an_archive_killed_between_two_steps_is_completed_by_the_next(
+    installation: Installation, table: str, archived_through: int
+) -> None:
     connection, before = installation.log.connection, rows_of(installation)
     command = installation.sealing(after(13.5))
     with psycopg.connect(installation.url) as holding:
@@ -86,7 +88,9 @@ def test_killed_between_two_steps(installation: Installation, table: str, archiv
     assert_whole(installation, before, sealed=13, segments=1)
 
 
-def test_rows_are_only_forgotten_beside_their_segment(installation: Installation, tmp_path: Path) -> None:
+def test_rows_are_deleted_only_if_their_segment_is_present(
+    installation: Installation, tmp_path: Path
+) -> None:
     """A recorded segment, and files that are elsewhere, or no longer what they were."""
     with psycopg.connect(installation.url) as holding:
         holding.execute("LOCK TABLE rm_g1.audit_events IN SHARE MODE")
@@ -111,7 +115,7 @@ def test_rows_are_only_forgotten_beside_their_segment(installation: Installation
     assert installation.positions()[0] == 10
 
 
-def test_killed_at_any_moment(installation: Installation) -> None:
+def test_an_archive_killed_at_any_moment_loses_and_repeats_no_row(installation: Installation) -> None:
     installation.log.append_many([lives.added(100 + number, f"n-{number}") for number in range(3 * PAGE)])
     installation.site.project()
     lines = installation.site.text("application/x-ndjson", order="asc").splitlines()

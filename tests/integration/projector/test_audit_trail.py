@@ -81,12 +81,12 @@ def audit(site: Site, **wanted: Any) -> list[int]:
         ({"after": 9}, [10, 11, 12]),
     ],
 )
-def test_every_filter(lived: Site, wanted: Json, found: list[int]) -> None:
+def test_every_filter_selects_its_events(lived: Site, wanted: Json, found: list[int]) -> None:
     asked = {name: rfc3339(v) if name in {"since", "until"} else str(v) for name, v in wanted.items()}
     assert audit(lived, **asked) == found
 
 
-def test_all_filters_combine(lived: Site) -> None:
+def test_filters_combine(lived: Site) -> None:
     """What two filters let through is what each of them does."""
     filters: list[Json] = [
         {"since": rfc3339(MOMENT + timedelta(seconds=4))},
@@ -110,7 +110,7 @@ def test_all_filters_combine(lived: Site) -> None:
     assert audit(lived, **everything) == [4]
 
 
-def test_an_image_is_found_in_any_of_its_spellings(site: Site) -> None:
+def test_an_image_is_found_by_any_of_its_spellings(site: Site) -> None:
     site.happened(lives.added(1), lives.issued(1, 1, "docker.io/library/nginx:latest"))
     for image in ("nginx", "docker.io/library/nginx:latest", "index.docker.io/nginx:latest"):
         assert positions(site.get("audit-events", image=image)) == [2]
@@ -122,7 +122,7 @@ def test_an_image_is_found_in_any_of_its_spellings(site: Site) -> None:
     order=st.sampled_from(["asc", "desc"]),
     turns=st.lists(st.booleans(), max_size=12),
 )
-def test_cursors_lead_both_ways(paged: Site, limit: int, order: str, turns: list[bool]) -> None:
+def test_cursors_page_in_both_directions(paged: Site, limit: int, order: str, turns: list[bool]) -> None:
     """Wherever one turns, each page is the slice of the whole that lies there."""
     whole = list(range(1, 13)) if order == "asc" else list(range(12, 0, -1))
     pages = [whole[start : start + limit] for start in range(0, 12, limit)]
@@ -157,7 +157,7 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-def test_what_no_page_gave_is_no_cursor(lived: Site) -> None:
+def test_invalid_cursors_and_parameters_are_refused(lived: Site) -> None:
     for cursor in (
         "x",
         "WzFd",
@@ -184,7 +184,7 @@ def test_what_no_page_gave_is_no_cursor(lived: Site) -> None:
     assert lived.code("credentials", name="a\0b")[0] == 422
 
 
-def test_usages_are_listed_the_last_one_first(lived: Site) -> None:
+def test_usages_are_listed_newest_first(lived: Site) -> None:
     answer = lived.get(f"credentials/{credential(1)}/usages")
     assert answer == {
         "items": [
@@ -203,7 +203,7 @@ def test_usages_are_listed_the_last_one_first(lived: Site) -> None:
     assert lived.get(f"credentials/{credential(1)}/usages", account="other")["items"] == []
 
 
-def test_usages_come_in_pages(site: Site) -> None:
+def test_usages_are_paginated(site: Site) -> None:
     site.happened(lives.added(1), *(lives.issued(1, n, project=f"p{n % 5}") for n in range(9)))
     seen: list[str] = []
     cursor: str | None = None
@@ -219,7 +219,7 @@ def test_usages_come_in_pages(site: Site) -> None:
         assert site.code(f"credentials/{credential(1)}/usages", cursor=cursor) == (400, "invalid_cursor")
 
 
-def test_a_file_holds_what_was_there_when_it_was_begun(lived: Site) -> None:
+def test_an_export_has_the_events_that_existed_at_its_start(lived: Site) -> None:
     lines = [json.loads(line) for line in lived.text("application/x-ndjson").splitlines()]
     assert [line["position"] for line in lines] == list(range(12, 0, -1))
     assert lines == lived.get("audit-events")["items"]
@@ -232,20 +232,20 @@ def test_a_file_holds_what_was_there_when_it_was_begun(lived: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\uff1d1", "\tx", "\rx"])
-def test_a_spreadsheet_runs_nothing(site: Site, name: str) -> None:
+def test_csv_cells_are_no_formulas(site: Site, name: str) -> None:
     site.happened(lives.added(1, f"{name}abc"))
     [row] = csv.DictReader(site.text("text/csv").splitlines(keepends=True))
     assert row["credential_name"].startswith(f"'{name}")
 
 
-def test_a_file_of_several_pages_has_each_event_once(site: Site) -> None:
+def test_an_export_of_several_pages_has_each_event_once(site: Site) -> None:
     site.log.append_many([lives.added(number, f"name-{number}") for number in range(2300)])
     site.project()
     lines = site.text("application/x-ndjson", order="asc").splitlines()
     assert [json.loads(line)["position"] for line in lines] == list(range(1, 2301))
 
 
-def test_reading_is_recorded(lived: Site) -> None:
+def test_reads_of_the_audit_log_are_recorded(lived: Site) -> None:
     lived.get("audit-events", limit=3, action="secret.issued")
     lived.get(f"credentials/{credential(1)}/events", limit=2)
     lived.text("text/csv", project_id="shop")
@@ -264,7 +264,7 @@ def test_reading_is_recorded(lived: Site) -> None:
     assert 13 not in positions(lived.get(f"credentials/{credential(1)}/events"))
 
 
-def test_who_goes_on_reading_is_not_news_to_himself(lived: Site) -> None:
+def test_repeated_reads_do_not_record_themselves(lived: Site) -> None:
     """Somebody asks for what is new, again and again; so does somebody else."""
     after = {"one": 0, "other": 0}
     for _ in range(4):
@@ -276,12 +276,12 @@ def test_who_goes_on_reading_is_not_news_to_himself(lived: Site) -> None:
     assert len(lived.get("audit-events", action="audit.read")["items"]) == 2  # each has read the twelve
 
 
-def test_whose_answer_cannot_be_recorded_gets_it_all_the_same(lived: Site) -> None:
+def test_a_read_succeeds_if_it_cannot_be_recorded(lived: Site) -> None:
     lived.log.connection.execute("REVOKE EXECUTE ON FUNCTION audit.append FROM regcred_query")
     assert len(lived.get("audit-events")["items"]) == 12
 
 
-def test_the_query_api_may_write_nothing_else(lived: Site, database_url: str) -> None:
+def test_the_query_role_appends_audit_records_only(lived: Site, database_url: str) -> None:
     import psycopg
 
     request = (
@@ -310,7 +310,7 @@ def follow(site: Site, **arguments: Any) -> Iterator[bytes]:
         answer.close()
 
 
-def test_the_trail_is_followed(lived: Site) -> None:
+def test_new_events_are_streamed(lived: Site) -> None:
     lines = follow(lived, follow_seconds=3600, credential_id=str(credential(1)))
     assert next(lines) == b"\n"
     found: list[Json] = []
@@ -325,7 +325,7 @@ def test_the_trail_is_followed(lived: Site) -> None:
     assert (told["after"]["form"], told["after"]["events"]) == ("follow", 1)
 
 
-def test_following_ends_in_time_and_goes_on_where_it_ended(lived: Site) -> None:
+def test_a_stream_ends_after_its_time_and_continues_after_a_position(lived: Site) -> None:
     events = [json.loads(line) for line in follow(lived, follow_seconds=1, after=9) if line != b"\n"]
     assert [event["position"] for event in events] == [10, 11, 12]
     lived.project()
@@ -337,7 +337,7 @@ def test_following_ends_in_time_and_goes_on_where_it_ended(lived: Site) -> None:
     assert len(lived.get("audit-events", action="audit.read")["items"]) == 1  # not a record of each look
 
 
-def test_so_many_follow_and_no_more(lived: Site) -> None:
+def test_the_number_of_streams_is_limited(lived: Site) -> None:
     all_lines = [follow(lived, follow_seconds=3600) for _ in range(FOLLOWERS)]
     for lines in all_lines:
         next(lines)

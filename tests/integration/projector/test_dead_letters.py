@@ -49,9 +49,7 @@ def append_of_the_future(log: Log, payload: Any) -> None:
     log.append_raw(stream_of(payload), name, data.decode(), 99)
 
 
-def test_an_unknown_event_waits_with_its_stream_and_holds_up_nobody_else(
-    log: Log, projector: Connection
-) -> None:
+def test_an_unknown_event_is_dead_lettered_with_its_stream_only(log: Log, projector: Connection) -> None:
     log.append(lives.added(POISON), lives.added(HEALTHY))
     append_of_the_future(log, lives.renamed(POISON, "unreadable"))
     log.append(lives.restricted(POISON, "shop"), lives.succeeded(POISON, 1), lives.renamed(HEALTHY, "crew"))
@@ -73,7 +71,7 @@ def test_an_unknown_event_waits_with_its_stream_and_holds_up_nobody_else(
     assert has_event(projector, credential(HEALTHY), 2)
 
 
-def test_the_trail_has_a_row_for_what_waits(log: Log, projector: Connection) -> None:
+def test_dead_letters_have_rows_in_the_audit_log(log: Log, projector: Connection) -> None:
     log.append(lives.added(POISON))
     append_of_the_future(log, lives.renamed(POISON, "unreadable"))
     log.append_raw(stream_of(lives.succeeded(POISON, 1)), "verification.dreamt", "{}")
@@ -96,7 +94,7 @@ def test_the_trail_has_a_row_for_what_waits(log: Log, projector: Connection) -> 
     ]
 
 
-def test_metadata_that_nobody_can_read_is_parked_without_a_row(log: Log, projector: Connection) -> None:
+def test_unreadable_metadata_is_dead_lettered_without_a_row(log: Log, projector: Connection) -> None:
     log.append(lives.added(POISON))
     append_one(log.connection, credential_stream(credential(POISON)), 1, UUID(int=77))
     log.append(lives.added(HEALTHY))
@@ -106,7 +104,9 @@ def test_metadata_that_nobody_can_read_is_parked_without_a_row(log: Log, project
 
 
 @pytest.mark.parametrize("batch", [1, 500])
-def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Connection, batch: int) -> None:
+def test_an_event_that_the_database_refuses_is_dead_lettered(
+    log: Log, projector: Connection, batch: int
+) -> None:
     log.append(*(lives.added(number) for number in range(1, 9)), lives.succeeded(POISON, 1))
     log.append(lives.succeeded(POISON, 1), lives.rotated(HEALTHY, 2), lives.succeeded(HEALTHY, 2, version=2))
     models = ReadModels()
@@ -121,7 +121,7 @@ def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Conn
 
 
 @pytest.mark.parametrize("batch", [1, 500])
-def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
+def test_an_audit_row_that_the_database_refuses_is_skipped(
     log: Log, projector: Connection, database_url: str, batch: int
 ) -> None:
     for _ in make_indexes(database_url, projector, 1):
@@ -151,7 +151,7 @@ def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
     assert projector.execute("SELECT position FROM rm_g1.audit_events ORDER BY 1").fetchall() == [(1,), (3,)]
 
 
-def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
+def test_a_redrive_applies_readable_events_in_order(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     log.append(lives.added(POISON), lives.added(HEALTHY))
@@ -182,7 +182,7 @@ def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
         assert content(projector, 1)[table] == content(projector, number)[table]
 
 
-def test_what_was_parked_behind_two_streams_is_redriven_in_the_order_of_the_log(
+def test_dead_letters_of_two_streams_are_redriven_in_the_order_of_the_log(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     """The outcome at 4 waits for its own stream; meanwhile the rotation that it is about was parked too."""
@@ -204,7 +204,7 @@ def test_what_was_parked_behind_two_streams_is_redriven_in_the_order_of_the_log(
     assert content(projector, 1)["credentials"] == content(projector, number)["credentials"]
 
 
-def test_a_discarded_event_lets_the_others_go_on(log: Log, projector: Connection) -> None:
+def test_events_after_a_discarded_one_are_applied(log: Log, projector: Connection) -> None:
     log.append(lives.added(POISON))
     append_of_the_future(log, lives.renamed(POISON, "unreadable"))
     log.append(lives.renamed(POISON, "later"))
@@ -219,7 +219,7 @@ def test_a_discarded_event_lets_the_others_go_on(log: Log, projector: Connection
     assert names(projector) == {credential(POISON): "at once"}
 
 
-def test_a_rebuild_parks_as_the_live_generation_does(
+def test_a_rebuild_has_the_dead_letters_of_the_live_generation(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     log.append(lives.added(POISON), lives.added(HEALTHY))
@@ -233,9 +233,7 @@ def test_a_rebuild_parks_as_the_live_generation_does(
     assert [one.dead_letters for one in generations.generations(projector)] == [3, 3]
 
 
-def test_a_database_that_is_not_as_it_should_be_parks_nothing(
-    log: Log, projector: Connection, database_url: str
-) -> None:
+def test_a_missing_right_makes_no_dead_letter(log: Log, projector: Connection, database_url: str) -> None:
     log.append(lives.added(POISON))
     log.connection.execute("REVOKE INSERT ON rm_g1.audit_events FROM regcred_projector")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

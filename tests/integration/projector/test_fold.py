@@ -84,7 +84,7 @@ def _storable(text: str) -> str:
     cuts=st.lists(st.integers(1, 12), min_size=1, max_size=20),
     writer=st.sampled_from([Tables.insert, Tables.copy]),
 )
-def test_any_batches_leave_what_single_events_leave(
+def test_batches_and_single_events_have_the_same_result(
     connection: Connection, payloads: list[Any], cuts: list[int], writer: Writer
 ) -> None:
     empty(connection)

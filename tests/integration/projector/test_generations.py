@@ -79,9 +79,7 @@ def a_life(number: int) -> list[Any]:
     ]
 
 
-def test_a_rebuilt_generation_is_the_live_one_byte_for_byte(
-    log: Log, projector: Connection, database_url: str
-) -> None:
+def test_a_rebuilt_generation_equals_the_live_one(log: Log, projector: Connection, database_url: str) -> None:
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)])
     models = ReadModels()
     position = models.checkpoint(projector)
@@ -95,7 +93,7 @@ def test_a_rebuilt_generation_is_the_live_one_byte_for_byte(
     assert [step.position for step in steps] == sorted(step.position for step in steps)
 
 
-def test_a_rebuild_goes_on_while_others_write_and_the_projector_follows_the_switch(
+def test_a_rebuild_runs_beside_writers_and_the_projector_follows_its_switch(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     log.append_many([event for number in range(1, 501) for event in a_life(number)])
@@ -124,7 +122,7 @@ def test_a_rebuild_goes_on_while_others_write_and_the_projector_follows_the_swit
     assert content(projector, 1) == content(projector, 2)
 
 
-def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
+def test_readers_see_their_own_writes_during_switches(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     """Writers that wait for their own write, as `Regcred-Wait-For` does, while readers change over ten times."""
@@ -183,7 +181,7 @@ def test_no_reader_sees_a_failure_or_an_older_state_than_its_own_write(
     assert min(counts) > 5
 
 
-def test_what_is_dropped_is_gone(projector: Connection, database_url: str) -> None:
+def test_a_dropped_generation_is_removed(projector: Connection, database_url: str) -> None:
     second = rebuild(database_url, resume=False, switch=True, report=nobody)
     third = generations.create(database_url)
     generations.drop(projector, third)
@@ -193,7 +191,9 @@ def test_what_is_dropped_is_gone(projector: Connection, database_url: str) -> No
     assert schemas == [(f"rm_g{second}",)]
 
 
-def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> None:
+def test_drops_and_switches_of_wrong_generations_are_refused(
+    log: Log, projector: Connection, database_url: str
+) -> None:
     with pytest.raises(GenerationInUse, match="live"):
         generations.drop(projector, 1)
     with pytest.raises(psycopg.Error, match="is live"):
@@ -214,7 +214,7 @@ def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> 
         projector.execute("SELECT rm.go_live(%s)", (number,))
 
 
-def test_two_people_at_once_do_not_get_in_each_others_way(projector: Connection, database_url: str) -> None:
+def test_concurrent_administration_is_refused(projector: Connection, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as somebody, administration(somebody):
         with pytest.raises(AnotherAtWork):
             rebuild(database_url, resume=False, switch=True, report=nobody)
@@ -224,7 +224,7 @@ def test_two_people_at_once_do_not_get_in_each_others_way(projector: Connection,
     assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2
 
 
-def test_a_long_query_puts_a_switch_off_and_nothing_else(
+def test_a_long_query_postpones_a_switch(
     log: Log, projector: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rebuild_module, "LOCK_MILLISECONDS", 50)
@@ -240,9 +240,7 @@ def test_a_long_query_puts_a_switch_off_and_nothing_else(
     assert statuses(projector) == {1: "retired", 2: "live"}
 
 
-def test_a_generation_of_an_older_layout_goes_on_without_what_it_lacks(
-    log: Log, projector: Connection
-) -> None:
+def test_a_generation_without_a_new_column_is_still_projected(log: Log, projector: Connection) -> None:
     log.connection.execute("DROP VIEW rm.credentials; ALTER TABLE rm_g1.credentials DROP COLUMN username")
     log.append(*a_life(1))
     ReadModels().take(projector, read_log(projector, 0, 100))
@@ -251,7 +249,9 @@ def test_a_generation_of_an_older_layout_goes_on_without_what_it_lacks(
     ]
 
 
-def test_the_lag_is_told_in_events_and_seconds(log: Log, projector: Connection, database_url: str) -> None:
+def test_the_lag_is_measured_in_events_and_seconds(
+    log: Log, projector: Connection, database_url: str
+) -> None:
     assert (lag_behind(projector, 0).events, lag_behind(projector, 0).seconds) == (0, 0.0)
     log.append(lives.added(1), lives.renamed(1, "crew"))
     time.sleep(0.2)

@@ -18,7 +18,7 @@ def site(database_url: str, log: Log, projector: Connection, tmp_path: Path) -> 
         yield site
 
 
-def test_a_summary_counts_every_status_and_names_the_soonest_ends(site: Site) -> None:
+def test_a_summary_counts_statuses_and_lists_the_next_expiries(site: Site) -> None:
     site.happened(
         lives.added(1, "one"),
         lives.failed(1, 1),
@@ -42,13 +42,13 @@ def test_a_summary_counts_every_status_and_names_the_soonest_ends(site: Site) ->
     ]
 
 
-def test_an_account_without_credentials_has_a_summary_too(site: Site) -> None:
+def test_an_account_without_credentials_has_a_summary(site: Site) -> None:
     found = site.get("credentials/summary", account="empty")
     assert (found["total"], found["by_provider"], found["next_to_expire"]) == (0, {}, [])
     assert set(found["by_status"].values()) == {0}
 
 
-def test_a_credential_says_when_it_was_last_used_and_by_how_many(site: Site) -> None:
+def test_a_credential_has_its_last_use_and_number_of_workloads(site: Site) -> None:
     site.happened(
         lives.added(1, "one"),
         lives.added(2, "two"),
@@ -63,7 +63,7 @@ def test_a_credential_says_when_it_was_last_used_and_by_how_many(site: Site) -> 
     assert [item["used_by"] for item in site.get("projects/shop/credentials")["items"]] == [2, 0]
 
 
-def test_the_system_tells_of_lag_retries_and_dead_letters(site: Site, log: Log, database_url: str) -> None:
+def test_the_system_route_has_lag_retries_and_dead_letters(site: Site, log: Log, database_url: str) -> None:
     name, _, data = encode(lives.renamed(1, "of the future"))
     site.happened(lives.added(1, "one"))
     log.append_raw(stream_of(lives.added(1)), name, data.decode(), 99)
@@ -95,7 +95,7 @@ def test_the_system_tells_of_lag_retries_and_dead_letters(site: Site, log: Log, 
     assert letter["reason"]
 
 
-def test_the_system_is_for_administrators(site: Site, database_url: str) -> None:
+def test_the_system_route_requires_the_admin_scope(site: Site, database_url: str) -> None:
     with psycopg.connect(database_url) as owner:
         owner.execute("UPDATE auth.tokens SET scopes = '{credentials:read}'")
     answer = site.client.get("/v1/system")

@@ -57,7 +57,7 @@ def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
     assert list(make_indexes(database_url, projector, number)) == []
 
 
-def test_the_indexes_of_small_tables_wait_for_no_backup(
+def test_indexes_of_small_tables_are_built_during_a_backup(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     log.append(lives.added(1))
@@ -68,7 +68,7 @@ def test_the_indexes_of_small_tables_wait_for_no_backup(
     assert indexes(log.connection, number) == indexes(log.connection, 1)
 
 
-def test_positions_are_given_while_an_index_waits_and_an_interrupted_one_is_made_again(
+def test_an_index_build_delays_no_positions_and_is_repeated_after_a_kill(
     log: Log, projector: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexes_module, "BRIEF_BYTES", 0)  # as if its tables were large

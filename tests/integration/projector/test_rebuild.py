@@ -99,7 +99,7 @@ def dead_letters(connection: Connection, number: int) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def test_a_rebuild_gives_what_the_live_projection_gave(
+def test_a_rebuild_equals_the_live_projection(
     written: Accounts, log: Log, projector: Connection, database_url: str, personal: PersonalKeys
 ) -> None:
     erase_globex(written)
@@ -125,7 +125,7 @@ def test_a_rebuild_gives_what_the_live_projection_gave(
     switch(database_url, number, report=nobody, personal=personal)
 
 
-def test_what_happens_during_a_rebuild_is_in_it(
+def test_a_rebuild_includes_events_during_it(
     written: Accounts, log: Log, projector: Connection, database_url: str, personal: PersonalKeys
 ) -> None:
     """An erasure of what it has built already, and of what it has not; an event that nobody can read."""
@@ -145,7 +145,7 @@ def test_what_happens_during_a_rebuild_is_in_it(
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_rebuild_is_resumed_or_started_anew(
+def test_a_killed_rebuild_is_resumed_or_started_again(
     log: Log, projector: Connection, database_url: str, how: signal.Signals
 ) -> None:
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)], account_of)
@@ -191,7 +191,7 @@ def test_a_killed_rebuild_is_resumed_or_started_anew(
     assert content(projector, 1) == content(projector, number)
 
 
-def test_a_rebuild_that_fails_says_why_and_is_resumed(
+def test_a_failed_rebuild_reports_the_error_and_is_resumed(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     head = log.append_many(a_life(1))

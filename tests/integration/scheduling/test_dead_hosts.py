@@ -33,7 +33,7 @@ def until(done: Callable[[], bool], world: World) -> None:
     waiting(ticked, "it is done")
 
 
-def test_dead_hosts_hold_one_lane_each_and_delay_no_other(world: World) -> None:
+def test_dead_hosts_take_one_slot_each_and_delay_no_other(world: World) -> None:
     """There are eight; two for each of four dead hosts would be all."""
     names = [f"dead-{number}.example" for number in range(4)]
     dead = [
@@ -62,7 +62,7 @@ def test_dead_hosts_hold_one_lane_each_and_delay_no_other(world: World) -> None:
         over.set()
 
 
-def test_a_host_that_gave_no_answer_is_tried_by_one_and_then_by_all(world: World) -> None:
+def test_an_unresponsive_host_is_tried_by_one_credential_until_it_responds(world: World) -> None:
     credentials = [world.add("dead.example", user=f"user-{number}") for number in range(6)]
     world.hear(*credentials)
     world.pass_time(INTERVAL * 1.2)
@@ -81,7 +81,7 @@ def test_a_host_that_gave_no_answer_is_tried_by_one_and_then_by_all(world: World
     assert all(len(world.types(one)) >= 2 for one in credentials)
 
 
-def test_what_events_ask_for_is_tried_each_and_hurried_after_the_first(
+def test_logins_for_events_get_a_short_deadline_after_an_unresponsive_host(
     monkeypatch: pytest.MonkeyPatch, world: World
 ) -> None:
     monkeypatch.setattr("verifier.logins.HURRIED_SECONDS", 0.2)

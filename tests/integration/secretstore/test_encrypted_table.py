@@ -50,7 +50,7 @@ class TestEncryptedStore(SecretStoreSuite):
     pass
 
 
-def test_the_table_shows_nothing_of_a_secret(store: EncryptedStore, superuser: Connection) -> None:
+def test_the_table_contains_no_plain_text(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("noise")
     put(store, path, CANARY, CANARY)
     rows = superuser.execute(
@@ -77,7 +77,7 @@ def test_the_table_shows_nothing_of_a_secret(store: EncryptedStore, superuser: C
     ],
     ids=["first bit", "last bit", "shorter", "empty", "nonce", "another key's name"],
 )
-def test_a_changed_row_does_not_open(store: EncryptedStore, superuser: Connection, change: str) -> None:
+def test_a_changed_row_does_not_decrypt(store: EncryptedStore, superuser: Connection, change: str) -> None:
     path = a_path(f"changed-{change}")
     put(store, path, CANARY)
     superuser.execute(
@@ -90,7 +90,7 @@ def test_a_changed_row_does_not_open(store: EncryptedStore, superuser: Connectio
 
 
 @pytest.mark.parametrize("moved_to", ["version", "account", "credential"])
-def test_a_moved_row_does_not_open(store: EncryptedStore, superuser: Connection, moved_to: str) -> None:
+def test_a_moved_row_does_not_decrypt(store: EncryptedStore, superuser: Connection, moved_to: str) -> None:
     path = a_path(f"moved-{moved_to}")
     put(store, path, "one", "two")
     there, version = {
@@ -108,7 +108,7 @@ def test_a_moved_row_does_not_open(store: EncryptedStore, superuser: Connection,
     assert store.get(path, 2).reveal() == "two"
 
 
-def test_two_versions_that_change_places_do_not_open(store: EncryptedStore, superuser: Connection) -> None:
+def test_two_swapped_versions_do_not_decrypt(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("swapped")
     put(store, path, "old", "new")
     superuser.execute(
@@ -121,9 +121,7 @@ def test_two_versions_that_change_places_do_not_open(store: EncryptedStore, supe
             store.get(path, version)
 
 
-def test_another_installations_key_file_opens_nothing(
-    store: EncryptedStore, pool: Pool, tmp_path: Path
-) -> None:
+def test_another_key_file_decrypts_nothing(store: EncryptedStore, pool: Pool, tmp_path: Path) -> None:
     path = a_path("another-key")
     put(store, path, CANARY)
     other = EncryptedStore(pool, KeyFile.create(tmp_path / "keys.json"))
@@ -142,7 +140,7 @@ def test_a_later_key_leaves_earlier_rows_readable(pool: Pool) -> None:
     assert [rotated.get(path, version).reveal() for version in (1, 2)] == ["one", "two"]
 
 
-def test_a_destroyed_row_keeps_nothing(store: EncryptedStore, superuser: Connection) -> None:
+def test_a_destroyed_row_contains_nothing(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("kept-nothing")
     put(store, path, CANARY)
     store.destroy(path, [1])
@@ -153,7 +151,7 @@ def test_a_destroyed_row_keeps_nothing(store: EncryptedStore, superuser: Connect
     assert row == (None, None, True)
 
 
-def test_every_page_of_paths_is_found(store: EncryptedStore, superuser: Connection) -> None:
+def test_paths_are_listed_over_several_pages(store: EncryptedStore, superuser: Connection) -> None:
     superuser.execute(
         "INSERT INTO encrypted.secrets (account_id, credential_id, version, write_id, key)"
         " SELECT 'many' || n % 3, gen_random_uuid(), v, '', 'k1'"
@@ -198,7 +196,7 @@ def test_housekeeping_destroys_and_cannot_read(
 
 
 @pytest.mark.parametrize("role", ["regcred_projector", "regcred_query"])
-def test_other_services_reach_no_secret(database_url: str, role: str) -> None:
+def test_other_roles_read_no_secret(database_url: str, role: str) -> None:
     with (
         psycopg.connect(database_url, autocommit=True, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),
@@ -206,7 +204,7 @@ def test_other_services_reach_no_secret(database_url: str, role: str) -> None:
         connection.execute("SELECT account_id FROM encrypted.secrets")
 
 
-def test_the_verifier_reads_and_no_more(store: EncryptedStore, database_url: str, keys: KeyFile) -> None:
+def test_the_verifier_only_reads(store: EncryptedStore, database_url: str, keys: KeyFile) -> None:
     path = a_path("verifier")
     put(store, path, "one")
     with open_pool(database_url, role="regcred_verifier", size=1) as pool:
@@ -218,7 +216,7 @@ def test_the_verifier_reads_and_no_more(store: EncryptedStore, database_url: str
             reader.remove(path)
 
 
-def test_a_database_that_is_away_is_unavailable(keys: KeyFile) -> None:
+def test_an_unreachable_database_is_unavailable(keys: KeyFile) -> None:
     url = "postgresql://nobody@127.0.0.1:1/none"
     with open_pool(url, role="regcred_credentials", size=1) as pool:
         pool.timeout = 0.2
@@ -234,7 +232,7 @@ def test_a_database_that_is_away_is_unavailable(keys: KeyFile) -> None:
             assert CANARY not in shown(raised.value)
 
 
-def test_connections_that_are_cut_are_replaced(store: EncryptedStore, superuser: Connection) -> None:
+def test_cut_connections_are_replaced(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("cut")
     put(store, path, "one")
     superuser.execute(

@@ -76,7 +76,7 @@ def read(vault: Vault, path: SecretPath, secret_id_of: Vault) -> str:
         opened.close()
 
 
-def test_saved_tried_and_restored_elsewhere(vault: Vault, another: Vault, tmp_path: Path) -> None:
+def test_a_snapshot_is_saved_tested_and_restored(vault: Vault, another: Vault, tmp_path: Path) -> None:
     before, after, foreign = a_path("before-snapshot"), a_path("after-snapshot"), a_path("of-another")
     ours, theirs = store(vault), store(another)
     put(ours, before, "kept")
@@ -107,7 +107,7 @@ def test_saved_tried_and_restored_elsewhere(vault: Vault, another: Vault, tmp_pa
     shutil.rmtree(elsewhere)
 
 
-def test_a_snapshot_does_not_open_with_another_key(vault: Vault, another: Vault, tmp_path: Path) -> None:
+def test_a_snapshot_does_not_unseal_with_another_key(vault: Vault, another: Vault, tmp_path: Path) -> None:
     saved = operate(vault, tmp_path, "save")
     tried = operate(another, tmp_path, "drill", saved.stdout)
     assert tried.returncode != 0
@@ -121,5 +121,5 @@ def test_no_root_token_is_left(vault: Vault, tmp_path: Path) -> None:
     assert not (tmp_path / "root.token").exists()
 
 
-def test_what_is_no_command_is_refused(vault: Vault, tmp_path: Path) -> None:
+def test_an_unknown_command_is_refused(vault: Vault, tmp_path: Path) -> None:
     assert operate(vault, tmp_path, "remove").returncode == 2

@@ -87,7 +87,7 @@ def test_a_database_with_another_name_is_refused(postgres: TLSPostgres, authorit
     psycopg.connect(postgres.url(host="elsewhere", authority=authority, mode="verify-ca")).close()
 
 
-def test_a_database_without_tls_is_not_spoken_to(postgres: TLSPostgres, authority: Path) -> None:
+def test_a_database_refuses_connections_without_tls(postgres: TLSPostgres, authority: Path) -> None:
     with pytest.raises(psycopg.OperationalError, match="no encryption"):
         psycopg.connect(postgres.url(host="postgres", authority=authority, mode="disable"))
 
@@ -134,7 +134,7 @@ def test_the_broker_is_reached_under_tls(broker: tuple[RabbitMQ, int], authority
 
 
 @pytest.mark.parametrize("who", ["another authority", "another name"])
-def test_a_broker_that_is_another_is_refused(
+def test_a_broker_of_another_authority_or_name_is_refused(
     broker: tuple[RabbitMQ, int], authority: Path, another: Path, who: str
 ) -> None:
     trusted, name = (another, "rabbitmq") if who == "another authority" else (authority, "elsewhere")
@@ -146,7 +146,7 @@ def test_a_broker_that_is_another_is_refused(
         pika.BlockingConnection(parameters(url))
 
 
-def test_a_broker_without_tls_is_not_spoken_to(broker: tuple[RabbitMQ, int], authority: Path) -> None:
+def test_a_broker_without_tls_is_refused(broker: tuple[RabbitMQ, int], authority: Path) -> None:
     with pytest.raises(BrokerUnavailable):
         declare(amqps(broker[0].port, authority, "rabbitmq"), TOPOLOGY)
 

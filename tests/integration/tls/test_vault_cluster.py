@@ -95,7 +95,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield Cluster(tmp_path, stack)
 
 
-def test_three_nodes_become_one_vault(cluster: Cluster) -> None:
+def test_three_nodes_form_one_cluster(cluster: Cluster) -> None:
     waiting(lambda: cluster.vault(0, "status").returncode == 2, "the first answers, sealed")
     made = json.loads(
         cluster.vault(0, "operator", "init", "-key-shares=1", "-key-threshold=1", "-format=json").stdout

@@ -77,9 +77,7 @@ def browser(*http: str, seconds: float = PATIENCE) -> Browser:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 6, 100])
-def test_every_tag_comes_once_page_by_page(
-    registry: DockerRegistry, pushed: dict[str, Any], limit: int
-) -> None:
+def test_every_tag_is_listed_once(registry: DockerRegistry, pushed: dict[str, Any], limit: int) -> None:
     found: list[str] = []
     place = None
     while True:
@@ -114,7 +112,7 @@ def test_an_index_is_shown_with_its_platforms(registry: DockerRegistry, pushed: 
     ]
 
 
-def test_what_is_not_there(registry: DockerRegistry) -> None:
+def test_a_missing_repository_is_not_found(registry: DockerRegistry) -> None:
     here = browser(registry.address)
     missing = ImageReference.parse(f"{registry.address}/team/none:1")
     assert here.image(account(registry.address), missing) is None
@@ -122,7 +120,7 @@ def test_what_is_not_there(registry: DockerRegistry) -> None:
         here.tags(account(registry.address), "team/none", limit=5, after=None)
 
 
-def test_a_wrong_login_is_refused_and_shown_once(registry: DockerRegistry) -> None:
+def test_a_wrong_login_is_sent_once_and_refused(registry: DockerRegistry) -> None:
     wrong = RegistryLogin(username=USER, password=Secret("wrong"))
     with pytest.raises(RegistryRefused, match="HTTP 401"):
         browser(registry.address).tags(account(registry.address, wrong), "team/app", limit=5, after=None)
@@ -155,7 +153,7 @@ def with_tokens(answer: Reply, *, scope: str = "") -> Behaviour:
     ],
     ids=["none", "azure", "pull", "catalog", "other", "long"],
 )
-def test_the_token_is_for_that_repository(named: str, asked: str) -> None:
+def test_the_token_is_requested_for_the_repository(named: str, asked: str) -> None:
     with FakeServer(with_tokens(Reply(200, body=b'{"tags": ["a"]}'), scope=named)) as server:
         page = browser(server.address).tags(account(server.address), "team/app", limit=5, after=None)
     assert page.tags == ("a",)
@@ -164,7 +162,7 @@ def test_the_token_is_for_that_repository(named: str, asked: str) -> None:
     assert len(server.seen) == 3
 
 
-def test_an_open_registry_sees_no_login() -> None:
+def test_an_open_registry_gets_no_login() -> None:
     with FakeServer(always(Reply(200, body=b'{"tags": []}'))) as server:
         assert browser(server.address).tags(account(server.address), "a/b", limit=5, after=None).tags == ()
     assert [seen.authorization for seen in server.seen] == [None]
@@ -210,9 +208,7 @@ def test_an_identity_token_goes_to_the_token_server_only() -> None:
         *("huge", "ssh", "denied", "no-token", "odd-token"),
     ],
 )  # fmt: skip
-def test_whatever_a_registry_does_there_is_one_error_in_time(
-    behaviour: Behaviour, error: type[RegistryError]
-) -> None:
+def test_every_fault_of_a_registry_is_one_error(behaviour: Behaviour, error: type[RegistryError]) -> None:
     with FakeServer(behaviour) as server:
         for call in (
             lambda: browser(server.address).tags(account(server.address), "a/b", limit=5, after=None),
@@ -233,7 +229,7 @@ def test_a_registry_that_responds_too_late_is_unreachable() -> None:
         )
 
 
-def test_blocked_and_unreachable_are_told_alike() -> None:
+def test_blocked_and_unreachable_registries_have_the_same_error() -> None:
     told = set()
     nobody = f"127.0.0.1:{free_port()}"
     with FakeServer(always(Reply(200))) as server:

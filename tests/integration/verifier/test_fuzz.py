@@ -74,7 +74,7 @@ def pair() -> Iterator[Pair]:
 
 @settings(deadline=None)  # `attempt` has its own
 @given(REALMS)
-def test_the_password_goes_only_where_the_rule_lets_it(pair: Pair, realm: str) -> None:
+def test_the_password_is_sent_only_to_permitted_realms(pair: Pair, realm: str) -> None:
     pair.realm = realm.replace(":PORT", f":{pair.registry.port}").replace(":OTHER", f":{pair.other.port}")
     pair.registry.seen.clear()
     before = pair.other.connections

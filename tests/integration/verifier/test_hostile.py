@@ -38,7 +38,7 @@ from tests.support.fake_registry import (
 OK_HEAD = b"HTTP/1.1 200 OK\r\nServer: " + MARK.encode() + b"\r\n"
 
 
-def test_a_redirect_is_not_followed_and_takes_no_password_along() -> None:
+def test_a_redirect_is_not_followed() -> None:
     with FakeServer(always(Reply(200))) as elsewhere:
         moved = Reply(307, (("Location", f"http://{elsewhere.address}/v2/"),))
         with FakeServer(always(moved)) as server:
@@ -72,7 +72,7 @@ def test_a_redirect_of_the_token_server_is_not_followed() -> None:
         assert elsewhere.connections == 0
 
 
-def test_an_endless_redirect_ends_at_once() -> None:
+def test_an_endless_redirect_is_requested_once() -> None:
     with FakeServer(always(Reply(302, (("Location", "/v2/"),)))) as server:
         assert attempt(server.address).code is Code.NOT_A_REGISTRY
     assert len(server.seen) == 1
@@ -95,13 +95,13 @@ def test_an_endless_redirect_ends_at_once() -> None:
         "https://127.0.0.1.evil.example/token",
     ],
 )
-def test_a_realm_elsewhere_gets_nothing(realm: str) -> None:
+def test_a_realm_on_another_host_gets_no_request(realm: str) -> None:
     with FakeServer(bearer(realm)) as server:
         assert attempt(server.address).code is Code.BLOCKED_HOST
     assert len(server.seen) == 1
 
 
-def test_a_realm_on_http_gets_nothing() -> None:
+def test_a_realm_without_tls_gets_no_request() -> None:
     """Its own host, but a port that the operator did not list for plain HTTP."""
     with (
         FakeServer(tokens(USER, PASSWORD)) as other,
@@ -111,7 +111,7 @@ def test_a_realm_on_http_gets_nothing() -> None:
     assert other.connections == 0
 
 
-def test_a_token_server_that_the_operator_lists_gets_the_password_and_the_registry_does_not() -> None:
+def test_a_listed_token_server_gets_the_password_and_the_registry_does_not() -> None:
     with (
         FakeServer(tokens(USER, PASSWORD)) as other,
         FakeServer(bearer(f"http://{other.address}/")) as server,
@@ -121,7 +121,7 @@ def test_a_token_server_that_the_operator_lists_gets_the_password_and_the_regist
     assert [seen.authorization for seen in server.seen] == [None, f"Bearer {TOKEN}"]
 
 
-def test_a_token_with_a_line_break_is_no_header() -> None:
+def test_a_token_with_a_line_break_is_refused() -> None:
     body = json.dumps({"token": f"{MARK}\r\nX-Evil: 1"}).encode()
     with FakeServer(by_path(bearer("/auth"), always(Reply(200, body=body)))) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
@@ -151,7 +151,7 @@ def test_a_token_with_a_line_break_is_no_header() -> None:
         b"<html>" + MARK.encode(),
     ],
 )
-def test_a_token_that_is_none(body: bytes) -> None:
+def test_an_invalid_token_is_a_bad_challenge(body: bytes) -> None:
     with FakeServer(by_path(bearer("/auth"), always(Reply(200, body=body)))) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
 
@@ -159,19 +159,19 @@ def test_a_token_that_is_none(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body", [b"[" * 60_000, b'{"errors":' * 5000, b'{"errors": [{"code": {}}]}', b"\xff"]
 )
-def test_a_refusal_whose_body_is_a_trap(body: bytes) -> None:
+def test_a_hostile_body_of_a_refusal_is_ignored(body: bytes) -> None:
     with FakeServer(by_path(bearer("/auth"), always(Reply(403, body=body)))) as server:
         assert attempt(server.address).code is Code.FORBIDDEN
 
 
 @pytest.mark.parametrize("realm", ["https://[oops/token", "https://[::1/x", "https://[1::2::3]/"])
-def test_a_realm_that_is_no_url(realm: str) -> None:
+def test_an_invalid_realm_is_a_bad_challenge(realm: str) -> None:
     with FakeServer(bearer(realm)) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
     assert len(server.seen) == 1
 
 
-def test_a_registry_that_asks_for_ever() -> None:
+def test_a_registry_that_repeats_its_challenge_is_given_up() -> None:
     """Every token is refused with yet another challenge: it ends, and soon."""
     asked = challenge('Bearer realm="/auth",service="a",scope="b"')
     with FakeServer(by_path(always(asked), tokens(USER, PASSWORD))) as server:
@@ -200,17 +200,17 @@ def test_a_registry_that_asks_for_ever() -> None:
         "silence",
     ],
 )
-def test_dripping_ends_at_the_deadline(pieces: Iterable[bytes], every: float) -> None:
+def test_a_slowly_sent_response_ends_at_the_deadline(pieces: Iterable[bytes], every: float) -> None:
     with FakeServer(always(Raw(pieces, every))) as server:
         assert attempt(server.address, deadline=SHORT_DEADLINE).code is Code.UNREACHABLE
 
 
-def test_a_server_of_another_protocol_that_waits_for_a_greeting_is_no_registry() -> None:
+def test_a_server_of_another_protocol_is_no_registry() -> None:
     with FakeServer(always(Raw(chain([b"SSH-2.0-OpenSSH\r\n"], repeat(b"")), 0.05))) as server:
         assert attempt(server.address).code is Code.NOT_A_REGISTRY
 
 
-def test_a_token_server_that_drips_ends_at_the_same_deadline() -> None:
+def test_a_slowly_sent_token_ends_at_the_deadline() -> None:
     with FakeServer(
         by_path(bearer("/auth"), slowly(chain([b"HTTP/1.1 200 OK\r\nX: "], repeat(b"x"))))
     ) as server:
@@ -252,13 +252,13 @@ def test_a_huge_body_is_not_read(head: bytes) -> None:
     ],
     ids=lambda value: None if isinstance(value, bytes) else str(value),
 )
-def test_what_is_no_http(raw: bytes, code: Code) -> None:
+def test_an_invalid_http_response_is_refused(raw: bytes, code: Code) -> None:
     with FakeServer(always(Raw([raw]))) as server:
         assert attempt(server.address).code is code
     assert [seen.authorization for seen in server.seen] == [None]
 
 
-def test_a_name_with_one_private_address_among_public_ones_is_not_dialled() -> None:
+def test_a_name_with_a_private_address_is_not_connected_to() -> None:
     dns = names({"reg.example": ["127.0.0.1", "10.0.0.1"]})
     with FakeServer(basic(USER, PASSWORD)) as server:
         host = f"reg.example:{server.port}"
@@ -266,7 +266,7 @@ def test_a_name_with_one_private_address_among_public_ones_is_not_dialled() -> N
     assert server.connections == 0
 
 
-def test_a_name_whose_first_address_is_dead_is_reached_at_its_second() -> None:
+def test_the_second_address_of_a_name_is_tried() -> None:
     dns = names({"reg.example": ["127.0.0.2", "127.0.0.1"]})
     with FakeServer(basic(USER, PASSWORD)) as server:
         host = f"reg.example:{server.port}"
@@ -274,7 +274,7 @@ def test_a_name_whose_first_address_is_dead_is_reached_at_its_second() -> None:
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "0"])
-def test_other_spellings_of_loopback_are_seen_through(host: str) -> None:
+def test_other_spellings_of_loopback_are_blocked(host: str) -> None:
     with FakeServer(basic(USER, PASSWORD)) as server:
         address = f"{host}:{server.port}"
         done = attempt(address, policy=NetworkPolicy.parse("", address))
@@ -283,14 +283,14 @@ def test_other_spellings_of_loopback_are_seen_through(host: str) -> None:
 
 
 @pytest.mark.parametrize("found", [[], ["127.0.0.1"] * 3])
-def test_names_are_only_what_the_resolver_says(found: list[str]) -> None:
+def test_names_are_resolved_by_the_resolver_only(found: list[str]) -> None:
     with FakeServer(basic(USER, PASSWORD)) as server:
         host = f"reg.example:{server.port}"
         done = attempt(host, policy=loopback(host), resolver=lambda _host, _port: found)
     assert done.code is (None if found else Code.UNREACHABLE)
 
 
-def test_nothing_of_the_host_is_shown_but_its_name() -> None:
+def test_an_error_contains_only_the_name_of_a_host() -> None:
     with FakeServer(bearer("https://evil.example/<b>token</b>?secret=x")) as server:
         detail = attempt(server.address).verdict.detail
     assert "evil.example" in detail
@@ -299,7 +299,7 @@ def test_nothing_of_the_host_is_shown_but_its_name() -> None:
     assert_nothing_leaks(detail)
 
 
-def test_a_name_in_the_operators_network_looks_as_one_that_does_not_exist() -> None:
+def test_a_private_name_has_the_error_of_a_missing_name() -> None:
     """Else the names of that network could be found out, one after the other."""
     dns = names({"vault.internal": ["10.1.2.3"], "nothing.internal": []})
     there, absent, unknown = (

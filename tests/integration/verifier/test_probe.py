@@ -105,7 +105,7 @@ def assert_told(done: Attempt, code: Code | None, says: str) -> None:
         ("team/app:2", False, None, "which has no such image"),
     ],
 )
-def test_a_registry_with_htpasswd(
+def test_probes_of_a_registry_with_htpasswd_have_their_codes(
     with_htpasswd: Site, image: str, push: bool, code: Code | None, says: str
 ) -> None:
     done = with_htpasswd.probed(image, push=push)
@@ -125,13 +125,13 @@ def test_a_registry_with_htpasswd(
         ("team/hidden:1", True, Code.NO_PULL_ACCESS, "does not let it read team/hidden (HTTP 401)"),
     ],
 )
-def test_a_registry_with_tokens(
+def test_probes_of_a_registry_with_tokens_have_their_codes(
     with_tokens: Site, image: str, push: bool, code: Code | None, says: str
 ) -> None:
     assert_told(with_tokens.probed(image, push=push), code, says)
 
 
-def test_a_wrong_login_is_tried_on_no_image() -> None:
+def test_a_wrong_login_probes_no_image() -> None:
     with FakeServer(basic(USER, "another")) as server:
         done = Site(server.address).probed("team/app:1")
     assert done.code is Code.BAD_CREDENTIAL
@@ -189,7 +189,9 @@ def error(code: str) -> bytes:
         "307",
     ],
 )
-def test_what_registries_answer_for_a_manifest(behaviour: Behaviour, code: Code | None, says: str) -> None:
+def test_responses_for_a_manifest_have_their_codes(
+    behaviour: Behaviour, code: Code | None, says: str
+) -> None:
     with FakeServer(behaviour) as server:
         done = Site(server.address).probed("team/app:1")
     assert_told(done, code, says)
@@ -250,7 +252,7 @@ def giving(token: str) -> Behaviour:
     ],
     ids=["403", "401", "500", "400", "no_token", "no_push", "pull", "opaque", "both", "all", "pull_of_both", "other_name", "empty", "none", "list"],
 )  # fmt: skip
-def test_what_token_servers_answer_for_a_repository(
+def test_responses_of_token_servers_for_a_repository_have_their_codes(
     behaviour: Behaviour, push: bool, code: Code | None, says: str
 ) -> None:
     with FakeServer(behaviour) as server:
@@ -260,7 +262,7 @@ def test_what_token_servers_answer_for_a_repository(
     assert len(refused) <= 2
 
 
-def test_the_token_for_the_image_is_shown_to_its_registry_only() -> None:
+def test_the_token_for_an_image_is_sent_to_its_registry_only() -> None:
     with FakeServer(scoped(giving(jwt_of("pull")), manifest=Reply(200))) as server:
         assert Site(server.address).probed("team/app:1").code is None
     for seen in server.seen:
@@ -270,7 +272,7 @@ def test_the_token_for_the_image_is_shown_to_its_registry_only() -> None:
             assert "Bearer" not in str(seen.authorization)
 
 
-def test_an_identity_token_is_tried_too() -> None:
+def test_an_identity_token_probes_an_image() -> None:
     def give(seen: Seen) -> Reply:
         assert seen.method == "POST"
         return Reply(200, body=json.dumps({"access_token": TOKEN}).encode())
@@ -285,7 +287,7 @@ def test_an_identity_token_is_tried_too() -> None:
     assert b"repository%3Ateam%2Fapp%3Apull" in server.seen[-2].body
 
 
-def test_an_open_registry_proves_nothing_with_an_image_either() -> None:
+def test_an_open_registry_with_an_image_is_unverifiable() -> None:
     with FakeServer(lambda _seen: Reply(200)) as server:
         login = RegistryLogin(username=USER, password=Secret(PASSWORD))
         probe = Probe(image=ImageReference.parse(f"{server.address}/team/app:1"), push=False)
@@ -317,7 +319,7 @@ def private_with_tokens(seen: Seen) -> Reply | Raw:
 @pytest.mark.parametrize(
     "behaviour", [open_but(private_repository), private_with_tokens], ids=["basic", "tokens"]
 )
-def test_an_image_that_is_hidden_from_others_proves_a_login_at_an_open_registry(behaviour: Behaviour) -> None:
+def test_a_private_image_verifies_a_login_at_an_open_registry(behaviour: Behaviour) -> None:
     with FakeServer(behaviour) as server:
         done = Site(server.address).probed("team/app:1")
         wrong = RegistryLogin(username=USER, password=Secret("wrong"))
@@ -329,7 +331,7 @@ def test_an_image_that_is_hidden_from_others_proves_a_login_at_an_open_registry(
     assert other.code is Code.UNVERIFIABLE
 
 
-def test_an_image_that_is_hidden_from_others_makes_a_weak_login_a_strong_one() -> None:
+def test_a_private_image_makes_weak_evidence_strong() -> None:
     def behave(seen: Seen) -> Reply | Raw:
         if seen.path.startswith("/token"):
             good = seen.authorization == basic_of(USER, PASSWORD)

@@ -116,7 +116,7 @@ def events(database_url: str) -> int:
         (("canary-wrong", "team/app:1", False), "failed", "bad_credential"),
     ],
 )
-def test_a_login_is_tried_and_nothing_is_kept(
+def test_a_login_test_stores_nothing(
     site: Site, database_url: str, asked: tuple[str, str | None, bool], status: str, code: str | None
 ) -> None:
     password, image, push = asked
@@ -137,7 +137,7 @@ def test_a_login_is_tried_and_nothing_is_kept(
     assert events(database_url) == before
 
 
-def test_a_name_need_not_be_given_and_what_is_wrong_is_named(site: Site, account: str) -> None:
+def test_a_login_test_needs_no_name_and_reports_invalid_fields(site: Site, account: str) -> None:
     body = add_body("", site.registry.address, USER, PASSWORD)
     del body["name"]
     assert site.post(account, "verifications", body).status_code == 200
@@ -173,7 +173,7 @@ def test_an_account_has_a_share_of_the_login_tests_and_delays_no_other(site: Sit
         assert {one.result().json["code"] for one in admitted} == {"unreachable"}
 
 
-def test_tags_are_listed_page_by_page(site: Site, account: str) -> None:
+def test_tags_are_paginated(site: Site, account: str) -> None:
     kept = site.added(account, site.registry.address)
     found, cursor = [], None
     while True:
@@ -212,7 +212,7 @@ def test_an_image_is_shown(site: Site, account: str) -> None:
         ("images", {"reference": "a b"}, (422, "invalid_request")),
     ],
 )
-def test_what_cannot_be_looked_at(
+def test_invalid_repositories_and_images_are_refused(
     site: Site, account: str, path: str, query: Json, refusal: tuple[int, str]
 ) -> None:
     kept = site.added(account, site.registry.address)
@@ -220,7 +220,7 @@ def test_what_cannot_be_looked_at(
     assert (answer.status_code, answer.json["code"]) == refusal, answer.text
 
 
-def test_registries_that_refuse_or_cannot_be_reached(site: Site, account: str) -> None:
+def test_refusing_and_unreachable_registries_are_reported(site: Site, account: str) -> None:
     wrong = site.added(account, site.registry.address, "canary-wrong")
     answer = site.get(account, f"credentials/{wrong}/repositories/team/app/tags")
     assert (answer.status_code, answer.json["code"]) == (502, "registry_refused")
@@ -244,7 +244,7 @@ def test_registries_that_refuse_or_cannot_be_reached(site: Site, account: str) -
         ({"scope": {"pull": False, "push": True}}, "team/app", "no_pull_scope"),
     ],
 )
-def test_a_credential_is_used_for_what_it_is_for(
+def test_a_credential_is_used_within_its_prefixes_and_scope(
     site: Site, account: str, more: Json, repository: str, refusal: str | None
 ) -> None:
     kept = site.added(account, site.registry.address, **more)
@@ -257,7 +257,7 @@ def test_a_credential_is_used_for_what_it_is_for(
         assert answer.json.get("code") == refusal
 
 
-def test_nobody_guesses_with_trials(site: Site, account: str) -> None:
+def test_repeated_login_tests_of_a_username_are_held(site: Site, account: str) -> None:
 
     def guess(number: int) -> Any:
         body = add_body("x", site.registry.address, "guessed", f"canary-{number}")
@@ -274,9 +274,7 @@ def test_nobody_guesses_with_trials(site: Site, account: str) -> None:
     assert site.post(account, "verifications", other).json["status"] == "verified"
 
 
-def test_a_secret_that_was_refused_is_not_tried_again_by_browsing(
-    site: Site, account: str, database_url: str
-) -> None:
+def test_a_refused_secret_is_not_used_for_browsing(site: Site, account: str, database_url: str) -> None:
     kept = site.added(account, site.registry.address)
     with psycopg.connect(database_url) as connection:
         connection.execute(
@@ -294,7 +292,7 @@ def test_a_secret_that_was_refused_is_not_tried_again_by_browsing(
     assert site.get(account, path).status_code == 200
 
 
-def test_only_a_credential_of_the_account_that_is_still_there(site: Site, account: str) -> None:
+def test_a_removed_or_foreign_credential_is_not_found(site: Site, account: str) -> None:
     kept = site.added(account, site.registry.address)
     path = "repositories/team/app/tags"
     assert site.get("somebody-else", f"credentials/{kept}/{path}").json["code"] == "credential_not_found"
@@ -320,7 +318,9 @@ def test_the_newest_secret_is_used(site: Site, account: str) -> None:
     ("scope", "trial", "browse"),
     [("credentials:read", 403, 200), ("credentials:write", 200, 403), ("audit:read", 403, 403)],
 )
-def test_scopes(site: Site, account: str, scope: str, trial: int, browse: int) -> None:
+def test_each_scope_permits_its_routes_only(
+    site: Site, account: str, scope: str, trial: int, browse: int
+) -> None:
     kept = site.added(account, site.registry.address)
     made = site.client().post(
         "/v1/service-tokens", json={"name": scope, "scopes": [scope], "accounts": [account]}
@@ -334,7 +334,7 @@ def test_scopes(site: Site, account: str, scope: str, trial: int, browse: int) -
     assert client.get(path.replace(account, "other")).status_code == 403
 
 
-def test_by_itself_it_is_ready_and_writes_nothing(site: Site, database_url: str, tmp_path: Any) -> None:
+def test_the_registry_api_alone_is_ready_and_read_only(site: Site, database_url: str, tmp_path: Any) -> None:
     del site
     settings = Settings.from_environment(
         {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": database_url}
