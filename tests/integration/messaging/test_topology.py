@@ -10,9 +10,8 @@ import pytest
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from contracts.broker import TOPOLOGY
-from eventlog.broker import topology
-from eventlog.broker.declaration import declare
-from eventlog.broker.errors import BrokerUnavailable
+from eventlog import topology
+from eventlog.broker import BrokerUnavailable, declare_topology
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 from tests.support.timing import PATIENCE
@@ -45,9 +44,9 @@ def test_repeated_and_concurrent_declarations_match_the_definitions_file(
     rabbitmq: RabbitMQ, declared_url: str
 ) -> None:
     with ThreadPoolExecutor(2) as deployers:
-        list(deployers.map(declare, [declared_url] * 2, [TOPOLOGY] * 2))
-    declare(declared_url, TOPOLOGY)
-    declare(rabbitmq.url, TOPOLOGY)  # over what the definitions file has made: nothing differs
+        list(deployers.map(declare_topology, [declared_url] * 2, [TOPOLOGY] * 2))
+    declare_topology(declared_url, TOPOLOGY)
+    declare_topology(rabbitmq.url, TOPOLOGY)  # over what the definitions file has made: nothing differs
     exported = json.loads(rabbitmq.ctl("export_definitions", "-"))
     for kind in ("exchanges", "queues", "bindings"):
         by_file = things(exported, kind, topology.VHOST)
@@ -73,17 +72,17 @@ def test_each_policy_applies_to_its_queue_only(rabbitmq: RabbitMQ) -> None:
 
 
 def test_a_different_queue_of_the_same_name_is_reported(rabbitmq: RabbitMQ, declared_url: str) -> None:
-    declare(declared_url, TOPOLOGY)
+    declare_topology(declared_url, TOPOLOGY)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         channel = connection.channel()
         channel.queue_delete("regcred.verifier.dead")
         channel.queue_declare("regcred.verifier.dead", durable=True)
     with pytest.raises(BrokerUnavailable, match="ChannelClosedByBroker") as raised:
-        declare(declared_url, TOPOLOGY)
+        declare_topology(declared_url, TOPOLOGY)
     assert PASSWORDS[DEPLOY] not in str(raised.value)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         connection.channel().queue_delete("regcred.verifier.dead")
-    declare(declared_url, TOPOLOGY)
+    declare_topology(declared_url, TOPOLOGY)
 
 
 def test_an_unreachable_or_refusing_broker_is_unavailable(rabbitmq: RabbitMQ) -> None:
@@ -92,7 +91,7 @@ def test_an_unreachable_or_refusing_broker_is_unavailable(rabbitmq: RabbitMQ) ->
         f"amqp://{DEPLOY}:canary@127.0.0.1:{rabbitmq.port}/regcred",
     ):
         with pytest.raises(BrokerUnavailable) as raised:
-            declare(url, TOPOLOGY)
+            declare_topology(url, TOPOLOGY)
         assert "canary" not in str(raised.value) + repr(raised.value.__cause__)
 
 

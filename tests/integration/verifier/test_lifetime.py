@@ -59,18 +59,18 @@ def gitlab(api: Behaviour, realm: str = "/jwt/auth") -> Behaviour:
 def test_the_expiry_of_a_token_is_what_the_api_of_gitlab_says(
     monkeypatch: pytest.MonkeyPatch, api: Behaviour, end: datetime | None
 ) -> None:
-    monkeypatch.setattr(login_module, "END_SECONDS", PATIENCE)
+    monkeypatch.setattr(login_module, "EXPIRY_SECONDS", PATIENCE)
     with FakeServer(gitlab(api)) as server:
         done = attempt(server.address, login=GITLAB_LOGIN, provider="gitlab")
-    assert (done.code, done.verdict.ends_at) == (None, end), done.verdict
+    assert (done.code, done.verdict.secret_expires_at) == (None, end), done.verdict
     assert len([seen for seen in server.seen if seen.path.startswith("/api/")]) == 1
 
 
 def test_a_login_succeeds_if_the_api_of_gitlab_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login_module, "END_SECONDS", 0.5)
+    monkeypatch.setattr(login_module, "EXPIRY_SECONDS", 0.5)
     with FakeServer(gitlab(after(1.5, always(Reply(200, body=b'{"expires_at": "2027-03-31"}'))))) as server:
         done = attempt(server.address, login=GITLAB_LOGIN, provider="gitlab")
-    assert (done.code, done.verdict.ends_at) == (None, None), done.verdict
+    assert (done.code, done.verdict.secret_expires_at) == (None, None), done.verdict
 
 
 def test_the_expiry_of_a_refused_token_is_not_requested() -> None:
@@ -91,4 +91,4 @@ def test_the_expiry_header_is_read_for_github_only() -> None:
     for provider, end in (("github", END), ("quay", None)):
         with FakeServer(behave) as server:
             done = attempt(server.address, provider=provider)
-        assert (done.code, done.verdict.ends_at) == (None, end)
+        assert (done.code, done.verdict.secret_expires_at) == (None, end)
