@@ -6,7 +6,7 @@ from threading import Event
 import psycopg
 import pytest
 
-from tests.integration.consumers.following import Connection
+from tests.integration.consumers.consuming import Connection
 from tests.support.log import fresh_log
 
 

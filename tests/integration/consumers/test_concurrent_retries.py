@@ -12,11 +12,11 @@ from eventlog.events import RecordedEvent
 from eventlog.storage import EventStoreUnavailable, read_log
 from eventlog.storage.log import load_checkpoint
 from secretstore.store import SecretStoreUnavailable
-from tests.integration.consumers.following import (
+from tests.integration.consumers.consuming import (
     NAME,
     Connection,
+    concurrent_consumer,
     dead_letters,
-    follower,
     make_due,
     position,
     retries,
@@ -38,7 +38,7 @@ def test_a_failed_event_is_retried_and_delays_neither_others_nor_the_checkpoint(
             raise RuntimeError("what a message may say is not kept")
         handled.append(position(event))
 
-    taker = follower(handle, stop, tiers=[timedelta(hours=1)])
+    taker = concurrent_consumer(handle, stop, tiers=[timedelta(hours=1)])
     taker.take(connection, write(url, 4))
     take_until(taker, connection, 4)
     assert sorted(handled) == [1, 3, 4]
@@ -57,12 +57,12 @@ def test_a_retry_is_made_by_the_next_leader(url: str, connection: Connection, st
     def fail(_event: RecordedEvent) -> None:
         raise RuntimeError
 
-    first = follower(fail, stop, tiers=[timedelta(hours=1)] * 2)
+    first = concurrent_consumer(fail, stop, tiers=[timedelta(hours=1)] * 2)
     first.take(connection, write(url, 2))
     take_until(first, connection, 2)
     first.close()
     handled: list[int] = []
-    second = follower(lambda event: handled.append(position(event)), stop)
+    second = concurrent_consumer(lambda event: handled.append(position(event)), stop)
     second.begin(2)
     make_due(url)
     tend_until(second, connection, lambda: retries(connection) == [])
@@ -86,7 +86,7 @@ def test_retried_dead_and_discarded_events_are_not_handled_again_after_a_crash(
             " VALUES ('discarded', 'verifier', 4, 1, 'x', 'ada')"
         )
     handled: list[int] = []
-    taker = follower(lambda event: handled.append(position(event)), stop)
+    taker = concurrent_consumer(lambda event: handled.append(position(event)), stop)
     taker.take(connection, events)
     take_until(taker, connection, 5)
     assert sorted(handled) == [1, 5]
@@ -107,7 +107,7 @@ def test_retries_leave_slots_for_new_events(url: str, connection: Connection, st
             release.wait(PATIENCE)
         handled.append(position(event))
 
-    taker = follower(handle, stop, concurrency=4)
+    taker = concurrent_consumer(handle, stop, concurrency=4)
     taker.take(connection, events)
     take_until(taker, connection, 40)
     assert sorted(handled) == list(range(31, 41))
@@ -127,7 +127,7 @@ def test_an_event_is_dead_lettered_after_its_last_attempt_and_delays_no_other(
         if position(event) == 2:
             raise RuntimeError("what a message may say is not kept")
 
-    taker = follower(handle, stop)
+    taker = concurrent_consumer(handle, stop)
     taker.take(connection, write(url, 5))
     waiting(lambda: len(set(attempts)) == 5)
     assert attempts.count(2) == 1  # the others did not wait for it
@@ -147,7 +147,7 @@ def test_an_event_that_cannot_be_read_is_dead_lettered_at_once(
         append_raw(superuser, "unreadable", 0, "unreadable")
     write(url, 1)
     handled: list[int] = []
-    taker = follower(lambda event: handled.append(position(event)), stop)
+    taker = concurrent_consumer(lambda event: handled.append(position(event)), stop)
     with relay_of(url) as relay:
         events = read_log(relay, 0, 10)
     taker.take(connection, events)
@@ -170,7 +170,7 @@ def test_an_unavailable_dependency_is_waited_for_and_uses_no_attempt(
             raise failures.pop()
         handled.append(position(event))
 
-    taker = follower(handle, stop, concurrency=1)
+    taker = concurrent_consumer(handle, stop, concurrency=1)
     taker.take(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert handled == [1, 2]
@@ -190,7 +190,7 @@ def test_a_dependency_that_stays_unavailable_postpones_the_event_and_uses_no_att
             raise SecretStoreUnavailable("sealed")
         handled.append(position(event))
 
-    taker = follower(handle, stop, tiers=[])
+    taker = concurrent_consumer(handle, stop, tiers=[])
     taker.take(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert retries(connection) == [(1, 0, "SecretStoreUnavailable")]
@@ -213,7 +213,7 @@ def test_a_stop_while_a_dependency_is_unavailable_leaves_the_event_for_the_next_
         raise SecretStoreUnavailable("sealed")
 
     events = write(url, 9)  # more than are taken at once: handing them over waits
-    taker = follower(handle, stop, concurrency=2)
+    taker = concurrent_consumer(handle, stop, concurrency=2)
     taking = Thread(target=lambda: taker.take(connection, events))
     taking.start()
     assert begun.wait(PATIENCE)

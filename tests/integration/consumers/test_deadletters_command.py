@@ -21,8 +21,8 @@ from projector.rebuild.build_process import ROLE
 from projector.write.consumer import CONSUMER, ReadModels
 from regcred.__main__ import main
 from secretstore.keyfile import KeyFile
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log, open_log, stream_of
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log, open_log, stream_of
 from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import PATIENCE, waiting
@@ -65,10 +65,10 @@ class Operator:
 
 
 @contextmanager
-def following(url: str, follower: EventConsumer, *, role: str, name: str, **more: Any) -> Iterator[None]:
+def following(url: str, consumer: EventConsumer, *, role: str, name: str, **more: Any) -> Iterator[None]:
     stop, wakeups = Event(), Notifications(url, role=role)
     arguments = {"database_url": url, "role": role, "name": name, "wakeups": wakeups, "stop": stop, **more}
-    thread = Thread(target=follow, args=(follower,), kwargs=arguments, daemon=True)
+    thread = Thread(target=follow, args=(consumer,), kwargs=arguments, daemon=True)
     thread.start()
     try:
         yield
@@ -95,7 +95,7 @@ class Handler:
 
 @contextmanager
 def verifying(url: str, handler: Handler, *tiers: timedelta) -> Iterator[None]:
-    follower = ConcurrentConsumer(
+    consumer = ConcurrentConsumer(
         handler,
         name="verifier",
         types=frozenset({"credential.added"}),
@@ -103,9 +103,9 @@ def verifying(url: str, handler: Handler, *tiers: timedelta) -> Iterator[None]:
         tiers=tiers,
         stop=Event(),
     )
-    with following(url, follower, role="regcred_verifier", name="verifier"):
+    with following(url, consumer, role="regcred_verifier", name="verifier"):
         yield
-    follower.close()
+    consumer.close()
 
 
 def interventions(owner: Connection) -> list[tuple[Any, ...]]:
@@ -117,7 +117,7 @@ def interventions(owner: Connection) -> list[tuple[Any, ...]]:
 def test_retries_and_dead_letters_are_listed_shown_and_redriven_in_order(
     database_url: str, log: Log, owner: Connection
 ) -> None:
-    log.append(*(lives.added(number) for number in range(1, 6)))
+    log.append(*(payloads.added(number) for number in range(1, 6)))
     operator, handler = Operator(database_url), Handler()
     assert operator.items() == []  # from here on lines of logs go to standard error, as the command has them
     handler.failing = {2, 4, 5}
@@ -156,7 +156,7 @@ def test_retries_and_dead_letters_are_listed_shown_and_redriven_in_order(
 
 
 def test_a_discard_is_recorded_with_person_and_reason(database_url: str, log: Log, owner: Connection) -> None:
-    log.append(lives.added(1), lives.added(2))
+    log.append(payloads.added(1), payloads.added(2))
     operator, handler = Operator(database_url), Handler()
     handler.failing = {1, 2}
     with verifying(database_url, handler):
@@ -178,10 +178,10 @@ def test_a_discard_is_recorded_with_person_and_reason(database_url: str, log: Lo
 def test_a_stream_of_the_projector_is_redriven_in_its_order(
     database_url: str, log: Log, owner: Connection, tmp_path: Path
 ) -> None:
-    name, _, data = encode(lives.renamed(1, "unreadable"))
-    log.append(lives.added(1), lives.added(2))
-    log.append_raw(stream_of(lives.renamed(1, "x")), name, data.decode(), 99)
-    log.append(lives.renamed(1, "later"), lives.removed(1))
+    name, _, data = encode(payloads.renamed(1, "unreadable"))
+    log.append(payloads.added(1), payloads.added(2))
+    log.append_raw(stream_of(payloads.renamed(1, "x")), name, data.decode(), 99)
+    log.append(payloads.renamed(1, "later"), payloads.removed(1))
     KeyFile.create(keys := tmp_path / "keys.json")
     operator, models = Operator(database_url, REGCRED_KEY_FILE=str(keys)), ReadModels()
     with following(database_url, models, role=ROLE, name=CONSUMER, checkpoint=models.checkpoint):
@@ -201,8 +201,8 @@ def test_a_stream_of_the_projector_is_redriven_in_its_order(
         assert operator.items() == []
         assert owner.execute("SELECT count(*) FROM rm.credentials").fetchone() == (1,)
 
-        log.append_raw(stream_of(lives.renamed(2, "x")), name, data.decode(), 99)
-        log.append(lives.renamed(2, "crew"))
+        log.append_raw(stream_of(payloads.renamed(2, "x")), name, data.decode(), 99)
+        log.append(payloads.renamed(2, "crew"))
         waiting(lambda: len(operator.items()) == 1)
         operator.gets("discard", "projector", "6", "--reason", "nobody reads it", "--yes")
         assert operator.gets("redrive", "projector", "7") == "1 done, 0 left\n"
@@ -212,7 +212,7 @@ def test_a_stream_of_the_projector_is_redriven_in_its_order(
 def test_dead_letters_of_a_generation_that_is_not_live_are_not_changed(
     database_url: str, log: Log, owner: Connection, tmp_path: Path
 ) -> None:
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     owner.execute(
         "INSERT INTO es.dead_letters (consumer, position, stream_id, reason) SELECT 'projector:7', position, stream_id, 'x'"
         " FROM es.log"
@@ -256,7 +256,7 @@ def test_rejected_messages_are_listed_shown_and_discarded(
 def test_dead_letters_are_listed_if_the_broker_is_unavailable(
     database_url: str, log: Log, owner: Connection
 ) -> None:
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     owner.execute(
         "INSERT INTO es.dead_letters (consumer, position, stream_id, reason) SELECT 'verifier', position, stream_id, 'x'"
         " FROM es.log"

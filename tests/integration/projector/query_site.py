@@ -16,7 +16,7 @@ from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
 from projector.write.consumer import ReadModels
 from secretstore.personal_keys import open_personal_keys
-from tests.integration.projector.lives import Connection, Log
+from tests.integration.projector.payloads import Connection, Log
 
 Json = dict[str, Any]
 

@@ -4,7 +4,6 @@ did before.
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,13 @@ from chassis.runtime.clock import rfc3339
 from projector.read.api.export import PAGE, SealedMeanwhile
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
-from tests.integration.projector import lives
-from tests.integration.projector.archived_trail import (
-    CART,
-    SHOP,
+from tests.integration.projector import payloads
+from tests.integration.projector.installation import (
     Installation,
     Json,
     after,
-    open_installation,
 )
-from tests.integration.projector.lives import Connection, Log, content, credential
-
-
-@pytest.fixture
-def installation(
-    database_url: str, log: Log, projector: Connection, tmp_path: Path
-) -> Iterator[Installation]:
-    with open_installation(database_url, log, projector, tmp_path) as installation:
-        yield installation
+from tests.integration.projector.payloads import CART, SHOP, content, credential
 
 
 def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
@@ -136,7 +124,7 @@ def test_responses_name_the_segments_with_missing_rows(installation: Installatio
 
 
 def test_an_export_fails_if_its_rows_are_archived_meanwhile(installation: Installation) -> None:
-    installation.log.append_many([lives.added(100 + number, f"n-{number}") for number in range(2 * PAGE)])
+    installation.log.append_many([payloads.added(100 + number, f"n-{number}") for number in range(2 * PAGE)])
     installation.site.project()
     answer = installation.site.client.get(
         "/v1/accounts/acme/audit-events", headers={"Accept": "application/x-ndjson"}, buffered=False

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
 
@@ -11,22 +10,13 @@ import psycopg
 import pytest
 
 from projector.read.api.export import PAGE
-from tests.integration.projector import lives
-from tests.integration.projector.archived_trail import Installation, Json, after, open_installation
-from tests.integration.projector.lives import Connection, Log
+from tests.integration.projector import payloads
+from tests.integration.projector.installation import Installation, Json, after
 from tests.support.timing import PATIENCE, waiting
 
 _WAITS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'regcred:seal' AND wait_event_type = 'Lock'"
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'regcred:seal'"
 _AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'regcred:seal'"
-
-
-@pytest.fixture
-def installation(
-    database_url: str, log: Log, projector: Connection, tmp_path: Path
-) -> Iterator[Installation]:
-    with open_installation(database_url, log, projector, tmp_path) as installation:
-        yield installation
 
 
 def rows_of(installation: Installation) -> list[Json]:
@@ -116,7 +106,7 @@ def test_rows_are_deleted_only_if_their_segment_is_present(
 
 
 def test_an_archive_killed_at_any_moment_loses_and_repeats_no_row(installation: Installation) -> None:
-    installation.log.append_many([lives.added(100 + number, f"n-{number}") for number in range(3 * PAGE)])
+    installation.log.append_many([payloads.added(100 + number, f"n-{number}") for number in range(3 * PAGE)])
     installation.site.project()
     lines = installation.site.text("application/x-ndjson", order="asc").splitlines()
     before = [row for row in map(json.loads, lines) if row["action"] != "audit.read"]

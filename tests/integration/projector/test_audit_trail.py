@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import combinations
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -15,38 +14,18 @@ from hypothesis import strategies as st
 
 from chassis.runtime.clock import rfc3339
 from projector.read.api.live_export import FOLLOWERS
-from tests.integration.projector import lives
-from tests.integration.projector.lives import MOMENT, Connection, Log, credential
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import CART, MOMENT, SHOP, credential
 from tests.integration.projector.query_site import Site, open_site
 from tests.support.timing import PATIENCE
 
 Json = dict[str, Any]
-SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
-
-
-@pytest.fixture
-def site(database_url: str, log: Log, projector: Connection, tmp_path: Path) -> Iterator[Site]:
-    with open_site(database_url, log, projector, tmp_path) as site:
-        yield site
 
 
 @pytest.fixture
 def lived(site: Site) -> Site:
-    """Two credentials' lives, 12 events at positions 1 to 12, a second apart."""
-    site.happened(
-        lives.added(1, "one"),
-        lives.added(2, "two"),
-        lives.failed(1, 1),
-        lives.issued(1, 1, SHOP, CART),
-        lives.refused(2, 2, SHOP),
-        lives.issued(2, 3, SHOP, project="blog"),
-        lives.restricted(2, "shop"),
-        lives.rotated(1, 2),
-        lives.succeeded(1, 2, 2),
-        lives.issued(1, 4, SHOP, version=2),
-        lives.removed(2),
-        lives.requested(1, 2),
-    )
+    """Twelve events of two credentials at positions 1 to 12, a second apart."""
+    site.happened(*payloads.of_two_credentials())
     return site
 
 
@@ -111,7 +90,7 @@ def test_filters_combine(lived: Site) -> None:
 
 
 def test_an_image_is_found_by_any_of_its_spellings(site: Site) -> None:
-    site.happened(lives.added(1), lives.issued(1, 1, "docker.io/library/nginx:latest"))
+    site.happened(payloads.added(1), payloads.issued(1, 1, "docker.io/library/nginx:latest"))
     for image in ("nginx", "docker.io/library/nginx:latest", "index.docker.io/nginx:latest"):
         assert positions(site.get("audit-events", image=image)) == [2]
 
@@ -144,7 +123,7 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     import psycopg
 
     from projector.rebuild.build_process import ROLE
-    from tests.integration.projector.lives import open_log
+    from tests.integration.projector.payloads import open_log
     from tests.support.postgres import migrated_database
 
     with (
@@ -153,7 +132,7 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         psycopg.connect(url, autocommit=True, options=f"-c role={ROLE}") as projector,
         open_site(url, log, projector, tmp_path_factory.mktemp("home")) as site,
     ):
-        site.happened(*(lives.added(number, f"name-{number}") for number in range(12)))
+        site.happened(*(payloads.added(number, f"name-{number}") for number in range(12)))
         yield site
 
 
@@ -204,7 +183,7 @@ def test_usages_are_listed_newest_first(lived: Site) -> None:
 
 
 def test_usages_are_paginated(site: Site) -> None:
-    site.happened(lives.added(1), *(lives.issued(1, n, project=f"p{n % 5}") for n in range(9)))
+    site.happened(payloads.added(1), *(payloads.issued(1, n, project=f"p{n % 5}") for n in range(9)))
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -233,13 +212,13 @@ def test_an_export_has_the_events_that_existed_at_its_start(lived: Site) -> None
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\uff1d1", "\tx", "\rx"])
 def test_csv_cells_are_no_formulas(site: Site, name: str) -> None:
-    site.happened(lives.added(1, f"{name}abc"))
+    site.happened(payloads.added(1, f"{name}abc"))
     [row] = csv.DictReader(site.text("text/csv").splitlines(keepends=True))
     assert row["credential_name"].startswith(f"'{name}")
 
 
 def test_an_export_of_several_pages_has_each_event_once(site: Site) -> None:
-    site.log.append_many([lives.added(number, f"name-{number}") for number in range(2300)])
+    site.log.append_many([payloads.added(number, f"name-{number}") for number in range(2300)])
     site.project()
     lines = site.text("application/x-ndjson", order="asc").splitlines()
     assert [json.loads(line)["position"] for line in lines] == list(range(1, 2301))
@@ -316,7 +295,7 @@ def test_new_events_are_streamed(lived: Site) -> None:
     found: list[Json] = []
     thread = Thread(target=lambda: found.append(json.loads(next(lines))))
     thread.start()
-    lived.happened(lives.requested(2), lives.requested(1, 2))
+    lived.happened(payloads.requested(2), payloads.requested(1, 2))
     thread.join(PATIENCE)
     assert [event["position"] for event in found] == [14]
     lines.close()  # type: ignore[attr-defined]

@@ -26,8 +26,8 @@ from projector.write.generations import (
     has_event,
 )
 from projector.write.lag import lag_behind
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log, content, credential
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log, content, credential
 from tests.support.timing import PATIENCE, waiting
 
 
@@ -67,14 +67,14 @@ def statuses(connection: Connection) -> dict[int, str]:
 
 def a_life(number: int) -> list[Any]:
     return [
-        lives.added(number, f"team {number}"),
-        lives.succeeded(number, number),
-        lives.renamed(number, f"crew {number}"),
-        lives.restricted(number, "shop"),
-        lives.rotated(number, 2),
-        lives.requested(number, 2),
-        *([lives.removed(number)] if number % 5 == 0 else []),
-        lives.failed(number, 100_000 + number, version=2),
+        payloads.added(number, f"team {number}"),
+        payloads.succeeded(number, number),
+        payloads.renamed(number, f"crew {number}"),
+        payloads.restricted(number, "shop"),
+        payloads.rotated(number, 2),
+        payloads.requested(number, 2),
+        *([payloads.removed(number)] if number % 5 == 0 else []),
+        payloads.failed(number, 100_000 + number, version=2),
     ]
 
 
@@ -113,7 +113,7 @@ def test_a_rebuild_runs_beside_writers_and_the_projector_follows_its_switch(
             finally:
                 done.set()
             writing.result(PATIENCE)
-        head = log.append(lives.added(99_999))
+        head = log.append(payloads.added(99_999))
         waiting(lambda: generations.live_position(projector) == head, "the projector follows")
     assert generations.generation(projector, 1).position < head
     switch(database_url, 1, report=nobody)  # back; it is caught up first
@@ -126,7 +126,7 @@ def test_readers_see_their_own_writes_during_switches(
 ) -> None:
     """Writers that wait for their own write, as `Regcred-Wait-For` does, while readers change over ten times."""
     readers = 4
-    log.append(*(lives.added(number, "name 0") for number in range(1, readers + 1)))
+    log.append(*(payloads.added(number, "name 0") for number in range(1, readers + 1)))
     stop, written, done = Event(), Event(), dict.fromkeys(range(1, readers + 1), 0)
 
     def give_positions() -> None:
@@ -145,7 +145,7 @@ def test_readers_see_their_own_writes_during_switches(
             writer = Log(connection, log.epoch, count=number * 1_000_000)
             while not stop.is_set():
                 count += 1
-                payload = lives.renamed(number, f"name {count}")
+                payload = payloads.renamed(number, f"name {count}")
                 writer.append_payload(payload)
                 deadline = time.monotonic() + PATIENCE
                 while not has_event(reader, credential(number), count + 1):
@@ -205,7 +205,7 @@ def test_drops_and_switches_of_wrong_generations_are_refused(
         switch(database_url, 1, report=nobody)
     with pytest.raises(GenerationInUse, match="being built"):
         rebuild(database_url, resume=True, switch=False, report=nobody)
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     models = ReadModels()
     models.take(projector, read_log(projector, 0, 10))
     number = generations.create(database_url)
@@ -228,7 +228,7 @@ def test_a_long_query_postpones_a_switch(
 ) -> None:
     monkeypatch.setattr(rebuild_module, "LOCK_MILLISECONDS", 50)
     monkeypatch.setattr(rebuild_module, "ATTEMPTS", 3)
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     number = rebuild(database_url, resume=False, switch=False, report=nobody)
     with psycopg.connect(database_url) as reader:
         reader.execute("SELECT count(*) FROM rm.audit_events")
@@ -252,7 +252,7 @@ def test_the_lag_is_measured_in_events_and_seconds(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     assert (lag_behind(projector, 0).events, lag_behind(projector, 0).seconds) == (0, 0.0)
-    log.append(lives.added(1), lives.renamed(1, "crew"))
+    log.append(payloads.added(1), payloads.renamed(1, "crew"))
     time.sleep(0.2)
     lag = generations.generation(projector, 1).lag
     assert lag.events == 2

@@ -11,8 +11,8 @@ from projector.rebuild.rebuild import RebuildProgress, rebuild
 from projector.write import indexes as indexes_module
 from projector.write.generations import create
 from projector.write.indexes import make_indexes
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log
 from tests.support.timing import PATIENCE, waiting
 
 
@@ -47,7 +47,7 @@ def waits(connection: Connection) -> bool:
 def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append)
     live = indexes(log.connection, 1)
@@ -60,7 +60,7 @@ def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
 def test_indexes_of_small_tables_are_built_during_a_backup(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
         number = thread.submit(
             rebuild, database_url, resume=False, switch=False, report=lambda _: None
@@ -73,11 +73,11 @@ def test_an_index_build_delays_no_positions_and_is_repeated_after_a_kill(
 ) -> None:
     monkeypatch.setattr(indexes_module, "BRIEF_BYTES", 0)  # as if its tables were large
     number = create(database_url)
-    before = log.append(lives.added(1))
+    before = log.append(payloads.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
         making = thread.submit(lambda: list(make_indexes(database_url, projector, number)))
         waiting(lambda: waits(log.connection), "an index waits for the backup")
-        assert log.append(lives.renamed(1, "crew")) == before + 1
+        assert log.append(payloads.renamed(1, "crew")) == before + 1
         assert not making.done()
         log.connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'regcred:indexes'"

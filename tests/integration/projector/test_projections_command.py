@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from projector.write.generations import administration
 from regcred.__main__ import main
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log
 
 EVENTS = 12
 
@@ -34,7 +34,7 @@ class Operator:
 
 @pytest.fixture
 def operator(database_url: str, log: Log) -> Operator:
-    log.append(*(lives.added(number) for number in range(1, EVENTS + 1)))
+    log.append(*(payloads.added(number) for number in range(1, EVENTS + 1)))
     return Operator(database_url)
 
 
@@ -54,7 +54,7 @@ def test_a_generation_is_built_switched_and_dropped(operator: Operator) -> None:
 
 
 def test_a_degraded_generation_is_listed_as_such(operator: Operator, log: Log) -> None:
-    log.append_raw(lives.stream_of(lives.removed(1)), "credential.dreamt", "{}")
+    log.append_raw(payloads.stream_of(payloads.removed(1)), "credential.dreamt", "{}")
     log.sequence()
     operator.gets("rebuild", "--switch")
     assert re.search(r"^2 +live, degraded +13 .* 1 ", operator.gets("list"), re.MULTILINE)

@@ -23,9 +23,9 @@ from projector.write.generations import AnotherAtWork
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
 from secretstore.personal_keys import open_key_file
-from tests.integration.projector import accounts, lives
+from tests.integration.projector import accounts, payloads
 from tests.integration.projector.accounts import Accounts
-from tests.integration.projector.lives import Connection, Log, content, credential
+from tests.integration.projector.payloads import Connection, Log, content, credential
 from tests.support.log import append_one
 from tests.support.timing import PATIENCE, waiting
 
@@ -42,14 +42,14 @@ def nobody(_progress: RebuildProgress) -> None:
 
 def a_life(number: int) -> list[Any]:
     return [
-        lives.added(number, f"team {number}"),
-        lives.succeeded(number, number),
-        lives.renamed(number, f"crew {number}"),
-        lives.restricted(number, "shop"),
-        lives.issued(number, number, f"ghcr.io/acme/shop:{number % 7}"),
-        lives.rotated(number, 2),
-        *([lives.removed(number)] if number % 5 == 0 else []),
-        lives.failed(number, 100_000 + number, version=2),
+        payloads.added(number, f"team {number}"),
+        payloads.succeeded(number, number),
+        payloads.renamed(number, f"crew {number}"),
+        payloads.restricted(number, "shop"),
+        payloads.issued(number, number, f"ghcr.io/acme/shop:{number % 7}"),
+        payloads.rotated(number, 2),
+        *([payloads.removed(number)] if number % 5 == 0 else []),
+        payloads.failed(number, 100_000 + number, version=2),
     ]
 
 
@@ -69,16 +69,18 @@ def written(log: Log, projector: Connection, database_url: str, personal: Person
     """
     log.count = 1_000_000  # `accounts` counts ids of events from 1
     log.append_many([event for number in range(1, 301) for event in a_life(number)], account_of)
-    log.append_raw(lives.stream_of(lives.added(ACMES[0])), "credential.dreamt", "{}")
+    log.append_raw(payloads.stream_of(payloads.added(ACMES[0])), "credential.dreamt", "{}")
     with open_pool(database_url, role="regcred_credentials", size=1) as pool:
         written = Accounts(log, projector, personal, keys_of(pool, personal))
         for number, name in enumerate((*NAMES, *NAMES), start=1001):
             written.happens(name, *accounts.a_life(name, number))
-        written.happens("initech", lives.added(1020), lives.succeeded(1020, 5), lives.succeeded(1020, 5))
+        written.happens(
+            "initech", payloads.added(1020), payloads.succeeded(1020, 5), payloads.succeeded(1020, 5)
+        )
         append_one(
             log.connection, credential_stream(credential(1020)), 1, UUID(int=77 << 64), account="initech"
         )
-        written.happens("initech", lives.renamed(1020, "waits"), lives.refused(1021, 1021))
+        written.happens("initech", payloads.renamed(1020, "waits"), payloads.refused(1021, 1021))
         log.sequence()
         yield written
 
@@ -133,8 +135,8 @@ def test_a_rebuild_includes_events_during_it(
     assert "Canary globex" in str(content(projector, number))
 
     erase_globex(written)
-    log.append_raw(lives.stream_of(lives.added(ACMES[1])), "credential.dreamt", "{}")
-    log.append(lives.renamed(ACMES[1], "waits"))
+    log.append_raw(payloads.stream_of(payloads.added(ACMES[1])), "credential.dreamt", "{}")
+    log.append(payloads.renamed(ACMES[1], "waits"))
     written.project()
     assert rebuild(database_url, resume=True, switch=True, report=nobody, personal=personal) == number
     assert content(projector, number) == content(projector, 1)

@@ -26,8 +26,8 @@ from eventlog.events import NewEvent, RecordedEvent, StoredEvent
 from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
 from projector.write.consumer import ReadModels
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log, open_log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log, open_log
 from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import PATIENCE
@@ -39,7 +39,7 @@ LOGIN_SECONDS = 0.01
 
 
 @dataclass
-class Backbone:
+class Pipeline:
     url: str
     broker: RabbitMQ
     log: Log
@@ -51,7 +51,7 @@ class Backbone:
         """So many credentials more."""
         for _ in range(count):
             self.count += 1
-            self.log.append_payload(lives.added(self.count, f"team-{self.count}"))
+            self.log.append_payload(payloads.added(self.count, f"team-{self.count}"))
 
     def end(self) -> int:
         return int(self._one("SELECT coalesce(max(position), 0) FROM es.log"))
@@ -112,20 +112,20 @@ class Backbone:
 
 
 @contextmanager
-def running(broker: RabbitMQ) -> Iterator[Backbone]:
+def running(broker: RabbitMQ) -> Iterator[Pipeline]:
     """Everything runs, on a database of its own and the broker that all tests share."""
     broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
     with ExitStack() as servers:
         url = servers.enter_context(migrated_database())
         log = servers.enter_context(open_log(url))
         owner = servers.enter_context(psycopg.connect(url, autocommit=True, application_name="test"))
-        backbone = Backbone(url, broker, log, owner)
+        pipeline = Pipeline(url, broker, log, owner)
         pool = servers.enter_context(open_pool(url, role="regcred_verifier", size=8))
         stop = Event()
-        handle = _verifying(PostgresVerificationStore(pool), backbone)
+        handle = _verifying(PostgresVerificationStore(pool), pipeline)
         threads = [*_relaying(url, broker.url, stop)]
         for _ in range(2):
-            follower = ConcurrentConsumer(
+            consumer = ConcurrentConsumer(
                 handle,
                 name="verifier",
                 types=frozenset({"credential.added"}),
@@ -133,13 +133,13 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
                 tiers=(timedelta(seconds=1),),
                 stop=stop,
             )
-            threads.append(_following(follower, url, broker.url, "verifier", stop))
+            threads.append(_following(consumer, url, broker.url, "verifier", stop))
         models = ReadModels()
         threads.append(_following(models, url, broker.url, "projector", stop, checkpoint=models.checkpoint))
         for thread in threads:
             thread.start()
         try:
-            yield backbone
+            yield pipeline
         finally:
             stop.set()
             for thread in threads:
@@ -147,19 +147,19 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
             assert not [thread.name for thread in threads if thread.is_alive()]
 
 
-def _verifying(store: PostgresVerificationStore, backbone: Backbone) -> Callable[[RecordedEvent], None]:
+def _verifying(store: PostgresVerificationStore, pipeline: Pipeline) -> Callable[[RecordedEvent], None]:
     def handle(event: RecordedEvent) -> None:
         time.sleep(LOGIN_SECONDS)
         payload = replace(
-            lives.succeeded(1, 1), verification_id=event.event_id, credential_id=event.stream.id
+            payloads.succeeded(1, 1), verification_id=event.event_id, credential_id=event.stream.id
         )
         record_once(
             store,
             verification_stream(event.stream.id),
             f"verification:{event.event_id}",
-            lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=lives.metadata())],
+            lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=payloads.metadata())],
         )
-        backbone.handled.append(event.position or 0)
+        pipeline.handled.append(event.position or 0)
 
     return handle
 
@@ -173,7 +173,7 @@ def _relaying(url: str, broker_url: str, stop: Event) -> list[Thread]:
     ]
 
 
-def _following(follower: Any, url: str, broker_url: str, name: str, stop: Event, **more: Any) -> Thread:
+def _following(consumer: Any, url: str, broker_url: str, name: str, stop: Event, **more: Any) -> Thread:
     wakeups = PositionFeed(broker_url, f"regcred.{name}", prefetch=50)
     arguments: dict[str, Any] = {
         "database_url": url,
@@ -183,7 +183,7 @@ def _following(follower: Any, url: str, broker_url: str, name: str, stop: Event,
     }
 
     def run() -> None:
-        follow(follower, **arguments, stop=stop, **more)
+        follow(consumer, **arguments, stop=stop, **more)
         wakeups.close()
 
     return Thread(target=run, name=name)

@@ -1,4 +1,4 @@
-"""What each program says of itself, and what it does not load."""
+"""The version of each program, and the libraries that it does not load."""
 
 import subprocess
 import sys
@@ -19,6 +19,11 @@ HEAVY_FOR_PLUGINS = (
     "opentelemetry",
 )
 HEAVY_FOR_THE_CLIENT = (
+    "httpx2",
+    "ssl",
+    "rich.console",
+    "cryptography",
+    "msgspec",
     "flask",
     "flask_smorest",
     "psycopg",

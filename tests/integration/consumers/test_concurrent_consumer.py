@@ -8,11 +8,11 @@ import pytest
 from eventlog.events import RecordedEvent
 from eventlog.storage import EventStoreUnavailable, read_log
 from eventlog.storage.log import load_checkpoint, save_checkpoint
-from tests.integration.consumers.following import (
+from tests.integration.consumers.consuming import (
     NAME,
     Connection,
+    concurrent_consumer,
     dead_letters,
-    follower,
     position,
     take_until,
     write,
@@ -30,7 +30,7 @@ def test_the_checkpoint_waits_for_the_slowest_event(url: str, connection: Connec
         with lock:
             seen.append(position(event))
 
-    taker = follower(handle, stop)
+    taker = concurrent_consumer(handle, stop)
     taker.take(connection, events)
     take_until(taker, connection, 1)
     waiting(lambda: len(seen) == 5)
@@ -57,7 +57,7 @@ def test_no_more_events_are_handled_at_once_than_the_concurrency(
         with lock:
             running[0] -= 1
 
-    taker = follower(handle, stop, concurrency=3)
+    taker = concurrent_consumer(handle, stop, concurrency=3)
     taker.take(connection, write(url, 20))
     take_until(taker, connection, 20)
     assert most[0] == 3
@@ -65,7 +65,7 @@ def test_no_more_events_are_handled_at_once_than_the_concurrency(
 
 
 def test_events_of_other_types_are_skipped(url: str, connection: Connection, stop: Event) -> None:
-    taker = follower(lambda _event: pytest.fail("not asked for"), stop, types=frozenset({"other"}))
+    taker = concurrent_consumer(lambda _event: pytest.fail("not asked for"), stop, types=frozenset({"other"}))
     assert taker.take(connection, write(url, 3)) == 3
     assert load_checkpoint(connection, NAME) == 3
     taker.close()
@@ -84,7 +84,7 @@ def test_a_late_failure_of_a_former_leader_makes_no_dead_letter(
             raise RuntimeError
 
     events = write(url, 1)
-    taker = follower(handle, stop, tiers=[])
+    taker = concurrent_consumer(handle, stop, tiers=[])
     taker.take(connection, events)
     taker.begin(0)
     taker.take(connection, events)
@@ -105,7 +105,7 @@ def test_events_in_flight_are_finished_and_saved_at_a_stop(
         release.wait(PATIENCE)
 
     events = write(url, 9)
-    taker = follower(handle, stop, concurrency=2)
+    taker = concurrent_consumer(handle, stop, concurrency=2)
     taking = Thread(target=lambda: taker.take(connection, events))
     taking.start()
     assert begun.acquire(timeout=PATIENCE)
@@ -124,7 +124,7 @@ def test_a_consumer_with_an_outdated_checkpoint_begins_again(
     url: str, connection: Connection, stop: Event
 ) -> None:
     events = write(url, 3)
-    taker = follower(lambda _event: None, stop)
+    taker = concurrent_consumer(lambda _event: None, stop)
     save_checkpoint(connection, NAME, after=0, position=2)  # another leader's
 
     def go_on() -> None:
