@@ -1,4 +1,4 @@
-"""The whole thing once: what its users do, over TLS at the one address; and how it is locked down."""
+"""The deployment as its users see it, over TLS at one address, and its isolation."""
 
 import json
 import socket
@@ -82,7 +82,7 @@ def test_a_credential_is_added_verified_and_issued(deployment: Deployment, accou
 def test_the_audit_log_has_the_address_of_the_browser_and_not_a_claimed_one(
     deployment: Deployment, account: str
 ) -> None:
-    """The same browser over the API and over the console; then a neighbour of the gateway that plays a proxy."""
+    """The same browser uses the API and the console; then a container next to the gateway claims to be a proxy."""
     false = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6"}
     base = f"/v1/accounts/{account}"
     with deployment.client() as client:
@@ -116,7 +116,7 @@ def test_the_audit_log_has_the_address_of_the_browser_and_not_a_claimed_one(
 def test_the_address_that_a_configured_load_balancer_forwards_is_recorded(
     deployment: Deployment, account: str
 ) -> None:
-    """A second gateway to which this machine is a load balancer; the first one knows of none."""
+    """A second gateway has this machine as its load balancer; the first one has none."""
     port = free_port()
     second = deployment.compose(
         *("run", "--detach", "--no-deps", "--use-aliases", "--publish", f"127.0.0.1:{port}:8443"),
@@ -146,7 +146,7 @@ def test_the_address_that_a_configured_load_balancer_forwards_is_recorded(
 
 
 def client_reaches(client: httpx2.Client, address: str) -> bool:
-    """Whether a gateway there, and the services behind it, answer."""
+    """Whether a gateway at this address and the services behind it respond."""
     try:
         return client.get(f"{address}/readyz").status_code == 200
     except httpx2.TransportError:
@@ -279,13 +279,13 @@ def test_vault_is_audited_and_no_root_token_is_left(deployment: Deployment) -> N
 
 
 def requests_of(deployment: Deployment, index: int) -> int:
-    """Lines about requests that one replica of the command API has logged."""
+    """The number of requests that one replica of the command API has logged."""
     said = deployment.compose("logs", "--no-color", "--no-log-prefix", "--index", str(index), "credentials")
     return said.count('"route"')
 
 
 def test_more_replicas_share_the_requests(deployment: Deployment, target: Target, account: str) -> None:
-    """Of every part without state: what it has not sits in the servers."""
+    """Every service without state; the state is in the servers."""
     with Load(target, account) as load:
         scale = [f"--scale={service}=3" for service in ("verifier", "credentials", "queries", "console")]
         scale += [f"--scale={service}=2" for service in ("registries", "relay", "projector")]

@@ -46,7 +46,7 @@ def test_a_restart_under_load_loses_nothing(
     with Load(target, account) as load:
         deployment.compose("restart", service)
         waiting(lambda: healthy(deployment, service), f"{service} is well again")
-    # What the verifier could not do without Vault, it tries again after a minute (ADR 10).
+    # The verifier retries after a minute what it could not do without Vault (ADR 10).
     check(target, account, load.answered, seconds=2 * PATIENCE)
 
 

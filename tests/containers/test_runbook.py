@@ -1,4 +1,4 @@
-"""The runbook's commands, run as they stand there, on a deployment that has work; afterwards it does its work."""
+"""The commands of the runbook, run unchanged on a deployment under load, which continues to work afterwards."""
 
 import json
 import os
@@ -27,7 +27,7 @@ CANARY = "canary-of-the-runbook"
 
 
 def run(deployment: Deployment, folder: Path, commands: str, *, code: int = 0) -> str:
-    """Run commands in a shell, as an operator would in that folder; their standard output."""
+    """Run commands in a shell in that folder, as an operator does; their standard output."""
     done = subprocess.run(
         ["sh", "-eu", "-c", commands],
         cwd=folder,
@@ -43,7 +43,7 @@ def run(deployment: Deployment, folder: Path, commands: str, *, code: int = 0) -
 
 
 def step(title: str) -> str:
-    """The commands of a section, as they stand there."""
+    """The commands of a section, unchanged."""
     return str(dict(STEPS)[title])
 
 
@@ -72,7 +72,7 @@ def segments(deployment: Deployment, folder: Path, *command: str, code: int = 0)
 
 
 def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployment, scratch: Path) -> None:
-    """All of the trail is sealed, as if it was old. Then `acme` leaves; the nightly sealing goes on."""
+    """The whole audit log is archived, as if it was old. Then `acme` leaves; the nightly archive continues."""
     base = "/v1/accounts/acme"
     with deployment.client() as client:
         body = add_body("team", REGISTRY, USER, PASSWORD, description=CANARY)

@@ -1,4 +1,4 @@
-"""The servers of all other tests, in containers: they start, die and come back as the programs do."""
+"""The servers of all other tests, in containers: they start, are killed and restart as the programs do."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The deployment's own authority: what it signs is taken by a TLS client that trusts it, and nothing else is."""
+"""A TLS client that trusts the authority of a deployment accepts its certificates only."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""The files of a deployment: once made they stay, each is its owner's alone, and each service has only its own."""
+"""The files of a deployment: they are stable, readable by their owner only, and each service has only its own."""
 
 import json
 import os

@@ -22,7 +22,7 @@ _numbers = count(1)
 
 
 class Client:
-    """Runs the program; whatever it prints is looked through for secrets."""
+    """Runs the program, and searches its output for secrets."""
 
     def __init__(self, running: Running, account: str) -> None:
         self.registry = running.registry.address
@@ -72,7 +72,7 @@ class Client:
         )
 
     def at_a_terminal(self, answer: str, *arguments: str) -> tuple[int, str, str]:
-        """As `run`, with a terminal as standard input; the code, the output, and what the terminal showed."""
+        """As `run`, with a terminal as standard input; the exit code, the output, and the text that the terminal showed."""
         ours, theirs = pty.openpty()
         try:
             process = subprocess.Popen(
@@ -82,7 +82,7 @@ class Client:
                 stderr=subprocess.STDOUT,
                 env=self.environment,
                 text=True,
-                # Without a terminal of its own: a prompt would else go to that of whoever runs the tests.
+                # Without a controlling terminal: a prompt would go to the terminal that runs the tests.
                 start_new_session=True,
             )
             assert process.stdout is not None
@@ -247,7 +247,7 @@ def test_a_refusal_names_the_options(client: Client) -> None:
 
 @pytest.fixture
 def history(client: Client) -> Callable[[], Any]:
-    """Some events, and how to read them as JSON."""
+    """Add some events, and return a function that reads them as JSON."""
     for name in ("one", "two"):
         client.add(name)
     client.add("three", secret=WRONG, code=3)

@@ -1,4 +1,4 @@
-"""`regcred why`, `regcred pull-secret` and the ends of pipes: the installed program against a running system."""
+"""`regcred why`, `regcred pull-secret` and closed pipes: the installed program against a running system."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def _secret(cli: Client, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def issued(cli: Client, count: int) -> list[dict[str, Any]]:
-    """The audit events of so many pull secrets, which follow them after a while."""
+    """The audit events of this number of pull secrets, which appear after a while."""
 
     def read() -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = cli.json("audit", "--action", "secret.issued")["items"]

@@ -1,4 +1,4 @@
-"""`regcred demo` on an installation of its own: what it leaves, where it refuses, and that it goes again."""
+"""`regcred demo` on an installation of its own: its data, its refusals, and its removal."""
 
 import json
 import signal
@@ -131,7 +131,7 @@ def test_a_port_in_use_is_reported(demo: Demo) -> None:
 
 
 def test_the_demo_passwords_differ() -> None:
-    """The registry must tell right from wrong."""
+    """The registry accepts each login with its own password only."""
     assert len(set(story.PASSWORDS.values())) == len(story.PASSWORDS)
     assert not any(story.PASSWORDS["wrong"] == password for _, password in story.LOGINS)
     assert Path(REGCRED).exists()

@@ -1,4 +1,4 @@
-"""An account that has left is erased by the program, as the runbook says; in both modes."""
+"""An account that has left is erased with the command of the runbook, in both modes."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def everything(url: str) -> str:
 
 
 def command_of_the_runbook(account: str) -> list[str]:
-    """What `docs/runbook.md` says to type, for another account than its example's."""
+    """The command of `docs/runbook.md`, for another account than that of its example."""
     [command] = re.findall(
         r"^docker compose run --rm -T migrate (accounts erase .+)$", _runbook(), re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""Whatever is killed in the middle of the work: every answered command is there, each effect once, by itself."""
+"""After a kill of any process, every completed command has its effect, once, without an operator."""
 
 import os
 import signal

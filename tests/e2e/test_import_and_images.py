@@ -1,4 +1,4 @@
-"""From a Docker configuration to an image: imported, tried, verified on an image, looked around with. By the CLI."""
+"""A Docker configuration is imported, tested, verified on an image, and used to list images, with the CLI."""
 
 import json
 from itertools import count
@@ -17,7 +17,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def pushed(running: Running) -> str:
-    """The repository `team/app`, with tags 1, 2 and all; its host and name."""
+    """The host and name of the repository `team/app`, with the tags 1, 2 and all."""
     url, headers = f"http://{running.registry.address}", {"Authorization": basic_of(USER, PASSWORD)}
     made = [push_image(url, "team/app", tag, headers) for tag in ("1", "2")]
     push_index(url, "team/app", "all", headers, dict(zip(("linux/amd64", "linux/arm64"), made, strict=True)))

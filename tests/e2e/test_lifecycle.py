@@ -1,4 +1,4 @@
-"""Starting, stopping, dying: the one-machine mode leaves nothing behind and finds everything again."""
+"""Start, stop and kill of the one-machine mode: no process is left, and no data is lost."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.support.timing import PATIENCE, waiting
 
 @pytest.fixture
 def system(tmp_path: Path, registry: DockerRegistry) -> Iterator[System]:
-    """One of the test's own, which it may stop and kill."""
+    """A system that the test may stop and kill."""
     allowed = {"REGCRED_VERIFIER_ALLOW": "127.0.0.0/8", "REGCRED_VERIFIER_ALLOW_HTTP": registry.address}
     with System(tmp_path / "state", allowed) as running:
         yield running
@@ -28,7 +28,7 @@ def system(tmp_path: Path, registry: DockerRegistry) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One that no test stops."""
+    """A system that no test stops."""
     with System(tmp_path_factory.mktemp("untouched") / "state", {}) as running:
         yield running
 
@@ -70,7 +70,7 @@ def test_children_of_a_killed_supervisor_end_and_no_data_is_lost(
 
 
 def test_the_state_is_readable_by_its_owner_only(untouched: System) -> None:
-    """Token and keys by their files; the database, and the socket to it, by its folder."""
+    """The files of the token and the keys, and the folder of the database and its socket."""
     for name, mode in (("admin.token", 0o600), ("keys.json", 0o600), ("postgres", 0o700)):
         assert stat.S_IMODE((untouched.home / name).stat().st_mode) == mode
 

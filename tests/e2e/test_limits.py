@@ -1,4 +1,4 @@
-"""What is too large is refused with a problem by the services themselves; every answer says how it may be used."""
+"""The services refuse large requests with a problem document; every response has security headers."""
 
 import json
 import socket
@@ -58,7 +58,7 @@ def test_a_large_or_ambiguous_request_head_is_refused(running: Running, request_
             connection.sendall(request_head)
             answer = connection.recv(100)
         except ConnectionError:
-            answer = b""  # it did not even wait for the end
+            answer = b""  # the server closed the connection before the end of the request
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
 
 

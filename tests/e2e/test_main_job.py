@@ -1,4 +1,4 @@
-"""The main job as its users do it, over HTTP, against a real registry."""
+"""The main use cases over HTTP, against a real registry."""
 
 import base64
 import json

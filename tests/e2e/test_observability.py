@@ -1,4 +1,4 @@
-"""What operators see of the running system, in both modes: one /metrics, one line per request, never a secret."""
+"""Metrics and logs of the running system, in both modes: one /metrics, one line per request, no secret."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def lines(running: Running, since: int = 0) -> list[dict[str, Any]]:
 
 
 def live(client: httpx2.Client, running: Running, request_id: str) -> str:
-    """The full life of a credential; gives its id."""
+    """Add, verify, rotate, issue and remove a credential; its id."""
     account = f"seen-{next(_numbers)}"
     base = f"/v1/accounts/{account}/credentials"
     added = client.post(
@@ -125,7 +125,7 @@ def test_one_scrape_shows_every_process_and_lag_returns_to_zero(
     assert more("http_requests_total", "POST", "/v1/accounts/<account_id>/credentials", "201") == 1
     assert more("verifications_total", "verified", "custom") == 2  # counted by the verifier's process
     assert more("verifications_total", "bad_credential", "custom") == 1
-    # Dead hosts that other tests left are tried again meanwhile: each login of any outcome is measured once.
+    # Dead hosts of other tests are tried again meanwhile: each login of any outcome is measured once.
     outcomes = [key for key in after if key[0] == "verifications_total" and key[2] == "custom"]
     assert more("verification_seconds_count", "custom") == sum(more(*key) for key in outcomes) >= 3
     assert more("es_append_seconds_count") >= 7  # by the API's and the verifier's
@@ -159,14 +159,14 @@ def test_every_request_login_and_batch_is_logged(client: httpx2.Client, running:
             and line.get("type") in TRIGGERS
             and line.get("credential_id") == credential_id
         ]
-        return sorted(found, key=lambda line: int(line["position"]))  # several logins go on at a time
+        return sorted(found, key=lambda line: int(line["position"]))  # several logins run at a time
 
     waiting(lambda: len(told()) >= 3, "three deliveries are told of")
     requests = [line for line in lines(running, since) if line.get("event") == "request"]
     [posted] = [line for line in requests if line["request_id"] == request_id]
     assert (posted["status"], posted["method"], posted["account_id"][:5]) == (201, "POST", "seen-")
     assert max(Counter(line["request_id"] for line in requests).values()) == 1
-    # A login of a registry that is busy may be put off, and is then told of once more.
+    # A login at a busy registry may be postponed, and is then logged a second time.
     assert {line["outcome"] for line in told()} <= {"verified", "bad_credential", "postponed"}
     assert told()[0]["request_id"] == request_id
     expected = {"sequencing", "projector"} | (set() if running.broker is None else {"publishing"})
@@ -179,7 +179,7 @@ def test_every_request_login_and_batch_is_logged(client: httpx2.Client, running:
 
 
 def test_no_log_line_contains_a_secret_a_body_or_a_query(client: httpx2.Client, running: Running) -> None:
-    """At `debug`, over everything that every process has said since the system was started."""
+    """The logs of every process at `debug`, since the start of the system."""
     live(client, running, f"req-canary-{next(_numbers)}")
     text = running.system.log.read_text()
     assert '"level":"debug"' in text

@@ -1,4 +1,4 @@
-"""A pull secret as a deployment uses it: an image comes out of a real registry with what was issued."""
+"""Pull secrets as a deployment uses them: images are pulled from a real registry with an issued secret."""
 
 import base64
 import json
@@ -86,7 +86,7 @@ def test_an_image_is_pulled_with_an_issued_secret(
 def test_each_image_is_pulled_with_its_own_credential(
     client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
-    """Only the one for `team/` is good: what the other is for is refused by the registry."""
+    """Only the credential for `team/` is valid: the registry refuses the other one."""
     team = add(client, account, add_body("team", pushed, USER, PASSWORD, repository_prefixes=["team/"]))
     add(client, account, add_body("whole", pushed, USER, "not-it"))
     one, two = f"{pushed}/team/app:1", f"{pushed}/other/app:1"

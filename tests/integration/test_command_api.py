@@ -1,4 +1,4 @@
-"""Both APIs on a real database, without the processes behind them: nothing is dialled here."""
+"""All APIs on a real database, without the processes behind them: no registry is connected to."""
 
 import re
 from collections.abc import Iterator
@@ -176,7 +176,7 @@ def test_no_table_contains_a_secret(client: FlaskClient, database_url: str) -> N
 
 
 def test_every_problem_code_is_documented() -> None:
-    """Every code that the sources name stands on the page of the documentation."""
+    """Every code in the sources is on the documentation page."""
     sources = "".join(
         file.read_text()
         for folder in (
@@ -224,14 +224,14 @@ def test_a_repeated_request_for_a_token_returns_the_same_token(
     assert (wrong.status_code, wrong.get_json()["code"]) == (400, "invalid_idempotency_key")
     assert client.post("/v1/service-tokens", json=body).get_json()["id"] not in kept
 
-    # The key is the caller's own: somebody else's token is not to be had with it.
+    # The key belongs to the caller: another caller does not get the token with it.
     admin = client.post("/v1/service-tokens", json={"name": "second admin", "scopes": ["admin"]}).get_json()
     theirs = client.post(
         "/v1/service-tokens", json=body, headers={**key, "Authorization": f"Bearer {admin['token']}"}
     )
     assert theirs.get_json()["token"] != first.get_json()["token"]
 
-    # What the database holds of it opens nothing.
+    # The database contains no text of the token.
     with psycopg.connect(settings.required_database_url()) as connection:
         everything = connection.execute("SELECT t::text FROM auth.tokens t").fetchall()
     assert first.get_json()["token"] not in str(everything)

@@ -1,4 +1,4 @@
-"""Imports on a real database: repeated, side by side, and by the CLI's own hand."""
+"""Imports on a real database: repeated and concurrent."""
 
 import json
 from collections.abc import Iterator

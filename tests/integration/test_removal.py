@@ -1,4 +1,4 @@
-"""Removal and restriction of what is in use, over HTTP on a real database: refused, tried, forced, and in a race."""
+"""Removal and restriction of credentials in use, over HTTP on a real database: refused, forced, as a dry run, in a race."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -187,7 +187,7 @@ def test_a_dry_run_names_the_credentials_that_would_serve_instead(client: FlaskC
 def test_a_removal_without_force_and_an_issuance_exclude_each_other(
     app: tuple[Flask, str], account: str, database_url: str
 ) -> None:
-    """Each credential is given out and removed at the same moment: one of the two is refused."""
+    """Each credential is issued and removed at the same time: one of the two is refused."""
     client = client_of(app)
     paths = {
         f"reg-{number}.example.com": add(client, account, f"reg-{number}.example.com") for number in range(20)

@@ -1,7 +1,7 @@
-"""Registries of every kind on the loopback address: what they answer is a function, and they keep what they saw.
+"""Registries of every kind on the loopback address: a function makes their responses, and they record requests.
 
 A `Behaviour` makes a `Reply` of a `Seen` request; `Raw` bytes go to the socket as they are, for what is no HTTP.
-Everything that is sent holds `MARK` somewhere, so that a test can tell whether it came out again.
+All that is sent contains `MARK`, so that a test can search for it in the output.
 """
 
 import base64
@@ -48,17 +48,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered, by HTTP."""
+    """An HTTP response."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = f'{{"{MARK}": true}}'.encode()
-    hang_up: bool = False  # close the connection afterwards, without a word about it
+    hang_up: bool = False  # close the connection afterwards without `Connection: close`
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """What is sent instead of HTTP, `every` so many seconds a piece, until the other side has enough."""
+    """Bytes that are sent in place of HTTP, one piece `every` so many seconds, until the client closes."""
 
     pieces: Iterable[bytes]
     every: float = 0.0
@@ -69,7 +69,7 @@ Behaviour = Callable[[Seen], Reply | Raw]
 
 @dataclass(slots=True)
 class FakeServer:
-    """Serves while it is entered. `address` is its host:port, `seen` what came, in order."""
+    """Serves while it is entered. `address` is its host:port, `seen` are the requests in order."""
 
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
@@ -133,7 +133,7 @@ class FakeServer:
         return self.behaviour(seen)
 
     def pause(self, seconds: float) -> bool:
-        """Wait; whether to go on."""
+        """Wait; whether to continue."""
         return not self._stop.wait(seconds)
 
 
@@ -204,7 +204,7 @@ def basic(username: str, password: str) -> Behaviour:
 
 
 def bearer(realm: str, *, rest: str = f',service="{MARK}"', token: str = TOKEN) -> Behaviour:
-    """A registry that takes only this token, to be had at the realm."""
+    """A registry that accepts only the token of the realm."""
 
     def answer(seen: Seen) -> Reply:
         good = seen.authorization == f"Bearer {token}"

@@ -1,4 +1,4 @@
-"""Commands one after another while something is broken, and what must have come of them afterwards."""
+"""Commands one after another while something is broken, and a check of their effects afterwards."""
 
 import time
 from collections import Counter
@@ -20,7 +20,7 @@ ADDED_AND_VERIFIED = ("credential.added", "verification.succeeded")
 
 @dataclass(frozen=True)
 class Target:
-    """A running regcred: clients of it, and a registry that it may reach, with a login that is good there."""
+    """A running regcred: its clients, and a registry that it may reach, with a valid login."""
 
     client: Callable[[], httpx2.Client]
     registry: str
@@ -94,7 +94,7 @@ def everything(client: httpx2.Client, path: str) -> list[dict[str, Any]]:
 
 
 def check(target: Target, account: str, answered: list[str], *, seconds: float = PATIENCE) -> None:
-    """Each answered credential is listed, verified, and stands in the audit trail once with each event."""
+    """Each added credential is listed and verified, and each of its events is in the audit log once."""
     base = f"/v1/accounts/{account}"
     assert len(set(answered)) == len(answered)
     with target.client() as client:

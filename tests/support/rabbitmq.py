@@ -37,7 +37,7 @@ PASSWORDS = {name: f"{name}-password" for name in TOPOLOGY.users}
 class RabbitMQ:
     """A node whose virtual host `regcred` has the users, rights and queues of `launcher.deployment.broker_definitions`.
 
-    `url` is that of `regcred-deploy`, who may do everything there; `url_of(user)` that of another.
+    `url` is that of `regcred-deploy`, which may do everything there; `url_of(user)` is that of another user.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class RabbitMQ:
             [_PROGRAMS / "rabbitmq-server", "-detached"],
             env={**_PATH, **self._environment},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # a pipe would stay open for as long as the node lives
+            stdout=subprocess.DEVNULL,  # a pipe would stay open while the node runs
             stderr=subprocess.DEVNULL,
             check=True,
         )
@@ -127,7 +127,7 @@ class RabbitMQ:
         self._pid = None
 
     def kill(self) -> None:
-        """End the node without a word."""
+        """Kill the node with SIGKILL."""
         if self._container is not None:
             self._container.kill()
             self._container = None
@@ -158,7 +158,7 @@ class RabbitMQ:
         return self.depths()[queue]
 
     def depths(self) -> dict[str, int]:
-        """The same of all queues. It takes a second of a processor: ask once for all of them."""
+        """The same of all queues. It takes a second of a processor: call it once for all of them."""
         table: list[dict[str, Any]] = json.loads(
             self.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "messages")
         )

@@ -16,7 +16,7 @@ CACHE = ROOT / ".cache" / "bin"
 
 
 def missing(name: str, how: str) -> NoReturn:
-    """Say in one line what is left out and how to add it. With CI set, a missing server is a failure."""
+    """Skip the test with a line that says how to install the server. With CI set, a missing server is a failure."""
     line = f"{name} is not on this machine; {how}"
     if os.environ.get("CI"):
         pytest.fail(line)
@@ -24,7 +24,7 @@ def missing(name: str, how: str) -> NoReturn:
 
 
 def program(name: str) -> Path | None:
-    """A program from the PATH, else from `../shared/bin` (there it may stand packed, as `name-….xz`)."""
+    """A program from the PATH, else from `../shared/bin` (where it may be packed as `name-….xz`)."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/lib/rabbitmq/bin")
     if found:
         return Path(found)

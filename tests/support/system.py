@@ -1,4 +1,4 @@
-"""The whole system as its user runs it: `regcred up` in a process of its own, spoken to over HTTP."""
+"""The whole system as its user runs it: `regcred up` in a process of its own, with clients over HTTP."""
 
 import os
 import select
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class System:
-    """One-machine mode with its state in `home`; `environment` chooses adapters. Logs are kept in `home/log`."""
+    """One-machine mode with its state in `home`; `environment` selects adapters. Its log is `home/log`."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.home = home

@@ -26,7 +26,7 @@ INFRA = ROOT / "infra" / "vault"
 
 class Vault:
     """A server prepared by `infra/vault/bootstrap.sh`; `addr` is its URL, `tls_addr` the one under TLS, whose
-    certificate only `ca_file` vouches for.
+    certificate is verified by `ca_file` only.
     """
 
     def __init__(self) -> None:
@@ -81,11 +81,11 @@ class Vault:
             self.unseal()
 
     def seal(self) -> None:
-        """Make it refuse everything until it is unsealed."""
+        """Seal it: it refuses every request until it is unsealed."""
         self.api("PUT", "sys/seal")
 
     def unseal(self) -> None:
-        """Open it again, and wait until it serves."""
+        """Unseal it, and wait until it serves."""
         answer = httpx2.put(
             f"{self.addr}/v1/sys/unseal", json={"key": self._unseal_key}, timeout=PATIENCE, trust_env=False
         )
@@ -93,7 +93,7 @@ class Vault:
         self._wait_for({200})
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it with SIGKILL."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(PATIENCE)
@@ -111,7 +111,7 @@ class Vault:
         return str(self.api("POST", "auth/approle/login", login).json()["auth"]["client_token"])
 
     def status(self, method: str, path: str, token: str) -> int:
-        """How a request with this token is answered."""
+        """The status of the response to a request with this token."""
         headers = {"X-Vault-Token": token}
         url = f"{self.addr}/v1/{path}"
         return httpx2.request(
@@ -119,7 +119,7 @@ class Vault:
         ).status_code
 
     def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
-        """A request as root; an answer of 400 and above is an error."""
+        """A request as root; a status of 400 and above is an error."""
         answer = httpx2.request(
             method,
             f"{self.addr}/v1/{path}",

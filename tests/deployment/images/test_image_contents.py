@@ -1,6 +1,6 @@
-"""Each image has what its program imports, and nothing that this program has no business with.
+"""Each image has the libraries that its program imports, and none of the excluded ones.
 
-Held here without Docker: the program is imported in a process that can see the libraries of its dependency group only.
+Tested here without Docker: the program is imported in a process that finds the libraries of its dependency group only.
 `tests/containers/test_images.py` holds the built images to the same table.
 """
 
@@ -17,7 +17,7 @@ from infra.images import contents
 from tests.support.images import IMAGES, Image
 from tests.support.servers import ROOT
 
-# Finders run in order: this one says no for every module of a distribution that is not locked for the image.
+# Finders run in order: this one finds no module of a distribution that is not locked for the image.
 _IMPORT_ALONE = """
 import importlib, sys
 barred, modules = set(sys.argv[1].split(",")), sys.argv[2].split(",")

@@ -1,4 +1,4 @@
-"""Who may talk to whom: the table that the network policies come to."""
+"""The connections that the network policies allow, as a table."""
 
 import ipaddress
 from itertools import product

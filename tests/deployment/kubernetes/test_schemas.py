@@ -1,4 +1,4 @@
-"""Every manifest is one that the API of Kubernetes and of the operators takes: no unknown field, no other type."""
+"""The APIs of Kubernetes and of the operators accept every manifest: no unknown field, no wrong type."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""What Kubernetes starts is what the images are: names, variables, ports, health routes, users, files."""
+"""The workloads of Kubernetes match the images: names, variables, ports, health routes, users, files."""
 
 import os
 import re
@@ -144,7 +144,7 @@ def test_services_select_pods() -> None:
 
 @pytest.mark.parametrize("name", sorted(workloads()))
 def test_pods_meet_the_restricted_standard(name: str) -> None:
-    """The Pod Security Standard `restricted`, and a read-only root file system and limits beside it."""
+    """The Pod Security Standard `restricted`, with a read-only root file system and limits."""
     one = pod(workloads()[name])
     assert one["securityContext"]["runAsNonRoot"] is True
     assert one["securityContext"]["runAsUser"] == (99 if name == "gateway" else OURS.uid)
@@ -205,7 +205,7 @@ def test_every_mounted_secret_is_created(tmp_path: Path) -> None:
 
 
 def secrets(folder: Path) -> dict[str, set[str]]:
-    """Keys of the Secrets that secrets.sh makes."""
+    """Keys of the Secrets that secrets.sh creates."""
     done = subprocess.run(
         ["sh", FOLDER / "secrets.sh", folder, "regcred.example.com"],
         env={**os.environ, "KUBECTL": str(KUBECTL), "PYTHON": str(KUBECTL.with_name("python"))},

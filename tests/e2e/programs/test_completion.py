@@ -1,4 +1,4 @@
-"""Completion, asked as the shells' scripts ask: by the variable, with the words so far."""
+"""Completion as the scripts of the shells request it: by a variable, with the words so far."""
 
 import importlib
 import os
@@ -21,7 +21,7 @@ REGCRED = Path(sys.executable).with_name("regcred")
 
 
 def _offered(line: str, tmp_path: Path, **environment: str) -> list[str]:
-    """The words that bash is offered at the end of `line`; nothing may be said on standard error."""
+    """The words that completion offers to bash at the end of `line`; standard error must be empty."""
     words = line.split(" ")
     done = subprocess.run(
         [REGCRED],
@@ -44,7 +44,7 @@ def _offered(line: str, tmp_path: Path, **environment: str) -> list[str]:
 
 
 def _offered_in_time(line: str, tmp_path: Path, **environment: str) -> list[str]:
-    """As `_offered`, with words of the server: completion offers none if the server takes over a second."""
+    """As `_offered`, for names from the server: completion offers none if the server is slow."""
     return waiting(lambda: _offered(line, tmp_path, **environment), "the server's words are offered")
 
 

@@ -1,4 +1,4 @@
-"""Metrics as they are scraped: of one process, and of several that share a folder."""
+"""The exposition of metrics: of one process, and of several that share a folder."""
 
 import os
 import subprocess

@@ -37,7 +37,7 @@ HEAVY_FOR_THE_CLIENT = (
 
 
 def loaded_of(names: tuple[str, ...], program: str) -> str:
-    """Which of these modules a program has loaded, as a list that is printed."""
+    """The modules among these that a program loads, as a printed list."""
     script = f"import sys; import {program}; print([name for name in {names!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return done.stdout

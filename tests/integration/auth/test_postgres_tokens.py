@@ -1,4 +1,4 @@
-"""Service tokens on a real database: kept as hashes, revoked within two seconds, remembered within bounds."""
+"""Service tokens on a real database: stored as hashes, revoked within two seconds, cached within limits."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -125,7 +125,7 @@ def test_a_token_revoked_by_another_process_is_refused_after_two_seconds(
     assert tokens.authenticate(text) is not None
     tokens_of(pool, clock).revoke(kept.token_id)
     clock.passed = 1.9
-    tokens.authenticate(text)  # its use does not prolong the memory
+    tokens.authenticate(text)  # its use does not prolong the cache
     clock.passed = 2.5
     assert tokens.authenticate(text) is None
 

@@ -1,4 +1,4 @@
-"""A JWT of a trusted issuer at the door of a real API, with the issuer's keys behind a URL."""
+"""Authentication at a real API with a JWT of a trusted issuer, whose keys are at a URL."""
 
 import json
 from collections.abc import Iterator

@@ -39,7 +39,7 @@ SHOP, BLOG = UUID(int=1), UUID(int=2)
 
 
 def message(position: int, payload: object) -> OutgoingMessage:
-    """What the relay would publish for this event."""
+    """The message that the relay publishes for this event."""
     name, version, data = encode(payload)
     metadata = Metadata(
         account_id="acme",
@@ -77,7 +77,7 @@ def removed(position: int, credential: UUID = SHOP) -> OutgoingMessage:
 
 
 def publish(broker: RabbitMQ, *messages: OutgoingMessage) -> None:
-    """In the order of positions and without a gap, as a relay does."""
+    """Publish in the order of positions without a gap, as a relay does."""
     with Publisher(broker.url_of("regcred-relay")) as publisher:
         for one in messages:
             publisher.submit(one)
@@ -115,7 +115,7 @@ class Consumer:
         return status
 
     def left(self) -> int:
-        """Messages in its queue; for when it is stopped."""
+        """Messages in its queue, while it is stopped."""
         with pika.BlockingConnection(pika.URLParameters(self._environment["BROKER_URL"])) as connection:
             return int(connection.channel().queue_declare(QUEUE, passive=True).method.message_count)
 
@@ -136,7 +136,7 @@ class Consumer:
 
 @pytest.fixture(scope="module")
 def url(rabbitmq: RabbitMQ) -> str:
-    """Of a user with the rights that the README grants, by its own commands."""
+    """The URL of a user that has the rights of the README, granted with its commands."""
     commands = re.sub(r"\\\n", " ", (FOLDER / "README.md").read_text(encoding="utf-8"))
     granted = [shlex.split(line)[1:] for line in commands.splitlines() if line.startswith("rabbitmqctl ")]
     assert [command[0] for command in granted] == ["add_user", "set_permissions", "set_topic_permissions"]

@@ -1,6 +1,6 @@
-"""Wake-ups from a queue of a real RabbitMQ: announced, acknowledged, and found again after a fault.
+"""Wake-ups from a queue of a real RabbitMQ: received, acknowledged, and received again after a fault.
 
-What a feed has acknowledged is seen in the queue: what was not is there for the next consumer.
+The queue shows what a feed has acknowledged: other messages are delivered to the next consumer.
 """
 
 import time
@@ -17,7 +17,7 @@ from tests.support.timing import PATIENCE, waiting
 
 
 def consuming(broker_url: str, queue: str) -> PositionFeed:
-    """A feed whose news somebody has begun to wait for."""
+    """A feed that has begun to consume."""
     feed = PositionFeed(broker_url, queue, prefetch=200)
     feed.wait(0)
     return feed
@@ -57,13 +57,13 @@ def announce(rabbitmq: RabbitMQ, *positions: object) -> None:
 
 
 def left(rabbitmq: RabbitMQ, feed: PositionFeed, queue: str) -> list[int]:
-    """What would come to the next consumer; the broker's own count of a quorum queue is seconds old."""
+    """The positions that the next consumer would get; the broker's own count of a quorum queue is seconds old."""
     feed.close()
     return [position_of(properties.headers) for properties, _ in rabbitmq.drain(queue)]
 
 
 def woken(rabbitmq: RabbitMQ, feed: PositionFeed, *positions: object) -> int:
-    """What somebody who waits without an end is told when this is announced."""
+    """The result of a wait without an end when these positions are published."""
     with ThreadPoolExecutor(1) as thread:
         told = thread.submit(feed.wait, 10 * PATIENCE)
         announce(rabbitmq, *positions)
@@ -81,8 +81,8 @@ def test_a_message_wakes_a_waiting_consumer_once(rabbitmq: RabbitMQ, feed: Posit
     assert woken(rabbitmq, feed, "3", "1", "2") in {1, 3}
     waiting(lambda: feed.wait(0.1) == 3)
     waiting(lambda: waited(feed, 0.3) >= 0.29)  # the last of the three may have come later
-    assert feed.wait(0.1) == 3  # the same as before, after the whole time
-    assert woken(rabbitmq, feed, "2") == 3  # older ones are news too: the log is read anew
+    assert feed.wait(0.1) == 3  # the same as before, after the whole wait
+    assert woken(rabbitmq, feed, "2") == 3  # older positions wake it too: the log is read again
 
 
 def test_only_handled_positions_are_acknowledged(rabbitmq: RabbitMQ, feed: PositionFeed, queue: str) -> None:
@@ -97,7 +97,7 @@ def test_only_handled_positions_are_acknowledged(rabbitmq: RabbitMQ, feed: Posit
 def test_messages_of_handled_positions_are_acknowledged_on_arrival(
     rabbitmq: RabbitMQ, feed: PositionFeed, queue: str
 ) -> None:
-    """The log is read ahead of the messages: they come late, and are done already."""
+    """The log is read ahead of the messages: they arrive late, after their positions were handled."""
     feed.acknowledge_through(10)
     announce(rabbitmq, "9", "10", "11")
     waiting(lambda: feed.wait(1) == 11)
@@ -141,7 +141,7 @@ def test_a_cut_connection_is_opened_again(rabbitmq: RabbitMQ, feed: PositionFeed
 def test_acknowledging_on_a_lost_connection_is_no_error(
     rabbitmq: RabbitMQ, feed: PositionFeed, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It says that it is open, and is closed when it is asked for more."""
+    """The connection reports that it is open, and is closed at the next call."""
     announce(rabbitmq, "1", "2")
     waiting(lambda: feed.wait(1) == 2)
 
@@ -183,7 +183,7 @@ def test_each_user_consumes_its_own_queue_only(rabbitmq: RabbitMQ) -> None:
 
 
 def test_a_consumer_that_does_not_wait_leaves_messages_to_others(rabbitmq: RabbitMQ, queue: str) -> None:
-    """Of several processes one leads: the others must not hold back what they never acknowledge."""
+    """One of several processes leads: the others must not hold messages that they never acknowledge."""
     standing_by = PositionFeed(rabbitmq.url, queue, prefetch=200)
     announce(rabbitmq, "1", "2")
     leading = consuming(rabbitmq.url, queue)

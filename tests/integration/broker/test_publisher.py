@@ -1,4 +1,4 @@
-"""The relay's publisher on a real RabbitMQ: what is confirmed is there, and nothing is skipped."""
+"""The relay's publisher on a real RabbitMQ: confirmed messages are in the queue, and none is skipped."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @pytest.fixture
 def queue(rabbitmq: RabbitMQ) -> Iterator[str]:
-    """Classic and durable: on RabbitMQ 3.10 a quorum queue survives no kill in its first minutes."""
+    """A classic durable queue: on RabbitMQ 3.10 a quorum queue does not survive a kill in its first minutes."""
     name = rabbitmq.fresh_queue("credential.#")
     yield name
     rabbitmq.delete(name)
@@ -52,7 +52,7 @@ def test_messages_arrive_in_order_and_are_confirmed(rabbitmq: RabbitMQ, queue: s
         for position in range(11, 2011):
             publisher.submit(message(position))
             seen.append(publisher.confirmed())
-            assert position - seen[-1] <= 51  # never more than the window in doubt
+            assert position - seen[-1] <= 51  # never more unconfirmed messages than the window
         assert publisher.wait_confirmed(2010, PATIENCE)
         assert publisher.confirmed() == 2010
     assert seen == sorted(seen)
@@ -161,7 +161,7 @@ def test_an_alarm_delays_messages_on_the_same_connection(rabbitmq: RabbitMQ, que
 
 @pytest.mark.parametrize("fault", ["connections closed", "killed"])
 def test_a_fault_between_confirms_loses_no_message(rabbitmq: RabbitMQ, queue: str, fault: str) -> None:
-    """And a feed that was connected all the time announces what came after it."""
+    """A feed that was connected during the fault receives the later messages."""
     feed = PositionFeed(rabbitmq.url, queue, prefetch=1)
     feed.wait(0)
     publisher = open_publisher(rabbitmq)
@@ -197,7 +197,7 @@ def test_a_fault_between_confirms_loses_no_message(rabbitmq: RabbitMQ, queue: st
 
     arrived = positions(rabbitmq, queue)
     assert set(arrived) == set(range(1, last + 101))
-    assert len(arrived) - len(set(arrived)) <= 51 * attempts  # duplicates: a window at most, each time
+    assert len(arrived) - len(set(arrived)) <= 51 * attempts  # at most a window of duplicates at each attempt
     assert list(dict.fromkeys(arrived)) == sorted(set(arrived))  # first seen in order
 
 
@@ -208,8 +208,8 @@ def stands_still(submitted: list[int]) -> bool:
 
 
 def publish_until_taken(rabbitmq: RabbitMQ, first: int, last: int) -> int:
-    """Begin again behind what is confirmed, as the relay does; how often. A broker that has just started lets
-    publishers in before its queues have leaders, and refuses what is for them.
+    """Publish again after the last confirmed position, as the relay does; the number of attempts. A broker that has
+    just started accepts publishers before its queues have leaders, and refuses their messages.
     """
     for attempt in range(1, 100):
         publisher = open_publisher(rabbitmq)

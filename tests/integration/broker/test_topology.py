@@ -19,7 +19,7 @@ from tests.support.timing import PATIENCE
 OTHER = "declared"  # a virtual host that is filled by declaration alone
 
 _WANTED = TOPOLOGY
-# Other tests' things stand beside them.
+# Other tests have queues in the same virtual host.
 OURS = {exchange.name for exchange in _WANTED.exchanges} | {queue.name for queue in _WANTED.queues}
 
 
@@ -31,7 +31,7 @@ def declared_url(rabbitmq: RabbitMQ) -> str:
 
 
 def things(document: dict[str, Any], kind: str, vhost: str) -> list[str]:
-    """What is ours of a kind in a virtual host, in a form that can be compared."""
+    """The exchanges, queues or bindings of regcred in a virtual host, in a comparable form."""
     found = [
         {name: value for name, value in thing.items() if name not in {"vhost", "internal"}}
         for thing in document[kind]
@@ -46,7 +46,7 @@ def test_repeated_and_concurrent_declarations_match_the_definitions_file(
     with ThreadPoolExecutor(2) as deployers:
         list(deployers.map(declare_topology, [declared_url] * 2, [TOPOLOGY] * 2))
     declare_topology(declared_url, TOPOLOGY)
-    declare_topology(rabbitmq.url, TOPOLOGY)  # over what the definitions file has made: nothing differs
+    declare_topology(rabbitmq.url, TOPOLOGY)  # over the result of the definitions file: nothing differs
     exported = json.loads(rabbitmq.ctl("export_definitions", "-"))
     for kind in ("exchanges", "queues", "bindings"):
         by_file = things(exported, kind, topology.VHOST)

@@ -1,4 +1,4 @@
-"""A log of each test's own, and a stop for what follows it."""
+"""A log for each test, and an event that stops its consumers."""
 
 from collections.abc import Iterator
 from threading import Event

@@ -1,6 +1,6 @@
-"""The whole way of an event on real servers: relay, broker, verifier (two of them, of which one leads), projector.
+"""The way of an event through real servers: relay, broker, two verifiers of which one leads, and projector.
 
-The verifier's login is a pause; its outcome is recorded as the real one is.
+The login of the verifier is a pause; its outcome is recorded as that of a real login.
 """
 
 import time
@@ -48,7 +48,7 @@ class Pipeline:
     count: int = 0
 
     def add(self, count: int) -> None:
-        """So many credentials more."""
+        """Add this number of credentials."""
         for _ in range(count):
             self.count += 1
             self.log.append_payload(payloads.added(self.count, f"team-{self.count}"))
@@ -57,7 +57,7 @@ class Pipeline:
         return int(self._one("SELECT coalesce(max(position), 0) FROM es.log"))
 
     def lag_is_zero(self) -> bool:
-        """Nothing waits for a position, and all consumers are at the end."""
+        """Whether every event has a position, and all consumers are at the end of the log."""
         events, end = int(self._one("SELECT count(*) FROM es.events")), self.end()
         return (
             events == end == load_checkpoint(self.owner, "verifier") == self.projected()
@@ -68,7 +68,7 @@ class Pipeline:
         return int(self._one("SELECT position FROM rm.generations WHERE status = 'live'"))
 
     def outcomes(self) -> dict[int, int]:
-        """How many credentials have so many outcomes in the log, and how many so many in the read model."""
+        """The number of credentials by their number of outcomes."""
         rows = self.owner.execute(
             "SELECT count(v.credential_id) FROM rm.credentials c"
             " LEFT JOIN rm.verifications v USING (credential_id) GROUP BY c.credential_id"
@@ -85,7 +85,7 @@ class Pipeline:
         return read_log(self.owner, 0, 10_000)
 
     def publish(self, events: list[StoredEvent]) -> None:
-        """Once more, as the relay did."""
+        """Publish events again, as the relay did."""
         with self.broker.connect() as connection:
             channel = connection.channel()
             channel.confirm_delivery()
@@ -94,7 +94,7 @@ class Pipeline:
                 channel.basic_publish("regcred.events", message.routing_key, message.body, properties)
 
     def cut(self) -> int:
-        """End all connections of all services, in the middle of whatever they do."""
+        """Cut all database connections of all services."""
         rows = self.owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name LIKE 'regcred_%'"
@@ -113,7 +113,7 @@ class Pipeline:
 
 @contextmanager
 def running(broker: RabbitMQ) -> Iterator[Pipeline]:
-    """Everything runs, on a database of its own and the broker that all tests share."""
+    """All services run, on a database of their own and the broker that all tests share."""
     broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
     with ExitStack() as servers:
         url = servers.enter_context(migrated_database())

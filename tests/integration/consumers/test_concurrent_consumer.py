@@ -1,4 +1,4 @@
-"""Single events in a pool of threads, and one checkpoint that never runs ahead: on a real PostgreSQL."""
+"""Events in a pool of threads, and a checkpoint that never runs ahead, on a real PostgreSQL."""
 
 import time
 from threading import Event, Lock, Semaphore, Thread
@@ -74,7 +74,7 @@ def test_events_of_other_types_are_skipped(url: str, connection: Connection, sto
 def test_a_late_failure_of_a_former_leader_makes_no_dead_letter(
     url: str, connection: Connection, stop: Event
 ) -> None:
-    """It fails late: the event was handled well under the new leadership, and must not be set aside."""
+    """It fails after the event was handled under the new leader."""
     release, calls = Event(), []
 
     def handle(event: RecordedEvent) -> None:
@@ -115,7 +115,7 @@ def test_events_in_flight_are_finished_and_saved_at_a_stop(
     taking.join(PATIENCE)
     done = taker.finish(connection)
     taker.close()
-    # Two had begun and two were next in line; a fifth may have got the first slot that became free.
+    # Two had begun and two were queued; a fifth may have got the first free slot.
     assert 2 <= done <= 5
     assert load_checkpoint(connection, NAME) == done
 

@@ -1,4 +1,4 @@
-"""What fails in a pool of threads is tried again or parked, and holds up nothing else: on a real PostgreSQL."""
+"""Failed events in a pool of threads are retried or dead-lettered, and delay no others, on a real PostgreSQL."""
 
 from datetime import timedelta
 from threading import Event, Thread
@@ -35,7 +35,7 @@ def test_a_failed_event_is_retried_and_delays_neither_others_nor_the_checkpoint(
 
     def handle(event: RecordedEvent) -> None:
         if position(event) in failing:
-            raise RuntimeError("what a message may say is not kept")
+            raise RuntimeError("the text of an exception is not stored")
         handled.append(position(event))
 
     taker = concurrent_consumer(handle, stop, tiers=[timedelta(hours=1)])
@@ -45,7 +45,7 @@ def test_a_failed_event_is_retried_and_delays_neither_others_nor_the_checkpoint(
     assert retries(connection) == [(2, 1, "RuntimeError")]
     failing.clear()
     taker.take(connection, [])
-    assert len(handled) == 3  # its time has not come
+    assert len(handled) == 3  # it is not due
     make_due(url)
     tend_until(taker, connection, lambda: retries(connection) == [])
     assert handled[3:] == [2]
@@ -73,7 +73,7 @@ def test_a_retry_is_made_by_the_next_leader(url: str, connection: Connection, st
 def test_retried_dead_and_discarded_events_are_not_handled_again_after_a_crash(
     url: str, connection: Connection, stop: Event
 ) -> None:
-    """Event 1 is slow, 2 and 3 have failed, 4 was discarded meanwhile; then the process dies."""
+    """Event 1 is slow, 2 waits for a retry, 3 is a dead letter, 4 was discarded; then the process is killed."""
     events = write(url, 5)
     connection.execute(
         "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
@@ -125,7 +125,7 @@ def test_an_event_is_dead_lettered_after_its_last_attempt_and_delays_no_other(
     def handle(event: RecordedEvent) -> None:
         attempts.append(position(event))
         if position(event) == 2:
-            raise RuntimeError("what a message may say is not kept")
+            raise RuntimeError("the text of an exception is not stored")
 
     taker = concurrent_consumer(handle, stop)
     taker.take(connection, write(url, 5))

@@ -1,4 +1,4 @@
-"""The loop around every consumer: one leads, another takes over, and no event is left out."""
+"""The loop of every consumer: one leads, another takes over, and no event is skipped."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,7 +28,7 @@ LOCKED = 0.01  # before the next attempt to lead
 
 
 class Recorder:
-    """A follower that writes down what it was given, and saves its checkpoint at each batch."""
+    """A consumer that records its events, and saves its checkpoint at each batch."""
 
     def __init__(self) -> None:
         self.begun: list[int] = []
@@ -81,7 +81,7 @@ def following(
 
 
 class Log:
-    """Appends, numbers and announces, as the relay does."""
+    """Appends events, assigns positions and notifies, as the relay does."""
 
     def __init__(self, store: PostgresVerificationStore, relay: Connection) -> None:
         self._store, self._relay, self._epoch, self.last = store, relay, lead(relay), 0
@@ -108,7 +108,7 @@ def taken_next(log: Log, recorder: Recorder) -> None:
 
 
 class Pausing(Event):
-    """Stops what follows, and holds it in its pause until the test lets it go on."""
+    """A stop event that holds the consumer in its pause until the test releases it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Pausing(Event):
 
 
 class Impatient(Event):
-    """Stops what follows, and writes down how long that would wait after each failure."""
+    """A stop event that records how long the consumer waits after each failure."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ def test_the_second_consumer_takes_over_when_the_leader_loses_its_connection(url
             log.grow(5)
             waiting(lambda: log.checkpoint() == log.last)
     together = first.taken + second.taken
-    assert sorted(together) == list(range(1, log.last + 1))  # none left out, and none twice
+    assert sorted(together) == list(range(1, log.last + 1))  # none skipped, and none twice
     assert first.taken == sorted(first.taken)
     assert second.taken == sorted(second.taken)
     assert second.taken

@@ -79,7 +79,7 @@ def following(url: str, consumer: EventConsumer, *, role: str, name: str, **more
 
 
 class Handler:
-    """Fails on what is in `failing`, and keeps what it did."""
+    """Fails on positions in `failing`, and records all that it handled."""
 
     def __init__(self) -> None:
         self.failing: set[int] = set()
@@ -119,7 +119,9 @@ def test_retries_and_dead_letters_are_listed_shown_and_redriven_in_order(
 ) -> None:
     log.append(*(payloads.added(number) for number in range(1, 6)))
     operator, handler = Operator(database_url), Handler()
-    assert operator.items() == []  # from here on lines of logs go to standard error, as the command has them
+    assert (
+        operator.items() == []
+    )  # from here on log lines go to standard error, as the command configures them
     handler.failing = {2, 4, 5}
     with verifying(database_url, handler, timedelta(hours=1)):
         waiting(lambda: len(operator.items()) == 3)
@@ -164,7 +166,7 @@ def test_a_discard_is_recorded_with_person_and_reason(database_url: str, log: Lo
         refused = operator.types("discard", "verifier", "1", "--reason", "no use", answer="n\n")
         assert refused.exit_code == 1
         assert len(operator.items()) == 2
-        assert operator.types("discard", "verifier", "1", "--yes").exit_code == 2  # a reason is asked for
+        assert operator.types("discard", "verifier", "1", "--yes").exit_code == 2  # a reason is required
         done = operator.types("discard", "verifier", "1", "--reason", "no use", "--as", "ada", answer="y\n")
         assert done.exit_code == 0, done.output
         missing = operator.types("discard", "verifier", "1", "--reason", "no use", "--yes")
@@ -241,7 +243,7 @@ def test_rejected_messages_are_listed_shown_and_discarded(
     operator = Operator(database_url, REGCRED_BROKER_URL=rabbitmq.url)
     for _ in range(25):
         assert len(json.loads(operator.gets("list", "--json"))["messages"]) == 2
-    # However often they were looked at, they stay.
+    # Reading the messages does not remove them.
     first, second = json.loads(operator.gets("list", "--json"))["messages"]
     assert (first["queue"], first["id"], first["type"], first["size"]) == (queue, "m-1", "strange", 6)
     assert "m-1" in operator.gets("list")

@@ -1,4 +1,4 @@
-"""Whatever happens to messages, connections and servers: each effect once, and the lag goes back to zero by itself."""
+"""After faults of messages, connections and servers, each effect happens once, and the lag returns to zero."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.integration.projector import payloads
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import waiting
 
-ALARM_SECONDS = 3.0  # more than the seconds of silence after which a broker is taken for dead
+ALARM_SECONDS = 3.0  # longer than the silence after which a connection counts as dead
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_unreadable_events_and_messages_are_dead_lettered(pipeline: Pipeline) ->
 
 
 def test_cut_database_connections_lose_no_event(pipeline: Pipeline) -> None:
-    """Also between an effect and the checkpoint: with 4 threads there always is such an event."""
+    """The cut is also between an effect and the checkpoint: with four threads there always is such an event."""
     cut = 0
     for _ in range(6):
         pipeline.add(20)
@@ -106,7 +106,7 @@ def test_an_alarm_of_the_broker_keeps_the_connection(
     events = [line["event"] for line in lines]
     assert "broker_blocks" in events
     assert "publishing_interrupted" not in events
-    assert "publishing" not in events  # no connection was made anew
+    assert "publishing" not in events  # no connection was opened again
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])

@@ -1,4 +1,4 @@
-"""The verifier's own process, told to stop in the middle of slow logins: what was in flight is finished or left."""
+"""The process of the verifier is stopped during slow logins: logins in flight are finished, others are left."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ AT_ONCE = HOSTS  # a host that was not tried lately gets one login, and more onc
 
 
 class Registries:
-    """They accept the first logins at once. Further ones wait until the test lets them go on, and a moment more."""
+    """Registries that accept the first logins at once. Further logins wait for `go_on`, and a moment more."""
 
     def __init__(self) -> None:
         self.hosts = [FakeServer(self._respond) for _ in range(HOSTS)]
@@ -114,7 +114,7 @@ def verifier(url: str, key_file: Path, hosts: list[FakeServer]) -> Iterator[subp
 
 
 def outcomes(connection: Connection) -> list[int]:
-    """How many each credential has."""
+    """The number of outcomes of each credential."""
     rows = connection.execute(
         "SELECT count(*) FROM es.events WHERE type LIKE 'verification.%' GROUP BY stream_id"
     ).fetchall()

@@ -56,7 +56,7 @@ class TestPostgresIssuing(IssuingSuite):
     def test_a_change_waits_for_issuances_which_do_not_wait_for_each_other(
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
-        """Whoever holds the credential's lock is finished first, and what it did is seen."""
+        """The holder of the lock of a credential finishes first, and others see its effect."""
         credential_id = self.add(store, "waits", account="waits")
         other = self.add(store, "waits-not", account="waits")
 
@@ -83,7 +83,7 @@ class TestPostgresIssuing(IssuingSuite):
                 waiting.result(timeout=PATIENCE)
 
     def test_issuances_of_several_credentials_do_not_deadlock(self, store: PostgresCredentialStore) -> None:
-        """Together with changes of them: no deadlock, and each is either recorded or decided anew."""
+        """With concurrent changes: no deadlock, and each issuance is either recorded or decided again."""
         ids = [self.add(store, f"crowd-{number}", account="crowd") for number in range(4)]
 
         def issue(number: int) -> bool:

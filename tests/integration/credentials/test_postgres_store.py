@@ -69,7 +69,7 @@ def test_no_role_has_more_than_it_needs(database_url: str, role: str, statement:
 def test_a_credential_is_not_added_with_an_erased_key(
     store: PostgresCredentialStore, database_url: str
 ) -> None:
-    """The service has the key still; it asks for the next one, and what it keeps can be read."""
+    """The service has the erased key in its cache; it requests the next one, and the new event can be read."""
     first = an_event("first", account="left")
     store.append(an_id("first"), 0, [first], current=a_credential("first"), request=None)
     with psycopg.connect(database_url) as superuser:

@@ -1,4 +1,4 @@
-"""What becomes of a secret that a rotation replaced: kept as long as was asked, destroyed at once where not."""
+"""A secret that a rotation replaced is stored for the requested grace, and destroyed at once without one."""
 
 import time
 from collections.abc import Iterator

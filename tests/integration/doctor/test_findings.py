@@ -1,4 +1,4 @@
-"""`regcred doctor` before real servers that are broken one by one: each is found, and told how to be mended."""
+"""`regcred doctor` on real servers with one fault each: it finds every fault and names a remedy."""
 
 import json
 import os
@@ -29,7 +29,7 @@ Findings = Mapping[str, dict[str, Any]]
 
 
 class Installation:
-    """A home and its environment; `look` is what the program finds there."""
+    """A home and its environment; `look` returns the findings of the program."""
 
     def __init__(self, home: Path, database_url: str) -> None:
         self.home = home
@@ -198,7 +198,7 @@ def test_allow_lists_without_sense_are_found(
 
 def test_dead_letters_are_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
-        owner.execute("SET session_replication_role = replica")  # an event without its log will do here
+        owner.execute("SET session_replication_role = replica")  # an event without its log is enough here
         owner.execute(
             "INSERT INTO es.checkpoints (consumer, position) VALUES ('verifier', 0) ON CONFLICT DO NOTHING"
         )
@@ -308,7 +308,7 @@ def test_faults_of_the_broker_are_found(installation: Installation, broker: Rabb
 
 
 def test_faults_of_the_embedded_database_are_found(tmp_path: Path) -> None:
-    """Without any state it is only said that there is none; data of another release is not started on."""
+    """A missing database is reported; data of another release is not started."""
     environment = {**os.environ, "REGCRED_HOME": str(tmp_path), "REGCRED_LISTEN": f"127.0.0.1:{free_port()}"}
     done = subprocess.run([REGCRED, "doctor"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

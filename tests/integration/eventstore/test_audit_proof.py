@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def log_url() -> Iterator[str]:
-    """Two accounts' events, by turns: those of acme at the odd positions 1 to 9."""
+    """Alternating events of two accounts: those of acme at the odd positions 1 to 9."""
     with fresh_log() as url:
         with writing(url) as store, relay_of(url) as relay:
             epoch = lead(relay)

@@ -75,7 +75,7 @@ def test_an_event_that_commits_late_is_not_lost(
     with psycopg.connect(database_url) as slow:
         append_raw(slow, "slow", 0, "slow")
         store.append(stream("fast"), 0, [an_event("fast")])
-        assert sequence(relay, epoch) == 0  # behind the horizon: the slow one may yet come before it
+        assert sequence(relay, epoch) == 0  # above the xid horizon: the slow transaction may come before it
         slow.commit()
     assert sequence(relay, epoch) == 2
     assert [event.stream for event in read_log(relay, 0, 10)] == [stream("slow"), stream("fast")]
@@ -131,7 +131,7 @@ def test_stored_events_cannot_be_changed(
     store.append(stream("fixed"), 0, [an_event("fixed")])
     sequence(relay, lead(relay))
     with psycopg.connect(database_url, autocommit=True) as superuser:
-        superuser.execute("SET session_replication_role = replica")  # even where triggers rest
+        superuser.execute("SET session_replication_role = replica")  # even if triggers are disabled
         with pytest.raises(pg.InsufficientPrivilege, match="append-only"):
             superuser.execute(statement.format(table))
 

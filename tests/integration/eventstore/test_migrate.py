@@ -1,4 +1,4 @@
-"""Migrations: by two at once, again, and refused where an applied file was edited or a new one is too late."""
+"""Migrations: concurrent, repeated, and refused if an applied file was edited or a new one has a low number."""
 
 import shutil
 import subprocess
@@ -84,7 +84,7 @@ def test_a_new_migration_with_an_earlier_number_is_refused() -> None:
 
 
 def test_the_image_of_the_tools_has_all_migrations(tmp_path: Path) -> None:
-    """Its packages are enough to prepare a database; nothing else is in sight."""
+    """Its packages are enough to prepare a database; no other package can be imported."""
     for package in packages("tools"):
         shutil.copytree(ROOT / package, tmp_path / package)
     path = ":".join(str(tmp_path / root) for root in ("libs", "services", "tools"))
@@ -101,7 +101,7 @@ def test_the_image_of_the_tools_has_all_migrations(tmp_path: Path) -> None:
 
 
 def test_each_migration_creates_objects_of_its_owner_only() -> None:
-    """Applied one after another; what a file adds lies in its owner's schemas."""
+    """Applied one after another, each file adds objects to the schemas of its owner only."""
     with fresh_database() as url, psycopg.connect(url, autocommit=True) as superuser:
         before = set(superuser.execute(OBJECTS).fetchall())
         for migration in migrations(PACKAGES):

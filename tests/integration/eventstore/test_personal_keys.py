@@ -1,4 +1,4 @@
-"""Keys of accounts: one is made at the first event, whoever comes first; it is of use to that account only."""
+"""Keys of accounts: the first event creates one key, which works for that account only."""
 
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_bytes

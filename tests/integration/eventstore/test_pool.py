@@ -1,4 +1,4 @@
-"""A pool whose connections were all cut: later requests get good ones."""
+"""A pool whose connections were all cut: later requests get new ones."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier

@@ -150,7 +150,7 @@ def test_a_round_without_work_takes_no_transaction_id(superuser: Connection, rel
 def test_two_forced_leaders_write_no_position_twice(
     log_url: str, superuser: Connection, relay: Connection
 ) -> None:
-    """Even with one epoch for both, as no code of ours would: the primary key lets one of them through."""
+    """Even with the same epoch for both, which no program uses, the primary key admits one of them."""
     epoch = lead(relay)
     append_raw(superuser, "a", 0, "a1")
     refused: list[Exception] = []
@@ -207,7 +207,7 @@ def test_a_leader_whose_connection_was_cut_leads_again(log_url: str, superuser: 
 
 
 class Writer(threading.Thread):
-    """Appends to streams that others write too; dawdles before it commits, or does not commit at all."""
+    """Appends to streams that others write too; waits before it commits, or rolls back."""
 
     def __init__(self, url: str, number: int, stop: threading.Event) -> None:
         super().__init__()

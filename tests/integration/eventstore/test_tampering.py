@@ -1,4 +1,4 @@
-"""Whoever owns the database changes what is stored, and `regcred log verify` says where and how."""
+"""The owner of the database changes stored data, and `regcred log verify` reports where and how."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -49,7 +49,7 @@ def log_url() -> Iterator[str]:
 
 @pytest.fixture
 def superuser(log_url: str) -> Iterator[Superuser]:
-    """May do anything; it is undone afterwards."""
+    """May do anything; its changes are rolled back."""
     with psycopg.connect(log_url, autocommit=True) as connection:
         yield connection
         connection.execute(RESTORE)
@@ -173,7 +173,7 @@ def test_a_manipulation_is_found(log_url: str, superuser: Superuser, tampering: 
     fault = fault_of(log_url)
     found = (fault.kind, fault.position) if fault else (None, None)
     assert found == (kind, position)
-    if kind is None:  # only somebody who remembers can know
+    if kind is None:  # only an earlier checkpoint shows it
         with LogReader.snapshot(log_url) as reader:
             remembered = verify_chain(reader.links(0), checkpoint=checkpoint)
         assert remembered.fault is not None

@@ -48,7 +48,7 @@ def younger() -> Iterator[str]:
 
 @pytest.fixture
 def restored(younger: str, tmp_path: Path) -> str:
-    """A log of three positions and two events without one, carried into the younger cluster."""
+    """A log of three positions and two events without one, restored into the younger cluster."""
     with psycopg.connect(younger, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS restored WITH (FORCE)")
         connection.execute("CREATE DATABASE restored")
@@ -91,7 +91,7 @@ def test_a_younger_cluster_is_refused_until_its_log_is_adopted(
             target=sequencer.run, args=(restored,), kwargs={"on_positions": lambda *_: None, "stop": stop}
         )
         relay.start()
-        append_raw(connection, "a", 4, "a4")  # somebody did not wait
+        append_raw(connection, "a", 4, "a4")  # a writer that did not wait
         relay.join(1.0)
         stop.set()
         relay.join()

@@ -1,6 +1,5 @@
-"""The gateway's limits, by HAProxy itself with the configuration that containers and Kubernetes have: how many requests
-an address may make, how large a body is, what is not for everybody. No service is behind it: what it lets through
-is answered with its 503.
+"""The gateway's limits, by HAProxy with the configuration of containers and Kubernetes: the requests of an address, the
+size of a body, and routes that are not public. No service is behind it: its response to an accepted request is 503.
 """
 
 import json
@@ -93,7 +92,7 @@ def test_too_many_requests_of_an_address_are_refused(gateway: Gateway) -> None:
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert int(refused.headers["Retry-After"]) > 0
     assert refused.json()["code"] == "too_many_requests"
-    assert claimed.status_code == 429  # whoever claims to be another is counted as himself
+    assert claimed.status_code == 429  # a claimed address does not count
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_read(gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""Pull secrets over HTTP, in every form in which they are given out."""
+"""Pull secrets over HTTP, in every format."""
 
 import base64
 import json

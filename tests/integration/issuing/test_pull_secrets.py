@@ -1,4 +1,4 @@
-"""Pull secrets over HTTP: what is refused, what is recorded, who may ask."""
+"""Pull secrets over HTTP: refusals, records and rights."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ def test_a_refusal_names_each_image_and_is_recorded(
 def test_a_secret_for_a_whole_registry_is_issued(
     client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
 ) -> None:
-    """For clients that know hosts only, under whatever name."""
+    """For clients that know hosts only."""
     hub = add(client, account, "hub", "docker.io", provider="dockerhub", registry_url=None)
     given = pull(client, account, registry_host="https://index.docker.io/v1/").get_json()
     assert list(given["docker_config"]["auths"]) == ["https://index.docker.io/v1/"]

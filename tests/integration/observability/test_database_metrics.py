@@ -1,4 +1,4 @@
-"""What is read from the database at a scrape: by every role, and true while something is stuck."""
+"""The metrics that are read from the database at a scrape, by every role, also during faults."""
 
 from collections.abc import Iterator
 

@@ -32,7 +32,7 @@ TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 @dataclass(frozen=True)
 class Life:
-    """What came of one POST and of what followed it."""
+    """The spans of one POST and of the processes that handled its event."""
 
     spans: list[Received]
     bodies: bytes

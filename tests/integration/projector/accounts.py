@@ -1,4 +1,4 @@
-"""Lives of credentials of several accounts, whose personal data is sealed, on a real log."""
+"""Events of several accounts with encrypted personal data, on a real log."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,7 +22,7 @@ _ids = count(1)
 
 @dataclass
 class Accounts:
-    """Writes to the real log for several accounts, sealed, and projects it."""
+    """Appends events of several accounts to a real log, with encrypted personal data, and projects them."""
 
     log: Log
     projector: Connection
@@ -81,7 +81,7 @@ def by(account: str, number: int) -> Metadata:
 
 
 def a_life(account: str, number: int) -> list[Any]:
-    """With a canary in every field that is personal."""
+    """Events with a canary in every personal field."""
     name = f"canary-name-{account}"
     added, renamed = payloads.added(number, name), payloads.renamed(number, f"{name}-2")
     rotated = replace(

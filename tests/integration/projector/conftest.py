@@ -14,7 +14,7 @@ from tests.support.postgres import migrated_database
 
 @pytest.fixture(autouse=True)
 def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That of the commands that read events."""
+    """The key file of commands that read events."""
     KeyFile.create(path := tmp_path / "command-keys.json")
     monkeypatch.setenv("REGCRED_KEY_FILE", str(path))
     return path

@@ -89,7 +89,7 @@ class Installation:
         return [position for (position,) in rows]
 
     def elsewhere(self, count: int) -> None:
-        """Something happens in another account."""
+        """Append an event of another account."""
         name, version, data = encode(payloads.added(count))
         meta = encode_metadata(replace(payloads.metadata(count), account_id="globex"))
         append_one(
@@ -119,5 +119,5 @@ def open_installation(url: str, log: Log, projector: Connection, home: Path) -> 
 
 
 def after(seconds: float) -> datetime:
-    """The event at position n happened at `after(n)`."""
+    """The time of the event at position n."""
     return MOMENT + timedelta(seconds=seconds)

@@ -199,7 +199,7 @@ def metadata(count: int = 0, account: str = "acme") -> Metadata:
 
 
 def stored(payloads: list[Any], account_of: Callable[[Any], str] = of_acme) -> list[StoredEvent]:
-    """As the log would give them: positions from 1, versions by stream."""
+    """Events as the log returns them: positions from 1, versions by stream."""
     versions: dict[UUID, int] = {}
     events = []
     for position, payload in enumerate(payloads, start=1):
@@ -224,7 +224,7 @@ def stored(payloads: list[Any], account_of: Callable[[Any], str] = of_acme) -> l
 
 @dataclass
 class Log:
-    """A writer of the real log. Give it a superuser's connection; what it appends has a position at once."""
+    """A writer of the real log, with the connection of a superuser; appended events have a position at once."""
 
     connection: Connection
     epoch: int
@@ -237,12 +237,12 @@ class Log:
         return self.sequence()
 
     def append_payload(self, payload: Any) -> None:
-        """Without a position, which somebody else gives."""
+        """Append without assigning a position."""
         name, schema_version, data = encode(payload)
         self.append_raw(stream_of(payload), name, data.decode(), schema_version)
 
     def append_many(self, payloads: Sequence[Any], account_of: Callable[[Any], str] = of_acme) -> int:
-        """Many at once, onto streams that nobody has written yet."""
+        """Append many events at once, to new streams."""
         events = stored(list(payloads), account_of)
         versions = {event.stream: event.version for event in events}
         accounts = {stream_of(payload): account_of(payload) for payload in payloads}
@@ -259,7 +259,7 @@ class Log:
         return self.sequence()
 
     def repair(self, position: int, *, schema_version: int) -> None:
-        """As if a newer program could read it: what it claims to be is changed, past all that forbids it."""
+        """Change the type or schema version of a stored event, as if a newer program could read it."""
         self.connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
         self.connection.execute(
             "UPDATE es.events e SET schema_version = %s FROM es.log l WHERE l.position = %s"
@@ -269,7 +269,7 @@ class Log:
         self.connection.execute("ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only")
 
     def append_raw(self, stream: StreamId, name: str, data: str, schema_version: int = 1) -> None:
-        """Anything, also what this program cannot read."""
+        """Append any event, readable or not."""
         self.count += 1
         row = self.connection.execute(
             "SELECT version FROM es.streams WHERE stream_id = %s", (stream.id,)

@@ -1,6 +1,4 @@
-"""Old rows of the audit trail go into signed files and leave the read models; both together answer what the trail
-did before.
-"""
+"""Old rows of the audit log move from the read models to signed files; both together have all rows."""
 
 import csv
 import json
@@ -53,7 +51,7 @@ def test_archived_rows_move_unchanged_from_the_read_models_to_segments(installat
             ).stdout
         )["events"]
         >= 12
-    )  # the log forgets nothing
+    )  # the event log is complete
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ def test_responses_name_the_segments_with_missing_rows(installation: Installatio
     assert ([item["position"] for item in partly["items"]], partly["sealed"]["segments"]) == ([9], names[:1])
     assert installation.site.get("audit-events", after=8)["sealed"] is None
     assert installation.site.get("audit-events", since=rfc3339(after(9)))["sealed"] is None
-    # Nothing of that kind, but what happened then is here.
+    # No row matches, but rows of that time are in the read models.
     assert installation.site.get("audit-events", until=rfc3339(after(10)), actor="eve")["items"] == []
 
     for accept in ("application/json", "application/x-ndjson", "text/csv"):
@@ -115,7 +113,7 @@ def test_responses_name_the_segments_with_missing_rows(installation: Installatio
         )
         document = gone.get_json()
         assert (gone.status_code, document["code"]) == (410, "audit_sealed")
-        assert document["sealed"]["segments"] == names[1:]  # the other one begins then
+        assert document["sealed"]["segments"] == names[1:]  # the other segment begins then
         assert names[1] in document["detail"]
     with installation.site.client.get(
         "/v1/accounts/acme/audit-events", headers={"Accept": "text/csv"}
@@ -152,7 +150,7 @@ def test_the_event_of_an_archive_is_appended_once_to_an_idle_account(installatio
     installation.seal(after(13.5))
     installation.site.project()
     log = installation.log
-    log.connection.execute("UPDATE rm_g1.audit_events SET time = %s", (after(20),))  # time goes by
+    log.connection.execute("UPDATE rm_g1.audit_events SET time = %s", (after(20),))  # time passes
     log.connection.execute("UPDATE rm_g1.audit_spans SET earliest = %s, latest = %s", (after(20), after(20)))
     installation.seal(after(30))
     position = log.sequence()
@@ -161,7 +159,7 @@ def test_the_event_of_an_archive_is_appended_once_to_an_idle_account(installatio
         "SELECT s.account_id, count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
         " WHERE e.type = 'audit.sealed' GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    assert told == [("acme", 1), ("globex", 2)]  # position 14 was news of globex
+    assert told == [("acme", 1), ("globex", 2)]  # position 14 was a new event of globex
     assert log.sequence() == position
 
 
@@ -188,7 +186,7 @@ def test_a_refused_archive_changes_nothing(installation: Installation, tmp_path:
     assert not list(installation.segments.glob("*[0-9]"))
     assert installation.positions()[0] == 1
 
-    installation.seal(after(5))  # what the trail lacks is told in the manifest
+    installation.seal(after(5))  # the manifest lists the missing rows
     [manifest] = installation.segments.glob("*/manifest.json")
     assert json.loads(manifest.read_text())["lacking"] == [3]
 
@@ -209,7 +207,7 @@ def test_verification_fails_if_a_segment_is_missing(installation: Installation, 
     assert "no segment lies in" in installation.run("segments", "verify", empty, code=2).stderr
     installation.seal(after(5.5), "--size", 2)
     assert len(json.loads(installation.run("segments", "list", empty, "--json").stdout)["items"]) == 3
-    for _ in range(3):  # from the end, where a folder alone tells nothing
+    for _ in range(3):  # the last one, whose absence the folder alone does not show
         newest = max(empty.iterdir())
         newest.rename(tmp_path / newest.name)
         told = installation.run("segments", "verify", empty, "--with-log", code=1).stdout

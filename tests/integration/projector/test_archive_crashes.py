@@ -1,4 +1,4 @@
-"""`kill -9` at each step of a sealing: whatever it left, the next run goes on, and nothing is lost or told twice."""
+"""`kill -9` at each step of an archive: the next run completes it, and no row and no event is lost or repeated."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ def rows_of(installation: Installation) -> list[Json]:
 
 
 def assert_whole(installation: Installation, before: list[Json], *, sealed: int, segments: int) -> None:
-    """The first `sealed` positions are in files, the others in the read models; told once to each account."""
+    """The first `sealed` positions are in files, the others in the read models; each account has one event of it."""
     installation.run("segments", "verify", installation.segments, "--with-log")
     assert installation.positions()[0] == sealed + 1
     assert not list(installation.segments.glob("*.partial"))
@@ -41,15 +41,15 @@ def assert_whole(installation: Installation, before: list[Json], *, sealed: int,
     assert unfinished == (0,)
 
 
-# What is locked against writing, and which step that stops.
+# The table that is locked against writes, and the last position that is recorded then.
 @pytest.mark.parametrize(
     ("table", "archived_through"),
     [
         ("rm.audit_segments", 0),  # the files are there, the segment is not recorded
-        ("es.streams", 13),  # the segment is recorded, no account was told
-        ("rm_g1.audit_images", 13),  # all were told, every row is still there
-        ("rm_g1.audit_events", 13),  # images are gone in a transaction that will not be
-        ("rm_g1.audit_spans", 13),  # the rows are gone, the segment is not finished
+        ("es.streams", 13),  # the segment is recorded, no account has its event
+        ("rm_g1.audit_images", 13),  # all accounts have the event, no row is deleted
+        ("rm_g1.audit_events", 13),  # images are deleted in a transaction that is rolled back
+        ("rm_g1.audit_spans", 13),  # the rows are deleted, the segment is not finished
     ],
 )
 def test_an_archive_killed_between_two_steps_is_completed_by_the_next(
@@ -64,12 +64,12 @@ def test_an_archive_killed_between_two_steps_is_completed_by_the_next(
         assert [folder.name for folder in installation.segments.iterdir()] == ["000000000001-000000000013"]
         process.send_signal(signal.SIGKILL)
         process.wait(PATIENCE)
-        # The server would finish the statement that waits before it notices.
+        # The server would finish the waiting statement before it notices.
         connection.execute(_END)
         waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
     moved = connection.execute("SELECT coalesce(max(last_position), 0) FROM rm.audit_segments").fetchone()
     assert moved == (archived_through,)
-    # What the API answers is true meanwhile: the rows are there, or it says that they are sealed.
+    # The API is correct meanwhile: it returns the rows, or reports that they are archived.
     page = installation.site.get("audit-events", order="asc")
     assert (page["sealed"] is None) == (archived_through == 0)
 
@@ -81,7 +81,7 @@ def test_an_archive_killed_between_two_steps_is_completed_by_the_next(
 def test_rows_are_deleted_only_if_their_segment_is_present(
     installation: Installation, tmp_path: Path
 ) -> None:
-    """A recorded segment, and files that are elsewhere, or no longer what they were."""
+    """A recorded segment, whose files are elsewhere or were changed."""
     with psycopg.connect(installation.url) as holding:
         holding.execute("LOCK TABLE rm_g1.audit_events IN SHARE MODE")
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The audit trail over HTTP: filters and their combinations, cursors both ways, files, following, its own readers."""
+"""The audit log over HTTP: filters and their combinations, cursors, exports, streams, and records of reads."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ def positions(answer: Json) -> list[int]:
 
 
 def audit(site: Site, **wanted: Any) -> list[int]:
-    """Positions of the first twelve events that these filters let through; readings come behind them."""
+    """Positions of the first twelve events that match these filters; records of reads come after them."""
     return [p for p in positions(site.get("audit-events", order="asc", **wanted)) if p <= 12]
 
 
@@ -66,7 +66,7 @@ def test_every_filter_selects_its_events(lived: Site, wanted: Json, found: list[
 
 
 def test_filters_combine(lived: Site) -> None:
-    """What two filters let through is what each of them does."""
+    """Two filters select the events that both of them select."""
     filters: list[Json] = [
         {"since": rfc3339(MOMENT + timedelta(seconds=4))},
         {"until": rfc3339(MOMENT + timedelta(seconds=10))},
@@ -102,7 +102,7 @@ def test_an_image_is_found_by_any_of_its_spellings(site: Site) -> None:
     turns=st.lists(st.booleans(), max_size=12),
 )
 def test_cursors_page_in_both_directions(paged: Site, limit: int, order: str, turns: list[bool]) -> None:
-    """Wherever one turns, each page is the slice of the whole that lies there."""
+    """After any turn, each page is the slice of all events at its place."""
     whole = list(range(1, 13)) if order == "asc" else list(range(12, 0, -1))
     pages = [whole[start : start + limit] for start in range(0, 12, limit)]
     at = 0
@@ -244,7 +244,7 @@ def test_reads_of_the_audit_log_are_recorded(lived: Site) -> None:
 
 
 def test_repeated_reads_do_not_record_themselves(lived: Site) -> None:
-    """Somebody asks for what is new, again and again; so does somebody else."""
+    """Two readers ask for new events again and again."""
     after = {"one": 0, "other": 0}
     for _ in range(4):
         for who, seen in after.items():
@@ -252,7 +252,9 @@ def test_repeated_reads_do_not_record_themselves(lived: Site) -> None:
             page = lived.get("audit-events", order="asc", after=seen)
             after[who] = max([seen, *positions(page)])
     lived.project()
-    assert len(lived.get("audit-events", action="audit.read")["items"]) == 2  # each has read the twelve
+    assert (
+        len(lived.get("audit-events", action="audit.read")["items"]) == 2
+    )  # each has read the twelve events
 
 
 def test_a_read_succeeds_if_it_cannot_be_recorded(lived: Site) -> None:
@@ -313,7 +315,7 @@ def test_a_stream_ends_after_its_time_and_continues_after_a_position(lived: Site
     lived.project()
     assert list(follow(lived, follow_seconds=1, after=13)) == [b"\n"]
     lived.project()
-    assert len(lived.get("audit-events", action="audit.read")["items"]) == 1  # not a record of each look
+    assert len(lived.get("audit-events", action="audit.read")["items"]) == 1  # not a record of each request
 
 
 def test_the_number_of_streams_is_limited(lived: Site) -> None:

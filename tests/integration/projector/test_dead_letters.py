@@ -1,4 +1,4 @@
-"""Poison: an event that cannot be applied waits with its stream; all others go on, and it can be taken up again."""
+"""An event that cannot be applied is dead-lettered with its stream; other streams continue, and a redrive applies it."""
 
 from dataclasses import replace
 from secrets import token_hex
@@ -92,7 +92,7 @@ def test_dead_letters_have_rows_in_the_audit_log(log: Log, projector: Connection
             credential(POISON),
             None,
             "ada",
-        ),  # its name then: not known yet
+        ),  # its name at that time is not known
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_redrive_applies_readable_events_in_order(
     log.repair(7, schema_version=1)
     assert redrive(projector, credential(POISON)).applied == 4
     assert names(projector) == {credential(POISON): "first"}
-    follow(projector)  # a start takes up the rest by itself
+    follow(projector)  # a start redrives the others
     assert dead_letters(projector) == []
     assert redrive(projector, verification).applied == 0
 
@@ -191,7 +191,7 @@ def test_a_redrive_applies_readable_events_in_order(
 def test_dead_letters_of_two_streams_are_redriven_in_the_order_of_the_log(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    """The outcome at 4 waits for its own stream; meanwhile the rotation that it is about was parked too."""
+    """The outcome at 4 waits for its own stream, and the rotation that it refers to is a dead letter too."""
     log.append(payloads.added(POISON))
     append_of_the_future(log, payloads.failed(POISON, 1))
     append_of_the_future(log, payloads.rotated(POISON, 2))

@@ -1,4 +1,4 @@
-"""Personal data of an account is erased, and all else is as it was: chain, counts, read models, messages."""
+"""Personal data of an account is erased, and nothing else changes: chain, counts, read models, messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,7 +79,7 @@ def test_an_account_is_erased_everywhere_and_nothing_else_changes(
     events = log.connection.execute("SELECT event_id, data, meta FROM es.events ORDER BY seq").fetchall()
 
     done = accounts.erase("acme")
-    accounts.happens("acme", payloads.refused(7, 77))  # by somebody who has the key still
+    accounts.happens("acme", payloads.refused(7, 77))  # by a process that has the key in its cache
     accounts.project()
     assert wait_until_erased(log.connection, done, 0)
 

@@ -1,4 +1,4 @@
-"""A batch folded in memory leaves the same rows as one statement after the other, however it is cut."""
+"""Batches of any size that are folded in memory leave the same rows as single statements."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ from tests.support.postgres import migrated_database
 
 CREDENTIALS = 3
 FOLDED, REFERENCE = 1, 2
-IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a usage keeps
+IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a usage stores
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def connection() -> Iterator[Connection]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Any]:
-    """Any order of any events; only that a credential is added once, and an outcome has its own id."""
+    """Events in any order; a credential is added once, and an outcome has its own id."""
     seen: set[int] = set()
     drawn: list[Any] = []
     for identity in range(draw(st.integers(1, 40))):

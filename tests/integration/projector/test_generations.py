@@ -1,4 +1,4 @@
-"""A generation is built and shown to readers while all the others go on."""
+"""A generation is built and switched to while readers, writers and the projector run."""
 
 import time
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from tests.support.timing import PATIENCE, waiting
 
 
 def nobody(_progress: RebuildProgress) -> None:
-    """Nobody watches."""
+    """Report no progress."""
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def test_a_rebuild_runs_beside_writers_and_the_projector_follows_its_switch(
 def test_readers_see_their_own_writes_during_switches(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    """Writers that wait for their own write, as `Regcred-Wait-For` does, while readers change over ten times."""
+    """Writers wait for their own write, as `Regcred-Wait-For` does, during ten switches."""
     readers = 4
     log.append(*(payloads.added(number, "name 0") for number in range(1, readers + 1)))
     stop, written, done = Event(), Event(), dict.fromkeys(range(1, readers + 1), 0)

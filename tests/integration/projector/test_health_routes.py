@@ -1,4 +1,4 @@
-"""What the console's overview and system page are made of: counts, uses, consumers and dead letters."""
+"""The routes of the console's overview and system page: counts, uses, consumers and dead letters."""
 
 import psycopg
 
@@ -14,7 +14,7 @@ def test_a_summary_counts_statuses_and_lists_the_next_expiries(site: Site) -> No
         payloads.failed(1, 1),
         payloads.added(2, "two"),
         payloads.succeeded(2, 2),
-        payloads.renamed(2, "two again"),  # with an end that has gone by
+        payloads.renamed(2, "two again"),  # with an expiry in the past
         payloads.added(3, "three"),
     )
     found = site.get("credentials/summary")

@@ -1,4 +1,4 @@
-"""A rebuilt generation is read by the same indexes, and making them holds up nobody."""
+"""A rebuilt generation has the same indexes, and building them delays no other work."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ def indexes(connection: Connection, number: int) -> dict[str, str]:
 
 @contextmanager
 def old_snapshot(database_url: str) -> Iterator[None]:
-    """As a backup has one: who makes an index waits for its end."""
+    """A snapshot like that of a backup: an index build waits for its end."""
     with psycopg.connect(database_url) as backup:
         backup.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         backup.execute("SELECT 1")

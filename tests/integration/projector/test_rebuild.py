@@ -1,4 +1,4 @@
-"""A rebuild gives what the live projection gave, whatever is in the log and whatever happens to it on the way."""
+"""A rebuild has the same result as the live projection, for any log and after any interruption."""
 
 import os
 import signal
@@ -32,12 +32,12 @@ from tests.support.timing import PATIENCE, waiting
 NAMES = ("acme", "globex", "initech")
 ACMES = [number for number in range(1, 9) if credential(number).int % len(NAMES) == 0]
 COMMAND = [sys.executable, "-m", "regcred", "projections"]
-# Who starts the tests in the background of a script has SIGINT ignored, and so would what they start.
+# Tests that a script starts in the background ignore SIGINT, and so would their processes.
 FROM_A_TERMINAL = ("env", "--default-signal=INT")
 
 
 def nobody(_progress: RebuildProgress) -> None:
-    """Nobody watches."""
+    """Report no progress."""
 
 
 def a_life(number: int) -> list[Any]:
@@ -86,7 +86,7 @@ def written(log: Log, projector: Connection, database_url: str, personal: Person
 
 
 def erase_globex(written: Accounts) -> None:
-    """It has events before and after."""
+    """Erase globex, between earlier and later events of it."""
     written.erase("globex")
     written.personal.renew("globex")
     written.happens("globex", *accounts.a_life("globex", 1010))
@@ -128,7 +128,7 @@ def test_a_rebuild_equals_the_live_projection(
 def test_a_rebuild_includes_events_during_it(
     written: Accounts, log: Log, projector: Connection, database_url: str, personal: PersonalKeys
 ) -> None:
-    """An erasure of what it has built already, and of what it has not; an event that nobody can read."""
+    """An erasure of events that it has built and of others; an unreadable event."""
     number = generations.create(database_url)
     half = read_log(projector, 0, 10_000, personal=personal)[:-25]  # one of the two lives in globex
     Application(lock_number(number), Tables.copy).advance(projector, [project(event) for event in half])

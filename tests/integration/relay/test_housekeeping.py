@@ -73,7 +73,7 @@ class House:
         self.credentials.remove(REQUEST, path.credential_id, None, reason=None, forced=False)
 
     def take(self, seconds: float = PATIENCE) -> int:
-        """What a new leader does until everything is done, for so many seconds at most; its checkpoint then."""
+        """Handle events as a new leader does, for this number of seconds at most; its checkpoint then."""
         end = sequence(self.relay, self.epoch)
         done = load_checkpoint(self.relay, CONSUMER)
         self.keeper.begin(done)
@@ -96,7 +96,7 @@ class House:
 
 
 class AwayAtTimes(EncryptedStore):
-    """The encrypted store, whose answers are held back while `away` is set."""
+    """The encrypted store, which is unavailable while `away` is set."""
 
     away = False
     refused = 0

@@ -1,4 +1,4 @@
-"""Logins that a request waits for: no loop of requests becomes a loop of attempts."""
+"""Logins that a request waits for: a loop of requests does not become a loop of login attempts."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

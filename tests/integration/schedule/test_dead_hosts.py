@@ -1,4 +1,4 @@
-"""A host that gives no answer delays no other, and what is said of its credentials is true of each."""
+"""An unresponsive host delays no other, and the recorded outcome of each of its credentials is correct."""
 
 import socket
 import ssl
@@ -34,7 +34,7 @@ def until(done: Callable[[], bool], world: World) -> None:
 
 
 def test_dead_hosts_take_one_slot_each_and_delay_no_other(world: World) -> None:
-    """There are eight; two for each of four dead hosts would be all."""
+    """There are eight slots; two for each of four dead hosts would be all."""
     names = [f"dead-{number}.example" for number in range(4)]
     dead = [
         world.add(host, user=f"user-{number}", account=host.partition(".")[0])

@@ -1,4 +1,4 @@
-"""Nobody makes regcred hammer a registry: paced, held back after refusals, nothing lost."""
+"""Logins at a registry are limited and held after refusals, and no verification is lost."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -115,7 +115,7 @@ def test_credentials_of_an_unresponsive_host_are_postponed_without_a_login(world
     done = len(world.logins)
     world.verdict = lambda host: bad(Code.UNREACHABLE) if host == "dead.example" else GOOD
     catch_up(world, 8, timedelta(seconds=10))
-    assert len(world.logins) - done <= 4  # the others of that host are put off without a login
+    assert len(world.logins) - done <= 4  # the others of that host are postponed without a login
     due = [wait for one in dead if (wait := world.due_in(one)) is not None]
     assert len(due) == 20
     assert min(due) > timedelta(0)
@@ -130,7 +130,7 @@ def test_wrong_passwords_of_others_do_not_hold_a_valid_credential(world: World) 
     assert world.hear(good) == ["verified"]
     for _ in range(10):
         world.table.hold("reg.example", "octo", outcome="bad_credential", retry_after=None, now=world.at)
-    assert world.hear(world.add()) == ["postponed"]  # of this one nothing is known
+    assert world.hear(world.add()) == ["postponed"]  # the validity of this one is not known
     done = len(world.logins)
     world.pass_time(INTERVAL * 1.2)
     world.table.hold("reg.example", "octo", outcome="bad_credential", retry_after=None, now=world.at)

@@ -1,4 +1,4 @@
-"""Notices of ends, as the clock goes on."""
+"""Notices of expiries, as time passes."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ def days_pass(world: World, days: int) -> None:
 
 
 def notices(world: World, credential: object) -> list[tuple[int, float]]:
-    """Of each: its days, and how many days before the end it was given."""
+    """The days of each notice, and how many days before the expiry it was sent."""
     found = []
     for event in world.recorded(credential):  # type: ignore[arg-type]
         if isinstance(event.payload, ExpiryApproached | ExpiryPassed):
@@ -67,7 +67,7 @@ def test_a_new_secret_without_expiry_ends_the_notices(world: World) -> None:
     world.rotate(credential)
     world.hear(credential)
     days_pass(world, 10)
-    assert [days for days, _ in notices(world, credential)] == [7]  # the new secret has no end
+    assert [days for days, _ in notices(world, credential)] == [7]  # the new secret has no expiry
 
 
 def test_the_expiry_of_a_jwt_is_discovered(world: World) -> None:
@@ -99,7 +99,7 @@ def test_a_crash_after_a_notice_repeats_none(world: World) -> None:
     world.hear(credential)
     [ending] = world.table.notices_due(world.at, 10)
     world.notices.send()
-    with world.pool.connection() as connection:  # as if it had not been kept
+    with world.pool.connection() as connection:  # as if it had not been stored
         connection.execute(
             "UPDATE verifier.schedule SET notice_at = %s, last_notice_days = NULL", (world.at,)
         )
@@ -123,7 +123,7 @@ def test_a_discovered_expiry_is_stored(world: World) -> None:
     credential = world.add()
     world.hear(credential)
     assert world.row(credential, "secret_expires_at") == end
-    world.verdict = lambda _: GOOD  # it was not to be reached
+    world.verdict = lambda _: GOOD  # the provider was unreachable
     world.pass_time(timedelta(hours=30))
     world.tick()
     assert world.row(credential, "secret_expires_at") == end

@@ -1,4 +1,4 @@
-"""Always known to be good: tried again at the right time, recorded where it says something new."""
+"""Scheduled verifications: when they happen, and which of their outcomes are recorded."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 def answering(*verdicts: Verdict) -> Callable[[str], Verdict]:
-    """These one after the other, and then the last one."""
+    """These verdicts one after the other, and then the last one."""
     left = list(verdicts)
     return lambda _host: left.pop(0) if len(left) > 1 else left[0]
 
@@ -154,7 +154,9 @@ def test_a_login_is_repeated_after_the_lease_of_a_crash(world: World) -> None:
     credential = world.add()
     world.hear(credential)
     world.pass_time(INTERVAL * 1.2)
-    assert [due.credential_id for due in world.table.claim(world.at, 10)] == [credential]  # and dies
+    assert [due.credential_id for due in world.table.claim(world.at, 10)] == [
+        credential
+    ]  # then the process is killed
     world.tick()
     assert len(world.logins) == 1
     world.pass_time(timedelta(minutes=3))
@@ -182,7 +184,7 @@ def test_a_login_with_an_exception_is_postponed_and_others_continue(world: World
 
 
 def test_an_unavailable_database_leaves_no_slot_taken(world: World, database_url: str) -> None:
-    """What was reserved for claims stayed so when they failed, and nothing was tried any more."""
+    """Slots that were reserved for claims stayed taken after a failure, and no login was tried."""
     credential = world.add()
     world.hear(credential)
     world.pass_time(INTERVAL * 1.2)

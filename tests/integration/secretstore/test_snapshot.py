@@ -1,4 +1,4 @@
-"""infra/vault/snapshot.sh on real Vaults: what was saved opens elsewhere with the key of its time, and with no other."""
+"""infra/vault/snapshot.sh on real Vaults: a snapshot is restored elsewhere with the unseal key of its time only."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ def store(vault: Vault) -> VaultStore:
 
 
 def read(vault: Vault, path: SecretPath, secret_id_of: Vault) -> str:
-    """What stands there, for a service of the deployment that the snapshot is of."""
+    """The secret at a path, read by a service of the deployment of the snapshot."""
     role = "one-machine"
     opened = VaultStore(
         VaultSettings(

@@ -1,4 +1,4 @@
-"""A secret id comes wrapped, is taken once, and a wrapping that somebody else has opened is told of."""
+"""A wrapped secret id is unwrapped once, and a wrapping that was used before is an error."""
 
 import stat
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_wrapping_that_was_used_is_an_error(vault: Vault, tmp_path: Path) -> N
 
 
 def test_a_wrapping_of_something_else_is_refused(vault: Vault, tmp_path: Path) -> None:
-    """Somebody who can write the file could otherwise have the service log in as what he chose."""
+    """An attacker who can write the file could otherwise choose the login of the service."""
     wrapped(vault, "auth/approle/role/regcred-credentials/secret-id", tmp_path)
     with pytest.raises(WrappingUnusable, match="not for auth/approle/role/regcred-verifier"):
         unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)

@@ -1,4 +1,4 @@
-"""A Vault that is sealed, away, restarted, or knows the token no more; and an environment full of traps."""
+"""A Vault that is sealed, unreachable, restarted, or has revoked the token; and variables of other clients."""
 
 import socket
 import time
@@ -94,7 +94,7 @@ def test_an_unreachable_vault_is_unavailable(vault: Vault) -> None:
 
 
 def test_the_error_of_a_destroyed_version_contains_no_response(store: VaultStore) -> None:
-    """hvac puts Vault's whole answer into the message of this one."""
+    """hvac puts the whole response of Vault into the message of this exception."""
     path = a_path("destroyed-answer")
     put(store, path, CANARY)
     store.destroy(path, [1])

@@ -1,5 +1,5 @@
-"""Database, broker and Vault under an authority of the deployment's own: it is believed, no other one is, and a
-server with another name is refused. Real servers, and the connections that services make.
+"""Database, broker and Vault under the authority of a deployment: it is trusted, no other is, and a server with another
+name is refused. With real servers, and the connections of the services.
 """
 
 import ssl

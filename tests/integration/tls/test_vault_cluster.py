@@ -1,5 +1,5 @@
-"""Three real Vaults with the configuration of infra/kubernetes/vault/values.yaml find one another: under TLS, by the name
-that the deployment's certificate is for.
+"""Three real Vaults with the configuration of infra/kubernetes/vault/values.yaml form a cluster: under TLS, by the name
+in the deployment's certificate.
 """
 
 import json

@@ -21,7 +21,7 @@ PRINCIPAL = ServicePrincipal(
 
 
 class MovedClock:
-    """A clock that stands until it is moved."""
+    """A clock that tests move."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,7 +41,7 @@ def minter(endpoints: Endpoints, clock: MovedClock, *http: str, seconds: float =
 def minted_or_not(
     made: Minter, stored: StoredLogin, host: str, *, short_lived: bool = False
 ) -> Minted | NotMinted:
-    """What came of it; nothing that is secret or that a cloud sent may stand in a refusal."""
+    """The result; a refusal must contain no secret and no text of a cloud."""
     try:
         return made.fresh(stored, registry_host=host, short_lived=short_lived)
     except NotMinted as error:

@@ -1,4 +1,4 @@
-"""ECR passwords, from an Amazon of our own that checks signatures with AWS's library."""
+"""ECR passwords from a fake Amazon that checks signatures with AWS's library."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Refresh tokens for a service principal, from an Entra and a registry of our own."""
+"""Refresh tokens for a service principal from a fake Entra and a fake registry."""
 
 from dataclasses import replace
 from datetime import timedelta

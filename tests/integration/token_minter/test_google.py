@@ -1,4 +1,4 @@
-"""Access tokens of a service account, from a Google of our own that checks the assertion."""
+"""Access tokens of a service account from a fake Google that checks the assertion."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A made login is remembered for half of its life, made once for all who ask, and never shown."""
+"""A minted login is cached for half of its lifetime, minted once for concurrent callers, and never shown."""
 
 import logging
 import pickle

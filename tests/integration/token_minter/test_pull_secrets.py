@@ -1,4 +1,4 @@
-"""What a pull secret holds where keys of a cloud are kept: a login that was made, and when it ends."""
+"""The pull secret of a credential with cloud keys: a minted login and its expiry."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""One login at a fake registry, and what must hold of each, however hostile the registry."""
+"""One login at a fake registry, and the checks of every login, however hostile the registry."""
 
 import base64
 import ssl

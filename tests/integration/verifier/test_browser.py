@@ -1,4 +1,4 @@
-"""Looking around in registries: Debian's docker-registry, and ones that answer as they please."""
+"""Reading tags and images of registries: Debian's docker-registry, and fake ones."""
 
 import json
 from collections.abc import Iterator
@@ -130,7 +130,7 @@ def test_a_wrong_login_is_sent_once_and_refused(registry: DockerRegistry) -> Non
 
 
 def with_tokens(answer: Reply, *, scope: str = "") -> Behaviour:
-    """A registry that asks for a token, and answers so with it; its challenge names this scope."""
+    """A registry that requires a token and then responds so; its challenge names this scope."""
 
     def registry(seen: Seen) -> Reply | Raw:
         if seen.authorization == f"Bearer {TOKEN}":

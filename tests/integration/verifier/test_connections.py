@@ -1,4 +1,4 @@
-"""Connections that break, are not kept, or go to another address than before."""
+"""Connections that break, are closed early, or lead to another address than before."""
 
 import socket
 import ssl
@@ -86,7 +86,7 @@ def test_a_connection_that_is_closed_after_each_response_is_opened_again() -> No
 
 
 def test_a_name_that_changes_to_a_blocked_address_is_unreachable() -> None:
-    """DNS rebinding: what was public when it was checked is the metadata service when the password comes."""
+    """DNS rebinding: the name resolves to a permitted address at first, and to the metadata service later."""
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
     asked = challenge(f'Basic realm="{MARK}"')
     with FakeServer(always(Reply(401, (*asked.headers, ("Connection", "close"))))) as server:
@@ -167,7 +167,7 @@ def test_a_session_asks_each_host_on_its_own_connection_and_a_body_has_its_lengt
 
 
 def test_a_post_is_not_repeated() -> None:
-    """A kept connection that breaks under a POST: the token server may have got it."""
+    """A persistent connection breaks during a POST: the token server may have got the request."""
     replies: Iterator[Reply | Raw] = iter([Reply(200), Raw([])])
     with FakeServer(lambda _seen: next(replies)) as server:
         deadline = Deadline(DEADLINE, time.monotonic)

@@ -1,4 +1,4 @@
-"""Debian's docker-registry, and skopeo as a second opinion: where it logs in, so do we, and nowhere else."""
+"""Debian's docker-registry, with skopeo as the reference: a login is verified if skopeo logs in."""
 
 import base64
 import subprocess
@@ -125,7 +125,7 @@ def test_a_server_that_is_no_registry_is_recognised(tmp_path: Path) -> None:
 
 
 def test_a_token_server_without_tls_must_be_listed(with_tokens: Site) -> None:
-    """Its own host, but plain HTTP at a port that is not on the operator's list."""
+    """The token server is on its own host, but plain HTTP is not listed for its port."""
     done = attempt(with_tokens.address, login=login(PASSWORD))
     assert done.code is Code.BLOCKED_HOST
 
@@ -157,6 +157,6 @@ def test_a_restarted_registry_is_reached_again() -> None:
 
 
 def test_the_basic_login_has_the_encoding_of_skopeo(with_htpasswd: Site, tmp_path: Path) -> None:
-    """Username and password are put together in the same way, in UTF-8."""
+    """Username and password are joined in UTF-8."""
     assert skopeo(with_htpasswd, PASSWORD, tmp_path)
     assert base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode() in (tmp_path / "auth.json").read_text()

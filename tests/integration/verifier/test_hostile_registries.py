@@ -1,4 +1,4 @@
-"""Registries that mean harm: a verdict in time, nothing told of what they sent, no password to anybody else."""
+"""Hostile registries: a verdict in time, no text of theirs in it, and no password to another server."""
 
 import json
 from collections.abc import Iterable
@@ -172,7 +172,7 @@ def test_an_invalid_realm_is_a_bad_challenge(realm: str) -> None:
 
 
 def test_a_registry_that_repeats_its_challenge_is_given_up() -> None:
-    """Every token is refused with yet another challenge: it ends, and soon."""
+    """Every token is refused with another challenge; the login ends after five requests."""
     asked = challenge('Bearer realm="/auth",service="a",scope="b"')
     with FakeServer(by_path(always(asked), tokens(USER, PASSWORD))) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
@@ -300,7 +300,7 @@ def test_an_error_contains_only_the_name_of_a_host() -> None:
 
 
 def test_a_private_name_has_the_error_of_a_missing_name() -> None:
-    """Else the names of that network could be found out, one after the other."""
+    """Otherwise the names of that network could be found by trying them."""
     dns = names({"vault.internal": ["10.1.2.3"], "nothing.internal": []})
     there, absent, unknown = (
         attempt(host, policy=NetworkPolicy(), resolver=dns).verdict

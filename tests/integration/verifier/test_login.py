@@ -1,4 +1,4 @@
-"""Registries as they are: what a login at each of them proves, and what it sees of us."""
+"""Registries as they are: the evidence of a login at each of them, and the requests that it gets."""
 
 import time
 from itertools import repeat
@@ -65,7 +65,7 @@ def test_a_token_server_that_refuses_wrong_logins_is_strong_evidence(field: str)
     assert asked.query == [("x", "1"), ("service", MARK), ("client_id", "regcred"), ("account", USER)]
     assert asked.authorization == GOOD
     assert shown.authorization == f"Bearer {TOKEN}"
-    assert control.authorization is None  # nothing wrong is sent: that would lock people out
+    assert control.authorization is None  # no wrong password is sent: that could lock the user out
 
 
 @pytest.mark.parametrize("provider", ["dockerhub", "github", "gitlab", "quay", "harbor", "acr"])
@@ -84,7 +84,7 @@ def test_a_token_server_that_accepts_any_login_is_weak_evidence() -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 404, 429, 500])
 def test_an_inconclusive_control_request_is_weak_evidence(status: int) -> None:
-    """The login was good; nothing is claimed that was not seen."""
+    """The login was accepted; the verdict claims nothing else."""
 
     def token_server(seen: Seen) -> Reply:
         return tokens_for_anybody(seen) if seen.authorization else Reply(status)

@@ -1,4 +1,4 @@
-"""A good login tried on an image: at Debian's docker-registry, and at registries that answer as theirs do."""
+"""A valid login is tested on an image: at Debian's docker-registry, and at fake registries."""
 
 import base64
 import json
@@ -87,7 +87,7 @@ def with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def assert_told(done: Attempt, code: Code | None, says: str) -> None:
-    """The login is good; what became of the image stands beside that."""
+    """The login is valid; the result of the probe is separate."""
     probed = done.verdict.probed
     assert done.code is None, done.verdict
     assert probed is not None
@@ -139,7 +139,7 @@ def test_a_wrong_login_probes_no_image() -> None:
 
 
 def manifests(answer: Reply, *, get: Reply | None = None) -> Behaviour:
-    """A registry with a Basic login whose manifests are answered so."""
+    """A registry with a Basic login that responds so for manifests."""
     gate = basic(USER, PASSWORD)
 
     def behave(seen: Seen) -> Reply | Raw:
@@ -199,7 +199,7 @@ def test_responses_for_a_manifest_have_their_codes(
 
 
 def scoped(answer: Behaviour, *, manifest: Reply) -> Behaviour:
-    """A token server that answers a request for a repository so, and one for nothing in particular well."""
+    """A token server that responds so for a repository, and with a token without a scope."""
 
     def give(seen: Seen) -> Reply | Raw:
         if seen.authorization != basic_of(USER, PASSWORD):
@@ -295,7 +295,7 @@ def test_an_open_registry_with_an_image_is_unverifiable() -> None:
 
 
 def open_but(image_gate: Behaviour) -> Behaviour:
-    """A registry that lets everybody in at `/v2/`, and asks for a login at its images alone."""
+    """A registry without authentication at `/v2/` that requires a login for its images only."""
     return lambda seen: image_gate(seen) if "/manifests/" in seen.path else Reply(200)
 
 

@@ -1,4 +1,4 @@
-"""The verifier's HTTP part on a real database and a real registry, by itself and beside the command API."""
+"""The HTTP part of the verifier on a real database and a real registry, alone and with the command API."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

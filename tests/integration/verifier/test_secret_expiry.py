@@ -1,4 +1,4 @@
-"""What a registry or its provider says of a secret's end is found by the login, and never spoils it."""
+"""A login finds the expiry of a secret from the registry or its provider, and succeeds without it."""
 
 import json
 from datetime import UTC, datetime

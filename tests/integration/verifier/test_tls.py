@@ -1,4 +1,4 @@
-"""Certificates: the operator's authority counts, anything that is not right about one ends the login."""
+"""Certificates: the operator's authority is trusted, and an invalid certificate ends the login."""
 
 import socket
 import ssl
