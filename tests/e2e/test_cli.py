@@ -353,9 +353,9 @@ def test_the_summary_and_the_system_are_shown(client: Client) -> None:
     client.add("ends-soon", "--expires", "5d")
     summary = client.json("credentials", "summary")
     assert (summary["total"], summary["by_status"]["verified"], summary["expiring_soon"]) == (1, 1, 1)
-    told = client.run("credentials", "summary").stdout
-    assert "expire within 30 days  1" in told
-    assert "ends-soon" in told
+    printed = client.run("credentials", "summary").stdout
+    assert "expire within 30 days  1" in printed
+    assert "ends-soon" in printed
 
     system = client.json("system")
     assert {"projector", "verifier"} <= {consumer["name"] for consumer in system["consumers"]}

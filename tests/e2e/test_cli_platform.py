@@ -53,8 +53,8 @@ def test_why_explains_the_selected_credential_and_all_others(cli: Client) -> Non
     cli.add("other-project", "--project", "billing")
     cli.add("other-repository", "--prefix", "elsewhere/")
     image = f"{cli.registry}/team/app:1"
-    told = cli.run("why", image, *FOR_SHOP).stdout.splitlines()
-    lines = {line.split()[0]: line for line in told[1:]}
+    printed = cli.run("why", image, *FOR_SHOP).stdout.splitlines()
+    lines = {line.split()[0]: line for line in printed[1:]}
     assert " yes " in lines["shop-only"]
     assert "restricted to other projects" in lines["other-project"]
     assert "for other repositories" in lines["other-repository"]

@@ -59,17 +59,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 def test_the_demo_is_added_repeated_and_removed(demo: Demo) -> None:
     acme, globex = story.ACCOUNTS
-    told = demo.fill()
-    assert (told["credentials"], told["refused"]) == (11, 1)
-    kept = demo.listed(acme)
-    assert {item["provider"] for item in kept.values()} >= {"custom", "harbor", "gitlab", "gitea", "quay"}
-    statuses = {name: item["verification"]["status"] for name, item in kept.items()}
+    filled = demo.fill()
+    assert (filled["credentials"], filled["refused"]) == (11, 1)
+    added = demo.listed(acme)
+    assert {item["provider"] for item in added.values()} >= {"custom", "harbor", "gitlab", "gitea", "quay"}
+    statuses = {name: item["verification"]["status"] for name, item in added.items()}
     assert statuses["shop-images"] == "verified"
     assert statuses["gitlab-deploy"] == statuses["old-laptop"] == "failed"
     assert statuses["partner-registry"] == "unreachable"
-    assert kept["shop-images"]["secret_version"] == 2
-    assert kept["gitea-builds"]["expires_at"]
-    assert kept["quay-mirror"]["restrictions"] == {"restricted": True, "projects": ["payments", "shop"]}
+    assert added["shop-images"]["secret_version"] == 2
+    assert added["gitea-builds"]["expires_at"]
+    assert added["quay-mirror"]["restrictions"] == {"restricted": True, "projects": ["payments", "shop"]}
     assert demo.listed(globex)["globex-gitlab"]["verification"]["status"] == "verified"
     actions = {item["action"] for item in demo.run("audit", "--account", acme, "--limit", "200")["items"]} | {
         item["action"] for item in demo.run("audit", "--account", globex, "--limit", "200")["items"]
@@ -81,7 +81,7 @@ def test_the_demo_is_added_repeated_and_removed(demo: Demo) -> None:
     again = demo.run("demo", "--registry-port", str(demo.port), "--once", text=True)
     assert "exist already" in again.stderr
     assert demo.system.address in again.stdout
-    assert len(demo.listed(acme)) == len(kept)
+    assert len(demo.listed(acme)) == len(added)
 
     own = demo.run("demo", "--remove")
     assert own == {"removed": 11}

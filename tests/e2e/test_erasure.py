@@ -75,8 +75,8 @@ def test_an_account_is_erased_and_the_log_stays_intact(running: Running, tmp_pat
     ]
     assert [row["position"] for row in after[: len(before)]] == [row["position"] for row in before]
     assert {row["actor"]["name"] for row in after if row["actor"]["type"] == "service"} == {"erased"}
-    [told] = [row for row in after if row["action"] == "account.erased"]
-    assert (told["actor"]["name"], told["reason"]) == ("operator", "has left us")
+    [erasure] = [row for row in after if row["action"] == "account.erased"]
+    assert (erasure["actor"]["name"], erasure["reason"]) == ("operator", "has left us")
     assert CANARY not in everything(url)
     operator.run("log", "verify")
     operator.run("projections", "rebuild", "--no-switch")
@@ -88,7 +88,7 @@ def test_an_account_is_erased_and_the_log_stays_intact(running: Running, tmp_pat
         rows = sql.SQL("SELECT t::text FROM {} t WHERE account_id = %s AND position <= %s ORDER BY position")
         of_live, of_built = (
             connection.execute(
-                rows.format(sql.Identifier(f"rm_g{number}", "audit_events")), (account, told["position"])
+                rows.format(sql.Identifier(f"rm_g{number}", "audit_events")), (account, erasure["position"])
             ).fetchall()
             for number in (live, built)
         )

@@ -103,19 +103,19 @@ def test_without_vault_only_commands_with_secrets_fail(
     base = f"/v1/accounts/{account}/credentials"
     with running.system.client() as client:
         body = add_body("before", running.registry.address, USER, PASSWORD)
-        kept = client.post(base, json=body)
+        stored = client.post(base, json=body)
         with away(running):
             body["name"] = "meanwhile"
             refused = client.post(base, json=body, headers={"Idempotency-Key": account})
             assert (refused.status_code, refused.json()["code"]) == (503, "secret_store_unavailable")
             assert int(refused.headers["Retry-After"]) > 0
             changed = client.patch(
-                f"{base}/{kept.json()['id']}", json={"description": "changed"}, headers={"If-Match": "*"}
+                f"{base}/{stored.json()['id']}", json={"description": "changed"}, headers={"If-Match": "*"}
             )
             assert changed.status_code == 200, changed.text
             seen = get_after(changed, client, base)
             assert [item["description"] for item in seen.json()["items"]] == ["changed"]
-            asked = client.post(f"{base}/{kept.json()['id']}/verifications")
+            asked = client.post(f"{base}/{stored.json()['id']}/verifications")
             assert asked.status_code == 202
             assert client.get("/readyz").status_code == 503
             trail = client.get(f"/v1/accounts/{account}/audit-events").json()["items"]

@@ -43,20 +43,20 @@ def test_a_docker_configuration_is_imported_verified_and_imported_again(cli: Cli
     assert cli.json("credentials", "list")["items"] == []
 
     done = cli.json("import", file, "--project", "shop", "--name-prefix", "ci")
-    kept, unsupported = done["items"]
-    assert (kept["status"], unsupported["status"]) == ("created", "unsupported")
-    verified = cli.json("credentials", "verify", kept["name"], "--wait", "20")
+    created, unsupported = done["items"]
+    assert (created["status"], unsupported["status"]) == ("created", "unsupported")
+    verified = cli.json("credentials", "verify", created["name"], "--wait", "20")
     assert verified["status"] == "verified"
-    found = cli.json("credentials", "show", kept["credential_id"])
+    found = cli.json("credentials", "show", created["credential_id"])
     assert found["restrictions"] == {"restricted": True, "projects": ["shop"]}
     assert found["name"].startswith("ci-127-0-0-1-")
 
     again = cli.json("import", "-", secret=Path(file).read_text())
-    assert again["items"][0] == kept | {
+    assert again["items"][0] == created | {
         "status": "duplicate",
-        "reason": f"{kept['name']} is the same login",
+        "reason": f"{created['name']} is the same login",
     }
-    assert [item["id"] for item in cli.json("credentials", "list")["items"]] == [kept["credential_id"]]
+    assert [item["id"] for item in cli.json("credentials", "list")["items"]] == [created["credential_id"]]
 
 
 def test_an_import_reads_the_docker_config_and_reports_an_empty_one(cli: Client, tmp_path: Path) -> None:

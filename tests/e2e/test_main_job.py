@@ -116,8 +116,8 @@ def test_the_audit_trail_shows_what_happened(client: httpx2.Client, running: Run
     lines = client.get(
         f"/v1/accounts/{account}/audit-events", headers={"Accept": "application/x-ndjson"}
     ).text.splitlines()
-    told = [event for event in map(json.loads, lines) if event["action"] != "audit.read"]
-    assert [event["id"] for event in told] == [event["id"] for event in trail]
+    exported = [event for event in map(json.loads, lines) if event["action"] != "audit.read"]
+    assert [event["id"] for event in exported] == [event["id"] for event in trail]
     rows = client.get(
         f"/v1/accounts/{account}/audit-events", headers={"Accept": "text/csv"}
     ).text.splitlines()

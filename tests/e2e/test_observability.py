@@ -151,7 +151,7 @@ def test_every_request_login_and_batch_is_logged(client: httpx2.Client, running:
     request_id = f"req-life-{next(_numbers)}"
     credential_id = live(client, running, request_id)
 
-    def told() -> list[dict[str, Any]]:
+    def deliveries() -> list[dict[str, Any]]:
         found = [
             line
             for line in lines(running, since)
@@ -161,14 +161,14 @@ def test_every_request_login_and_batch_is_logged(client: httpx2.Client, running:
         ]
         return sorted(found, key=lambda line: int(line["position"]))  # several logins run at a time
 
-    waiting(lambda: len(told()) >= 3, "three deliveries are told of")
+    waiting(lambda: len(deliveries()) >= 3, "three deliveries are logged")
     requests = [line for line in lines(running, since) if line.get("event") == "request"]
     [posted] = [line for line in requests if line["request_id"] == request_id]
     assert (posted["status"], posted["method"], posted["account_id"][:5]) == (201, "POST", "seen-")
     assert max(Counter(line["request_id"] for line in requests).values()) == 1
     # A login at a busy registry may be postponed, and is then logged a second time.
-    assert {line["outcome"] for line in told()} <= {"verified", "bad_credential", "postponed"}
-    assert told()[0]["request_id"] == request_id
+    assert {line["outcome"] for line in deliveries()} <= {"verified", "bad_credential", "postponed"}
+    assert deliveries()[0]["request_id"] == request_id
     expected = {"sequencing", "projector"} | (set() if running.broker is None else {"publishing"})
 
     def batches() -> set[str]:

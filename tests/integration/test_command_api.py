@@ -50,7 +50,7 @@ PASSWORD = {"kind": "username_password", "username": "octo", "password": "a-toke
 
 
 @pytest.mark.parametrize(
-    ("asked", "kept"),
+    ("asked", "expected"),
     [
         (("dockerhub", None, None), ("docker.io", "octo")),
         (("dockerhub", "registry.hub.docker.com", None), ("docker.io", "octo")),
@@ -63,10 +63,10 @@ PASSWORD = {"kind": "username_password", "username": "octo", "password": "a-toke
     ],
 )
 def test_every_kind_of_registry_is_stored(
-    client: FlaskClient, asked: tuple[str, str | None, str | None], kept: tuple[str, str]
+    client: FlaskClient, asked: tuple[str, str | None, str | None], expected: tuple[str, str]
 ) -> None:
     provider, url, location = asked
-    body = add_body(f"kept {next(_numbers)}", "", "", "") | {
+    body = add_body(f"credential {next(_numbers)}", "", "", "") | {
         "provider": provider,
         "registry_url": url,
         "location": location,
@@ -75,7 +75,7 @@ def test_every_kind_of_registry_is_stored(
     answer = client.post("/v1/accounts/acme/credentials", json=body)
     assert answer.status_code == 201, answer.text
     assert answer.json is not None
-    assert (answer.json["registry_host"], answer.json["username"]) == kept
+    assert (answer.json["registry_host"], answer.json["username"]) == expected
     assert answer.json["location"] == location
 
 
@@ -147,9 +147,9 @@ def test_a_rotation_may_move_the_registry_with_the_secret(client: FlaskClient) -
         "new.example.com",
         "2099-01-01T00:00:00Z",
     )
-    kept = client.put(f"{path}/secret", json={"credential": PASSWORD}, headers={"If-Match": '"2"'})
-    assert kept.json is not None
-    assert (kept.json["registry_host"], kept.json["expires_at"]) == ("new.example.com", None)
+    rotated = client.put(f"{path}/secret", json={"credential": PASSWORD}, headers={"If-Match": '"2"'})
+    assert rotated.json is not None
+    assert (rotated.json["registry_host"], rotated.json["expires_at"]) == ("new.example.com", None)
     host_alone = client.patch(path, json={"registry_url": "x.example.com"}, headers={"If-Match": "*"})
     assert host_alone.status_code == 422
 
@@ -215,14 +215,14 @@ def test_a_repeated_request_for_a_token_returns_the_same_token(
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.get_json() == first.get_json()
     assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
-    kept = [token["id"] for token in client.get("/v1/service-tokens").get_json()["items"]]
-    assert kept.count(first.get_json()["id"]) == 1
+    listed = [token["id"] for token in client.get("/v1/service-tokens").get_json()["items"]]
+    assert listed.count(first.get_json()["id"]) == 1
 
     other = client.post("/v1/service-tokens", json={**body, "accounts": None}, headers=key)
     assert (other.status_code, other.get_json()["code"]) == (422, "idempotency_key_reused")
     wrong = client.post("/v1/service-tokens", json=body, headers={"Idempotency-Key": "a key"})
     assert (wrong.status_code, wrong.get_json()["code"]) == (400, "invalid_idempotency_key")
-    assert client.post("/v1/service-tokens", json=body).get_json()["id"] not in kept
+    assert client.post("/v1/service-tokens", json=body).get_json()["id"] not in listed
 
     # The key belongs to the caller: another caller does not get the token with it.
     admin = client.post("/v1/service-tokens", json={"name": "second admin", "scopes": ["admin"]}).get_json()

@@ -72,11 +72,11 @@ def test_a_repeated_import_adds_nothing(app: tuple[Flask, str], account: str, da
             " WHERE s.account_id = %s GROUP BY type",
             (account,),
         ).fetchall()
-        kept = connection.execute(
+        stored = connection.execute(
             "SELECT count(*) FROM encrypted.secrets WHERE account_id = %s AND NOT destroyed", (account,)
         ).fetchone()
     assert rows == [("credential.added", 2)]
-    assert kept == (2,)
+    assert stored == (2,)
 
 
 def test_concurrent_imports_create_different_names(app: tuple[Flask, str], account: str) -> None:

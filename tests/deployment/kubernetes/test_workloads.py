@@ -74,20 +74,20 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 @pytest.mark.parametrize("name", sorted(workloads()))
 def test_a_service_has_the_variables_that_compose_gives_it(name: str) -> None:
     needless = {"REGCRED_BROKER_URL_FILE"} if name == "registries" else set()  # it shares an anchor there
-    told = set(COMPOSE[name].get("environment", {})) - needless
-    assert set(environment(workloads()[name])) == told
+    variables = set(COMPOSE[name].get("environment", {})) - needless
+    assert set(environment(workloads()[name])) == variables
 
 
 @pytest.mark.parametrize("name", sorted(set(OF_OURS) - {"console"}))
 def test_a_service_accepts_its_variables(name: str, tmp_path: Path) -> None:
-    told = environment(workloads()[name])
-    for variable, path in told.items():
+    variables = environment(workloads()[name])
+    for variable, path in variables.items():
         if variable in {f"{one}_FILE" for one in FROM_A_FILE}:
             assert path.startswith("/run/")
             content = "amqps://u:p@rabbitmq:5671/regcred" if "BROKER" in variable else "a-role-id"
             (tmp_path / variable).write_text(content)
-            told = told | {variable: str(tmp_path / variable)}
-    settings = Settings.from_environment(told)
+            variables = variables | {variable: str(tmp_path / variable)}
+    settings = Settings.from_environment(variables)
     assert settings.required_database_url().startswith("postgresql://regcred-")
     assert "sslmode=verify-full" in settings.required_database_url()
     assert settings.vault is None or settings.vault.address.startswith("https://")
@@ -247,11 +247,11 @@ def test_private_files_are_readable_by_their_user_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(set(OF_OURS) - {"console"}))
 def test_every_pod_has_its_own_service_account(name: str) -> None:
     identity = IDENTITIES["verifier" if name == "registries" else name]
-    told = environment(workloads()[name])
-    assert told["REGCRED_DATABASE_URL"].startswith(f"postgresql://{identity.login}@postgres-rw/")
-    if "REGCRED_BROKER_URL_FILE" in told:
+    variables = environment(workloads()[name])
+    assert variables["REGCRED_DATABASE_URL"].startswith(f"postgresql://{identity.login}@postgres-rw/")
+    if "REGCRED_BROKER_URL_FILE" in variables:
         assert identity.broker_user
-    assert ("REGCRED_VAULT_ADDR" in told) == identity.vault
+    assert ("REGCRED_VAULT_ADDR" in variables) == identity.vault
     others = {other for other in IDENTITIES if IDENTITIES[other] != identity}
     assert not set(mounted(workloads()[name])) & others
 

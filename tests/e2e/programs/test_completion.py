@@ -59,11 +59,11 @@ def test_bash_accepts_the_completion_script(tmp_path: Path) -> None:
     script = CliRunner().invoke(main, ["completion", "bash"]).stdout
     file = tmp_path / "completion"
     file.write_text(script)
-    told = subprocess.run(
+    done = subprocess.run(
         ["bash", "-c", f"source {file}; complete -p regcred"], capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip().endswith("regcred")
-    assert told.stderr == ""
+    assert done.stdout.strip().endswith("regcred")
+    assert done.stderr == ""
 
 
 def test_commands_and_actions_are_completed_without_a_server(tmp_path: Path) -> None:

@@ -65,9 +65,9 @@ def left(rabbitmq: RabbitMQ, feed: PositionFeed, queue: str) -> list[int]:
 def woken(rabbitmq: RabbitMQ, feed: PositionFeed, *positions: object) -> int:
     """The result of a wait without an end when these positions are published."""
     with ThreadPoolExecutor(1) as thread:
-        told = thread.submit(feed.wait, 10 * PATIENCE)
+        wait = thread.submit(feed.wait, 10 * PATIENCE)
         announce(rabbitmq, *positions)
-        return told.result(PATIENCE)
+        return wait.result(PATIENCE)
 
 
 def waited(feed: PositionFeed, seconds: float) -> float:

@@ -251,11 +251,11 @@ def test_a_lasting_failure_is_logged_with_growing_intervals(
     log.grow(1)
     with capture_logs() as lines, following(url, recorder, stop=impatient):
         waiting(lambda: len(impatient.waits) >= 7)
-    told = [line for line in lines if line["event"] == event]
-    assert len(told) == len(impatient.waits)
+    logged = [line for line in lines if line["event"] == event]
+    assert len(logged) == len(impatient.waits)
     assert impatient.waits[:7] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
-    assert len([line for line in told if line.get("exc_info")]) == traces
-    assert {line["error"] for line in told} == {type(failure).__name__}
+    assert len([line for line in logged if line.get("exc_info")]) == traces
+    assert {line["error"] for line in logged} == {type(failure).__name__}
 
 
 def test_a_cut_notification_connection_is_opened_again(

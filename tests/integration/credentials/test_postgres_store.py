@@ -79,8 +79,8 @@ def test_a_credential_is_not_added_with_an_erased_key(
     assert store.load(an_id("first"))[0].metadata.actor.name == ERASED
     second = an_event("second", account="left")
     store.append(an_id("second"), 0, [second], current=a_credential("second"), request=None)
-    [kept] = store.load(an_id("second"))
-    assert (kept.payload, kept.metadata) == (second.payload, second.metadata)
+    [loaded] = store.load(an_id("second"))
+    assert (loaded.payload, loaded.metadata) == (second.payload, second.metadata)
     with psycopg.connect(database_url) as superuser:
         keys = superuser.execute(
             "SELECT wrapped IS NULL FROM personal.keys WHERE account_id = 'left' ORDER BY created_at"

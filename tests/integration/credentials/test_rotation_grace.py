@@ -56,18 +56,18 @@ class World:
         with psycopg.connect(self.database_url) as connection:
             sweep_secrets(connection, self.secrets, now=now, grace=timedelta(0))
 
-    def keep_house(self) -> None:
+    def run_housekeeping(self) -> None:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             [epoch] = connection.execute("SELECT es.lead()").fetchone() or (0,)
             connection.execute("SELECT es.sequence(%s, 1000)", (epoch,))
-            keeper = Housekeeping(self.secrets, now=lambda: NOW, tiers=(), stop=Event())
+            housekeeping = Housekeeping(self.secrets, now=lambda: NOW, tiers=(), stop=Event())
             done = load_checkpoint(connection, "housekeeping")
-            keeper.begin(done)
+            housekeeping.begin(done)
             events = read_log(connection, done, 1000)
-            keeper.take(connection, events)
-            while events and keeper.take(connection, []) != events[-1].position:
+            housekeeping.take(connection, events)
+            while events and housekeeping.take(connection, []) != events[-1].position:
                 time.sleep(0.01)
-            keeper.close()
+            housekeeping.close()
 
 
 def secret(password: str) -> NewSecret:
@@ -90,7 +90,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
 @pytest.mark.parametrize("grace", [DEFAULT_GRACE, timedelta(seconds=1), timedelta(days=7)])
 def test_a_replaced_secret_is_stored_for_its_grace_period(world: World, grace: timedelta) -> None:
     credential_id = world.rotated(grace)
-    world.keep_house()
+    world.run_housekeeping()
     world.sweep(NOW + grace - timedelta(microseconds=1))
     assert world.readable(credential_id) == [1, 2]
     world.sweep(NOW + grace)
@@ -99,7 +99,7 @@ def test_a_replaced_secret_is_stored_for_its_grace_period(world: World, grace: t
 
 def test_a_replaced_secret_is_destroyed_at_once_without_grace(world: World) -> None:
     credential_id = world.rotated(timedelta(0))
-    kept = world.rotated(timedelta(seconds=1))
-    world.keep_house()
+    with_grace = world.rotated(timedelta(seconds=1))
+    world.run_housekeeping()
     assert world.readable(credential_id) == [2]
-    assert world.readable(kept) == [1, 2]
+    assert world.readable(with_grace) == [1, 2]

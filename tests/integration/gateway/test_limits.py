@@ -48,11 +48,11 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
         assert f"bind :{there}" in text
         text = text.replace(f"bind :{there}", f"bind 127.0.0.1:{here}")
     (tmp_path / "haproxy.cfg").write_text(text)
-    told = {"REGCRED_REQUESTS_PER_10_SECONDS": str(ALLOWED), "REGCRED_LOAD_BALANCERS": "255.255.255.255"}
+    variables = {"REGCRED_REQUESTS_PER_10_SECONDS": str(ALLOWED), "REGCRED_LOAD_BALANCERS": "255.255.255.255"}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [haproxy, "-db", "-f", tmp_path / "haproxy.cfg"],
-            env={**os.environ, **told},
+            env={**os.environ, **variables},
             stdout=log,
             stderr=log,
         )

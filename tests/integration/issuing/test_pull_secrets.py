@@ -16,7 +16,7 @@ from tests.integration.issuing.calls import CANARY, WORKLOAD, Api, Json, add, pu
 def test_a_refusal_names_each_image_and_is_recorded(
     client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
 ) -> None:
-    kept = add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    credential = add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
     refused = pull(client, account, "reg.example.com/team/x", "nginx", "reg.example.com/other")
     assert refused.status_code == 403
     problem = refused.get_json()
@@ -30,7 +30,7 @@ def test_a_refusal_names_each_image_and_is_recorded(
         ("secret.refused", "docker.io/library/nginx:latest", "no_matching_credential"),
         ("secret.refused", "reg.example.com/other:latest", "no_eligible_credential"),
     ]
-    assert events[1]["candidates"] == [{"credential_id": kept["id"], "reason": "other_repository"}]
+    assert events[1]["candidates"] == [{"credential_id": credential["id"], "reason": "other_repository"}]
     assert refused.headers["Regcred-Position"] == f"{events[0]['issuance_id']}:2"
 
 
@@ -171,13 +171,13 @@ def test_a_rotation_sets_the_grace_of_the_replaced_secret(
         assert answer.get_json()["errors"][0]["pointer"] == "/grace_seconds"
         return
     with psycopg.connect(database_url) as superuser:
-        kept = superuser.execute(
+        stored_grace = superuser.execute(
             "SELECT extract(epoch FROM (data->>'previous_valid_until')::timestamptz"
             " - (meta->>'occurred_at')::timestamptz)::int FROM es.events"
             " WHERE stream_id = %s AND type = 'credential.secret_rotated'",
             (credential["id"],),
         ).fetchone()
-    assert kept == (grace,)
+    assert stored_grace == (grace,)
     assert pull(client, account, "reg.example.com/x", format="basic").get_json()["basic"]["password"] == "new"
 
 

@@ -27,8 +27,8 @@ def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
 
 def test_archived_rows_move_unchanged_from_the_read_models_to_segments(installation: Installation) -> None:
     before = first_twelve(installation)
-    told = installation.seal(after(13.5))
-    assert "sealed 000000000001-000000000013: 13 rows, 2 accounts" in told
+    printed = installation.seal(after(13.5))
+    assert "sealed 000000000001-000000000013: 13 rows, 2 accounts" in printed
     assert installation.positions()[0] == 14
     assert installation.positions("audit_images") == []
     assert installation.shown() == before
@@ -155,11 +155,11 @@ def test_the_event_of_an_archive_is_appended_once_to_an_idle_account(installatio
     installation.seal(after(30))
     position = log.sequence()
     assert installation.seal(after(40)).startswith("nothing")
-    told = log.connection.execute(
+    appended = log.connection.execute(
         "SELECT s.account_id, count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
         " WHERE e.type = 'audit.sealed' GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    assert told == [("acme", 1), ("globex", 2)]  # position 14 was a new event of globex
+    assert appended == [("acme", 1), ("globex", 2)]  # position 14 was a new event of globex
     assert log.sequence() == position
 
 
@@ -196,8 +196,8 @@ def test_an_archive_stops_before_a_dead_letter(installation: Installation) -> No
         "INSERT INTO es.dead_letters (consumer, position, stream_id, reason)"
         " SELECT 'projector:1', 6, stream_id, 'x' FROM es.log WHERE position = 6"
     )
-    told = installation.seal(after(12))
-    assert "stopped before position 6, which is a dead letter" in told
+    printed = installation.seal(after(12))
+    assert "stopped before position 6, which is a dead letter" in printed
     assert installation.positions()[0] == 6
 
 
@@ -210,8 +210,8 @@ def test_verification_fails_if_a_segment_is_missing(installation: Installation, 
     for _ in range(3):  # the last one, whose absence the folder alone does not show
         newest = max(empty.iterdir())
         newest.rename(tmp_path / newest.name)
-        told = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
-        assert f"broken: {newest.name}: the database knows it" in told
+        printed = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
+        assert f"broken: {newest.name}: the database knows it" in printed
 
 
 def test_an_account_is_erased_from_segments(installation: Installation) -> None:

@@ -31,12 +31,12 @@ def assert_whole(installation: Installation, before: list[Json], *, sealed: int,
     assert not list(installation.segments.glob("*.partial"))
     assert installation.shown() == [row for row in before if row["position"] <= sealed]
     connection = installation.log.connection
-    told = connection.execute(
+    appended = connection.execute(
         "SELECT s.account_id, data->>'segment', count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
         " WHERE e.type = 'audit.sealed' GROUP BY 1, 2"
     ).fetchall()
-    assert {count for *_, count in told} == {1}
-    assert len({segment for _, segment, _ in told}) == segments
+    assert {count for *_, count in appended} == {1}
+    assert len({segment for _, segment, _ in appended}) == segments
     unfinished = connection.execute("SELECT count(*) FROM rm.audit_segments WHERE NOT finished").fetchone()
     assert unfinished == (0,)
 

@@ -302,8 +302,8 @@ def test_new_events_are_streamed(lived: Site) -> None:
     assert [event["position"] for event in found] == [14]
     lines.close()  # type: ignore[attr-defined]
     lived.project()
-    [told] = lived.get("audit-events", action="audit.read")["items"]
-    assert (told["after"]["form"], told["after"]["events"]) == ("follow", 1)
+    [record] = lived.get("audit-events", action="audit.read")["items"]
+    assert (record["after"]["form"], record["after"]["events"]) == ("follow", 1)
 
 
 def test_a_stream_ends_after_its_time_and_continues_after_a_position(lived: Site) -> None:

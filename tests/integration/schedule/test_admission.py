@@ -98,8 +98,8 @@ def test_a_shared_username_is_held_per_account(world: World) -> None:
     with pytest.raises(LoginDelayed), admission.for_test(one):
         raise AssertionError("it was tried")
     assert hold_name("octo", "one") == hold_name("octo", "two") == "octo"
-    kept = world.add("gcr.io", user="_json_key", account="one")
-    assert world.hear(kept) == ["postponed"]
+    held = world.add("gcr.io", user="_json_key", account="one")
+    assert world.hear(held) == ["postponed"]
     other = world.add("gcr.io", user="_json_key", account="two")
     assert world.hear(other) == ["verified"]
 

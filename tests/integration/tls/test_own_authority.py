@@ -159,13 +159,13 @@ def vault_at(vault: Vault) -> Iterator[Callable[[str, Path], VaultStore]]:
     opened = []
 
     def open_at(address: str, authority: Path) -> VaultStore:
-        told = {
+        variables = {
             "REGCRED_VAULT_ADDR": address,
             "REGCRED_VAULT_ROLE_ID": vault.role_id("verifier"),
             "REGCRED_VAULT_SECRET_ID_FILE": str(vault.secret_id_file("verifier")),
             "REGCRED_VAULT_CA_FILE": str(authority),
         }
-        access = Settings.from_environment(told).vault
+        access = Settings.from_environment(variables).vault
         assert access is not None
         store = VaultStore(
             VaultSettings(

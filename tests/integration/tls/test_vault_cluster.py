@@ -72,14 +72,14 @@ class Cluster:
 
     def vault(self, number: int, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
         """The client in a pod, with the chart's variables."""
-        told = VALUES["extraEnvironmentVars"]
+        variables = VALUES["extraEnvironmentVars"]
         return subprocess.run(
             [self._binary, *arguments],
             env={
                 "HOME": str(self._folder),
                 "VAULT_ADDR": f"https://127.0.0.1:{self.ports[number]}",
-                "VAULT_CACERT": told["VAULT_CACERT"].replace(MOUNTED, str(self._folder)),
-                "VAULT_TLS_SERVER_NAME": told["VAULT_TLS_SERVER_NAME"],
+                "VAULT_CACERT": variables["VAULT_CACERT"].replace(MOUNTED, str(self._folder)),
+                "VAULT_TLS_SERVER_NAME": variables["VAULT_TLS_SERVER_NAME"],
                 "VAULT_TOKEN": token,
             },
             capture_output=True,

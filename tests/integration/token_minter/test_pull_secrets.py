@@ -106,8 +106,8 @@ def test_a_pull_secret_has_amazons_password_in_place_of_the_keys(account: Accoun
 def test_a_pull_secret_has_googles_token_on_request_only(account: Account) -> None:
     account.add("gar", "europe-docker.pkg.dev", "keyfile", read_keyfile(keyfile()))
     image = "europe-docker.pkg.dev/acme/images/shop"
-    [kept] = account.issuing.issue(request(), wanted(image)).issued
-    assert (kept.login.username, kept.expires_at) == ("_json_key", None)
+    [issued] = account.issuing.issue(request(), wanted(image)).issued
+    assert (issued.login.username, issued.expires_at) == ("_json_key", None)
     [made] = account.issuing.issue(request(), wanted(image, short_lived=True)).issued
     assert made.login.username == "oauth2accesstoken"
     assert made.login.password == Secret(ACCESS_TOKEN)

@@ -230,13 +230,13 @@ def test_a_registry_that_responds_too_late_is_unreachable() -> None:
 
 
 def test_blocked_and_unreachable_registries_have_the_same_error() -> None:
-    told = set()
+    messages = set()
     nobody = f"127.0.0.1:{free_port()}"
     with FakeServer(always(Reply(200))) as server:
         blocked = Browser(policy=NetworkPolicy.parse("", server.address), deadline_seconds=PATIENCE, tls=TLS)
         for here, address in ((blocked, server.address), (browser(nobody), nobody)):
             with pytest.raises(RegistryUnreachable) as raised:
                 here.tags(account(address), "a/b", limit=5, after=None)
-            told.add(str(raised.value))
+            messages.add(str(raised.value))
         assert server.connections == 0
-    assert len(told) == 1
+    assert len(messages) == 1

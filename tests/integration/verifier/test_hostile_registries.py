@@ -307,5 +307,5 @@ def test_a_private_name_has_the_error_of_a_missing_name() -> None:
         for host in ("vault.internal", "nothing.internal", "missing.internal")
     )
     assert there.code is absent.code is unknown.code is Code.UNREACHABLE
-    told = {verdict.detail.partition(": ")[2] for verdict in (there, absent, unknown)}
-    assert len(told) == 1
+    messages = {verdict.detail.partition(": ")[2] for verdict in (there, absent, unknown)}
+    assert len(messages) == 1

@@ -208,12 +208,12 @@ def test_a_server_that_is_no_registry_gets_no_password(reply: Reply, code: Code)
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "reported"),
     [("17", 17), (" 17 ", 17), ("99999999", 86400), ("-1", None), ("1e3", None), (MARK, None), ("", None)],
 )
-def test_retry_after_is_reported(sent: str, told: int | None) -> None:
+def test_retry_after_is_reported(sent: str, reported: int | None) -> None:
     with FakeServer(always(Reply(429, (("Retry-After", sent),)))) as server:
-        assert attempt(server.address).verdict.retry_after == told
+        assert attempt(server.address).verdict.retry_after == reported
 
 
 def test_bearer_is_chosen_from_two_challenges() -> None:

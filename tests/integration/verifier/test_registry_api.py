@@ -54,7 +54,7 @@ class Site:
         return self.client().get(f"/v1/accounts/{account}/{path}", query_string=query)
 
     def added(self, account: str, host: str, password: str = PASSWORD, **more: Any) -> str:
-        body = add_body(f"kept {next(_numbers)}", host, USER, password) | more
+        body = add_body(f"credential {next(_numbers)}", host, USER, password) | more
         answer = self.post(account, "credentials", body)
         assert answer.status_code == 201, answer.text
         return str(answer.json["id"])
@@ -174,11 +174,11 @@ def test_an_account_has_a_share_of_the_login_tests_and_delays_no_other(site: Sit
 
 
 def test_tags_are_paginated(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address)
+    credential_id = site.added(account, site.registry.address)
     found, cursor = [], None
     while True:
         query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
-        answer = site.get(account, f"credentials/{kept}/repositories/team/app/tags", **query)
+        answer = site.get(account, f"credentials/{credential_id}/repositories/team/app/tags", **query)
         assert answer.status_code == 200, answer.text
         found += [item["name"] for item in answer.json["items"]]
         cursor = answer.json["next_cursor"]
@@ -188,13 +188,15 @@ def test_tags_are_paginated(site: Site, account: str) -> None:
 
 
 def test_an_image_is_shown(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address)
+    credential_id = site.added(account, site.registry.address)
     reference = f"{site.registry.address}/team/app:2"
-    answer = site.get(account, f"credentials/{kept}/images", reference=reference)
+    answer = site.get(account, f"credentials/{credential_id}/images", reference=reference)
     assert answer.status_code == 200, answer.text
     assert (answer.json["reference"], answer.json["exists"]) == (reference, True)
     assert answer.json["digest"].startswith("sha256:")
-    absent = site.get(account, f"credentials/{kept}/images", reference=f"{site.registry.address}/team/app:9")
+    absent = site.get(
+        account, f"credentials/{credential_id}/images", reference=f"{site.registry.address}/team/app:9"
+    )
     assert (absent.status_code, absent.json["exists"], absent.json["digest"]) == (200, False, None)
 
 
@@ -215,8 +217,8 @@ def test_an_image_is_shown(site: Site, account: str) -> None:
 def test_invalid_repositories_and_images_are_refused(
     site: Site, account: str, path: str, query: Json, refusal: tuple[int, str]
 ) -> None:
-    kept = site.added(account, site.registry.address)
-    answer = site.get(account, f"credentials/{kept}/{path}", **query)
+    credential_id = site.added(account, site.registry.address)
+    answer = site.get(account, f"credentials/{credential_id}/{path}", **query)
     assert (answer.status_code, answer.json["code"]) == refusal, answer.text
 
 
@@ -225,13 +227,13 @@ def test_refusing_and_unreachable_registries_are_reported(site: Site, account: s
     answer = site.get(account, f"credentials/{wrong}/repositories/team/app/tags")
     assert (answer.status_code, answer.json["code"]) == (502, "registry_refused")
     assert "canary" not in answer.text
-    told = set()
+    details = set()
     for host in (f"127.0.0.1:{free_port()}", "127.0.0.1:9", "169.254.169.254"):
-        kept = site.added(account, host)
-        answer = site.get(account, f"credentials/{kept}/images", reference=f"{host}/a/b:1")
+        credential_id = site.added(account, host)
+        answer = site.get(account, f"credentials/{credential_id}/images", reference=f"{host}/a/b:1")
         assert (answer.status_code, answer.json["code"]) == (502, "registry_unreachable")
-        told.add(answer.json["detail"])
-    assert len(told) == 1
+        details.add(answer.json["detail"])
+    assert len(details) == 1
 
 
 @pytest.mark.parametrize(
@@ -247,11 +249,11 @@ def test_refusing_and_unreachable_registries_are_reported(site: Site, account: s
 def test_a_credential_is_used_within_its_prefixes_and_scope(
     site: Site, account: str, more: Json, repository: str, refusal: str | None
 ) -> None:
-    kept = site.added(account, site.registry.address, **more)
+    credential_id = site.added(account, site.registry.address, **more)
     image = f"{site.registry.address}/{repository}:1"
     for answer in (
-        site.get(account, f"credentials/{kept}/repositories/{repository}/tags"),
-        site.get(account, f"credentials/{kept}/images", reference=image),
+        site.get(account, f"credentials/{credential_id}/repositories/{repository}/tags"),
+        site.get(account, f"credentials/{credential_id}/images", reference=image),
     ):
         assert answer.status_code == (403 if refusal else 200), answer.text
         assert answer.json.get("code") == refusal
@@ -275,41 +277,46 @@ def test_repeated_login_tests_of_a_username_are_held(site: Site, account: str) -
 
 
 def test_a_refused_secret_is_not_used_for_browsing(site: Site, account: str, database_url: str) -> None:
-    kept = site.added(account, site.registry.address)
+    credential_id = site.added(account, site.registry.address)
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO verifier.schedule (credential_id, stream_version, account_id, provider, registry_host,"
             " username, secret_version, outcome) VALUES (%s, 1, %s, 'custom', %s, %s, 1, 'bad_credential')",
-            (kept, account, site.registry.address, USER),
+            (credential_id, account, site.registry.address, USER),
         )
-    path = f"credentials/{kept}/repositories/team/app/tags"
+    path = f"credentials/{credential_id}/repositories/team/app/tags"
     answer = site.get(account, path)
     assert (answer.status_code, answer.json["code"]) == (409, "verification_failed")
     with psycopg.connect(database_url) as connection:
         connection.execute(
-            "UPDATE verifier.schedule SET outcome = 'verified' WHERE credential_id = %s", (kept,)
+            "UPDATE verifier.schedule SET outcome = 'verified' WHERE credential_id = %s", (credential_id,)
         )
     assert site.get(account, path).status_code == 200
 
 
 def test_a_removed_or_foreign_credential_is_not_found(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address)
+    credential_id = site.added(account, site.registry.address)
     path = "repositories/team/app/tags"
-    assert site.get("somebody-else", f"credentials/{kept}/{path}").json["code"] == "credential_not_found"
+    assert (
+        site.get("somebody-else", f"credentials/{credential_id}/{path}").json["code"]
+        == "credential_not_found"
+    )
     nobody = uuid5(an_id("none"), account)
     assert site.get(account, f"credentials/{nobody}/{path}").status_code == 404
-    gone = site.client().delete(f"/v1/accounts/{account}/credentials/{kept}", headers={"If-Match": "*"})
+    gone = site.client().delete(
+        f"/v1/accounts/{account}/credentials/{credential_id}", headers={"If-Match": "*"}
+    )
     assert gone.status_code == 204
-    assert site.get(account, f"credentials/{kept}/{path}").json["code"] == "credential_not_found"
+    assert site.get(account, f"credentials/{credential_id}/{path}").json["code"] == "credential_not_found"
 
 
 def test_the_newest_secret_is_used(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address, "old-and-wrong")
-    path = f"credentials/{kept}/repositories/team/app/tags"
+    credential_id = site.added(account, site.registry.address, "old-and-wrong")
+    path = f"credentials/{credential_id}/repositories/team/app/tags"
     assert site.get(account, path).json["code"] == "registry_refused"
     body = {"credential": {"kind": "username_password", "username": USER, "password": PASSWORD}}
     site.client().put(
-        f"/v1/accounts/{account}/credentials/{kept}/secret", json=body, headers={"If-Match": "*"}
+        f"/v1/accounts/{account}/credentials/{credential_id}/secret", json=body, headers={"If-Match": "*"}
     )
     assert site.get(account, path).status_code == 200
 
@@ -321,7 +328,7 @@ def test_the_newest_secret_is_used(site: Site, account: str) -> None:
 def test_each_scope_permits_its_routes_only(
     site: Site, account: str, scope: str, trial: int, browse: int
 ) -> None:
-    kept = site.added(account, site.registry.address)
+    credential_id = site.added(account, site.registry.address)
     made = site.client().post(
         "/v1/service-tokens", json={"name": scope, "scopes": [scope], "accounts": [account]}
     )
@@ -329,7 +336,7 @@ def test_each_scope_permits_its_routes_only(
     client = site.client(made.json["token"])
     body = add_body("x", site.registry.address, USER, PASSWORD)
     assert client.post(f"/v1/accounts/{account}/verifications", json=body).status_code == trial
-    path = f"/v1/accounts/{account}/credentials/{kept}/repositories/team/app/tags"
+    path = f"/v1/accounts/{account}/credentials/{credential_id}/repositories/team/app/tags"
     assert client.get(path).status_code == browse
     assert client.get(path.replace(account, "other")).status_code == 403
 

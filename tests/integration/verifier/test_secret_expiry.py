@@ -54,7 +54,7 @@ def gitlab(api: Behaviour, realm: str = "/jwt/auth") -> Behaviour:
         (lambda _seen: Reply(302, (("Location", "http://169.254.169.254/"),)), None),
         (lambda _seen: Raw([b"nonsense"]), None),
     ],
-    ids=["told", "never", "404", "redirect", "nonsense"],
+    ids=["expiry", "never", "404", "redirect", "nonsense"],
 )
 def test_the_expiry_of_a_token_is_what_the_api_of_gitlab_says(
     monkeypatch: pytest.MonkeyPatch, api: Behaviour, end: datetime | None
@@ -81,11 +81,11 @@ def test_the_expiry_of_a_refused_token_is_not_requested() -> None:
 
 
 def test_the_expiry_header_is_read_for_github_only() -> None:
-    told = (("GitHub-Authentication-Token-Expiration", "2027-03-31 00:00:00 UTC"),)
+    expiry_header = (("GitHub-Authentication-Token-Expiration", "2027-03-31 00:00:00 UTC"),)
 
     def behave(seen: Seen) -> Reply | Raw:
         if seen.path.startswith("/token"):
-            return Reply(200, told, json.dumps({"token": TOKEN}).encode())
+            return Reply(200, expiry_header, json.dumps({"token": TOKEN}).encode())
         return bearer("/token")(seen)
 
     for provider, end in (("github", END), ("quay", None)):
