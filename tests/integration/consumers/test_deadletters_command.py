@@ -224,7 +224,7 @@ def test_dead_letters_of_a_generation_that_is_not_live_are_not_changed(
     for command in (["redrive", "projector:7", "1"], ["discard", "projector:7", "1", "--reason=x", "--yes"]):
         result = operator.types(*command)
         assert result.exit_code == 1
-        assert "projector:7 is not what readers see" in result.stderr
+        assert "projector:7 is not the live generation" in result.stderr
     assert len(operator.items()) == 1
     assert interventions(owner) == []
 
