@@ -78,7 +78,7 @@ def test_the_state_is_readable_by_its_owner_only(untouched: System) -> None:
 def test_a_second_process_on_the_same_state_is_refused(untouched: System) -> None:
     refused = up(untouched.home, free_port())
     assert refused.returncode == 1
-    assert "another `regcred up` runs" in refused.stderr
+    assert "another `regcred up` uses" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -115,7 +115,9 @@ def test_an_unused_credential_is_removed(client: FlaskClient, account: str, data
     assert client.delete(path, headers=ANY).status_code == 204
 
 
-def test_a_dry_run_lists_affected_workloads_and_changes_nothing(client: FlaskClient, account: str) -> None:
+def test_a_dry_run_returns_the_workloads_that_would_lose_it_and_changes_nothing(
+    client: FlaskClient, account: str
+) -> None:
     path = add(client, account)
     unused = client.delete(f"{path}?dry_run=true", headers={"If-Match": '"1"'})
     assert (unused.status_code, unused.headers["ETag"]) == (200, '"1"')
@@ -145,7 +147,7 @@ def test_a_dry_run_lists_affected_workloads_and_changes_nothing(client: FlaskCli
     assert wrong.status_code == 422
 
 
-def test_a_dry_run_names_the_credentials_that_would_serve_instead(client: FlaskClient, account: str) -> None:
+def test_a_dry_run_returns_the_alternatives(client: FlaskClient, account: str) -> None:
     def keep(name: str, prefixes: list[str], *projects: str) -> str:
         body = add_body(name, "reg.example.com", "octo", "secret") | {
             "repository_prefixes": prefixes,
@@ -184,10 +186,10 @@ def test_a_dry_run_names_the_credentials_that_would_serve_instead(client: FlaskC
     assert [user["served_by"] for user in nobody.get_json()["users"]] == [[everything, shop], [front, shop]]
 
 
-def test_a_removal_without_force_and_an_issuance_exclude_each_other(
+def test_only_one_of_a_concurrent_removal_and_issuance_succeeds(
     app: tuple[Flask, str], account: str, database_url: str
 ) -> None:
-    """Each credential is issued and removed at the same time: one of the two is refused."""
+    """Each secret is issued while its credential is removed. One of the two is refused."""
     client = client_of(app)
     paths = {
         f"reg-{number}.example.com": add(client, account, f"reg-{number}.example.com") for number in range(20)

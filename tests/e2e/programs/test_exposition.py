@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.observability.exposition import (
     FOLDER,
+    delete_gauges_of_dead_processes,
     empty_folder,
     exposition,
-    forget_dead_processes,
     serve_metrics,
 )
 from chassis.settings.environment import InvalidSetting, Settings
@@ -75,7 +75,7 @@ def test_one_scrape_has_counters_of_all_processes_and_gauges_of_live_ones(tmp_pa
     assert seen["db_pool_in_use", "some_role"] == 2
 
     children[0].communicate("")
-    forget_dead_processes({FOLDER: str(folder)})
+    delete_gauges_of_dead_processes({FOLDER: str(folder)})
     seen = scrape(folder)
     assert seen["verifications_total", "verified", "github"] == 2
     assert seen["relay_unconfirmed",] == 7
@@ -87,7 +87,7 @@ def test_one_scrape_has_counters_of_all_processes_and_gauges_of_live_ones(tmp_pa
 
 
 def test_deleting_metrics_of_dead_processes_without_a_folder_does_nothing() -> None:
-    forget_dead_processes({})
+    delete_gauges_of_dead_processes({})
 
 
 def test_a_single_process_serves_its_own_metrics() -> None:

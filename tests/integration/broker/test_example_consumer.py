@@ -164,7 +164,7 @@ def test_each_event_has_its_effect_once(rabbitmq: RabbitMQ, consumer: Consumer) 
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
     waiting(lambda: consumer.said("repeated") == 3)
-    assert consumer.said("noted") == 3
+    assert consumer.said("recorded") == 3
     assert consumer.due() == [
         (str(SHOP), "credential.removed", 4),
         (str(BLOG), "credential.removed", 3),
@@ -177,7 +177,7 @@ def test_each_event_has_its_effect_once(rabbitmq: RabbitMQ, consumer: Consumer) 
 def test_the_latest_position_counts_in_any_order(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, removed(20))
     publish(rabbitmq, restricted(19))
-    waiting(lambda: consumer.said("noted") == 2)
+    waiting(lambda: consumer.said("recorded") == 2)
     assert consumer.due() == [(str(SHOP), "credential.removed", 20)]
 
 
@@ -186,7 +186,7 @@ def test_events_wait_for_a_stopped_consumer(rabbitmq: RabbitMQ, consumer: Consum
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(30, 130)))
     assert consumer.left() == 100
     consumer.start()
-    waiting(lambda: consumer.said("noted") == 100)
+    waiting(lambda: consumer.said("recorded") == 100)
     assert len(consumer.due()) == 100
     assert consumer.stop() == 0
     assert consumer.left() == 0
@@ -194,7 +194,7 @@ def test_events_wait_for_a_stopped_consumer(rabbitmq: RabbitMQ, consumer: Consum
 
 def test_a_kill_loses_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(200, 1200)))
-    waiting(lambda: consumer.said("noted") > 10)
+    waiting(lambda: consumer.said("recorded") > 10)
     consumer.stop(signal.SIGKILL)
     before = len(consumer.due())
     assert 0 < before < 1000
@@ -202,7 +202,7 @@ def test_a_kill_loses_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consum
     waiting(lambda: len(consumer.due()) == 1000)
     assert consumer.stop() == 0
     assert consumer.left() == 0
-    assert consumer.said("noted") <= 1000
+    assert consumer.said("recorded") <= 1000
 
 
 def test_the_consumer_reconnects_after_losing_connection_or_queue(
@@ -214,7 +214,7 @@ def test_the_consumer_reconnects_after_losing_connection_or_queue(
     rabbitmq.ctl("delete_queue", QUEUE, "-p", VHOST)
     waiting(lambda: consumer.said("consuming from") == 3)
     publish(rabbitmq, removed(1300))
-    waiting(lambda: consumer.said("noted") == 1)
+    waiting(lambda: consumer.said("recorded") == 1)
 
 
 def test_unreadable_messages_are_rejected_and_delay_no_other(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
@@ -230,7 +230,7 @@ def test_unreadable_messages_are_rejected_and_delay_no_other(rabbitmq: RabbitMQ,
     )
     publish(rabbitmq, replace(good, headers=nowhere))
     publish(rabbitmq, replace(good, body=good.body[:-1] + b', "added_later": {}}'))
-    waiting(lambda: consumer.said("noted") == 1)
+    waiting(lambda: consumer.said("recorded") == 1)
     waiting(lambda: rabbitmq.depth(f"{QUEUE}.dead") == 5)
     assert consumer.due() == [(str(SHOP), "credential.removed", 1400)]
 

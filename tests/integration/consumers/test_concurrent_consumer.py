@@ -31,10 +31,10 @@ def test_the_checkpoint_waits_for_the_slowest_event(url: str, connection: Connec
             seen.append(position(event))
 
     taker = concurrent_consumer(handle, stop)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 1)
     waiting(lambda: len(seen) == 5)
-    assert taker.take(connection, []) == load_checkpoint(connection, NAME) == 1
+    assert taker.handle(connection, []) == load_checkpoint(connection, NAME) == 1
     release.set()
     take_until(taker, connection, 6)
     assert load_checkpoint(connection, NAME) == 6
@@ -58,7 +58,7 @@ def test_no_more_events_are_handled_at_once_than_the_concurrency(
             running[0] -= 1
 
     taker = concurrent_consumer(handle, stop, concurrency=3)
-    taker.take(connection, write(url, 20))
+    taker.handle(connection, write(url, 20))
     take_until(taker, connection, 20)
     assert most[0] == 3
     taker.close()
@@ -66,7 +66,7 @@ def test_no_more_events_are_handled_at_once_than_the_concurrency(
 
 def test_events_of_other_types_are_skipped(url: str, connection: Connection, stop: Event) -> None:
     taker = concurrent_consumer(lambda _event: pytest.fail("not asked for"), stop, types=frozenset({"other"}))
-    assert taker.take(connection, write(url, 3)) == 3
+    assert taker.handle(connection, write(url, 3)) == 3
     assert load_checkpoint(connection, NAME) == 3
     taker.close()
 
@@ -85,9 +85,9 @@ def test_a_late_failure_of_a_former_leader_makes_no_dead_letter(
 
     events = write(url, 1)
     taker = concurrent_consumer(handle, stop, tiers=[])
-    taker.take(connection, events)
+    taker.handle(connection, events)
     taker.begin(0)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 1)
     release.set()
     taker.finish(connection)
@@ -106,7 +106,7 @@ def test_events_in_flight_are_finished_and_saved_at_a_stop(
 
     events = write(url, 9)
     taker = concurrent_consumer(handle, stop, concurrency=2)
-    taking = Thread(target=lambda: taker.take(connection, events))
+    taking = Thread(target=lambda: taker.handle(connection, events))
     taking.start()
     assert begun.acquire(timeout=PATIENCE)
     assert begun.acquire(timeout=PATIENCE)
@@ -128,7 +128,7 @@ def test_a_consumer_with_an_outdated_checkpoint_begins_again(
     save_checkpoint(connection, NAME, after=0, position=2)  # another leader's
 
     def go_on() -> None:
-        taker.take(connection, events)
+        taker.handle(connection, events)
         take_until(taker, connection, 3)
 
     with pytest.raises(EventStoreUnavailable):
@@ -136,6 +136,6 @@ def test_a_consumer_with_an_outdated_checkpoint_begins_again(
     assert load_checkpoint(connection, NAME) == 2
     taker.begin(2)
     with relay_of(url) as relay:
-        taker.take(connection, read_log(relay, 2, 10))
+        taker.handle(connection, read_log(relay, 2, 10))
     take_until(taker, connection, 3)
     taker.close()

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from eventlog.consumers import concurrency
-from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
+from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.events import RecordedEvent
 from eventlog.storage import EventStoreUnavailable, read_log
 from eventlog.storage.log import load_checkpoint
@@ -39,12 +39,12 @@ def test_a_failed_event_is_retried_and_delays_neither_others_nor_the_checkpoint(
         handled.append(position(event))
 
     taker = concurrent_consumer(handle, stop, tiers=[timedelta(hours=1)])
-    taker.take(connection, write(url, 4))
+    taker.handle(connection, write(url, 4))
     take_until(taker, connection, 4)
     assert sorted(handled) == [1, 3, 4]
     assert retries(connection) == [(2, 1, "RuntimeError")]
     failing.clear()
-    taker.take(connection, [])
+    taker.handle(connection, [])
     assert len(handled) == 3  # it is not due
     make_due(url)
     tend_until(taker, connection, lambda: retries(connection) == [])
@@ -58,7 +58,7 @@ def test_a_retry_is_made_by_the_next_leader(url: str, connection: Connection, st
         raise RuntimeError
 
     first = concurrent_consumer(fail, stop, tiers=[timedelta(hours=1)] * 2)
-    first.take(connection, write(url, 2))
+    first.handle(connection, write(url, 2))
     take_until(first, connection, 2)
     first.close()
     handled: list[int] = []
@@ -79,7 +79,9 @@ def test_retried_dead_and_discarded_events_are_not_handled_again_after_a_crash(
         "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
         " WHERE position = 2"
     )
-    Retries(NAME, ()).record(connection, Ended(Delivery(events[2]), Fate.HOPELESS, "a test"))
+    Retries(NAME, ()).record(
+        connection, DeliveryResult(Delivery(events[2]), DeliveryOutcome.NOT_RETRIABLE, "a test")
+    )
     with psycopg.connect(url) as superuser:
         superuser.execute(
             "INSERT INTO es.interventions (action, consumer, position, attempts, reason, person)"
@@ -87,7 +89,7 @@ def test_retried_dead_and_discarded_events_are_not_handled_again_after_a_crash(
         )
     handled: list[int] = []
     taker = concurrent_consumer(lambda event: handled.append(position(event)), stop)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 5)
     assert sorted(handled) == [1, 5]
     taker.close()
@@ -108,7 +110,7 @@ def test_retries_leave_slots_for_new_events(url: str, connection: Connection, st
         handled.append(position(event))
 
     taker = concurrent_consumer(handle, stop, concurrency=4)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 40)
     assert sorted(handled) == list(range(31, 41))
     release.set()
@@ -128,7 +130,7 @@ def test_an_event_is_dead_lettered_after_its_last_attempt_and_delays_no_other(
             raise RuntimeError("the text of an exception is not stored")
 
     taker = concurrent_consumer(handle, stop)
-    taker.take(connection, write(url, 5))
+    taker.handle(connection, write(url, 5))
     waiting(lambda: len(set(attempts)) == 5)
     assert attempts.count(2) == 1  # the others did not wait for it
     take_until(taker, connection, 5)
@@ -150,7 +152,7 @@ def test_an_event_that_cannot_be_read_is_dead_lettered_at_once(
     taker = concurrent_consumer(lambda event: handled.append(position(event)), stop)
     with relay_of(url) as relay:
         events = read_log(relay, 0, 10)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 2)
     assert handled == [2]
     ((at, reason),) = dead_letters(connection)
@@ -171,7 +173,7 @@ def test_an_unavailable_dependency_is_waited_for_and_uses_no_attempt(
         handled.append(position(event))
 
     taker = concurrent_consumer(handle, stop, concurrency=1)
-    taker.take(connection, write(url, 2))
+    taker.handle(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert handled == [1, 2]
     assert dead_letters(connection) == []
@@ -191,7 +193,7 @@ def test_a_dependency_that_stays_unavailable_postpones_the_event_and_uses_no_att
         handled.append(position(event))
 
     taker = concurrent_consumer(handle, stop, tiers=[])
-    taker.take(connection, write(url, 2))
+    taker.handle(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert retries(connection) == [(1, 0, "SecretStoreUnavailable")]
     away.clear()
@@ -214,7 +216,7 @@ def test_a_stop_while_a_dependency_is_unavailable_leaves_the_event_for_the_next_
 
     events = write(url, 9)  # more than are taken at once: handing them over waits
     taker = concurrent_consumer(handle, stop, concurrency=2)
-    taking = Thread(target=lambda: taker.take(connection, events))
+    taking = Thread(target=lambda: taker.handle(connection, events))
     taking.start()
     assert begun.wait(PATIENCE)
     stop.set()

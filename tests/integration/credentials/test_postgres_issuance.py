@@ -40,7 +40,7 @@ def verify(verifications: PostgresVerificationStore) -> Verify:
 
 
 class TestPostgresIssuing(IssuingSuite):
-    def test_an_outcome_counts_only_for_a_credential_of_its_account(
+    def test_an_outcome_is_accepted_only_for_a_credential_of_the_account(
         self, store: PostgresCredentialStore, verify: Verify, database_url: str
     ) -> None:
         foreign = self.add(store, "foreign", account="somebody")
@@ -53,7 +53,7 @@ class TestPostgresIssuing(IssuingSuite):
             ).fetchall()
         assert rows == [(0, None)]
 
-    def test_a_change_waits_for_issuances_which_do_not_wait_for_each_other(
+    def test_an_issuance_waits_for_a_change_and_not_for_another_issuance(
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
         """The holder of the lock of a credential finishes first, and others see its effect."""
@@ -82,8 +82,10 @@ class TestPostgresIssuing(IssuingSuite):
             with pytest.raises(DecidedOnOldVersion):
                 waiting.result(timeout=PATIENCE)
 
-    def test_issuances_of_several_credentials_do_not_deadlock(self, store: PostgresCredentialStore) -> None:
-        """With concurrent changes: no deadlock, and each issuance is either recorded or decided again."""
+    def test_concurrent_issuances_of_many_credentials_do_not_deadlock(
+        self, store: PostgresCredentialStore
+    ) -> None:
+        """Together with changes of them: no deadlock, and each is either recorded or decided anew."""
         ids = [self.add(store, f"crowd-{number}", account="crowd") for number in range(4)]
 
         def issue(number: int) -> bool:
@@ -119,7 +121,7 @@ class TestPostgresIssuing(IssuingSuite):
         ("regcred_projector", "SELECT * FROM credentials.current"),
     ],
 )
-def test_no_role_has_more_than_it_needs(database_url: str, role: str, statement: str) -> None:
+def test_roles_have_only_the_rights_that_they_need(database_url: str, role: str, statement: str) -> None:
     with (
         psycopg.connect(database_url, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),

@@ -19,7 +19,9 @@ def store(database_url: str) -> Iterator[PostgresCredentialStore]:
 
 
 class TestPostgresCredentialStore(CredentialStoreSuite):
-    def test_the_row_matches_the_events(self, store: PostgresCredentialStore, database_url: str) -> None:
+    def test_an_append_writes_the_row_of_the_credential(
+        self, store: PostgresCredentialStore, database_url: str
+    ) -> None:
         store.append(
             an_id("row"), 0, [an_event("row", account="row")], current=a_credential("row"), request=None
         )
@@ -58,7 +60,7 @@ class TestPostgresCredentialStore(CredentialStoreSuite):
         ("regcred_relay", "INSERT INTO es.log SELECT * FROM es.log"),
     ],
 )
-def test_no_role_has_more_than_it_needs(database_url: str, role: str, statement: str) -> None:
+def test_roles_have_only_the_rights_that_they_need(database_url: str, role: str, statement: str) -> None:
     with (
         psycopg.connect(database_url, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),

@@ -64,8 +64,8 @@ class World:
             done = load_checkpoint(connection, "housekeeping")
             housekeeping.begin(done)
             events = read_log(connection, done, 1000)
-            housekeeping.take(connection, events)
-            while events and housekeeping.take(connection, []) != events[-1].position:
+            housekeeping.handle(connection, events)
+            while events and housekeeping.handle(connection, []) != events[-1].position:
                 time.sleep(0.01)
             housekeeping.close()
 
@@ -88,7 +88,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("grace", [DEFAULT_GRACE, timedelta(seconds=1), timedelta(days=7)])
-def test_a_replaced_secret_is_stored_for_its_grace_period(world: World, grace: timedelta) -> None:
+def test_a_previous_secret_can_be_read_during_the_grace(world: World, grace: timedelta) -> None:
     credential_id = world.rotated(grace)
     world.run_housekeeping()
     world.sweep(NOW + grace - timedelta(microseconds=1))
@@ -97,7 +97,7 @@ def test_a_replaced_secret_is_stored_for_its_grace_period(world: World, grace: t
     assert world.readable(credential_id) == [2]
 
 
-def test_a_replaced_secret_is_destroyed_at_once_without_grace(world: World) -> None:
+def test_a_previous_secret_is_destroyed_at_once_without_grace(world: World) -> None:
     credential_id = world.rotated(timedelta(0))
     with_grace = world.rotated(timedelta(seconds=1))
     world.run_housekeeping()

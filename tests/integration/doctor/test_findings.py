@@ -96,7 +96,7 @@ def test_an_invalid_setting_is_found(installation: Installation) -> None:
     ("url", "sentence", "remedy"),
     [
         ("postgresql://a:geheim-canary@127.0.0.1:9/x", "Connection refused", "start PostgreSQL"),
-        ("postgresql://a:geheim-canary@127.0.0.1:x/?y", "cannot be understood", "postgresql://"),
+        ("postgresql://a:geheim-canary@127.0.0.1:x/?y", "URL is invalid", "postgresql://"),
     ],
 )
 def test_a_wrong_database_url_is_found(
@@ -126,14 +126,14 @@ def test_a_missing_database_is_found(installation: Installation) -> None:
 def test_a_database_that_was_never_migrated_is_found(installation: Installation) -> None:
     with fresh_database() as empty:
         found = installation.look(REGCRED_DATABASE_URL=empty)
-    _failed(found["database.migrations"], "never been prepared", "regcred migrate")
+    _failed(found["database.migrations"], "no migration was applied", "regcred migrate")
     _failed(found["database.cluster"], "no log", "regcred migrate")
 
 
 def test_missing_and_changed_migrations_are_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute("UPDATE public.regcred_migrations SET checksum = 'x' WHERE name LIKE '0010%'")
-        _failed(installation.look()["database.migrations"], "other contents", "never change")
+        _failed(installation.look()["database.migrations"], "other content", "never change")
         owner.execute("DELETE FROM public.regcred_migrations WHERE name LIKE '0010%'")
         _failed(installation.look()["database.migrations"], "0010", "regcred migrate")
 
@@ -185,7 +185,7 @@ def test_a_port_in_use_is_found(installation: Installation) -> None:
     [
         ("REGCRED_VERIFIER_ALLOW", "http://registry", "failed", "neither a network"),
         ("REGCRED_VERIFIER_ALLOW", "0.0.0.0/0", "warning", "metadata"),
-        ("REGCRED_VERIFIER_ALLOW_HTTP", "127.0.0.1:5000", "warning", "not be reached"),
+        ("REGCRED_VERIFIER_ALLOW_HTTP", "127.0.0.1:5000", "warning", "its address is blocked"),
     ],
 )
 def test_allow_lists_without_sense_are_found(
@@ -214,7 +214,7 @@ def test_a_consumer_without_a_leader_is_found(installation: Installation) -> Non
         relay.execute("SELECT pg_advisory_lock(7203, hashtext('relay'))")
         found = installation.look()
     assert found["relay"]["result"] == "ok"
-    _failed(found["projector"], "nobody leads", "start the projector")
+    _failed(found["projector"], "there is no leader", "start the projector")
 
 
 def _with_vault(vault: Vault, role: str = "one-machine") -> dict[str, str]:
@@ -242,7 +242,7 @@ def test_a_sealed_vault_is_found(installation: Installation, vault: Vault) -> No
 
 def test_an_unreachable_or_untrusted_vault_is_found(installation: Installation, vault: Vault) -> None:
     away = {**_with_vault(vault), "REGCRED_VAULT_ADDR": "http://127.0.0.1:9"}
-    _failed(installation.look(**away)["vault"], "nobody answers", "REGCRED_VAULT_ADDR")
+    _failed(installation.look(**away)["vault"], "does not respond", "REGCRED_VAULT_ADDR")
     untrusted = {**_with_vault(vault), "REGCRED_VAULT_ADDR": vault.tls_addr}
     _failed(installation.look(**untrusted)["vault"], "not trusted", "REGCRED_VAULT_CA_FILE")
     trusted = {**untrusted, "REGCRED_VAULT_CA_FILE": str(vault.ca_file)}
@@ -274,7 +274,7 @@ def test_a_weak_policy_and_a_mount_without_check_and_set_are_found(
     file = installation.home / "vault.token"
     file.write_text(weak["auth"]["client_token"])
     found = installation.look(REGCRED_VAULT_ADDR=vault.addr, REGCRED_VAULT_TOKEN_FILE=str(file))
-    _failed(found["vault.policy"], "allows this service nothing", "infra/vault/policies")
+    _failed(found["vault.policy"], "grants this service no rights", "infra/vault/policies")
     assert weak["auth"]["client_token"] not in json.dumps(found)
 
 
@@ -301,10 +301,12 @@ def test_faults_of_the_broker_are_found(installation: Installation, broker: Rabb
 
     wrong = broker.url.replace(PASSWORDS["regcred-deploy"], "geheim-canary")
     found = installation.look(REGCRED_BROKER_URL=wrong)
-    _failed(found["broker"], "does not take this user", "REGCRED_BROKER_URL")
+    _failed(found["broker"], "refuses this user", "REGCRED_BROKER_URL")
     assert "geheim-canary" not in json.dumps(found)
     broker.stop()
-    _failed(installation.look(REGCRED_BROKER_URL=broker.url)["broker"], "nobody answers", "start RabbitMQ")
+    _failed(
+        installation.look(REGCRED_BROKER_URL=broker.url)["broker"], "there is no broker", "start RabbitMQ"
+    )
 
 
 def test_faults_of_the_embedded_database_are_found(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
 def test_archived_rows_move_unchanged_from_the_read_models_to_segments(installation: Installation) -> None:
     before = first_twelve(installation)
     printed = installation.seal(after(13.5))
-    assert "sealed 000000000001-000000000013: 13 rows, 2 accounts" in printed
+    assert "archived 000000000001-000000000013: 13 rows, 2 accounts" in printed
     assert installation.positions()[0] == 14
     assert installation.positions("audit_images") == []
     assert installation.shown() == before
@@ -43,7 +43,7 @@ def test_archived_rows_move_unchanged_from_the_read_models_to_segments(installat
 
     whole = installation.run("segments", "verify", installation.segments, "--with-log", "--json")
     assert json.loads(whole.stdout)["manifest_hash"] == sealed["after"]["manifest_hash"]
-    assert "nothing that is not sealed is that old" in installation.seal(after(13.5))
+    assert "there are no further rows of that age" in installation.seal(after(13.5))
     assert (
         json.loads(
             installation.run(
@@ -154,7 +154,7 @@ def test_the_event_of_an_archive_is_appended_once_to_an_idle_account(installatio
     log.connection.execute("UPDATE rm_g1.audit_spans SET earliest = %s, latest = %s", (after(20), after(20)))
     installation.seal(after(30))
     position = log.sequence()
-    assert installation.seal(after(40)).startswith("nothing")
+    assert installation.seal(after(40)).startswith("there are no further rows")
     appended = log.connection.execute(
         "SELECT s.account_id, count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
         " WHERE e.type = 'audit.sealed' GROUP BY 1 ORDER BY 1"
@@ -165,7 +165,7 @@ def test_the_event_of_an_archive_is_appended_once_to_an_idle_account(installatio
 
 def test_a_refused_archive_changes_nothing(installation: Installation, tmp_path: Path) -> None:
     assert (
-        "lies in the future"
+        "is in the future"
         in installation.finished(
             installation.command("seal", "--until", "2999-01-01T00:00:00Z", "--into", tmp_path / "s"), code=2
         ).stderr
@@ -203,15 +203,15 @@ def test_an_archive_stops_before_a_dead_letter(installation: Installation) -> No
 
 def test_verification_fails_if_a_segment_is_missing(installation: Installation, tmp_path: Path) -> None:
     empty = tmp_path / "segments"
-    assert "nothing was sealed" in installation.run("segments", "verify", empty, "--with-log").stdout
-    assert "no segment lies in" in installation.run("segments", "verify", empty, code=2).stderr
+    assert "nothing is archived" in installation.run("segments", "verify", empty, "--with-log").stdout
+    assert "there is no segment in" in installation.run("segments", "verify", empty, code=2).stderr
     installation.seal(after(5.5), "--size", 2)
     assert len(json.loads(installation.run("segments", "list", empty, "--json").stdout)["items"]) == 3
     for _ in range(3):  # the last one, whose absence the folder alone does not show
         newest = max(empty.iterdir())
         newest.rename(tmp_path / newest.name)
         printed = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
-        assert f"broken: {newest.name}: the database knows it" in printed
+        assert f"broken: {newest.name}: it is recorded in the database" in printed
 
 
 def test_an_account_is_erased_from_segments(installation: Installation) -> None:
@@ -221,5 +221,5 @@ def test_an_account_is_erased_from_segments(installation: Installation) -> None:
     installation.run("segments", "verify", installation.segments, code=1)
     installation.run("segments", "verify", installation.segments, "--erased", "acme", "--with-log")
     shown = installation.run("segments", "show", installation.segments, "--account", "acme", code=1)
-    assert "it is not there" in shown.stderr
+    assert "it is missing" in shown.stderr
     assert [row["position"] for row in installation.shown(account="globex")] == [13]

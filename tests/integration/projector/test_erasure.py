@@ -104,7 +104,7 @@ def test_an_account_is_erased_everywhere_and_nothing_else_changes(
     assert log.connection.execute("SELECT count(*) FROM es.dead_letters").fetchone() == (0,)
 
 
-def test_erased_fields_say_so_and_later_events_have_a_new_key(accounts: Accounts, log: Log) -> None:
+def test_erased_events_read_erased_and_later_events_have_another_key(accounts: Accounts, log: Log) -> None:
     accounts.happens("acme", *a_life("acme", 1))
     accounts.erase("acme")
     accounts.personal.renew("acme")
@@ -124,7 +124,7 @@ def test_erased_fields_say_so_and_later_events_have_a_new_key(accounts: Accounts
     assert keys == [(None,), (None,)]
 
 
-def test_a_log_restored_without_keys_reads_as_erased(
+def test_a_log_restored_without_its_keys_reads_as_erased_and_continues(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
     accounts.happens("acme", payloads.refused(1, 1))
@@ -137,7 +137,7 @@ def test_a_log_restored_without_keys_reads_as_erased(
     assert generations.generation(projector, 1).dead_letters == 0
 
 
-def test_personal_data_moved_to_another_event_does_not_decrypt(
+def test_encrypted_data_moved_to_another_event_is_a_dead_letter_and_blocks_no_event(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
     accounts.happens("acme", payloads.refused(1, 1), payloads.refused(2, 2), payloads.refused(3, 3))

@@ -83,7 +83,7 @@ def test_a_rebuilt_generation_equals_the_live_one(log: Log, projector: Connectio
     models = ReadModels()
     position = models.checkpoint(projector)
     while events := read_log(projector, position, 333):
-        position = models.take(projector, events)
+        position = models.handle(projector, events)
     steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append)
     assert content(projector, 1) == content(projector, number)
@@ -207,7 +207,7 @@ def test_drops_and_switches_of_wrong_generations_are_refused(
         rebuild(database_url, resume=True, switch=False, report=nobody)
     log.append(payloads.added(1))
     models = ReadModels()
-    models.take(projector, read_log(projector, 0, 10))
+    models.handle(projector, read_log(projector, 0, 10))
     number = generations.create(database_url)
     with pytest.raises(psycopg.Error, match="behind"):
         projector.execute("SELECT rm.go_live(%s)", (number,))
@@ -242,7 +242,7 @@ def test_a_long_query_postpones_a_switch(
 def test_a_generation_without_a_new_column_is_still_projected(log: Log, projector: Connection) -> None:
     log.connection.execute("DROP VIEW rm.credentials; ALTER TABLE rm_g1.credentials DROP COLUMN username")
     log.append(*a_life(1))
-    ReadModels().take(projector, read_log(projector, 0, 100))
+    ReadModels().handle(projector, read_log(projector, 0, 100))
     assert projector.execute("SELECT name, secret_version FROM rm_g1.credentials").fetchall() == [
         ("crew 1", 2)
     ]

@@ -77,11 +77,11 @@ class Services:
         end = sequence(self.relay, self.epoch)
         done = load_checkpoint(self.relay, CONSUMER)
         self.housekeeping.begin(done)
-        done = self.housekeeping.take(self.relay, read_log(self.relay, done, 1000))
+        done = self.housekeeping.handle(self.relay, read_log(self.relay, done, 1000))
         deadline = time.monotonic() + seconds
         while done < end and time.monotonic() < deadline:
             time.sleep(0.01)
-            done = self.housekeeping.take(self.relay, [])
+            done = self.housekeeping.handle(self.relay, [])
         return done
 
     def age(self, path: SecretPath, minutes: float) -> None:
@@ -142,7 +142,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
         made.housekeeping.close()
 
 
-def test_the_secret_of_a_removed_credential_is_destroyed(services: Services) -> None:
+def test_the_secret_of_a_removed_credential_is_destroyed_and_others_stay(services: Services) -> None:
     removed, other = services.added(), services.added()
     services.remove(removed)
     assert services.take() == 3
@@ -153,7 +153,7 @@ def test_the_secret_of_a_removed_credential_is_destroyed(services: Services) -> 
     assert load_checkpoint(services.relay, CONSUMER) == 3
 
 
-def test_the_checkpoint_waits_before_a_removal_while_the_store_is_unavailable(services: Services) -> None:
+def test_the_checkpoint_stays_before_a_removal_while_the_store_is_unavailable(services: Services) -> None:
     first, second = services.added(), services.added()
     services.remove(first)
     services.remove(second)
@@ -167,7 +167,7 @@ def test_the_checkpoint_waits_before_a_removal_while_the_store_is_unavailable(se
     assert services.readable(first) == services.readable(second) == []
 
 
-def test_the_loop_retries_until_the_store_is_available(services: Services) -> None:
+def test_a_removal_is_retried_until_the_store_is_available(services: Services) -> None:
     path = services.added()
     services.remove(path)
     services.relay_secrets.unavailable = True
@@ -197,7 +197,7 @@ def test_the_loop_retries_until_the_store_is_available(services: Services) -> No
 
 
 @pytest.mark.parametrize(("minutes", "gone"), [(14.9, False), (15.1, True)])
-def test_the_secret_of_a_failed_command_is_destroyed_after_its_grace(
+def test_the_secret_of_a_failed_command_is_swept_only_after_the_grace(
     services: Services, minutes: float, gone: bool
 ) -> None:
     orphan, other = a_path("orphan"), services.added()
@@ -209,7 +209,7 @@ def test_the_secret_of_a_failed_command_is_destroyed_after_its_grace(
     assert services.readable(other) == [1]
 
 
-def test_the_secret_of_a_failed_rotation_is_destroyed(services: Services) -> None:
+def test_the_version_of_a_failed_rotation_is_destroyed_and_the_current_one_stays(services: Services) -> None:
     path = services.added()
     services.secrets.put(path, Secret("never appended"), write_id="w", expected_version=1)
     services.age(path, 20)
@@ -234,7 +234,7 @@ def test_a_replaced_secret_is_destroyed_after_its_grace(services: Services) -> N
     assert services.readable(path) == [2]
 
 
-def test_secrets_are_swept_once_an_hour(services: Services) -> None:
+def test_a_sweep_runs_once_an_hour(services: Services) -> None:
     services.take()
     orphan = a_path("hourly")
     put(services.secrets, orphan, "one")
@@ -247,7 +247,7 @@ def test_secrets_are_swept_once_an_hour(services: Services) -> None:
     assert services.readable(orphan) == []
 
 
-def test_a_sweep_is_postponed_while_the_store_is_unavailable(services: Services) -> None:
+def test_a_sweep_is_postponed_and_blocks_nothing_while_the_store_is_unavailable(services: Services) -> None:
     path = services.added()
     orphan = a_path("put-off")
     put(services.secrets, orphan, "one")

@@ -74,7 +74,7 @@ def test_a_sealed_vault_is_unavailable_until_it_is_unsealed(vault: Vault, store:
     fresh.close()
 
 
-def test_a_token_survives_a_restart_of_vault(vault: Vault, store: VaultStore) -> None:
+def test_a_token_stays_valid_after_a_restart(vault: Vault, store: VaultStore) -> None:
     path = a_path("restarted")
     put(store, path, "one")
     vault.kill()
@@ -86,15 +86,15 @@ def test_a_token_survives_a_restart_of_vault(vault: Vault, store: VaultStore) ->
     assert back(store).get(path, 1).reveal() == "one"
 
 
-def test_an_unreachable_vault_is_unavailable(vault: Vault) -> None:
+def test_a_closed_port_is_unavailable(vault: Vault) -> None:
     away = VaultStore(settings(vault, addr=f"http://127.0.0.1:{free_port()}"))
     for attempt in everything(away, "away"):
         unavailable(attempt)
     away.close()
 
 
-def test_the_error_of_a_destroyed_version_contains_no_response(store: VaultStore) -> None:
-    """hvac puts the whole response of Vault into the message of this exception."""
+def test_the_error_of_a_destroyed_version_does_not_contain_the_response(store: VaultStore) -> None:
+    """hvac puts Vault's whole answer into the message of this one."""
     path = a_path("destroyed-answer")
     put(store, path, CANARY)
     store.destroy(path, [1])
@@ -130,7 +130,7 @@ def short(vault: Vault, tmp_path: Path) -> VaultSettings:
     return VaultSettings(addr=vault.addr, role_id=role_id, secret_id_file=file)
 
 
-def test_a_token_is_renewed_before_it_expires(short: VaultSettings) -> None:
+def test_a_token_is_replaced_before_it_expires(short: VaultSettings) -> None:
     store = VaultStore(short)
     path = a_path("expiring")
     put(store, path, "one")
@@ -169,7 +169,7 @@ def test_a_failed_login_is_postponed_while_the_token_is_valid(short: VaultSettin
     store.close()
 
 
-def test_callers_of_a_vault_that_never_responds_share_one_login(
+def test_a_vault_that_does_not_respond_makes_no_caller_queue(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Logins are made one at a time: those behind one that failed fail with it, and do not each try."""
@@ -194,7 +194,7 @@ def test_a_replaced_token_file_is_read_again(vault: Vault, tmp_path: Path) -> No
     store.close()
 
 
-def test_a_wrong_secret_id_is_refused_and_not_shown(vault: Vault, tmp_path: Path) -> None:
+def test_an_invalid_secret_id_is_refused_and_not_shown(vault: Vault, tmp_path: Path) -> None:
     wrong = tmp_path / "secret-id"
     wrong.write_text(CANARY)
     for file in (wrong, tmp_path / "absent"):
@@ -207,7 +207,7 @@ def test_a_wrong_secret_id_is_refused_and_not_shown(vault: Vault, tmp_path: Path
         store.close()
 
 
-def test_the_configured_authority_verifies_tls(vault: Vault) -> None:
+def test_the_configured_certificate_authority_is_used(vault: Vault) -> None:
     path = a_path("tls")
     known = settings(vault, addr=vault.tls_addr)
     with_ca = VaultStore(
@@ -228,9 +228,7 @@ def test_the_configured_authority_verifies_tls(vault: Vault) -> None:
     without.close()
 
 
-def test_environment_variables_of_other_clients_are_ignored(
-    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_is_ignored(vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, nowhere)

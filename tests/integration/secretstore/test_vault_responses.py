@@ -98,7 +98,7 @@ def everything(store: VaultStore) -> list[Callable[[], object]]:
         (202, b""),
     ],
 )
-def test_responses_of_others_than_vault_are_unavailable(
+def test_a_response_that_is_not_from_vault_is_unavailable(
     server: Scripted, store: VaultStore, status: int, body: bytes
 ) -> None:
     server.status, server.body = status, body
@@ -129,7 +129,7 @@ def test_a_login_without_a_token_is_unavailable(server: Scripted, tmp_path: Path
 
 
 @pytest.mark.parametrize("fields", [{}, {"password": CANARY}, {"secret": 5}, {"secret": None}])
-def test_data_of_other_programs_is_no_secret(
+def test_an_entry_of_another_program_is_no_secret(
     server: Scripted, store: VaultStore, fields: dict[str, object]
 ) -> None:
     server.body = json.dumps({"data": {"data": fields, "metadata": {"version": 1}}}).encode()
@@ -141,7 +141,7 @@ def test_data_of_other_programs_is_no_secret(
 @pytest.mark.parametrize(
     ("status", "serves"), [(200, True), (429, False), (472, False), (501, False), (503, False)]
 )
-def test_the_check_follows_the_health_of_vault(
+def test_check_follows_the_health_of_vault(
     server: Scripted, store: VaultStore, status: int, serves: bool
 ) -> None:
     server.status = status
