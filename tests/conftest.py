@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 TOGETHER = {
     "tests/browser/": "browser",
     "tests/containers/": "containers",
-    "tests/integration/messaging/": "rabbitmq",
+    "tests/integration/broker/": "rabbitmq",
     "tests/integration/consumers/test_faults.py": "rabbitmq",
     "tests/integration/consumers/test_deadletters_command.py": "rabbitmq",
     "tests/integration/observability/test_traces.py": "rabbitmq",

@@ -54,10 +54,10 @@ class MemorySecretStore:
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         with self._lock:
-            kept = self._versions.get(path, [])
+            stored = self._versions.get(path, [])
             for version in versions:
-                if 0 < version <= len(kept):
-                    kept[version - 1].secret = None
+                if 0 < version <= len(stored):
+                    stored[version - 1].secret = None
 
     def remove(self, path: SecretPath) -> None:
         with self._lock:
@@ -65,10 +65,10 @@ class MemorySecretStore:
 
     def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
         with self._lock:
-            kept = self._versions.get(path, [])
+            stored = self._versions.get(path, [])
             return tuple(
                 StoredVersion(number, version.created_at, version.secret is None)
-                for number, version in enumerate(kept, 1)
+                for number, version in enumerate(stored, 1)
             )
 
     def current_version(self, path: SecretPath) -> int:
