@@ -13,6 +13,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 # What shares a server that is slow to start, or that some tests stop, by the beginning of its name.
 TOGETHER = {
     "tests/browser/": "browser",
+    "tests/unit/documents/": "parsed sources",
+    "tests/unit/registries/test_catalogue.py": "parsed sources",
     "tests/containers/": "containers",
     "tests/integration/messaging/": "rabbitmq",
     "tests/integration/consumers/test_faults.py": "rabbitmq",

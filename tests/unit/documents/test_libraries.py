@@ -1,6 +1,5 @@
 """The README of each library lists its public modules: those that other packages import."""
 
-import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.servers import ROOT
+from tests.support.sources import PRODUCT, source
 
-ROOTS = ("libs", "services", "tools")
 LIBRARIES = sorted(
     str(path.relative_to(ROOT / "libs"))
     for path in (*(ROOT / "libs").glob("*"), *(ROOT / "libs" / "regcred").glob("*"))
@@ -29,8 +28,7 @@ def imported(library: str) -> set[str]:
     package = library.replace("/", ".")
     return {
         name.removeprefix(f"{package}.")
-        for root in ROOTS
-        for file in (ROOT / root).rglob("*.py")
+        for file in PRODUCT
         if not file.is_relative_to(ROOT / "libs" / library)
         for name in modules_named_in(file)
         if f"{name}.".startswith(f"{package}.")
@@ -41,26 +39,24 @@ def imported(library: str) -> set[str]:
 def modules_named_in(file: Path) -> frozenset[str]:
     """The modules that a file imports; of `from package import name`, the name where it is a module."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if is_module(name) else node.module for name in inner}
+    for module, names in source(file).imports:
+        inner = {f"{module}.{name}" for name in names}
+        found |= {name if is_module(name) else module for name in inner} if names else {module}
     return frozenset(found)
 
 
+@cache
 def is_module(name: str) -> bool:
     path = ROOT / "libs" / Path(*name.split("."))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-def test_there_are_libraries() -> None:
+def test_the_libraries_are_found() -> None:
     assert {"chassis", "contracts", "eventlog", "registries", "secretstore", "regcred/apiclient"} <= set(
         LIBRARIES
     )
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_the_readme_lists_what_others_import(library: str) -> None:
+def test_the_readme_lists_the_modules_that_other_packages_import(library: str) -> None:
     assert sorted(listed(library)) == sorted(imported(library))

@@ -1,6 +1,5 @@
 """The catalogue is whole, says the same everywhere, and the page made of it is current."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -18,6 +17,7 @@ from registries.provider import Provider
 from registries.provider_view import to_public
 from registries.secret_kinds import SECRET_KINDS
 from registries.verification_help import GENERAL_HELP, help_for
+from tests.support.sources import PRODUCT, source
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
 LIBS = PAGE.parents[1] / "libs"
@@ -41,12 +41,9 @@ def test_a_provider_is_the_file_of_its_name() -> None:
 @pytest.mark.parametrize("root", [LIBS, LIBS.parent / "services"], ids=lambda root: root.name)
 def test_no_other_file_compares_the_ids_of_providers(root: Path) -> None:
     ids = set(IDS) - {CUSTOM}
-    for path in root.rglob("*.py"):
-        if path.parent.name != "providers":
-            texts = (
-                node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)
-            )
-            assert not ids & {text for text in texts if isinstance(text, str)}, path
+    for path in PRODUCT:
+        if path.is_relative_to(root) and path.parent.name != "providers":
+            assert not ids & {text for _, text in (*source(path).strings, *source(path).docstrings)}, path
 
 
 @pytest.mark.parametrize("entry", PROVIDERS, ids=IDS)
