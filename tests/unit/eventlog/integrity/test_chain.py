@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +21,9 @@ from eventlog.integrity.chain import (
     verify_chain,
 )
 from eventlog.integrity.errors import CheckpointTooEarly
+from tests.support.servers import ROOT
 
-ADR = Path(__file__).parents[3] / "docs" / "adr" / "0008-the-log-proves-itself.md"
+ADR = ROOT / "docs" / "adr" / "0008-the-log-proves-itself.md"
 EXAMPLE = HashedEvent(
     recorded_at="2026-01-02T03:04:05.678901Z",
     event_id="018cc251-f400-7000-8000-000000000001",

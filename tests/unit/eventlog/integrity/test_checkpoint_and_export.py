@@ -18,7 +18,7 @@ from eventlog.integrity.errors import (
 )
 from eventlog.integrity.export import read_export, write_export
 from eventlog.integrity.keys import create_key, load_private, load_public, public_path
-from tests.unit.integrity.test_chain import CHAIN, END
+from tests.unit.eventlog.integrity.test_chain import CHAIN, END
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from eventlog.integrity.chain import HashedEvent, Link
-from tests.unit.integrity.test_chain import EXAMPLE, a_chain
+from tests.unit.eventlog.integrity.test_chain import EXAMPLE, a_chain
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
