@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.support.servers import ROOT
 from tests.support.sources import PRODUCT, source
 
+OTHERS = [file for root in ("docs", "bench") for file in (ROOT / root).rglob("*.py")]
 LIBRARIES = sorted(
     str(path.relative_to(ROOT / "libs"))
     for path in (*(ROOT / "libs").glob("*"), *(ROOT / "libs" / "regcred").glob("*"))
@@ -35,13 +37,20 @@ def imported(library: str) -> set[str]:
     }
 
 
-@cache
-def modules_named_in(file: Path) -> frozenset[str]:
+def modules_named_in(file: Path) -> set[str]:
     """The modules that a file imports; of `from package import name`, the name where it is a module."""
+    return {
+        f"{module}.{name}" if name and is_module(f"{module}.{name}") else module
+        for module, name in imports_of(file)
+    }
+
+
+@cache
+def imports_of(file: Path) -> frozenset[tuple[str, str]]:
+    """Module and name of each `from module import name` in a file, and the module of each `import module`."""
     found = set()
     for module, names in source(file).imports:
-        inner = {f"{module}.{name}" for name in names}
-        found |= {name if is_module(name) else module for name in inner} if names else {module}
+        found |= {(module, name) for name in names} if names else {(module, "")}
     return frozenset(found)
 
 
@@ -60,3 +69,20 @@ def test_the_libraries_are_found() -> None:
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_readme_lists_the_modules_that_other_packages_import(library: str) -> None:
     assert sorted(listed(library)) == sorted(imported(library))
+
+
+def names_imported_from(package: str) -> set[str]:
+    """The names that files outside of the event log import from one of its modules. Tests do not count."""
+    return {
+        name
+        for file in (*PRODUCT, *OTHERS)
+        if not file.is_relative_to(ROOT / "libs" / "eventlog")
+        for module, name in imports_of(file)
+        if module == package
+    }
+
+
+@pytest.mark.parametrize("package", ["broker", "consumers", "events", "integrity", "storage"])
+def test_a_package_of_the_event_log_exports_what_others_import(package: str) -> None:
+    module = f"eventlog.{package}"
+    assert set(import_module(module).__all__) == names_imported_from(module)

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from registries.dialing.addresses import InvalidPolicy, NetworkPolicy, embedded, is_public
+from registries.dialer.addresses import InvalidPolicy, NetworkPolicy, embedded, is_public
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "192.167.1.1",
           "198.17.0.1", "198.20.0.1", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450::1",

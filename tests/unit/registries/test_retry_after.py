@@ -2,7 +2,7 @@
 
 import pytest
 
-from registries.dialing.answer import MAX_SECONDS, Answer, retry_after
+from registries.dialer.response import MAX_SECONDS, HttpResponse, retry_after
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 
@@ -25,13 +25,13 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
     ],
 )
 def test_seconds_or_a_date(text: str, seconds: int | None) -> None:
-    answer = Answer(status=429, headers=(("date", DATE), ("retry-after", text)), body=b"")
+    answer = HttpResponse(status=429, headers=(("date", DATE), ("retry-after", text)), body=b"")
     assert retry_after(answer) == seconds
 
 
 def test_a_date_says_nothing_without_the_answers_own() -> None:
-    assert retry_after(Answer(status=429, headers=(("retry-after", DATE),), body=b"")) is None
+    assert retry_after(HttpResponse(status=429, headers=(("retry-after", DATE),), body=b"")) is None
 
 
 def test_no_header_no_wait() -> None:
-    assert retry_after(Answer(status=429, headers=(), body=b"")) is None
+    assert retry_after(HttpResponse(status=429, headers=(), body=b"")) is None
