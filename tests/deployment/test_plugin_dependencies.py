@@ -74,18 +74,18 @@ def modules(package: str) -> list[str]:
     return [package]
 
 
-def test_the_plugins_need_the_standard_library_only() -> None:
+def test_the_plugins_need_only_the_standard_library() -> None:
     named = [module for package in PLUGINS for module in modules(package)]
     named.remove("regcred.apiclient.over_httpx")
     alone(PLUGINS, f"for module in {named}: importlib.import_module(module)", "-S")
 
 
-def test_the_client_needs_click_rich_and_httpx_only() -> None:
+def test_the_client_needs_only_click_rich_and_httpx() -> None:
     named = [module for package in CLIENT for module in modules(package)]
     alone((*CLIENT, *LIBRARIES), f"for module in {named}: importlib.import_module(module)")
 
 
-def test_a_group_that_is_not_installed_is_said_in_a_sentence() -> None:
+def test_a_command_that_is_not_installed_is_reported() -> None:
     code = """
 from click.testing import CliRunner
 from regcred.__main__ import main
@@ -101,7 +101,7 @@ for words in (["log", "verify"], ["up"], ["audit", "segments", "list", "x"], ["-
 
 
 @pytest.mark.parametrize("host", ["ghcr.io", "https://index.docker.io/v1/"])
-def test_the_docker_helper_works_alone(server: Server, tmp_path: Path, host: str) -> None:
+def test_the_docker_helper_needs_only_the_standard_library(server: Server, tmp_path: Path, host: str) -> None:
     entry = {"username": "octo", "password": "right-horse"}
     server.replies = [ok({"docker_config": {"auths": {host: entry}}})]
     (tmp_path / "token").write_text(TOKEN)

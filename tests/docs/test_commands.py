@@ -125,20 +125,20 @@ def fault(words: Sequence[str]) -> str | None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_a_page_s_commands_are_real(page: Path) -> None:
+def test_the_commands_of_a_page_exist(page: Path) -> None:
     found = list(commands(page.read_text(encoding="utf-8")))
     faults = {" ".join(words): said for words in found if (said := fault(words))}
     assert not faults
 
 
-def test_the_guides_commands_are_real() -> None:
+def test_the_commands_of_the_provider_guides_exist() -> None:
     whole = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
     found = [words for text in provider_pages(PROVIDERS, whole=whole).values() for words in commands(text)]
     assert len(found) > len(PROVIDERS)
     assert not [(words, said) for words in found if (said := fault(words))]
 
 
-def test_many_commands_are_seen() -> None:
+def test_commands_are_found_in_the_cli_page() -> None:
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert sum(words[0] == "regcred" for words in commands(text)) > 20
 
@@ -155,6 +155,6 @@ def test_many_commands_are_seen() -> None:
         ("python -m nowhere", "nowhere"),
     ],
 )
-def test_a_wrong_command_is_found(line: str, said: str) -> None:
+def test_a_wrong_command_is_reported(line: str, said: str) -> None:
     [words] = simple(line)
     assert said in (fault(words) or "")

@@ -137,7 +137,7 @@ def test_the_event_is_described(copy: Copy) -> None:
     assert json.loads(golden.read_text())["reason"] == "the shop deploys with it"
 
 
-def test_the_route_answers(copy: Copy, answers: list[Any]) -> None:
+def test_the_route_responds(copy: Copy, answers: list[Any]) -> None:
     assert answers[:2] == [200, '"2"']
     described = json.loads((copy.folder / "libs" / "chassis" / "web" / "openapi.json").read_text())
     assert "/v1/accounts/{account_id}/credentials/{credential_id}/reviews" in described["paths"]
@@ -169,7 +169,7 @@ def test_the_provider_is_listed(copy: Copy, answers: list[Any]) -> None:
     assert "\n## scaleway\n" in (copy.folder / "docs" / "providers.md").read_text()
 
 
-def test_the_copy_passes_what_a_commit_has_to_pass(copy: Copy) -> None:
+def test_the_copy_passes_the_checks_of_a_commit(copy: Copy) -> None:
     """Lint, import contracts, and the pure tests that read what the recipes change. `make check` runs the rest."""
     copy.run("ruff", "check", "--no-cache", *COPIED)
     copy.run("ruff", "format", "--no-cache", "--check", *COPIED)

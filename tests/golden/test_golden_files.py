@@ -38,14 +38,14 @@ def test_every_event_of_the_contracts_has_an_example() -> None:
     )
 
 
-def test_the_stored_files_are_those_of_the_code() -> None:
+def test_the_stored_files_match_the_code() -> None:
     current = golden_files()
     assert sorted(STORED) == sorted(current), WRITE
     for name, text in current.items():
         assert STORED[name] == text, f"{name}: {WRITE}"
 
 
-def test_what_is_released_is_as_it_was() -> None:
+def test_released_events_are_unchanged() -> None:
     assert broken_promises(NAMES, STORED, golden_files()) == []
 
 
@@ -60,7 +60,7 @@ def test_a_stored_example_is_read_as_its_newest_version(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", EVENTS.all_types(), ids=lambda kind: f"{kind.name}.v{kind.version}")
-def test_a_schema_bounds_every_text_number_and_list(kind: EventType) -> None:
+def test_a_schema_limits_every_text_number_and_list(kind: EventType) -> None:
     """A consumer can make columns of it. Descriptions say what every field means."""
     schema = schema_of(kind)
     for found in schema["$defs"].values():
@@ -119,7 +119,7 @@ def files(payload_class: type, address: str = "here") -> dict[str, str]:
     }
 
 
-def test_a_released_class_may_not_change() -> None:
+def test_a_released_class_cannot_change() -> None:
     [sentence] = broken_promises(["parcel.sent.v1"], files(Sent), files(Changed))
     assert sentence.startswith("parcel.sent.v1.schema.json is released, but the code says something else")
     [sentence] = broken_promises(["parcel.sent.v1"], files(Sent), files(Sent, address="there"))
@@ -127,24 +127,24 @@ def test_a_released_class_may_not_change() -> None:
     assert broken_promises([], files(Sent), files(Changed)) == []
 
 
-def test_a_released_class_may_be_described_better() -> None:
+def test_the_description_of_a_released_class_can_change() -> None:
     assert files(Sent) != files(Reworded)
     assert broken_promises(["parcel.sent.v1"], files(Sent), files(Reworded)) == []
 
 
-def test_a_released_event_neither_vanishes_nor_lacks_its_files() -> None:
+def test_a_released_event_and_its_files_cannot_be_removed() -> None:
     assert len(broken_promises(["parcel.sent.v1"], files(Sent), {})) == 2
     assert len(broken_promises(["parcel.sent.v1"], {}, files(Sent))) == 2
 
 
-def test_an_event_without_example_is_told() -> None:
+def test_an_event_without_an_example_is_reported() -> None:
     registry = EventRegistry()
     registry.event("parcel.sent", version=1)(Sent)
     with pytest.raises(LookupError, match="version 1 has no example"):
         golden_files(registry.all_types())
 
 
-def test_names_of_what_is_released() -> None:
+def test_names_of_released_events_are_read() -> None:
     assert released_names("# why\n\na.b.v1\n c.d.v2 \n") == ["a.b.v1", "c.d.v2"]
 
 
@@ -179,7 +179,7 @@ def test_the_command_follows_the_code_until_an_event_is_released(docs: Path) -> 
     assert released_names(folder.joinpath(RELEASED).read_text()) == everything
 
 
-def test_the_command_refuses_to_change_what_is_released_and_writes_nothing(docs: Path) -> None:
+def test_the_command_does_not_change_released_events(docs: Path) -> None:
     folder = docs / "schemas" / "events"
     main(docs, release=True)
     golden = folder / "credential.added.v1.schema.json"

@@ -49,7 +49,7 @@ def challenges(draw: st.DrawFn) -> tuple[str, list[tuple[str, dict[str, str]]]]:
 @given(st.lists(FRAGMENTS | st.text(st.characters(codec="latin-1")), max_size=4))
 @example(['Bearer realm="' + "\\" * (MAX_HEADER - 20)])
 @example(["a" + " " * (MAX_HEADER - 1)])
-def test_a_header_is_read_or_refused_and_soon(headers: list[str]) -> None:
+def test_a_header_is_parsed_or_refused_in_limited_time(headers: list[str]) -> None:
     started = time.process_time()
     try:
         found = parse_challenges(headers)
@@ -68,13 +68,15 @@ def test_a_header_is_read_or_refused_and_soon(headers: list[str]) -> None:
 
 
 @given(challenges())
-def test_what_is_well_formed_reads_back(written: tuple[str, list[tuple[str, dict[str, str]]]]) -> None:
+def test_a_well_formed_header_is_parsed_to_its_challenges(
+    written: tuple[str, list[tuple[str, dict[str, str]]]],
+) -> None:
     header, wanted = written
     assert [(one.scheme, dict(one.parameters)) for one in parse_challenges([header])] == wanted
 
 
 @given(st.lists(challenges(), min_size=1, max_size=4))
-def test_several_headers_are_as_good_as_one(
+def test_several_headers_are_parsed_like_one(
     headers: list[tuple[str, list[tuple[str, dict[str, str]]]]],
 ) -> None:
     texts = [header for header, _ in headers]

@@ -31,7 +31,7 @@ def test_the_helper_spells_a_host_as_docker_configurations_do(text: str) -> None
 @example("[::1]:443/a")
 @example("index.docker.io/nginx")
 @example("m\u00fcller.example/a")
-def test_the_command_line_takes_images_apart_as_the_api_does(text: str) -> None:
+def test_the_command_line_parses_images_as_the_api_does(text: str) -> None:
     try:
         wanted = ImageReference.parse(text)
     except InvalidReference:

@@ -215,7 +215,7 @@ def servers() -> Iterator[dict[str, Any]]:
         yield {"store": store, "relay": relay, "epoch": lead(relay), "url": url}
 
 
-def test_the_store_in_memory() -> None:
+def test_the_memory_store_behaves_like_the_model() -> None:
     machine = type("MemoryMachine", (StoreMachine,), {"store": MemoryEventStore()})
     run_state_machine_as_test(
         machine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
@@ -223,7 +223,7 @@ def test_the_store_in_memory() -> None:
 
 
 @pytest.mark.integration
-def test_the_store_in_postgresql(servers: dict[str, Any]) -> None:
+def test_the_postgresql_store_behaves_like_the_model(servers: dict[str, Any]) -> None:
     machine = type("PostgresMachine", (LogMachine,), servers)
     run_state_machine_as_test(
         machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -76,7 +76,7 @@ BODIES = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(BODIES, st.sampled_from([None, "key"]))
-def test_an_import_tells_nothing_and_leaves_nothing_behind(body: dict[str, Any], key: str | None) -> None:
+def test_an_import_reveals_no_secret_and_leaves_no_orphan(body: dict[str, Any], key: str | None) -> None:
     store = MemoryCredentialStore()
     secrets = MemorySecretStore(lambda: datetime(2026, 1, 2, tzinfo=UTC))
 

@@ -84,7 +84,7 @@ def preferred(mine: Candidate, other: Candidate, image: ImageReference) -> str |
 
 
 @given(MANY, IMAGES, USES)
-def test_the_selected_one_is_before_every_other_eligible_one(
+def test_the_selected_candidate_is_preferred_to_every_other_eligible_one(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse
 ) -> None:
     found = match(image, candidates, use)
@@ -103,7 +103,7 @@ def test_the_selected_one_is_before_every_other_eligible_one(
 
 
 @given(MANY, IMAGES, USES)
-def test_every_candidate_has_its_reason(
+def test_every_candidate_has_the_expected_reason(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse
 ) -> None:
     found = match(image, candidates, use)
@@ -132,7 +132,7 @@ def standing(selected: Judged, other: Judged, image: ImageReference) -> str:
 
 
 @given(MANY, USES)
-def test_of_a_whole_registry_one_with_prefixes_is_selected_only_where_no_other_may_be_used(
+def test_for_a_whole_registry_a_credential_with_prefixes_is_the_last_choice(
     candidates: list[Candidate], use: RequestedUse
 ) -> None:
     below_everything = ImageReference.parse("reg.io/of-no-prefix")
@@ -151,7 +151,7 @@ def test_of_a_whole_registry_one_with_prefixes_is_selected_only_where_no_other_m
 
 
 @given(MANY, IMAGES, USES, st.randoms(use_true_random=False))
-def test_the_order_in_which_they_come_makes_no_difference(
+def test_the_order_of_candidates_does_not_matter(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse, random: object
 ) -> None:
     shuffled = list(candidates)

@@ -74,7 +74,7 @@ def found_by_containers_auth(auths: Mapping[str, Any], image: ImageReference) ->
 
 
 @given(st.lists(IMAGES, min_size=1, max_size=5), CANDIDATES)
-def test_each_image_finds_its_own_credential_first(
+def test_clients_find_the_credential_of_each_image_first(
     images: list[ImageReference], candidates: list[Candidate]
 ) -> None:
     wanted = PullSecretWanted(

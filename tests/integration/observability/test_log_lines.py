@@ -40,13 +40,13 @@ def run(program: str, stderr: int) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_many_threads_lose_nothing_and_tear_no_line() -> None:
+def test_lines_of_many_threads_are_complete() -> None:
     found = [json.loads(line) for line in run(_FOUR_THREADS, subprocess.PIPE).stderr.splitlines()]
     for name in range(4):
         assert [line["number"] for line in found if line["name"] == name] == list(range(200))
 
 
-def test_a_process_that_is_killed_has_written_everything() -> None:
+def test_a_killed_process_has_written_its_lines() -> None:
     assert json.loads(run(_KILLED, subprocess.PIPE).stderr)["event"] == "the last one"
 
 
@@ -65,14 +65,14 @@ def reader_gone() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("broken", [full_disk, reader_gone])
-def test_a_standard_error_that_takes_nothing_stops_nobody(
+def test_a_broken_standard_error_does_not_stop_the_process(
     broken: Callable[[], AbstractContextManager[int]],
 ) -> None:
     with broken() as stderr:
         assert run(_FOUR_THREADS, stderr).stdout == "still here\n"
 
 
-def test_a_process_without_a_standard_error_goes_on() -> None:
+def test_a_process_without_a_standard_error_continues() -> None:
     command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, _FOUR_THREADS]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     assert ended.stdout == "still here\n"

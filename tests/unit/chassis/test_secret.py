@@ -79,14 +79,14 @@ REFUSED: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("way", SHOWN)
-def test_it_does_not_print(way: str) -> None:
+def test_a_secret_is_not_printed(way: str) -> None:
     shown = str(SHOWN[way]())
     assert CANARY not in shown
     assert shown
 
 
 @pytest.mark.parametrize("way", REFUSED)
-def test_it_is_not_to_be_had_by_accident(way: str) -> None:
+def test_a_secret_cannot_be_serialised_or_concatenated(way: str) -> None:
     with pytest.raises(TypeError) as raised:
         pytest.fail(f"it gave {REFUSED[way]()!r}")
     assert CANARY not in str(raised.value)
@@ -95,7 +95,7 @@ def test_it_is_not_to_be_had_by_accident(way: str) -> None:
 @pytest.mark.parametrize(
     "renderer", [structlog.processors.JSONRenderer(), structlog.dev.ConsoleRenderer(colors=False)]
 )
-def test_it_does_not_come_into_the_logs(renderer: structlog.typing.Processor) -> None:
+def test_a_secret_is_not_logged_by_structlog(renderer: structlog.typing.Processor) -> None:
     out = io.StringIO()
     log = structlog.wrap_logger(
         structlog.WriteLogger(out),
@@ -109,26 +109,26 @@ def test_it_does_not_come_into_the_logs(renderer: structlog.typing.Processor) ->
     assert CANARY not in out.getvalue()
 
 
-def test_it_does_not_come_through_the_standard_librarys_logging(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_is_not_logged_by_the_standard_library(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("a").warning("%s %r %s", SECRET, HOLDER, [SECRET])
     assert REDACTED in caplog.text
     assert CANARY not in caplog.text
 
 
-def test_reveal_gives_it() -> None:
+def test_reveal_returns_the_text() -> None:
     assert SECRET.reveal() == CANARY
     assert bool(SECRET)
     assert not Secret("")
 
 
 @given(st.text(), st.text())
-def test_two_are_equal_if_their_texts_are(one: str, other: str) -> None:
+def test_secrets_are_equal_if_their_texts_are_equal(one: str, other: str) -> None:
     assert (Secret(one) == Secret(other)) == (one == other)
     assert Secret(one) == Secret(one)
     assert Secret(one) != one
 
 
-def test_text_that_is_no_unicode_is_compared_and_not_shown() -> None:
+def test_invalid_unicode_is_compared_without_being_shown() -> None:
     """JSON can hold half of a surrogate pair; the encoder's error would carry the whole text."""
     half = Secret(CANARY + "\ud800")
     assert half == Secret(CANARY + "\ud800")
@@ -136,7 +136,7 @@ def test_text_that_is_no_unicode_is_compared_and_not_shown() -> None:
 
 
 @given(st.text(min_size=1), st.text(), st.booleans())
-def test_a_login_comes_back_as_it_was_stored(username: str, text: str, is_token: bool) -> None:
+def test_a_stored_login_is_read_unchanged(username: str, text: str, is_token: bool) -> None:
     kept = {"identity_token" if is_token else "password": Secret(text)}
     login = RegistryLogin(username=username, **kept)
     assert RegistryLogin.from_secret(login.to_secret()) == login
@@ -160,13 +160,13 @@ def test_a_login_comes_back_as_it_was_stored(username: str, text: str, is_token:
     ],
     ids=range(12),
 )
-def test_what_is_no_login_is_refused_without_being_shown(text: str) -> None:
+def test_text_that_is_not_a_login_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError) as raised:
         RegistryLogin.from_secret(Secret(text))
     assert CANARY not in "".join(traceback.format_exception(raised.value))
 
 
-def test_a_login_has_one_secret() -> None:
+def test_a_login_has_exactly_one_secret() -> None:
     for password, token in ((None, None), (SECRET, SECRET)):
         with pytest.raises(ValueError):
             RegistryLogin(username="a", password=password, identity_token=token)

@@ -28,7 +28,7 @@ def fake() -> Iterator[tuple[FakeApi, str]]:
         thread.join()
 
 
-def test_the_api_is_told_of_each_browser_by_itself(fake: tuple[FakeApi, str]) -> None:
+def test_each_request_forwards_the_address_of_its_browser(fake: tuple[FakeApi, str]) -> None:
     api, address = fake
     transport_for = over_http(address)
     for browser in ("203.0.113.9", "2001:db8::5", None):

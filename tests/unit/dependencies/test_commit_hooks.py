@@ -15,7 +15,7 @@ CONFIG = ROOT / ".pre-commit-config.yaml"
 PRE_COMMIT = Path(sys.executable).with_name("pre-commit")
 
 
-def test_nothing_is_downloaded() -> None:
+def test_hooks_download_nothing() -> None:
     [repository] = yaml.safe_load(CONFIG.read_text())["repos"]
     assert repository["repo"] == "local"
     for hook in repository["hooks"]:
@@ -61,7 +61,7 @@ def environment(folder: Path) -> dict[str, str]:
         (f"Say why below\n\n{'x' * 100}", True),
     ],
 )
-def test_a_commit_whose_subject_is_too_long_is_refused(repository: Path, message: str, taken: bool) -> None:
+def test_a_commit_with_a_long_subject_is_refused(repository: Path, message: str, taken: bool) -> None:
     done = subprocess.run(
         ["git", "commit", "--allow-empty", "--message", message],
         cwd=repository,

@@ -66,7 +66,7 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("expression", sorted(set(expressions())))
-def test_what_is_named_exists(expression: str) -> None:
+def test_every_expression_uses_existing_metrics_and_labels(expression: str) -> None:
     used = set(NAME.findall(expression)) - LABELS
     assert used or expression.strip().startswith(("up{", "absent(up{"))
     assert used <= names()
@@ -81,7 +81,7 @@ def test_what_is_named_exists(expression: str) -> None:
             assert label in LABELS | {"job", "service"}
 
 
-def test_every_metric_of_ours_is_on_the_dashboard() -> None:
+def test_every_metric_is_on_the_dashboard() -> None:
     shown = " ".join(expressions())
     for name in names():
         assert re.sub(r"_(bucket|count|sum|total)$", "", name) in shown, name
@@ -99,7 +99,7 @@ def test_every_metric_of_ours_is_on_the_dashboard() -> None:
         "ServerErrors",
     ],
 )
-def test_operators_are_told_and_what_to_do(alert: str) -> None:
+def test_every_alert_is_documented(alert: str) -> None:
     rules = (FOLDER / "alerts.yml").read_text()
     [name] = re.findall(rf"- alert: (\w*{alert}\w*)", rules)
     assert f"`{name}`" in (ROOT / "docs" / "observability.md").read_text()
@@ -111,7 +111,7 @@ def test_every_metric_is_documented() -> None:
         assert re.sub(r"_(bucket|count|sum)$", "", name) in page, name
 
 
-def test_no_metric_has_a_label_without_bounds() -> None:
+def test_every_metric_has_only_bounded_labels() -> None:
     for family in REGISTRY.collect():
         if re.match(OURS, family.name):
             for sample in family.samples:

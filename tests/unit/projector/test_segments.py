@@ -89,7 +89,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return three_segments(tmp_path_factory.mktemp("sealed"))
 
 
-def test_rows_are_read_as_they_were_written(three: Path) -> None:
+def test_written_rows_are_read_unchanged(three: Path) -> None:
     segment = open_segment(folders(three)[1], KEY.public_key())
     file = segment.file_of("acme")
     assert file is not None
@@ -118,13 +118,13 @@ def assert_found(path: Path, places: Iterable[int], check: Callable[[], None]) -
 
 
 @pytest.mark.parametrize("name", ["acme.ndjson.gz", "globex.ndjson.gz"])
-def test_every_byte_of_the_rows_counts(three: Path, name: str) -> None:
+def test_every_changed_byte_of_the_rows_is_detected(three: Path, name: str) -> None:
     second = open_segment(folders(three)[1], KEY.public_key())
     path = second.folder / name
     assert_found(path, range(path.stat().st_size), lambda: check_files(second, erased=frozenset()))
 
 
-def test_every_name_value_and_sign_of_the_manifest_counts(three: Path) -> None:
+def test_every_changed_token_of_the_manifest_is_detected(three: Path) -> None:
     """A byte in the middle of each: all bytes take too long."""
     text = (folders(three)[1] / MANIFEST).read_bytes()
     tokens = [(match.start() + match.end()) // 2 for match in re.finditer(rb'"[^"]*"|[^"\s]', text)]
@@ -134,21 +134,21 @@ def test_every_name_value_and_sign_of_the_manifest_counts(three: Path) -> None:
 
 
 @given(st.data())
-def test_any_byte_of_the_manifest_counts(sealed: Path, data: st.DataObject) -> None:
+def test_any_changed_byte_of_the_manifest_is_detected(sealed: Path, data: st.DataObject) -> None:
     path = folders(sealed)[1] / MANIFEST
     place = data.draw(st.integers(0, path.stat().st_size - 1))
     assert_found(path, [place], lambda: check(sealed))
 
 
 @pytest.mark.parametrize("name", [MANIFEST, "acme.ndjson.gz", "globex.ndjson.gz"])
-def test_a_byte_behind_the_end_is_found(three: Path, name: str) -> None:
+def test_an_appended_byte_is_detected(three: Path, name: str) -> None:
     path = folders(three)[1] / name
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(BrokenSegment):
         check(three)
 
 
-def test_what_is_missing_or_put_there_is_found(three: Path) -> None:
+def test_missing_and_additional_files_are_detected(three: Path) -> None:
     first, second, third = folders(three)
     (second / "eve.ndjson.gz").write_bytes(b"")
     with pytest.raises(BrokenSegment, match=r"eve\.ndjson\.gz: it was not sealed"):
@@ -168,7 +168,9 @@ def test_what_is_missing_or_put_there_is_found(three: Path) -> None:
         open_segment(third, KEY.public_key())
 
 
-def test_a_segment_stands_for_itself_only(three: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_replaced_or_renamed_segment_is_detected(
+    three: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     other = seal(elsewhere, 5)
     shutil.rmtree(folders(three)[1])
@@ -182,12 +184,12 @@ def test_a_segment_stands_for_itself_only(three: Path, tmp_path_factory: pytest.
         open_segment(folders(three)[0], Ed25519PrivateKey.generate().public_key())
 
 
-def test_positions_without_a_row_are_counted(tmp_path: Path) -> None:
+def test_positions_without_a_row_are_accepted_if_listed(tmp_path: Path) -> None:
     seal(tmp_path, 1, lacking=(3,))
     check(tmp_path)
 
 
-def test_what_a_crash_left_is_begun_anew(tmp_path: Path) -> None:
+def test_an_unfinished_segment_is_started_again(tmp_path: Path) -> None:
     name = segment_name(1, 4)
     write_rows(begin(tmp_path, name), "acme", [line("acme", 1)], news=1)
     assert folders(tmp_path) == []
@@ -195,6 +197,6 @@ def test_what_a_crash_left_is_begun_anew(tmp_path: Path) -> None:
     check(tmp_path)
 
 
-def test_no_account_leads_out_of_the_folder() -> None:
+def test_a_file_name_cannot_leave_the_folder() -> None:
     assert file_name("../../etc/x") == "..%2F..%2Fetc%2Fx.ndjson.gz"
     assert file_name("acme-1") == "acme-1.ndjson.gz"

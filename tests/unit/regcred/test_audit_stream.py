@@ -34,7 +34,7 @@ def after_of(server: Server) -> list[str | None]:
     return [parse_qs(urlsplit(asked.path).query).get("after", [None])[0] for asked in server.asked]
 
 
-def test_it_goes_on_behind_the_last_event(
+def test_following_continues_after_the_last_event(
     session: CliSession, server: Server, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     server.replies = [
@@ -53,7 +53,9 @@ def test_it_goes_on_behind_the_last_event(
     assert "outcome=denied" in server.asked[0].path
 
 
-def test_an_event_is_a_line(session: CliSession, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_event_is_printed_as_one_line(
+    session: CliSession, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.replies = [Reply(200, event(7), NDJSON), problem(403, "insufficient_scope")]
     with pytest.raises(ApiProblem):
         follow(session, {}, raw=False)
@@ -62,7 +64,7 @@ def test_an_event_is_a_line(session: CliSession, server: Server, capsys: pytest.
     )
 
 
-def test_what_never_began_is_not_repeated(session: CliSession, server: Server) -> None:
+def test_a_stream_that_was_refused_is_not_repeated(session: CliSession, server: Server) -> None:
     server.replies = [problem(503, "too_many_at_once")]
     with pytest.raises(ApiProblem, match="too_many_at_once"):
         follow(session, {}, raw=False)

@@ -56,7 +56,7 @@ PAGE = ok({"items": [], "next_cursor": None})
     ],
     ids=["import", "verify", "remove"],
 )
-def test_the_last_request_waits_for_the_command(
+def test_the_last_request_waits_for_the_position_of_the_command(
     server: Server, tmp_path: Path, arguments: list[str], replies: list[Reply]
 ) -> None:
     file = tmp_path / "config.json"

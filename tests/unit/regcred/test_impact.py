@@ -46,7 +46,7 @@ def run(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         ),
     ],
 )
-def test_a_dry_run_shows_who_would_lose_it(
+def test_a_dry_run_shows_the_affected_workloads(
     server: Server, run: Run, arguments: list[str], asked: tuple[str, str]
 ) -> None:
     users = [{**USER, "served_by": []}, {**USER, "project_id": "blog", "served_by": [OTHER]}]

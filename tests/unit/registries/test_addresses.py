@@ -39,7 +39,7 @@ NOTHING = NetworkPolicy()
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_what_is_everybodys(text: str) -> None:
+def test_public_addresses_are_permitted(text: str) -> None:
     assert is_public(ip_address(text))
     assert NOTHING.permits("reg.example", 443, ip_address(text))
 
@@ -47,7 +47,7 @@ def test_what_is_everybodys(text: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "text"), [(kind, text) for kind, texts in NOT_PUBLIC.items() for text in texts]
 )
-def test_what_is_not(kind: str, text: str) -> None:
+def test_addresses_that_are_not_public_are_refused(kind: str, text: str) -> None:
     assert not is_public(ip_address(text)), kind
     assert not NOTHING.permits("reg.example", 443, ip_address(text))
 
@@ -62,7 +62,7 @@ def test_what_is_not(kind: str, text: str) -> None:
         ("2606:4700::1", "2606:4700::1"),
     ],
 )
-def test_an_address_within_an_address(text: str, inner: str) -> None:
+def test_an_embedded_ipv4_address_is_found(text: str, inner: str) -> None:
     assert embedded(ip_address(text)) == ip_address(inner)
 
 
@@ -86,7 +86,9 @@ def test_an_address_within_an_address(text: str, inner: str) -> None:
         ("192.0.2.0/24,reg.corp:5000", "reg.corp", 5000, "10.1.2.3"),
     ],
 )
-def test_what_the_operator_allows(allow: str, host: str, port: int, address: str) -> None:
+def test_addresses_that_the_operator_lists_are_permitted(
+    allow: str, host: str, port: int, address: str
+) -> None:
     assert NetworkPolicy.parse(allow, "").permits(host, port, ip_address(address))
     assert not NOTHING.permits(host, port, ip_address(address))
 
@@ -106,11 +108,13 @@ def test_what_the_operator_allows(allow: str, host: str, port: int, address: str
         ("::/0", "reg.corp", 443, "10.0.0.1"),
     ],
 )
-def test_what_the_operator_does_not_allow(allow: str, host: str, port: int, address: str) -> None:
+def test_addresses_that_the_operator_does_not_list_are_refused(
+    allow: str, host: str, port: int, address: str
+) -> None:
     assert not NetworkPolicy.parse(allow, "").permits(host, port, ip_address(address))
 
 
-def test_http_is_by_endpoint_and_allows_no_address() -> None:
+def test_http_is_allowed_for_endpoints_and_permits_no_address() -> None:
     policy = NetworkPolicy.parse("", "reg.corp:5000, [::1]:80, 127.0.0.1:443")
     assert policy.scheme_for("reg.corp:5000") == "http"
     assert policy.scheme_for("REG.corp:5000") == "http"
@@ -126,14 +130,14 @@ def test_http_is_by_endpoint_and_allows_no_address() -> None:
     ["http://reg.corp", "reg.corp/24", "10.0.0.1/8", "*.corp", "*", "u@reg.corp", "reg.corp:", "reg.corp:0",
      "reg.corp:70000", "reg.corp:x", ":5000", "[::1", "[::1]5000", "a b", "10.0.0.0/33"],
 )  # fmt: skip
-def test_entries_that_are_none(entry: str) -> None:
+def test_invalid_entries_are_refused(entry: str) -> None:
     with pytest.raises(InvalidPolicy) as refusal:
         NetworkPolicy.parse(f"10.0.0.0/8,{entry}", "")
     assert refusal.value.entry == entry
 
 
 @pytest.mark.parametrize("entry", ["reg.corp", "10.0.0.0/8", "http://reg.corp:80", "[::1]", "*:80"])
-def test_entries_of_http_that_are_none(entry: str) -> None:
+def test_invalid_entries_for_http_are_refused(entry: str) -> None:
     with pytest.raises(InvalidPolicy):
         NetworkPolicy.parse("", entry)
 

@@ -27,7 +27,7 @@ def botocore() -> Session:
 
 @pytest.mark.parametrize(("region", "domain"), REGISTRIES)
 @pytest.mark.parametrize("fips", [False, True])
-def test_private_registries_as_botocore_has_them(
+def test_endpoints_of_private_registries_match_botocore(
     botocore: Session, region: str, domain: str, fips: bool
 ) -> None:
     host = f"123456789012.dkr.ecr{'-fips' if fips else ''}.{region}.{domain}"
@@ -44,7 +44,7 @@ def test_private_registries_as_botocore_has_them(
     assert endpoint.target == client.meta.service_model.metadata["targetPrefix"] + ".GetAuthorizationToken"
 
 
-def test_dual_stack_registries_are_of_the_same_region() -> None:
+def test_dual_stack_registries_use_the_endpoint_of_their_region() -> None:
     assert (
         endpoint_of("123456789012.dkr-ecr.eu-west-1.on.aws").url == "https://api.ecr.eu-west-1.amazonaws.com/"
     )
@@ -54,18 +54,18 @@ def test_dual_stack_registries_are_of_the_same_region() -> None:
     )
 
 
-def test_the_public_registry_is_signed_for_one_region() -> None:
+def test_the_public_registry_has_one_region() -> None:
     endpoint = endpoint_of("public.ecr.aws")
     assert endpoint.url == "https://api.ecr-public.us-east-1.amazonaws.com/"
     assert (endpoint.region, endpoint.service) == ("us-east-1", "ecr-public")
 
 
-def test_an_operators_endpoint_knows_the_region() -> None:
+def test_an_operators_endpoint_contains_the_region() -> None:
     host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
     assert endpoint_of(host, "https://{region}.vpce.example/").url == "https://eu-west-1.vpce.example/"
 
 
-def test_no_other_host_has_one() -> None:
+def test_another_host_has_no_endpoint() -> None:
     with pytest.raises(ValueError, match="no host of Amazon ECR"):
         endpoint_of("ghcr.io")
 
@@ -79,11 +79,11 @@ def test_no_other_host_has_one() -> None:
         ("acme.azurecr.us", "login.microsoftonline.us"),
     ],
 )
-def test_each_azure_cloud_has_its_login(host: str, login: str) -> None:
+def test_each_azure_cloud_has_its_login_url(host: str, login: str) -> None:
     assert acr.login_url(host, "acme.example") == f"https://{login}/acme.example/oauth2/v2.0/token"
 
 
-def test_an_operators_login_gets_the_tenant() -> None:
+def test_an_operators_login_url_contains_the_tenant() -> None:
     assert (
         acr.login_url("acme.azurecr.io", "t", "https://entra.example/")
         == "https://entra.example/t/oauth2/v2.0/token"

@@ -46,12 +46,12 @@ def answer(body: object = None, *headers: tuple[str, str], status: int = 200) ->
         ("9" * 5000, None),
     ],
 )
-def test_the_header_of_github(text: str, end: datetime | None) -> None:
+def test_the_expiry_header_of_github_is_read(text: str, end: datetime | None) -> None:
     assert expiry_in_header(answer(None, ("github-authentication-token-expiration", text))) == end
     assert expiry_in_header(answer(None)) is None
 
 
-def test_github_is_asked_about_its_own_tokens_alone() -> None:
+def test_github_is_queried_only_about_its_own_tokens() -> None:
     asked = question("github", "ghcr.io", "ghp_canary", realm_url="https://ghcr.io/token")
     assert asked is not None
     assert (asked.url, asked.headers) == (github.API, {"Authorization": "Bearer ghp_canary"})
@@ -77,7 +77,7 @@ def test_github_is_asked_about_its_own_tokens_alone() -> None:
         (None, None),
     ],
 )
-def test_gitlab_is_asked_where_its_token_server_is(realm: str | None, url: str | None) -> None:
+def test_gitlab_is_queried_at_the_host_of_its_token_server(realm: str | None, url: str | None) -> None:
     asked = question("gitlab", "registry.gitlab.com", "glpat-canary", realm_url=realm)
     assert (asked.url if asked else None) == url
     assert asked is None or asked.headers == {"PRIVATE-TOKEN": "glpat-canary"}
@@ -98,7 +98,7 @@ def test_gitlab_is_asked_where_its_token_server_is(realm: str | None, url: str |
         (b"[" * 50_000, None),
     ],
 )
-def test_what_gitlab_answers(body: object, end: datetime | None) -> None:
+def test_the_expiry_is_read_from_the_response_of_gitlab(body: object, end: datetime | None) -> None:
     asked = question("gitlab", "r", "glpat-x", realm_url="https://gitlab.com/jwt/auth")
     assert asked is not None
     assert asked.expiry(answer(body)) == end
@@ -131,7 +131,7 @@ def certificate(end: datetime) -> str:
 
 
 @pytest.mark.parametrize("username", ["_json_key", "_json_key_base64"])
-def test_a_key_of_google_ends_with_its_certificate_and_is_not_sent(username: str) -> None:
+def test_the_expiry_of_a_google_key_is_that_of_its_certificate(username: str) -> None:
     document = {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES, "private_key": "canary"}
     asked = key_question(document, username)
     assert asked is not None
@@ -162,10 +162,10 @@ def test_a_key_of_google_ends_with_its_certificate_and_is_not_sent(username: str
         {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES + "\r\nX: y"},
     ],
 )
-def test_a_key_file_does_not_choose_who_is_asked(document: Any) -> None:
+def test_a_key_file_cannot_choose_the_queried_url(document: Any) -> None:
     assert key_question(document) is None
 
 
-def test_other_providers_are_asked_nothing() -> None:
+def test_other_providers_are_not_queried() -> None:
     for provider in ("dockerhub", "quay", "harbor", "ecr", "acr", "custom", "gitea", "digitalocean"):
         assert question(provider, "r.io", "glpat-ghp_x", realm_url="https://r.io/jwt/auth") is None

@@ -24,14 +24,14 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
         ("Wed, 99 Oct 2026 99:99:99 GMT", None),
     ],
 )
-def test_seconds_or_a_date(text: str, seconds: int | None) -> None:
+def test_seconds_and_dates_are_read(text: str, seconds: int | None) -> None:
     answer = HttpResponse(status=429, headers=(("date", DATE), ("retry-after", text)), body=b"")
     assert retry_after(answer) == seconds
 
 
-def test_a_date_says_nothing_without_the_answers_own() -> None:
+def test_a_date_is_ignored_without_a_date_header() -> None:
     assert retry_after(HttpResponse(status=429, headers=(("retry-after", DATE),), body=b"")) is None
 
 
-def test_no_header_no_wait() -> None:
+def test_without_the_header_there_is_no_value() -> None:
     assert retry_after(HttpResponse(status=429, headers=(), body=b"")) is None

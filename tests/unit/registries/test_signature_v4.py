@@ -30,7 +30,7 @@ _HEADERS = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Spenc
     ),
     body=st.binary(max_size=100),
 )
-def test_as_botocore_signs(
+def test_signatures_match_botocore(
     *, secret: str, token: str | None, region: str, service: str, url: str, body: bytes
 ) -> None:
     theirs = AWSRequest(method="POST", url=url, data=body, headers=_HEADERS)
@@ -45,7 +45,7 @@ def test_as_botocore_signs(
     assert ours["Authorization"] == theirs.headers["Authorization"]
 
 
-def test_a_header_is_signed_as_it_is_sent() -> None:
+def test_signed_headers_are_those_that_are_sent() -> None:
     keys = AwsKeys(access_key_id="AKIAEXAMPLE", secret_access_key=Secret("s"))
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     url = "https://api.ecr.eu-west-1.amazonaws.com/"

@@ -43,7 +43,7 @@ def test_a_new_secret_is_verified() -> None:
         ([added(), requested(1), requested(1)], 1, "requested", 1),
     ],
 )
-def test_the_newest_secret_is_verified_for_whoever_asks(
+def test_the_newest_secret_is_verified_for_every_trigger(
     payloads: list[object], asking: int, trigger: Trigger, version: int
 ) -> None:
     history = Credential(*payloads).history()
@@ -52,7 +52,7 @@ def test_the_newest_secret_is_verified_for_whoever_asks(
     assert (wanted.id, wanted.trigger, wanted.secret_version) == (history[asking].event_id, trigger, version)
 
 
-def test_a_rotation_may_move_to_another_registry() -> None:
+def test_a_rotation_can_move_to_another_registry() -> None:
     history = Credential(added(HUB), rotated(2, CORP), requested(2)).history()
     for event in history[1:]:
         wanted = verification_for(event, history)
@@ -75,7 +75,9 @@ def test_a_rotation_may_move_to_another_registry() -> None:
         ([added(), REMOVED], 1),
     ],
 )
-def test_what_is_not_verified(payloads: list[object], asking: int) -> None:
+def test_replaced_secrets_and_removed_credentials_are_not_verified(
+    payloads: list[object], asking: int
+) -> None:
     history = Credential(*payloads).history()
     assert verification_for(history[asking], history) is None
 
@@ -85,13 +87,13 @@ def test_a_credential_without_history_is_not_verified() -> None:
     assert verification_for(event, []) is None
 
 
-def test_these_events_ask_for_a_verification() -> None:
+def test_added_rotated_and_requested_events_cause_a_verification() -> None:
     history = Credential(added(), CHANGED, RESTRICTED, requested(1), rotated(2), REMOVED).history()
     asking = {event.type for n, event in enumerate(history) if verification_for(event, history[: n + 1])}
     assert asking == {"credential.added", "credential.secret_rotated", "verification.requested"}
 
 
-def test_an_image_of_another_registry_is_not_tried() -> None:
+def test_an_image_of_another_registry_is_not_probed() -> None:
     history = Credential(
         added(CORP), requested(1, "reg.corp.example:5000/a/b:1"), requested(1, "x.io/a/b:1")
     ).history()
@@ -100,7 +102,7 @@ def test_an_image_of_another_registry_is_not_tried() -> None:
 
 
 @pytest.mark.parametrize("push", [True, False])
-def test_whether_it_is_for_pushing_is_what_was_declared_last(push: bool) -> None:
+def test_the_last_declared_scope_is_used(push: bool) -> None:
     scope = Scope(pull=True, push=push)
     changed = replace(CHANGED, details=replace(CHANGED.details, scope=scope))
     history = Credential(added(CORP), changed, rotated(2, CORP)).history()

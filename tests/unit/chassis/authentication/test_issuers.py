@@ -71,7 +71,7 @@ def issued(keys: Path, clock: Clock) -> IssuedTokens:
     return IssuedTokens({ISSUER: FileKeys(keys)}, monotonic=clock)
 
 
-def test_a_good_token_is_good_for_what_it_names(issued: IssuedTokens) -> None:
+def test_a_valid_token_grants_the_scopes_accounts_and_projects_that_it_names(issued: IssuedTokens) -> None:
     found = issued.authenticate(token(name="The deployer", regcred_projects=["shop"]))
     assert found is not None
     assert found.id == f"{ISSUER}#deployer"
@@ -83,7 +83,7 @@ def test_a_good_token_is_good_for_what_it_names(issued: IssuedTokens) -> None:
     assert not found.may_in_project(None)
 
 
-def test_a_token_may_be_for_every_account_and_for_none(issued: IssuedTokens) -> None:
+def test_a_token_can_name_all_accounts_or_none(issued: IssuedTokens) -> None:
     every = issued.authenticate(token(EC, "ES256", "two", regcred_accounts=["*"]))
     assert every is not None
     assert every.may_in_account("any")
@@ -120,11 +120,11 @@ def test_a_token_may_be_for_every_account_and_for_none(issued: IssuedTokens) -> 
         token()[:-4] + "AAAA",
     ],
 )
-def test_any_other_is_nobody(issued: IssuedTokens, text: str) -> None:
+def test_an_invalid_token_is_not_authenticated(issued: IssuedTokens, text: str) -> None:
     assert issued.authenticate(text) is None
 
 
-def test_a_new_key_is_found_at_once_and_an_old_one_is_forgotten(
+def test_a_new_key_is_loaded_and_a_removed_key_is_dropped(
     issued: IssuedTokens, keys: Path, clock: Clock
 ) -> None:
     assert issued.authenticate(token())
@@ -138,14 +138,14 @@ def test_a_new_key_is_found_at_once_and_an_old_one_is_forgotten(
     assert issued.authenticate(token(OTHER, key_id="three")) is None
 
 
-def test_unreadable_keys_are_told_apart_from_a_bad_token(issued: IssuedTokens, keys: Path) -> None:
+def test_unreadable_keys_and_an_unknown_issuer_are_different_errors(issued: IssuedTokens, keys: Path) -> None:
     keys.unlink()
     with pytest.raises(IssuerUnavailable):
         issued.authenticate(token())
     assert issued.authenticate(token(iss="https://stranger.example.com")) is None
 
 
-def test_the_setting() -> None:
+def test_the_setting_of_trusted_issuers_is_parsed() -> None:
     found = trusted_issuers(f" {ISSUER}=/etc/jwks.json, https://b.example=https://b.example/keys?a=b ")
     assert found == {
         ISSUER: FileKeys(Path("/etc/jwks.json")),

@@ -41,7 +41,7 @@ def known(token: Secret, kept: StoredToken, now: datetime = NOW) -> Principal | 
 
 
 @given(randomness)
-def test_what_is_composed_is_parsed(data: bytes) -> None:
+def test_a_composed_token_is_parsed(data: bytes) -> None:
     token_id, token = compose(data)
     text = token.reveal()
     assert len(text) == 64
@@ -54,32 +54,32 @@ def test_what_is_composed_is_parsed(data: bytes) -> None:
 
 
 @given(randomness, randomness)
-def test_two_draws_are_two_tokens(one: bytes, other: bytes) -> None:
+def test_different_randomness_gives_different_tokens(one: bytes, other: bytes) -> None:
     assert (compose(one)[1] == compose(other)[1]) == (one == other)
     assert (compose(one)[0] == compose(other)[0]) == (one[:6] == other[:6])
 
 
 @given(randomness, st.integers(0, 63), st.sampled_from("0123456789AZaz_-. é٣"))
-def test_a_mistyped_one_is_none(data: bytes, place: int, letter: str) -> None:
+def test_a_token_with_a_wrong_letter_is_not_parsed(data: bytes, place: int, letter: str) -> None:
     text = compose(data)[1].reveal()
     mistyped = text[:place] + letter + text[place + 1 :]
     assert (parse(mistyped) is not None) == (mistyped == text)
 
 
 @given(randomness, st.integers(14, 62))
-def test_two_letters_that_changed_places_are_none(data: bytes, place: int) -> None:
+def test_a_token_with_two_swapped_letters_is_not_parsed(data: bytes, place: int) -> None:
     text = compose(data)[1].reveal()
     swapped = text[:place] + text[place + 1] + text[place] + text[place + 2 :]
     assert (parse(swapped) is not None) == (swapped == text)
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_parsed_or_none(text: str) -> None:
+def test_text_that_is_not_a_token_is_not_parsed(text: str) -> None:
     assert parse(text) is None
 
 
 @pytest.mark.parametrize("change", ["{} ", " {}", "{}\n", "Bearer {}", "{}{}", "", "\0{}"])
-def test_nothing_stands_around_a_token(change: str) -> None:
+def test_a_token_with_additional_text_is_not_parsed(change: str) -> None:
     text = compose(bytes(range(38)))[1].reveal()
     assert parse(change.replace("{}", text)) is None
     assert parse(text[:-1]) is None
@@ -87,24 +87,24 @@ def test_nothing_stands_around_a_token(change: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 37, 39])
-def test_so_much_randomness_makes_a_token_and_no_other(size: int) -> None:
+def test_a_token_needs_exactly_38_bytes_of_randomness(size: int) -> None:
     with pytest.raises(ValueError, match="38"):
         compose(b"x" * size)
 
 
 @pytest.mark.parametrize("data", [b"\0" * 38, b"\xff" * 38], ids=["least", "most"])
-def test_the_ends_of_the_range_keep_the_form(data: bytes) -> None:
+def test_the_lowest_and_highest_randomness_give_the_same_format(data: bytes) -> None:
     assert SCANNERS.fullmatch(compose(data)[1].reveal())
 
 
-def test_a_good_one_is_its_principal() -> None:
+def test_a_valid_token_gives_its_principal() -> None:
     token = compose(b"a" * 38)[1]
     principal = known(token, stored(token))
     assert principal is not None
     assert (principal.name, principal.accounts, principal.projects) == ("deploy", frozenset({"acme"}), None)
 
 
-def test_another_secret_under_the_same_id_is_not_recognised() -> None:
+def test_a_token_with_another_secret_is_not_recognised() -> None:
     one, other = compose(b"a" * 6 + b"1" * 32)[1], compose(b"a" * 6 + b"2" * 32)[1]
     assert known(other, stored(one)) is None
 
@@ -112,26 +112,26 @@ def test_another_secret_under_the_same_id_is_not_recognised() -> None:
 @pytest.mark.parametrize(
     ("expires", "good"), [(None, True), (timedelta(microseconds=1), True), (timedelta(0), False)]
 )
-def test_an_expired_one_is_not_recognised(expires: timedelta | None, good: bool) -> None:
+def test_an_expired_token_is_not_recognised(expires: timedelta | None, good: bool) -> None:
     token = compose(b"a" * 38)[1]
     ends = None if expires is None else NOW + expires
     assert (known(token, stored(token, expires_at=ends)) is not None) == good
 
 
-def test_a_revoked_one_is_not_recognised() -> None:
+def test_a_revoked_token_is_not_recognised() -> None:
     token = compose(b"a" * 38)[1]
     assert known(token, stored(token, revoked_at=NOW)) is None
     assert known(token, stored(token, revoked_at=NOW + timedelta(days=1))) is None
 
 
-def test_admin_includes_every_scope_and_no_other_does() -> None:
+def test_only_the_admin_scope_includes_the_other_scopes() -> None:
     for held in TokenScope:
         principal = stored(compose(b"a" * 38)[1], scopes=frozenset({held})).principal()
         for wanted in TokenScope:
             assert principal.may(wanted) == (held in {wanted, TokenScope.ADMIN})
 
 
-def test_limits_are_to_accounts_and_projects() -> None:
+def test_a_principal_is_limited_to_its_accounts_and_projects() -> None:
     principal = stored(
         compose(b"a" * 38)[1], accounts=frozenset({"acme"}), projects=frozenset({"shop"})
     ).principal()

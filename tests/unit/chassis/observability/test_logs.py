@@ -53,7 +53,9 @@ def say_all() -> None:
         ("error", ["error"]),
     ],
 )
-def test_the_level(level: str | None, said: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_level_selects_the_lines(
+    level: str | None, said: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     configure_logs("test", {} if level is None else {"REGCRED_LOG_LEVEL": level})
     say_all()
     found = lines(capfd)
@@ -61,13 +63,13 @@ def test_the_level(level: str | None, said: list[str], capfd: pytest.CaptureFixt
     assert {line["service"] for line in found} == {"test"}
 
 
-def test_a_level_that_there_is_not() -> None:
+def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="REGCRED_LOG_LEVEL: 'loud' is none of debug, info"):
         configure_logs("test", {"REGCRED_LOG_LEVEL": "loud"})
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_libraries_speak_from_warning_on_also_where_we_debug(
+def test_libraries_log_only_warnings_and_errors_even_at_level_debug(
     library: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     configure_logs("test", {"REGCRED_LOG_LEVEL": "debug"})
@@ -82,7 +84,7 @@ def test_libraries_speak_from_warning_on_also_where_we_debug(
     assert (line["logger"], line["level"]) == (library, "warning")
 
 
-def test_the_text_of_an_exception_is_freed_too(capfd: pytest.CaptureFixture[str]) -> None:
+def test_urls_in_the_text_of_an_exception_are_redacted(capfd: pytest.CaptureFixture[str]) -> None:
     configure_logs("test", {})
     error = ConnectionError("amqp://regcred:canary-6@broker:5672/ refused; see /help?token=canary-7")
     structlog.get_logger().error("failed", exc_info=error)
@@ -90,12 +92,12 @@ def test_the_text_of_an_exception_is_freed_too(capfd: pytest.CaptureFixture[str]
     assert "amqp://…@broker:5672/ refused; see /help?…" in str(line["exception"])
 
 
-def test_what_is_no_address_stays() -> None:
+def test_text_without_a_url_is_not_redacted() -> None:
     text = "why? nobody knows: a@b.example, 12:30 // comment"
     assert redacted(text) == text
 
 
-def test_a_disk_that_is_full_for_a_while_costs_those_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_lost_only_while_the_disk_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     class Disk(io.StringIO):
         full = True
 

@@ -94,7 +94,7 @@ def told(client: FlaskClient, path: str, method: str = "GET", **options: Any) ->
     return dict(line)
 
 
-def test_a_request_answered(client: FlaskClient) -> None:
+def test_a_successful_request_writes_one_line(client: FlaskClient) -> None:
     headers = {"X-Request-Id": "req-1", "traceparent": TRACEPARENT, "X-Other": "canary-header"}
     line = told(client, "/v1/accounts/acme/things?name=canary-query", headers=headers)
     assert line | {"ms": 0.0} == {
@@ -113,7 +113,7 @@ def test_a_request_answered(client: FlaskClient) -> None:
     }
 
 
-def test_a_request_refused_at_the_door(client: FlaskClient) -> None:
+def test_an_unauthenticated_or_forbidden_request_writes_its_problem(client: FlaskClient) -> None:
     headers = {"Authorization": "Bearer canary-token"}
     line = told(client, "/v1/accounts/acme/things", headers=headers)
     assert (line["status"], line["problem"]) == (401, "unauthenticated")
@@ -124,18 +124,18 @@ def test_a_request_refused_at_the_door(client: FlaskClient) -> None:
     assert (forbidden["problem"], forbidden["principal"]) == ("account_forbidden", "token-1")
 
 
-def test_a_request_for_nothing(client: FlaskClient) -> None:
+def test_a_request_for_an_unknown_path_writes_no_route(client: FlaskClient) -> None:
     line = told(client, "/canary-path?token=canary-query")
     assert (line["route"], line["status"], line["problem"]) == (None, 404, "not_found")
     assert told(client, "/broken", "POST")["status"] == 405
 
 
-def test_a_fault_of_ours(client: FlaskClient) -> None:
+def test_an_unhandled_exception_writes_status_500(client: FlaskClient) -> None:
     line = told(client, "/broken")
     assert (line["status"], line["problem"]) == (500, "internal_error")
 
 
-def test_a_stream_is_told_of_when_it_has_ended(client: FlaskClient) -> None:
+def test_a_streamed_response_writes_its_line_at_its_end(client: FlaskClient) -> None:
     with capture_logs() as lines:
         answer = client.get("/v1/accounts/acme/stream")
         assert lines == []
@@ -145,11 +145,11 @@ def test_a_stream_is_told_of_when_it_has_ended(client: FlaskClient) -> None:
     assert (line["event"], line["bytes"]) == ("request", 9)
 
 
-def test_health_is_told_of_to_who_debugs(client: FlaskClient) -> None:
+def test_health_checks_are_written_at_level_debug(client: FlaskClient) -> None:
     assert told(client, "/healthz")["log_level"] == "debug"
 
 
-def test_metrics_are_for_who_has_a_token(client: FlaskClient) -> None:
+def test_metrics_need_a_token(client: FlaskClient) -> None:
     assert client.get("/metrics", headers={"Accept": "x/y"}).data == b"metrics for x/y"
     assert client.get("/metrics", headers={"Authorization": ""}).status_code == 401
 
@@ -160,7 +160,7 @@ def labels_of_requests() -> list[dict[str, str]]:
     return [sample.labels for family in families for sample in family.samples]
 
 
-def test_labels_are_bounded(client: FlaskClient) -> None:
+def test_labels_of_metrics_have_a_limited_number_of_values(client: FlaskClient) -> None:
     before = labels_of_requests()  # of other tests in this process
     for number in range(20):
         client.get(f"/nothing-{number}")

@@ -7,7 +7,7 @@ from chassis.observability.tracing import trace_id_of, valid_traceparent
 GOOD = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-def test_a_good_one_stays_as_it_is() -> None:
+def test_a_valid_traceparent_is_returned_unchanged() -> None:
     assert valid_traceparent(GOOD) == GOOD
     assert trace_id_of(GOOD) == "0af7651916cd43dd8448eb211c80319c"
     assert trace_id_of(None) is None
@@ -27,5 +27,5 @@ def test_a_good_one_stays_as_it_is() -> None:
         GOOD + "\n",
     ],
 )
-def test_any_other_means_nothing(text: str | None) -> None:
+def test_an_invalid_traceparent_is_ignored(text: str | None) -> None:
     assert valid_traceparent(text) is None

@@ -26,11 +26,11 @@ from chassis.observability.tracing import (
         ({"REGCRED_TRACING": "", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, False),
     ],
 )
-def test_who_asks_for_traces(environment: dict[str, str], wanted: bool) -> None:
+def test_tracing_is_enabled_by_the_environment(environment: dict[str, str], wanted: bool) -> None:
     assert wants_tracing(environment) is wanted
 
 
-def test_spans_that_are_off() -> None:
+def test_spans_do_nothing_while_tracing_is_off() -> None:
     configure_tracing("test", {})
     assert not tracing_is_on()
     with start_span("a", "client", attributes={"b": 1}) as span:
@@ -42,7 +42,7 @@ def test_spans_that_are_off() -> None:
         raise KeyError
 
 
-def test_threads_have_no_span_of_another() -> None:
+def test_a_new_thread_has_no_current_span() -> None:
     found: list[str | None] = []
     thread = Thread(target=lambda: found.append(current_traceparent()))
     thread.start()

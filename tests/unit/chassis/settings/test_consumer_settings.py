@@ -14,7 +14,7 @@ def test_defaults() -> None:
     assert settings.retry_tiers == (timedelta(seconds=5), timedelta(minutes=1), timedelta(minutes=15))
 
 
-def test_tiers_are_times_in_a_row() -> None:
+def test_retry_tiers_are_a_list_of_durations() -> None:
     settings = ConsumerSettings.from_environment({"REGCRED_RETRY_TIERS": "1s, 2m,3h"})
     assert settings.retry_tiers == (timedelta(seconds=1), timedelta(minutes=2), timedelta(hours=3))
 
@@ -33,6 +33,6 @@ def test_tiers_are_times_in_a_row() -> None:
         ("REGCRED_RETRY_TIERS", ",".join(["1s"] * 21)),
     ],
 )
-def test_what_they_cannot_mean(name: str, text: str) -> None:
+def test_an_invalid_value_is_refused(name: str, text: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
         ConsumerSettings.from_environment({name: text})

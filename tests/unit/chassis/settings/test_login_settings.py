@@ -19,7 +19,7 @@ def test_defaults() -> None:
     ("text", "interval"),
     [("90s", timedelta(seconds=90)), ("30m", timedelta(minutes=30)), ("7d", timedelta(days=7))],
 )
-def test_intervals(text: str, interval: timedelta) -> None:
+def test_intervals_have_a_unit(text: str, interval: timedelta) -> None:
     assert LoginSettings.from_environment({"REGCRED_REVERIFY_INTERVAL": text}).reverify_interval == interval
 
 
@@ -36,6 +36,6 @@ def test_intervals(text: str, interval: timedelta) -> None:
         ("REGCRED_AMAZON_ENDPOINT", "vpce.example"),
     ],
 )
-def test_what_they_cannot_mean(name: str, text: str) -> None:
+def test_an_invalid_value_is_refused(name: str, text: str) -> None:
     with pytest.raises(InvalidSetting, match=name):
         LoginSettings.from_environment({name: text})

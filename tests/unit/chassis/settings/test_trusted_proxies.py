@@ -49,11 +49,13 @@ class Names:
         ("10.0.0.1", "10.0.0.1", ",", "10.0.0.1"),
     ],
 )
-def test_whom_is_believed(trusted: str, peer: str, forwarded: str, client: str) -> None:
+def test_only_trusted_proxies_can_set_the_client_address(
+    trusted: str, peer: str, forwarded: str, client: str
+) -> None:
     assert TrustedProxies(trusted).client(peer, forwarded) == client
 
 
-def test_names_are_looked_up_and_replicas_come_and_go() -> None:
+def test_host_names_are_resolved_again_after_an_interval() -> None:
     names = Names(gateway={"10.0.0.1"}, console={"10.0.0.7"})
     proxies = names.trusted("gateway,console")
     assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.7") == "203.0.113.9"
@@ -65,7 +67,7 @@ def test_names_are_looked_up_and_replicas_come_and_go() -> None:
     assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.7") == "10.0.0.7"  # that one is gone
 
 
-def test_a_stranger_cannot_keep_the_name_server_busy() -> None:
+def test_requests_of_an_unknown_peer_do_not_resolve_names_each_time() -> None:
     names = Names(gateway={"10.0.0.1"})
     proxies = names.trusted("gateway")
     for _ in range(50):
@@ -73,7 +75,7 @@ def test_a_stranger_cannot_keep_the_name_server_busy() -> None:
     assert names.asked == 1
 
 
-def test_an_address_counts_for_a_while_only() -> None:
+def test_an_address_is_no_longer_trusted_when_its_name_does_not_resolve_to_it() -> None:
     names = Names(gateway={"10.0.0.1"})
     proxies = names.trusted("gateway")
     assert proxies.client("10.0.0.1", "203.0.113.9") == "203.0.113.9"
@@ -83,12 +85,12 @@ def test_an_address_counts_for_a_while_only() -> None:
 
 
 @pytest.mark.parametrize("text", ["1", "10.0.0.1:80", "10.0.0.1/8", "http://gateway", "*", "-x", "a b"])
-def test_what_is_no_proxy(text: str) -> None:
+def test_an_invalid_proxy_is_refused(text: str) -> None:
     with pytest.raises(InvalidSetting, match="REGCRED_TRUSTED_PROXIES"):
         Settings.from_environment({"REGCRED_TRUSTED_PROXIES": text})
 
 
-def test_the_application_sees_the_client() -> None:
+def test_the_application_gets_the_client_address() -> None:
     app = Flask("test")
     app.add_url_rule("/", view_func=lambda: str(request.remote_addr))
     behind = client_addresses(app.wsgi_app, TrustedProxies("10.0.0.1"))

@@ -73,7 +73,7 @@ def decoded(text: str) -> str:
     return base64.b64decode(text).decode()
 
 
-def test_images_of_one_credential_are_one_grant_and_a_repeated_image_is_one() -> None:
+def test_images_of_one_credential_are_one_grant_without_duplicates() -> None:
     found = plan(
         wanted("ghcr.io/a/x", "nginx", "ghcr.io/a/y:2", "ghcr.io/a/x:latest"),
         [candidate(1), candidate(2, "docker.io")],
@@ -86,7 +86,7 @@ def test_images_of_one_credential_are_one_grant_and_a_repeated_image_is_one() ->
     assert (found.refusals, found.anonymous) == ((), ())
 
 
-def test_an_image_without_any_credential_is_refused_or_goes_without() -> None:
+def test_an_image_without_a_credential_is_refused_or_anonymous() -> None:
     kept = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
     refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), kept, USE)
     assert [(r.place, str(r.image), r.reason) for r in refused.refusals] == [
@@ -98,7 +98,7 @@ def test_an_image_without_any_credential_is_refused_or_goes_without() -> None:
     assert list(granted(allowed)) == [1]
 
 
-def test_where_a_credential_is_kept_nobody_goes_without() -> None:
+def test_an_image_with_an_ineligible_credential_is_never_anonymous() -> None:
     kept = [candidate(2, "reg.io", restrictions=NOBODY), candidate(1, "reg.io", "other")]
     found = plan(wanted("reg.io/x", allow_anonymous=True), kept, USE)
     assert found.anonymous == ()
@@ -107,7 +107,7 @@ def test_where_a_credential_is_kept_nobody_goes_without() -> None:
     assert [judged.reason for judged in refusal.candidates] == ["other_repository", "restricted"]
 
 
-def test_what_is_given_out_is_told_and_what_is_not() -> None:
+def test_issued_and_anonymous_images_are_recorded() -> None:
     asked = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
     first, second = events_of(plan(asked, [candidate(1)], USE), asked, ISSUANCE)
     assert first == SecretIssued(
@@ -138,7 +138,7 @@ def test_what_is_given_out_is_told_and_what_is_not() -> None:
     assert event.candidates == (RefusedCandidate(credential_id=UUID(int=3), reason="restricted"),)
 
 
-def test_of_a_thousand_candidates_the_record_names_a_hundred() -> None:
+def test_a_refusal_records_at_most_a_hundred_candidates() -> None:
     asked = wanted("ghcr.io/a/x")
     refused = plan(asked, [candidate(n, restrictions=NOBODY) for n in range(1000)], USE).refusals
     [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
@@ -168,7 +168,7 @@ def test_of_a_thousand_candidates_the_record_names_a_hundred() -> None:
         ),
     ],
 )
-def test_keys_are_those_that_clients_look_for(
+def test_keys_match_the_lookups_of_clients(
     images: list[str], kept: list[Candidate], keys: dict[int, tuple[str, ...]]
 ) -> None:
     found = plan(wanted(*images), kept, USE)
@@ -179,7 +179,7 @@ def test_keys_are_those_that_clients_look_for(
     }
 
 
-def test_an_entry_is_written_out_and_encoded() -> None:
+def test_an_entry_has_plain_fields_and_the_encoded_auth() -> None:
     found = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE)
     [entry] = docker_config(issued(found))["auths"].values()
     assert entry == {
@@ -190,7 +190,7 @@ def test_an_entry_is_written_out_and_encoded() -> None:
     assert basic(login(1)) == {"username": "user-1", "password": "pass:1"}
 
 
-def test_an_identity_token_is_one_and_no_password() -> None:
+def test_an_identity_token_is_not_written_as_a_password() -> None:
     token = RegistryLogin(username="<token>", identity_token=Secret("refresh"))
     [grant] = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE).grants
     [entry] = docker_config([Issued(grant=grant, login=token)])["auths"].values()
@@ -205,7 +205,7 @@ def secret_for(account: str = "acme", project: str = "shop", workload: Workload 
     return kubernetes_secret(issued(found), account_id=account, project_id=project, workload=workload)
 
 
-def test_a_kubernetes_secret_is_ready_to_be_applied() -> None:
+def test_a_kubernetes_secret_can_be_applied() -> None:
     secret = secret_for()
     assert (secret["apiVersion"], secret["kind"], secret["type"]) == (
         "v1",
@@ -218,7 +218,7 @@ def test_a_kubernetes_secret_is_ready_to_be_applied() -> None:
     assert secret["metadata"]["labels"]["regcred/project"] == "shop"
 
 
-def test_the_name_of_a_kubernetes_secret_is_one_for_each_workload() -> None:
+def test_the_name_of_a_kubernetes_secret_is_unique_for_each_workload() -> None:
     names = {
         secret_for(account, project, Workload(kind=kind, name=name))["metadata"]["name"]
         for account in ("acme", "umbrella")

@@ -95,7 +95,7 @@ def reasons(found: Match) -> list[tuple[int, bool, str]]:
         ),
     ],
 )
-def test_an_image_is_covered_or_not(image: str, configured: str, covered: bool) -> None:
+def test_a_credential_covers_the_images_of_its_prefix(image: str, configured: str, covered: bool) -> None:
     key = parse_config_key(configured)
     kept = replace(
         PLAIN,
@@ -107,7 +107,7 @@ def test_an_image_is_covered_or_not(image: str, configured: str, covered: bool) 
 
 
 @pytest.mark.parametrize("configured", ["*.gcr.io", "*-docker.pkg.dev", "*.io", "reg.io:*", "myhost"])
-def test_what_would_match_by_pattern_or_by_accident_is_refused_when_it_is_kept(configured: str) -> None:
+def test_keys_with_patterns_or_without_a_host_are_refused(configured: str) -> None:
     with pytest.raises(InvalidHost):
         parse_config_key(configured)
 
@@ -143,7 +143,9 @@ def test_what_would_match_by_pattern_or_by_accident_is_refused_when_it_is_kept(c
         ({"scope": Scope(pull=False, push=True), "expires_at": NOW}, "pull", "no_pull_scope"),
     ],
 )
-def test_why_a_candidate_is_not_eligible(changes: dict[str, Any], operation: Operation, reason: str) -> None:
+def test_an_ineligible_candidate_has_its_reason(
+    changes: dict[str, Any], operation: Operation, reason: str
+) -> None:
     image = ImageReference.parse("ghcr.io/acme/shop")
     found = match(image, [candidate(1, **changes)], replace(PULL, operation=operation))
     assert found.selection is None
@@ -160,7 +162,7 @@ def test_why_a_candidate_is_not_eligible(changes: dict[str, Any], operation: Ope
         {"verification": VerificationStatus.UNREACHABLE},
     ],
 )
-def test_the_only_eligible_one_is_selected(changes: dict[str, Any]) -> None:
+def test_the_only_eligible_candidate_is_selected(changes: dict[str, Any]) -> None:
     found = match(ImageReference.parse("ghcr.io/acme/shop"), [candidate(1, **changes)], PULL)
     assert found.selection is not None
     assert found.selection.reason == "only_eligible"
@@ -210,7 +212,7 @@ def test_the_only_eligible_one_is_selected(changes: dict[str, Any]) -> None:
         ({}, {}, "lowest_id", "higher_id"),
     ],
 )
-def test_which_of_two_is_before_the_other(
+def test_two_candidates_are_ranked(
     first: dict[str, Any], second: dict[str, Any], why: str, standing: str
 ) -> None:
     better, worse = candidate(1, **first), candidate(2, **second)
@@ -221,7 +223,7 @@ def test_which_of_two_is_before_the_other(
         assert reasons(found) == [(1, True, "selected"), (2, True, standing)]
 
 
-def test_the_final_slash_of_a_prefix_makes_nobody_more_specific() -> None:
+def test_the_final_slash_of_a_prefix_does_not_change_the_rank() -> None:
     with_slash, without = (
         candidate(2, repository_prefixes=("acme/",)),
         candidate(1, repository_prefixes=("acme",)),
@@ -231,7 +233,7 @@ def test_the_final_slash_of_a_prefix_makes_nobody_more_specific() -> None:
     assert (found.selection.candidate, found.selection.reason) == (without, "lowest_id")
 
 
-def test_every_candidate_is_told_of_and_those_of_other_hosts_are_not() -> None:
+def test_every_candidate_of_the_host_is_listed() -> None:
     found = match(
         ImageReference.parse("ghcr.io/acme/shop"),
         [

@@ -17,7 +17,7 @@ def problems(parse: Callable[[], object]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["abc", "a-b", "a b", "Team GHCR", "team-ghcr-2", "x" * 39, "a1-b2 c3"])
-def test_names(name: str) -> None:
+def test_valid_names_are_accepted(name: str) -> None:
     assert values.credential_name(name) == name
 
 
@@ -40,37 +40,37 @@ def test_names(name: str) -> None:
         "abc\n",
     ],
 )
-def test_what_is_no_name(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     assert problems(lambda: values.credential_name(name)) == [("/name", "invalid_name")]
 
 
 @pytest.mark.parametrize("given", ["acme", "acme-2", "A", "0", "a" * 63])
-def test_platform_ids(given: str) -> None:
+def test_valid_platform_ids_are_accepted(given: str) -> None:
     assert is_platform_id(given)
 
 
 @pytest.mark.parametrize("given", ["", "-a", "a" * 64, "a_b", "a/b", "é", "a\n"])
-def test_what_is_no_platform_id(given: str) -> None:
+def test_invalid_platform_ids_are_refused(given: str) -> None:
     assert not is_platform_id(given)
 
 
-def test_prefixes_are_sorted_and_single() -> None:
+def test_prefixes_are_sorted_without_duplicates() -> None:
     assert values.repository_prefixes(["shop/", "acme/api", "shop/"]) == ("acme/api", "shop/")
     assert values.repository_prefixes([]) == ()
 
 
-def test_every_wrong_prefix_is_named() -> None:
+def test_every_invalid_prefix_is_reported() -> None:
     given = ["ok/", "/leading", "Upper/", "a//b", "ok", "../x", ""]
     assert [pointer for pointer, _ in problems(lambda: values.repository_prefixes(given))] == [
         f"/repository_prefixes/{index}" for index in (1, 2, 3, 5, 6)
     ]
 
 
-def test_too_many_prefixes() -> None:
+def test_too_many_prefixes_are_refused() -> None:
     assert problems(lambda: values.repository_prefixes(["a/"] * 51)) == [("/repository_prefixes", "too_many")]
 
 
-def test_restrictions() -> None:
+def test_restrictions_are_sorted_and_checked() -> None:
     assert values.restrictions(restricted=True, projects=["b", "a", "b"]).projects == ("a", "b")
     assert values.restrictions(restricted=True, projects=[]).restricted
     assert problems(lambda: values.restrictions(restricted=False, projects=["a"])) == [
@@ -81,17 +81,17 @@ def test_restrictions() -> None:
     ]
 
 
-def test_scope_is_for_something() -> None:
+def test_an_empty_scope_is_refused() -> None:
     assert problems(lambda: values.scope(pull=False, push=False)) == [("/scope", "empty_scope")]
 
 
-def test_expiry_lies_ahead() -> None:
+def test_an_expiry_in_the_past_is_refused() -> None:
     assert values.expiry(None, now=NOW) is None
     assert values.expiry(NOW + timedelta(seconds=1), now=NOW) == NOW + timedelta(seconds=1)
     assert problems(lambda: values.expiry(NOW, now=NOW)) == [("/expires_at", "in_the_past")]
 
 
-def test_texts() -> None:
+def test_descriptions_and_reasons_are_checked() -> None:
     assert values.description("two\nlines") == "two\nlines"
     assert problems(lambda: values.description("x" * 501)) == [("/description", "too_long")]
     assert problems(lambda: values.description("bell\a")) == [("/description", "invalid_characters")]

@@ -52,7 +52,7 @@ def stored(metadata: Metadata = METADATA, position: int | None = 7) -> StoredEve
     )
 
 
-def test_an_event_is_a_cloud_event_in_binary_mode() -> None:
+def test_an_event_is_published_as_a_cloud_event_in_binary_mode() -> None:
     message = outgoing_message(stored())
     assert message.position == 7
     assert message.routing_key == "credential.removed"
@@ -77,7 +77,7 @@ def test_an_event_is_a_cloud_event_in_binary_mode() -> None:
     }
 
 
-def test_what_is_absent_has_no_header_and_names_are_as_cloudevents_wants_them() -> None:
+def test_absent_attributes_have_no_header_and_header_names_follow_cloudevents() -> None:
     headers = outgoing_message(stored(replace(METADATA, causation_id=None, traceparent=None))).headers
     assert "cloudEvents:causationid" not in headers
     assert "cloudEvents:traceparent" not in headers
@@ -86,7 +86,7 @@ def test_what_is_absent_has_no_header_and_names_are_as_cloudevents_wants_them() 
         assert isinstance(value, str)
 
 
-def test_who_did_it_stays_in_the_log() -> None:
+def test_personal_data_is_not_in_the_headers() -> None:
     headers = outgoing_message(
         stored(replace(METADATA, source_ip="192.0.2.7", on_behalf_of="person"))
     ).headers
@@ -94,13 +94,13 @@ def test_who_did_it_stays_in_the_log() -> None:
         assert private not in repr(headers)
 
 
-def test_an_event_without_position_is_not_published() -> None:
+def test_an_event_without_a_position_is_not_published() -> None:
     with pytest.raises(ValueError, match="log"):
         outgoing_message(stored(position=None))
 
 
 @given(st.integers(0, 10**18 - 1))
-def test_a_position_is_read_back(position: int) -> None:
+def test_the_position_of_a_message_is_read(position: int) -> None:
     assert position_of(outgoing_message(stored(position=position)).headers) == position
 
 
@@ -126,7 +126,7 @@ def test_a_position_is_read_back(position: int) -> None:
     ],
     ids=range(16),
 )
-def test_what_is_no_position_is_malformed(value: object) -> None:
+def test_an_invalid_position_is_malformed(value: object) -> None:
     with pytest.raises(MalformedMessage):
         position_of({"cloudEvents:sequence": value})
 
@@ -148,7 +148,7 @@ def test_the_prefix_ends_before_the_first_gap(order: list[int], count: int) -> N
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True))
-def test_waits_grow_to_half_a_minute(attempt: int, jitter: float) -> None:
+def test_the_backoff_grows_to_half_a_minute(attempt: int, jitter: float) -> None:
     def wait(number: int) -> float:
         return backoff(number, longest=LONGEST_BACKOFF_SECONDS, jitter=jitter)
 
@@ -157,7 +157,7 @@ def test_waits_grow_to_half_a_minute(attempt: int, jitter: float) -> None:
     assert wait(20) >= 15
 
 
-def test_the_connection_beats_and_gives_up_in_time() -> None:
+def test_the_connection_has_heartbeats_and_timeouts() -> None:
     made = parameters("amqps://user:pass@broker.example:5671/regcred?heartbeat=600")
     assert (made.host, made.port, made.virtual_host) == ("broker.example", 5671, "regcred")
     assert made.heartbeat == 15
@@ -174,7 +174,7 @@ def test_the_connection_beats_and_gives_up_in_time() -> None:
         "amqp://user:canary@broker/regcred?heartbeat=canary",
     ],
 )
-def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
+def test_an_invalid_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(BrokerUnavailable) as raised:
         parameters(url)
     for part in ("pass", "word", "canary"):
@@ -182,12 +182,14 @@ def test_a_url_that_is_none_is_refused_without_its_password(url: str) -> None:
     assert raised.value.__suppress_context__
 
 
-def test_passwords_are_hashed_as_rabbitmq_does_it() -> None:
+def test_passwords_are_hashed_as_in_rabbitmq() -> None:
     hashed = base64.b64decode(password_hash("pass", b"salt"))
     assert hashed == b"salt" + hashlib.sha256(b"saltpass").digest()
 
 
-def test_the_definitions_file_holds_no_password(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_definitions_file_contains_no_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     environment = {}
     for name in TOPOLOGY.users:
         file = tmp_path / name
@@ -205,7 +207,7 @@ def test_the_definitions_file_holds_no_password(tmp_path: Path, capsys: pytest.C
         definitions_file.main(environment)
 
 
-def test_every_queue_is_safe_by_its_arguments() -> None:
+def test_every_queue_is_durable_with_dead_lettering() -> None:
     wanted = TOPOLOGY
     exchanges = {exchange.name for exchange in wanted.exchanges}
     queues = {queue.name for queue in wanted.queues}

@@ -62,7 +62,7 @@ def deliveries(handle: Callable[[RecordedEvent], str | None], event: StoredEvent
     return [dict(line) for line in lines if line["event"] == "delivery"]
 
 
-def test_a_delivery() -> None:
+def test_a_delivery_writes_one_line() -> None:
     [line] = deliveries(lambda _event: "bad_credential", stored(7))
     assert line["ms"] >= 0
     assert (
@@ -81,18 +81,18 @@ def test_a_delivery() -> None:
     )
 
 
-def test_a_delivery_that_no_word_is_said_of() -> None:
+def test_a_delivery_without_an_outcome_is_reported_as_handled() -> None:
     [line] = deliveries(lambda _event: None, stored(7))
     assert line["outcome"] == "handled"
 
 
-def test_a_delivery_that_cannot_be_read() -> None:
+def test_an_unreadable_delivery_is_reported_without_a_credential() -> None:
     [line] = deliveries(lambda _event: None, stored(7, json.dumps({"reason": 1})))
     assert line["credential_id"] is None
     assert line["outcome"] != "handled"
 
 
-def test_a_batch() -> None:
+def test_a_batch_writes_one_line() -> None:
     with capture_logs() as lines, reported_batch("tester", [stored(7), stored(8), stored(9)]):
         pass
     [line] = lines
@@ -100,7 +100,7 @@ def test_a_batch() -> None:
     assert line.items() >= {"event": "batch", "consumer": "tester", "first": 7, "last": 9, "count": 3}.items()
 
 
-def test_nothing_is_told_of_nothing_nor_of_a_batch_that_comes_again() -> None:
+def test_an_empty_or_failed_batch_writes_no_line() -> None:
     with capture_logs() as lines:
         with reported_batch("tester", []):
             pass

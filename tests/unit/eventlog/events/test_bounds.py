@@ -44,12 +44,12 @@ DETAILS = ADDED.details
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_out_of_bounds_is_not_written(payload: object, field: str) -> None:
+def test_a_field_out_of_bounds_is_not_encoded(payload: object, field: str) -> None:
     with pytest.raises(MalformedEvent, match=field):
         encode(payload)
 
 
-def test_the_domain_lets_nothing_in_that_an_event_cannot_hold() -> None:
+def test_the_largest_values_of_the_domain_fit_into_an_event() -> None:
     projects = tuple(f"{number:063}" for number in range(values.MAX_PROJECTS))
     widest = replace(
         ADDED,
@@ -75,7 +75,7 @@ def test_the_domain_lets_nothing_in_that_an_event_cannot_hold() -> None:
 
 
 @pytest.mark.parametrize("entry", PROVIDERS, ids=lambda entry: entry.id)
-def test_every_provider_and_location_of_the_catalogue_fits(entry: Any) -> None:
+def test_every_provider_and_location_of_the_catalogue_fits_into_an_event(entry: Any) -> None:
     for location in (None, *(location.id for location in entry.locations)):
         encode(replace(ADDED, registry=replace(ADDED.registry, provider=entry.id, location=location)))
 
@@ -91,13 +91,13 @@ JSON = st.recursive(
     payload=st.sampled_from([payload for payload, _ in EXAMPLES.values()]),
     more=st.dictionaries(st.text(), JSON),
 )
-def test_a_reader_takes_what_a_newer_writer_added(payload: object, more: dict[str, Any]) -> None:
+def test_fields_of_a_newer_writer_are_ignored(payload: object, more: dict[str, Any]) -> None:
     name, version, data = encode(payload)
     known = msgspec.json.decode(data)
     assert decode(name, version, msgspec.json.encode({**more, **known})) == payload
 
 
-def test_also_within_its_parts() -> None:
+def test_nested_fields_of_a_newer_writer_are_ignored() -> None:
     name, version, data = encode(ADDED)
     changed = msgspec.json.decode(data)
     changed["details"]["labels"] = {"team": "a"}
@@ -106,6 +106,6 @@ def test_also_within_its_parts() -> None:
 
 
 @given(data=st.binary(max_size=200) | JSON.map(msgspec.json.encode))
-def test_anything_else_is_malformed_and_nothing_worse(data: bytes) -> None:
+def test_any_other_data_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedEvent):
         decode("credential.added", 1, data)

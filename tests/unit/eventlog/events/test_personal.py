@@ -62,13 +62,15 @@ def stored(payload: object, metadata: Metadata, event_id: UUID, key: AccountKey 
 
 
 @given(PAYLOADS, METADATAS, st.uuids())
-def test_what_is_sealed_opens_to_what_it_was(payload: object, metadata: Metadata, event_id: UUID) -> None:
+def test_an_encrypted_event_is_decrypted_unchanged(
+    payload: object, metadata: Metadata, event_id: UUID
+) -> None:
     event = decode_event(stored(payload, metadata, event_id))
     assert (event.payload, event.metadata) == (payload, metadata)
 
 
 @given(PAYLOADS, METADATAS, st.uuids(), st.booleans())
-def test_every_json_of_an_event_has_each_name_once(
+def test_no_json_of_an_event_repeats_a_name(
     payload: object, metadata: Metadata, event_id: UUID, sealed: bool
 ) -> None:
     """As it is stored, opened, and published; parsers of other languages may refuse a name that comes twice."""
@@ -88,14 +90,12 @@ def _each_name_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 @given(PAYLOADS, METADATAS, st.uuids())
-def test_the_same_event_is_sealed_alike_every_time(
-    payload: object, metadata: Metadata, event_id: UUID
-) -> None:
+def test_encryption_of_an_event_is_deterministic(payload: object, metadata: Metadata, event_id: UUID) -> None:
     assert stored(payload, metadata, event_id) == stored(payload, metadata, event_id)
 
 
 @given(PAYLOADS, METADATAS, st.uuids())
-def test_without_its_key_every_event_reads_as_erased(
+def test_an_event_without_its_key_is_read_as_erased(
     payload: object, metadata: Metadata, event_id: UUID
 ) -> None:
     event = decode_event(stored(payload, metadata, event_id, key=None))
@@ -109,7 +109,7 @@ def test_without_its_key_every_event_reads_as_erased(
     assert event.metadata.request_id == metadata.request_id
 
 
-def test_nothing_else_opens_it() -> None:
+def test_an_event_is_decrypted_only_in_its_place_and_with_its_key() -> None:
     payload, _ = EXAMPLES[CredentialAdded]
     here, there = UUID(int=1), UUID(int=2)
     one, two = stored(payload, METADATA, here), stored(payload, METADATA, there)
@@ -122,7 +122,7 @@ def test_nothing_else_opens_it() -> None:
         assert payload_or_erased(wrong) == wrong.payload.encode()
 
 
-def test_no_personal_text_stands_beside_what_is_sealed() -> None:
+def test_personal_data_is_not_in_plain_text() -> None:
     payload, _ = EXAMPLES[CredentialAdded]
     text = stored(payload, METADATA, UUID(int=1))
     assert "octo" not in text.payload + text.metadata
@@ -130,7 +130,7 @@ def test_no_personal_text_stands_beside_what_is_sealed() -> None:
     assert msgspec.json.decode(text.metadata)["personal"]["key"] == KEY.number
 
 
-def test_which_fields_are_personal() -> None:
+def test_personal_fields_are_those_of_the_classes() -> None:
     details = {"name": True, "description": True}
     assert personal_fields(CredentialAdded) == {"username": True, "details": details}
     assert personal_fields(CredentialDetailsChanged) == {"details": details, "previous": details}
@@ -140,7 +140,7 @@ def test_which_fields_are_personal() -> None:
     assert personal_fields(SecretRefused) == personal_fields(AccountErased) == {}
 
 
-def test_what_regcred_does_itself_needs_no_key() -> None:
+def test_an_event_of_the_system_needs_no_key() -> None:
     payload, _ = EXAMPLES[SecretRefused]
     itself = replace(METADATA, actor=Actor(type="system", id="regcred-verifier", name="regcred verifier"))
     assert split(type(payload), encode(payload)[2], encode_metadata(itself)) is None

@@ -60,13 +60,13 @@ def test_every_version_is_read_as_the_newest(version: int, stored: dict[str, Any
     assert read == ParcelSentV3(street="1 Main St", town="Springfield", country=None)
 
 
-def test_what_is_written_is_the_version_of_its_class() -> None:
+def test_an_event_is_encoded_with_the_version_of_its_class() -> None:
     assert encode(ParcelSent(address="x"), registry=PARCELS) == (NAME, 1, b'{"address":"x"}')
     assert encode(ParcelSentV2(street="a", town="b"), registry=PARCELS)[1] == 2
 
 
 @pytest.mark.parametrize(("name", "version"), [(NAME, 4), (NAME, 0), (NAME, -1), ("parcel.lost", 1)])
-def test_a_version_that_nobody_registered_is_unknown(name: str, version: int) -> None:
+def test_an_unregistered_version_is_unknown(name: str, version: int) -> None:
     with pytest.raises(UnknownEvent) as caught:
         decode(name, version, b"{}", registry=PARCELS)
     assert (caught.value.name, caught.value.version) == (name, version)
@@ -76,14 +76,14 @@ def test_a_version_that_nobody_registered_is_unknown(name: str, version: int) ->
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"null", b"[]", b"{}", b'{"address": 1, "street": 1}', b'\xff{"address": "x"}']
 )
-def test_malformed_data_is_told_with_its_own_version(version: int, data: bytes) -> None:
+def test_malformed_data_is_reported_with_its_own_version(version: int, data: bytes) -> None:
     """Old data is held to its own version first, so that upcasters get what they were written for."""
     with pytest.raises(MalformedEvent) as caught:
         decode(NAME, version, data, registry=PARCELS)
     assert (caught.value.name, caught.value.version) == (NAME, version)
 
 
-def test_a_fault_of_an_upcaster_is_not_blamed_on_the_data() -> None:
+def test_an_exception_of_an_upcaster_is_not_reported_as_malformed_data() -> None:
     registry = EventRegistry()
 
     def faulty(data: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_a_fault_of_an_upcaster_is_not_blamed_on_the_data() -> None:
         decode("a.b", 1, b"{}", registry=registry)
 
 
-def test_what_an_upcaster_makes_has_to_fit_the_newest_version() -> None:
+def test_the_result_of_an_upcaster_must_fit_the_newest_version() -> None:
     registry = EventRegistry()
     registry.event("a.b", version=1)(_frozen())
     registry.event("a.b", version=2, upcast=lambda data: data)(ParcelSent)
@@ -103,14 +103,14 @@ def test_what_an_upcaster_makes_has_to_fit_the_newest_version() -> None:
         decode("a.b", 1, b"{}", registry=registry)
 
 
-def test_fields_of_a_newer_writer_are_passed_over_and_reach_the_upcaster() -> None:
+def test_unknown_fields_are_ignored_and_passed_to_the_upcaster() -> None:
     later = b'{"street": "a", "town": "b", "country": "c", "carrier": {"name": "x"}}'
     assert decode(NAME, 3, later, registry=PARCELS) == ParcelSentV3(street="a", town="b", country="c")
     old = b'{"address": "a, b", "carrier": "x"}'
     assert decode(NAME, 1, old, registry=PARCELS) == ParcelSentV3(street="a", town="b", country=None)
 
 
-def test_two_registries_know_nothing_of_each_other() -> None:
+def test_registries_are_independent() -> None:
     with pytest.raises(UnknownEvent):
         encode(ParcelSent(address="x"))
     with pytest.raises(UnknownEvent):
@@ -132,7 +132,7 @@ def test_two_registries_know_nothing_of_each_other() -> None:
     ],
     ids=["no first", "twice", "gap", "no upcaster", "upcaster of the first", "not frozen", "no dataclass"],
 )
-def test_a_history_with_a_hole_cannot_be_imported(
+def test_an_incomplete_or_invalid_history_cannot_be_registered(
     register: Callable[[EventRegistry], object], why: str
 ) -> None:
     registry = EventRegistry()

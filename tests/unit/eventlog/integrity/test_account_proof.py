@@ -52,7 +52,7 @@ def check(document: bytes, earlier: Proven | None = None) -> Proven:
 PROOF = prove(a_chain(ENTRIES))
 
 
-def test_it_holds_the_account_s_events_and_no_other() -> None:
+def test_a_proof_contains_only_the_events_of_its_account() -> None:
     proven = check(PROOF)
     assert (proven.account_id, proven.events, proven.log.position) == ("acme", 4, 6)
     assert proven.log.hash == a_chain(ENTRIES)[-1].hash
@@ -63,7 +63,7 @@ def test_it_holds_the_account_s_events_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80], ids=["a bit", "the case", "no ASCII"])
-def test_no_byte_of_it_can_be_changed(flip: int) -> None:
+def test_a_changed_byte_is_detected(flip: int) -> None:
     for place in range(len(PROOF)):
         changed = bytearray(PROOF)
         changed[place] ^= flip
@@ -71,7 +71,7 @@ def test_no_byte_of_it_can_be_changed(flip: int) -> None:
             check(bytes(changed))
 
 
-def test_no_byte_can_be_left_out_or_put_in() -> None:
+def test_a_removed_or_inserted_byte_is_detected() -> None:
     for place in range(len(PROOF)):
         with pytest.raises(BrokenProof):
             check(PROOF[:place] + PROOF[place + 1 :])
@@ -86,7 +86,7 @@ def test_no_byte_can_be_left_out_or_put_in() -> None:
 
 
 @given(data=st.data())
-def test_no_lines_can_be_exchanged_repeated_or_left_out(data: st.DataObject) -> None:
+def test_exchanged_repeated_or_removed_lines_are_detected(data: st.DataObject) -> None:
     lines = PROOF.splitlines(keepends=True)
     other = data.draw(st.lists(st.sampled_from(lines), max_size=8))
     if other != lines:
@@ -94,19 +94,19 @@ def test_no_lines_can_be_exchanged_repeated_or_left_out(data: st.DataObject) -> 
             check(b"".join(other))
 
 
-def test_whose_signature_it_is_matters() -> None:
+def test_a_signature_of_another_key_is_refused() -> None:
     with pytest.raises(BrokenProof, match="not signed by this key"):
         check(prove(a_chain(ENTRIES), key=OTHER_KEY))
 
 
-def test_an_event_that_its_signer_left_out_of_a_stream_shows() -> None:
+def test_a_gap_in_a_stream_is_detected_even_if_signed() -> None:
     """Though he signs what is left."""
     without = a_chain([entry for entry in ENTRIES if entry is not ENTRIES[0]])
     with pytest.raises(BrokenProof, match="version 2 of its stream does not follow"):
         check(prove(without))
 
 
-def test_it_goes_on_where_an_earlier_one_ended() -> None:
+def test_a_proof_must_continue_an_earlier_proof() -> None:
     links = a_chain(ENTRIES)
     for length in range(len(links) + 1):
         earlier = check(prove(links[:length]))
@@ -123,7 +123,7 @@ def test_it_goes_on_where_an_earlier_one_ended() -> None:
         check(PROOF, check(prove(foreign)))
 
 
-def test_of_a_broken_log_there_is_no_proof() -> None:
+def test_a_broken_log_gives_no_proof() -> None:
     links = a_chain(ENTRIES)
     links[1] = replace(links[1], hash=bytes(32))  # of another account, and yet the log's
     with pytest.raises(BrokenLog, match="position 2"):

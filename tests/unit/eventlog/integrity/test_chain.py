@@ -45,7 +45,7 @@ CHAIN = a_chain([an_entry(number) for number in range(1, 8)])
 END = Anchor(7, CHAIN[-1].hash)
 
 
-def test_the_worked_example_of_the_decision_record_is_right() -> None:
+def test_the_example_of_the_decision_record_is_correct() -> None:
     """Anybody can check it with sha256sum alone."""
     text = canonical(GENESIS, 1, EXAMPLE)
     block = ADR.read_text().split("```text\n")[1].split("\n```")[0]
@@ -55,13 +55,13 @@ def test_the_worked_example_of_the_decision_record_is_right() -> None:
     assert f"`{digest}`" in ADR.read_text()
 
 
-def test_a_whole_chain_is_whole() -> None:
+def test_an_intact_chain_has_no_fault() -> None:
     found = verify_chain(CHAIN)
     assert (found.fault, found.end, found.start) == (None, END, START)
     assert verify_chain([]).fault is None
 
 
-def test_it_can_begin_anywhere_and_take_what_is_before_as_given() -> None:
+def test_verification_can_start_at_a_trusted_position() -> None:
     start = Anchor(4, CHAIN[3].hash)
     assert verify_chain(CHAIN[4:], start=start).end == END
     fault = verify_chain(CHAIN[4:], start=replace(start, hash=GENESIS)).fault
@@ -71,7 +71,7 @@ def test_it_can_begin_anywhere_and_take_what_is_before_as_given() -> None:
 
 @pytest.mark.parametrize("field", HashedEvent.__slots__)
 @pytest.mark.parametrize("position", [1, 4, 6])
-def test_a_changed_event_is_found_where_it_is(field: str, position: int) -> None:
+def test_a_changed_event_is_found_at_its_position(field: str, position: int) -> None:
     entry = an_entry(position)
     value = getattr(entry, field)
     changed = replace(entry, **{field: value + (1 if isinstance(value, int) else " ")})
@@ -83,7 +83,7 @@ def test_a_changed_event_is_found_where_it_is(field: str, position: int) -> None
 
 
 @pytest.mark.parametrize("position", [1, 4, 6, 7])
-def test_a_changed_hash_is_told_from_a_changed_event(position: int) -> None:
+def test_a_changed_hash_is_distinguished_from_a_changed_event(position: int) -> None:
     links = [*CHAIN]
     links[position - 1] = replace(links[position - 1], hash=b"x" * 32)
     fault = verify_chain(links).fault
@@ -94,14 +94,14 @@ def test_a_changed_hash_is_told_from_a_changed_event(position: int) -> None:
     assert (signed.kind, signed.position) == (FaultKind.HASH_DIFFERS, position)
 
 
-def test_the_last_event_is_told_from_its_hash_by_a_checkpoint() -> None:
+def test_a_checkpoint_distinguishes_a_changed_last_event_from_its_hash() -> None:
     links = [*CHAIN[:-1], replace(CHAIN[-1], entry=replace(an_entry(7), account_id="other"))]
     fault = verify_chain(links, checkpoint=END).fault
     assert fault is not None
     assert (fault.kind, fault.position) == (FaultKind.CHANGED_EVENT, 7)
 
 
-def test_missing_rows_and_events_are_told_apart() -> None:
+def test_missing_rows_and_missing_events_are_distinguished() -> None:
     without = verify_chain([*CHAIN[:3], *CHAIN[4:]]).fault
     assert without is not None
     assert (without.kind, without.position) == (FaultKind.MISSING_POSITION, 4)
@@ -110,7 +110,7 @@ def test_missing_rows_and_events_are_told_apart() -> None:
     assert (emptied.kind, emptied.position) == (FaultKind.MISSING_EVENT, 4)
 
 
-def test_a_log_that_was_written_anew_is_found_by_its_checkpoint() -> None:
+def test_a_rewritten_log_is_detected_by_the_checkpoint() -> None:
     entries = [an_entry(number) for number in range(1, 8)]
     entries[1] = replace(entries[1], account_id="somebody-else")
     rewritten = a_chain(entries)
@@ -120,20 +120,20 @@ def test_a_log_that_was_written_anew_is_found_by_its_checkpoint() -> None:
     assert (fault.kind, fault.position) == (FaultKind.CHECKPOINT_DIFFERS, 7)
 
 
-def test_a_log_that_was_cut_short_is_found_by_its_checkpoint() -> None:
+def test_a_truncated_log_is_detected_by_the_checkpoint() -> None:
     assert verify_chain(CHAIN[:5]).fault is None
     fault = verify_chain(CHAIN[:5], checkpoint=END).fault
     assert fault is not None
     assert (fault.kind, fault.position) == (FaultKind.MISSING_AFTER, 6)
 
 
-def test_a_log_may_have_grown_behind_its_checkpoint() -> None:
+def test_a_log_can_be_longer_than_its_checkpoint() -> None:
     found = verify_chain(CHAIN, checkpoint=Anchor(3, CHAIN[2].hash))
     assert (found.fault, found.checkpoint) == (None, 3)
     assert verify_chain(CHAIN, checkpoint=START).fault is None
 
 
-def test_a_checkpoint_before_the_beginning_would_prove_nothing() -> None:
+def test_a_checkpoint_before_the_start_is_refused() -> None:
     with pytest.raises(CheckpointTooEarly):
         verify_chain(CHAIN[4:], start=Anchor(4, CHAIN[3].hash), checkpoint=Anchor(3, CHAIN[2].hash))
     at_the_seam = Anchor(4, CHAIN[3].hash)
@@ -143,7 +143,7 @@ def test_a_checkpoint_before_the_beginning_would_prove_nothing() -> None:
     assert fault.kind is FaultKind.CHECKPOINT_DIFFERS
 
 
-def test_a_line_break_cannot_move_text_from_one_field_into_the_next() -> None:
+def test_a_line_break_in_a_field_is_detected() -> None:
     """Both spell the same lines; no field of the log can hold a line break."""
     split = replace(EXAMPLE, category="credential\nacme", account_id="1", version=0, type="x")
     digest = next_hash(GENESIS, 1, split)
@@ -164,12 +164,12 @@ SHUFFLES: dict[str, Callable[[list[Link]], list[Link]]] = {
 
 
 @pytest.mark.parametrize("shuffle", SHUFFLES.values(), ids=SHUFFLES)
-def test_another_order_is_found(shuffle: Callable[[list[Link]], list[Link]]) -> None:
+def test_a_changed_order_is_detected(shuffle: Callable[[list[Link]], list[Link]]) -> None:
     assert verify_chain(shuffle(CHAIN)).fault is not None
 
 
 @given(st.integers(0, 6), st.sampled_from(HashedEvent.__slots__), st.text() | st.integers())
-def test_whatever_is_put_into_any_field_is_found(index: int, field: str, value: str | int) -> None:
+def test_any_changed_field_is_detected(index: int, field: str, value: str | int) -> None:
     link = CHAIN[index]
     assert link.entry is not None
     content: dict[str, Any] = {field: value}

@@ -38,7 +38,7 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_checkpoint_says_what_was_signed(key_file: Path) -> None:
+def test_a_signed_checkpoint_is_read_back(key_file: Path) -> None:
     document = sign_checkpoint(END, load_private(key_file), time=MOMENT)
     opened = open_checkpoint(document, load_public(public_path(key_file)))
     assert (opened.anchor, opened.time) == (END, "2026-01-02T03:04:05Z")
@@ -66,12 +66,12 @@ def test_a_checkpoint_of_another_key_is_refused(key_file: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"format": "regcred-checkpoint-1"}'])
-def test_what_is_no_checkpoint_is_told_so(key_file: Path, document: bytes) -> None:
+def test_a_malformed_checkpoint_is_reported(key_file: Path, document: bytes) -> None:
     with pytest.raises(MalformedCheckpoint):
         open_checkpoint(document, load_public(public_path(key_file)))
 
 
-def test_another_format_or_an_impossible_position_is_no_checkpoint(key_file: Path) -> None:
+def test_another_format_or_an_invalid_position_is_malformed(key_file: Path) -> None:
     key = load_private(key_file)
     newer = json.loads(sign_checkpoint(END, key, time=MOMENT)) | {"format": "regcred-checkpoint-2"}
     with pytest.raises(MalformedCheckpoint):
@@ -81,7 +81,7 @@ def test_another_format_or_an_impossible_position_is_no_checkpoint(key_file: Pat
             open_checkpoint(sign_checkpoint(anchor, key, time=MOMENT), key.public_key())
 
 
-def test_the_private_key_is_for_its_owner_only_and_never_overwritten(key_file: Path) -> None:
+def test_the_private_key_is_readable_only_by_its_owner_and_never_overwritten(key_file: Path) -> None:
     assert key_file.stat().st_mode & 0o777 == 0o600
     before = key_file.read_bytes()
     with pytest.raises(KeyExists):
@@ -92,7 +92,7 @@ def test_the_private_key_is_for_its_owner_only_and_never_overwritten(key_file: P
     assert key_file.read_bytes() == before
 
 
-def test_a_key_that_cannot_be_used_is_told_so(key_file: Path, tmp_path: Path) -> None:
+def test_an_unusable_key_is_reported(key_file: Path, tmp_path: Path) -> None:
     for load in (load_private, load_public):
         with pytest.raises(UnusableKey):
             load(tmp_path / "absent")
@@ -104,7 +104,7 @@ def test_a_key_that_cannot_be_used_is_told_so(key_file: Path, tmp_path: Path) ->
         load_public(key_file)
 
 
-def test_an_exported_log_is_verified_with_nothing_else() -> None:
+def test_an_exported_log_is_verified_without_the_database() -> None:
     file = io.BytesIO()
     assert write_export(CHAIN, file) == 7
     file.seek(0)
@@ -113,7 +113,7 @@ def test_an_exported_log_is_verified_with_nothing_else() -> None:
     assert verify_chain(read_export(file)).end == END
 
 
-def test_an_export_that_a_tool_has_rewritten_is_still_whole() -> None:
+def test_a_reformatted_export_is_still_intact() -> None:
     file = io.BytesIO()
     write_export(CHAIN, file)
     rewritten = [
@@ -124,7 +124,7 @@ def test_an_export_that_a_tool_has_rewritten_is_still_whole() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[1]", b"nonsense"])
-def test_a_line_that_is_none_of_an_export_is_named(line: bytes) -> None:
+def test_a_malformed_line_of_an_export_is_reported_with_its_number(line: bytes) -> None:
     file = io.BytesIO()
     write_export(CHAIN[:2], file)
     with pytest.raises(MalformedExport, match="line 3"):

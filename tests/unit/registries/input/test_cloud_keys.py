@@ -47,7 +47,7 @@ def problems(target: Target, credential: dict[str, Any]) -> set[tuple[str, str]]
     return {(problem.pointer, problem.code) for problem in refusal.value.problems}
 
 
-def test_an_access_key_shows_its_id_as_user_name() -> None:
+def test_an_access_key_has_its_id_as_username() -> None:
     secret = read(ECR, aws())
     assert secret.kind == "aws_keys"
     assert secret.login.username == "AKIAIOSFODNN7EXAMPLE"
@@ -55,7 +55,7 @@ def test_an_access_key_shows_its_id_as_user_name() -> None:
     assert read_stored_login(secret.login.to_secret()) == secret.login
 
 
-def test_a_temporary_key_with_its_session() -> None:
+def test_a_temporary_key_has_a_session_token() -> None:
     secret = read(ECR, aws(access_key_id="ASIAIOSFODNN7EXAMPLE", session_token=Secret("session")))
     assert read_stored_login(secret.login.to_secret()) == AwsKeys(
         access_key_id="ASIAIOSFODNN7EXAMPLE",
@@ -64,7 +64,7 @@ def test_a_temporary_key_with_its_session() -> None:
     )
 
 
-def test_a_service_principal_shows_its_client_id() -> None:
+def test_a_service_principal_has_its_client_id_as_username() -> None:
     secret = read(ACR, principal(tenant="Acme.OnMicrosoft.com"))
     assert secret.login == ServicePrincipal(
         tenant="acme.onmicrosoft.com", client_id=GUID, client_secret=Secret("canary")
@@ -83,7 +83,7 @@ def test_a_service_principal_shows_its_client_id() -> None:
         ({"secret_access_key": Secret("canary" * 1000)}, "secret_access_key", "too_large"),
     ],
 )
-def test_wrong_access_keys(changes: dict[str, Any], pointer: str, code: str) -> None:
+def test_invalid_access_keys_are_refused(changes: dict[str, Any], pointer: str, code: str) -> None:
     assert problems(ECR, aws(**changes)) == {(f"/credential/{pointer}", code)}
 
 
@@ -98,16 +98,16 @@ def test_wrong_access_keys(changes: dict[str, Any], pointer: str, code: str) -> 
         ({"client_secret": Secret("canary" * 1000)}, "client_secret", "too_large"),
     ],
 )
-def test_wrong_service_principals(changes: dict[str, Any], pointer: str, code: str) -> None:
+def test_invalid_service_principals_are_refused(changes: dict[str, Any], pointer: str, code: str) -> None:
     assert problems(ACR, principal(**changes)) == {(f"/credential/{pointer}", code)}
 
 
 @pytest.mark.parametrize(("target", "credential"), [(ACR, aws()), (ECR, principal())])
-def test_each_cloud_takes_its_own(target: Target, credential: dict[str, Any]) -> None:
+def test_keys_of_another_cloud_are_refused(target: Target, credential: dict[str, Any]) -> None:
     assert problems(target, credential) == {("/credential/kind", "not_allowed")}
 
 
-def test_the_registry_has_to_be_that_clouds() -> None:
+def test_keys_for_a_registry_of_another_host_are_refused() -> None:
     elsewhere = Target(provider="ecr", registry_url="ghcr.io", location=None)
     assert problems(elsewhere, aws()) == {("/registry_url", "host_mismatch")}
 
@@ -124,12 +124,12 @@ def test_the_registry_has_to_be_that_clouds() -> None:
         "[" * 100_000,
     ],
 )
-def test_what_is_kept_is_one_of_these(text: str) -> None:
+def test_another_stored_secret_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ValueError, match="the stored secret is not a") as refusal:
         read_stored_login(Secret(text))
     assert "canary" not in str(refusal.value)
 
 
-def test_a_login_is_read_as_before() -> None:
+def test_a_stored_login_with_a_password_is_read() -> None:
     login = RegistryLogin(username="octo", password=Secret("pw"))
     assert read_stored_login(login.to_secret()) == login

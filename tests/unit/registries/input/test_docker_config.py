@@ -53,7 +53,7 @@ OCTO = b64("octo:pa55")
         ({"username": "<token>", "password": "t"}, ("<token>", None, "t")),
     ],
 )  # fmt: skip
-def test_entries_that_hold_a_login(
+def test_entries_with_a_login_are_read(
     fields: dict[str, Any], expected: tuple[str, str | None, str | None]
 ) -> None:
     entry = one(fields)
@@ -98,7 +98,7 @@ def test_entries_that_hold_a_login(
         ({"username": "octo", "password": "x" * 70_000}, "too long"),
     ],
 )
-def test_entries_that_hold_none_say_why(fields: object, reason: str) -> None:
+def test_entries_without_a_login_have_a_reason(fields: object, reason: str) -> None:
     entry = one(fields)
     assert entry.login is None
     assert entry.reason is not None
@@ -122,7 +122,7 @@ def test_a_secret_in_a_helper_is_explained() -> None:
 
 
 @pytest.mark.parametrize("username", ["_json_key", "_json_key_base64"])
-def test_a_key_file_in_an_entry_is_kept_as_every_key_file_is(username: str) -> None:
+def test_a_key_file_in_an_entry_is_stored_in_the_common_form(username: str) -> None:
     text = json.dumps(keyfile(), indent=2)
     password = text if username == "_json_key" else b64(text)
     entry = one({"auth": b64(f"{username}:{password}")}, key="https://eu.gcr.io")
@@ -142,7 +142,7 @@ def test_a_key_file_in_an_entry_is_kept_as_every_key_file_is(username: str) -> N
         ("REG.io:443", "reg.io", None),
     ],
 )
-def test_keys(key: str, host: str, prefix: str | None) -> None:
+def test_keys_are_parsed_to_host_and_prefix(key: str, host: str, prefix: str | None) -> None:
     entry = one({"auth": OCTO}, key=key)
     assert (entry.key, entry.host, entry.path_prefix) == (key, host, prefix)
     assert login(entry) == ("octo", "pa55", None)
@@ -152,7 +152,7 @@ def test_keys(key: str, host: str, prefix: str | None) -> None:
 @pytest.mark.parametrize(
     "key", ["", "*.azurecr.io", "https://octo:hunter2@reg.io/", "hunter2", "reg.io/HUNTER2"]
 )
-def test_a_key_that_is_no_host_is_not_repeated(key: str) -> None:
+def test_a_key_without_a_valid_host_is_not_repeated(key: str) -> None:
     entry = one({"auth": OCTO}, key=key)
     assert (entry.key, entry.host, entry.login) == ("entry 1", None, None)
     assert entry.pointer == "/credential/docker_config/auths"
@@ -160,7 +160,7 @@ def test_a_key_that_is_no_host_is_not_repeated(key: str) -> None:
     assert "hunter2" not in str(entry).lower()
 
 
-def test_the_session_of_a_browser_login_is_no_credential() -> None:
+def test_the_session_of_a_browser_login_is_not_a_credential() -> None:
     entries = read_docker_config({
         "auths": {
             "https://index.docker.io/v1/": {"auth": OCTO},
@@ -194,13 +194,13 @@ LEGACY = {"ghcr.io": {"auth": OCTO, "email": "a@b"}}
         json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "data": {".dockerconfigjson": b64(json.dumps(CONFIG))}}),
     ],
 )  # fmt: skip
-def test_every_form_reads_the_same(value: object) -> None:
+def test_every_form_of_a_configuration_gives_the_same_login(value: object) -> None:
     entry = single_login(value)
     assert (entry.key, entry.host) == ("ghcr.io", "ghcr.io")
     assert login(entry) == ("octo", "pa55", None)
 
 
-def test_pointers_name_places_that_the_request_has() -> None:
+def test_pointers_exist_in_the_request() -> None:
     broken = {"ghcr.io": {"auth": "!"}}
     places = {
         json.dumps({"auths": broken}): "/x",
@@ -238,7 +238,7 @@ def test_pointers_name_places_that_the_request_has() -> None:
         ({"auths": {f"r{i}.io": {} for i in range(MAX_ENTRIES + 1)}}, "too_many"),
     ],
 )
-def test_what_is_no_configuration(value: object, code: str) -> None:
+def test_an_invalid_configuration_is_refused(value: object, code: str) -> None:
     for read in (read_docker_config, single_login):
         with pytest.raises(InvalidInput) as caught:
             read(value)
@@ -246,7 +246,7 @@ def test_what_is_no_configuration(value: object, code: str) -> None:
         assert (problem.pointer, problem.code) == ("/credential/docker_config", code)
 
 
-def test_two_spellings_of_one_host_with_the_same_login_are_one() -> None:
+def test_two_spellings_of_one_host_with_the_same_login_are_one_entry() -> None:
     entries = read_docker_config(
         {"auths": {"https://index.docker.io/v1/": {"auth": OCTO}, "docker.io": {"auth": OCTO}}}
     )
@@ -258,7 +258,7 @@ def test_two_spellings_of_one_host_with_the_same_login_are_one() -> None:
     )
 
 
-def test_two_spellings_of_one_host_with_different_secrets_are_none() -> None:
+def test_two_spellings_of_one_host_with_different_secrets_are_unusable() -> None:
     auths = {
         "ghcr.io": {"auth": OCTO},
         "https://ghcr.io": {"auth": b64("octo:other")},
@@ -269,7 +269,7 @@ def test_two_spellings_of_one_host_with_different_secrets_are_none() -> None:
     assert "different secrets" in str(entries[0].reason)
 
 
-def test_paths_of_one_host_are_entries_of_their_own() -> None:
+def test_paths_of_one_host_are_separate_entries() -> None:
     auths = {
         "gcr.io/a": {"auth": OCTO},
         "gcr.io/b": {"auth": b64("octo:other")},
@@ -278,19 +278,19 @@ def test_paths_of_one_host_are_entries_of_their_own() -> None:
     assert all(entry.login for entry in read_docker_config({"auths": auths}))
 
 
-def test_one_login_is_found_among_entries_without() -> None:
+def test_the_only_login_is_found_among_unusable_entries() -> None:
     auths = {"quay.io": {}, "ghcr.io": {"auth": OCTO}, "*.bad": {"auth": OCTO}}
     assert single_login({"auths": auths}).host == "ghcr.io"
 
 
-def test_several_logins_are_for_an_import() -> None:
+def test_several_logins_are_refused() -> None:
     with pytest.raises(InvalidInput) as caught:
         single_login({"auths": {"quay.io": {"auth": OCTO}, "ghcr.io": {"auth": OCTO}}})
     (problem,) = caught.value.problems
     assert (problem.pointer, problem.code) == ("/credential/docker_config", "several_logins")
 
 
-def test_no_login_names_every_entry_and_its_reason() -> None:
+def test_a_configuration_without_a_login_reports_every_entry() -> None:
     with pytest.raises(InvalidInput) as caught:
         single_login(
             {"auths": {"quay.io": {}, "https://ghcr.io": {"auth": "!"}}, "credHelpers": {"gcr.io": "x"}}

@@ -10,7 +10,7 @@ from registries.input.keyfile import read_keyfile
 from tests.support.keyfiles import ec_pem, keyfile, rsa_pem
 
 
-def test_the_same_key_is_the_same_secret_however_it_is_laid_out() -> None:
+def test_every_layout_of_a_key_file_gives_the_same_secret() -> None:
     document = keyfile()
     reordered = dict(reversed(document.items()))
     text = json.dumps(document, indent=2)
@@ -46,7 +46,7 @@ def test_the_same_key_is_the_same_secret_however_it_is_laid_out() -> None:
         ({"private_key": "\ud800"}, "private_key", "invalid_private_key"),
     ],
 )
-def test_what_is_wrong_is_named_by_field(changes: dict[str, object], field: str, code: str) -> None:
+def test_an_invalid_field_is_named(changes: dict[str, object], field: str, code: str) -> None:
     document = keyfile(**changes)
     with pytest.raises(InvalidInput) as caught:
         read_keyfile(document)
@@ -70,11 +70,11 @@ def test_what_is_wrong_is_named_by_field(changes: dict[str, object], field: str,
         "deploy@acme.example.com.iam.gserviceaccount.com",
     ],
 )
-def test_every_kind_of_service_account_has_an_address(email: str) -> None:
+def test_every_kind_of_service_account_is_accepted(email: str) -> None:
     assert read_keyfile(keyfile(client_email=email)).username == "_json_key"
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_invalid_fields_are_reported_together() -> None:
     with pytest.raises(InvalidInput) as caught:
         read_keyfile(keyfile(type="x", client_email="y", private_key="z"))
     assert [problem.code for problem in caught.value.problems] == [
@@ -84,7 +84,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ]
 
 
-def test_a_private_key_that_was_damaged_on_the_way_is_refused() -> None:
+def test_a_damaged_private_key_is_refused() -> None:
     pem = rsa_pem()
     body = pem.splitlines()
     damaged = {
@@ -126,7 +126,7 @@ def test_a_private_key_that_was_damaged_on_the_way_is_refused() -> None:
         ("x" * 30_000, "too_large"),
     ],
 )
-def test_what_is_no_key_file_at_all(value: object, code: str) -> None:
+def test_a_value_that_is_not_a_key_file_is_refused(value: object, code: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         read_keyfile(value)
     (problem,) = caught.value.problems

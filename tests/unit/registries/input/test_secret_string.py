@@ -8,7 +8,7 @@ from registries.input.new_secret import SecretString
 
 
 @pytest.mark.parametrize("text", ["", "two\nlines", "a\0b", "half \ud800 pair", "x" * 64 * 1024 + "x"])
-def test_what_no_registry_takes_is_refused_without_being_repeated(text: str) -> None:
+def test_an_invalid_secret_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ValidationError) as refused:
         SecretString().deserialize(text)
     assert not text or text not in str(refused.value)

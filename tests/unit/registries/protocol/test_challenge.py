@@ -108,7 +108,9 @@ def bearer(**parameters: str) -> list[tuple[str, dict[str, str]]]:
         pytest.param('Basic realm="basic-realm"', [("basic", {"realm": "basic-realm"})], id="distribution"),
     ],
 )  # fmt: skip
-def test_headers_of_real_registries(header: str, expected: list[tuple[str, dict[str, str]]]) -> None:
+def test_headers_of_real_registries_are_parsed(
+    header: str, expected: list[tuple[str, dict[str, str]]]
+) -> None:
     assert parsed(header) == expected
 
 
@@ -135,7 +137,7 @@ def test_headers_of_real_registries(header: str, expected: list[tuple[str, dict[
         (" , ", []),
     ],
 )  # fmt: skip
-def test_the_grammar(header: str, expected: list[tuple[str, dict[str, str]]]) -> None:
+def test_the_grammar_is_parsed(header: str, expected: list[tuple[str, dict[str, str]]]) -> None:
     assert parsed(header) == expected
 
 
@@ -153,13 +155,15 @@ BOTH = [("bearer", {"realm": "r", "service": "s"}), ("basic", {"realm": "b"})]
         (("Negotiate", "NTLM", 'Basic realm="b"'), [("negotiate", {}), ("ntlm", {}), ("basic", {"realm": "b"})]),
     ],
 )  # fmt: skip
-def test_several_challenges(headers: tuple[str, ...], expected: list[tuple[str, dict[str, str]]]) -> None:
+def test_several_challenges_are_parsed(
+    headers: tuple[str, ...], expected: list[tuple[str, dict[str, str]]]
+) -> None:
     assert parsed(*headers) == expected
 
 
 @pytest.mark.parametrize("blob", ["YII", "YIIx/+a", "YII=", "YII==", "a/b=", "a/b==", "abc.def-~_"])
 @pytest.mark.parametrize("rest", ["", ", ", ' , Basic realm="b"'])
-def test_a_blob_of_another_scheme_is_stepped_over(blob: str, rest: str) -> None:
+def test_a_token68_of_another_scheme_is_skipped(blob: str, rest: str) -> None:
     expected = ["negotiate", "basic"] if "Basic" in rest else ["negotiate"]
     assert [scheme for scheme, _ in parsed(f"Negotiate {blob}{rest}")] == expected
 
@@ -191,14 +195,14 @@ def test_a_blob_of_another_scheme_is_stepped_over(blob: str, rest: str) -> None:
         "\x00",
     ],
 )
-def test_what_cannot_be_understood_is_refused(header: str) -> None:
+def test_a_malformed_header_is_refused(header: str) -> None:
     with pytest.raises(BadChallenge):
         parsed(header)
     with pytest.raises(BadChallenge):
         parsed('Basic realm="good"', header)
 
 
-def test_a_header_of_too_many_bytes() -> None:
+def test_a_header_that_is_too_long_is_refused() -> None:
     begin, end = 'Basic realm="', '"'
     fits = begin + "x" * (MAX_HEADER - len(begin + end)) + end
     assert len(parsed(fits)) == 1
@@ -206,7 +210,7 @@ def test_a_header_of_too_many_bytes() -> None:
         parsed(fits + " ")
 
 
-def test_too_many_challenges() -> None:
+def test_too_many_challenges_are_refused() -> None:
     assert len(parsed(*["Basic"] * MAX_CHALLENGES)) == MAX_CHALLENGES
     with pytest.raises(BadChallenge):
         parsed(*["Basic"] * (MAX_CHALLENGES + 1))
@@ -219,7 +223,7 @@ def test_too_many_challenges() -> None:
 )
 @pytest.mark.parametrize("begin", ["", "Bearer ", "Bearer a", 'Bearer realm="', "Bearer realm=", "B a="])
 @pytest.mark.parametrize("end", ["", "<", '"'])
-def test_no_header_takes_long(begin: str, piece: str, end: str) -> None:
+def test_every_header_is_parsed_in_limited_time(begin: str, piece: str, end: str) -> None:
     header = (begin + piece * MAX_HEADER)[: MAX_HEADER - len(end)] + end
     gc.disable()  # what is collected is of the whole run's tests
     try:
@@ -231,7 +235,7 @@ def test_no_header_takes_long(begin: str, piece: str, end: str) -> None:
         gc.enable()
 
 
-def test_bearer_is_chosen_before_basic_and_the_first_of_each() -> None:
+def test_the_first_bearer_challenge_is_chosen_before_basic() -> None:
     basic, first, second = Challenge("basic", {}), Challenge("bearer", {"a": "1"}), Challenge("bearer", {})
     assert choose([basic, first, second]) is first
     assert choose([Challenge("digest", {}), basic]) is basic
@@ -239,7 +243,7 @@ def test_bearer_is_chosen_before_basic_and_the_first_of_each() -> None:
     assert choose([]) is None
 
 
-def test_refusals_repeat_nothing_of_the_header() -> None:
+def test_refusals_do_not_repeat_the_header() -> None:
     for header in (
         'Bearer secret="x',
         "Bearer secret secret",

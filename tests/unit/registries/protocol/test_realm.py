@@ -38,7 +38,7 @@ def allowed(realm: str, registry: str, policy: NetworkPolicy = NOTHING) -> str:
         ("reg.example.com", "https://reg.example.com./token"),
     ],
 )
-def test_token_servers_of_the_registrys_own(registry: str, realm: str) -> None:
+def test_token_servers_of_the_registry_are_allowed(registry: str, realm: str) -> None:
     assert allowed(realm, registry) == realm
 
 
@@ -50,7 +50,7 @@ def test_token_servers_of_the_registrys_own(registry: str, realm: str) -> None:
         ("//auth.example.com/t", "https://auth.example.com/t"),
     ],
 )
-def test_a_relative_realm_is_of_the_registry(realm: str, url: str) -> None:
+def test_a_relative_realm_is_resolved_against_the_registry(realm: str, url: str) -> None:
     assert allowed(realm, "reg.example.com:5000") == url
 
 
@@ -93,7 +93,7 @@ def test_a_relative_realm_is_of_the_registry(realm: str, url: str) -> None:
         ("reg.example.com", "http://reg.example.com:443/token"),
     ],
 )
-def test_token_servers_of_strangers(registry: str, realm: str) -> None:
+def test_token_servers_of_other_hosts_are_refused(registry: str, realm: str) -> None:
     with pytest.raises(Blocked):
         allowed(realm, registry)
 
@@ -127,12 +127,12 @@ def test_token_servers_of_strangers(registry: str, realm: str) -> None:
         "https://reg.example.com/" + "a" * 2048,
     ],
 )
-def test_what_is_no_token_server(realm: str) -> None:
+def test_an_invalid_realm_is_refused(realm: str) -> None:
     with pytest.raises(BadChallenge):
         allowed(realm, "reg.example.com")
 
 
-def test_the_operators_word_counts() -> None:
+def test_token_servers_that_the_operator_lists_are_allowed() -> None:
     listed = NetworkPolicy.parse("auth.corp.example, auth2.corp.example:8443", "auth3.corp.example:80")
     for realm in (
         "https://auth.corp.example/t",
@@ -151,12 +151,12 @@ def test_the_operators_word_counts() -> None:
             allowed(realm, "reg.example.com", listed)
 
 
-def test_a_permitted_network_makes_no_relatives() -> None:
+def test_an_allowed_network_does_not_allow_another_token_server() -> None:
     with pytest.raises(Blocked):
         allowed("https://10.0.0.2/t", "10.0.0.1", NetworkPolicy.parse("10.0.0.0/8", ""))
 
 
-def test_a_refusal_shows_the_host_and_nothing_else() -> None:
+def test_a_refusal_shows_only_the_host() -> None:
     with pytest.raises(Blocked) as refusal:
         allowed("https://evil.example/path?query=1", "reg.example.com")
     assert "evil.example" in str(refusal.value)
@@ -164,13 +164,13 @@ def test_a_refusal_shows_the_host_and_nothing_else() -> None:
     assert "query" not in str(refusal.value)
 
 
-def test_a_long_host_is_cut() -> None:
+def test_a_long_host_is_truncated() -> None:
     with pytest.raises(Blocked) as refusal:
         allowed("https://" + "a" * 1500 + ".example/", "reg.example.com")
     assert len(str(refusal.value)) < 200
 
 
-def test_the_realms_own_query_stays() -> None:
+def test_the_query_of_the_realm_is_preserved() -> None:
     realm = check_realm(
         "https://reg.example.com/t?a=1&b=&a=%C3%A4",
         registry_url="https://reg.example.com/v2/",

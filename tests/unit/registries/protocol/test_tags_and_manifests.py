@@ -31,14 +31,14 @@ def answer(body: object, *headers: tuple[str, str]) -> HttpResponse:
     ],
     ids=["some", "null", "none", "odd"],
 )
-def test_tags(body: dict[str, Any], tags: tuple[str, ...]) -> None:
+def test_tags_are_read(body: dict[str, Any], tags: tuple[str, ...]) -> None:
     page = read_tags(answer(body), limit=50, cursor=None)
     assert page is not None
     assert (page.tags, page.next) == (tags, None)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[" * 5000, {"errors": []}, {"tags": {"a": 1}}])
-def test_what_is_no_list_of_tags(body: object) -> None:
+def test_an_invalid_list_of_tags_is_refused(body: object) -> None:
     assert read_tags(answer(body), limit=50, cursor=None) is None
 
 
@@ -50,7 +50,7 @@ def test_what_is_no_list_of_tags(body: object) -> None:
         ('<?next_page=%2Bx%3D&n=2>;rel="next"', "n=50&next_page=%2Bx%3D"),
     ],
 )
-def test_a_page_goes_on_by_the_query_of_its_link_alone(link: str, query: str) -> None:
+def test_the_next_page_uses_only_the_query_of_the_link(link: str, query: str) -> None:
     page = read_tags(answer({"tags": ["a"]}, ("link", link)), limit=50, cursor=None)
     assert page is not None
     assert page.next is not None
@@ -60,20 +60,20 @@ def test_a_page_goes_on_by_the_query_of_its_link_alone(link: str, query: str) ->
 @pytest.mark.parametrize(
     "link", ["", '</v2/a?last=b>; rel="prev"', "</v2/a>; rel=next", f"<?last={'b' * 3000}>; rel=next", "<//[?a=b>; rel=next", "<?last=ü>; rel=next"]
 )  # fmt: skip
-def test_a_link_that_leads_nowhere_ends_the_list(link: str) -> None:
+def test_an_unusable_link_ends_the_list(link: str) -> None:
     page = read_tags(answer({"tags": ["a"]}, ("link", link)), limit=50, cursor=None)
     assert page is not None
     assert page.next is None
 
 
 @pytest.mark.parametrize("cursor", ["", "%", "ä", "a", "LWE", "P2xhc3Q", "P2xhc3Q9Ygo", "Lw" * 2000, "_w"])
-def test_a_place_that_no_page_gave(cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidTagCursor):
         tag_query(50, cursor)
 
 
 @given(st.text())
-def test_any_text_is_a_place_or_none(text: str) -> None:
+def test_any_text_is_a_safe_cursor_or_refused(text: str) -> None:
     try:
         query = tag_query(50, text)
     except InvalidTagCursor:
@@ -85,7 +85,7 @@ def test_any_text_is_a_place_or_none(text: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 6])
-def test_a_registry_that_knows_no_pages_is_cut_into_them(limit: int) -> None:
+def test_the_list_of_a_registry_without_pages_is_split(limit: int) -> None:
     everything = answer({"tags": ["c", "a", "e", "b", "d", "a"]})
     found: list[str] = []
     cursor = None
@@ -101,7 +101,7 @@ def test_a_registry_that_knows_no_pages_is_cut_into_them(limit: int) -> None:
     assert len(found) == (5 if limit < 6 else 6)
 
 
-def test_an_index_has_platforms() -> None:
+def test_the_platforms_of_an_index_are_read() -> None:
     body = {
         "mediaType": INDEX,
         "manifests": [
@@ -127,7 +127,7 @@ def test_an_index_has_platforms() -> None:
 @pytest.mark.parametrize(
     ("sizes", "total"), [((7, 100, 3), 110), ((7,), 7), ((7, -1), None), ((7, "x"), None), ((7, True), None)]
 )
-def test_an_image_has_a_size_if_all_of_its_parts_have(sizes: tuple[Any, ...], total: int | None) -> None:
+def test_the_size_of_an_image_needs_the_sizes_of_all_parts(sizes: tuple[Any, ...], total: int | None) -> None:
     config, *layers = ({"size": size} for size in sizes)
     found = read_manifest(answer({"config": config, "layers": layers}, ("content-type", "text/html; x")))
     assert found is not None
@@ -135,5 +135,5 @@ def test_an_image_has_a_size_if_all_of_its_parts_have(sizes: tuple[Any, ...], to
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", {}, {"layers": 5}, {"manifests": "x"}, b"[" * 5000])
-def test_what_is_no_manifest(body: object) -> None:
+def test_an_invalid_manifest_is_refused(body: object) -> None:
     assert read_manifest(answer(body)) is None

@@ -57,7 +57,9 @@ def error(code: str, message: str) -> str:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("by", ["registry", "token server"])
-def test_status_first_then_code_then_text(status: int, body: str, provider: str, code: Code, by: str) -> None:
+def test_the_verdict_follows_from_status_code_and_text(
+    status: int, body: str, provider: str, code: Code, by: str
+) -> None:
     found = verdict(status, body, provider=provider, by=by)
     assert found.code is code
     assert by in found.detail or code is Code.MISSING_SCOPE
@@ -69,16 +71,16 @@ def test_status_first_then_code_then_text(status: int, body: str, provider: str,
      '{"errors": [null]}', '{"errors": ["DENIED"]}', '{"errors": [{}]}', '{"errors": [{"code": null}]}',
      '{"errors": [{"code": ["DENIED"]}]}', '{"errors": 7}', "[" * 4096, '{"a":' * 2000, "\ufeff{}", "9" * 4096],
 )  # fmt: skip
-def test_bodies_of_any_form(body: str) -> None:
+def test_an_unexpected_body_gives_the_verdict_of_the_status(body: str) -> None:
     assert verdict(403, body).code is Code.FORBIDDEN
 
 
-def test_a_body_that_is_no_text() -> None:
+def test_a_binary_body_gives_the_verdict_of_the_status() -> None:
     answer = HttpResponse(403, (), bytes(range(256)) * 100)
     assert refused(answer, provider=known("custom"), by="registry").code is Code.FORBIDDEN
 
 
-def test_only_the_beginning_of_a_body_is_looked_at() -> None:
+def test_only_the_beginning_of_a_body_is_read() -> None:
     assert verdict(403, " " * 5000 + "token has expired").code is Code.FORBIDDEN
 
 
@@ -100,16 +102,16 @@ def test_only_the_beginning_of_a_body_is_looked_at() -> None:
         ("", None),
     ],
 )
-def test_retry_after(text: str, seconds: int | None) -> None:
+def test_retry_after_is_part_of_the_verdict(text: str, seconds: int | None) -> None:
     assert verdict(429, retry_after=text).retry_after == seconds
     assert verdict(503, retry_after=text).retry_after == seconds
 
 
-def test_without_retry_after() -> None:
+def test_a_verdict_can_have_no_retry_after() -> None:
     assert verdict(429).retry_after is None
 
 
-def test_details_repeat_nothing() -> None:
+def test_details_do_not_repeat_the_body() -> None:
     for status in (302, 400, 401, 403, 404, 429, 500):
         for provider in ("custom", "github", "gitlab"):
             assert "canary" not in verdict(status, error("DENIED", "canary"), provider=provider).detail
