@@ -1,4 +1,4 @@
-"""`python -m console` in a process of its own, over HTTP to an API elsewhere, or to none."""
+"""`python -m console` in its own process, with an API over HTTP, or with none."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The main tasks as a person does them: with a script, without one, and with nothing but a keyboard."""
+"""The main tasks of a user: with scripts, without scripts, and with the keyboard only."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _numbers = count(1)
 
 
 def see(page: Page, text: str, *, scripted: bool) -> None:
-    """What comes by itself, or without a script by looking again."""
+    """Wait for a text, which appears by itself, or after a reload if scripts are off."""
     place = page.locator("#verification")
     deadline = time.monotonic() + 30
     while not scripted and text not in place.inner_text() and time.monotonic() < deadline:
@@ -34,7 +34,7 @@ def open_account(page: Page, admin: str, account: str) -> None:
 
 
 def add_with_a_wrong_password(page: Page, registry: DockerRegistry) -> None:
-    """After a name that cannot be: the form says what, and forgets the secret alone."""
+    """After an invalid name: the form shows the problem and clears only the secret."""
     page.get_by_role("link", name="Add the first one").click()
     page.get_by_role("link", name="Another registry").click()
     page.get_by_label("Name", exact=True).fill("1")
@@ -122,7 +122,7 @@ def test_a_credential_can_be_added_rotated_restricted_and_removed(
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until the focus is there, and seen."""
+    """Press Tab until the element has the focus and is visible."""
     for _ in range(80):
         if wanted.evaluate("element => element === document.activeElement"):
             outline = wanted.evaluate("element => getComputedStyle(element).outlineStyle")
@@ -273,13 +273,13 @@ def test_usage_is_shown_in_the_list(
     open_page: Open, admin: str, seeded: Seeded, system: System, registry: DockerRegistry
 ) -> None:
     with system.client() as client:
-        asked = {
+        body = {
             "images": [f"{registry.address}/acme/shop:1.4"],
             "project_id": "shop",
             "workload": {"kind": "deployment", "name": "storefront"},
             "format": "docker_config",
         }
-        assert client.post("/v1/accounts/acme/pull-secrets", json=asked).status_code == 200
+        assert client.post("/v1/accounts/acme/pull-secrets", json=body).status_code == 200
     page = open_page()
     sign_in(page, admin)
     row = page.locator("tbody > tr", has_text="team-main")
@@ -317,7 +317,7 @@ def test_an_import_is_previewed_and_then_run(open_page: Open, admin: str, regist
 
 
 def test_no_secret_is_in_the_log(system: System, admin: str) -> None:
-    """After all that was typed above."""
+    """After the inputs of the tests above."""
     text = system.log.read_text()
     assert '"page"' in text
     for secret in (PASSWORD, WRONG, admin):

@@ -1,4 +1,4 @@
-"""The documentation site in both themes and on a phone: as the console's screens, and asking no other host."""
+"""The documentation site in both themes and on a phone, checked as the screens of the console. It loads from no other host."""
 
 import subprocess
 import sys

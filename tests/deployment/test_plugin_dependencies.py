@@ -1,9 +1,10 @@
-"""What is installed on other machines starts where nothing else of regcred, and no other library, is."""
+"""The client and the plugins start without other packages of regcred and without other libraries."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ sys.meta_path.insert(0, Barred())
 
 
 def alone(allowed: tuple[str, ...], code: str, *options: str, stdin: str = "", **environment: str) -> str:
-    """What a fresh interpreter prints that can import the standard library and `allowed`."""
+    """The output of a new interpreter that can import only the standard library and `allowed`."""
     script = _ALONE.format(roots=[str(root) for root in ROOTS], allowed=allowed) + code
     done = subprocess.run(
         [sys.executable, *options, "-c", script],
@@ -100,6 +101,12 @@ for words in (["log", "verify"], ["up"], ["audit", "segments", "list", "x"], ["-
     assert [exit_code for exit_code, _ in helps] == [0, 0]
 
 
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
 @pytest.mark.parametrize("host", ["ghcr.io", "https://index.docker.io/v1/"])
 def test_the_docker_helper_needs_only_the_standard_library(server: Server, tmp_path: Path, host: str) -> None:
     entry = {"username": "octo", "password": "right-horse"}
@@ -114,4 +121,4 @@ def test_the_docker_helper_needs_only_the_standard_library(server: Server, tmp_p
     }
     answered = json.loads(alone(PLUGINS, code, "-S", stdin=host, **settings))
     assert answered == {"ServerURL": host, "Username": "octo", "Secret": "right-horse"}
-    assert server.asked[0].headers["Authorization"] == f"Bearer {TOKEN}"
+    assert server.requests[0].headers["Authorization"] == f"Bearer {TOKEN}"

@@ -1,4 +1,4 @@
-"""Commands that the pages show are commands that there are: read as `regcred` would read them, and not run."""
+"""The commands that pages show exist. They are parsed as `regcred` parses them, and not run."""
 
 import re
 import shlex
@@ -29,7 +29,7 @@ _TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MU
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The simple commands of a page's shell code, as words; what a shell puts together is left as it is."""
+    """The simple commands of the shell code of a page, as words. Substitutions are not expanded."""
     for block in _FENCED.findall(text):
         for line in re.sub(r"\\\n\s*", " ", _HEREDOC.sub("", block)).splitlines():
             yield from simple(line)
@@ -38,7 +38,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def simple(line: str) -> Iterator[list[str]]:
-    """The commands of a line, without what stands before them (variables, `exec`, the way into a container)."""
+    """The commands of a line, without prefixes (variables, `exec`, the command that enters a container)."""
     lexer = shlex.shlex(line.replace("$(", "( ").replace('"(', "( "), posix=True, punctuation_chars="|&;()<>")
     lexer.whitespace_split = True
     words: list[str] = []
@@ -53,7 +53,7 @@ def simple(line: str) -> Iterator[list[str]]:
 def _read(lexer: shlex.shlex) -> list[str]:
     try:
         return list(lexer)
-    except ValueError:  # a quotation that goes on in the next line
+    except ValueError:  # a quotation that continues in the next line
         return []
 
 
@@ -61,7 +61,7 @@ def started(words: Sequence[str]) -> Iterator[list[str]]:
     for place, word in enumerate(words):
         if word in {"regcred", "make", "python"} or word.endswith("/regcred"):
             before = words[:place]
-            if "--entrypoint" in before or words[place:] == _READY:  # another program, and what is printed
+            if "--entrypoint" in before or words[place:] == _READY:  # another program, or printed text
                 return
             if all(_ASSIGNED.fullmatch(one) or one in _IN_FRONT or before[0] == "docker" for one in before):
                 redirected = next((i for i, one in enumerate(words) if set(one) <= set("<>")), len(words))
@@ -76,14 +76,14 @@ _IN_FRONT = {"exec", "sudo", "time", "if", "!", "while", "until", "do", "then"}
 def wrong(
     command: click.Command, arguments: Sequence[str], parent: click.Context | None = None
 ) -> str | None:
-    """What click would say against these words, without any value being looked at but choices."""
+    """The message of click for these words. Of the values, only choices are checked."""
     context = click.Context(command, info_name=command.name, parent=parent)
     try:
         own = command.make_parser(context)
         given, rest, _order = own.parse_args(list(_default(command, context, arguments)))
         if isinstance(command, click.Group):
             if not rest:
-                return None  # a group is spoken of
+                return None  # the text names a group
             _name, inner, further = command.resolve_command(context, rest)
             return wrong(inner, further, context) if inner else f"{rest[0]}?"
         if rest:
@@ -100,7 +100,7 @@ def wrong(
 
 
 def _default(command: click.Command, context: click.Context, arguments: Sequence[str]) -> Sequence[str]:
-    """As `DefaultGroup` does: what is none of its commands belongs to the first."""
+    """As in `DefaultGroup`, words that name no command belong to the first command."""
     default = type(command).__name__ == "DefaultGroup"
     if (
         default

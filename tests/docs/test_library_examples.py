@@ -1,4 +1,4 @@
-"""The example in the README of the event log runs, on a database that has nothing but the log."""
+"""The example in the README of the event log runs on a database that contains only the log."""
 
 import re
 import subprocess

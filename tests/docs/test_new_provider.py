@@ -1,4 +1,4 @@
-"""A provider is added by one file: it is listed, chosen, documented, and its rules hold in logins."""
+"""A provider is added by one file: it is listed, found and documented, and its rules apply to logins."""
 
 import json
 import os
@@ -97,7 +97,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The answers of a `registries` that has one file more."""
+    """The results of a copy of `registries` with one more provider."""
     folder = tmp_path_factory.mktemp("libs")
     shutil.copytree(ROOT / "libs" / "registries", folder / "registries")
     (folder / "registries" / "providers" / "acme.py").write_text(FILE)

@@ -1,4 +1,4 @@
-"""The site builds without a warning; every link and anchor of it leads somewhere, and nothing asks another host."""
+"""The site builds without a warning, all its links and anchors exist, and no page loads from another host."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ _LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("source", "src"
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what can be referred to in it."""
+    """The links and files of a page, and its anchors."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""`docs/asyncapi.yaml` is current, and is an AsyncAPI 3.0 document as far as its rules can be told in a page."""
+"""`docs/asyncapi.yaml` is current, and follows the main rules of AsyncAPI 3.0."""
 
 import json
 import re
@@ -98,11 +98,11 @@ def test_the_queue_of_a_consumer_has_the_messages_of_its_bindings(consumer: str)
         for binding in TOPOLOGY.bindings
         if (binding.exchange, binding.queue) == ("regcred.events", f"regcred.{consumer}")
     }
-    told = {
+    described = {
         resolve(reference["$ref"])["bindings"]["amqp"]["messageType"]
         for reference in channel["messages"].values()
     }
-    assert told == ({kind.name for kind in KINDS} if bound == {"#"} else bound)
+    assert described == ({kind.name for kind in KINDS} if bound == {"#"} else bound)
     assert f"regcred-{consumer}" in TOPOLOGY.users
     [queue] = [queue for queue in TOPOLOGY.queues if queue.name == f"regcred.{consumer}"]
     assert channel["x-arguments"] == queue.arguments

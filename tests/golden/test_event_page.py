@@ -1,4 +1,4 @@
-"""`docs/events.md` says what the code does."""
+"""`docs/events.md` matches the code."""
 
 import re
 from dataclasses import fields
@@ -30,8 +30,8 @@ def test_the_page_describes_every_field_of_every_event() -> None:
     sections = re.split(r"^### ", TEXT, flags=re.MULTILINE)
     for kind in EVENTS.all_types():
         [section] = [text for text in sections if text.startswith(f"{kind.name}, version {kind.version}\n")]
-        told = set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", section, flags=re.MULTILINE))
-        assert {field.name for field in fields(kind.payload_class)} <= told
+        described = set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", section, flags=re.MULTILINE))
+        assert {field.name for field in fields(kind.payload_class)} <= described
         assert f"routing key: {kind.name}" in section
     assert set(EXAMPLES) == {kind.payload_class for kind in EVENTS.all_types()}
 

@@ -1,4 +1,4 @@
-"""What consumers rely on does not change behind their backs: the stored files against the code."""
+"""The stored schemas and examples, on which consumers rely, match the code."""
 
 import importlib
 import json
@@ -61,7 +61,7 @@ def test_a_stored_example_is_read_as_its_newest_version(name: str) -> None:
 
 @pytest.mark.parametrize("kind", EVENTS.all_types(), ids=lambda kind: f"{kind.name}.v{kind.version}")
 def test_a_schema_limits_every_text_number_and_list(kind: EventType) -> None:
-    """A consumer can make columns of it. Descriptions say what every field means."""
+    """A consumer can create columns from it. Every class has a description."""
     schema = schema_of(kind)
     for found in schema["$defs"].values():
         assert found.get("description"), found.get("title")
@@ -112,7 +112,7 @@ class Reworded:
 
 def files(payload_class: type, address: str = "here") -> dict[str, str]:
     schema = schema_of(EventType("parcel.sent", 1, payload_class))
-    text = json.dumps(schema).replace(payload_class.__name__, "Sent")  # as if only the inside had changed
+    text = json.dumps(schema).replace(payload_class.__name__, "Sent")  # as if only the fields had changed
     return {
         "parcel.sent.v1.schema.json": text,
         "parcel.sent.v1.example.json": json.dumps({"address": address}),
@@ -150,7 +150,7 @@ def test_names_of_released_events_are_read() -> None:
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    """A copy of what the command writes."""
+    """A copy of the files that the command writes."""
     shutil.copytree(FOLDER, tmp_path / "schemas" / "events")
     for name in ("events.md", "asyncapi.yaml"):
         shutil.copy(ROOT / "docs" / name, tmp_path)

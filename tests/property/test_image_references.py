@@ -1,4 +1,4 @@
-"""Whatever is written where an image is expected, it is read the same way twice or refused."""
+"""Any text is refused as an image reference, or parsed to a canonical form."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Matching against a second, naive statement of its rules, which compares every candidate with every other."""
+"""Matching against a second, naive implementation of its rules, which compares all pairs of candidates."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -45,7 +45,7 @@ USES = st.builds(
 
 
 def segments_in_common(candidate: Candidate, image: ImageReference) -> int:
-    """How many segments of the image its prefixes name; -1 where it has prefixes and none fits."""
+    """The number of segments of the image that the prefixes match; -1 if no prefix matches."""
     if not candidate.repository_prefixes:
         return 0
     path = image.repository.split("/")
@@ -65,11 +65,11 @@ def broken_rules(candidate: Candidate, image: ImageReference, use: RequestedUse)
         "no_push_scope": use.operation != "push" or candidate.scope.push,
         "expired": candidate.expires_at is None or use.at < candidate.expires_at,
     }
-    return [name for name, kept in rules.items() if not kept]
+    return [name for name, holds in rules.items() if not holds]
 
 
 def preferred(mine: Candidate, other: Candidate, image: ImageReference) -> str | None:
-    """The rule by which `mine` is before `other`; `None` if it is not."""
+    """The rule by which `mine` is preferred to `other`; `None` if it is not."""
     if segments_in_common(mine, image) != segments_in_common(other, image):
         longer = segments_in_common(mine, image) > segments_in_common(other, image)
         return "most_specific" if longer else None

@@ -1,4 +1,4 @@
-"""Whatever is pasted as a Docker configuration or key file: read, or refused without a word of it."""
+"""Any Docker configuration or key file is parsed, or refused without being repeated."""
 
 import base64
 import json
@@ -64,10 +64,10 @@ def written(value: object, how: str) -> object:
 
 
 def silent(refusal: InvalidInput) -> None:
-    told = f"{refusal} {refusal!r} {refusal.problems}"
+    shown = f"{refusal} {refusal!r} {refusal.problems}"
     assert refusal.problems
-    assert CANARY.lower() not in told.lower()
-    assert base64.b64encode(CANARY.encode()).decode()[:12] not in told
+    assert CANARY.lower() not in shown.lower()
+    assert base64.b64encode(CANARY.encode()).decode()[:12] not in shown
 
 
 def well_formed(entry: ConfigEntry) -> None:

@@ -1,4 +1,4 @@
-"""With what was issued, each image finds its own credential first, as clients look for one.
+"""Clients that look up an image in an issued configuration find its own credential first.
 
 Kubernetes: `pkg/credentialprovider` tries every key whose host is equal and whose path is a plain prefix, in reverse
 order of the keys; Docker Hub's key is the last resort. containers-auth.json(5): the repository, then one segment less

@@ -1,4 +1,4 @@
-"""Whatever is written where a registry host is expected, it is read the same way twice or refused."""
+"""Any text is refused as a registry host, or parsed to a canonical form."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

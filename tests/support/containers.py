@@ -80,7 +80,7 @@ class ServerContainer:
         self._ended = False
 
     def poll(self) -> int | None:
-        """`None` while it runs."""
+        """The exit code; `None` while it runs."""
         if self._ended:
             return 0
         wrapped = self._container.get_wrapped_container()
@@ -88,24 +88,24 @@ class ServerContainer:
         return None if wrapped.status in ("created", "running") else 1
 
     def terminate(self) -> None:
-        """SIGTERM, as `docker stop` says it."""
+        """Send SIGTERM, as `docker stop` does."""
         if not self._ended:
             self._container.get_wrapped_container().stop(timeout=20)
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it."""
         self._remove()
 
     def wait(self, _seconds: float) -> None:
-        """Until it is gone."""
+        """Wait until it has stopped."""
         self._remove()
 
     def logs(self) -> str:
-        """What it has said."""
+        """Its output."""
         return str(self._container.get_wrapped_container().logs().decode())
 
     def run(self, *command: str, environment: Mapping[str, str]) -> str:
-        """Run a command beside it, as `subprocess.run(check=True)` would: its standard output."""
+        """Run a command in it, as `subprocess.run(check=True)` would; return its standard output."""
         code, (out, err) = self._container.get_wrapped_container().exec_run(
             list(command), environment=dict(environment), demux=True
         )

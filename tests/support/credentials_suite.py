@@ -1,4 +1,4 @@
-"""What every `CredentialStore` must do; each adapter's test has a fixture `store`."""
+"""The behaviour of every `CredentialStore`. The test of each adapter has a fixture `store`."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What every event store must do; each adapter subclasses it and gives `store`."""
+"""The behaviour of every event store. The test of each adapter is a subclass with a fixture `store`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What every `CredentialStore` must do for matching and issuing; a subclass has fixtures `store` and `verify`."""
+"""The behaviour of every `CredentialStore` for matching and issuing. A subclass has fixtures `store` and `verify`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -80,7 +80,7 @@ class IssuingSuite:
     def test_the_restrictions_of_a_candidate_are_those_of_the_credential(
         self, store: CredentialStore, projects: tuple[str, ...], *, restricted: bool
     ) -> None:
-        """Restricted to no project is for nobody."""
+        """A credential that is restricted to no project is usable by no project."""
         name = f"restricted-{restricted}-{len(projects)}"
         self.add(store, name, account=name, restricted=restricted, projects=projects)
         [found] = store.candidates(name, ["ghcr.io"])

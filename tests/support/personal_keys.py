@@ -1,4 +1,4 @@
-"""Keys of personal data for tests: real ones, under a key file's keys that nobody kept."""
+"""Valid keys of personal data for tests, wrapped with keys that are not stored."""
 
 from secrets import token_bytes
 from time import monotonic

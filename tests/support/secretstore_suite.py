@@ -1,4 +1,4 @@
-"""What every secret store must do; each adapter subclasses it and gives `store`."""
+"""The behaviour of every secret store. The test of each adapter is a subclass with a fixture `store`."""
 
 import traceback
 from collections.abc import Callable
@@ -27,19 +27,19 @@ def a_path(text: str, account: str = "acme") -> SecretPath:
 
 
 def put(store: SecretStore, path: SecretPath, *texts: str) -> None:
-    """Versions 1, 2, … of a path that is new."""
+    """Write versions 1, 2, … of a new path."""
     for version, text in enumerate(texts):
         store.put(path, Secret(text), write_id=f"{path}-{version}", expected_version=version)
 
 
 def shown(error: BaseException) -> str:
-    """Everything that a log, a debugger's summary or an error tracker would take from an exception."""
+    """Everything that a log, a debugger or an error tracker would show of an exception."""
     chained = "".join(repr(link) + str(link) for link in _chain(error))
     return str(error) + repr(error) + repr(error.args) + "".join(traceback.format_exception(error)) + chained
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The exceptions that are shown with it; `from None` hides what came before."""
+    """The exceptions that are shown with this one. `from None` hides earlier ones."""
     links = []
     link: BaseException | None = error
     while link is not None:
@@ -49,7 +49,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 class SecretStoreSuite:
-    """A subclass has a fixture `store` whose identity may do everything."""
+    """A subclass has a fixture `store` with all rights."""
 
     def test_a_stored_secret_is_read(self, store: SecretStore) -> None:
         path = a_path("put")

@@ -1,4 +1,4 @@
-"""Python files of the repository, read and parsed once in a process, whichever rule they are checked for."""
+"""Python files of the repository, read and parsed once in a process for all tests."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""A line is written when its call returns, in one piece; and a broken standard error stops nobody."""
+"""A line is written completely when its call returns, and a broken standard error does not stop the process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A secret shows itself to `reveal()` and to nothing else."""
+"""Only `reveal()` shows a secret."""
 
 import copy
 import io
@@ -129,7 +129,7 @@ def test_secrets_are_equal_if_their_texts_are_equal(one: str, other: str) -> Non
 
 
 def test_invalid_unicode_is_compared_without_being_shown() -> None:
-    """JSON can hold half of a surrogate pair; the encoder's error would carry the whole text."""
+    """JSON can contain half of a surrogate pair. The error of the encoder would contain the whole text."""
     half = Secret(CANARY + "\ud800")
     assert half == Secret(CANARY + "\ud800")
     assert half != SECRET
@@ -137,8 +137,8 @@ def test_invalid_unicode_is_compared_without_being_shown() -> None:
 
 @given(st.text(min_size=1), st.text(), st.booleans())
 def test_a_stored_login_is_read_unchanged(username: str, text: str, is_token: bool) -> None:
-    kept = {"identity_token" if is_token else "password": Secret(text)}
-    login = RegistryLogin(username=username, **kept)
+    fields = {"identity_token" if is_token else "password": Secret(text)}
+    login = RegistryLogin(username=username, **fields)
     assert RegistryLogin.from_secret(login.to_secret()) == login
 
 

@@ -1,4 +1,4 @@
-"""What is typed: into the API's body, and back into the page when it is refused, but for secrets."""
+"""Form fields are sent to the API. A refused form is shown with its values, but without secrets."""
 
 import io
 from typing import Any
@@ -53,8 +53,8 @@ def test_the_add_form_sends_its_fields_to_the_api(signed_in: Browser, api: FakeA
         expires_at="2027-01-31",
     )
     assert sent.headers["Location"] == HERE
-    asked = api.last("POST")
-    assert asked.body == {
+    request = api.last("POST")
+    assert request.body == {
         "name": "team-ghcr",
         "provider": "github",
         "registry_url": None,
@@ -66,7 +66,7 @@ def test_the_add_form_sends_its_fields_to_the_api(signed_in: Browser, api: FakeA
         "restrictions": {"restricted": True, "projects": ["shop", "shop-staging", "shop"]},
         "expires_at": "2027-01-31T00:00:00Z",
     }
-    assert len(asked.headers["IDEMPOTENCY_KEY"]) > 10
+    assert len(request.headers["IDEMPOTENCY_KEY"]) > 10
 
 
 def test_a_refused_form_is_shown_with_its_values_but_without_the_secret(
@@ -193,7 +193,7 @@ def test_a_restriction_shows_the_affected_workloads_before_it_is_saved(
     shown = signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other")
     assert "would lose it" in shown.text
     assert "deployment web" in shown.text
-    assert not [asked for asked in api.asked if asked.method == "PUT"]
+    assert not [request for request in api.requests if request.method == "PUT"]
     assert (
         signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other", confirmed="yes").status_code
         == 303
@@ -233,8 +233,8 @@ def test_a_new_token_is_shown_once(signed_in: Browser, api: FakeApi) -> None:
 
 
 def test_the_image_page_shows_all_candidates_and_their_reasons(signed_in: Browser, api: FakeApi) -> None:
-    asked = "/accounts/acme/resolve?image=ghcr.io/acme/shop&project_id=shop"
-    assert "does not support image lookup" in signed_in.look(asked).text
+    path = "/accounts/acme/resolve?image=ghcr.io/acme/shop&project_id=shop"
+    assert "does not support image lookup" in signed_in.look(path).text
     api.answers["POST", f"{ACCOUNT}/resolutions"] = (
         200,
         {
@@ -246,7 +246,7 @@ def test_the_image_page_shows_all_candidates_and_their_reasons(signed_in: Browse
             ],
         },
     )
-    shown = signed_in.look(asked).text
+    shown = signed_in.look(path).text
     assert "Its repository prefix fits this image most closely." in shown
     assert "It is restricted to other projects." in shown
     assert api.last("POST").body == {"image": "ghcr.io/acme/shop", "project_id": "shop", "operation": "pull"}
@@ -254,7 +254,7 @@ def test_the_image_page_shows_all_candidates_and_their_reasons(signed_in: Browse
         422,
         problem(422, "invalid_request", "x", ("/image", "no image")),
     )
-    assert signed_in.look(asked).status_code == 422
+    assert signed_in.look(path).status_code == 422
 
 
 def test_an_import_shows_the_result_of_each_entry(signed_in: Browser, api: FakeApi) -> None:

@@ -1,4 +1,4 @@
-"""Which of both answers at the one address, and what the settings say."""
+"""The paths of console and API at one address, and the settings of the console."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""A console by itself tells the API for which browser it asks."""
+"""A console in its own process forwards the address of the browser to the API."""
 
 from collections.abc import Iterator
 from threading import Thread
@@ -34,5 +34,5 @@ def test_each_request_forwards_the_address_of_its_browser(fake: tuple[FakeApi, s
     for browser in ("203.0.113.9", "2001:db8::5", None):
         asking = ApiClient(transport_for(browser), token=Secret(TOKEN), request_id="r")
         assert asking.get("/v1/providers").status == 200
-    told = [asked.headers.get("X_FORWARDED_FOR") for asked in api.asked]
-    assert told == ["203.0.113.9", "2001:db8::5", None]
+    forwarded = [request.headers.get("X_FORWARDED_FOR") for request in api.requests]
+    assert forwarded == ["203.0.113.9", "2001:db8::5", None]

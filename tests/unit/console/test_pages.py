@@ -1,4 +1,4 @@
-"""Every page, from the API's answers: that it is there, safe and small, and says what matters."""
+"""Every page is complete, safe and small for the responses of the API."""
 
 import gzip
 import re
@@ -50,7 +50,7 @@ def test_a_page_has_no_inline_scripts_labels_all_fields_and_is_small(signed_in: 
     assert "script-src 'self'" in shown.headers["Content-Security-Policy"]
     assert shown.headers["X-Request-Id"]
     text = gzip.decompress(shown.data).decode()
-    # The page with all that it loads.
+    # The page with all files that it loads.
     loaded = sum(len(asset.compressed) for name, asset in read_assets().items() if name in text)
     assert len(shown.data) + loaded <= 50 * 1024
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", text)
@@ -128,8 +128,8 @@ def test_an_export_has_the_filters_of_the_page(signed_in: Browser, api: FakeApi)
     file = signed_in.look(f"{BASE}/audit.csv?since=2026-11-01&action=secret.issued")
     assert file.text == "a,b\r\n"
     assert file.headers["Content-Disposition"] == 'attachment; filename="audit-acme.csv"'
-    assert api.asked[-1].query == "since=2026-11-01T00%3A00%3A00Z&action=secret.issued"
-    assert api.asked[-1].headers["ACCEPT"] == "text/csv"
+    assert api.requests[-1].query == "since=2026-11-01T00%3A00%3A00Z&action=secret.issued"
+    assert api.requests[-1].headers["ACCEPT"] == "text/csv"
     api.answers["GET", f"{ACCOUNT}/audit-events"] = (403, problem(403, "insufficient_scope", "no"))
     assert signed_in.look(f"{BASE}/audit.ndjson").status_code == 403
 
@@ -152,9 +152,9 @@ def test_the_overview_shows_counts_and_warnings(signed_in: Browser, api: FakeApi
     assert "1 within 30 days" in shown
     assert "3 expired" in shown
     assert "All failed credentials" in shown
-    # Whatever their number: one sum, and the first of those that failed.
-    asked = [one for one in api.asked if one.path.startswith(f"{ACCOUNT}/credentials")]
-    assert [one.query for one in asked] == ["", "status=failed&limit=8"]
+    # Two requests for any number of credentials: the summary, and the first failed ones.
+    queries = [one for one in api.requests if one.path.startswith(f"{ACCOUNT}/credentials")]
+    assert [one.query for one in queries] == ["", "status=failed&limit=8"]
 
 
 def test_the_list_shows_the_last_use_of_each_credential(signed_in: Browser, api: FakeApi) -> None:
@@ -187,7 +187,7 @@ def test_a_problem_of_the_api_is_shown_with_the_request_id(
     assert shown.status_code == status
     assert said in shown.text
     assert shown.headers["X-Request-Id"] in shown.text
-    assert api.asked[-1].headers["X_REQUEST_ID"] == shown.headers["X-Request-Id"]
+    assert api.requests[-1].headers["X_REQUEST_ID"] == shown.headers["X-Request-Id"]
     part = signed_in.look(HERE, **{"HX-Request": "true"})
     assert (part.status_code, part.headers["HX-Retarget"]) == (200, "#notices")
 
@@ -216,12 +216,12 @@ def test_the_next_query_waits_for_the_position_of_the_command(
     signed_in.send(HERE, f"{HERE}/verify", image=" ghcr.io/acme/shop:1 ")
     assert api.last("POST").body == {"image": "ghcr.io/acme/shop:1"}
     signed_in.look(HERE)
-    assert api.asked[-1].headers["REGCRED_WAIT_FOR"] == "p:4"
+    assert api.requests[-1].headers["REGCRED_WAIT_FOR"] == "p:4"
     signed_in.look("/system")
-    assert "REGCRED_WAIT_FOR" not in api.asked[-1].headers
+    assert "REGCRED_WAIT_FOR" not in api.requests[-1].headers
     clock.passes(timedelta(seconds=11))
     signed_in.look(HERE)
-    assert "REGCRED_WAIT_FOR" not in api.asked[-1].headers
+    assert "REGCRED_WAIT_FOR" not in api.requests[-1].headers
 
 
 def test_the_system_page_shows_unavailable_dependencies(signed_in: Browser) -> None:
@@ -280,19 +280,19 @@ def test_tags_are_offered_after_the_colon_and_requested_once(signed_in: Browser,
     assert "2 tags offered, as team-ghcr sees them." in shown.text
     assert api.last("POST", "/resolutions").body == {"image": "ghcr.io/acme/shop", "project_id": "shop"}
     assert 'name="asked_for" value="shop ghcr.io/acme/shop"' in shown.text
-    api.asked.clear()
+    api.requests.clear()
     again = f"{TAGS}?image=ghcr.io/acme/shop:1.4&project_id=shop&asked_for=shop+ghcr.io/acme/shop"
     assert signed_in.look(again, **HTMX).status_code == 204
-    assert not api.asked
+    assert not api.requests
 
 
 @pytest.mark.parametrize("image", ["", "ghcr.io/acme/shop", "localhost:5000/shop", "a/b@sha256:1:2"])
 def test_tags_are_not_requested_before_the_colon(signed_in: Browser, api: FakeApi, image: str) -> None:
     tags_are_known(api)
-    api.asked.clear()
+    api.requests.clear()
     assert signed_in.look(f"{TAGS}?image={image}&project_id=shop", **HTMX).status_code == 204
     assert signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1", **HTMX).status_code == 204
-    assert not api.asked
+    assert not api.requests
 
 
 def test_an_unreachable_registry_is_reported_next_to_the_field(signed_in: Browser, api: FakeApi) -> None:
@@ -363,13 +363,13 @@ def test_a_failed_probe_is_shown_next_to_the_successful_login(signed_in: Browser
         "help": "Give it Read.",
     }
     item = verification() | {"probe": probe, "code": None, "status": "verified", "help": None}
-    kept = credential()
-    kept["verification"] = kept["verification"] | {
+    stored = credential()
+    stored["verification"] = stored["verification"] | {
         "status": "verified",
         "code": None,
         "checked_at": item["checked_at"],
     }
-    api.answers["GET", ONE] = (200, kept, {"ETag": '"1"'})
+    api.answers["GET", ONE] = (200, stored, {"ETag": '"1"'})
     api.answers["GET", f"{ONE}/verifications"] = (200, page(item))
     text = signed_in.look(HERE).text
     assert "The registry accepted the login." in text

@@ -1,4 +1,4 @@
-"""Who is let in, for how long, and what a browser holds of it."""
+"""Sign-in, the lifetime of a session, and the cookies of a browser."""
 
 from datetime import timedelta
 
@@ -41,7 +41,7 @@ def test_the_token_is_not_sent_to_the_browser(signed_in: Browser, api: FakeApi) 
     assert TOKEN not in cookie.value
     for path in ("/", LIST, "/tokens", "/system"):
         assert TOKEN not in signed_in.look(path).text
-    assert api.asked[-2].headers["AUTHORIZATION"] == f"Bearer {TOKEN}"
+    assert api.requests[-2].headers["AUTHORIZATION"] == f"Bearer {TOKEN}"
 
 
 def test_the_cookie_is_http_only_and_same_site(browser: Browser) -> None:
@@ -91,11 +91,11 @@ def test_each_sign_in_creates_a_new_session_id(browser: Browser) -> None:
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", LIST, f"{LIST}/{ONE[-36:]}/remove", "/tokens"])
 def test_a_form_without_a_valid_csrf_token_is_refused(signed_in: Browser, api: FakeApi, path: str) -> None:
-    before = len(api.asked)
+    before = len(api.requests)
     refused = signed_in.client.post(path, data={"token": TOKEN, "csrf": "a.b", "typed": "team-ghcr"})
     assert refused.status_code == 403
     assert "request id" in refused.text.lower()
-    assert [asked for asked in api.asked[before:] if asked.method != "GET"] == []
+    assert [request for request in api.requests[before:] if request.method != "GET"] == []
 
 
 def test_the_csrf_token_of_another_browser_is_refused(signed_in: Browser, api: FakeApi, clock: Clock) -> None:
@@ -106,7 +106,7 @@ def test_the_csrf_token_of_another_browser_is_refused(signed_in: Browser, api: F
 
 def test_requests_to_the_api_name_the_user(signed_in: Browser, api: FakeApi) -> None:
     signed_in.look(LIST)
-    assert api.asked[-1].headers["REGCRED_ON_BEHALF_OF"] == "ada@example.com"
+    assert api.requests[-1].headers["REGCRED_ON_BEHALF_OF"] == "ada@example.com"
 
 
 def test_only_valid_accounts_are_remembered(signed_in: Browser) -> None:

@@ -1,4 +1,4 @@
-"""Every code that the API may answer has words, and moments are written as people say them."""
+"""Every code of the API has a text, and times are written relative to now."""
 
 from datetime import UTC, datetime
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The JSON forms have every field of the schemas that describe them, and tables every field of the details."""
+"""The JSON forms have every field of their schemas, and the tables have every field of the details."""
 
 from dataclasses import fields
 from uuid import UUID

@@ -1,6 +1,6 @@
-"""Everything that is installed is pinned by hash, in the versions that pyproject.toml asks for, under a licence that we
-can live with, and is told of in the bill of materials of its image. `make check` runs this; `make audit` asks a
-service of advisories, which this cannot.
+"""Everything that is installed is pinned by hash, in the versions that pyproject.toml requires, under an allowed
+licence, and is listed in the bill of materials of its image. `make check` runs these tests. `make audit` queries a service
+of advisories.
 """
 
 import json
@@ -71,16 +71,16 @@ def test_both_locks_have_the_same_versions() -> None:
     assert {name: development[name] for name in both} == {name: runtime[name] for name in both}
 
 
-def needed(asked: list[Requirement]) -> set[str]:
-    """The names of requirements and of all that they need on this machine, as installed packages state it."""
+def needed(wanted: list[Requirement]) -> set[str]:
+    """The names of requirements and of all their dependencies on this machine, from the metadata of installed packages."""
     found: set[tuple[str, str]] = set()  # each with an extra, "" for none
-    while asked:
-        one = asked.pop()
+    while wanted:
+        one = wanted.pop()
         name = canonicalize_name(one.name)
         for extra in [extra for extra in ("", *one.extras) if (name, extra) not in found]:
             found.add((name, extra))
             stated = map(Requirement, distribution(one.name).requires or [])
-            asked += [more for more in stated if not more.marker or more.marker.evaluate({"extra": extra})]
+            wanted += [more for more in stated if not more.marker or more.marker.evaluate({"extra": extra})]
     return {name for name, _ in found}
 
 
@@ -111,11 +111,11 @@ def test_the_bill_of_materials_matches_the_lock(image: str) -> None:
     text = document(image, at=AT)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     made = json.loads(text)
-    told = {
+    listed = {
         (one["name"], one["version"], tuple(sorted(entry["value"] for entry in one["properties"])))
         for one in made["components"]
     }
-    assert told == {(one.name, one.version, tuple(sorted(one.hashes))) for one in contents(image)}
+    assert listed == {(one.name, one.version, tuple(sorted(one.hashes))) for one in contents(image)}
     for one in made["components"]:
         assert one["purl"] == f"pkg:pypi/{one['name']}@{one['version']}"
         assert one["licenses"] or licence(one["name"]) is None
@@ -125,7 +125,7 @@ def test_the_bill_of_materials_matches_the_lock(image: str) -> None:
 
 
 def test_static_analysis_for_security_is_on() -> None:
-    """Bandit's rules are ruff's `S`: all of them, and what is left out stands here too."""
+    """Bandit's rules are ruff's `S` rules. All of them are on except those of this list."""
     lint = PROJECT["tool"]["ruff"]["lint"]
     assert lint["select"] == ["ALL"]
     assert [one for one in lint["ignore"] if re.fullmatch(r"S\d*", one)] == ["S104", "S603", "S607"]

@@ -1,4 +1,4 @@
-"""pyproject.toml says which version this is, and every other place that has to say it says the same."""
+"""Every file that states the version states that of pyproject.toml."""
 
 import re
 from importlib.metadata import metadata

@@ -1,4 +1,4 @@
-"""Alerts and dashboard name only metrics, labels and consumers that there are."""
+"""Alerts and dashboard use only existing metrics, labels and consumers."""
 
 import json
 import re
@@ -39,7 +39,7 @@ LABELS = {
 
 
 class Answering(DatabaseMetrics):
-    """Figures of a database that always answers."""
+    """Metrics of a database that is always available."""
 
     def _read(self) -> list[tuple[Any, ...]]:
         return [(1, 1, 0.0, 0.0, "projector", 1, 0, 0.0, 0, 0)]

@@ -1,4 +1,4 @@
-"""What the read models make of ends of secrets, and of credentials that are good again."""
+"""Changes of the read models for expiry events and recoveries."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Batches in memory. That they leave what single statements leave is proved at random, on PostgreSQL."""
+"""Batches in memory. A random test on PostgreSQL compares them with single statements."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What the audit trail shows of personal fields, as far as its SQL or this test has to know it."""
+"""The paths of personal fields in the audit trail."""
 
 from eventlog.events import Metadata, personal_fields
 from projector.write.projections.audit import personal_paths

@@ -1,4 +1,4 @@
-"""What is applied and what is parked, before any database is asked."""
+"""Which events are applied and which are dead-lettered, decided without a database."""
 
 from uuid import UUID
 
@@ -40,7 +40,7 @@ def test_every_event_has_a_row_in_the_audit_trail() -> None:
     plan = planned([a_reading(1, STREAM, "no"), a_reading(2, STREAM), a_reading(3, OTHER)], {OTHER})
     rows = [change for change in plan.changes if isinstance(change, Insert)]
     assert [row.values["position"] for row in rows] == [1, 2, 3]
-    # The first knows the credential as it was; of the others, that is not known before a redrive.
+    # The first row has the credential at that time. For the others it is unknown before a redrive.
     assert [bool(row.copied) for row in rows] == [True, False, False]
     assert rows[1].values["credential_name"] is None
 

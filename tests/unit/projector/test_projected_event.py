@@ -1,4 +1,4 @@
-"""An event of the log as changes, or as a reason why not."""
+"""An event of the log as changes, or as the reason why it cannot be projected."""
 
 from uuid import UUID
 

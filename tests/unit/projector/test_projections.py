@@ -1,4 +1,4 @@
-"""Which changes an event means. What the database makes of them is proved in integration."""
+"""The changes of an event. The integration tests apply them to a database."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -304,15 +304,15 @@ def test_an_issuance_is_in_the_audit_trail() -> None:
 
 
 def test_a_failed_probe_is_stored_with_the_successful_login() -> None:
-    told = {"image": "ghcr.io/a/b:1", "code": "no_pull_access", "detail": "hidden"}
+    probe = {"image": "ghcr.io/a/b:1", "code": "no_pull_access", "detail": "hidden"}
     (change,) = credentials.project(recorded(PROBED))
     assert isinstance(change, Update)
     assert (change.values["verification_status"], change.values["verification_code"]) == ("verified", None)
     (row,) = verifications.project(recorded(PROBED))
     assert isinstance(row, Insert)
-    assert (row.values["status"], row.values["probe"]) == ("verified", told)
+    assert (row.values["status"], row.values["probe"]) == ("verified", probe)
     (entry,) = audit.project(recorded(PROBED))
     assert entry.values["outcome"] == "success"
     assert entry.values["image"] == "ghcr.io/a/b:1"
-    assert entry.values["after"]["probe"] == told
+    assert entry.values["after"]["probe"] == probe
     assert [row["image"] for row in images(audit_index.project(recorded(PROBED)))] == ["ghcr.io/a/b:1"]

@@ -1,4 +1,4 @@
-"""Sealed segments as files: whatever byte of them is changed, and whichever of them is missing, is found."""
+"""Segments as files: every changed byte and every missing file is detected."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def line(account_id: str, position: int) -> bytes:
 
 
 def seal(root: Path, first: int, previous: bytes = NONE_BEFORE, *, lacking: tuple[int, ...] = ()) -> Path:
-    """Four positions from `first`: two accounts, as in `ROWS`."""
+    """Write a segment of four positions from `first`, with the accounts of `ROWS`."""
     folder = begin(root, segment_name(first, first + 3))
     files = [
         write_rows(
@@ -85,7 +85,7 @@ def three(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three that no test leaves changed."""
+    """Three segments that every test leaves unchanged."""
     return three_segments(tmp_path_factory.mktemp("sealed"))
 
 
@@ -98,7 +98,7 @@ def test_written_rows_are_read_unchanged(three: Path) -> None:
 
 
 def tampered(whole: bytes, place: int) -> Iterator[bytes]:
-    """One byte is changed, left out, or there twice."""
+    """Variants of the content in which one byte is changed, removed or doubled."""
     yield whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
     yield whole[:place] + whole[place + 1 :]
     yield whole[:place] + whole[place : place + 1] + whole[place:]
@@ -125,7 +125,7 @@ def test_every_changed_byte_of_the_rows_is_detected(three: Path, name: str) -> N
 
 
 def test_every_changed_token_of_the_manifest_is_detected(three: Path) -> None:
-    """A byte in the middle of each: all bytes take too long."""
+    """A byte in the middle of each token, because all bytes take too long."""
     text = (folders(three)[1] / MANIFEST).read_bytes()
     tokens = [(match.start() + match.end()) // 2 for match in re.finditer(rb'"[^"]*"|[^"\s]', text)]
     names = {name.encode() for name in Manifest.__struct_fields__}
@@ -157,12 +157,14 @@ def test_missing_and_additional_files_are_detected(three: Path) -> None:
     (second / "globex.ndjson.gz").unlink()
     with pytest.raises(BrokenSegment, match=r"globex\.ndjson\.gz: it is not there"):
         check(three)
-    check(three, erased=frozenset({"globex"}))  # what it held is gone; all else is still proved
+    check(
+        three, erased=frozenset({"globex"})
+    )  # the file of the erased account is gone; the others are still verified
     shutil.move(second, three.parent / "away")
     with pytest.raises(BrokenSegment, match="position 5 should come, 9 stands there"):
         check(three)
     shutil.rmtree(first)
-    check(three)  # those before the first that lies there are not asked for
+    check(three)  # segments before the first existing one are not required
     (third / MANIFEST).unlink()
     with pytest.raises(BrokenSegment, match="it is not there"):
         open_segment(third, KEY.public_key())

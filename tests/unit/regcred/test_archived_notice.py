@@ -1,4 +1,4 @@
-"""What the audit trail lacks because it was sealed is said beside the list, and stands in its JSON."""
+"""The archived part of the audit trail is reported with the list, and is in its JSON."""
 
 import json
 from pathlib import Path

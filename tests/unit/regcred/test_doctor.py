@@ -1,4 +1,4 @@
-"""What the doctor makes of what it measured; the servers themselves are broken in tests/integration/doctor."""
+"""Findings of the doctor for measured values. tests/integration/doctor breaks the servers themselves."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The tables of lazy groups say what the commands are, and the commands are where the tables say."""
+"""The tables of lazy groups match the commands and their modules."""
 
 import sys
 from collections.abc import Iterator

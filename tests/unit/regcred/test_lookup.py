@@ -24,15 +24,15 @@ def page(*names: str) -> Reply:
 def test_an_id_is_requested_directly(session: CliSession, server: Server) -> None:
     server.replies = [ok(credential(), ETag='"1"')]
     assert find(session, ID).etag == '"1"'
-    assert [asked.path for asked in server.asked] == [f"/v1/accounts/acme/credentials/{ID}"]
+    assert [request.path for request in server.requests] == [f"/v1/accounts/acme/credentials/{ID}"]
     assert credential_id_of(session, ID) == ID
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_name_is_found_in_any_case_and_only_complete(session: CliSession, server: Server) -> None:
     server.replies = [page("mine-too", "Mine"), ok(credential(), ETag='"1"')]
     assert find(session, "mINE").body["name"] == "mine"
-    assert server.asked[0].path == "/v1/accounts/acme/credentials?name=mINE&limit=200"
+    assert server.requests[0].path == "/v1/accounts/acme/credentials?name=mINE&limit=200"
 
 
 def test_a_name_can_look_like_an_id(session: CliSession, server: Server) -> None:
@@ -60,7 +60,7 @@ def test_a_command_is_read_back_at_its_position(session: CliSession, server: Ser
     command = ApiResponse(200, credential("before"), '"1"', f"{ID}:1")
     server.replies = [ok(credential("after"))]
     assert read_back(session, command)["name"] == "after"
-    assert server.asked[0].headers["Regcred-Wait-For"] == f"{ID}:1"
+    assert server.requests[0].headers["Regcred-Wait-For"] == f"{ID}:1"
     server.replies = [problem(403, "insufficient_scope")]
     assert read_back(session, command)["name"] == "before"
 
@@ -70,7 +70,7 @@ def test_the_verdict_is_awaited(session: CliSession, server: Server, times: Time
     command = ApiResponse(200, credential(), None, f"{ID}:1")
     found = verified(session, command, seconds=10, clock=times.clock, pause=times.pause)
     assert found["verification"]["status"] == "verified"
-    assert {asked.headers["Regcred-Wait-For"] for asked in server.asked} == {f"{ID}:1"}
+    assert {request.headers["Regcred-Wait-For"] for request in server.requests} == {f"{ID}:1"}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_without_a_verdict_in_time_the_status_is_pending(
     command = ApiResponse(200, credential(), None, f"{ID}:1")
     found = verified(session, command, seconds=1, clock=times.clock, pause=times.pause)
     assert found["verification"]["status"] == "pending"
-    assert len(server.asked) == requests
+    assert len(server.requests) == requests
 
 
 def test_the_advice_belongs_to_the_shown_verification(session: CliSession, server: Server) -> None:

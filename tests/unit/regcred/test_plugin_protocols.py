@@ -1,4 +1,4 @@
-"""What Docker's clients and the kubelet say and are answered."""
+"""Requests of Docker's clients and of the kubelet, and their responses."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""For whom a plugin asks: variables over a file."""
+"""Settings of a plugin: variables have precedence over a file."""
 
 import json
 import re
@@ -16,7 +16,7 @@ FILE = 'address = "https://reg.example.com/"\ntoken_file = "token"\naccount = "a
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home with a file of the user's own."""
+    """A home folder with a configuration file."""
     folder = tmp_path / ".config" / "regcred"
     folder.mkdir(parents=True)
     (folder / "helper.toml").write_text(FILE)
@@ -39,7 +39,7 @@ def test_variables_have_precedence_over_the_file(home: Path) -> None:
         "HOME": str(home),
         "REGCRED_ADDRESS": "http://127.0.0.1:8080",
         "REGCRED_TOKEN_FILE": str(home / "other"),
-        "REGCRED_ACCOUNT": "",  # as good as none
+        "REGCRED_ACCOUNT": "",  # the same as unset
         "REGCRED_PROJECT": "blog",
         "REGCRED_WORKLOAD": "job/team/nightly",
     }

@@ -1,4 +1,4 @@
-"""Profiles: what they say, what wins over them, and which server sees which token."""
+"""Profiles: their settings, what has precedence over them, and which server gets which token."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ OTHER = "rgcs_another-token"
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the file of profiles is to be; nothing of this machine's environment counts."""
+    """The path of the profiles file, without the environment of this machine."""
     for name in ("ADDRESS", "ACCOUNT", "TOKEN_FILE", "PROFILE", "ALLOW_HTTP", "HOME", "ON_BEHALF_OF"):
         monkeypatch.delenv(f"REGCRED_{name}", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -38,8 +38,8 @@ def _run(*arguments: str, environment: Mapping[str, str] | None = None) -> Resul
 
 
 def _listed(server: Server) -> str:
-    """The account of the last request."""
-    return server.asked[-1].path.split("/")[3]
+    """The account in the path of the last request."""
+    return server.requests[-1].path.split("/")[3]
 
 
 def test_the_default_profile_sets_address_token_and_account(config: Path, server: Server) -> None:
@@ -47,7 +47,7 @@ def test_the_default_profile_sets_address_token_and_account(config: Path, server
     server.replies = [ok({"items": [], "next_cursor": None})]
     assert _run("credentials", "list").exit_code == 0
     assert _listed(server) == "acme"
-    assert server.asked[-1].headers["Authorization"] == f"Bearer {TOKEN}"
+    assert server.requests[-1].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
 def test_options_have_precedence_over_the_environment_and_that_over_profiles(
@@ -78,7 +78,7 @@ def test_the_token_of_a_profile_is_not_sent_to_another_address(config: Path, ser
     done = _run("credentials", "list", "--profile", "prod", "--address", server.address)
     assert done.exit_code == 1
     assert "no token" in done.output
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_plain_http_is_allowed_only_to_the_address_of_the_profile(config: Path) -> None:
@@ -93,7 +93,7 @@ def test_plain_http_is_allowed_only_to_the_address_of_the_profile(config: Path) 
 
 
 def test_a_profile_with_an_address_needs_a_token_file(config: Path) -> None:
-    """Else the admin token of this machine would go to another."""
+    """Otherwise the admin token of this machine would be sent to another one."""
     config.write_text('[profiles.prod]\naddress = "https://regcred.example.com"\n')
     done = _run("credentials", "list", "--profile", "prod", "--account", "acme")
     assert done.exit_code == 1
@@ -160,5 +160,5 @@ def test_on_behalf_of_is_sent(config: Path, server: Server) -> None:
     config.write_text('default = "prod"\n' + _profile(config.parent, "prod", server.address, "acme"))
     server.replies = [ok({"items": [], "next_cursor": None})]
     assert _run("credentials", "list", "--on-behalf-of", "octo@example.com").exit_code == 0
-    assert server.asked[-1].headers["Regcred-On-Behalf-Of"] == "octo@example.com"
+    assert server.requests[-1].headers["Regcred-On-Behalf-Of"] == "octo@example.com"
     assert _run("credentials", "list", "--on-behalf-of", "a\nb").exit_code == 1

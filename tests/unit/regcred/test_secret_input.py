@@ -148,16 +148,16 @@ def test_a_service_principal_of_azure_is_read(stdin: io.BytesIO) -> None:
 
 
 def test_a_key_is_prompted_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    prompts: list[str] = []
 
     def prompt(text: str, **_options: object) -> str:
-        asked.append(text)
+        prompts.append(text)
         return "typed"
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(click, "prompt", prompt)
     body = revealed(credential_of(given(access_key_id="AKIA1"), username=None))
-    assert (body["secret_access_key"], asked) == ("typed", ["Secret access key"])
+    assert (body["secret_access_key"], prompts) == ("typed", ["Secret access key"])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The options for secrets of several values are those of the API."""
+"""The options for secrets with several values match the API."""
 
 from typing import Any
 

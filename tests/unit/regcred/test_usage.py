@@ -1,4 +1,4 @@
-"""What is refused before anything is asked or sent."""
+"""Wrong usage is refused before a request is sent."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Which addresses may be dialled: every range that is not everybody's, in every notation, and the operator's word."""
+"""Addresses that may be dialled: every special range in every notation, and the exceptions of the operator."""
 
 from ipaddress import ip_address
 

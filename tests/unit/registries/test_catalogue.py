@@ -1,4 +1,4 @@
-"""The catalogue is whole, says the same everywhere, and the page made of it is current."""
+"""The catalogue is complete and consistent, and its generated page is current."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Where logins are made: Amazon's endpoints are those of its own library, for every partition."""
+"""Endpoints that create logins. Amazon's endpoints match its own library for every partition."""
 
 import pytest
 from botocore.config import Config
@@ -21,7 +21,7 @@ REGISTRIES = [
 
 @pytest.fixture(scope="module")
 def botocore() -> Session:
-    """One for all: it reads its endpoints once."""
+    """One session for all tests, because it reads its endpoints once."""
     return Session()
 
 

@@ -1,4 +1,4 @@
-"""Every spelling of a registry host that people and config files use, and those that must not get through."""
+"""Spellings of a registry host that users and configuration files use, and those that are refused."""
 
 import pytest
 

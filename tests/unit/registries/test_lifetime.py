@@ -1,4 +1,4 @@
-"""Who says when a secret ends, how that is read, and to whom no token is shown."""
+"""Queries for the expiry of a secret: the server, the response, and the hosts that get no token."""
 
 import base64
 import json
@@ -52,10 +52,10 @@ def test_the_expiry_header_of_github_is_read(text: str, end: datetime | None) ->
 
 
 def test_github_is_queried_only_about_its_own_tokens() -> None:
-    asked = question("github", "ghcr.io", "ghp_canary", realm_url="https://ghcr.io/token")
-    assert asked is not None
-    assert (asked.url, asked.headers) == (github.API, {"Authorization": "Bearer ghp_canary"})
-    assert "canary" not in repr(asked)
+    query = question("github", "ghcr.io", "ghp_canary", realm_url="https://ghcr.io/token")
+    assert query is not None
+    assert (query.url, query.headers) == (github.API, {"Authorization": "Bearer ghp_canary"})
+    assert "canary" not in repr(query)
     for provider, host, password in (
         ("github", "ghcr.io", "a password"),
         ("github", "ghcr.io", "ghs_of_a_job"),
@@ -78,9 +78,9 @@ def test_github_is_queried_only_about_its_own_tokens() -> None:
     ],
 )
 def test_gitlab_is_queried_at_the_host_of_its_token_server(realm: str | None, url: str | None) -> None:
-    asked = question("gitlab", "registry.gitlab.com", "glpat-canary", realm_url=realm)
-    assert (asked.url if asked else None) == url
-    assert asked is None or asked.headers == {"PRIVATE-TOKEN": "glpat-canary"}
+    query = question("gitlab", "registry.gitlab.com", "glpat-canary", realm_url=realm)
+    assert (query.url if query else None) == url
+    assert query is None or query.headers == {"PRIVATE-TOKEN": "glpat-canary"}
     assert question("gitlab", "registry.gitlab.com", "gldt-canary", realm_url=realm) is None
     assert question("custom", "registry.gitlab.com", "glpat-canary", realm_url=realm) is None
     assert question("gitlab", "registry.gitlab.com", "glpat-a\r\nb", realm_url=realm) is None
@@ -99,10 +99,10 @@ def test_gitlab_is_queried_at_the_host_of_its_token_server(realm: str | None, ur
     ],
 )
 def test_the_expiry_is_read_from_the_response_of_gitlab(body: object, end: datetime | None) -> None:
-    asked = question("gitlab", "r", "glpat-x", realm_url="https://gitlab.com/jwt/auth")
-    assert asked is not None
-    assert asked.expiry(answer(body)) == end
-    assert asked.expiry(answer(body, status=401)) is None
+    query = question("gitlab", "r", "glpat-x", realm_url="https://gitlab.com/jwt/auth")
+    assert query is not None
+    assert query.expiry(answer(body)) == end
+    assert query.expiry(answer(body, status=401)) is None
 
 
 def key_question(
@@ -133,15 +133,15 @@ def certificate(end: datetime) -> str:
 @pytest.mark.parametrize("username", ["_json_key", "_json_key_base64"])
 def test_the_expiry_of_a_google_key_is_that_of_its_certificate(username: str) -> None:
     document = {"private_key_id": "k1", "client_x509_cert_url": CERTIFICATES, "private_key": "canary"}
-    asked = key_question(document, username)
-    assert asked is not None
-    assert (asked.url, asked.headers) == (CERTIFICATES, {})
+    query = key_question(document, username)
+    assert query is not None
+    assert (query.url, query.headers) == (CERTIFICATES, {})
     other = certificate(END + timedelta(days=1))
-    assert asked.expiry(answer({"k0": other, "k1": certificate(END)})) == END
+    assert query.expiry(answer({"k0": other, "k1": certificate(END)})) == END
     never = certificate(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
     bodies: list[object] = [{"k1": never}, {"k0": other}, {"k1": "x"}, {"k1": None}, [], b"x"]
     for body in bodies:
-        assert asked.expiry(answer(body)) is None
+        assert query.expiry(answer(body)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Provider, registry URL, location and username: which combinations lead where, and which are refused."""
+"""Provider, registry URL, location and username: valid combinations and their hosts, and refused ones."""
 
 import pytest
 

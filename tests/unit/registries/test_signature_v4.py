@@ -1,4 +1,4 @@
-"""Signatures are those that AWS's own library makes: whatever the key, region, body and endpoint."""
+"""Signatures match those of AWS's own library for every key, region, body and endpoint."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The key file: its owner's alone, never made anew, and said to be damaged where it is."""
+"""The key file: readable only by its owner, never overwritten, and refused if it is damaged."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ def test_concurrent_creators_get_the_same_file(tmp_path: Path) -> None:
 
 
 def test_a_leftover_draft_does_not_prevent_creation(tmp_path: Path) -> None:
-    """In a container each start has the same process id."""
+    """In a container, each start can have the same process id."""
     (tmp_path / f".keys.json.{os.getpid()}").write_text("half a draft")
     assert KeyFile.create(tmp_path / "keys.json").primary == "k1"
 
@@ -84,7 +84,7 @@ def test_a_private_file_is_loaded(tmp_path: Path, mode: int) -> None:
     assert KeyFile.load(write(tmp_path / "keys.json", GOOD, mode)).primary == "k1"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a file")
 def test_another_users_file_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "keys.json", GOOD)
     os.chown(path, 65534, 65534)
@@ -107,7 +107,7 @@ def test_load_does_not_create_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_or_pipe_is_refused(tmp_path: Path) -> None:
-    """Docker makes a directory where the file of a mount is missing."""
+    """Docker creates a directory if the file of a mount is missing."""
     (tmp_path / "folder").mkdir(mode=0o700)
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("folder", "pipe"):

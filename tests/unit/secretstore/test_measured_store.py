@@ -1,4 +1,4 @@
-"""A measured secret store answers as the one within, and counts how requests end."""
+"""A measured secret store behaves as the store that it wraps, and counts requests and errors."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""When secrets end, and when that is told, as a clock goes on."""
+"""The expiry of secrets, and the times of its notices."""
 
 import base64
 import json
@@ -84,13 +84,13 @@ def test_the_closest_notice_is_due(before: timedelta, due: int | None) -> None:
 
 
 def test_each_notice_is_due_once() -> None:
-    end, at, told = NOW + timedelta(days=45), NOW, []
+    end, at, notices = NOW + timedelta(days=45), NOW, []
     moment = next_notice(end, at)
     while moment is not None:
         at = moment
-        told.append((notice_due(end, at), end - at))
+        notices.append((notice_due(end, at), end - at))
         moment = next_notice(end, at)
-    assert told == [(days, timedelta(days=days)) for days in (30, 7, 1, 0)]
+    assert notices == [(days, timedelta(days=days)) for days in (30, 7, 1, 0)]
 
 
 def test_a_near_expiry_has_one_notice_at_once() -> None:

@@ -1,4 +1,4 @@
-"""So many a second, so many at a time, and a small share for what does not answer: as a clock goes on."""
+"""Limits of the rate and the number of logins, and the smaller limits of unresponsive hosts."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -145,17 +145,17 @@ def test_a_refused_login_is_not_due(outcome: str) -> None:
 
 @given(st.uuids(), st.integers(1, 10_000), st.sampled_from([None, 0, 7200]))
 def test_an_unreachable_registry_is_due_before_the_interval_ends(
-    credential: UUID, failures: int, asked: int | None
+    credential: UUID, failures: int, retry_after: int | None
 ) -> None:
     due = next_login(
-        "unreachable", failures, now=NOW, interval=DAY, credential_id=credential, retry_after=asked
+        "unreachable", failures, now=NOW, interval=DAY, credential_id=credential, retry_after=retry_after
     )
     assert due is not None
-    assert max(timedelta(minutes=4.5), timedelta(seconds=asked or 0)) <= due - NOW <= DAY * 1.1
+    assert max(timedelta(minutes=4.5), timedelta(seconds=retry_after or 0)) <= due - NOW <= DAY * 1.1
 
 
 @pytest.mark.parametrize(
-    ("outcome", "times", "asked", "seconds"),
+    ("outcome", "times", "retry_after", "seconds"),
     [
         ("bad_credential", 1, None, 1),
         ("bad_credential", 4, None, 8),
@@ -170,9 +170,9 @@ def test_an_unreachable_registry_is_due_before_the_interval_ends(
     ],
 )
 def test_a_failed_login_delays_the_username(
-    outcome: str, times: int, asked: int | None, seconds: int | None
+    outcome: str, times: int, retry_after: int | None, seconds: int | None
 ) -> None:
-    held = hold_after(outcome, times, asked)
+    held = hold_after(outcome, times, retry_after)
     assert held == (None if seconds is None else timedelta(seconds=seconds))
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of a login besides how it ended, and what is not worth a record."""
+"""Events that are recorded for a login in addition to its outcome, and outcomes that are not recorded."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ def wanted(version: int = 1) -> Verification:
 
 
 class Stream:
-    """The verification stream, as logins one after the other fill it."""
+    """The verification stream of consecutive logins."""
 
     def __init__(self) -> None:
         self._store = MemoryEventStore()
@@ -126,5 +126,5 @@ def test_a_failed_probe_does_not_fail_the_login() -> None:
     assert isinstance(stream.login(replace(GOOD, probed=probed))[0], VerificationRecovered)
     succeeded = stream.history()[1].payload
     assert isinstance(succeeded, VerificationSucceeded)
-    told = ImageProbe(image="docker.io/library/nginx:1", code=VerificationCode.NO_PULL_ACCESS, detail="no")
-    assert succeeded.probe == told
+    probe = ImageProbe(image="docker.io/library/nginx:1", code=VerificationCode.NO_PULL_ACCESS, detail="no")
+    assert succeeded.probe == probe

@@ -1,4 +1,4 @@
-"""What is verified: the newest secret of a credential that is still there, once per event that asks for it."""
+"""The newest secret of an existing credential is verified, once for each event that requests it."""
 
 from dataclasses import replace
 
@@ -63,14 +63,14 @@ def test_a_rotation_can_move_to_another_registry() -> None:
 @pytest.mark.parametrize(
     ("payloads", "asking"),
     [
-        ([added(), rotated(2)], 0),  # replaced since
+        ([added(), rotated(2)], 0),  # replaced by a rotation
         ([added(), requested(1), rotated(2)], 1),
         ([added(), rotated(2), rotated(3)], 1),
         ([added(), REMOVED], 0),
         ([added(), rotated(2), REMOVED], 1),
         ([added(), requested(1), REMOVED], 1),
-        ([added(), requested(7)], 1),  # of a version that never was
-        ([added(), CHANGED], 1),  # asks for nothing
+        ([added(), requested(7)], 1),  # an unknown version
+        ([added(), CHANGED], 1),  # requests no verification
         ([added(), RESTRICTED], 1),
         ([added(), REMOVED], 1),
     ],

@@ -1,4 +1,4 @@
-"""Nobody takes all the threads, and nobody waits for one."""
+"""Slots limit concurrent requests, and a request without a slot is refused at once."""
 
 import pytest
 

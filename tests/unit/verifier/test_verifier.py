@@ -1,4 +1,4 @@
-"""One event, one outcome, however often it is handled and whatever happens meanwhile."""
+"""Each event has one outcome, even if it is handled repeatedly or the credential changes meanwhile."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,16 +45,16 @@ GOOD = Verdict(code=None, detail="the registry took the login", confidence="weak
 
 
 def nothing() -> None:
-    """What happens meanwhile, mostly."""
+    """The default of `during_login` and `after_reading`."""
 
 
 @dataclass
 class World:
-    """A credential, its secrets, the verifier's own stream, and registries that answer `verdict`."""
+    """A credential, its secrets, the stream of the verifier, and registries that give `verdict`."""
 
     credential: Credential
     verdict: Verdict = GOOD
-    after_reading: Callable[[], None] = nothing  # behind the verifier's look at the credential
+    after_reading: Callable[[], None] = nothing  # after the verifier has read the credential
     during_login: Callable[[], None] = nothing
     store: MemoryEventStore = field(default_factory=MemoryEventStore)
     secrets: MemorySecretStore = field(default_factory=lambda: MemorySecretStore(lambda: MOMENT))
@@ -229,7 +229,7 @@ def test_an_outcome_is_appended_after_that_of_a_faster_verification() -> None:
 
 
 class RacingStore(MemoryEventStore):
-    """Each append is overtaken `times` times; then it succeeds, perhaps without a word about it."""
+    """Each append conflicts `times` times and then succeeds. Its response can be lost."""
 
     def __init__(self, times: int, *, lose_the_answer: bool = False) -> None:
         super().__init__()
@@ -282,7 +282,7 @@ def test_an_append_with_a_lost_response_is_recorded_once() -> None:
 
 
 def test_a_missing_current_secret_is_an_error() -> None:
-    """Perhaps a store that lags: it is tried again, and in the end somebody has to look at it."""
+    """The store may lag, so that the event is retried and dead-lettered at last."""
     it = world(added(), passwords=())
     with pytest.raises(SecretMissing):
         it.handle(it.credential.history()[0])
@@ -291,7 +291,7 @@ def test_a_missing_current_secret_is_an_error() -> None:
 
 @pytest.mark.parametrize("later", [rotated(2), REMOVED])
 def test_a_secret_that_is_replaced_or_removed_meanwhile_is_not_an_error(later: object) -> None:
-    """The secret is destroyed between the look at the credential and the reading of the secret."""
+    """The secret is destroyed after the credential was read and before the secret is read."""
     it = world(added())
 
     def meanwhile() -> None:

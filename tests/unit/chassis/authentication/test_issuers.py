@@ -1,4 +1,4 @@
-"""JWTs of trusted issuers: which open the door, and for what."""
+"""JWTs of trusted issuers: which are accepted, and for which rights."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -129,7 +129,7 @@ def test_a_new_key_is_loaded_and_a_removed_key_is_dropped(
 ) -> None:
     assert issued.authenticate(token())
     keys.write_text(jwks(three=OTHER))
-    assert issued.authenticate(token(OTHER, key_id="three")) is None  # asked a moment ago
+    assert issued.authenticate(token(OTHER, key_id="three")) is None  # the last lookup is recent
     clock.seconds += 6
     assert issued.authenticate(token(OTHER, key_id="three"))
     assert issued.authenticate(token()) is None

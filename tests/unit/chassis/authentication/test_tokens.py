@@ -1,4 +1,4 @@
-"""Service tokens: made, taken apart, and recognised only whole."""
+"""Service tokens: composed, parsed, and recognised only when they are complete."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -34,10 +34,10 @@ def stored(token: Secret, **fields: object) -> StoredToken:
     return StoredToken(**{**made, **fields})  # type: ignore[arg-type]
 
 
-def known(token: Secret, kept: StoredToken, now: datetime = NOW) -> Principal | None:
+def recognised(token: Secret, stored_token: StoredToken, now: datetime = NOW) -> Principal | None:
     parsed = parse(token.reveal())
     assert parsed is not None
-    return recognise(parsed, kept, keyed_hash=digest, now=now)
+    return recognise(parsed, stored_token, keyed_hash=digest, now=now)
 
 
 @given(randomness)
@@ -99,14 +99,14 @@ def test_the_lowest_and_highest_randomness_give_the_same_format(data: bytes) -> 
 
 def test_a_valid_token_gives_its_principal() -> None:
     token = compose(b"a" * 38)[1]
-    principal = known(token, stored(token))
+    principal = recognised(token, stored(token))
     assert principal is not None
     assert (principal.name, principal.accounts, principal.projects) == ("deploy", frozenset({"acme"}), None)
 
 
 def test_a_token_with_another_secret_is_not_recognised() -> None:
     one, other = compose(b"a" * 6 + b"1" * 32)[1], compose(b"a" * 6 + b"2" * 32)[1]
-    assert known(other, stored(one)) is None
+    assert recognised(other, stored(one)) is None
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,13 @@ def test_a_token_with_another_secret_is_not_recognised() -> None:
 def test_an_expired_token_is_not_recognised(expires: timedelta | None, good: bool) -> None:
     token = compose(b"a" * 38)[1]
     ends = None if expires is None else NOW + expires
-    assert (known(token, stored(token, expires_at=ends)) is not None) == good
+    assert (recognised(token, stored(token, expires_at=ends)) is not None) == good
 
 
 def test_a_revoked_token_is_not_recognised() -> None:
     token = compose(b"a" * 38)[1]
-    assert known(token, stored(token, revoked_at=NOW)) is None
-    assert known(token, stored(token, revoked_at=NOW + timedelta(days=1))) is None
+    assert recognised(token, stored(token, revoked_at=NOW)) is None
+    assert recognised(token, stored(token, revoked_at=NOW + timedelta(days=1))) is None
 
 
 def test_only_the_admin_scope_includes_the_other_scopes() -> None:

@@ -1,4 +1,4 @@
-"""The lines of the log: level by REGCRED_LOG_LEVEL, libraries from `warning` on, no query string and no password."""
+"""Log lines: the level is REGCRED_LOG_LEVEL, libraries log warnings and errors, and URLs lose query and password."""
 
 import errno
 import io
@@ -74,7 +74,7 @@ def test_libraries_log_only_warnings_and_errors_even_at_level_debug(
 ) -> None:
     configure_logs("test", {"REGCRED_LOG_LEVEL": "debug"})
     logger = logging.getLogger(library)
-    logger.setLevel(logging.DEBUG)  # as if somebody had asked that library for everything
+    logger.setLevel(logging.DEBUG)  # as if the level of that library had been set
     logger.debug("GET /token?password=canary-1")
     logger.info("HTTP Request: GET https://octo:canary-2@registry.example.com/v2/?account=canary-3")
     logger.warning("retrying https://octo:canary-4@registry.example.com/token?scope=canary-5 soon")

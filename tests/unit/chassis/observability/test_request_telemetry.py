@@ -1,4 +1,4 @@
-"""One line, two metrics and no more for each request, whatever becomes of it."""
+"""Each request writes one line and two metrics, whatever its result is."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +40,7 @@ ADA = Principal(
 
 @pytest.fixture(autouse=True)
 def _as_nothing_was_configured() -> Iterator[None]:
-    """A process that has served before, as that of the whole suite, may write no lines of health."""
+    """Reset the log configuration, which suppresses the lines of health checks once it was made."""
     configured = structlog.get_config()
     structlog.reset_defaults()
     yield
@@ -84,7 +84,7 @@ def client() -> FlaskClient:
     return client
 
 
-def told(client: FlaskClient, path: str, method: str = "GET", **options: Any) -> dict[str, Any]:
+def request_line(client: FlaskClient, path: str, method: str = "GET", **options: Any) -> dict[str, Any]:
     with capture_logs() as lines:
         client.open(path, method=method, buffered=True, **options)
     assert "canary" not in str([line for line in lines if line["event"] == "request"])
@@ -96,7 +96,7 @@ def told(client: FlaskClient, path: str, method: str = "GET", **options: Any) ->
 
 def test_a_successful_request_writes_one_line(client: FlaskClient) -> None:
     headers = {"X-Request-Id": "req-1", "traceparent": TRACEPARENT, "X-Other": "canary-header"}
-    line = told(client, "/v1/accounts/acme/things?name=canary-query", headers=headers)
+    line = request_line(client, "/v1/accounts/acme/things?name=canary-query", headers=headers)
     assert line | {"ms": 0.0} == {
         "event": "request",
         "log_level": "info",
@@ -115,23 +115,23 @@ def test_a_successful_request_writes_one_line(client: FlaskClient) -> None:
 
 def test_an_unauthenticated_or_forbidden_request_writes_its_problem(client: FlaskClient) -> None:
     headers = {"Authorization": "Bearer canary-token"}
-    line = told(client, "/v1/accounts/acme/things", headers=headers)
+    line = request_line(client, "/v1/accounts/acme/things", headers=headers)
     assert (line["status"], line["problem"]) == (401, "unauthenticated")
     assert (line["principal"], line["trace_id"]) == (None, None)
     assert line["bytes"] > 100
     assert line["request_id"]
-    forbidden = told(client, "/v1/accounts/other/things")
+    forbidden = request_line(client, "/v1/accounts/other/things")
     assert (forbidden["problem"], forbidden["principal"]) == ("account_forbidden", "token-1")
 
 
 def test_a_request_for_an_unknown_path_writes_no_route(client: FlaskClient) -> None:
-    line = told(client, "/canary-path?token=canary-query")
+    line = request_line(client, "/canary-path?token=canary-query")
     assert (line["route"], line["status"], line["problem"]) == (None, 404, "not_found")
-    assert told(client, "/broken", "POST")["status"] == 405
+    assert request_line(client, "/broken", "POST")["status"] == 405
 
 
 def test_an_unhandled_exception_writes_status_500(client: FlaskClient) -> None:
-    line = told(client, "/broken")
+    line = request_line(client, "/broken")
     assert (line["status"], line["problem"]) == (500, "internal_error")
 
 
@@ -146,7 +146,7 @@ def test_a_streamed_response_writes_its_line_at_its_end(client: FlaskClient) -> 
 
 
 def test_health_checks_are_written_at_level_debug(client: FlaskClient) -> None:
-    assert told(client, "/healthz")["log_level"] == "debug"
+    assert request_line(client, "/healthz")["log_level"] == "debug"
 
 
 def test_metrics_need_a_token(client: FlaskClient) -> None:

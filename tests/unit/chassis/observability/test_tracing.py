@@ -1,4 +1,4 @@
-"""Traces are off unless somebody asks for them."""
+"""Traces are off unless the environment enables them."""
 
 from threading import Thread
 

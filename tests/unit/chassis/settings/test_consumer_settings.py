@@ -1,4 +1,4 @@
-"""The environment about consumers."""
+"""Settings of consumers from the environment."""
 
 from datetime import timedelta
 

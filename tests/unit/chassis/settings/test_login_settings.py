@@ -1,4 +1,4 @@
-"""The environment about logins."""
+"""Settings of logins from the environment."""
 
 from datetime import timedelta
 

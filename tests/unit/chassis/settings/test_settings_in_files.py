@@ -1,4 +1,4 @@
-"""What must not stand in an environment comes from files; and the health of a port."""
+"""Settings that are read from files because they are secret, and the health check of a port."""
 
 import socket
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Commands carried out on the in-memory adapters: what is kept where when something goes wrong."""
+"""Commands on the in-memory adapters: what is stored when something fails."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -83,7 +83,7 @@ class World:
 
         return self.credentials.rotate(request(), credential_id, expected, given)
 
-    def kept(self) -> dict[str, list[int]]:
+    def stored_versions(self) -> dict[str, list[int]]:
         """Readable versions by path."""
         return {
             str(path): [version.version for version in self.secrets.versions(path) if not version.destroyed]
@@ -131,21 +131,21 @@ def test_a_taken_name_writes_no_secret(world: World) -> None:
     world.add()
     with pytest.raises(NameTaken):
         world.add(name="TEAM")
-    assert len(world.kept()) == 1
+    assert len(world.stored_versions()) == 1
 
 
 def test_a_failed_append_removes_the_secret(world: World) -> None:
     world.store.before = NameTaken("team")
     with pytest.raises(NameTaken):
         world.add()
-    assert world.kept() == {}
+    assert world.stored_versions() == {}
 
 
 def test_an_append_with_unknown_outcome_does_not_remove_the_secret(world: World) -> None:
     world.store.after = OutcomeUnknown()
     with pytest.raises(OutcomeUnknown):
         world.add()
-    assert list(world.kept().values()) == [[1]]
+    assert list(world.stored_versions().values()) == [[1]]
 
 
 @pytest.mark.parametrize("written", [True, False], ids=["had been written", "had not"])
@@ -159,7 +159,7 @@ def test_the_repeated_request_succeeds_after_an_unknown_outcome(world: World, wr
     world.store.before = world.store.after = None
     answer = world.add("k-1")
     assert answer.replayed is written
-    assert list(world.kept().values()) == [[1]]
+    assert list(world.stored_versions().values()) == [[1]]
     assert len(world.store.load(answer.credential_id)) == 1
 
 
@@ -187,8 +187,8 @@ def test_a_rotation_stores_the_new_version_beside_the_old_one(world: World) -> N
     credential_id = world.add().credential_id
     answer = world.rotate(credential_id, 1)
     assert answer.body["secret_version"] == 2
-    assert answer.body["expires_at"] is None  # it was the old secret's
-    assert list(world.kept().values()) == [[1, 2]]
+    assert answer.body["expires_at"] is None  # the expiry belonged to the old secret
+    assert list(world.stored_versions().values()) == [[1, 2]]
 
 
 def test_a_rotation_on_a_stale_version_writes_nothing(world: World) -> None:
@@ -196,7 +196,7 @@ def test_a_rotation_on_a_stale_version_writes_nothing(world: World) -> None:
     with pytest.raises(StaleVersion) as refused:
         world.rotate(credential_id, 7)
     assert (refused.value.expected, refused.value.actual) == (7, 1)
-    assert list(world.kept().values()) == [[1]]
+    assert list(world.stored_versions().values()) == [[1]]
 
 
 def test_a_rotation_with_a_version_conflict_destroys_its_secret(world: World) -> None:
@@ -208,7 +208,7 @@ def test_a_rotation_with_a_version_conflict_destroys_its_secret(world: World) ->
 
     with pytest.raises(StaleVersion):
         world.credentials.rotate(request(), credential_id, 1, meanwhile)
-    assert list(world.kept().values()) == [[1]]
+    assert list(world.stored_versions().values()) == [[1]]
 
 
 def test_a_rotation_continues_after_an_orphaned_version(world: World) -> None:
@@ -254,13 +254,13 @@ def test_a_change_without_effect_does_not_change_the_version(world: World) -> No
 
 
 def everything(world: World, credential_id: UUID, account: str) -> list[Callable[[], object]]:
-    asked = request(account=account)
+    command = request(account=account)
     return [
-        lambda: world.credentials.change(asked, credential_id, None, ChangeDetails(name="mine")),
-        lambda: world.credentials.restrict(asked, credential_id, None, EVERYBODY),
-        lambda: world.credentials.request_verification(asked, credential_id),
-        lambda: world.credentials.remove(asked, credential_id, None, reason=None, forced=False),
-        lambda: world.credentials.rotate(asked, credential_id, None, lambda _: secret("theirs")),
+        lambda: world.credentials.change(command, credential_id, None, ChangeDetails(name="mine")),
+        lambda: world.credentials.restrict(command, credential_id, None, EVERYBODY),
+        lambda: world.credentials.request_verification(command, credential_id),
+        lambda: world.credentials.remove(command, credential_id, None, reason=None, forced=False),
+        lambda: world.credentials.rotate(command, credential_id, None, lambda _: secret("theirs")),
     ]
 
 
@@ -269,7 +269,7 @@ def test_another_account_does_not_find_the_credential(world: World) -> None:
     for ask in everything(world, credential_id, "umbrella"):
         with pytest.raises(CredentialNotFound):
             ask()
-    assert list(world.kept().values()) == [[1]]
+    assert list(world.stored_versions().values()) == [[1]]
 
 
 def test_a_removed_credential_is_not_found_by_any_command(world: World) -> None:
@@ -283,9 +283,9 @@ def test_a_removed_credential_is_not_found_by_any_command(world: World) -> None:
 
 def test_a_verification_shows_the_newest_outcome_of_its_secret(world: World) -> None:
     credential_id = world.add().credential_id
-    asked = world.credentials.request_verification(request("k-v"), credential_id)
-    verification_id = UUID(asked.body["id"])
-    assert asked.body["status"] == "pending"
+    requested = world.credentials.request_verification(request("k-v"), credential_id)
+    verification_id = UUID(requested.body["id"])
+    assert requested.body["status"] == "pending"
     assert world.credentials.outcome_of(credential_id, verification_id) is None
     outcome = VerificationSucceeded(
         verification_id=verification_id,
@@ -313,4 +313,4 @@ def test_an_unavailable_database_is_reported(world: World) -> None:
     world.store.before = EventStoreUnavailable()
     with pytest.raises(EventStoreUnavailable):
         world.add()
-    assert world.kept() == {}
+    assert world.stored_versions() == {}

@@ -1,4 +1,4 @@
-"""A Docker configuration imported on the in-memory adapters: what each entry comes to, also when something fails."""
+"""Imports of a Docker configuration on the in-memory adapters: the result of each entry, also after failures."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ OCTO = {"username": "octo", "password": "pa55"}
 
 
 class Secrets(MemorySecretStore):
-    """A secret store that goes away after `lasts` writes."""
+    """A secret store that becomes unavailable after `lasts` writes."""
 
     lasts = 1000
 
@@ -42,7 +42,7 @@ class Secrets(MemorySecretStore):
 
 
 class Store(MemoryCredentialStore):
-    """A store in which somebody else takes these names between the look and the append."""
+    """A store in which a concurrent request takes these names between the check and the append."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,8 +88,8 @@ class World:
             name_prefix=prefix,
             dry_run=dry,
         )
-        asked = repr((auths, prefix, dry, more)).encode()
-        return self.importing.run(request(key, sha256(asked).digest()), wanted)
+        content = repr((auths, prefix, dry, more)).encode()
+        return self.importing.run(request(key, sha256(content).digest()), wanted)
 
     def add(self, name: str, registry: str, username: str, password: str, *prefixes: str) -> UUID:
         secret = read_new_secret(
@@ -111,17 +111,17 @@ def fingerprint(secret: Secret) -> str:
     return sha256(secret.reveal().encode()).hexdigest()[:32]
 
 
-def request(key: str | None = None, asked: bytes = b"f" * 32) -> CommandRequest:
+def request(key: str | None = None, fingerprint: bytes = b"f" * 32) -> CommandRequest:
     return CommandRequest(
         account_id="acme",
         actor=Actor(type="service", id="svc", name="a service"),
         now=NOW,
         request_id="r-1",
-        key=RequestKey(key=key, fingerprint=asked) if key else None,
+        key=RequestKey(key=key, fingerprint=fingerprint) if key else None,
     )
 
 
-def told(results: list[ImportResult]) -> list[tuple[str, str | None]]:
+def status_and_name(results: list[ImportResult]) -> list[tuple[str, str | None]]:
     return [(result.status, result.name) for result in results]
 
 
@@ -139,14 +139,14 @@ def test_every_login_becomes_a_credential_in_the_order_of_the_file(world: World)
             "127.0.0.1:5000": {"identitytoken": "t.o.k"},
         }
     )
-    assert told(results) == [
+    assert status_and_name(results) == [
         ("created", "docker-io"),
         ("created", "ghcr-io"),
         ("created", "gcr-io"),
         ("created", "registry-127-0-0-1-5000"),
     ]
-    kept = {c.name: c for c in world.store.candidates("acme", ["docker.io", "gcr.io", "127.0.0.1:5000"])}
-    assert kept["gcr-io"].repository_prefixes == ("my-project",)
+    stored = {c.name: c for c in world.store.candidates("acme", ["docker.io", "gcr.io", "127.0.0.1:5000"])}
+    assert stored["gcr-io"].repository_prefixes == ("my-project",)
     providers = {str(event.payload.registry.provider) for event in _added(world, results)}
     assert providers == {"dockerhub", "github", "gcr", "custom"}
     assert world.orphans() == []
@@ -183,9 +183,9 @@ def test_the_same_entry_twice_creates_one_credential(world: World) -> None:
 
 
 def test_a_stored_login_is_a_duplicate(world: World) -> None:
-    kept = world.add("mine", "reg.io", "octo", "pa55")
+    stored = world.add("mine", "reg.io", "octo", "pa55")
     [result] = world.run({"reg.io": OCTO})
-    assert (result.status, result.credential_id, result.name) == ("duplicate", kept, "mine")
+    assert (result.status, result.credential_id, result.name) == ("duplicate", stored, "mine")
     assert "same login" in str(result.reason)
 
 
@@ -221,13 +221,17 @@ def test_names_are_unique_even_with_concurrent_requests(world: World) -> None:
     world.add("Reg-IO", "elsewhere.io", "octo", "x")
     world.store.lost = {"reg-io-2"}
     results = world.run({"reg.io/a": OCTO, "reg.io/b": OCTO})
-    assert told(results) == [("created", "reg-io-3"), ("created", "reg-io-4")]
+    assert status_and_name(results) == [("created", "reg-io-3"), ("created", "reg-io-4")]
     assert world.orphans() == []
 
 
 def test_a_dry_run_stores_nothing(world: World) -> None:
     results = world.run({"reg.io/a": OCTO, "reg.io/b": OCTO, "x.io": {}}, prefix="ci-", dry=True, key="k")
-    assert told(results) == [("created", "ci-reg-io"), ("created", "ci-reg-io-2"), ("unsupported", None)]
+    assert status_and_name(results) == [
+        ("created", "ci-reg-io"),
+        ("created", "ci-reg-io-2"),
+        ("unsupported", None),
+    ]
     assert [result.credential_id for result in results] == [None, None, None]
     assert list(world.secrets.paths()) == []
 

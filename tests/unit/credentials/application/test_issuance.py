@@ -1,4 +1,4 @@
-"""Pull secrets on the in-memory adapters: what is recorded and given out when something changes in between."""
+"""Pull secrets on the in-memory adapters: what is recorded and issued when something changes concurrently."""
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +42,7 @@ WANTED = PullSecretWanted(
 
 
 class RacingStore(MemoryCredentialStore):
-    """Does something just before it records an issuance, and keeps what was recorded, in order."""
+    """Calls `meanwhile` just before it records an issuance, and stores the recorded events in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class World:
         self.credentials.restrict(request(), credential_id, None, NOBODY)
 
     def events(self) -> list[tuple[str, str | int]]:
-        """What was recorded: the version that was given out, or the reason why none was."""
+        """The recorded events: the issued version, or the reason of a refusal."""
         return [
             ("issued", payload.secret_version)
             if isinstance(payload, SecretIssued)
@@ -130,8 +130,8 @@ def request(key: str | None = None) -> CommandRequest:
     )
 
 
-def passwords(given: PullSecret) -> list[str]:
-    return [one.login.password.reveal() for one in given.issued if one.login.password]
+def passwords(pull_secret: PullSecret) -> list[str]:
+    return [one.login.password.reveal() for one in pull_secret.issued if one.login.password]
 
 
 @pytest.fixture
@@ -141,10 +141,15 @@ def world() -> World:
 
 def test_an_issuance_is_recorded_with_its_request_and_without_the_secret(world: World) -> None:
     credential_id = world.add()
-    given = world.issuing.issue(request(), WANTED)
-    assert passwords(given) == ["old"]
-    [event] = world.store.events.load(issuance_stream(given.issuance_id))
-    assert (event.type, event.version, given.version, given.replayed) == ("secret.issued", 1, 1, False)
+    pull_secret = world.issuing.issue(request(), WANTED)
+    assert passwords(pull_secret) == ["old"]
+    [event] = world.store.events.load(issuance_stream(pull_secret.issuance_id))
+    assert (event.type, event.version, pull_secret.version, pull_secret.replayed) == (
+        "secret.issued",
+        1,
+        1,
+        False,
+    )
     assert isinstance(event.payload, SecretIssued)
     assert (event.payload.credential_id, event.payload.secret_version) == (credential_id, 1)
     assert (event.metadata.account_id, event.metadata.request_id) == ("acme", "r-1")
@@ -165,16 +170,16 @@ def test_a_refusal_is_recorded(world: World) -> None:
 
 def test_one_refused_image_refuses_the_request_unless_anonymous_pulls_are_allowed(world: World) -> None:
     world.add()
-    asked = replace(WANTED, images=(*WANTED.images, ImageReference.parse("nginx")))
+    two_images = replace(WANTED, images=(*WANTED.images, ImageReference.parse("nginx")))
     with pytest.raises(NotIssued) as refused:
-        world.issuing.issue(request(), asked)
+        world.issuing.issue(request(), two_images)
     assert [(refusal.place, refusal.reason) for refusal in refused.value.refusals] == [
         (1, "no_matching_credential")
     ]
     assert world.events() == [("refused", "no_matching_credential")]
-    given = world.issuing.issue(request(), replace(asked, allow_anonymous=True))
-    assert [str(image) for image in given.anonymous] == ["docker.io/library/nginx:latest"]
-    assert passwords(given) == ["old"]
+    pull_secret = world.issuing.issue(request(), replace(two_images, allow_anonymous=True))
+    assert [str(image) for image in pull_secret.anonymous] == ["docker.io/library/nginx:latest"]
+    assert passwords(pull_secret) == ["old"]
     assert world.events()[1:] == [("issued", 1), ("refused", "no_matching_credential")]
 
 
@@ -197,8 +202,8 @@ def test_a_concurrent_removal_refuses_the_request(world: World) -> None:
 def test_a_concurrent_rotation_issues_the_new_secret(world: World) -> None:
     credential_id = world.add()
     world.store.meanwhile = lambda: world.rotate(credential_id)
-    given = world.issuing.issue(request(), WANTED)
-    assert passwords(given) == ["new"]
+    pull_secret = world.issuing.issue(request(), WANTED)
+    assert passwords(pull_secret) == ["new"]
     assert world.events() == [("issued", 2)]
 
 
@@ -214,8 +219,8 @@ def test_a_secret_that_is_removed_while_it_is_read_is_decided_again(
         return get(path, version)
 
     monkeypatch.setattr(world.secrets, "get", removed_before)
-    given = world.issuing.issue(request(), WANTED)
-    assert [one.grant.candidate.credential_id for one in given.issued] == [first]
+    pull_secret = world.issuing.issue(request(), WANTED)
+    assert [one.grant.candidate.credential_id for one in pull_secret.issued] == [first]
     assert world.events() == [("issued", 1)]
 
 

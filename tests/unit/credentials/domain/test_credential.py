@@ -1,4 +1,4 @@
-"""The aggregate: given what has happened, when a command comes, then these events, or a refusal."""
+"""The aggregate: given events, when a command is decided, then new events or a refusal."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -174,7 +174,7 @@ def test_a_credential_in_use_is_removed_only_with_force() -> None:
         (None, ["blog"], True),
         (None, [], True),
         (["shop"], ["blog"], True),
-        (["blog"], ["cart"], False),  # it had lost it already
+        (["blog"], ["cart"], False),  # it had no access before
         (["blog"], None, False),
     ],
 )

@@ -1,4 +1,4 @@
-"""Names that nobody has chosen are as good as chosen ones."""
+"""Names that are derived from hosts."""
 
 from itertools import islice
 
@@ -38,7 +38,7 @@ PREFIXES = st.from_regex(r"([A-Za-z]([ -]?[A-Za-z0-9]){0,9}[ -]?)?", fullmatch=T
 def test_derived_names_are_valid_and_unlimited(host: str, prefix: str) -> None:
     names = list(islice(names_for(host, name_prefix(prefix)), 120))
     assert [credential_name(name) for name in names] == names
-    # A host may end as a number would: then that one name comes twice, and is passed over.
+    # If the host ends as a numbered name, that name occurs twice and is skipped.
     assert len({name.lower() for name in names}) >= len(names) - 1
 
 

@@ -1,4 +1,4 @@
-"""What a request for a pull secret comes to, and how a secret is written down."""
+"""The plan of a request for a pull secret, and the formats of a secret."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ ISSUANCE = UUID(int=99)
 
 
 def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any) -> Candidate:
-    kept = Candidate(
+    one = Candidate(
         credential_id=UUID(int=number),
         version=1,
         name=f"cred-{number}",
@@ -39,7 +39,7 @@ def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any
         verification=VerificationStatus.VERIFIED,
         added_at=NOW,
     )
-    return replace(kept, **changes)
+    return replace(one, **changes)
 
 
 NOBODY = Restrictions(restricted=True, projects=())
@@ -87,20 +87,20 @@ def test_images_of_one_credential_are_one_grant_without_duplicates() -> None:
 
 
 def test_an_image_without_a_credential_is_refused_or_anonymous() -> None:
-    kept = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
-    refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), kept, USE)
+    candidates = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
+    refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), candidates, USE)
     assert [(r.place, str(r.image), r.reason) for r in refused.refusals] == [
         (1, "docker.io/library/nginx:latest", "no_matching_credential")
     ]
-    allowed = plan(wanted("ghcr.io/a/x", "nginx", allow_anonymous=True), kept, USE)
+    allowed = plan(wanted("ghcr.io/a/x", "nginx", allow_anonymous=True), candidates, USE)
     assert allowed.refusals == ()
     assert [str(r.image) for r in allowed.anonymous] == ["docker.io/library/nginx:latest"]
     assert list(granted(allowed)) == [1]
 
 
 def test_an_image_with_an_ineligible_credential_is_never_anonymous() -> None:
-    kept = [candidate(2, "reg.io", restrictions=NOBODY), candidate(1, "reg.io", "other")]
-    found = plan(wanted("reg.io/x", allow_anonymous=True), kept, USE)
+    candidates = [candidate(2, "reg.io", restrictions=NOBODY), candidate(1, "reg.io", "other")]
+    found = plan(wanted("reg.io/x", allow_anonymous=True), candidates, USE)
     assert found.anonymous == ()
     [refusal] = found.refusals
     assert refusal.reason == "no_eligible_credential"
@@ -108,8 +108,8 @@ def test_an_image_with_an_ineligible_credential_is_never_anonymous() -> None:
 
 
 def test_issued_and_anonymous_images_are_recorded() -> None:
-    asked = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
-    first, second = events_of(plan(asked, [candidate(1)], USE), asked, ISSUANCE)
+    request = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
+    first, second = events_of(plan(request, [candidate(1)], USE), request, ISSUANCE)
     assert first == SecretIssued(
         issuance_id=ISSUANCE,
         project_id="shop",
@@ -127,8 +127,8 @@ def test_issued_and_anonymous_images_are_recorded() -> None:
         "no_matching_credential",
         True,
     )
-    refused = plan(asked, [candidate(3, restrictions=NOBODY)], USE).refusals
-    [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
+    refused = plan(request, [candidate(3, restrictions=NOBODY)], USE).refusals
+    [event] = refused_events(refused, request, ISSUANCE, anonymous=False)
     assert (event.registry_host, event.image, event.reason, event.anonymous) == (
         "ghcr.io",
         "ghcr.io/a/x:latest",
@@ -139,14 +139,14 @@ def test_issued_and_anonymous_images_are_recorded() -> None:
 
 
 def test_a_refusal_records_at_most_a_hundred_candidates() -> None:
-    asked = wanted("ghcr.io/a/x")
-    refused = plan(asked, [candidate(n, restrictions=NOBODY) for n in range(1000)], USE).refusals
-    [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
+    request = wanted("ghcr.io/a/x")
+    refused = plan(request, [candidate(n, restrictions=NOBODY) for n in range(1000)], USE).refusals
+    [event] = refused_events(refused, request, ISSUANCE, anonymous=False)
     assert len(event.candidates) == 100
 
 
 @pytest.mark.parametrize(
-    ("images", "kept", "keys"),
+    ("images", "candidates", "keys"),
     [
         (["nginx", "acme/x"], [candidate(1, "docker.io")], {1: ("https://index.docker.io/v1/",)}),
         (["ghcr.io/acme/x"], [candidate(1, "ghcr.io", "acme")], {1: ("ghcr.io",)}),
@@ -169,9 +169,9 @@ def test_a_refusal_records_at_most_a_hundred_candidates() -> None:
     ],
 )
 def test_keys_match_the_lookups_of_clients(
-    images: list[str], kept: list[Candidate], keys: dict[int, tuple[str, ...]]
+    images: list[str], candidates: list[Candidate], keys: dict[int, tuple[str, ...]]
 ) -> None:
-    found = plan(wanted(*images), kept, USE)
+    found = plan(wanted(*images), candidates, USE)
     assert {key.int: value for key, value in auth_keys(found.grants).items()} == keys
     auths = docker_config(issued(found))["auths"]
     assert {key: entry["username"] for key, entry in auths.items()} == {

@@ -97,12 +97,12 @@ def reasons(found: Match) -> list[tuple[int, bool, str]]:
 )
 def test_a_credential_covers_the_images_of_its_prefix(image: str, configured: str, covered: bool) -> None:
     key = parse_config_key(configured)
-    kept = replace(
+    one = replace(
         PLAIN,
         registry_host=canonical_host(key.host),
         repository_prefixes=(key.path_prefix,) if key.path_prefix else (),
     )
-    found = match(ImageReference.parse(image), [kept], PULL)
+    found = match(ImageReference.parse(image), [one], PULL)
     assert (found.selection is not None) is covered
 
 

@@ -1,4 +1,4 @@
-"""Which versions are left over: decided from facts, tried on the memory store."""
+"""Versions that are not referenced: the decision, and the sweep of a memory store."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -48,7 +48,7 @@ def test_the_grace_period_is_exact(minutes_old: float, goes: bool) -> None:
 
 
 def test_a_recent_version_protects_its_path() -> None:
-    """Its command may be about to append, and what came before may be what it refers back to."""
+    """Its command may not have appended yet, and its event can refer to earlier versions."""
     assert found([version(1), version(2), version(3, 1)], {2}) == NOTHING
 
 
@@ -61,7 +61,7 @@ def test_a_destroyed_version_is_not_destroyed_again() -> None:
 )
 def test_referenced_and_recent_versions_are_never_destroyed(drawn: list[tuple[float, bool, bool]]) -> None:
     versions = [version(n, age, destroyed=gone) for n, (age, gone, _) in enumerate(drawn, 1)]
-    referenced = {n for n, (_, _, kept) in enumerate(drawn, 1) if kept}
+    referenced = {n for n, (_, _, is_referenced) in enumerate(drawn, 1) if is_referenced}
     result = found(versions, referenced)
     young = {v.version for v in versions if NOW - v.created_at < GRACE}
     gone = {v.version for v in versions} if result.whole_path else set(result.versions)
@@ -76,17 +76,17 @@ def test_referenced_and_recent_versions_are_never_destroyed(drawn: list[tuple[fl
 def test_a_sweep_covers_every_path() -> None:
     moment = NOW - timedelta(hours=1)
     store = MemorySecretStore(lambda: moment)
-    kept, half, orphan = a_path("kept"), a_path("half"), a_path("orphan")
-    for path in (kept, half):
+    complete, half, orphan = a_path("complete"), a_path("half"), a_path("orphan")
+    for path in (complete, half):
         put(store, path, "one", "two")
     put(store, orphan, "one")
 
     def referenced(path: SecretPath, number: int) -> bool:
-        return path == kept or (path == half and number == 2)
+        return path == complete or (path == half and number == 2)
 
     assert sweep(store, referenced, now=NOW, grace=GRACE) == SweepResult(destroyed=1, removed=1)
     assert sweep(store, referenced, now=NOW, grace=GRACE) == SweepResult(destroyed=0, removed=0)
-    assert store.get(kept, 1).reveal() == "one"
+    assert store.get(complete, 1).reveal() == "one"
     with pytest.raises(SecretDestroyed):
         store.get(half, 1)
     assert orphan not in set(store.paths())

@@ -1,4 +1,4 @@
-"""What of messaging is pure: CloudEvents of an event, definitions, waits, topology."""
+"""The pure part of messaging: CloudEvents, definitions, backoff, topology."""
 
 import base64
 import hashlib

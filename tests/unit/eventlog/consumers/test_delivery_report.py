@@ -1,4 +1,4 @@
-"""The lines of consumers: one per delivery, one per batch."""
+"""Log lines of consumers: one for each delivery, one for each batch."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def stored(position: int, payload: str | None = None) -> StoredEvent:
 
 
 class Connection:
-    """Takes every statement: what is told does not depend on what is stored."""
+    """A connection that accepts every statement. The lines do not depend on the stored rows."""
 
     rowcount = 1
 

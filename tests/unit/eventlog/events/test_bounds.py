@@ -1,4 +1,4 @@
-"""A log never holds what nobody can read: fields are held to their bounds when they are written."""
+"""Fields are checked against their bounds when an event is written, so that every stored event can be read."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What is sealed opens to what it was, only where it belongs, and without a key it reads as erased."""
+"""Encrypted personal data is decrypted only in its own event, and is read as erased without its key."""
 
 import json
 from dataclasses import replace
@@ -73,7 +73,7 @@ def test_an_encrypted_event_is_decrypted_unchanged(
 def test_no_json_of_an_event_repeats_a_name(
     payload: object, metadata: Metadata, event_id: UUID, sealed: bool
 ) -> None:
-    """As it is stored, opened, and published; parsers of other languages may refuse a name that comes twice."""
+    """In the stored, decrypted and published form. Parsers of other languages can refuse a repeated name."""
     event = stored(payload, metadata, event_id, KEY if sealed else None)
     opened_payload, opened_metadata = decrypted(event)
     for text in (event.payload, event.metadata, opened_payload, opened_metadata, payload_or_erased(event)):

@@ -1,4 +1,4 @@
-"""Three versions of an event that only this test knows, and what a log may hold of them."""
+"""Three versions of an event of this test, and stored data of each."""
 
 import json
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def test_an_unregistered_version_is_unknown(name: str, version: int) -> None:
     "data", [b"", b"{", b"null", b"[]", b"{}", b'{"address": 1, "street": 1}', b'\xff{"address": "x"}']
 )
 def test_malformed_data_is_reported_with_its_own_version(version: int, data: bytes) -> None:
-    """Old data is held to its own version first, so that upcasters get what they were written for."""
+    """Old data is first checked against its own version, so that an upcaster gets the data that it expects."""
     with pytest.raises(MalformedEvent) as caught:
         decode(NAME, version, data, registry=PARCELS)
     assert (caught.value.name, caught.value.version) == (NAME, version)

@@ -1,4 +1,4 @@
-"""A proof for one account: what it holds, and that nothing of it can be changed, left out or put in."""
+"""A proof for one account: its content, and the detection of every change, omission and insertion."""
 
 import io
 from collections.abc import Sequence
@@ -100,7 +100,6 @@ def test_a_signature_of_another_key_is_refused() -> None:
 
 
 def test_a_gap_in_a_stream_is_detected_even_if_signed() -> None:
-    """Though he signs what is left."""
     without = a_chain([entry for entry in ENTRIES if entry is not ENTRIES[0]])
     with pytest.raises(BrokenProof, match="version 2 of its stream does not follow"):
         check(prove(without))
@@ -125,6 +124,6 @@ def test_a_proof_must_continue_an_earlier_proof() -> None:
 
 def test_a_broken_log_gives_no_proof() -> None:
     links = a_chain(ENTRIES)
-    links[1] = replace(links[1], hash=bytes(32))  # of another account, and yet the log's
+    links[1] = replace(links[1], hash=bytes(32))  # of another account, but in the same log
     with pytest.raises(BrokenLog, match="position 2"):
         prove(links)

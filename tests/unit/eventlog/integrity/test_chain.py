@@ -1,4 +1,4 @@
-"""The chain of hashes by itself: its canonical form, and what it finds."""
+"""The chain of hashes: its canonical form, and the faults that it detects."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -46,7 +46,7 @@ END = Anchor(7, CHAIN[-1].hash)
 
 
 def test_the_example_of_the_decision_record_is_correct() -> None:
-    """Anybody can check it with sha256sum alone."""
+    """The example can be checked with sha256sum alone."""
     text = canonical(GENESIS, 1, EXAMPLE)
     block = ADR.read_text().split("```text\n")[1].split("\n```")[0]
     assert text == block
@@ -144,7 +144,7 @@ def test_a_checkpoint_before_the_start_is_refused() -> None:
 
 
 def test_a_line_break_in_a_field_is_detected() -> None:
-    """Both spell the same lines; no field of the log can hold a line break."""
+    """Both have the same canonical lines, but no field of the log can contain a line break."""
     split = replace(EXAMPLE, category="credential\nacme", account_id="1", version=0, type="x")
     digest = next_hash(GENESIS, 1, split)
     fault = verify_chain([Link(1, split, digest)]).fault

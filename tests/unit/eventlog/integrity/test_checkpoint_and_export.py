@@ -1,4 +1,4 @@
-"""What leaves the database: signed checkpoints and exported logs."""
+"""Signed checkpoints and exported logs."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Keys of a cloud as they arrive, and as they come back out of the secret store."""
+"""Cloud keys in requests and in the secret store."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Docker configurations as they are met, and what Docker and Kubernetes make of them."""
+"""Docker configurations, read as Docker and Kubernetes read them."""
 
 import base64
 import json

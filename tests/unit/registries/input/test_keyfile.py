@@ -1,4 +1,4 @@
-"""Service-account key files: what is taken, in which form it is kept, what is said of the rest."""
+"""Service-account key files: which are accepted, their stored form, and the problems of the others."""
 
 import base64
 import json
@@ -99,7 +99,7 @@ def test_a_damaged_private_key_is_refused() -> None:
         with pytest.raises(InvalidInput) as caught:
             read_keyfile(keyfile(private_key=text))
         assert caught.value.problems[0].code == "invalid_private_key", what
-    # One other byte in a prime, found without the cost of a full validation.
+    # One changed byte in a prime, detected without a full validation.
     der = bytearray(base64.b64decode("".join(body[1:-1])))
     der[-600] ^= 0x10
     changed = f"{body[0]}\n{base64.encodebytes(bytes(der)).decode()}{body[-1]}\n"

@@ -1,4 +1,4 @@
-"""What a secret may be, by its shape alone."""
+"""The format of a secret."""
 
 import pytest
 from marshmallow import ValidationError

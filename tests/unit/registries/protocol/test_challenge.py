@@ -1,4 +1,4 @@
-"""`WWW-Authenticate` of real registries, of clumsy ones, and of those that try to confuse.
+"""`WWW-Authenticate` of real registries, and malformed and hostile headers.
 
 Cases after distribution's authchallenge_test.go, containerd's auth/parse_test.go, regclient's auth_test.go and
 go-containerregistry's ping_test.go, in own words.
@@ -225,7 +225,7 @@ def test_too_many_challenges_are_refused() -> None:
 @pytest.mark.parametrize("end", ["", "<", '"'])
 def test_every_header_is_parsed_in_limited_time(begin: str, piece: str, end: str) -> None:
     header = (begin + piece * MAX_HEADER)[: MAX_HEADER - len(end)] + end
-    gc.disable()  # what is collected is of the whole run's tests
+    gc.disable()  # the collector would traverse objects of all tests
     try:
         started = time.process_time()
         with suppress(BadChallenge):

@@ -1,4 +1,4 @@
-"""Which token servers may be sent a password: a table of those that are near, and of tricks to seem so."""
+"""Token servers that may receive a password: a table of related hosts, and of hosts that only appear related."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tags and manifests: what registries send is of known form when it goes out again, or does not go out."""
+"""Tags and manifests of registries are checked before they are returned."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What an answer means: the table of the field guide, row by row."""
+"""The verdict of a response, for each row of the table of verdicts."""
 
 import json
 
