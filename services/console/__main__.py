@@ -1,4 +1,4 @@
-"""`python -m console`: the console as a process of its own."""
+"""`python -m console`: the console in a separate process."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from regcred.apiclient.over_httpx import over_http
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve the console until SIGTERM or SIGINT."""
     configure_logs("console")
     settings = ConsoleSettings.from_environment(os.environ)
     follow_parent()

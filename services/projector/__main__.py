@@ -1,6 +1,6 @@
-"""`python -m projector [api]`: the loop that keeps the read models, or the query API.
+"""`python -m projector [api]`: the consumer that updates the read models, or the query API.
 
-Each part imports only what it is made of: they are images of their own, without what the other one needs.
+Each part has an image of its own, and imports only packages that this image contains.
 """
 
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Keep the read models until SIGTERM or SIGINT."""
+    """Update the read models until SIGTERM or SIGINT."""
     from projector.write.bootstrap import run_projector  # noqa: PLC0415 see above
 
     configure_logs("projector")
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def main_api() -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve the query API until SIGTERM or SIGINT."""
     from chassis.web.api_part import join  # noqa: PLC0415
     from chassis.web.server import serve  # noqa: PLC0415
     from projector.read.bootstrap import query_api  # noqa: PLC0415 see above

@@ -39,7 +39,8 @@ def text_of(path: Path) -> str:
 @cache
 def source(path: Path) -> Source:
     tree = ast.parse(text_of(path))
-    docstrings, strings, definitions, imports = [], [], [], []
+    docstrings, strings, definitions = [], [], []
+    imports: list[tuple[str, tuple[str, ...]]] = []
     standing_alone: set[int] = set()
     for node in ast.walk(tree):
         match node:

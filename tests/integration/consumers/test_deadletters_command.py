@@ -227,7 +227,7 @@ def test_a_generation_that_nobody_sees_is_not_touched(
     for command in (["redrive", "projector:7", "1"], ["discard", "projector:7", "1", "--reason=x", "--yes"]):
         result = operator.types(*command)
         assert result.exit_code == 1
-        assert "projector:7 is not what readers see" in result.stderr
+        assert "projector:7 is not the live generation" in result.stderr
     assert len(operator.items()) == 1
     assert interventions(owner) == []
 

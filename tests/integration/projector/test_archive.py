@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chassis.runtime.clock import rfc3339
-from projector.read.api.export import PAGE, SealedMeanwhile
+from projector.read.api.export import PAGE, ArchivedDuringExport
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from tests.integration.projector import lives
@@ -144,7 +144,7 @@ def test_a_file_breaks_off_where_its_rows_were_sealed_meanwhile(installation: In
     lines = iter(answer.response)
     assert json.loads(next(lines))  # type: ignore[arg-type]
     installation.seal(after(4.5))
-    with pytest.raises(SealedMeanwhile):
+    with pytest.raises(ArchivedDuringExport):
         list(lines)
     answer.close()
 
@@ -186,12 +186,12 @@ def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: P
     )
     assert "either --until or" in installation.run("seal", "--into", tmp_path / "s", code=2).stderr
     assert generations.create(installation.url) == 2
-    assert "half built" in installation.seal(after(5), code=2)
+    assert "is being built" in installation.seal(after(5), code=2)
     installation.log.connection.execute("SELECT rm.drop_generation(2)")
 
     connection = installation.log.connection
     connection.execute("UPDATE rm_g1.audit_events SET event_id = gen_random_uuid() WHERE position = 3")
-    assert "another event than the log at position 3" in installation.seal(after(5), code=2)
+    assert "different events at position 3" in installation.seal(after(5), code=2)
     assert installation.positions()[0] == 1
     connection.execute("DELETE FROM rm_g1.audit_events WHERE position = 3")
     connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")

@@ -100,7 +100,7 @@ def test_rows_are_only_forgotten_beside_their_segment(installation: Installation
         connection.execute(_END)
         waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
     elsewhere = installation.command("seal", "--older-than", 1, "--into", tmp_path / "elsewhere")
-    assert "name the folder that has it" in installation.finished(elsewhere, code=2).stderr
+    assert "specify the folder that has it" in installation.finished(elsewhere, code=2).stderr
     [file] = installation.segments.glob("*/acme.ndjson.gz")
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + b"x")

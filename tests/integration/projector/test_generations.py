@@ -19,7 +19,7 @@ from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress, rebuild,
 from projector.write import generations
 from projector.write.consumer import CONSUMER, ReadModels
 from projector.write.generations import (
-    AnotherAtWork,
+    AdministrationInProgress,
     GenerationInUse,
     UnknownGeneration,
     administration,
@@ -215,9 +215,9 @@ def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> 
 
 def test_two_people_at_once_do_not_get_in_each_others_way(projector: Connection, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as somebody, administration(somebody):
-        with pytest.raises(AnotherAtWork):
+        with pytest.raises(AdministrationInProgress):
             rebuild(database_url, resume=False, switch=True, report=nobody)
-        with pytest.raises(AnotherAtWork):
+        with pytest.raises(AdministrationInProgress):
             generations.drop(projector, 1)
     assert statuses(projector) == {1: "live"}
     assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2

@@ -247,7 +247,7 @@ def test_the_image_page_shows_all_candidates_and_their_reasons(signed_in: Browse
         },
     )
     shown = signed_in.look(path).text
-    assert "Its repository prefix fits this image most closely." in shown
+    assert "It has the most specific repository prefix for this image." in shown
     assert "It is restricted to other projects." in shown
     assert api.last("POST").body == {"image": "ghcr.io/acme/shop", "project_id": "shop", "operation": "pull"}
     api.answers["POST", f"{ACCOUNT}/resolutions"] = (

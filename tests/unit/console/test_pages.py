@@ -94,11 +94,11 @@ def test_a_failed_verification_shows_its_code_meaning_and_remedy(signed_in: Brow
 def test_a_pending_verification_is_polled_a_limited_number_of_times(signed_in: Browser, api: FakeApi) -> None:
     state = {"status": "pending", "code": None, "detail": None, "checked_at": None}
     api.answers["GET", ONE] = (200, credential(verification=state), {"ETag": '"3"'})
-    assert f'hx-get="{HERE}/verification?looks=0"' in signed_in.look(HERE).text
-    part = signed_in.look(f"{HERE}/verification?looks=4", **{"HX-Request": "true"}).text
-    assert f'hx-get="{HERE}/verification?looks=5"' in part
+    assert f'hx-get="{HERE}/verification?polls=0"' in signed_in.look(HERE).text
+    part = signed_in.look(f"{HERE}/verification?polls=4", **{"HX-Request": "true"}).text
+    assert f'hx-get="{HERE}/verification?polls=5"' in part
     assert "<html" not in part
-    late = signed_in.look(f"{HERE}/verification?looks=90", **{"HX-Request": "true"}).text
+    late = signed_in.look(f"{HERE}/verification?polls=90", **{"HX-Request": "true"}).text
     assert "hx-get" not in late
     assert "Refresh" in late
     assert signed_in.look(f"{HERE}/verification").headers["Location"] == HERE
@@ -173,7 +173,7 @@ def test_the_list_shows_the_last_use_of_each_credential(signed_in: Browser, api:
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        (403, "insufficient_scope", "Your token may not do this"),
+        (403, "insufficient_scope", "Your token lacks the required scope"),
         (404, "credential_not_found", "There is no such credential"),
         (503, "database_unavailable", "Service Unavailable"),
         (503, "read_model_behind", "Saved, but not visible yet"),
@@ -196,7 +196,7 @@ def test_a_response_that_is_not_from_regcred_is_reported(signed_in: Browser, api
     api.answers["GET", ONE] = (200, "<html>hello</html>", {"Content-Type": "text/html"})
     shown = signed_in.look(HERE)
     assert shown.status_code == 502
-    assert "The answer is not from regcred" in shown.text
+    assert "The response is not from regcred" in shown.text
 
 
 def test_an_unhandled_exception_shows_a_page_without_details(signed_in: Browser, api: FakeApi) -> None:
@@ -241,7 +241,7 @@ def test_the_system_page_shows_lag_and_dead_letters(signed_in: Browser) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        (403, "insufficient_scope", "with the scope admin"),
+        (403, "insufficient_scope", "that has the scope admin"),
         (503, "database_unavailable", "is unavailable"),
     ],
 )
@@ -277,7 +277,7 @@ def test_tags_are_offered_after_the_colon_and_requested_once(signed_in: Browser,
     shown = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop", **HTMX)
     assert '<option value="ghcr.io/acme/shop:1.4">' in shown.text
     assert '<option value="ghcr.io/acme/shop:&lt;b&gt;">' in shown.text
-    assert "2 tags offered, as team-ghcr sees them." in shown.text
+    assert "2 tags found with the credential team-ghcr." in shown.text
     assert api.last("POST", "/resolutions").body == {"image": "ghcr.io/acme/shop", "project_id": "shop"}
     assert 'name="asked_for" value="shop ghcr.io/acme/shop"' in shown.text
     api.requests.clear()
@@ -303,7 +303,7 @@ def test_an_unreachable_registry_is_reported_next_to_the_field(signed_in: Browse
     )
     shown = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop", **HTMX)
     assert shown.status_code == 200
-    assert "No tags are offered. Ghcr.io does not answer." in shown.text
+    assert "Tags are not available. Ghcr.io does not answer." in shown.text
     assert "asked_for" in shown.text
 
 
@@ -351,7 +351,7 @@ def test_the_image_page_shows_at_most_fifty_candidates(signed_in: Browser, api: 
     answer["candidates"] += [other] * 999
     shown = signed_in.look(f"{BASE}/resolve?image=ghcr.io/acme/shop&project_id=shop").text
     assert shown.count("It is restricted to other projects.") == 49
-    assert "And 950 more" in shown
+    assert "950 more are not shown" in shown
     assert len(shown) < 50 * 1024
 
 
@@ -374,7 +374,7 @@ def test_a_failed_probe_is_shown_next_to_the_successful_login(signed_in: Browser
     text = signed_in.look(HERE).text
     assert "The registry accepted the login." in text
     assert "ghcr.io/acme/shop:1" in text
-    assert "The login is right, but may not pull" in text
+    assert "The login was accepted, but is not allowed to pull" in text
     assert "Give it Read." in text
 
 

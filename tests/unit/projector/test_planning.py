@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from projector.write.application import HELD, planned
+from projector.write.application import WAITS, plan_batch
 from projector.write.projections.changes import Insert, Update
 from projector.write.projections.projected_event import ProjectedEvent
 
@@ -20,7 +20,7 @@ def a_reading(
 
 
 def test_a_failed_event_dead_letters_the_later_events_of_its_stream() -> None:
-    plan = planned(
+    plan = plan_batch(
         [
             a_reading(1, STREAM),
             a_reading(2, STREAM, "no"),
@@ -31,13 +31,13 @@ def test_a_failed_event_dead_letters_the_later_events_of_its_stream() -> None:
         ],
         set(),
     )
-    assert plan.dead_letters == [(2, STREAM, "no"), (4, STREAM, HELD), (5, STREAM, HELD)]
+    assert plan.dead_letters == [(2, STREAM, "no"), (4, STREAM, WAITS), (5, STREAM, WAITS)]
     applied = [change.key for change in plan.changes if isinstance(change, Update)]
     assert applied == [STREAM, OTHER, OTHER]
 
 
 def test_every_event_has_a_row_in_the_audit_trail() -> None:
-    plan = planned([a_reading(1, STREAM, "no"), a_reading(2, STREAM), a_reading(3, OTHER)], {OTHER})
+    plan = plan_batch([a_reading(1, STREAM, "no"), a_reading(2, STREAM), a_reading(3, OTHER)], {OTHER})
     rows = [change for change in plan.changes if isinstance(change, Insert)]
     assert [row.values["position"] for row in rows] == [1, 2, 3]
     # The first row has the credential at that time. For the others it is unknown before a redrive.
@@ -46,5 +46,5 @@ def test_every_event_has_a_row_in_the_audit_trail() -> None:
 
 
 def test_an_event_of_a_held_stream_is_dead_lettered() -> None:
-    plan = planned([a_reading(1, STREAM), a_reading(2, OTHER, "no")], {STREAM, OTHER})
-    assert plan.dead_letters == [(1, STREAM, HELD), (2, OTHER, "no")]
+    plan = plan_batch([a_reading(1, STREAM), a_reading(2, OTHER, "no")], {STREAM, OTHER})
+    assert plan.dead_letters == [(1, STREAM, WAITS), (2, OTHER, "no")]

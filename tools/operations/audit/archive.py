@@ -13,13 +13,19 @@ from operations.log.maintenance import reported_errors
 from projector.archive import audit_archive
 from projector.archive.audit_archive import ArchiveOrder, ArchiveResult, CannotArchive
 from projector.archive.manifest import BrokenSegment
-from projector.archive.segment_rows import GenerationBeingBuilt, TrailDiffers
-from projector.write.generations import AnotherAtWork
+from projector.archive.segment_rows import AuditTrailDiffers, GenerationBeingBuilt
+from projector.write.generations import AdministrationInProgress
 
 
 def archive_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
     """Seal; what is in the way becomes a sentence and exit code 2 (`CheckInconclusive`)."""
-    refusals = (AnotherAtWork, GenerationBeingBuilt, BrokenSegment, CannotArchive, TrailDiffers)
+    refusals = (
+        AdministrationInProgress,
+        GenerationBeingBuilt,
+        BrokenSegment,
+        CannotArchive,
+        AuditTrailDiffers,
+    )
     with reported_errors(), refused(*refusals, refusal=CheckInconclusive):
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")

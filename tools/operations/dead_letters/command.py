@@ -19,7 +19,7 @@ from eventlog.dead_letters import DeadLetter
 from eventlog.storage import EventStoreUnavailable, read_log
 from operations.command_errors import OperationRefused, owner_connection, person
 from projector.write import interventions
-from projector.write.interventions import NotLive
+from projector.write.interventions import GenerationNotLive
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_fields, print_json, print_table
 from secretstore.keyfile import KeyFile, KeyFileError
@@ -287,7 +287,7 @@ def _confirm(question: str, *, yes: bool) -> None:
 def _opened() -> Iterator[tuple[Connection, Settings]]:
     """The database as its owner."""
     try:
-        with owner_connection("deadletters", KeyFileError, NotLive, BrokerUnavailable) as opened:
+        with owner_connection("deadletters", KeyFileError, GenerationNotLive, BrokerUnavailable) as opened:
             yield opened
     except EventStoreUnavailable:
         raise OperationRefused("a switch of read models came between: try again") from None

@@ -24,7 +24,12 @@ from projector.rebuild import rebuild
 from projector.rebuild.build_process import connect
 from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress
 from projector.write import generations
-from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
+from projector.write.generations import (
+    AdministrationInProgress,
+    Generation,
+    GenerationInUse,
+    UnknownGeneration,
+)
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json, print_table
 from secretstore.keyfile import KeyFileError
@@ -209,7 +214,7 @@ class _Watching:
 def _database() -> Iterator[str]:
     """The URL of the database; what is refused, or in the way, becomes a sentence and exit code 1."""
     configure_logs("projections")
-    refusals = (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
+    refusals = (AdministrationInProgress, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
     with (
         database_errors(*refusals, needed="no read models"),
         log_database(Settings.from_environment(os.environ)) as url,

@@ -1,4 +1,4 @@
-"""By what rows of the audit trail are found where no index of their table serves: images, and moments."""
+"""Search tables for rows of the audit trail: by image, and by time."""
 
 from contracts.credential_events import VerificationRequested
 from contracts.issuance_events import SecretIssued, SecretRefused
@@ -12,8 +12,9 @@ SPAN = 1024  # positions of one row of `rm.audit_spans`
 def project(recorded: RecordedEvent) -> list[Change]:
     """A row of `rm.audit_images` for each image of an event, and the range of times of its span of positions.
 
-    Positions and times increase together, but not strictly: the clocks of two services differ. A span has
-    the earliest and the latest time of its events: a time becomes a bound of positions that misses no event.
+    Times increase with positions, but not strictly, because the clocks of services differ. A span has the
+    earliest and the latest time of its events. A query uses them to limit the positions without missing an
+    event.
     """
     if recorded.position is None:
         raise ValueError("an event of the log has a position")
