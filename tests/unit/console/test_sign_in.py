@@ -58,7 +58,7 @@ def test_with_tls_cookies_are_secure_and_hsts_is_sent(api: FakeApi, clock: Clock
     assert shown.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
-def test_a_session_ends_after_twelve_hours(signed_in: Browser, clock: Clock) -> None:
+def test_a_session_expires_after_twelve_hours(signed_in: Browser, clock: Clock) -> None:
     clock.passes(timedelta(hours=11, minutes=59))
     assert signed_in.look(LIST).status_code == 200
     clock.passes(timedelta(minutes=1))

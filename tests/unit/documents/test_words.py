@@ -1,4 +1,4 @@
-"""Texts that users read, and public names, are free of the phrases of `docs/glossary.md`, "Deny-list"."""
+"""Texts, docstrings, comments and names have none of the phrases of `docs/glossary.md`, "Deny-list"."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 from docs.website.command_page import command_page
 from regcred.__main__ import main
 from tests.support.servers import ROOT
-from tests.support.sources import PRODUCT, shown, source, text_of
+from tests.support.sources import PRODUCT, TESTS, shown, source, text_of
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 # Not the schemas of events in docs/schemas: what is released there does not change.
@@ -33,7 +33,7 @@ PAGES = sorted(
 def phrases() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The phrases of the deny-list, and those that are denied only in public names."""
     section = GLOSSARY.read_text(encoding="utf-8").partition("\n## Deny-list\n")[2]
-    texts, _, names = section.partition("Only in public names:")
+    texts, _, names = section.partition("Only in public names and names of tests:")
     listed = re.compile(r"^- (.+)$", re.MULTILINE)
     return tuple(listed.findall(texts)), tuple(listed.findall(names))
 
@@ -53,7 +53,7 @@ def test_the_deny_list_is_read_from_the_glossary() -> None:
     texts, names = phrases()
     assert len(texts) > 20
     assert names == ("told",)
-    assert found_in("A secret was given\n    out to Whoever asked; he has two user names.") == [
+    assert found_in("A secret was given\n    out to Whoever has two user names.") == [
         "given out",
         "Whoever",
         "user names",
@@ -69,7 +69,6 @@ def test_no_page_has_a_denied_phrase() -> None:
 
 
 def test_no_string_of_the_product_has_a_denied_phrase() -> None:
-    """Messages, labels, descriptions. Docstrings are for developers, but those of commands (below) and of the API."""
     assert len(PRODUCT) > 300
     assert not shown(
         (path, f"line {line}: {found}")
@@ -77,6 +76,24 @@ def test_no_string_of_the_product_has_a_denied_phrase() -> None:
         for line, text in source(path).strings
         if (found := found_in(text))
     )
+
+
+def test_no_docstring_or_comment_of_the_product_has_a_denied_phrase() -> None:
+    assert not shown(
+        (path, f"line {line}: {found}")
+        for path in PRODUCT
+        for line, text in (*source(path).docstrings, *source(path).comments)
+        if (found := found_in(text))
+    )
+
+
+def test_no_name_of_a_test_has_a_denied_phrase() -> None:
+    denied = pattern((*phrases()[0], *phrases()[1]))
+    tests = [
+        (path, name) for path in TESTS for _, name in source(path).definitions if name.startswith("test_")
+    ]
+    assert len(tests) > 1000
+    assert not shown((path, name) for path, name in tests if denied.search(words(name)))
 
 
 def test_no_help_text_of_a_command_has_a_denied_phrase() -> None:
