@@ -1,4 +1,4 @@
-"""docker-compose.yml as its user runs it, under a separate project name."""
+"""docker-compose.yml as its user runs it, under a project name of this test's own."""
 
 import json
 import os
@@ -26,12 +26,12 @@ REGISTRY = "registry.test:5000"
 
 
 def left_out(reason: str) -> NoReturn:
-    """Skip without Docker, even under CI, whose machine has no daemon."""
+    """Unlike every other server, Docker is no failure under CI either: the machine of CI has no daemon."""
     pytest.skip(f"containers are left out: {reason}")
 
 
 def docker(*arguments: str, check: bool = True, timeout: float = 120) -> str:
-    """Run docker; return its standard output."""
+    """Run docker; its standard output."""
     done = subprocess.run(
         ["docker", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout
     )
@@ -50,7 +50,7 @@ def environment_file() -> Path | None:
 
 
 def needed() -> Path | None:
-    """Skip unless Docker and the images are available; return the environment file."""
+    """Skip unless Docker answers and the images are there; the environment file."""
     if shutil.which("docker") is None:
         left_out("there is no docker here")
     try:
@@ -77,7 +77,7 @@ def hidden_fields(page: str) -> dict[str, str]:
 
 
 class Deployment:
-    """A deployment as a context manager, at `https://localhost:<port>`. It is removed with its volumes."""
+    """Up while it is entered, at `https://localhost:<port>`; then gone, its volumes too."""
 
     def __init__(self, environment: Mapping[str, str], env_file: Path | None) -> None:
         self.project = f"regcred-test-{os.getpid()}"
@@ -94,11 +94,11 @@ class Deployment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The variables with which a plain `docker compose` finds this deployment."""
+        """What lets a plain `docker compose` find this deployment."""
         return {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_ENV_FILES": str(self._folder / "env")}
 
     def compose(self, *arguments: str, check: bool = True) -> str:
-        """Run docker compose; return its standard output."""
+        """Run docker compose; its standard output."""
         return docker(
             *("compose", "--project-name", self.project, "--env-file", str(self._folder / "env")),
             *arguments,
@@ -107,18 +107,18 @@ class Deployment:
         )
 
     def up(self, *arguments: str) -> float:
-        """Run `docker compose up`; return the seconds until everything is healthy."""
+        """`docker compose up`; the seconds until everything is well."""
         began = time.monotonic()
         self.compose("up", "--detach", "--no-build", *arguments)
         self._wait_for_gateway()
         return time.monotonic() - began
 
     def tool(self, *arguments: str) -> str:
-        """Run the client in a container of the deployment."""
+        """The client, in a container beside the others."""
         return self.compose("run", "--rm", "--no-TTY", "regcred", *arguments)
 
     def operate(self, *arguments: str) -> str:
-        """Run a command of an operator with the rights of the deploy step."""
+        """An operator's command, with the rights of the deploy step."""
         return self.compose("run", "--rm", "--no-TTY", "migrate", *arguments)
 
     def inside(self, service: str, *command: str, index: int = 1, check: bool = True) -> str:
@@ -126,17 +126,17 @@ class Deployment:
         return self.compose("exec", "-T", "--index", str(index), service, *command, check=check)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
-        """The output of `docker inspect` for each container of a service."""
+        """What `docker inspect` says of each container of a service."""
         ids = self.compose("ps", "--all", "--quiet", service).split()
         found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
         return found
 
     def logs(self) -> str:
-        """The output of all containers."""
+        """Everything that all containers have said."""
         return self.compose("logs", "--no-color")
 
     def client(self, token: str | None = None) -> httpx2.Client:
-        """A client that trusts only the authority of the deployment, with the admin token by default."""
+        """A client that trusts the deployment's own authority only; without a token, with the admin's."""
         context = ssl.create_default_context(cafile=str(self._folder / "ca.crt"))
         return httpx2.Client(
             base_url=self.address,

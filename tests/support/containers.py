@@ -80,7 +80,7 @@ class ServerContainer:
         self._ended = False
 
     def poll(self) -> int | None:
-        """The exit code; `None` while it runs."""
+        """`None` while it runs."""
         if self._ended:
             return 0
         wrapped = self._container.get_wrapped_container()
@@ -88,24 +88,24 @@ class ServerContainer:
         return None if wrapped.status in ("created", "running") else 1
 
     def terminate(self) -> None:
-        """Send SIGTERM, as `docker stop` does."""
+        """SIGTERM, as `docker stop` says it."""
         if not self._ended:
             self._container.get_wrapped_container().stop(timeout=20)
 
     def kill(self) -> None:
-        """Kill it."""
+        """End it without a word."""
         self._remove()
 
     def wait(self, _seconds: float) -> None:
-        """Wait until it has stopped."""
+        """Until it is gone."""
         self._remove()
 
     def logs(self) -> str:
-        """Its output."""
+        """What it has said."""
         return str(self._container.get_wrapped_container().logs().decode())
 
     def run(self, *command: str, environment: Mapping[str, str]) -> str:
-        """Run a command in it, as `subprocess.run(check=True)` would; return its standard output."""
+        """Run a command beside it, as `subprocess.run(check=True)` would: its standard output."""
         code, (out, err) = self._container.get_wrapped_container().exec_run(
             list(command), environment=dict(environment), demux=True
         )

@@ -46,7 +46,7 @@ class DockerRegistry:
         self._configure(users, token)
 
     def start(self) -> None:
-        """Start it, and wait until it responds."""
+        """Start it, and wait until it answers."""
         self._process = self._started()
         deadline = time.monotonic() + START_SECONDS
         scheme = "https" if self._tls else "http"
@@ -89,7 +89,7 @@ class DockerRegistry:
         return (self._folder / "log").read_text()
 
     def stop(self) -> None:
-        """Stop it; its address remains reserved."""
+        """Stop it; its address stays its own."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(10)

@@ -35,7 +35,7 @@ def ecr(
     region: str = "eu-west-1",
     password: Callable[[], str] = lambda: ECR_PASSWORD,
 ) -> Behaviour:
-    """Accepts requests with the signature of botocore."""
+    """Takes requests that botocore would have signed the same."""
 
     def answer(seen: Seen) -> Reply:
         expected = _botocore_authorization(keys, seen, region)
@@ -82,7 +82,7 @@ def _botocore_authorization(keys: AwsKeys, seen: Seen, region: str) -> str:
 
 
 def google(public_key: RSAPublicKey, email: str, *, now: Clock, audience: str) -> Behaviour:
-    """Accepts assertions that the key of the account signed."""
+    """Takes assertions that the account's key has signed."""
 
     def answer(seen: Seen) -> Reply:
         form = form_of(seen)

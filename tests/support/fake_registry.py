@@ -23,7 +23,7 @@ TOKEN = f"token.{MARK}"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A received request. Names of headers are in lower case."""
+    """A request as it arrived; names of headers are in lower case."""
 
     method: str
     target: str
@@ -45,7 +45,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP response."""
+    """What is answered, by HTTP."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -55,7 +55,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes that are sent instead of HTTP, one part `every` so many seconds, until the client disconnects."""
+    """What is sent instead of HTTP, `every` so many seconds a piece, until the other side has enough."""
 
     pieces: Iterable[bytes]
     every: float = 0.0
@@ -66,7 +66,7 @@ Behaviour = Callable[[Seen], Reply | Raw]
 
 @dataclass(slots=True)
 class FakeServer:
-    """A server as a context manager. `address` is its host and port, `seen` are the requests in order."""
+    """Serves while it is entered. `address` is its host:port, `seen` what came, in order."""
 
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
@@ -87,7 +87,7 @@ class FakeServer:
             daemon_threads = False  # closing waits for them, so that no socket is left
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """Ignore a client that disconnects early."""
+                """A client that goes away early is nothing to report."""
 
         class Handler(_Handler):
             server_of_tests = outer
@@ -115,7 +115,7 @@ class FakeServer:
         return self.behaviour(seen)
 
     def pause(self, seconds: float) -> bool:
-        """Wait, and return whether to continue."""
+        """Wait; whether to go on."""
         return not self._stop.wait(seconds)
 
 
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server_of_tests.connections += 1
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class names it so
-        """Log nothing: tests read `seen`."""
+        """Tests read `seen`."""
 
     def version_string(self) -> str:
         return MARK
@@ -186,7 +186,7 @@ def basic(username: str, password: str) -> Behaviour:
 
 
 def bearer(realm: str, *, rest: str = f',service="{MARK}"', token: str = TOKEN) -> Behaviour:
-    """A registry that accepts only this token, which the realm issues."""
+    """A registry that takes only this token, to be had at the realm."""
 
     def answer(seen: Seen) -> Reply:
         good = seen.authorization == f"Bearer {token}"
@@ -196,7 +196,7 @@ def bearer(realm: str, *, rest: str = f',service="{MARK}"', token: str = TOKEN) 
 
 
 def tokens(username: str, password: str, *, field_name: str = "token", refusal: int = 401) -> Behaviour:
-    """A token server that issues `TOKEN` for one login."""
+    """A token server that gives `TOKEN` to one login."""
 
     def answer(seen: Seen) -> Reply:
         if seen.authorization != basic_of(username, password):

@@ -1,4 +1,4 @@
-"""Consecutive commands while something is broken, and the check of their effects afterwards."""
+"""Commands one after another while something is broken, and what must have come of them afterwards."""
 
 import time
 from collections import Counter
@@ -22,7 +22,7 @@ ADDED_AND_VERIFIED = ("credential.added", "verification.succeeded")
 
 @dataclass(frozen=True)
 class Target:
-    """A running regcred: its clients, and a registry that it can reach, with a valid login."""
+    """A running regcred: clients of it, and a registry that it may reach, with a login that is good there."""
 
     client: Callable[[], httpx2.Client]
     registry: str
@@ -31,7 +31,7 @@ class Target:
 
 
 class Load:
-    """Adds credentials one after another. A request without a response is repeated under its key."""
+    """Credentials added one after another; a request without an answer is sent again under its key."""
 
     def __init__(self, target: Target, account: str) -> None:
         self._target = target
@@ -98,7 +98,7 @@ def everything(client: httpx2.Client, path: str) -> list[dict[str, Any]]:
 
 
 def check(target: Target, account: str, answered: list[str], *, seconds: float = SETTLE_SECONDS) -> None:
-    """Each created credential is listed and verified, and each of its events is in the audit trail once."""
+    """Each answered credential is listed, verified, and stands in the audit trail once with each event."""
     base = f"/v1/accounts/{account}"
     assert len(set(answered)) == len(answered)
     with target.client() as client:

@@ -1,4 +1,4 @@
-"""A separate log for a test: migrated, written by appends, numbered by the leading relay."""
+"""A log of its own for a test: migrated, written by appends, numbered by whoever leads."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +47,7 @@ def stream(text: str) -> StreamId:
 
 
 def append_raw(connection: Connection, name: str, expected: int, event: str) -> None:
-    """An append in the current transaction of the connection."""
+    """An append in the transaction that the connection is in."""
     append_one(connection, stream(name), expected, an_id(event))
 
 
@@ -64,7 +64,7 @@ def append_one(
     account: str = "acme",
     key: str | None = None,
 ) -> None:
-    """Append one event of any content, even unreadable content."""
+    """Append one event of any content, also what no program could read."""
     event = (event_id, name, schema_version, data, meta)
     connection.execute(APPEND, (stream.category, stream.id, account, expected, *event, key))
 
@@ -84,13 +84,13 @@ def scalar(connection: Connection, query: Any, *parameters: object) -> Any:
 
 
 def fault_of(url: str) -> Fault | None:
-    """The report of `regcred log verify`."""
+    """What `regcred log verify` finds."""
     with LogReader.snapshot(url) as reader:
         return verify_chain(reader.links(0)).fault or reader.fault_outside_chain()
 
 
 def log_is_complete(connection: Connection) -> bool:
-    """Check that positions are dense and unique, that every event has one, and that streams are in order."""
+    """Dense, without a double, with every event, and each stream in its own order."""
     return bool(
         scalar(
             connection,

@@ -1,4 +1,4 @@
-"""The manifests of infra/kubernetes, built as operators build them."""
+"""The manifests of infra/kubernetes, put together as operators put them together."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 
 @cache
 def rendered(kustomization: str) -> str:
-    """The output of `kubectl kustomize`."""
+    """What `kubectl kustomize` prints."""
     done = subprocess.run(
         [KUBECTL, "kustomize", FOLDER / kustomization], capture_output=True, text=True, check=False
     )
@@ -35,7 +35,7 @@ def _parsed(kustomization: str) -> list[Manifest]:
 
 
 def manifests(kustomization: str, *kinds: str) -> list[Manifest]:
-    """Its manifests, only of these kinds if some are named. They are not to be changed."""
+    """Its manifests, those of these kinds if some are named. Nobody changes them."""
     return [one for one in _parsed(kustomization) if not kinds or one["kind"] in kinds]
 
 
@@ -45,7 +45,7 @@ def workloads(kustomization: str = "base") -> dict[str, Manifest]:
 
 
 def pod(workload: Manifest) -> Manifest:
-    """The pod of a workload: labels and specification."""
+    """The pod that it makes: labels, and what is in it."""
     template: Manifest = workload["spec"]["template"]
     made: Manifest = {"labels": template["metadata"]["labels"], **template["spec"]}
     return made
@@ -72,7 +72,7 @@ def environment(workload: Manifest) -> dict[str, str]:
 
 
 def selects(selector: Manifest, labels: dict[str, str]) -> bool:
-    """Whether a label selector of Kubernetes selects a pod with these labels."""
+    """Whether a label selector of Kubernetes takes in a pod with these labels."""
     wanted = selector.get("matchLabels", {})
     if any(labels.get(name) != value for name, value in wanted.items()):
         return False

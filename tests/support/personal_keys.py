@@ -1,4 +1,4 @@
-"""Valid keys of personal data for tests, wrapped with keys that are not stored."""
+"""Keys of personal data for tests: real ones, under a key file's keys that nobody kept."""
 
 from secrets import token_bytes
 from time import monotonic

@@ -43,7 +43,7 @@ def server_url() -> str:
 
 
 def dump(url: str) -> str:
-    """A dump of a database as SQL, by the pg_dump of its server, because dumps of another version may not load."""
+    """A dump of a database, as SQL, by the pg_dump that came with its server: another one's may not load."""
     image = image_of("POSTGRES")
     if image and not os.environ.get("REGCRED_TEST_DATABASE_URL"):
         return in_container(image)[1].run("pg_dump", url, environment={})
@@ -62,7 +62,7 @@ def program_of_the_wheel(name: str) -> str:
 
 @cache
 def in_container(image: str) -> tuple[str, ServerContainer]:
-    """A server in a container that stops with this process: the URL of a superuser, and the container."""
+    """A server in a container that ends with this process: the URL of a superuser, and the container."""
     folder = Path(tempfile.mkdtemp(prefix="regcred-pg-"))
     folder.chmod(0o755)
     password, port = folder / "password", free_port()

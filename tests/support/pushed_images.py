@@ -1,4 +1,4 @@
-"""Pushes images to a registry over its API (OCI distribution specification), without a client."""
+"""Images put into a registry over its own API (OCI distribution specification), without a client."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 def push_image(url: str, repository: str, tag: str, headers: Mapping[str, str]) -> dict[str, Any]:
-    """Push a small image; return its descriptor."""
+    """A small image; its descriptor."""
     with httpx2.Client(base_url=f"{url}/v2/{repository}", headers=headers, trust_env=False) as client:
         layer = _blob(client, tag.encode() * 10, LAYER)
         config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}
@@ -30,7 +30,7 @@ def push_image(url: str, repository: str, tag: str, headers: Mapping[str, str]) 
 def push_index(
     url: str, repository: str, tag: str, headers: Mapping[str, str], platforms: Mapping[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """Push an index of existing images by `os/architecture`; return its descriptor."""
+    """An index of images that are there, by `os/architecture`; its descriptor."""
     entries = []
     for platform, descriptor in platforms.items():
         os, architecture = platform.split("/")

@@ -80,7 +80,7 @@ class RabbitMQ:
         return f"amqp://{user}:{PASSWORDS[user]}@127.0.0.1:{self.port}/{topology.VHOST}"
 
     def start(self) -> None:
-        """Start the node and wait until it accepts connections."""
+        """Start the node and wait until it takes connections."""
         pid_file = self._folder / "pid"
         pid_file.unlink(missing_ok=True)
         if self._image:
@@ -117,7 +117,7 @@ class RabbitMQ:
         self.ctl("import_definitions", str(file))
 
     def stop(self) -> None:
-        """Stop the node gracefully; its queues remain."""
+        """Stop the node in an orderly way; its queues stay."""
         if self._container is not None:
             self._container.terminate()
             self._container.wait(START_SECONDS)
@@ -127,7 +127,7 @@ class RabbitMQ:
         self._pid = None
 
     def kill(self) -> None:
-        """Kill the node."""
+        """End the node without a word."""
         if self._container is not None:
             self._container.kill()
             self._container = None
@@ -154,18 +154,18 @@ class RabbitMQ:
         ).stdout
 
     def depth(self, queue: str) -> int:
-        """The number of messages in a queue, including unacknowledged ones."""
+        """Messages in a queue, unacknowledged ones too."""
         return self.depths()[queue]
 
     def depths(self) -> dict[str, int]:
-        """The same of all queues. One call takes a second of processor time."""
+        """The same of all queues. It takes a second of a processor: ask once for all of them."""
         table: list[dict[str, Any]] = json.loads(
             self.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "messages")
         )
         return {row["name"]: int(row["messages"]) for row in table}
 
     def consumers(self, queue: str) -> int:
-        """The number of consumers of a queue; 0 if it does not exist."""
+        """How many consume a queue now; 0 where it is not there."""
         with self.connect() as connection, suppress(ChannelClosedByBroker):
             return int(connection.channel().queue_declare(queue, passive=True).method.consumer_count)
         return 0
@@ -178,7 +178,7 @@ class RabbitMQ:
                 channel.queue_purge(queue)
 
     def fresh_queue(self, *keys: str, **arguments: object) -> str:
-        """A durable queue of the test, bound to `EXCHANGE` with these keys."""
+        """A durable queue of the test's own, bound to `EXCHANGE` with these keys."""
         name = f"regcred.test.{next(_numbers)}"
         with self.connect() as connection:
             channel = connection.channel()
@@ -193,7 +193,7 @@ class RabbitMQ:
         return name
 
     def drain(self, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
-        """Consume all messages of a queue."""
+        """Take everything out of a queue."""
         found = []
         with self.connect() as connection:
             channel = connection.channel()

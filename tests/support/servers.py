@@ -1,4 +1,4 @@
-"""Servers of the tests: the paths of their programs, and the reaction to a missing one."""
+"""Servers the tests need: where their programs are, and what happens where one is missing."""
 
 import lzma
 import os
@@ -15,7 +15,7 @@ CACHE = ROOT / ".cache" / "bin"
 
 
 def missing(name: str, how: str) -> NoReturn:
-    """Skip with one line that says what is missing and how to add it. With CI set, a missing server is a failure."""
+    """Say in one line what is left out and how to add it. With CI set, a missing server is a failure."""
     line = f"{name} is not on this machine; {how}"
     if os.environ.get("CI"):
         pytest.fail(line)
@@ -23,7 +23,7 @@ def missing(name: str, how: str) -> NoReturn:
 
 
 def program(name: str) -> Path | None:
-    """A program from the PATH, otherwise from `../shared/bin` (where it can be compressed, as `name-….xz`)."""
+    """A program from the PATH, else from `../shared/bin` (there it may stand packed, as `name-….xz`)."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/lib/rabbitmq/bin")
     if found:
         return Path(found)
@@ -41,7 +41,7 @@ def program(name: str) -> Path | None:
 
 
 def free_port() -> int:
-    """A free TCP port of the loopback address."""
+    """A TCP port of the loopback address that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

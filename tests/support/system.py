@@ -1,4 +1,4 @@
-"""The whole system as its user runs it: `regcred up` in its own process, used over HTTP."""
+"""The whole system as its user runs it: `regcred up` in a process of its own, spoken to over HTTP."""
 
 import os
 import select
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class System:
-    """One-machine mode with its state in `home`. `environment` selects adapters. Logs are written to `home/log`."""
+    """One-machine mode with its state in `home`; `environment` chooses adapters. Logs are kept in `home/log`."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.home = home
@@ -52,7 +52,7 @@ class System:
         assert line == f"regcred is ready at {self.address}\n", (line, self.log.read_text()[-3000:])
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Stop it as its user does, and return its exit code."""
+        """Stop it as its user does; its exit code."""
         assert self._process is not None
         self._process.send_signal(how)
         code = self._process.wait(30)
@@ -70,7 +70,7 @@ class System:
         waiting(lambda: not self._services(), "the children of a killed supervisor end")
 
     def processes(self) -> dict[int, str]:
-        """Processes of this system, found by its home in their environment: id to command line."""
+        """Processes of this system (found by its home in their environment), id to command line."""
         mark = f"REGCRED_HOME={self.home}".encode()
         found = {}
         for entry in Path("/proc").iterdir():
@@ -91,7 +91,7 @@ class System:
         return f"host={self.home / 'postgres'} user=postgres dbname=postgres"
 
     def client(self, token: str | None = None) -> httpx2.Client:
-        """A client with this token, or with the admin token."""
+        """A client with that token; without one, with the admin token."""
         bearer = token or (self.home / "admin.token").read_text().strip()
         return httpx2.Client(
             base_url=self.address,

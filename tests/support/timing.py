@@ -1,4 +1,4 @@
-"""Waiting for a condition, on machines of any speed."""
+"""Waiting for what must come, on machines of any speed."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ PATIENCE = 60.0
 
 
 def waiting(condition: Callable[[], T], what: str = "it comes", *, seconds: float = PATIENCE) -> T:
-    """The first true value of `condition`. Fails if there is none in time."""
+    """The first true value of `condition`; fails if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -1,4 +1,4 @@
-"""A PostgreSQL that accepts only connections with TLS, from Debian's programs, because those of the wheel lack TLS."""
+"""A PostgreSQL that takes connections under TLS only: Debian's programs, for the wheel's know no TLS."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from tests.support.servers import free_port, missing
 
 
 class TLSPostgres:
-    """A server at 127.0.0.1 with this certificate. It accepts every connection with TLS."""
+    """Answers at 127.0.0.1 with this certificate. Whoever comes under TLS is let in."""
 
     def __init__(self, certificate: Pair) -> None:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -33,7 +33,7 @@ class TLSPostgres:
         self.port = free_port()
 
     def url(self, *, host: str, authority: Path, mode: str = "verify-full") -> str:
-        """The URL of a service. `host` is the name in the certificate that the service expects."""
+        """As a service has it; `host` is who it means to speak to, wherever that is."""
         return (
             f"postgresql://postgres@{host}/postgres?hostaddr=127.0.0.1&port={self.port}"
             f"&sslmode={mode}&sslrootcert={authority}"

@@ -58,7 +58,7 @@ class Vault:
         )
 
     def start(self) -> None:
-        """Start it, and unseal it if it was initialised."""
+        """Start it; a server that has been initialised is unsealed too."""
         arguments = ["server", f"-config={self._folder / 'vault.hcl'}"]
         home = {"HOME": str(self._folder)}
         if self._image:
@@ -81,11 +81,11 @@ class Vault:
             self.unseal()
 
     def seal(self) -> None:
-        """Seal it, so that it refuses every request."""
+        """Make it refuse everything until it is unsealed."""
         self.api("PUT", "sys/seal")
 
     def unseal(self) -> None:
-        """Unseal it, and wait until it is healthy."""
+        """Open it again, and wait until it serves."""
         answer = httpx2.put(
             f"{self.addr}/v1/sys/unseal", json={"key": self._unseal_key}, timeout=30, trust_env=False
         )
@@ -93,7 +93,7 @@ class Vault:
         self._wait_for({200})
 
     def kill(self) -> None:
-        """Kill it."""
+        """End it without a word."""
         assert self._process is not None
         self._process.kill()
         self._process.wait(10)
@@ -106,18 +106,18 @@ class Vault:
         return self._folder / "roles" / f"{role}.secret-id"
 
     def token_of(self, role: str) -> str:
-        """A token of a service with this role."""
+        """A token as a service of that role gets it."""
         login = {"role_id": self.role_id(role), "secret_id": self.secret_id_file(role).read_text().strip()}
         return str(self.api("POST", "auth/approle/login", login).json()["auth"]["client_token"])
 
     def status(self, method: str, path: str, token: str) -> int:
-        """The status of a request with this token."""
+        """How a request with this token is answered."""
         headers = {"X-Vault-Token": token}
         url = f"{self.addr}/v1/{path}"
         return httpx2.request(method, url, headers=headers, json={}, timeout=30, trust_env=False).status_code
 
     def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
-        """A request as root. A status of 400 and above is an error."""
+        """A request as root; an answer of 400 and above is an error."""
         answer = httpx2.request(
             method,
             f"{self.addr}/v1/{path}",
