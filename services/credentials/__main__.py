@@ -1,6 +1,6 @@
 """`python -m credentials api|relay`: the command API, or the relay with its housekeeping.
 
-Each part imports only what it is made of: they are images of their own, without what the other one needs.
+Each of them imports only its own modules: they have separate images, without the dependencies of the other.
 """
 
 import os

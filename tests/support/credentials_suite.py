@@ -1,4 +1,4 @@
-"""The behaviour of every `CredentialStore`. The test of each adapter has a fixture `store`."""
+"""What every `CredentialStore` must do; each adapter's test has a fixture `store`."""
 
 from datetime import datetime
 from uuid import UUID
@@ -88,7 +88,7 @@ class CredentialStoreSuite:
         store.append(credential_id, 1, [event], current=a_credential("OWN"), request=None)
         assert len(store.load(credential_id)) == 2
 
-    def test_a_repeated_append_does_not_change_the_row(self, store: CredentialStore) -> None:
+    def test_a_repeated_append_leaves_the_row_unchanged(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "repeat", name="before", account="repeat")
         event = an_event("repeat-2", account="repeat")
         store.append(credential_id, 1, [event], current=a_credential("after"), request=None)
@@ -112,7 +112,7 @@ class CredentialStoreSuite:
             )
         assert store.name_taken("acme", "foreign")
 
-    def test_a_repeated_request_is_executed_once(self, store: CredentialStore) -> None:
+    def test_a_repeated_request_has_the_first_response(self, store: CredentialStore) -> None:
         self.add(store, "again", name="again", key=request("k-again"))
         known = store.replay("acme", "k-again", b"f" * 32)
         assert known is not None

@@ -1,4 +1,4 @@
-"""The behaviour of every secret store. The test of each adapter is a subclass with a fixture `store`."""
+"""What every secret store must do; each adapter subclasses it and gives `store`."""
 
 import traceback
 from collections.abc import Callable
@@ -27,19 +27,19 @@ def a_path(text: str, account: str = "acme") -> SecretPath:
 
 
 def put(store: SecretStore, path: SecretPath, *texts: str) -> None:
-    """Write versions 1, 2, … of a new path."""
+    """Versions 1, 2, … of a path that is new."""
     for version, text in enumerate(texts):
         store.put(path, Secret(text), write_id=f"{path}-{version}", expected_version=version)
 
 
 def shown(error: BaseException) -> str:
-    """Everything that a log, a debugger or an error tracker would show of an exception."""
+    """Everything that a log, a debugger's summary or an error tracker would take from an exception."""
     chained = "".join(repr(link) + str(link) for link in _chain(error))
     return str(error) + repr(error) + repr(error.args) + "".join(traceback.format_exception(error)) + chained
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The exceptions that are shown with this one. `from None` hides earlier ones."""
+    """The exceptions that are shown with it; `from None` hides what came before."""
     links = []
     link: BaseException | None = error
     while link is not None:
@@ -49,9 +49,9 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 class SecretStoreSuite:
-    """A subclass has a fixture `store` with all rights."""
+    """A subclass has a fixture `store` whose identity may do everything."""
 
-    def test_a_stored_secret_is_read(self, store: SecretStore) -> None:
+    def test_a_secret_is_read_as_it_was_put(self, store: SecretStore) -> None:
         path = a_path("put")
         assert store.put(path, Secret("one"), write_id="w", expected_version=0) == 1
         assert store.get(path, 1).reveal() == "one"
@@ -61,7 +61,7 @@ class SecretStoreSuite:
         ["", " \t\n", "パスワード🔐\u0000é", '"}\\u0022', "x" * 64 * 1024],
         ids=["empty", "blanks", "unicode", "quotes", "64 KiB"],
     )
-    def test_a_secret_is_stored_exactly(self, store: SecretStore, text: str) -> None:
+    def test_a_secret_is_stored_unchanged(self, store: SecretStore, text: str) -> None:
         path = a_path(f"letter-{len(text)}-{text[:4]}")
         put(store, path, text)
         assert store.get(path, 1).reveal() == text
@@ -95,7 +95,7 @@ class SecretStoreSuite:
             assert store.put(path, Secret("two"), write_id="w-2", expected_version=1) == 2
         assert store.current_version(path) == 2
 
-    def test_a_repeated_write_needs_the_same_id_and_secret(self, store: SecretStore) -> None:
+    def test_a_write_with_the_same_id_and_another_secret_is_refused(self, store: SecretStore) -> None:
         path = a_path("other-secret")
         store.put(path, Secret("one"), write_id="w", expected_version=0)
         with pytest.raises(SecretVersionConflict):
@@ -117,20 +117,20 @@ class SecretStoreSuite:
             store.put(path, Secret("one"), write_id=f"{path}-0", expected_version=0)
 
     @pytest.mark.parametrize("version", [0, 3, -1])
-    def test_an_unwritten_version_is_missing(self, store: SecretStore, version: int) -> None:
+    def test_an_unknown_version_is_missing(self, store: SecretStore, version: int) -> None:
         path = a_path(f"never-{version}")
         put(store, path, "one", "two")
         with pytest.raises(SecretMissing):
             store.get(path, version)
 
-    def test_an_unwritten_path_is_missing(self, store: SecretStore) -> None:
+    def test_an_unknown_path_is_missing(self, store: SecretStore) -> None:
         path = a_path("nothing")
         with pytest.raises(SecretMissing):
             store.get(path, 1)
         assert store.versions(path) == ()
         assert store.current_version(path) == 0
 
-    def test_a_destroyed_version_is_reported_and_the_others_remain(self, store: SecretStore) -> None:
+    def test_a_destroyed_version_is_reported_as_such_and_others_stay(self, store: SecretStore) -> None:
         path = a_path("destroyed")
         put(store, path, "one", "two", "three")
         store.destroy(path, [1, 3])
@@ -140,7 +140,7 @@ class SecretStoreSuite:
         assert store.get(path, 2).reveal() == "two"
         assert [version.destroyed for version in store.versions(path)] == [True, False, True]
 
-    def test_destroying_again_or_a_missing_version_is_not_an_error(self, store: SecretStore) -> None:
+    def test_destroying_a_destroyed_or_missing_version_is_not_an_error(self, store: SecretStore) -> None:
         path = a_path("destroy-again")
         store.destroy(path, [1])
         put(store, path, "one")
@@ -157,7 +157,7 @@ class SecretStoreSuite:
             store.put(path, Secret("two"), write_id="w", expected_version=0)
         assert store.put(path, Secret("two"), write_id="w", expected_version=1) == 2
 
-    def test_removing_a_path_does_not_remove_its_neighbours(self, store: SecretStore) -> None:
+    def test_removing_deletes_the_path_and_others_stay(self, store: SecretStore) -> None:
         gone, neighbour = a_path("removed"), a_path("removed", account="acme2")
         put(store, gone, "one", "two")
         put(store, neighbour, "kept")
@@ -173,7 +173,7 @@ class SecretStoreSuite:
         put(store, a_path("shared", account="umbrella"), "of umbrella")
         assert store.get(a_path("shared", account="acme"), 1).reveal() == "of acme"
 
-    def test_a_version_has_its_creation_time(self, store: SecretStore) -> None:
+    def test_a_version_has_its_time_of_creation(self, store: SecretStore) -> None:
         before = now()
         path = a_path(f"when-{before.isoformat()}")
         put(store, path, "one", "two")
@@ -196,7 +196,7 @@ class SecretStoreSuite:
         assert wanted - {removed} <= set(found)
         assert removed not in found
 
-    def test_one_of_many_concurrent_writers_succeeds(self, store: SecretStore) -> None:
+    def test_one_of_many_concurrent_writers_at_a_version_succeeds(self, store: SecretStore) -> None:
         path = a_path("race")
 
         def write(number: int) -> int | None:
@@ -212,7 +212,7 @@ class SecretStoreSuite:
         assert results.count(None) == 7
         assert store.get(path, 1).reveal() == f"s{winners[0]}"
 
-    def test_concurrent_repeated_writes_are_one_version(self, store: SecretStore) -> None:
+    def test_concurrent_repetitions_of_a_write_result_in_one_version(self, store: SecretStore) -> None:
         path = a_path("same-race")
         with ThreadPoolExecutor(4) as writers:
             versions = writers.map(
@@ -221,7 +221,7 @@ class SecretStoreSuite:
             assert list(versions) == [1] * 4
         assert store.current_version(path) == 1
 
-    def test_no_error_shows_a_secret_or_its_path(self, store: SecretStore) -> None:
+    def test_no_error_contains_a_secret_or_its_path(self, store: SecretStore) -> None:
         path = a_path("canary")
         put(store, path, CANARY, "two")
         store.destroy(path, [2])
@@ -241,5 +241,5 @@ class SecretStoreSuite:
             assert CANARY not in shown(raised.value)
             assert str(path.credential_id) not in shown(raised.value)
 
-    def test_the_store_is_healthy(self, store: SecretStore) -> None:
+    def test_check_accepts_an_available_store(self, store: SecretStore) -> None:
         store.check()

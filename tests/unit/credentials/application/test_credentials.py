@@ -1,4 +1,4 @@
-"""Commands on the in-memory adapters: what is stored when something fails."""
+"""Commands carried out on the in-memory adapters: what is kept where when something goes wrong."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -83,7 +83,7 @@ class World:
 
         return self.credentials.rotate(request(), credential_id, expected, given)
 
-    def stored_versions(self) -> dict[str, list[int]]:
+    def kept(self) -> dict[str, list[int]]:
         """Readable versions by path."""
         return {
             str(path): [version.version for version in self.secrets.versions(path) if not version.destroyed]
@@ -116,7 +116,7 @@ def world() -> World:
     return World()
 
 
-def test_add_stores_the_secret_and_responds_without_it(world: World) -> None:
+def test_adding_stores_the_secret_and_returns_no_secret(world: World) -> None:
     answer = world.add()
     path = SecretPath("acme", answer.credential_id)
     login = RegistryLogin.from_secret(world.secrets.get(path, 1))
@@ -131,25 +131,25 @@ def test_a_taken_name_writes_no_secret(world: World) -> None:
     world.add()
     with pytest.raises(NameTaken):
         world.add(name="TEAM")
-    assert len(world.stored_versions()) == 1
+    assert len(world.kept()) == 1
 
 
-def test_a_failed_append_removes_the_secret(world: World) -> None:
+def test_a_failed_append_leaves_no_secret(world: World) -> None:
     world.store.before = NameTaken("team")
     with pytest.raises(NameTaken):
         world.add()
-    assert world.stored_versions() == {}
+    assert world.kept() == {}
 
 
-def test_an_append_with_unknown_outcome_does_not_remove_the_secret(world: World) -> None:
+def test_an_append_of_unknown_outcome_leaves_the_secret(world: World) -> None:
     world.store.after = OutcomeUnknown()
     with pytest.raises(OutcomeUnknown):
         world.add()
-    assert list(world.stored_versions().values()) == [[1]]
+    assert list(world.kept().values()) == [[1]]
 
 
 @pytest.mark.parametrize("written", [True, False], ids=["had been written", "had not"])
-def test_the_repeated_request_succeeds_after_an_unknown_outcome(world: World, written: bool) -> None:
+def test_a_repeated_request_succeeds_after_an_unknown_outcome(world: World, written: bool) -> None:
     if written:
         world.store.after = OutcomeUnknown()
     else:
@@ -159,11 +159,11 @@ def test_the_repeated_request_succeeds_after_an_unknown_outcome(world: World, wr
     world.store.before = world.store.after = None
     answer = world.add("k-1")
     assert answer.replayed is written
-    assert list(world.stored_versions().values()) == [[1]]
+    assert list(world.kept().values()) == [[1]]
     assert len(world.store.load(answer.credential_id)) == 1
 
 
-def test_a_repeated_request_returns_the_first_response(world: World) -> None:
+def test_a_repeated_request_returns_the_first_result(world: World) -> None:
     first, second = world.add("k-1"), world.add("k-1")
     assert (first.replayed, second.replayed) == (False, True)
     assert first.body == second.body
@@ -171,7 +171,9 @@ def test_a_repeated_request_returns_the_first_response(world: World) -> None:
         world.credentials.add(request("k-1", fingerprint=b"g" * 32), secret("old"), DETAILS, EVERYBODY)
 
 
-def test_an_unavailable_secret_store_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_changes_while_the_secret_store_is_unavailable(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_arguments: object, **_named: object) -> int:
         raise SecretStoreUnavailable("sealed", retry_after=7)
 
@@ -183,12 +185,12 @@ def test_an_unavailable_secret_store_changes_nothing(world: World, monkeypatch: 
     assert world.add().version == 1
 
 
-def test_a_rotation_stores_the_new_version_beside_the_old_one(world: World) -> None:
+def test_both_versions_can_be_read_after_a_rotation(world: World) -> None:
     credential_id = world.add().credential_id
     answer = world.rotate(credential_id, 1)
     assert answer.body["secret_version"] == 2
-    assert answer.body["expires_at"] is None  # the expiry belonged to the old secret
-    assert list(world.stored_versions().values()) == [[1, 2]]
+    assert answer.body["expires_at"] is None  # it was the old secret's
+    assert list(world.kept().values()) == [[1, 2]]
 
 
 def test_a_rotation_on_a_stale_version_writes_nothing(world: World) -> None:
@@ -196,10 +198,10 @@ def test_a_rotation_on_a_stale_version_writes_nothing(world: World) -> None:
     with pytest.raises(StaleVersion) as refused:
         world.rotate(credential_id, 7)
     assert (refused.value.expected, refused.value.actual) == (7, 1)
-    assert list(world.stored_versions().values()) == [[1]]
+    assert list(world.kept().values()) == [[1]]
 
 
-def test_a_rotation_with_a_version_conflict_destroys_its_secret(world: World) -> None:
+def test_a_rotation_with_a_conflict_destroys_its_secret(world: World) -> None:
     credential_id = world.add().credential_id
 
     def meanwhile(_credential: Active) -> NewSecret:
@@ -208,10 +210,10 @@ def test_a_rotation_with_a_version_conflict_destroys_its_secret(world: World) ->
 
     with pytest.raises(StaleVersion):
         world.credentials.rotate(request(), credential_id, 1, meanwhile)
-    assert list(world.stored_versions().values()) == [[1]]
+    assert list(world.kept().values()) == [[1]]
 
 
-def test_a_rotation_continues_after_an_orphaned_version(world: World) -> None:
+def test_a_rotation_writes_after_the_version_of_a_failed_append(world: World) -> None:
     credential_id = world.add().credential_id
     path = SecretPath("acme", credential_id)
     world.secrets.put(path, Secret("orphan"), write_id="w", expected_version=1)
@@ -229,7 +231,7 @@ def test_a_rotation_whose_append_fails_destroys_only_its_own_secret(world: World
     assert world.secrets.get(path, 1)
 
 
-def test_changes_without_an_expected_version_are_retried(world: World) -> None:
+def test_changes_without_a_version_are_retried(world: World) -> None:
     credential_id = world.add().credential_id
     racing = iter([True, False])
     load = world.store.load
@@ -246,7 +248,7 @@ def test_changes_without_an_expected_version_are_retried(world: World) -> None:
     assert (answer.body["name"], answer.body["description"], answer.version) == ("second", "first", 3)
 
 
-def test_a_change_without_effect_does_not_change_the_version(world: World) -> None:
+def test_a_command_without_effect_leaves_the_version(world: World) -> None:
     credential_id = world.add().credential_id
     answer = world.credentials.change(request(), credential_id, 1, ChangeDetails(name="team"))
     assert answer.version == 1
@@ -254,22 +256,22 @@ def test_a_change_without_effect_does_not_change_the_version(world: World) -> No
 
 
 def everything(world: World, credential_id: UUID, account: str) -> list[Callable[[], object]]:
-    command = request(account=account)
+    asked = request(account=account)
     return [
-        lambda: world.credentials.change(command, credential_id, None, ChangeDetails(name="mine")),
-        lambda: world.credentials.restrict(command, credential_id, None, EVERYBODY),
-        lambda: world.credentials.request_verification(command, credential_id),
-        lambda: world.credentials.remove(command, credential_id, None, reason=None, forced=False),
-        lambda: world.credentials.rotate(command, credential_id, None, lambda _: secret("theirs")),
+        lambda: world.credentials.change(asked, credential_id, None, ChangeDetails(name="mine")),
+        lambda: world.credentials.restrict(asked, credential_id, None, EVERYBODY),
+        lambda: world.credentials.request_verification(asked, credential_id),
+        lambda: world.credentials.remove(asked, credential_id, None, reason=None, forced=False),
+        lambda: world.credentials.rotate(asked, credential_id, None, lambda _: secret("theirs")),
     ]
 
 
-def test_another_account_does_not_find_the_credential(world: World) -> None:
+def test_a_credential_of_another_account_is_not_found(world: World) -> None:
     credential_id = world.add().credential_id
     for ask in everything(world, credential_id, "umbrella"):
         with pytest.raises(CredentialNotFound):
             ask()
-    assert list(world.stored_versions().values()) == [[1]]
+    assert list(world.kept().values()) == [[1]]
 
 
 def test_a_removed_credential_is_not_found_by_any_command(world: World) -> None:
@@ -281,11 +283,11 @@ def test_a_removed_credential_is_not_found_by_any_command(world: World) -> None:
     assert world.add().version == 1  # its name is free
 
 
-def test_a_verification_shows_the_newest_outcome_of_its_secret(world: World) -> None:
+def test_a_result_has_the_newest_outcome_of_the_current_secret(world: World) -> None:
     credential_id = world.add().credential_id
-    requested = world.credentials.request_verification(request("k-v"), credential_id)
-    verification_id = UUID(requested.body["id"])
-    assert requested.body["status"] == "pending"
+    asked = world.credentials.request_verification(request("k-v"), credential_id)
+    verification_id = UUID(asked.body["id"])
+    assert asked.body["status"] == "pending"
     assert world.credentials.outcome_of(credential_id, verification_id) is None
     outcome = VerificationSucceeded(
         verification_id=verification_id,
@@ -313,4 +315,4 @@ def test_an_unavailable_database_is_reported(world: World) -> None:
     world.store.before = EventStoreUnavailable()
     with pytest.raises(EventStoreUnavailable):
         world.add()
-    assert world.stored_versions() == {}
+    assert world.kept() == {}

@@ -1,4 +1,4 @@
-"""Imports of a Docker configuration on the in-memory adapters: the result of each entry, also after failures."""
+"""A Docker configuration imported on the in-memory adapters: what each entry comes to, also when something fails."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ OCTO = {"username": "octo", "password": "pa55"}
 
 
 class Secrets(MemorySecretStore):
-    """A secret store that becomes unavailable after `lasts` writes."""
+    """A secret store that goes away after `lasts` writes."""
 
     lasts = 1000
 
@@ -42,7 +42,7 @@ class Secrets(MemorySecretStore):
 
 
 class Store(MemoryCredentialStore):
-    """A store in which a concurrent request takes these names between the check and the append."""
+    """A store in which somebody else takes these names between the look and the append."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,8 +88,8 @@ class World:
             name_prefix=prefix,
             dry_run=dry,
         )
-        content = repr((auths, prefix, dry, more)).encode()
-        return self.importing.run(request(key, sha256(content).digest()), wanted)
+        asked = repr((auths, prefix, dry, more)).encode()
+        return self.importing.run(request(key, sha256(asked).digest()), wanted)
 
     def add(self, name: str, registry: str, username: str, password: str, *prefixes: str) -> UUID:
         secret = read_new_secret(
@@ -111,17 +111,17 @@ def fingerprint(secret: Secret) -> str:
     return sha256(secret.reveal().encode()).hexdigest()[:32]
 
 
-def request(key: str | None = None, fingerprint: bytes = b"f" * 32) -> CommandRequest:
+def request(key: str | None = None, asked: bytes = b"f" * 32) -> CommandRequest:
     return CommandRequest(
         account_id="acme",
         actor=Actor(type="service", id="svc", name="a service"),
         now=NOW,
         request_id="r-1",
-        key=RequestKey(key=key, fingerprint=fingerprint) if key else None,
+        key=RequestKey(key=key, fingerprint=asked) if key else None,
     )
 
 
-def status_and_name(results: list[ImportResult]) -> list[tuple[str, str | None]]:
+def told(results: list[ImportResult]) -> list[tuple[str, str | None]]:
     return [(result.status, result.name) for result in results]
 
 
@@ -139,14 +139,14 @@ def test_every_login_becomes_a_credential_in_the_order_of_the_file(world: World)
             "127.0.0.1:5000": {"identitytoken": "t.o.k"},
         }
     )
-    assert status_and_name(results) == [
+    assert told(results) == [
         ("created", "docker-io"),
         ("created", "ghcr-io"),
         ("created", "gcr-io"),
         ("created", "registry-127-0-0-1-5000"),
     ]
-    stored = {c.name: c for c in world.store.candidates("acme", ["docker.io", "gcr.io", "127.0.0.1:5000"])}
-    assert stored["gcr-io"].repository_prefixes == ("my-project",)
+    kept = {c.name: c for c in world.store.candidates("acme", ["docker.io", "gcr.io", "127.0.0.1:5000"])}
+    assert kept["gcr-io"].repository_prefixes == ("my-project",)
     providers = {str(event.payload.registry.provider) for event in _added(world, results)}
     assert providers == {"dockerhub", "github", "gcr", "custom"}
     assert world.orphans() == []
@@ -156,7 +156,7 @@ def _added(world: World, results: list[ImportResult]) -> list[Any]:
     return [event for r in results if r.credential_id for event in world.store.load(r.credential_id)]
 
 
-def test_entries_without_a_secret_are_unsupported_and_unreadable_entries_invalid(world: World) -> None:
+def test_an_entry_without_a_secret_is_unsupported_and_an_unreadable_one_invalid(world: World) -> None:
     results = world.run(
         {
             "reg.io": {},
@@ -176,20 +176,20 @@ def test_entries_without_a_secret_are_unsupported_and_unreadable_entries_invalid
     assert "AWS" in str(results[5].reason)
 
 
-def test_the_same_entry_twice_creates_one_credential(world: World) -> None:
+def test_a_repeated_entry_is_one_credential(world: World) -> None:
     results = world.run({"reg.io": OCTO, "https://reg.io/v2/": OCTO, "http://reg.io": OCTO})
     assert [result.status for result in results] == ["created", "duplicate", "duplicate"]
     assert "the same login as under reg.io" in str(results[1].reason)
 
 
-def test_a_stored_login_is_a_duplicate(world: World) -> None:
-    stored = world.add("mine", "reg.io", "octo", "pa55")
+def test_an_entry_of_a_stored_credential_is_a_duplicate(world: World) -> None:
+    kept = world.add("mine", "reg.io", "octo", "pa55")
     [result] = world.run({"reg.io": OCTO})
-    assert (result.status, result.credential_id, result.name) == ("duplicate", stored, "mine")
+    assert (result.status, result.credential_id, result.name) == ("duplicate", kept, "mine")
     assert "same login" in str(result.reason)
 
 
-def test_another_secret_is_a_duplicate_with_advice_to_rotate(world: World) -> None:
+def test_an_entry_with_another_secret_is_a_duplicate_with_advice(world: World) -> None:
     world.add("old", "reg.io", "octo", "0ther")
     [result] = world.run({"reg.io": OCTO})
     assert (result.status, result.name) == ("duplicate", "old")
@@ -203,7 +203,7 @@ def test_another_secret_is_a_duplicate_with_advice_to_rotate(world: World) -> No
     ("username", "prefixes", "status"),
     [("other", (), "created"), ("octo", ("team/",), "created"), ("octo", (), "duplicate")],
 )
-def test_another_username_or_prefix_is_not_a_duplicate(
+def test_another_username_or_other_repositories_are_no_duplicate(
     world: World, username: str, prefixes: tuple[str, ...], status: str
 ) -> None:
     world.add("mine", "reg.io", username, "pa55", *prefixes)
@@ -211,27 +211,23 @@ def test_another_username_or_prefix_is_not_a_duplicate(
     assert result.status == status
 
 
-def test_a_prefix_with_a_final_slash_is_a_duplicate_of_one_without(world: World) -> None:
+def test_a_trailing_slash_of_a_prefix_makes_no_difference(world: World) -> None:
     world.add("mine", "reg.io", "octo", "pa55", "team/")
     [result] = world.run({"reg.io/team": OCTO})
     assert result.status == "duplicate"
 
 
-def test_names_are_unique_even_with_concurrent_requests(world: World) -> None:
+def test_names_are_unique_also_with_concurrent_requests(world: World) -> None:
     world.add("Reg-IO", "elsewhere.io", "octo", "x")
     world.store.lost = {"reg-io-2"}
     results = world.run({"reg.io/a": OCTO, "reg.io/b": OCTO})
-    assert status_and_name(results) == [("created", "reg-io-3"), ("created", "reg-io-4")]
+    assert told(results) == [("created", "reg-io-3"), ("created", "reg-io-4")]
     assert world.orphans() == []
 
 
-def test_a_dry_run_stores_nothing(world: World) -> None:
+def test_a_dry_run_changes_nothing(world: World) -> None:
     results = world.run({"reg.io/a": OCTO, "reg.io/b": OCTO, "x.io": {}}, prefix="ci-", dry=True, key="k")
-    assert status_and_name(results) == [
-        ("created", "ci-reg-io"),
-        ("created", "ci-reg-io-2"),
-        ("unsupported", None),
-    ]
+    assert told(results) == [("created", "ci-reg-io"), ("created", "ci-reg-io-2"), ("unsupported", None)]
     assert [result.credential_id for result in results] == [None, None, None]
     assert list(world.secrets.paths()) == []
 
@@ -244,14 +240,14 @@ def test_a_repeated_import_creates_each_credential_once(world: World) -> None:
     assert len(list(world.secrets.paths())) == 2
 
 
-def test_another_import_under_the_same_key_is_refused(world: World) -> None:
+def test_another_import_under_the_same_key_changes_nothing(world: World) -> None:
     world.run({"reg.io": {}, "x.io": OCTO}, key="k")
     with pytest.raises(IdempotencyKeyReused):
         world.run({"first.io": OCTO, "second.io": OCTO}, key="k")
     assert len(list(world.secrets.paths())) == 1
 
 
-def test_an_unavailable_secret_store_fails_the_request(world: World) -> None:
+def test_the_request_fails_while_the_secret_store_is_unavailable(world: World) -> None:
     world.secrets.lasts = 0
     with pytest.raises(SecretStoreUnavailable):
         world.run({"y.io": {}, "reg.io": OCTO})
@@ -259,7 +255,7 @@ def test_an_unavailable_secret_store_fails_the_request(world: World) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "k"])
-def test_a_secret_store_that_fails_later_fails_the_remaining_entries_until_repeated(
+def test_remaining_entries_fail_without_the_secret_store_and_the_import_can_be_repeated(
     world: World, key: str | None
 ) -> None:
     world.secrets.lasts = 1

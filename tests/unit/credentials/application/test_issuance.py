@@ -1,4 +1,4 @@
-"""Pull secrets on the in-memory adapters: what is recorded and issued when something changes concurrently."""
+"""Pull secrets on the in-memory adapters: what is recorded and given out when something changes in between."""
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from contracts.streams import issuance_stream
 from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer, PullSecret, StillChanging
-from credentials.domain.issuance import NotIssued, PullSecretWanted
+from credentials.domain.issuance import NotIssued, PullSecretRequest
 from eventlog.events import Actor, NewEvent
 from eventlog.storage import Appended, IdempotentRequest, OutcomeUnknown
 from registries.dialer.addresses import NetworkPolicy
@@ -32,7 +32,7 @@ from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NOBODY = Restrictions(restricted=True, projects=())
-WANTED = PullSecretWanted(
+WANTED = PullSecretRequest(
     images=(ImageReference.parse("ghcr.io/acme/shop"),),
     project_id="shop",
     workload=Workload(kind="deployment", name="storefront"),
@@ -42,7 +42,7 @@ WANTED = PullSecretWanted(
 
 
 class RacingStore(MemoryCredentialStore):
-    """Calls `meanwhile` just before it records an issuance, and stores the recorded events in order."""
+    """Does something just before it records an issuance, and keeps what was recorded, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class World:
         self.credentials.restrict(request(), credential_id, None, NOBODY)
 
     def events(self) -> list[tuple[str, str | int]]:
-        """The recorded events: the issued version, or the reason of a refusal."""
+        """What was recorded: the version that was given out, or the reason why none was."""
         return [
             ("issued", payload.secret_version)
             if isinstance(payload, SecretIssued)
@@ -130,8 +130,8 @@ def request(key: str | None = None) -> CommandRequest:
     )
 
 
-def passwords(pull_secret: PullSecret) -> list[str]:
-    return [one.login.password.reveal() for one in pull_secret.issued if one.login.password]
+def passwords(given: PullSecret) -> list[str]:
+    return [one.login.password.reveal() for one in given.issued if one.login.password]
 
 
 @pytest.fixture
@@ -139,24 +139,19 @@ def world() -> World:
     return World()
 
 
-def test_an_issuance_is_recorded_with_its_request_and_without_the_secret(world: World) -> None:
+def test_an_issuance_is_recorded_with_its_caller_and_without_secrets(world: World) -> None:
     credential_id = world.add()
-    pull_secret = world.issuing.issue(request(), WANTED)
-    assert passwords(pull_secret) == ["old"]
-    [event] = world.store.events.load(issuance_stream(pull_secret.issuance_id))
-    assert (event.type, event.version, pull_secret.version, pull_secret.replayed) == (
-        "secret.issued",
-        1,
-        1,
-        False,
-    )
+    given = world.issuing.issue(request(), WANTED)
+    assert passwords(given) == ["old"]
+    [event] = world.store.events.load(issuance_stream(given.issuance_id))
+    assert (event.type, event.version, given.version, given.replayed) == ("secret.issued", 1, 1, False)
     assert isinstance(event.payload, SecretIssued)
     assert (event.payload.credential_id, event.payload.secret_version) == (credential_id, 1)
     assert (event.metadata.account_id, event.metadata.request_id) == ("acme", "r-1")
     assert "old" not in str(event)
 
 
-def test_a_refusal_is_recorded(world: World) -> None:
+def test_a_refusal_is_recorded_before_it_is_returned(world: World) -> None:
     with pytest.raises(NotIssued) as refused:
         world.issuing.issue(request(), WANTED)
     assert [refusal.reason for refusal in refused.value.refusals] == ["no_matching_credential"]
@@ -168,22 +163,22 @@ def test_a_refusal_is_recorded(world: World) -> None:
     assert world.events() == [("refused", "no_matching_credential"), ("refused", "no_eligible_credential")]
 
 
-def test_one_refused_image_refuses_the_request_unless_anonymous_pulls_are_allowed(world: World) -> None:
+def test_a_refused_image_prevents_the_issuance_and_only_it_is_recorded(world: World) -> None:
     world.add()
-    two_images = replace(WANTED, images=(*WANTED.images, ImageReference.parse("nginx")))
+    asked = replace(WANTED, images=(*WANTED.images, ImageReference.parse("nginx")))
     with pytest.raises(NotIssued) as refused:
-        world.issuing.issue(request(), two_images)
+        world.issuing.issue(request(), asked)
     assert [(refusal.place, refusal.reason) for refusal in refused.value.refusals] == [
         (1, "no_matching_credential")
     ]
     assert world.events() == [("refused", "no_matching_credential")]
-    pull_secret = world.issuing.issue(request(), replace(two_images, allow_anonymous=True))
-    assert [str(image) for image in pull_secret.anonymous] == ["docker.io/library/nginx:latest"]
-    assert passwords(pull_secret) == ["old"]
+    given = world.issuing.issue(request(), replace(asked, allow_anonymous=True))
+    assert [str(image) for image in given.anonymous] == ["docker.io/library/nginx:latest"]
+    assert passwords(given) == ["old"]
     assert world.events()[1:] == [("issued", 1), ("refused", "no_matching_credential")]
 
 
-def test_a_concurrent_restriction_refuses_the_request(world: World) -> None:
+def test_a_concurrent_restriction_is_applied(world: World) -> None:
     credential_id = world.add()
     world.store.meanwhile = lambda: world.restrict(credential_id)
     with pytest.raises(NotIssued):
@@ -191,7 +186,7 @@ def test_a_concurrent_restriction_refuses_the_request(world: World) -> None:
     assert world.events() == [("refused", "no_eligible_credential")]
 
 
-def test_a_concurrent_removal_refuses_the_request(world: World) -> None:
+def test_a_concurrent_removal_is_applied(world: World) -> None:
     credential_id = world.add()
     world.store.meanwhile = lambda: world.remove(credential_id)
     with pytest.raises(NotIssued):
@@ -199,15 +194,15 @@ def test_a_concurrent_removal_refuses_the_request(world: World) -> None:
     assert world.events() == [("refused", "no_matching_credential")]
 
 
-def test_a_concurrent_rotation_issues_the_new_secret(world: World) -> None:
+def test_the_new_secret_is_issued_after_a_concurrent_rotation(world: World) -> None:
     credential_id = world.add()
     world.store.meanwhile = lambda: world.rotate(credential_id)
-    pull_secret = world.issuing.issue(request(), WANTED)
-    assert passwords(pull_secret) == ["new"]
+    given = world.issuing.issue(request(), WANTED)
+    assert passwords(given) == ["new"]
     assert world.events() == [("issued", 2)]
 
 
-def test_a_secret_that_is_removed_while_it_is_read_is_decided_again(
+def test_a_request_is_decided_again_when_its_secret_is_removed_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, get = world.add("first"), world.secrets.get
@@ -219,12 +214,12 @@ def test_a_secret_that_is_removed_while_it_is_read_is_decided_again(
         return get(path, version)
 
     monkeypatch.setattr(world.secrets, "get", removed_before)
-    pull_secret = world.issuing.issue(request(), WANTED)
-    assert [one.grant.candidate.credential_id for one in pull_secret.issued] == [first]
+    given = world.issuing.issue(request(), WANTED)
+    assert [one.grant.candidate.credential_id for one in given.issued] == [first]
     assert world.events() == [("issued", 1)]
 
 
-def test_a_lost_secret_is_reported_as_an_unavailable_secret_store(world: World) -> None:
+def test_a_lost_secret_is_not_an_internal_error(world: World) -> None:
     world.secrets.remove(SecretPath("acme", world.add()))
     with pytest.raises(SecretStoreUnavailable) as away:
         world.issuing.issue(request(), WANTED)
@@ -254,7 +249,7 @@ def test_nothing_is_recorded_while_the_secret_store_is_unavailable(
     assert world.events() == []
 
 
-def test_no_secret_is_issued_if_the_outcome_of_the_record_is_unknown(world: World) -> None:
+def test_nothing_is_issued_when_the_outcome_of_the_record_is_unknown(world: World) -> None:
     world.add()
     world.store.lost = True
     with pytest.raises(OutcomeUnknown):

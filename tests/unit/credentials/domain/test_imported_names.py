@@ -1,4 +1,4 @@
-"""Names that are derived from hosts."""
+"""Names that nobody has chosen are as good as chosen ones."""
 
 from itertools import islice
 
@@ -35,14 +35,14 @@ PREFIXES = st.from_regex(r"([A-Za-z]([ -]?[A-Za-z0-9]){0,9}[ -]?)?", fullmatch=T
 
 
 @given(HOSTS, PREFIXES)
-def test_derived_names_are_valid_and_unlimited(host: str, prefix: str) -> None:
+def test_every_name_is_valid_and_unique(host: str, prefix: str) -> None:
     names = list(islice(names_for(host, name_prefix(prefix)), 120))
     assert [credential_name(name) for name in names] == names
-    # If the host ends as a numbered name, that name occurs twice and is skipped.
+    # A host may end as a number would: then that one name comes twice, and is passed over.
     assert len({name.lower() for name in names}) >= len(names) - 1
 
 
 @pytest.mark.parametrize("prefix", ["1a", "-a", "a--b", "ä", "a" * 21, "a_b", "a\n"])
-def test_an_invalid_name_prefix_is_refused(prefix: str) -> None:
+def test_an_invalid_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(InvalidInput):
         name_prefix(prefix)

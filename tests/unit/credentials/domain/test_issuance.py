@@ -1,4 +1,4 @@
-"""The plan of a request for a pull secret, and the formats of a secret."""
+"""What a request for a pull secret comes to, and how a secret is written down."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuance import IssuancePlan, PullSecretWanted, events_of, plan, refused_events
+from credentials.domain.issuance import IssuancePlan, PullSecretRequest, events_of, plan, refused_events
 from credentials.domain.matching import Candidate, RequestedUse
 from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
 from registries.image_reference import ImageReference
@@ -26,7 +26,7 @@ ISSUANCE = UUID(int=99)
 
 
 def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any) -> Candidate:
-    one = Candidate(
+    kept = Candidate(
         credential_id=UUID(int=number),
         version=1,
         name=f"cred-{number}",
@@ -39,14 +39,14 @@ def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any
         verification=VerificationStatus.VERIFIED,
         added_at=NOW,
     )
-    return replace(one, **changes)
+    return replace(kept, **changes)
 
 
 NOBODY = Restrictions(restricted=True, projects=())
 
 
-def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretWanted:
-    return PullSecretWanted(
+def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretRequest:
+    return PullSecretRequest(
         images=tuple(ImageReference.parse(image) for image in images),
         project_id="shop",
         workload=WORKLOAD,
@@ -87,29 +87,29 @@ def test_images_of_one_credential_are_one_grant_without_duplicates() -> None:
 
 
 def test_an_image_without_a_credential_is_refused_or_anonymous() -> None:
-    candidates = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
-    refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), candidates, USE)
+    kept = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
+    refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), kept, USE)
     assert [(r.place, str(r.image), r.reason) for r in refused.refusals] == [
         (1, "docker.io/library/nginx:latest", "no_matching_credential")
     ]
-    allowed = plan(wanted("ghcr.io/a/x", "nginx", allow_anonymous=True), candidates, USE)
+    allowed = plan(wanted("ghcr.io/a/x", "nginx", allow_anonymous=True), kept, USE)
     assert allowed.refusals == ()
     assert [str(r.image) for r in allowed.anonymous] == ["docker.io/library/nginx:latest"]
     assert list(granted(allowed)) == [1]
 
 
-def test_an_image_with_an_ineligible_credential_is_never_anonymous() -> None:
-    candidates = [candidate(2, "reg.io", restrictions=NOBODY), candidate(1, "reg.io", "other")]
-    found = plan(wanted("reg.io/x", allow_anonymous=True), candidates, USE)
+def test_no_image_of_a_registry_with_a_credential_is_anonymous() -> None:
+    kept = [candidate(2, "reg.io", restrictions=NOBODY), candidate(1, "reg.io", "other")]
+    found = plan(wanted("reg.io/x", allow_anonymous=True), kept, USE)
     assert found.anonymous == ()
     [refusal] = found.refusals
     assert refusal.reason == "no_eligible_credential"
     assert [judged.reason for judged in refusal.candidates] == ["other_repository", "restricted"]
 
 
-def test_issued_and_anonymous_images_are_recorded() -> None:
-    request = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
-    first, second = events_of(plan(request, [candidate(1)], USE), request, ISSUANCE)
+def test_events_name_issued_and_refused_images() -> None:
+    asked = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
+    first, second = events_of(plan(asked, [candidate(1)], USE), asked, ISSUANCE)
     assert first == SecretIssued(
         issuance_id=ISSUANCE,
         project_id="shop",
@@ -127,8 +127,8 @@ def test_issued_and_anonymous_images_are_recorded() -> None:
         "no_matching_credential",
         True,
     )
-    refused = plan(request, [candidate(3, restrictions=NOBODY)], USE).refusals
-    [event] = refused_events(refused, request, ISSUANCE, anonymous=False)
+    refused = plan(asked, [candidate(3, restrictions=NOBODY)], USE).refusals
+    [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
     assert (event.registry_host, event.image, event.reason, event.anonymous) == (
         "ghcr.io",
         "ghcr.io/a/x:latest",
@@ -138,15 +138,15 @@ def test_issued_and_anonymous_images_are_recorded() -> None:
     assert event.candidates == (RefusedCandidate(credential_id=UUID(int=3), reason="restricted"),)
 
 
-def test_a_refusal_records_at_most_a_hundred_candidates() -> None:
-    request = wanted("ghcr.io/a/x")
-    refused = plan(request, [candidate(n, restrictions=NOBODY) for n in range(1000)], USE).refusals
-    [event] = refused_events(refused, request, ISSUANCE, anonymous=False)
+def test_the_record_of_a_refusal_has_at_most_a_hundred_candidates() -> None:
+    asked = wanted("ghcr.io/a/x")
+    refused = plan(asked, [candidate(n, restrictions=NOBODY) for n in range(1000)], USE).refusals
+    [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
     assert len(event.candidates) == 100
 
 
 @pytest.mark.parametrize(
-    ("images", "candidates", "keys"),
+    ("images", "kept", "keys"),
     [
         (["nginx", "acme/x"], [candidate(1, "docker.io")], {1: ("https://index.docker.io/v1/",)}),
         (["ghcr.io/acme/x"], [candidate(1, "ghcr.io", "acme")], {1: ("ghcr.io",)}),
@@ -169,9 +169,9 @@ def test_a_refusal_records_at_most_a_hundred_candidates() -> None:
     ],
 )
 def test_keys_match_the_lookups_of_clients(
-    images: list[str], candidates: list[Candidate], keys: dict[int, tuple[str, ...]]
+    images: list[str], kept: list[Candidate], keys: dict[int, tuple[str, ...]]
 ) -> None:
-    found = plan(wanted(*images), candidates, USE)
+    found = plan(wanted(*images), kept, USE)
     assert {key.int: value for key, value in auth_keys(found.grants).items()} == keys
     auths = docker_config(issued(found))["auths"]
     assert {key: entry["username"] for key, entry in auths.items()} == {
@@ -179,7 +179,7 @@ def test_keys_match_the_lookups_of_clients(
     }
 
 
-def test_an_entry_has_plain_fields_and_the_encoded_auth() -> None:
+def test_an_entry_has_plain_fields_and_their_encoding() -> None:
     found = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE)
     [entry] = docker_config(issued(found))["auths"].values()
     assert entry == {
@@ -190,7 +190,7 @@ def test_an_entry_has_plain_fields_and_the_encoded_auth() -> None:
     assert basic(login(1)) == {"username": "user-1", "password": "pass:1"}
 
 
-def test_an_identity_token_is_not_written_as_a_password() -> None:
+def test_an_identity_token_has_no_password() -> None:
     token = RegistryLogin(username="<token>", identity_token=Secret("refresh"))
     [grant] = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE).grants
     [entry] = docker_config([Issued(grant=grant, login=token)])["auths"].values()
@@ -205,7 +205,7 @@ def secret_for(account: str = "acme", project: str = "shop", workload: Workload 
     return kubernetes_secret(issued(found), account_id=account, project_id=project, workload=workload)
 
 
-def test_a_kubernetes_secret_can_be_applied() -> None:
+def test_a_kubernetes_secret_can_be_applied_unchanged() -> None:
     secret = secret_for()
     assert (secret["apiVersion"], secret["kind"], secret["type"]) == (
         "v1",
@@ -218,7 +218,7 @@ def test_a_kubernetes_secret_can_be_applied() -> None:
     assert secret["metadata"]["labels"]["regcred/project"] == "shop"
 
 
-def test_the_name_of_a_kubernetes_secret_is_unique_for_each_workload() -> None:
+def test_each_workload_has_its_name_of_a_kubernetes_secret() -> None:
     names = {
         secret_for(account, project, Workload(kind=kind, name=name))["metadata"]["name"]
         for account in ("acme", "umbrella")

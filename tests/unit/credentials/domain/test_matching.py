@@ -97,17 +97,17 @@ def reasons(found: Match) -> list[tuple[int, bool, str]]:
 )
 def test_a_credential_covers_the_images_of_its_prefix(image: str, configured: str, covered: bool) -> None:
     key = parse_config_key(configured)
-    one = replace(
+    candidate = replace(
         PLAIN,
         registry_host=canonical_host(key.host),
         repository_prefixes=(key.path_prefix,) if key.path_prefix else (),
     )
-    found = match(ImageReference.parse(image), [one], PULL)
+    found = match(ImageReference.parse(image), [candidate], PULL)
     assert (found.selection is not None) is covered
 
 
 @pytest.mark.parametrize("configured", ["*.gcr.io", "*-docker.pkg.dev", "*.io", "reg.io:*", "myhost"])
-def test_keys_with_patterns_or_without_a_host_are_refused(configured: str) -> None:
+def test_a_config_key_with_a_pattern_or_without_a_domain_is_refused(configured: str) -> None:
     with pytest.raises(InvalidHost):
         parse_config_key(configured)
 
@@ -212,7 +212,7 @@ def test_the_only_eligible_candidate_is_selected(changes: dict[str, Any]) -> Non
         ({}, {}, "lowest_id", "higher_id"),
     ],
 )
-def test_two_candidates_are_ranked(
+def test_the_rank_of_two_candidates(
     first: dict[str, Any], second: dict[str, Any], why: str, standing: str
 ) -> None:
     better, worse = candidate(1, **first), candidate(2, **second)
@@ -223,7 +223,7 @@ def test_two_candidates_are_ranked(
         assert reasons(found) == [(1, True, "selected"), (2, True, standing)]
 
 
-def test_the_final_slash_of_a_prefix_does_not_change_the_rank() -> None:
+def test_a_trailing_slash_of_a_prefix_is_not_more_specific() -> None:
     with_slash, without = (
         candidate(2, repository_prefixes=("acme/",)),
         candidate(1, repository_prefixes=("acme",)),
@@ -233,7 +233,7 @@ def test_the_final_slash_of_a_prefix_does_not_change_the_rank() -> None:
     assert (found.selection.candidate, found.selection.reason) == (without, "lowest_id")
 
 
-def test_every_candidate_of_the_host_is_listed() -> None:
+def test_every_candidate_is_returned_except_those_of_other_hosts() -> None:
     found = match(
         ImageReference.parse("ghcr.io/acme/shop"),
         [

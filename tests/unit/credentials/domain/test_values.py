@@ -85,7 +85,7 @@ def test_an_empty_scope_is_refused() -> None:
     assert problems(lambda: values.scope(pull=False, push=False)) == [("/scope", "empty_scope")]
 
 
-def test_an_expiry_in_the_past_is_refused() -> None:
+def test_a_past_expiry_is_refused() -> None:
     assert values.expiry(None, now=NOW) is None
     assert values.expiry(NOW + timedelta(seconds=1), now=NOW) == NOW + timedelta(seconds=1)
     assert problems(lambda: values.expiry(NOW, now=NOW)) == [("/expires_at", "in_the_past")]

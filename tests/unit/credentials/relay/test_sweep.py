@@ -1,4 +1,4 @@
-"""Versions that are not referenced: the decision, and the sweep of a memory store."""
+"""Which versions are left over: decided from facts, tried on the memory store."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,30 +25,30 @@ def found(versions: list[StoredVersion], referenced: set[int]) -> Leftovers:
     return leftovers(versions, lambda number: number in referenced, now=NOW, grace=GRACE)
 
 
-def test_a_referenced_version_is_not_destroyed() -> None:
+def test_a_referenced_version_stays() -> None:
     assert found([version(1)], {1}) == NOTHING
 
 
-def test_unreferenced_versions_are_destroyed() -> None:
+def test_an_unreferenced_version_is_destroyed() -> None:
     assert found([version(1), version(2), version(3)], {2}) == Leftovers(whole_path=False, versions=(1, 3))
 
 
-def test_a_path_without_references_is_removed() -> None:
+def test_an_unreferenced_path_is_removed() -> None:
     assert found([version(1), version(2, destroyed=True)], set()) == Leftovers(whole_path=True, versions=())
     assert found([version(1, destroyed=True)], set()) == Leftovers(whole_path=True, versions=())
 
 
-def test_an_empty_path_is_ignored() -> None:
+def test_an_empty_path_has_nothing_to_destroy() -> None:
     assert found([], set()) == NOTHING
 
 
 @pytest.mark.parametrize(("minutes_old", "goes"), [(14.99, False), (15, True), (15.01, True), (-5, False)])
-def test_the_grace_period_is_exact(minutes_old: float, goes: bool) -> None:
+def test_the_grace_ends_at_its_exact_time(minutes_old: float, goes: bool) -> None:
     assert found([version(1, minutes_old)], set()).whole_path == goes
 
 
-def test_a_recent_version_protects_its_path() -> None:
-    """Its command may not have appended yet, and its event can refer to earlier versions."""
+def test_a_path_with_a_new_version_is_not_swept() -> None:
+    """Its command may be about to append, and what came before may be what it refers back to."""
     assert found([version(1), version(2), version(3, 1)], {2}) == NOTHING
 
 
@@ -59,9 +59,9 @@ def test_a_destroyed_version_is_not_destroyed_again() -> None:
 @given(
     st.lists(st.tuples(st.floats(0, 60), st.booleans(), st.booleans()), max_size=6),
 )
-def test_referenced_and_recent_versions_are_never_destroyed(drawn: list[tuple[float, bool, bool]]) -> None:
+def test_referenced_and_new_versions_are_never_destroyed(drawn: list[tuple[float, bool, bool]]) -> None:
     versions = [version(n, age, destroyed=gone) for n, (age, gone, _) in enumerate(drawn, 1)]
-    referenced = {n for n, (_, _, is_referenced) in enumerate(drawn, 1) if is_referenced}
+    referenced = {n for n, (_, _, kept) in enumerate(drawn, 1) if kept}
     result = found(versions, referenced)
     young = {v.version for v in versions if NOW - v.created_at < GRACE}
     gone = {v.version for v in versions} if result.whole_path else set(result.versions)
@@ -73,26 +73,26 @@ def test_referenced_and_recent_versions_are_never_destroyed(drawn: list[tuple[fl
         )
 
 
-def test_a_sweep_covers_every_path() -> None:
+def test_a_sweep_reads_every_path() -> None:
     moment = NOW - timedelta(hours=1)
     store = MemorySecretStore(lambda: moment)
-    complete, half, orphan = a_path("complete"), a_path("half"), a_path("orphan")
-    for path in (complete, half):
+    kept, half, orphan = a_path("kept"), a_path("half"), a_path("orphan")
+    for path in (kept, half):
         put(store, path, "one", "two")
     put(store, orphan, "one")
 
     def referenced(path: SecretPath, number: int) -> bool:
-        return path == complete or (path == half and number == 2)
+        return path == kept or (path == half and number == 2)
 
     assert sweep(store, referenced, now=NOW, grace=GRACE) == SweepResult(destroyed=1, removed=1)
     assert sweep(store, referenced, now=NOW, grace=GRACE) == SweepResult(destroyed=0, removed=0)
-    assert store.get(complete, 1).reveal() == "one"
+    assert store.get(kept, 1).reveal() == "one"
     with pytest.raises(SecretDestroyed):
         store.get(half, 1)
     assert orphan not in set(store.paths())
 
 
-def test_a_failed_sweep_is_reported_and_can_be_repeated() -> None:
+def test_an_interrupted_sweep_is_reported_and_can_be_repeated() -> None:
     class Failing(MemorySecretStore):
         failures = 1
 
