@@ -52,7 +52,7 @@ def command_api(settings: Settings) -> ApiPart:
     return ApiPart(
         blueprints=(
             credentials_api.blueprint(
-                credentials, http_allowed=settings.speaks_http, fingerprint=fingerprint
+                credentials, http_allowed=settings.allows_http, fingerprint=fingerprint
             ),
             access.blueprint(credentials),
             imports.blueprint(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.lifecycle import stop_on_signals
-from chassis.runtime.parent import follow_parent
-from chassis.runtime.version import answer_version
+from chassis.runtime.parent import stop_with_parent
+from chassis.runtime.version import print_version
 from chassis.settings.environment import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def main() -> None:
 
     configure_logs("projector")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
     observe("projector")
     run_projector(settings, stop_on_signals())
 
@@ -37,7 +37,7 @@ def main_api() -> None:
 
     configure_logs("projector-api")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
 
     def app() -> "Flask":
         observe("projector-api")
@@ -47,7 +47,7 @@ def main_api() -> None:
 
 
 if __name__ == "__main__":
-    answer_version(sys.argv[1:])
+    print_version(sys.argv[1:])
     if sys.argv[1:] not in ([], ["api"]):
         sys.exit("usage: python -m projector [api]")
     main_api() if sys.argv[1:] else main()

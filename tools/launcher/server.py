@@ -6,7 +6,7 @@ from flask import Flask
 
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
-from chassis.runtime.parent import follow_parent
+from chassis.runtime.parent import stop_with_parent
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.server import serve
@@ -21,7 +21,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     configure_logs("api")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
 
     def app() -> Flask:
         observe("api")

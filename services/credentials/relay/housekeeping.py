@@ -41,7 +41,7 @@ SELECT EXISTS (SELECT FROM credentials.current WHERE credential_id = %(id)s AND 
 
 
 class Housekeeping:
-    """The consumer that destroys secrets. If that fails, it is retried until the secret is destroyed."""
+    """An `EventConsumer` that destroys secrets. If that fails, it is retried until the secret is destroyed."""
 
     def __init__(
         self, secrets: SecretStore, *, now: Callable[[], datetime], tiers: Sequence[timedelta], stop: Event
@@ -56,8 +56,8 @@ class Housekeeping:
     def begin(self, checkpoint: int) -> None:
         self._events.begin(checkpoint)
 
-    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
-        checkpoint = self._events.take(connection, events)
+    def handle(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+        checkpoint = self._events.handle(connection, events)
         self._sweep_when_due(connection)
         return checkpoint
 

@@ -35,7 +35,7 @@ class ReadModels:
     def begin(self, checkpoint: int) -> None:
         self._checkpoint = checkpoint
 
-    def take(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
+    def handle(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
         if events:
             with reported_batch(CONSUMER, events):
                 self._checkpoint = self._application.advance(

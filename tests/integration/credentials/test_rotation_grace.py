@@ -64,8 +64,8 @@ class World:
             done = load_checkpoint(connection, "housekeeping")
             keeper.begin(done)
             events = read_log(connection, done, 1000)
-            keeper.take(connection, events)
-            while events and keeper.take(connection, []) != events[-1].position:
+            keeper.handle(connection, events)
+            while events and keeper.handle(connection, []) != events[-1].position:
                 time.sleep(0.01)
             keeper.close()
 

@@ -299,10 +299,12 @@ def test_the_broker(installation: Installation, broker: RabbitMQ) -> None:
 
     wrong = broker.url.replace(PASSWORDS["regcred-deploy"], "geheim-canary")
     found = installation.look(REGCRED_BROKER_URL=wrong)
-    _failed(found["broker"], "does not take this user", "REGCRED_BROKER_URL")
+    _failed(found["broker"], "refuses this user", "REGCRED_BROKER_URL")
     assert "geheim-canary" not in json.dumps(found)
     broker.stop()
-    _failed(installation.look(REGCRED_BROKER_URL=broker.url)["broker"], "nobody answers", "start RabbitMQ")
+    _failed(
+        installation.look(REGCRED_BROKER_URL=broker.url)["broker"], "there is no broker", "start RabbitMQ"
+    )
 
 
 def test_the_embedded_database(tmp_path: Path) -> None:

@@ -235,5 +235,5 @@ def test_what_an_account_had_in_segments_can_be_erased(installation: Installatio
     installation.run("segments", "verify", installation.segments, code=1)
     installation.run("segments", "verify", installation.segments, "--erased", "acme", "--with-log")
     shown = installation.run("segments", "show", installation.segments, "--account", "acme", code=1)
-    assert "it is not there" in shown.stderr
+    assert "it is missing" in shown.stderr
     assert [row["position"] for row in installation.shown(account="globex")] == [13]

@@ -77,11 +77,11 @@ class House:
         end = sequence(self.relay, self.epoch)
         done = load_checkpoint(self.relay, CONSUMER)
         self.keeper.begin(done)
-        done = self.keeper.take(self.relay, read_log(self.relay, done, 1000))
+        done = self.keeper.handle(self.relay, read_log(self.relay, done, 1000))
         deadline = time.monotonic() + seconds
         while done < end and time.monotonic() < deadline:
             time.sleep(0.01)
-            done = self.keeper.take(self.relay, [])
+            done = self.keeper.handle(self.relay, [])
         return done
 
     def age(self, path: SecretPath, minutes: float) -> None:

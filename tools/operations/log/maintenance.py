@@ -109,7 +109,7 @@ def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path |
         length = reader.end().position - start.position
         found = _verify(reader.links(start.position), start, anchor, length)
         if found.fault is None:
-            found = found.but(reader.fault_outside_chain())
+            found = found.with_fault(reader.fault_outside_chain())
         return LogReport(found, signed, reader.waiting_for_position())
 
 

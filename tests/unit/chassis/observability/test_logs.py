@@ -64,7 +64,7 @@ def test_the_level_selects_the_lines(
 
 
 def test_an_unknown_level_is_refused() -> None:
-    with pytest.raises(InvalidSetting, match="REGCRED_LOG_LEVEL: 'loud' is none of debug, info"):
+    with pytest.raises(InvalidSetting, match="REGCRED_LOG_LEVEL: 'loud' is not one of debug, info"):
         configure_logs("test", {"REGCRED_LOG_LEVEL": "loud"})
 
 
