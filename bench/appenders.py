@@ -206,7 +206,7 @@ def _succeeded(credential_id: UUID, number: int, count: int) -> VerificationSucc
         provider="github",
         secret_version=1,
         trigger="scheduled",
-        detail="the registry took the login",
+        detail="the registry accepted the login",
         confidence="strong",
         checked_at=BEGIN + timedelta(seconds=count),
         duration_ms=120,

@@ -120,7 +120,7 @@ def outcome(verification_id: UUID, credential_id: UUID, moment: datetime, *, fai
             provider="github",
             secret_version=1,
             trigger=trigger,
-            detail="the registry took the login",
+            detail="the registry accepted the login",
             confidence="strong",
             checked_at=moment,
             duration_ms=120,

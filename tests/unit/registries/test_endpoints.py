@@ -66,7 +66,7 @@ def test_an_operators_endpoint_contains_the_region() -> None:
 
 
 def test_another_host_has_no_endpoint() -> None:
-    with pytest.raises(ValueError, match="no host of Amazon ECR"):
+    with pytest.raises(ValueError, match="not a host of Amazon ECR"):
         endpoint_of("ghcr.io")
 
 

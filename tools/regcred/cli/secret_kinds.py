@@ -30,23 +30,25 @@ class KeyKind:
 KEY_KINDS = (
     KeyKind(
         id="aws_keys",
-        name="Access key of AWS",
+        name="AWS access key",
         fields=(
             KeyField(name="access_key_id", label="Access key id", help="AKIA… of an IAM user.", user=True),
             KeyField(name="secret_access_key", label="Secret access key", secret=True),
             KeyField(
                 name="session_token",
                 label="Session token",
-                help="Only for a key that is itself temporary (ASIA…).",
+                help="Only for a temporary key (ASIA…).",
                 secret=True,
             ),
         ),
     ),
     KeyKind(
         id="service_principal",
-        name="Service principal of Azure",
+        name="Azure service principal",
         fields=(
-            KeyField(name="tenant", label="Tenant", help="The directory (tenant) id, or a domain of it."),
+            KeyField(
+                name="tenant", label="Tenant", help="The directory (tenant) id, or a domain of the directory."
+            ),
             KeyField(name="client_id", label="Client id", help="The application (client) id.", user=True),
             KeyField(name="client_secret", label="Client secret", secret=True),
         ),
