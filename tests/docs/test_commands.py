@@ -132,8 +132,10 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
 
 
 def test_the_commands_of_the_provider_guides_exist() -> None:
-    whole = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
-    found = [words for text in provider_pages(PROVIDERS, whole=whole).values() for words in commands(text)]
+    providers = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    found = [
+        words for text in provider_pages(PROVIDERS, document=providers).values() for words in commands(text)
+    ]
     assert len(found) > len(PROVIDERS)
     assert not [(words, said) for words in found if (said := fault(words))]
 

@@ -26,7 +26,7 @@ def main() -> None:
     def app() -> Flask:
         observe("api")
         apis = join([command_api(settings), query_api(settings), registry_api(settings)])
-        # Where others can reach the page that asks for a token, it does not tell them of paths.
+        # If other machines can reach the sign-in page, it must not show a path of this machine.
         own = settings.listen_host in {"127.0.0.1", "::1", "localhost"}
         hint = str(settings.home / "admin.token") if own else "admin.token in REGCRED_HOME"
         serve_mounted(apis, ConsoleSettings.from_environment(os.environ, token_hint=hint))

@@ -41,7 +41,7 @@ SELECT EXISTS (SELECT FROM credentials.current WHERE credential_id = %(id)s AND 
 
 
 class Housekeeping:
-    """An `EventConsumer` that destroys secrets. If that fails, it is retried until the secret is destroyed."""
+    """An `EventConsumer` that destroys secrets, and retries until each secret is destroyed."""
 
     def __init__(
         self, secrets: SecretStore, *, now: Callable[[], datetime], tiers: Sequence[timedelta], stop: Event

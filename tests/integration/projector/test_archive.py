@@ -42,7 +42,7 @@ def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
 def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installation: Installation) -> None:
     before = first_twelve(installation)
     told = installation.seal(after(13.5))
-    assert "sealed 000000000001-000000000013: 13 rows, 2 accounts" in told
+    assert "archived 000000000001-000000000013: 13 rows, 2 accounts" in told
     assert installation.positions()[0] == 14
     assert installation.positions("audit_images") == []
     assert installation.shown() == before
@@ -57,7 +57,7 @@ def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installati
 
     whole = installation.run("segments", "verify", installation.segments, "--with-log", "--json")
     assert json.loads(whole.stdout)["manifest_hash"] == sealed["after"]["manifest_hash"]
-    assert "nothing that is not sealed is that old" in installation.seal(after(13.5))
+    assert "there are no further rows of that age" in installation.seal(after(13.5))
     assert (
         json.loads(
             installation.run(
@@ -168,7 +168,7 @@ def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Ins
     log.connection.execute("UPDATE rm_g1.audit_spans SET earliest = %s, latest = %s", (after(20), after(20)))
     installation.seal(after(30))
     position = log.sequence()
-    assert installation.seal(after(40)).startswith("nothing")
+    assert installation.seal(after(40)).startswith("there are no further rows")
     told = log.connection.execute(
         "SELECT s.account_id, count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
         " WHERE e.type = 'audit.sealed' GROUP BY 1 ORDER BY 1"
@@ -179,7 +179,7 @@ def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Ins
 
 def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: Path) -> None:
     assert (
-        "lies in the future"
+        "is in the future"
         in installation.finished(
             installation.command("seal", "--until", "2999-01-01T00:00:00Z", "--into", tmp_path / "s"), code=2
         ).stderr
@@ -217,15 +217,15 @@ def test_it_stops_before_what_is_parked(installation: Installation) -> None:
 
 def test_that_nothing_was_sealed_is_an_answer_of_the_log(installation: Installation, tmp_path: Path) -> None:
     empty = tmp_path / "segments"
-    assert "nothing was sealed" in installation.run("segments", "verify", empty, "--with-log").stdout
-    assert "no segment lies in" in installation.run("segments", "verify", empty, code=2).stderr
+    assert "nothing is archived" in installation.run("segments", "verify", empty, "--with-log").stdout
+    assert "there is no segment in" in installation.run("segments", "verify", empty, code=2).stderr
     installation.seal(after(5.5), "--size", 2)
     assert len(json.loads(installation.run("segments", "list", empty, "--json").stdout)["items"]) == 3
     for _ in range(3):  # from the end, where a folder alone tells nothing
         newest = max(empty.iterdir())
         newest.rename(tmp_path / newest.name)
         told = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
-        assert f"broken: {newest.name}: the database knows it" in told
+        assert f"broken: {newest.name}: it is recorded in the database" in told
 
 
 def test_what_an_account_had_in_segments_can_be_erased(installation: Installation) -> None:

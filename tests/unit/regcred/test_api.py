@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from chassis.runtime.clock import now
 from regcred.apiclient.client import PAGE, REPEAT_SECONDS, ApiClient, Repeats
-from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer, UnexpectedAnswer
+from regcred.apiclient.errors import ApiProblem, NotConnected, ResponseLost, UnexpectedResponse
 from regcred.apiclient.secret import Secret
 from regcred.apiclient.settings import Connection
 from tests.support.servers import free_port
@@ -91,7 +91,7 @@ def test_an_unavailable_api_is_reported_after_repeated_attempts(
 @pytest.mark.parametrize("failure", [problem(503, "busy"), HANGS_UP])
 def test_a_change_is_sent_once(api: ApiClient, server: Server, failure: Reply) -> None:
     server.replies = [failure, ok({})]
-    with pytest.raises((ApiProblem, AnswerLost)):
+    with pytest.raises((ApiProblem, ResponseLost)):
         api.change("PUT", "/v1/x", '"1"', {"a": 1}, {"force": "true", "reason": None})
     [request] = server.requests
     assert (request.method, request.path) == ("PUT", "/v1/x?force=true")
@@ -101,7 +101,7 @@ def test_a_change_is_sent_once(api: ApiClient, server: Server, failure: Reply) -
 
 def test_a_post_without_an_idempotency_key_is_sent_once(api: ApiClient, server: Server) -> None:
     server.replies = [HANGS_UP, ok({})]
-    with pytest.raises(AnswerLost, match="broke before the whole answer"):
+    with pytest.raises(ResponseLost, match="broke before the response"):
         api.post_once("/v1/accounts/acme/verifications", {"name": "x"})
     assert len(server.requests) == 1
 
@@ -119,7 +119,7 @@ def test_no_redirect_is_followed(api: ApiClient, server: Server, status: int) ->
     with Server() as elsewhere:
         elsewhere.replies = [ok({})]
         server.replies = [Reply(status, b"", {"Location": f"{elsewhere.address}/v1/x"})]
-        with pytest.raises(UnexpectedAnswer, match=f"answered {status}"):
+        with pytest.raises(UnexpectedResponse, match=f"responded with {status}"):
             api.post("/v1/x", {"password": Secret("canary")})
         assert elsewhere.requests == []
     assert len(server.requests) == 1
@@ -157,7 +157,7 @@ def test_a_response_that_is_not_from_regcred_is_reported(
     api: ApiClient, server: Server, reply: Reply
 ) -> None:
     server.replies = [reply]
-    with pytest.raises(UnexpectedAnswer, match="is the address right"):
+    with pytest.raises(UnexpectedResponse, match="is the address right"):
         api.get("/v1/x")
 
 
@@ -168,7 +168,7 @@ def test_a_refused_connection_is_reported_at_once(
     where = Connection(address=address, token=Secret(TOKEN), loopback=True)
     with (
         client_of(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api,
-        pytest.raises(NoAnswer, match="make up"),
+        pytest.raises(NotConnected, match="make up"),
     ):
         api.get("/v1/x")
     assert times.pauses == []
@@ -195,7 +195,7 @@ def test_a_list_ends_at_its_limit_and_returns_the_next_cursor(api: ApiClient, se
 @pytest.mark.parametrize("answer", [[], {"items": [1]}, None])
 def test_a_malformed_list_is_reported(api: ApiClient, server: Server, answer: object) -> None:
     server.replies = [ok(answer)]
-    with pytest.raises(UnexpectedAnswer, match="a list"):
+    with pytest.raises(UnexpectedResponse, match="a list"):
         api.listing("/v1/x", {}, limit=None)
 
 
@@ -209,7 +209,7 @@ def test_lines_end_only_at_line_feeds(api: ApiClient, server: Server) -> None:
 
 def test_interrupted_lines_are_reported(api: ApiClient, server: Server) -> None:
     server.replies = [Reply(200, b"a\nb", {"Content-Type": NDJSON}, cut=True)]
-    with pytest.raises(AnswerLost), api.lines("/v1/x", {}, accept=NDJSON) as lines:
+    with pytest.raises(ResponseLost), api.lines("/v1/x", {}, accept=NDJSON) as lines:
         for _ in lines:
             pass
 
@@ -219,7 +219,7 @@ def test_refused_lines_are_reported(api: ApiClient, server: Server) -> None:
     with pytest.raises(ApiProblem), api.lines("/v1/x", {}, accept=NDJSON):
         pass
     server.replies = [ok({})]
-    with pytest.raises(UnexpectedAnswer), api.lines("/v1/x", {}, accept=NDJSON):
+    with pytest.raises(UnexpectedResponse), api.lines("/v1/x", {}, accept=NDJSON):
         pass
 
 
@@ -227,7 +227,7 @@ def test_a_server_without_tls_is_reported(client_of: ClientOf, server: Server) -
     address = server.address.replace("http://", "https://")
     with (
         client_of(Connection(address=address, token=Secret(TOKEN), loopback=True)) as api,
-        pytest.raises(NoAnswer, match="does not speak TLS as it should"),
+        pytest.raises(NotConnected, match="violates the TLS protocol"),
     ):
         api.get("/v1/x")
 
@@ -269,7 +269,7 @@ def untrusted(tmp_path: Path) -> Iterator[int]:
 
 def test_an_untrusted_certificate_is_reported(client_of: ClientOf, untrusted: int) -> None:
     where = Connection(address=f"https://localhost:{untrusted}", token=Secret(TOKEN), loopback=True)
-    with client_of(where) as api, pytest.raises(NoAnswer) as raised:
+    with client_of(where) as api, pytest.raises(NotConnected) as raised:
         api.get("/v1/x")
     assert "its certificate is not trusted, self-signed certificate" in str(raised.value)
     assert "SSL_CERT_FILE" in str(raised.value)

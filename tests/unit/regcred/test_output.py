@@ -2,7 +2,7 @@ import pytest
 
 from regcred.apiclient.text import shown
 from regcred.cli.output import aligned, print_fields, print_table
-from regcred.cli.presentation import happened, verdict
+from regcred.cli.presentation import event_details, verdict
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_verdicts_show_status_and_code(state: dict[str, object], text: str) -> N
     ],
 )
 def test_an_audit_event_shows_reason_or_changes(event: dict[str, object], text: str) -> None:
-    assert happened(event) == text
+    assert event_details(event) == text

@@ -89,7 +89,7 @@ def test_plain_http_is_allowed_only_to_the_address_of_the_profile(config: Path) 
     elsewhere = ("--profile", "lab", "--address", "http://192.0.2.1:1")
     done = _run("credentials", "list", *elsewhere, environment=token)
     assert done.exit_code == 1
-    assert "in clear text" in done.output
+    assert "in plain text" in done.output
 
 
 def test_a_profile_with_an_address_needs_a_token_file(config: Path) -> None:

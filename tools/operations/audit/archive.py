@@ -1,4 +1,4 @@
-"""What `regcred audit seal` does and prints."""
+"""The work and the output of `regcred audit seal`."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ from projector.write.generations import AdministrationInProgress
 
 
 def archive_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
-    """Seal; what is in the way becomes a sentence and exit code 2 (`CheckInconclusive`)."""
+    """Archive old rows. An obstacle becomes a message and exit code 2 (`CheckInconclusive`)."""
     refusals = (
         AdministrationInProgress,
         GenerationBeingBuilt,
@@ -49,11 +49,11 @@ def as_document(done: ArchiveResult) -> dict[str, object]:
 
 def as_text(done: ArchiveResult) -> str:
     lines = [
-        f"sealed {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
+        f"archived {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
         for segment in done.segments
-    ] or ["nothing that is not sealed is that old"]
+    ] or ["there are no further rows of that age"]
     if done.dead_letter is not None:
         letter = f"position {done.dead_letter}, which is a dead letter"
         lines.append(f"stopped before {letter}: see `regcred deadletters`")
-    lines.append(f"the read models begin behind position {done.archived_through}")
+    lines.append(f"the read models start after position {done.archived_through}")
     return "\n".join(lines)
