@@ -1,4 +1,4 @@
-"""infra/vault/snapshot.sh on real Vaults: what was saved opens elsewhere with the key of its time, and with no other."""
+"""infra/vault/snapshot.sh on real Vaults: a snapshot is restored elsewhere with the unseal key of its time only."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from secretstore.vault import VaultStore
 from secretstore.vault_session import VaultSettings
 from tests.support.secretstore_suite import a_path, put
 from tests.support.servers import ROOT, free_port, program
+from tests.support.timing import PATIENCE
 from tests.support.vault import Vault
 
 SCRIPT = ROOT / "infra" / "vault" / "snapshot.sh"
@@ -48,7 +49,7 @@ def operate(
         },
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
@@ -60,7 +61,7 @@ def store(vault: Vault) -> VaultStore:
 
 
 def read(vault: Vault, path: SecretPath, secret_id_of: Vault) -> str:
-    """What stands there, for a service of the deployment that the snapshot is of."""
+    """The secret at a path, read by a service of the deployment of the snapshot."""
     role = "one-machine"
     opened = VaultStore(
         VaultSettings(

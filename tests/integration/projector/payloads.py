@@ -1,4 +1,4 @@
-"""Events of credentials' lives, for the tests of the read models: in memory, and appended to a real log."""
+"""Payloads of events for the tests of the read models, and a real log that they are appended to."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +32,7 @@ from tests.support.log import append_one
 Connection = psycopg.Connection[Any]
 
 TABLES = ("credentials", "usages", "verifications", "audit_events", "audit_images", "audit_spans")
+SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 DETAILS = builders.details(
     description='with "quotes", \\ and\nlines', repository_prefixes=("acme/", 'o"dd,{}/')
@@ -157,6 +158,24 @@ def end_found(number: int, version: int = 1) -> ExpiryDiscovered:
     )
 
 
+def of_two_credentials() -> list[object]:
+    """Twelve payloads, from adding two credentials to the request of a verification."""
+    return [
+        added(1, "one"),
+        added(2, "two"),
+        failed(1, 1),
+        issued(1, 1, SHOP, CART),
+        refused(2, 2, SHOP),
+        issued(2, 3, SHOP, project="blog"),
+        restricted(2, "shop"),
+        rotated(1, 2),
+        succeeded(1, 2, 2),
+        issued(1, 4, SHOP, version=2),
+        removed(2),
+        requested(1, 2),
+    ]
+
+
 def stream_of(payload: Any) -> StreamId:
     if isinstance(payload, SecretIssued | SecretRefused):
         return issuance_stream(payload.issuance_id)
@@ -165,8 +184,8 @@ def stream_of(payload: Any) -> StreamId:
     return credential_stream(payload.credential_id)
 
 
-def nobody_else(_payload: Any) -> str:
-    """The account of all payloads where there is one only."""
+def of_acme(_payload: Any) -> str:
+    """The account of all payloads if there is only one account."""
     return "acme"
 
 
@@ -179,8 +198,8 @@ def metadata(count: int = 0, account: str = "acme") -> Metadata:
     )
 
 
-def stored(payloads: list[Any], account_of: Callable[[Any], str] = nobody_else) -> list[StoredEvent]:
-    """As the log would give them: positions from 1, versions by stream."""
+def stored(payloads: list[Any], account_of: Callable[[Any], str] = of_acme) -> list[StoredEvent]:
+    """Events as the log returns them: positions from 1, versions by stream."""
     versions: dict[UUID, int] = {}
     events = []
     for position, payload in enumerate(payloads, start=1):
@@ -205,7 +224,7 @@ def stored(payloads: list[Any], account_of: Callable[[Any], str] = nobody_else) 
 
 @dataclass
 class Log:
-    """A writer of the real log. Give it a superuser's connection; what it appends has a position at once."""
+    """A writer of the real log, with the connection of a superuser; appended events have a position at once."""
 
     connection: Connection
     epoch: int
@@ -218,12 +237,12 @@ class Log:
         return self.sequence()
 
     def append_payload(self, payload: Any) -> None:
-        """Without a position, which somebody else gives."""
+        """Append without assigning a position."""
         name, schema_version, data = encode(payload)
         self.append_raw(stream_of(payload), name, data.decode(), schema_version)
 
-    def append_many(self, payloads: Sequence[Any], account_of: Callable[[Any], str] = nobody_else) -> int:
-        """Many at once, onto streams that nobody has written yet."""
+    def append_many(self, payloads: Sequence[Any], account_of: Callable[[Any], str] = of_acme) -> int:
+        """Append many events at once, to new streams."""
         events = stored(list(payloads), account_of)
         versions = {event.stream: event.version for event in events}
         accounts = {stream_of(payload): account_of(payload) for payload in payloads}
@@ -240,7 +259,7 @@ class Log:
         return self.sequence()
 
     def repair(self, position: int, *, schema_version: int) -> None:
-        """As if a newer program could read it: what it claims to be is changed, past all that forbids it."""
+        """Change the type or schema version of a stored event, as if a newer program could read it."""
         self.connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
         self.connection.execute(
             "UPDATE es.events e SET schema_version = %s FROM es.log l WHERE l.position = %s"
@@ -250,7 +269,7 @@ class Log:
         self.connection.execute("ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only")
 
     def append_raw(self, stream: StreamId, name: str, data: str, schema_version: int = 1) -> None:
-        """Anything, also what this program cannot read."""
+        """Append any event, readable or not."""
         self.count += 1
         row = self.connection.execute(
             "SELECT version FROM es.streams WHERE stream_id = %s", (stream.id,)

@@ -1,4 +1,4 @@
-"""Single events in a pool of threads, and one checkpoint that never runs ahead: on a real PostgreSQL."""
+"""Events in a pool of threads, and a checkpoint that never runs ahead, on a real PostgreSQL."""
 
 import time
 from threading import Event, Lock, Semaphore, Thread
@@ -8,11 +8,11 @@ import pytest
 from eventlog.events import RecordedEvent
 from eventlog.storage import EventStoreUnavailable, read_log
 from eventlog.storage.log import load_checkpoint, save_checkpoint
-from tests.integration.consumers.following import (
+from tests.integration.consumers.consuming import (
     NAME,
     Connection,
+    concurrent_consumer,
     dead_letters,
-    follower,
     position,
     take_until,
     write,
@@ -21,9 +21,7 @@ from tests.support.log import relay_of
 from tests.support.timing import PATIENCE, waiting
 
 
-def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
-    url: str, connection: Connection, stop: Event
-) -> None:
+def test_the_checkpoint_waits_for_the_slowest_event(url: str, connection: Connection, stop: Event) -> None:
     events, release, seen, lock = write(url, 6), Event(), [], Lock()
 
     def handle(event: RecordedEvent) -> None:
@@ -32,7 +30,7 @@ def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
         with lock:
             seen.append(position(event))
 
-    taker = follower(handle, stop)
+    taker = concurrent_consumer(handle, stop)
     taker.handle(connection, events)
     take_until(taker, connection, 1)
     waiting(lambda: len(seen) == 5)
@@ -45,7 +43,9 @@ def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
     taker.close()
 
 
-def test_no_more_than_so_many_at_once(url: str, connection: Connection, stop: Event) -> None:
+def test_no_more_events_are_handled_at_once_than_the_concurrency(
+    url: str, connection: Connection, stop: Event
+) -> None:
     running, most, lock = [0], [0], Lock()
 
     def handle(_event: RecordedEvent) -> None:
@@ -57,24 +57,24 @@ def test_no_more_than_so_many_at_once(url: str, connection: Connection, stop: Ev
         with lock:
             running[0] -= 1
 
-    taker = follower(handle, stop, concurrency=3)
+    taker = concurrent_consumer(handle, stop, concurrency=3)
     taker.handle(connection, write(url, 20))
     take_until(taker, connection, 20)
     assert most[0] == 3
     taker.close()
 
 
-def test_events_of_other_types_are_passed(url: str, connection: Connection, stop: Event) -> None:
-    taker = follower(lambda _event: pytest.fail("not asked for"), stop, types=frozenset({"other"}))
+def test_events_of_other_types_are_skipped(url: str, connection: Connection, stop: Event) -> None:
+    taker = concurrent_consumer(lambda _event: pytest.fail("not asked for"), stop, types=frozenset({"other"}))
     assert taker.handle(connection, write(url, 3)) == 3
     assert load_checkpoint(connection, NAME) == 3
     taker.close()
 
 
-def test_work_of_a_lost_leadership_says_nothing_to_the_next(
+def test_a_late_failure_of_a_former_leader_makes_no_dead_letter(
     url: str, connection: Connection, stop: Event
 ) -> None:
-    """It fails late: the event was handled well under the new leadership, and must not be set aside."""
+    """It fails after the event was handled under the new leader."""
     release, calls = Event(), []
 
     def handle(event: RecordedEvent) -> None:
@@ -84,7 +84,7 @@ def test_work_of_a_lost_leadership_says_nothing_to_the_next(
             raise RuntimeError
 
     events = write(url, 1)
-    taker = follower(handle, stop, tiers=[])
+    taker = concurrent_consumer(handle, stop, tiers=[])
     taker.handle(connection, events)
     taker.begin(0)
     taker.handle(connection, events)
@@ -95,7 +95,7 @@ def test_work_of_a_lost_leadership_says_nothing_to_the_next(
     assert dead_letters(connection) == []
 
 
-def test_what_is_in_flight_at_the_end_is_finished_and_saved(
+def test_events_in_flight_are_finished_and_saved_at_a_stop(
     url: str, connection: Connection, stop: Event
 ) -> None:
     begun, release = Semaphore(0), Event()
@@ -105,7 +105,7 @@ def test_what_is_in_flight_at_the_end_is_finished_and_saved(
         release.wait(PATIENCE)
 
     events = write(url, 9)
-    taker = follower(handle, stop, concurrency=2)
+    taker = concurrent_consumer(handle, stop, concurrency=2)
     taking = Thread(target=lambda: taker.handle(connection, events))
     taking.start()
     assert begun.acquire(timeout=PATIENCE)
@@ -115,14 +115,16 @@ def test_what_is_in_flight_at_the_end_is_finished_and_saved(
     taking.join(PATIENCE)
     done = taker.finish(connection)
     taker.close()
-    # Two had begun and two were next in line; a fifth may have got the first slot that became free.
+    # Two had begun and two were queued; a fifth may have got the first free slot.
     assert 2 <= done <= 5
     assert load_checkpoint(connection, NAME) == done
 
 
-def test_who_was_overtaken_begins_again(url: str, connection: Connection, stop: Event) -> None:
+def test_a_consumer_with_an_outdated_checkpoint_begins_again(
+    url: str, connection: Connection, stop: Event
+) -> None:
     events = write(url, 3)
-    taker = follower(lambda _event: None, stop)
+    taker = concurrent_consumer(lambda _event: None, stop)
     save_checkpoint(connection, NAME, after=0, position=2)  # another leader's
 
     def go_on() -> None:

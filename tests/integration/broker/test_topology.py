@@ -14,11 +14,12 @@ from eventlog import topology
 from eventlog.broker import BrokerUnavailable, declare_topology
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
+from tests.support.timing import PATIENCE
 
 OTHER = "declared"  # a virtual host that is filled by declaration alone
 
 _WANTED = TOPOLOGY
-# Other tests' things stand beside them.
+# Other tests have queues in the same virtual host.
 OURS = {exchange.name for exchange in _WANTED.exchanges} | {queue.name for queue in _WANTED.queues}
 
 
@@ -30,7 +31,7 @@ def declared_url(rabbitmq: RabbitMQ) -> str:
 
 
 def things(document: dict[str, Any], kind: str, vhost: str) -> list[str]:
-    """What is ours of a kind in a virtual host, in a form that can be compared."""
+    """The exchanges, queues or bindings of regcred in a virtual host, in a comparable form."""
     found = [
         {name: value for name, value in thing.items() if name not in {"vhost", "internal"}}
         for thing in document[kind]
@@ -39,13 +40,13 @@ def things(document: dict[str, Any], kind: str, vhost: str) -> list[str]:
     return sorted(json.dumps(thing, sort_keys=True) for thing in found)
 
 
-def test_declared_twice_and_by_two_at_once_is_what_the_definitions_file_says(
+def test_repeated_and_concurrent_declarations_match_the_definitions_file(
     rabbitmq: RabbitMQ, declared_url: str
 ) -> None:
     with ThreadPoolExecutor(2) as deployers:
         list(deployers.map(declare_topology, [declared_url] * 2, [TOPOLOGY] * 2))
     declare_topology(declared_url, TOPOLOGY)
-    declare_topology(rabbitmq.url, TOPOLOGY)  # over what the definitions file has made: nothing differs
+    declare_topology(rabbitmq.url, TOPOLOGY)  # over the result of the definitions file: nothing differs
     exported = json.loads(rabbitmq.ctl("export_definitions", "-"))
     for kind in ("exchanges", "queues", "bindings"):
         by_file = things(exported, kind, topology.VHOST)
@@ -61,7 +62,7 @@ def test_declared_twice_and_by_two_at_once_is_what_the_definitions_file_says(
     } == {name: (rights.configure, rights.write, rights.read) for name, rights in TOPOLOGY.users.items()}
 
 
-def test_each_policy_meets_its_queue_alone(rabbitmq: RabbitMQ) -> None:
+def test_each_policy_applies_to_its_queue_only(rabbitmq: RabbitMQ) -> None:
     rows = json.loads(
         rabbitmq.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "policy", "type")
     )
@@ -70,7 +71,7 @@ def test_each_policy_meets_its_queue_alone(rabbitmq: RabbitMQ) -> None:
         assert met[queue.name] == (queue.name, "quorum")
 
 
-def test_something_different_of_that_name_is_said(rabbitmq: RabbitMQ, declared_url: str) -> None:
+def test_a_different_queue_of_the_same_name_is_reported(rabbitmq: RabbitMQ, declared_url: str) -> None:
     declare_topology(declared_url, TOPOLOGY)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         channel = connection.channel()
@@ -84,7 +85,7 @@ def test_something_different_of_that_name_is_said(rabbitmq: RabbitMQ, declared_u
     declare_topology(declared_url, TOPOLOGY)
 
 
-def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> None:
+def test_an_unreachable_or_refusing_broker_is_unavailable(rabbitmq: RabbitMQ) -> None:
     for url in (
         f"amqp://{DEPLOY}:canary@127.0.0.1:{free_port()}/regcred",
         f"amqp://{DEPLOY}:canary@127.0.0.1:{rabbitmq.port}/regcred",
@@ -134,7 +135,7 @@ MAY = {
 
 
 @pytest.mark.parametrize("user", MAY)
-def test_a_user_may_what_it_needs_and_no_more(rabbitmq: RabbitMQ, user: str) -> None:
+def test_each_user_has_its_own_rights_only(rabbitmq: RabbitMQ, user: str) -> None:
     allowed = set()
     with rabbitmq.connect(user) as connection:
         for name, attempt in ATTEMPTS.items():
@@ -150,7 +151,7 @@ def test_a_user_may_what_it_needs_and_no_more(rabbitmq: RabbitMQ, user: str) -> 
     assert allowed == MAY[user]
 
 
-def test_nobody_else_comes_in(rabbitmq: RabbitMQ) -> None:
+def test_other_logins_are_refused(rabbitmq: RabbitMQ) -> None:
     for url in (
         f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/regcred",
         f"amqp://regcred-relay:wrong@127.0.0.1:{rabbitmq.port}/regcred",
@@ -160,7 +161,7 @@ def test_nobody_else_comes_in(rabbitmq: RabbitMQ) -> None:
             pika.BlockingConnection(pika.URLParameters(url))
 
 
-def test_what_is_rejected_is_kept(rabbitmq: RabbitMQ, declared_url: str) -> None:
+def test_a_rejected_message_is_dead_lettered(rabbitmq: RabbitMQ, declared_url: str) -> None:
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -168,10 +169,10 @@ def test_what_is_rejected_is_kept(rabbitmq: RabbitMQ, declared_url: str) -> None
         channel.queue_purge("regcred.verifier.dead")
         properties = pika.BasicProperties(type="credential.added", delivery_mode=2)
         channel.basic_publish("regcred.events", "credential.added", b"body", properties, mandatory=True)
-        came = next(channel.consume("regcred.verifier", inactivity_timeout=10))
+        came = next(channel.consume("regcred.verifier", inactivity_timeout=PATIENCE))
         channel.basic_reject(came[0].delivery_tag, requeue=False)
         channel.cancel()
-        dead = next(channel.consume("regcred.verifier.dead", inactivity_timeout=10))
+        dead = next(channel.consume("regcred.verifier.dead", inactivity_timeout=PATIENCE))
         assert dead[2] == b"body"
         channel.basic_ack(dead[0].delivery_tag)
         channel.cancel()

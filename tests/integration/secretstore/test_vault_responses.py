@@ -1,4 +1,4 @@
-"""Answers that stand between a service and its Vault: standby nodes, proxies, rate limits, elections."""
+"""Responses of others than an active Vault: standby nodes, proxies, rate limits, elections."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from tests.support.secretstore_suite import CANARY, a_path, shown
 
 @dataclass
 class Scripted:
-    """A server that answers every request alike, and remembers what was asked."""
+    """A server that responds to every request alike, and records the requests."""
 
     address: str = ""
     status: int = 200

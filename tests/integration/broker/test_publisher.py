@@ -1,4 +1,4 @@
-"""The relay's publisher on a real RabbitMQ: what is confirmed is there, and nothing is skipped."""
+"""The relay's publisher on a real RabbitMQ: confirmed messages are in the queue, and none is skipped."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 @pytest.fixture
 def queue(rabbitmq: RabbitMQ) -> Iterator[str]:
-    """Classic and durable: on RabbitMQ 3.10 a quorum queue survives no kill in its first minutes."""
+    """A classic durable queue: on RabbitMQ 3.10 a quorum queue does not survive a kill in its first minutes."""
     name = rabbitmq.fresh_queue("credential.#")
     yield name
     rabbitmq.delete(name)
@@ -45,14 +45,14 @@ def open_publisher(rabbitmq: RabbitMQ, window: int = 50) -> Publisher:
     return Publisher(rabbitmq.url, window=window, exchange=EXCHANGE)
 
 
-def test_everything_arrives_in_order_and_is_confirmed(rabbitmq: RabbitMQ, queue: str) -> None:
+def test_messages_arrive_in_order_and_are_confirmed(rabbitmq: RabbitMQ, queue: str) -> None:
     seen = []
     with open_publisher(rabbitmq) as publisher:
         assert publisher.confirmed() == 0
         for position in range(11, 2011):
             publisher.submit(message(position))
             seen.append(publisher.confirmed())
-            assert position - seen[-1] <= 51  # never more than the window in doubt
+            assert position - seen[-1] <= 51  # never more unconfirmed messages than the window
         assert publisher.wait_confirmed(2010, PATIENCE)
         assert publisher.confirmed() == 2010
     assert seen == sorted(seen)
@@ -73,7 +73,7 @@ def test_a_message_is_a_cloud_event_that_survives_a_restart(rabbitmq: RabbitMQ, 
     assert properties.headers == {"cloudEvents:sequence": "7"}
 
 
-def test_closing_waits_for_what_is_in_flight_and_leaves_nothing(rabbitmq: RabbitMQ, queue: str) -> None:
+def test_closing_waits_for_unconfirmed_messages(rabbitmq: RabbitMQ, queue: str) -> None:
     with open_publisher(rabbitmq, window=500) as publisher:
         for position in range(1, 401):
             publisher.submit(message(position))
@@ -82,7 +82,7 @@ def test_closing_waits_for_what_is_in_flight_and_leaves_nothing(rabbitmq: Rabbit
     assert [thread.name for thread in threading.enumerate() if thread.name == "publisher"] == []
 
 
-def test_what_no_queue_takes_is_refused_and_not_skipped(rabbitmq: RabbitMQ, queue: str) -> None:
+def test_an_unroutable_message_is_refused_and_not_skipped(rabbitmq: RabbitMQ, queue: str) -> None:
     with open_publisher(rabbitmq) as publisher:
         publish(publisher, 1, 2)
         publisher.submit(message(3, key="nobody.wants.it"))
@@ -102,7 +102,7 @@ def full_queue(rabbitmq: RabbitMQ) -> Iterator[str]:
     rabbitmq.delete(name)
 
 
-def test_what_a_full_queue_refuses_is_not_skipped(rabbitmq: RabbitMQ, full_queue: str) -> None:
+def test_a_message_refused_by_a_full_queue_is_not_skipped(rabbitmq: RabbitMQ, full_queue: str) -> None:
     with open_publisher(rabbitmq) as publisher:
         with pytest.raises(PublishRefused) as refused:
             publish(publisher, 1, 100)
@@ -112,18 +112,18 @@ def test_what_a_full_queue_refuses_is_not_skipped(rabbitmq: RabbitMQ, full_queue
     assert publisher.confirmed() <= len(arrived)
 
 
-def test_an_exchange_that_is_not_there_is_unavailable(rabbitmq: RabbitMQ) -> None:
+def test_a_missing_exchange_is_unavailable(rabbitmq: RabbitMQ) -> None:
     with Publisher(rabbitmq.url, exchange="regcred.none") as publisher, pytest.raises(BrokerUnavailable):
         publish(publisher, 1, 1)
 
 
-def test_a_right_that_is_not_there_is_unavailable(rabbitmq: RabbitMQ) -> None:
+def test_a_missing_right_is_unavailable(rabbitmq: RabbitMQ) -> None:
     url = rabbitmq.url_of("regcred-verifier")
     with Publisher(url) as publisher, pytest.raises(BrokerUnavailable):
         publish(publisher, 1, 1)
 
 
-def test_the_relays_user_publishes_events(rabbitmq: RabbitMQ) -> None:
+def test_the_user_of_the_relay_publishes_events(rabbitmq: RabbitMQ) -> None:
     rabbitmq.purge("regcred.projector")  # other tests publish events too
     with Publisher(rabbitmq.url_of("regcred-relay")) as publisher:
         publish(publisher, 1, 20)
@@ -131,7 +131,7 @@ def test_the_relays_user_publishes_events(rabbitmq: RabbitMQ) -> None:
     rabbitmq.purge("regcred.verifier")
 
 
-def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> None:
+def test_an_unreachable_or_refusing_broker_is_unavailable(rabbitmq: RabbitMQ) -> None:
     for url in (
         f"amqp://regcred-relay:canary@127.0.0.1:{free_port()}/regcred",
         f"amqp://regcred-relay:canary@127.0.0.1:{rabbitmq.port}/regcred",
@@ -142,7 +142,7 @@ def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> 
         assert "canary" not in str(raised.value)
 
 
-def test_an_alarm_holds_back_and_then_everything_goes_on(rabbitmq: RabbitMQ, queue: str) -> None:
+def test_an_alarm_delays_messages_on_the_same_connection(rabbitmq: RabbitMQ, queue: str) -> None:
     with open_publisher(rabbitmq, window=10) as publisher:
         publish(publisher, 1, 5)
         submitted: list[int] = []
@@ -160,8 +160,8 @@ def test_an_alarm_holds_back_and_then_everything_goes_on(rabbitmq: RabbitMQ, que
 
 
 @pytest.mark.parametrize("fault", ["connections closed", "killed"])
-def test_a_fault_in_mid_flight_loses_nothing(rabbitmq: RabbitMQ, queue: str, fault: str) -> None:
-    """And a feed that was connected all the time announces what came after it."""
+def test_a_fault_between_confirms_loses_no_message(rabbitmq: RabbitMQ, queue: str, fault: str) -> None:
+    """A feed that was connected during the fault receives the later messages."""
     feed = PositionFeed(rabbitmq.url, queue, prefetch=1)
     feed.wait(0)
     publisher = open_publisher(rabbitmq)
@@ -197,7 +197,7 @@ def test_a_fault_in_mid_flight_loses_nothing(rabbitmq: RabbitMQ, queue: str, fau
 
     arrived = positions(rabbitmq, queue)
     assert set(arrived) == set(range(1, last + 101))
-    assert len(arrived) - len(set(arrived)) <= 51 * attempts  # duplicates: a window at most, each time
+    assert len(arrived) - len(set(arrived)) <= 51 * attempts  # at most a window of duplicates at each attempt
     assert list(dict.fromkeys(arrived)) == sorted(set(arrived))  # first seen in order
 
 
@@ -208,8 +208,8 @@ def stands_still(submitted: list[int]) -> bool:
 
 
 def publish_until_taken(rabbitmq: RabbitMQ, first: int, last: int) -> int:
-    """Begin again behind what is confirmed, as the relay does; how often. A broker that has just started lets
-    publishers in before its queues have leaders, and refuses what is for them.
+    """Publish again after the last confirmed position, as the relay does; the number of attempts. A broker that has
+    just started accepts publishers before its queues have leaders, and refuses their messages.
     """
     for attempt in range(1, 100):
         publisher = open_publisher(rabbitmq)

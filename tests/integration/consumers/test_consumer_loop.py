@@ -1,4 +1,4 @@
-"""The loop around every consumer: one leads, another takes over, and no event is left out."""
+"""The loop of every consumer: one leads, another takes over, and no event is skipped."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,7 +28,7 @@ LOCKED = 0.01  # before the next attempt to lead
 
 
 class Recorder:
-    """A follower that writes down what it was given, and saves its checkpoint at each batch."""
+    """A consumer that records its events, and saves its checkpoint at each batch."""
 
     def __init__(self) -> None:
         self.begun: list[int] = []
@@ -81,7 +81,7 @@ def following(
 
 
 class Log:
-    """Appends, numbers and announces, as the relay does."""
+    """Appends events, assigns positions and notifies, as the relay does."""
 
     def __init__(self, store: PostgresVerificationStore, relay: Connection) -> None:
         self._store, self._relay, self._epoch, self.last = store, relay, lead(relay), 0
@@ -108,7 +108,7 @@ def taken_next(log: Log, recorder: Recorder) -> None:
 
 
 class Pausing(Event):
-    """Stops what follows, and holds it in its pause until the test lets it go on."""
+    """A stop event that holds the consumer in its pause until the test releases it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Pausing(Event):
 
 
 class Impatient(Event):
-    """Stops what follows, and writes down how long that would wait after each failure."""
+    """A stop event that records how long the consumer waits after each failure."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ def cut(url: str, application: str) -> int:
     return len(rows)
 
 
-def test_events_come_in_order_and_by_the_notification(
+def test_events_come_in_order_after_a_notification(
     url: str, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "POLL_SECONDS", NEVER)
@@ -160,7 +160,7 @@ def test_events_come_in_order_and_by_the_notification(
     assert recorder.begun == [0]
 
 
-def test_what_comes_in_a_pause_is_taken_together_and_what_comes_after_it_at_once(url: str, log: Log) -> None:
+def test_events_that_arrive_in_a_pause_are_taken_together(url: str, log: Log) -> None:
     recorder, pausing = Recorder(), Pausing()
     with following(url, recorder, pause=PAUSE, stop=pausing):
         taken_next(log, recorder)
@@ -174,7 +174,7 @@ def test_what_comes_in_a_pause_is_taken_together_and_what_comes_after_it_at_once
         pausing.over.release()
 
 
-def test_a_start_goes_on_behind_the_checkpoint(url: str, log: Log) -> None:
+def test_a_start_continues_after_the_checkpoint(url: str, log: Log) -> None:
     first, second = Recorder(), Recorder()
     log.grow(2)
     with following(url, first):
@@ -185,7 +185,7 @@ def test_a_start_goes_on_behind_the_checkpoint(url: str, log: Log) -> None:
     assert second.begun == [2]
 
 
-def test_one_of_two_leads_and_the_other_takes_over_when_it_is_cut_off(url: str, log: Log) -> None:
+def test_the_second_consumer_takes_over_when_the_leader_loses_its_connection(url: str, log: Log) -> None:
     first, second = Recorder(), Recorder()
     with following(url, first):
         waiting(lambda: first.begun == [0])
@@ -201,13 +201,13 @@ def test_one_of_two_leads_and_the_other_takes_over_when_it_is_cut_off(url: str, 
             log.grow(5)
             waiting(lambda: log.checkpoint() == log.last)
     together = first.taken + second.taken
-    assert sorted(together) == list(range(1, log.last + 1))  # none left out, and none twice
+    assert sorted(together) == list(range(1, log.last + 1))  # none skipped, and none twice
     assert first.taken == sorted(first.taken)
     assert second.taken == sorted(second.taken)
     assert second.taken
 
 
-def test_the_other_takes_over_when_the_first_one_stops(url: str, log: Log) -> None:
+def test_the_second_consumer_takes_over_when_the_leader_stops(url: str, log: Log) -> None:
     first, second = Recorder(), Recorder()
     with ExitStack() as others:
         with following(url, first):
@@ -224,7 +224,7 @@ def test_the_other_takes_over_when_the_first_one_stops(url: str, log: Log) -> No
     [SecretStoreUnavailable("sealed"), EventStoreUnavailable(), RuntimeError("a bug")],
     ids=["secret store away", "database away", "bug"],
 )
-def test_what_could_not_be_taken_comes_again_until_it_is(url: str, log: Log, failure: Exception) -> None:
+def test_events_that_failed_come_again_until_they_are_taken(url: str, log: Log, failure: Exception) -> None:
     recorder = Recorder()
     recorder.failure = failure
     with following(url, recorder):
@@ -242,7 +242,7 @@ def test_what_could_not_be_taken_comes_again_until_it_is(url: str, log: Log, fai
     [(SecretStoreUnavailable("sealed"), "consumer_waits", 0), (RuntimeError("a bug"), "consumer_failed", 1)],
     ids=["dependency away", "bug"],
 )
-def test_what_lasts_fills_no_log(
+def test_a_lasting_failure_is_logged_with_growing_intervals(
     *, url: str, log: Log, failure: Exception, event: str, traces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leader, "RETRY_SECONDS", LOCKED)
@@ -251,14 +251,16 @@ def test_what_lasts_fills_no_log(
     log.grow(1)
     with capture_logs() as lines, following(url, recorder, stop=impatient):
         waiting(lambda: len(impatient.waits) >= 7)
-    told = [line for line in lines if line["event"] == event]
-    assert len(told) == len(impatient.waits)
+    logged = [line for line in lines if line["event"] == event]
+    assert len(logged) == len(impatient.waits)
     assert impatient.waits[:7] == [0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
-    assert len([line for line in told if line.get("exc_info")]) == traces
-    assert {line["error"] for line in told} == {type(failure).__name__}
+    assert len([line for line in logged if line.get("exc_info")]) == traces
+    assert {line["error"] for line in logged} == {type(failure).__name__}
 
 
-def test_wakeups_that_are_cut_off_are_made_again(url: str, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_notification_connection_is_opened_again(
+    url: str, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorder = Recorder()
     with following(url, recorder), psycopg.connect(url, autocommit=True) as superuser:
         taken_next(log, recorder)

@@ -1,4 +1,4 @@
-"""A follower for a test, and what it leaves in the database."""
+"""A concurrent consumer for a test, and what it leaves in the database."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -28,7 +28,7 @@ def write(url: str, count: int) -> list[StoredEvent]:
         return read_log(relay, 0, count)
 
 
-def follower(
+def concurrent_consumer(
     handle: Callable[[RecordedEvent], None],
     stop: Event,
     *,

@@ -1,4 +1,4 @@
-"""What the projections say, done in the plainest way: one statement for each change, one event after the other."""
+"""The projections applied without batches: one statement for each change, one event after the other."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString

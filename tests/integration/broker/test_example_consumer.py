@@ -29,7 +29,7 @@ from eventlog.events import Actor, Metadata, StoredEvent, encode, encode_metadat
 from eventlog.topology import EXCHANGE, VHOST
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.servers import ROOT
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 FOLDER = ROOT / "docs" / "examples" / "consumer"
 USER = "platform-pull-secrets"
@@ -39,7 +39,7 @@ SHOP, BLOG = UUID(int=1), UUID(int=2)
 
 
 def message(position: int, payload: object) -> OutgoingMessage:
-    """What the relay would publish for this event."""
+    """The message that the relay publishes for this event."""
     name, version, data = encode(payload)
     metadata = Metadata(
         account_id="acme",
@@ -77,11 +77,11 @@ def removed(position: int, credential: UUID = SHOP) -> OutgoingMessage:
 
 
 def publish(broker: RabbitMQ, *messages: OutgoingMessage) -> None:
-    """In the order of positions and without a gap, as a relay does."""
+    """Publish in the order of positions without a gap, as a relay does."""
     with Publisher(broker.url_of("regcred-relay")) as publisher:
         for one in messages:
             publisher.submit(one)
-        assert publisher.wait_confirmed(messages[-1].position, 10)
+        assert publisher.wait_confirmed(messages[-1].position, PATIENCE)
 
 
 class Consumer:
@@ -110,12 +110,12 @@ class Consumer:
         """Its exit status."""
         assert self._process is not None
         self._process.send_signal(number)
-        status = self._process.wait(10)
+        status = self._process.wait(PATIENCE)
         self._process = None
         return status
 
     def left(self) -> int:
-        """Messages in its queue; for when it is stopped."""
+        """Messages in its queue, while it is stopped."""
         with pika.BlockingConnection(pika.URLParameters(self._environment["BROKER_URL"])) as connection:
             return int(connection.channel().queue_declare(QUEUE, passive=True).method.message_count)
 
@@ -136,7 +136,7 @@ class Consumer:
 
 @pytest.fixture(scope="module")
 def url(rabbitmq: RabbitMQ) -> str:
-    """Of a user with the rights that the README grants, by its own commands."""
+    """The URL of a user that has the rights of the README, granted with its commands."""
     commands = re.sub(r"\\\n", " ", (FOLDER / "README.md").read_text(encoding="utf-8"))
     granted = [shlex.split(line)[1:] for line in commands.splitlines() if line.startswith("rabbitmqctl ")]
     assert [command[0] for command in granted] == ["add_user", "set_permissions", "set_topic_permissions"]
@@ -159,9 +159,7 @@ def consumer(rabbitmq: RabbitMQ, url: str, tmp_path: Path) -> Iterator[Consumer]
         channel.exchange_delete(f"{QUEUE}.dead")
 
 
-def test_each_event_has_its_effect_once_and_others_do_not_come(
-    rabbitmq: RabbitMQ, consumer: Consumer
-) -> None:
+def test_each_event_has_its_effect_once(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     verification = VerificationRequested(credential_id=SHOP, secret_version=1, trigger="requested")
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
@@ -176,14 +174,14 @@ def test_each_event_has_its_effect_once_and_others_do_not_come(
     assert consumer.left() == 0
 
 
-def test_the_last_one_counts_whatever_the_order(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
+def test_the_latest_position_counts_in_any_order(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, removed(20))
     publish(rabbitmq, restricted(19))
     waiting(lambda: consumer.said("recorded") == 2)
     assert consumer.due() == [(str(SHOP), "credential.removed", 20)]
 
 
-def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
+def test_events_wait_for_a_stopped_consumer(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     assert consumer.stop() == 0
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(30, 130)))
     assert consumer.left() == 100
@@ -194,7 +192,7 @@ def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: 
     assert consumer.left() == 0
 
 
-def test_a_kill_loses_nothing_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
+def test_a_kill_loses_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(200, 1200)))
     waiting(lambda: consumer.said("recorded") > 10)
     consumer.stop(signal.SIGKILL)
@@ -207,7 +205,7 @@ def test_a_kill_loses_nothing_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer
     assert consumer.said("recorded") <= 1000
 
 
-def test_it_comes_back_when_its_connection_or_its_queue_is_taken_away(
+def test_the_consumer_reconnects_after_losing_connection_or_queue(
     rabbitmq: RabbitMQ, consumer: Consumer
 ) -> None:
     rabbitmq.ctl("close_all_user_connections", USER, "a test")
@@ -219,9 +217,7 @@ def test_it_comes_back_when_its_connection_or_its_queue_is_taken_away(
     waiting(lambda: consumer.said("recorded") == 1)
 
 
-def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
-    rabbitmq: RabbitMQ, consumer: Consumer
-) -> None:
+def test_unreadable_messages_are_rejected_and_delay_no_other(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     good = removed(1400)
     newer = {**good.headers, "cloudEvents:dataschema": "urn:regcred:events:credential.removed:2"}
     nowhere = {**good.headers, "cloudEvents:sequence": "9" * 40}
@@ -266,7 +262,7 @@ def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
         "delete",
     ],
 )
-def test_its_user_may_do_nothing_else(
+def test_its_user_has_no_other_rights(
     consumer: Consumer, url: str, attempt: Callable[[object], object]
 ) -> None:
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:

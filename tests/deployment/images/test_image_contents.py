@@ -1,6 +1,6 @@
-"""Each image has what its program imports, and nothing that this program has no business with.
+"""Each image has the libraries that its program imports, and none of the excluded ones.
 
-Held here without Docker: the program is imported in a process that can see the libraries of its dependency group only.
+Tested here without Docker: the program is imported in a process that finds the libraries of its dependency group only.
 `tests/containers/test_images.py` holds the built images to the same table.
 """
 
@@ -17,7 +17,7 @@ from infra.images import contents
 from tests.support.images import IMAGES, Image
 from tests.support.servers import ROOT
 
-# Finders run in order: this one says no for every module of a distribution that is not locked for the image.
+# Finders run in order: this one finds no module of a distribution that is not locked for the image.
 _IMPORT_ALONE = """
 import importlib, sys
 barred, modules = set(sys.argv[1].split(",")), sys.argv[2].split(",")
@@ -50,7 +50,7 @@ def normalised(name: str) -> str:
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_a_program_needs_only_what_its_image_has(image: Image) -> None:
+def test_a_program_imports_only_packages_of_its_image(image: Image) -> None:
     barred = {
         module
         for module, distributions in packages_distributions().items()
@@ -68,12 +68,12 @@ def test_a_program_needs_only_what_its_image_has(image: Image) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_what_a_program_has_no_business_with_is_not_locked(image: Image) -> None:
+def test_no_lock_of_an_image_has_an_excluded_library(image: Image) -> None:
     assert not locked(image.name) & set(image.without)
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_an_image_has_its_packages_and_no_other(image: Image) -> None:
+def test_an_image_has_its_packages_only(image: Image) -> None:
     folders = [Path(folder) for folder in contents.packages(image.name)]
     assert {folder.parts[1] for folder in folders} == set(image.packages)
     assert all(any((ROOT / folder).glob("*.py")) for folder in folders)

@@ -1,4 +1,4 @@
-"""Registries that mean harm: a verdict in time, nothing told of what they sent, no password to anybody else."""
+"""Hostile registries: a verdict in time, no text of theirs in it, and no password to another server."""
 
 import json
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from contracts.verdicts import VerificationCode as Code
 from registries.dialer.addresses import NetworkPolicy
 from tests.integration.verifier.attempts import (
     PASSWORD,
+    SHORT_DEADLINE,
     USER,
     assert_nothing_leaks,
     attempt,
@@ -37,7 +38,7 @@ from tests.support.fake_registry import (
 OK_HEAD = b"HTTP/1.1 200 OK\r\nServer: " + MARK.encode() + b"\r\n"
 
 
-def test_a_redirect_is_not_followed_and_takes_no_password_along() -> None:
+def test_a_redirect_is_not_followed() -> None:
     with FakeServer(always(Reply(200))) as elsewhere:
         moved = Reply(307, (("Location", f"http://{elsewhere.address}/v2/"),))
         with FakeServer(always(moved)) as server:
@@ -71,7 +72,7 @@ def test_a_redirect_of_the_token_server_is_not_followed() -> None:
         assert elsewhere.connections == 0
 
 
-def test_an_endless_redirect_ends_at_once() -> None:
+def test_an_endless_redirect_is_requested_once() -> None:
     with FakeServer(always(Reply(302, (("Location", "/v2/"),)))) as server:
         assert attempt(server.address).code is Code.NOT_A_REGISTRY
     assert len(server.seen) == 1
@@ -94,13 +95,13 @@ def test_an_endless_redirect_ends_at_once() -> None:
         "https://127.0.0.1.evil.example/token",
     ],
 )
-def test_a_realm_elsewhere_gets_nothing(realm: str) -> None:
+def test_a_realm_on_another_host_gets_no_request(realm: str) -> None:
     with FakeServer(bearer(realm)) as server:
         assert attempt(server.address).code is Code.BLOCKED_HOST
     assert len(server.seen) == 1
 
 
-def test_a_realm_on_http_gets_nothing() -> None:
+def test_a_realm_without_tls_gets_no_request() -> None:
     """Its own host, but a port that the operator did not list for plain HTTP."""
     with (
         FakeServer(tokens(USER, PASSWORD)) as other,
@@ -110,7 +111,7 @@ def test_a_realm_on_http_gets_nothing() -> None:
     assert other.connections == 0
 
 
-def test_a_token_server_that_the_operator_lists_gets_the_password_and_the_registry_does_not() -> None:
+def test_a_listed_token_server_gets_the_password_and_the_registry_does_not() -> None:
     with (
         FakeServer(tokens(USER, PASSWORD)) as other,
         FakeServer(bearer(f"http://{other.address}/")) as server,
@@ -120,7 +121,7 @@ def test_a_token_server_that_the_operator_lists_gets_the_password_and_the_regist
     assert [seen.authorization for seen in server.seen] == [None, f"Bearer {TOKEN}"]
 
 
-def test_a_token_with_a_line_break_is_no_header() -> None:
+def test_a_token_with_a_line_break_is_refused() -> None:
     body = json.dumps({"token": f"{MARK}\r\nX-Evil: 1"}).encode()
     with FakeServer(by_path(bearer("/auth"), always(Reply(200, body=body)))) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
@@ -150,7 +151,7 @@ def test_a_token_with_a_line_break_is_no_header() -> None:
         b"<html>" + MARK.encode(),
     ],
 )
-def test_a_token_that_is_none(body: bytes) -> None:
+def test_an_invalid_token_is_a_bad_challenge(body: bytes) -> None:
     with FakeServer(by_path(bearer("/auth"), always(Reply(200, body=body)))) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
 
@@ -158,20 +159,20 @@ def test_a_token_that_is_none(body: bytes) -> None:
 @pytest.mark.parametrize(
     "body", [b"[" * 60_000, b'{"errors":' * 5000, b'{"errors": [{"code": {}}]}', b"\xff"]
 )
-def test_a_refusal_whose_body_is_a_trap(body: bytes) -> None:
+def test_a_hostile_body_of_a_refusal_is_ignored(body: bytes) -> None:
     with FakeServer(by_path(bearer("/auth"), always(Reply(403, body=body)))) as server:
         assert attempt(server.address).code is Code.FORBIDDEN
 
 
 @pytest.mark.parametrize("realm", ["https://[oops/token", "https://[::1/x", "https://[1::2::3]/"])
-def test_a_realm_that_is_no_url(realm: str) -> None:
+def test_an_invalid_realm_is_a_bad_challenge(realm: str) -> None:
     with FakeServer(bearer(realm)) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
     assert len(server.seen) == 1
 
 
-def test_a_registry_that_asks_for_ever() -> None:
-    """Every token is refused with yet another challenge: it ends, and soon."""
+def test_a_registry_that_repeats_its_challenge_is_given_up() -> None:
+    """Every token is refused with another challenge; the login ends after five requests."""
     asked = challenge('Bearer realm="/auth",service="a",scope="b"')
     with FakeServer(by_path(always(asked), tokens(USER, PASSWORD))) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE
@@ -179,20 +180,18 @@ def test_a_registry_that_asks_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pieces", "every", "code"),
+    ("pieces", "every"),
     [
-        (chain([b"HTTP/1.1 200 "], repeat(b"x")), 0.05, Code.UNREACHABLE),  # a status line that never ends
-        (chain([b"SSH-2.0-OpenSSH\r\n"], repeat(b"")), 0.05, Code.NOT_A_REGISTRY),  # waits for our greeting
-        ([OK_HEAD, *[b"X-%d: a\r\n" % n for n in range(200)]], 0.02, Code.UNREACHABLE),
-        ([OK_HEAD + b"Content-Length: 1000\r\n\r\n", *[b"x"] * 200], 0.05, Code.UNREACHABLE),
-        ([OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 200], 0.05, Code.UNREACHABLE),
-        (repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), 0.02, Code.UNREACHABLE),
-        (repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 50), 0.0, Code.UNREACHABLE),
-        ([b""] * 200, 0.05, Code.UNREACHABLE),  # never a word
+        (chain([b"HTTP/1.1 200 "], repeat(b"x")), 0.05),  # a status line that never ends
+        ([OK_HEAD, *[b"X-%d: a\r\n" % n for n in range(200)]], 0.02),
+        ([OK_HEAD + b"Content-Length: 1000\r\n\r\n", *[b"x"] * 200], 0.05),
+        ([OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * 200], 0.05),
+        (repeat(b"HTTP/1.1 100 Continue\r\n\r\n"), 0.02),
+        (repeat(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 50), 0.0),
+        ([b""] * 200, 0.05),  # never a word
     ],
     ids=[
         "status line",
-        "another protocol",
         "headers",
         "body",
         "chunks",
@@ -201,16 +200,21 @@ def test_a_registry_that_asks_for_ever() -> None:
         "silence",
     ],
 )
-def test_dripping_ends_at_the_deadline(pieces: Iterable[bytes], every: float, code: Code) -> None:
+def test_a_slowly_sent_response_ends_at_the_deadline(pieces: Iterable[bytes], every: float) -> None:
     with FakeServer(always(Raw(pieces, every))) as server:
-        assert attempt(server.address, deadline=0.6).code is code
+        assert attempt(server.address, deadline=SHORT_DEADLINE).code is Code.UNREACHABLE
 
 
-def test_a_token_server_that_drips_ends_at_the_same_deadline() -> None:
+def test_a_server_of_another_protocol_is_no_registry() -> None:
+    with FakeServer(always(Raw(chain([b"SSH-2.0-OpenSSH\r\n"], repeat(b"")), 0.05))) as server:
+        assert attempt(server.address).code is Code.NOT_A_REGISTRY
+
+
+def test_a_slowly_sent_token_ends_at_the_deadline() -> None:
     with FakeServer(
         by_path(bearer("/auth"), slowly(chain([b"HTTP/1.1 200 OK\r\nX: "], repeat(b"x"))))
     ) as server:
-        assert attempt(server.address, deadline=0.6).code is Code.UNREACHABLE
+        assert attempt(server.address, deadline=SHORT_DEADLINE).code is Code.UNREACHABLE
 
 
 @pytest.mark.parametrize(
@@ -248,13 +252,13 @@ def test_a_huge_body_is_not_read(head: bytes) -> None:
     ],
     ids=lambda value: None if isinstance(value, bytes) else str(value),
 )
-def test_what_is_no_http(raw: bytes, code: Code) -> None:
+def test_an_invalid_http_response_is_refused(raw: bytes, code: Code) -> None:
     with FakeServer(always(Raw([raw]))) as server:
         assert attempt(server.address).code is code
     assert [seen.authorization for seen in server.seen] == [None]
 
 
-def test_a_name_with_one_private_address_among_public_ones_is_not_dialled() -> None:
+def test_a_name_with_a_private_address_is_not_connected_to() -> None:
     dns = names({"reg.example": ["127.0.0.1", "10.0.0.1"]})
     with FakeServer(basic(USER, PASSWORD)) as server:
         host = f"reg.example:{server.port}"
@@ -262,7 +266,7 @@ def test_a_name_with_one_private_address_among_public_ones_is_not_dialled() -> N
     assert server.connections == 0
 
 
-def test_a_name_whose_first_address_is_dead_is_reached_at_its_second() -> None:
+def test_the_second_address_of_a_name_is_tried() -> None:
     dns = names({"reg.example": ["127.0.0.2", "127.0.0.1"]})
     with FakeServer(basic(USER, PASSWORD)) as server:
         host = f"reg.example:{server.port}"
@@ -270,7 +274,7 @@ def test_a_name_whose_first_address_is_dead_is_reached_at_its_second() -> None:
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "0"])
-def test_other_spellings_of_loopback_are_seen_through(host: str) -> None:
+def test_other_spellings_of_loopback_are_blocked(host: str) -> None:
     with FakeServer(basic(USER, PASSWORD)) as server:
         address = f"{host}:{server.port}"
         done = attempt(address, policy=NetworkPolicy.parse("", address))
@@ -279,14 +283,14 @@ def test_other_spellings_of_loopback_are_seen_through(host: str) -> None:
 
 
 @pytest.mark.parametrize("found", [[], ["127.0.0.1"] * 3])
-def test_names_are_only_what_the_resolver_says(found: list[str]) -> None:
+def test_names_are_resolved_by_the_resolver_only(found: list[str]) -> None:
     with FakeServer(basic(USER, PASSWORD)) as server:
         host = f"reg.example:{server.port}"
         done = attempt(host, policy=loopback(host), resolver=lambda _host, _port: found)
     assert done.code is (None if found else Code.UNREACHABLE)
 
 
-def test_nothing_of_the_host_is_shown_but_its_name() -> None:
+def test_an_error_contains_only_the_name_of_a_host() -> None:
     with FakeServer(bearer("https://evil.example/<b>token</b>?secret=x")) as server:
         detail = attempt(server.address).verdict.detail
     assert "evil.example" in detail
@@ -295,13 +299,13 @@ def test_nothing_of_the_host_is_shown_but_its_name() -> None:
     assert_nothing_leaks(detail)
 
 
-def test_a_name_in_the_operators_network_looks_as_one_that_does_not_exist() -> None:
-    """Else the names of that network could be found out, one after the other."""
+def test_a_private_name_has_the_error_of_a_missing_name() -> None:
+    """Otherwise the names of that network could be found by trying them."""
     dns = names({"vault.internal": ["10.1.2.3"], "nothing.internal": []})
     there, absent, unknown = (
         attempt(host, policy=NetworkPolicy(), resolver=dns).verdict
         for host in ("vault.internal", "nothing.internal", "missing.internal")
     )
     assert there.code is absent.code is unknown.code is Code.UNREACHABLE
-    told = {verdict.detail.partition(": ")[2] for verdict in (there, absent, unknown)}
-    assert len(told) == 1
+    messages = {verdict.detail.partition(": ")[2] for verdict in (there, absent, unknown)}
+    assert len(messages) == 1

@@ -1,4 +1,4 @@
-"""An installation with a trail of two accounts, and `regcred audit seal` run as an operator runs it."""
+"""An installation with an audit log of two accounts, and `regcred audit seal` as an operator runs it."""
 
 import json
 import os
@@ -19,13 +19,12 @@ from contracts.streams import credential_stream
 from eventlog.events import encode, encode_metadata
 from eventlog.integrity import create_key
 from regcred.__main__ import main
-from tests.integration.projector import lives
-from tests.integration.projector.lives import MOMENT, Connection, Log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import MOMENT, Connection, Log
 from tests.integration.projector.query_site import Site, open_site
 from tests.support.log import append_one
 
 Json = dict[str, Any]
-SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
 
 
 @dataclass
@@ -90,9 +89,9 @@ class Installation:
         return [position for (position,) in rows]
 
     def elsewhere(self, count: int) -> None:
-        """Something happens in another account."""
-        name, version, data = encode(lives.added(count))
-        meta = encode_metadata(replace(lives.metadata(count), account_id="globex"))
+        """Append an event of another account."""
+        name, version, data = encode(payloads.added(count))
+        meta = encode_metadata(replace(payloads.metadata(count), account_id="globex"))
         append_one(
             self.log.connection,
             credential_stream(UUID(int=0xF << 65 | count)),
@@ -108,24 +107,11 @@ class Installation:
 
 @contextmanager
 def open_installation(url: str, log: Log, projector: Connection, home: Path) -> Iterator[Installation]:
-    """Twelve events of acme at positions 1 to 12, a second apart, two of globex at 13 and 14."""
+    """Twelve events of acme at positions 1 to 12, a second apart, and two of globex at 13 and 14."""
     create_key(home / "log-key.pem")
     with open_site(url, log, projector, home) as site:
         installation = Installation(site, url, home)
-        log.append(
-            lives.added(1, "one"),
-            lives.added(2, "two"),
-            lives.failed(1, 1),
-            lives.issued(1, 1, SHOP, CART),
-            lives.refused(2, 2, SHOP),
-            lives.issued(2, 3, SHOP, project="blog"),
-            lives.restricted(2, "shop"),
-            lives.rotated(1, 2),
-            lives.succeeded(1, 2, 2),
-            lives.issued(1, 4, SHOP, version=2),
-            lives.removed(2),
-            lives.requested(1, 2),
-        )
+        log.append(*payloads.of_two_credentials())
         installation.elsewhere(13)
         installation.elsewhere(14)
         site.project()
@@ -133,5 +119,5 @@ def open_installation(url: str, log: Log, projector: Connection, home: Path) -> 
 
 
 def after(seconds: float) -> datetime:
-    """The event at position n happened at `after(n)`."""
+    """The time of the event at position n."""
     return MOMENT + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""`regcred doctor` before real servers that are broken one by one: each is found, and told how to be mended."""
+"""`regcred doctor` on real servers with one fault each: it finds every fault and names a remedy."""
 
 import json
 import os
@@ -29,7 +29,7 @@ Findings = Mapping[str, dict[str, Any]]
 
 
 class Installation:
-    """A home and its environment; `look` is what the program finds there."""
+    """A home and its environment; `look` returns the findings of the program."""
 
     def __init__(self, home: Path, database_url: str) -> None:
         self.home = home
@@ -80,14 +80,14 @@ def _failed(finding: dict[str, Any], sentence: str, remedy: str) -> None:
     assert remedy in finding["remedy"]
 
 
-def test_what_is_whole_has_nothing_to_mend_but_that_it_rests(installation: Installation) -> None:
+def test_a_healthy_installation_has_one_finding_because_it_does_not_run(installation: Installation) -> None:
     found = installation.look()
     assert {check for check, item in found.items() if item["result"] != "ok"} == {"services"}
     assert "regcred up" in found["services"]["remedy"]
     assert "is valid" in found["admin-token"]["sentence"]
 
 
-def test_a_setting_that_cannot_be_understood(installation: Installation) -> None:
+def test_an_invalid_setting_is_found(installation: Installation) -> None:
     found = installation.look(REGCRED_LISTEN="nowhere")
     _failed(found["settings"], "REGCRED_LISTEN", "correct this variable")
 
@@ -99,13 +99,15 @@ def test_a_setting_that_cannot_be_understood(installation: Installation) -> None
         ("postgresql://a:geheim-canary@127.0.0.1:x/?y", "URL is invalid", "postgresql://"),
     ],
 )
-def test_a_wrong_database_url(installation: Installation, url: str, sentence: str, remedy: str) -> None:
+def test_a_wrong_database_url_is_found(
+    installation: Installation, url: str, sentence: str, remedy: str
+) -> None:
     found = installation.look(REGCRED_DATABASE_URL=url)
     _failed(found["database"], sentence, remedy)
     assert "geheim-canary" not in json.dumps(found)
 
 
-def test_a_database_in_another_encoding(installation: Installation) -> None:
+def test_a_database_with_another_encoding_is_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
         try:
@@ -116,19 +118,19 @@ def test_a_database_in_another_encoding(installation: Installation) -> None:
     _failed(found, "LATIN1", "ENCODING 'UTF8'")
 
 
-def test_a_database_that_is_not_there(installation: Installation) -> None:
+def test_a_missing_database_is_found(installation: Installation) -> None:
     url = make_conninfo(installation.database_url, dbname="nobody_made_it")
     _failed(installation.look(REGCRED_DATABASE_URL=url)["database"], "does not exist", "create the database")
 
 
-def test_a_database_that_was_never_prepared(installation: Installation) -> None:
+def test_a_database_that_was_never_migrated_is_found(installation: Installation) -> None:
     with fresh_database() as empty:
         found = installation.look(REGCRED_DATABASE_URL=empty)
     _failed(found["database.migrations"], "no migration was applied", "regcred migrate")
     _failed(found["database.cluster"], "no log", "regcred migrate")
 
 
-def test_migrations_that_are_missing_or_changed(installation: Installation) -> None:
+def test_missing_and_changed_migrations_are_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute("UPDATE public.regcred_migrations SET checksum = 'x' WHERE name LIKE '0010%'")
         _failed(installation.look()["database.migrations"], "other content", "never change")
@@ -136,7 +138,7 @@ def test_migrations_that_are_missing_or_changed(installation: Installation) -> N
         _failed(installation.look()["database.migrations"], "0010", "regcred migrate")
 
 
-def test_a_login_without_a_role(installation: Installation) -> None:
+def test_a_login_without_a_role_is_found(installation: Installation) -> None:
     name = f"doctor_{conninfo_to_dict(installation.database_url)['dbname']}"
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'geheim-canary'".encode())
@@ -151,7 +153,7 @@ def test_a_login_without_a_role(installation: Installation) -> None:
     _failed(found["database.roles"], "member of no role", "GRANT")
 
 
-def test_the_key_file(installation: Installation) -> None:
+def test_a_damaged_or_readable_key_file_is_found(installation: Installation) -> None:
     path = installation.home / "keys.json"
     path.chmod(0o644)
     _failed(installation.look()["key-file"], "must have mode 0600", f"chmod 600 {path}")
@@ -162,7 +164,7 @@ def test_the_key_file(installation: Installation) -> None:
     assert installation.look()["key-file"]["result"] == "warning"
 
 
-def test_the_admin_token(installation: Installation) -> None:
+def test_a_revoked_or_readable_admin_token_is_found(installation: Installation) -> None:
     path = installation.home / "admin.token"
     path.chmod(0o640)
     _failed(installation.look()["admin-token"], "0640", f"chmod 600 {path}")
@@ -172,7 +174,7 @@ def test_the_admin_token(installation: Installation) -> None:
     _failed(installation.look()["admin-token"], "unknown to the database", f"remove {path}")
 
 
-def test_a_port_that_another_program_has(installation: Installation) -> None:
+def test_a_port_in_use_is_found(installation: Installation) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         found = installation.look(REGCRED_LISTEN=f"127.0.0.1:{other.getsockname()[1]}")
     _failed(found["listen"], "another program", "REGCRED_LISTEN")
@@ -186,7 +188,7 @@ def test_a_port_that_another_program_has(installation: Installation) -> None:
         ("REGCRED_VERIFIER_ALLOW_HTTP", "127.0.0.1:5000", "warning", "its address is blocked"),
     ],
 )
-def test_lists_that_make_no_sense(
+def test_allow_lists_without_sense_are_found(
     installation: Installation, name: str, value: str, result: str, sentence: str
 ) -> None:
     finding = installation.look(**{name: value})["verifier.allow-lists"]
@@ -194,9 +196,9 @@ def test_lists_that_make_no_sense(
     assert sentence in finding["sentence"]
 
 
-def test_events_that_were_set_aside(installation: Installation) -> None:
+def test_dead_letters_are_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
-        owner.execute("SET session_replication_role = replica")  # an event without its log will do here
+        owner.execute("SET session_replication_role = replica")  # an event without its log is enough here
         owner.execute(
             "INSERT INTO es.checkpoints (consumer, position) VALUES ('verifier', 0) ON CONFLICT DO NOTHING"
         )
@@ -207,7 +209,7 @@ def test_events_that_were_set_aside(installation: Installation) -> None:
     _failed(installation.look()["consumer.verifier"], "dead letters", "regcred deadletters")
 
 
-def test_nobody_leads_though_others_do(installation: Installation) -> None:
+def test_a_consumer_without_a_leader_is_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as relay:
         relay.execute("SELECT pg_advisory_lock(7203, hashtext('relay'))")
         found = installation.look()
@@ -223,14 +225,14 @@ def _with_vault(vault: Vault, role: str = "one-machine") -> dict[str, str]:
     }
 
 
-def test_vault_that_is_well(installation: Installation, vault: Vault) -> None:
+def test_a_healthy_vault_has_no_findings(installation: Installation, vault: Vault) -> None:
     found = installation.look(**_with_vault(vault))
     assert {item["result"] for check, item in found.items() if check.startswith("vault")} == {"ok"}
     assert "read and write" in found["vault.policy"]["sentence"]
     assert "read" in installation.look(**_with_vault(vault, "verifier"))["vault.policy"]["sentence"]
 
 
-def test_vault_sealed(installation: Installation, vault: Vault) -> None:
+def test_a_sealed_vault_is_found(installation: Installation, vault: Vault) -> None:
     vault.seal()
     try:
         _failed(installation.look(**_with_vault(vault))["vault"], "sealed", "vault operator unseal")
@@ -238,7 +240,7 @@ def test_vault_sealed(installation: Installation, vault: Vault) -> None:
         vault.unseal()
 
 
-def test_vault_away_or_untrusted(installation: Installation, vault: Vault) -> None:
+def test_an_unreachable_or_untrusted_vault_is_found(installation: Installation, vault: Vault) -> None:
     away = {**_with_vault(vault), "REGCRED_VAULT_ADDR": "http://127.0.0.1:9"}
     _failed(installation.look(**away)["vault"], "does not respond", "REGCRED_VAULT_ADDR")
     untrusted = {**_with_vault(vault), "REGCRED_VAULT_ADDR": vault.tls_addr}
@@ -247,7 +249,7 @@ def test_vault_away_or_untrusted(installation: Installation, vault: Vault) -> No
     assert installation.look(**trusted)["vault"]["result"] == "ok"
 
 
-def test_an_approle_that_is_not_good(installation: Installation, vault: Vault) -> None:
+def test_a_wrong_secret_id_is_found(installation: Installation, vault: Vault) -> None:
     wrong = installation.home / "secret-id"
     wrong.write_text("geheim-canary")
     found = installation.look(**{**_with_vault(vault), "REGCRED_VAULT_SECRET_ID_FILE": str(wrong)})
@@ -255,7 +257,7 @@ def test_an_approle_that_is_not_good(installation: Installation, vault: Vault) -
     assert "geheim-canary" not in json.dumps(found)
 
 
-def test_a_policy_that_allows_nothing_and_a_mount_without_check_and_set(
+def test_a_weak_policy_and_a_mount_without_check_and_set_are_found(
     installation: Installation, vault: Vault
 ) -> None:
     administrator = installation.home / "administrator.token"
@@ -276,7 +278,7 @@ def test_a_policy_that_allows_nothing_and_a_mount_without_check_and_set(
     assert weak["auth"]["client_token"] not in json.dumps(found)
 
 
-def test_the_broker(installation: Installation, broker: RabbitMQ) -> None:
+def test_faults_of_the_broker_are_found(installation: Installation, broker: RabbitMQ) -> None:
     found = installation.look(REGCRED_BROKER_URL=broker.url)
     assert {item["result"] for check, item in found.items() if check.startswith("broker")} == {"ok"}
     assert broker.depth(topology.queue_name("projector")) == 0  # nothing was published by looking
@@ -307,8 +309,8 @@ def test_the_broker(installation: Installation, broker: RabbitMQ) -> None:
     )
 
 
-def test_the_embedded_database(tmp_path: Path) -> None:
-    """Without any state it is only said that there is none; data of another release is not started on."""
+def test_faults_of_the_embedded_database_are_found(tmp_path: Path) -> None:
+    """A missing database is reported; data of another release is not started."""
     environment = {**os.environ, "REGCRED_HOME": str(tmp_path), "REGCRED_LISTEN": f"127.0.0.1:{free_port()}"}
     done = subprocess.run([REGCRED, "doctor"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

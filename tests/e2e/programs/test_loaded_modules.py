@@ -1,4 +1,4 @@
-"""What each program says of itself, and what it does not load."""
+"""The version of each program, and the libraries that it does not load."""
 
 import subprocess
 import sys
@@ -19,6 +19,11 @@ HEAVY_FOR_PLUGINS = (
     "opentelemetry",
 )
 HEAVY_FOR_THE_CLIENT = (
+    "httpx2",
+    "ssl",
+    "rich.console",
+    "cryptography",
+    "msgspec",
     "flask",
     "flask_smorest",
     "psycopg",
@@ -32,14 +37,14 @@ HEAVY_FOR_THE_CLIENT = (
 
 
 def loaded_of(names: tuple[str, ...], program: str) -> str:
-    """Which of these modules a program has loaded, as a list that is printed."""
+    """The modules among these that a program loads, as a printed list."""
     script = f"import sys; import {program}; print([name for name in {names!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return done.stdout
 
 
 @pytest.mark.parametrize("program", ["credentials", "projector", "verifier", "console"])
-def test_every_program_says_its_version(program: str) -> None:
+def test_every_program_prints_its_version(program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", program, "--version"],
         capture_output=True,
@@ -54,11 +59,11 @@ def test_a_plugin_loads_the_standard_library_only(program: str) -> None:
     assert loaded_of(HEAVY_FOR_PLUGINS, f"regcred.{program}.__main__") == "[]\n"
 
 
-def test_the_client_starts_without_what_services_need() -> None:
+def test_the_client_loads_no_library_of_services() -> None:
     assert loaded_of(HEAVY_FOR_THE_CLIENT, "regcred.__main__") == "[]\n"
 
 
-def test_nothing_of_opentelemetry_is_imported_for_spans_that_are_off() -> None:
+def test_opentelemetry_is_not_loaded_if_tracing_is_off() -> None:
     program = (
         "import sys;"
         "import launcher.server, credentials.__main__, verifier.__main__, projector.__main__;"

@@ -1,6 +1,6 @@
-"""The whole way of an event on real servers: relay, broker, verifier (two of them, of which one leads), projector.
+"""The way of an event through real servers: relay, broker, two verifiers of which one leads, and projector.
 
-The verifier's login is a pause; its outcome is recorded as the real one is.
+The login of the verifier is a pause; its outcome is recorded as that of a real login.
 """
 
 import time
@@ -26,8 +26,8 @@ from eventlog.events import NewEvent, RecordedEvent, StoredEvent
 from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
 from projector.write.consumer import ReadModels
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log, open_log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log, open_log
 from tests.support.postgres import migrated_database
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.timing import PATIENCE
@@ -39,7 +39,7 @@ LOGIN_SECONDS = 0.01
 
 
 @dataclass
-class Backbone:
+class Pipeline:
     url: str
     broker: RabbitMQ
     log: Log
@@ -48,16 +48,16 @@ class Backbone:
     count: int = 0
 
     def add(self, count: int) -> None:
-        """So many credentials more."""
+        """Add this number of credentials."""
         for _ in range(count):
             self.count += 1
-            self.log.append_payload(lives.added(self.count, f"team-{self.count}"))
+            self.log.append_payload(payloads.added(self.count, f"team-{self.count}"))
 
     def end(self) -> int:
         return int(self._one("SELECT coalesce(max(position), 0) FROM es.log"))
 
     def lag_is_zero(self) -> bool:
-        """Nothing waits for a position, and all consumers are at the end."""
+        """Whether every event has a position, and all consumers are at the end of the log."""
         events, end = int(self._one("SELECT count(*) FROM es.events")), self.end()
         return (
             events == end == load_checkpoint(self.owner, "verifier") == self.projected()
@@ -68,7 +68,7 @@ class Backbone:
         return int(self._one("SELECT position FROM rm.generations WHERE status = 'live'"))
 
     def outcomes(self) -> dict[int, int]:
-        """How many credentials have so many outcomes in the log, and how many so many in the read model."""
+        """The number of credentials by their number of outcomes."""
         rows = self.owner.execute(
             "SELECT count(v.credential_id) FROM rm.credentials c"
             " LEFT JOIN rm.verifications v USING (credential_id) GROUP BY c.credential_id"
@@ -85,7 +85,7 @@ class Backbone:
         return read_log(self.owner, 0, 10_000)
 
     def publish(self, events: list[StoredEvent]) -> None:
-        """Once more, as the relay did."""
+        """Publish events again, as the relay did."""
         with self.broker.connect() as connection:
             channel = connection.channel()
             channel.confirm_delivery()
@@ -94,7 +94,7 @@ class Backbone:
                 channel.basic_publish("regcred.events", message.routing_key, message.body, properties)
 
     def cut(self) -> int:
-        """End all connections of all services, in the middle of whatever they do."""
+        """Cut all database connections of all services."""
         rows = self.owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name LIKE 'regcred_%'"
@@ -112,20 +112,20 @@ class Backbone:
 
 
 @contextmanager
-def running(broker: RabbitMQ) -> Iterator[Backbone]:
-    """Everything runs, on a database of its own and the broker that all tests share."""
+def running(broker: RabbitMQ) -> Iterator[Pipeline]:
+    """All services run, on a database of their own and the broker that all tests share."""
     broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
     with ExitStack() as servers:
         url = servers.enter_context(migrated_database())
         log = servers.enter_context(open_log(url))
         owner = servers.enter_context(psycopg.connect(url, autocommit=True, application_name="test"))
-        backbone = Backbone(url, broker, log, owner)
+        pipeline = Pipeline(url, broker, log, owner)
         pool = servers.enter_context(open_pool(url, role="regcred_verifier", size=8))
         stop = Event()
-        handle = _verifying(PostgresVerificationStore(pool), backbone)
+        handle = _verifying(PostgresVerificationStore(pool), pipeline)
         threads = [*_relaying(url, broker.url, stop)]
         for _ in range(2):
-            follower = ConcurrentConsumer(
+            consumer = ConcurrentConsumer(
                 handle,
                 name="verifier",
                 types=frozenset({"credential.added"}),
@@ -133,13 +133,13 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
                 tiers=(timedelta(seconds=1),),
                 stop=stop,
             )
-            threads.append(_following(follower, url, broker.url, "verifier", stop))
+            threads.append(_following(consumer, url, broker.url, "verifier", stop))
         models = ReadModels()
         threads.append(_following(models, url, broker.url, "projector", stop, checkpoint=models.checkpoint))
         for thread in threads:
             thread.start()
         try:
-            yield backbone
+            yield pipeline
         finally:
             stop.set()
             for thread in threads:
@@ -147,19 +147,19 @@ def running(broker: RabbitMQ) -> Iterator[Backbone]:
             assert not [thread.name for thread in threads if thread.is_alive()]
 
 
-def _verifying(store: PostgresVerificationStore, backbone: Backbone) -> Callable[[RecordedEvent], None]:
+def _verifying(store: PostgresVerificationStore, pipeline: Pipeline) -> Callable[[RecordedEvent], None]:
     def handle(event: RecordedEvent) -> None:
         time.sleep(LOGIN_SECONDS)
         payload = replace(
-            lives.succeeded(1, 1), verification_id=event.event_id, credential_id=event.stream.id
+            payloads.succeeded(1, 1), verification_id=event.event_id, credential_id=event.stream.id
         )
         record_once(
             store,
             verification_stream(event.stream.id),
             f"verification:{event.event_id}",
-            lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=lives.metadata())],
+            lambda _history: [NewEvent(event_id=new_id(), payload=payload, metadata=payloads.metadata())],
         )
-        backbone.handled.append(event.position or 0)
+        pipeline.handled.append(event.position or 0)
 
     return handle
 
@@ -173,7 +173,7 @@ def _relaying(url: str, broker_url: str, stop: Event) -> list[Thread]:
     ]
 
 
-def _following(follower: Any, url: str, broker_url: str, name: str, stop: Event, **more: Any) -> Thread:
+def _following(consumer: Any, url: str, broker_url: str, name: str, stop: Event, **more: Any) -> Thread:
     wakeups = PositionFeed(broker_url, f"regcred.{name}", prefetch=50)
     arguments: dict[str, Any] = {
         "database_url": url,
@@ -183,7 +183,7 @@ def _following(follower: Any, url: str, broker_url: str, name: str, stop: Event,
     }
 
     def run() -> None:
-        follow(follower, **arguments, stop=stop, **more)
+        follow(consumer, **arguments, stop=stop, **more)
         wakeups.close()
 
     return Thread(target=run, name=name)

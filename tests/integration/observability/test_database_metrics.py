@@ -1,4 +1,4 @@
-"""What is read from the database at a scrape: by every role, and true while something is stuck."""
+"""The metrics that are read from the database at a scrape, by every role, also during faults."""
 
 from collections.abc import Iterator
 
@@ -43,7 +43,7 @@ def append(url: str, *events: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_service_may_ask(url: str, role: str) -> None:
+def test_every_role_reads_the_metrics(url: str, role: str) -> None:
     assert read(url, role) == {
         ("es_database_up",): 1,
         ("es_log_position",): 0,
@@ -58,11 +58,11 @@ def test_every_service_may_ask(url: str, role: str) -> None:
     }
 
 
-def test_without_a_broker_nothing_is_said_of_publishing(url: str) -> None:
+def test_the_published_position_is_missing_without_a_broker(url: str) -> None:
     assert ("es_published_position",) not in read(url, publishing=False)
 
 
-def test_lag_rises_while_nobody_reads_and_falls_to_zero(url: str) -> None:
+def test_lag_rises_without_a_consumer_and_falls_to_zero(url: str) -> None:
     with relay_of(url) as relay:
         append(url, "a", "b", "c")
         seen = read(url)
@@ -95,7 +95,7 @@ def test_lag_rises_while_nobody_reads_and_falls_to_zero(url: str) -> None:
         assert seen["projection_lag_seconds", "verifier"] == 0
 
 
-def test_a_transaction_that_holds_positions_up_is_seen(url: str) -> None:
+def test_a_transaction_that_delays_positions_is_measured(url: str) -> None:
     with relay_of(url) as relay, psycopg.connect(url) as stuck:
         append_raw(stuck, "stuck", 0, "stuck")
         append(url, "later")
@@ -111,7 +111,7 @@ def test_a_transaction_that_holds_positions_up_is_seen(url: str) -> None:
         assert seen["es_horizon_lag_seconds",] == 0
 
 
-def test_generations_that_are_built_are_shown_apart(url: str) -> None:
+def test_a_building_generation_has_its_own_position(url: str) -> None:
     assert generations.create(url) == 2
     with psycopg.connect(url, autocommit=True) as owner:
         assert read(url)["projection_position", "projector:building"] == 0
@@ -121,6 +121,6 @@ def test_generations_that_are_built_are_shown_apart(url: str) -> None:
     assert ("projection_position", "projector") in seen
 
 
-def test_a_database_that_is_away_ends_no_scrape() -> None:
+def test_an_unavailable_database_does_not_fail_a_scrape() -> None:
     away = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     assert read(away) == {("es_database_up",): 0}

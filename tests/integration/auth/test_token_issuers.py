@@ -1,4 +1,4 @@
-"""A JWT of a trusted issuer at the door of a real API, with the issuer's keys behind a URL."""
+"""Authentication at a real API with a JWT of a trusted issuer, whose keys are at a URL."""
 
 import json
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def bearer(issuer: str = ISSUER) -> dict[str, str]:
     return {"Authorization": f"Bearer {jwt.encode(claims, KEY, algorithm='RS256', headers={'kid': 'one'})}"}
 
 
-def test_it_opens_what_it_names_and_nothing_else(client: FlaskClient) -> None:
+def test_a_jwt_is_limited_to_its_scopes_and_accounts(client: FlaskClient) -> None:
     answers = {
         path: client.get(f"/v1/accounts/{path}", headers=bearer()).status_code
         for path in ("acme/credentials", "other/credentials", "acme/audit-events")
@@ -79,7 +79,9 @@ def test_it_opens_what_it_names_and_nothing_else(client: FlaskClient) -> None:
     assert answers == {"acme/credentials": 200, "other/credentials": 403, "acme/audit-events": 403}
 
 
-def test_a_stranger_is_nobody_and_an_issuer_without_keys_is_told_apart(client: FlaskClient) -> None:
+def test_an_unknown_issuer_is_unauthenticated_and_one_without_keys_is_unavailable(
+    client: FlaskClient,
+) -> None:
     stranger = client.get("/v1/accounts/acme/credentials", headers=bearer("https://stranger.example.com"))
     assert stranger.status_code == 401
     gone = client.get("/v1/accounts/acme/credentials", headers=bearer("https://gone.example.com"))
