@@ -82,7 +82,7 @@ def test_a_dead_host_is_unreachable(client: httpx2.Client, running: Running, acc
     assert (verification["status"], verification["code"]) == ("unreachable", "unreachable")
 
 
-def test_the_audit_trail_shows_what_happened(client: httpx2.Client, running: Running, account: str) -> None:
+def test_the_audit_trail_shows_every_change(client: httpx2.Client, running: Running, account: str) -> None:
     right = add(
         client,
         account,

@@ -1,4 +1,4 @@
-"""A secret store in memory, for tests: the same suite as the real ones' holds it to the same rules."""
+"""A secret store in memory, for tests. It passes the same suite as the other stores."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class _Version:
 
 
 class MemorySecretStore:
-    """`SecretStore` that forgets when it goes."""
+    """`SecretStore` in memory."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -80,7 +80,7 @@ class MemorySecretStore:
             return iter(list(self._versions))
 
     def check(self) -> None:
-        """It always serves."""
+        """The store is always healthy."""
 
     def close(self) -> None:
-        """It holds nothing open."""
+        """The store has no connections."""

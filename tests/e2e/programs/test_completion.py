@@ -101,7 +101,7 @@ def test_names_of_credentials_come_from_the_server(server: Server, tmp_path: Pat
     reached = {"REGCRED_ADDRESS": server.address, "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
     line = "regcred credentials show te"
     assert _offered_in_time(line, tmp_path, REGCRED_ACCOUNT="acme", **reached) == ["team-ghcr", "Team-hub"]
-    assert "name=te" in server.asked[0].path
+    assert "name=te" in server.requests[0].path
     assert _offered(line, tmp_path, **reached) == []  # of no account
     assert _offered_in_time("regcred credentials show --account acme te", tmp_path, **reached)
 

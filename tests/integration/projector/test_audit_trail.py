@@ -306,7 +306,7 @@ def test_new_events_are_streamed(filled: Site) -> None:
     assert (record["after"]["form"], record["after"]["events"]) == ("follow", 1)
 
 
-def test_a_stream_ends_after_its_time_and_continues_after_a_position(filled: Site) -> None:
+def test_a_stream_has_a_time_limit_and_continues_after_a_position(filled: Site) -> None:
     events = [json.loads(line) for line in follow(filled, follow_seconds=1, after=9) if line != b"\n"]
     assert [event["position"] for event in events] == [10, 11, 12]
     filled.project()
