@@ -1,5 +1,6 @@
 """The log by position: what the relay numbers and every consumer reads."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#
 WHERE l.position > %s ORDER BY l.position LIMIT %s
 """
 
+_STREAMED_ROWS = 500  # in one result; PostgreSQL and this process work at the same time, on successive ones
+
 NOTIFICATIONS = "es_log"  # the relay notifies on this channel after it has given out positions
 
 
@@ -28,34 +31,48 @@ def read_log(
     """Up to `limit` events behind position `after`, in order and without a gap. Without `personal` nothing
     that is sealed in them can be opened: they read as erased.
     """
-    return [
-        StoredEvent(
-            position=position,
-            event_id=event_id,
-            stream=StreamId(category, stream_id),
-            version=version,
-            type=name,
-            schema_version=schema_version,
-            payload=data,
-            metadata=meta,
-            recorded_at=recorded_at,
-            cipher=personal.cipher(account_id, wrapped) if personal else None,
-        )
-        for (
-            position,
-            event_id,
-            category,
-            stream_id,
-            version,
-            name,
-            schema_version,
-            data,
-            meta,
-            recorded_at,
-            account_id,
-            wrapped,
-        ) in connection.execute(_READ, (after, limit)).fetchall()
-    ]
+    rows = connection.execute(_READ, (after, limit)).fetchall()
+    return [_stored_event(row, personal) for row in rows]
+
+
+def stream_log(
+    connection: psycopg.Connection[Any], after: int, limit: int, *, personal: PersonalKeys | None = None
+) -> Iterator[StoredEvent]:
+    """The events of `read_log`, while PostgreSQL still looks up the later ones. For large batches: the query
+    is planned each time. The connection is in use until the last event is taken.
+    """
+    with connection.cursor(binary=True) as cursor:
+        for row in cursor.stream(_READ, (after, limit), size=_STREAMED_ROWS):
+            yield _stored_event(row, personal)
+
+
+def _stored_event(row: tuple[Any, ...], personal: PersonalKeys | None) -> StoredEvent:
+    (
+        position,
+        event_id,
+        category,
+        stream_id,
+        version,
+        name,
+        schema_version,
+        data,
+        meta,
+        recorded_at,
+        account_id,
+        wrapped,
+    ) = row
+    return StoredEvent(
+        position=position,
+        event_id=event_id,
+        stream=StreamId(category, stream_id),
+        version=version,
+        type=name,
+        schema_version=schema_version,
+        payload=data,
+        metadata=meta,
+        recorded_at=recorded_at,
+        cipher=personal.cipher(account_id, wrapped) if personal else None,
+    )
 
 
 def position_of(connection: psycopg.Connection[Any], stream_id: UUID, version: int) -> int | None:
