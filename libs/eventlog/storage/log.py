@@ -1,6 +1,6 @@
 """The log by position: what the relay numbers and every consumer reads."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +37,7 @@ def read_log(
 
 def stream_log(
     connection: psycopg.Connection[Any], after: int, limit: int, *, personal: PersonalKeys | None = None
-) -> Iterator[StoredEvent]:
+) -> Generator[StoredEvent, None, None]:
     """The events of `read_log`, while PostgreSQL still looks up the later ones. For large batches: the query
     is planned each time. The connection is in use until the last event is taken.
     """

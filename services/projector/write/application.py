@@ -18,6 +18,7 @@ from projector.write.archived_through import archived_through, beyond
 from projector.write.erasure import erase_rows
 from projector.write.fold import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
+from projector.write.projections import audit_index
 from projector.write.projections.changes import Change, Insert
 from projector.write.projections.projected_event import ProjectedEvent
 from projector.write.tables import Tables
@@ -146,8 +147,8 @@ class Application:
         return Locked(at.generation, position)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
-        """Make these changes, in a transaction that has locked the generation. Rows of the trail that are
-        archived (ADR 15) are left out.
+        """Make these changes, and the spans of their rows of the trail, in a transaction that has locked the
+        generation. Rows of the trail that are archived (ADR 15) are left out.
 
         Raises:
             RowExists: as the database would refuse it.
@@ -155,7 +156,7 @@ class Application:
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
         tables = self._tables[generation]
-        changes = beyond(changes, archived_through(connection))
+        changes = beyond([*changes, *audit_index.spans(changes)], archived_through(connection))
         self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -269,22 +270,23 @@ def test_a_row_of_the_trail_is_found_by_each_image() -> None:
     ]
 
 
-def test_a_row_of_the_trail_widens_its_span_to_its_time() -> None:
-    spans = [
-        change
-        for position in (1023, 1024)
-        for change in audit_index.project(structs.replace(recorded(ADDED), position=position))
+def test_rows_of_the_trail_widen_their_spans_to_their_times() -> None:
+    later = MOMENT + timedelta(seconds=1)
+    trail = [
+        Insert("audit_events", {"position": position, "time": time})
+        for position, time in ((1022, later), (1023, MOMENT), (1024, MOMENT), (1025, later))
     ]
-    assert spans == [
+    assert audit_index.spans([*trail, Insert("audit_images", {"position": 2048})]) == [
         Put(
             "audit_spans",
             span,
-            {"span": span, "earliest": MOMENT, "latest": MOMENT},
+            {"span": span, "earliest": MOMENT, "latest": later},
             least=("earliest",),
             greatest=("latest",),
         )
         for span in (0, 1)
     ]
+    assert audit_index.spans([]) == []
 
 
 def test_what_was_given_out_and_what_was_not_is_in_the_trail() -> None:

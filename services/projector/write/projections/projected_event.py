@@ -20,9 +20,9 @@ PROJECTIONS = (credentials.project, usages.project, verifications.project)
 class ProjectedEvent(Struct, frozen=True):
     """An event and what it changes.
 
-    `trail` is its row of the audit trail, `index` by what that is found: none where the event's metadata
-    cannot be read. `changes` are all others. `reason` says why the event has to be dead-lettered; then there
-    are no changes.
+    `trail` is its row of the audit trail, `index` the images by which that is found: none where the event's
+    metadata cannot be read. `changes` are all others. `reason` says why the event has to be dead-lettered;
+    then there are no changes.
     """
 
     position: int
@@ -30,7 +30,7 @@ class ProjectedEvent(Struct, frozen=True):
     trail: Sequence[Insert]
     changes: Sequence[Change]
     reason: str | None = None
-    index: Sequence[Change] = ()
+    index: Sequence[Insert] = ()
     erases: str | None = None  # an account: what earlier events made known of persons is to go
 
     @property
@@ -73,7 +73,7 @@ def project(stored: StoredEvent) -> ProjectedEvent:
     return ProjectedEvent(stored.position, stored.stream.id, trail, changes, index=index, erases=erases)
 
 
-def _trail_of(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Change]]:
+def _trail_of(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Insert]]:
     """Who and when, of an event whose payload cannot be read."""
     try:
         metadata = decode_metadata(stored.metadata)
