@@ -54,7 +54,7 @@ ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["relay"]
 
 FROM runtime AS verifier
-LABEL org.opencontainers.image.description="Tries the logins; with `api`, trials and browsing over HTTP"
+LABEL org.opencontainers.image.description="Verifies credentials with logins; with `api`, tests logins and lists tags and images over HTTP"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]

@@ -28,11 +28,8 @@ from contracts.credential_events import (
 from contracts.streams import credential_stream, verification_stream
 from contracts.verification_events import VerificationSucceeded
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, NewEvent
-from eventlog.storage.personal_keys import PersonalKeys
-from eventlog.storage.postgres import append_request, call_append, keys_of
-from eventlog.storage.store import IdempotentRequest
+from eventlog.events import Actor, Metadata, NewEvent, encode, encode_metadata
+from eventlog.storage import IdempotentRequest, PersonalKeys, append_request, call_append, keys_of
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.verifier import ACTOR as VERIFIER
 

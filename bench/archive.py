@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from eventlog.integrity.keys import create_key
+from eventlog.integrity import create_key
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 

@@ -29,7 +29,7 @@ from flask import Flask
 from psycopg.conninfo import make_conninfo
 
 from chassis.database import Pool, open_pool
-from eventlog.events.envelope import Actor, Metadata
+from eventlog.events import Actor, Metadata
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from projector.read.api import export

@@ -21,7 +21,7 @@ import psycopg
 
 from bench.appenders import credential_changes
 from bench.figures import Benchmark, Options, Row, Target
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 from tests.support.rabbitmq import RabbitMQ

@@ -22,32 +22,32 @@ from bench.figures import Benchmark, Options, Row, Target
 from bench.login_registries import PASSWORD, USER, Registries, serving
 from bench.servers import postgres
 from chassis.database import Pool, open_pool
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.secret import Secret
 from contracts.credential_events import Details, Registry, Restrictions, Scope
 from contracts.streams import credential_stream
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import Actor, StreamId
+from eventlog.events import Actor, StreamId
 from operations.migrate.migrations import migrate
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.trust import trusted
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.tls import tls_context
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.minter import Endpoints, Minter
-from registries.minting.token_calls import TokenCalls
+from registries.token_minter.minter import Endpoints, Minter
+from registries.token_minter.token_calls import TokenCalls
 from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
 from verifier.logins import LOGIN_SECONDS, Logins
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.login_limiter import LoginLimiter
-from verifier.scheduling.notices import Notices
-from verifier.scheduling.rows import ScheduleEntry
-from verifier.scheduling.scheduler import Scheduler
-from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import VerificationHandler
+from verifier.schedule.login_limiter import LoginLimiter
+from verifier.schedule.notices import Notices
+from verifier.schedule.rows import ScheduleEntry
+from verifier.schedule.scheduler import Scheduler
+from verifier.schedule.table import ScheduleTable
+from verifier.schedule.verification_handler import VerificationHandler
 from verifier.verifier import Verifier
 
 CREDENTIALS, QUICK_CREDENTIALS = 2_000, 200
@@ -96,7 +96,7 @@ class _Verifier:
             policy=self.policy,
             deadline_seconds=LOGIN_SECONDS,
             tls=self.tls,
-            hurried=lambda host: limiter.open_for(host) > 0,
+            use_short_timeout=lambda host: limiter.open_for(host) > 0,
         )
         handler = VerificationHandler(
             verifier=Verifier(
@@ -135,7 +135,7 @@ def open_logins(options: Options) -> Iterator[list[Benchmark]]:
         streams = _keep(url, keys, registries.hosts, credentials)
         with open_pool(url, role="regcred_verifier", size=12) as pool:
             policy = NetworkPolicy.parse("127.0.0.0/8", ",".join(registries.hosts))
-            verifier = _Verifier(pool, EncryptedStore(pool, keys), policy, trusted(None))
+            verifier = _Verifier(pool, EncryptedStore(pool, keys), policy, tls_context(None))
             _enter(pool, streams)
             scheduler = verifier.scheduler()
             parts = _Parts(verifier, scheduler, registries, url)

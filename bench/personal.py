@@ -1,11 +1,11 @@
-"""Keys that personal data is sealed with, as an installation has them; the key file is new each time."""
+"""Keys that encrypt personal data, as an installation has them; the key file is new each time."""
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 

@@ -24,8 +24,7 @@ from contracts.credential_events import (
     Scope,
     SecretReference,
 )
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata
+from eventlog.events import Actor, Metadata, encode, encode_metadata
 from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile

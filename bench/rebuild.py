@@ -23,10 +23,9 @@ from contracts.credential_events import (
 from contracts.streams import credential_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import Trigger, VerificationFailed, VerificationSucceeded
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StreamId
-from eventlog.events.personal import part
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.events import Actor, Metadata, StreamId, encode, encode_metadata
+from eventlog.events.personal import split
+from eventlog.storage import PersonalKeys
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNTS = 50
@@ -162,8 +161,8 @@ def fill(url: str, number: int, personal: PersonalKeys) -> None:
                 versions[stream] = (metadata.account_id, version + 1)
                 name, schema_version, data = encode(payload)
                 meta = encode_metadata(metadata)
-                if parted := part(type(payload), data, meta):
-                    data, meta = parted.sealed(UUID(int=count), personal.current(pool, metadata.account_id))
+                if parts := split(type(payload), data, meta):
+                    data, meta = parts.encrypted(UUID(int=count), personal.current(pool, metadata.account_id))
                 copy.write_row(
                     (
                         UUID(int=count),

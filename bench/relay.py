@@ -19,12 +19,11 @@ from bench.personal import fresh_keys
 from bench.rebuild import fill, number_all
 from bench.servers import postgres
 from credentials.relay.publisher import RelayPublisher
-from eventlog.broker.cloudevents import CONTENT_TYPE, OutgoingMessage, outgoing
+from eventlog.broker import CONTENT_TYPE, OutgoingMessage, outgoing_message
 from eventlog.broker.connection import parameters
 from eventlog.broker.publisher import WINDOW
-from eventlog.broker.topology import EVENTS
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys, read_log
+from eventlog.topology import EXCHANGE
 from operations.migrate.migrations import migrate
 from tests.support.rabbitmq import RabbitMQ
 
@@ -43,7 +42,9 @@ def open_relay(options: Options) -> Iterator[list[Benchmark]]:
         fill(url, number, personal)
         number_all(url)
         with psycopg.connect(url) as connection:
-            messages = [outgoing(event) for event in read_log(connection, 0, number, personal=personal)]
+            messages = [
+                outgoing_message(event) for event in read_log(connection, 0, number, personal=personal)
+            ]
         ours = partial(_ours, url, broker, number, personal)
         bare = partial(_bare, broker, messages)
         appends = partial(highest_rate, server, QUICK_SECONDS if options.quick else SECONDS)
@@ -141,7 +142,9 @@ class _BarePublisher:
                 timestamp=int(message.timestamp.timestamp()),
                 headers=dict(message.headers),
             )
-            self._channel.basic_publish(EVENTS, message.routing_key, message.body, properties, mandatory=True)
+            self._channel.basic_publish(
+                EXCHANGE, message.routing_key, message.body, properties, mandatory=True
+            )
 
     def _on_confirm(self, frame: Any) -> None:
         assert frame.method.NAME == "Basic.Ack"

@@ -19,7 +19,7 @@ from docs.contract_documents.golden import (
     released_names,
 )
 from docs.contract_documents.openapi import openapi_text
-from eventlog.events.registry import EVENTS
+from eventlog.events import EVENTS
 
 
 def main(docs: Path, *, release: bool) -> None:

@@ -13,10 +13,9 @@ from contracts.broker import CONSUMERS, TOPOLOGY
 from docs.contract_documents.golden import golden_name
 from docs.contract_documents.messages import HEADERS, dataschema, example_message
 from docs.contract_documents.yaml_text import to_yaml
-from eventlog.broker.cloudevents import CONTENT_TYPE, PREFIX
-from eventlog.broker.topology import EVENTS as EXCHANGE
-from eventlog.broker.topology import VHOST, Queue, queue_name
-from eventlog.events.registry import EVENTS, EventType
+from eventlog.broker import CONTENT_TYPE, PREFIX
+from eventlog.events import EVENTS, EventType
+from eventlog.topology import EXCHANGE, VHOST, Queue, queue_name
 
 _BINDING = {"bindingVersion": "0.3.0"}
 _REF = "#/components/schemas/{name}"
@@ -84,7 +83,13 @@ def _bound(consumer: str, kinds: list[EventType]) -> list[EventType]:
 
 
 def _event_channel(name: str, versions: list[EventType]) -> dict[str, Any]:
-    exchange = {"name": EXCHANGE, "type": "topic", "durable": True, "autoDelete": False, "vhost": VHOST}
+    exchange = {
+        "name": EXCHANGE,
+        "type": "topic",
+        "durable": True,
+        "autoDelete": False,
+        "vhost": VHOST,
+    }
     return {
         "address": name,
         "messages": _messages(versions),

@@ -10,8 +10,8 @@ from typing import Any
 
 from docs.contract_documents.golden import golden_name, schema_of
 from docs.contract_documents.messages import HEADERS, example_message
-from eventlog.broker.topology import EVENTS as EXCHANGE
-from eventlog.events.registry import EVENTS, EventType
+from eventlog.events import EVENTS, EventType
+from eventlog.topology import EXCHANGE
 
 # By the kind of stream, as `cloudEvents:source` names it.
 _WRITERS = {

@@ -35,7 +35,7 @@ from contracts.streams import (
 )
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from eventlog.events.envelope import Actor, Metadata, StreamId
+from eventlog.events import Actor, Metadata, StreamId
 
 CREDENTIAL = UUID("0199d3c2-7a10-7c3e-9d54-3f2b8a6c1e01")
 ISSUANCE = UUID("0199d3c2-a1b2-7d4e-8f60-91a2b3c4d5e6")

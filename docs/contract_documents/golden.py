@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from docs.contract_documents.messages import dataschema, example_body
-from eventlog.events.registry import EVENTS, EventType
+from eventlog.events import EVENTS, EventType
 
 RELEASED = "released.txt"
 _SCHEMA = ".schema.json"

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, uuid5
 
 from docs.contract_documents.examples import EXAMPLES, METADATA
-from eventlog.broker.cloudevents import PREFIX, OutgoingMessage, outgoing
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import StoredEvent, StreamId
-from eventlog.events.registry import EVENTS, EventType
+from eventlog.broker import PREFIX, OutgoingMessage, outgoing_message
+from eventlog.events import EVENTS, EventType, StoredEvent, StreamId, encode, encode_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def example_message(kind: EventType) -> OutgoingMessage:
     """The example as the relay publishes it; raises as `example_body` does."""
     _, stream = _example(kind)
     place = EVENTS.all_types().index(kind) + 1
-    return outgoing(
+    return outgoing_message(
         StoredEvent(
             event_id=uuid5(NAMESPACE_URL, dataschema(kind)),
             stream=stream,

@@ -1,1 +1,1 @@
-"""The published language: events, verification outcomes. What two services agree on, and nothing else."""
+"""The published language: events, verdicts and JSON forms that several services share."""

@@ -1,6 +1,7 @@
-"""Reading the audit trail is itself recorded: by the query API, each reading as a stream of its own. So is
-that a part of it was sealed: by `regcred audit seal`, each account's part of a segment as a stream of its
-own.
+"""Events of the audit trail itself.
+
+The query API records each read of the audit trail. `regcred audit seal` records each account's part of an
+archived segment. Each of them is a stream of its own.
 """
 
 from dataclasses import dataclass
@@ -11,26 +12,25 @@ from uuid import UUID
 from msgspec import Meta
 
 from contracts.fields import CredentialId, Image
-from eventlog.events.envelope import PERSONAL
-from eventlog.events.registry import event
+from eventlog.events import PERSONAL, event
 
-MAX_FILTER = 255  # characters of a filter that is compared with ids
+MAX_FILTER = 255  # characters
 _MAX_POSITION = 2**63 - 1
 _SHA256 = "^[0-9a-f]{64}$"
 
-ReadId = Annotated[UUID, Meta(description="This one reading; the id of its stream.")]
-Since = Annotated[datetime, Meta(tz=True, description="From then on, RFC 3339.")]
-Until = Annotated[datetime, Meta(tz=True, description="Before then, RFC 3339.")]
-Filter = Annotated[str, Meta(max_length=MAX_FILTER, description="What it is compared with.")]
+ReadId = Annotated[UUID, Meta(description="The read; the id of its stream.")]
+Since = Annotated[datetime, Meta(tz=True, description="Events at this time or later, RFC 3339.")]
+Until = Annotated[datetime, Meta(tz=True, description="Events before this time, RFC 3339.")]
+Filter = Annotated[str, Meta(max_length=MAX_FILTER, description="The value that rows are compared with.")]
 Position = Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="A position of the log.")]
 Form = Annotated[
-    Literal["page", "ndjson", "csv", "follow"], Meta(description="A page, a file, or as it came in.")
+    Literal["page", "ndjson", "csv", "follow"], Meta(description="A page, a file, or a stream of new events.")
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilters:
-    """The filters of the request; null: not filtered by."""
+    """The filters of the request. A null filter was not set."""
 
     since: Since | None = None
     until: Until | None = None
@@ -48,8 +48,9 @@ class AuditFilters:
 @event("audit.read", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRead:
-    """The audit trail of an account was read, exported or followed: the rows between the lowest and the
-    highest position that were returned.
+    """The audit trail of an account was read, exported or followed.
+
+    `first_position` and `last_position` are the lowest and the highest position that were returned.
     """
 
     read_id: ReadId
@@ -63,12 +64,12 @@ class AuditRead:
 @event("audit.sealed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSealed:
-    """A part of the account's audit trail has left the read models for a sealed segment (ADR 15)."""
+    """A part of the account's audit trail was moved from the read models to an archived segment (ADR 15)."""
 
     seal_id: Annotated[UUID, Meta(description="The account's part of this segment; the id of its stream.")]
     segment: Annotated[str, Meta(max_length=MAX_FILTER, description="The segment's folder.")]
     first_position: Position
     last_position: Position
-    events: Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="How many are the account's.")]
+    events: Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="How many rows belong to the account.")]
     file_hash: Annotated[str, Meta(pattern=_SHA256, description="SHA-256 of the account's file.")]
     manifest_hash: Annotated[str, Meta(pattern=_SHA256, description="SHA-256 of the segment's manifest.")]

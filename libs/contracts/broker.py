@@ -1,6 +1,6 @@
-"""The consumers that regcred itself has at the broker, and the topology for them."""
+"""The consumers of regcred at the broker, the events that each is bound to, and their topology."""
 
-from eventlog.broker.topology import Consumers, topology
+from eventlog.topology import Consumers, topology
 
 CONSUMERS: Consumers = {
     "verifier": (

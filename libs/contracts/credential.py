@@ -1,7 +1,7 @@
-"""A credential as its events have made it, and its one JSON form.
+"""The state of a credential, folded from its events, and its JSON form.
 
-The credentials service decides on the state, the verifier logs in by it. Command answers and queries have the
-same JSON form. A field of a credential is added here and nowhere else in between.
+The credentials service decides on the state and the verifier logs in with it. Responses to commands and
+queries have the same JSON form, so that a new field is added to both here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,12 +26,12 @@ from contracts.credential_events import (
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """No event of it has happened yet."""
+    """The credential has no event yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """It is stored, and may be used by the projects that its restrictions allow."""
+    """The credential is stored. The projects that its restrictions allow can use it."""
 
     credential_id: UUID
     registry: Registry
@@ -43,7 +43,7 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """It is gone; its id is never used again."""
+    """The credential was removed. Its id is never used again."""
 
     credential_id: UUID
 
@@ -52,7 +52,7 @@ Credential = Absent | Active | Removed
 
 
 def evolve(state: Credential, event: object) -> Credential:
-    """The state after an event; one that does not concern it leaves it as it is. History is never refused."""
+    """Return the state after an event. Other events leave it unchanged: recorded events are never refused."""
     match event:
         case CredentialAdded():
             return Active(
@@ -82,7 +82,7 @@ def evolve(state: Credential, event: object) -> Credential:
 
 
 def fold(events: Iterable[object], state: Credential | None = None) -> Credential:
-    """The state after all of them, from `Absent` if none is given."""
+    """Return the state after all events, starting at `state` or `Absent`."""
     state = state or Absent()
     for event in events:
         state = evolve(state, event)
@@ -90,7 +90,7 @@ def fold(events: Iterable[object], state: Credential | None = None) -> Credentia
 
 
 def columns(part: Active | Registry | Details | Restrictions) -> dict[str, object]:
-    """A credential, or a part of it, as a row of a table has it: flat, a column for each value."""
+    """Return a credential or a part of it as columns of a row: one for each value."""
     match part:
         case Registry():
             return {"provider": part.provider, "registry_host": part.host, "location": part.location}
@@ -116,9 +116,11 @@ def columns(part: Active | Registry | Details | Restrictions) -> dict[str, objec
 
 
 def credential_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON form, never with a secret. `row` is `columns` with `credential_id`, `account_id`, `version`,
-    `created_at`, `updated_at`, and the last verification of the secret as it is now (`verification_status`,
-    `verification_code`, `verification_detail`, `verification_checked_at`).
+    """Return the JSON form, which never contains a secret.
+
+    `row` has the values of `columns` with `credential_id`, `account_id`, `version`, `created_at` and
+    `updated_at`, and of the last verification of the current secret `verification_status`,
+    `verification_code`, `verification_detail` and `verification_checked_at`.
     """
     return {
         "id": str(row["credential_id"]),
@@ -142,7 +144,7 @@ def credential_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def moment(value: datetime | None) -> str | None:
-    """A moment as JSON has it."""
+    """Return the JSON form of a time: RFC 3339, or null."""
     return rfc3339(value) if value else None
 
 

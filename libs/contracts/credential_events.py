@@ -1,10 +1,10 @@
 """Events of a credential's stream, written by the credentials service alone.
 
 Released classes never change: a new version is a new class with an upcaster (`eventlog.events.registry`).
-None holds a secret: `SecretReference` says where one is kept, and its fingerprint is a keyed HMAC that
-shows whether two secrets are equal, to those who hold the key, and nothing else.
+No event contains a secret. `SecretReference` refers to the secret store. Its fingerprint is a keyed HMAC: a
+service with the key can tell whether two secrets are equal, and nothing else.
 
-Events that change something carry what was there before, so that the audit trail needs no look-up.
+Events of a change contain the previous values, so that the audit trail needs no look-up.
 """
 
 from dataclasses import dataclass
@@ -29,55 +29,64 @@ from contracts.fields import (
     SecretVersion,
     Username,
 )
-from eventlog.events.registry import event
+from eventlog.events import event
 
 SecretKind = Literal["username_password", "keyfile", "docker_config", "aws_keys", "service_principal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretReference:
-    """A version of a secret in the secret store; `fingerprint` is 32 hex digits of a keyed HMAC-SHA-256."""
+    """A version of a secret in the secret store. `fingerprint` is 32 hex digits of a keyed HMAC-SHA-256."""
 
     version: SecretVersion
-    kind: Annotated[SecretKind, Meta(description="What was given as the secret.")]
+    kind: Annotated[SecretKind, Meta(description="The kind of secret that the caller sent.")]
     fingerprint: Fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What the owner says the credential is for; the registry decides what it may."""
+    """The access that the owner declares. The registry decides which access the login has."""
 
-    pull: Annotated[bool, Meta(description="Images are pulled with it.")]
-    push: Annotated[bool, Meta(description="Images are pushed with it.")]
+    pull: Annotated[bool, Meta(description="The credential is for pulling images.")]
+    push: Annotated[bool, Meta(description="The credential is for pushing images.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restrictions:
-    """Unrestricted: every project of the account. Restricted with no projects: nobody."""
+    """The projects that may use a credential.
 
-    restricted: Annotated[bool, Meta(description="False: every project of the account may use it.")]
+    Unrestricted: every project of the account. Restricted without projects: none.
+    """
+
+    restricted: Annotated[
+        bool, Meta(description="False: every project of the account may use the credential.")
+    ]
     projects: Annotated[
-        tuple[ProjectId, ...], Meta(max_length=500, description="Who may use it, where it is restricted.")
+        tuple[ProjectId, ...],
+        Meta(max_length=500, description="The projects that may use the credential while it is restricted."),
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What may change without the secret."""
+    """The fields of a credential that can change without its secret."""
 
     name: CredentialName
     description: Description
     scope: Scope
     repository_prefixes: Annotated[
         tuple[RepositoryPrefix, ...],
-        Meta(max_length=50, description="What it is for in that registry; empty: all of it."),
+        Meta(
+            max_length=50,
+            description="The repositories that the credential is for; empty: all of the registry.",
+        ),
     ]
     expires_at: ExpiresAt | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """Where the login is valid: `host` is canonical (`docker.io`, `ghcr.io`, `registry.example.com:5000`)."""
+    """The registry that accepts the login. `host` is canonical (`docker.io`, `registry.example.com:5000`)."""
 
     provider: ProviderId
     host: RegistryHost
@@ -125,7 +134,7 @@ class CredentialSecretRotated:
         datetime,
         Meta(
             tz=True,
-            description="The previous secret is readable until then at least (RFC 3339), then destroyed.",
+            description="Until then the previous secret can be read (RFC 3339). Then it is destroyed.",
         ),
     ]
 
@@ -133,7 +142,7 @@ class CredentialSecretRotated:
 @event("credential.restrictions_changed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRestrictionsChanged:
-    """Who may use it was changed: some projects, or all of the account."""
+    """The projects that may use the credential were changed."""
 
     credential_id: CredentialId
     restrictions: Restrictions
@@ -143,19 +152,23 @@ class CredentialRestrictionsChanged:
 @event("credential.removed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialRemoved:
-    """The credential was removed permanently; its secret is destroyed in the secret store."""
+    """The credential was removed permanently. Its secret is destroyed in the secret store."""
 
     credential_id: CredentialId
     reason: Reason | None
-    forced: Annotated[bool, Meta(description="It was removed although workloads were using it.")]
+    forced: Annotated[bool, Meta(description="It was removed although workloads used it.")]
 
 
 @event("verification.requested", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationRequested:
-    """Somebody, or the schedule, asked for a new login."""
+    """A caller or the schedule requested a new login."""
 
     credential_id: CredentialId
     secret_version: SecretVersion
-    trigger: Annotated[Literal["requested", "scheduled"], Meta(description="Somebody asked, or it was due.")]
-    image: Annotated[Image | None, Meta(description="A good login is to be tried on this image.")] = None
+    trigger: Annotated[
+        Literal["requested", "scheduled"], Meta(description="Requested by a caller, or due by the schedule.")
+    ]
+    image: Annotated[Image | None, Meta(description="The image whose manifest a valid login requests.")] = (
+        None
+    )

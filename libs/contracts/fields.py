@@ -1,7 +1,7 @@
-"""What the fields of events may hold: bounds and meaning, as they stand in the published schemas.
+"""Bounds and meaning of the fields of events, as the published schemas have them.
 
-Bounds hold when an event is written (`eventlog.events.codec.encode`), so that whoever reads one may rely on
-them. They are never narrower than what the domain lets in; a field of a released event never gets others.
+`eventlog.events.codec.encode` checks the bounds when an event is written, so that consumers can rely on them.
+They are never narrower than what the domain accepts. The bounds of a field in a released event never change.
 """
 
 from datetime import datetime
@@ -10,14 +10,15 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from eventlog.events.envelope import PERSONAL
+from eventlog.events import PERSONAL
 
 _MAX_INT32 = 2**31 - 1
 
-CredentialId = Annotated[UUID, Meta(description="The credential; the same for all its life.")]
+CredentialId = Annotated[UUID, Meta(description="The credential; its id never changes.")]
 CheckedAt = Annotated[datetime, Meta(tz=True, description="When the login ended, RFC 3339.")]
 ExpiresAt = Annotated[
-    datetime, Meta(tz=True, description="When the secret ends, as its owner says, RFC 3339; null: not known.")
+    datetime,
+    Meta(tz=True, description="When the secret expires, as its owner entered it, RFC 3339; null: not known."),
 ]
 
 ProviderId = Annotated[
@@ -34,19 +35,23 @@ RegistryHost = Annotated[
         description="Canonical `host[:port]` of the registry, such as `registry.example.com:5000`.",
     ),
 ]
-Location = Annotated[str, Meta(max_length=64, description="Google location that the host follows from.")]
+Location = Annotated[str, Meta(max_length=64, description="The Google location that determines the host.")]
 Username = Annotated[
     str, Meta(max_length=512, description="Username of the login; never a secret.", extra=PERSONAL)
 ]
 ProjectId = Annotated[
     str,
-    Meta(pattern="^[A-Za-z0-9][A-Za-z0-9-]*$", max_length=63, description="The platform's id of a project."),
+    Meta(
+        pattern="^[A-Za-z0-9][A-Za-z0-9-]*$",
+        max_length=63,
+        description="Id of a project of the deploy platform.",
+    ),
 ]
 RepositoryPrefix = Annotated[
-    str, Meta(min_length=1, max_length=255, description="Repositories below this path only, such as `acme/`.")
+    str, Meta(min_length=1, max_length=255, description="Only repositories below this path, such as `acme/`.")
 ]
 Image = Annotated[
-    str, Meta(min_length=1, max_length=1024, description="The image reference in its one spelling.")
+    str, Meta(min_length=1, max_length=1024, description="The image reference in its canonical form.")
 ]
 
 SecretVersion = Annotated[
@@ -56,7 +61,7 @@ Fingerprint = Annotated[
     str,
     Meta(
         pattern="^[0-9a-f]{32}$",
-        description="Keyed HMAC-SHA-256 of the secret, shortened: equal where two secrets are, no other use.",
+        description="Keyed HMAC-SHA-256 of the secret, shortened. Equal secrets have equal fingerprints.",
     ),
 ]
 CredentialName = Annotated[
@@ -69,17 +74,18 @@ CredentialName = Annotated[
     ),
 ]
 Description = Annotated[
-    str, Meta(max_length=500, description="What its owner wrote about it.", extra=PERSONAL)
+    str,
+    Meta(
+        max_length=500, description="The description that the owner of the credential wrote.", extra=PERSONAL
+    ),
 ]
-Reason = Annotated[
-    str, Meta(max_length=500, description="What the person who did it gave as reason.", extra=PERSONAL)
-]
+Reason = Annotated[str, Meta(max_length=500, description="The reason that the caller gave.", extra=PERSONAL)]
 Detail = Annotated[
-    str, Meta(max_length=500, description="One sentence for people; holds nothing that a registry sent.")
+    str, Meta(max_length=500, description="One sentence for users. It contains nothing that a registry sent.")
 ]
 DurationMs = Annotated[
     int, Meta(ge=0, le=_MAX_INT32, description="How long the login took, in milliseconds.")
 ]
 RetryAfter = Annotated[
-    int, Meta(ge=0, le=_MAX_INT32, description="Seconds after which the registry wants to be asked again.")
+    int, Meta(ge=0, le=_MAX_INT32, description="Seconds after which the registry accepts another request.")
 ]

@@ -1,8 +1,7 @@
-"""Events of an issuance: one request for a pull secret, whose stream is its own. Written by the credentials
-service alone, before the secret leaves it.
+"""Events of an issuance: one request for a pull secret, as a stream of its own.
 
-An issuance has one `secret.issued` for every credential that it gives out, and one `secret.refused` for every
-image for which it gives none.
+The credentials service alone writes them, before it returns the secret. An issuance has one `secret.issued`
+for each credential whose secret it issues, and one `secret.refused` for each image without one.
 """
 
 from dataclasses import dataclass
@@ -19,18 +18,18 @@ from contracts.fields import (
     RegistryHost,
     SecretVersion,
 )
-from eventlog.events.registry import event
+from eventlog.events import event
 
 MAX_IMAGES = 100  # of one request
 MAX_REFUSED_CANDIDATES = 100
 
 SecretFormat = Literal["docker_config", "kubernetes_secret", "basic"]
-IssuanceId = Annotated[UUID, Meta(description="The request that asked for it; the id of its stream.")]
+IssuanceId = Annotated[UUID, Meta(description="The request for the pull secret; the id of its stream.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What the images are to run in, in the platform's own words."""
+    """What pulls the images: kind and name, as the deploy platform defines them."""
 
     kind: Annotated[str, Meta(min_length=1, max_length=63, description="Such as `deployment` or `job`.")]
     name: Annotated[str, Meta(min_length=1, max_length=253, description="Its name within the project.")]
@@ -39,7 +38,7 @@ class Workload:
 @event("secret.issued", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretIssued:
-    """A project was given the secret of a credential to pull these images with."""
+    """The secret of a credential was issued to a project, to pull these images."""
 
     issuance_id: IssuanceId
     project_id: ProjectId
@@ -57,7 +56,7 @@ class SecretIssued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedCandidate:
-    """A credential of that registry which the project could not use for that image."""
+    """A credential of that registry that the project could not use for that image."""
 
     credential_id: CredentialId
     reason: Annotated[
@@ -71,8 +70,8 @@ class RefusedCandidate:
 class SecretRefused:
     """A project requested a secret to pull this image, and none was issued.
 
-    With `anonymous`, the caller accepts to pull without a credential if the account has none, and the rest
-    of its request was answered.
+    With `anonymous`, the caller accepts to pull without a credential if the account has none. The other
+    images of its request were handled.
     """
 
     issuance_id: IssuanceId
@@ -91,5 +90,8 @@ class SecretRefused:
     anonymous: Annotated[bool, Meta(description="The caller continues without a secret.")]
     candidates: Annotated[
         tuple[RefusedCandidate, ...],
-        Meta(max_length=MAX_REFUSED_CANDIDATES, description="Those of that registry, and why not."),
+        Meta(
+            max_length=MAX_REFUSED_CANDIDATES,
+            description="The credentials of that registry, each with the reason.",
+        ),
     ]

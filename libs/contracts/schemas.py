@@ -1,4 +1,4 @@
-"""Schemas of what both HTTP services answer: the OpenAPI document is made from them."""
+"""Schemas of the responses that several HTTP APIs share. The OpenAPI document is generated from them."""
 
 from marshmallow import Schema, fields
 
@@ -9,18 +9,20 @@ _CODE = {"enum": [*(code.value for code in VerificationCode), None]}
 
 
 class ScopeSchema(Schema):
-    pull = fields.Boolean(required=True, metadata={"description": "It can be used to pull images."})
-    push = fields.Boolean(required=True, metadata={"description": "It can be used to push images."})
+    pull = fields.Boolean(required=True, metadata={"description": "The credential is for pulling images."})
+    push = fields.Boolean(required=True, metadata={"description": "The credential is for pushing images."})
 
 
 class RestrictionsSchema(Schema):
     restricted = fields.Boolean(
-        required=True, metadata={"description": "false: every project of the account may use it."}
+        required=True, metadata={"description": "false: every project of the account may use the credential."}
     )
     projects = fields.List(
         fields.String(),
         load_default=list,
-        metadata={"description": "The projects that may use it while it is restricted. Empty: none may."},
+        metadata={
+            "description": "The projects that may use the credential while it is restricted. Empty: none."
+        },
     )
 
 
@@ -32,14 +34,14 @@ class VerificationStateSchema(Schema):
 
 
 class WorkloadSchema(Schema):
-    """What images run in, in the platform's own words."""
+    """What pulls images: kind and name, as the deploy platform defines them."""
 
     kind = fields.String(required=True, metadata={"example": "deployment"})
     name = fields.String(required=True, metadata={"example": "storefront"})
 
 
 class CredentialSchema(Schema):
-    """A credential as it is answered; never a secret."""
+    """A credential, without its secret."""
 
     id = fields.UUID()
     account_id = fields.String()
@@ -61,7 +63,7 @@ class CredentialSchema(Schema):
 
 
 class ProbeSchema(Schema):
-    """The result of a good login on an image; the login is good whatever this says."""
+    """The access of a valid login to an image. The login is valid whatever the result is."""
 
     image = fields.String()
     code = fields.String(
@@ -87,5 +89,5 @@ class VerificationSchema(Schema):
     probe = fields.Nested(
         ProbeSchema,
         allow_none=True,
-        metadata={"description": "Present if an image was named and the login is good."},
+        metadata={"description": "Present if an image was named and the login is valid."},
     )

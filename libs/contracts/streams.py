@@ -1,8 +1,8 @@
-"""The streams of regcred, and the one service that writes each category."""
+"""The ids of streams. One service writes each category."""
 
 from uuid import UUID, uuid5
 
-from eventlog.events.envelope import StreamId
+from eventlog.events import StreamId
 
 _DERIVED = UUID("6f1c9f0e-8f0b-5d0c-9a55-1d2b6c1f7a10")  # namespace of derived stream ids; it never changes
 
@@ -23,7 +23,7 @@ def issuance_stream(issuance_id: UUID) -> StreamId:
 
 
 def audit_stream(read_id: UUID) -> StreamId:
-    """The stream of one query of the audit trail, or of one archived segment of it.
+    """The stream of one read of the audit trail, or of an account's part of one archived segment.
 
     It is written once, by the query API or by `regcred audit seal`.
     """

@@ -1,14 +1,14 @@
-"""The outcome of a verification, or of a good login on an image: codes are stable, they stand in events and
-answers. The last two are about an image alone, never about the login.
+"""The verdicts of verifications, as codes and statuses.
 
-What each code means: `docs/reference/registry-login.md`, "Verification codes".
+The codes are part of events and responses and do not change. The last two are about an image, never about the
+login. `docs/reference/registry-login.md`, "Verification codes", describes each.
 """
 
 from enum import StrEnum
 
 
 class VerificationCode(StrEnum):
-    """Why a verification did not end in `verified`."""
+    """The reason why a credential is not `verified`."""
 
     BAD_CREDENTIAL = "bad_credential"
     MISSING_SCOPE = "missing_scope"
@@ -26,7 +26,7 @@ class VerificationCode(StrEnum):
 
 
 class VerificationStatus(StrEnum):
-    """What the credential's `verification.status` may be."""
+    """The values of a credential's `verification.status`."""
 
     PENDING = "pending"
     VERIFIED = "verified"
@@ -38,11 +38,11 @@ class VerificationStatus(StrEnum):
 _STATUS = {
     VerificationCode.UNVERIFIABLE: VerificationStatus.UNVERIFIABLE,
     VerificationCode.UNREACHABLE: VerificationStatus.UNREACHABLE,
-    # The registry did not say whether the credential is good: nothing failed, it could not be asked.
+    # The registry did not report whether the login is valid. It did not refuse it.
     VerificationCode.RATE_LIMITED: VerificationStatus.UNREACHABLE,
 }
 
 
 def status_of(code: VerificationCode) -> VerificationStatus:
-    """The status that a verification which ended with this code gives its credential."""
+    """Return the status that a verification with this code gives its credential."""
     return _STATUS.get(code, VerificationStatus.FAILED)

@@ -1,4 +1,4 @@
-"""The one JSON form of a verification: of one that is pending, of one that has ended, of a login's trial."""
+"""The JSON form of a verification, pending or finished, and of a test of a login."""
 
 from datetime import datetime
 from typing import Any
@@ -22,8 +22,10 @@ def verification_json(
     duration_ms: int | None = None,
     probe: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The JSON form. `advice` is what to do at that provider; `probe` is of `probe_json`. A trial has neither
-    an id nor a version of a stored secret.
+    """Return the JSON form of a verification.
+
+    `advice` says what to do at that provider. `probe` is a result of `probe_json`. A test of a login has
+    neither an id nor the version of a stored secret.
     """
     return {
         "id": None if verification_id is None else str(verification_id),
@@ -40,5 +42,5 @@ def verification_json(
 
 
 def probe_json(probe: ImageProbe, advice: str | None) -> dict[str, Any]:
-    """The JSON form of what a good login may do on an image."""
+    """Return the JSON form of the access of a valid login to an image."""
     return {"image": probe.image, "code": probe.code, "detail": probe.detail, "help": advice}

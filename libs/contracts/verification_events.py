@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from contracts import expiry_events  # noqa: F401 who reads these streams knows them
+from contracts import expiry_events  # noqa: F401 registers the other events of this stream
 from contracts.fields import (
     CheckedAt,
     CredentialId,
@@ -19,24 +19,24 @@ from contracts.fields import (
     SecretVersion,
 )
 from contracts.verdicts import VerificationCode, VerificationStatus, status_of
-from eventlog.events.registry import event
+from eventlog.events import event
 
 Trigger = Annotated[
     Literal["added", "rotated", "requested", "scheduled"], Meta(description="Why the login was tried.")
 ]
-VerificationId = Annotated[UUID, Meta(description="This one verification.")]
+VerificationId = Annotated[UUID, Meta(description="The verification.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageProbe:
-    """The result of a good login on an image. The login is good whatever this says."""
+    """The access of a valid login to an image. The login is valid whatever the result is."""
 
     image: Image
     code: Annotated[
         VerificationCode | None,
         Meta(
-            description="Null: it may do there what its scope declares. `no_pull_access`, `no_push_access`, "
-            "`unverifiable` (the registry did not tell), or why the registry gave no answer."
+            description="Null: it has the access that its scope declares. `no_pull_access`, "
+            "`no_push_access`, `unverifiable` (the registry does not report it), or why the request failed."
         ),
     ]
     detail: Detail
@@ -45,8 +45,10 @@ class ImageProbe:
 @event("verification.succeeded", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationSucceeded:
-    """The registry accepted the login. `confidence` is `weak` if the registry may accept any login. `probe`
-    is present if the request named an image.
+    """The registry accepted the login.
+
+    `confidence` is `weak` if the registry may accept any login. `probe` is present if the request named an
+    image.
     """
 
     verification_id: VerificationId
@@ -67,7 +69,7 @@ class VerificationSucceeded:
 @event("verification.failed", version=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationFailed:
-    """The login was refused, could not be tried, or proves nothing; `code` says which."""
+    """The login was refused, could not be tried, or is inconclusive; `code` says which."""
 
     verification_id: VerificationId
     credential_id: CredentialId
@@ -85,7 +87,7 @@ class VerificationFailed:
 def verdict_of(
     outcome: VerificationSucceeded | VerificationFailed,
 ) -> tuple[VerificationStatus, VerificationCode | None]:
-    """The status that an outcome gives its credential, and the code where it did not succeed."""
+    """Return the status that an outcome gives its credential, and the code of a failure."""
     if isinstance(outcome, VerificationSucceeded):
         return VerificationStatus.VERIFIED, None
     return status_of(outcome.code), outcome.code

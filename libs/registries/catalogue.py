@@ -20,14 +20,14 @@ from registries.provider import Provider
 CUSTOM = "custom"  # the provider of every registry that belongs to no other
 
 
-def _found() -> tuple[Provider, ...]:
+def _load_providers() -> tuple[Provider, ...]:
     """The `PROVIDER` of each module of `registries.providers`, by `order` and id."""
     names = [found.name for found in pkgutil.iter_modules(providers.__path__) if found.name[0] != "_"]
     entries = [import_module(f"{providers.__name__}.{name}").PROVIDER for name in names]
     return tuple(sorted(entries, key=lambda entry: (entry.order, entry.id)))
 
 
-PROVIDERS = _found()
+PROVIDERS = _load_providers()
 _BY_ID = {entry.id: entry for entry in PROVIDERS}
 
 KEYFILE_USERNAME = "_json_key"
@@ -58,7 +58,7 @@ def provider_or_custom(provider_id: str) -> Provider:
     return _BY_ID.get(provider_id, _BY_ID[CUSTOM])
 
 
-def never(_host_and_port: str) -> bool:
+def http_never_allowed(_host_and_port: str) -> bool:
     """No host may be spoken to without TLS."""
     return False
 
@@ -68,7 +68,7 @@ def registry_host_for(
     registry_url: str | None,
     location: str | None,
     *,
-    http_allowed: Callable[[str], bool] = never,
+    http_allowed: Callable[[str], bool] = http_never_allowed,
 ) -> tuple[str, str | None]:
     """The canonical host (`docker.io`, `reg.example.com:5000`) of the registry, and the location or `None`.
 
@@ -142,8 +142,8 @@ def username_for(
     """
     chosen = provider(provider_id)
     if kind not in chosen.secret_kinds:
-        takes = ", ".join(chosen.secret_kinds)
-        raise InvalidRegistry("/credential/kind", "not_allowed", f"{chosen.name} takes {takes}")
+        accepted = ", ".join(chosen.secret_kinds)
+        raise InvalidRegistry("/credential/kind", "not_allowed", f"{chosen.name} takes {accepted}")
     if kind == "keyfile":
         if given not in {None, "", KEYFILE_USERNAME}:
             raise InvalidRegistry(pointer, "not_allowed", "a key file must not have a username")

@@ -69,7 +69,7 @@ class ImageReference:
             raise InvalidReference(error.code, error.detail, pointer) from None
 
 
-def one_spelling(image: str) -> str:
+def canonical_image(image: str) -> str:
     """As it stands in the log; what is no reference (such as `ghcr.io/*`) is looked for as it is."""
     try:
         return str(ImageReference.parse(image))

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from contracts.credential_events import SecretKind
 from contracts.verdicts import VerificationCode
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.logins.cloud_keys import StoredLogin
 from registries.token_service import Minted, TokenServices
 
@@ -66,16 +66,16 @@ class AcceptedLogin:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpiryQuestion:
+class ExpiryRequest:
     """A GET request that tells when a secret expires, and how to read the response."""
 
     url: str
-    read: Callable[[Answer], datetime | None]
+    read: Callable[[HttpResponse], datetime | None]
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
-    def expiry(self, answer: Answer) -> datetime | None:
+    def expiry(self, response: HttpResponse) -> datetime | None:
         """When the secret expires, according to the response."""
-        return self.read(answer) if answer.status == HTTPStatus.OK else None
+        return self.read(response) if response.status == HTTPStatus.OK else None
 
 
 class Mint(Protocol):
@@ -167,8 +167,8 @@ class Provider:
     realms: Mapping[str, str] = field(default_factory=dict)
     needs_control_login: bool = True
     forbidden: tuple[ForbiddenMeaning, ...] = ()
-    expiry_in_response: Callable[[Answer], datetime | None] | None = None
-    expiry_question: Callable[[AcceptedLogin], ExpiryQuestion | None] | None = None
+    expiry_in_response: Callable[[HttpResponse], datetime | None] | None = None
+    expiry_request: Callable[[AcceptedLogin], ExpiryRequest | None] | None = None
     minter: TokenMinter | None = None
 
     def owns(self, host: str) -> bool:

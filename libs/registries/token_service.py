@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from contracts.verdicts import VerificationCode
-from registries.dialing.answer import Answer, retry_after
+from registries.dialer.response import HttpResponse, retry_after
 from registries.logins.registry_login import RegistryLogin
 
 # The cloud checked the keys and refused them. Every other code says that it could not be asked.
@@ -59,26 +59,26 @@ class TokenServices(Protocol):
     def scheme_for(self, host: str) -> str:
         """`https`, or `http` where the operator lists the host."""
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, service: str) -> Answer:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, service: str) -> HttpResponse:
         """The response to one request."""
 
-    def post_form(self, url: str, form: Sequence[tuple[str, str]], *, service: str) -> Answer:
+    def post_form(self, url: str, form: Sequence[tuple[str, str]], *, service: str) -> HttpResponse:
         """The response to a form, as OAuth 2.0 specifies it (RFC 6749)."""
 
 
-def document_of(answer: Answer) -> dict[str, Any]:
+def document_of(response: HttpResponse) -> dict[str, Any]:
     """The JSON object of a response; an empty one if there is none."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
 
-def throttled(service: str, answer: Answer) -> NotMinted:
+def throttled(service: str, response: HttpResponse) -> NotMinted:
     """The error for a token service that accepts no more requests for now."""
     detail = f"{service} takes no more requests for now"
-    return NotMinted(VerificationCode.RATE_LIMITED, detail, retry_after=retry_after(answer))
+    return NotMinted(VerificationCode.RATE_LIMITED, detail, retry_after=retry_after(response))
 
 
 def not_understood(service: str) -> NotMinted:

@@ -1,1 +1,1 @@
-"""Where secrets are kept: one port, three adapters (memory, encrypted table, HashiCorp Vault)."""
+"""The secret store: one port, with adapters for HashiCorp Vault and an encrypted table of PostgreSQL."""

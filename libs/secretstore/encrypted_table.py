@@ -1,7 +1,7 @@
-"""The secret store of an installation without Vault: a table whose rows only the key file opens.
+"""The secret store of an installation without Vault: a table that is encrypted with the key file.
 
-AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D). What a row is for (account, credential, version,
-key) is authenticated with it, so that a row which is moved or relabelled does not open.
+The cipher is AES-256-GCM with a random 96-bit nonce (NIST SP 800-38D). Account, credential, version and key
+of a row are authenticated with it. A row that was moved or relabelled therefore cannot be decrypted.
 """
 
 import hmac
@@ -33,10 +33,10 @@ _PAGE = 1000
 
 
 class SecretDamaged(SecretStoreError):
-    """A row does not open: it was changed or moved, or the key file is another installation's."""
+    """A row cannot be decrypted: it was changed or moved, or the key file is of another installation."""
 
     def __init__(self) -> None:
-        super().__init__("the sealed secret does not open with this key file")
+        super().__init__("the encrypted secret cannot be decrypted with this key file")
 
 
 class EncryptedStore:
@@ -142,7 +142,7 @@ class EncryptedStore:
             connection.execute("SELECT version FROM encrypted.secrets LIMIT 1")
 
     def close(self) -> None:
-        """The pool is its owner's to close."""
+        """Do nothing: the owner of the pool closes it."""
 
     def _earlier_write(self, path: SecretPath, secret: Secret, write_id: str) -> int:
         with self._connection() as connection:

@@ -1,4 +1,4 @@
-"""Which adapter holds the secrets: HashiCorp Vault where the environment names one, else encrypted rows."""
+"""The secret store that the settings select: HashiCorp Vault, or without it the encrypted table."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from secretstore.vault_session import VaultSettings
 def open_secret_store(
     settings: Settings, *, pool: ConnectionPool[psycopg.Connection[Any]], keys: KeyFile
 ) -> SecretStore:
-    """The store of this environment. It does not connect yet: `check()` does."""
+    """Return the secret store of these settings. The first request connects to it."""
     access = settings.vault
     if access is None:
         return MeasuredStore(EncryptedStore(pool, keys), kind="sealed")

@@ -1,9 +1,10 @@
-"""The key file of an installation: keys of the encrypted store, and the pepper of every keyed hash.
+"""The key file of an installation: the keys of encrypted data, and the pepper of keyed hashes.
 
     {"primary": "k1", "keys": {"k1": <base64 of 32 bytes>, …}, "pepper": <base64 of 32 bytes>}
 
-Whoever has it and the database has the secrets: it is 0600, its owner's alone, and backed up apart from the
-database. It is never made anew where it is missing beside data (`operations.migrate.preparation`).
+With this file and the database, every secret of the encrypted table can be read. Only its owner may access
+the file (0600), and its backup is separate from that of the database. If the file is missing while there is
+data, it is not created again (`operations.migrate.preparation`).
 """
 
 import base64
@@ -23,41 +24,41 @@ _FINGERPRINT_DIGITS = 32
 
 
 class KeyFileError(Exception):
-    """The key file cannot be used; the message says why, and nothing of what it holds."""
+    """The key file cannot be used. The message contains the reason and no part of a key."""
 
 
 class KeyFile:
-    """Its keys. It does not print, and is not to be pickled."""
+    """The keys of a key file. It cannot be printed or pickled."""
 
     __slots__ = ("__keys", "__pepper", "primary")
 
     def __init__(self, *, primary: str, keys: Mapping[str, bytes], pepper: bytes) -> None:
         sizes = {len(key) for key in (*keys.values(), pepper)}
         if primary not in keys or sizes != {KEY_BYTES}:
-            raise KeyFileError("the key file has no primary key, or keys of another size than 32 bytes")
+            raise KeyFileError("the key file has no primary key, or a key whose size is not 32 bytes")
         self.primary = primary
         self.__keys = dict(keys)
         self.__pepper = pepper
 
     @classmethod
     def load(cls, path: Path) -> "KeyFile":
-        """Read it.
+        """Read a key file.
 
         Raises:
-            KeyFileError: it is missing, damaged, a link, another user's, or readable by others.
+            KeyFileError: the file is missing, damaged, a link, owned by another user, or readable by others.
         """
         try:
-            # without O_NONBLOCK, a pipe in its place would be waited for
+            # without O_NONBLOCK, a named pipe at this path would block
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise KeyFileError(f"cannot open the key file {path}: {error.strerror}") from None
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
             os.close(descriptor)
-            raise KeyFileError(f"the key file {path} is not a file")
+            raise KeyFileError(f"the key file {path} is not a regular file")
         with os.fdopen(descriptor, "rb") as file:
             if stat.S_IMODE(state.st_mode) & 0o077 or state.st_uid != os.geteuid():
-                raise KeyFileError(f"the key file {path} must be 0600 and this user's")
+                raise KeyFileError(f"the key file {path} must have mode 0600 and be owned by this user")
             text = file.read()
         try:
             document = json.loads(text)
@@ -70,10 +71,10 @@ class KeyFile:
 
     @classmethod
     def create(cls, path: Path) -> "KeyFile":
-        """Make one with fresh keys. Of two processes at once, one makes it and the other one reads it.
+        """Create a key file with new keys. If another process creates it at the same time, read that one.
 
         Raises:
-            KeyFileError: what is there cannot be used.
+            KeyFileError: the file that exists cannot be used.
         """
         document = {
             "primary": "k1",
@@ -87,7 +88,7 @@ class KeyFile:
                 json.dump(document, file)
                 file.flush()
                 os.fsync(descriptor)
-            os.link(draft, path)  # unlike a rename, it does not replace one that is there
+            os.link(draft, path)  # unlike a rename, it does not replace an existing file
         except FileExistsError:
             pass
         finally:
@@ -100,10 +101,10 @@ class KeyFile:
         return cls.load(path)
 
     def key(self, name: str) -> bytes:
-        """The key of that name.
+        """Return the key with this name.
 
         Raises:
-            KeyFileError: the file does not have it.
+            KeyFileError: the file does not contain it.
         """
         try:
             return self.__keys[name]
@@ -111,12 +112,12 @@ class KeyFile:
             raise KeyFileError(f"the key file has no key {name}") from None
 
     def keyed_hash(self, purpose: str, data: bytes) -> str:
-        """HMAC-SHA-256 of `data` under the pepper, 64 hex digits; each purpose has hashes of its own."""
+        """Return the HMAC-SHA-256 of `data` under the pepper, 64 hex digits. It differs for each purpose."""
         message = purpose.encode() + b"\0" + data
         return hmac.digest(self.__pepper, message, "sha256").hex()
 
     def fingerprint(self, secret: Secret) -> str:
-        """32 hex digits that are equal for equal secrets, and say nothing to those without the pepper."""
+        """Return 32 hex digits that are equal for equal secrets, and reveal nothing without the pepper."""
         return self.keyed_hash("fingerprint", secret.reveal().encode())[:_FINGERPRINT_DIGITS]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:

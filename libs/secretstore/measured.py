@@ -1,4 +1,4 @@
-"""A secret store that is counted: how long its requests take, and how those end that it does not fulfil."""
+"""Metrics of a secret store: the duration of its requests, and the errors by kind."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +24,9 @@ _KINDS = (
 
 
 class MeasuredStore:
-    """`SecretStore` around another one; `kind` names that (`vault`, `sealed`). Listing paths is not measured:
-    how long it takes is up to who reads the list.
+    """`SecretStore` that measures another one. `kind` is its label in the metrics (`vault`, `sealed`).
+
+    `paths` is not measured: its duration depends on the caller, which reads the list page by page.
     """
 
     def __init__(self, store: SecretStore, *, kind: str) -> None:

@@ -1,13 +1,13 @@
-"""The port: where secrets are kept, and what may go wrong.
+"""The port of the secret store, and its errors.
 
 SecretStoreError
-├── VersionConflict          the path is at another version; nothing was written
-├── SecretMissing            there never was such a version, or the whole path was removed
-├── SecretDestroyed          the version was destroyed on purpose
-└── SecretStoreUnavailable   sealed, standby, rate-limited or away: `retry_after` seconds
+├── SecretVersionConflict    the path is at another version; nothing was written
+├── SecretMissing            the version never existed, or the path was removed
+├── SecretDestroyed          the version was destroyed
+└── SecretStoreUnavailable   Vault is sealed, standby or rate-limited, or the store cannot be reached
 
-No message of these holds anything of a secret. Adapters: `sealed` (PostgreSQL), `vault` (HashiCorp Vault
-KV v2), and one in memory for tests; `tests/support/secretstore_suite.py` holds all to the same rules.
+No message of an error contains a part of a secret. The adapters are `encrypted_table` (PostgreSQL), `vault`
+(HashiCorp Vault, KV version 2), and one in memory for tests. All pass `tests/support/secretstore_suite.py`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from chassis.platform_ids import is_platform_id
+from chassis.ids import is_platform_id
 from chassis.runtime.unavailable import Unavailable
 from chassis.secret import Secret
 
 
 class SecretStoreError(Exception):
-    """Something a secret store could not do."""
+    """The secret store did not fulfil a request."""
 
 
 class SecretVersionConflict(SecretStoreError):
@@ -51,10 +51,10 @@ class SecretStoreUnavailable(SecretStoreError, Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class SecretPath:
-    """Where the versions of one credential's secret are.
+    """The path of all versions of one credential's secret.
 
     Raises:
-        ValueError: the account's id is none.
+        ValueError: `account_id` is not a valid id of an account.
     """
 
     account_id: str
@@ -62,7 +62,7 @@ class SecretPath:
 
     def __post_init__(self) -> None:
         if not is_platform_id(self.account_id):
-            raise ValueError("not the id of an account")
+            raise ValueError("not a valid id of an account")
 
     def __str__(self) -> str:
         return f"accounts/{self.account_id}/credentials/{self.credential_id}"
@@ -70,7 +70,7 @@ class SecretPath:
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """A version that is, or was, kept."""
+    """A version of a secret, destroyed or not."""
 
     version: int
     created_at: datetime
@@ -78,39 +78,40 @@ class StoredVersion:
 
 
 class SecretStore(Protocol):
-    """Versions count from 1 within a path and go on after a destruction. Every method may raise
-    `SecretStoreUnavailable`.
+    """Versioned secrets. Versions of a path count from 1. The numbers of destroyed ones are not used again.
+
+    Every method may raise `SecretStoreUnavailable`.
     """
 
     def put(self, path: SecretPath, secret: Secret, *, write_id: str, expected_version: int) -> int:
-        """Write the version behind `expected_version` (0: the path must be new); gives its number.
+        """Write the version after `expected_version` (0: the path must be new) and return its number.
 
-        The same write again (same `write_id` and secret) gives the number of the first, so that a write whose
-        outcome was unknown can be repeated.
+        Repeating a write (same `write_id` and secret) returns the number of the first one. A write whose
+        outcome is unknown can therefore be repeated.
 
         Raises:
             SecretVersionConflict: the path is at another version.
         """
 
     def get(self, path: SecretPath, version: int) -> Secret:
-        """Raises `SecretMissing` or `SecretDestroyed`."""
+        """Return a version. Raises `SecretMissing` or `SecretDestroyed`."""
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
-        """Make these versions unreadable for ever; those that are not there are no error."""
+        """Make these versions permanently unreadable. Missing versions are not an error."""
 
     def remove(self, path: SecretPath) -> None:
-        """Destroy every version and forget the path; it is no error if it is not there."""
+        """Destroy every version and delete the path. A missing path is not an error."""
 
     def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
-        """Every version, the oldest first; empty for a path that is not there."""
+        """Return every version, the oldest first; none for a missing path."""
 
     def current_version(self, path: SecretPath) -> int:
-        """The newest version, destroyed or not; 0 for a path that is not there."""
+        """Return the newest version, destroyed or not; 0 for a missing path."""
 
     def paths(self) -> Iterator[SecretPath]:
-        """Every path that is there."""
+        """Yield every path."""
 
     def check(self) -> None:
-        """Raises `SecretStoreUnavailable` while it cannot serve."""
+        """Raise `SecretStoreUnavailable` if the store cannot accept requests now."""
 
     def close(self) -> None: ...

@@ -1,8 +1,8 @@
-"""`python -m secretstore.unwrapping FOLDER ROLE`: take an AppRole's secret id out of its wrapping.
+"""`python -m secretstore.unwrapping FOLDER ROLE`: unwrap the secret id of an AppRole.
 
-`infra/vault/bootstrap.sh` leaves `ROLE.wrapped` in the folder: a token that gives out the secret id once. The
-service's own user takes it here, and it becomes `ROLE.secret-id` (0600). A wrapping that somebody else has
-opened is a theft to be told of, not an error to be tried again.
+`infra/vault/bootstrap.sh` writes `ROLE.wrapped` to the folder: a token with which Vault returns the secret id
+once. This program runs as the user of the service and writes the secret id to `ROLE.secret-id` (0600). If
+another program has used the token, the secret id is stolen: the operator is alarmed, and nothing is retried.
 """
 
 import os
@@ -17,15 +17,15 @@ SECONDS = 10
 
 
 class WrappingUnusable(Exception):
-    """It is not what the bootstrap made, or somebody has opened it."""
+    """The wrapping was not created by the bootstrap, has expired, or was used before."""
 
 
 def unwrap(folder: Path, role: str, *, address: str, ca_file: Path | None) -> bool:
-    """Whether there was something to unwrap.
+    """Unwrap `ROLE.wrapped` in the folder. Return whether the file exists.
 
     Raises:
-        WrappingUnusable: see there; destroy the role's secret ids and find out who it was.
-        requests.RequestException, hvac.exceptions.VaultError: Vault does not answer.
+        WrappingUnusable: the operator has to destroy the secret ids of the role and investigate.
+        requests.RequestException, hvac.exceptions.VaultError: Vault does not respond.
     """
     wrapped = folder / f"{role}.wrapped"
     if not wrapped.exists():
@@ -35,16 +35,16 @@ def unwrap(folder: Path, role: str, *, address: str, ca_file: Path | None) -> bo
     session.trust_env = False
     session.verify = str(ca_file) if ca_file else True
     client = hvac.Client(url=address, token=token, session=session, timeout=SECONDS, cert=())
-    made_for = f"auth/approle/role/regcred-{role}/secret-id"
+    expected = f"auth/approle/role/regcred-{role}/secret-id"
     try:
         looked_up = client.adapter.post("/v1/sys/wrapping/lookup", json={"token": token})
         path = looked_up["data"]["creation_path"]
-        if path != made_for:
-            raise WrappingUnusable(f"the wrapping was made for {path}, not for {made_for}")
+        if path != expected:
+            raise WrappingUnusable(f"the wrapping was made for {path}, not for {expected}")
         secret_id = client.adapter.post("/v1/sys/wrapping/unwrap")["data"]["secret_id"]
     except (vault.InvalidRequest, vault.Forbidden):
         raise WrappingUnusable(
-            f"the wrapping of {role} is not good: expired, or opened by somebody"
+            f"the wrapping of {role} is not valid: it has expired, or another program has unwrapped it"
         ) from None
     draft = folder / f".{role}.secret-id"
     draft.unlink(missing_ok=True)
@@ -57,7 +57,7 @@ def unwrap(folder: Path, role: str, *, address: str, ca_file: Path | None) -> bo
 
 
 def main(folder: str, role: str) -> None:
-    """Unwrap what is there, with Vault's address from REGCRED_VAULT_ADDR and REGCRED_VAULT_CA_FILE."""
+    """Unwrap with the Vault of REGCRED_VAULT_ADDR and REGCRED_VAULT_CA_FILE."""
     ca_file = os.environ.get("REGCRED_VAULT_CA_FILE")
     try:
         unwrap(

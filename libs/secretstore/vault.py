@@ -1,6 +1,7 @@
 """The secret store in HashiCorp Vault, KV version 2 under one mount.
 
-What is stored is `{"secret": …, "write_id": …}`: the write id tells a repeated write from a foreign one.
+A version contains `{"secret": …, "write_id": …}`. The write id distinguishes a repeated write from another
+one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from secretstore.vault_session import VaultSession, VaultSettings, field
 
 
 class VaultStore:
-    """`SecretStore` in Vault. Threads may share it; processes may not (it keeps connections)."""
+    """`SecretStore` in Vault. Threads may share it. Processes may not, because it has open connections."""
 
     def __init__(self, settings: VaultSettings) -> None:
         self._mount = settings.mount
@@ -39,15 +40,15 @@ class VaultStore:
             )
 
         try:
-            answer = self._session.ask(write)
+            response = self._session.ask(write)
         except SecretVersionConflict:
             return self._earlier_write(path, secret, write_id)
-        return int(field(answer, "data", "version"))
+        return int(field(response, "data", "version"))
 
     def get(self, path: SecretPath, version: int) -> Secret:
         secret = self._read(path, version).get("secret")
         if not isinstance(secret, str):
-            raise SecretMissing  # somebody else wrote there
+            raise SecretMissing  # another program wrote it
         return Secret(secret)
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
@@ -97,7 +98,7 @@ class VaultStore:
         self._session.close()
 
     def _earlier_write(self, path: SecretPath, secret: Secret, write_id: str) -> int:
-        """The number of the newest version if it is this very write, whose answer was lost."""
+        """Return the newest version if it is this write, whose response was lost."""
         current = self.current_version(path)
         try:
             fields = self._read(path, current)
@@ -117,7 +118,7 @@ class VaultStore:
             )
 
         if version < 1:
-            raise SecretMissing  # Vault takes 0 for "the newest"
+            raise SecretMissing  # Vault reads 0 as the newest version
         fields: dict[str, Any] = field(self._session.ask(read), "data", "data")
         return fields
 
@@ -139,7 +140,7 @@ class VaultStore:
 
 
 def _path(account: str, credential: str) -> SecretPath | None:
-    """The path of these names; `None` for what somebody else keeps in the mount."""
+    """Return the path of these names; `None` for an entry of another program."""
     try:
         path = SecretPath(account, UUID(credential))
     except ValueError:
@@ -147,13 +148,13 @@ def _path(account: str, credential: str) -> SecretPath | None:
     return path if str(path.credential_id) == credential else None
 
 
-def _done(answer: Any) -> None:
-    """The answer of an order that gives nothing back: empty, unless Vault adds a warning."""
-    if getattr(answer, "status_code", 0) != requests.codes.no_content:
-        field(answer, "request_id")
+def _done(response: Any) -> None:
+    """Check the response to a request without a result: it is empty, unless Vault adds a warning."""
+    if getattr(response, "status_code", 0) != requests.codes.no_content:
+        field(response, "request_id")
 
 
 def _moment(text: str) -> datetime:
-    """RFC 3339 with nanoseconds, as Go writes it, to a time with microseconds."""
-    whole, _, rest = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00")
+    """Convert RFC 3339 with nanoseconds, as Go writes it, to a time with microseconds."""
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")

@@ -1,6 +1,6 @@
-"""A look at a Vault that changes nothing there: does it serve, does it let us in, is the mount as it must be.
+"""Inspect a Vault without changing it: health, login, capabilities of a service, settings of the mount.
 
-Beside `vault.py`, for what a service never asks: its own capabilities, and how its mount is set up.
+`regcred doctor` uses it. The services use `vault` and never request these.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import requests
 from chassis.settings.environment import VaultAccess
 
 MOUNT = "regcred"
-_SECONDS = (2.0, 5.0)  # to connect, to be answered
-_EXAMPLE = "accounts/doctor/credentials/00000000-0000-0000-0000-000000000000"  # nothing is ever kept there
+_SECONDS = (2.0, 5.0)  # to connect, to receive the response
+_EXAMPLE = "accounts/doctor/credentials/00000000-0000-0000-0000-000000000000"  # no secret is stored there
 _SERVING = {200: "active", 429: "standby", 473: "performance standby"}
 
 Health = Literal["serves", "sealed", "uninitialised", "unreachable", "untrusted", "other"]
@@ -21,7 +21,7 @@ Health = Literal["serves", "sealed", "uninitialised", "unreachable", "untrusted"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """`token` is empty where `refused` says why there is none."""
+    """The token of a login. If the login was refused, `token` is empty and `refused` is the reason."""
 
     token: str
     refused: str | None
@@ -29,14 +29,17 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """`exists` where it is a KV of version 2; `capabilities` on a secret, its metadata, its destruction."""
+    """A mount. `exists` if it is a KV of version 2.
+
+    `capabilities` are those on a secret, on its metadata, and on its destruction.
+    """
 
     exists: bool
     capabilities: dict[str, frozenset[str]]
 
 
-class VaultLook:
-    """Requests to one Vault. No proxy, no authorities and no token of the environment."""
+class VaultInspector:
+    """Requests to one Vault. Proxy, certificate authorities and token of the environment are not used."""
 
     def __init__(self, access: VaultAccess) -> None:
         self._access = access
@@ -51,50 +54,50 @@ class VaultLook:
         self._session.close()
 
     def health(self) -> tuple[Health, str]:
-        """How it is, and a word on that."""
+        """Return the health, and a detail of it."""
         try:
-            answer = self._ask("GET", "sys/health")
+            response = self._ask("GET", "sys/health")
         except requests.exceptions.SSLError:
             return "untrusted", "its certificate is not trusted"
         except (requests.RequestException, OSError) as error:
             return "unreachable", type(error).__name__
-        if answer.status_code in _SERVING:
-            return "serves", _SERVING[answer.status_code]
+        if response.status_code in _SERVING:
+            return "serves", _SERVING[response.status_code]
         states: dict[int, Health] = {503: "sealed", 501: "uninitialised"}
-        return states.get(answer.status_code, "other"), f"status {answer.status_code}"
+        return states.get(response.status_code, "other"), f"status {response.status_code}"
 
     def log_in(self) -> Login:
-        """As a service does: with the AppRole, or the token of a file."""
+        """Log in as a service does: with the AppRole, or the token of a file."""
         path = self._access.token_file or self._access.secret_id_file
         if path is None:
             return Login("", "neither an AppRole nor a token is configured")
-        text, wrong = _read(path)
-        if wrong:
-            return Login("", wrong)
+        text, error = _read(path)
+        if error:
+            return Login("", error)
         if self._access.token_file is not None:
             if self._ask("GET", "auth/token/lookup-self", token=text).ok:
                 return Login(text, None)
             return Login("", f"the token in {path} is not valid")
         body = {"role_id": self._access.role_id, "secret_id": text}
-        answer = self._ask("POST", "auth/approle/login", body=body)
-        token = _field(answer, "auth", "client_token")
+        response = self._ask("POST", "auth/approle/login", body=body)
+        token = _field(response, "auth", "client_token")
         if not isinstance(token, str):
-            return Login("", "role id or secret id are not valid")
+            return Login("", "the role id or the secret id is not valid")
         return Login(token, None)
 
     def mount(self, token: str) -> Mount:
-        """What there is, and what the token may do with it."""
+        """Return whether the mount exists, and the capabilities of the token on it."""
         paths = {name: f"{MOUNT}/{name}/{_EXAMPLE}" for name in ("data", "metadata", "destroy")}
-        answer = self._ask("POST", "sys/capabilities-self", token=token, body={"paths": [*paths.values()]})
-        held = {name: frozenset(_list(answer, path)) for name, path in paths.items()}
+        response = self._ask("POST", "sys/capabilities-self", token=token, body={"paths": [*paths.values()]})
+        capabilities = {name: frozenset(_list(response, path)) for name, path in paths.items()}
         about = self._ask("GET", f"sys/internal/ui/mounts/{MOUNT}", token=token)
         version = _field(about, "data", "options", "version")
-        return Mount(exists=version == "2", capabilities=held)
+        return Mount(exists=version == "2", capabilities=capabilities)
 
     def cas_required(self, administrator: Path) -> bool | None:
-        """Whether the mount demands check-and-set; `None` where the token in this file does not show it."""
-        token, wrong = _read(administrator)
-        if wrong:
+        """Return whether the mount requires check-and-set, `None` if the token cannot read it."""
+        token, error = _read(administrator)
+        if error:
             return None
         required = _field(self._ask("GET", f"{MOUNT}/config", token=token), "data", "cas_required")
         return required if isinstance(required, bool) else None
@@ -114,9 +117,9 @@ def _read(path: Path) -> tuple[str, str | None]:
         return "", f"cannot read {path}: {error.strerror}"
 
 
-def _field(answer: requests.Response, *names: str) -> object:
+def _field(response: requests.Response, *names: str) -> object:
     try:
-        found: Any = answer.json()
+        found: Any = response.json()
     except ValueError:
         return None
     for name in names:
@@ -127,6 +130,6 @@ def _field(answer: requests.Response, *names: str) -> object:
     return result
 
 
-def _list(answer: requests.Response, path: str) -> list[str]:
-    found = _field(answer, path) or _field(answer, "data", path)
+def _list(response: requests.Response, path: str) -> list[str]:
+    found = _field(response, path) or _field(response, "data", path)
     return [str(each) for each in found] if isinstance(found, list) else []

@@ -1,8 +1,8 @@
-"""A session with Vault: its connections, the token of this service, and the errors of the port.
+"""A session with Vault: connections, the token of this service, and errors as those of the port.
 
-What Vault or the network say is turned into the errors of the port here, without a trace of the request.
-The messages of hvac hold paths, and that of a destroyed version its whole answer
-(`docs/reference/vault.md`, "Errors").
+Errors of Vault and of the network become errors of the port here. Their messages do not repeat the request:
+those of hvac contain paths, and for a destroyed version the complete response (`docs/reference/vault.md`,
+"Errors").
 """
 
 from collections.abc import Callable
@@ -31,20 +31,20 @@ log = structlog.get_logger()
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 3.0
 CONNECTIONS = 32
-RENEW_AFTER = 2 / 3  # of a token's life: then the next request logs in anew
-LOGIN_PAUSE_SECONDS = 1.0  # after a login that failed; those who wait for it meanwhile fail with it
-PUT_OFF_SECONDS = 10.0  # after a login that failed while the token at hand is still good
-TOKEN_FILE_SECONDS = 60.0  # then it is read again: it may have been replaced
-RETRY_AFTER = 5  # seconds, where Vault does not say
-REFUSED_RETRY_AFTER = 60  # seconds: somebody has to change something first
+RENEW_AFTER = 2 / 3  # of a token's lifetime; then the next request logs in again
+LOGIN_PAUSE_SECONDS = 1.0  # after a failed login; requests in this time fail as well
+POSTPONED_SECONDS = 10.0  # after a failed login while the current token is still valid
+TOKEN_FILE_SECONDS = 60.0  # then the file is read again: it may have been replaced
+RETRY_AFTER = 5  # seconds, if Vault does not return a value
+REFUSED_RETRY_AFTER = 60  # seconds: an operator has to change the configuration first
 _CONFLICT = "did not match the current version"
 _T = TypeVar("_T")
 
 
 class VaultRefused(SecretStoreUnavailable):
-    """Vault answers, and says no to what this service is configured to be: role, policy, or mount.
+    """Vault refuses a request of this service because of its role, policy or mount.
 
-    For a caller it is as good as away; the operator finds it in the log.
+    Callers see it as an unavailable store. The log has the reason for the operator.
     """
 
     def __init__(self, what: str) -> None:
@@ -54,8 +54,9 @@ class VaultRefused(SecretStoreUnavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultSettings:
-    """Where Vault is, and who this service is: an AppRole whose secret id is read from its file at every
-    login, or a token from a file.
+    """The address of Vault, and the login of this service.
+
+    The login is an AppRole, whose secret id is read from its file at each login, or a token from a file.
     """
 
     addr: str
@@ -67,41 +68,43 @@ class VaultSettings:
 
 
 class VaultSession:
-    """Asks Vault with a token that is good, and renews it in time. Threads may share it."""
+    """Sends requests to Vault with a valid token, and replaces it before it expires. Threads may share it."""
 
     def __init__(self, settings: VaultSettings) -> None:
         self._settings = settings
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no CA, no netrc from the environment
-        self._session.verify = str(settings.ca_file) if settings.ca_file else True  # hvac asks the session
+        # hvac uses the setting of the session
+        self._session.verify = str(settings.ca_file) if settings.ca_file else True
         self._session.mount("https://", HTTPAdapter(pool_maxsize=CONNECTIONS, pool_block=True))
         self._session.mount("http://", HTTPAdapter(pool_maxsize=CONNECTIONS, pool_block=True))
         self._lock = Lock()
         self._token = ""
         self._login_due = 0.0
-        self._token_ends = 0.0
-        self._login_barred = 0.0  # until then
+        self._token_expires = 0.0
+        self._no_login_before = 0.0
 
-    def ask(self, question: Callable[[hvac.Client], _T]) -> _T:
+    def ask(self, request: Callable[[hvac.Client], _T]) -> _T:
+        """Send a request and return its response. Raises the errors of the port."""
         try:
-            return self._answer(question)
+            return self._send(request)
         except VaultRefused as refused:
-            log.error("vault_refused", what=refused.what)  # noqa: TRY400 a stack would say nothing more
+            log.error("vault_refused", what=refused.what)  # noqa: TRY400 a stack trace adds nothing
             raise
 
-    def _answer(self, question: Callable[[hvac.Client], _T]) -> _T:
-        """Ask with a token that is good; one that Vault no longer knows is replaced, once."""
+    def _send(self, request: Callable[[hvac.Client], _T]) -> _T:
+        """Send a request. If Vault no longer accepts the token, log in again, once."""
         client = self._client()
         try:
-            return translated(lambda: question(client))
+            return translated(lambda: request(client))
         except VaultRefused:
-            if translated(lambda: _is_alive(client)):
+            if translated(lambda: _is_valid(client)):
                 raise
         log.info("vault_token_ended")
         with self._lock:
             if self._token == client.token:
-                self._login_due = self._token_ends = 0.0
-        return translated(lambda: question(self._client()))
+                self._login_due = self._token_expires = 0.0
+        return translated(lambda: request(self._client()))
 
     def _client(self) -> hvac.Client:
         with self._lock:
@@ -110,36 +113,36 @@ class VaultSession:
             return self._new_client(self._token)
 
     def _renew(self) -> None:
-        if monotonic() < self._login_barred:
-            raise SecretStoreUnavailable("the login failed just now", retry_after=RETRY_AFTER)
+        if monotonic() < self._no_login_before:
+            raise SecretStoreUnavailable("a login failed less than a second ago", retry_after=RETRY_AFTER)
         try:
             self._log_in()
         except SecretStoreUnavailable as error:
             moment = monotonic()
-            if moment >= self._token_ends:
-                self._login_barred = moment + LOGIN_PAUSE_SECONDS
+            if moment >= self._token_expires:
+                self._no_login_before = moment + LOGIN_PAUSE_SECONDS
                 raise
             log.warning("vault_login_put_off", error=type(error).__name__)
-            self._login_due = min(moment + PUT_OFF_SECONDS, self._token_ends)
+            self._login_due = min(moment + POSTPONED_SECONDS, self._token_expires)
 
     def _log_in(self) -> None:
         token_file = self._settings.token_file
         if token_file is not None:
             self._token = _read_file(token_file)
-            self._login_due, self._token_ends = monotonic() + TOKEN_FILE_SECONDS, inf
+            self._login_due, self._token_expires = monotonic() + TOKEN_FILE_SECONDS, inf
             return
         secret_id_file = self._settings.secret_id_file
         if secret_id_file is None or self._settings.role_id is None:
             raise VaultRefused("neither an AppRole nor a token is configured")
         secret_id = _read_file(secret_id_file)
-        client, asked = self._new_client(""), monotonic()
-        answer = translated(
+        client, sent = self._new_client(""), monotonic()
+        response = translated(
             lambda: client.auth.approle.login(self._settings.role_id, secret_id, use_token=False)
         )
-        token, seconds = (field(answer, "auth", name) for name in ("client_token", "lease_duration"))
-        life = float(seconds) or inf
+        token, seconds = (field(response, "auth", name) for name in ("client_token", "lease_duration"))
+        lifetime = float(seconds) or inf
         self._token = str(token)
-        self._login_due, self._token_ends = asked + RENEW_AFTER * life, asked + life
+        self._login_due, self._token_expires = sent + RENEW_AFTER * lifetime, sent + lifetime
 
     def _new_client(self, token: str) -> hvac.Client:
         client = hvac.Client(
@@ -147,33 +150,33 @@ class VaultSession:
             token=token,
             session=self._session,
             timeout=(CONNECT_SECONDS, READ_SECONDS),
-            cert=(),  # hvac would take one from the environment in place of none
+            cert=(),  # without it, hvac reads one from the environment
             allow_redirects=False,
         )
-        client.token = token  # hvac would take one from the environment in place of an empty one
+        client.token = token  # in place of an empty token, hvac reads one from the environment
         return client
 
     def check(self) -> None:
         try:
-            answer = self._session.get(
+            response = self._session.get(
                 f"{self._settings.addr}/v1/sys/health?standbyok=true&perfstandbyok=true",
                 timeout=(CONNECT_SECONDS, CONNECT_SECONDS),
                 allow_redirects=False,
             )
         except requests.RequestException as error:
             raise SecretStoreUnavailable(type(error).__name__, retry_after=RETRY_AFTER) from None
-        if answer.status_code != requests.codes.ok:
-            raise SecretStoreUnavailable(f"health {answer.status_code}", retry_after=RETRY_AFTER)
+        if response.status_code != requests.codes.ok:
+            raise SecretStoreUnavailable(f"health {response.status_code}", retry_after=RETRY_AFTER)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
 
-def translated(question: Callable[[], _T]) -> _T:
-    """The answer; a failure is raised as an error of the port."""
+def translated(request: Callable[[], _T]) -> _T:
+    """Send a request and return its response. Failures are raised as errors of the port."""
     try:
-        return question()
+        return request()
     except requests.RequestException as error:
         raise SecretStoreUnavailable(type(error).__name__, retry_after=RETRY_AFTER) from None
     except vault.InvalidPath as error:
@@ -190,13 +193,17 @@ def translated(question: Callable[[], _T]) -> _T:
         raise SecretStoreUnavailable(type(error).__name__, retry_after=RETRY_AFTER) from None
 
 
-def field(answer: Any, *names: str) -> Any:
-    """What an answer holds under these names; a redirect or a proxy's page holds nothing."""
+def field(response: Any, *names: str) -> Any:
+    """Return the value under these names.
+
+    Raises:
+        SecretStoreUnavailable: the response has no such value, as a redirect or the page of a proxy.
+    """
     for name in names:
-        if not isinstance(answer, dict) or name not in answer:
-            raise SecretStoreUnavailable("this is not an answer of Vault's", retry_after=RETRY_AFTER)
-        answer = answer[name]
-    return answer
+        if not isinstance(response, dict) or name not in response:
+            raise SecretStoreUnavailable("the response is not from Vault", retry_after=RETRY_AFTER)
+        response = response[name]
+    return response
 
 
 def _destroyed(error: vault.InvalidPath) -> bool:
@@ -207,7 +214,7 @@ def _destroyed(error: vault.InvalidPath) -> bool:
     return bool(metadata.get("destroyed") or metadata.get("deletion_time"))
 
 
-def _is_alive(client: hvac.Client) -> bool:
+def _is_valid(client: hvac.Client) -> bool:
     try:
         client.auth.token.lookup_self()
     except vault.Forbidden:

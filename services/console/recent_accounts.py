@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, g, request
 
-from chassis.platform_ids import is_platform_id
+from chassis.ids import is_platform_id
 
 COOKIE = "regcred-accounts"
 MOST = 8

@@ -13,8 +13,7 @@ from flask import session as cookie
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from chassis.platform_ids import is_platform_id
-from chassis.runtime.ids import new_id
+from chassis.ids import is_platform_id, new_id
 from console import csrf
 from console.sessions import ConsoleSession, Sessions
 from regcred.apiclient.client import ApiClient

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask import session as cookie
 from werkzeug.wrappers import Response
 
-from chassis.platform_ids import is_platform_id
+from chassis.ids import is_platform_id
 from chassis.secret import Secret
 from console import recent_accounts
 from console.request_context import REFERENCE, USER_AGENT, local, only_signed_in

@@ -12,8 +12,8 @@ import psycopg
 from chassis.database import Connection
 from contracts.account_events import AccountErased
 from contracts.streams import account_stream
-from eventlog.events.envelope import Actor, Metadata, NewEvent
-from eventlog.storage.postgres import append_request
+from eventlog.events import Actor, Metadata, NewEvent
+from eventlog.storage import append_request
 
 _ERASE = "SELECT * FROM credentials.erase_account(%s)"
 _HAS_CREDENTIALS, _HAS_NO_KEY = "ES427", "ES428"  # SQLSTATE of credentials.erase_account

@@ -3,9 +3,9 @@
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.database import open_pool
+from chassis.ids import new_id
 from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
 from credentials.api import access, imports, pull_secrets, refusals, resolutions, service_tokens
@@ -14,8 +14,8 @@ from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage.database_metrics import DatabaseMetrics
-from registries.minting.factory import open_minter
+from eventlog.storage import DatabaseMetrics
+from registries.token_minter.factory import open_minter
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys

@@ -25,10 +25,12 @@ from credentials.application.store import (
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
-from eventlog.events.envelope import NewEvent, RecordedEvent
-from eventlog.storage.errors import AccountKeyErased
-from eventlog.storage.personal_keys import PersonalKeys
-from eventlog.storage.postgres import (
+from eventlog.events import NewEvent, RecordedEvent
+from eventlog.storage import (
+    AccountKeyErased,
+    Appended,
+    IdempotentRequest,
+    PersonalKeys,
     append_request,
     call_append,
     keys_of,
@@ -36,7 +38,6 @@ from eventlog.storage.postgres import (
     store_errors,
     text_array,
 )
-from eventlog.storage.store import Appended, IdempotentRequest
 
 _APPEND = "SELECT * FROM credentials.append(%s, %s)"
 _ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s)"

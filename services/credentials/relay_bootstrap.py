@@ -11,9 +11,8 @@ from chassis.settings.environment import Settings
 from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
 from credentials.relay.publisher import RelayPublisher
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.wakeups import Notifications
-from eventlog.storage.database_metrics import DatabaseMetrics
+from eventlog.consumers import Notifications, follow
+from eventlog.storage import DatabaseMetrics
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys

@@ -1,1 +1,1 @@
-"""The verifier: logs in to registries, the only writer of verification streams."""
+"""The verifier logs in to registries. It is the only writer of `verification` streams."""

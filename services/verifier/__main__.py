@@ -1,4 +1,4 @@
-"""`python -m verifier`: follow the log and try the logins; with `api`, serve its HTTP part."""
+"""`python -m verifier` consumes the log and verifies credentials. With `api` it serves the HTTP part."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Composition of the verifier: its HTTP part, and what follows the log."""
+"""Composition of the verifier: its HTTP part, and the consumer of the log with the schedule."""
 
 from functools import partial
 from threading import Event, Thread
@@ -6,45 +6,43 @@ from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
+from chassis.ids import new_id
 from chassis.observability.exposition import exposition, serve_metrics
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
-from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.factory import open_wakeups
-from eventlog.storage.database_metrics import DatabaseMetrics
+from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
+from eventlog.storage import DatabaseMetrics
 from registries.protocol.browser import Browser
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
-from verifier.api import browsing_routes, refusals, trials
+from verifier.api import login_tests, refusals, registry_contents
 from verifier.image_browser import ImageBrowser
 from verifier.logins import open_logins
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.scheduling.admission import Admission
-from verifier.scheduling.login_limiter import Bulkhead, LoginLimiter
-from verifier.scheduling.notices import Notices
-from verifier.scheduling.scheduler import Scheduler
-from verifier.scheduling.table import ScheduleTable
-from verifier.scheduling.verification_handler import TYPES, VerificationHandler
+from verifier.schedule.admission import Admission
+from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
+from verifier.schedule.notices import Notices
+from verifier.schedule.scheduler import Scheduler
+from verifier.schedule.table import ScheduleTable
+from verifier.schedule.verification_handler import TYPES, VerificationHandler
 from verifier.slots import Slots
 from verifier.verifier import Verifier
 
 ROLE = "regcred_verifier"
 API_CONNECTIONS = 6
-API_SLOTS = 8  # of the HTTP server's threads: one that waits for a registry answers nobody else
+API_SLOTS = 8  # threads of the HTTP server that may wait for registries; the others serve other requests
 API_SLOTS_PER_ACCOUNT = 4
 API_RETRY_SECONDS = 2
 CONSUMER = "verifier"
-PAUSE_SECONDS = 0.02  # most events are none of its concern: under load they are passed over together
-SCHEDULE_CONNECTIONS = 8  # its logins need one for a moment each
+PAUSE_SECONDS = 0.02  # the verifier handles few types of events: under load it skips the others in batches
+SCHEDULE_CONNECTIONS = 8  # a scheduled login uses a connection for a short time only
 
 
 def registry_api(settings: Settings) -> ApiPart:
-    """Trials of logins, and browsing. It writes no event; with the logins of the log it shares who is held
-    back after a refusal.
+    """Tests of logins before they are saved, and lists of tags and images. It writes no events. Holds after
+    refusals are shared with the consumer of the log.
     """
     pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)
@@ -75,10 +73,10 @@ def registry_api(settings: Settings) -> ApiPart:
 
     return ApiPart(
         blueprints=(
-            trials.blueprint(
+            login_tests.blueprint(
                 logins, slots, admission, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
             ),
-            browsing_routes.blueprint(browser, slots),
+            registry_contents.blueprint(browser, slots),
         ),
         authenticate=open_authentication(settings, open_tokens(pool, keys)),
         checks={"database": database_check(pool), "secret_store": secrets.check},
@@ -89,11 +87,11 @@ def registry_api(settings: Settings) -> ApiPart:
 
 
 def run_verifier(settings: Settings, stop: Event) -> None:
-    """Verify until `stop` is set. Any number may run; one leads."""
+    """Verify until `stop` is set. Several processes may run; one leads."""
     url = settings.required_database_url()
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
-    at_once = settings.consumers.verifier_concurrency
-    pool = open_pool(url, role=ROLE, size=at_once + SCHEDULE_CONNECTIONS)
+    concurrency = settings.consumers.verifier_concurrency
+    pool = open_pool(url, role=ROLE, size=concurrency + SCHEDULE_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     personal = open_personal_keys(keys)
@@ -102,7 +100,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     verifier = Verifier(
         store,
         secrets,
-        open_logins(settings, now=now, hurried=lambda host: limiter.open_for(host) > 0),
+        open_logins(settings, now=now, use_short_timeout=lambda host: limiter.open_for(host) > 0),
         streams=store.load,
         now=now,
         monotonic=monotonic,
@@ -123,17 +121,17 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
     schedule.start()
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")
-    follower = ConcurrentConsumer(
-        partial(handler.handle, bulkhead=Bulkhead(at_once)),
+    consumer = ConcurrentConsumer(
+        partial(handler.handle, bulkhead=Bulkhead(concurrency)),
         name=CONSUMER,
         types=TYPES,
-        concurrency=at_once,
+        concurrency=concurrency,
         tiers=settings.consumers.retry_tiers,
         stop=stop,
         personal=personal,
     )
     follow(
-        follower,
+        consumer,
         database_url=url,
         role=ROLE,
         name=CONSUMER,
@@ -142,7 +140,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         personal=personal,
         pause=PAUSE_SECONDS,
     )
-    follower.close()
+    consumer.close()
     schedule.join()
     wakeups.close()
     secrets.close()

@@ -1,4 +1,4 @@
-"""When a secret ends, and when that is told: 30, 7 and 1 days before, and then. Pure."""
+"""When a secret expires, and when notices of it are due: 30, 7 and 1 days before, and at the expiry. Pure."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,15 +7,15 @@ import jwt
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin
 
-NOTICE_DAYS = (30, 7, 1, 0)  # 0: it is past
+NOTICE_DAYS = (30, 7, 1, 0)  # 0: the secret has expired
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def end_of(login: StoredLogin) -> datetime | None:
-    """When a secret says by itself that it ends: the `exp` of a JSON Web Token (RFC 7519, section 4.1.4).
+def token_expiry(login: StoredLogin) -> datetime | None:
+    """The `exp` of a secret that is a JSON Web Token (RFC 7519, section 4.1.4); `None` for other secrets.
 
-    Nobody has checked its signature: it is good enough for a warning, and for nothing else.
+    The signature is not checked, so the value is suitable for notices only.
     """
     if not isinstance(login, RegistryLogin):
         return None
@@ -25,24 +25,24 @@ def end_of(login: StoredLogin) -> datetime | None:
         return None
     try:
         claims = jwt.decode(text, options={"verify_signature": False})
-        end = datetime.fromtimestamp(int(claims["exp"]), UTC)
+        expiry = datetime.fromtimestamp(int(claims["exp"]), UTC)
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, OSError, RecursionError):
         return None
-    return end if _EARLIEST < end < _LATEST else None
+    return expiry if _EARLIEST < expiry < _LATEST else None
 
 
-def earliest(*ends: datetime | None) -> datetime | None:
-    """The first of those that are known, and likely."""
-    return min((end for end in ends if end is not None and _EARLIEST < end < _LATEST), default=None)
+def earliest_expiry(*known: datetime | None) -> datetime | None:
+    """The earliest of the times that are known and plausible."""
+    return min((time for time in known if time is not None and _EARLIEST < time < _LATEST), default=None)
 
 
 def notice_due(expires_at: datetime, now: datetime) -> int | None:
-    """The closest of `NOTICE_DAYS` that has come; `None` where the end is further off than all."""
+    """The last of `NOTICE_DAYS` that has been reached; `None` if none has."""
     return min((days for days in NOTICE_DAYS if _moment(expires_at, days) <= now), default=None)
 
 
 def next_notice(expires_at: datetime, now: datetime) -> datetime | None:
-    """When the next one comes; `None` where all have."""
+    """When the next notice is due; `None` after the last one."""
     return min((at for days in NOTICE_DAYS if (at := _moment(expires_at, days)) > now), default=None)
 
 

@@ -1,4 +1,6 @@
-"""A kept credential's eyes: its secret is read, used at its own registry, and forgotten."""
+"""Tags and images of a registry, read with a stored credential. The secret is sent to the registry of the
+credential only, and is not stored anywhere else.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,48 +16,52 @@ from registries.image_reference import ImageReference
 from registries.input.image import read_image
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.minter import Minter, MintKey
 from registries.protocol.browser import Account, Browser, RegistryRefused, RegistryUnreachable
 from registries.protocol.manifests import FoundImage
 from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
+from registries.token_minter.minter import Minter, MintKey
 from registries.token_service import NotMinted
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
-from verifier.policy import as_it_is
-from verifier.scheduling.admission import Admission, LoginIdentity
-from verifier.scheduling.due import REFUSED
+from verifier.policy import active_credential
+from verifier.schedule.admission import Admission, LoginIdentity
+from verifier.schedule.backoff import REFUSED
 from verifier.verifier import VERIFIED, Streams
 
 
 class LastOutcome(Protocol):
-    """`verifier.scheduling.table.ScheduleTable.last_outcome`."""
+    """`verifier.schedule.table.ScheduleTable.last_outcome`."""
 
     def __call__(self, credential_id: UUID, secret_version: int) -> str | None: ...
 
 
 class NoSuchCredential(Exception):
-    """The account has none with that id (any more)."""
+    """The account has no credential with this id, or it was removed."""
 
 
-class NotForThat(Exception):
-    """The credential is not for what was to be read: `other_repository`, or `no_pull_scope`."""
+class OutOfScope(Exception):
+    """The credential is not for the requested repository (`other_repository`), or not for pulling
+    (`no_pull_scope`).
+    """
 
-    def __init__(self, why: Literal["other_repository", "no_pull_scope"]) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: Literal["other_repository", "no_pull_scope"]) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class LoginRefused(Exception):
-    """The registry refused this very secret when it was last tried, and is not asked again by itself."""
+    """The registry refused this secret at the last login, so it is not tried again automatically."""
 
 
 class SecretChanging(Exception):
-    """The secret was replaced or removed while it was looked for."""
+    """The secret was replaced or removed after the credential was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageBrowser:
-    """Raises `NoSuchCredential`, `NotForThat`, `LoginRefused`, `SecretChanging`, `NotNow`, `InvalidInput`,
+    """Reads a registry with a stored credential.
+
+    Raises `NoSuchCredential`, `OutOfScope`, `LoginRefused`, `SecretChanging`, `LoginDelayed`, `InvalidInput`,
     `RegistryError`, `EventStoreError` and `SecretStoreError`.
     """
 
@@ -69,55 +75,57 @@ class ImageBrowser:
     def tags(
         self, account_id: str, credential_id: UUID, repository: str, *, limit: int, after: str | None
     ) -> TagPage:
-        """Tags of a repository of the credential's registry."""
-        held = self._held(account_id, credential_id)
-        name = _repository(held.registry.host, repository)
-        with self._account(account_id, credential_id, held, name) as account:
+        """A page of the tags of a repository in the credential's registry."""
+        credential = self._active(account_id, credential_id)
+        name = _repository(credential.registry.host, repository)
+        with self._account(account_id, credential_id, credential, name) as account:
             return self.browser.tags(account, name, limit=limit, after=after)
 
     def image(self, account_id: str, credential_id: UUID, image: ImageReference) -> FoundImage | None:
-        """What an image of the credential's registry is; `None` where there is none to see."""
-        held = self._held(account_id, credential_id)
-        if image.registry_host != held.registry.host:
-            detail = f"the credential is for {held.registry.host}, the image is not there"
+        """An image of the credential's registry; `None` if it does not exist or is hidden from the login."""
+        credential = self._active(account_id, credential_id)
+        if image.registry_host != credential.registry.host:
+            detail = f"the image is not in {credential.registry.host}, the registry of the credential"
             raise InvalidInput((FieldProblem("/reference", "host_mismatch", detail),))
-        with self._account(account_id, credential_id, held, image.repository) as account:
+        with self._account(account_id, credential_id, credential, image.repository) as account:
             return self.browser.image(account, image)
 
-    def _held(self, account_id: str, credential_id: UUID) -> Active:
+    def _active(self, account_id: str, credential_id: UUID) -> Active:
         events = self.streams(credential_stream(credential_id))
-        held = as_it_is(events)
-        if held is None or events[0].metadata.account_id != account_id:
-            raise NoSuchCredential  # another account's is as unknown as none
-        return held
+        credential = active_credential(events)
+        if credential is None or events[0].metadata.account_id != account_id:
+            raise NoSuchCredential  # also for a credential of another account, to not reveal that it exists
+        return credential
 
     @contextmanager
     def _account(
-        self, account_id: str, credential_id: UUID, held: Active, repository: str
+        self, account_id: str, credential_id: UUID, credential: Active, repository: str
     ) -> Iterator[Account]:
-        """The login, for reading that repository, when its turn has come."""
-        if not held.details.scope.pull:
-            raise NotForThat("no_pull_scope")
-        if covering_prefix(held.details.repository_prefixes, repository) is None:
-            raise NotForThat("other_repository")
-        last = self.last_outcome(credential_id, held.secret.version)
+        """The login for reading a repository, after it was admitted."""
+        if not credential.details.scope.pull:
+            raise OutOfScope("no_pull_scope")
+        if covering_prefix(credential.details.repository_prefixes, repository) is None:
+            raise OutOfScope("other_repository")
+        last = self.last_outcome(credential_id, credential.secret.version)
         if last in REFUSED:
             raise LoginRefused
         try:
-            secret = self.secrets.get(SecretPath(account_id, credential_id), held.secret.version)
+            secret = self.secrets.get(SecretPath(account_id, credential_id), credential.secret.version)
         except (SecretMissing, SecretDestroyed):
             raise SecretChanging from None
         identity = LoginIdentity(
-            registry_host=held.registry.host,
-            username=held.username,
+            registry_host=credential.registry.host,
+            username=credential.username,
             account_id=account_id,
-            known_good=last == VERIFIED,
+            known_valid=last == VERIFIED,
         )
         with self.admission.for_read(identity) as attempt:
             try:
-                key = MintKey(credential_id, held.secret.version)
-                login = self._login(key, read_stored_login(secret), held.registry.host)
-                yield Account(registry_host=held.registry.host, provider=held.registry.provider, login=login)
+                key = MintKey(credential_id, credential.secret.version)
+                login = self._login(key, read_stored_login(secret), credential.registry.host)
+                yield Account(
+                    registry_host=credential.registry.host, provider=credential.registry.provider, login=login
+                )
             except RegistryRefused as refusal:
                 if refusal.code is not None:
                     attempt.ended(refusal.code, refusal.retry_after)
@@ -136,8 +144,8 @@ class ImageBrowser:
 
 
 def _repository(registry_host: str, text: str) -> str:
-    """The repository in its one spelling (`library/nginx` for Docker Hub's `nginx`)."""
+    """The canonical name of a repository (`library/nginx` for `nginx` on Docker Hub)."""
     if ":" in text or "@" in text:
-        detail = "the name of a repository alone is expected, without tag or digest"
+        detail = "enter the name of a repository without tag or digest"
         raise InvalidInput((FieldProblem("/repository", "invalid_repository", detail),))
     return read_image(f"{registry_host}/{text}", "/repository").repository

@@ -1,20 +1,20 @@
-"""A login as it is tried here: made first, where keys of a cloud are kept."""
+"""Logins of the verifier. If the stored secret is a cloud key, a login is created from it first."""
 
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.settings.environment import Settings
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.trust import trusted
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.tls import tls_context
 from registries.logins.cloud_keys import StoredLogin
-from registries.minting.factory import open_minter
-from registries.minting.minter import Minter, Now
 from registries.protocol.login import Probe, Verdict, log_in
+from registries.token_minter.factory import open_minter
+from registries.token_minter.minter import Minter, Now
 from registries.token_service import NotMinted
 
 LOGIN_SECONDS = 15.0
-HURRIED_SECONDS = 5.0
+SHORT_LOGIN_SECONDS = 5.0
 
 
 def _never(_host: str) -> bool:
@@ -23,18 +23,18 @@ def _never(_host: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logins:
-    """`registries.protocol.login.log_in` under the operator's policy. A login is made anew for each call: one
-    that was made earlier would not show that its keys are refused meanwhile.
+    """`registries.protocol.login.log_in` under the operator's policy.
 
-    `hurried` tells of a registry's host whether a login there has `HURRIED_SECONDS` at most: it has just let
-    another one wait in vain.
+    Each call creates a new login from a cloud key: an earlier one would not show that the key is refused in
+    the meantime. `use_short_timeout` says for the host of a registry whether a login may take at most
+    `SHORT_LOGIN_SECONDS`, because the host did not respond to another login recently.
     """
 
     minter: Minter
     policy: NetworkPolicy
     deadline_seconds: float
     tls: ssl.SSLContext
-    hurried: Callable[[str], bool] = _never
+    use_short_timeout: Callable[[str], bool] = _never
 
     def __call__(
         self,
@@ -47,27 +47,29 @@ class Logins:
     ) -> Verdict:
         """Log in once. Every failure is a verdict."""
         try:
-            made = self.minter.fresh(login, registry_host=registry_host)
+            minted = self.minter.fresh(login, registry_host=registry_host)
         except NotMinted as failure:
             return Verdict(code=failure.code, detail=failure.detail, retry_after=failure.retry_after)
         return log_in(
             registry_host=registry_host,
             api_host=api_host,
-            login=made.login,
+            login=minted.login,
             provider=provider,
             policy=self.policy,
-            deadline_seconds=HURRIED_SECONDS if self.hurried(registry_host) else self.deadline_seconds,
+            deadline_seconds=SHORT_LOGIN_SECONDS
+            if self.use_short_timeout(registry_host)
+            else self.deadline_seconds,
             tls=self.tls,
             probe=probe,
         )
 
 
-def open_logins(settings: Settings, *, now: Now, hurried: Callable[[str], bool] = _never) -> Logins:
-    """Logins as this environment has them."""
+def open_logins(settings: Settings, *, now: Now, use_short_timeout: Callable[[str], bool] = _never) -> Logins:
+    """The logins that the settings of this environment describe."""
     return Logins(
         minter=open_minter(settings, now=now),
         policy=NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http),
         deadline_seconds=LOGIN_SECONDS,
-        tls=trusted(settings.verifier_ca_file),
-        hurried=hurried,
+        tls=tls_context(settings.verifier_ca_file),
+        use_short_timeout=use_short_timeout,
     )

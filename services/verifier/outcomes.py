@@ -1,22 +1,22 @@
-"""What is recorded of a login, in the light of what stands in its stream already. Pure."""
+"""The events that record the outcome of a login. They depend on the events in its stream. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from registries.protocol.login import Verdict
 from verifier.policy import Verification
 
-# A login that ends as the last one did says nothing new: it is recorded about once a day, as a sign of life.
+# An unchanged outcome is recorded about once a day only, to show that the credential is still verified.
 UNCHANGED_EVERY = timedelta(hours=20)
 
 Outcome = VerificationSucceeded | VerificationFailed
 
 
 def events_of(
-    wanted: Verification,
+    verification: Verification,
     verdict: Verdict,
     history: Sequence[RecordedEvent],
     *,
@@ -24,51 +24,55 @@ def events_of(
     duration_ms: int,
     expires_at: datetime | None,
 ) -> list[object]:
-    """The outcome, that the credential recovered, and when its secret was found to end."""
-    outcome = outcome_of(wanted, verdict, checked_at=checked_at, duration_ms=duration_ms)
+    """The outcome; with it, as far as they apply, the recovery of the credential and the expiry of its
+    secret.
+    """
+    outcome = outcome_of(verification, verdict, checked_at=checked_at, duration_ms=duration_ms)
     events: list[object] = [outcome]
     failed = _failures(history)
     if failed and isinstance(outcome, VerificationSucceeded):
         events.append(
             VerificationRecovered(
-                verification_id=wanted.id,
-                credential_id=wanted.credential_id,
-                registry_host=wanted.registry.host,
-                provider=wanted.registry.provider,
-                secret_version=wanted.secret_version,
+                verification_id=verification.id,
+                credential_id=verification.credential_id,
+                registry_host=verification.registry.host,
+                provider=verification.registry.provider,
+                secret_version=verification.secret_version,
                 previous_code=failed[-1].code,
                 failing_since=failed[0].checked_at,
             )
         )
-    if expires_at is not None and expires_at != _discovered(history, wanted.secret_version):
+    if expires_at is not None and expires_at != _discovered(history, verification.secret_version):
         events.append(
             ExpiryDiscovered(
-                credential_id=wanted.credential_id,
-                registry_host=wanted.registry.host,
-                provider=wanted.registry.provider,
-                secret_version=wanted.secret_version,
+                credential_id=verification.credential_id,
+                registry_host=verification.registry.host,
+                provider=verification.registry.provider,
+                secret_version=verification.secret_version,
                 expires_at=expires_at,
-                source="provider" if expires_at == verdict.ends_at else "token",
+                source="provider" if expires_at == verdict.secret_expires_at else "token",
             )
         )
     return events
 
 
 def worth_recording(code: str, last_code: str | None, last_recorded: datetime | None, now: datetime) -> bool:
-    """Whether a scheduled login is recorded that ended with `code` (`verified` for a good one)."""
+    """Whether a scheduled login is recorded. `code` is its outcome (`verified` for an accepted login)."""
     return code != last_code or last_recorded is None or now - last_recorded >= UNCHANGED_EVERY
 
 
-def outcome_of(wanted: Verification, verdict: Verdict, *, checked_at: datetime, duration_ms: int) -> Outcome:
-    """How one login ended."""
+def outcome_of(
+    verification: Verification, verdict: Verdict, *, checked_at: datetime, duration_ms: int
+) -> Outcome:
+    """The event with the outcome of one login."""
     if verdict.code is None:
         return VerificationSucceeded(
-            verification_id=wanted.id,
-            credential_id=wanted.credential_id,
-            registry_host=wanted.registry.host,
-            provider=wanted.registry.provider,
-            secret_version=wanted.secret_version,
-            trigger=wanted.trigger,
+            verification_id=verification.id,
+            credential_id=verification.credential_id,
+            registry_host=verification.registry.host,
+            provider=verification.registry.provider,
+            secret_version=verification.secret_version,
+            trigger=verification.trigger,
             detail=verdict.detail,
             confidence=verdict.confidence,
             checked_at=checked_at,
@@ -76,12 +80,12 @@ def outcome_of(wanted: Verification, verdict: Verdict, *, checked_at: datetime, 
             probe=_probe_of(verdict),
         )
     return VerificationFailed(
-        verification_id=wanted.id,
-        credential_id=wanted.credential_id,
-        registry_host=wanted.registry.host,
-        provider=wanted.registry.provider,
-        secret_version=wanted.secret_version,
-        trigger=wanted.trigger,
+        verification_id=verification.id,
+        credential_id=verification.credential_id,
+        registry_host=verification.registry.host,
+        provider=verification.registry.provider,
+        secret_version=verification.secret_version,
+        trigger=verification.trigger,
         code=verdict.code,
         detail=verdict.detail,
         retry_after=verdict.retry_after,
@@ -98,7 +102,7 @@ def _probe_of(verdict: Verdict) -> ImageProbe | None:
 
 
 def _failures(history: Sequence[RecordedEvent]) -> list[VerificationFailed]:
-    """Those since the last good login, the oldest first."""
+    """The failed logins since the last accepted one, the oldest first."""
     failed: list[VerificationFailed] = []
     for event in history:
         if isinstance(event.payload, VerificationSucceeded):
@@ -109,7 +113,7 @@ def _failures(history: Sequence[RecordedEvent]) -> list[VerificationFailed]:
 
 
 def _discovered(history: Sequence[RecordedEvent], secret_version: int) -> datetime | None:
-    """When this secret was last found to end."""
+    """The expiry that was last recorded for this secret."""
     for event in reversed(history):
         found = event.payload
         if isinstance(found, ExpiryDiscovered) and found.secret_version == secret_version:

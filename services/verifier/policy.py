@@ -1,4 +1,4 @@
-"""Whenever a secret is added or rotated, or somebody asks: verify. Pure."""
+"""Which events request a verification: a secret was added or rotated, or a caller requested it. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,16 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.verification_events import Trigger
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from registries.image_reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """One login to be tried, and a good one on `image`, if there is one; `push`: it is declared for pushing.
+    """One login to be verified. An accepted login is also tested on `image`, if there is one. `push`: the
+    scope of the credential includes pushing.
 
-    Its id is that of the event which asks for it: one event, one outcome.
+    The id of a requested verification is that of the event, so that an event has one outcome.
     """
 
     id: UUID
@@ -34,10 +35,10 @@ class Verification:
 
 
 def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> Verification | None:
-    """The verification that an event asks for, given the whole stream of its credential.
+    """The verification that an event requests. `history` is the complete stream of its credential.
 
-    `None` where it asks for none, the credential is gone, or its secret has been replaced since: the event
-    that replaced it asks for its own.
+    `None` if the event requests none, the credential was removed, or its secret was replaced later: the event
+    that replaced the secret requests its own verification.
     """
     image = None
     match event.payload:
@@ -46,28 +47,28 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
             version = secret.version
         case CredentialSecretRotated(credential_id=credential_id, secret=secret):
             trigger, version = "rotated", secret.version
-        case VerificationRequested(credential_id=credential_id, secret_version=version, trigger=asked):
-            trigger = asked
+        case VerificationRequested(credential_id=credential_id, secret_version=version, trigger=requested):
+            trigger = requested
             image = _image(event.payload)
         case _:
             return None
-    held = as_it_is(history)
-    if held is None or held.secret.version != version:
+    credential = active_credential(history)
+    if credential is None or credential.secret.version != version:
         return None
     return Verification(
         id=event.event_id,
         account_id=event.metadata.account_id,
         credential_id=credential_id,
-        registry=held.registry,
+        registry=credential.registry,
         secret_version=version,
         trigger=trigger,
-        image=image if image and image.registry_host == held.registry.host else None,
-        push=held.details.scope.push,
+        image=image if image and image.registry_host == credential.registry.host else None,
+        push=credential.details.scope.push,
     )
 
 
-def as_it_is(history: Sequence[RecordedEvent]) -> Active | None:
-    """The credential of this stream; `None` where it was removed, or never was."""
+def active_credential(history: Sequence[RecordedEvent]) -> Active | None:
+    """The credential of a stream; `None` if it was removed or does not exist."""
     state = fold(event.payload for event in history)
     return state if isinstance(state, Active) else None
 

@@ -1,12 +1,19 @@
-"""The store of the verification streams in PostgreSQL."""
+"""Verification streams in PostgreSQL."""
 
 from collections.abc import Sequence
 
 from chassis.database import Pool
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
-from eventlog.storage.personal_keys import PersonalKeys
-from eventlog.storage.postgres import append_request, call_append, keys_of, load_stream, store_errors
-from eventlog.storage.store import Appended, IdempotentRequest
+from eventlog.events import NewEvent, RecordedEvent, StreamId
+from eventlog.storage import (
+    Appended,
+    IdempotentRequest,
+    PersonalKeys,
+    append_request,
+    call_append,
+    keys_of,
+    load_stream,
+    store_errors,
+)
 
 _APPEND = "SELECT * FROM verifier.append(%s)"
 

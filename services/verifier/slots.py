@@ -1,4 +1,4 @@
-"""How many requests may wait for registries at a time: some of the process's threads, fewer per account."""
+"""Limits on the requests that wait for registries at the same time, per process and per account."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from threading import Lock
 
 
 class TooManyAtOnce(Exception):
-    """All slots are taken; one is free within `retry_after` seconds, or so."""
+    """All slots are taken. `retry_after` is an estimate of the wait in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("too many requests wait for registries")
@@ -15,26 +15,30 @@ class TooManyAtOnce(Exception):
 
 
 class Slots:
-    """`total` at a time in this process, `per_account` for one account. Nobody waits for a slot."""
+    """`total` slots in this process, of which one account gets at most `per_account`. Callers do not wait."""
 
     def __init__(self, *, total: int, per_account: int, retry_after: int) -> None:
         self._total = total
         self._per_account = per_account
         self._retry_after = retry_after
-        self._taken: Counter[str] = Counter()
+        self._in_use: Counter[str] = Counter()
         self._lock = Lock()
 
     @contextmanager
     def one(self, account_id: str) -> Iterator[None]:
-        """A slot for as long as the block runs. Raises `TooManyAtOnce`."""
+        """Hold a slot while the block runs.
+
+        Raises:
+            TooManyAtOnce: no slot is free.
+        """
         with self._lock:
-            if self._taken.total() >= self._total or self._taken[account_id] >= self._per_account:
+            if self._in_use.total() >= self._total or self._in_use[account_id] >= self._per_account:
                 raise TooManyAtOnce(self._retry_after)
-            self._taken[account_id] += 1
+            self._in_use[account_id] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._taken[account_id] -= 1
-                if not self._taken[account_id]:
-                    del self._taken[account_id]
+                self._in_use[account_id] -= 1
+                if not self._in_use[account_id]:
+                    del self._in_use[account_id]

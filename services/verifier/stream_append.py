@@ -1,31 +1,31 @@
-"""How events get into a verification stream: behind what is there, once."""
+"""Appends to a verification stream, each at most once."""
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
-from eventlog.storage.errors import VersionConflict
-from eventlog.storage.store import EventStore, IdempotentRequest
+from eventlog.events import NewEvent, RecordedEvent, StreamId
+from eventlog.storage import EventStore, IdempotentRequest, VersionConflict
 
 
 def record_once(
     store: EventStore,
     stream: StreamId,
     key: str,
-    events_behind: Callable[[Sequence[RecordedEvent]], Sequence[NewEvent]],
+    new_events: Callable[[Sequence[RecordedEvent]], Sequence[NewEvent]],
 ) -> None:
-    """Append what `events_behind` makes in the light of the stream; under the same `key` only once.
+    """Append the events that `new_events` returns for the events in the stream. A `key` is appended only
+    once.
 
     Raises:
-        EventStoreError
+        EventStoreError: the events could not be appended.
     """
     request = IdempotentRequest(key=key, fingerprint=sha256(key.encode()).digest(), response={})
     history = store.load(stream)
     while True:
         try:
-            store.append(stream, len(history), events_behind(history), request=request)
-        except VersionConflict as conflict:  # somebody else recorded something meanwhile
-            if conflict.actual == len(history):  # a stream that is not ours to write
+            store.append(stream, len(history), new_events(history), request=request)
+        except VersionConflict as conflict:  # another process appended in the meantime
+            if conflict.actual == len(history):  # the conflict has another cause, so a retry does not help
                 raise
             history = store.load(stream)
         else:

@@ -1,8 +1,8 @@
-"""One event handled: find what it asks for, log in, record how that ended, once. And the same without an
-event, when the schedule says so.
+"""One verification, requested by an event or by the schedule: read the secret, log in, record the outcome.
 
-The login itself is at-least-once: a crash between it and the append repeats it. The outcome of an event is
-exactly-once: it is looked for before, and appended under a key that follows from the event.
+The login is at-least-once: a crash between login and append repeats it. The outcome of an event is recorded
+exactly once: the verifier checks that the stream does not have it, and appends it under a key that is derived
+from the event.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,18 +11,18 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from chassis.observability.metrics import observe_verification
+from chassis.observability.metrics import VERIFICATION_SECONDS, VERIFICATIONS
 from chassis.observability.tracing import current_traceparent, start_span
 from contracts.streams import credential_stream, verification_stream
-from eventlog.events.envelope import Actor, Metadata, NewEvent, RecordedEvent, StreamId
-from eventlog.storage.store import EventStore
+from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent, StreamId
+from eventlog.storage import EventStore
 from registries.hosts import api_host
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.protocol.login import Probe, Verdict
 from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
-from verifier.expiry import earliest, end_of
+from verifier.expiry import earliest_expiry, token_expiry
 from verifier.outcomes import events_of, worth_recording
-from verifier.policy import Verification, as_it_is, verification_for
+from verifier.policy import Verification, active_credential, verification_for
 from verifier.stream_append import record_once
 
 ACTOR = Actor(type="system", id="verifier", name="regcred verifier")
@@ -44,18 +44,18 @@ class LogIn(Protocol):
 
 
 class Streams(Protocol):
-    """Reading of a credential's stream, which only the credentials service writes."""
+    """Reads the stream of a credential, which only the credentials service writes."""
 
     def __call__(self, stream: StreamId) -> list[RecordedEvent]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """A login that was tried; `expires_at` is when its secret ends, as that itself or its provider says.
-    `recorded`: in the log.
+class LoginAttempt:
+    """A login that was tried. `expires_at` is the expiry of its secret, as the secret or its provider reports
+    it. `recorded`: the outcome is in the log.
     """
 
-    wanted: Verification
+    verification: Verification
     verdict: Verdict
     checked_at: datetime
     seconds: float
@@ -64,14 +64,14 @@ class Tried:
 
     @property
     def outcome(self) -> str:
-        """`verified`, or the verdict's code."""
+        """`verified`, or the code of the verdict."""
         return VERIFIED if self.verdict.code is None else self.verdict.code.value
 
 
 class Verifier:
-    """The same event twice does no harm.
+    """Runs verifications and records their outcomes. Handling an event twice has no further effect.
 
-    Raises `EventStoreError` and `SecretStoreError`; then the event is to be handled again.
+    Raises `EventStoreError` and `SecretStoreError`; the caller then handles the event again.
     """
 
     def __init__(
@@ -93,90 +93,94 @@ class Verifier:
         self._monotonic = monotonic
         self._new_id = new_id
 
-    def verify(self, wanted: Verification, cause: RecordedEvent) -> Tried | str:
-        """Try what an event asks for, and record it; or why nothing was tried: `superseded`, `repeated`."""
-        if self._outcome_exists(wanted):
+    def verify(self, verification: Verification, cause: RecordedEvent) -> LoginAttempt | str:
+        """Run the verification that an event requests, and record its outcome.
+
+        Returns `superseded` or `repeated` if there was no login.
+        """
+        if self._outcome_exists(verification):
             return "repeated"
-        login = self._login(wanted, cause)
+        login = self._login(verification, cause)
         if login is None:
             return "superseded"
-        tried = self._try(wanted, login)
-        self._record(tried, cause.metadata, causation_id=str(cause.event_id))
-        return tried
+        attempt = self._attempt(verification, login)
+        self._record(attempt, cause.metadata, causation_id=str(cause.event_id))
+        return attempt
 
     def verify_again(
-        self, wanted: Verification, *, last_outcome: str | None, last_recorded: datetime | None
-    ) -> Tried | None:
-        """Try what the schedule asks for. An outcome that is as the last one is recorded once in a while.
+        self, verification: Verification, *, last_outcome: str | None, last_recorded: datetime | None
+    ) -> LoginAttempt | None:
+        """Run a scheduled verification. An unchanged outcome is recorded about once a day only.
 
-        `None` where the credential was removed, or its secret replaced.
+        `None` if the credential was removed or its secret was replaced.
         """
         try:
             secret = self._secrets.get(
-                SecretPath(wanted.account_id, wanted.credential_id), wanted.secret_version
+                SecretPath(verification.account_id, verification.credential_id), verification.secret_version
             )
         except (SecretMissing, SecretDestroyed):
             return None
-        tried = self._try(wanted, read_stored_login(secret))
-        if not worth_recording(tried.outcome, last_outcome, last_recorded, tried.checked_at):
-            return replace(tried, recorded=False)
-        held = as_it_is(self._streams(credential_stream(wanted.credential_id)))
-        if held is None or held.secret.version != wanted.secret_version:
+        attempt = self._attempt(verification, read_stored_login(secret))
+        if not worth_recording(attempt.outcome, last_outcome, last_recorded, attempt.checked_at):
+            return replace(attempt, recorded=False)
+        credential = active_credential(self._streams(credential_stream(verification.credential_id)))
+        if credential is None or credential.secret.version != verification.secret_version:
             return None
         metadata = Metadata(
-            account_id=wanted.account_id,
+            account_id=verification.account_id,
             actor=ACTOR,
-            occurred_at=tried.checked_at,
-            request_id=str(wanted.id),
-            correlation_id=str(wanted.id),
+            occurred_at=attempt.checked_at,
+            request_id=str(verification.id),
+            correlation_id=str(verification.id),
         )
-        self._record(tried, metadata, causation_id=None)
-        return tried
+        self._record(attempt, metadata, causation_id=None)
+        return attempt
 
-    def _try(self, wanted: Verification, login: StoredLogin) -> Tried:
+    def _attempt(self, verification: Verification, login: StoredLogin) -> LoginAttempt:
         started = self._monotonic()
-        provider, host = wanted.registry.provider, wanted.registry.host
+        provider, host = verification.registry.provider, verification.registry.host
         with start_span("login", "client", attributes={"regcred.provider": provider, "server.address": host}):
             verdict = self._log_in(
                 registry_host=host,
                 api_host=api_host(host),
                 login=login,
                 provider=provider,
-                probe=Probe(image=wanted.image, push=wanted.push) if wanted.image else None,
+                probe=Probe(image=verification.image, push=verification.push) if verification.image else None,
             )
-        tried = Tried(
-            wanted=wanted,
+        attempt = LoginAttempt(
+            verification=verification,
             verdict=verdict,
             checked_at=self._now(),
             seconds=self._monotonic() - started,
-            expires_at=earliest(end_of(login), verdict.ends_at),
+            expires_at=earliest_expiry(token_expiry(login), verdict.secret_expires_at),
         )
-        observe_verification(provider=provider, outcome=tried.outcome, seconds=tried.seconds)
-        return tried
+        VERIFICATIONS.labels(provider, attempt.outcome).inc()
+        VERIFICATION_SECONDS.labels(provider).observe(attempt.seconds)
+        return attempt
 
-    def _login(self, wanted: Verification, event: RecordedEvent) -> StoredLogin | None:
-        """`None` where the credential was removed, or its secret replaced, since its stream was read.
+    def _login(self, verification: Verification, event: RecordedEvent) -> StoredLogin | None:
+        """The stored secret; `None` if the credential was removed or its secret was replaced in the meantime.
 
-        A secret that is gone although it counts stays an error: the store may lag, or have lost it.
+        A current secret that is missing remains an error: the secret store may lag, or may have lost it.
         """
-        path = SecretPath(wanted.account_id, wanted.credential_id)
+        path = SecretPath(verification.account_id, verification.credential_id)
         try:
-            return read_stored_login(self._secrets.get(path, wanted.secret_version))
+            return read_stored_login(self._secrets.get(path, verification.secret_version))
         except (SecretMissing, SecretDestroyed):
             if verification_for(event, self._streams(event.stream)) is None:
                 return None
             raise
 
-    def _outcome_exists(self, wanted: Verification) -> bool:
-        events = self._store.load(verification_stream(wanted.credential_id))
-        return any(getattr(event.payload, "verification_id", None) == wanted.id for event in events)
+    def _outcome_exists(self, verification: Verification) -> bool:
+        events = self._store.load(verification_stream(verification.credential_id))
+        return any(getattr(event.payload, "verification_id", None) == verification.id for event in events)
 
-    def _record(self, tried: Tried, cause: Metadata, *, causation_id: str | None) -> None:
-        wanted = tried.wanted
+    def _record(self, attempt: LoginAttempt, cause: Metadata, *, causation_id: str | None) -> None:
+        verification = attempt.verification
         metadata = Metadata(
-            account_id=wanted.account_id,
+            account_id=verification.account_id,
             actor=ACTOR,
-            occurred_at=tried.checked_at,
+            occurred_at=attempt.checked_at,
             request_id=cause.request_id,
             correlation_id=cause.correlation_id,
             causation_id=causation_id,
@@ -184,19 +188,19 @@ class Verifier:
         )
         outcome_id = self._new_id()
 
-        def events_behind(history: Sequence[RecordedEvent]) -> list[NewEvent]:
+        def new_events(history: Sequence[RecordedEvent]) -> list[NewEvent]:
             outcome, *more = events_of(
-                wanted,
-                tried.verdict,
+                verification,
+                attempt.verdict,
                 history,
-                checked_at=tried.checked_at,
-                duration_ms=round(tried.seconds * 1000),
-                expires_at=tried.expires_at,
+                checked_at=attempt.checked_at,
+                duration_ms=round(attempt.seconds * 1000),
+                expires_at=attempt.expires_at,
             )
             events = [NewEvent(event_id=outcome_id, payload=outcome, metadata=metadata)]
             return events + [
                 NewEvent(event_id=self._new_id(), payload=event, metadata=metadata) for event in more
             ]
 
-        stream = verification_stream(wanted.credential_id)
-        record_once(self._store, stream, f"verification:{wanted.id}", events_behind)
+        stream = verification_stream(verification.credential_id)
+        record_once(self._store, stream, f"verification:{verification.id}", new_events)

@@ -107,7 +107,7 @@ def test_the_verifier_reaches_nothing_of_the_deployment(
         return
     assert tried.status_code == 200, tried.text
     said = tried.json()
-    assert said["code"] == "blocked_host" or "no address that may be reached" in said["detail"], said
+    assert said["code"] == "blocked_host" or "no address that regcred may connect to" in said["detail"], said
 
 
 def test_a_registry_that_says_nothing_slows_nobody_else(client: httpx2.Client, account: str) -> None:

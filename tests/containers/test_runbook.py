@@ -111,7 +111,7 @@ def test_what_is_old_is_sealed_and_an_account_that_left_is_erased(
         assert left["sealed"]["segments"] == [listed["name"]], left["sealed"]
 
         said = run(deployment, scratch, step(LEFT))
-        assert "the read models have forgotten" in said
+        assert "the read models no longer contain its personal data" in said
         assert "the log has the same at every end" in said
         [erased] = [event for event in trail() if event["action"] == "account.erased"]
         assert (erased["reason"], erased["actor"]["name"]) == ("has left us", _login())

@@ -54,19 +54,19 @@ from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
 from docs.contract_documents.provider_page import document
 from registries.catalogue import PROVIDERS, provider, provider_of_host, registry_host_for, username_problem
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.answer import Answer
-from registries.input.credential_input import PROVIDER
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.response import HttpResponse
+from registries.input.new_secret import PROVIDER
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.minter import Endpoints, Minter
-from registries.minting.token_calls import TokenCalls
+from registries.token_minter.minter import Endpoints, Minter
+from registries.token_minter.token_calls import TokenCalls
 from registries.protocol.realm import check_realm
 from registries.protocol.verdict import refused
 from registries.provider_view import to_public
 from registries.verification_help import help_for
 
 acme = provider("acme")
-answer = Answer(403, (), b'{"errors": [{"code": "DENIED", "message": "No scope"}]}')
+answer = HttpResponse(403, (), b'{"errors": [{"code": "DENIED", "message": "No scope"}]}')
 verdict, other = (refused(answer, provider=one, by="registry") for one in (acme, provider("custom")))
 policy = NetworkPolicy.parse("", "")
 realm = check_realm(

@@ -66,7 +66,7 @@ def test_an_account_is_erased_and_the_log_is_whole(running: Running, tmp_path: P
     assert CANARY not in (tmp_path / "earlier.proof").read_text()
 
     done = operator.run(*command_of_the_runbook(account), "--as", "operator")
-    assert "the read models have forgotten" in done.stdout
+    assert "the read models no longer contain its personal data" in done.stdout
 
     after = client.json("audit")["items"][::-1]
     assert [row["action"] for row in after if row["action"] != "audit.read"] == [

@@ -11,7 +11,7 @@ from contracts.broker import CONSUMERS, TOPOLOGY
 from docs.contract_documents.asyncapi import asyncapi, asyncapi_text
 from docs.contract_documents.golden import golden_name, schema_of
 from docs.contract_documents.yaml_text import to_yaml
-from eventlog.events.registry import EVENTS
+from eventlog.events import EVENTS
 from tests.support.servers import ROOT
 
 DOCUMENT = asyncapi()

@@ -12,10 +12,10 @@ from contracts.streams import credential_stream
 from docs.contract_documents.event_page import page
 from docs.contract_documents.examples import EXAMPLES, METADATA
 from docs.contract_documents.messages import HEADERS, dataschema, example_message
-from eventlog.broker.cloudevents import outgoing, position_of
-from eventlog.events.codec import decode, encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent
-from eventlog.events.registry import EVENTS, EventRegistry
+from eventlog.broker import outgoing_message
+from eventlog.broker.cloudevents import position_of
+from eventlog.events import EVENTS, Actor, EventRegistry, Metadata, StoredEvent, encode, encode_metadata
+from eventlog.events.codec import decode
 from tests.support.servers import ROOT
 
 PAGE = ROOT / "docs" / "events.md"
@@ -59,7 +59,7 @@ def test_a_page_without_its_marks_is_refused(text: str) -> None:
 def test_the_headers_are_those_of_the_relay() -> None:
     [full] = [example_message(kind) for kind in EVENTS.all_types() if kind.name == "credential.added"]
     assert set(full.headers) == {header.key for header in HEADERS}
-    bare = outgoing(
+    bare = outgoing_message(
         StoredEvent(
             event_id=credential_stream(METADATA_ID).id,
             stream=credential_stream(METADATA_ID),

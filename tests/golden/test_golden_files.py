@@ -20,8 +20,8 @@ from docs.contract_documents.golden import (
     released_names,
     schema_of,
 )
-from eventlog.events.codec import decode, encode
-from eventlog.events.registry import EVENTS, EventRegistry, EventType
+from eventlog.events import EVENTS, EventRegistry, EventType, encode
+from eventlog.events.codec import decode
 from tests.support.servers import ROOT
 
 FOLDER = ROOT / "docs" / "schemas" / "events"

@@ -19,7 +19,7 @@ from chassis.web.api_part import join
 from contracts.credential_events import CredentialRemoved
 from contracts.streams import credential_stream
 from credentials.bootstrap import command_api
-from eventlog.storage.postgres import load_stream
+from eventlog.storage import load_stream
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys

@@ -5,7 +5,7 @@ import time
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from registries.dialing.errors import BadChallenge
+from registries.dialer.errors import BadChallenge
 from registries.protocol.challenge import MAX_HEADER, choose, parse_challenges
 
 SOON = 2.0  # seconds of the processor

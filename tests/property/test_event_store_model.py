@@ -19,12 +19,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from eventlog.events.envelope import NewEvent, StoredEvent, StreamId
-from eventlog.integrity.chain import verify_chain
-from eventlog.integrity.log_reader import anchor_at, faults_outside_chain, read_links
-from eventlog.storage.errors import DuplicateEvent, IdempotencyKeyReused, VersionConflict
-from eventlog.storage.log import read_log
-from eventlog.storage.store import Appended, EventStore, IdempotentRequest
+from eventlog.events import NewEvent, StoredEvent, StreamId
+from eventlog.integrity import LogReader, verify_chain
+from eventlog.storage import (
+    Appended,
+    EventStore,
+    IdempotencyKeyReused,
+    IdempotentRequest,
+    VersionConflict,
+    read_log,
+)
+from eventlog.storage.errors import DuplicateEvent
 from tests.support.eventstore_suite import an_event
 from tests.support.log import Connection, fresh_log, lead, relay_of, scalar, sequence, stream, writing
 from tests.support.memory_eventstore import MemoryEventStore
@@ -168,7 +173,7 @@ class LogMachine(StoreMachine):
     def __init__(self) -> None:
         super().__init__()
         self.begin = self.given = sequence(self.relay, self.epoch)
-        self.before = anchor_at(self.relay, self.begin)
+        self.before = LogReader(self.relay).anchor_at(self.begin)
 
     def total(self) -> int:
         return sum(len(events) for events in self.model.streams.values())
@@ -193,8 +198,8 @@ class LogMachine(StoreMachine):
 
     @rule()
     def verify(self) -> None:
-        with self.relay.transaction():  # the cursor of `read_links` needs one
-            found = verify_chain(read_links(self.relay, self.begin), start=self.before)
+        with self.relay.transaction():  # the cursor of `links` needs one
+            found = verify_chain(LogReader(self.relay).links(self.begin), start=self.before)
             assert (found.fault, found.end.position) == (None, self.given)
 
     def teardown(self) -> None:
@@ -225,4 +230,4 @@ def test_the_store_in_postgresql(servers: dict[str, Any]) -> None:
     )
     with psycopg.connect(servers["url"]) as superuser:
         assert scalar(superuser, "SELECT count(*) FROM es.log") > 100
-        assert faults_outside_chain(superuser) is None
+        assert LogReader(superuser).fault_outside_chain() is None

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.authentication.tokens import Principal, TokenScope
-from chassis.runtime.ids import new_id
+from chassis.ids import new_id
 from chassis.secret import Secret
 from chassis.web.application import create_app
 from credentials.api import imports

@@ -13,7 +13,7 @@ from contracts.credential_events import (
     Scope,
     SecretReference,
 )
-from eventlog.events.envelope import Actor, Metadata
+from eventlog.events import Actor, Metadata
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 ID = UUID("5a8f6f0e-0d55-4d3c-9a55-0c2f6c1f7a10")

@@ -9,8 +9,7 @@ from contracts.credential import Active
 from contracts.credential_events import Details, Registry, Restrictions, Scope, SecretReference
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
-from eventlog.storage.errors import IdempotencyKeyReused, VersionConflict
-from eventlog.storage.store import IdempotentRequest
+from eventlog.storage import IdempotencyKeyReused, IdempotentRequest, VersionConflict
 from tests.support.eventstore_suite import an_event, an_id
 
 

@@ -9,9 +9,16 @@ import pytest
 
 from contracts.credential_events import CredentialRemoved, VerificationRequested
 from contracts.streams import verification_stream
-from eventlog.events.envelope import NewEvent, StreamId
-from eventlog.storage.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
-from eventlog.storage.store import Appended, EventStore, IdempotentRequest
+from eventlog.events import NewEvent, StreamId
+from eventlog.storage import (
+    Appended,
+    EventStore,
+    EventTooLarge,
+    IdempotencyKeyReused,
+    IdempotentRequest,
+    VersionConflict,
+)
+from eventlog.storage.errors import DuplicateEvent
 from tests.support.builders import metadata
 
 NAMESPACE = UUID("00000000-0000-0000-0000-00000000feed")

@@ -14,8 +14,8 @@ from contracts.verdicts import VerificationCode, VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.application.store import CredentialStore, DecidedOnOldVersion, UsedMeanwhile
 from credentials.domain.matching import Candidate
-from eventlog.events.envelope import NewEvent
-from eventlog.storage.errors import IdempotencyKeyReused, VersionConflict
+from eventlog.events import NewEvent
+from eventlog.storage import IdempotencyKeyReused, VersionConflict
 from tests.support.credentials_suite import a_credential, request
 from tests.support.eventstore_suite import MOMENT, an_event, an_id
 

@@ -9,9 +9,9 @@ import psycopg
 
 from chassis.database import open_pool
 from contracts.streams import verification_stream
-from eventlog.events.envelope import StreamId
-from eventlog.integrity.chain import Fault, verify_chain
-from eventlog.integrity.log_reader import faults_outside_chain, read_links, snapshot
+from eventlog.events import StreamId
+from eventlog.integrity import LogReader, verify_chain
+from eventlog.integrity.chain import Fault
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
 from verifier.postgres_store import PostgresVerificationStore
@@ -85,8 +85,8 @@ def scalar(connection: Connection, query: Any, *parameters: object) -> Any:
 
 def fault_of(url: str) -> Fault | None:
     """What `regcred log verify` finds."""
-    with snapshot(url) as connection:
-        return verify_chain(read_links(connection, 0)).fault or faults_outside_chain(connection)
+    with LogReader.snapshot(url) as reader:
+        return verify_chain(reader.links(0)).fault or reader.fault_outside_chain()
 
 
 def log_is_complete(connection: Connection) -> bool:

@@ -18,9 +18,8 @@ from credentials.application.store import (
 from credentials.domain.commands import WorkloadUsage
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
-from eventlog.events.envelope import NewEvent, RecordedEvent
-from eventlog.storage.errors import IdempotencyKeyReused
-from eventlog.storage.store import Appended, IdempotentRequest
+from eventlog.events import NewEvent, RecordedEvent
+from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest
 from tests.support.memory_eventstore import MemoryEventStore
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

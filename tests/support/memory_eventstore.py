@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from threading import Lock
 from uuid import UUID
 
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
-from eventlog.storage.errors import DuplicateEvent, EventTooLarge, IdempotencyKeyReused, VersionConflict
-from eventlog.storage.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
+from eventlog.events import NewEvent, RecordedEvent, StreamId, encode, encode_metadata
+from eventlog.storage import Appended, EventTooLarge, IdempotencyKeyReused, IdempotentRequest, VersionConflict
+from eventlog.storage.errors import DuplicateEvent
+from eventlog.storage.store import MAX_EVENT_BYTES
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 

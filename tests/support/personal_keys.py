@@ -3,9 +3,9 @@
 from secrets import token_bytes
 from time import monotonic
 
-from eventlog.storage.personal_keys import PersonalKeys
-from secretstore.key_wrapping import KeyFileWrapping
+from eventlog.storage import PersonalKeys
 from secretstore.keyfile import KEY_BYTES, KeyFile
+from secretstore.personal_keys import KeyFileWrapping
 
 
 def personal_keys() -> PersonalKeys:

@@ -19,8 +19,8 @@ import pika
 from pika.exceptions import ChannelClosedByBroker
 
 from contracts.broker import TOPOLOGY
-from eventlog.broker import topology
-from eventlog.broker.definitions import definitions
+from eventlog import topology
+from launcher.deployment.broker_definitions import definitions
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing
 
@@ -35,7 +35,7 @@ PASSWORDS = {name: f"{name}-password" for name in TOPOLOGY.users}
 
 
 class RabbitMQ:
-    """A node whose virtual host `regcred` has the users, rights and queues of `eventlog.broker.definitions`.
+    """A node whose virtual host `regcred` has the users, rights and queues of `launcher.deployment.broker_definitions`.
 
     `url` is that of `regcred-deploy`, who may do everything there; `url_of(user)` that of another.
     """

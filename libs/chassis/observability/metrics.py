@@ -44,18 +44,3 @@ POOL_IN_USE = Gauge(
 POOL_WAITING = Gauge(
     "db_pool_waiting", "Threads that wait for a connection, by pool.", ["pool"], multiprocess_mode="livesum"
 )
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-def observe_request(*, method: str, route: str | None, status: int, seconds: float) -> None:
-    """Count one request. Methods and paths that nobody serves are one series each."""
-    method, route = method if method in _METHODS else "(other)", route or "(none)"
-    HTTP_REQUESTS.labels(method, route, str(status)).inc()
-    HTTP_SECONDS.labels(method, route, f"{status // 100}xx").observe(seconds)
-
-
-def observe_verification(*, provider: str, outcome: str, seconds: float) -> None:
-    """Count one login; `outcome` is `verified` or a code of the contract."""
-    VERIFICATIONS.labels(provider, outcome).inc()
-    VERIFICATION_SECONDS.labels(provider).observe(seconds)

@@ -1,1 +1,1 @@
-"""Clock, ids, lifecycle, version and health of a process."""
+"""Clock, lifecycle, version and health of a process."""

@@ -2,7 +2,7 @@
 
 Unavailable
 ├── chassis.database.DatabaseUnavailable                   PostgreSQL
-│   └── eventlog.storage.errors.EventStoreUnavailable      the same, while the log is read or written
+│   └── eventlog.storage.EventStoreUnavailable             the same, while the log is read or written
 ├── secretstore.store.SecretStoreUnavailable               Vault or the encrypted table
 └── chassis.authentication.errors.IssuerUnavailable        the keys of a token issuer
 

@@ -13,8 +13,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from chassis.authentication.tokens import Principal, TokenScope
-from chassis.platform_ids import is_platform_id
-from chassis.runtime.ids import new_id
+from chassis.ids import is_platform_id, new_id
 from chassis.web.problems import Problem
 
 log = structlog.get_logger()

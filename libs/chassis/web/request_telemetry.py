@@ -11,10 +11,12 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 
-from chassis.observability.metrics import observe_request
+from chassis.observability.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from chassis.observability.tracing import Span, start_span, trace_id_of, valid_traceparent
 
 log = structlog.get_logger()
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 QUIET = frozenset(
     {"/healthz", "/readyz", "/metrics"}
@@ -88,7 +90,10 @@ def _facts() -> dict[str, Any]:
 def _emit(telemetry: _RequestTelemetry, facts: dict[str, Any], status: int) -> None:
     seconds = perf_counter() - telemetry.started
     method, route = facts["method"], facts["route"]
-    observe_request(method=method, route=route, status=status, seconds=seconds)
+    # Methods and paths that no route serves are one series each: labels stay bounded.
+    labels = (method if method in _METHODS else "(other)", route or "(none)")
+    HTTP_REQUESTS.labels(*labels, str(status)).inc()
+    HTTP_SECONDS.labels(*labels, f"{status // 100}xx").observe(seconds)
     say = log.debug if route in QUIET else log.info
     say("request", **facts, status=status, bytes=telemetry.body_bytes, ms=round(seconds * 1000, 1))
     telemetry.span.rename(f"{method} {route}" if route else method)

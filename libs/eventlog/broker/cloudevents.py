@@ -46,7 +46,7 @@ class _About(Struct, frozen=True):
 _about = msgspec.json.Decoder(_About).decode
 
 
-def outgoing(event: StoredEvent) -> OutgoingMessage:
+def outgoing_message(event: StoredEvent) -> OutgoingMessage:
     """The message of an event of the log.
 
     Raises:

@@ -5,10 +5,10 @@ from pika.exceptions import AMQPError
 
 from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable
-from eventlog.broker.topology import Topology
+from eventlog.topology import Topology
 
 
-def declare(broker_url: str, wanted: Topology) -> None:
+def declare_topology(broker_url: str, wanted: Topology) -> None:
     """Declare everything; safe to repeat and to run twice at once. The URL's user is `regcred-deploy`.
 
     Raises:

@@ -20,7 +20,7 @@ from pika.exceptions import (
 
 from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable
-from eventlog.broker.topology import EVENTS, Topology, queue_name
+from eventlog.topology import EXCHANGE, Topology, queue_name
 
 _BLOCKED_SECONDS = 2.0  # a broker under an alarm reads no further once something is published
 _REFUSED = 403
@@ -42,7 +42,7 @@ class BrokerState:
     alarmed: bool
 
 
-def inspect(broker_url: str, wanted: Topology) -> BrokerState:
+def inspect_broker(broker_url: str, wanted: Topology) -> BrokerState:
     """Look at it.
 
     Raises:
@@ -55,11 +55,11 @@ def inspect(broker_url: str, wanted: Topology) -> BrokerState:
             missing, depths = _declared(connection, wanted)
             user = made.credentials.username
             refused = _unreadable(connection, wanted, user, depths)
-            if EVENTS in missing or not _publishes(wanted, user):
+            if EXCHANGE in missing or not _publishes(wanted, user):
                 return BrokerState(user=user, missing=missing, depths=depths, refused=refused, alarmed=False)
             may_publish, alarmed = _published(connection)
             if not may_publish:
-                refused = (*refused, f"publish to {EVENTS}")
+                refused = (*refused, f"publish to {EXCHANGE}")
             return BrokerState(user=user, missing=missing, depths=depths, refused=refused, alarmed=alarmed)
     except (ProbableAuthenticationError, ProbableAccessDeniedError):
         raise BrokerUnavailable("it does not take this user, password or virtual host") from None
@@ -124,7 +124,7 @@ def _published(connection: BlockingConnection) -> tuple[bool, bool]:
     channel = connection.channel()
     try:
         channel.tx_select()
-        channel.basic_publish(EVENTS, _ROUTE, b"", pika.BasicProperties())
+        channel.basic_publish(EXCHANGE, _ROUTE, b"", pika.BasicProperties())
         channel.tx_rollback()
         channel.close()
     except ConnectionBlockedTimeout:

@@ -19,8 +19,8 @@ import structlog
 from eventlog.broker.cloudevents import CONTENT_TYPE, OutgoingMessage, position_of
 from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage, MessagingError, PublishRefused
-from eventlog.broker.topology import EVENTS
 from eventlog.events.positions import ContiguousPrefix
+from eventlog.topology import EXCHANGE
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class Publisher:
     `submit`, `wait_confirmed` and `confirmed` are for one thread.
     """
 
-    def __init__(self, broker_url: str, *, window: int = WINDOW, exchange: str = EVENTS) -> None:
+    def __init__(self, broker_url: str, *, window: int = WINDOW, exchange: str = EXCHANGE) -> None:
         self._parameters = parameters(broker_url)
         self._window = window
         self._part = max(1, window // PARTS)

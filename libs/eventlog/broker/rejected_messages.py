@@ -35,7 +35,7 @@ class RejectedMessage:
     size: int
 
 
-def rejected_messages(broker_url: str, queues: Iterable[str]) -> list[RejectedMessage]:
+def find_rejected_messages(broker_url: str, queues: Iterable[str]) -> list[RejectedMessage]:
     """All of them, up to `MOST` in each queue; they stay where they are. Raises `BrokerUnavailable`."""
     with _channel(broker_url) as channel:
         return [message for queue in queues for _, message in _got(channel, queue)]

@@ -1,1 +1,35 @@
-"""Events as such: envelope, registry of (name, version), JSON codec, upcasting."""
+"""Events: their classes, envelope, JSON form and personal data. Pure."""
+
+from eventlog.events.codec import decode_event, decode_metadata, encode, encode_metadata
+from eventlog.events.envelope import (
+    PERSONAL,
+    Actor,
+    Metadata,
+    NewEvent,
+    RecordedEvent,
+    StoredEvent,
+    StreamId,
+)
+from eventlog.events.errors import EventError
+from eventlog.events.personal import personal_fields
+from eventlog.events.registry import EVENTS, EventRegistry, EventType, event
+
+__all__ = [
+    "EVENTS",
+    "PERSONAL",
+    "Actor",
+    "EventError",
+    "EventRegistry",
+    "EventType",
+    "Metadata",
+    "NewEvent",
+    "RecordedEvent",
+    "StoredEvent",
+    "StreamId",
+    "decode_event",
+    "decode_metadata",
+    "encode",
+    "encode_metadata",
+    "event",
+    "personal_fields",
+]

@@ -1,6 +1,6 @@
-"""Payloads and metadata to JSON and back: the only place that knows the stored form.
+"""Encodes payloads and metadata as JSON and decodes them. No other module knows the stored form.
 
-Fields that a class does not have are passed over, so that an older reader takes what a newer writer added.
+Decoding ignores fields that a class does not have, so that an older program can read events of a newer one.
 """
 
 from functools import cache
@@ -10,7 +10,7 @@ import msgspec
 
 from eventlog.events.envelope import Metadata, RecordedEvent, StoredEvent
 from eventlog.events.errors import MalformedEvent
-from eventlog.events.personal import opened
+from eventlog.events.personal import decrypted
 from eventlog.events.registry import EVENTS, EventRegistry
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -18,13 +18,15 @@ _decode_metadata = msgspec.json.Decoder(Metadata).decode
 
 
 def encode(payload: object, *, registry: EventRegistry = EVENTS) -> tuple[str, int, bytes]:
-    """(name, version, JSON) of a registered payload. It is read back first: a log never holds what nobody
-    can read, and the bounds of the published schema are the writer's to keep.
+    """Encode a registered payload. Returns its name, version and JSON.
+
+    The JSON is decoded once as a check: the log contains only events that can be decoded, within the bounds
+    of the published schema.
 
     Raises:
-        UnknownEvent: its class is not registered.
+        UnknownEvent: the class of the payload is not registered.
         MalformedEvent: a field is out of its bounds.
-        TypeError: it holds something that has no JSON form, such as a `Secret`.
+        TypeError: the payload contains a value that has no JSON form, such as a `Secret`.
     """
     kind = registry.type_of(payload)
     data = _encode(payload)
@@ -36,22 +38,22 @@ def encode(payload: object, *, registry: EventRegistry = EVENTS) -> tuple[str, i
 
 
 def decode(name: str, version: int, data: bytes | str, *, registry: EventRegistry = EVENTS) -> object:
-    """The payload in its newest version.
+    """Decode a payload and convert it to the newest version of its class.
 
     Raises:
-        UnknownEvent: this program does not know that event.
-        MalformedEvent: the data does not fit the version it is said to be.
+        UnknownEvent: the name or the version is not registered in this program.
+        MalformedEvent: the data does not fit the class of this version.
     """
     stored, *later = registry.since(name, version)
     try:
         payload = _decoder(stored.payload_class).decode(data)
         if not later:
             return payload
-        upcasted = msgspec.json.decode(data)
+        document = msgspec.json.decode(data)
         for kind in later:
-            if kind.upcast:  # every later version has one (`EventRegistry.event`)
-                upcasted = kind.upcast(upcasted)
-        return msgspec.convert(upcasted, later[-1].payload_class)
+            if kind.upcast:  # `EventRegistry.event` requires one for each version after the first
+                document = kind.upcast(document)
+        return msgspec.convert(document, later[-1].payload_class)
     except msgspec.MsgspecError as error:
         raise MalformedEvent(name, version, str(error)) from None
 
@@ -66,7 +68,7 @@ def encode_metadata(metadata: Metadata) -> bytes:
 
 
 def decode_metadata(data: bytes | str) -> Metadata:
-    """Raises `MalformedEvent` where the metadata does not fit."""
+    """Decode metadata. Raises `MalformedEvent` if the data does not fit."""
     try:
         return _decode_metadata(data)
     except msgspec.MsgspecError as error:
@@ -74,12 +76,12 @@ def decode_metadata(data: bytes | str) -> Metadata:
 
 
 def decode_event(stored: StoredEvent) -> RecordedEvent:
-    """A stored row, decrypted (`eventlog.events.personal`), with its payload and metadata read.
+    """Decrypt the personal data of a stored event, and decode its payload and metadata.
 
     Raises:
-        As `decode`.
+        UnknownEvent, MalformedEvent: as `decode`.
     """
-    payload, metadata = opened(stored)
+    payload, metadata = decrypted(stored)
     return RecordedEvent(
         event_id=stored.event_id,
         stream=stored.stream,

@@ -1,4 +1,4 @@
-"""What surrounds an event's payload: who, when, why, and where it stands in the log."""
+"""The envelope of an event: stream, actor, times, ids of requests, and its position in the log."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +7,14 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-PERSONAL = {"personal": True}  # `Meta(extra=PERSONAL)` on a field: it is sealed (`eventlog.events.personal`)
+PERSONAL = {"personal": True}  # `Meta(extra=PERSONAL)` marks a field as encrypted (`personal`)
 
 
 class StreamId(Struct, frozen=True):
-    """One stream of the log. Versions count within it, from 1. A struct, as `RecordedEvent`.
+    """The id of one stream. Versions of events count within a stream, from 1.
 
-    The categories, and who writes them, belong to the events (`contracts.streams`).
+    `contracts.streams` defines the categories and their writers. A struct for the reason that `RecordedEvent`
+    gives.
     """
 
     category: str
@@ -22,7 +23,7 @@ class StreamId(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who did it: a service, a person, or regcred itself (`system`)."""
+    """The author of an event: a service, a user, or regcred itself (`system`)."""
 
     type: Literal["service", "user", "system"]
     id: Annotated[str, Meta(extra=PERSONAL)]
@@ -31,7 +32,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What an auditor asks of every event. `occurred_at` is the command's time, in UTC."""
+    """The facts that an audit needs about every event. `occurred_at` is the time of the command, in UTC."""
 
     account_id: str
     actor: Actor
@@ -54,10 +55,11 @@ class NewEvent:
 
 
 class RecordedEvent(Struct, frozen=True, kw_only=True):
-    """An event of the log. A struct, since a rebuild makes millions: at a fifth of a dataclass's time.
+    """A decoded event of the log.
 
-    `position` is its place in the whole log: dense, from 1, given after commit by the relay (ADR 2);
-    `None` while it has none yet, as when a stream is read directly.
+    `position` is dense over the whole log, from 1. The relay assigns it after the commit (ADR 2). It is
+    `None` in an event that was read from its stream. This class is a struct because a rebuild creates
+    millions of them, in a fifth of the time that a dataclass takes.
     """
 
     event_id: UUID
@@ -80,10 +82,10 @@ class Cipher(Protocol):
 
 
 class StoredEvent(Struct, frozen=True, kw_only=True):
-    """A row of the log as it is stored: payload and metadata are still JSON text. A struct, as above.
+    """An event as it is stored, with payload and metadata as JSON text. `decode_event` decodes it.
 
-    The relay passes it on without reading it; `eventlog.events.codec.decode_event` makes a `RecordedEvent`.
-    `cipher` opens what is sealed in it; `None` where nothing is, or its key is gone.
+    `cipher` decrypts its personal data. It is `None` if the event has none, if the key of the account was
+    erased, or if the caller reads without keys.
     """
 
     event_id: UUID

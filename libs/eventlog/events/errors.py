@@ -1,4 +1,4 @@
-"""What can be wrong with a stored event.
+"""Errors of events.
 
 EventError
 ├── UnknownEvent     no class is registered for this (name, version)
@@ -7,7 +7,7 @@ EventError
 
 
 class EventError(Exception):
-    """A stored event that this program cannot read."""
+    """An event that this program cannot encode or decode."""
 
 
 class UnknownEvent(EventError):

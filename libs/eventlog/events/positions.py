@@ -1,8 +1,8 @@
-"""Positions are dense, so that it can be counted up to where everything is done."""
+"""Tracks which of many concurrent events are handled. Positions are dense, so they can be counted."""
 
 
 class ContiguousPrefix:
-    """The highest position before which, and at which, everything is done."""
+    """The highest position up to which every event is handled."""
 
     def __init__(self, position: int) -> None:
         self.position = position

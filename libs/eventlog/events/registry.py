@@ -1,8 +1,8 @@
 """The registry of events: (name, version) → frozen dataclass.
 
-An event's name never follows from where its class stands, so that moving a file cannot break history.
-Versions of a name count from 1 without gap; each but the first comes with the upcaster from its predecessor.
-`docs/events.md` shows how a version is added.
+The name of an event is given explicitly, so a class can move to another module. Versions of a name count from
+1 without a gap. Each version after the first has an upcaster from the version before. `docs/events.md` shows
+how a version is added.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _Class = TypeVar("_Class", bound=type)
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """`upcast` makes data of this version out of data of the version before; `None` for version 1."""
+    """One version of an event. `upcast` converts data of the version before; it is `None` for version 1."""
 
     name: str
     version: int
@@ -26,7 +26,7 @@ class EventType:
 
 
 class EventRegistry:
-    """Names and versions of events. The program has one, `EVENTS`; tests make others."""
+    """Names and versions of events. The program uses `EVENTS`; tests create others."""
 
     def __init__(self) -> None:
         self._versions: dict[str, list[EventType]] = {}  # in order, from version 1
@@ -36,8 +36,8 @@ class EventRegistry:
         """Register a frozen dataclass as the payload of event `name` in `version`.
 
         Raises:
-            ValueError: at import, for a class that is not a frozen dataclass, a duplicate, a gap, or a
-                version above 1 without upcaster.
+            ValueError: the class is not a frozen dataclass, the version exists or leaves a gap, or a version
+                after the first has no upcaster.
         """
 
         def register(payload_class: _Class) -> _Class:
@@ -47,9 +47,7 @@ class EventRegistry:
             if version != len(versions) + 1:
                 raise ValueError(f"version {version} of {name} does not follow {len(versions)}")
             if (upcast is None) != (version == 1):
-                raise ValueError(
-                    f"{name} version {version}: an upcaster belongs to every version but the first"
-                )
+                raise ValueError(f"{name} version {version}: all versions but the first need an upcaster")
             kind = EventType(name, version, payload_class, upcast)
             self._versions[name] = [*versions, kind]
             self._by_class[payload_class] = kind
@@ -58,17 +56,17 @@ class EventRegistry:
         return register
 
     def type_of(self, payload: object) -> EventType:
-        """The registered name and version of a payload; raises `UnknownEvent`."""
+        """The registered name and version of a payload. Raises `UnknownEvent`."""
         try:
             return self._by_class[type(payload)]
         except KeyError:
             raise UnknownEvent(type(payload).__qualname__, 0) from None
 
     def since(self, name: str, version: int) -> list[EventType]:
-        """That version of an event and all that came after it, the newest last.
+        """This version of an event and all later versions, the newest last.
 
         Raises:
-            UnknownEvent: the name, or that version of it, is not registered.
+            UnknownEvent: the name or this version is not registered.
         """
         found = self._versions.get(name, [])[version - 1 :] if version > 0 else []
         if not found:
@@ -76,7 +74,7 @@ class EventRegistry:
         return found
 
     def all_types(self) -> list[EventType]:
-        """Every registered event, by name and version."""
+        """All registered events, ordered by name and version."""
         return [kind for name in sorted(self._versions) for kind in self._versions[name]]
 
 

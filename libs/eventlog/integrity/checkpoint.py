@@ -40,7 +40,7 @@ class Checkpoint:
     key_id: str
 
 
-def sign(anchor: Anchor, key: Ed25519PrivateKey, *, time: datetime) -> bytes:
+def sign_checkpoint(anchor: Anchor, key: Ed25519PrivateKey, *, time: datetime) -> bytes:
     """The checkpoint as a JSON document, with a line feed at its end."""
     unsigned = _Document(
         format=FORMAT,

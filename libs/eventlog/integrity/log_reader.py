@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -49,65 +50,69 @@ FROM es.log l JOIN es.events e USING (stream_id, version)
 WHERE (l.xid, l.seq) IS DISTINCT FROM (e.xid, e.seq)
 ORDER BY l.position LIMIT 1
 """
-_BESIDE = (
+_OUTSIDE_CHAIN = (
     (FaultKind.EVENT_OUTSIDE, _OUTSIDE),
     (FaultKind.MISSING_EVENT, _STREAMS),
     (FaultKind.ORDER_CHANGED, _ORDER),
 )
 
 
-@contextmanager
-def snapshot(database_url: str) -> Iterator[psycopg.Connection[Any]]:
-    """A connection that sees one moment of the log. It reads only, so it holds up no position (ADR 2)."""
-    with psycopg.connect(database_url) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
-        yield connection
+@dataclass(frozen=True, slots=True)
+class LogReader:
+    """Reads the log over one connection. It writes nothing."""
 
+    connection: psycopg.Connection[Any]
 
-def end_of(connection: psycopg.Connection[Any]) -> Anchor:
-    """The last position and its hash, as stored; `START` of an empty log."""
-    return anchor_at(connection, scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
+    @classmethod
+    @contextmanager
+    def snapshot(cls, database_url: str) -> Iterator["LogReader"]:
+        """Read one moment of the log. A read-only transaction does not delay positions (ADR 2)."""
+        with psycopg.connect(database_url) as connection:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield cls(connection)
 
+    def end(self) -> Anchor:
+        """The last position and its hash as stored. `START` if the log is empty."""
+        last = scalar(self.connection, "SELECT coalesce(max(position), 0) FROM es.log")
+        return self.anchor_at(last)
 
-def anchor_at(connection: psycopg.Connection[Any], position: int) -> Anchor:
-    """The hash that is stored at a position; 0 stands for the beginning.
+    def anchor_at(self, position: int) -> Anchor:
+        """The hash that is stored at a position. Position 0 gives `START`.
 
-    Raises:
-        NoSuchPosition: the log does not have it.
-    """
-    if position == 0:
-        return START
-    row = connection.execute("SELECT hash FROM es.log WHERE position = %s", (position,)).fetchone()
-    if row is None:
-        raise NoSuchPosition(position)
-    return Anchor(position, bytes(row[0]))
+        Raises:
+            NoSuchPosition: the log has no such position.
+        """
+        if position == 0:
+            return START
+        query = "SELECT hash FROM es.log WHERE position = %s"
+        row = self.connection.execute(query, (position,)).fetchone()
+        if row is None:
+            raise NoSuchPosition(position)
+        return Anchor(position, bytes(row[0]))
 
+    def links(self, after: int) -> Iterator[Link]:
+        """The rows after position `after`, in order. The cursor needs a transaction."""
+        with self.connection.cursor(name="links") as cursor:
+            cursor.itersize = PAGE
+            for position, digest, *fields in cursor.execute(_LINKS, (after,)):
+                entry = (
+                    None
+                    if None in fields
+                    else HashedEvent(**dict(zip(HashedEvent.__slots__, fields, strict=True)))
+                )
+                yield Link(position, entry, bytes(digest))
 
-def read_links(connection: psycopg.Connection[Any], after: int) -> Iterator[Link]:
-    """The rows behind position `after`, in order."""
-    with connection.cursor(name="links") as cursor:
-        cursor.itersize = PAGE
-        for position, digest, *fields in cursor.execute(_LINKS, (after,)):
-            entry = (
-                None
-                if None in fields
-                else HashedEvent(**dict(zip(HashedEvent.__slots__, fields, strict=True)))
-            )
-            yield Link(position, entry, bytes(digest))
+    def fault_outside_chain(self) -> Fault | None:
+        """A fault that the chain does not cover: an inserted event, an incomplete stream, a changed order."""
+        # The planner expects to find a row early and chooses nested loops. An intact log has no row to find.
+        self.connection.execute("SET LOCAL enable_nestloop = off")
+        for kind, query in _OUTSIDE_CHAIN:
+            row = self.connection.execute(query).fetchone()
+            if row is not None:
+                return Fault(kind, row[0], row[1])
+        return None
 
-
-def faults_outside_chain(connection: psycopg.Connection[Any]) -> Fault | None:
-    """What is wrong outside of the chain: inserted events, streams that lack one, a changed order."""
-    # The planner hopes to find a row at once and takes nested loops; a whole log has none to find.
-    connection.execute("SET LOCAL enable_nestloop = off")
-    for kind, query in _BESIDE:
-        row = connection.execute(query).fetchone()
-        if row is not None:
-            return Fault(kind, row[0], row[1])
-    return None
-
-
-def waiting_for_position(connection: psycopg.Connection[Any]) -> int:
-    """How many events have no position yet: no chain covers them so far."""
-    return int(scalar(connection, _WAITING))
+    def waiting_for_position(self) -> int:
+        """The number of events that have no position yet. The chain does not cover them."""
+        return int(scalar(self.connection, _WAITING))

@@ -1,1 +1,58 @@
-"""The event log in PostgreSQL: migrations, append, reading, positions, checkpoints."""
+"""The event log in PostgreSQL: append to a stream, read a stream or the log, keys of personal data."""
+
+from eventlog.storage.cluster import adopt_log, is_younger_cluster, refuse_younger_cluster
+from eventlog.storage.database_metrics import DatabaseMetrics
+from eventlog.storage.errors import (
+    AccountKeyErased,
+    EventStoreUnavailable,
+    EventTooLarge,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+    OutcomeUnknown,
+    StaleLeader,
+    VersionConflict,
+    YoungerCluster,
+)
+from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_log
+from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage.postgres import (
+    KeyOf,
+    append_request,
+    call_append,
+    keys_of,
+    load_stream,
+    store_errors,
+    text_array,
+)
+from eventlog.storage.store import Appended, EventStore, IdempotentRequest
+
+__all__ = [
+    "NOTIFICATIONS",
+    "AccountKeyErased",
+    "Appended",
+    "DatabaseMetrics",
+    "EventStore",
+    "EventStoreUnavailable",
+    "EventTooLarge",
+    "IdempotencyKeyInFlight",
+    "IdempotencyKeyReused",
+    "IdempotentRequest",
+    "KeyOf",
+    "OutcomeUnknown",
+    "PersonalKeys",
+    "StaleLeader",
+    "VersionConflict",
+    "YoungerCluster",
+    "adopt_log",
+    "append_request",
+    "call_append",
+    "is_younger_cluster",
+    "keys_of",
+    "load_stream",
+    "position_of",
+    "read_log",
+    "refuse_younger_cluster",
+    "store_errors",
+    "stream_log",
+    "text_array",
+]

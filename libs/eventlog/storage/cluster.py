@@ -1,7 +1,7 @@
-"""Does the log fit the cluster it is in? The order of events counts on transaction ids that only grow.
+"""Detects a log that was restored into another PostgreSQL cluster, and adopts it there (ADR 8).
 
-A dump that is restored into another cluster brings higher ids along than that cluster has given out: new
-events would sort before old ones, and never get a position. ADR 8 has the remedy.
+The order of events relies on growing transaction ids. A dump can contain higher ids than the cluster into
+which it is restored has assigned. New events would then sort before old ones and never get a position.
 """
 
 from dataclasses import dataclass
@@ -20,37 +20,31 @@ FROM es.tail() t
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The log now ends at `position`; `assigned` events were given theirs by the adoption."""
+    """The log ends at `position`. The adoption assigned a position to `assigned` events."""
 
     position: int
     assigned: int
 
 
-def is_younger(connection: psycopg.Connection[Any]) -> bool:
-    """Whether this cluster has given out fewer transaction ids than the log has seen."""
+def is_younger_cluster(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the log contains a higher transaction id than this cluster has assigned."""
     row = connection.execute(_YOUNGER).fetchone()
     return bool(row and row[0])
 
 
 def refuse_younger_cluster(connection: psycopg.Connection[Any]) -> None:
-    """Raises `YoungerCluster`. The connection may read the log, as the relay and the projector may."""
-    if is_younger(connection):
+    """Raise `YoungerCluster` if the log does not fit this cluster. The role must be able to read the log."""
+    if is_younger_cluster(connection):
         raise YoungerCluster
 
 
-def check_cluster(database_url: str) -> None:
-    """`refuse_younger_cluster` for who has no connection yet."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        refuse_younger_cluster(connection)
+def adopt_log(database_url: str) -> Adopted | None:
+    """Begin a new order of events after the end of the log. Returns `None` if the log fits this cluster.
 
-
-def adopt(database_url: str) -> Adopted | None:
-    """Make the order begin anew behind the end of the log; `None` where the cluster is not younger.
-
-    Needs the owner of the schema. Appends and the relay wait meanwhile; no stored row is changed.
+    The login must own the schema. Appends and the relay wait until the end. No stored row is changed.
     """
     with psycopg.connect(database_url) as connection:
-        if not is_younger(connection):
+        if not is_younger_cluster(connection):
             return None
         row = connection.execute("SELECT log_end, assigned FROM es.adopt()").fetchone()
     return Adopted(*row) if row else None

@@ -1,4 +1,4 @@
-"""What the database knows of log, relay and consumers, read when somebody scrapes (`es.log_metrics`)."""
+"""Metrics of log, relay and consumers, which each scrape reads from the database (`es.log_metrics`)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,9 +37,9 @@ _CONSUMERS = (
 
 
 class DatabaseMetrics(Collector):
-    """One connection and one statement per scrape, as the role of the process that is scraped.
+    """Uses one connection and one statement per scrape, with the role of the scraped process.
 
-    `publishing` says whether there is a broker: without one nothing is ever published.
+    `publishing` is false in an installation without a broker; `es_published_position` is then not exported.
     """
 
     def __init__(self, database_url: str, *, role: str, publishing: bool) -> None:
@@ -49,7 +49,7 @@ class DatabaseMetrics(Collector):
 
     @classmethod
     def of(cls, settings: Settings, *, role: str) -> "DatabaseMetrics":
-        """The metrics of this environment's log, read as `role`."""
+        """The metrics of the log that the settings name, read as `role`."""
         url = settings.required_database_url()
         return cls(url, role=role, publishing=settings.broker_url is not None)
 

@@ -1,23 +1,23 @@
-"""What an event store may answer instead of doing it.
+"""Errors of the event store.
 
 EventStoreError
-├── VersionConflict          the stream moved on: `actual` is its version now
+├── VersionConflict          the stream has another version, `actual`
 ├── DuplicateEvent           an event id belongs to another event of the log
-├── IdempotencyKeyReused     the key came before, with another request
-├── IdempotencyKeyInFlight   the key's first request is still being worked on
-├── EventTooLarge            an event is over 256 KiB; brokers refuse such messages for ever
+├── IdempotencyKeyReused     the key was used for another request
+├── IdempotencyKeyInFlight   the first request with the key is not complete
+├── EventTooLarge            an event exceeds 256 KiB; a broker would never accept its message
 ├── StaleLeader              another relay leads
-├── AccountKeyErased         the account's personal data was erased a moment ago: seal with its next key
-├── YoungerCluster           the log came from a cluster whose transaction ids were higher
+├── AccountKeyErased         the account's key was erased during the append: encrypt with its next key
+├── YoungerCluster           the log was restored into a cluster with lower transaction ids
 └── EventStoreUnavailable    the database cannot be reached; nothing was written
-    └── OutcomeUnknown       the connection broke while writing: it may be there or not
+    └── OutcomeUnknown       the connection failed during the append; it may have been committed
 """
 
 from chassis.database import DatabaseUnavailable
 
 
 class EventStoreError(Exception):
-    """Something an event store could not do."""
+    """The event store did not execute a request."""
 
 
 class VersionConflict(EventStoreError):
@@ -38,12 +38,12 @@ class IdempotencyKeyReused(EventStoreError):
 
 class IdempotencyKeyInFlight(EventStoreError):
     def __init__(self) -> None:
-        super().__init__("the request with this idempotency key is still being worked on")
+        super().__init__("the request with this idempotency key is not complete yet")
 
 
 class EventTooLarge(EventStoreError):
     def __init__(self, size: int) -> None:
-        super().__init__(f"the event has {size} bytes, more than a broker takes")
+        super().__init__(f"the event has {size} bytes, which is more than a broker accepts")
         self.size = size
 
 
@@ -60,8 +60,8 @@ class AccountKeyErased(EventStoreError):
 class YoungerCluster(EventStoreError):
     def __init__(self) -> None:
         super().__init__(
-            "this log was restored into a cluster whose transaction ids are younger than its events, so new "
-            "events would not be seen; stop everything that writes, run `regcred log adopt`, and start again"
+            "this log was restored into a cluster with lower transaction ids than its events have, so new "
+            "events would get no position; stop all services, run `regcred log adopt`, and start them again"
         )
 
 
@@ -70,4 +70,4 @@ class EventStoreUnavailable(EventStoreError, DatabaseUnavailable):
 
 
 class OutcomeUnknown(EventStoreUnavailable):
-    """Ask again with the same idempotency key to learn what happened."""
+    """The append may have been committed. Repeat it with the same idempotency key to learn the outcome."""

@@ -1,4 +1,4 @@
-"""The log by position: what the relay numbers and every consumer reads."""
+"""Reads the log by position, and stores the checkpoints of consumers."""
 
 from collections.abc import Generator
 from typing import Any
@@ -9,7 +9,7 @@ import psycopg
 from eventlog.events.envelope import StoredEvent, StreamId
 from eventlog.storage.personal_keys import PersonalKeys
 
-# A foreign key sees to it that there is an event for each position.
+# A foreign key guarantees an event for each position, so an inner join leaves no gap.
 _READ = """
 SELECT l.position, e.event_id, s.category, e.stream_id, e.version, e.type, e.schema_version,
        e.data::text, e.meta::text, e.recorded_at, s.account_id, k.wrapped
@@ -20,16 +20,16 @@ LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#
 WHERE l.position > %s ORDER BY l.position LIMIT %s
 """
 
-_STREAMED_ROWS = 500  # in one result; PostgreSQL and this process work at the same time, on successive ones
-
-NOTIFICATIONS = "es_log"  # the relay notifies on this channel after it has given out positions
+NOTIFICATIONS = "es_log"  # the relay notifies on this channel when it has assigned positions
+_STREAMED_ROWS = 500  # rows per result: PostgreSQL finds the next ones while this process works on these
 
 
 def read_log(
     connection: psycopg.Connection[Any], after: int, limit: int, *, personal: PersonalKeys | None = None
 ) -> list[StoredEvent]:
-    """Up to `limit` events behind position `after`, in order and without a gap. Without `personal` nothing
-    that is sealed in them can be opened: they read as erased.
+    """Up to `limit` events after position `after`, in order and without a gap.
+
+    Without `personal`, personal data cannot be decrypted and reads as `erased`.
     """
     rows = connection.execute(_READ, (after, limit)).fetchall()
     return [_stored_event(row, personal) for row in rows]
@@ -38,8 +38,10 @@ def read_log(
 def stream_log(
     connection: psycopg.Connection[Any], after: int, limit: int, *, personal: PersonalKeys | None = None
 ) -> Generator[StoredEvent, None, None]:
-    """The events of `read_log`, while PostgreSQL still looks up the later ones. For large batches: the query
-    is planned each time. The connection is in use until the last event is taken.
+    """The events of `read_log`, yielded while PostgreSQL still looks up later ones.
+
+    This is for large batches, because the query is planned each time. The connection is in use until the
+    generator ends.
     """
     with connection.cursor(binary=True) as cursor:
         for row in cursor.stream(_READ, (after, limit), size=_STREAMED_ROWS):
@@ -76,7 +78,7 @@ def _stored_event(row: tuple[Any, ...], personal: PersonalKeys | None) -> Stored
 
 
 def position_of(connection: psycopg.Connection[Any], stream_id: UUID, version: int) -> int | None:
-    """The position of one event, `None` while it has none yet."""
+    """The position of an event. `None` if it has no position yet."""
     row = connection.execute(
         "SELECT position FROM es.log WHERE stream_id = %s AND version = %s", (stream_id, version)
     ).fetchone()
@@ -84,7 +86,7 @@ def position_of(connection: psycopg.Connection[Any], stream_id: UUID, version: i
 
 
 def load_checkpoint(connection: psycopg.Connection[Any], consumer: str) -> int:
-    """The position up to which a consumer has done everything; 0 for a new one."""
+    """The position up to which a consumer has handled every event. 0 for a new consumer."""
     row = connection.execute(
         "SELECT position FROM es.checkpoints WHERE consumer = %s", (consumer,)
     ).fetchone()
@@ -92,7 +94,7 @@ def load_checkpoint(connection: psycopg.Connection[Any], consumer: str) -> int:
 
 
 def save_checkpoint(connection: psycopg.Connection[Any], consumer: str, *, after: int, position: int) -> bool:
-    """Move a checkpoint from `after` to `position`; False if somebody else has moved it."""
+    """Move a checkpoint from `after` to `position`. False if another process has moved it."""
     cursor = connection.execute(
         "INSERT INTO es.checkpoints AS c (consumer, position) VALUES (%(consumer)s, %(position)s) "
         "ON CONFLICT (consumer) DO UPDATE SET position = %(position)s, updated_at = clock_timestamp() "

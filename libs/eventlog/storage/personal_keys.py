@@ -1,8 +1,8 @@
-"""The keys that personal data is sealed with: one for each account, made at its first event (ADR 14).
+"""The keys that encrypt personal data: one for each account, created at its first event (ADR 14).
 
-A key is kept wrapped in `personal.keys`. Whoever reads events is given it with each row, so that an erased
-one opens nothing from the next statement on. Whoever writes keeps it for `LIFE_SECONDS`: what is sealed with
-an erased key within that time cannot be read at all.
+`personal.keys` stores each key wrapped. A reader gets the wrapped key with each row, so an erased key
+decrypts nothing from the next statement on. A writer caches keys for `LIFE_SECONDS`. The append functions
+refuse events that were encrypted with an erased key (`AccountKeyErased`).
 """
 
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from eventlog.events.envelope import Cipher
 from eventlog.events.personal import AccountKey
 
 LIFE_SECONDS = 60.0
-MAX_KEPT = 10_000  # of each sort; about 5 MB
+MAX_CACHED = 10_000  # in each cache; about 5 MB
 KEY_BYTES = 32
 
 _KEY = "SELECT number, wrapped FROM personal.key(%s, %s)"
@@ -26,18 +26,18 @@ _Value = TypeVar("_Value")
 
 
 class KeyWrapping(Protocol):
-    """Keeps keys of accounts under a key of the installation. What is wrapped for one account does not
-    unwrap for another one.
+    """Encrypts keys of accounts with a key of the installation. A key that was wrapped for one account cannot
+    be unwrapped for another account.
     """
 
     def wrap(self, account_id: str, key: bytes) -> bytes: ...
 
     def unwrap(self, account_id: str, wrapped: bytes) -> bytes:
-        """Raises what its adapter documents, where the installation's key is missing or another one."""
+        """Unwrap a key. The adapter documents its error for a missing or wrong key of the installation."""
 
 
 class PersonalKeys:
-    """Keys of accounts, unwrapped. Threads may share it."""
+    """Creates, unwraps and caches keys of accounts. Thread-safe."""
 
     def __init__(
         self, wrapping: KeyWrapping, *, monotonic: Callable[[], float], random_bytes: Callable[[int], bytes]
@@ -48,7 +48,7 @@ class PersonalKeys:
         self._current = _Cache[str, AccountKey](monotonic)
 
     def cipher(self, account_id: str, wrapped: bytes | None) -> Cipher | None:
-        """What opens the account's events whose key a row of the log was read with; `None` without one."""
+        """The cipher for an event that was read with this wrapped key. `None` if there is no key."""
         if wrapped is None:
             return None
         return self._ciphers.get(wrapped) or self._ciphers.store(
@@ -56,8 +56,8 @@ class PersonalKeys:
         )
 
     def current(self, pool: ConnectionPool[psycopg.Connection[Any]], account_id: str) -> AccountKey:
-        """The key that the account's new events are sealed with, made if there is none; wrap it in
-        `store_errors`. Of two at once one makes it, and both get that one.
+        """The key that encrypts new events of an account. It is created if there is none; two concurrent
+        calls get the same key. Call it within `store_errors`.
         """
         known = self._current.get(account_id)
         if known is not None:
@@ -69,7 +69,7 @@ class PersonalKeys:
         return self._current.store(account_id, AccountKey(number, key))
 
     def renew(self, account_id: str) -> None:
-        """Ask for the account's key again at its next event: the one that was kept is erased."""
+        """Read the key of an account again at its next event, because the cached key was erased."""
         self._current.drop(account_id)
 
 
@@ -77,7 +77,7 @@ _Name = TypeVar("_Name", bound=Hashable)
 
 
 class _Cache(Generic[_Name, _Value]):
-    """Up to `MAX_KEPT` values, the latest, each for `LIFE_SECONDS`."""
+    """The latest `MAX_CACHED` values, each for `LIFE_SECONDS`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -95,7 +95,7 @@ class _Cache(Generic[_Name, _Value]):
             self._values[name] = (now + LIFE_SECONDS, value)
             while self._values:
                 oldest, (until, _) = next(iter(self._values.items()))
-                if until > now and len(self._values) <= MAX_KEPT:
+                if until > now and len(self._values) <= MAX_CACHED:
                     break
                 del self._values[oldest]
         return value

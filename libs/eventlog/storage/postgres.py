@@ -1,4 +1,4 @@
-"""The event store in PostgreSQL: an append is one round trip to a function that only its service may call."""
+"""The event store in PostgreSQL. An append is one call of a function that only its service may call."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from chassis.observability.metrics import (
 from chassis.observability.tracing import start_span
 from eventlog.events.codec import decode_event, encode, encode_metadata
 from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
-from eventlog.events.personal import AccountKey, part
+from eventlog.events.personal import AccountKey, split
 from eventlog.storage.errors import (
     AccountKeyErased,
     DuplicateEvent,
@@ -34,7 +34,7 @@ from eventlog.storage.errors import (
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
 
-KeyOf = Callable[[str], AccountKey]  # of an account
+KeyOf = Callable[[str], AccountKey]  # from an account id
 
 _LOAD = """
 SELECT e.event_id, e.version, e.type, e.schema_version, e.data::text, e.meta::text, e.recorded_at,
@@ -50,7 +50,11 @@ _REPEATED = "SELECT es.repeated(%s)"
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Turn what the database says into the errors of this package. Wrap writes in it, reads too."""
+    """Translate errors of the database, for reads and writes.
+
+    Raises:
+        EventStoreError: one of its subclasses, by the SQLSTATE. Other errors of psycopg are not translated.
+    """
     try:
         yield
     except PoolTimeout:
@@ -79,7 +83,7 @@ def store_errors() -> Iterator[None]:
 def load_stream(
     connection: psycopg.Connection[Any], stream: StreamId, personal: PersonalKeys | None
 ) -> list[RecordedEvent]:
-    """All events of a stream, oldest first; `personal` as in `read_log`."""
+    """All events of a stream, the oldest first. `personal` as in `read_log`."""
     rows = connection.execute(_LOAD, (stream.id,)).fetchall()
     return [
         decode_event(
@@ -106,12 +110,14 @@ def append_request(
     request: IdempotentRequest | None,
     key_of: KeyOf | None,
 ) -> str:
-    """An `es.append_request`, the first argument of every service's append function. All events are of one
-    account. Without `key_of` nothing is encrypted: for tests, and for events of the operator's.
+    """The text of an `es.append_request`, the first argument of each append function.
+
+    All events belong to one account. Without `key_of` personal data is not encrypted; tests and operator
+    commands do that.
 
     Raises:
-        EventTooLarge: see `MAX_EVENT_BYTES`.
-        EventStoreUnavailable: the account's key cannot be read.
+        EventTooLarge: an event exceeds `MAX_EVENT_BYTES`.
+        EventStoreUnavailable: the key of the account cannot be read.
     """
     rows = []
     for event in events:
@@ -119,8 +125,8 @@ def append_request(
         metadata = encode_metadata(event.metadata)
         if len(payload) + len(metadata) > MAX_EVENT_BYTES:
             raise EventTooLarge(len(payload) + len(metadata))
-        if key_of and (parted := part(type(event.payload), payload, metadata)):
-            payload, metadata = parted.sealed(event.event_id, key_of(event.metadata.account_id))
+        if key_of and (parts := split(type(event.payload), payload, metadata)):
+            payload, metadata = parts.encrypted(event.event_id, key_of(event.metadata.account_id))
         fields = (name, payload.decode(), metadata.decode())
         kind, data, meta = (_quoted(field, 3) for field in fields)
         rows.append(f'\\"({event.event_id},{kind},{version},{data},{meta})\\"')
@@ -134,15 +140,15 @@ def append_request(
 
 
 def text_array(elements: Iterable[str]) -> str:
-    """An array as PostgreSQL reads it. psycopg would go through every element with regular expressions, which
-    takes a fifth of an append.
+    """An array in the text form of PostgreSQL. psycopg would search each element with regular expressions,
+    which takes a fifth of the time of an append.
     """
     return "{" + ",".join(map(_quoted, elements)) + "}"
 
 
 def _quoted(text: str, depth: int = 1) -> str:
-    """An element of an array or a field of a composite value, as PostgreSQL reads it. `depth` counts the
-    arrays and composite values around it: each doubles the backslashes.
+    """An element of an array or a field of a composite value, in the text form of PostgreSQL. `depth` is the
+    number of arrays and composite values around it. Each level doubles the backslashes.
     """
     escapes = "\\" * ((1 << depth) - 1)
     quote = escapes[: len(escapes) // 2] + '"'
@@ -152,8 +158,8 @@ def _quoted(text: str, depth: int = 1) -> str:
 def call_append(
     pool: Pool, statement: LiteralString, arguments: Sequence[Any], request: IdempotentRequest | None
 ) -> Appended:
-    """Call an append function. Its first argument is an `append_request`, its result an `es.appended`. Errors
-    as `EventStore.append` documents.
+    """Call an append function, whose first argument is an `append_request` and whose result is an
+    `es.appended`. Raises the errors that `EventStore.append` documents.
     """
     try:
         with _append_metrics(), store_errors(), pool.connection() as connection:
@@ -173,7 +179,7 @@ def call_append(
 
 @contextmanager
 def _append_metrics() -> Iterator[None]:
-    """Measure an append and trace it."""
+    """Record the duration, the span and a conflict of an append."""
     began = perf_counter()
     with start_span("append es.events", "client", attributes=_SPAN):
         try:
@@ -186,17 +192,21 @@ def _append_metrics() -> Iterator[None]:
 
 
 def _repeated(pool: Pool, appended: str, request: IdempotentRequest | None) -> Appended:
-    """An event id is known, so nothing was written: are these the very events that the log has?"""
+    """The result of an append whose events the log has already; nothing was written now.
+
+    Raises:
+        DuplicateEvent: an id belongs to another event, or is twice in the append.
+    """
     with store_errors(), pool.connection() as connection:
         row = connection.execute(_REPEATED, (appended,)).fetchone()
     if row is None or row[0] is None:
-        raise DuplicateEvent  # one id twice in one append
+        raise DuplicateEvent  # the same id twice in this append
     REPLAYS.inc()
     return Appended(version=row[0], replayed=True, response=request.response if request else None)
 
 
 def keys_of(pool: Pool, personal: PersonalKeys | None) -> KeyOf | None:
-    """The keys that new events are sealed with; raises as reads do."""
+    """The function that returns the key for new events of an account. It raises `EventStoreUnavailable`."""
     if personal is None:
         return None
 

@@ -1,4 +1,4 @@
-"""The event store as its users see it. Adapters: `postgres`, and one in memory for tests."""
+"""The port of the event store. Adapters: `postgres`, and one in memory for tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ MAX_EVENT_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotentRequest:
-    """A request that must have its effect once.
+    """A request that has its effect once, even if the client repeats it.
 
-    `fingerprint` (32 bytes) tells this request from another one under the same key; `response` is what is
-    answered now and to every repetition, so it must be known before the append.
+    `fingerprint` (32 bytes) distinguishes the request from another one with the same key. `response` is
+    returned now and for each repeated request, so it must be known before the append.
     """
 
     key: str
@@ -24,8 +24,10 @@ class IdempotentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appended:
-    """The stream's version after the append; `replayed` if this very request, or these very events, had been
-    there before: then it is the version of then.
+    """The result of an append. `version` is that of the stream after the append.
+
+    `replayed` is true if the same request or the same events were appended before. `version` and `response`
+    are then those of the first time.
     """
 
     version: int
@@ -34,10 +36,10 @@ class Appended:
 
 
 class EventStore(Protocol):
-    """Streams of one category. Reading a stream is strongly consistent and needs no position."""
+    """Streams of one category. Reads of a stream see every committed event, with or without a position."""
 
     def load(self, stream: StreamId) -> list[RecordedEvent]:
-        """All events of a stream, oldest first; empty if there is none."""
+        """All events of a stream, the oldest first. Empty if there is no such stream."""
 
     def append(
         self,
@@ -47,13 +49,14 @@ class EventStore(Protocol):
         *,
         request: IdempotentRequest | None = None,
     ) -> Appended:
-        """Add events behind `expected_version` (0: the stream must be new), all or none.
+        """Append events after `expected_version` (0: the stream must be new), all or none.
 
-        The very same events again (ids, contents, metadata, in this order and in this stream) are answered as
-        replayed, whatever `expected_version` says; then a new `request` is answered too, and not remembered.
+        If the stream has the same events already (ids, contents and metadata, in this order), the result is
+        `replayed` at any `expected_version`. The response is then that of `request`, which is not stored.
 
         Raises:
             VersionConflict, DuplicateEvent, IdempotencyKeyReused, IdempotencyKeyInFlight, EventTooLarge:
                 nothing was written.
-            EventStoreUnavailable: nothing was written. Its child OutcomeUnknown: nobody knows.
+            EventStoreUnavailable: nothing was written. OutcomeUnknown, its subclass: the append may have been
+                committed.
         """

@@ -23,8 +23,8 @@ from registries.catalogue import IDENTITY_TOKEN_USERNAME, KEYFILE_USERNAME, user
 from registries.errors import InvalidHost
 from registries.hosts import DOCKER_HUB_CONFIG_KEY, canonical_host, parse_config_key
 from registries.input.keyfile import read_keyfile
+from registries.json_document import UnreadableDocument, decode_base64, read_object
 from registries.logins.registry_login import RegistryLogin
-from registries.pasted import UnreadableDocument, decode_base64, read_object
 
 MAX_ENTRIES = 100
 MAX_PASSWORD = 64 * 1024
@@ -75,13 +75,13 @@ class _Source:
     inside: bool
 
 
-class _Unusable(Exception):
+class _UnusableEntry(Exception):
     """The entry holds no login that can be kept; the message says why."""
 
     problem: EntryProblem = "invalid"
 
 
-class _NoSecret(_Unusable):
+class _EntryWithoutSecret(_UnusableEntry):
     """It holds no secret at all, or none that lasts."""
 
     problem: EntryProblem = "unsupported"
@@ -108,7 +108,7 @@ def read_docker_config(value: object, *, pointer: str = _POINTER) -> tuple[Confi
         raise _invalid(pointer, "no_entries", detail)
     if len(keys) > MAX_ENTRIES:
         raise _invalid(pointer, "too_many", f"at most {MAX_ENTRIES} entries are read")
-    return _reconciled([_entry(source, key, place) for place, key in enumerate(keys, 1)])
+    return _reconciled([_entry(source, key, number) for number, key in enumerate(keys, 1)])
 
 
 def single_login(value: object, *, pointer: str = _POINTER) -> ConfigEntry:
@@ -135,45 +135,45 @@ def single_login(value: object, *, pointer: str = _POINTER) -> ConfigEntry:
 
 def _source(value: object, pointer: str) -> _Source:
     document, inside = read_object(value), not isinstance(value, str)
-    packed = _packed_in_secret(document)
-    if packed is not None:
-        document, inside = read_object(packed), False
+    encoded = _from_kubernetes_secret(document)
+    if encoded is not None:
+        document, inside = read_object(encoded), False
     if "auths" in document:
         auths = document["auths"] or {}
         if not isinstance(auths, dict):
             raise UnreadableDocument("invalid_type", "auths: an object is expected")
-        place = f"{pointer}/auths" if inside else pointer
+        number = f"{pointer}/auths" if inside else pointer
     else:
         auths = {
             key: fields
             for key, fields in document.items()
             if isinstance(fields, dict) and any(name in fields for name in _LOGIN_FIELDS)
         }
-        place = pointer
+        number = pointer
     helpers = document.get("credHelpers")
     if not isinstance(helpers, dict):
         helpers = {}
-    return _Source(auths, helpers, bool(document.get("credsStore")), place, inside)
+    return _Source(auths, helpers, bool(document.get("credsStore")), number, inside)
 
 
-def _packed_in_secret(document: dict[str, Any]) -> str | None:
+def _from_kubernetes_secret(document: dict[str, Any]) -> str | None:
     """The configuration in a Secret of Kubernetes: base64 under `data`, plain under `stringData`."""
     for holder in (document.get("stringData"), document.get("data"), document):
         if isinstance(holder, dict):
             for key in _SECRET_KEYS:
-                if isinstance(packed := holder.get(key), str):
-                    return packed
+                if isinstance(encoded := holder.get(key), str):
+                    return encoded
     if document.get("kind") == "Secret":
         raise UnreadableDocument("no_entries", "this Secret holds no .dockerconfigjson")
     return None
 
 
-def _entry(source: _Source, key: str, place: int) -> ConfigEntry:
+def _entry(source: _Source, key: str, number: int) -> ConfigEntry:
     try:
         named = parse_config_key(key)
     except InvalidHost as refusal:
         return ConfigEntry(
-            key=f"entry {place}",
+            key=f"entry {number}",
             host=None,
             path_prefix=None,
             login=None,
@@ -184,10 +184,12 @@ def _entry(source: _Source, key: str, place: int) -> ConfigEntry:
     login = problem = reason = None
     try:
         if key in _HUB_SESSION_KEYS:
-            raise _NoSecret("it is a session of Docker's browser login; create an access token instead")
+            raise _EntryWithoutSecret(
+                "it is a session of Docker's browser login; create an access token instead"
+            )
         login = _login(source.auths.get(key, {}), in_helper=source.has_store or key in source.helpers)
-    except _Unusable as why:
-        problem, reason = why.problem, str(why)
+    except _UnusableEntry as error:
+        problem, reason = error.problem, str(error)
     below = source.inside and key in source.auths
     return ConfigEntry(
         key=key,
@@ -202,25 +204,25 @@ def _entry(source: _Source, key: str, place: int) -> ConfigEntry:
 
 def _login(fields: object, *, in_helper: bool) -> RegistryLogin:
     if not isinstance(fields, dict):
-        raise _Unusable("an object is expected")
+        raise _UnusableEntry("an object is expected")
     given = {name: fields[name] for name in _LOGIN_FIELDS if fields.get(name) not in (None, "")}
     for name, text in given.items():
         if not isinstance(text, str):
-            raise _Unusable(f"{name}: a text is expected")
+            raise _UnusableEntry(f"{name}: a text is expected")
     if "identitytoken" in given:
         return _identity_token(given["identitytoken"])
     if "auth" in given:
         username, password = _decoded(given["auth"])
         if given.get("username", username) != username or given.get("password", password) != password:
-            raise _Unusable("auth and username with password differ")
+            raise _UnusableEntry("auth and username with password differ")
     elif "username" in given and "password" in given:
         username, password = given["username"], given["password"]
     elif "username" in given or "password" in given:
-        raise _Unusable("username and password are needed, both of them")
+        raise _UnusableEntry("username and password are needed, both of them")
     elif "registrytoken" in given:
-        raise _NoSecret("a registrytoken ends within minutes or hours and cannot be kept")
+        raise _EntryWithoutSecret("a registrytoken ends within minutes or hours and cannot be kept")
     else:
-        raise _NoSecret(_IN_HELPER if in_helper else "it holds no secret")
+        raise _EntryWithoutSecret(_IN_HELPER if in_helper else "it holds no secret")
     return _checked(username, password)
 
 
@@ -228,44 +230,46 @@ def _decoded(auth: str) -> tuple[str, str]:
     """`user:password` from base64, with or without padding; Docker pads the password with NULs at its end."""
     decoded = decode_base64(auth)
     if decoded is None:
-        raise _Unusable("auth: no valid base64")
+        raise _UnusableEntry("auth: no valid base64")
     try:
         text = decoded.decode()
     except UnicodeDecodeError:
-        raise _Unusable("auth: no text in UTF-8") from None
+        raise _UnusableEntry("auth: no text in UTF-8") from None
     username, colon, password = text.partition(":")
     if not colon:
-        raise _Unusable("auth: user and password, with a colon between them, are expected in it")
+        raise _UnusableEntry("auth: user and password, with a colon between them, are expected in it")
     return username, password.rstrip("\0")
 
 
 def _checked(username: str, password: str) -> RegistryLogin:
     if not password:
-        raise _Unusable("its password is empty")
+        raise _UnusableEntry("its password is empty")
     if len(password) > MAX_PASSWORD:
-        raise _Unusable("its password is too long")
+        raise _UnusableEntry("its password is too long")
     if username == IDENTITY_TOKEN_USERNAME:
         return _identity_token(password)
     if username in _KEYFILE_USERNAMES:
         try:
             return read_keyfile(password)
         except InvalidInput as refusal:
-            raise _Unusable(f"the key file in it cannot be used: {refusal.problems[0].detail}") from None
+            raise _UnusableEntry(f"the key file in it cannot be used: {refusal.problems[0].detail}") from None
     problem = username_problem(username)
     if problem is not None:
-        raise _Unusable(problem[1])
+        raise _UnusableEntry(problem[1])
     if password.endswith(("\n", "\r")):
-        raise _Unusable("its password ends with a line break, which `echo` adds; use `echo -n`")
+        raise _UnusableEntry("its password ends with a line break, which `echo` adds; use `echo -n`")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
-        raise _Unusable("its password has control characters in it")
+        raise _UnusableEntry("its password has control characters in it")
     if username == password:
-        raise _Unusable("its username is the secret itself, but usernames are visible; enter both separately")
+        raise _UnusableEntry(
+            "its username is the secret itself, but usernames are visible; enter both separately"
+        )
     return RegistryLogin(username=username, password=Secret(password))
 
 
 def _identity_token(token: str) -> RegistryLogin:
     if len(token) > MAX_PASSWORD or not token.isascii() or not token.isprintable() or " " in token:
-        raise _Unusable("identitytoken: no token")
+        raise _UnusableEntry("identitytoken: no token")
     return RegistryLogin(username=IDENTITY_TOKEN_USERNAME, identity_token=Secret(token))
 
 

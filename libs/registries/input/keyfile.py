@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.secret import Secret
 from registries.catalogue import KEYFILE_USERNAME
+from registries.json_document import UnreadableDocument, read_object
 from registries.logins.registry_login import RegistryLogin
-from registries.pasted import UnreadableDocument, read_object
 
 MAX_KEYFILE_BYTES = 16 * 1024  # a real one has about 2.3 KiB
 
@@ -63,8 +63,10 @@ def read_keyfile(value: object, *, pointer: str = "/credential/keyfile") -> Regi
     )
     if problems:
         raise InvalidInput(problems)
-    kept = {field: document[field] for field in _FIELDS if field in document}
-    return RegistryLogin(username=KEYFILE_USERNAME, password=Secret(json.dumps(kept, separators=(",", ":"))))
+    normalised = {field: document[field] for field in _FIELDS if field in document}
+    return RegistryLogin(
+        username=KEYFILE_USERNAME, password=Secret(json.dumps(normalised, separators=(",", ":")))
+    )
 
 
 def _problems(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -84,11 +86,11 @@ def _problems(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         )
     if "client_email" not in unusable and not _CLIENT_EMAIL.fullmatch(document["client_email"]):
         yield "client_email", "invalid_email", "the address of a service account is expected"
-    if "private_key" not in unusable and (complaint := _key_complaint(document["private_key"])):
-        yield "private_key", "invalid_private_key", complaint
+    if "private_key" not in unusable and (key_problem := _key_problem(document["private_key"])):
+        yield "private_key", "invalid_private_key", key_problem
 
 
-def _key_complaint(pem: str) -> str | None:
+def _key_problem(pem: str) -> str | None:
     if "\\n" in pem:
         return "its line breaks are escaped twice; give the file as it was downloaded"
     try:

@@ -1,14 +1,20 @@
-"""A secret as it arrives, in one of five kinds, and the registry it is for: read and brought together."""
+"""The `credential` of a request, in one of five kinds, with the registry that it is for.
+
+The schemas check the shape and turn texts into `Secret`. `read_new_secret` checks what they mean.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from marshmallow import Schema, ValidationError, fields, validate
+
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.secret import Secret
 from contracts.credential_events import Registry, SecretKind
 from registries.catalogue import (
-    never,
+    PROVIDERS,
+    http_never_allowed,
     provider_of_host,
     registry_host_for,
     username_for,
@@ -21,13 +27,172 @@ from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin
 
 HttpAllowed = Callable[[str], bool]
+MAX_SECRET = 64 * 1024
+
+
+class SecretString(fields.String):
+    """A text, loaded as a `Secret`."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text:
+            raise ValidationError("A secret may not be empty.")
+        if len(text) > MAX_SECRET:
+            raise ValidationError("A secret may have 64 KiB at most.")
+        if any(character in text for character in "\r\n\0"):
+            raise ValidationError("A secret may not hold a line break; check what was pasted.")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValidationError("A secret must be text: half of a surrogate pair is none.")
+        return Secret(text)
+
+
+class JsonDocument(fields.Field[Any]):
+    """A JSON object, or the text of one. It holds a secret, so its content is not checked here."""
+
+    def _deserialize(
+        self,
+        value: Any,
+        attr: str | None,  # noqa: ARG002 the signature is that of marshmallow
+        data: Mapping[str, Any] | None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> Any:
+        if not isinstance(value, (dict, str)):
+            raise ValidationError("Not a valid JSON object or text of one.")
+        return value
+
+
+class UsernamePasswordSchema(Schema):
+    """A username with a password, token, PAT or API key."""
+
+    kind = fields.String(required=True, validate=validate.Equal("username_password"))
+    username = fields.String(load_default=None, allow_none=True)
+    password = SecretString(required=True)
+
+
+class KeyfileSchema(Schema):
+    """A Google service account's JSON key file."""
+
+    kind = fields.String(required=True, validate=validate.Equal("keyfile"))
+    keyfile = JsonDocument(required=True)
+
+
+class DockerConfigSchema(Schema):
+    """A Docker `config.json` with exactly one usable entry."""
+
+    kind = fields.String(required=True, validate=validate.Equal("docker_config"))
+    docker_config = JsonDocument(required=True)
+
+
+class AwsKeysSchema(Schema):
+    """An access key of AWS. ECR passwords, valid for 12 hours, are created from it."""
+
+    kind = fields.String(required=True, validate=validate.Equal("aws_keys"))
+    access_key_id = fields.String(required=True)
+    secret_access_key = SecretString(required=True)
+    session_token = SecretString(load_default=None, allow_none=True)
+
+
+class ServicePrincipalSchema(Schema):
+    """An application of Microsoft Entra. Tokens that are valid for some hours are created from it."""
+
+    kind = fields.String(required=True, validate=validate.Equal("service_principal"))
+    tenant = fields.String(required=True)
+    client_id = fields.String(required=True)
+    client_secret = SecretString(required=True)
+
+
+_KINDS: dict[str, type[Schema]] = {
+    "username_password": UsernamePasswordSchema,
+    "keyfile": KeyfileSchema,
+    "docker_config": DockerConfigSchema,
+    "aws_keys": AwsKeysSchema,
+    "service_principal": ServicePrincipalSchema,
+}
+
+
+class CredentialInput(fields.Field[dict[str, Any]]):
+    """A secret in one of the five kinds. `kind` selects its schema."""
+
+    def _deserialize(
+        self,
+        value: Any,
+        attr: str | None,  # noqa: ARG002 the signature is that of marshmallow
+        data: Mapping[str, Any] | None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("Not a valid object.")
+        kind = value.get("kind")
+        schema = _KINDS.get(kind) if isinstance(kind, str) else None
+        if schema is None:
+            raise ValidationError({"kind": [f"Must be one of: {', '.join(_KINDS)}."]})
+        loaded: dict[str, Any] = schema().load(value)
+        return loaded
+
+
+CREDENTIAL = {
+    "description": "One of five kinds.",
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["kind", "password"],
+            "properties": {
+                "kind": {"const": "username_password"},
+                "username": {"type": "string"},
+                "password": {"type": "string", "format": "password"},
+            },
+        },
+        {
+            "type": "object",
+            "required": ["kind", "keyfile"],
+            "properties": {"kind": {"const": "keyfile"}, "keyfile": {"type": ["object", "string"]}},
+        },
+        {
+            "type": "object",
+            "required": ["kind", "docker_config"],
+            "properties": {
+                "kind": {"const": "docker_config"},
+                "docker_config": {"type": ["object", "string"]},
+            },
+        },
+        {
+            "type": "object",
+            "required": ["kind", "access_key_id", "secret_access_key"],
+            "properties": {
+                "kind": {"const": "aws_keys"},
+                "access_key_id": {"type": "string"},
+                "secret_access_key": {"type": "string", "format": "password"},
+                "session_token": {"type": ["string", "null"], "format": "password"},
+            },
+        },
+        {
+            "type": "object",
+            "required": ["kind", "tenant", "client_id", "client_secret"],
+            "properties": {
+                "kind": {"const": "service_principal"},
+                "tenant": {"type": "string"},
+                "client_id": {"type": "string"},
+                "client_secret": {"type": "string", "format": "password"},
+            },
+        },
+    ],
+}
+PROVIDER = {"enum": [provider.id for provider in PROVIDERS]}
+PROBED_IMAGE = {
+    "description": "An image of that registry. A good login also requests its manifest; nothing is pulled. "
+    "`probe` has the result.",
+    "example": "ghcr.io/acme/shop:1.4",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSecret:
-    """A secret that was given, and where it logs in.
+    """A secret from a request, and the registry that it logs in to.
 
-    `path_prefix` is what a key such as `gcr.io/project` of a Docker `config.json` limits it to.
+    `path_prefix` is the path in a key such as `gcr.io/project` of a Docker `config.json`. The secret is
+    limited to it.
     """
 
     registry: Registry
@@ -38,7 +203,7 @@ class NewSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where the caller says that a secret logs in, as it was given."""
+    """The registry that the caller names for a secret, as it was sent."""
 
     provider: str
     registry_url: str | None
@@ -46,7 +211,7 @@ class Target:
 
     @classmethod
     def again(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
-        """The registry of a credential, with what the caller names anew."""
+        """Return the registry of a credential, replaced by what the caller names."""
         same_place = registry_url is None and location is None
         return cls(
             provider=registry.provider,
@@ -56,7 +221,7 @@ class Target:
 
 
 def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allowed: HttpAllowed) -> NewSecret:
-    """The secret of a request's `credential`, whose shape has been checked.
+    """Return the secret in the `credential` of a request, whose shape was checked by `CredentialInput`.
 
     Raises:
         InvalidInput: with pointers into the request's body.
@@ -88,16 +253,16 @@ def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allow
 
 
 def secret_of_entry(entry: ConfigEntry) -> NewSecret:
-    """The secret of one entry that holds a login; whose registry it is for, its host says.
+    """Return the secret of an entry that holds a login. Its host determines the provider.
 
     Raises:
-        InvalidInput: its username cannot be one at that provider.
+        InvalidInput: that provider does not accept its username.
     """
     if entry.login is None or entry.host is None:
         raise TypeError("the entry holds no login")
     target = Target(provider=provider_of_host(entry.host), registry_url=entry.host, location=None)
     try:
-        return _of_entry(entry, entry.login, _registry(target, never))
+        return _of_entry(entry, entry.login, _registry(target, http_never_allowed))
     except InvalidRegistry as error:
         raise InvalidInput((FieldProblem(entry.pointer, error.code, error.detail),)) from None
 
@@ -107,7 +272,7 @@ def _from_docker_config(target: Target, document: object, http_allowed: HttpAllo
     if entry.login is None or entry.host is None:
         raise TypeError("single_login gives an entry with host and login")
     if target.registry_url is None:
-        # The file names the registry; one that does not fit the provider is refused as if it had been named.
+        # The file names the registry. If it does not fit the provider, the error is at the entry.
         try:
             registry = _registry(replace(target, registry_url=entry.host), http_allowed)
         except InvalidRegistry as error:
@@ -126,7 +291,7 @@ def _of_entry(entry: ConfigEntry, login: RegistryLogin, registry: Registry) -> N
 
 
 def _password(password: Secret, username: str) -> Secret:
-    """Usernames are shown to others; one that is the secret as well was put there by mistake."""
+    """Refuse a username that equals the secret: usernames are visible to other users."""
     if password == Secret(username):
         detail = "username and secret are the same, but usernames are visible to others"
         raise InvalidInput((FieldProblem("/credential/username", "secret_in_username", detail),))

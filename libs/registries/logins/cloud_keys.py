@@ -1,4 +1,4 @@
-"""Keys of a cloud, kept where a login is not: it is made of them when it is needed (`registries.minting`)."""
+"""Keys of a cloud. `registries.token_minter` creates a login from them when one is needed."""
 
 import json
 from dataclasses import dataclass

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from chassis.secret import Secret
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.answer import Answer
-from registries.dialing.errors import BadChallenge
-from registries.dialing.session import Session
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.errors import BadChallenge
+from registries.dialer.response import HttpResponse
+from registries.dialer.session import HttpSession
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.challenge import Challenge
 from registries.protocol.realm import Realm, check_realm
@@ -43,7 +43,7 @@ class TokenServer:
 class Authorizer:
     """One login, shown to one registry and its token server. Requests raise `LoginNotTried`."""
 
-    session: Session
+    session: HttpSession
     login: RegistryLogin
 
     def basic(self) -> dict[str, str]:
@@ -52,23 +52,23 @@ class Authorizer:
         text = f"{self.login.username}:{password.reveal()}".encode()
         return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
 
-    def ask(self, server: TokenServer, scope: str | None) -> Answer:
+    def ask(self, server: TokenServer, scope: str | None) -> HttpResponse:
         """The token server's answer: GET with Basic for a password, POST for an identity token (OAuth2)."""
-        asked = _asked(server, scope)
+        parameters = _parameters(server, scope)
         if self.login.identity_token is None:
-            url = server.realm.with_query([*asked, ("account", self.login.username)])
+            url = server.realm.with_query([*parameters, ("account", self.login.username)])
             return self.session.request("GET", url, headers=self.basic())
         form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", self.login.identity_token.reveal()),
-            *asked,
+            *parameters,
         ]
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.session.request("POST", server.realm.url, headers=headers, body=urlencode(form).encode())
 
-    def ask_without_login(self, server: TokenServer, scope: str | None) -> Answer:
+    def ask_without_login(self, server: TokenServer, scope: str | None) -> HttpResponse:
         """What anybody is answered there."""
-        return self.session.request("GET", server.realm.with_query(_asked(server, scope)))
+        return self.session.request("GET", server.realm.with_query(_parameters(server, scope)))
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -76,10 +76,10 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def read_token(answer: Answer) -> str:
+def read_token(response: HttpResponse) -> str:
     """The token of a token server's answer: printable, bounded, fit for a header. Raises `BadChallenge`."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
         token = document.get("access_token") or document.get("token")
     except (ValueError, AttributeError, RecursionError):  # the last of lists in lists in lists
         token = None
@@ -108,6 +108,6 @@ def granted_actions(token: str, repository: str) -> frozenset[str] | None:
         return None
 
 
-def _asked(server: TokenServer, scope: str | None) -> list[tuple[str, str]]:
+def _parameters(server: TokenServer, scope: str | None) -> list[tuple[str, str]]:
     pairs: Mapping[str, str | None] = {"service": server.service, "scope": scope, "client_id": CLIENT_ID}
     return [(name, value) for name, value in pairs.items() if value]

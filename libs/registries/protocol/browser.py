@@ -19,12 +19,12 @@ from urllib.parse import quote
 
 from contracts.verdicts import VerificationCode
 from registries.catalogue import provider_or_custom
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.answer import Answer
-from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
-from registries.dialing.errors import Blocked, LoginNotTried, Unreachable
-from registries.dialing.session import Session
-from registries.dialing.wire import Deadline
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.connection import Deadline
+from registries.dialer.dialer import Dialer, Resolver, system_resolver
+from registries.dialer.errors import Blocked, LoginNotTried, Unreachable
+from registries.dialer.response import HttpResponse
+from registries.dialer.session import HttpSession
 from registries.hosts import api_host
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
@@ -92,55 +92,55 @@ class Browser:
             InvalidPlace: no earlier page can have given `after`.
         """
         path = f"/v2/{quote(repository)}/tags/list?{tag_query(limit, after)}"
-        answer = self._read(account, path, repository, accept="application/json")
-        if answer.status == HTTPStatus.NOT_FOUND:
+        response = self._read(account, path, repository, accept="application/json")
+        if response.status == HTTPStatus.NOT_FOUND:
             raise RepositoryNotFound("the registry knows no such repository, or hides it from this login")
-        page = read_tags(answer, limit=limit, place=after)
+        page = read_tags(response, limit=limit, cursor=after)
         if page is None:
             raise RegistryRefused("the registry's list of tags cannot be understood")
         return page
 
     def image(self, account: Account, image: ImageReference) -> FoundImage | None:
         """What the image is; `None` where the registry shows this login none of that name."""
-        answer = self._read(account, manifest_path(image), image.repository, accept=MANIFEST_TYPES)
-        if answer.status == HTTPStatus.NOT_FOUND:
+        response = self._read(account, manifest_path(image), image.repository, accept=MANIFEST_TYPES)
+        if response.status == HTTPStatus.NOT_FOUND:
             return None
-        found = read_manifest(answer) if len(answer.body) < BODY_BYTES else None
+        found = read_manifest(response) if len(response.body) < BODY_BYTES else None
         if found is None:
             raise RegistryRefused("the image's manifest cannot be understood")
         return found
 
-    def _read(self, account: Account, path: str, repository: str, *, accept: str) -> Answer:
+    def _read(self, account: Account, path: str, repository: str, *, accept: str) -> HttpResponse:
         """The answer to a GET: 200 or 404."""
         host = api_host(account.registry_host)
         provider = provider_or_custom(account.provider)
         base = f"{self.policy.scheme_for(host)}://{host}"
         deadline = Deadline(self.deadline_seconds, monotonic)
-        network = CheckedNetwork(self.policy, deadline, self.resolver)
+        network = Dialer(self.policy, deadline, self.resolver)
         try:
-            with Session(network, deadline, self.tls, body_bytes=BODY_BYTES) as session:
+            with HttpSession(network, deadline, self.tls, body_bytes=BODY_BYTES) as session:
                 authorizer = Authorizer(session, account.login)
                 headers = {"Accept": accept}
-                answer = session.request("GET", base + path, headers=headers)
-                shown: Mapping[str, str] = {}
-                if answer.status == HTTPStatus.UNAUTHORIZED:
-                    shown = self._shown(authorizer, answer, base, repository, provider)
-                    answer = session.request("GET", base + path, headers={**headers, **shown})
+                response = session.request("GET", base + path, headers=headers)
+                authorization: Mapping[str, str] = {}
+                if response.status == HTTPStatus.UNAUTHORIZED:
+                    authorization = self._authorization(authorizer, response, base, repository, provider)
+                    response = session.request("GET", base + path, headers={**headers, **authorization})
         except (Blocked, Unreachable):
             # One answer for both: whoever may ask must not learn what listens where.
             raise RegistryUnreachable("the registry cannot be reached from here") from None
         except LoginNotTried as error:
             raise RegistryUnreachable(f"the registry cannot be asked: {error}") from None
-        if answer.status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
-            of_login = shown == authorizer.basic()
-            raise _refusal(answer, provider, by="registry", of_login=of_login)
-        return answer
+        if response.status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
+            of_login = authorization == authorizer.basic()
+            raise _refusal(response, provider, by="registry", of_login=of_login)
+        return response
 
-    def _shown(
-        self, authorizer: Authorizer, answer: Answer, base: str, repository: str, provider: Provider
+    def _authorization(
+        self, authorizer: Authorizer, response: HttpResponse, base: str, repository: str, provider: Provider
     ) -> Mapping[str, str]:
         """The header that the registry asks for."""
-        challenge = choose(parse_challenges(answer.all("www-authenticate")))
+        challenge = choose(parse_challenges(response.all("www-authenticate")))
         if challenge is None:
             raise RegistryRefused("the registry asks for a login without saying which")
         if challenge.scheme == "basic":
@@ -148,10 +148,10 @@ class Browser:
                 raise RegistryRefused("the registry has no token server, and an identity token needs one")
             return authorizer.basic()
         server = TokenServer.of(challenge, registry_url=f"{base}/v2/", policy=self.policy)
-        given = authorizer.ask(server, _scope(challenge.parameters.get("scope", ""), repository))
-        if given.status != HTTPStatus.OK:
-            raise _refusal(given, provider, by="token server", of_login=True)
-        return bearer(read_token(given))
+        token_response = authorizer.ask(server, _scope(challenge.parameters.get("scope", ""), repository))
+        if token_response.status != HTTPStatus.OK:
+            raise _refusal(token_response, provider, by="token server", of_login=True)
+        return bearer(read_token(token_response))
 
 
 def _scope(asked: str, repository: str) -> str:
@@ -161,19 +161,19 @@ def _scope(asked: str, repository: str) -> str:
 
 
 def _refusal(
-    answer: Answer, provider: Provider, *, by: Literal["registry", "token server"], of_login: bool
+    response: HttpResponse, provider: Provider, *, by: Literal["registry", "token server"], of_login: bool
 ) -> RegistryError:
     """`of_login`: username and secret were in the request, so that 401 is an answer to them. 403 may be
     about the repository alone, whoever asks.
     """
-    verdict = refused(answer, provider=provider, by=by)
+    verdict = refused(response, provider=provider, by=by)
     if verdict.code is VerificationCode.UNREACHABLE:
         return RegistryUnreachable(verdict.detail)
     if verdict.code is VerificationCode.RATE_LIMITED:
         return RegistryRefused(verdict.detail, verdict.retry_after, verdict.code)
-    if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        code = verdict.code if of_login and answer.status == HTTPStatus.UNAUTHORIZED else None
+    if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        code = verdict.code if of_login and response.status == HTTPStatus.UNAUTHORIZED else None
         return RegistryRefused(
-            f"the {by} does not let this login read that (HTTP {answer.status})", code=code
+            f"the {by} does not let this login read that (HTTP {response.status})", code=code
         )
     return RegistryRefused(verdict.detail, verdict.retry_after)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from registries.dialing.errors import BadChallenge
+from registries.dialer.errors import BadChallenge
 
 MAX_HEADER = 8 * 1024
 MAX_CHALLENGES = 16
@@ -61,65 +61,65 @@ def choose(challenges: Iterable[Challenge]) -> Challenge | None:
 
 def _parse(header: str) -> list[Challenge]:
     challenges: list[Challenge] = []
-    place = _skip(_SEPARATORS, header, 0)
-    while place < len(header):
-        scheme, place = _take(_TOKEN, header, place)
-        after = _skip(_SPACE, header, place)
+    position = _skip(_SEPARATORS, header, 0)
+    while position < len(header):
+        scheme, position = _take(_TOKEN, header, position)
+        after = _skip(_SPACE, header, position)
         parameters: dict[str, str] = {}
-        blob = _TOKEN68.match(header, after) if after > place else None
+        blob = _TOKEN68.match(header, after) if after > position else None
         if blob and (blob[0].endswith("==") or not _is_parameter(header, after)):
-            place = blob.end()  # Negotiate and its like; nothing that we answer
+            position = blob.end()  # Negotiate and its like; nothing that we answer
         else:
-            place = _parameters(header, after, parameters)
+            position = _parameters(header, after, parameters)
         challenges.append(Challenge(scheme.lower(), parameters))
-        place = _next(header, place)
+        position = _next(header, position)
     return challenges
 
 
-def _parameters(header: str, place: int, parameters: dict[str, str]) -> int:
+def _parameters(header: str, position: int, parameters: dict[str, str]) -> int:
     """Read parameters until the header ends or another challenge begins; where that is."""
-    while place < len(header) and _is_parameter(header, place):
-        name, place = _take(_TOKEN, header, place)
-        place = _skip(_EQUALS, header, place)
-        if header.startswith('"', place):
-            quoted = _QUOTED.match(header, place)
+    while position < len(header) and _is_parameter(header, position):
+        name, position = _take(_TOKEN, header, position)
+        position = _skip(_EQUALS, header, position)
+        if header.startswith('"', position):
+            quoted = _QUOTED.match(header, position)
             if quoted is None:
                 raise BadChallenge("the registry's challenge has an unclosed or unprintable value")
-            value, place = re.sub(r"\\(.)", r"\1", quoted[1]), quoted.end()
+            value, position = re.sub(r"\\(.)", r"\1", quoted[1]), quoted.end()
         else:
-            value, place = _take(_UNQUOTED, header, place)
+            value, position = _take(_UNQUOTED, header, position)
         if name.lower() in parameters:
             raise BadChallenge("the registry's challenge names a parameter twice")
         parameters[name.lower()] = value
-        end = _skip(_SPACE, header, place)
+        end = _skip(_SPACE, header, position)
         if end < len(header) and header[end] != ",":
             raise BadChallenge("the registry's challenge lacks a comma")
         following = _skip(_SEPARATORS, header, end)
         if not _is_parameter(header, following):
             return end
-        place = following
-    return place
+        position = following
+    return position
 
 
-def _next(header: str, place: int) -> int:
-    end = _skip(_SPACE, header, place)
+def _next(header: str, position: int) -> int:
+    end = _skip(_SPACE, header, position)
     if end < len(header) and header[end] != ",":
         raise BadChallenge("the registry's challenge lacks a comma")
     return _skip(_SEPARATORS, header, end)
 
 
-def _is_parameter(header: str, place: int) -> bool:
-    name = _TOKEN.match(header, place)
+def _is_parameter(header: str, position: int) -> bool:
+    name = _TOKEN.match(header, position)
     return name is not None and _EQUALS.match(header, name.end()) is not None
 
 
-def _take(pattern: re.Pattern[str], header: str, place: int) -> tuple[str, int]:
-    match = pattern.match(header, place)
+def _take(pattern: re.Pattern[str], header: str, position: int) -> tuple[str, int]:
+    match = pattern.match(header, position)
     if match is None:
         raise BadChallenge("the registry's challenge cannot be understood")
     return match[0], match.end()
 
 
-def _skip(pattern: re.Pattern[str], header: str, place: int) -> int:
-    match = pattern.match(header, place)
-    return match.end() if match else place
+def _skip(pattern: re.Pattern[str], header: str, position: int) -> int:
+    match = pattern.match(header, position)
+    return match.end() if match else position

@@ -13,10 +13,10 @@ from time import monotonic
 
 from contracts.verdicts import VerificationCode
 from registries.catalogue import provider_or_custom
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.answer import Answer
-from registries.dialing.dialer import CheckedNetwork, Resolver, system_resolver
-from registries.dialing.errors import (
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.connection import Deadline
+from registries.dialer.dialer import Dialer, Resolver, system_resolver
+from registries.dialer.errors import (
     BadChallenge,
     Blocked,
     BudgetExceeded,
@@ -25,25 +25,25 @@ from registries.dialing.errors import (
     TlsFailed,
     Unreachable,
 )
-from registries.dialing.session import MAX_REQUESTS, Session
-from registries.dialing.wire import Deadline
+from registries.dialer.response import HttpResponse
+from registries.dialer.session import MAX_REQUESTS, HttpSession
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.authorization import Authorizer, TokenServer, bearer, read_token
 from registries.protocol.challenge import Challenge, choose, parse_challenges
 from registries.protocol.probe import (
     PROBE_REQUESTS,
     Probe,
-    WayIn,
-    hidden_from_others,
+    RegistryAccess,
     manifest_path,
-    try_probe,
+    requires_login,
+    run_probe,
 )
-from registries.protocol.verdict import Probed, Verdict, refused, refuses_network
-from registries.provider import AcceptedLogin, ExpiryQuestion, Provider
+from registries.protocol.verdict import ProbeResult, Verdict, refused, refuses_network
+from registries.provider import AcceptedLogin, ExpiryRequest, Provider
 
 __all__ = ["Probe", "Verdict", "log_in"]
 
-END_SECONDS = 3.0  # for being told when the secret ends: nobody waits longer for a hint
+EXPIRY_SECONDS = 3.0  # for being told when the secret ends: nobody waits longer for a hint
 OK, UNAUTHORIZED, FORBIDDEN, TOO_MANY = 200, 401, 403, 429
 _CODES: Mapping[type[LoginNotTried], VerificationCode] = {
     Blocked: VerificationCode.BLOCKED_HOST,
@@ -76,10 +76,10 @@ def log_in(
     Every failure is a verdict; it takes `deadline_seconds` at most.
     """
     deadline = Deadline(deadline_seconds, monotonic)
-    network = CheckedNetwork(policy, deadline, resolver)
+    network = Dialer(policy, deadline, resolver)
     requests = MAX_REQUESTS + (PROBE_REQUESTS if probe else 0)
     tls = tls or ssl.create_default_context()
-    with Session(network, deadline, tls, requests=requests) as session:
+    with HttpSession(network, deadline, tls, requests=requests) as session:
         base = f"{policy.scheme_for(api_host)}://{api_host}"
         attempt = _Attempt(session, base, login, provider_or_custom(provider), policy)
         try:
@@ -87,22 +87,30 @@ def log_in(
         except LoginNotTried as error:
             return Verdict(code=_code_of(error), detail=f"{registry_host}: {error}"[:300])
         if probe and verdict.code in (None, VerificationCode.UNVERIFIABLE):
-            verdict = attempt.tried_on(probe, verdict)
+            verdict = attempt.with_probe(probe, verdict)
         if verdict.code is not None:
             return verdict
-    if verdict.ends_at is None and (asked := attempt.question_of_end(registry_host)):
-        return replace(verdict, ends_at=_answered(asked, policy, deadline, tls, resolver))
+    if verdict.secret_expires_at is None and (expiry_request := attempt.expiry_request(registry_host)):
+        return replace(
+            verdict, secret_expires_at=_read_expiry(expiry_request, policy, deadline, tls, resolver)
+        )
     return verdict
 
 
-def _answered(
-    asked: ExpiryQuestion, policy: NetworkPolicy, deadline: Deadline, tls: ssl.SSLContext, resolver: Resolver
+def _read_expiry(
+    expiry_request: ExpiryRequest,
+    policy: NetworkPolicy,
+    deadline: Deadline,
+    tls: ssl.SSLContext,
+    resolver: Resolver,
 ) -> datetime | None:
     """When the secret ends. Not to be told that is no failure, and takes a moment at most."""
     try:
-        short = Deadline(min(END_SECONDS, deadline.remaining()), monotonic)
-        with Session(CheckedNetwork(policy, short, resolver), short, tls, requests=1) as session:
-            return asked.expiry(session.request("GET", asked.url, headers=asked.headers))
+        short = Deadline(min(EXPIRY_SECONDS, deadline.remaining()), monotonic)
+        with HttpSession(Dialer(policy, short, resolver), short, tls, requests=1) as session:
+            return expiry_request.expiry(
+                session.request("GET", expiry_request.url, headers=expiry_request.headers)
+            )
     except LoginNotTried:
         return None
 
@@ -113,7 +121,7 @@ def _code_of(error: LoginNotTried) -> VerificationCode:
 
 class _Attempt:
     def __init__(
-        self, session: Session, base: str, login: RegistryLogin, provider: Provider, policy: NetworkPolicy
+        self, session: HttpSession, base: str, login: RegistryLogin, provider: Provider, policy: NetworkPolicy
     ) -> None:
         self._session = session
         self._authorizer = Authorizer(session, login)
@@ -123,49 +131,49 @@ class _Attempt:
         self._provider = provider
         self._policy = policy
         self._token_server: TokenServer | None = None
-        self._told_end: datetime | None = None
+        self._secret_expires_at: datetime | None = None
         self._is_open = False
 
-    def tried_on(self, probe: Probe, verdict: Verdict) -> Verdict:
+    def with_probe(self, probe: Probe, verdict: Verdict) -> Verdict:
         """After `run`, where it refused nothing: its verdict, with what became of the image."""
-        proves = False
+        login_required = False
         try:
-            way_in = self._way_in(probe)
-            if way_in is None:  # an identity token, and no token server
+            access = self._access(probe)
+            if access is None:  # an identity token, and no token server
                 return verdict
             if verdict.confidence == "weak" or verdict.code is VerificationCode.UNVERIFIABLE:
-                proves = hidden_from_others(way_in, probe)
-            if verdict.code is not None and not proves:
+                login_required = requires_login(access, probe)
+            if verdict.code is not None and not login_required:
                 return verdict
-            probed = try_probe(way_in, probe)
+            probed = run_probe(access, probe)
         except LoginNotTried as error:
             if verdict.code is not None:
                 return verdict
             detail = f"it could not be tried on {probe.shown}: {error}"[:300]
-            probed = Probed(image=probe.image, code=_code_of(error), detail=detail)
-        if proves and probed.code in (None, VerificationCode.NO_PUSH_ACCESS):
+            probed = ProbeResult(image=probe.image, code=_code_of(error), detail=detail)
+        if login_required and probed.code in (None, VerificationCode.NO_PUSH_ACCESS):
             shown = f"the registry shows {probe.shown} to this login, and not without it"
             verdict = replace(verdict, code=None, confidence="strong", detail=shown)
         joined = f"{verdict.detail}; {'but ' if probed.code else ''}{probed.detail}"
         return replace(verdict, probed=None if verdict.code else probed, detail=joined[:500])
 
-    def _way_in(self, probe: Probe) -> WayIn | None:
+    def _access(self, probe: Probe) -> RegistryAccess | None:
         """As the registry let the login in; where it lets everybody in, as it asks for one at the image."""
         server = self._token_server
         if server is None and self._is_open:
-            answer = self._session.request("HEAD", self._base + manifest_path(probe.image))
-            challenge = choose(parse_challenges(answer.all("www-authenticate")))
+            response = self._session.request("HEAD", self._base + manifest_path(probe.image))
+            challenge = choose(parse_challenges(response.all("www-authenticate")))
             if challenge is not None and challenge.scheme == "bearer":
                 server = TokenServer.of(challenge, registry_url=self._url, policy=self._policy)
         if server is None and self._login.password is None:
             return None
-        return WayIn(
+        return RegistryAccess(
             authorizer=self._authorizer, base=self._base, token_server=server, provider=self._provider
         )
 
-    def question_of_end(self, registry_host: str) -> ExpiryQuestion | None:
+    def expiry_request(self, registry_host: str) -> ExpiryRequest | None:
         """After a good `run`: who would say when the secret ends."""
-        if self._provider.expiry_question is None or self._login.password is None:
+        if self._provider.expiry_request is None or self._login.password is None:
             return None
         accepted = AcceptedLogin(
             registry_host=registry_host,
@@ -173,26 +181,28 @@ class _Attempt:
             password=self._login.password.reveal(),
             realm_url=self._token_server.realm.url if self._token_server else None,
         )
-        return self._provider.expiry_question(accepted)
+        return self._provider.expiry_request(accepted)
 
     def run(self) -> Verdict:
         """A login; a good one tells when its secret ends, where the answers say that."""
         verdict = self._run()
-        return replace(verdict, ends_at=self._told_end) if verdict.code is None else verdict
+        return (
+            replace(verdict, secret_expires_at=self._secret_expires_at) if verdict.code is None else verdict
+        )
 
     def _run(self) -> Verdict:
-        answer = self._session.request("GET", self._url)
-        if answer.status == OK:
+        response = self._session.request("GET", self._url)
+        if response.status == OK:
             self._is_open = True
-            return self._open(answer)
-        if answer.status == TOO_MANY or answer.status >= 500 or refuses_network(answer):  # noqa: PLR2004 its own errors
-            return refused(answer, provider=self._provider, by="registry")
-        if answer.status != UNAUTHORIZED:
+            return self._open_registry(response)
+        if response.status == TOO_MANY or response.status >= 500 or refuses_network(response):  # noqa: PLR2004 its own errors
+            return refused(response, provider=self._provider, by="registry")
+        if response.status != UNAUTHORIZED:
             return Verdict(
                 code=VerificationCode.NOT_A_REGISTRY,
-                detail=f"no registry answers there (HTTP {answer.status} at /v2/)",
+                detail=f"no registry answers there (HTTP {response.status} at /v2/)",
             )
-        headers = answer.all("www-authenticate")
+        headers = response.all("www-authenticate")
         if not headers:
             return Verdict(
                 code=VerificationCode.NOT_A_REGISTRY, detail="it asks for a login without saying which"
@@ -202,14 +212,14 @@ class _Attempt:
             raise BadChallenge("it offers neither a Basic nor a Bearer login")
         return self._bearer(challenge) if challenge.scheme == "bearer" else self._basic()
 
-    def _open(self, ping: Answer) -> Verdict:
+    def _open_registry(self, ping: HttpResponse) -> Verdict:
         """It let us in without a login. It may still refuse a wrong one, which is all it can show."""
         if "html" in (ping.header("content-type") or ""):
             return Verdict(code=VerificationCode.NOT_A_REGISTRY, detail="a web site answers there")
         if self._login.password is not None:
-            answer = self._session.request("GET", self._url, headers=self._authorizer.basic())
-            if answer.status != OK:
-                return refused(answer, provider=self._provider, by="registry")
+            response = self._session.request("GET", self._url, headers=self._authorizer.basic())
+            if response.status != OK:
+                return refused(response, provider=self._provider, by="registry")
         return Verdict(
             code=VerificationCode.UNVERIFIABLE,
             detail="the registry lets everybody in, so a login proves nothing",
@@ -221,15 +231,15 @@ class _Attempt:
                 code=VerificationCode.UNVERIFIABLE,
                 detail="the registry has no token server, and an identity token is only good at one",
             )
-        answer = self._session.request("GET", self._url, headers=self._authorizer.basic())
-        self._note_end(answer)
-        if answer.status != OK:
-            return refused(answer, provider=self._provider, by="registry")
+        response = self._session.request("GET", self._url, headers=self._authorizer.basic())
+        self._note_expiry(response)
+        if response.status != OK:
+            return refused(response, provider=self._provider, by="registry")
         return Verdict(code=None, detail="the registry took the login, and lets nobody in without one")
 
-    def _note_end(self, answer: Answer) -> None:
+    def _note_expiry(self, response: HttpResponse) -> None:
         if self._provider.expiry_in_response is not None:
-            self._told_end = self._provider.expiry_in_response(answer) or self._told_end
+            self._secret_expires_at = self._provider.expiry_in_response(response) or self._secret_expires_at
 
     def _bearer(self, challenge: Challenge) -> Verdict:
         server = TokenServer.of(challenge, registry_url=self._url, policy=self._policy)
@@ -237,22 +247,22 @@ class _Attempt:
         scopes = [None, *filter(None, [challenge.parameters.get("scope")])]
         verdict = Verdict(code=VerificationCode.BAD_CHALLENGE, detail="the registry refuses its own token")
         for scope in scopes:
-            answer = self._authorizer.ask(server, scope)
-            self._note_end(answer)
-            if answer.status != OK:
-                verdict = refused(answer, provider=self._provider, by="token server")
+            response = self._authorizer.ask(server, scope)
+            self._note_expiry(response)
+            if response.status != OK:
+                verdict = refused(response, provider=self._provider, by="token server")
                 if verdict.code is VerificationCode.BAD_CHALLENGE:
                     continue  # some servers give nothing without a scope
                 return verdict
-            shown = self._session.request("GET", self._url, headers=bearer(read_token(answer)))
-            self._note_end(shown)
+            shown = self._session.request("GET", self._url, headers=bearer(read_token(response)))
+            self._note_expiry(shown)
             if shown.status == OK:
-                return self._taken(server, scope)
+                return self._accepted(server, scope)
             if shown.status != UNAUTHORIZED:
                 return refused(shown, provider=self._provider, by="registry")
         return verdict
 
-    def _taken(self, server: TokenServer, scope: str | None) -> Verdict:
+    def _accepted(self, server: TokenServer, scope: str | None) -> Verdict:
         """The login was taken. Would no login at all have been taken as well?"""
         if not self._provider.needs_control_login or self._login.identity_token is not None:
             return Verdict(code=None, detail="the token server took the login, the registry its token")

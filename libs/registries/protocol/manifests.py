@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.protocol.probe import MANIFEST_TYPES
 
 MAX_PLATFORMS = 200
@@ -41,14 +41,14 @@ class FoundImage:
     platforms: tuple[Platform, ...]
 
 
-def read_manifest(answer: Answer) -> FoundImage | None:
+def read_manifest(response: HttpResponse) -> FoundImage | None:
     """What the manifest is of; `None` where the answer is none."""
-    document = json_object(answer)
+    document = json_object(response)
     if document is None:
         return None
-    named = document.get("mediaType") or (answer.header("content-type") or "").partition(";")[0].strip()
-    media_type = named if named in _KNOWN_TYPES else None
-    digest = f"sha256:{sha256(answer.body).hexdigest()}"
+    declared = document.get("mediaType") or (response.header("content-type") or "").partition(";")[0].strip()
+    media_type = declared if declared in _KNOWN_TYPES else None
+    digest = f"sha256:{sha256(response.body).hexdigest()}"
     entries = document.get("manifests")
     if isinstance(entries, list):
         platforms = tuple(filter(None, map(_platform, entries[:MAX_PLATFORMS])))
@@ -61,10 +61,10 @@ def read_manifest(answer: Answer) -> FoundImage | None:
     return FoundImage(digest=digest, media_type=media_type, size=total, platforms=())
 
 
-def json_object(answer: Answer) -> dict[str, Any] | None:
+def json_object(response: HttpResponse) -> dict[str, Any] | None:
     """The JSON object of an answer; `None` where it is none."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Literal
 
 from contracts.verdicts import VerificationCode
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.image_reference import ImageReference
 from registries.protocol.authorization import Authorizer, TokenServer, bearer, granted_actions, read_token
-from registries.protocol.verdict import Probed, first_code, refused
+from registries.protocol.verdict import ProbeResult, first_code, refused
 from registries.provider import Provider
 
 PROBE_REQUESTS = 8  # two tokens, HEAD, GET; and without the login two HEADs, a token, HEAD
@@ -44,7 +44,7 @@ def manifest_path(image: ImageReference) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayIn:
+class RegistryAccess:
     """How a login got in at the registry whose URL is `base`; `token_server` is `None` for Basic."""
 
     authorizer: Authorizer
@@ -53,70 +53,70 @@ class WayIn:
     provider: Provider
 
 
-def try_probe(way_in: WayIn, probe: Probe) -> Probed:
+def run_probe(access: RegistryAccess, probe: Probe) -> ProbeResult:
     """What becomes of the image. Raises `LoginNotTried`."""
-    authorizer, server, provider = way_in.authorizer, way_in.token_server, way_in.provider
+    authorizer, server, provider = access.authorizer, access.token_server, access.provider
     may_push: bool | None = None
     if server is None:
         headers = authorizer.basic()
     else:
-        answer, may_push = _scoped(authorizer, server, probe)
-        if answer.status in _REFUSALS:
-            why = f"the token server gives it none for {probe.shown} (HTTP {answer.status})"
-            return _probed(probe, VerificationCode.NO_PULL_ACCESS, why)
-        if answer.status != HTTPStatus.OK:
-            return _not_told(answer, probe, provider=provider, by="token server")
-        token = read_token(answer)
+        response, may_push = _scoped(authorizer, server, probe)
+        if response.status in _REFUSALS:
+            detail = f"the token server gives it none for {probe.shown} (HTTP {response.status})"
+            return _probed(probe, VerificationCode.NO_PULL_ACCESS, detail)
+        if response.status != HTTPStatus.OK:
+            return _inconclusive(response, probe, provider=provider, by="token server")
+        token = read_token(response)
         granted = granted_actions(token, probe.image.repository)
         if may_push is None and granted is not None:
             may_push = bool(granted & {"push", "*"})
         headers = bearer(token)
-    url = way_in.base + manifest_path(probe.image)
+    url = access.base + manifest_path(probe.image)
     headers = {**headers, "Accept": MANIFEST_TYPES}
-    answer = authorizer.session.request("HEAD", url, headers=headers)
-    if answer.status == HTTPStatus.NOT_FOUND:
+    response = authorizer.session.request("HEAD", url, headers=headers)
+    if response.status == HTTPStatus.NOT_FOUND:
         # HEAD has no body, and only the error's code tells a missing tag from a hidden repository.
-        answer = authorizer.session.request("GET", url, headers=headers)
-    if answer.status in _REFUSALS:
-        why = f"the registry does not let it read {probe.shown} (HTTP {answer.status})"
-        return _probed(probe, VerificationCode.NO_PULL_ACCESS, why)
-    if answer.status == HTTPStatus.OK:
+        response = authorizer.session.request("GET", url, headers=headers)
+    if response.status in _REFUSALS:
+        detail = f"the registry does not let it read {probe.shown} (HTTP {response.status})"
+        return _probed(probe, VerificationCode.NO_PULL_ACCESS, detail)
+    if response.status == HTTPStatus.OK:
         return _with_push(probe, f"it may pull {probe.shown}", may_push)
-    if answer.status == HTTPStatus.NOT_FOUND and first_code(answer) == "manifest_unknown":
+    if response.status == HTTPStatus.NOT_FOUND and first_code(response) == "manifest_unknown":
         return _with_push(probe, f"it may read {probe.shown}, which has no such image", may_push)
-    if answer.status == HTTPStatus.NOT_FOUND:
-        why = f"the registry shows it no {probe.shown}: it is not there, or hidden from it"
-        return _probed(probe, VerificationCode.NO_PULL_ACCESS, why)
-    return _not_told(answer, probe, provider=provider, by="registry")
+    if response.status == HTTPStatus.NOT_FOUND:
+        detail = f"the registry shows it no {probe.shown}: it is not there, or hidden from it"
+        return _probed(probe, VerificationCode.NO_PULL_ACCESS, detail)
+    return _inconclusive(response, probe, provider=provider, by="registry")
 
 
-def hidden_from_others(way_in: WayIn, probe: Probe) -> bool:
+def requires_login(access: RegistryAccess, probe: Probe) -> bool:
     """Whether the registry refuses the image to who comes without a login. Raises `LoginNotTried`."""
-    session, url = way_in.authorizer.session, way_in.base + manifest_path(probe.image)
+    session, url = access.authorizer.session, access.base + manifest_path(probe.image)
     headers = {"Accept": MANIFEST_TYPES}
-    answer = session.request("HEAD", url, headers=headers)
-    if answer.status == HTTPStatus.UNAUTHORIZED and way_in.token_server is not None:
+    response = session.request("HEAD", url, headers=headers)
+    if response.status == HTTPStatus.UNAUTHORIZED and access.token_server is not None:
         scope = f"repository:{probe.image.repository}:pull"
-        given = way_in.authorizer.ask_without_login(way_in.token_server, scope)
-        if given.status != HTTPStatus.OK:
-            return given.status in _REFUSALS
-        headers = {**headers, **bearer(read_token(given))}
-        answer = session.request("HEAD", url, headers=headers)
-    return answer.status in _REFUSALS
+        token_response = access.authorizer.ask_without_login(access.token_server, scope)
+        if token_response.status != HTTPStatus.OK:
+            return token_response.status in _REFUSALS
+        headers = {**headers, **bearer(read_token(token_response))}
+        response = session.request("HEAD", url, headers=headers)
+    return response.status in _REFUSALS
 
 
-def _scoped(authorizer: Authorizer, server: TokenServer, probe: Probe) -> tuple[Answer, bool | None]:
+def _scoped(authorizer: Authorizer, server: TokenServer, probe: Probe) -> tuple[HttpResponse, bool | None]:
     """The token server's answer, and whether pushing was refused there; `None`: that is not known yet."""
     scope = f"repository:{probe.image.repository}:pull"
     if not probe.push:
         return authorizer.ask(server, scope), None
-    answer = authorizer.ask(server, f"{scope},push")
-    if answer.status not in _REFUSALS:
-        return answer, None
+    response = authorizer.ask(server, f"{scope},push")
+    if response.status not in _REFUSALS:
+        return response, None
     return authorizer.ask(server, scope), False
 
 
-def _with_push(probe: Probe, found: str, may_push: bool | None) -> Probed:
+def _with_push(probe: Probe, found: str, may_push: bool | None) -> ProbeResult:
     if not probe.push:
         return _probed(probe, None, found)
     if may_push is None:
@@ -128,15 +128,15 @@ def _with_push(probe: Probe, found: str, may_push: bool | None) -> Probed:
     )
 
 
-def _not_told(
-    answer: Answer, probe: Probe, *, provider: Provider, by: Literal["registry", "token server"]
-) -> Probed:
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        verdict = refused(answer, provider=provider, by=by)
+def _inconclusive(
+    response: HttpResponse, probe: Probe, *, provider: Provider, by: Literal["registry", "token server"]
+) -> ProbeResult:
+    if response.status == HTTPStatus.TOO_MANY_REQUESTS or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        verdict = refused(response, provider=provider, by=by)
         return _probed(probe, verdict.code, f"it could not be tried on {probe.shown}: {verdict.detail}")
-    unknown = f"whether it may pull {probe.shown} could not be told (HTTP {answer.status} of the {by})"
+    unknown = f"whether it may pull {probe.shown} could not be told (HTTP {response.status} of the {by})"
     return _probed(probe, VerificationCode.UNVERIFIABLE, unknown)
 
 
-def _probed(probe: Probe, code: VerificationCode | None, detail: str) -> Probed:
-    return Probed(image=probe.image, code=code, detail=detail)
+def _probed(probe: Probe, code: VerificationCode | None, detail: str) -> ProbeResult:
+    return ProbeResult(image=probe.image, code=code, detail=detail)

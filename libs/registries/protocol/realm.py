@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from registries.catalogue import PROVIDERS
-from registries.dialing.addresses import HTTPS_PORT, NetworkPolicy
-from registries.dialing.errors import BadChallenge, Blocked
+from registries.dialer.addresses import HTTPS_PORT, NetworkPolicy
+from registries.dialer.errors import BadChallenge, Blocked
 
 _KNOWN_REALMS = {registry: host for entry in PROVIDERS for registry, host in entry.realms.items()}
 # Domains below which everybody may have a name: a neighbour there is a stranger, at any depth. Whoever has
@@ -62,22 +62,24 @@ def check_realm(realm: str, *, registry_url: str, policy: NetworkPolicy) -> Real
         raise BadChallenge("the registry's token server has a login in its URL")
     registry = urlsplit(registry_url)
     if parts.scheme == "http" and (host, port) not in policy.http:
-        raise Blocked(f"its token server at {_shown(host)} would have to be spoken to without TLS")
+        raise Blocked(f"its token server at {_printable(host)} would have to be spoken to without TLS")
     if not _related(host, port, registry.hostname or "", policy):
-        raise Blocked(f"its token server at {_shown(host)} is neither its own nor one the operator allows")
+        raise Blocked(
+            f"its token server at {_printable(host)} is neither its own nor one the operator allows"
+        )
     return Realm(urlunsplit(parts._replace(fragment="")))
 
 
 def _parsed(realm: str, registry_url: str) -> tuple[SplitResult, str, int]:
     """The URL, and its host and port as they are compared and dialled."""
-    good = 0 < len(realm) <= _MAX_LENGTH and _PRINTABLE.fullmatch(realm) and "\\" not in realm
+    well_formed = 0 < len(realm) <= _MAX_LENGTH and _PRINTABLE.fullmatch(realm) and "\\" not in realm
     try:
-        parts = urlsplit(urljoin(registry_url, realm if good else ""))
+        parts = urlsplit(urljoin(registry_url, realm if well_formed else ""))
         host = (parts.hostname or "").rstrip(".")
         port = (80 if parts.scheme == "http" else HTTPS_PORT) if parts.port is None else parts.port
     except ValueError:  # brackets that hold no address, a port that is no number
         raise BadChallenge(_NO_REALM) from None
-    if not good or parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or not port:
+    if not well_formed or parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or not port:
         raise BadChallenge(_NO_REALM)
     return parts, host, port
 
@@ -105,5 +107,5 @@ def _domain(host: str) -> str | None:
     return domain
 
 
-def _shown(host: str) -> str:
+def _printable(host: str) -> str:
     return re.sub(r"[^A-Za-z0-9.:-]", "?", host)[:100]

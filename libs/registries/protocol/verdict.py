@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from contracts.verdicts import VerificationCode
-from registries.dialing.answer import Answer, retry_after
+from registries.dialer.response import HttpResponse, retry_after
 from registries.image_reference import ImageReference
 from registries.provider import Provider
 
@@ -20,7 +20,7 @@ _FIREWALL_TEXTS = ("login attempt failed with status: 403", "client with ip", "n
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
+class ProbeResult:
     """What became of an image that a good login was tried on. `code` is `None` where it may do there what is
     declared; `unverifiable` where the registry did not tell.
     """
@@ -42,25 +42,27 @@ class Verdict:
     detail: str
     retry_after: int | None = None
     confidence: Literal["strong", "weak"] = "strong"
-    probed: Probed | None = None
-    ends_at: datetime | None = None
+    probed: ProbeResult | None = None
+    secret_expires_at: datetime | None = None
 
 
-def refused(answer: Answer, *, provider: Provider, by: Literal["registry", "token server"]) -> Verdict:
+def refused(
+    response: HttpResponse, *, provider: Provider, by: Literal["registry", "token server"]
+) -> Verdict:
     """What it means that a login was answered so, when it should have been answered 200."""
-    text = _text(answer)
-    status = answer.status
+    text = _text(response)
+    status = response.status
     if status == 429 or (400 <= status < 500 and any(part in text for part in _RATE_TEXTS)):  # noqa: PLR2004
         return Verdict(
             code=VerificationCode.RATE_LIMITED,
             detail=f"the {by} accepts no more logins for now",
-            retry_after=retry_after(answer),
+            retry_after=retry_after(response),
         )
     if status >= 500:  # noqa: PLR2004
         return Verdict(
             code=VerificationCode.UNREACHABLE,
             detail=f"the {by} answered with an error of its own (HTTP {status})",
-            retry_after=retry_after(answer),
+            retry_after=retry_after(response),
         )
     if status in (401, 403) and any(part in text for part in _EXPIRED_TEXTS):
         return Verdict(code=VerificationCode.EXPIRED, detail=f"the {by} says that the secret has expired")
@@ -69,7 +71,7 @@ def refused(answer: Answer, *, provider: Provider, by: Literal["registry", "toke
             code=VerificationCode.BAD_CREDENTIAL, detail=f"the {by} refused username or secret (HTTP 401)"
         )
     if status == 403:  # noqa: PLR2004
-        return _forbidden(answer, provider=provider, by=by)
+        return _forbidden(response, provider=provider, by=by)
     if status in (400, 404, 405):
         return Verdict(
             code=VerificationCode.BAD_CHALLENGE,
@@ -80,34 +82,34 @@ def refused(answer: Answer, *, provider: Provider, by: Literal["registry", "toke
     )
 
 
-def refuses_network(answer: Answer) -> bool:
+def refuses_network(response: HttpResponse) -> bool:
     """Whether a firewall in front of the registry answers, whatever the login."""
-    return answer.status == 403 and any(part in _text(answer) for part in _FIREWALL_TEXTS)  # noqa: PLR2004
+    return response.status == 403 and any(part in _text(response) for part in _FIREWALL_TEXTS)  # noqa: PLR2004
 
 
-def _text(answer: Answer) -> str:
-    return answer.body[:4096].decode("utf-8", "replace").lower()
+def _text(response: HttpResponse) -> str:
+    return response.body[:4096].decode("utf-8", "replace").lower()
 
 
-def _forbidden(answer: Answer, *, provider: Provider, by: str) -> Verdict:
-    text = _text(answer)
-    if refuses_network(answer):
+def _forbidden(response: HttpResponse, *, provider: Provider, by: str) -> Verdict:
+    text = _text(response)
+    if refuses_network(response):
         return Verdict(
             code=VerificationCode.FORBIDDEN, detail=f"the {by} refuses the network that this login came from"
         )
     for meaning in provider.forbidden:
         if meaning.text in text:
             return Verdict(code=meaning.code, detail=meaning.detail.format(by=by))
-    if first_code(answer) == "denied":
+    if first_code(response) == "denied":
         return Verdict(
             code=VerificationCode.BAD_CREDENTIAL, detail=f"the {by} refused username or secret (HTTP 403)"
         )
     return Verdict(code=VerificationCode.FORBIDDEN, detail=f"the {by} forbids this login (HTTP 403)")
 
 
-def first_code(answer: Answer) -> str:
+def first_code(response: HttpResponse) -> str:
     """The code of the first error, in lower case (OCI distribution spec, section on error codes)."""
     try:
-        return str(json.loads(_text(answer))["errors"][0]["code"])
+        return str(json.loads(_text(response))["errors"][0]["code"])
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""

@@ -21,9 +21,9 @@ from cryptography import x509
 from chassis.secret import Secret
 from contracts.credential_events import SecretKind
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.logins.registry_login import RegistryLogin
-from registries.provider import AcceptedLogin, ExpiryQuestion, TokenMinter, UsernameRule
+from registries.provider import AcceptedLogin, ExpiryRequest, TokenMinter, UsernameRule
 from registries.token_service import Minted, NotMinted, TokenServices, document_of, not_understood
 
 SERVICE = "Google's token service"
@@ -96,11 +96,11 @@ def mint(
     except (ValueError, TypeError, jwt.PyJWTError):
         raise NotMinted(Code.BAD_CREDENTIAL, "the private key of the key file is damaged") from None
     form = [("grant_type", _GRANT), ("assertion", assertion)]
-    answer = calls.post_form(endpoint or audience, form, service=SERVICE)
-    if answer.status != _OK:
-        raise _refused(answer)
-    given = document_of(answer)
-    token, seconds = given.get("access_token"), given.get("expires_in")
+    response = calls.post_form(endpoint or audience, form, service=SERVICE)
+    if response.status != _OK:
+        raise _refused(response)
+    token_response = document_of(response)
+    token, seconds = token_response.get("access_token"), token_response.get("expires_in")
     if not isinstance(token, str) or not isinstance(seconds, int) or not 0 < seconds <= 24 * 3600:
         raise not_understood(SERVICE)
     if not (token.isascii() and token.isprintable() and 0 < len(token) <= _MAX_TOKEN):
@@ -122,11 +122,11 @@ def _key_document(key: RegistryLogin) -> dict[str, Any]:
     raise NotMinted(Code.BAD_CREDENTIAL, "the stored secret is not the key file of a service account")
 
 
-def _refused(answer: Answer) -> NotMinted:
-    document = document_of(answer)
+def _refused(response: HttpResponse) -> NotMinted:
+    document = document_of(response)
     error = str(document.get("error", ""))
-    told = str(document.get("error_description", "")).lower()
-    if error == "invalid_grant" and ("reasonable timeframe" in told or "iat and exp" in told):
+    description = str(document.get("error_description", "")).lower()
+    if error == "invalid_grant" and ("reasonable timeframe" in description or "iat and exp" in description):
         return NotMinted(
             Code.UNREACHABLE,
             f"{SERVICE} finds that this service's clock is wrong; the operator has to set it",
@@ -146,7 +146,7 @@ def _refused(answer: Answer) -> NotMinted:
         return NotMinted(Code.FORBIDDEN, f"{SERVICE} says that this account is switched off")
     if error == "invalid_scope":
         return NotMinted(Code.MISSING_SCOPE, f"{SERVICE} gives this account no token for registries")
-    return NotMinted(Code.FORBIDDEN, f"{SERVICE} refused the key (HTTP {answer.status})")
+    return NotMinted(Code.FORBIDDEN, f"{SERVICE} refused the key (HTTP {response.status})")
 
 
 MINTER = TokenMinter(
@@ -157,7 +157,7 @@ MINTER = TokenMinter(
 )
 
 
-def expiry_question(login: AcceptedLogin) -> ExpiryQuestion | None:
+def expiry_request(login: AcceptedLogin) -> ExpiryRequest | None:
     """The public certificate of the key; `None` if the password is no key file, or names another host."""
     try:
         document = _json(login.username, login.password)
@@ -170,15 +170,15 @@ def expiry_question(login: AcceptedLogin) -> ExpiryQuestion | None:
     if not parts.path.startswith(_CERTIFICATES) or not url.isascii() or not url.isprintable():
         return None
 
-    def read(answer: Answer) -> datetime | None:
+    def read(response: HttpResponse) -> datetime | None:
         try:
-            certificate = x509.load_pem_x509_certificate(json.loads(answer.body)[key_id].encode())
+            certificate = x509.load_pem_x509_certificate(json.loads(response.body)[key_id].encode())
             end = certificate.not_valid_after_utc
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
             return None
         return end if end < _LATEST else None
 
-    return ExpiryQuestion(url, read)
+    return ExpiryRequest(url, read)
 
 
 def _json(username: str, password: str) -> Any:

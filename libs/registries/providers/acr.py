@@ -13,7 +13,7 @@ import jwt
 
 from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.logins.cloud_keys import ServicePrincipal
 from registries.logins.registry_login import RegistryLogin
 from registries.provider import Provider, TokenMinter, UsernameRule
@@ -60,27 +60,27 @@ def mint(
         ("client_secret", stored.client_secret.reveal()),
         ("scope", _SCOPE),
     ]
-    answer = calls.post_form(login_url(registry_host, stored.tenant, endpoint), form, service=LOGIN)
-    if answer.status != _OK:
-        raise _login_refused(answer)
+    response = calls.post_form(login_url(registry_host, stored.tenant, endpoint), form, service=LOGIN)
+    if response.status != _OK:
+        raise _login_refused(response)
     form = [
         ("grant_type", "access_token"),
         ("service", registry_host),
         ("tenant", stored.tenant),
-        ("access_token", _token(answer, "access_token", LOGIN)),
+        ("access_token", _token(response, "access_token", LOGIN)),
     ]
     url = f"{calls.scheme_for(registry_host)}://{registry_host}/oauth2/exchange"
-    answer = calls.post_form(url, form, service=EXCHANGE)
-    if answer.status != _OK:
-        raise _exchange_refused(answer)
-    token = _token(answer, "refresh_token", EXCHANGE)
+    response = calls.post_form(url, form, service=EXCHANGE)
+    if response.status != _OK:
+        raise _exchange_refused(response)
+    token = _token(response, "refresh_token", EXCHANGE)
     return Minted(
         login=RegistryLogin(username=USERNAME, password=Secret(token)), expires_at=_end_of(token, at)
     )
 
 
-def _token(answer: Answer, name: str, service: str) -> str:
-    token = document_of(answer).get(name)
+def _token(response: HttpResponse, name: str, service: str) -> str:
+    token = document_of(response).get(name)
     if isinstance(token, str) and token.isascii() and token.isprintable() and 0 < len(token) <= _MAX_TOKEN:
         return token
     raise not_understood(service)
@@ -94,26 +94,28 @@ def _end_of(token: str, at: datetime) -> datetime:
         return at + _SHORTEST_LIFE
 
 
-def _login_refused(answer: Answer) -> NotMinted:
-    document = document_of(answer)
-    told = document.get("error_codes")
-    codes = {code for code in told if isinstance(code, int)} if isinstance(told, list) else set()
+def _login_refused(response: HttpResponse) -> NotMinted:
+    document = document_of(response)
+    error_codes = document.get("error_codes")
+    codes = (
+        {code for code in error_codes if isinstance(code, int)} if isinstance(error_codes, list) else set()
+    )
     if document.get("error") == "temporarily_unavailable":
         return NotMinted(Code.UNREACHABLE, f"{LOGIN} is not available for now")
     if codes & _EXPIRED:
         return NotMinted(Code.EXPIRED, f"{LOGIN} says that the client secret has expired")
     if codes & _BARRED:
         return NotMinted(Code.FORBIDDEN, f"{LOGIN} bars this application, or this network from it")
-    if codes & _WRONG or answer.status == _UNAUTHORIZED:
+    if codes & _WRONG or response.status == _UNAUTHORIZED:
         return NotMinted(Code.BAD_CREDENTIAL, f"{LOGIN} refused tenant, client id or client secret")
-    return NotMinted(Code.FORBIDDEN, f"{LOGIN} refused the service principal (HTTP {answer.status})")
+    return NotMinted(Code.FORBIDDEN, f"{LOGIN} refused the service principal (HTTP {response.status})")
 
 
-def _exchange_refused(answer: Answer) -> NotMinted:
-    if answer.status == _NOT_FOUND:
+def _exchange_refused(response: HttpResponse) -> NotMinted:
+    if response.status == _NOT_FOUND:
         return NotMinted(Code.NOT_A_REGISTRY, "no Azure registry answers there")
     detail = "the registry does not take the service principal: another tenant's, or its firewall bars us"
-    return NotMinted(Code.FORBIDDEN, f"{detail} (HTTP {answer.status})")
+    return NotMinted(Code.FORBIDDEN, f"{detail} (HTTP {response.status})")
 
 
 PROVIDER = Provider(

@@ -12,7 +12,7 @@ from typing import Any
 
 from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.logins.cloud_keys import AwsKeys
 from registries.logins.registry_login import RegistryLogin
 from registries.provider import Provider, TokenMinter, UsernameRule
@@ -103,15 +103,17 @@ def mint(
     to = endpoint_of(registry_host, endpoint)
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": to.target}
     headers = signed(to.url, b"{}", headers, keys=stored, region=to.region, service=to.service, at=at)
-    answer = calls.post(to.url, b"{}", headers, service=SERVICE)
-    if answer.status != _OK:
-        raise _refused(answer)
-    given: Any = document_of(answer).get("authorizationData")
+    response = calls.post(to.url, b"{}", headers, service=SERVICE)
+    if response.status != _OK:
+        raise _refused(response)
+    token_response: Any = document_of(response).get("authorizationData")
     try:
-        if isinstance(given, list):  # of private registries; ECR Public gives the object itself
-            given = given[0]
-        username, colon, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
-        expires_at = datetime.fromtimestamp(given["expiresAt"], UTC)
+        if isinstance(token_response, list):  # of private registries; ECR Public gives the object itself
+            token_response = token_response[0]
+        username, colon, password = (
+            base64.b64decode(token_response["authorizationToken"]).decode().partition(":")
+        )
+        expires_at = datetime.fromtimestamp(token_response["expiresAt"], UTC)
     except (ValueError, TypeError, LookupError, OverflowError, OSError):
         raise not_understood(SERVICE) from None
     if not (colon and password.isprintable() and password and username == "AWS"):
@@ -119,13 +121,13 @@ def mint(
     return Minted(login=RegistryLogin(username=username, password=Secret(password)), expires_at=expires_at)
 
 
-def _refused(answer: Answer) -> NotMinted:
-    document = document_of(answer)
-    kind = str(document.get("__type") or answer.header("x-amzn-errortype") or "")
+def _refused(response: HttpResponse) -> NotMinted:
+    document = document_of(response)
+    kind = str(document.get("__type") or response.header("x-amzn-errortype") or "")
     kind = kind.rpartition("#")[2].partition(":")[0]
     message = str(document.get("message") or document.get("Message") or "").lower()
     if kind in _THROTTLED:
-        return throttled(SERVICE, answer)
+        return throttled(SERVICE, response)
     if kind in _WRONG_SECRET and ("signature expired" in message or "not yet current" in message):
         return NotMinted(
             Code.UNREACHABLE,
@@ -139,7 +141,7 @@ def _refused(answer: Answer) -> NotMinted:
         return NotMinted(Code.BAD_CREDENTIAL, f"{SERVICE} finds that the secret key is not that of this id")
     if kind in _NOT_ALLOWED:
         return NotMinted(Code.MISSING_SCOPE, "the access key is good, but may not ask for ECR passwords")
-    return NotMinted(Code.FORBIDDEN, f"{SERVICE} refused the access key (HTTP {answer.status})")
+    return NotMinted(Code.FORBIDDEN, f"{SERVICE} refused the access key (HTTP {response.status})")
 
 
 PROVIDER = Provider(

@@ -99,6 +99,6 @@ PROVIDER = Provider(
     },
     refused_usernames=_google.REFUSED_USERNAMES,
     helper_usernames=_google.HELPER_USERNAMES,
-    expiry_question=_google.expiry_question,
+    expiry_request=_google.expiry_request,
     minter=_google.MINTER,
 )

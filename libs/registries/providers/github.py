@@ -8,8 +8,8 @@ that GitHub created it.
 from datetime import UTC, datetime
 
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
-from registries.provider import AcceptedLogin, ExpiryQuestion, ForbiddenMeaning, Provider, UsernameRule
+from registries.dialer.response import HttpResponse
+from registries.provider import AcceptedLogin, ExpiryRequest, ForbiddenMeaning, Provider, UsernameRule
 
 HOST, API = "ghcr.io", "https://api.github.com/user"
 _TOKEN = "ghp_"  # noqa: S105 how personal access tokens begin
@@ -17,9 +17,9 @@ _HEADER = "github-authentication-token-expiration"
 _HEADER_FORMS = ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z")
 
 
-def expiry_in_header(answer: Answer) -> datetime | None:
+def expiry_in_header(response: HttpResponse) -> datetime | None:
     """When the token of the request expires, according to a response's header."""
-    text = answer.header(_HEADER) or ""
+    text = response.header(_HEADER) or ""
     for form in _HEADER_FORMS:
         try:
             moment = datetime.strptime(text, form)  # noqa: DTZ007 the zone is added where it was a name
@@ -29,10 +29,10 @@ def expiry_in_header(answer: Answer) -> datetime | None:
     return None
 
 
-def _expiry_question(login: AcceptedLogin) -> ExpiryQuestion | None:
+def _expiry_request(login: AcceptedLogin) -> ExpiryRequest | None:
     if login.registry_host != HOST or not login.password.startswith(_TOKEN):
         return None
-    return ExpiryQuestion(API, expiry_in_header, {"Authorization": f"Bearer {login.password}"})
+    return ExpiryRequest(API, expiry_in_header, {"Authorization": f"Bearer {login.password}"})
 
 
 PROVIDER = Provider(
@@ -83,5 +83,5 @@ PROVIDER = Provider(
         ForbiddenMeaning(code=Code.BAD_CREDENTIAL, detail="the {by} refused username or secret (HTTP 403)"),
     ),
     expiry_in_response=expiry_in_header,
-    expiry_question=_expiry_question,
+    expiry_request=_expiry_request,
 )

@@ -9,14 +9,14 @@ from datetime import UTC, date, datetime, time
 from urllib.parse import urlsplit, urlunsplit
 
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.answer import Answer
-from registries.provider import AcceptedLogin, ExpiryQuestion, ForbiddenMeaning, Provider, UsernameRule
+from registries.dialer.response import HttpResponse
+from registries.provider import AcceptedLogin, ExpiryRequest, ForbiddenMeaning, Provider, UsernameRule
 
 _TOKEN = "glpat-"  # noqa: S105 how personal access tokens begin
 _REALM_PATH = "/jwt/auth"
 
 
-def _expiry_question(login: AcceptedLogin) -> ExpiryQuestion | None:
+def _expiry_request(login: AcceptedLogin) -> ExpiryRequest | None:
     token = login.password
     if not token.startswith(_TOKEN) or login.realm_url is None:
         return None
@@ -25,13 +25,13 @@ def _expiry_question(login: AcceptedLogin) -> ExpiryQuestion | None:
         return None
     path = parts.path.removesuffix(_REALM_PATH) + "/api/v4/personal_access_tokens/self"
     url = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-    return ExpiryQuestion(url, _expiry, {"PRIVATE-TOKEN": token})
+    return ExpiryRequest(url, _expiry, {"PRIVATE-TOKEN": token})
 
 
-def _expiry(answer: Answer) -> datetime | None:
+def _expiry(response: HttpResponse) -> datetime | None:
     """The response has a day; the token expires when it begins (GitLab, "Personal access tokens")."""
     try:
-        day = date.fromisoformat(json.loads(answer.body)["expires_at"])
+        day = date.fromisoformat(json.loads(response.body)["expires_at"])
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
     return datetime.combine(day, time(), UTC)
@@ -91,5 +91,5 @@ PROVIDER = Provider(
             detail="the token is good, but may not read the registry",
         ),
     ),
-    expiry_question=_expiry_question,
+    expiry_request=_expiry_request,
 )

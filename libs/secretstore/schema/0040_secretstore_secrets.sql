@@ -1,4 +1,4 @@
--- The secret store of an installation without Vault: encrypted with the key file, without which a row reveals nothing.
+-- The secret store of an installation without Vault. The key file encrypts it: without the file a row reveals nothing.
 CREATE SCHEMA encrypted;
 
 CREATE TABLE encrypted.secrets (
@@ -6,7 +6,7 @@ CREATE TABLE encrypted.secrets (
     credential_id uuid NOT NULL,
     version       integer NOT NULL CHECK (version > 0),
     write_id      text NOT NULL,
-    key           text NOT NULL,                 -- which key of the key file
+    key           text NOT NULL,                 -- name of the key in the key file
     nonce         bytea CHECK (length(nonce) = 12),
     ciphertext    bytea,                         -- NULL: destroyed; the number is never used again
     destroyed     boolean NOT NULL GENERATED ALWAYS AS (ciphertext IS NULL) STORED,

@@ -9,9 +9,8 @@ from chassis.runtime.clock import now
 from chassis.web.authentication import on_behalf_of, principal, request_id, traceparent
 from chassis.web.problems import Problem
 from chassis.web.responses import command_headers, json_response
-from credentials.application.command_handler import CommandResult
-from credentials.application.requests import CommandRequest, RequestKey
-from eventlog.events.envelope import Actor
+from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
+from eventlog.events import Actor
 
 Fingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
 

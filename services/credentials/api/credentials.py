@@ -19,8 +19,15 @@ from credentials.api.commands import Fingerprint, command_request, expected_vers
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
-from registries.input.credential_input import CREDENTIAL, PROVIDER, CredentialInput
-from registries.input.new_secret import HttpAllowed, NewSecret, Target, read_new_secret
+from registries.input.new_secret import (
+    CREDENTIAL,
+    PROVIDER,
+    CredentialInput,
+    HttpAllowed,
+    NewSecret,
+    Target,
+    read_new_secret,
+)
 
 Body = dict[str, Any]
 

@@ -14,8 +14,8 @@ from credentials.api.commands import Fingerprint, command_request
 from credentials.application.imports import Import, Importer, ImportResult
 from credentials.domain import values
 from credentials.domain.imported_names import name_prefix
-from registries.input.credential_input import JsonDocument
 from registries.input.docker_config import read_docker_config
+from registries.input.new_secret import JsonDocument
 
 Body = dict[str, Any]
 

@@ -9,7 +9,7 @@ from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
 from credentials.domain.issuance import NotIssued, Refusal
-from eventlog.storage.errors import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused
+from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
 

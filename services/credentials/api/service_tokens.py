@@ -21,7 +21,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.problems import FieldError, Problem, invalid
 from chassis.web.responses import empty_response, json_response
 from credentials.api.commands import idempotency_key
-from eventlog.storage.errors import IdempotencyKeyReused
+from eventlog.storage import IdempotencyKeyReused
 
 Body = dict[str, Any]
 _RANDOM_BYTES = 38

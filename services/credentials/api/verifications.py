@@ -18,8 +18,8 @@ from contracts.verification_events import VerificationSucceeded, verdict_of
 from credentials.api.commands import Fingerprint, command_request
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome, RecordedOutcome
-from registries.input.credential_input import PROBED_IMAGE
 from registries.input.image import read_image
+from registries.input.new_secret import PROBED_IMAGE
 from registries.verification_help import help_for, help_for_image
 
 Body = dict[str, Any]

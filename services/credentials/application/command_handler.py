@@ -1,6 +1,6 @@
 """The one way of a command: load, decide, append, and again if the stream has moved on meanwhile."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,17 +19,61 @@ from contracts.credential_events import VerificationRequested
 from contracts.verdicts import VerificationStatus
 from contracts.verification import verification_json
 from contracts.verification_events import verdict_of
-from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore, RecordedOutcome, UsedMeanwhile
 from credentials.domain.commands import Command
 from credentials.domain.credential import decide
 from credentials.domain.errors import CredentialNotFound, StaleVersion
-from eventlog.events.envelope import NewEvent, RecordedEvent
-from eventlog.storage.errors import VersionConflict
+from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent
+from eventlog.storage import IdempotentRequest, VersionConflict
 
 ATTEMPTS = 5
 
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestKey:
+    """The caller's idempotency key and the fingerprint (32 bytes, keyed) of what was asked under it."""
+
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRequest:
+    """What surrounds a command; `now` is its one moment in time."""
+
+    account_id: str
+    actor: Actor
+    now: datetime
+    request_id: str
+    on_behalf_of: str | None = None
+    source_ip: str | None = None
+    traceparent: str | None = None
+    key: RequestKey | None = None
+
+    def metadata(self) -> Metadata:
+        """What its events carry; the request begins a new chain of causes, under its own id."""
+        return Metadata(
+            account_id=self.account_id,
+            actor=self.actor,
+            occurred_at=self.now,
+            request_id=self.request_id,
+            correlation_id=self.request_id,
+            on_behalf_of=self.on_behalf_of,
+            source_ip=self.source_ip,
+            traceparent=self.traceparent,
+        )
+
+    def events(self, payloads: Iterable[object], new_id: Callable[[], UUID]) -> list[NewEvent]:
+        """The events of these payloads, as they are appended for this request."""
+        return [NewEvent(event_id=new_id(), payload=each, metadata=self.metadata()) for each in payloads]
+
+    def idempotent_request(self, response: Mapping[str, Any]) -> IdempotentRequest | None:
+        """What is stored under its key, so that a repetition gets the same answer; `None` without a key."""
+        if self.key is None:
+            return None
+        return IdempotentRequest(key=self.key.key, fingerprint=self.key.fingerprint, response=response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +195,7 @@ class CommandHandler:
             return CommandResult(credential_id=credential_id, version=appended.version, body=body)
         stored: dict[str, Any] = {"credential_id": str(credential_id), "body": body}
         appended = self._store.append(
-            credential_id, loaded.version, new, current=after, request=request.answered_with(stored)
+            credential_id, loaded.version, new, current=after, request=request.idempotent_request(stored)
         )
         response: Mapping[str, Any] = appended.response or stored
         return CommandResult(

@@ -17,8 +17,7 @@ import structlog
 from chassis.secret import Secret
 from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
-from credentials.application.command_handler import NOTHING_YET, CommandHandler, CommandResult
-from credentials.application.requests import CommandRequest
+from credentials.application.command_handler import NOTHING_YET, CommandHandler, CommandRequest, CommandResult
 from credentials.application.store import CredentialStore, RecordedOutcome
 from credentials.domain.commands import (
     DEFAULT_GRACE,
@@ -36,7 +35,7 @@ from credentials.domain.commands import (
 from credentials.domain.credential import decide
 from credentials.domain.errors import NameTaken, StaleVersion
 from credentials.domain.impact import losing, served_by
-from eventlog.storage.errors import OutcomeUnknown, VersionConflict
+from eventlog.storage import OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
 from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretVersionConflict

@@ -20,9 +20,8 @@ from chassis.runtime.unavailable import Unavailable
 from chassis.secret import Secret
 from contracts.credential import Active, fold
 from contracts.credential_events import Details, Restrictions, Scope
-from credentials.application.command_handler import CommandResult
+from credentials.application.command_handler import CommandRequest, CommandResult
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.application.store import CredentialStore
 from credentials.domain.errors import NameTaken
 from credentials.domain.imported_names import names_for

@@ -17,8 +17,7 @@ from uuid import UUID
 
 import structlog
 
-from credentials.application.command_handler import retried
-from credentials.application.requests import CommandRequest
+from credentials.application.command_handler import CommandRequest, retried
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
     Grant,
@@ -34,9 +33,9 @@ from credentials.domain.issuance import (
 )
 from credentials.domain.matching import RequestedUse
 from credentials.domain.pull_secret_formats import Issued
-from eventlog.storage.store import Appended
+from eventlog.storage import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
-from registries.minting.minter import MintKey
+from registries.token_minter.minter import MintKey
 from registries.token_service import Minted, NotMinted
 from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
 
@@ -61,7 +60,7 @@ class PullSecret:
 
 
 class LoginMaker(Protocol):
-    """`registries.minting.minter.Minter`, as far as it is used here."""
+    """`registries.token_minter.minter.Minter`, as far as it is used here."""
 
     def login(
         self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False
@@ -195,7 +194,7 @@ class Issuer:
             issuance_id,
             request.events(events_of(decided, wanted, issuance_id), self._new_id),
             decided_on={grant.candidate.credential_id: grant.candidate.version for grant in decided.grants},
-            request=request.answered_with(response) if under_key else None,
+            request=request.idempotent_request(response) if under_key else None,
         )
         return issuance_id, appended
 

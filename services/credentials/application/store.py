@@ -10,8 +10,8 @@ from contracts.credential import Active
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.domain.commands import WorkloadUsage
 from credentials.domain.matching import Candidate
-from eventlog.events.envelope import NewEvent, RecordedEvent
-from eventlog.storage.store import Appended, IdempotentRequest
+from eventlog.events import NewEvent, RecordedEvent
+from eventlog.storage import Appended, IdempotentRequest
 
 Outcome = VerificationSucceeded | VerificationFailed
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from chassis.ids import is_platform_id
 from chassis.invalid_input import FieldProblem, InvalidInput
-from chassis.platform_ids import is_platform_id
 from contracts.credential_events import Restrictions, Scope
 from registries.repository_names import REPOSITORY_NAME
 

@@ -16,8 +16,8 @@ import structlog
 from chassis.database import Connection
 from contracts.credential_events import CredentialRemoved, CredentialSecretRotated
 from credentials.relay.sweep import sweep
-from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.events.envelope import RecordedEvent, StoredEvent
+from eventlog.consumers import ConcurrentConsumer
+from eventlog.events import RecordedEvent, StoredEvent
 from secretstore.store import SecretPath, SecretStore, SecretStoreError
 
 log = structlog.get_logger()

@@ -4,9 +4,9 @@ from time import perf_counter
 
 from chassis.observability.metrics import UNCONFIRMED
 from chassis.observability.tracing import Span, start_span, tracing_is_on
-from eventlog.broker.cloudevents import PREFIX, OutgoingMessage
-from eventlog.broker.topology import EVENTS
-from eventlog.consumers.delivery_report import log_batch
+from eventlog.broker import PREFIX, OutgoingMessage
+from eventlog.consumers import log_batch
+from eventlog.topology import EXCHANGE
 
 
 class PublishedBatch:
@@ -43,14 +43,14 @@ class PublishedBatch:
 
 def _publish_span(message: OutgoingMessage, traceparent: str) -> Span:
     return start_span(
-        f"publish {EVENTS}",
+        f"publish {EXCHANGE}",
         "producer",
         parent=traceparent,
         attributes={
             "messaging.system": "rabbitmq",
             "messaging.operation.name": "publish",
             "messaging.operation.type": "send",
-            "messaging.destination.name": f"{EVENTS}:{message.routing_key}",
+            "messaging.destination.name": f"{EXCHANGE}:{message.routing_key}",
             "messaging.rabbitmq.destination.routing_key": message.routing_key,
             "messaging.message.id": message.message_id,
             "messaging.message.body.size": len(message.body),

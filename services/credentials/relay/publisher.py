@@ -14,13 +14,14 @@ import structlog
 
 from chassis.runtime.backoff import backoff
 from credentials.relay.published_batch import PublishedBatch
-from eventlog.broker.cloudevents import OutgoingMessage, outgoing
-from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS
-from eventlog.broker.errors import MessagingError
-from eventlog.broker.publisher import Publisher
-from eventlog.storage.errors import StaleLeader
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.broker import (
+    LONGEST_BACKOFF_SECONDS,
+    MessagingError,
+    OutgoingMessage,
+    Publisher,
+    outgoing_message,
+)
+from eventlog.storage import PersonalKeys, StaleLeader, read_log
 
 log = structlog.get_logger()
 
@@ -120,7 +121,7 @@ class RelayPublisher:
                 on_its_way.append(told := PublishedBatch(first, position))
                 messages: list[OutgoingMessage] = []
                 try:
-                    messages.extend(told.publish(outgoing(event)) for event in events)
+                    messages.extend(told.publish(outgoing_message(event)) for event in events)
                 finally:  # where one cannot be read, those before it are published all the same
                     publisher.submit(*messages)
             else:

@@ -11,12 +11,8 @@ from time import perf_counter
 import structlog
 
 from chassis.database import Connection, scalar
-from eventlog.consumers.delivery_report import log_batch
-from eventlog.consumers.leader import leadership
-from eventlog.storage.cluster import refuse_younger_cluster
-from eventlog.storage.errors import StaleLeader, YoungerCluster
-from eventlog.storage.log import NOTIFICATIONS
-from eventlog.storage.postgres import store_errors
+from eventlog.consumers import leadership, log_batch
+from eventlog.storage import NOTIFICATIONS, StaleLeader, YoungerCluster, refuse_younger_cluster, store_errors
 
 log = structlog.get_logger()
 

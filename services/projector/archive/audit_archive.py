@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chassis.database import Connection
 from chassis.runtime.clock import now, rfc3339
-from eventlog.integrity.chain import START, Anchor, verify_chain
-from eventlog.integrity.log_reader import anchor_at, read_links
-from eventlog.integrity.segment import NONE_BEFORE, Manifest, segment_name, sign_manifest
-from eventlog.integrity.segment_files import (
+from eventlog.integrity import START, Anchor, LogReader, verify_chain
+from projector.archive import segment_rows
+from projector.archive.manifest import NONE_BEFORE, Manifest, sign_manifest
+from projector.archive.segment_files import (
     Segment,
     begin,
     check_files,
@@ -34,9 +34,9 @@ from eventlog.integrity.segment_files import (
     open_segment,
     write_rows,
 )
-from projector.archive import segment_rows
 from projector.archive.segment_rows import LastSegment
 from projector.read.api import views
+from projector.write.archived_through import segment_name
 from projector.write.generations import administration
 
 _encode = msgspec.json.Encoder().encode
@@ -81,6 +81,7 @@ def archive_trail(connection: Connection, order: ArchiveOrder, key: Ed25519Priva
 class _Sealing:
     def __init__(self, connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> None:
         self._connection = connection
+        self._reader = LogReader(connection)
         self._order = order
         self._key = key
 
@@ -120,7 +121,7 @@ class _Sealing:
 
     def _written(self, past: LastSegment | None, end: int) -> Segment | None:
         """The next segment, on the disk and proved; `None` where nothing is left to seal."""
-        before = anchor_at(self._connection, past.last) if past else START
+        before = self._reader.anchor_at(past.last) if past else START
         previous = past.digest if past else NONE_BEFORE
         found = self._left_behind(before, previous)
         if found is not None:
@@ -162,7 +163,7 @@ class _Sealing:
                 continue
             segment = self._proved(folder)
             manifest = segment.manifest
-            here = anchor_at(self._connection, manifest.last_position)
+            here = self._reader.anchor_at(manifest.last_position)
             if (manifest.previous, manifest.log_before, manifest.log_last) != (
                 previous.hex(),
                 before.hash.hex(),
@@ -175,7 +176,7 @@ class _Sealing:
     def _verified(self, before: Anchor, last: int) -> Anchor:
         """Where the segment ends, in a log that is whole in between."""
         with self._connection.transaction():
-            links = read_links(self._connection, before.position)
+            links = self._reader.links(before.position)
             found = verify_chain(takewhile(lambda link: link.position <= last, links), start=before)
         if found.fault is not None or found.end.position != last:
             where = found.fault.position if found.fault else found.end.position

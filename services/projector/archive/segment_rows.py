@@ -16,9 +16,9 @@ from psycopg.rows import dict_row
 from chassis.database import Connection, scalar
 from contracts.audit_events import AuditSealed
 from contracts.streams import audit_stream
-from eventlog.events.envelope import Actor, Metadata, NewEvent
-from eventlog.integrity.segment import Manifest, SegmentFile
-from eventlog.storage.postgres import append_request
+from eventlog.events import Actor, Metadata, NewEvent
+from eventlog.storage import append_request
+from projector.archive.manifest import Manifest, SegmentFile
 from projector.read.selection import Row
 from projector.write.application import lock_number
 from projector.write.generations import consumer_of, generations

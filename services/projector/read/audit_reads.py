@@ -7,8 +7,8 @@ from uuid import UUID
 from chassis.database import Pool
 from contracts.audit_events import AuditFilters, AuditRead, Form
 from contracts.streams import audit_stream
-from eventlog.events.envelope import Metadata, NewEvent
-from eventlog.storage.postgres import KeyOf, append_request, call_append
+from eventlog.events import Metadata, NewEvent
+from eventlog.storage import KeyOf, append_request, call_append
 from projector.read.audit_trail import AuditFilter
 
 READ = "audit.read"

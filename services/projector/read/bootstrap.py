@@ -5,8 +5,7 @@ from chassis.database import open_pool
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
-from eventlog.storage.database_metrics import DatabaseMetrics
-from eventlog.storage.postgres import keys_of
+from eventlog.storage import DatabaseMetrics, keys_of
 from projector.read.api import audit_routes, refusals, routes, system_routes
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors as pg
 
-from eventlog.storage.log import read_log, stream_log
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys, read_log, stream_log
 from projector.rebuild.build_process import BATCH, Connection, connect, for_throughput
 from projector.write import generations
 from projector.write.application import Application, lies_in_an_event, lock_live, lock_number

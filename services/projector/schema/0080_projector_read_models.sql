@@ -91,7 +91,7 @@ END $$;
 
 -- Erasure of personal data (ADR 14) ---------------------------------------------------------------------------------
 
--- A JSON document of the trail with the texts at these paths (arrays of names) as they read once they are erased.
+-- A JSON document of the audit trail in which the texts at these paths (arrays of names) read `erased`.
 CREATE FUNCTION rm.erased(document jsonb, paths jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -107,11 +107,22 @@ BEGIN
     RETURN document;
 END $$;
 
--- The rows of a generation's trail as a rebuild would write them now, of an account whose key was erased at `p_before`.
+-- Write the rows of an erased account in a generation's audit trail as a rebuild would write them now. The log says which
+-- rows these are: those before the last `account.erased` of the account. It changes nothing in an account without that event.
 -- `p_paths` has, by action, the paths that are personal in its events (`projector.write.projections.audit.personal_paths`).
-CREATE FUNCTION rm.erase_account(n integer, p_account text, p_before bigint, p_paths jsonb) RETURNS void
+-- They come from the classes of the events: a stored event of an old version has other names than the row that shows it.
+CREATE FUNCTION rm.erase_account(n integer, p_account text, p_paths jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
+DECLARE
+    erased_before bigint;
 BEGIN
+    -- An erasure without a position yet comes after every row that a generation can have.
+    SELECT max(coalesce(l.position, 9223372036854775807)) INTO erased_before
+        FROM es.streams s LEFT JOIN es.log l ON l.stream_id = s.stream_id
+        WHERE s.account_id = p_account AND s.category = 'account';
+    IF erased_before IS NULL THEN
+        RETURN;
+    END IF;
     EXECUTE format($$
         UPDATE %I.audit_events SET
             actor_id = CASE actor_type WHEN 'system' THEN actor_id ELSE 'erased' END,
@@ -123,7 +134,7 @@ BEGIN
             before = CASE WHEN $3 ? action THEN rm.erased(before, $3->action) ELSE before END,
             after = CASE WHEN $3 ? action THEN rm.erased(after, $3->action) ELSE after END
         WHERE account_id = $1 AND position < $2 AND action <> 'account.erased' $$, 'rm_g' || n)
-        USING p_account, p_before, p_paths;
+        USING p_account, erased_before, p_paths;
 END $function$;
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from eventlog.storage.errors import EventStoreUnavailable
+from eventlog.storage import EventStoreUnavailable
 from projector.write.archived_through import archived_through, beyond
 from projector.write.erasure import erase_rows
 from projector.write.fold import Folded, RowExists, fold, keys_of
@@ -136,7 +136,7 @@ class Application:
         self.write(connection, at.generation, plan.changes)
         for event in projected:
             if event.erases is not None:
-                erase_rows(connection, at.generation, event.erases, event.position)
+                erase_rows(connection, at.generation, event.erases)
         position = projected[-1].position
         with connection.pipeline():
             for dead_letter in plan.dead_letters:

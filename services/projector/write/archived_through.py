@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from chassis.database import Connection
-from eventlog.integrity.segment import segment_name
 from projector.write.projections.audit_index import SPAN
 from projector.write.projections.changes import Change, Insert, Put
 
@@ -44,6 +43,11 @@ def archived_through(connection: Connection) -> int:
     """The position up to which all rows of the trail are sealed; 0: none are."""
     row = connection.execute(_ARCHIVED_THROUGH).fetchone()
     return int(row[0]) if row else 0
+
+
+def segment_name(first: int, last: int) -> str:
+    """The name of the folder of a segment. Names sort in the order of positions."""
+    return f"{first:012d}-{last:012d}"
 
 
 def archived_part_of(

@@ -4,9 +4,8 @@ from threading import Event
 
 from chassis.observability.exposition import serve_metrics
 from chassis.settings.environment import Settings
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.factory import open_wakeups
-from eventlog.storage.database_metrics import DatabaseMetrics
+from eventlog.consumers import follow, open_wakeups
+from eventlog.storage import DatabaseMetrics
 from projector.write.consumer import CONSUMER, ReadModels
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys

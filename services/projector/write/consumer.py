@@ -5,9 +5,9 @@ from typing import Any
 
 import psycopg
 
-from eventlog.consumers.delivery_report import reported_batch
-from eventlog.events.envelope import StoredEvent
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.consumers import reported_batch
+from eventlog.events import StoredEvent
+from eventlog.storage import PersonalKeys
 from projector.write.application import Application, lock_live
 from projector.write.dead_letters import blocked_streams_of_live, redrive
 from projector.write.generations import live_position

@@ -14,8 +14,7 @@ import structlog
 from psycopg import sql
 
 from chassis.database import Connection
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys, read_log
 from projector.write.application import Application, lies_in_an_event, lock_live, refused
 from projector.write.fold import RowExists
 from projector.write.generations import consumer_of

@@ -1,4 +1,4 @@
-"""The audit trail of a generation forgets the personal data of an account whose key was erased (ADR 14)."""
+"""Erase the personal data of an account from the audit trail of a generation (ADR 14)."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from psycopg.types.json import Jsonb
 
 from projector.write.projections.audit import personal_paths
 
-_ERASE = "SELECT rm.erase_account(%s, %s, %s, %s)"
+_ERASE = "SELECT rm.erase_account(%s, %s, %s)"
 
 
-def erase_rows(connection: psycopg.Connection[Any], generation: int, account_id: str, before: int) -> None:
-    """Replace the account's personal data by `erased` in the rows of events before a position."""
-    connection.execute(_ERASE, (generation, account_id, before, Jsonb(personal_paths())))
+def erase_rows(connection: psycopg.Connection[Any], generation: int, account_id: str) -> None:
+    """Replace the account's personal data by `erased` in the rows before its last `account.erased`."""
+    connection.execute(_ERASE, (generation, account_id, Jsonb(personal_paths())))

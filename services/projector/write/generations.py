@@ -12,8 +12,8 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from eventlog.consumers.lag import Lag, lag_behind
 from projector.write.indexes import make_first_indexes
+from projector.write.lag import Lag, lag_behind
 
 Connection = psycopg.Connection[Any]
 Status = Literal["building", "live", "retired"]

@@ -1,15 +1,14 @@
 """Interventions of operators: dead letters of the live generation, and erasure in retired ones."""
 
 from chassis.database import Connection
-from eventlog.consumers.dead_letters import DeadLetter, record
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.dead_letters import DeadLetter, record
+from eventlog.storage import PersonalKeys
 from projector.write import dead_letters
 from projector.write.application import lock_number
 from projector.write.erasure import erase_rows
 from projector.write.generations import generations
 
 PROJECTOR = "projector"
-_MAX_POSITION = 2**63 - 1
 
 
 class NotLive(Exception):
@@ -61,10 +60,10 @@ def _check_live(connection: Connection, consumer: str) -> None:
         raise NotLive(consumer)
 
 
-def forget_in_retired(connection: Connection, account_id: str) -> None:
-    """Forget an account in every retired generation: the projector does not apply events to those."""
+def erase_in_retired(connection: Connection, account_id: str) -> None:
+    """Erase an account in every retired generation: the projector does not apply events to these."""
     for one in generations(connection):
         if one.status == "retired":
             with connection.transaction():
                 lock_number(one.generation)(connection)
-                erase_rows(connection, one.generation, account_id, _MAX_POSITION)
+                erase_rows(connection, one.generation, account_id)

@@ -1,1 +1,1 @@
-"""The verifier's HTTP part: logins tried before they are kept, registries looked into with those that are."""
+"""The verifier's HTTP part: tests of logins before they are saved, and lists of tags and images."""

@@ -1,4 +1,4 @@
-"""The one place where what keeps a registry from being asked becomes a problem document."""
+"""Problem documents for requests that cannot be sent to a registry, or that it refuses."""
 
 from collections.abc import Mapping
 
@@ -6,56 +6,56 @@ from flask import Flask, Response
 
 from chassis.web.problems import Problem, respond, unavailable
 from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
-from registries.protocol.tag_list import InvalidPlace
-from verifier.image_browser import LoginRefused, NoSuchCredential, NotForThat, SecretChanging
-from verifier.scheduling.admission import NotNow, Why
+from registries.protocol.tag_list import InvalidTagCursor
+from verifier.image_browser import LoginRefused, NoSuchCredential, OutOfScope, SecretChanging
+from verifier.schedule.admission import DelayReason, LoginDelayed
 from verifier.slots import TooManyAtOnce
 
-_NOT_NOW: Mapping[Why, str] = {
-    "login_held_back": "the registry refused this user a moment ago; it locks out who goes on",
-    "too_many_logins": "the logins that this registry, or this account, may have at a time are taken",
+_DELAYED: Mapping[DelayReason, str] = {
+    "login_held_back": "the registry recently refused this user; more failed logins could lock the user out",
+    "too_many_logins": "the limit of logins for this registry, or for this account, is reached",
 }
-_NOT_FOR_THAT: Mapping[str, str] = {
-    "no_pull_scope": "the credential's scope says that it is not for pulling, so nothing is read with it",
-    "other_repository": "none of the credential's repository_prefixes covers that repository",
+_OUT_OF_SCOPE: Mapping[str, str] = {
+    "no_pull_scope": "the scope of the credential does not include pulling, so it is not used to read images",
+    "other_repository": "none of the credential's repository_prefixes covers this repository",
 }
 
 
 def install(app: Flask) -> None:
-    """Answer what the verifier's routes raise."""
+    """Register the error handlers of the verifier's routes."""
 
     @app.errorhandler(TooManyAtOnce)
     def _too_many(error: TooManyAtOnce) -> Response:
         headers = {"Retry-After": str(error.retry_after)}
-        detail = "other requests of this account, or of all, are waiting for registries"
+        detail = "too many requests, of this account or of all accounts, are waiting for registries"
         return respond(Problem(429, "too_many_at_once", detail, headers=headers))
 
-    @app.errorhandler(NotNow)
-    def _not_now(error: NotNow) -> Response:
+    @app.errorhandler(LoginDelayed)
+    def _login_delayed(error: LoginDelayed) -> Response:
         headers = {"Retry-After": str(error.retry_after)}
-        return respond(Problem(429, error.why, _NOT_NOW[error.why], headers=headers))
+        return respond(Problem(429, error.reason, _DELAYED[error.reason], headers=headers))
 
-    @app.errorhandler(NotForThat)
-    def _not_for_that(error: NotForThat) -> Response:
-        return respond(Problem(403, error.why, _NOT_FOR_THAT[error.why]))
+    @app.errorhandler(OutOfScope)
+    def _out_of_scope(error: OutOfScope) -> Response:
+        return respond(Problem(403, error.reason, _OUT_OF_SCOPE[error.reason]))
 
     @app.errorhandler(LoginRefused)
     def _login_refused(_error: LoginRefused) -> Response:
-        detail = "the registry refused this login; rotate its secret, or verify it again, before it is used"
+        detail = "the registry refused this login; rotate the secret or verify the credential again first"
         return respond(Problem(409, "verification_failed", detail))
 
     @app.errorhandler(NoSuchCredential)
     def _not_found(_error: NoSuchCredential) -> Response:
-        return respond(Problem(404, "credential_not_found", "no credential of this account has that id"))
+        return respond(Problem(404, "credential_not_found", "no credential of this account has this id"))
 
     @app.errorhandler(SecretChanging)
     def _changing(_error: SecretChanging) -> Response:
         detail = "the credential's secret is being replaced or removed"
         return respond(unavailable("credential_changing", detail, 1))
 
-    @app.errorhandler(InvalidPlace)
-    def _cursor(_error: InvalidPlace) -> Response:
-        return respond(Problem(400, "invalid_cursor", "the cursor is not one of an earlier page"))
+    @app.errorhandler(InvalidTagCursor)
+    def _cursor(_error: InvalidTagCursor) -> Response:
+        return respond(Problem(400, "invalid_cursor", "the cursor is not from an earlier page"))
 
     @app.errorhandler(RegistryError)
     def _registry(error: RegistryError) -> Response:

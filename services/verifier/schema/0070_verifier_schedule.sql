@@ -1,4 +1,4 @@
--- The verifier: the function by which it writes its streams, its schedule, and the rights of its role.
+-- The verifier: the function that writes its streams, its schedule, and the rights of its role.
 DO $$ BEGIN
     CREATE ROLE regcred_verifier NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- as in the credentials service's file
@@ -6,9 +6,9 @@ END $$;
 
 CREATE SCHEMA verifier;
 
--- The only way in which a `verification` stream is written. The outcome of the last login with a credential is written to
--- its row of credentials.current in the same transaction: matching prefers what is verified, and reads no read model that
--- may lag.
+-- Appends to a `verification` stream; there is no other way to write one. The same transaction writes the outcome of the
+-- last login to the row of the credential in credentials.current: matching prefers verified credentials, and must not depend
+-- on a read model that may lag.
 CREATE FUNCTION verifier.append(p_request es.append_request) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -18,7 +18,7 @@ BEGIN
     IF done.replayed THEN
         RETURN done;
     END IF;
-    -- An outcome of an older secret that comes late says nothing about the newer one. The last outcome of the append counts.
+    -- A late outcome of an older secret does not apply to the newer one. The last outcome in the append counts.
     FOR n IN REVERSE cardinality(p_request.events) .. 1 LOOP
         event := p_request.events[n];
         CONTINUE WHEN event.type NOT IN ('verification.succeeded', 'verification.failed');
@@ -31,31 +31,31 @@ BEGIN
     RETURN done;
 END $$;
 
--- When each credential is to be tried again (ADR 13). Written by the verifier alone, from the credential's stream and
--- the outcomes of its logins; nothing of it is a fact that the log does not have, or that a login would not find again.
+-- When each credential is verified again (ADR 13). Only the verifier writes this table, from the stream of the credential and
+-- the outcomes of its logins. All of its content can be restored from the log and by new logins.
 CREATE TABLE verifier.schedule (
     credential_id  uuid PRIMARY KEY REFERENCES es.streams,
-    stream_version bigint NOT NULL,                -- of the credential's stream, as this row knows it
+    stream_version bigint NOT NULL,                -- version of the credential's stream that the row is from
     account_id     text NOT NULL,
     provider       text NOT NULL,
     registry_host  text NOT NULL,
     username       text NOT NULL,
     secret_version integer NOT NULL,
-    due_at         timestamptz,                    -- NULL: its secret was refused, and is not tried by itself
-    stage          smallint NOT NULL DEFAULT 0,    -- which tokens it has waited for already
+    due_at         timestamptz,                    -- NULL: the secret was refused, and the schedule does not try it
+    stage          smallint NOT NULL DEFAULT 0,    -- which tokens the login has reserved already
     outcome        text,                           -- of the last login: 'verified' or a code; NULL before the first
     recorded_at    timestamptz,                    -- when an outcome was last recorded in the log
-    failures       integer NOT NULL DEFAULT 0,     -- in a row without an answer
-    expires_at     timestamptz,                    -- as the owner says
-    secret_expires_at timestamptz,                 -- as the secret itself says
+    failures       integer NOT NULL DEFAULT 0,     -- consecutive logins without a result
+    expires_at     timestamptz,                    -- set by the owner
+    secret_expires_at timestamptz,                 -- found in the secret, or reported by its provider
     notice_at      timestamptz,                    -- when the next notice of the expiry is due
-    last_notice_days smallint                      -- days of the last notice given
+    last_notice_days smallint                      -- days before the expiry, in the last notice
 );
 CREATE INDEX schedule_due ON verifier.schedule (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX schedule_notices ON verifier.schedule (notice_at) WHERE notice_at IS NOT NULL;
 CREATE INDEX schedule_logins ON verifier.schedule (registry_host, username);
 
--- Verifications that an event asks for, and that have to wait for their turn.
+-- Verifications that an event requested and that have to wait.
 CREATE TABLE verifier.postponed (
     event_id      uuid PRIMARY KEY REFERENCES es.events (event_id),
     credential_id uuid NOT NULL,
@@ -65,8 +65,8 @@ CREATE TABLE verifier.postponed (
 );
 CREATE INDEX postponed_due ON verifier.postponed (due_at);
 
--- After a refusal nobody logs in as that user there, until then. `outcome` says why: a read with a login that is good
--- does not wait because another's was refused.
+-- After a refusal, logins of the user at the registry are held back until `until`. `outcome` is the reason: a read with a
+-- valid login does not wait after the refusal of another secret.
 CREATE TABLE verifier.holds (
     registry_host text NOT NULL,
     username      text NOT NULL,
@@ -75,7 +75,6 @@ CREATE TABLE verifier.holds (
     outcome       text NOT NULL,
     PRIMARY KEY (registry_host, username)
 );
-
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA verifier FROM PUBLIC;
 GRANT USAGE ON SCHEMA es, verifier, personal, encrypted, auth TO regcred_verifier;

@@ -11,8 +11,8 @@ import yaml
 
 from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
-from eventlog.broker.definitions import definitions
-from eventlog.broker.topology import VHOST
+from eventlog.topology import VHOST
+from launcher.deployment.broker_definitions import definitions
 from operations.migrate.identities import IDENTITIES, OURS
 from secretstore.keyfile import KeyFile
 from tests.support.manifests import (

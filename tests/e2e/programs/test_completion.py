@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import contracts
-from eventlog.events.registry import EVENTS
+from eventlog.events import EVENTS
 from regcred.__main__ import main
 from regcred.cli.audit_actions import AUDIT_ACTIONS
 from tests.unit.regcred.conftest import TOKEN, Server, ok

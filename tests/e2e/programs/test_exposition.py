@@ -22,8 +22,10 @@ from tests.support.servers import ROOT, free_port
 COUNTING = """
 import os, sys; sys.path.insert(0, "libs")
 from chassis.observability import metrics
-metrics.observe_request(method="GET", route="/x", status=200, seconds=0.02)
-metrics.observe_verification(provider="github", outcome="verified", seconds=0.4)
+metrics.HTTP_REQUESTS.labels("GET", "/x", "200").inc()
+metrics.HTTP_SECONDS.labels("GET", "/x", "2xx").observe(0.02)
+metrics.VERIFICATIONS.labels("github", "verified").inc()
+metrics.VERIFICATION_SECONDS.labels("github").observe(0.4)
 metrics.UNCONFIRMED.set(7)
 metrics.POOL_IN_USE.labels("some_role").inc()
 print(os.getpid(), flush=True)

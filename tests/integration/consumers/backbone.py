@@ -15,16 +15,16 @@ import pika
 import psycopg
 
 from chassis.database import open_pool
-from chassis.runtime.ids import new_id
+from chassis.ids import new_id
 from contracts.streams import verification_stream
 from credentials.relay import sequencer
 from credentials.relay.publisher import RelayPublisher
-from eventlog.broker.cloudevents import outgoing
+from eventlog.broker import outgoing_message
 from eventlog.broker.feed import PositionFeed
-from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.consumers.consumer import follow
-from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent
-from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.consumers import ConcurrentConsumer, follow
+from eventlog.events import NewEvent, RecordedEvent, StoredEvent
+from eventlog.storage import read_log
+from eventlog.storage.log import load_checkpoint
 from projector.write.consumer import ReadModels
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, open_log
@@ -89,7 +89,7 @@ class Backbone:
         with self.broker.connect() as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            for message in map(outgoing, events):
+            for message in map(outgoing_message, events):
                 properties = pika.BasicProperties(headers=dict(message.headers), type=message.routing_key)
                 channel.basic_publish("regcred.events", message.routing_key, message.body, properties)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import psycopg
 
-from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.events.envelope import RecordedEvent, StoredEvent
-from eventlog.storage.log import read_log
+from eventlog.consumers import ConcurrentConsumer
+from eventlog.events import RecordedEvent, StoredEvent
+from eventlog.storage import read_log
 from tests.support.eventstore_suite import an_event
 from tests.support.log import lead, relay_of, sequence, stream, writing
 from tests.support.timing import waiting

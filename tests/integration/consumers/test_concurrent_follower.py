@@ -5,9 +5,9 @@ from threading import Event, Lock, Semaphore, Thread
 
 import pytest
 
-from eventlog.events.envelope import RecordedEvent
-from eventlog.storage.errors import EventStoreUnavailable
-from eventlog.storage.log import load_checkpoint, read_log, save_checkpoint
+from eventlog.events import RecordedEvent
+from eventlog.storage import EventStoreUnavailable, read_log
+from eventlog.storage.log import load_checkpoint, save_checkpoint
 from tests.integration.consumers.following import (
     NAME,
     Connection,

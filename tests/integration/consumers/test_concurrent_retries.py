@@ -8,9 +8,9 @@ import pytest
 
 from eventlog.consumers import concurrency
 from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
-from eventlog.events.envelope import RecordedEvent
-from eventlog.storage.errors import EventStoreUnavailable
-from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.events import RecordedEvent
+from eventlog.storage import EventStoreUnavailable, read_log
+from eventlog.storage.log import load_checkpoint
 from secretstore.store import SecretStoreUnavailable
 from tests.integration.consumers.following import (
     NAME,

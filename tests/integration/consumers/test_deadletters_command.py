@@ -15,11 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.credential_events import CredentialAdded
-from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.consumers.consumer import EventConsumer, follow
-from eventlog.consumers.wakeups import Notifications
-from eventlog.events.codec import encode
-from eventlog.events.envelope import RecordedEvent
+from eventlog.consumers import ConcurrentConsumer, Notifications, follow
+from eventlog.consumers.consumer import EventConsumer
+from eventlog.events import RecordedEvent, encode
 from projector.rebuild.build_process import ROLE
 from projector.write.consumer import CONSUMER, ReadModels
 from regcred.__main__ import main

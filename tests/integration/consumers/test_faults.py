@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from eventlog.broker import publisher
-from eventlog.events.codec import encode
+from eventlog.events import encode
 from tests.integration.consumers.backbone import QUEUES, Backbone, running
 from tests.integration.projector import lives
 from tests.support.rabbitmq import RabbitMQ

@@ -9,12 +9,10 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from eventlog.consumers import consumer, leader
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.wakeups import Notifications
-from eventlog.events.envelope import StoredEvent
-from eventlog.storage.errors import EventStoreUnavailable
-from eventlog.storage.log import NOTIFICATIONS, load_checkpoint, save_checkpoint
+from eventlog.consumers import Notifications, consumer, follow, leader
+from eventlog.events import StoredEvent
+from eventlog.storage import NOTIFICATIONS, EventStoreUnavailable
+from eventlog.storage.log import load_checkpoint, save_checkpoint
 from secretstore.store import SecretStoreUnavailable
 from tests.support.eventstore_suite import an_event
 from tests.support.log import lead, relay_of, sequence, stream, writing

@@ -13,15 +13,16 @@ import psycopg
 import pytest
 
 from chassis.database import open_pool
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.secret import Secret
 from contracts.credential_events import Registry
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import Actor
-from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.events import Actor
+from eventlog.storage import read_log
+from eventlog.storage.log import load_checkpoint
 from projector.write.consumer import ReadModels
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin

@@ -11,7 +11,7 @@ from contracts.streams import verification_stream
 from contracts.verdicts import VerificationCode
 from credentials.application.store import DecidedOnOldVersion
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.events.envelope import NewEvent
+from eventlog.events import NewEvent
 from tests.support.credentials_suite import a_credential
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.issuance_suite import IssuingSuite, Verify, outcome

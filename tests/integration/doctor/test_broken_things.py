@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from eventlog.broker import topology
+from eventlog import topology
 from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
 from regcred.__main__ import main
 from tests.support.postgres import fresh_database
@@ -154,7 +154,7 @@ def test_a_login_without_a_role(installation: Installation) -> None:
 def test_the_key_file(installation: Installation) -> None:
     path = installation.home / "keys.json"
     path.chmod(0o644)
-    _failed(installation.look()["key-file"], "must be 0600", f"chmod 600 {path}")
+    _failed(installation.look()["key-file"], "must have mode 0600", f"chmod 600 {path}")
     path.chmod(0o600)
     path.write_text("{")
     _failed(installation.look()["key-file"], "damaged", "backup")

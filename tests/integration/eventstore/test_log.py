@@ -9,10 +9,10 @@ from psycopg import errors as pg
 
 from chassis.database import open_pool
 from contracts.streams import verification_stream
-from eventlog.events.envelope import StreamId
-from eventlog.integrity.chain import verify_chain
-from eventlog.integrity.log_reader import read_links
-from eventlog.storage.log import load_checkpoint, position_of, read_log, save_checkpoint, stream_log
+from eventlog.events import StreamId
+from eventlog.integrity import LogReader, verify_chain
+from eventlog.storage import position_of, read_log, stream_log
+from eventlog.storage.log import load_checkpoint, save_checkpoint
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import append_one, append_raw
 from tests.support.postgres import migrated_database
@@ -171,7 +171,7 @@ def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
     assert sequence(relay, lead(relay)) == 4
     for zone in ("UTC", "Asia/Kathmandu"):
         with psycopg.connect(database_url, options=f"-c timezone={zone} -c datestyle=German") as superuser:
-            found = verify_chain(read_links(superuser, 0))
+            found = verify_chain(LogReader(superuser).links(0))
         assert (found.fault, found.end.position) == (None, 4)
 
 

@@ -7,9 +7,10 @@ from threading import Barrier
 import pytest
 
 from chassis.database import open_pool
-from eventlog.storage.personal_keys import LIFE_SECONDS, PersonalKeys
-from secretstore.key_wrapping import KeyFileWrapping
+from eventlog.storage import PersonalKeys
+from eventlog.storage.personal_keys import LIFE_SECONDS
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
+from secretstore.personal_keys import KeyFileWrapping
 
 KEYS = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
 NONCE = b"n" * 12

@@ -12,11 +12,9 @@ import psycopg
 import pytest
 
 from credentials.relay import sequencer
-from eventlog.events.envelope import StreamId
-from eventlog.integrity.log_reader import waiting_for_position
-from eventlog.storage.errors import StaleLeader
-from eventlog.storage.log import read_log
-from eventlog.storage.postgres import store_errors
+from eventlog.events import StreamId
+from eventlog.integrity import LogReader
+from eventlog.storage import StaleLeader, read_log, store_errors
 from tests.support.eventstore_suite import an_id
 from tests.support.log import (
     Connection,
@@ -97,10 +95,10 @@ def test_a_long_transaction_in_another_database_holds_up_positions_and_nothing_e
         for number in range(1, 4):
             append_raw(superuser, "a", number, f"a{number + 1}")
             assert sequence(relay, epoch) == 1
-            assert waiting_for_position(superuser) == number
+            assert LogReader(superuser).waiting_for_position() == number
         foreign.rollback()
         assert sequence(relay, epoch) == 4
-        assert waiting_for_position(superuser) == 0
+        assert LogReader(superuser).waiting_for_position() == 0
     with psycopg.connect(log_url) as reader:
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         assert scalar(reader, "SELECT count(*) FROM es.log") == 4
@@ -303,7 +301,7 @@ def test_nothing_is_lost_doubled_or_turned_around_whatever_is_killed(
         stop.set()
         for writer in writers:
             writer.join()
-        waiting(lambda: waiting_for_position(superuser) == 0, "every event gets its position")
+        waiting(lambda: LogReader(superuser).waiting_for_position() == 0, "every event gets its position")
     finally:
         stop.set()
         for process in relays:

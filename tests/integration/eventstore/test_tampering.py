@@ -6,8 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from eventlog.integrity.chain import START, Anchor, verify_chain
-from eventlog.integrity.log_reader import end_of, read_links, snapshot
+from eventlog.integrity import START, Anchor, LogReader, verify_chain
 from tests.support.eventstore_suite import an_event
 from tests.support.log import append_raw, fault_of, fresh_log, lead, relay_of, sequence, stream, writing
 
@@ -166,8 +165,8 @@ TAMPERINGS: dict[str, tuple[str, str | None, int | None]] = {
 @pytest.mark.parametrize("tampering", TAMPERINGS)
 def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None:
     statements, kind, position = TAMPERINGS[tampering]
-    with snapshot(log_url) as connection:
-        checkpoint = end_of(connection)
+    with LogReader.snapshot(log_url) as reader:
+        checkpoint = reader.end()
     assert checkpoint.position == EVENTS
     for statement in statements.split(";"):
         assert superuser.execute(statement).rowcount > 0
@@ -175,8 +174,8 @@ def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None
     found = (fault.kind, fault.position) if fault else (None, None)
     assert found == (kind, position)
     if kind is None:  # only somebody who remembers can know
-        with snapshot(log_url) as connection:
-            remembered = verify_chain(read_links(connection, 0), checkpoint=checkpoint)
+        with LogReader.snapshot(log_url) as reader:
+            remembered = verify_chain(reader.links(0), checkpoint=checkpoint)
         assert remembered.fault is not None
         assert remembered.fault.kind == "missing_after"
         assert remembered.fault.position == remembered.end.position + 1
@@ -185,15 +184,15 @@ def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None
 def test_a_log_that_was_written_anew_is_whole_in_itself_and_not_the_signed_one(
     log_url: str, superuser: Superuser
 ) -> None:
-    with snapshot(log_url) as connection:
-        checkpoint = end_of(connection)
+    with LogReader.snapshot(log_url) as reader:
+        checkpoint = reader.end()
     superuser.execute("UPDATE es.events SET data = '{}' WHERE is_at(events, 2)")
     superuser.execute("DELETE FROM es.log")
     with relay_of(log_url) as relay:
         assert sequence(relay, lead(relay)) == EVENTS
     assert fault_of(log_url) is None
-    with snapshot(log_url) as connection:
-        fault = verify_chain(read_links(connection, 0), checkpoint=checkpoint).fault
+    with LogReader.snapshot(log_url) as reader:
+        fault = verify_chain(reader.links(0), checkpoint=checkpoint).fault
     assert fault is not None
     assert (fault.kind, fault.position) == ("checkpoint_differs", EVENTS)
 
@@ -224,5 +223,5 @@ def test_events_that_wait_for_their_position_are_no_fault(log_url: str) -> None:
         assert fault_of(url) is None
         append_raw(connection, "waiting", 0, "waiting")
         assert fault_of(url) is None
-        with snapshot(url) as looking:
-            assert end_of(looking) == START == Anchor(0, bytes(32))
+        with LogReader.snapshot(url) as reader:
+            assert reader.end() == START == Anchor(0, bytes(32))

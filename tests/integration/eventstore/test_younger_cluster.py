@@ -1,4 +1,4 @@
-"""A real dump, restored into a real second cluster whose transaction ids are younger (ADR 8)."""
+"""A real dump, restored into a real second cluster with lower transaction ids (ADR 8)."""
 
 import shutil
 import subprocess
@@ -12,10 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from credentials.relay import sequencer
-from eventlog.integrity.log_reader import read_links, snapshot
-from eventlog.storage.cluster import adopt, is_younger, refuse_younger_cluster
-from eventlog.storage.errors import YoungerCluster
-from eventlog.storage.log import read_log
+from eventlog.integrity import LogReader
+from eventlog.storage import YoungerCluster, adopt_log, is_younger_cluster, read_log, refuse_younger_cluster
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from operations.migrate.preparation import prepare
@@ -76,15 +74,15 @@ def restored(younger: str, tmp_path: Path) -> str:
 
 
 def stored_hashes(url: str) -> list[bytes]:
-    with snapshot(url) as connection:
-        return [link.hash for link in read_links(connection, 0)]
+    with LogReader.snapshot(url) as reader:
+        return [link.hash for link in reader.links(0)]
 
 
 def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted(
     restored: str,
 ) -> None:
     with psycopg.connect(restored, autocommit=True) as connection:
-        assert is_younger(connection)
+        assert is_younger_cluster(connection)
         with pytest.raises(YoungerCluster, match="regcred log adopt"):
             prepare(restored, None)
         epoch = scalar(connection, "SELECT epoch FROM es.relay")
@@ -101,12 +99,12 @@ def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted
         before = stored_hashes(restored)
         assert len(before) == 3
 
-        adopted = adopt(restored)
+        adopted = adopt_log(restored)
         assert adopted is not None
         assert (adopted.position, adopted.assigned) == (6, 3)
         assert stored_hashes(restored)[:3] == before
-        assert not is_younger(connection)
-        assert adopt(restored) is None
+        assert not is_younger_cluster(connection)
+        assert adopt_log(restored) is None
         prepare(restored, None)
 
         append_raw(connection, "a", 5, "a5")
@@ -134,7 +132,7 @@ def test_appends_that_run_while_it_is_adopted_are_all_in_the_log(restored: str) 
         writer.start()
     while min(appended) < 20:
         stop.wait(0.01)
-    adopted = adopt(restored)
+    adopted = adopt_log(restored)
     seen = list(appended)
     while any(now < then + 20 for now, then in zip(appended, seen, strict=True)):
         stop.wait(0.01)
@@ -150,7 +148,7 @@ def test_appends_that_run_while_it_is_adopted_are_all_in_the_log(restored: str) 
 
 def test_old_events_are_not_taken_for_new_once_the_cluster_has_grown_past_them(restored: str) -> None:
     """Their transaction ids are ahead of the adoption's, and come into view as the counter passes them."""
-    assert adopt(restored) is not None
+    assert adopt_log(restored) is not None
     with psycopg.connect(restored, autocommit=True) as connection, relay_of(restored) as relay:
         connection.execute("SET synchronous_commit = off")
         while scalar(

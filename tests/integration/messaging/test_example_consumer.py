@@ -24,11 +24,9 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.streams import credential_stream
-from eventlog.broker.cloudevents import OutgoingMessage, outgoing
-from eventlog.broker.publisher import Publisher
-from eventlog.broker.topology import EVENTS, VHOST
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent
+from eventlog.broker import OutgoingMessage, Publisher, outgoing_message
+from eventlog.events import Actor, Metadata, StoredEvent, encode, encode_metadata
+from eventlog.topology import EXCHANGE, VHOST
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.servers import ROOT
 from tests.support.timing import waiting
@@ -50,7 +48,7 @@ def message(position: int, payload: object) -> OutgoingMessage:
         request_id="r",
         correlation_id="c",
     )
-    return outgoing(
+    return outgoing_message(
         StoredEvent(
             event_id=uuid5(SHOP, str(position)),
             stream=credential_stream(SHOP),
@@ -244,16 +242,16 @@ def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
 @pytest.mark.parametrize(
     "attempt",
     [
-        lambda channel: channel.queue_bind(QUEUE, EVENTS, "#"),
-        lambda channel: channel.queue_bind(QUEUE, EVENTS, "verification.failed"),
-        lambda channel: channel.basic_publish(EVENTS, "credential.removed", b"{}"),
+        lambda channel: channel.queue_bind(QUEUE, EXCHANGE, "#"),
+        lambda channel: channel.queue_bind(QUEUE, EXCHANGE, "verification.failed"),
+        lambda channel: channel.basic_publish(EXCHANGE, "credential.removed", b"{}"),
         lambda channel: channel.basic_publish("", "regcred.projector", b"{}"),
         lambda channel: channel.basic_get("regcred.projector"),
         lambda channel: channel.queue_purge("regcred.verifier"),
         lambda channel: channel.queue_declare("regcred.mine", durable=True),
         lambda channel: channel.queue_declare("platform.other", durable=True),
-        lambda channel: channel.queue_unbind("regcred.projector", EVENTS, "#"),
-        lambda channel: channel.exchange_delete(EVENTS),
+        lambda channel: channel.queue_unbind("regcred.projector", EXCHANGE, "#"),
+        lambda channel: channel.exchange_delete(EXCHANGE),
     ],
     ids=[
         "bind all",

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eventlog.broker.cloudevents import OutgoingMessage, position_of
-from eventlog.broker.errors import BrokerUnavailable, PublishRefused
+from eventlog.broker import BrokerUnavailable, OutgoingMessage, Publisher
+from eventlog.broker.cloudevents import position_of
+from eventlog.broker.errors import PublishRefused
 from eventlog.broker.feed import PositionFeed
-from eventlog.broker.publisher import Publisher
 from tests.support.rabbitmq import EXCHANGE, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 from tests.support.timing import PATIENCE, waiting

@@ -10,9 +10,8 @@ import pytest
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from contracts.broker import TOPOLOGY
-from eventlog.broker import topology
-from eventlog.broker.declaration import declare
-from eventlog.broker.errors import BrokerUnavailable
+from eventlog import topology
+from eventlog.broker import BrokerUnavailable, declare_topology
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 
@@ -44,9 +43,9 @@ def test_declared_twice_and_by_two_at_once_is_what_the_definitions_file_says(
     rabbitmq: RabbitMQ, declared_url: str
 ) -> None:
     with ThreadPoolExecutor(2) as deployers:
-        list(deployers.map(declare, [declared_url] * 2, [TOPOLOGY] * 2))
-    declare(declared_url, TOPOLOGY)
-    declare(rabbitmq.url, TOPOLOGY)  # over what the definitions file has made: nothing differs
+        list(deployers.map(declare_topology, [declared_url] * 2, [TOPOLOGY] * 2))
+    declare_topology(declared_url, TOPOLOGY)
+    declare_topology(rabbitmq.url, TOPOLOGY)  # over what the definitions file has made: nothing differs
     exported = json.loads(rabbitmq.ctl("export_definitions", "-"))
     for kind in ("exchanges", "queues", "bindings"):
         by_file = things(exported, kind, topology.VHOST)
@@ -72,17 +71,17 @@ def test_each_policy_meets_its_queue_alone(rabbitmq: RabbitMQ) -> None:
 
 
 def test_something_different_of_that_name_is_said(rabbitmq: RabbitMQ, declared_url: str) -> None:
-    declare(declared_url, TOPOLOGY)
+    declare_topology(declared_url, TOPOLOGY)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         channel = connection.channel()
         channel.queue_delete("regcred.verifier.dead")
         channel.queue_declare("regcred.verifier.dead", durable=True)
     with pytest.raises(BrokerUnavailable, match="ChannelClosedByBroker") as raised:
-        declare(declared_url, TOPOLOGY)
+        declare_topology(declared_url, TOPOLOGY)
     assert PASSWORDS[DEPLOY] not in str(raised.value)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:
         connection.channel().queue_delete("regcred.verifier.dead")
-    declare(declared_url, TOPOLOGY)
+    declare_topology(declared_url, TOPOLOGY)
 
 
 def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> None:
@@ -91,7 +90,7 @@ def test_a_broker_that_is_away_or_refuses_is_unavailable(rabbitmq: RabbitMQ) -> 
         f"amqp://{DEPLOY}:canary@127.0.0.1:{rabbitmq.port}/regcred",
     ):
         with pytest.raises(BrokerUnavailable) as raised:
-            declare(url, TOPOLOGY)
+            declare_topology(url, TOPOLOGY)
         assert "canary" not in str(raised.value) + repr(raised.value.__cause__)
 
 

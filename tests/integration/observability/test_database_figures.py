@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
-from eventlog.storage.database_metrics import DatabaseMetrics
-from eventlog.storage.log import read_log, save_checkpoint
+from eventlog.storage import DatabaseMetrics, read_log
+from eventlog.storage.log import save_checkpoint
 from projector.write import generations
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence
 from tests.support.servers import free_port

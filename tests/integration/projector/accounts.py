@@ -9,10 +9,8 @@ from uuid import UUID
 from contracts.audit_events import AuditFilters, AuditRead
 from contracts.streams import audit_stream
 from credentials.account_erasure import Erasure
-from eventlog.events.envelope import Actor, Metadata, NewEvent
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
-from eventlog.storage.postgres import append_request
+from eventlog.events import Actor, Metadata, NewEvent
+from eventlog.storage import PersonalKeys, append_request, read_log
 from operations.accounts.erasure import erase
 from projector.write.consumer import ReadModels
 from tests.integration.projector import lives

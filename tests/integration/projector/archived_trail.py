@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 from chassis.runtime.clock import rfc3339
 from contracts.streams import credential_stream
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.integrity.keys import create_key
+from eventlog.events import encode, encode_metadata
+from eventlog.integrity import create_key
 from regcred.__main__ import main
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log

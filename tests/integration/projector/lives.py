@@ -24,8 +24,7 @@ from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefu
 from contracts.streams import credential_stream, issuance_stream, verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Metadata, StoredEvent, StreamId
+from eventlog.events import Metadata, StoredEvent, StreamId, encode, encode_metadata
 from tests.support import builders
 from tests.support.builders import EVERYBODY, GITHUB
 from tests.support.log import append_one

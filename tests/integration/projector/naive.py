@@ -7,8 +7,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from eventlog.events.codec import decode_event
-from eventlog.events.envelope import StoredEvent
+from eventlog.events import StoredEvent, decode_event
 from projector.write.fold import KEYS
 from projector.write.projections import audit, audit_index, credentials, usages, verifications
 from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Update

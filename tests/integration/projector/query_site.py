@@ -11,8 +11,7 @@ from flask.testing import FlaskClient
 
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys, read_log
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
 from projector.write.consumer import ReadModels

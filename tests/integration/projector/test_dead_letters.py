@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from contracts.streams import credential_stream
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.storage.log import read_log
+from eventlog.events import encode, encode_metadata
+from eventlog.storage import read_log
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from projector.write.consumer import ReadModels

@@ -10,10 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.lag import lag_behind
-from eventlog.consumers.wakeups import Notifications
-from eventlog.storage.log import read_log
+from eventlog.consumers import Notifications, follow
+from eventlog.storage import read_log
 from projector.read.bootstrap import QUERY_ROLE
 from projector.rebuild import rebuild as rebuild_module
 from projector.rebuild.build_process import ROLE
@@ -27,6 +25,7 @@ from projector.write.generations import (
     administration,
     has_event,
 )
+from projector.write.lag import lag_behind
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, content, credential
 from tests.support.timing import PATIENCE, waiting

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from eventlog.events.codec import encode
+from eventlog.events import encode
 from tests.integration.projector import lives
 from tests.integration.projector.lives import Connection, Log, credential, stream_of
 from tests.integration.projector.query_site import Site, open_site

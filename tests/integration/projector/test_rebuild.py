@@ -14,9 +14,7 @@ import pytest
 
 from chassis.database import open_pool
 from contracts.streams import credential_stream
-from eventlog.storage.log import read_log
-from eventlog.storage.personal_keys import PersonalKeys
-from eventlog.storage.postgres import keys_of
+from eventlog.storage import PersonalKeys, keys_of, read_log
 from projector.archive import segment_rows
 from projector.rebuild.rebuild import RebuildProgress, rebuild, switch
 from projector.write import generations

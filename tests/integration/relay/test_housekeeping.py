@@ -14,14 +14,14 @@ from structlog.testing import capture_logs
 
 from chassis.database import Pool, open_pool
 from chassis.secret import Secret
+from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest
 from credentials.postgres_store import PostgresCredentialStore
 from credentials.relay.housekeeping import CONSUMER, KEY_LIFE, SWEEP_EVERY, Housekeeping
-from eventlog.consumers.consumer import follow
-from eventlog.consumers.wakeups import Notifications
-from eventlog.events.envelope import Actor
-from eventlog.storage.log import load_checkpoint, read_log
+from eventlog.consumers import Notifications, follow
+from eventlog.events import Actor
+from eventlog.storage import read_log
+from eventlog.storage.log import load_checkpoint
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import EncryptedStore

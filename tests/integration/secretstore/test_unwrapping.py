@@ -44,7 +44,7 @@ def test_a_wrapping_that_somebody_has_opened_is_an_alarm(vault: Vault, tmp_path:
     httpx2.post(
         f"{vault.addr}/v1/sys/wrapping/unwrap", headers=thief, timeout=30, trust_env=False
     ).raise_for_status()
-    with pytest.raises(WrappingUnusable, match="opened by somebody"):
+    with pytest.raises(WrappingUnusable, match="another program has unwrapped it"):
         unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)
     assert not (tmp_path / "verifier.secret-id").exists()
 

@@ -15,10 +15,9 @@ from chassis.database import open_pool
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
-from eventlog.broker import topology
+from eventlog import topology
+from eventlog.broker import BrokerUnavailable, declare_topology
 from eventlog.broker.connection import parameters
-from eventlog.broker.declaration import declare
-from eventlog.broker.errors import BrokerUnavailable
 from launcher.deployment.certificates import Pair, new_authority, new_server
 from secretstore.store import SecretStoreUnavailable
 from secretstore.vault import VaultStore
@@ -129,7 +128,7 @@ def amqps(port: int, authority: Path, name: str) -> str:
 
 
 def test_the_broker_is_reached_under_tls(broker: tuple[RabbitMQ, int], authority: Path) -> None:
-    declare(amqps(broker[1], authority, "rabbitmq"), TOPOLOGY)
+    declare_topology(amqps(broker[1], authority, "rabbitmq"), TOPOLOGY)
 
 
 @pytest.mark.parametrize("who", ["another authority", "another name"])
@@ -139,7 +138,7 @@ def test_a_broker_that_is_another_is_refused(
     trusted, name = (another, "rabbitmq") if who == "another authority" else (authority, "elsewhere")
     url = amqps(broker[1], trusted, name)
     with pytest.raises(BrokerUnavailable):
-        declare(url, TOPOLOGY)
+        declare_topology(url, TOPOLOGY)
     why = "Hostname mismatch" if who == "another name" else "certificate verify failed"
     with pytest.raises(ssl.SSLCertVerificationError, match=why):
         pika.BlockingConnection(parameters(url))
@@ -147,7 +146,7 @@ def test_a_broker_that_is_another_is_refused(
 
 def test_a_broker_without_tls_is_not_spoken_to(broker: tuple[RabbitMQ, int], authority: Path) -> None:
     with pytest.raises(BrokerUnavailable):
-        declare(amqps(broker[0].port, authority, "rabbitmq"), TOPOLOGY)
+        declare_topology(amqps(broker[0].port, authority, "rabbitmq"), TOPOLOGY)
 
 
 # --- Vault ------------------------------------------------------------------------------------------------------

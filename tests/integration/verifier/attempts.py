@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chassis.secret import Secret
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.dialer import Resolver, system_resolver
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.dialer import Resolver, system_resolver
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.login import Probe, Verdict, log_in
 from tests.support.fake_registry import MARK, TOKEN

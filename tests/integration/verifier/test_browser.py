@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chassis.secret import Secret
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.trust import trusted
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.tls import tls_context
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.browser import (
@@ -48,7 +48,7 @@ from tests.support.pushed_images import INDEX, MANIFEST, push_image, push_index
 from tests.support.servers import free_port
 
 HEADERS = {"Authorization": basic_of(USER, PASSWORD)}
-TLS = trusted(None)
+TLS = tls_context(None)
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from threading import Event, Thread
 import pytest
 
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.dialer import CheckedNetwork, system_resolver
-from registries.dialing.errors import Unreachable
-from registries.dialing.session import Session
-from registries.dialing.wire import Deadline
+from registries.dialer.connection import Deadline
+from registries.dialer.dialer import Dialer, system_resolver
+from registries.dialer.errors import Unreachable
+from registries.dialer.session import HttpSession
 from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
 from tests.support.fake_registry import (
     MARK,
@@ -152,8 +152,8 @@ def test_a_session_asks_each_host_on_its_own_connection_and_a_body_has_its_lengt
     with FakeServer(always(Reply(200))) as one, FakeServer(always(Reply(200))) as other:
         deadline = Deadline(5, time.monotonic)
         policy = loopback(one.address, other.address)
-        network = CheckedNetwork(policy, deadline, system_resolver)
-        with Session(network, deadline, ssl.create_default_context()) as session:
+        network = Dialer(policy, deadline, system_resolver)
+        with HttpSession(network, deadline, ssl.create_default_context()) as session:
             for server in (one, other, one, other):
                 session.request("GET", f"http://{server.address}/v2/")
             session.request("POST", f"http://{one.address}/token?a=b", body=b"x=1")
@@ -168,8 +168,8 @@ def test_what_changes_something_is_not_said_twice() -> None:
     replies: Iterator[Reply | Raw] = iter([Reply(200), Raw([])])
     with FakeServer(lambda _seen: next(replies)) as server:
         deadline = Deadline(5, time.monotonic)
-        network = CheckedNetwork(loopback(server.address), deadline, system_resolver)
-        with Session(network, deadline, ssl.create_default_context()) as session:
+        network = Dialer(loopback(server.address), deadline, system_resolver)
+        with HttpSession(network, deadline, ssl.create_default_context()) as session:
             session.request("GET", f"http://{server.address}/")
             with pytest.raises(Unreachable):
                 session.request("POST", f"http://{server.address}/token", body=b"x=1")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registries.dialing.errors import BadChallenge, Blocked
+from registries.dialer.errors import BadChallenge, Blocked
 from registries.protocol.realm import check_realm
 from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
 from tests.support.fake_registry import (

@@ -7,7 +7,7 @@ from itertools import chain, repeat
 import pytest
 
 from contracts.verdicts import VerificationCode as Code
-from registries.dialing.addresses import NetworkPolicy
+from registries.dialer.addresses import NetworkPolicy
 from tests.integration.verifier.attempts import (
     PASSWORD,
     USER,

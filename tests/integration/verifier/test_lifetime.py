@@ -64,7 +64,7 @@ def test_a_token_of_gitlab(monkeypatch: pytest.MonkeyPatch, api: Behaviour, end:
     monkeypatch.setattr(login_module, "END_SECONDS", 0.5)
     with FakeServer(gitlab(api)) as server:
         done = attempt(server.address, login=GITLAB_LOGIN, provider="gitlab", deadline=10.0)
-    assert (done.code, done.verdict.ends_at) == (None, end), done.verdict
+    assert (done.code, done.verdict.secret_expires_at) == (None, end), done.verdict
     assert len([seen for seen in server.seen if seen.path.startswith("/api/")]) == 1
 
 
@@ -86,4 +86,4 @@ def test_the_header_counts_of_github_alone() -> None:
     for provider, end in (("github", END), ("quay", None)):
         with FakeServer(behave) as server:
             done = attempt(server.address, provider=provider)
-        assert (done.code, done.verdict.ends_at) == (None, end)
+        assert (done.code, done.verdict.secret_expires_at) == (None, end)

@@ -10,7 +10,7 @@ import contracts
 from console import wording
 from contracts.verdicts import VerificationCode, VerificationStatus
 from credentials.domain.matching import IneligibleReason, RankReason, SelectionReason
-from eventlog.events.registry import EVENTS
+from eventlog.events import EVENTS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

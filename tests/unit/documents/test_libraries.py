@@ -3,6 +3,7 @@
 import ast
 import re
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -37,16 +38,23 @@ def imported(library: str) -> set[str]:
     }
 
 
-@cache
-def modules_named_in(file: Path) -> frozenset[str]:
+def modules_named_in(file: Path) -> set[str]:
     """The modules that a file imports; of `from package import name`, the name where it is a module."""
+    return {
+        f"{module}.{name}" if name and is_module(f"{module}.{name}") else module
+        for module, name in imports_of(file)
+    }
+
+
+@cache
+def imports_of(file: Path) -> frozenset[tuple[str, str]]:
+    """Module and name of each `from module import name` in a file, and the module of each `import module`."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found |= {(alias.name, "") for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {name if is_module(name) else node.module for name in inner}
+            found |= {(node.module, alias.name) for alias in node.names}
     return frozenset(found)
 
 
@@ -64,3 +72,21 @@ def test_there_are_libraries() -> None:
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_readme_lists_what_others_import(library: str) -> None:
     assert sorted(listed(library)) == sorted(imported(library))
+
+
+def names_imported_from(package: str) -> set[str]:
+    """The names that files outside of the event log import from one of its modules. Tests do not count."""
+    return {
+        name
+        for root in (*ROOTS, "docs", "bench")
+        for file in (ROOT / root).rglob("*.py")
+        if not file.is_relative_to(ROOT / "libs" / "eventlog")
+        for module, name in imports_of(file)
+        if module == package
+    }
+
+
+@pytest.mark.parametrize("package", ["broker", "consumers", "events", "integrity", "storage"])
+def test_a_package_of_the_event_log_exports_what_others_import(package: str) -> None:
+    module = f"eventlog.{package}"
+    assert set(import_module(module).__all__) == names_imported_from(module)

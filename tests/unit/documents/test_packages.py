@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from docs.contract_documents import examples  # noqa: F401 registers every event
-from eventlog.events.registry import EVENTS
+from eventlog.events import EVENTS
 from tests.support.servers import ROOT
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]

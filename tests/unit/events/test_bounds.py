@@ -13,10 +13,11 @@ from contracts import credential_events as events
 from contracts.verification_events import VerificationFailed
 from credentials.domain import values
 from docs.contract_documents.examples import EXAMPLES
-from eventlog.events.codec import decode, encode
+from eventlog.events import encode
+from eventlog.events.codec import decode
 from eventlog.events.errors import MalformedEvent
 from registries.catalogue import MAX_USERNAME, PROVIDERS
-from registries.dialing.answer import MAX_SECONDS
+from registries.dialer.response import MAX_SECONDS
 
 
 def example(payload_class: type) -> Any:

@@ -17,10 +17,17 @@ from contracts.credential_events import CredentialAdded, CredentialDetailsChange
 from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.streams import credential_stream
 from docs.contract_documents.examples import EXAMPLES, METADATA
-from eventlog.events.codec import decode_event, encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent
+from eventlog.events import (
+    Actor,
+    Metadata,
+    StoredEvent,
+    decode_event,
+    encode,
+    encode_metadata,
+    personal_fields,
+)
 from eventlog.events.errors import MalformedEvent
-from eventlog.events.personal import ERASED, AccountKey, opened, part, payload_or_erased, personal_fields
+from eventlog.events.personal import ERASED, AccountKey, decrypted, payload_or_erased, split
 
 KEY = AccountKey(3, AESGCMSIV(token_bytes(32)))
 OTHER = AccountKey(3, AESGCMSIV(token_bytes(32)))
@@ -38,9 +45,9 @@ PAYLOADS = st.sampled_from([payload for payload, _ in EXAMPLES.values()])
 def stored(payload: object, metadata: Metadata, event_id: UUID, key: AccountKey | None = KEY) -> StoredEvent:
     name, version, data = encode(payload)
     about = encode_metadata(metadata)
-    parted = part(type(payload), data, about)
-    if parted:
-        data, about = parted.sealed(event_id, KEY)
+    parts = split(type(payload), data, about)
+    if parts:
+        data, about = parts.encrypted(event_id, KEY)
     return StoredEvent(
         event_id=event_id,
         stream=credential_stream(event_id),
@@ -50,7 +57,7 @@ def stored(payload: object, metadata: Metadata, event_id: UUID, key: AccountKey 
         payload=data.decode(),
         metadata=about.decode(),
         recorded_at=metadata.occurred_at,
-        cipher=key.cipher if parted and key else None,
+        cipher=key.cipher if parts and key else None,
     )
 
 
@@ -66,7 +73,7 @@ def test_every_json_of_an_event_has_each_name_once(
 ) -> None:
     """As it is stored, opened, and published; parsers of other languages may refuse a name that comes twice."""
     event = stored(payload, metadata, event_id, KEY if sealed else None)
-    opened_payload, opened_metadata = opened(event)
+    opened_payload, opened_metadata = decrypted(event)
     for text in (event.payload, event.metadata, opened_payload, opened_metadata, payload_or_erased(event)):
         json.loads(text, object_pairs_hook=_each_name_once)
     if sealed:
@@ -110,7 +117,7 @@ def test_nothing_else_opens_it() -> None:
     torn = msgspec.structs.replace(one, metadata=one.metadata.replace('"sealed":"', '"sealed":"AAAA'))
     bare = msgspec.structs.replace(one, metadata=encode_metadata(METADATA).decode())
     for wrong in (moved, torn, bare, msgspec.structs.replace(one, cipher=OTHER.cipher)):
-        with pytest.raises(MalformedEvent, match="does not open"):
+        with pytest.raises(MalformedEvent, match="cannot be decrypted"):
             decode_event(wrong)
         assert payload_or_erased(wrong) == wrong.payload.encode()
 
@@ -136,4 +143,4 @@ def test_which_fields_are_personal() -> None:
 def test_what_regcred_does_itself_needs_no_key() -> None:
     payload, _ = EXAMPLES[SecretRefused]
     itself = replace(METADATA, actor=Actor(type="system", id="regcred-verifier", name="regcred verifier"))
-    assert part(type(payload), encode(payload)[2], encode_metadata(itself)) is None
+    assert split(type(payload), encode(payload)[2], encode_metadata(itself)) is None

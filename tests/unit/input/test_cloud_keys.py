@@ -6,7 +6,7 @@ import pytest
 
 from chassis.invalid_input import InvalidInput
 from chassis.secret import Secret
-from registries.catalogue import never
+from registries.catalogue import http_never_allowed
 from registries.input.new_secret import NewSecret, Target, read_new_secret
 from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, read_stored_login
 from registries.logins.registry_login import RegistryLogin
@@ -37,7 +37,7 @@ def principal(**changes: Any) -> dict[str, Any]:
 
 
 def read(target: Target, credential: dict[str, Any]) -> NewSecret:
-    return read_new_secret(target, credential, http_allowed=never)
+    return read_new_secret(target, credential, http_allowed=http_never_allowed)
 
 
 def problems(target: Target, credential: dict[str, Any]) -> set[tuple[str, str]]:

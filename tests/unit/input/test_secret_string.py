@@ -4,7 +4,7 @@ import pytest
 from marshmallow import ValidationError
 
 from chassis.secret import Secret
-from registries.input.credential_input import SecretString
+from registries.input.new_secret import SecretString
 
 
 @pytest.mark.parametrize("text", ["", "two\nlines", "a\0b", "half \ud800 pair", "x" * 64 * 1024 + "x"])

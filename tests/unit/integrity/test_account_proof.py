@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
-from eventlog.integrity.chain import HashedEvent, Link
+from eventlog.integrity import BrokenLog, BrokenProof, Link, Proven, verify_proof, write_proof
+from eventlog.integrity.chain import HashedEvent
 from tests.unit.integrity.test_chain import EXAMPLE, a_chain
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from eventlog.integrity.chain import Anchor, verify_chain
-from eventlog.integrity.checkpoint import open_checkpoint, sign
+from eventlog.integrity import (
+    Anchor,
+    create_key,
+    load_private,
+    load_public,
+    open_checkpoint,
+    public_path,
+    read_export,
+    sign_checkpoint,
+    verify_chain,
+    write_export,
+)
 from eventlog.integrity.errors import (
     KeyExists,
     MalformedCheckpoint,
@@ -16,8 +26,6 @@ from eventlog.integrity.errors import (
     UnusableKey,
     WrongSignature,
 )
-from eventlog.integrity.export import read_export, write_export
-from eventlog.integrity.keys import create_key, load_private, load_public, public_path
 from tests.unit.integrity.test_chain import CHAIN, END
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -31,7 +39,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 def test_a_checkpoint_says_what_was_signed(key_file: Path) -> None:
-    document = sign(END, load_private(key_file), time=MOMENT)
+    document = sign_checkpoint(END, load_private(key_file), time=MOMENT)
     opened = open_checkpoint(document, load_public(public_path(key_file)))
     assert (opened.anchor, opened.time) == (END, "2026-01-02T03:04:05Z")
     assert json.loads(document).keys() == {"format", "position", "hash", "time", "key_id", "signature"}
@@ -42,7 +50,7 @@ def test_a_checkpoint_says_what_was_signed(key_file: Path) -> None:
     [("position", 6), ("hash", "00" * 32), ("time", "2027-01-01T00:00:00Z"), ("key_id", "0" * 16)],
 )
 def test_a_changed_checkpoint_is_refused(key_file: Path, field: str, value: object) -> None:
-    document = json.loads(sign(END, load_private(key_file), time=MOMENT))
+    document = json.loads(sign_checkpoint(END, load_private(key_file), time=MOMENT))
     document[field] = value
     with pytest.raises(WrongSignature):
         open_checkpoint(json.dumps(document).encode(), load_public(public_path(key_file)))
@@ -52,7 +60,9 @@ def test_a_checkpoint_of_another_key_is_refused(key_file: Path, tmp_path: Path) 
     other = tmp_path / "other.pem"
     create_key(other)
     with pytest.raises(WrongSignature):
-        open_checkpoint(sign(END, load_private(other), time=MOMENT), load_public(public_path(key_file)))
+        open_checkpoint(
+            sign_checkpoint(END, load_private(other), time=MOMENT), load_public(public_path(key_file))
+        )
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"format": "regcred-checkpoint-1"}'])
@@ -63,12 +73,12 @@ def test_what_is_no_checkpoint_is_told_so(key_file: Path, document: bytes) -> No
 
 def test_another_format_or_an_impossible_position_is_no_checkpoint(key_file: Path) -> None:
     key = load_private(key_file)
-    newer = json.loads(sign(END, key, time=MOMENT)) | {"format": "regcred-checkpoint-2"}
+    newer = json.loads(sign_checkpoint(END, key, time=MOMENT)) | {"format": "regcred-checkpoint-2"}
     with pytest.raises(MalformedCheckpoint):
         open_checkpoint(json.dumps(newer).encode(), key.public_key())
     for anchor in (Anchor(-1, END.hash), Anchor(1, b"short")):
         with pytest.raises(MalformedCheckpoint):
-            open_checkpoint(sign(anchor, key, time=MOMENT), key.public_key())
+            open_checkpoint(sign_checkpoint(anchor, key, time=MOMENT), key.public_key())
 
 
 def test_the_private_key_is_for_its_owner_only_and_never_overwritten(key_file: Path) -> None:

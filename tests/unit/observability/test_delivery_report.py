@@ -12,10 +12,8 @@ from structlog.testing import capture_logs
 
 from contracts.credential_events import CredentialRemoved
 from contracts.streams import credential_stream
-from eventlog.consumers.concurrency import ConcurrentConsumer
-from eventlog.consumers.delivery_report import reported_batch
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import RecordedEvent, StoredEvent
+from eventlog.consumers import ConcurrentConsumer, reported_batch
+from eventlog.events import RecordedEvent, StoredEvent, encode, encode_metadata
 from tests.support.builders import MOMENT, metadata
 
 CREDENTIAL = UUID("0b7c3c5e-6f2d-5d5e-9f57-1c1f6a1f0d11")

@@ -12,7 +12,7 @@ from contracts.expiry_events import (
 )
 from contracts.streams import verification_stream
 from docs.contract_documents.examples import CREDENTIAL, EXAMPLES, METADATA
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from projector.write.projections import audit, credentials
 from projector.write.projections.changes import Update
 

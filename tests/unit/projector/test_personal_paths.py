@@ -1,7 +1,6 @@
 """What the audit trail shows of personal fields, as far as its SQL or this test has to know it."""
 
-from eventlog.events.envelope import Metadata
-from eventlog.events.personal import personal_fields
+from eventlog.events import Metadata, personal_fields
 from projector.write.projections.audit import personal_paths
 
 # `rm.erase_account` has these columns of the metadata by name.

@@ -7,8 +7,7 @@ import pytest
 from contracts.credential_events import CredentialRemoved
 from contracts.issuance_events import SecretIssued, SecretRefused, Workload
 from contracts.streams import credential_stream
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import StoredEvent
+from eventlog.events import StoredEvent, encode, encode_metadata
 from projector.write.projections.projected_event import project
 from tests.support.builders import MOMENT, metadata
 

@@ -20,7 +20,7 @@ from contracts.issuance_events import SecretIssued, Workload
 from contracts.streams import credential_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationFailed, VerificationSucceeded
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from projector.write.projections import audit, audit_index, credentials, usages, verifications
 from projector.write.projections.changes import Change, Delete, Insert, Put, Update
 from tests.support.builders import EVERYBODY, GITHUB, MOMENT, added, details, metadata, secret_reference

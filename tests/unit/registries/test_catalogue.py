@@ -13,7 +13,7 @@ from contracts.verdicts import VerificationCode
 from docs.contract_documents.provider_page import document
 from registries.catalogue import CUSTOM, PROVIDERS, provider
 from registries.errors import InvalidRegistry
-from registries.input.credential_input import _KINDS, JsonDocument, SecretString
+from registries.input.new_secret import _KINDS, JsonDocument, SecretString
 from registries.provider import Provider
 from registries.provider_view import to_public
 from registries.secret_kinds import SECRET_KINDS

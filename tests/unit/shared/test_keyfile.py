@@ -88,7 +88,7 @@ def test_its_owner_may(tmp_path: Path, mode: int) -> None:
 def test_another_users_file_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "keys.json", GOOD)
     os.chown(path, 65534, 65534)
-    with pytest.raises(KeyFileError, match="this user's"):
+    with pytest.raises(KeyFileError, match="owned by this user"):
         KeyFile.load(path)
 
 
@@ -111,7 +111,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir(mode=0o700)
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("folder", "pipe"):
-        with pytest.raises(KeyFileError, match="not a file"):
+        with pytest.raises(KeyFileError, match="not a regular file"):
             KeyFile.load(tmp_path / name)
 
 

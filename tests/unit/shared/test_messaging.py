@@ -16,14 +16,14 @@ from chassis.runtime.backoff import backoff
 from contracts.broker import TOPOLOGY
 from contracts.credential_events import CredentialRemoved
 from contracts.streams import credential_stream
-from eventlog.broker.cloudevents import outgoing, position_of
-from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, parameters
-from eventlog.broker.definitions import password_hash
-from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
-from eventlog.events.codec import encode, encode_metadata
-from eventlog.events.envelope import Actor, Metadata, StoredEvent
+from eventlog.broker import LONGEST_BACKOFF_SECONDS, BrokerUnavailable, outgoing_message
+from eventlog.broker.cloudevents import position_of
+from eventlog.broker.connection import parameters
+from eventlog.broker.errors import MalformedMessage
+from eventlog.events import Actor, Metadata, StoredEvent, encode, encode_metadata
 from eventlog.events.positions import ContiguousPrefix
 from launcher.deployment import definitions as definitions_file
+from launcher.deployment.broker_definitions import password_hash
 from tests.support.eventstore_suite import an_id
 
 METADATA = Metadata(
@@ -53,7 +53,7 @@ def stored(metadata: Metadata = METADATA, position: int | None = 7) -> StoredEve
 
 
 def test_an_event_is_a_cloud_event_in_binary_mode() -> None:
-    message = outgoing(stored())
+    message = outgoing_message(stored())
     assert message.position == 7
     assert message.routing_key == "credential.removed"
     assert message.message_id == str(an_id("e"))
@@ -78,7 +78,7 @@ def test_an_event_is_a_cloud_event_in_binary_mode() -> None:
 
 
 def test_what_is_absent_has_no_header_and_names_are_as_cloudevents_wants_them() -> None:
-    headers = outgoing(stored(replace(METADATA, causation_id=None, traceparent=None))).headers
+    headers = outgoing_message(stored(replace(METADATA, causation_id=None, traceparent=None))).headers
     assert "cloudEvents:causationid" not in headers
     assert "cloudEvents:traceparent" not in headers
     for name, value in headers.items():
@@ -87,19 +87,21 @@ def test_what_is_absent_has_no_header_and_names_are_as_cloudevents_wants_them() 
 
 
 def test_who_did_it_stays_in_the_log() -> None:
-    headers = outgoing(stored(replace(METADATA, source_ip="192.0.2.7", on_behalf_of="person"))).headers
+    headers = outgoing_message(
+        stored(replace(METADATA, source_ip="192.0.2.7", on_behalf_of="person"))
+    ).headers
     for private in ("u-1", "A User", "192.0.2.7", "person"):
         assert private not in repr(headers)
 
 
 def test_an_event_without_position_is_not_published() -> None:
     with pytest.raises(ValueError, match="log"):
-        outgoing(stored(position=None))
+        outgoing_message(stored(position=None))
 
 
 @given(st.integers(0, 10**18 - 1))
 def test_a_position_is_read_back(position: int) -> None:
-    assert position_of(outgoing(stored(position=position)).headers) == position
+    assert position_of(outgoing_message(stored(position=position)).headers) == position
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from contracts.credential_events import (
     VerificationRequested,
 )
 from contracts.streams import credential_stream
-from eventlog.events.envelope import Actor, NewEvent, RecordedEvent
+from eventlog.events import Actor, NewEvent, RecordedEvent
 from tests.support import builders
 from tests.support.builders import EVERYBODY, details, metadata, secret_reference
 from tests.support.eventstore_suite import MOMENT, an_id

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from registries.dialing.errors import BadChallenge
+from registries.dialer.errors import BadChallenge
 from registries.protocol.challenge import MAX_CHALLENGES, MAX_HEADER, Challenge, choose, parse_challenges
 
 # Of the processor: what reads a header in a time that grows with its square takes longer.

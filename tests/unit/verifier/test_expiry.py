@@ -10,7 +10,7 @@ import pytest
 from chassis.secret import Secret
 from registries.logins.cloud_keys import AwsKeys
 from registries.logins.registry_login import RegistryLogin
-from verifier.expiry import end_of, next_notice, notice_due
+from verifier.expiry import next_notice, notice_due, token_expiry
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -31,9 +31,9 @@ def unsigned(claims: object) -> str:
 
 
 def test_a_token_says_when_it_ends() -> None:
-    assert end_of(login(token(exp=1_790_000_000))) == datetime.fromtimestamp(1_790_000_000, UTC)
+    assert token_expiry(login(token(exp=1_790_000_000))) == datetime.fromtimestamp(1_790_000_000, UTC)
     identity = RegistryLogin(username="<token>", identity_token=Secret(token(exp=1_790_000_000)))
-    assert end_of(identity) == datetime.fromtimestamp(1_790_000_000, UTC)
+    assert token_expiry(identity) == datetime.fromtimestamp(1_790_000_000, UTC)
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,14 @@ def test_a_token_says_when_it_ends() -> None:
     ],
 )
 def test_others_do_not(password: str) -> None:
-    assert end_of(login(password)) is None
+    assert token_expiry(login(password)) is None
 
 
 def test_keys_of_a_cloud_do_not() -> None:
-    assert end_of(AwsKeys(access_key_id="AKIA", secret_access_key=Secret(token(exp=1_790_000_000)))) is None
+    assert (
+        token_expiry(AwsKeys(access_key_id="AKIA", secret_access_key=Secret(token(exp=1_790_000_000))))
+        is None
+    )
 
 
 @pytest.mark.parametrize(

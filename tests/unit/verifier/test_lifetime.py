@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from registries.catalogue import provider as known
-from registries.dialing.answer import Answer
-from registries.provider import AcceptedLogin, ExpiryQuestion
+from registries.dialer.response import HttpResponse
+from registries.provider import AcceptedLogin, ExpiryRequest
 from registries.providers import github
 from registries.providers.github import expiry_in_header
 
@@ -24,15 +24,15 @@ CERTIFICATES = "https://www.googleapis.com/robot/v1/metadata/x509/reader%40acme.
 
 def question(
     provider: str, host: str, password: str, *, username: str = "octo", realm_url: str | None
-) -> ExpiryQuestion | None:
-    ask = known(provider).expiry_question
+) -> ExpiryRequest | None:
+    ask = known(provider).expiry_request
     login = AcceptedLogin(registry_host=host, username=username, password=password, realm_url=realm_url)
     return ask(login) if ask else None
 
 
-def answer(body: object = None, *headers: tuple[str, str], status: int = 200) -> Answer:
+def answer(body: object = None, *headers: tuple[str, str], status: int = 200) -> HttpResponse:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=status, headers=headers, body=text)
+    return HttpResponse(status=status, headers=headers, body=text)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_what_gitlab_answers(body: object, end: datetime | None) -> None:
 
 def key_question(
     document: object, username: str = "_json_key", *, provider: str = "gar"
-) -> ExpiryQuestion | None:
+) -> ExpiryRequest | None:
     text = json.dumps(document)
     if username == "_json_key_base64":
         text = base64.b64encode(text.encode()).decode()

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.scheduling.circuit_breaker import (
+from verifier.schedule.backoff import hold_after, next_login
+from verifier.schedule.circuit_breaker import (
     OPEN_SECONDS,
     RESPONDING_SECONDS,
     CircuitBreakers,
     CircuitState,
 )
-from verifier.scheduling.due import hold_after, next_login
-from verifier.scheduling.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
-from verifier.scheduling.rows import Due
-from verifier.scheduling.token_bucket import TokenBucket
-from verifier.scheduling.wait_list import LONGEST, PER_HOST, Claimed, partition
+from verifier.schedule.login_limiter import BOTH_TOKENS, NO_TOKEN, Bulkhead, LoginLimiter, Wait
+from verifier.schedule.rows import Due
+from verifier.schedule.token_bucket import TokenBucket
+from verifier.schedule.wait_list import LONGEST, PER_HOST, Claimed, partition
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -92,11 +92,11 @@ def test_a_host_without_an_answer_is_left_alone_for_a_while_and_suspect_until_it
     clock = Clock()
     breakers = CircuitBreakers(clock)
     assert (breakers.state("a"), breakers.open_for("a")) == (UNTRIED, 0)
-    breakers.record("a", answered=False)
+    breakers.record("a", responded=False)
     assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, OPEN_SECONDS)
     clock.at += OPEN_SECONDS
     assert (breakers.state("a"), breakers.open_for("a")) == (SUSPECT, 0)
-    breakers.record("a", answered=True)
+    breakers.record("a", responded=True)
     assert (breakers.state("a"), breakers.open_for("a")) == (RESPONDING, 0)
     clock.at += RESPONDING_SECONDS
     assert breakers.state("a") is UNTRIED
@@ -107,8 +107,8 @@ def test_hosts_of_long_ago_are_forgotten() -> None:
     breakers = CircuitBreakers(clock)
     for number in range(25_000):
         clock.at += 1
-        breakers.record(str(number), answered=True)
-    assert len(breakers._seen) <= 10_000
+        breakers.record(str(number), responded=True)
+    assert len(breakers._last) <= 10_000
     assert breakers.state("24999") is RESPONDING
 
 
@@ -116,12 +116,12 @@ def test_what_was_not_asked_shows_nothing_of_a_host() -> None:
     limiter = LoginLimiter(per_host=100, per_account=100, monotonic=Clock())
     bulkhead = Bulkhead(8)
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
-    limiter.leave(bulkhead, "a", "x", answered=False)
+    limiter.leave(bulkhead, "a", "x", responded=False)
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
-    limiter.leave(bulkhead, "a", "x", answered=None)
+    limiter.leave(bulkhead, "a", "x", responded=None)
     assert limiter.open_for("a") == OPEN_SECONDS
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
-    limiter.leave(bulkhead, "a", "x", answered=True)
+    limiter.leave(bulkhead, "a", "x", responded=True)
     assert limiter.open_for("a") == 0
     assert [limiter.admit(bulkhead, "a", f"{n}", NO_TOKEN) is None for n in range(3)] == [True, True, False]
 

@@ -9,10 +9,10 @@ from contracts.expiry_events import ExpiryDiscovered, VerificationRecovered
 from contracts.streams import verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import ImageProbe, VerificationSucceeded
-from eventlog.events.envelope import NewEvent, RecordedEvent
+from eventlog.events import NewEvent, RecordedEvent
 from registries.image_reference import ImageReference
 from registries.protocol.login import Verdict
-from registries.protocol.verdict import Probed
+from registries.protocol.verdict import ProbeResult
 from tests.support.eventstore_suite import an_id
 from tests.support.memory_eventstore import MemoryEventStore
 from tests.unit.verifier.events import HUB, ID, METADATA
@@ -110,7 +110,7 @@ def test_the_first_always_is() -> None:
 def test_an_end_that_the_provider_told_is_found_with_its_source() -> None:
     stream = Stream()
     end = NOW + timedelta(days=20)
-    (found,) = stream.login(replace(GOOD, ends_at=end), end=end)
+    (found,) = stream.login(replace(GOOD, secret_expires_at=end), end=end)
     assert isinstance(found, ExpiryDiscovered)
     assert (found.source, found.expires_at) == ("provider", end)
     assert stream.login(GOOD) == []
@@ -119,7 +119,7 @@ def test_an_end_that_the_provider_told_is_found_with_its_source() -> None:
 def test_an_image_that_refuses_a_good_login_leaves_it_good() -> None:
     stream = Stream()
     image = ImageReference.parse("nginx:1")
-    probed = Probed(image=image, code=VerificationCode.NO_PULL_ACCESS, detail="no")
+    probed = ProbeResult(image=image, code=VerificationCode.NO_PULL_ACCESS, detail="no")
     stream.login(BAD)
     assert isinstance(stream.login(replace(GOOD, probed=probed))[0], VerificationRecovered)
     succeeded = stream.history()[1].payload

@@ -18,7 +18,7 @@ from tests.unit.verifier.events import (
     requested,
     rotated,
 )
-from verifier.policy import Verification, as_it_is, verification_for
+from verifier.policy import Verification, active_credential, verification_for
 
 
 def test_a_new_secret_is_verified() -> None:
@@ -104,6 +104,6 @@ def test_whether_it_is_for_pushing_is_what_was_declared_last(push: bool) -> None
     scope = Scope(pull=True, push=push)
     changed = replace(CHANGED, details=replace(CHANGED.details, scope=scope))
     history = Credential(added(CORP), changed, rotated(2, CORP)).history()
-    held = as_it_is(history)
+    held = active_credential(history)
     assert held is not None
     assert (held.details.scope.push, held.secret.version, held.registry) == (push, 2, CORP)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from registries.dialing.addresses import NetworkPolicy
-from registries.dialing.errors import BadChallenge, Blocked
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.errors import BadChallenge, Blocked
 from registries.protocol.realm import check_realm
 
 NOTHING = NetworkPolicy()

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.protocol.manifests import read_manifest
-from registries.protocol.tag_list import InvalidPlace, read_tags, tag_query
+from registries.protocol.tag_list import InvalidTagCursor, read_tags, tag_query
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 DIGEST = "sha256:" + "a" * 64
 
 
-def answer(body: object, *headers: tuple[str, str]) -> Answer:
+def answer(body: object, *headers: tuple[str, str]) -> HttpResponse:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status=200, headers=headers, body=content)
+    return HttpResponse(status=200, headers=headers, body=content)
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def answer(body: object, *headers: tuple[str, str]) -> Answer:
     ids=["some", "null", "none", "odd"],
 )
 def test_tags(body: dict[str, Any], tags: tuple[str, ...]) -> None:
-    page = read_tags(answer(body), limit=50, place=None)
+    page = read_tags(answer(body), limit=50, cursor=None)
     assert page is not None
     assert (page.tags, page.next) == (tags, None)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[" * 5000, {"errors": []}, {"tags": {"a": 1}}])
 def test_what_is_no_list_of_tags(body: object) -> None:
-    assert read_tags(answer(body), limit=50, place=None) is None
+    assert read_tags(answer(body), limit=50, cursor=None) is None
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_is_no_list_of_tags(body: object) -> None:
     ],
 )
 def test_a_page_goes_on_by_the_query_of_its_link_alone(link: str, query: str) -> None:
-    page = read_tags(answer({"tags": ["a"]}, ("link", link)), limit=50, place=None)
+    page = read_tags(answer({"tags": ["a"]}, ("link", link)), limit=50, cursor=None)
     assert page is not None
     assert page.next is not None
     assert tag_query(50, page.next) == query
@@ -61,22 +61,22 @@ def test_a_page_goes_on_by_the_query_of_its_link_alone(link: str, query: str) ->
     "link", ["", '</v2/a?last=b>; rel="prev"', "</v2/a>; rel=next", f"<?last={'b' * 3000}>; rel=next", "<//[?a=b>; rel=next", "<?last=ü>; rel=next"]
 )  # fmt: skip
 def test_a_link_that_leads_nowhere_ends_the_list(link: str) -> None:
-    page = read_tags(answer({"tags": ["a"]}, ("link", link)), limit=50, place=None)
+    page = read_tags(answer({"tags": ["a"]}, ("link", link)), limit=50, cursor=None)
     assert page is not None
     assert page.next is None
 
 
-@pytest.mark.parametrize("place", ["", "%", "ä", "a", "LWE", "P2xhc3Q", "P2xhc3Q9Ygo", "Lw" * 2000, "_w"])
-def test_a_place_that_no_page_gave(place: str) -> None:
-    with pytest.raises(InvalidPlace):
-        tag_query(50, place)
+@pytest.mark.parametrize("cursor", ["", "%", "ä", "a", "LWE", "P2xhc3Q", "P2xhc3Q9Ygo", "Lw" * 2000, "_w"])
+def test_a_place_that_no_page_gave(cursor: str) -> None:
+    with pytest.raises(InvalidTagCursor):
+        tag_query(50, cursor)
 
 
 @given(st.text())
 def test_any_text_is_a_place_or_none(text: str) -> None:
     try:
         query = tag_query(50, text)
-    except InvalidPlace:
+    except InvalidTagCursor:
         return
     assert query.startswith("n=50")
     assert query.isascii()
@@ -88,14 +88,14 @@ def test_any_text_is_a_place_or_none(text: str) -> None:
 def test_a_registry_that_knows_no_pages_is_cut_into_them(limit: int) -> None:
     everything = answer({"tags": ["c", "a", "e", "b", "d", "a"]})
     found: list[str] = []
-    place = None
+    cursor = None
     while len(found) < 10:
-        assert tag_query(limit, place) == f"n={limit}"
-        page = read_tags(everything, limit=limit, place=place)
+        assert tag_query(limit, cursor) == f"n={limit}"
+        page = read_tags(everything, limit=limit, cursor=cursor)
         assert page is not None
         found += page.tags
-        place = page.next
-        if place is None:
+        cursor = page.next
+        if cursor is None:
             break
     assert sorted(set(found)) == ["a", "b", "c", "d", "e"]
     assert len(found) == (5 if limit < 6 else 6)

@@ -6,14 +6,14 @@ import pytest
 
 from contracts.verdicts import VerificationCode as Code
 from registries.catalogue import provider as known
-from registries.dialing.answer import Answer
+from registries.dialer.response import HttpResponse
 from registries.protocol.verdict import Verdict, refused
 
 
 def verdict(
     status: int, body: str = "", *, provider: str = "custom", by: str = "token server", **headers: str
 ) -> Verdict:
-    answer = Answer(
+    answer = HttpResponse(
         status, tuple((name.replace("_", "-"), value) for name, value in headers.items()), body.encode()
     )
     return refused(answer, provider=known(provider), by="registry" if by == "registry" else "token server")
@@ -74,7 +74,7 @@ def test_bodies_of_any_form(body: str) -> None:
 
 
 def test_a_body_that_is_no_text() -> None:
-    answer = Answer(403, (), bytes(range(256)) * 100)
+    answer = HttpResponse(403, (), bytes(range(256)) * 100)
     assert refused(answer, provider=known("custom"), by="registry").code is Code.FORBIDDEN
 
 

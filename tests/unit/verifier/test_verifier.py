@@ -12,9 +12,8 @@ from chassis.secret import Secret
 from contracts.streams import verification_stream
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
-from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
-from eventlog.storage.errors import OutcomeUnknown, VersionConflict
-from eventlog.storage.store import Appended, IdempotentRequest
+from eventlog.events import NewEvent, RecordedEvent, StreamId
+from eventlog.storage import Appended, IdempotentRequest, OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin

@@ -12,7 +12,7 @@ from pathlib import Path
 from secrets import token_bytes
 
 from contracts.broker import TOPOLOGY
-from eventlog.broker.definitions import SALT_BYTES, definitions
+from launcher.deployment.broker_definitions import SALT_BYTES, definitions
 
 
 def main(environment: Mapping[str, str]) -> None:

@@ -13,8 +13,8 @@ from secrets import token_bytes
 from urllib.parse import quote
 
 from contracts.broker import TOPOLOGY
-from eventlog.broker.definitions import SALT_BYTES, definitions
-from eventlog.broker.topology import VHOST
+from eventlog.topology import VHOST
+from launcher.deployment.broker_definitions import SALT_BYTES, definitions
 from launcher.deployment.certificates import Pair, is_due, new_authority, new_server
 from operations.migrate.identities import IDENTITIES, OURS, Identity
 from operations.migrate.owned_files import PRIVATE, PUBLIC, Owner, ensure_file, folder, password, write

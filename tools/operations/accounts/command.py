@@ -1,9 +1,9 @@
-"""`regcred accounts`: what operators do to an account as a whole."""
+"""`regcred accounts`: commands for an account as a whole."""
 
 import click
 
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from credentials.account_erasure import Erasure, NothingToErase, StillHasCredentials
 from operations.accounts.erasure import erase, wait_until_erased
 from operations.command_errors import owner_connection, person
@@ -39,15 +39,15 @@ def erase_command(
     )
     with owner_connection("accounts", StillHasCredentials, NothingToErase) as (connection, _):
         erase(connection, erasure)
-        forgotten = wait_until_erased(connection, erasure, wait)
+        erased = wait_until_erased(connection, erasure, wait)
     if as_json:
-        print_json({"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": forgotten})
+        print_json({"account": account, "erasure_id": str(erasure.erasure_id), "forgotten": erased})
     else:
         click.echo(f"the key of {account} is destroyed")
         click.echo(
-            "the read models have forgotten"
-            if forgotten
-            else "the read models forget when relay and projector come to it"
+            "the read models no longer contain its personal data"
+            if erased
+            else "the read models still contain its personal data, until the projector handles the erasure"
         )
-    if not forgotten:
+    if not erased:
         raise SystemExit(3)

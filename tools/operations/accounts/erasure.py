@@ -4,9 +4,9 @@ import time
 
 from chassis.database import Connection
 from credentials.account_erasure import Erasure, NothingToErase, erase_account
-from eventlog.storage.log import position_of
+from eventlog.storage import position_of
 from projector.write.generations import generations
-from projector.write.interventions import forget_in_retired
+from projector.write.interventions import erase_in_retired
 
 _POLL_SECONDS = 0.1
 
@@ -16,19 +16,19 @@ def erase(connection: Connection, erasure: Erasure) -> None:
 
     Raises:
         StillHasCredentials: nothing was changed.
-        NothingToErase: nothing was changed in the log; the retired generations have forgotten.
-        psycopg.Error: the database is away; do it again.
+        NothingToErase: nothing was changed in the log. The retired generations were erased.
+        psycopg.Error: the database cannot be reached. The same call can be repeated.
     """
     try:
         erase_account(connection, erasure)
     except NothingToErase:
-        forget_in_retired(connection, erasure.account_id)  # an earlier command may have ended in between
+        erase_in_retired(connection, erasure.account_id)  # an earlier command may have stopped before it
         raise
-    forget_in_retired(connection, erasure.account_id)
+    erase_in_retired(connection, erasure.account_id)
 
 
 def wait_until_erased(connection: Connection, erasure: Erasure, seconds: float) -> bool:
-    """Whether what readers see has forgotten, waited for up to so long."""
+    """Wait until the erasure is applied to the live generation. Return whether it was, within `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         position = position_of(connection, erasure.erasure_id, 1)

@@ -6,13 +6,13 @@ from pathlib import Path
 import psycopg
 
 from chassis.settings.environment import Settings
-from eventlog.integrity.keys import load_private
-from eventlog.integrity.segment import BrokenSegment
+from eventlog.integrity import load_private
 from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
 from operations.log.maintenance import reported_errors
 from projector.archive import audit_archive
 from projector.archive.audit_archive import ArchiveOrder, ArchiveResult, CannotArchive
+from projector.archive.manifest import BrokenSegment
 from projector.archive.segment_rows import GenerationBeingBuilt, TrailDiffers
 from projector.write.generations import AnotherAtWork
 

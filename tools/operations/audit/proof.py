@@ -3,14 +3,20 @@
 import json
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
-from eventlog.integrity.keys import load_private, load_public
-from eventlog.integrity.log_reader import faults_outside_chain, read_links, snapshot
+from eventlog.integrity import (
+    BrokenLog,
+    BrokenProof,
+    LogReader,
+    Proven,
+    load_private,
+    load_public,
+    verify_proof,
+    write_proof,
+)
 from operations.command_errors import CheckInconclusive
 from operations.log.database import log_database
 from operations.log.maintenance import public_key_file, reported_errors
@@ -59,14 +65,14 @@ def prove(account_id: str, output: Path, key_file: Path | None) -> ProofReport:
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
         try:
-            with log_database(settings) as url, snapshot(url) as connection, replacing(output) as file:
+            with log_database(settings) as url, LogReader.snapshot(url) as reader, replacing(output) as file:
                 proven = write_proof(
-                    read_links(connection, 0),
+                    reader.links(0),
                     account_id,
                     file,
                     key=key,
                     time=now(),
-                    outside_chain=partial(faults_outside_chain, connection),
+                    outside_chain=reader.fault_outside_chain,
                 )
         except BrokenLog as error:
             return ProofReport(None, str(error))

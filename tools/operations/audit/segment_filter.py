@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 
 from contracts.audit_events import AuditFilters
-from eventlog.integrity.segment import Manifest
-from registries.image_reference import one_spelling
+from projector.archive.manifest import Manifest
+from registries.image_reference import canonical_image
 
 
 class _Actor(msgspec.Struct):
@@ -41,7 +41,7 @@ def filters_of(wanted: Mapping[str, Any]) -> AuditFilters:
     """
     moments = {name: _moment(wanted[name]) for name in ("since", "until")}
     image = wanted["image"]
-    return AuditFilters(**{**wanted, **moments, "image": None if image is None else one_spelling(image)})
+    return AuditFilters(**{**wanted, **moments, "image": None if image is None else canonical_image(image)})
 
 
 def may_match(manifest: Manifest, filters: AuditFilters) -> bool:

@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.settings.environment import Settings
 from contracts.audit_events import AuditFilters
-from eventlog.integrity.errors import NoSuchPosition
-from eventlog.integrity.keys import load_public
-from eventlog.integrity.log_reader import anchor_at
-from eventlog.integrity.segment import BrokenSegment
-from eventlog.integrity.segment_files import (
+from eventlog.integrity import LogReader, NoSuchPosition, load_public
+from operations.audit.segment_filter import filters_of, matches, may_match
+from operations.command_errors import CheckInconclusive, OperationRefused
+from operations.log.database import log_database
+from operations.log.maintenance import public_key_file, reported_errors
+from projector.archive.manifest import BrokenSegment
+from projector.archive.segment_files import (
     MANIFEST,
     Segment,
     check_chain,
@@ -28,12 +30,9 @@ from eventlog.integrity.segment_files import (
     lines_of,
     open_segment,
 )
-from operations.audit.segment_filter import filters_of, matches, may_match
-from operations.command_errors import CheckInconclusive, OperationRefused
-from operations.log.database import log_database
-from operations.log.maintenance import public_key_file, reported_errors
 from projector.archive.segment_rows import known_segments
 from projector.read.api.spreadsheet import csv_lines
+from projector.write.archived_through import segment_name
 
 Form = Literal["ndjson", "csv", "json"]
 
@@ -188,6 +187,7 @@ def _check_log(segments: Sequence[Segment]) -> None:
     """That the log has the hashes that were signed, and no segment but these was sealed."""
     settings = Settings.from_environment(os.environ)
     with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
+        reader = LogReader(connection)
         for segment in segments:
             of = segment.manifest
             for position, expected in (
@@ -195,7 +195,7 @@ def _check_log(segments: Sequence[Segment]) -> None:
                 (of.last_position, of.log_last),
             ):
                 try:
-                    here = anchor_at(connection, position).hash.hex()
+                    here = reader.anchor_at(position).hash.hex()
                 except NoSuchPosition:
                     here = None
                 if here != expected:
@@ -204,11 +204,9 @@ def _check_log(segments: Sequence[Segment]) -> None:
         known = known_segments(connection)
     for (first, last), digest in known.items():
         if given.get((first, last)) != digest:
-            raise BrokenSegment(
-                f"{first:012d}-{last:012d}", "the database knows it, and it does not lie here"
-            )
+            raise BrokenSegment(segment_name(first, last), "the database knows it, and it does not lie here")
     for first, last in given.keys() - known.keys():
-        raise BrokenSegment(f"{first:012d}-{last:012d}", "it lies here, and the database does not know it")
+        raise BrokenSegment(segment_name(first, last), "it lies here, and the database does not know it")
 
 
 def _key(public_key: Path | None, key_file: Path | None) -> Ed25519PublicKey:

@@ -13,12 +13,10 @@ import click
 from chassis.database import Connection
 from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
-from eventlog.broker.errors import BrokerUnavailable
-from eventlog.broker.rejected_messages import RejectedMessage, discard_message, rejected_messages
-from eventlog.consumers import dead_letters
-from eventlog.consumers.dead_letters import DeadLetter
-from eventlog.storage.errors import EventStoreUnavailable
-from eventlog.storage.log import read_log
+from eventlog import dead_letters
+from eventlog.broker import BrokerUnavailable, RejectedMessage, discard_message, find_rejected_messages
+from eventlog.dead_letters import DeadLetter
+from eventlog.storage import EventStoreUnavailable, read_log
 from operations.command_errors import OperationRefused, owner_connection, person
 from projector.write import interventions
 from projector.write.interventions import NotLive
@@ -274,7 +272,7 @@ def _messages(settings: Settings) -> list[RejectedMessage]:
         return []
 
     try:
-        return rejected_messages(settings.broker_url, TOPOLOGY.dead_letter_queues)
+        return find_rejected_messages(settings.broker_url, TOPOLOGY.dead_letter_queues)
     except BrokerUnavailable as error:
         notice(f"the queues could not be read: {error}")
         return []

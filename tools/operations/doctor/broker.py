@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from contracts.broker import TOPOLOGY
-from eventlog.broker.errors import BrokerUnavailable
-from eventlog.broker.inspection import BrokerState, inspect
+from eventlog.broker import BrokerState, BrokerUnavailable, inspect_broker
 from operations.doctor.finding import Finding, failed, ok, warning
 
 
 def broker_findings(url: str) -> Iterator[Finding]:
     try:
-        state = inspect(url, TOPOLOGY)
+        state = inspect_broker(url, TOPOLOGY)
     except BrokerUnavailable as error:
         remedy = "start RabbitMQ, or correct host, port, user and virtual host in REGCRED_BROKER_URL"
         yield failed("broker", str(error), remedy)

@@ -11,7 +11,7 @@ from chassis.database_roles import memberships
 from chassis.migrations import applied_migrations
 from chassis.observability.logs import redacted
 from chassis.runtime.clock import now
-from eventlog.storage.cluster import is_younger
+from eventlog.storage import is_younger_cluster
 from operations.doctor.finding import Finding, failed, ok, warning
 from operations.migrate.migrations import known_migrations
 
@@ -140,7 +140,7 @@ def skew_finding(seconds: float) -> Finding:
 def _cluster(connection: Connection) -> Finding:
     check = "database.cluster"
     try:
-        younger = is_younger(connection)
+        younger = is_younger_cluster(connection)
     except (
         psycopg.errors.UndefinedFunction,
         psycopg.errors.InvalidSchemaName,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chassis.settings.environment import Settings
 from operations.doctor.finding import Finding, failed, ok, warning
-from registries.dialing.addresses import InvalidPolicy, NetworkPolicy
+from registries.dialer.addresses import InvalidPolicy, NetworkPolicy
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _MEBIBYTE = 1024 * 1024

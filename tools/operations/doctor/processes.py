@@ -8,8 +8,7 @@ from chassis.authentication.factory import open_tokens
 from chassis.authentication.tokens import parse
 from chassis.database import Connection, open_pool
 from chassis.settings.environment import Settings
-from eventlog.consumers.leader import has_leader
-from eventlog.consumers.metrics import consumer_metrics, log_metrics
+from eventlog.consumers import consumer_metrics, has_leader, log_metrics
 from operations.doctor.finding import Finding, failed, ok, warning
 from secretstore.keyfile import KeyFile, KeyFileError
 

@@ -7,7 +7,7 @@ import requests
 
 from chassis.settings.environment import VaultAccess
 from operations.doctor.finding import Finding, failed, ok, warning
-from secretstore.vault_inspection import MOUNT, Mount, VaultLook
+from secretstore.vault_inspection import MOUNT, Mount, VaultInspector
 
 _BOOTSTRAP = "run infra/vault/bootstrap.sh as an administrator of Vault"
 _HEALTH = {
@@ -28,7 +28,7 @@ def vault_findings(access: VaultAccess, administrator: Path | None) -> Iterator[
     if access.ca_file is not None and not access.ca_file.is_file():
         yield failed("vault", f"there is no file {access.ca_file}", "correct REGCRED_VAULT_CA_FILE")
         return
-    with VaultLook(access) as look:
+    with VaultInspector(access) as look:
         state, word = look.health()
         if state != "serves":
             sentence, remedy = _HEALTH[state]

@@ -13,20 +13,27 @@ import click
 
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from eventlog.integrity.chain import START, Anchor, ChainVerification, Link, verify_chain
-from eventlog.integrity.checkpoint import Checkpoint, open_checkpoint, sign
-from eventlog.integrity.errors import IntegrityError, NoSuchPosition
-from eventlog.integrity.export import read_export, write_export
-from eventlog.integrity.keys import create_key, key_id, load_private, load_public, public_path
-from eventlog.integrity.log_reader import (
-    anchor_at,
-    end_of,
-    faults_outside_chain,
-    read_links,
-    snapshot,
-    waiting_for_position,
+from eventlog.integrity import (
+    START,
+    Anchor,
+    ChainVerification,
+    Checkpoint,
+    IntegrityError,
+    Link,
+    LogReader,
+    NoSuchPosition,
+    create_key,
+    key_id,
+    load_private,
+    load_public,
+    open_checkpoint,
+    public_path,
+    read_export,
+    sign_checkpoint,
+    verify_chain,
+    write_export,
 )
-from eventlog.storage import cluster
+from eventlog.storage import adopt_log
 from operations.command_errors import CheckInconclusive, database_errors
 from operations.log.database import log_database
 
@@ -97,26 +104,26 @@ def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path |
             links = read_export(file)
             start = _skip_to(links, first)
             return LogReport(_verify(links, start, anchor, None), signed, None)
-    with log_database(_settings()) as url, snapshot(url) as connection:
-        start = anchor_at(connection, first - 1)
-        length = end_of(connection).position - start.position
-        found = _verify(read_links(connection, start.position), start, anchor, length)
+    with log_database(_settings()) as url, LogReader.snapshot(url) as reader:
+        start = reader.anchor_at(first - 1)
+        length = reader.end().position - start.position
+        found = _verify(reader.links(start.position), start, anchor, length)
         if found.fault is None:
-            found = found.but(faults_outside_chain(connection))
-        return LogReport(found, signed, waiting_for_position(connection))
+            found = found.but(reader.fault_outside_chain())
+        return LogReport(found, signed, reader.waiting_for_position())
 
 
 def export(file: BinaryIO) -> int:
     """Write the whole log; how many events it has."""
-    with log_database(_settings()) as url, snapshot(url) as connection:
-        return write_export(read_links(connection, 0), file)
+    with log_database(_settings()) as url, LogReader.snapshot(url) as reader:
+        return write_export(reader.links(0), file)
 
 
 def checkpoint(key_file: Path | None) -> bytes:
     """The signed end of the log."""
     key = load_private(key_file or _default_key_file())
-    with log_database(_settings()) as url, snapshot(url) as connection:
-        return sign(end_of(connection), key, time=now())
+    with log_database(_settings()) as url, LogReader.snapshot(url) as reader:
+        return sign_checkpoint(reader.end(), key, time=now())
 
 
 def keygen(key_file: Path | None) -> tuple[Path, Path, str]:
@@ -128,7 +135,7 @@ def keygen(key_file: Path | None) -> tuple[Path, Path, str]:
 def adopt() -> str:
     """Adopt the log; what was done, in a sentence."""
     with log_database(_settings()) as url:
-        adopted = cluster.adopt(url)
+        adopted = adopt_log(url)
     if adopted is None:
         return "nothing to do: the transaction ids of this cluster are ahead of the log"
     return (

@@ -8,7 +8,7 @@ import click
 from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
 from chassis.settings.environment import InvalidSetting, Settings
-from eventlog.storage.errors import YoungerCluster
+from eventlog.storage import YoungerCluster
 from operations.command_errors import refused
 from operations.migrate.logins import prepare_logins
 from operations.migrate.preparation import (

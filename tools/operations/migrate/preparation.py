@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from secrets import token_bytes
 
+import psycopg
+
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.authentication.tokens import StoredToken, TokenScope, compose, parse
@@ -11,8 +13,8 @@ from chassis.database import open_pool
 from chassis.runtime.clock import now
 from chassis.secret import Secret
 from contracts.broker import TOPOLOGY
-from eventlog.broker.declaration import declare
-from eventlog.storage.cluster import check_cluster
+from eventlog.broker import declare_topology
+from eventlog.storage import refuse_younger_cluster
 from operations.migrate.migrations import migrate
 from secretstore.keyfile import KeyFile
 
@@ -33,9 +35,10 @@ def prepare(database_url: str, broker_url: str | None) -> list[str]:
         YoungerCluster: the log was restored into a cluster where it cannot go on.
     """
     applied = migrate(database_url)
-    check_cluster(database_url)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        refuse_younger_cluster(connection)
     if broker_url:
-        declare(broker_url, TOPOLOGY)
+        declare_topology(broker_url, TOPOLOGY)
     return applied
 
 

@@ -17,7 +17,7 @@ from rich.progress import TimeRemainingColumn as Remaining
 
 from chassis.observability.logs import configure_logs
 from chassis.settings.environment import Settings
-from eventlog.storage.personal_keys import PersonalKeys
+from eventlog.storage import PersonalKeys
 from operations.command_errors import database_errors
 from operations.log.database import log_database
 from projector.rebuild import rebuild

@@ -1,7 +1,7 @@
--- The log: streams with compare-and-swap, events, and their one dense order (ADR 2).
+-- The log: streams with compare-and-swap, events, and their dense order (ADR 2).
 --
--- Nothing is granted here. Each service's own file grants its role what it needs: a writer a function of its own around
--- es.append, a consumer the tables that it reads, the relay the functions that order the log.
+-- This file grants no rights. The file of each service grants its role the rights that it needs: a writer calls its own
+-- function around es.append, a consumer reads tables, the relay calls the functions that order the log.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 CREATE SCHEMA es;
@@ -44,8 +44,8 @@ CREATE TABLE es.log (
     FOREIGN KEY (stream_id, version) REFERENCES es.events
 );
 
--- The log came into a cluster whose transaction ids are younger (dump and restore): behind `position` the order begins
--- anew, with transactions after `xid` and events after `seq`. Only es.adopt writes here (ADR 8).
+-- The log was restored into a cluster with lower transaction ids (dump and restore). After `position`, a new order begins
+-- with transactions after `xid` and events after `seq`. Only es.adopt writes here (ADR 8).
 CREATE TABLE es.adoptions (
     number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     position   bigint NOT NULL,
@@ -54,8 +54,8 @@ CREATE TABLE es.adoptions (
     adopted_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- One row. `epoch` counts leaders: an earlier leader holds an old one and is refused. `published` is the position up to
--- which the broker has confirmed everything.
+-- One row. `epoch` counts leaders: a former leader has an old epoch and is refused. `published` is the position up to
+-- which the broker has confirmed every event.
 CREATE TABLE es.relay (
     name       text PRIMARY KEY,
     epoch      bigint NOT NULL DEFAULT 0,
@@ -74,8 +74,8 @@ CREATE TABLE es.idempotency (
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (account_id, key)
 );
--- Old keys are deleted once an hour, by a range of time, and rows lie in the order of their time: a block range index
--- finds them too, and adds no index entry to an append.
+-- Old keys are deleted once an hour by a range of times, and rows are stored in the order of their times. A block range
+-- index is enough for that, and adds no index entry to an append.
 CREATE INDEX idempotency_age ON es.idempotency USING brin (created_at);
 
 -- Makes a table append-only.
@@ -86,7 +86,7 @@ END $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.events FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.log FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.adoptions FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
--- ALWAYS: also where session_replication_role disables triggers.
+-- ALWAYS: also in sessions in which session_replication_role disables triggers.
 ALTER TABLE es.events ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE es.log ENABLE ALWAYS TRIGGER append_only;
 ALTER TABLE es.adoptions ENABLE ALWAYS TRIGGER append_only;
@@ -102,9 +102,9 @@ CREATE TYPE es.new_event AS (
     meta           jsonb
 );
 
--- New events of one stream behind `expected_version` (0: the stream must be new). With an `idempotency_key`, `response`
--- is stored under it and is the answer to every repetition; `fingerprint` tells this request from another with its key.
--- `eventlog.storage.postgres.append_request` writes one of these.
+-- New events of one stream after `expected_version` (0: the stream must be new). With an `idempotency_key`, `response` is
+-- stored and returned for each repeated request; `fingerprint` distinguishes the request from others with the same key.
+-- `eventlog.storage.append_request` writes this type.
 CREATE TYPE es.append_request AS (
     stream_id        uuid,
     account_id       text,
@@ -115,17 +115,17 @@ CREATE TYPE es.append_request AS (
     response         jsonb
 );
 
--- The version of the stream after the append. `replayed`: this request, or these events, had been appended before, and
--- `response` is the answer of that time. Otherwise it is NULL: the caller has it.
+-- The version of the stream after the append. `replayed`: this request or these events were appended before, and
+-- `response` is the stored response. Otherwise `response` is NULL, because the caller has it.
 CREATE TYPE es.appended AS (
     version  bigint,
     replayed boolean,
     response jsonb
 );
 
--- The version that a stream had after exactly these events, if it has them already: an append is repeated because its
--- outcome was unknown. NULL if none of the ids is known; ES423 if one belongs to another event. Only called where an
--- append has failed, so that no other append pays for it.
+-- The version that a stream had after exactly these events, if it has them already. Callers repeat an append whose outcome
+-- is unknown. NULL if none of the ids exists; ES423 if one belongs to another event. Only called after a failed append, so
+-- that successful appends do not pay for the look-up.
 CREATE FUNCTION es.repeated(p_request es.append_request) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -149,11 +149,11 @@ BEGIN
     RETURN before[1] + cardinality(p_request.events);
 END $$;
 
--- Append in one round trip: idempotency key, compare-and-swap, events, stored response. Only the services' own functions
--- call it; they set the search path. It checks its input by expressions whose plans are cached: a CHECK constraint is
--- parsed from text again by each statement that writes to its table.
+-- Append in one round trip: idempotency key, compare-and-swap, events, stored response. Only the functions of services
+-- call it; they set the search path. Its input is checked by expressions because their plans are cached. A CHECK
+-- constraint would be parsed again by each statement that writes to its table.
 --   ES409 the key is in flight · ES422 the key was used for another request · ES412 another version (DETAIL: which)
---   ES423 an event id belongs to another event (where the version is right, events_event_id_key says so)
+--   ES423 an event id belongs to another event (a violation of events_event_id_key if the version is right)
 CREATE FUNCTION es.append(p_category text, p_request es.append_request) RETURNS es.appended
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -162,7 +162,7 @@ DECLARE
     current bigint;
     next    bigint := p_request.expected_version;
 BEGIN
-    -- The stream's lock must come before the transaction id, or (xid, seq) could invert one stream's versions.
+    -- The lock on the stream must precede the transaction id. Otherwise (xid, seq) could reverse versions of a stream.
     IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
         RAISE EXCEPTION 'an append must be the first write of its transaction' USING ERRCODE = '25001';
     END IF;
@@ -223,7 +223,7 @@ BEGIN
     RETURN (current, false, NULL::jsonb);
 END $$;
 
--- The first response to a key, so that a repeated request can be answered before anything is written for it.
+-- The stored response to a key, so that a repeated request is answered before anything is written for it.
 CREATE FUNCTION es.replay(p_account text, p_key text, p_fingerprint bytea, OUT version bigint, OUT response jsonb)
 RETURNS SETOF record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -242,21 +242,21 @@ END $$;
 
 -- Order -------------------------------------------------------------------------------------------------------------
 
--- A new leader: every earlier one is fenced from now on.
+-- Begin the epoch of a new leader. All former leaders are refused from now on.
 CREATE FUNCTION es.lead() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE es.relay SET epoch = epoch + 1, updated_at = clock_timestamp() WHERE name = 'log' RETURNING epoch
 $$;
 
 -- The hash of one row of the log: SHA-256 of these thirteen lines in UTF-8, the last without a line feed (ADR 8).
--- JSON as PostgreSQL writes it has no raw line feed, and es.append refuses one in the other fields.
+-- JSON text of PostgreSQL has no raw line feed, and es.append refuses line feeds in the other fields.
 CREATE FUNCTION es.link(previous bytea, log_position bigint, e es.events, s es.streams) RETURNS bytea LANGUAGE sql STABLE
 RETURN sha256(convert_to(concat_ws(E'\n',
     'regcred-log-1', encode(previous, 'hex'), log_position,
     to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     e.event_id, e.stream_id, s.category, s.account_id, e.version, e.type, e.schema_version, e.data, e.meta), 'UTF8'));
 
--- Where the log ends, and the (xid, seq) behind which the next events come. Events with a `seq` up to `adopted` have
--- their position.
+-- The end of the log, and the (xid, seq) after which the next events follow. All events with a `seq` up to `adopted` have
+-- a position.
 CREATE FUNCTION es.tail(OUT log_position bigint, OUT hash bytea, OUT xid xid8, OUT seq bigint, OUT adopted bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -269,8 +269,8 @@ BEGIN ATOMIC
     LEFT JOIN (SELECT * FROM es.adoptions ORDER BY number DESC LIMIT 1) AS a ON true;
 END;
 
--- Give positions to committed events that have none. Events at or above the xid horizon (the oldest transaction still
--- running) wait: one below them may yet commit. Called by the one leader; ES410 for one that has been replaced.
+-- Assign positions to committed events that have none. Events at or above the xid horizon (the oldest running transaction)
+-- wait, because a transaction with a lower id may still commit. Only the leader calls it; ES410 for a former leader.
 CREATE FUNCTION es.sequence(p_epoch bigint, p_limit int) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -281,7 +281,7 @@ BEGIN
         RAISE EXCEPTION 'another relay leads' USING ERRCODE = 'ES410';
     END IF;
     SELECT * INTO last FROM es.tail();
-    -- A round without work stays read-only: the lock below costs a transaction id and a flush.
+    -- A call without new events writes nothing, because the lock below costs a transaction id and a flush.
     PERFORM 1 FROM es.events e
         WHERE (e.xid, e.seq) > (last.xid, last.seq) AND e.seq > last.adopted
           AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
@@ -311,7 +311,7 @@ BEGIN
     RETURN last.log_position;
 END $$;
 
--- The broker has confirmed everything up to this position. False for a leader that has been replaced.
+-- Record that the broker has confirmed every event up to a position. False for a former leader.
 CREATE FUNCTION es.published(p_epoch bigint, p_position bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH moved AS (
@@ -320,9 +320,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM moved)
 $$;
 
--- After a restore into a cluster whose transaction ids are younger than the log (ADR 8). No event is changed: those that
--- have no position yet are given one, and a row of es.adoptions says from where on this cluster's own order counts.
--- No service may call it; the owner of the schema does, by `regcred log adopt`.
+-- Adopt a log that was restored into a cluster with lower transaction ids (ADR 8). Events without a position get one, and
+-- a row of es.adoptions records where the order of this cluster begins. No event is changed. No service may call this
+-- function; the owner of the schema calls it with `regcred log adopt`.
 CREATE FUNCTION es.adopt(OUT log_end bigint, OUT assigned bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -330,12 +330,12 @@ DECLARE
     next record;
     newest bigint;
 BEGIN
-    -- An append takes es.streams before it takes its transaction id: one that waits here will have an id above ours.
+    -- An append locks es.streams before it gets its transaction id, so an append that waits here gets a higher id.
     LOCK TABLE es.streams, es.events, es.log, es.adoptions IN SHARE ROW EXCLUSIVE MODE;
     SELECT * INTO last FROM es.tail();
     SELECT coalesce(max(seq), 0) INTO newest FROM es.events;
     assigned := 0;
-    -- Nothing is running, so any order is right in which each stream's events are in order; that of `seq` is one.
+    -- No append is running, so any order that preserves the order within each stream is valid; `seq` is such an order.
     FOR next IN
         SELECT e AS event, s AS stream FROM es.events e JOIN es.streams s USING (stream_id)
         WHERE NOT EXISTS (SELECT FROM es.log l WHERE l.stream_id = e.stream_id AND l.version = e.version)
@@ -347,7 +347,7 @@ BEGIN
         INSERT INTO es.log VALUES (last.log_position, (next.event).xid, (next.event).seq, (next.event).stream_id,
                                    (next.event).version, last.hash);
     END LOOP;
-    -- A copy that left the sequence behind would number new events below old ones.
+    -- If the copy did not include the sequence, new events would get lower numbers than existing ones.
     PERFORM setval('es.events_seq_seq', greatest(newest, nextval('es.events_seq_seq')));
     INSERT INTO es.adoptions (position, xid, seq) VALUES (last.log_position, pg_current_xact_id(), newest);
     log_end := last.log_position;
@@ -356,11 +356,11 @@ END $$;
 
 -- Metrics -----------------------------------------------------------------------------------------------------------
 
--- What operators watch: numbers only, so that every service may ask without a right to read more than its role lets it.
--- A handful of index look-ups, whatever the log's size.
+-- Metrics for operators. The function returns numbers only, so every service may call it without a right to read tables.
+-- It costs a few index look-ups at any size of the log.
 --
--- The oldest write transaction of the whole cluster holds positions up (es.sequence). Others' times are shown to a
--- superuser and to members of pg_read_all_stats: an owner of this schema that is neither gets NULL, not a wrong 0.
+-- The oldest write transaction of the cluster delays positions (es.sequence). PostgreSQL shows the times of other users'
+-- transactions to superusers and to members of pg_read_all_stats. For other owners of this schema the value is NULL.
 CREATE FUNCTION es.log_metrics(
     OUT log_position bigint, OUT published_position bigint,
     OUT horizon_lag_seconds float8, OUT oldest_write_xact_seconds float8

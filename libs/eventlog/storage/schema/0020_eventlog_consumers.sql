@@ -1,4 +1,4 @@
--- Consumers of the log: how far each is, and the events that it could not handle (ADR 10).
+-- Consumers of the log: their checkpoints, and the events that they could not handle (ADR 10).
 
 CREATE TABLE es.checkpoints (
     consumer   text PRIMARY KEY,
@@ -6,9 +6,9 @@ CREATE TABLE es.checkpoints (
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Dead letters: events that a consumer could not handle, and why. They hold up nothing but what must come after them.
---   stream_id  what it is redriven with: its own stream, or one that the consumer has to keep in order with it
---   attempts   how often it was tried: becoming a dead letter is the first time, each redrive that fails one more
+-- Dead letters: events that a consumer could not handle, and the reason. They delay only events that must follow them.
+--   stream_id  the stream that is redriven together: that of the event, or one that the consumer handles in order with it
+--   attempts   1 when the event becomes a dead letter, and 1 more for each failed redrive
 CREATE TABLE es.dead_letters (
     consumer  text NOT NULL,
     position  bigint NOT NULL REFERENCES es.log,
@@ -20,9 +20,9 @@ CREATE TABLE es.dead_letters (
 );
 CREATE INDEX dead_letters_in_order ON es.dead_letters (consumer, stream_id, position);
 
--- Events whose handling failed for a reason that may pass, and when each is tried again. The consumer's checkpoint has
--- moved on past them; after the last attempt they are in es.dead_letters. An event is in at most one of both.
---   attempts  how often it was tried since it was last redriven; waiting for an unavailable dependency does not count
+-- Events whose handling failed for a temporary reason, and the time of the next attempt. The checkpoint of the consumer has
+-- passed them. After the last attempt they move to es.dead_letters. An event is in at most one of the two tables.
+--   attempts  attempts since the event was last redriven; waiting for an unavailable dependency does not count
 CREATE TABLE es.retries (
     consumer  text NOT NULL,
     position  bigint NOT NULL REFERENCES es.log,
@@ -35,8 +35,8 @@ CREATE TABLE es.retries (
 );
 CREATE INDEX retries_due ON es.retries (consumer, due_at);
 
--- What operators did with dead letters, and who (`regcred deadletters`). `reason` is why the event had failed, `remark`
--- what the operator said. A message of a queue has no position; `message` says which it was.
+-- Actions of operators on dead letters (`regcred deadletters`). `reason` is the reason of the failure, `remark` the reason
+-- that the operator gave. A rejected message of a queue has no position; `message` is its id.
 CREATE TABLE es.interventions (
     number    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     action    text NOT NULL CHECK (action IN ('redriven', 'discarded')),
@@ -57,12 +57,12 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.interventio
     FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
 ALTER TABLE es.interventions ENABLE ALWAYS TRIGGER append_only;
 
--- Every consumer and its checkpoint; `dead_letter_name` is its name in es.dead_letters. The owner of a consumer that has its checkpoint
--- elsewhere adds it with CREATE OR REPLACE VIEW.
+-- Every consumer and its checkpoint; `dead_letter_name` is its name in es.dead_letters. The owner of a consumer that stores
+-- its checkpoint in another table adds it with CREATE OR REPLACE VIEW.
 CREATE VIEW es.consumer_positions AS
     SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints;
 
--- How far behind each consumer is, for operators; as es.log_metrics.
+-- Lag, dead letters and retries of each consumer, for operators, as es.log_metrics.
 CREATE FUNCTION es.consumer_metrics()
 RETURNS TABLE (consumer text, checkpoint bigint, lag_events bigint, lag_seconds float8, dead_letters bigint, retrying bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

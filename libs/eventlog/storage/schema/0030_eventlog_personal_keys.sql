@@ -1,8 +1,8 @@
--- Keys of accounts. Personal data of an account is encrypted in its events with its key. Once that is erased, they cannot
--- be decrypted any more, and the chain over them still holds (ADR 14). Not in `es`: a backup of the log has no keys.
+-- Keys of accounts. Personal data in the events of an account is encrypted with its key. After the key is erased, the data
+-- cannot be decrypted, and the hash chain stays valid (ADR 14). Not in schema `es`: a backup of the log has no keys.
 CREATE SCHEMA personal;
 
--- `wrapped` is the key under the installation's key file; NULL once it is erased. A number is never used again.
+-- `wrapped` is the key, encrypted with the key file of the installation. NULL after erasure. Numbers are not reused.
 CREATE TABLE personal.keys (
     account_id text NOT NULL,
     number     integer NOT NULL CHECK (number > 0),
@@ -14,9 +14,9 @@ CREATE TABLE personal.keys (
 );
 CREATE UNIQUE INDEX one_in_use ON personal.keys (account_id) WHERE wrapped IS NOT NULL;
 
--- The key in use of an account; where there is none, the offered one becomes it. Of two concurrent calls one waits for the
--- other and returns its key. Numbers are random: counted ones would begin anew where the log is restored without this
--- table, and an event of the first key would be decrypted with another, fail, and become a dead letter.
+-- The current key of an account. If there is none, the offered key becomes the current one. Of two concurrent calls, one
+-- waits for the other and returns its key. Numbers are random. If they were counted and the log was restored without this
+-- table, a new key would get the number of an old one, and events of the old key would become dead letters.
 CREATE FUNCTION personal.key(p_account text, p_offered bytea, OUT number integer, OUT wrapped bytea)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -10,12 +10,12 @@ import structlog
 from flask import Response, request
 
 from chassis.database import Pool
+from chassis.ids import new_id
 from chassis.runtime.clock import now
-from chassis.runtime.ids import new_id
 from chassis.web import authentication
 from contracts.audit_events import Form
-from eventlog.events.envelope import Actor, Metadata
-from eventlog.storage.postgres import KeyOf
+from eventlog.events import Actor, Metadata
+from eventlog.storage import KeyOf
 from projector.read.audit_reads import RequestedRead, ReturnedRows, record_read
 from projector.read.audit_trail import AuditFilter
 

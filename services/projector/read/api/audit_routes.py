@@ -13,7 +13,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.problems import FieldError, invalid
 from chassis.web.responses import json_response
 from contracts.audit_events import Form
-from eventlog.storage.postgres import KeyOf
+from eventlog.storage import KeyOf
 from projector.read import audit_trail
 from projector.read.api import export, views
 from projector.read.api.archived_part import HEADER, archived_part, refuse_if_all
@@ -25,7 +25,7 @@ from projector.read.audit_reads import ReturnedRows
 from projector.read.audit_trail import AuditFilter
 from projector.read.selection import Page
 from projector.write.archived_through import ArchivedPart
-from registries.image_reference import one_spelling
+from registries.image_reference import canonical_image
 
 Arguments = dict[str, Any]
 _ACCOUNT = "/v1/accounts/<account_id>"
@@ -77,7 +77,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
         paging = {name: arguments.pop(name) for name in ("limit", "cursor", "order")}
         follow, seconds = arguments.pop("follow"), arguments.pop("follow_seconds")
         image = arguments["image"]
-        wanted = AuditFilter(**{**arguments, "image": image and one_spelling(image)})
+        wanted = AuditFilter(**{**arguments, "image": image and canonical_image(image)})
         form = request.accept_mimetypes.best_match([_JSON, export.NDJSON, export.CSV], default=_JSON)
         if follow and form != export.NDJSON:
             detail = "the trail is followed as application/x-ndjson: send that as Accept"

@@ -12,7 +12,7 @@ import msgspec
 from flask import Response
 
 from chassis.database import Pool
-from eventlog.storage.postgres import store_errors
+from eventlog.storage import store_errors
 from projector.read import audit_trail
 from projector.read.api import views
 from projector.read.api.archived_part import archived_part

@@ -8,7 +8,7 @@ from flask import Response
 
 from chassis.database import Pool
 from chassis.web.problems import unavailable
-from eventlog.storage.postgres import store_errors
+from eventlog.storage import store_errors
 from projector.read import audit_trail
 from projector.read.api import views
 from projector.read.api.audit_record import AuditRecord

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from chassis.database import Connection, Pool
 from chassis.web.responses import json_response
-from eventlog.storage.postgres import store_errors
+from eventlog.storage import store_errors
 from projector.read.api.wait_for import wait_for
 from projector.read.selection import Page, Row
 from projector.write.generations import has_event

@@ -29,9 +29,7 @@ from contracts.expiry_events import (
 from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.verdicts import VerificationCode
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
-from eventlog.events.envelope import RecordedEvent
-from eventlog.events.personal import personal_fields
-from eventlog.events.registry import EVENTS, EventRegistry
+from eventlog.events import EVENTS, EventRegistry, RecordedEvent, personal_fields
 from projector.write.projections.changes import Insert
 
 _Expiry = ExpiryDiscovered | ExpiryApproached | ExpiryPassed | VerificationRecovered

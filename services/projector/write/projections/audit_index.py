@@ -6,7 +6,7 @@ from datetime import datetime
 from contracts.credential_events import VerificationRequested
 from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.verification_events import VerificationSucceeded
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from projector.write.projections.changes import Change, Insert, Put
 
 SPAN = 1024  # positions of one row of `rm.audit_spans`

@@ -12,7 +12,7 @@ from contracts.credential_events import (
 from contracts.expiry_events import ExpiryDiscovered
 from contracts.verdicts import VerificationStatus
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from projector.write.projections.changes import Change, Delete, Insert, Update
 
 _PENDING: dict[str, object] = {

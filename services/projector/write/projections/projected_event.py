@@ -7,9 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from contracts.account_events import AccountErased
-from eventlog.events.codec import decode_event, decode_metadata
-from eventlog.events.envelope import RecordedEvent, StoredEvent
-from eventlog.events.errors import EventError
+from eventlog.events import EventError, RecordedEvent, StoredEvent, decode_event, decode_metadata
 from projector.write.projections import audit, audit_index, credentials, usages, verifications
 from projector.write.projections.changes import Change, Insert
 

@@ -3,7 +3,7 @@
 from uuid import UUID, uuid5
 
 from contracts.issuance_events import SecretIssued
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from projector.write.projections.changes import Change, Put
 
 _USAGES = UUID("3d0c2b52-8a0f-5a5e-9d0b-6f0c5b7f2c11")  # namespace of ids of usages, fixed for ever

@@ -3,7 +3,7 @@
 import msgspec
 
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
-from eventlog.events.envelope import RecordedEvent
+from eventlog.events import RecordedEvent
 from projector.write.projections.changes import Change, Insert
 
 

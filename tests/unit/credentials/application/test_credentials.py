@@ -13,15 +13,19 @@ from contracts.credential import Active
 from contracts.credential_events import Registry
 from contracts.streams import verification_stream
 from contracts.verification_events import VerificationSucceeded
-from credentials.application.command_handler import CommandResult
+from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
 from credentials.application.credentials import Credentials
-from credentials.application.requests import CommandRequest, RequestKey
 from credentials.application.store import RecordedOutcome
 from credentials.domain.commands import ChangeDetails
 from credentials.domain.errors import CredentialNotFound, NameTaken, StaleVersion
-from eventlog.events.envelope import Actor, NewEvent
-from eventlog.storage.errors import EventStoreUnavailable, IdempotencyKeyReused, OutcomeUnknown
-from eventlog.storage.store import Appended, IdempotentRequest
+from eventlog.events import Actor, NewEvent
+from eventlog.storage import (
+    Appended,
+    EventStoreUnavailable,
+    IdempotencyKeyReused,
+    IdempotentRequest,
+    OutcomeUnknown,
+)
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
 from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable

@@ -11,14 +11,13 @@ import pytest
 
 from chassis.secret import Secret
 from contracts.credential import Active
+from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Import, Importer, ImportResult
-from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.errors import NameTaken
-from eventlog.events.envelope import Actor, NewEvent
-from eventlog.storage.errors import IdempotencyKeyReused
-from eventlog.storage.store import Appended, IdempotentRequest
-from registries.catalogue import never
+from eventlog.events import Actor, NewEvent
+from eventlog.storage import Appended, IdempotencyKeyReused, IdempotentRequest
+from registries.catalogue import http_never_allowed
 from registries.input.docker_config import read_docker_config
 from registries.input.new_secret import Target, read_new_secret
 from secretstore.store import SecretPath, SecretStoreUnavailable
@@ -96,7 +95,7 @@ class World:
         secret = read_new_secret(
             Target(provider="custom", registry_url=registry, location=None),
             {"kind": "username_password", "username": username, "password": Secret(password)},
-            http_allowed=never,
+            http_allowed=http_never_allowed,
         )
         added = self.credentials.add(
             request(), secret, details(name, repository_prefixes=prefixes), EVERYBODY

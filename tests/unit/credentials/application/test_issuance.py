@@ -13,19 +13,18 @@ from chassis.secret import Secret
 from contracts.credential_events import Registry, Restrictions
 from contracts.issuance_events import SecretIssued, SecretRefused, Workload
 from contracts.streams import issuance_stream
+from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer, PullSecret, StillChanging
-from credentials.application.requests import CommandRequest, RequestKey
 from credentials.domain.issuance import NotIssued, PullSecretWanted
-from eventlog.events.envelope import Actor, NewEvent
-from eventlog.storage.errors import OutcomeUnknown
-from eventlog.storage.store import Appended, IdempotentRequest
-from registries.dialing.addresses import NetworkPolicy
+from eventlog.events import Actor, NewEvent
+from eventlog.storage import Appended, IdempotentRequest, OutcomeUnknown
+from registries.dialer.addresses import NetworkPolicy
 from registries.image_reference import ImageReference
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
-from registries.minting.minter import Endpoints, Minter
-from registries.minting.token_calls import TokenCalls
+from registries.token_minter.minter import Endpoints, Minter
+from registries.token_minter.token_calls import TokenCalls
 from secretstore.store import SecretPath, SecretStoreUnavailable
 from tests.support.builders import EVERYBODY, details
 from tests.support.memory_credentials import MemoryCredentialStore

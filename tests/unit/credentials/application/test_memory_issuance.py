@@ -3,7 +3,7 @@ from uuid import UUID
 import pytest
 
 from contracts.streams import verification_stream
-from eventlog.events.envelope import NewEvent
+from eventlog.events import NewEvent
 from tests.support.issuance_suite import IssuingSuite, Verify
 from tests.support.memory_credentials import MemoryCredentialStore
 

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chassis.ids import is_platform_id
 from chassis.invalid_input import InvalidInput
-from chassis.platform_ids import is_platform_id
 from credentials.domain import values
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

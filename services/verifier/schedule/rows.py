@@ -1,0 +1,125 @@
+"""Rows of the verifier's own tables, as values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from contracts.credential_events import Registry
+from eventlog.events import RecordedEvent
+from verifier.policy import Verification, active_credential
+
+# Usernames that all keys or tokens of a kind share. They do not identify a user.
+_SHARED_NAMES = frozenset({"_json_key", "_json_key_base64", "oauth2accesstoken", "AWS", "<token>"})
+
+
+def hold_name(username: str, account_id: str) -> str:
+    """The name under which a user is held back after a refusal.
+
+    A shared username is combined with the account, so that the wrong key of one account does not delay
+    others.
+    """
+    return f"{username} of {account_id}" if username in _SHARED_NAMES else username
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Logins of a user are held back until `until`, because a login had this `outcome`."""
+
+    until: datetime
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleEntry:
+    """A credential at one version of its stream. `username` is its `hold_name`."""
+
+    credential_id: UUID
+    stream_version: int
+    account_id: str
+    provider: str
+    registry_host: str
+    username: str
+    secret_version: int
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, history: Sequence[RecordedEvent]) -> "ScheduleEntry | None":
+        """The entry for a stream; `None` if the credential was removed or does not exist."""
+        credential = active_credential(history)
+        if credential is None:
+            return None
+        return cls(
+            credential_id=history[0].stream.id,
+            stream_version=history[-1].version,
+            account_id=history[0].metadata.account_id,
+            provider=credential.registry.provider,
+            registry_host=credential.registry.host,
+            username=hold_name(credential.username, history[0].metadata.account_id),
+            secret_version=credential.secret.version,
+            expires_at=credential.details.expires_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A credential that is due, with the outcome of its last login."""
+
+    credential_id: UUID
+    account_id: str
+    provider: str
+    registry_host: str
+    username: str
+    secret_version: int
+    stage: int
+    outcome: str | None
+    recorded_at: datetime | None
+    failures: int
+
+    def verification(self, verification_id: UUID) -> Verification:
+        """The verification to run."""
+        return Verification(
+            id=verification_id,
+            account_id=self.account_id,
+            credential_id=self.credential_id,
+            registry=Registry(provider=self.provider, host=self.registry_host, location=None),
+            secret_version=self.secret_version,
+            trigger="scheduled",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The outcome of a login, and when the next one is due (`None`: the schedule does not try it again)."""
+
+    credential_id: UUID
+    secret_version: int
+    registry_host: str
+    username: str
+    outcome: str
+    recorded_at: datetime | None  # `None`: the outcome was not recorded in the log
+    failures: int
+    due_at: datetime | None
+    secret_expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponed:
+    """A verification that an event of the credential requested and that has to wait."""
+
+    event_id: UUID
+    credential_id: UUID
+    stage: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiryNotice:
+    """A credential for which a notice may be due. `last_notice_days` is the number in the last notice."""
+
+    credential_id: UUID
+    account_id: str
+    provider: str
+    registry_host: str
+    secret_version: int
+    expires_at: datetime
+    last_notice_days: int | None

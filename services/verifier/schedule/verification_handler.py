@@ -1,0 +1,160 @@
+"""Runs verifications: those that events request, at once or postponed, and those that are due.
+
+event ──▶ schedule updated ──▶ hold? limit? ──▶ login ──▶ recorded ──▶ schedule settled, user held or released
+                                   └─▶ postponed ──(scheduler)──┘
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from contracts.broker import CONSUMERS
+from contracts.streams import credential_stream
+from eventlog.events import RecordedEvent
+from verifier.policy import Verification, verification_for
+from verifier.schedule.backoff import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
+from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
+from verifier.schedule.rows import Due, Hold, Postponed, ScheduleEntry, Settled
+from verifier.schedule.table import ScheduleTable
+from verifier.verifier import VERIFIED, LoginAttempt, Streams, Verifier
+
+TYPES = frozenset(CONSUMERS["verifier"])  # the events that determine a credential's schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationHandler:
+    """Runs verifications under the login limits, and updates the schedule.
+
+    Raises `EventStoreError` and `SecretStoreError`, as `Verifier` does; the caller then tries again.
+    """
+
+    verifier: Verifier
+    table: ScheduleTable
+    limiter: LoginLimiter
+    streams: Streams
+    interval: timedelta
+    now: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+
+    def handle(self, event: RecordedEvent, bulkhead: Bulkhead, stage: int = NO_TOKEN) -> str:
+        """Handle an event of one of `TYPES`. Returns the outcome: `superseded`, `repeated`, `verified`, the
+        code of the verdict, `postponed`, or `noted`.
+        """
+        history = self.streams(event.stream)
+        entry = ScheduleEntry.of(history)
+        if entry is None:
+            self.table.leave(event.stream.id)
+            return "superseded"
+        self._enter(entry)
+        verification = verification_for(event, history)
+        if verification is None:
+            return "noted" if event.type == "credential.details_changed" else "superseded"
+        now, host = self.now(), entry.registry_host
+        hold = self.table.hold_on(host, entry.username, now)
+        if hold is not None and not self._is_exempt(hold, entry):
+            return self._postpone(event, hold.until, stage)
+        wait = self.limiter.admit(bulkhead, host, entry.account_id, stage)
+        if wait is not None:
+            return self._postpone(event, now + timedelta(seconds=wait.seconds), wait.stage)
+        attempt: LoginAttempt | str | None = None
+        try:
+            attempt = self.verifier.verify(verification, event)
+        finally:
+            self.limiter.leave(bulkhead, host, entry.account_id, responded=_responded(attempt))
+        if isinstance(attempt, str):
+            return attempt
+        failures = self.table.failures(entry.credential_id, entry.secret_version)
+        self.settle([self.settled(attempt, entry.username, failures)], [attempt])
+        return attempt.outcome
+
+    def resume(self, postponed: Postponed, bulkhead: Bulkhead) -> str:
+        """Run a postponed verification. It may be postponed again."""
+        history = self.streams(credential_stream(postponed.credential_id))
+        event = next((event for event in history if event.event_id == postponed.event_id), None)
+        outcome = "superseded" if event is None else self.handle(event, bulkhead, postponed.stage)
+        if outcome != "postponed":
+            self.table.done(postponed.event_id)
+        return outcome
+
+    def verify_due(self, due: Due) -> tuple[Settled, LoginAttempt] | None:
+        """Run a verification that is due. `None` if the credential has changed since it was scheduled; the
+        schedule is then updated.
+        """
+        verification: Verification = due.verification(self.new_id())
+        attempt = self.verifier.verify_again(
+            verification, last_outcome=due.outcome, last_recorded=due.recorded_at
+        )
+        if attempt is not None:
+            return self.settled(attempt, due.username, due.failures), attempt
+        entry = ScheduleEntry.of(self.streams(credential_stream(due.credential_id)))
+        if entry is None:
+            self.table.leave(due.credential_id)
+        else:
+            self._enter(entry)
+        return None
+
+    def settled(self, attempt: LoginAttempt, username: str, failures: int) -> Settled:
+        """The changes of the schedule that follow from a login."""
+        verification, outcome = attempt.verification, attempt.outcome
+        failures = failures + 1 if outcome in UNANSWERED else 0
+        return Settled(
+            credential_id=verification.credential_id,
+            secret_version=verification.secret_version,
+            registry_host=verification.registry.host,
+            username=username,
+            outcome=outcome,
+            recorded_at=attempt.checked_at if attempt.recorded else None,
+            failures=failures,
+            due_at=next_login(
+                outcome,
+                failures,
+                now=attempt.checked_at,
+                interval=self.interval,
+                credential_id=verification.credential_id,
+                retry_after=attempt.verdict.retry_after,
+            ),
+            secret_expires_at=attempt.expires_at,
+        )
+
+    def settle(self, settled: list[Settled], attempts: list[LoginAttempt]) -> None:
+        """Store the changes that follow from some logins: in the schedule, and holds of their users."""
+        now = self.now()
+        self.table.settle(settled, now)
+        accepted = {(row.registry_host, row.username) for row in settled if clears_hold(row.outcome)}
+        if accepted:
+            self.table.release(sorted(accepted))
+        for row, attempt in zip(settled, attempts, strict=True):
+            if hold_after(row.outcome, 1, None) is not None:
+                self.table.hold(
+                    row.registry_host,
+                    row.username,
+                    outcome=row.outcome,
+                    retry_after=attempt.verdict.retry_after,
+                    now=now,
+                )
+
+    def _is_exempt(self, hold: Hold, entry: ScheduleEntry) -> bool:
+        """Whether the hold follows from another secret. A secret that is known to be valid does not wait for
+        that.
+        """
+        last = self.table.last_outcome(entry.credential_id, entry.secret_version)
+        return hold.outcome in REFUSED and last == VERIFIED
+
+    def _enter(self, entry: ScheduleEntry) -> None:
+        now = self.now()
+        due_at = next_login("verified", 0, now=now, interval=self.interval, credential_id=entry.credential_id)
+        if due_at is None:
+            raise ValueError("an accepted login always has a next login")
+        if entry.expires_at is not None and now < entry.expires_at < due_at:
+            due_at = entry.expires_at
+        self.table.enter(entry, due_at=due_at, now=now)
+
+    def _postpone(self, event: RecordedEvent, until: datetime, stage: int) -> str:
+        self.table.postpone(event.event_id, event.stream.id, due_at=until, stage=stage)
+        return "postponed"
+
+
+def _responded(attempt: LoginAttempt | str | None) -> bool | None:
+    """Whether the registry responded; `None` if there was no login."""
+    return attempt.outcome != "unreachable" if isinstance(attempt, LoginAttempt) else None

@@ -1,0 +1,113 @@
+"""A host that gives no answer delays no other, and what is said of its credentials is true of each."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event
+
+import pytest
+
+from chassis.runtime.clock import now
+from chassis.secret import Secret
+from contracts.verdicts import VerificationCode as Code
+from registries.dialer.addresses import NetworkPolicy
+from registries.logins.registry_login import RegistryLogin
+from registries.protocol.login import Verdict
+from registries.token_minter.minter import Endpoints, Minter
+from registries.token_minter.token_calls import TokenCalls
+from tests.integration.schedule.world import GOOD, INTERVAL, World, bad
+from tests.support.timing import waiting
+from verifier.logins import Logins
+
+SECOND = timedelta(seconds=1)
+
+
+def until(done: Callable[[], bool], world: World) -> None:
+    def ticked() -> bool:
+        world.scheduler.tick()
+        world.pass_time(SECOND)
+        return done()
+
+    waiting(ticked, "it is done")
+
+
+def test_dead_hosts_hold_one_lane_each_and_delay_no_other(world: World) -> None:
+    """There are eight; two for each of four dead hosts would be all."""
+    names = [f"dead-{number}.example" for number in range(4)]
+    dead = [
+        world.add(host, user=f"user-{number}", account=host.partition(".")[0])
+        for number in range(5)
+        for host in names
+    ]
+    live = [world.add(f"live-{number}.example") for number in range(30)]
+    world.hear(*dead, *live)
+    world.pass_time(INTERVAL * 1.2)
+    heard, over = len(world.logins), Event()
+
+    def verdict(host: str) -> Verdict:
+        if host in names:
+            over.wait(10)
+            return bad(Code.UNREACHABLE)
+        return GOOD
+
+    world.verdict = verdict
+    try:
+        until(lambda: all(world.types(one) == ["succeeded"] * 2 for one in live), world)
+        assert not over.is_set()
+        tried = [host for host, _ in world.logins[heard:] if host in names]
+        assert sorted(tried) == names
+    finally:
+        over.set()
+
+
+def test_a_host_that_gave_no_answer_is_tried_by_one_and_then_by_all(world: World) -> None:
+    credentials = [world.add("dead.example", user=f"user-{number}") for number in range(6)]
+    world.hear(*credentials)
+    world.pass_time(INTERVAL * 1.2)
+    done = len(world.logins)
+    world.verdict = lambda _host: bad(Code.UNREACHABLE)
+    for _ in range(3):
+        world.tick()
+        world.pass_time(timedelta(minutes=6))
+    assert len(world.logins) - done == 3  # one in each of these
+    assert [kinds.count("failed") for kinds in map(world.types, credentials)].count(0) >= 3  # nothing is said
+    world.verdict = lambda _host: GOOD
+    for _ in range(20):
+        world.tick()
+        world.pass_time(timedelta(minutes=1))
+    assert {world.types(one)[-1] for one in credentials} <= {"succeeded", "recovered"}
+    assert all(len(world.types(one)) >= 2 for one in credentials)
+
+
+def test_what_events_ask_for_is_tried_each_and_hurried_after_the_first(
+    monkeypatch: pytest.MonkeyPatch, world: World
+) -> None:
+    monkeypatch.setattr("verifier.logins.SHORT_LOGIN_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        policy = NetworkPolicy.parse("127.0.0.0/8", host)
+        tls = ssl.create_default_context()
+        logins = Logins(
+            minter=Minter(TokenCalls(policy, tls), Endpoints(), now=now),
+            policy=policy,
+            deadline_seconds=3.0,
+            tls=tls,
+            use_short_timeout=lambda name: world.limiter.open_for(name) > 0,
+        )
+        took = []
+
+        def verdict(name: str) -> Verdict:
+            began = time.monotonic()
+            login = RegistryLogin(username="octo", password=Secret("pw"))
+            found = logins(registry_host=name, api_host=name, login=login, provider="custom")
+            took.append(time.monotonic() - began)
+            return found
+
+        world.verdict = verdict
+        first, second = world.add(host), world.add(host)
+        assert world.hear(first, second) == ["unreachable", "unreachable"]
+    assert took[0] >= 3.0
+    assert 0.2 <= took[1] < took[0]
+    assert [world.types(first), world.types(second)] == [["failed"], ["failed"]]

@@ -1,0 +1,207 @@
+"""Always known to be good: tried again at the right time, recorded where it says something new."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+
+import psycopg
+import pytest
+
+from contracts.streams import credential_stream
+from contracts.verdicts import VerificationCode as Code
+from registries.protocol.login import Verdict
+from tests.integration.schedule.world import GOOD, INTERVAL, World, bad
+
+HOUR = timedelta(hours=1)
+
+
+def answering(*verdicts: Verdict) -> Callable[[str], Verdict]:
+    """These one after the other, and then the last one."""
+    left = list(verdicts)
+    return lambda _host: left.pop(0) if len(left) > 1 else left[0]
+
+
+def test_it_is_tried_again_after_about_a_day(world: World) -> None:
+    credential = world.add()
+    assert world.hear(credential) == ["verified"]
+    due = world.due_in(credential)
+    assert due is not None
+    assert INTERVAL * 0.9 <= due <= INTERVAL * 1.1
+    world.pass_time(due - HOUR)
+    world.tick()
+    assert len(world.logins) == 1
+    world.pass_time(HOUR)
+    world.tick()
+    assert len(world.logins) == 2
+    assert world.types(credential) == ["succeeded", "succeeded"]
+    [_, again] = world.recorded(credential)
+    assert getattr(again.payload, "trigger", None) == "scheduled"
+    assert again.metadata.actor.id == "verifier"
+
+
+def test_what_came_at_once_is_spread(world: World) -> None:
+    credentials = [world.add(f"reg-{number}.example") for number in range(40)]
+    world.hear(*credentials)
+    due = sorted(wait for one in credentials if (wait := world.due_in(one)) is not None)
+    assert due[-1] - due[0] > INTERVAL * 0.1
+
+
+def test_an_unchanged_outcome_is_recorded_once_a_day_and_a_changed_one_at_once(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    object.__setattr__(world.handler, "interval", 2 * HOUR)
+    credential = world.add()
+    world.hear(credential)
+    for _ in range(24):
+        world.pass_time(2.5 * HOUR)
+        world.tick()
+    assert len(world.logins) == 25
+    assert world.types(credential) == ["succeeded"] * 4  # 20 hours apart at least, in 60 hours
+    world.verdict = lambda _: bad(Code.MISSING_SCOPE)
+    world.pass_time(2.5 * HOUR)
+    world.tick()
+    world.verdict = lambda _: GOOD
+    world.pass_time(2.5 * HOUR)
+    world.tick()
+    assert world.types(credential)[4:] == ["failed", "succeeded", "recovered"]
+
+
+def test_what_does_not_answer_is_tried_sooner_and_then_ever_later(world: World) -> None:
+    world.verdict = lambda _: bad(Code.UNREACHABLE)
+    credential = world.add()
+    world.hear(credential)
+    waits = []
+    for _ in range(12):
+        due = world.due_in(credential)
+        assert due is not None
+        waits.append(due / timedelta(minutes=5))
+        world.pass_time(max(due, timedelta(minutes=5, seconds=1)))
+        world.tick()
+    assert waits[0] == pytest.approx(1, rel=0.11)
+    assert all(later >= earlier * 1.5 for earlier, later in pairwise(waits[:8]))
+    assert max(waits) <= 1.1 * INTERVAL / timedelta(minutes=5)
+    elapsed = sum(waits) * timedelta(minutes=5)
+    assert world.types(credential).count("failed") <= 1 + elapsed / (20 * HOUR)
+
+
+def test_a_refused_secret_is_not_tried_by_itself(world: World) -> None:
+    world.verdict = lambda _: bad(Code.BAD_CREDENTIAL)
+    credential = world.add()
+    world.hear(credential)
+    assert world.due_in(credential) is None
+    world.pass_time(timedelta(days=60))
+    world.tick()
+    assert len(world.logins) == 1
+    world.verdict = lambda _: GOOD
+    world.rotate(credential)
+    assert world.hear(credential) == ["verified"]
+    assert world.due_in(credential) is not None
+    assert world.types(credential) == ["failed", "succeeded", "recovered"]
+
+
+def test_a_refusal_by_the_schedule_ends_it_too(world: World) -> None:
+    credential = world.add()
+    world.hear(credential)
+    world.verdict = lambda _: bad(Code.EXPIRED)
+    world.pass_time(INTERVAL * 1.2)
+    world.tick()
+    world.pass_time(timedelta(days=30))
+    world.tick()
+    assert len(world.logins) == 2
+    assert world.types(credential) == ["succeeded", "failed"]
+
+
+def test_an_outcome_of_an_old_secret_is_neither_recorded_nor_kept(world: World) -> None:
+    credential = world.add()
+    world.hear(credential)
+    world.pass_time(INTERVAL * 1.2)
+
+    def rotated_meanwhile(_host: str) -> Verdict:
+        world.rotate(credential)
+        return bad(Code.BAD_CREDENTIAL)
+
+    world.verdict = rotated_meanwhile
+    world.tick()
+    assert world.types(credential) == ["succeeded"]
+    assert world.due_in(credential) is not None  # the new secret's own
+
+
+def test_a_removed_credential_leaves_the_schedule(world: World) -> None:
+    credential = world.add()
+    world.hear(credential)
+    world.credentials.remove(world.request(), credential, None, reason=None, forced=False)
+    world.pass_time(INTERVAL * 1.2)
+    world.secrets.remove(next(world.secrets.paths()))
+    world.tick()  # before the event has come
+    assert world.types(credential) == ["succeeded"]
+    assert world.hear(credential) == ["superseded"]
+    with world.pool.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM verifier.schedule").fetchone() == (0,)
+
+
+def test_events_in_any_order_leave_the_latest_state(world: World) -> None:
+    credential = world.add()
+    world.rotate(credential)
+    first, second = world.store.load(credential_stream(credential))
+    assert world.handler.handle(second, world.bulkhead) == "verified"
+    assert world.handler.handle(first, world.bulkhead) == "superseded"
+    assert world.row(credential, "secret_version") == 2
+    assert world.handler.handle(second, world.bulkhead) == "repeated"
+
+
+def test_a_crash_in_the_middle_repeats_the_login_after_the_lease(world: World) -> None:
+    credential = world.add()
+    world.hear(credential)
+    world.pass_time(INTERVAL * 1.2)
+    assert [due.credential_id for due in world.table.claim(world.at, 10)] == [credential]  # and dies
+    world.tick()
+    assert len(world.logins) == 1
+    world.pass_time(timedelta(minutes=3))
+    world.tick()
+    assert len(world.logins) == 2
+
+
+def test_a_login_that_breaks_is_put_off_and_breaks_nothing_else(world: World) -> None:
+    broken, fine = world.add("broken.example"), world.add("fine.example")
+    world.hear(broken, fine)
+    world.pass_time(INTERVAL * 1.2)
+
+    def verdict(host: str) -> Verdict:
+        if host == "broken.example":
+            raise RuntimeError("nobody thought of this")
+        return GOOD
+
+    world.verdict = verdict
+    world.tick()
+    assert world.types(fine) == ["succeeded", "succeeded"]
+    assert world.types(broken) == ["succeeded"]
+    due = world.due_in(broken)
+    assert due is not None
+    assert timedelta(minutes=14) < due < timedelta(minutes=16)
+
+
+def test_a_database_that_was_away_leaves_no_lane_taken(world: World, database_url: str) -> None:
+    """What was reserved for claims stayed so when they failed, and nothing was tried any more."""
+    credential = world.add()
+    world.hear(credential)
+    world.pass_time(INTERVAL * 1.2)
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute("ALTER TABLE verifier.postponed RENAME TO away")
+        try:
+            for _ in range(3):
+                with pytest.raises(psycopg.errors.UndefinedTable):
+                    world.scheduler.tick()
+        finally:
+            admin.execute("ALTER TABLE verifier.away RENAME TO postponed")
+    world.tick()
+    assert world.types(credential) == ["succeeded", "succeeded"]
+
+
+def test_what_waits_for_a_lane_is_tried_when_one_is_free_and_costs_the_table_nothing(world: World) -> None:
+    credentials = [world.add(user=f"user-{number}") for number in range(7)]
+    world.hear(*credentials)
+    world.pass_time(INTERVAL * 1.2)
+    for _ in range(4):  # of a host that was not tried lately one, and then two at a time
+        world.tick()
+    assert [world.types(one) for one in credentials] == [["succeeded"] * 2] * 7

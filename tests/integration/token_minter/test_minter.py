@@ -1,0 +1,152 @@
+"""A made login is remembered for half of its life, made once for all who ask, and never shown."""
+
+import logging
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+
+from chassis.secret import Secret
+from registries.logins.registry_login import RegistryLogin
+from registries.token_minter.minter import Endpoints, Minter, MintKey
+from registries.token_service import NotMinted
+from tests.integration.token_minter.clouds import AWS, ECR_HOST, MovedClock, minter
+from tests.support.fake_clouds import aws_error, ecr
+from tests.support.fake_registry import FakeServer, Raw, Reply, Seen, after, always
+
+KEY = MintKey(UUID(int=1), 1)
+
+
+def numbered(clock: MovedClock) -> FakeServer:
+    numbers = count(1)
+    return FakeServer(ecr(AWS, now=clock, password=lambda: f"password-{next(numbers)}"))
+
+
+def at(cloud: FakeServer, clock: MovedClock) -> Minter:
+    return minter(Endpoints(amazon=f"http://{cloud.address}/"), clock, cloud.address)
+
+
+def password(made: Minter, key: MintKey = KEY) -> str:
+    login = made.login(key, AWS, registry_host=ECR_HOST).login
+    assert login.password is not None
+    return login.password.reveal()
+
+
+def test_half_of_its_life() -> None:
+    clock = MovedClock()
+    with numbered(clock) as cloud:
+        made = at(cloud, clock)
+        assert password(made) == "password-1"
+        clock.move(timedelta(hours=5, minutes=59))
+        assert password(made) == "password-1"
+        clock.move(timedelta(minutes=2))
+        assert password(made) == "password-2"
+
+
+def test_each_version_of_a_secret_has_its_own() -> None:
+    clock = MovedClock()
+    with numbered(clock) as cloud:
+        made = at(cloud, clock)
+        assert password(made) == "password-1"
+        assert password(made, MintKey(KEY.credential_id, 2)) == "password-2"
+        assert password(made, MintKey(UUID(int=2), 1)) == "password-3"
+        assert password(made) == "password-1"
+
+
+def test_many_at_once_make_one() -> None:
+    clock = MovedClock()
+    slow = after(0.3, ecr(AWS, now=clock))
+    with FakeServer(slow) as cloud, ThreadPoolExecutor(16) as pool:
+        made = at(cloud, clock)
+        passwords = set(pool.map(lambda _: password(made), range(16)))
+        assert len(cloud.seen) == 1
+    assert len(passwords) == 1
+
+
+def test_many_at_once_fail_once() -> None:
+    refusal = aws_error(400, "UnrecognizedClientException", "invalid")
+    clock = MovedClock()
+    with FakeServer(after(0.3, always(refusal))) as cloud, ThreadPoolExecutor(8) as pool:
+        made = at(cloud, clock)
+
+        def code(_: int) -> str:
+            with pytest.raises(NotMinted) as failure:
+                password(made)
+            return failure.value.code
+
+        assert set(pool.map(code, range(8))) == {"bad_credential"}
+        assert len(cloud.seen) == 1
+
+
+def test_a_refusal_is_remembered_for_a_minute() -> None:
+    clock = MovedClock()
+    with FakeServer(always(aws_error(400, "UnrecognizedClientException", "invalid"))) as cloud:
+        made = at(cloud, clock)
+        for seconds in (0, 59, 0):
+            clock.move(timedelta(seconds=seconds))
+            with pytest.raises(NotMinted):
+                password(made)
+        assert len(cloud.seen) == 1
+        clock.move(timedelta(seconds=2))
+        with pytest.raises(NotMinted):
+            password(made)
+        assert len(cloud.seen) == 2
+
+
+def test_after_a_failure_it_is_tried_again_soon() -> None:
+    clock = MovedClock()
+    good = ecr(AWS, now=clock)
+    bad = [Reply(500)]
+
+    def answer(seen: Seen) -> Reply | Raw:
+        return bad.pop() if bad else good(seen)
+
+    with FakeServer(answer) as cloud:
+        made = at(cloud, clock)
+        with pytest.raises(NotMinted):
+            password(made)
+        clock.move(timedelta(seconds=6))
+        assert password(made)
+
+
+def test_a_login_whose_end_is_past_is_not_remembered() -> None:
+    clock = MovedClock()
+    yesterday = MovedClock()
+    yesterday.move(timedelta(days=-1))
+    with FakeServer(ecr(AWS, now=yesterday)) as cloud:
+        made = at(cloud, clock)
+        password(made)
+        password(made)
+        assert len(cloud.seen) == 2
+
+
+def test_no_more_than_its_capacity() -> None:
+    clock = MovedClock()
+    with numbered(clock) as cloud:
+        made = at(cloud, clock)
+        small = Minter(made._calls, made._endpoints, now=clock, capacity=2)
+        for number in (1, 2, 3):
+            password(small, MintKey(KEY.credential_id, number))
+        assert password(small, MintKey(KEY.credential_id, 3)) == "password-3"
+        assert password(small, MintKey(KEY.credential_id, 1)) == "password-4"
+
+
+def test_a_plain_login_passes_through() -> None:
+    login = RegistryLogin(username="octo", password=Secret("pw"))
+    made = minter(Endpoints(), MovedClock())
+    assert made.login(KEY, login, registry_host="ghcr.io", short_lived=True).login is login
+
+
+def test_nothing_secret_is_logged_or_written(caplog: pytest.LogCaptureFixture) -> None:
+    clock = MovedClock()
+    with caplog.at_level(logging.DEBUG), numbered(clock) as cloud:
+        made = at(cloud, clock)
+        minted = made.login(KEY, AWS, registry_host=ECR_HOST)
+        shown = caplog.text + repr(minted) + repr(vars(made)) + repr(AWS)
+    assert "password-1" not in shown
+    assert "canary" not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(minted)

@@ -1,0 +1,94 @@
+"""RabbitMQ's definitions file, made from a topology.
+
+Import it with `rabbitmqctl import_definitions` or by `load_definitions`.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from eventlog.topology import VHOST, Topology
+
+SALT_BYTES = 4
+
+
+def password_hash(password: str, salt: bytes) -> str:
+    """RabbitMQ's `rabbit_password_hashing_sha256`: base64 of salt and SHA-256 of salt and password."""
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def definitions(
+    wanted: Topology, passwords: Mapping[str, str], *, salt: Callable[[], bytes]
+) -> dict[str, Any]:
+    """The document for these users (name to password), all of `wanted.users`; a salt for each."""
+    return {
+        "vhosts": [{"name": VHOST}],
+        "users": [
+            {
+                "name": name,
+                "password_hash": password_hash(passwords[name], salt()),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": ",".join(rights.tags),
+            }
+            for name, rights in wanted.users.items()
+        ],
+        "permissions": [
+            {
+                "user": name,
+                "vhost": VHOST,
+                "configure": rights.configure,
+                "write": rights.write,
+                "read": rights.read,
+            }
+            for name, rights in wanted.users.items()
+        ],
+        "exchanges": [
+            {
+                "name": exchange.name,
+                "vhost": VHOST,
+                "type": exchange.type,
+                "durable": True,
+                "auto_delete": False,
+                "internal": False,
+                "arguments": {},
+            }
+            for exchange in wanted.exchanges
+        ],
+        "queues": [
+            {
+                "name": queue.name,
+                "vhost": VHOST,
+                "durable": True,
+                "auto_delete": False,
+                "arguments": dict(queue.arguments),
+            }
+            for queue in wanted.queues
+        ],
+        "bindings": [
+            {
+                "source": binding.exchange,
+                "vhost": VHOST,
+                "destination": binding.queue,
+                "destination_type": "queue",
+                "routing_key": binding.routing_key,
+                "arguments": {},
+            }
+            for binding in wanted.bindings
+        ],
+        "policies": _policies(wanted),
+    }
+
+
+def _policies(wanted: Topology) -> list[dict[str, Any]]:
+    return [
+        {
+            "vhost": VHOST,
+            "name": queue.name,
+            "pattern": f"^{queue.name.replace('.', '[.]')}$",
+            "apply-to": "queues",
+            "priority": 10,
+            "definition": {"max-length-bytes": queue.max_bytes},
+        }
+        for queue in wanted.queues
+    ]
