@@ -1,8 +1,8 @@
 # The images of regcred, one for each program: `docker build --build-arg IMAGE=verifier .`; `make images` builds all.
 #
-# An image holds the packages that pyproject.toml names for it ([tool.regcred.images]), the libraries of its
-# dependency group in the versions of requirements/runtime.lock, and nothing to install or compile more with. It runs
-# as user 10001 with a read-only root file system, and needs no capability.
+# An image contains the packages that pyproject.toml lists for it ([tool.regcred.images]), and the libraries of its
+# dependency group in the versions of requirements/runtime.lock. It contains no tools for installing or compiling. It
+# runs as user 10001 with a read-only root file system and needs no capability.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 ARG IMAGE=tools
 
@@ -46,7 +46,7 @@ ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["api"]
 
 FROM runtime AS relay
-LABEL org.opencontainers.image.description="Gives events their positions and publishes them"
+LABEL org.opencontainers.image.description="Assigns positions to events and publishes them"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
@@ -54,14 +54,14 @@ ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["relay"]
 
 FROM runtime AS verifier
-LABEL org.opencontainers.image.description="Verifies credentials with logins; with `api`, tests logins and lists tags and images over HTTP"
+LABEL org.opencontainers.image.description="Verifies credentials; with `api`, tests logins and reads registries over HTTP"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
 ENTRYPOINT ["python3", "-m", "verifier"]
 
 FROM runtime AS projector
-LABEL org.opencontainers.image.description="Keeps the read models"
+LABEL org.opencontainers.image.description="Updates the read models"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]

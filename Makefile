@@ -1,4 +1,4 @@
-# Targets that people and CI use. `make up` and `make test` need only Python >= 3.11 and make.
+# Targets for developers and CI. `make up` and `make test` need only Python >= 3.11 and make.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -9,54 +9,54 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
 
-demo: setup ## as up, and lets the verifier reach the registry of `regcred demo`, which a second terminal runs
+demo: setup ## like up, and allow the registry of `regcred demo`, which runs in a second terminal
 	@REGCRED_VERIFIER_ALLOW=127.0.0.1:5099 REGCRED_VERIFIER_ALLOW_HTTP=127.0.0.1:5099 exec $(BIN)/regcred up
 
 WORKERS ?= 2
 PYTEST   = $(BIN)/pytest --durations=10
 PARALLEL = $(PYTEST) -n $(WORKERS)
 
-test: setup-dev ## what the product does, on real servers; what needs a server that is not here says so (a failure under CI)
+test: setup-dev ## test the product on real servers; reports each missing server (a failure in CI)
 	$(PARALLEL) -m "not clients" --ignore=tests/browser --ignore=tests/containers --ignore=tests/deployment
 
-unit: setup-dev ## the pure part of `test`, with fewer examples of each property: no server, no other process
+unit: setup-dev ## the part of `test` without servers and other processes, with fewer examples of each property
 	$(PARALLEL) -m "not integration" --hypothesis-profile=quick --ignore=tests/unit/dependencies \
 	    tests/unit tests/property tests/golden
 
 test-browser: setup-dev ## console and documentation in Chromium, with and without scripts, in both themes and on a phone
 	$(PYTEST) tests/browser
 
-test-clients: setup-dev ## skopeo and podman pull with what regcred issues
+test-clients: setup-dev ## skopeo and podman pull with secrets that regcred issues
 	$(PARALLEL) -m clients tests/e2e
 
-test-deployment: setup-dev ## manifests of Kubernetes, what each image needs, files of a deployment: without a cluster or Docker
+test-deployment: setup-dev ## Kubernetes manifests, contents of the images, files of a deployment; needs no cluster and no Docker
 	$(PARALLEL) tests/deployment
 
-test-containers: setup-dev ## docker-compose.yml; left out where no docker daemon answers or `make images` has not run
+test-containers: setup-dev ## docker-compose.yml; skipped without a docker daemon or without `make images`
 	$(PYTEST) tests/containers
 
-check: setup-dev ## lint with static analysis for security (ruff's S rules), formatting, types, import contracts, locks
+check: setup-dev ## lint (with the security rules of ruff), formatting, types, import contracts, locks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -p no:cacheprovider tests/unit/dependencies
 
-audit: setup-dev ## known vulnerabilities of what the locks pin; fails where the advisories of the package index cannot be had
+audit: setup-dev ## known vulnerabilities of the locked versions; fails if the package index does not return its advisories
 	for lock in runtime development; do \
 	    $(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements/$$lock.lock || exit 1; \
 	done
 
-sbom: setup-dev ## build/sbom/: a CycloneDX document for each image, of what the lock pins for it
+sbom: setup-dev ## write a CycloneDX document for each image to build/sbom/, from the lock
 	$(BIN)/python -m infra.images.sbom $(IMAGES)
 
-bench: setup-dev ## benchmarks against peers and limits: a table, and bench/results.json; half an hour, on an idle machine
+bench: setup-dev ## benchmarks: print a table and write bench/results.json; half an hour, on an idle machine
 	$(BIN)/python -m bench $(BENCH)
 
-measure: setup-dev ## counts of the structure: lines, modules that a request passes, files that a new field touches
+measure: setup-dev ## count lines, the modules that a request passes, and the files that a new field touches
 	$(BIN)/python infra/measures/structure.py $(MEASURE)
 
-docs: setup-dev ## the documentation site, in build/docs; a link that leads nowhere fails it
+docs: setup-dev ## build the documentation site in build/docs; a dead link is an error
 	$(BIN)/python -m docs.website build/docs
 
 setup: $(VENV)/.runtime
@@ -78,14 +78,14 @@ $(VENV)/.development: requirements/development.lock $(VENV)/.runtime
 IMAGES  := credentials relay verifier projector queries console tools
 VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
 
-# The notes on what needs each entry are read by infra/images/contents.py.
+# infra/images/contents.py reads the annotations of the lock, which name the dependents of each entry.
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --annotation-style split
 
-lock: ## renew the lock files from pyproject.toml, with the versions that they have where these will do (needs uv)
+lock: ## renew the lock files from pyproject.toml; versions change only if they must (needs uv)
 	$(LOCK) pyproject.toml --group build -o requirements/runtime.lock
 	$(LOCK) --group dev --group docs --group bench -c requirements/runtime.lock -o requirements/development.lock
 
-images: ## build regcred's images; PYTHON_IMAGE names another base
+images: ## build the images of regcred; PYTHON_IMAGE selects another base
 	for image in $(IMAGES); do \
 	    docker build --quiet --tag $${REGCRED_IMAGES:-regcred}/$$image:$${REGCRED_VERSION:-latest} \
 	        --build-arg IMAGE=$$image --build-arg VERSION=$(VERSION) \

@@ -1,7 +1,7 @@
-"""`python -m bench [names] [--quick] [--repeat 3]`: measure, print a table, write bench/results.json.
+"""`python -m bench [names] [--quick] [--repeat 3]`: measures, prints a table and writes bench/results.json.
 
-Run it from the repository's folder on a machine that does nothing else; docs/benchmarks.md says what each one
-measures. A run of some of them renews theirs in that file, and leaves the others.
+Run it in the root of the repository, on a machine that does nothing else. docs/benchmarks.md describes the
+benchmarks. A run of some benchmarks replaces their results in the file and leaves the others.
 """
 
 import json
@@ -13,18 +13,18 @@ import click
 import structlog
 
 from bench.append import open_append
+from bench.benchmark import BenchmarkFactory, Options, Result, measure
 from bench.console import open_console
-from bench.figures import Opening, Options, Result, measure
 from bench.latency import open_latency
 from bench.logins import open_logins
-from bench.machine import facts
+from bench.machine import machine_details
 from bench.memory import open_memory
 from bench.platform_calls import open_platform
 from bench.rebuild_process import open_rebuild
 from bench.relay import open_relay
 from bench.report import document, show
 
-BENCHMARKS: Mapping[str, Opening] = {
+BENCHMARKS: Mapping[str, BenchmarkFactory] = {
     "append": open_append,
     "relay": open_relay,
     "latency": open_latency,
@@ -39,8 +39,8 @@ RESULTS = Path(__file__).parent / "results.json"
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)))
-@click.option("--quick", is_flag=True, help="See whether everything works; the figures tell little.")
-@click.option("--repeat", default=3, show_default=True, help="Runs of each; the median counts.")
+@click.option("--quick", is_flag=True, help="Check that everything works; the results mean little.")
+@click.option("--repeat", default=3, show_default=True, help="Number of runs; the result is the median.")
 @click.option("--output", default=RESULTS, show_default=True, type=click.Path(path_type=Path))
 def main(names: tuple[str, ...], *, quick: bool, repeat: int, output: Path) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -48,7 +48,7 @@ def main(names: tuple[str, ...], *, quick: bool, repeat: int, output: Path) -> N
     documents = json.loads(output.read_text()) if output.exists() else {}
     results: list[Result] = []
     for name in names or BENCHMARKS:
-        machine = facts()
+        machine = machine_details()
         click.echo(f"{name}: {json.dumps(machine)}")
         measured: list[Result] = []
         with BENCHMARKS[name](options) as benchmarks:

@@ -1,7 +1,7 @@
-"""Appends per second: ours, the peer's and bare inserts of the same bytes, at 1, 8 and 32 writers.
+"""Appends per second of regcred, of the peer and of bare inserts of the same bytes, with 1, 8 and 32 writers.
 
-Writers are processes: then nothing but PostgreSQL is shared. The last is by 32 threads of one process, as a
-service appends; there the interpreter is shared too.
+Writers are processes, so that they share only PostgreSQL. The last benchmark has 32 threads of one process,
+as in a service. They also share the interpreter.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 
 import psycopg
+from bench.measurements import Benchmark, Options, Row, Run, Target
 
 from bench import appenders
-from bench.figures import Benchmark, Options, Row, Run, Target
 from bench.peer import prepare_peer
 from bench.servers import Postgres, postgres
 from bench.writers import Appender, write, write_in_threads
@@ -31,9 +31,7 @@ _OURS = {
 
 @contextmanager
 def open_append(options: Options) -> Iterator[list[Benchmark]]:
-    """Ours are the append itself (`es`), and the services' own functions around it, each with the row that it
-    keeps beside the log.
-    """
+    """Measure `es.append` itself and the functions of the services, which also write a row of their state."""
     seconds = QUICK_SECONDS if options.quick else SECONDS
     with postgres() as server:
         yield [
@@ -43,7 +41,7 @@ def open_append(options: Options) -> Iterator[list[Benchmark]]:
 
 
 def highest_rate(server: Postgres, seconds: float) -> Mapping[str, float]:
-    """The highest of all ways to append, by the most writers; the figure is called `append`."""
+    """Return the highest rate of all ways to append, with the most writers, as the measurement `append`."""
     rates = [
         _run(server, name, appender, migrate, by, writers=WRITERS[-1], seconds=seconds)[f"{name} rate"]
         for name, appender in _OURS.items()
@@ -90,8 +88,8 @@ def _run(
 ) -> Mapping[str, float]:
     with server.fresh() as url:
         prepare(url)
-        figures = by(appender, url, writers=writers, seconds=seconds)
-    return {f"{name} {figure}": value for figure, value in figures.items()}
+        measurements = by(appender, url, writers=writers, seconds=seconds)
+    return {f"{name} {measured}": value for measured, value in measurements.items()}
 
 
 def _bare(url: str) -> None:

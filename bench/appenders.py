@@ -1,7 +1,7 @@
-"""What one writer does: our appends as the services make them, the peer's, a bare insert of the same bytes.
+"""The work of one writer: an append of a service, an append of the peer, or a bare insert of the same bytes.
 
-Every writer has streams of its own, so nobody meets a conflict. All of them make an event before they append
-it and wait for the commit; statements are prepared.
+Every writer has its own streams, so that there are no conflicts. All of them create an event, append it and
+wait for the commit. Statements are prepared.
 """
 
 import itertools
@@ -57,7 +57,7 @@ _APPEND = "SELECT * FROM es.append('credential', %s)"
 
 
 def append_events(url: str, number: int) -> Callable[[], None]:
-    """`es.append`, which every service's own function calls: key, compare-and-swap, dedupe, and no more."""
+    """Only `es.append`, which the functions of all services call: key, compare-and-swap and deduplication."""
     personal = fresh_keys()
     _change_credentials(url, number, personal)  # the streams
     pool = open_pool(url, role="postgres", size=1)  # services may not call it
@@ -74,7 +74,7 @@ def append_events(url: str, number: int) -> Callable[[], None]:
 
 
 def change_credentials(url: str, number: int) -> Callable[[], None]:
-    """`credentials.append`: key, compare-and-swap, dedupe, and the row of `credentials.current`."""
+    """`credentials.append`: key, compare-and-swap, deduplication and the row of `credentials.current`."""
     return _change_credentials(url, number, fresh_keys())
 
 
@@ -106,7 +106,7 @@ def _change_credentials(url: str, number: int, personal: PersonalKeys) -> Callab
 
 
 def credential_changes(url: str, personal: PersonalKeys, *, size: int) -> Callable[[UUID, int], None]:
-    """What changes a credential's description behind that version; for so many threads."""
+    """Return a function that changes the description of a credential after a version. `size`: of its pool."""
     store = PostgresCredentialStore(open_pool(url, role="regcred_credentials", size=size), personal)
     metadata = _event(0, "", 0, None).metadata
 
@@ -123,7 +123,7 @@ def credential_changes(url: str, personal: PersonalKeys, *, size: int) -> Callab
 
 
 def record_verifications(url: str, number: int) -> Callable[[], None]:
-    """`verifier.append`: key, compare-and-swap, dedupe, and the outcome in `credentials.current`."""
+    """`verifier.append`: key, compare-and-swap, deduplication and the outcome in `credentials.current`."""
     personal = fresh_keys()
     _change_credentials(url, number, personal)  # the credentials that were verified
     store = PostgresVerificationStore(open_pool(url, role="regcred_verifier", size=1), personal)
@@ -139,7 +139,7 @@ def record_verifications(url: str, number: int) -> Callable[[], None]:
 
 
 def peer(url: str, number: int) -> Callable[[], None]:
-    """`Application.save` of an aggregate with one new event, in the peer's default mode."""
+    """`Application.save` of an aggregate with one new event, in the default mode of the peer."""
     new, change = open_peer(url)
     aggregates = {credential_id: new() for credential_id in _credentials(number)}
 
@@ -151,7 +151,7 @@ def peer(url: str, number: int) -> Callable[[], None]:
 
 
 def insert(url: str, number: int) -> Callable[[], None]:
-    """A bare insert of the same event into a table without any other index, autocommit."""
+    """A bare insert of the same event into a table without another index, in autocommit mode."""
     connection = psycopg.connect(url, autocommit=True)
 
     def append(count: int, credential_id: UUID, version: int) -> None:
@@ -165,7 +165,7 @@ def insert(url: str, number: int) -> Callable[[], None]:
 
 
 def _turns(append: Callable[[int, UUID, int], None], number: int) -> Callable[[], None]:
-    """Append to one stream after the other, behind its version."""
+    """Return a function that appends to the streams in turn, each time after the version of the stream."""
     turns = ((round_ + 1, credential) for round_ in itertools.count() for credential in _credentials(number))
     counted: Iterator[tuple[int, tuple[int, UUID]]] = enumerate(turns)
 
@@ -206,7 +206,7 @@ def _succeeded(credential_id: UUID, number: int, count: int) -> VerificationSucc
         provider="github",
         secret_version=1,
         trigger="scheduled",
-        detail="the registry took the login",
+        detail="the registry accepted the login",
         confidence="strong",
         checked_at=BEGIN + timedelta(seconds=count),
         duration_ms=120,
@@ -216,7 +216,7 @@ def _succeeded(credential_id: UUID, number: int, count: int) -> VerificationSucc
 def _event(
     number: int, what: str, count: int, payload: object, *, actor: Actor = _PERSON, at: str | None = _ADDRESS
 ) -> NewEvent:
-    """A person's, from an address; regcred's own events have nothing personal in their metadata."""
+    """An event of a user with an address. Events of regcred have no personal data in their metadata."""
     metadata = Metadata(
         account_id=f"account-{number}",
         actor=actor,
@@ -229,7 +229,7 @@ def _event(
 
 
 def _bytes(event: NewEvent) -> tuple[str, str, str]:
-    """Type, payload and metadata as they are stored."""
+    """Type, payload and metadata in their stored form."""
     name, _, data = encode(event.payload)
     return name, data.decode(), encode_metadata(event.metadata).decode()
 

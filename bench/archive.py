@@ -1,10 +1,9 @@
-"""How long it takes to seal a part of the audit trail, and how much memory.
+"""Time and memory for the archive of the audit trail.
 
     python bench/archive.py [rows]      # 1,000,000 by default
 
-Fills a database of its own, log and trail, with as many events of 98 accounts; then runs
-`regcred audit seal`, `segments verify --with-log` and `segments show` as processes. The server is the
-wheel's.
+It fills the log and the audit trail of a new database with events of 98 accounts. Then it runs `regcred audit
+seal`, `segments verify --with-log` and `segments show` as processes. The server is that of the wheel.
 """
 
 import os
@@ -20,7 +19,7 @@ from eventlog.integrity import create_key
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 
-STREAM = 100  # events of one
+STREAM = 100  # events of a stream
 LOG = """
 INSERT INTO es.streams (stream_id, account_id, category, version)
 SELECT md5('s' || n)::uuid, CASE WHEN n %% 10 = 0 THEN 'acme' ELSE 'account-' || n %% 97 END, 'issuance',
@@ -60,7 +59,7 @@ AROUND = (
 
 
 def fill(url: str, rows: int) -> None:
-    """Log and trail; positions are given and chained as the relay does it."""
+    """Fill log and audit trail. Positions are assigned and chained as by the relay."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(LOG, {"rows": rows, "stream": STREAM})
         connection.execute(EVENTS, {"rows": rows, "stream": STREAM})
@@ -75,21 +74,21 @@ def fill(url: str, rows: int) -> None:
 
 
 def run(environment: dict[str, str], *arguments: object) -> str:
-    """What it says; how long it took and its greatest memory are printed."""
-    began = time.monotonic()
+    """Run the command, print its duration and peak memory, and return its output."""
+    started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "regcred", "audit", *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )
-    said = process.stdout.read() if process.stdout else ""
+    output = process.stdout.read() if process.stdout else ""
     _, status, used = os.wait4(process.pid, 0)
-    seconds, megabytes = time.monotonic() - began, used.ru_maxrss / 1024
+    seconds, megabytes = time.monotonic() - started, used.ru_maxrss / 1024
     print(f"{' '.join(map(str, arguments[:2])):20} {seconds:8.1f} s {megabytes:8.0f} MB of memory")
     if status:
-        sys.exit(f"it failed: {said[-1000:]}")
-    return said
+        sys.exit(f"it failed: {output[-1000:]}")
+    return output
 
 
 def main(rows: int) -> None:

@@ -1,11 +1,11 @@
-"""How fast the audit trail answers, however long it is.
+"""Duration of queries of a long audit trail.
 
     python bench/audit.py [rows] [rows of the file]     # 1,000,000 and 100,000 by default
 
-Fills a database of its own (INSERT … SELECT), and prints the plan and the time of a page for each filter and
-some combinations, in both directions and in the middle; then how fast a file of so many rows is given out,
-and how much memory that takes. The server is the wheel's, or REGCRED_TEST_DATABASE_URL (a superuser's; its
-database is dropped).
+It fills a new database (INSERT … SELECT). It prints the plan and the duration of a page for each filter and
+some combinations, in both directions and in the middle, and then the rate and the memory of an export. The
+server is that of the wheel, or REGCRED_TEST_DATABASE_URL (of a superuser; the new database is dropped
+afterwards).
 """
 
 import gc
@@ -40,8 +40,8 @@ from projector.write.projections.audit_index import SPAN
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 LIMIT_MS = 20.0
-# An account has a tenth of the rows, the others share the rest. Of its events, one in a hundred is denied,
-# one in a thousand a removal.
+# One account has a tenth of the rows, the others share the remainder. Of its events, one in a hundred is
+# denied and one in a thousand is a removal.
 FILL = """
 INSERT INTO rm_g1.audit_events (
     position, event_id, account_id, time, action, outcome, actor_type, actor_id, actor_name, source_ip,
@@ -84,26 +84,26 @@ def filters(rows: int) -> dict[str, AuditFilter]:
         "nothing": AuditFilter(),
         "credential": AuditFilter(credential_id=credential(77)),
         "credential, long ago": AuditFilter(credential_id=credential(77), until=at(0.1)),
-        "a credential of nobody": AuditFilter(credential_id=credential(10**9)),
+        "an unknown credential": AuditFilter(credential_id=credential(10**9)),
         "until, long ago": AuditFilter(until=at(0.05)),
         "an hour in the middle": AuditFilter(since=at(0.5), until=at(0.5) + timedelta(hours=1)),
         "since, in the future": AuditFilter(since=at(2)),
         "a rare action": AuditFilter(action="credential.removed"),
-        "an action that never was": AuditFilter(action="audit.read"),
+        "an action without events": AuditFilter(action="audit.read"),
         "denied": AuditFilter(outcome="denied"),
         "denied, a project, long ago": AuditFilter(outcome="denied", project_id="project-50", until=at(0.5)),
         "actor": AuditFilter(actor="actor-7"),
-        "an actor of nobody": AuditFilter(actor="nobody"),
+        "an unknown actor": AuditFilter(actor="nobody"),
         "project": AuditFilter(project_id="project-123"),
         "project and action": AuditFilter(project_id="project-123", action="secret.issued"),
         "registry": AuditFilter(registry_host="registry.example.com"),
         "image": AuditFilter(image="ghcr.io/acme/app-42:1"),
         "image, long ago": AuditFilter(image="ghcr.io/acme/app-42:1", until=at(0.2)),
         "image and credential": AuditFilter(image="ghcr.io/acme/app-77:1", credential_id=credential(77)),
-        "image of nobody": AuditFilter(image="ghcr.io/acme/none:1"),
+        "an unknown image": AuditFilter(image="ghcr.io/acme/none:1"),
         "request": AuditFilter(request_id=f"request-{last // 2 // 10 * 10}"),
         "a request of another account": AuditFilter(request_id="request-1"),
-        "all of it": AuditFilter(
+        "all filters": AuditFilter(
             since=at(0.1),
             until=at(0.9),
             action="secret.issued",
@@ -134,7 +134,7 @@ def database() -> Iterator[str]:
 
 
 def fill(url: str, rows: int) -> None:
-    began = time.perf_counter()
+    started = time.perf_counter()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET maintenance_work_mem = '512MB'")
@@ -156,19 +156,19 @@ def fill(url: str, rows: int) -> None:
             "SELECT pg_size_pretty(sum(pg_total_relation_size(c.oid))) FROM pg_class c"
             " WHERE c.relnamespace = 'rm_g1'::regnamespace AND c.relkind = 'r'"
         ).fetchall()
-    print(f"{rows:,} rows in {time.perf_counter() - began:.0f} s, {size} with indexes")
+    print(f"{rows:,} rows in {time.perf_counter() - started:.0f} s, {size} with indexes")
 
 
 def plan(connection: psycopg.Connection[Any], wanted: AuditFilter) -> list[str]:
-    """What PostgreSQL does for the first page; only its nodes and the indexes they read."""
+    """The nodes of PostgreSQL's plan for the first page, with their indexes."""
     statements: list[Any] = []
 
-    class Noting(psycopg.Cursor[Any]):
+    class RecordingCursor(psycopg.Cursor[Any]):
         def execute(self, query: Any, params: Any = None, **more: Any) -> Any:
             statements.append((query, params))
             return super().execute(query, params, **more)
 
-    connection.cursor_factory = Noting
+    connection.cursor_factory = RecordingCursor
     audit_events(connection, "acme", wanted, limit=50)
     connection.cursor_factory = psycopg.Cursor
     query, parameters = statements[-1]
@@ -178,36 +178,36 @@ def plan(connection: psycopg.Connection[Any], wanted: AuditFilter) -> list[str]:
 
 
 def measure(url: str, rows: int) -> float:
-    """The slowest of all pages that were asked for, in milliseconds."""
+    """Print the durations of all pages, and return the slowest in milliseconds."""
     slowest = 0.0
     with psycopg.connect(
         url, autocommit=True, options="-c role=regcred_query -c statement_timeout=60s"
     ) as connection:
         for name, wanted in filters(rows).items():
-            asked: list[tuple[str, AuditFilter, Order]] = [
+            pages: list[tuple[str, AuditFilter, Order]] = [
                 ("desc", wanted, "desc"),
                 ("asc", wanted, "asc"),
                 ("middle", replace(wanted, after=rows // 2), "asc"),
             ]
-            told = []
-            for label, filtered, order in asked:
+            durations = []
+            for label, filtered, order in pages:
                 times, count = [], 0
                 for _ in range(7):
-                    began = time.perf_counter()
+                    started = time.perf_counter()
                     count = len(audit_events(connection, "acme", filtered, limit=50, order=order).rows)
-                    times.append((time.perf_counter() - began) * 1000)
+                    times.append((time.perf_counter() - started) * 1000)
                 typical = median(times)
                 slowest = max(slowest, typical)
-                told.append(f"{label} {typical:6.2f} ms (first {times[0]:6.2f}, {count:2} rows)")
-            print(f"{name:30} {'  '.join(told)}")
+                durations.append(f"{label} {typical:6.2f} ms (first {times[0]:6.2f}, {count:2} rows)")
+            print(f"{name:30} {'  '.join(durations)}")
             for line in plan(connection, wanted):
                 print(f"{'':30}   {line}")
     return slowest
 
 
 def measure_files(pool: Pool, rows: int) -> None:
-    """Files of `rows` events of the fullest account: rows a second, and the memory that they take."""
-    asked = RequestedRead(
+    """Print rows per second and memory of exports with `rows` events of the largest account."""
+    requested = RequestedRead(
         metadata=Metadata(
             account_id="acme",
             actor=Actor(type="service", id="bench", name="bench"),
@@ -220,20 +220,22 @@ def measure_files(pool: Pool, rows: int) -> None:
         continues=False,
     )
     for form in (export.NDJSON, export.CSV):
-        for traced in (False, True):  # memory is counted in a second run: counting makes it slower
-            recording = AuditRecord(pool, None, asked, ReturnedRows())
+        for traced in (False, True):  # memory is measured in a second run, because that is slower
+            recording = AuditRecord(pool, None, requested, ReturnedRows())
             with Flask("bench").test_request_context():
-                response = export.stream(recording, "acme", asked.wanted, form, order="desc", archived=None)
+                response = export.stream(
+                    recording, "acme", requested.wanted, form, order="desc", archived=None
+                )
                 gc.collect()
                 if traced:
                     tracemalloc.start()
-                began, size, count, high = time.perf_counter(), 0, 0, 0
+                started, size, count, high = time.perf_counter(), 0, 0, 0
                 for chunk in response.response:
                     size += len(chunk)
                     count += 1
                     if traced and count % 20_000 == 0:
                         high = max(high, tracemalloc.get_traced_memory()[1])
-                seconds = time.perf_counter() - began
+                seconds = time.perf_counter() - started
             if traced:
                 tracemalloc.stop()
                 print(f"{form}: at most {high / 1e6:.1f} MB of Python's memory")
@@ -248,7 +250,7 @@ def main(rows: int, rows_of_file: int) -> None:
         fill(url, rows)
         slowest = measure(url, rows)
         share = slowest / LIMIT_MS
-        print(f"the slowest page takes {slowest:.2f} ms, {share:.2f} of the {LIMIT_MS:.0f} ms that it may")
+        print(f"the slowest page takes {slowest:.2f} ms, {share:.2f} of the limit of {LIMIT_MS:.0f} ms")
         with open_pool(url, role="regcred_query", size=2) as pool:
             measure_files(pool, min(rows_of_file, rows // 10))
 

@@ -1,7 +1,7 @@
-"""The console's pages of an account with 10,000 credentials: how long a person waits for the server.
+"""Response times of the console's pages for an account with 10,000 credentials.
 
-`regcred up` as a whole, asked as a browser asks it, one page after the other and all pages in turns. What is
-measured is from the request to the whole answer, so that it is never less than the server's own time.
+The server is a complete `regcred up`. Pages are requested one after the other as by a browser. The time is
+from the request to the complete response, so that it is never less than that of the server.
 """
 
 import re
@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx2
 import psycopg
 
-from bench.figures import Benchmark, Options, Row, Target
+from bench.benchmark import Benchmark, Options, Row, Target
 from bench.platform_calls import DRAIN_SECONDS, settled
 from bench.platform_seed import Seeded, seed, seeded
 from bench.servers import postgres
@@ -30,8 +30,8 @@ ROUNDS, QUICK_ROUNDS = 60, 10
 WARM_UP = 5
 MOST_MS = 100.0  # the 95th percentile of every page
 
-# Two workloads for each credential, past the log: only pages are measured here.
-_USES = """
+# Two workloads for each credential, written without events, because only pages are measured here.
+_USAGES = """
 INSERT INTO rm_g1.usages
 SELECT gen_random_uuid(), c.account_id, c.credential_id, 'shop', 'deployment', 'w' || n, '{ghcr.io/shop:1}',
        1, now(), now() - n * interval '1 hour'
@@ -41,7 +41,7 @@ FROM rm_g1.credentials c, generate_series(1, 2) n
 
 @contextmanager
 def open_console(options: Options) -> Iterator[list[Benchmark]]:
-    """One account with all of them, in a `regcred up` with a PostgreSQL of its own."""
+    """One account with all credentials, in a `regcred up` with its own PostgreSQL."""
     rounds = QUICK_ROUNDS if options.quick else ROUNDS
     credentials = [
         replace(one, account_id="acme", turn=place // 8) for place, one in enumerate(seeded(CREDENTIALS))
@@ -58,14 +58,14 @@ def open_console(options: Options) -> Iterator[list[Benchmark]]:
         with System(home, {"REGCRED_DATABASE_URL": url}) as system:
             with psycopg.connect(url, autocommit=True) as connection:
                 waiting(lambda: settled(connection), "the read models have it all", seconds=DRAIN_SECONDS)
-                connection.execute(_USES)
+                connection.execute(_USAGES)
                 connection.execute("VACUUM ANALYZE")
             with _signed_in(system) as browser:
                 pages = _pages(browser, credentials[len(credentials) // 2])
-                _asked(browser, pages, WARM_UP)
+                _request_pages(browser, pages, WARM_UP)
                 yield [
                     Benchmark(
-                        runs=[lambda: _asked(browser, pages, rounds)],
+                        runs=[lambda: _request_pages(browser, pages, rounds)],
                         rows=[
                             Row(
                                 name=f"console, {CREDENTIALS:,} credentials, {name}, p95",
@@ -80,7 +80,7 @@ def open_console(options: Options) -> Iterator[list[Benchmark]]:
 
 
 def _pages(browser: httpx2.Client, one: Seeded) -> Mapping[str, str]:
-    """Addresses by what they show. The deep page is the tenth of the list."""
+    """Paths of the pages by name. The deep page is the tenth page of the list."""
     base, deep = "/accounts/acme", "/accounts/acme/credentials"
     for _ in range(9):
         found = re.search(r'rel="next" href="([^"]+)"', browser.get(deep).text)
@@ -103,17 +103,17 @@ def _pages(browser: httpx2.Client, one: Seeded) -> Mapping[str, str]:
     }
 
 
-def _asked(browser: httpx2.Client, pages: Mapping[str, str], rounds: int) -> Mapping[str, float]:
-    """The 95th percentile of each page, in milliseconds."""
-    taken: dict[str, list[float]] = {name: [] for name in pages}
+def _request_pages(browser: httpx2.Client, pages: Mapping[str, str], rounds: int) -> Mapping[str, float]:
+    """Request all pages in turn, and return the 95th percentile of each page in milliseconds."""
+    durations: dict[str, list[float]] = {name: [] for name in pages}
     for _ in range(rounds):
         for name, path in pages.items():
-            began = time.perf_counter()
-            answer = browser.get(path)
-            taken[name].append((time.perf_counter() - began) * 1000)
-            if answer.status_code != httpx2.codes.OK:
-                raise ValueError(f"{path} answered {answer.status_code}")
-    return {name: quantiles(times, n=20)[18] for name, times in taken.items()}
+            started = time.perf_counter()
+            response = browser.get(path)
+            durations[name].append((time.perf_counter() - started) * 1000)
+            if response.status_code != httpx2.codes.OK:
+                raise ValueError(f"{path} responded with {response.status_code}")
+    return {name: quantiles(times, n=20)[18] for name, times in durations.items()}
 
 
 @contextmanager

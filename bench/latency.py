@@ -1,7 +1,7 @@
-"""From an append to the read models: how long it takes at a steady 200 events a second, whole processes.
+"""Latency from an append to the read models, at a constant 200 events per second, with complete processes.
 
-Open loop: every event has its moment, and its latency counts from then, not from when a writer got round to
-it. So it includes the append itself, and nothing that was held up hides what came behind it.
+The loop is open: every event has a scheduled time, and its latency counts from that time, not from the time
+of the append. It includes the append itself, and a delay of one event is visible in those after it.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ import httpx2
 import psycopg
 
 from bench.appenders import credential_changes
-from bench.figures import Benchmark, Options, Row, Target
+from bench.benchmark import Benchmark, Options, Row, Target
 from eventlog.storage import PersonalKeys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -28,19 +28,18 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.system import System, add_body
 from tests.support.timing import waiting
 
-RATE = 200  # events a second
+RATE = 200  # events per second
 SECONDS, QUICK_SECONDS = 20, 3
-WARM_UP_SECONDS = 2  # of the same load before, which do not count
+WARM_UP_SECONDS = 2  # of the same load, not measured
 WRITERS = 8
 CREDENTIALS = 400  # the verifier reads the stream of every change
-LOOK_SECONDS = 0.002  # how often the read models' checkpoint is looked at, and so how exact this is
-
-Moments = Sequence[tuple[float, int]]  # when the read models were at which position
+POLL_SECONDS = 0.002  # interval of reads of the checkpoint of the read models, which limits the accuracy
+Moments = Sequence[tuple[float, int]]  # times at which the read models reached a position
 
 
 @contextmanager
 def open_latency(options: Options) -> Iterator[list[Benchmark]]:
-    """`regcred up` with and without a broker, both running at once, under load in turns."""
+    """`regcred up` with and without a broker. Both run at the same time and are under load in turn."""
     seconds = QUICK_SECONDS if options.quick else SECONDS
     with ExitStack() as running:
         broker = running.enter_context(RabbitMQ())
@@ -62,13 +61,13 @@ def open_latency(options: Options) -> Iterator[list[Benchmark]]:
         yield [Benchmark(runs=runs, rows=rows)]
 
 
-_Versions = dict[UUID, int]  # of each credential's stream; it goes on from one run to the next
+_Versions = dict[UUID, int]  # of the stream of each credential; used by all runs
 
 
 def _add_credentials(system: System) -> _Versions:
-    """Over HTTP, as a user does; their logins fail at once, because that address is not allowed."""
+    """Add credentials over HTTP. Their logins fail at once, because the address is not allowed."""
     with system.client() as client:
-        answers = [
+        responses = [
             client.post(
                 "/v1/accounts/acme/credentials",
                 json=add_body(f"team-{number}", "127.0.0.1:9", "octo", "secret"),
@@ -76,7 +75,7 @@ def _add_credentials(system: System) -> _Versions:
             )
             for number in range(CREDENTIALS)
         ]
-        versions = {UUID(_json(answer)["id"]): 1 for answer in answers}
+        versions = {UUID(_json(response)["id"]): 1 for response in responses}
         waiting(lambda: not _pending(client), "every login has ended", seconds=60)
     return versions
 
@@ -87,9 +86,9 @@ def _pending(client: httpx2.Client) -> list[Any]:
     return items
 
 
-def _json(answer: httpx2.Response) -> dict[str, Any]:
-    assert answer.is_success, answer.text
-    found: dict[str, Any] = answer.json()
+def _json(response: httpx2.Response) -> dict[str, Any]:
+    assert response.is_success, response.text
+    found: dict[str, Any] = response.json()
     return found
 
 
@@ -99,24 +98,24 @@ def _run(mode: str, system: System, versions: _Versions, seconds: int) -> Mappin
     first = WARM_UP_SECONDS * RATE
     number = first + seconds * RATE
     appended = _append_at_rate(url, personal, versions, number)
-    milliseconds = sorted(1000 * took for took in appended[first:])
+    milliseconds = sorted(1000 * duration for duration in appended[first:])
     cuts = quantiles(milliseconds, n=100)
     return {f"{mode} p50": cuts[49], f"{mode} p99": cuts[98]}
 
 
 def _append_at_rate(url: str, personal: PersonalKeys, versions: _Versions, number: int) -> list[float]:
-    """Seconds from each event's moment until the read models had it."""
+    """Append `number` events, and return the seconds from the scheduled time of each to its projection."""
     moments: list[tuple[float, int]] = []
     stop = Event()
     observer = Thread(target=_observe, args=(url, moments, stop))
     observer.start()
     change = credential_changes(url, personal, size=WRITERS)
     credentials = list(versions)
-    began = time.monotonic() + 0.5
-    due = [began + place / RATE for place in range(number)]
+    started = time.monotonic() + 0.5
+    due = [started + place / RATE for place in range(number)]
 
     def write(writer: int) -> list[tuple[int, UUID, int]]:
-        """Every writer has its credentials; it may be late, the moments are not."""
+        """Append the events of one writer, which has its own credentials and may be late."""
         written = []
         for place in range(writer, number, WRITERS):
             time.sleep(max(0.0, due[place] - time.monotonic()))
@@ -142,7 +141,7 @@ def _append_at_rate(url: str, personal: PersonalKeys, versions: _Versions, numbe
 def _positions(
     connection: psycopg.Connection[Any], written: Sequence[tuple[int, UUID, int]]
 ) -> dict[int, int] | None:
-    """The position of each event, by its place in the load; None while one has none."""
+    """The position of each event, by its index in the load. `None` while an event has no position."""
     rows = connection.execute(
         "SELECT w.place, l.position"
         " FROM unnest(%s::int[], %s::uuid[], %s::bigint[]) AS w (place, stream_id, version)"
@@ -153,7 +152,7 @@ def _positions(
 
 
 def _observe(url: str, moments: list[tuple[float, int]], stop: Event) -> None:
-    """Note whenever the checkpoint of the live read models has moved."""
+    """Record the times at which the checkpoint of the live read models changes."""
     known = -1
     with psycopg.connect(url, autocommit=True) as connection:
         while not stop.is_set():
@@ -163,16 +162,16 @@ def _observe(url: str, moments: list[tuple[float, int]], stop: Event) -> None:
             if row and row[0] != known:
                 known = row[0]
                 moments.append((time.monotonic(), known))
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 def _latencies(due: Sequence[float], positions: Mapping[int, int], moments: Moments) -> list[float]:
-    """By place in the load: from its moment to the first look that saw its position."""
+    """Seconds from the scheduled time of each event until its position was reached, by index in the load."""
     latencies = [0.0] * len(due)
-    looks = iter(moments)
-    at, seen = next(looks)
+    observed = iter(moments)
+    at, seen = next(observed)
     for position, place in sorted((position, place) for place, position in positions.items()):
         while seen < position:
-            at, seen = next(looks)
+            at, seen = next(observed)
         latencies[place] = at - due[place]
     return latencies

@@ -1,7 +1,7 @@
-"""The registries of the benchmark of logins: one process and one event loop, so that they cost little.
+"""The registries of the benchmark of logins. One process with one event loop needs little processor time.
 
-Each takes one password for HTTP Basic, and its time for every answer. A dead one takes connections and never
-answers; how many of them are dead is said between two runs.
+Each registry accepts one password for HTTP Basic and delays every response. A dead registry accepts
+connections and never responds. The number of dead registries is set between two runs.
 """
 
 import asyncio
@@ -13,23 +13,26 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 
-USER, PASSWORD = "octo", "pa55"  # of registries that live for minutes
-_GOOD = b"Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode())
-_TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-_ASKED = b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="bench"\r\nContent-Length: 0\r\n\r\n'
+USER, PASSWORD = "octo", "pa55"  # of registries that exist for minutes
+_VALID = b"Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode())
+_ACCEPTED = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_CHALLENGE = (
+    b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="bench"\r\nContent-Length: 0\r\n\r\n'
+)
 _END = b"\r\n\r\n"
 
 
 class Registries:
-    """`hosts` are their host:port."""
+    """Controls the process of the registries. `hosts` are their addresses as host:port."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.hosts: list[str] = connection.recv()
 
     def dead(self, number: int) -> float:
-        """The first so many are dead from now on; who waits for a dead one is hung up on. Gives the processor
-        seconds that the process has taken so far.
+        """Make the first `number` registries dead, and close the connections to dead registries.
+
+        Return the processor time of the process so far, in seconds.
         """
         self._connection.send(number)
         spent: float = self._connection.recv()
@@ -37,8 +40,8 @@ class Registries:
 
 
 class _State:
-    def __init__(self, answer: float) -> None:
-        self.answer = answer
+    def __init__(self, delay: float) -> None:
+        self.delay = delay
         self.dead = 0
         self.silent: set[asyncio.Transport] = set()
 
@@ -59,12 +62,12 @@ class _Registry(asyncio.Protocol):
         self._request += data
         if not self._request.endswith(_END):
             return
-        answer = _TAKEN if _GOOD in self._request else _ASKED
+        response = _ACCEPTED if _VALID in self._request else _CHALLENGE
         self._request = b""
         if self._number < self._state.dead:
             self._state.silent.add(self._transport)
         else:
-            asyncio.get_running_loop().call_later(self._state.answer, self._transport.write, answer)
+            asyncio.get_running_loop().call_later(self._state.delay, self._transport.write, response)
 
     def connection_lost(self, _error: Exception | None) -> None:
         if self._transport is not None:
@@ -72,10 +75,10 @@ class _Registry(asyncio.Protocol):
 
 
 @contextmanager
-def serving(hosts: int, *, answer: float) -> Iterator[Registries]:
-    """So many registries that take `answer` seconds for each answer."""
+def serving(hosts: int, *, delay: float) -> Iterator[Registries]:
+    """Run `hosts` registries that delay each response by `delay` seconds."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(hosts, answer, theirs))
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(hosts, delay, theirs))
     process.start()
     try:
         yield Registries(ours)
@@ -84,23 +87,23 @@ def serving(hosts: int, *, answer: float) -> Iterator[Registries]:
         process.join()
 
 
-def _serve(hosts: int, answer: float, connection: Connection) -> None:
+def _serve(hosts: int, delay: float, connection: Connection) -> None:
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        state = _State(answer)
+        state = _State(delay)
         servers = [
             await loop.create_server(partial(_Registry, state, number), "127.0.0.1", 0, backlog=512)
             for number in range(hosts)
         ]
 
-        def told() -> None:
+        def set_dead() -> None:
             state.dead = connection.recv()
             for transport in list(state.silent):
                 transport.abort()
             usage = resource.getrusage(resource.RUSAGE_SELF)
             connection.send(usage.ru_utime + usage.ru_stime)
 
-        loop.add_reader(connection.fileno(), told)
+        loop.add_reader(connection.fileno(), set_dead)
         connection.send([f"127.0.0.1:{server.sockets[0].getsockname()[1]}" for server in servers])
         await asyncio.Event().wait()
 

@@ -1,8 +1,9 @@
-"""Logins a second that the schedule makes: 2,000 credentials on 200 registries, 200 ms for each answer.
+"""Scheduled logins per second: 2,000 credentials on 200 registries, 200 ms for each response.
 
-The schedule is the real one: rows in PostgreSQL, secrets sealed there, outcomes kept, every address checked.
-A login is two answers, so the ideal is concurrency / (2 * answer). All is on this machine: the verifier in
-this process, PostgreSQL, and the registries in a process of their own (`login_registries`).
+The schedule is the real one, with rows and encrypted secrets in PostgreSQL, stored outcomes and checked
+addresses. A login needs two responses, so the ideal rate is concurrency / (2 * response time). Everything
+runs on this machine: the verifier in this process, PostgreSQL, and the registries in another process
+(`login_registries`).
 """
 
 import resource
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.figures import Benchmark, Options, Row, Target
+from bench.benchmark import Benchmark, Options, Row, Target
 from bench.login_registries import PASSWORD, USER, Registries, serving
 from bench.servers import postgres
 from chassis.database import Pool, open_pool
@@ -53,20 +54,21 @@ from verifier.verifier import Verifier
 CREDENTIALS, QUICK_CREDENTIALS = 2_000, 200
 HOSTS, QUICK_HOSTS = 200, 20
 ACCOUNTS = 97
-ANSWER_SECONDS = 0.2
+RESPONSE_SECONDS = 0.2
 CONCURRENCY = 512
-UNPACED = 10_000.0  # logins a second for a host or an account: what is measured is what can be done
-LOOK_SECONDS = 0.05
+UNLIMITED = 10_000.0  # logins per second for a host or an account, because the limits are not measured
+POLL_SECONDS = 0.05
 DRAIN_SECONDS = 1.0
 DAY_SECONDS = 86_400
-IDEAL = CONCURRENCY / (2 * ANSWER_SECONDS)
+IDEAL = CONCURRENCY / (2 * RESPONSE_SECONDS)
 
-# All are due. Known: they were good before, so that a good login says nothing new, as nearly always.
+# All credentials are due. `known`: they were verified before, so that a valid login changes nothing, as is
+# usual.
 _ALL_DUE = """
 UPDATE verifier.schedule SET due_at = now(), stage = 0, failures = 0,
     outcome = CASE WHEN %(known)s THEN 'verified' END, recorded_at = CASE WHEN %(known)s THEN now() END
 """
-# Settled is due again in the far future; leases and what was deferred are over within minutes.
+# A completed login is due again in the far future. Leases and deferred logins end within minutes.
 _LEFT = """
 SELECT count(*) FROM verifier.schedule
 WHERE due_at < now() + interval '1 hour' AND NOT registry_host = ANY (%s)
@@ -75,8 +77,10 @@ WHERE due_at < now() + interval '1 hour' AND NOT registry_host = ANY (%s)
 
 @dataclass(slots=True)
 class _Verifier:
-    """Its parts, as `verifier.bootstrap` puts them together. `day` is that of the schedule's clock:
-    hosts that answered on an earlier one are unknown again.
+    """The parts of the verifier, composed as in `verifier.bootstrap`.
+
+    `day` is the day of the clock of the schedule. On a new day, hosts that responded earlier are unknown
+    again.
     """
 
     pool: Pool
@@ -90,7 +94,7 @@ class _Verifier:
 
     def scheduler(self) -> Scheduler:
         store, table = PostgresVerificationStore(self.pool), ScheduleTable(self.pool)
-        limiter = LoginLimiter(per_host=UNPACED, per_account=UNPACED, monotonic=self._monotonic)
+        limiter = LoginLimiter(per_host=UNLIMITED, per_account=UNLIMITED, monotonic=self._monotonic)
         logins = Logins(
             minter=Minter(TokenCalls(self.policy, self.tls), Endpoints(), now=now),
             policy=self.policy,
@@ -121,18 +125,18 @@ class _Verifier:
 
 @contextmanager
 def open_logins(options: Options) -> Iterator[list[Benchmark]]:
-    """The same credentials each time, with and without dead registries among theirs."""
+    """Logins with the same credentials, with and without dead registries."""
     credentials, hosts = (QUICK_CREDENTIALS, QUICK_HOSTS) if options.quick else (CREDENTIALS, HOSTS)
     dead = hosts // 10
     with (
         tempfile.TemporaryDirectory(prefix="regcred-bench-") as folder,
         postgres() as server,
         server.fresh() as url,
-        serving(hosts, answer=ANSWER_SECONDS) as registries,
+        serving(hosts, delay=RESPONSE_SECONDS) as registries,
     ):
         migrate(url)
         keys = KeyFile.create(Path(folder) / "keys.json")
-        streams = _keep(url, keys, registries.hosts, credentials)
+        streams = _add_credentials(url, keys, registries.hosts, credentials)
         with open_pool(url, role="regcred_verifier", size=12) as pool:
             policy = NetworkPolicy.parse("127.0.0.0/8", ",".join(registries.hosts))
             verifier = _Verifier(pool, EncryptedStore(pool, keys), policy, tls_context(None))
@@ -140,7 +144,7 @@ def open_logins(options: Options) -> Iterator[list[Benchmark]]:
             scheduler = verifier.scheduler()
             parts = _Parts(verifier, scheduler, registries, url)
             run = partial(_run, parts, credentials)
-            run("warm-up", dead=0, known=True)  # its threads are started by the first logins
+            run("warm-up", dead=0, known=True)  # the first logins start the threads
             yield [
                 Benchmark(
                     runs=[
@@ -187,28 +191,28 @@ class _Parts:
 
 
 def _run(parts: _Parts, credentials: int, name: str, *, dead: int, known: bool) -> Mapping[str, float]:
-    """From the first look at the schedule until every credential of a host that lives is settled."""
+    """Measure from the first query of the schedule until the logins of all live hosts are complete."""
     scheduler, registries, url = parts.scheduler, parts.registries, parts.url
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(_ALL_DUE, {"known": known})
     parts.verifier.day += 1
     registries_cpu, cpu = registries.dead(dead), _cpu()
-    gone = registries.hosts[:dead]
-    began = time.monotonic()
+    dead_hosts = registries.hosts[:dead]
+    started = time.monotonic()
     with psycopg.connect(url, autocommit=True) as watching:
-        looked = began
+        polled = started
         while True:
             wait = scheduler.tick()
-            if time.monotonic() - looked >= LOOK_SECONDS:
-                looked = time.monotonic()
-                row = watching.execute(_LEFT, (gone,), prepare=True).fetchone()
+            if time.monotonic() - polled >= POLL_SECONDS:
+                polled = time.monotonic()
+                row = watching.execute(_LEFT, (dead_hosts,), prepare=True).fetchone()
                 if row and row[0] == 0:
                     break
             time.sleep(wait)
-    seconds, cpu = looked - began, _cpu() - cpu
+    seconds, cpu = polled - started, _cpu() - cpu
     registries_cpu = registries.dead(0) - registries_cpu
     ended = time.monotonic() + DRAIN_SECONDS
-    while time.monotonic() < ended:  # those of dead hosts, which have hung up now
+    while time.monotonic() < ended:  # the logins at dead hosts, which have closed their connections now
         time.sleep(scheduler.tick())
     logins = credentials * (len(registries.hosts) - dead) / len(registries.hosts)
     return {
@@ -224,8 +228,8 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _keep(url: str, keys: KeyFile, hosts: Sequence[str], number: int) -> list[StreamId]:
-    """Credentials, evenly over the hosts and over some accounts."""
+def _add_credentials(url: str, keys: KeyFile, hosts: Sequence[str], number: int) -> list[StreamId]:
+    """Add credentials, evenly distributed over the hosts and over some accounts."""
     scope = Scope(pull=True, push=False)
     with open_pool(url, role="regcred_credentials", size=2) as pool:
         credentials = Credentials(

@@ -1,4 +1,4 @@
-"""What a figure depends on: the machine and the servers."""
+"""Details of the machine and the servers, which affect the measurements."""
 
 import os
 import platform
@@ -15,8 +15,8 @@ from bench.servers import postgres
 FSYNCS = 500
 
 
-def facts() -> dict[str, object]:
-    """Of this machine now, before anything runs."""
+def machine_details() -> dict[str, object]:
+    """The details of this machine before a benchmark."""
     load = os.getloadavg()
     with postgres() as server, psycopg.connect(server.url) as connection:
         row = connection.execute("SHOW server_version").fetchone()
@@ -42,23 +42,23 @@ def _of(path: str, name: str) -> str:
 
 
 def _rabbitmq() -> str | None:
-    """The version of Debian's package, None where it is not installed."""
+    """The version of the Debian package, or `None` if it is not installed."""
     if shutil.which("dpkg-query") is None:
         return None
-    asked = subprocess.run(
+    found = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${Version}", "rabbitmq-server"],
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked.stdout or None
+    return found.stdout or None
 
 
 def _fsyncs() -> float:
-    """How often a second the disk takes 8 KiB for good, one after the other."""
+    """The number of durable writes of 8 KiB per second, one after the other."""
     with tempfile.TemporaryFile() as file:
-        began = time.monotonic()
+        started = time.monotonic()
         for _ in range(FSYNCS):
             os.pwrite(file.fileno(), b"x" * 8192, 0)
             os.fdatasync(file.fileno())
-        return FSYNCS / (time.monotonic() - began)
+        return FSYNCS / (time.monotonic() - started)

@@ -1,4 +1,4 @@
-"""How much the relay and the projector grow while a long log goes through them: processes, with a broker."""
+"""Memory growth of the processes of relay and projector while they handle a long log, with a broker."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.figures import Benchmark, Options, Row, Target
+from bench.benchmark import Benchmark, Options, Row, Target
 from bench.rebuild import fill
 from bench.servers import postgres
 from operations.migrate.preparation import prepare, prepare_keys
@@ -22,14 +22,16 @@ from tests.support.rabbitmq import RabbitMQ
 
 NUMBER, QUICK_NUMBER = 1_000_000, 20_000
 SAMPLE_SECONDS = 0.5
-PURGE_EVERY = 20  # samples: nobody consumes the verifier's queue, and a full broker would hold the relay up
+PURGE_EVERY = (
+    20  # samples; the queue of the verifier has no consumer, and a full broker would block the relay
+)
 WAIT_SECONDS = 3600.0
 PROCESSES = {"relay": ("credentials", "relay"), "projector": ("projector",)}
 
 
 @contextmanager
 def open_memory(options: Options) -> Iterator[list[Benchmark]]:
-    """The relay gives positions and publishes, the projector projects, from the first event to the last."""
+    """The relay assigns positions and publishes, the projector projects, from the first event to the last."""
     number = QUICK_NUMBER if options.quick else NUMBER
     with (
         postgres() as server,
@@ -52,7 +54,7 @@ def open_memory(options: Options) -> Iterator[list[Benchmark]]:
 
 
 def _run(url: str, broker: RabbitMQ, home: Path, number: int) -> Mapping[str, float]:
-    """Growth from the first tenth of the log on, when every process has done everything it does."""
+    """Return the growth after the first tenth of the log, when every process has used all of its code."""
     environment = {
         **os.environ,
         "REGCRED_HOME": str(home),
@@ -73,13 +75,13 @@ def _run(url: str, broker: RabbitMQ, home: Path, number: int) -> Mapping[str, fl
                 process.send_signal(signal.SIGTERM)
             for process in processes.values():
                 process.wait(30)
-    return {name: _growth(taken, number) for name, taken in samples.items()}
+    return {name: _growth(durations, number) for name, durations in samples.items()}
 
 
 def _samples(
     url: str, broker: RabbitMQ, pids: Mapping[str, int], number: int
 ) -> dict[str, list[tuple[int, float]]]:
-    """(position, MiB) of each process until both are through."""
+    """Pairs (position, MiB) of each process until both have handled the log."""
     samples: dict[str, list[tuple[int, float]]] = {name: [] for name in pids}
     end = time.monotonic() + WAIT_SECONDS
     count = 0
@@ -102,7 +104,7 @@ def _samples(
 
 
 def _resident(pid: int) -> float:
-    """MiB of memory in use, now."""
+    """The current memory in use, in MiB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 

@@ -1,4 +1,4 @@
-"""The peer: the PyPI package `eventsourcing` with its PostgreSQL recorder, used as its documentation does."""
+"""The peer: the PyPI package `eventsourcing` with its PostgreSQL recorder, used as in its documentation."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 
 class Holder(Aggregate):
-    """An aggregate whose events carry the type, payload and metadata of one of ours."""
+    """An aggregate whose events have type, payload and metadata of an event of regcred."""
 
     class Changed(Aggregate.Event):
         type: str
@@ -17,13 +17,14 @@ class Holder(Aggregate):
         meta: str
 
 
-class Keeping(Application[UUID]):
-    """An application as the peer's documentation makes them; nothing is cached and no snapshots are taken."""
+class PeerApplication(Application[UUID]):
+    """An application as in the documentation of the peer, without a cache and without snapshots."""
 
 
 def environment(url: str, *, create: bool) -> dict[str, str]:
-    """The peer's settings for that database: its defaults, with one connection. Only one process may `create`
-    its tables, two at once fail.
+    """The settings of the peer for a database: its defaults, with one connection.
+
+    Only one process may `create` the tables, because two at once fail.
     """
     known = conninfo_to_dict(url)
     return {
@@ -39,13 +40,13 @@ def environment(url: str, *, create: bool) -> dict[str, str]:
 
 
 def prepare_peer(url: str) -> None:
-    """Create its tables."""
-    Keeping(environment(url, create=True)).close()
+    """Create the tables of the peer."""
+    PeerApplication(environment(url, create=True)).close()
 
 
 def open_peer(url: str) -> tuple[Callable[[], Holder], Callable[[Holder, str, str, str], None]]:
-    """What saves a new aggregate, and what saves one more event of an aggregate."""
-    application = Keeping(environment(url, create=False))
+    """Return two functions: one saves a new aggregate, the other one more event of an aggregate."""
+    application = PeerApplication(environment(url, create=False))
 
     def new() -> Holder:
         aggregate = Holder()

@@ -1,4 +1,4 @@
-"""Keys that encrypt personal data, as an installation has them; the key file is new each time."""
+"""Keys that encrypt personal data, as in an installation, each with a new key file."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from secretstore.personal_keys import open_personal_keys
 
 
 def fresh_keys() -> PersonalKeys:
-    """Of a key file that nobody else has."""
+    """Keys of a temporary key file."""
     with fresh_key_file() as path:
         return open_personal_keys(KeyFile.load(path))
 
 
 @contextmanager
 def fresh_key_file() -> Iterator[Path]:
-    """One that other processes can read, for the while."""
+    """Yield a temporary key file for other processes."""
     with tempfile.TemporaryDirectory(prefix="regcred-bench-") as folder:
         KeyFile.create(path := Path(folder) / "keys.json")
         yield path

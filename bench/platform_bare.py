@@ -1,7 +1,8 @@
-"""The limits: Flask handlers that do nothing but ask what ours have to ask, under our server's settings.
+"""The limits: bare Flask handlers with the necessary queries only, under the settings of regcred's server.
 
-`python -m bench.platform_bare DATABASE_URL PORT`, with VAULT_ADDR and VAULT_TOKEN in the environment where
-there is a Vault.
+Run as `python -m bench.platform_bare DATABASE_URL PORT`, with VAULT_ADDR and VAULT_TOKEN in the environment
+if there is a Vault.
+
 
     GET /<account>/credentials/<name>   one SELECT of one row by an index
     GET /<account>/hosts/<host>         one SELECT, by an index, of the rows that a resolution decides on
@@ -66,11 +67,11 @@ def bare(url: str) -> Flask:
     @app.get("/<account_id>/secrets/<uuid:credential_id>")
     def secret(account_id: str, credential_id: Any) -> Response:
         path = f"regcred/data/accounts/{account_id}/credentials/{credential_id}"
-        answer = vault.get(f"{os.environ['VAULT_ADDR']}/v1/{path}", timeout=10)
-        answer.raise_for_status()
+        response = vault.get(f"{os.environ['VAULT_ADDR']}/v1/{path}", timeout=10)
+        response.raise_for_status()
         with pool.connection() as connection:
             connection.execute(_INSERT, (account_id, credential_id))
-        return jsonify(secret=answer.json()["data"]["data"]["secret"])
+        return jsonify(secret=response.json()["data"]["data"]["secret"])
 
     return app
 

@@ -1,8 +1,9 @@
-"""What the deploy platform calls: resolutions and pull secrets, over HTTP, from `regcred up` as a whole.
+"""Calls of the deploy platform, resolutions and pull secrets, over HTTP to a complete `regcred up`.
 
-Ours and the limits stand beside one another all the time and are asked in turns. The limits are bare Flask
-handlers under the same server (`platform_bare`). For as many requests as are answered, every caller has one
-under way; at 200 a second the latency counts from each request's moment (`platform_load`).
+The servers of regcred and of the limits run at the same time and get requests in turn. The limits are bare
+Flask handlers under the same server (`platform_bare`). For the maximum rate, every caller has one open
+request. At 200 requests per second the latency counts from the scheduled time of each request
+(`platform_load`).
 """
 
 import json
@@ -21,9 +22,9 @@ from typing import Any
 import httpx2
 import psycopg
 
-from bench.figures import Benchmark, Options, Row, Run, Target
+from bench.benchmark import Benchmark, Options, Row, Run, Target
 from bench.platform_load import Server, at_once, at_rate
-from bench.platform_seed import Seeded, keep_secrets, seed, seeded
+from bench.platform_seed import Seeded, seed, seeded, store_secrets
 from bench.servers import postgres
 from operations.migrate.preparation import prepare, prepare_keys
 from secretstore.vault import VaultStore
@@ -36,10 +37,10 @@ from tests.support.vault import Vault
 LARGE, QUICK_LARGE = 100_000, 2_000
 SMALL = 100
 IN_VAULT = 1_000
-RATE = 200.0  # requests a second
+RATE = 200.0  # requests per second
 SECONDS, QUICK_SECONDS = 15, 2
 CALLERS = 8
-CALLERS_AT_RATE = 32  # more than are ever under way, so that a moment is met
+CALLERS_AT_RATE = 32  # more than there are open requests, so that every request starts on time
 WARM_UP = 400
 DRAIN_SECONDS = 120
 
@@ -47,8 +48,8 @@ Request = Callable[[Seeded], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A server, and what it is asked about."""
+class RequestTarget:
+    """A server with the credentials that requests are about."""
 
     server: Server
     credentials: Sequence[Seeded]
@@ -83,14 +84,14 @@ class Asked:
         return self.server.request("GET", f"/{one.account_id}/secrets/{one.credential_id}")
 
     def settle(self) -> None:
-        """Wait until every event is in the read models: the next one to be measured has the machine alone."""
+        """Wait until every event is in the read models, so that they do not affect the next measurement."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             waiting(lambda: settled(connection), "the read models have it all", seconds=DRAIN_SECONDS)
 
 
 @contextmanager
 def open_platform(options: Options) -> Iterator[Iterator[Benchmark]]:
-    """100,000 credentials, 100, and some of Vault's: a `regcred up` each, while it is compared."""
+    """A `regcred up` each with 100,000 credentials, with 100, and with secrets in Vault."""
     number = QUICK_LARGE if options.quick else LARGE
     seconds = QUICK_SECONDS if options.quick else SECONDS
     with tempfile.TemporaryDirectory(prefix="regcred-bench-") as folder:
@@ -103,23 +104,23 @@ def open_platform(options: Options) -> Iterator[Iterator[Benchmark]]:
                 with _system(homes / "small", SMALL, {}) as small:
                     _warm_up((small, small.resolution), (bare, bare.bare_rows))
                     yield _resolutions(large, small, bare, number, seconds)
-            with Vault() as vault, _system(homes / "vault", IN_VAULT, _access(vault)) as kept:
-                _fill_vault(vault, kept.credentials)
+            with Vault() as vault, _system(homes / "vault", IN_VAULT, _access(vault)) as stored:
+                _fill_vault(vault, stored.credentials)
                 access = {"VAULT_ADDR": vault.addr, "VAULT_TOKEN": vault.token_of("credentials")}
-                with _bare(kept, access) as bare:
-                    _warm_up((kept, kept.pull_secret), (bare, bare.bare_secret))
-                    yield _with_vault(kept, bare, seconds)
+                with _bare(stored, access) as bare:
+                    _warm_up((stored, stored.pull_secret), (bare, bare.bare_secret))
+                    yield _with_vault(stored, bare, seconds)
 
         yield benchmarks()
 
 
-def _warm_up(*asked_for: tuple[Asked, Request]) -> None:
-    for asked, request in asked_for:
-        at_once(asked.server, asked.requests(request, WARM_UP), callers=CALLERS)
-        asked.settle()
+def _warm_up(*requests: tuple[RequestTarget, Request]) -> None:
+    for target, request in requests:
+        at_once(target.server, target.requests(request, WARM_UP), callers=CALLERS)
+        target.settle()
 
 
-def _steady_calls(large: Asked, bare: Asked, seconds: int) -> Benchmark:
+def _steady_calls(large: RequestTarget, bare: RequestTarget, seconds: int) -> Benchmark:
     return Benchmark(
         runs=[
             _steady("resolution", large, large.resolution, seconds=seconds),
@@ -133,13 +134,15 @@ def _steady_calls(large: Asked, bare: Asked, seconds: int) -> Benchmark:
     )
 
 
-def _resolutions(large: Asked, small: Asked, bare: Asked, number: int, seconds: int) -> Benchmark:
+def _resolutions(
+    large: RequestTarget, small: RequestTarget, bare: RequestTarget, number: int, seconds: int
+) -> Benchmark:
     return Benchmark(
         runs=[
-            _answered("ours", large, large.resolution, seconds=seconds),
-            _answered("row", bare, bare.bare_row, seconds=seconds),
-            _answered("rows", bare, bare.bare_rows, seconds=seconds),
-            _answered("few", small, small.resolution, seconds=seconds),
+            _maximum_rate("ours", large, large.resolution, seconds=seconds),
+            _maximum_rate("row", bare, bare.bare_row, seconds=seconds),
+            _maximum_rate("rows", bare, bare.bare_rows, seconds=seconds),
+            _maximum_rate("few", small, small.resolution, seconds=seconds),
         ],
         rows=[
             Row(
@@ -166,12 +169,12 @@ def _resolutions(large: Asked, small: Asked, bare: Asked, number: int, seconds: 
     )
 
 
-def _with_vault(kept: Asked, bare: Asked, seconds: int) -> Benchmark:
+def _with_vault(stored: RequestTarget, bare: RequestTarget, seconds: int) -> Benchmark:
     return Benchmark(
         runs=[
-            _answered("ours", kept, kept.pull_secret, seconds=seconds),
-            _answered("bare", bare, bare.bare_secret, seconds=seconds),
-            _steady("ours", kept, kept.pull_secret, seconds=seconds),
+            _maximum_rate("ours", stored, stored.pull_secret, seconds=seconds),
+            _maximum_rate("bare", bare, bare.bare_secret, seconds=seconds),
+            _steady("ours", stored, stored.pull_secret, seconds=seconds),
             _steady("bare", bare, bare.bare_secret, seconds=seconds),
         ],
         rows=[
@@ -199,32 +202,32 @@ def _latency(name: str, ours: str, limit: str | None, *, most: float | None = No
     ]
 
 
-def _answered(name: str, asked: Asked, request: Request, *, seconds: int) -> Run:
-    """As many as are answered; a number of requests that takes about so long."""
+def _maximum_rate(name: str, target: RequestTarget, request: Request, *, seconds: int) -> Run:
+    """Return a run that measures the maximum rate, with a number of requests for about `seconds`."""
 
     def run() -> Mapping[str, float]:
-        requests = asked.requests(request, 400 * seconds)
-        rate = at_once(asked.server, requests, callers=CALLERS)
-        asked.settle()
+        requests = target.requests(request, 400 * seconds)
+        rate = at_once(target.server, requests, callers=CALLERS)
+        target.settle()
         return {name: rate}
 
     return run
 
 
-def _steady(name: str, asked: Asked, request: Request, *, seconds: int) -> Run:
+def _steady(name: str, target: RequestTarget, request: Request, *, seconds: int) -> Run:
     def run() -> Mapping[str, float]:
-        requests = asked.requests(request, round(RATE * seconds))
-        taken = at_rate(asked.server, requests, rate=RATE, callers=CALLERS_AT_RATE)
-        asked.settle()
-        cuts = quantiles([1000 * took for took in taken], n=100)
+        requests = target.requests(request, round(RATE * seconds))
+        durations = at_rate(target.server, requests, rate=RATE, callers=CALLERS_AT_RATE)
+        target.settle()
+        cuts = quantiles([1000 * duration for duration in durations], n=100)
         return {f"{name} p50": cuts[49], f"{name} p99": cuts[98]}
 
     return run
 
 
 @contextmanager
-def _system(home: Path, number: int, environment: Mapping[str, str]) -> Iterator[Asked]:
-    """`regcred up` with so many credentials, and a PostgreSQL of its own as it always has."""
+def _system(home: Path, number: int, environment: Mapping[str, str]) -> Iterator[RequestTarget]:
+    """Run `regcred up` with `number` credentials and its own PostgreSQL."""
     credentials = list(seeded(number))
     with postgres() as server, server.fresh() as url:
         home.mkdir()
@@ -232,21 +235,21 @@ def _system(home: Path, number: int, environment: Mapping[str, str]) -> Iterator
         seed(url, credentials, prepare_keys(home / "keys.json"))
         with System(home, {**environment, "REGCRED_DATABASE_URL": url}) as system:
             token = (home / "admin.token").read_text().strip()
-            asked = Asked(Server(system.port, token), credentials, url)
-            asked.settle()
-            yield asked
+            target = RequestTarget(Server(system.port, token), credentials, url)
+            target.settle()
+            yield target
 
 
 @contextmanager
-def _bare(beside: Asked, environment: Mapping[str, str]) -> Iterator[Asked]:
+def _bare(system: RequestTarget, environment: Mapping[str, str]) -> Iterator[RequestTarget]:
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "bench.platform_bare", beside.url, str(port)],
+        [sys.executable, "-m", "bench.platform_bare", system.url, str(port)],
         env={**os.environ, **environment},
     )
     try:
         waiting(lambda: _serves(port), "the bare server serves")
-        yield Asked(Server(port), beside.credentials, beside.url)
+        yield RequestTarget(Server(port), system.credentials, system.url)
     finally:
         process.terminate()
         process.wait(20)
@@ -276,12 +279,12 @@ def _fill_vault(vault: Vault, credentials: Sequence[Seeded]) -> None:
             secret_id_file=vault.secret_id_file("credentials"),
         )
     )
-    keep_secrets(store, credentials)
+    store_secrets(store, credentials)
     store.close()
 
 
 def settled(connection: psycopg.Connection[Any]) -> bool:
-    """Whether readers see every event."""
+    """Whether the read models include every event."""
     row = connection.execute(
         "SELECT g.position = (SELECT count(*) FROM es.events) FROM rm.generations g WHERE g.status = 'live'"
     ).fetchone()

@@ -1,7 +1,7 @@
-"""Requests from many callers that keep their connections: at a steady rate, or as many as are answered.
+"""Requests from many callers with persistent connections, at a constant rate or at the maximum rate.
 
-At a steady rate every request has its moment, and its latency counts from then: one that found no free caller
-waited, and that is told. The callers are threads with plain sockets, so that they take little of the machine.
+At a constant rate every request has a scheduled time, and its latency counts from that time. It includes the
+wait for a free caller. The callers are threads with plain sockets, so that they use little processor time.
 """
 
 import itertools
@@ -16,18 +16,18 @@ HEAD_END = b"\r\n\r\n"
 
 
 class Failed(Exception):
-    """A request was not answered with 200."""
+    """The status of a response was not 200."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where requests go, and what each one carries."""
+    """The address of the server, and the token of the requests."""
 
     port: int
     token: str = ""
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        """A request as it is sent."""
+        """The bytes of a request."""
         lines = (
             f"{method} {path} HTTP/1.1",
             f"Host: 127.0.0.1:{self.port}",
@@ -39,9 +39,9 @@ class Server:
 
 
 def at_rate(server: Server, requests: Sequence[bytes], *, rate: float, callers: int) -> list[float]:
-    """Seconds that each request took, from its moment to the last byte of its answer."""
-    began = time.monotonic() + 0.2
-    due = [began + place / rate for place in range(len(requests))]
+    """Seconds of each request, from its scheduled time to the last byte of the response."""
+    started = time.monotonic() + 0.2
+    due = [started + place / rate for place in range(len(requests))]
 
     def moment(place: int) -> float:
         time.sleep(max(0.0, due[place] - time.monotonic()))
@@ -51,40 +51,40 @@ def at_rate(server: Server, requests: Sequence[bytes], *, rate: float, callers: 
 
 
 def at_once(server: Server, requests: Sequence[bytes], *, callers: int) -> float:
-    """Requests per second, where every caller has one request under way all the time."""
-    began = time.monotonic()
-    _call(server, requests, lambda _place: began, callers)
-    return len(requests) / (time.monotonic() - began)
+    """Requests per second while every caller always has one open request."""
+    started = time.monotonic()
+    _call(server, requests, lambda _place: started, callers)
+    return len(requests) / (time.monotonic() - started)
 
 
 def _call(
     server: Server, requests: Sequence[bytes], moment: Callable[[int], float], callers: int
 ) -> list[float]:
-    taken = [0.0] * len(requests)
+    durations = [0.0] * len(requests)
     places = itertools.count()
 
     def work() -> None:
         with socket.create_connection(("127.0.0.1", server.port), SECONDS_TO_WAIT) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while (place := next(places)) < len(requests):
-                began = moment(place)
+                started = moment(place)
                 connection.sendall(requests[place])
                 _receive(connection)
-                taken[place] = time.monotonic() - began
+                durations[place] = time.monotonic() - started
 
     with ThreadPoolExecutor(callers) as threads:
         for turn in [threads.submit(work) for _ in range(callers)]:
             turn.result()
-    return taken
+    return durations
 
 
 def _receive(connection: socket.socket) -> None:
-    answer = connection.recv(65536)
-    while HEAD_END not in answer:
-        answer += _more(connection)
-    head, _, body = answer.partition(HEAD_END)
+    response = connection.recv(65536)
+    while HEAD_END not in response:
+        response += _more(connection)
+    head, _, body = response.partition(HEAD_END)
     if not head.startswith(b"HTTP/1.1 200"):
-        raise Failed(answer[:600])
+        raise Failed(response[:600])
     length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
     missing = int(length.partition(b":")[2]) - len(body)
     while missing > 0:

@@ -1,8 +1,8 @@
-"""Credentials as an installation has them: 100 in each account, at eight registries, some for some projects.
+"""Credentials as in an installation: 100 in each account, at eight registries, some restricted to projects.
 
-Written past the HTTP interface, by COPY, but in full: streams and events with their places in the log, the
-rows that resolutions are decided on, and sealed secrets that open. The verifier has seen them all: nobody
-logs in.
+They are written by COPY instead of the API, but completely: streams, events with positions in the log, the
+rows for resolutions, and encrypted secrets. The checkpoint of the verifier is after them, so that it does not
+log in.
 """
 
 import random  # noqa: TID251 the same credentials each time
@@ -46,8 +46,9 @@ HOSTS = (
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """The `turn`-th credential (from 0) of its account at its registry. The first one is for all there,
-    so every image has one that may be used.
+    """The `turn`-th credential (from 0) of its account at its registry.
+
+    The first one has no prefixes and no restrictions, so that every image has an eligible credential.
     """
 
     credential_id: UUID
@@ -78,7 +79,7 @@ class Seeded:
 
 
 def seeded(number: int) -> Iterator[Seeded]:
-    """The same ones each time."""
+    """Generate `number` credentials, the same in each call."""
     chance = random.Random(11)
     for place in range(number):
         provider, host = HOSTS[place % len(HOSTS)]
@@ -88,11 +89,10 @@ def seeded(number: int) -> Iterator[Seeded]:
 
 
 def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
-    """Put them into a prepared, empty database, and their secrets into its encrypted table."""
+    """Write them into a prepared, empty database, with their secrets in its encrypted table."""
     with psycopg.connect(url) as connection:
-        connection.execute(
-            "SET session_replication_role = replica"
-        )  # or foreign keys are looked up row by row
+        # Otherwise foreign keys are checked for each row.
+        connection.execute("SET session_replication_role = replica")
         _copy(
             connection,
             "es.streams (stream_id, account_id, category, version)",
@@ -111,19 +111,19 @@ def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
             map(_current, credentials),
         )
     with psycopg.connect(url, autocommit=True) as connection:
-        _give_positions(connection)
+        _assign_positions(connection)
         connection.execute(
             "INSERT INTO es.checkpoints (consumer, position) SELECT 'verifier', max(position) FROM es.log"
         )
     options = {"autocommit": True, "options": "-c synchronous_commit=off"}
     with ConnectionPool(url, kwargs=options, min_size=1, max_size=1) as pool:
-        keep_secrets(EncryptedStore(pool, keys), credentials)
+        store_secrets(EncryptedStore(pool, keys), credentials)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
 
 
-def keep_secrets(store: SecretStore, credentials: Iterable[Seeded]) -> None:
-    """Their logins, each as version 1."""
+def store_secrets(store: SecretStore, credentials: Iterable[Seeded]) -> None:
+    """Store the logins, each as version 1."""
     for one in credentials:
         path = SecretPath(one.account_id, one.credential_id)
         store.put(path, one.login.to_secret(), write_id=str(one.credential_id), expected_version=0)
@@ -135,7 +135,7 @@ def _copy(connection: psycopg.Connection[Any], columns: LiteralString, rows: Ite
             copy.write_row(row)
 
 
-def _give_positions(connection: psycopg.Connection[Any]) -> None:
+def _assign_positions(connection: psycopg.Connection[Any]) -> None:
     epoch = connection.execute("SELECT es.lead()").fetchone()
     position, before = 0, -1
     while position > before:

@@ -1,4 +1,4 @@
-"""A log of realistic events, for the benchmarks that need a long one."""
+"""A long log of realistic events for benchmarks."""
 
 import random  # noqa: TID251 the same events each time
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ ACCOUNTS = 50
 
 
 def events(number: int) -> Iterator[tuple[StreamId, object, Metadata]]:
-    """The lives of many credentials at once: added, verified, checked again every day, edited, removed."""
+    """Events of many credentials: added, verified, verified again every day, edited, removed."""
     chance = random.Random(7)
     alive: list[tuple[UUID, str, Details, Restrictions]] = []
     for count in range(number):
@@ -120,7 +120,7 @@ def outcome(verification_id: UUID, credential_id: UUID, moment: datetime, *, fai
             provider="github",
             secret_version=1,
             trigger=trigger,
-            detail="the registry took the login",
+            detail="the registry accepted the login",
             confidence="strong",
             checked_at=moment,
             duration_ms=120,
@@ -141,15 +141,14 @@ def outcome(verification_id: UUID, credential_id: UUID, moment: datetime, *, fai
 
 
 def fill(url: str, number: int, personal: PersonalKeys) -> None:
-    """As many events, which have no positions yet, sealed as the services do."""
+    """Write `number` events without positions, with encrypted personal data as from the services."""
     versions: dict[StreamId, tuple[str, int]] = {}
     with (
         ConnectionPool(url, kwargs={"autocommit": True}, min_size=1, max_size=1, open=True) as pool,
         psycopg.connect(url) as connection,
     ):
-        connection.execute(
-            "SET session_replication_role = replica"
-        )  # foreign keys are looked up for each row
+        # Otherwise foreign keys are checked for each row.
+        connection.execute("SET session_replication_role = replica")
         with (
             connection.cursor() as cursor,
             cursor.copy(
@@ -184,8 +183,8 @@ def fill(url: str, number: int, personal: PersonalKeys) -> None:
         connection.execute("ANALYZE es.events")
 
 
-def number_all(url: str) -> None:
-    """Give all of them positions, as the relay does."""
+def assign_positions(url: str) -> None:
+    """Assign positions to all events, as the relay does."""
     with psycopg.connect(url, autocommit=True) as connection:
         epoch = connection.execute("SELECT es.lead()").fetchone()
         position, before = 0, -1

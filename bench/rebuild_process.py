@@ -1,4 +1,4 @@
-"""How long a rebuild of the read models takes, and how much processor time its process uses."""
+"""Duration and processor time of a rebuild of the read models."""
 
 import json
 import os
@@ -12,26 +12,26 @@ from pathlib import Path
 
 import psycopg
 
-from bench.figures import Benchmark, Options, Row, Target
+from bench.benchmark import Benchmark, Options, Row, Target
 from bench.personal import fresh_key_file
-from bench.rebuild import fill, number_all
+from bench.rebuild import assign_positions, fill
 from bench.servers import postgres
 from operations.migrate.migrations import migrate
 from projector.write.generations import drop
 from secretstore.personal_keys import open_key_file
 
 NUMBER, QUICK_NUMBER = 1_000_000, 5_000
-MOST_SECONDS = 120.0  # for a million events, on two cores; nobody waits for a rebuild
+MOST_SECONDS = 120.0  # for a million events, on two cores
 
 
 @contextmanager
 def open_rebuild(options: Options) -> Iterator[list[Benchmark]]:
-    """One log; every rebuild builds a generation, which is dropped again."""
+    """Rebuilds from one log. Every rebuild builds a generation, which is dropped afterwards."""
     number = QUICK_NUMBER if options.quick else NUMBER
     with postgres() as server, server.fresh() as url, fresh_key_file() as key_file:
         migrate(url)
         fill(url, number, open_key_file(key_file))
-        number_all(url)
+        assign_positions(url)
         rows = [
             Row(
                 name=f"rebuild, {number:,} events",
@@ -45,7 +45,7 @@ def open_rebuild(options: Options) -> Iterator[list[Benchmark]]:
 
 
 def _rebuild(url: str, number: int, key_file: Path) -> Mapping[str, float]:
-    """As an operator does it. The seconds are those that the command prints, without its own start."""
+    """Run the command of the operator. Its own output has the seconds, without the start of the process."""
     before = _children()
     done = subprocess.run(
         [sys.executable, "-m", "regcred", "projections", "rebuild", "--no-switch", "--json"],
@@ -68,6 +68,6 @@ def _rebuild(url: str, number: int, key_file: Path) -> Mapping[str, float]:
 
 
 def _children() -> float:
-    """Seconds of processor time of all children that have ended."""
+    """The processor time of all ended child processes, in seconds."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

@@ -1,6 +1,6 @@
-"""Messages per second of our relay: at least twice the highest rate of appends of the same run.
+"""Messages per second of the relay. The target is twice the highest rate of appends of the same run.
 
-A bare pika publisher of the same messages shows how much of that the broker and pika take.
+A bare pika publisher of the same messages shows the share of the broker and pika.
 """
 
 import time
@@ -14,9 +14,9 @@ import pika
 import psycopg
 
 from bench.append import QUICK_SECONDS, SECONDS, highest_rate
-from bench.figures import Benchmark, Options, Row, Target
+from bench.benchmark import Benchmark, Options, Row, Target
 from bench.personal import fresh_keys
-from bench.rebuild import fill, number_all
+from bench.rebuild import assign_positions, fill
 from bench.servers import postgres
 from credentials.relay.publisher import RelayPublisher
 from eventlog.broker import CONTENT_TYPE, OutgoingMessage, outgoing_message
@@ -34,13 +34,13 @@ WAIT_SECONDS = 120.0
 
 @contextmanager
 def open_relay(options: Options) -> Iterator[list[Benchmark]]:
-    """Both publish the whole log into the same quorum queues, which nobody consumes meanwhile."""
+    """Relay and bare publisher publish the complete log into the same quorum queues, without consumers."""
     number = QUICK_NUMBER if options.quick else EVENTS_NUMBER
     with postgres() as server, server.fresh() as url, RabbitMQ() as broker:
         migrate(url)
         personal = fresh_keys()
         fill(url, number, personal)
-        number_all(url)
+        assign_positions(url)
         with psycopg.connect(url) as connection:
             messages = [
                 outgoing_message(event) for event in read_log(connection, 0, number, personal=personal)
@@ -62,7 +62,7 @@ def open_relay(options: Options) -> Iterator[list[Benchmark]]:
 
 
 def _ours(url: str, broker: RabbitMQ, number: int, personal: PersonalKeys) -> Mapping[str, float]:
-    """From the moment that the relay is told of the log until its checkpoint stands at the end."""
+    """Measure from the announcement of the log to the relay until its checkpoint is at the end."""
     broker.purge(*QUEUES)
     stop = Event()
     publishing = RelayPublisher(
@@ -78,13 +78,13 @@ def _ours(url: str, broker: RabbitMQ, number: int, personal: PersonalKeys) -> Ma
         row = connection.execute("SELECT es.lead()").fetchone()
         assert row is not None
         thread = Thread(target=publishing.run)
-        began = time.monotonic()
+        started = time.monotonic()
         thread.start()
         publishing.announce(row[0], number)
         while (published := _published(connection)) < number:
-            assert time.monotonic() - began < WAIT_SECONDS, f"published up to {published} only"
+            assert time.monotonic() - started < WAIT_SECONDS, f"published up to {published} only"
             time.sleep(0.005)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
     stop.set()
     thread.join()
     return {"relay": number / seconds}
@@ -97,17 +97,17 @@ def _published(connection: psycopg.Connection[Any]) -> int:
 
 
 def _bare(broker: RabbitMQ, messages: list[OutgoingMessage]) -> Mapping[str, float]:
-    """From the connection until the last confirm; the messages are there already, but for their encoding."""
+    """Measure from the connection to the last confirm. The encoding of the messages is included."""
     broker.purge(*QUEUES)
-    began = time.monotonic()
+    started = time.monotonic()
     publisher = _BarePublisher(broker, messages)
     publisher.connection.ioloop.start()
     assert publisher.confirmed == len(messages)
-    return {"bare pika": len(messages) / (time.monotonic() - began)}
+    return {"bare pika": len(messages) / (time.monotonic() - started)}
 
 
 class _BarePublisher:
-    """Publishes a list with asynchronous confirms and the relay's window, and ends."""
+    """Publishes a list of messages with asynchronous confirms and the window of the relay."""
 
     def __init__(self, broker: RabbitMQ, messages: list[OutgoingMessage]) -> None:
         self._messages = messages

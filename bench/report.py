@@ -1,15 +1,15 @@
-"""The table that is printed, and the file that is written."""
+"""The printed table and the file of results."""
 
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Measured, Result
+from bench.benchmark import Measured, Result
 
 
 def table(results: Sequence[Result]) -> Table:
-    """One line per row; behind each figure, how far its samples lie apart."""
+    """One line for each row. Each measurement is followed by the spread of its samples."""
     shown = Table(
         "benchmark", "unit", "ours", "peer", "limit", "ours/peer", "ours/limit", "target", "reached"
     )
@@ -18,9 +18,9 @@ def table(results: Sequence[Result]) -> Table:
         shown.add_row(
             result.row.name,
             result.row.unit,
-            _figure(result.ours),
-            _figure(result.peer),
-            _figure(result.limit),
+            _text(result.ours),
+            _text(result.peer),
+            _text(result.limit),
             f"{result.part('ours/peer'):.2f}" if result.peer else "",
             f"{result.part('ours/limit'):.2f}" if result.limit else "",
             ", ".join(map(str, result.row.targets)),
@@ -34,7 +34,7 @@ def show(results: Sequence[Result]) -> None:
 
 
 def document(results: Sequence[Result], machine: Mapping[str, object], *, quick: bool) -> dict[str, object]:
-    """What is written of one benchmark: every sample too, and where and when it was measured."""
+    """The entry of a benchmark in the file, with all samples and the machine."""
     return {
         "machine": dict(machine),
         "quick": quick,
@@ -55,7 +55,7 @@ def document(results: Sequence[Result], machine: Mapping[str, object], *, quick:
     }
 
 
-def _figure(measured: Measured | None) -> str:
+def _text(measured: Measured | None) -> str:
     if measured is None:
         return ""
     digits = 0 if measured.value >= 100 else 1

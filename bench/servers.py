@@ -1,4 +1,4 @@
-"""The servers that benchmarks run against: as their packages ship them, with every write flushed (fsync)."""
+"""The servers of the benchmarks, with the configuration of their packages and with fsync."""
 
 import itertools
 import os
@@ -17,14 +17,14 @@ _numbers = itertools.count(1)
 
 
 class Postgres:
-    """One server, and the URL of a superuser of it."""
+    """A server, with the URL of a superuser."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """The URL of an empty database, after a checkpoint: nothing of an earlier run is left to write."""
+        """Yield the URL of an empty database. A checkpoint completes the writes of an earlier run."""
         name = f"bench_{os.getpid()}_{next(_numbers)}"
         with psycopg.connect(self.url, autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {name}")
@@ -38,7 +38,7 @@ class Postgres:
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """The server of the wheel, which `regcred up` starts too; REGCRED_TEST_DATABASE_URL names another one."""
+    """Run the server of the wheel, as `regcred up` does, or use that of REGCRED_TEST_DATABASE_URL."""
     given = os.environ.get("REGCRED_TEST_DATABASE_URL")
     if given:
         yield Postgres(given)

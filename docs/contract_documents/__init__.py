@@ -1,3 +1,5 @@
-"""Contracts, made from the code: golden schemas, `events.md`, `asyncapi.yaml` for consumers; `openapi.json`
-for callers.
+"""Generates the published contracts from the code.
+
+For consumers of events: golden schemas, `events.md` and `asyncapi.yaml`. For callers of the API:
+`openapi.json`.
 """

@@ -1,8 +1,8 @@
-"""`python -m docs.contract_documents docs` writes golden files, `events.md` and `asyncapi.yaml` there, and
-`openapi.json` where the services read it.
+"""`python -m docs.contract_documents docs`: writes the published contracts.
 
-A released event that the code would change ends it with an error, and nothing is written. `--release` names
-all that there is as released.
+Golden files, `events.md` and `asyncapi.yaml` go into the folder `docs`, `openapi.json` into the package that
+serves it. If the code changes a released event, the program exits with an error and writes nothing.
+`--release` marks all events as released.
 """
 
 import sys

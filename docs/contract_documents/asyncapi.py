@@ -1,7 +1,7 @@
-"""The events as an AsyncAPI 3.0 document, made of the registry, the topology and the headers. Pure.
+"""The events as an AsyncAPI 3.0 document, generated from the event types, the topology and the headers. Pure.
 
-The application that it describes is regcred: it sends to `regcred.events`. The channels of its own two
-consumers show what their queues take; a consumer of the platform has a queue of its own, bound alike.
+The described application is regcred, which sends to `regcred.events`. The channels of its own two consumers
+show the events in their queues. A consumer of the platform has its own queue with similar bindings.
 """
 
 import json
@@ -26,16 +26,16 @@ _INFO = {
     "title": "regcred events",
     "version": "1.0.0",
     "description": (
-        "What happens to the credentials of external container registries, as CloudEvents 1.0 in binary mode "
-        "over RabbitMQ. The routing key is the name of the event. Delivery is at least once; the header "
-        "cloudEvents:sequence orders everything and shows repetitions and holes. No event holds a secret. "
-        "docs/events.md says how to be a good consumer."
+        "The events of credentials for external container registries, as CloudEvents 1.0 in binary mode over "
+        "RabbitMQ. The routing key is the name of the event. Delivery is at least once. The header "
+        "cloudEvents:sequence defines the order and shows repetitions and gaps. No event contains a secret. "
+        "docs/events.md describes how to write a consumer."
     ),
 }
 
 
 def asyncapi_text() -> str:
-    """The file `asyncapi.yaml`."""
+    """The text of the file `asyncapi.yaml`."""
     return f"{_HEAD}{to_yaml(asyncapi())}"
 
 
@@ -54,19 +54,19 @@ def asyncapi() -> dict[str, Any]:
                 "protocol": "amqps",
                 "protocolVersion": "0.9.1",
                 "pathname": f"/{VHOST}",
-                "description": "The installation's RabbitMQ, 3.10 or newer.",
+                "description": "The RabbitMQ of the installation, 3.10 or newer.",
                 "security": [{"$ref": "#/components/securitySchemes/user"}],
             }
         },
         "channels": {name: _event_channel(name, _versions(kinds, name)) for name in names}
         | {queue_name(consumer): _queue_channel(consumer, kinds) for consumer in CONSUMERS},
-        "operations": {f"publish.{name}": _publishing(name, _versions(kinds, name)) for name in names}
-        | {f"consume.{consumer}": _consuming(consumer, kinds) for consumer in CONSUMERS},
+        "operations": {f"publish.{name}": _send_operation(name, _versions(kinds, name)) for name in names}
+        | {f"consume.{consumer}": _receive_operation(consumer, kinds) for consumer in CONSUMERS},
         "components": {
             "messages": {golden_name(kind): _message(kind) for kind in kinds},
             "schemas": {_HEADERS_SCHEMA: _headers(), **schemas},
             "securitySchemes": {
-                "user": {"type": "userPassword", "description": "A RabbitMQ user with rights of its own."}
+                "user": {"type": "userPassword", "description": "A RabbitMQ user with its own rights."}
             },
         },
     }
@@ -76,8 +76,8 @@ def _versions(kinds: list[EventType], name: str) -> list[EventType]:
     return [kind for kind in kinds if kind.name == name]
 
 
-def _bound(consumer: str, kinds: list[EventType]) -> list[EventType]:
-    """What the queue of a consumer of ours takes. Its keys are names, or `#`."""
+def _events_of(consumer: str, kinds: list[EventType]) -> list[EventType]:
+    """The events in the queue of a consumer of regcred. Its binding keys are event names, or `#`."""
     keys = CONSUMERS[consumer]
     return [kind for kind in kinds if "#" in keys or kind.name in keys]
 
@@ -101,8 +101,8 @@ def _queue_channel(consumer: str, kinds: list[EventType]) -> dict[str, Any]:
     queue = _queue(queue_name(consumer))
     return {
         "address": queue.name,
-        "description": f"regcred's own {consumer}, bound to {EXCHANGE} by: {', '.join(CONSUMERS[consumer])}.",
-        "messages": _messages(_bound(consumer, kinds)),
+        "description": f"regcred's {consumer}, bound to {EXCHANGE} by: {', '.join(CONSUMERS[consumer])}.",
+        "messages": _messages(_events_of(consumer, kinds)),
         "bindings": {
             "amqp": {
                 "is": "queue",
@@ -128,7 +128,7 @@ def _messages(kinds: list[EventType]) -> dict[str, Any]:
     return {golden_name(kind): {"$ref": f"#/components/messages/{golden_name(kind)}"} for kind in kinds}
 
 
-def _publishing(name: str, versions: list[EventType]) -> dict[str, Any]:
+def _send_operation(name: str, versions: list[EventType]) -> dict[str, Any]:
     return {
         "action": "send",
         **_on_channel(name, versions),
@@ -136,10 +136,10 @@ def _publishing(name: str, versions: list[EventType]) -> dict[str, Any]:
     }
 
 
-def _consuming(consumer: str, kinds: list[EventType]) -> dict[str, Any]:
+def _receive_operation(consumer: str, kinds: list[EventType]) -> dict[str, Any]:
     return {
         "action": "receive",
-        **_on_channel(queue_name(consumer), _bound(consumer, kinds)),
+        **_on_channel(queue_name(consumer), _events_of(consumer, kinds)),
         "bindings": {"amqp": {"ack": True, **_BINDING}},
     }
 
@@ -180,7 +180,7 @@ def _message(kind: EventType) -> dict[str, Any]:
 def _headers() -> dict[str, Any]:
     return {
         "type": "object",
-        "description": "CloudEvents 1.0 attributes, all of them texts.",
+        "description": "CloudEvents 1.0 attributes. All values are strings.",
         "required": [header.key for header in HEADERS if header.required],
         "properties": {
             header.key: {"type": "string", "description": header.meaning, **header.schema}

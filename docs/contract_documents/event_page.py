@@ -1,6 +1,6 @@
-"""The generated parts of `docs/events.md`: the table of headers, and a section for each event.
+"""The generated parts of `docs/events.md`: the table of headers, and a section for each event. Pure.
 
-All else on the page is written by hand, between the same marks. Pure.
+Marks delimit the generated parts. The rest of the page is written by hand.
 """
 
 import json
@@ -13,7 +13,7 @@ from docs.contract_documents.messages import HEADERS, example_message
 from eventlog.events import EVENTS, EventType
 from eventlog.topology import EXCHANGE
 
-# By the kind of stream, as `cloudEvents:source` names it.
+# Keys are the kinds of streams in `cloudEvents:source`.
 _WRITERS = {
     "credentials": "credentials service",
     "verifications": "verifier",
@@ -24,28 +24,28 @@ _WRITERS = {
 
 
 def page(text: str) -> str:
-    """The page with its generated parts renewed.
+    """Return the page with current generated parts.
 
     Raises:
-        ValueError: a mark is missing, or there twice.
+        ValueError: a mark is missing or occurs twice.
     """
-    return _renewed(_renewed(text, "headers", _header_table()), "events", _catalogue())
+    return _replaced(_replaced(text, "headers", _header_table()), "events", _catalogue())
 
 
-def _renewed(text: str, part: str, content: str) -> str:
+def _replaced(text: str, part: str, content: str) -> str:
     marks = re.compile(rf"(<!-- generated: {part} -->\n).*?(<!-- end: {part} -->)", re.DOTALL)
-    renewed, count = marks.subn(lambda found: f"{found[1]}{content}{found[2]}", text)
+    replaced, count = marks.subn(lambda found: f"{found[1]}{content}{found[2]}", text)
     if count != 1:
         raise ValueError(f"the page has {count} parts called {part}")
-    return renewed
+    return replaced
 
 
 def _header_table() -> str:
     rows = "".join(
-        f"| `{header.key}` | {'yes' if header.required else 'where known'} | {header.meaning} |\n"
+        f"| `{header.key}` | {'yes' if header.required else 'if known'} | {header.meaning} |\n"
         for header in HEADERS
     )
-    return f"| header | there | meaning |\n|---|---|---|\n{rows}"
+    return f"| header | required | meaning |\n|---|---|---|\n{rows}"
 
 
 def _catalogue() -> str:
@@ -61,7 +61,7 @@ def _title(kind: EventType) -> str:
 
 
 def _anchor(kind: EventType) -> str:
-    """As GitHub makes it of the heading."""
+    """The anchor that GitHub generates for the heading."""
     return re.sub(r"[^\w -]", "", _title(kind)).replace(" ", "-")
 
 
@@ -87,8 +87,8 @@ def _section(kind: EventType) -> str:
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Path, type and meaning of every field; what has the class of an earlier field is not told again."""
-    told: dict[str, str] = {}
+    """Path, type and meaning of every field. A class is described once; later fields refer to it."""
+    described: dict[str, str] = {}
 
     def walk(class_name: str, prefix: str) -> Iterator[tuple[str, str, str]]:
         for field, found in schema["$defs"][class_name]["properties"].items():
@@ -98,11 +98,11 @@ def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             if inner and "properties" in schema["$defs"][inner]:
                 meaning = meaning or schema["$defs"][inner].get("description", "")
                 form = "list of objects" if many else "object"
-                if inner in told:
-                    meaning = f"As `{told[inner]}`."
+                if inner in described:
+                    meaning = f"As `{described[inner]}`."
                 yield path, form + nullable, " ".join(meaning.split())
-                if inner not in told:
-                    told[inner] = path
+                if inner not in described:
+                    described[inner] = path
                     yield from walk(inner, f"{path}[]." if many else f"{path}.")
             else:
                 kind = {**schema["$defs"][inner], **kind} if inner and not many else kind
@@ -118,7 +118,7 @@ def _without_null(schema: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def _class_of(schema: dict[str, Any]) -> str:
-    """Name of the class that a field, or an item of a list, is of; empty for plain ones."""
+    """The name of the class of a field, or of the items of a list. Empty for plain types."""
     reference = schema.get("items", schema) if schema.get("type") == "array" else schema
     return str(reference.get("$ref", "")).rpartition("/")[2]
 

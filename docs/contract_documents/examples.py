@@ -115,11 +115,11 @@ _IN_VERIFICATION_STREAM: tuple[object, ...] = (
         provider="github",
         secret_version=1,
         trigger="requested",
-        detail="the token server took the login, the registry its token; it may pull acme/shop",
+        detail="the token server accepted the login, the registry its token; the login can pull acme/shop",
         confidence="strong",
         checked_at=datetime(2026, 3, 2, 9, 30, 1, tzinfo=UTC),
         duration_ms=412,
-        probe=ImageProbe(image="ghcr.io/acme/shop:1.4", code=None, detail="it may pull acme/shop"),
+        probe=ImageProbe(image="ghcr.io/acme/shop:1.4", code=None, detail="the login can pull acme/shop"),
     ),
     VerificationFailed(
         verification_id=UUID("0199d3c2-9c01-7f3a-b0d7-1a2b3c4d5e6f"),

@@ -1,8 +1,8 @@
-"""Golden files: for every version of every event a JSON Schema and an example, fixed once released.
+"""Golden files: a JSON Schema and an example for every version of every event.
 
-`released.txt` beside them names what is released, one `<name>.v<version>` a line. What is not named there
-follows the code whenever the files are written. What is named there keeps its shape: descriptions may be
-worded better, all else takes a new version.
+`released.txt` in their folder lists the released events, one `<name>.v<version>` per line. The files of other
+events follow the code. Of a released event only descriptions may change. Every other change needs a new
+version.
 """
 
 import json
@@ -24,7 +24,7 @@ def golden_name(kind: EventType) -> str:
 
 
 def schema_of(kind: EventType) -> dict[str, Any]:
-    """The JSON Schema of an event's body, whole in itself."""
+    """The JSON Schema of the body of an event, without external references."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": dataschema(kind),
@@ -33,7 +33,7 @@ def schema_of(kind: EventType) -> dict[str, Any]:
 
 
 def golden_files(kinds: Sequence[EventType] | None = None) -> dict[str, str]:
-    """File name to text, as the code has it now.
+    """Return the golden files of the current code as a map from file name to text.
 
     Raises:
         LookupError: an event has no example.
@@ -46,32 +46,31 @@ def golden_files(kinds: Sequence[EventType] | None = None) -> dict[str, str]:
 
 
 def released_names(text: str) -> list[str]:
-    """What `released.txt` names."""
+    """The names in `released.txt`."""
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def broken_promises(
     released: Sequence[str], stored: Mapping[str, str], current: Mapping[str, str]
 ) -> list[str]:
-    """A sentence for each released file that the code would not write so any more; both maps go from file
-    name to text.
+    """Return an error for each released file that the current code would change.
+
+    `stored` and `current` map file names to texts.
     """
     broken = []
     for name in released:
-        for file, shape in ((name + _SCHEMA, _shape), (name + _EXAMPLE, _whole)):
+        for file, shape in ((name + _SCHEMA, _shape), (name + _EXAMPLE, _unchanged)):
             if file not in stored:
-                broken.append(f"{file} is released, but is not there")
+                broken.append(f"{file} is released, but the file is missing")
             elif file not in current:
-                broken.append(f"{file} is released, but no class is registered for it any more")
+                broken.append(f"{file} is released, but no class is registered for it")
             elif shape(json.loads(stored[file])) != shape(json.loads(current[file])):
-                broken.append(
-                    f"{file} is released, but the code says something else: add a new version instead"
-                )
+                broken.append(f"{file} is released, but the code would change it: add a new version instead")
     return broken
 
 
 def _shape(schema: Any) -> Any:
-    """A schema without its wording. Properties may have the same names: theirs are never plain texts."""
+    """A schema without titles and descriptions. Properties with these names are not strings and stay."""
     if isinstance(schema, dict):
         return {
             key: _shape(value)
@@ -81,7 +80,7 @@ def _shape(schema: Any) -> Any:
     return [_shape(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def _whole(example: Any) -> Any:
+def _unchanged(example: Any) -> Any:
     return example
 
 

@@ -1,4 +1,4 @@
-"""The headers of a message, and the example message of each event as the relay would publish it."""
+"""The headers of a message, and an example of each event as the relay publishes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from eventlog.events import EVENTS, EventType, StoredEvent, StreamId, encode, en
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A CloudEvents attribute; `schema` is its JSON Schema beyond being a string."""
+    """A CloudEvents attribute. `schema` is its JSON Schema in addition to the type string."""
 
     name: str
     meaning: str
@@ -33,26 +33,28 @@ HEADERS: Sequence[Header] = (
         "`/regcred/audits` or `/regcred/accounts`.",
         {"format": "uri-reference"},
     ),
-    Header("type", "The event's name, also the routing key and in `type`.", {}),
-    Header("subject", "Id of the stream: order counts within it.", {"format": "uuid"}),
-    Header("time", "When it happened, RFC 3339, UTC.", {"format": "date-time"}),
+    Header("type", "Name of the event, also the routing key and in `type`.", {}),
+    Header("subject", "Id of the stream. Events of a stream are ordered.", {"format": "uuid"}),
+    Header("time", "Time of the event, RFC 3339, UTC.", {"format": "date-time"}),
     Header(
         "dataschema",
-        "`urn:regcred:events:<name>:<version>`, the `$id` of the body's schema.",
+        "`urn:regcred:events:<name>:<version>`, the `$id` of the schema of the body.",
         {"pattern": "^urn:regcred:events:[a-z_.]+:[0-9]+$"},
     ),
     Header(
         "sequence",
-        "Position in the whole log, dense, from 1: a decimal number without leading zeros.",
+        "Position in the log, dense, from 1: a decimal number without leading zeros.",
         {"pattern": "^[1-9][0-9]{0,17}$"},
     ),
     Header(
-        "streamversion", "Place within the stream, a decimal number from 1.", {"pattern": "^[1-9][0-9]*$"}
+        "streamversion",
+        "Version of the stream after the event, a decimal number from 1.",
+        {"pattern": "^[1-9][0-9]*$"},
     ),
-    Header("accountid", "The account that it belongs to.", {}),
-    Header("requestid", "The request that caused it.", {}),
-    Header("correlationid", "What belongs together has the same.", {}),
-    Header("causationid", "The event or command that it follows from.", {}, required=False),
+    Header("accountid", "The account of the event.", {}),
+    Header("requestid", "The request that caused the event.", {}),
+    Header("correlationid", "Related events have the same value.", {}),
+    Header("causationid", "The event or command that caused the event.", {}, required=False),
     Header("traceparent", "W3C Trace Context of the request.", {}, required=False),
 )
 
@@ -63,30 +65,30 @@ def dataschema(kind: EventType) -> str:
 
 
 def example_body(kind: EventType) -> bytes:
-    """JSON of the example of an event.
+    """Return the body of the example of an event as JSON.
 
     Raises:
-        LookupError: `EXAMPLES` has none.
+        LookupError: `EXAMPLES` has no example.
     """
     payload, _ = _example(kind)
     return encode(payload)[2]
 
 
 def example_message(kind: EventType) -> OutgoingMessage:
-    """The example as the relay publishes it; raises as `example_body` does."""
+    """Return the example as the relay publishes it. Raises like `example_body`."""
     _, stream = _example(kind)
-    place = EVENTS.all_types().index(kind) + 1
+    number = EVENTS.all_types().index(kind) + 1
     return outgoing_message(
         StoredEvent(
             event_id=uuid5(NAMESPACE_URL, dataschema(kind)),
             stream=stream,
-            version=place,
+            version=number,
             type=kind.name,
             schema_version=kind.version,
             payload=example_body(kind).decode(),
             metadata=encode_metadata(METADATA).decode(),
             recorded_at=METADATA.occurred_at,
-            position=41_000 + place,
+            position=41_000 + number,
         )
     )
 

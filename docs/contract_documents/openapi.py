@@ -9,19 +9,19 @@ from tempfile import TemporaryDirectory
 
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, join
-from chassis.web.application import described
+from chassis.web.application import openapi_of_routes
 from credentials.bootstrap import command_api
 from operations.migrate.preparation import prepare_keys
 from projector.read.bootstrap import query_api
 from verifier.bootstrap import registry_api
 
-NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # routes are described without asking anything
+NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # describing routes connects to no server
 
 
 def openapi_text() -> str:
     """The document as the file holds it."""
     with _services() as parts:
-        return json.dumps(described(join(parts)), indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(openapi_of_routes(join(parts)), indent=1, ensure_ascii=False) + "\n"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from registries.verification_help import GENERAL_HELP
 
 _REGISTRY_URL = {
     "fixed": "follows from the provider",
-    "optional": "only for a host of your own",
+    "optional": "only for your own host",
     "required": "required",
 }
 _FOLDED = 8  # more locations than these are folded away
@@ -23,7 +23,7 @@ _HEAD = """\
 <!-- Written by `python -m docs.contract_documents.provider_page`: change the catalogue instead. -->
 
 What a credential for each provider needs, where to get it, and what to do when its verification fails.
-`GET /v1/providers` answers the same as JSON.
+`GET /v1/providers` returns the same as JSON.
 
 | provider | name | hosts | `registry_url` | secret kinds |
 |---|---|---|---|---|
@@ -46,7 +46,7 @@ def document() -> str:
     return (
         f"{_HEAD}{rows}\nSecret kinds:\n\n{kinds}\n{sections}"
         "## When a verification does not succeed\n\n"
-        "Advice for every provider that has none of its own above.\n\n"
+        "General advice. The section of a provider takes precedence.\n\n"
         f"| code | what to do |\n|---|---|\n{outcomes}"
     )
 

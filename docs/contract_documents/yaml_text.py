@@ -1,4 +1,4 @@
-"""JSON-like data as YAML that people can read. Values are written as JSON writes them, which is YAML too."""
+"""Writes JSON-like data as readable YAML. Values are written as JSON, which is also YAML."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _PLAIN_KEY = re.compile(r"[A-Za-z$][\w$.-]*")
-_WORDS = {
+_RESERVED_WORDS = {
     "y",
     "n",
     "yes",
@@ -16,11 +16,11 @@ _WORDS = {
     "true",
     "false",
     "null",
-}  # which YAML 1.1 takes for something else
+}  # YAML 1.1 reads them as booleans or null
 
 
 def to_yaml(document: dict[str, Any]) -> str:
-    """Block style, two spaces, in the order given."""
+    """Return the document in block style, indented by two spaces, in its own order."""
     return "".join(f"{line}\n" for line in _mapping(document))
 
 
@@ -50,4 +50,4 @@ def _sequence(items: list[Any]) -> Iterator[str]:
 
 
 def _key(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _WORDS else json.dumps(key)
+    return key if _PLAIN_KEY.fullmatch(key) and key.lower() not in _RESERVED_WORDS else json.dumps(key)

@@ -1,6 +1,7 @@
-"""`python -m docs.website FOLDER`: gather the pages and have Sphinx build them; a dead link fails it.
+"""`python -m docs.website FOLDER`: builds the documentation site with Sphinx. A dead link is an error.
 
-The site is plain files: any web server, or a browser alone, shows it. Nothing of it asks another host.
+The site consists of static files and loads nothing from other hosts. A browser can open it without a web
+server.
 """
 
 import shutil
@@ -9,14 +10,14 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from docs.website.accessible import mend
+from docs.website.accessible import make_accessible
 from docs.website.pages import ROOT, gather
 
 _CONFIGURATION = Path(__file__).parent
 
 
 def build(target: Path) -> int:
-    """Build the site into this folder, anew; Sphinx' exit code."""
+    """Build the site into this folder, and return the exit code of Sphinx. A previous site is replaced."""
     with TemporaryDirectory(prefix="regcred-docs-") as scratch:
         source, built = Path(scratch) / "source", Path(scratch) / "site"
         gather(ROOT, source)
@@ -29,7 +30,7 @@ def build(target: Path) -> int:
             check=False,
         )
         if done.returncode == 0:
-            mend(built)
+            make_accessible(built)
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(built, target)
     return done.returncode
@@ -41,5 +42,5 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     code = build(folder)
     if code == 0:
-        print(f"the site is in {folder}: open {folder / 'index.html'}")  # noqa: T201 it was asked for
+        print(f"the site is in {folder}: open {folder / 'index.html'}")  # noqa: T201 output for the user
     sys.exit(code)

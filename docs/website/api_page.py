@@ -1,4 +1,4 @@
-"""The reference of the HTTP interface, from its OpenAPI document: nothing is called to show it."""
+"""The reference of the HTTP API, generated from its OpenAPI document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,17 +18,17 @@ JSON under `/v1`, bearer tokens, problem documents (RFC 9457). A running regcred
 | header | |
 |---|---|
 | `Authorization: Bearer …` | a service token, or a JWT of a trusted issuer |
-| `Idempotency-Key` | of a `POST`: sent again, it gives the first answer |
+| `Idempotency-Key` | of a `POST`: a repetition with the same key returns the first response |
 | `If-Match` | the `ETag` that a change is based on; `PATCH`, `PUT` and `DELETE` need it |
-| `Regcred-Position` | of an answered command: where the log has it |
-| `Regcred-Wait-For` | of a query: such a position, which the answer must know |
-| `Prefer: wait=N` | of `POST …/verifications`: answer with the result, within so many seconds |
-| `X-Request-Id` | yours, or one that regcred makes; audit log, logs and problem documents have it |
+| `Regcred-Position` | of the response to a command: its position in the log |
+| `Regcred-Wait-For` | of a query: such a position, which the response must include |
+| `Prefer: wait=N` | of `POST …/verifications`: wait up to N seconds for the result |
+| `X-Request-Id` | your own, or one that regcred generates; audit log, logs and problem documents have it |
 """
 
 
 def api_page(document: Json) -> str:
-    """The page, in Markdown: each operation under its tag, then every schema, then every problem."""
+    """Return the page in Markdown: operations by tag, then schemas, then problems."""
     return "\n".join(
         [_HEAD, *_operations(document), "## Schemas\n", *_schemas(document), "## Problems\n", *_problems()]
     )
@@ -61,19 +61,19 @@ def _operation(document: Json, method: str, path: str, operation: Json, shared: 
         yield "| parameter | in | type | |\n|---|---|---|---|"
         for one in parameters:
             schema = one.get("schema", {})
-            said = one.get("description") or schema.get("description") or ""
+            text = one.get("description") or schema.get("description") or ""
             default = f" Default: `{schema['default']}`." if schema.get("default") is not None else ""
             name = f"`{one['name']}`{', required' if one.get('required') else ''}"
-            yield f"| {name} | {one['in']} | {_type(schema)} | {_cell(said)}{_cell(default)} |"
+            yield f"| {name} | {one['in']} | {_type(schema)} | {_cell(text)}{_cell(default)} |"
         yield ""
     body = operation.get("requestBody")
     if body:
         yield "Body: " + ", ".join(_contents(_resolved(document, body))) + "\n"
-    yield "| answer | |\n|---|---|"
-    for status, answer in sorted(operation.get("responses", {}).items()):
-        known = _resolved(document, answer)
-        said = known.get("description", "")
-        yield f"| `{status}` | {', '.join((_cell(said), *_contents(known)))} |"
+    yield "| response | |\n|---|---|"
+    for status, response in sorted(operation.get("responses", {}).items()):
+        known = _resolved(document, response)
+        text = known.get("description", "")
+        yield f"| `{status}` | {', '.join((_cell(text), *_contents(known)))} |"
     yield ""
 
 
@@ -92,30 +92,30 @@ def _schemas(document: Json) -> Iterator[str]:
         yield "| field | type | |\n|---|---|---|"
         required = schema.get("required", [])
         for field, inner in schema["properties"].items():
-            said = _cell(inner.get("description", ""))
-            yield f"| `{field}`{', required' if field in required else ''} | {_type(inner)} | {said} |"
+            text = _cell(inner.get("description", ""))
+            yield f"| `{field}`{', required' if field in required else ''} | {_type(inner)} | {text} |"
         yield ""
 
 
 def _problems() -> Iterator[str]:
-    yield "| code | what it means |\n|---|---|"
-    for code, said in PROBLEMS.items():
-        yield f"| `{code}` | {_cell(said)} |"
+    yield "| code | meaning |\n|---|---|"
+    for code, text in PROBLEMS.items():
+        yield f"| `{code}` | {_cell(text)} |"
 
 
 def _resolved(document: Json, found: Json) -> Json:
-    """What a reference stands for."""
+    """The object that a reference points to, or the object itself without a reference."""
     if "$ref" not in found:
         return found
-    place: Any = document
+    target: Any = document
     for step in found["$ref"].removeprefix("#/").split("/"):
-        place = place[step]
-    resolved: Json = place
+        target = target[step]
+    resolved: Json = target
     return resolved
 
 
 def _type(schema: Json) -> str:
-    """A type in few words; a schema of the document as a link to it."""
+    """A short description of a type. A schema of the document becomes a link."""
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
         return f"[{name}](#schema-{name.lower()})"
@@ -126,13 +126,13 @@ def _type(schema: Json) -> str:
         return ", ".join(f"`{'null' if one is None else one}`" for one in schema["enum"])
     kind = schema.get("type", "object")
     kinds = [kind] if isinstance(kind, str) else kind
-    said = " or ".join(kinds)
+    text = " or ".join(kinds)
     if schema.get("format"):
-        said = said.replace("string", schema["format"])
+        text = text.replace("string", schema["format"])
     if "array" in kinds:
-        said = f"list of {_type(schema.get('items', {}))}"
+        text = f"list of {_type(schema.get('items', {}))}"
     extra = schema.get("additionalProperties")
-    return f"{said} of {_type(extra)}" if isinstance(extra, dict) and extra else said
+    return f"{text} of {_type(extra)}" if isinstance(extra, dict) and extra else text
 
 
 def _cell(text: str) -> str:

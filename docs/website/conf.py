@@ -1,13 +1,13 @@
-"""Sphinx' configuration: Markdown as GitHub reads it, and a theme with a light and a dark form."""
+"""Configuration of Sphinx: Markdown as on GitHub, and a theme with a light and a dark mode."""
 
 project = "regcred"
 author = "regcred"
 html_title = "regcred"
 
 extensions = ["myst_parser"]
-myst_heading_anchors = 4  # `page#a-heading`, as GitHub makes them
+myst_heading_anchors = 4  # `page#a-heading`, as on GitHub
 highlight_language = "text"
-suppress_warnings = ["misc.highlighting_failure"]  # `…` in a JSON example is for people
+suppress_warnings = ["misc.highlighting_failure"]  # JSON examples contain `…`
 exclude_patterns: list[str] = []
 
 html_theme = "furo"

@@ -1,4 +1,4 @@
-"""Links of the repository's pages, led to where things are on the site."""
+"""Rewrites the links of pages in the repository for the site."""
 
 import re
 import shutil
@@ -8,39 +8,39 @@ from pathlib import Path
 from posixpath import normpath
 
 _LINK = re.compile(r"(\[[^\]\n]*\])\(([^)\s]+)\)")
-_COPIED = "files"  # where copies are of files that pages link to
+_COPIED = "files"  # folder for copies of linked files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """`root` is the repository, `target` where the site's sources go, `places` says which file is which page.
+    """Rewrites links. `root` is the repository, `target` the folder of the sources of the site.
 
-    A link to any other file gets a copy of it, one to a folder becomes text. What is not there stays as it
-    is: Sphinx tells of it.
+    `pages` maps files to pages. Another linked file is copied, and a link to a folder becomes text. A link to
+    a missing file stays as it is, so that Sphinx reports it.
     """
 
     root: Path
     target: Path
-    places: Mapping[str, str]
+    pages: Mapping[str, str]
 
-    def led(self, text: str, *, page: str, home: str) -> str:
-        """The text of a page; `home` is the folder of the repository that its links begin in."""
+    def rewritten(self, text: str, *, page: str, home: str) -> str:
+        """Return the text of a page with its links rewritten. They are relative to the folder `home`."""
         up = "../" * page.count("/")
 
-        def lead(match: re.Match[str]) -> str:
+        def rewrite(match: re.Match[str]) -> str:
             shown, (path, _, anchor) = match[1], match[2].partition("#")
             if not path or ":" in path or path.startswith("./"):
                 return match[0]
-            meant = normpath(f"{home}/{path}")
-            if meant in self.places:
-                return f"{shown}({up}{self.places[meant]}{f'#{anchor}' if anchor else ''})"
-            if (self.root / meant).is_dir():
+            linked = normpath(f"{home}/{path}")
+            if linked in self.pages:
+                return f"{shown}({up}{self.pages[linked]}{f'#{anchor}' if anchor else ''})"
+            if (self.root / linked).is_dir():
                 return shown[1:-1]
-            if not (self.root / meant).is_file():
+            if not (self.root / linked).is_file():
                 return match[0]
-            return f"{shown}(<path:{up}{self._copied(meant)}>)"
+            return f"{shown}(<path:{up}{self._copied(linked)}>)"
 
-        return _LINK.sub(lead, text)
+        return _LINK.sub(rewrite, text)
 
     def _copied(self, file: str) -> str:
         copy = self.target / _COPIED / file

@@ -1,6 +1,6 @@
-"""What the site is made of: the pages of `docs/`, parts of the READMEs, and pages made from the program.
+"""The pages of the site: those of `docs/`, parts of the READMEs, and pages generated from the program.
 
-In the repository the pages stay as GitHub shows them (`links` leads them elsewhere here).
+The pages in the repository are written for GitHub. `links` rewrites their links for the site.
 """
 
 import re
@@ -17,7 +17,7 @@ from registries.catalogue import PROVIDERS
 
 ROOT = Path(__file__).parents[2]
 
-# Each entry of the navigation, in its order. A page of `docs/` that none names is under "More".
+# The navigation, in its order. Pages of `docs/` that it does not contain are under "More".
 NAVIGATION: Mapping[str, tuple[str, ...]] = {
     "Start": ("start", "configuration"),
     "Guides": ("providers/index", "integrations", "console", "cli", "audit"),
@@ -44,13 +44,13 @@ _BEGIN = """
 | Find out who did what | [](audit.md) |
 """
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
-# The README of each library, by its page.
+# Maps the page of each library to its README.
 _LIBRARIES = {
     f"libraries/{name.rpartition('/')[2]}.md": f"libs/{name}/README.md"
     for name in ("chassis", "contracts", "eventlog", "regcred/apiclient", "registries", "secretstore")
 }
-# What pages link to under another name than it has here.
-_OTHER_PLACES = {
+# Maps linked paths to pages with another name.
+_RENAMED = {
     **{readme: page for page, readme in _LIBRARIES.items()},
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -58,7 +58,7 @@ _OTHER_PLACES = {
     "docs/adr": "adr/index.md",
     "docs/reference": "reference/index.md",
 }
-# Pages whose links begin elsewhere than in their own folder below docs/.
+# Pages whose links are not relative to their own folder below docs/.
 _HOMES = {
     **dict.fromkeys(("index.md", "start.md", "configuration.md", "request.md", "contributing.md"), "."),
     **{page: readme.removesuffix("/README.md") for page, readme in _LIBRARIES.items()},
@@ -66,26 +66,25 @@ _HOMES = {
 
 
 def gather(root: Path, target: Path) -> None:
-    """Write every page, and the files that pages link to."""
-    written = _written(root)
-    places = {f"docs/{name}": name for name in written} | _OTHER_PLACES
-    links = Links(root=root, target=target, places=places)
-    for name, text in written.items():
-        place = target / name
-        place.parent.mkdir(parents=True, exist_ok=True)
+    """Write all pages into `target`, with the files that they link to."""
+    pages = _pages(root)
+    links = Links(root=root, target=target, pages={f"docs/{name}": name for name in pages} | _RENAMED)
+    for name, text in pages.items():
+        file = target / name
+        file.parent.mkdir(parents=True, exist_ok=True)
         home = _HOMES.get(name, f"docs/{Path(name).parent}")
-        place.write_text(links.led(text, page=name, home=home), encoding="utf-8")
+        file.write_text(links.rewritten(text, page=name, home=home), encoding="utf-8")
 
 
-def _written(root: Path) -> dict[str, str]:
-    """Every page by its name, its links as they are in the repository."""
+def _pages(root: Path) -> dict[str, str]:
+    """All pages by name, with the links of the repository."""
     docs = root / "docs"
     pages = {
         str(file.relative_to(docs)): file.read_text(encoding="utf-8")
         for pattern in ("*.md", "reference/*.md", "adr/[0-9]*.md", "examples/*/*.md")
         for file in sorted(docs.glob(pattern))
     }
-    pages.update(provider_pages(PROVIDERS, whole=pages.pop("providers.md")))
+    pages.update(provider_pages(PROVIDERS, document=pages.pop("providers.md")))
     readme = (root / "README.md").read_text(encoding="utf-8")
     pages["start.md"] = (
         "# Quickstart\n"
@@ -112,13 +111,13 @@ def _written(root: Path) -> dict[str, str]:
 
 
 def _section(text: str, title: str) -> str:
-    """What stands under this heading of a page. Raises `KeyError` where there is no such heading."""
+    """The section of a page with this heading. Raises `KeyError` without such a heading."""
     parts = _HEADING.split(text)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))[title]
 
 
 def _front(readme: str, pages: set[str]) -> str:
-    """The first page: how the README begins, and the whole navigation."""
+    """The first page: the start of the README, and the complete navigation."""
     named = {page for entries in NAVIGATION.values() for page in entries}
     others = sorted(
         name.removesuffix(".md")

@@ -1,4 +1,4 @@
-"""A guide for each provider, made from the catalogue as `docs/providers.md` is, and the page before them."""
+"""A guide for each provider, generated from the catalogue and `docs/providers.md`, and their index page."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,15 +10,15 @@ _KIND = {
     "keyfile": "--keyfile key.json",
     "docker_config": "--docker-config config.json",
 }
-_KEPT = """\
-A secret that is in no file is asked for, hidden. The login is tried at once, and the command says how it
-ended. The console's form for this provider has the same fields.
+_AFTER_ADD = """\
+Without a file, the command prompts for the secret and does not show it. It verifies the credential with a
+login and prints the result. The form of the console for this provider has the same fields.
 """
 
 
-def provider_pages(providers: Sequence[Provider], *, whole: str) -> dict[str, str]:
-    """Pages by name. `whole` is `docs/providers.md`: its sections are the guides' contents."""
-    head, *parts = re.split(r"^## ", whole, flags=re.MULTILINE)
+def provider_pages(providers: Sequence[Provider], *, document: str) -> dict[str, str]:
+    """Return the pages by name. The guides contain the sections of `document` (`docs/providers.md`)."""
+    head, *parts = re.split(r"^## ", document, flags=re.MULTILINE)
     sections = dict(part.split("\n", 1) for part in parts)
     pages = {
         f"providers/{entry.id}.md": "\n".join(_guide(entry, sections.pop(entry.id))) for entry in providers
@@ -33,18 +33,18 @@ def provider_pages(providers: Sequence[Provider], *, whole: str) -> dict[str, st
 def _guide(entry: Provider, section: str) -> Iterator[str]:
     yield f"# {entry.name}\n"
     yield section.strip().removeprefix(f"{entry.name}. ")
-    yield "\n## Keep it\n"
+    yield "\n## Add a credential\n"
     yield "```sh\n" + "\n".join(_commands(entry)) + "\n```\n"
-    yield f"{_KEPT}\n"
-    yield "## Replace it\n"
+    yield f"{_AFTER_ADD}\n"
+    yield "## Rotate its secret\n"
     yield f"```sh\nregcred credentials rotate team-{entry.id}\n```\n"
-    yield "The old secret is given out until the new one is kept, and never after it."
+    yield "The old secret is issued until the new one is stored, and never after that."
 
 
 def _commands(entry: Provider) -> Iterator[str]:
     for kind in entry.secret_kinds:
         if kind not in _KIND:
-            continue  # its command is in the section above, or in `regcred credentials add --help`
+            continue  # the section above or `regcred credentials add --help` shows its command
         words = [f"regcred credentials add team-{entry.id} --provider {entry.id}"]
         if entry.registry_url == "required":
             words.append(f"--registry {entry.example_host or f'{entry.id}.example.com'}")

@@ -1,9 +1,9 @@
-"""What an image holds. The build calls it: `contents.py lock GROUP` and `contents.py packages IMAGE`.
+"""The contents of an image. The build calls `contents.py lock GROUP` and `contents.py packages IMAGE`.
 
-pyproject.toml names the packages of regcred in an image (`[tool.regcred.images]`) and the libraries that they
-need (the dependency group `image-NAME`). Versions, hashes and the libraries that those need in turn come from
-requirements/runtime.lock, where uv notes below each entry, after `via`, what needs it. This uses the standard
-library only, since it runs in a base image.
+pyproject.toml lists the packages of regcred in an image (`[tool.regcred.images]`) and the libraries that they
+need (the dependency group `image-NAME`). Versions, hashes and transitive dependencies come from
+requirements/runtime.lock, where uv lists the dependents of each entry after `via`. This module uses only the
+standard library, because it runs in a base image.
 """
 
 import re
@@ -24,8 +24,8 @@ _NEEDED_BY = re.compile(r"^ +#(?: +via)? +(\S+)$", re.MULTILINE)
 class Pinned:
     """An entry of a lock.
 
-    `marker` says on which systems it is installed, "" for all. `hashes` are the SHA-256 of the files that may
-    be installed, in hexadecimal. `needed_by` names the distributions that need this one.
+    `marker` is the environment marker, "" for all systems. `hashes` are the SHA-256 of the files that may be
+    installed, in hexadecimal. `needed_by` names the distributions that need this one.
     """
 
     name: str
@@ -37,14 +37,14 @@ class Pinned:
 
 
 def pinned(text: str) -> Iterator[Pinned]:
-    """The entries of a lock's text."""
+    """Parse the entries of a lock."""
     for entry in _ENTRY.finditer(text):
         hashes, needed_by = tuple(_SHA256.findall(entry[0])), frozenset(_NEEDED_BY.findall(entry[0]))
         yield Pinned(entry[1], entry[2], entry[3] or "", hashes, needed_by, entry[0])
 
 
 def requirements(group: str) -> Iterator[str]:
-    """The requirements of a dependency group, with those of the groups that it includes."""
+    """The requirements of a dependency group and of the groups that it includes."""
     for one in PROJECT["dependency-groups"][group]:
         if isinstance(one, dict):
             yield from requirements(one["include-group"])
@@ -53,9 +53,10 @@ def requirements(group: str) -> Iterator[str]:
 
 
 def locked(group: str) -> tuple[Pinned, ...]:
-    """The entries of requirements/runtime.lock for a dependency group and all that it needs.
+    """The entries of requirements/runtime.lock for a dependency group, with transitive dependencies.
 
-    Raises `LookupError` for a requirement that is not in the lock.
+    Raises:
+        LookupError: a requirement is not in the lock.
     """
     every = {one.name: one for one in pinned((ROOT / "requirements" / "runtime.lock").read_text())}
     names = {re.split(r"[^a-z0-9._-]", one, maxsplit=1)[0] for one in requirements(group)}
@@ -67,7 +68,7 @@ def locked(group: str) -> tuple[Pinned, ...]:
 
 
 def lock(group: str) -> str:
-    """A lock of what a dependency group needs and nothing else; raises as `locked`."""
+    """The lock of one dependency group. Raises like `locked`."""
     return "".join(one.text for one in locked(group))
 
 
@@ -77,7 +78,7 @@ def packages(image: str) -> list[str]:
 
 
 def main(what: str, name: str) -> None:
-    """Print it."""
+    """Print the lock of the group `name`, or the packages of the image `name`."""
     sys.stdout.write(lock(name) if what == "lock" else "".join(f"{one}\n" for one in packages(name)))
 
 

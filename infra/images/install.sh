@@ -1,9 +1,9 @@
 #!/bin/sh
-# Inside the build, in two steps, so that a change of our code does not fetch the libraries again:
+# Runs in the build, in two steps, so that a change of regcred does not download the libraries again:
 #   install.sh dependencies IMAGE     the libraries of an image, into /app
-#   install.sh packages IMAGE         our packages, with the name and version that pyproject.toml gives them
-# infra/images/contents.py says what these are. Only wheels, only known hashes, and byte code that does not depend
-# on when it was made: the same commit and base give the same files.
+#   install.sh packages IMAGE         the packages of regcred, with the name and version from pyproject.toml
+# infra/images/contents.py lists both. Only wheels with known hashes are installed, and byte code does not depend on the
+# time of the build, so that the same commit and base result in the same files.
 set -eu
 pip() {
     python3 -m pip --disable-pip-version-check --no-input install --quiet --root-user-action=ignore \
@@ -21,7 +21,7 @@ image=$2
 case $step in
 dependencies)
     libraries "image-$image" /app
-    PYTHONPATH=/app python3 -m pip check # nothing that they need is missing
+    PYTHONPATH=/app python3 -m pip check # fails if a dependency is missing
     compile /app
     libraries build /build
     ;;
@@ -33,7 +33,7 @@ packages)
     done
     cp pyproject.toml README.md LICENSE source/
     PYTHONPATH=/build pip --target /app --no-build-isolation ./source
-    rm -rf /app/bin # command line programs; an image runs one, as a module
+    rm -rf /app/bin # command line programs; an image runs a module instead
     for package in $packages; do
         compile "/app/${package#*/}"
     done

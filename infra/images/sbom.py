@@ -1,8 +1,7 @@
-"""`python -m infra.images.sbom IMAGE...`: what is in an image, as a CycloneDX document below `build/sbom/`.
+"""`python -m infra.images.sbom IMAGE...`: writes a CycloneDX document of each image to `build/sbom/`.
 
-It is made of what the lock pins for the image: name, version, package URL, licence as the package states it,
-and the SHA-256 of each file that the lock takes for it (property `regcred:sha256`). The base image is not in
-it.
+A document lists the locked libraries of the image: name, version, package URL, licence of the package, and
+the SHA-256 of each file that the lock allows (property `regcred:sha256`). It does not include the base image.
 """
 
 import sys
@@ -32,7 +31,7 @@ _SYSTEM = {
     "python_version": "3.11",
     "sys_platform": "linux",
 }
-# Names that packages gave before there were expressions.
+# Licence names of packages without an SPDX expression.
 _SPDX = {
     "MIT License": "MIT",
     "BSD License": "BSD-3-Clause",
@@ -43,21 +42,19 @@ _SPDX = {
 
 
 def contents(image: str) -> list[Pinned]:
-    """What the lock pins for an image, without what is for other systems."""
+    """The locked libraries of an image, without those for other systems."""
     return [one for one in locked(f"image-{image}") if not one.marker or Marker(one.marker).evaluate(_SYSTEM)]
 
 
 def licence(name: str) -> str | None:
-    """The SPDX expression under which a package may be used; `None` where it is not installed here, or says
-    none.
-    """
+    """The SPDX expression of a package's licence. `None` if it is not installed or states none."""
     try:
-        said = metadata(name)
+        found = metadata(name)
     except PackageNotFoundError:
         return None
-    lines = [line for line in said.get_all("Classifier") or [] if line.startswith("License ::")]
+    lines = [line for line in found.get_all("Classifier") or [] if line.startswith("License ::")]
     classifiers = [line.rpartition("::")[2].strip() for line in lines]
-    stated = [*(said.get_all("License-Expression") or []), *(said.get_all("License") or [])]
+    stated = [*(found.get_all("License-Expression") or []), *(found.get_all("License") or [])]
     for candidate in (*stated, *classifiers):
         if candidate and "\n" not in candidate:
             return str(_SPDX.get(candidate, candidate))
@@ -65,16 +62,16 @@ def licence(name: str) -> str | None:
 
 
 def document(image: str, *, at: datetime) -> str:
-    """The CycloneDX document of an image, JSON. The same contents have the same serial number."""
+    """The CycloneDX document of an image as JSON. The same contents have the same serial number."""
     pinned = contents(image)
-    whole = Component(
+    container = Component(
         type=ComponentType.CONTAINER, name=f"regcred/{image}", version=version("regcred"), bom_ref=image
     )
-    made = Bom(
+    bom = Bom(
         serial_number=UUID(
             bytes=sha256("".join(one.text for one in pinned).encode()).digest()[:16], version=4
         ),
-        metadata=BomMetaData(timestamp=at, component=whole),
+        metadata=BomMetaData(timestamp=at, component=container),
     )
     for one in pinned:
         stated = licence(one.name)
@@ -88,13 +85,13 @@ def document(image: str, *, at: datetime) -> str:
             licenses=[LicenseFactory().make_from_string(stated)] if stated else [],
             properties=[Property(name="regcred:sha256", value=value) for value in one.hashes],
         )
-        made.components.add(component)
-    made.register_dependency(whole, made.components)
-    return JsonV1Dot6(made).output_as_string(indent=1)
+        bom.components.add(component)
+    bom.register_dependency(container, bom.components)
+    return JsonV1Dot6(bom).output_as_string(indent=1)
 
 
 def main(images: list[str]) -> None:
-    """Write them."""
+    """Write the documents of these images."""
     folder = ROOT / "build" / "sbom"
     folder.mkdir(parents=True, exist_ok=True)
     for image in images:

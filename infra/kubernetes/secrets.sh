@@ -1,11 +1,11 @@
 #!/bin/sh
-# The Secrets that the manifests mount, as manifests, from a folder that is made at the first run and kept:
+# Prints the Secrets of the manifests, from the files of a folder that the first run creates:
 #   secrets.sh FOLDER [NAME...] | kubectl apply --server-side -f -
-# NAME is what browsers and clients call the gateway. FOLDER holds every password, the key file and the authority's key:
-# keep it apart from the cluster, and encrypted. A second run renews certificates that end soon, and nothing else.
+# NAMEs are the host names of the gateway. FOLDER contains every password, the key file and the key of the certificate
+# authority: store it separately from the cluster, and encrypted. A second run only renews certificates that expire soon.
 #
-# FOLDER/roles, where it is, has role ids and secret ids as infra/vault/bootstrap.sh writes them.
-# Needs root (files get owners), kubectl, and Python with regcred.
+# FOLDER/roles is optional, with role ids and secret ids in the form of infra/vault/bootstrap.sh.
+# It needs root (to set owners of files), kubectl, and Python with regcred.
 set -eu
 umask 077
 folder=$1
@@ -15,7 +15,7 @@ python=${PYTHON:-python3}
 
 "$python" -m launcher.deployment "$folder" "$@"
 
-# The tokens are made here, and `migrate` makes them known to the database.
+# The tokens are created here. `migrate` stores their hashes in the database.
 for token in admin metrics; do
     if [ ! -e "$folder/tokens/$token.token" ]; then
         "$python" -c 'from secrets import token_bytes

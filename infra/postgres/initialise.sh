@@ -1,9 +1,9 @@
 #!/bin/sh
-# Once, at the first start of the database: the owner of regcred's schema, who is no superuser. The services'
-# logins are made by `regcred migrate`, which can also give them other passwords.
+# Runs once, at the first start of the database. It creates the owner of regcred's schema, who is not a superuser.
+# `regcred migrate` creates the logins of the services and can change their passwords.
 #
-# Whatever the server's own locale, the order is that of C: another one changes with the image's C library, and
-# indexes that were made before are false then.
+# The sort order is that of the locale C, regardless of the locale of the server. Another order changes with the C
+# library of the image, which makes existing indexes wrong.
 set -eu
 psql --quiet -v ON_ERROR_STOP=1 -U postgres <<'SQL'
 \set password `cat /run/secrets/owner.password`

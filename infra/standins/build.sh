@@ -1,10 +1,10 @@
 #!/bin/sh
-# Build images that stand in for the published ones where none can be pulled: from the Debian packages that this
-# machine's own package sources have, and a local Vault binary. They take the same configuration as the published
-# images in docker-compose.yml; standins.env names them. For tests, not for production.
+# Builds replacements for the published images on machines that cannot pull them: from the Debian packages of the
+# machine's package sources, and a local Vault binary. They accept the configuration of the published images in
+# docker-compose.yml; standins.env has their names. They are for tests, not for production.
 #   infra/standins/build.sh VAULT_BINARY
-# needs root, dockerd and debootstrap. PIP_CONFIG (a directory) and CA_BUNDLE (a file) are copied into the Python
-# base where they are set: a build behind a proxy needs them.
+# It needs root, dockerd and debootstrap. If PIP_CONFIG (a directory) and CA_BUNDLE (a file) are set, they are copied
+# into the Python base, for builds behind a proxy.
 set -eu
 vault=$1
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,7 +13,7 @@ name=regcred-standin
 mirror=${MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources | head -1)}
 export DOCKER_BUILDKIT=0  # the classic builder is part of every dockerd
 
-# A minimal Debian as an image; snapshots of the archive are older than their own dates allow.
+# Creates an image with a minimal Debian. Snapshots of the archive are past their own expiry dates.
 base() {
     docker image inspect "$name/$1" >/dev/null 2>&1 && return
     [ -e "$work/$1/.done" ] || debootstrap --variant=minbase --include=ca-certificates "$1" "$work/$1" "$mirror"

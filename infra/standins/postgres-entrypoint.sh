@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the published image does at its first start, as far as docker-compose.yml uses it.
+# Does what the published image does at its first start, as far as docker-compose.yml uses it.
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     initdb -D "$PGDATA" -U postgres --pwfile="$POSTGRES_PASSWORD_FILE" --auth-local=trust --auth-host=scram-sha-256

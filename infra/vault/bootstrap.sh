@@ -1,10 +1,10 @@
 #!/bin/sh
-# Prepare a Vault for regcred: mount, policies, AppRoles. Safe to repeat.
+# Prepares a Vault for regcred: mount, policies, AppRoles. It is safe to repeat.
 #   VAULT_ADDR=… VAULT_TOKEN=… bootstrap.sh DIRECTORY [ROLE...]
-# writes DIRECTORY/<role>.role-id and DIRECTORY/<role>.secret-id (0600) for each role (all of them, if none is
-# named). A new secret id is made at every run; earlier ones stay good until they end.
-#   WRAP_TTL=120s        the secret id is not written, but <role>.wrapped: a token that gives it out once
-#   SECRET_ID_TTL=720h   how long a secret id is good; 0: until it is destroyed
+# writes DIRECTORY/<role>.role-id and DIRECTORY/<role>.secret-id (0600) for each role (default: all roles). Every run
+# creates a new secret id. Earlier ones stay valid until they expire.
+#   WRAP_TTL=120s        write <role>.wrapped instead of the secret id: a token that unwraps it once
+#   SECRET_ID_TTL=720h   validity of a secret id; 0: until it is destroyed
 set -eu
 out=$1
 shift
@@ -16,8 +16,8 @@ mkdir -p "$out"
 if ! vault secrets list -format=json | grep -q '"regcred/"'; then
     vault secrets enable -path=regcred -version=2 kv >/dev/null
 fi
-# Check-and-set is demanded also of whoever forgets it. The default of 10 versions would let orphans of failed
-# commands push out the version that the log refers to. A fresh mount refuses for a moment while it upgrades.
+# Vault refuses writes without check-and-set. With the default of 10 versions, orphans of failed commands could displace
+# the version that the log refers to. A new mount refuses requests for a moment while it upgrades.
 tries=0
 until vault write regcred/config cas_required=true max_versions=100 >/dev/null 2>&1; do
     tries=$((tries + 1))

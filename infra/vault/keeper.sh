@@ -1,9 +1,9 @@
 #!/bin/sh
-# Keep the one Vault of docker-compose.yml open: initialise it at its first start, unseal it after each other one.
+# Initialises the Vault of docker-compose.yml at its first start, and unseals it after each later start.
 #
-# The unseal key lies in the volume `operator`, which no other service mounts: whoever has that volume and Vault's
-# has the secrets. Where that is not enough, let Vault unseal itself by a cloud's key service (`seal` in vault.hcl),
-# or take /operator/unseal.key away and unseal by hand; this script then leaves a sealed Vault alone.
+# The unseal key is in the volume `operator`, which no other service mounts. An attacker with that volume and the volume
+# of Vault has the secrets. If that is not acceptable, let Vault unseal itself with the key service of a cloud (`seal`
+# in vault.hcl), or remove /operator/unseal.key and unseal by hand. This script then does not touch a sealed Vault.
 set -eu
 umask 077
 cd /operator
@@ -11,7 +11,7 @@ trap 'exit 0' TERM INT
 
 while :; do
     code=0
-    vault status >/dev/null 2>&1 || code=$? # 0 open, 2 sealed, 1 does not answer
+    vault status >/dev/null 2>&1 || code=$? # 0 unsealed, 2 sealed, 1 no response
     if [ "$code" = 2 ]; then
         if vault status | grep -q '^Initialized *false'; then
             echo "initialising"
@@ -22,9 +22,9 @@ while :; do
         fi
         if [ -s unseal.key ]; then
             echo "unsealing"
-            vault write sys/unseal key=@unseal.key >/dev/null || true # never an argument: those are seen in `ps`
+            vault write sys/unseal key=@unseal.key >/dev/null || true # not as an argument, which `ps` would show
         fi
     fi
     sleep 1 &
-    wait $! # the shell takes a signal while it waits, not while sleep runs
+    wait $! # the shell handles a signal during wait, but not during sleep
 done

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What docker-compose.yml does to its Vault at each start: audit devices, mount, policies, AppRoles, and a wrapped
-# secret id for each service that has none yet (all of them with ROTATE=1).
-# It acts as a root token that it makes for itself and revokes at the end: none is kept.
+# Prepares the Vault of docker-compose.yml at each start: audit devices, mount, policies, AppRoles, and a wrapped secret
+# id for each service without one (for all services with ROTATE=1).
+# It creates a root token for itself and revokes it at the end.
 set -eu
 umask 077
 operator=/operator
@@ -9,7 +9,7 @@ handover=/handover
 services="credentials verifier relay"
 
 if [ ! -s "$operator/unseal.key" ]; then
-    echo "no unseal key here: Vault is left as it is"
+    echo "there is no unseal key: Vault is not changed"
     exit 0
 fi
 
@@ -27,8 +27,8 @@ for service in $services; do
     fi
     WRAP_TTL=10m SECRET_ID_TTL=0 sh "$(dirname "$0")/bootstrap.sh" "$folder" "$service"
     chmod 0640 "$folder/$service.role-id"
-    chmod 0660 "$folder/$service.wrapped" # the service's group takes it, and removes it
-    echo "a wrapped secret id for $service"
+    chmod 0660 "$folder/$service.wrapped" # the group of the service reads and removes it
+    echo "created a wrapped secret id for $service"
 done
 
 vault token revoke -self >/dev/null

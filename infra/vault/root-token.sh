@@ -1,5 +1,5 @@
-# Sourced: a root token for a few lines, made with the unseal key (HashiCorp's way: "generate root tokens using unseal
-# keys"), in VAULT_TOKEN. `$operator` is the folder of the key. Whoever takes one revokes it:  vault token revoke -self
+# Sourced by other scripts: sets VAULT_TOKEN to a root token, created with the unseal key (HashiCorp, "generate root
+# tokens using unseal keys"). `$operator` is the folder of the key. The caller must revoke it:  vault token revoke -self
 if [ -s "$operator/root.token" ]; then
     VAULT_TOKEN=$(cat "$operator/root.token")
 else

@@ -1,10 +1,10 @@
 #!/bin/sh
-# A backup of Vault's storage, and what is done with it. A snapshot is sealed: it opens with the unseal key of its time
-# only, so keep that too, elsewhere.
-#   snapshot.sh save >vault.snap        of the Vault at VAULT_ADDR
-#   snapshot.sh drill <vault.snap       into a Vault that lives for as long as this runs; says what is in it
-#   snapshot.sh restore <vault.snap     into the Vault at VAULT_ADDR, whatever it held. Where the snapshot is of a Vault
-#                                       with another unseal key, that key stands in OPERATOR/restored.key before
+# Backs up Vault's storage, and checks and restores backups. A snapshot is sealed with the unseal key that was current
+# at its time: back up that key too, in another place.
+#   snapshot.sh save >vault.snap        back up the Vault at VAULT_ADDR
+#   snapshot.sh drill <vault.snap       restore into a temporary Vault, and print what the snapshot contains
+#   snapshot.sh restore <vault.snap     replace the data of the Vault at VAULT_ADDR. If the snapshot has another unseal
+#                                       key, put that key into OPERATOR/restored.key first
 # OPERATOR (/operator) is the folder of `unseal.key`.
 set -eu
 umask 077
@@ -19,7 +19,7 @@ as_root() {
     . "$here/root-token.sh"
 }
 
-# wait_for CODE: until `vault status` ends with it (0 open, 2 sealed), half a minute.
+# wait_for CODE: waits up to half a minute until `vault status` exits with CODE (0 unsealed, 2 sealed).
 wait_for() {
     tries=0
     while :; do
@@ -27,7 +27,7 @@ wait_for() {
         vault status >/dev/null 2>&1 || code=$?
         [ "$code" != "$1" ] || return 0
         tries=$((tries + 1))
-        [ "$tries" -lt 300 ] || { echo "Vault does not get there: vault status ends with $code, not $1" >&2; exit 1; }
+        [ "$tries" -lt 300 ] || { echo "timeout: vault status exits with $code, not $1" >&2; exit 1; }
         sleep 0.1
     done
 }
@@ -72,7 +72,7 @@ HCL
     wait_for 0
     vault operator raft snapshot restore -force "$scratch/vault.snap" >/dev/null
     unset VAULT_TOKEN
-    wait_for 2 # what it opens with now is the key of the snapshot
+    wait_for 2 # now the unseal key is that of the snapshot
     vault write sys/unseal key=@"$operator/unseal.key" >/dev/null
     wait_for 0
     cp "$operator/unseal.key" "$scratch/unseal.key"
@@ -83,14 +83,14 @@ HCL
         accounts=$((accounts + 1))
         for id in $(vault list -format=json "regcred/metadata/accounts/${account}credentials" | tr -d '[]{}",'); do
             secrets=$((secrets + 1))
-            # Reading proves that the key of the snapshot opens it: two hundred say that as well as all, of which each
-            # takes a tenth of a second. A secret whose last version is destroyed has none.
+            # A read shows that the key of the snapshot decrypts the secret. Two hundred reads are enough, because each
+            # takes a tenth of a second. A secret whose last version is destroyed cannot be read.
             [ "$read" -lt 200 ] || continue
             vault read -format=json "regcred/data/accounts/${account}credentials/$id" >/dev/null 2>&1 || continue
             read=$((read + 1))
         done
     done
-    echo "the snapshot opens: $read secrets were read, of $secrets in $accounts accounts"
+    echo "the snapshot is usable: read $read of $secrets secrets in $accounts accounts"
     ;;
 restore)
     cat >"$scratch/vault.snap"

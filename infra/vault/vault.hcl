@@ -1,8 +1,8 @@
-# A Vault server for regcred: one node of a raft cluster. Three or five of them in production; add retry_join.
+# A Vault server for regcred: one node of a raft cluster. Use three or five nodes in production, with retry_join.
 storage "raft" {
   path    = "/vault/data"
   node_id = "vault-1"
-  # How long it looks for others before it leads: about a second. Raise it to 5 where nodes are far apart.
+  # A node waits about a second for others before it leads. Set it to 5 if the nodes are far apart.
   performance_multiplier = 1
 }
 listener "tcp" {
@@ -14,6 +14,6 @@ listener "tcp" {
 }
 api_addr     = "https://vault:8200"
 cluster_addr = "https://vault:8201"
-# Raft wants this said. Swap has to be off, or encrypted.
+# Raft requires this setting. Swap must be off or encrypted.
 disable_mlock = true
 ui            = false

@@ -1,4 +1,4 @@
-"""PostgreSQL for services: connections, a pool under the service's role, an error for its absence."""
+"""PostgreSQL for services: connections, a pool that acts as one role, and `DatabaseUnavailable`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,14 +36,14 @@ def read_only_connection(database_url: str, *, connect_seconds: int, statement_s
 
 
 def server_time(connection: Connection) -> datetime:
-    """What the clock of the database server says."""
+    """The current time of the database server."""
     found: datetime = scalar(connection, "SELECT clock_timestamp()")
     return found
 
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Raise `DatabaseUnavailable` where the pool or the connection fails; other errors pass."""
+    """Translate failures of the pool or of the connection to `DatabaseUnavailable`. Other errors pass."""
     try:
         yield
     except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -61,8 +61,10 @@ def scalar(
 
 
 def open_pool(database_url: str, *, role: str, size: int) -> Pool:
-    """Connections that act as one service's role. They open in the background: a database that is away is
-    reported by the first use, as `DatabaseUnavailable`.
+    """Open a pool of connections that act as the role of one service.
+
+    They are opened in the background. If the database cannot be reached, the first use raises
+    `DatabaseUnavailable`.
     """
     pool = MeasuredPool(
         database_url,
@@ -76,9 +78,9 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
         },
         min_size=1,
         max_size=size,
-        check=MeasuredPool.check_connection,  # a restart of the database fails no later request
+        check=MeasuredPool.check_connection,  # so that no request fails after a restart of the database
         timeout=5.0,
-        reconnect_timeout=0,  # each failed round of attempts ends at once; the next use starts another
+        reconnect_timeout=0,  # a failed attempt ends at once; the next use starts another one
         open=False,
     )
     pool.open()
@@ -86,7 +88,7 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
 
 
 class MeasuredPool(ConnectionPool[Connection]):
-    """Counts how many connections work, and how many threads wait for one. Pools of a role count together."""
+    """Counts connections in use and waiting threads. Pools of the same role are counted together."""
 
     def __init__(self, conninfo: str, *, measured_as: str, **options: Any) -> None:
         self._working = POOL_IN_USE.labels(measured_as)

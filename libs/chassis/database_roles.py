@@ -1,4 +1,4 @@
-"""Database roles: the logins of services, and which roles a login may take on."""
+"""Creates the database logins of services, and reads the roles that a login may switch to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,14 +11,14 @@ from chassis.database import Connection, scalar
 def prepare_logins(
     database_url: str, *, roles: Sequence[str], logins: Mapping[str, str], passwords: Mapping[str, str]
 ) -> None:
-    """Create the logins of services, or give existing ones their current passwords.
+    """Create the logins of services, or set the passwords of existing ones.
 
-    Safe to repeat and to run twice at once. The URL's login owns the database and may create roles. It
-    becomes a member of all `roles` itself, for operator commands and the first token.
+    Safe to repeat and to run concurrently. The login of the URL owns the database and can create roles. It
+    becomes a member of all `roles`, for operator commands and the first token.
 
     Args:
         database_url: the database, as its owner.
-        roles: the group roles that the migrations create.
+        roles: the group roles, which migrations create.
         logins: the name of each login, and the group role that it becomes a member of.
         passwords: the password of each login.
     """
@@ -35,7 +35,7 @@ def prepare_logins(
 def _prepare(connection: Connection, login: str, role: str, password: str) -> None:
     known = scalar(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", (login,))
     verb = sql.SQL("ALTER" if known else "CREATE")
-    # The login has no right of its own: it acts as the group role, or not at all.
+    # The login has no rights. It must switch to the group role.
     statement = sql.SQL("{} ROLE {} LOGIN NOINHERIT PASSWORD {}")
     connection.execute(statement.format(verb, sql.Identifier(login), sql.Literal(password)))
     connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(login)))
@@ -47,7 +47,7 @@ def _prepare(connection: Connection, login: str, role: str, password: str) -> No
 
 
 def memberships(connection: Connection, roles: Sequence[str]) -> dict[str, bool]:
-    """Those of `roles` that exist, and whether the login of the connection may take each on."""
+    """The existing ones of `roles`, and whether the login of the connection may switch to each."""
     return dict(
         connection.execute(
             "SELECT rolname, pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = ANY (%s)",

@@ -1,10 +1,10 @@
-"""Input that cannot be accepted: what is wrong, and where.
+"""Errors of input values.
 
 Exception
-└── InvalidInput      one or more wrong values, each a `FieldProblem`
+└── InvalidInput      one or more invalid values, each a `FieldProblem`
 
-Details are sentences for the person who sent the input. They say what is expected and never repeat the
-value that was sent: it may be a secret in the wrong field.
+Details are sentences for the author of the input. They say which value is expected. They do not repeat the
+value that was sent, because it may be a secret in the wrong field.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One wrong value: where (JSON pointer into the request, RFC 6901), a stable code, and a sentence."""
+    """One invalid value: a JSON pointer into the request (RFC 6901), a stable code, and a sentence."""
 
     pointer: str
     code: str
@@ -20,7 +20,7 @@ class FieldProblem:
 
 
 class InvalidInput(Exception):
-    """Nothing of the input is taken over; `problems` names every wrong value that was found."""
+    """The input is refused. `problems` lists every invalid value."""
 
     def __init__(self, problems: tuple[FieldProblem, ...]) -> None:
         super().__init__("; ".join(f"{problem.pointer}: {problem.detail}" for problem in problems))

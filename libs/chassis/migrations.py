@@ -1,9 +1,8 @@
-"""Bring a database to the newest schema: plain SQL files, in the order of their numbers, each once.
+"""Applies migrations to a database: SQL files, in the order of their numbers, each once.
 
-A package has its files in its folder `schema/`, named `NNNN_owner_name.sql`; the numbers order the files of
-all packages.
-Safe to repeat and to run twice at once: an advisory lock lets the second run wait and find nothing to do.
-A file that was applied must not change any more; its checksum is stored and compared.
+The files of a package are in its folder `schema/`, named `NNNN_owner_name.sql`. The numbers order the files
+of all packages. A migration is safe to repeat and to run concurrently, because the second run waits for an
+advisory lock. A file must not change after it was applied; its checksum is stored and compared.
 """
 
 import hashlib
@@ -17,7 +16,7 @@ import psycopg
 from chassis.database import Connection
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
-_LOCK = 7_203_001  # any number that nothing else in this database locks
+_LOCK = 7_203_001  # no other code locks this number
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS public.regcred_migrations (
     name       text PRIMARY KEY,
@@ -28,7 +27,7 @@ CREATE TABLE IF NOT EXISTS public.regcred_migrations (
 
 
 class MigrationRefused(Exception):
-    """A file cannot be applied to this database; nothing of it was."""
+    """A file cannot be applied to this database. No part of it was applied."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"migration {name} {reason}")
@@ -36,14 +35,14 @@ class MigrationRefused(Exception):
 
 
 class MigrationChanged(MigrationRefused):
-    """A migration that this database has already seen reads differently now."""
+    """A file was changed after it was applied to this database."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, "was applied to this database with other contents")
+        super().__init__(name, "was applied to this database with other contents; restore the file")
 
 
 class MigrationTooLate(MigrationRefused):
-    """A file is new, but a higher number was applied: a new database would have another order."""
+    """A file was not applied, but one with a higher number was. A new database would have another order."""
 
     def __init__(self, name: str, last: str) -> None:
         super().__init__(name, f"is new, but {last} was applied before it")
@@ -51,7 +50,7 @@ class MigrationTooLate(MigrationRefused):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file."""
+    """One SQL file."""
 
     name: str
     text: bytes
@@ -62,10 +61,10 @@ class Migration:
 
 
 def migrations(packages: Sequence[str]) -> list[Migration]:
-    """The files of these packages, in the order in which they are applied.
+    """The files of these packages, in the order of their numbers.
 
     Raises:
-        ValueError: a file's name has another form, or two have the same number.
+        ValueError: the name of a file has another form, or two files have the same number.
     """
     found = [
         Migration(file.name, file.read_bytes())
@@ -89,21 +88,21 @@ def applied_migrations(connection: Connection) -> dict[str, str]:
     """Names and checksums of the files that were applied to a database.
 
     Raises:
-        psycopg.errors.UndefinedTable: it was never prepared.
+        psycopg.errors.UndefinedTable: no migration was applied to this database.
     """
     return dict(connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall())
 
 
 def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
-    """Apply what is missing of these packages' files; the names of the files that were applied now.
+    """Apply the files of these packages that were not applied yet. Returns their names.
 
-    The URL's role must own the database (or be a superuser): it creates roles and schemas.
+    The login of the URL creates roles and schemas, so it must own the database or be a superuser.
 
     Raises:
-        MigrationChanged: an applied file was edited.
-        MigrationTooLate: a new file has the number of an earlier time.
+        MigrationChanged: an applied file was changed.
+        MigrationTooLate: a new file has a lower number than an applied one.
         ValueError: as `migrations`.
-        psycopg.Error: the database refused; nothing of the file that failed is left.
+        psycopg.Error: the database refused a file, which was rolled back.
     """
     wanted = migrations(packages)
     applied = []

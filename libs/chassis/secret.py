@@ -1,7 +1,7 @@
-"""A value that will not print, pickle, copy into JSON or compare by accident.
+"""A text that cannot be printed, pickled, encoded as JSON or compared by accident.
 
-Every secret in the process is one of these from the moment it is read until `reveal()` hands it to the
-one call that needs it (`docs/http.md`, "Secrets").
+A process holds each secret in this class from the time it is read until `reveal()` passes it to the call that
+needs it (`docs/http.md`, "Secrets").
 """
 
 import hmac
@@ -11,10 +11,10 @@ REDACTED = "[secret]"
 
 
 class Secret:
-    """A text that is only ever seen through `reveal()`.
+    """A text that only `reveal()` returns.
 
-    It has no `__iter__`, `__len__` or `__str__` that tells anything; formatting, logging and `repr` give
-    `[secret]`, pickling and JSON encoding raise `TypeError`.
+    It has no `__iter__` and no `__len__`. `str`, formatting, logging and `repr` give `[secret]`. Pickling and
+    JSON encoding raise `TypeError`.
     """
 
     __slots__ = ("__value",)
@@ -23,7 +23,7 @@ class Secret:
         self.__value = value
 
     def reveal(self) -> str:
-        """The text itself. Call it as late as possible, and pass the result straight on."""
+        """The text. Call it as late as possible, and do not store the result."""
         return self.__value
 
     def __repr__(self) -> str:
@@ -42,7 +42,7 @@ class Secret:
             return NotImplemented
         return hmac.compare_digest(_bytes(self.__value), _bytes(other.__value))
 
-    # A hash is a one-way form of the value that would end up in dict dumps and profilers.
+    # A hash is a one-way form of the value that would appear in dumps of dictionaries and in profilers.
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -59,5 +59,5 @@ class Secret:
 
 
 def _bytes(text: str) -> bytes:
-    # JSON can hold half of a surrogate pair; the strict encoder's error would carry the whole text.
+    # JSON can contain half of a surrogate pair. The error of the strict encoder would contain the whole text.
     return text.encode("utf-8", "surrogatepass")

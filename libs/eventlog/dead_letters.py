@@ -1,8 +1,8 @@
-"""Dead letters of all consumers, and events that wait to be tried again: found, redriven, discarded (ADR 10).
+"""Finds, redrives and discards dead letters and pending retries of all consumers (ADR 10).
 
-What people do is recorded in `es.interventions` in the same transaction. The connection is the owner's.
-A consumer with a generation in its name (`projector:3`) applies each stream in order: it redrives and
-discards its dead letters itself, and calls `record`.
+Each action of an operator is recorded in `es.interventions` in the same transaction. The connection is that
+of the owner of the database. A consumer with a generation in its name (`projector:3`) applies each stream in
+order. Its service redrives and discards its dead letters, and calls `record`.
 """
 
 from collections.abc import Sequence
@@ -60,11 +60,11 @@ INSERT INTO es.interventions
 VALUES (%(action)s, %(consumer)s, %(position)s, %(message)s, %(stream_id)s, %(attempts)s, %(reason)s,
         %(remark)s, %(person)s)
 """
-# All get the same time: they are taken up in the order of the log.
+# All rows of a transaction get the same time, so they are retried in the order of the log.
 _REDRIVE = """
 WITH dead AS (
     DELETE FROM es.dead_letters WHERE consumer = %(consumer)s AND position = %(position)s RETURNING *
-), hurried AS (
+), due_now AS (
     UPDATE es.retries SET attempts = 0, due_at = now()
     WHERE consumer = %(consumer)s AND position = %(position)s RETURNING 1
 )
@@ -88,7 +88,10 @@ WHERE position = ANY (%(positions)s)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """`dead`, or to be tried again (`retry`) at `due_at`. `followers` wait behind it in its stream."""
+    """A dead letter (`dead`), or a pending retry (`retry`) that is due at `due_at`.
+
+    `followers` is the number of later events of its stream that wait for it.
+    """
 
     consumer: str
     position: int
@@ -105,7 +108,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Intervention:
-    """What a person did with a letter."""
+    """An action of an operator on a dead letter."""
 
     action: str
     person: str
@@ -117,7 +120,7 @@ class Intervention:
 
 @dataclass(frozen=True, slots=True)
 class RedriveProgress:
-    """Of dead letters that were redriven: not tried yet, failed again, and all of them."""
+    """Counts of redriven dead letters: not retried yet, failed again, and all."""
 
     waiting: int
     failed: int
@@ -132,8 +135,8 @@ def find(
     stream_id: UUID | None = None,
     limit: int | None = None,
 ) -> list[DeadLetter]:
-    """Those that match, by consumer and position. An event that waits behind a dead letter is found by its
-    position only.
+    """The matching dead letters and retries, ordered by consumer and position. An event that waits for an
+    earlier dead letter of its stream is only found by its position.
     """
     values = {"consumer": consumer, "position": position, "stream": stream_id, "limit": limit}
     with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
@@ -141,20 +144,20 @@ def find(
 
 
 def followers(connection: Connection, letter: DeadLetter) -> list[tuple[int, str]]:
-    """Position and type of what waits behind it in its stream."""
+    """Position and type of the later events of its stream that wait for it."""
     if not letter.followers:
         return []
     return connection.execute(_FOLLOWERS, (letter.consumer, letter.stream_id, letter.position)).fetchall()
 
 
 def interventions(connection: Connection, letter: DeadLetter) -> list[Intervention]:
-    """What was done with it before, the oldest first."""
+    """The earlier actions on a dead letter, the oldest first."""
     with connection.cursor(row_factory=class_row(Intervention)) as cursor:
         return cursor.execute(_INTERVENTIONS, (letter.consumer, letter.position)).fetchall()
 
 
 def redrive(connection: Connection, chosen: Sequence[DeadLetter], *, person: str) -> None:
-    """Have the consumer try these now, with all attempts before them."""
+    """Have the consumer retry these now, with the full number of attempts."""
     with connection.transaction():
         for letter in chosen:
             connection.execute(_REDRIVE, {"consumer": letter.consumer, "position": letter.position})
@@ -162,7 +165,7 @@ def redrive(connection: Connection, chosen: Sequence[DeadLetter], *, person: str
 
 
 def discard(connection: Connection, letter: DeadLetter, *, person: str, remark: str) -> None:
-    """Give it up for good."""
+    """Discard a dead letter permanently."""
     with connection.transaction():
         record(connection, letter, "discarded", person=person, remark=remark)
         connection.execute(_DISCARD, {"consumer": letter.consumer, "position": letter.position})
@@ -171,7 +174,7 @@ def discard(connection: Connection, letter: DeadLetter, *, person: str, remark: 
 def record_discarded_message(
     connection: Connection, queue: str, message: str, *, reason: str, person: str, remark: str
 ) -> None:
-    """A message of a queue, which is in no table."""
+    """Record that an operator discarded a rejected message of a queue."""
     values = {
         "action": "discarded",
         "consumer": queue,
@@ -179,13 +182,13 @@ def record_discarded_message(
         "message": message,
         "stream_id": None,
     }
-    said = {"attempts": 1, "reason": reason, "remark": remark, "person": person}
-    connection.execute(_RECORD, values | said)
+    given = {"attempts": 1, "reason": reason, "remark": remark, "person": person}
+    connection.execute(_RECORD, values | given)
     log.info("dead_letter", action="discarded", consumer=queue, message=message, person=person, remark=remark)
 
 
 def progress(connection: Connection, chosen: Sequence[DeadLetter]) -> RedriveProgress:
-    """How far the consumer is with dead letters of its own that were redriven."""
+    """The progress of a consumer with redriven dead letters, which all belong to it."""
     consumer, positions = chosen[0].consumer, [letter.position for letter in chosen]
     waiting = connection.execute(_TO_TRY, (consumer, positions)).fetchone()
     failed = connection.execute(_FAILED, {"consumer": consumer, "positions": positions}).fetchone()
@@ -195,7 +198,7 @@ def progress(connection: Connection, chosen: Sequence[DeadLetter]) -> RedrivePro
 def record(
     connection: Connection, letter: DeadLetter, action: str, *, person: str, remark: str | None
 ) -> None:
-    """Record what a person does with a letter: `redriven` or `discarded`."""
+    """Record the action of an operator on a dead letter: `redriven` or `discarded`."""
     connection.execute(
         _RECORD,
         {

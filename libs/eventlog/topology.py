@@ -1,15 +1,15 @@
-"""Exchanges, queues, bindings and users of the broker, as data (`eventlog.broker.declaration` declares them).
+"""Exchanges, queues, bindings and users of the broker, as data. Pure.
 
     relay ─▶ regcred.events (topic) ─┬▶ regcred.verifier  ──rejected──▶ regcred.verifier.dead
                                      └▶ regcred.projector ──rejected──▶ regcred.projector.dead
 
-A queue only wakes its consumer; what failed waits in the database (ADR 10), so that there are no queues for
-retries. Rejected are messages that announce nothing; people look at them (`regcred deadletters`).
+A queue only wakes its consumer. Retries are in the database (ADR 10), so there are no queues for them. A
+queue rejects messages without a position; operators inspect them with `regcred deadletters`.
 
-Declared at deploy time (`regcred migrate`, or the definitions file); services hold no right to. What keeps
-messages from being lost (dead-letter exchange and strategy, overflow, delivery limit) is declared as
-arguments, so that a broker without our policies keeps it too; sizes are policies, which can change at any
-time.
+The topology is declared at deploy time (`regcred migrate`, or the definitions file). Services have no right
+to declare it. The settings that prevent a loss of messages (dead-letter exchange and strategy, overflow,
+delivery limit) are queue arguments, so they also hold on a broker without the policies. Sizes are policies,
+because policies can change at any time.
 """
 
 from collections.abc import Mapping
@@ -18,17 +18,15 @@ from typing import Literal
 
 VHOST = "regcred"
 EXCHANGE = "regcred.events"
-DELIVERY_LIMIT = (
-    50  # well above what restarts of a consumer can use up: a closed channel counts for all it held
-)
+# Far above the number that restarts of a consumer cause: a closed channel counts as a delivery of each of its
+# messages.
+DELIVERY_LIMIT = 50
 MEBIBYTE = 1024 * 1024
-
-# Looking at a dead letter counts as a delivery of it, and RabbitMQ 4 drops a message after 20.
+# An inspection of a rejected message counts as a delivery, and RabbitMQ 4 drops a message after 20
+# deliveries.
 DEAD_DELIVERY_LIMIT = 1_000_000
 Arguments = Mapping[str, str | int]
-Consumers = Mapping[
-    str, tuple[str, ...]
-]  # a consumer's name, and the routing keys of the events that it needs
+Consumers = Mapping[str, tuple[str, ...]]  # name → routing keys of the events that the consumer needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """Regular expressions over names, as RabbitMQ takes them."""
+    """The rights of a user, as regular expressions over names in the syntax of RabbitMQ."""
 
     configure: str
     write: str
@@ -63,7 +61,7 @@ class Rights:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything that has to be there. `users` are names with their rights."""
+    """All objects that the broker must have. `users` maps names to rights."""
 
     consumers: Consumers
     exchanges: tuple[BrokerExchange, ...]
@@ -73,22 +71,22 @@ class Topology:
 
     @property
     def dead_letter_queues(self) -> tuple[str, ...]:
-        """The queues that hold what the consumers' queues rejected."""
+        """The queues of messages that the queues of the consumers rejected."""
         return tuple(dead_letters_of(queue_name(consumer)) for consumer in self.consumers)
 
 
 def queue_name(consumer: str) -> str:
-    """The queue that a consumer of ours owns."""
+    """The name of the queue of a consumer."""
     return f"regcred.{consumer}"
 
 
 def dead_letters_of(queue: str) -> str:
-    """Exchange and queue for what a queue of ours rejected."""
+    """The name of the exchange and of the queue for messages that a queue rejected."""
     return f"{queue}.dead"
 
 
 def topology(consumers: Consumers) -> Topology:
-    """The topology for these consumers: each has a queue of its own, and a queue of dead letters."""
+    """The topology for these consumers. Each has its own queue and a queue of rejected messages."""
     exchanges = [BrokerExchange(EXCHANGE, "topic")]
     queues: list[Queue] = []
     bindings: list[Binding] = []
@@ -98,8 +96,8 @@ def topology(consumers: Consumers) -> Topology:
         exchanges.append(BrokerExchange(dead, "fanout"))
         limits = {"x-delivery-limit": DELIVERY_LIMIT}
         queues.append(Queue(own, _quorum(dead_letters=dead) | limits, 1024 * MEBIBYTE))
-        kept = {"x-delivery-limit": DEAD_DELIVERY_LIMIT}
-        queues.append(Queue(dead, _quorum() | kept, 1024 * MEBIBYTE))
+        inspected = {"x-delivery-limit": DEAD_DELIVERY_LIMIT}
+        queues.append(Queue(dead, _quorum() | inspected, 1024 * MEBIBYTE))
         bindings += [Binding(EXCHANGE, own, key) for key in keys]
         bindings.append(Binding(dead, dead))
     return Topology(consumers, tuple(exchanges), tuple(queues), tuple(bindings), _users(consumers))
@@ -116,6 +114,7 @@ def _users(consumers: Consumers) -> dict[str, Rights]:
 def _quorum(*, dead_letters: str | None = None) -> dict[str, str | int]:
     arguments: dict[str, str | int] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
     if dead_letters:
-        # at-least-once needs reject-publish: without it, it is off in silence (RabbitMQ, quorum queues)
+        # at-least-once needs reject-publish, and is off without an error otherwise (RabbitMQ, "Quorum
+        # Queues")
         arguments |= {"x-dead-letter-exchange": dead_letters, "x-dead-letter-strategy": "at-least-once"}
     return arguments

@@ -1,1 +1,1 @@
-"""What is known about container registries in general: host names, providers and their rules."""
+"""Container registries: providers, hosts, image references, logins, and the protocol."""

@@ -1,9 +1,10 @@
-"""The providers, and what a caller's choice of one means: where to log in, and with which username.
+"""The catalogue of providers: the host and username of a login that follow from the choice of a provider.
 
-A provider is one file in `registries/providers/`. Usernames are no secrets: they stand in events, responses
-and audit records. So one that is a secret by mistake is refused here, before anything is stored.
+A provider is one file in `registries/providers/`. Usernames are not secret: events, responses and audit
+records contain them. So a username that is a token or key by mistake is refused here, before anything is
+stored.
 
-Raises `InvalidRegistry`, whose pointer names the field of the request.
+Functions raise `InvalidRegistry`, whose pointer names the field of the request.
 """
 
 import pkgutil
@@ -17,11 +18,11 @@ from registries.errors import InvalidHost, InvalidRegistry
 from registries.hosts import RegistryHost, canonical_host, parse_registry_url
 from registries.provider import Provider
 
-CUSTOM = "custom"  # the provider of every registry that belongs to no other
+CUSTOM = "custom"  # the provider of all registries that belong to no other provider
 
 
 def _load_providers() -> tuple[Provider, ...]:
-    """The `PROVIDER` of each module of `registries.providers`, by `order` and id."""
+    """The `PROVIDER` of each module in `registries.providers`, sorted by `order` and id."""
     names = [found.name for found in pkgutil.iter_modules(providers.__path__) if found.name[0] != "_"]
     entries = [import_module(f"{providers.__name__}.{name}").PROVIDER for name in names]
     return tuple(sorted(entries, key=lambda entry: (entry.order, entry.id)))
@@ -31,7 +32,7 @@ PROVIDERS = _load_providers()
 _BY_ID = {entry.id: entry for entry in PROVIDERS}
 
 KEYFILE_USERNAME = "_json_key"
-IDENTITY_TOKEN_USERNAME = "<token>"  # noqa: S105 - the name that Docker's helpers give, not a secret
+IDENTITY_TOKEN_USERNAME = "<token>"  # noqa: S105 - the username that Docker's credential helpers use, not a secret
 MAX_USERNAME = 255
 CLOUD_KEYS = frozenset({"aws_keys", "service_principal"})
 
@@ -44,22 +45,22 @@ def provider(provider_id: str) -> Provider:
     """The provider with this id.
 
     Raises:
-        InvalidRegistry: there is none; `unknown_provider` at `/provider`.
+        InvalidRegistry: `unknown_provider` at `/provider`.
     """
     try:
         return _BY_ID[provider_id]
     except KeyError:
         known = ", ".join(_BY_ID)
-        raise InvalidRegistry("/provider", "unknown_provider", f"one of {known}") from None
+        raise InvalidRegistry("/provider", "unknown_provider", f"must be one of {known}") from None
 
 
 def provider_or_custom(provider_id: str) -> Provider:
-    """The provider with this id, `custom` if there is none: events outlive providers."""
+    """The provider with this id; `custom` if there is none, because events outlive providers."""
     return _BY_ID.get(provider_id, _BY_ID[CUSTOM])
 
 
 def http_never_allowed(_host_and_port: str) -> bool:
-    """No host may be spoken to without TLS."""
+    """Allow no host without TLS."""
     return False
 
 
@@ -72,8 +73,8 @@ def registry_host_for(
 ) -> tuple[str, str | None]:
     """The canonical host (`docker.io`, `reg.example.com:5000`) of the registry, and the location or `None`.
 
-    Where the host follows from the provider, a `registry_url` may still name it, in any of its spellings; a
-    Google host names the location too. `http_allowed` says whether a `host:port` may be spoken to by `http://`.
+    If the host follows from the provider, `registry_url` may still name it, in any of its spellings. A host
+    of Google also names the location. `http_allowed` says whether `http://` is allowed for a `host:port`.
 
     Raises:
         InvalidRegistry: `unknown_provider`, `required`, `not_allowed`, `unknown_location`, `host_mismatch`,
@@ -88,26 +89,26 @@ def registry_host_for(
         raise InvalidRegistry("/location", "not_allowed", f"{chosen.name} has no locations")
     if named is None:
         if chosen.registry_url == "required":
-            raise InvalidRegistry("/registry_url", "required", "name the registry's host")
+            raise InvalidRegistry("/registry_url", "required", "enter the host of the registry")
         return chosen.hosts[0], None
     _check_host(chosen, named)
     return named, None
 
 
 def provider_of_host(host: RegistryHost | str) -> str:
-    """The id of the provider that this host is known to belong to, `custom` where it may be anybody's.
+    """The id of the provider that the host belongs to; `custom` if it belongs to no known provider.
 
     Raises:
-        InvalidHost: it is no host.
+        InvalidHost: the text is not a host.
     """
     name = canonical_host(host)
     return next((entry.id for entry in PROVIDERS if entry.owns(name)), CUSTOM)
 
 
 def username_problem(text: str) -> tuple[str, str] | None:
-    """A stable code and a sentence on why this cannot be the username of a login; `None` where it can.
+    """An error code and a sentence that say why the text cannot be a username; `None` if it can.
 
-    A colon would end it early in HTTP Basic authentication (RFC 7617, section 2).
+    A colon would end the username in HTTP Basic authentication (RFC 7617, section 2).
     """
     if not text or len(text) > MAX_USERNAME:
         return "invalid_username", f"a username has 1 to {MAX_USERNAME} characters"
@@ -130,11 +131,11 @@ def username_problem(text: str) -> tuple[str, str] | None:
 def username_for(
     provider_id: str, kind: SecretKind, given: str | None, *, pointer: str = "/credential/username"
 ) -> str:
-    """The username to log in with.
+    """The username of a login.
 
-    `_json_key` for a key file, the key's own id for keys of a cloud. For a `docker_config` it is what the
-    file says. Else as the provider's rule is: named by the caller, or known (Amazon's `AWS`,
-    `oauth2accesstoken` for Google's access tokens).
+    It is `_json_key` for a key file, the id of the key for a cloud key, and the username in the file for a
+    `docker_config`. For a password it follows from the rule of the provider: the caller names it, or it is
+    known (`AWS` for Amazon, `oauth2accesstoken` for access tokens of Google).
 
     Raises:
         InvalidRegistry: at `pointer`: `required`, `not_allowed`, `invalid_username`, `secret_in_username`;
@@ -143,14 +144,14 @@ def username_for(
     chosen = provider(provider_id)
     if kind not in chosen.secret_kinds:
         accepted = ", ".join(chosen.secret_kinds)
-        raise InvalidRegistry("/credential/kind", "not_allowed", f"{chosen.name} takes {accepted}")
+        raise InvalidRegistry("/credential/kind", "not_allowed", f"{chosen.name} accepts {accepted}")
     if kind == "keyfile":
         if given not in {None, "", KEYFILE_USERNAME}:
             raise InvalidRegistry(pointer, "not_allowed", "a key file must not have a username")
         return KEYFILE_USERNAME
     if kind in CLOUD_KEYS:
         if not given:
-            raise InvalidRegistry(pointer, "required", "name the key by its id")
+            raise InvalidRegistry(pointer, "required", "enter the id of the key")
         return given
     allowed = chosen.username.allowed
     if not given:
@@ -177,7 +178,7 @@ def _named_host(registry_url: str, chosen: Provider, http_allowed: Callable[[str
         raise InvalidRegistry(
             "/registry_url",
             "http_not_allowed",
-            "HTTPS is needed, unless an operator listed this host in REGCRED_VERIFIER_ALLOW_HTTP",
+            "HTTPS is required, unless the operator lists this host in REGCRED_VERIFIER_ALLOW_HTTP",
         )
     return canonical_host(host)
 
@@ -185,10 +186,10 @@ def _named_host(registry_url: str, chosen: Provider, http_allowed: Callable[[str
 def _check_host(chosen: Provider, named: str) -> None:
     if chosen.registry_url == "fixed":
         if named != chosen.hosts[0]:
-            raise _mismatch(f"{chosen.name} is at {chosen.hosts[0]}; leave registry_url out")
+            raise _mismatch(f"the host of {chosen.name} is {chosen.hosts[0]}; omit registry_url")
     elif chosen.host_pattern is not None:
         if not chosen.host_pattern.fullmatch(named):
-            raise _mismatch(f"a host of {chosen.name} looks like {chosen.host_rule}")
+            raise _mismatch(f"a host of {chosen.name} has the form {chosen.host_rule}")
     elif chosen.id != CUSTOM and (owner := provider_of_host(named)) not in {CUSTOM, chosen.id}:
         raise _mismatch(f"this host belongs to the provider {owner}")
 
@@ -200,17 +201,17 @@ def _host_at_location(chosen: Provider, named: str | None, location: str | None)
         return _host_of(chosen, location), location
     found = chosen.location_of(named)
     if found is None:
-        raise _mismatch(f"this is no host of {chosen.name}; leave registry_url out and choose a location")
+        raise _mismatch(f"this is not a host of {chosen.name}; omit registry_url and choose a location")
     if location not in {None, found}:
-        _host_of(chosen, location or "")  # a location that does not exist is the clearer complaint
-        raise _mismatch(f"this host is at the location {found}; leave one of the two out")
+        _host_of(chosen, location or "")  # raises unknown_location, which is the more helpful error
+        raise _mismatch(f"this host is at the location {found}; omit registry_url or location")
     return named, found
 
 
 def _host_of(chosen: Provider, location: str) -> str:
     host = chosen.host_at(location)
     if host is None:
-        raise InvalidRegistry("/location", "unknown_location", f"{chosen.name} has no such location")
+        raise InvalidRegistry("/location", "unknown_location", f"{chosen.name} does not have this location")
     return host
 
 

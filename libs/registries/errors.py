@@ -1,16 +1,20 @@
-"""What cannot be accepted about a registry.
+"""Errors in values of a request that concern a registry.
 
 ValueError
-├── InvalidHost          a text is no registry host
-├── InvalidReference     a text is no image reference; `pointer` says where it stands
-└── InvalidRegistry      a value of a request does not fit its provider; `pointer` says which one
+├── InvalidHost          a text is not a registry host
+├── InvalidReference     a text is not an image reference
+└── InvalidRegistry      a value does not fit the provider
 
-Details never repeat the text that was given: people paste passwords and tokens into the wrong field.
+Details never contain the invalid text, because users sometimes paste passwords and tokens into the wrong
+field.
 """
 
 
 class InvalidHost(ValueError):
-    """`code` is stable (`invalid_host`, `path_not_allowed`, `pattern_not_allowed`)."""
+    """A text is not a registry host.
+
+    `code` is stable: `invalid_host`, `path_not_allowed` or `pattern_not_allowed`.
+    """
 
     def __init__(self, detail: str, code: str = "invalid_host") -> None:
         super().__init__(detail)
@@ -19,10 +23,10 @@ class InvalidHost(ValueError):
 
 
 class InvalidReference(ValueError):
-    """`pointer` is the JSON pointer (RFC 6901) into the request; `code` is stable.
+    """A text is not an image reference. `pointer` is a JSON pointer (RFC 6901) into the request.
 
-    Codes: `invalid_reference`, `scheme_not_allowed`, `image_id`, `uppercase`, `invalid_repository`,
-    `invalid_tag`, `invalid_digest`, and those of `InvalidHost`.
+    `code` is stable: `invalid_reference`, `scheme_not_allowed`, `image_id`, `uppercase`,
+    `invalid_repository`, `invalid_tag`, `invalid_digest`, and those of `InvalidHost`.
     """
 
     def __init__(self, code: str, detail: str, pointer: str = "") -> None:
@@ -33,9 +37,9 @@ class InvalidReference(ValueError):
 
 
 class InvalidRegistry(ValueError):
-    """`pointer` is the JSON pointer (RFC 6901) into the body of add; `code` is stable.
+    """A value does not fit its provider. `pointer` is a JSON pointer (RFC 6901) into the request.
 
-    Codes: `required`, `not_allowed`, `unknown_provider`, `unknown_location`, `host_mismatch`,
+    `code` is stable: `required`, `not_allowed`, `unknown_provider`, `unknown_location`, `host_mismatch`,
     `http_not_allowed`, `invalid_username`, `secret_in_username`, and those of `InvalidHost`.
     """
 

@@ -1,17 +1,17 @@
-"""Names of registry hosts, parsed once, so that one host has one spelling everywhere.
+"""The parser of registry hosts. It gives each host one canonical spelling.
 
     host        := dns-name | "localhost" | ipv4 | "[" ipv6 "]"
-    registry    := host [ ":" port ]        a name of one word needs its port, else it is a Docker Hub user
+    registry    := host [ ":" port ]        a name without a dot needs a port: else it is a Docker Hub user
 
-The grammar is the `domain` of distribution/reference, made narrower for safety: an address has to be written
-in its usual form (not `127.1`, `0x7f000001` or `2130706433`), names are letters, digits and hyphens
-(RFC 1123) or IDNA 2008, and there is no user, path, query, escape or white space in them. 443 is the port of
-HTTPS and the same as none.
+The grammar is the `domain` of distribution/reference, with stricter rules for security. An address must have
+its usual form (not `127.1`, `0x7f000001` or `2130706433`). Names consist of letters, digits and hyphens (RFC
+1123), or follow IDNA 2008. User, path, query, escapes and white space are not allowed. Port 443 is the same
+as no port.
 
-Docker Hub goes by several names. `docker.io` is the canonical one, as in image references; its API is at
-`registry-1.docker.io`, and Docker's own configuration calls it `https://index.docker.io/v1/`.
+Docker Hub has several names. `docker.io` is the canonical one, as in image references. Its API is at
+`registry-1.docker.io`, and Docker's configuration calls it `https://index.docker.io/v1/`.
 
-Raises `InvalidHost`, with a detail that repeats nothing of the input.
+Functions raise `InvalidHost`, with a detail that contains nothing of the input.
 """
 
 import ipaddress
@@ -26,7 +26,7 @@ from registries.repository_names import REPOSITORY_NAME
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_CONFIG_KEY = "https://index.docker.io/v1/"
-# `hub.docker.com` is the web site's API and no registry: it is not among them on purpose.
+# Without `hub.docker.com`, which is the API of the web site and not a registry.
 DOCKER_HUB_ALIASES = frozenset(
     {DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 )
@@ -35,12 +35,12 @@ HTTP_PORT = 80
 HTTPS_PORT = 443
 _MAX_PORT = 65535
 _MAX_NAME = 253  # RFC 1035, section 2.3.4, without the final dot
-_MAX_TEXT = 512  # far above any name; what is longer is not looked at
+_MAX_TEXT = 512  # longer than any valid name; a longer text is refused without being parsed
 _MAX_PATH = 255
 
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# A last label that is a number makes resolvers read the whole name as an address (WHATWG URL, host parsing).
+# If the last label is a number, resolvers read the name as an address (WHATWG URL, host parsing).
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _REPOSITORY_PATH = re.compile(rf"{REPOSITORY_NAME}/?")
@@ -48,9 +48,9 @@ _REPOSITORY_PATH = re.compile(rf"{REPOSITORY_NAME}/?")
 
 @dataclass(frozen=True, slots=True)
 class RegistryHost:
-    """A host (name, IPv4 address or bracketed IPv6 address, all lower case) and a port, `None` for 443.
+    """A host (name, IPv4 address or bracketed IPv6 address, in lower case) and a port, `None` for 443.
 
-    Made by `parse`; `str()` gives `host[:port]`, which parses to the same value.
+    `parse` creates it. `str()` returns `host[:port]`, which parses to the same value.
     """
 
     host: str
@@ -61,7 +61,7 @@ class RegistryHost:
 
     @property
     def host_and_port(self) -> str:
-        """`host:port`, the port always written out: the form of the operator's lists."""
+        """`host:port` with a port in all cases, the form of the operator's lists."""
         return f"{self.host}:{self.port or HTTPS_PORT}"
 
     @classmethod
@@ -69,24 +69,26 @@ class RegistryHost:
         """Read `host[:port]`.
 
         Raises:
-            InvalidHost: it is something else.
+            InvalidHost: the text does not have this form.
         """
         if not text or len(text) > _MAX_TEXT:
-            raise InvalidHost("a registry host is expected, such as registry.example.com or localhost:5000")
-        if " " in text or not text.isprintable():  # every other white space is not printable
-            raise InvalidHost("a registry host has no spaces, line breaks or control characters")
+            raise InvalidHost("enter a registry host, such as registry.example.com or localhost:5000")
+        if " " in text or not text.isprintable():  # other white space is not printable
+            raise InvalidHost("a registry host must not contain spaces, line breaks or control characters")
         if "@" in text:
             raise InvalidHost("a registry host must not contain a username or password")
         if "*" in text:
-            raise InvalidHost("patterns are not supported; name one host", "pattern_not_allowed")
+            raise InvalidHost("patterns are not supported; enter one host", "pattern_not_allowed")
         if "/" in text:
-            raise InvalidHost("only the host is expected, without a path", "path_not_allowed")
+            raise InvalidHost("enter only the host, without a path", "path_not_allowed")
         name, port = _split_port(text)
         host = _address_v6(name) if name.startswith("[") else _name_or_address_v4(name)
         if "." not in host and not host.startswith("[") and host != "localhost":
-            # `myhost/app` is an image of Docker Hub; only the port tells that `myhost` is a host.
+            # `myhost/app` is an image of Docker Hub. Only a port shows that `myhost` is a host.
             if port is None:
-                raise InvalidHost("a host name of one word needs its port, or the full name with its domain")
+                raise InvalidHost(
+                    "a host name without a domain needs a port; enter the port or the full name"
+                )
             return cls(host, port)
         return cls(host, None if port == HTTPS_PORT else port)
 
@@ -94,17 +96,15 @@ class RegistryHost:
 def parse_registry_url(text: str) -> tuple[RegistryHost, str | None]:
     """Read a `registry_url`: `host[:port]`, with or without scheme and a final `/`, `/v1/` or `/v2/`.
 
-    The scheme, `http` or `https`, is `None` where none is written. `http://` without a port means port 80.
+    The scheme is `http`, `https`, or `None` if the text has none. `http://` without a port means port 80.
 
     Raises:
-        InvalidHost: it is something else; `path_not_allowed` where it has a path to a repository.
+        InvalidHost: the text does not have this form; `path_not_allowed` if it has the path of a repository.
     """
     scheme, rest = _split_scheme(text)
     authority, slash, path = rest.partition("/")
     if slash and path.rstrip("/") not in {"", "v1", "v2"}:
-        raise InvalidHost(
-            "only the host is expected; what follows it belongs in repository_prefixes", "path_not_allowed"
-        )
+        raise InvalidHost("enter only the host; a path belongs in repository_prefixes", "path_not_allowed")
     if scheme == "http" and authority and not _has_port(authority):
         authority = f"{authority}:{HTTP_PORT}"
     return RegistryHost.parse(authority), scheme
@@ -112,7 +112,7 @@ def parse_registry_url(text: str) -> tuple[RegistryHost, str | None]:
 
 @dataclass(frozen=True, slots=True)
 class ConfigKey:
-    """What a key of a Docker config.json stands for: a host, or the repositories below a path of it."""
+    """A key of a Docker config.json: a host, or the repositories below a path of a host."""
 
     host: RegistryHost
     path_prefix: str | None
@@ -121,11 +121,11 @@ class ConfigKey:
 def parse_config_key(text: str) -> ConfigKey:
     """Read a key under `auths` of a Docker config.json, or the server name of a credential helper.
 
-    Scheme and API version are dropped, as Docker and Kubernetes do: `https://index.docker.io/v1/`,
-    `http://reg:5000`, `quay.io/v1`, `gcr.io/project`, `reg.io/ns/repo` are all keys that are met.
+    Scheme and API version are ignored, as Docker and Kubernetes do. Examples of keys are
+    `https://index.docker.io/v1/`, `http://reg:5000`, `quay.io/v1`, `gcr.io/project` and `reg.io/ns/repo`.
 
     Raises:
-        InvalidHost: it is something else, or a pattern of Kubernetes (`*.azurecr.io`).
+        InvalidHost: the text does not have this form, or is a pattern of Kubernetes (`*.azurecr.io`).
     """
     _, rest = _split_scheme(text)
     authority, _, path = rest.partition("/")
@@ -137,12 +137,14 @@ def parse_config_key(text: str) -> ConfigKey:
     if not path:
         return ConfigKey(host, None)
     if len(path) > _MAX_PATH or not _REPOSITORY_PATH.fullmatch(path):
-        raise InvalidHost("the path after the host names no repository", "path_not_allowed")
+        raise InvalidHost("the path after the host is not the name of a repository", "path_not_allowed")
     return ConfigKey(host, path)
 
 
 def canonical_host(host: RegistryHost | str) -> str:
-    """The one spelling under which a host is kept and compared: `docker.io` for all of Docker Hub's."""
+    """The canonical spelling of a host, which is stored and compared: `docker.io` for all names of Docker
+    Hub.
+    """
     return _canonical(host if isinstance(host, str) else str(host))
 
 
@@ -153,13 +155,13 @@ def _canonical(text: str) -> str:
 
 
 def api_host(host: RegistryHost | str) -> str:
-    """Where the registry's API is served: `registry-1.docker.io` for Docker Hub, else the host itself."""
+    """The host of the registry's API: `registry-1.docker.io` for Docker Hub, otherwise the host itself."""
     text = canonical_host(host)
     return "registry-1.docker.io" if text == DOCKER_HUB else text
 
 
 def config_key(host: RegistryHost | str) -> str:
-    """The key for this host in a Docker config.json that Docker and Kubernetes will find."""
+    """The key under which Docker and Kubernetes look up this host in a Docker config.json."""
     text = canonical_host(host)
     return DOCKER_HUB_CONFIG_KEY if text == DOCKER_HUB else text
 
@@ -170,7 +172,7 @@ def _split_scheme(text: str) -> tuple[str | None, str]:
         return None, text
     scheme = found[1].lower()
     if scheme not in {"http", "https"}:
-        raise InvalidHost("a registry is spoken to by https:// (or http://), or leave the scheme out")
+        raise InvalidHost("the scheme must be https:// or http://; it can be omitted")
     return scheme, text[found.end() :]
 
 
@@ -183,19 +185,19 @@ def _split_port(text: str) -> tuple[str, int | None]:
         return text, None
     name, _, digits = text.rpartition(":")
     if not _PORT.fullmatch(digits) or int(digits) > _MAX_PORT:
-        raise InvalidHost("after the colon a port from 1 to 65535 is expected")
+        raise InvalidHost("the port after the colon must be a number from 1 to 65535")
     return name, int(digits)
 
 
 def _address_v6(text: str) -> str:
     if not text.endswith("]") or "%" in text:
-        raise InvalidHost("an IPv6 address stands in brackets, without a zone")
+        raise InvalidHost("an IPv6 address must be in brackets, without a zone")
     try:
         address = ipaddress.IPv6Address(text[1:-1])
     except ValueError:
-        raise InvalidHost("what stands in brackets is no IPv6 address") from None
+        raise InvalidHost("the text in brackets is not an IPv6 address") from None
     if address.ipv4_mapped is not None:
-        raise InvalidHost("write the IPv4 address itself")
+        raise InvalidHost("enter the IPv4 address instead of an IPv4-mapped address")
     return f"[{address.compressed}]"
 
 
@@ -215,13 +217,15 @@ def _name_or_address_v4(text: str) -> str:
 
 
 def _label(label: str) -> str:
-    """The label in ASCII. IDNA 2008 without its mapping: full-width letters and the like are refused."""
+    """The label in ASCII (IDNA 2008 without mapping, so that full-width letters and similar ones are
+    refused).
+    """
     try:
         ascii_label = label if label.isascii() else idna.encode(label).decode("ascii")
         if ascii_label.startswith("xn--"):
             idna.decode(ascii_label)
     except UnicodeError:
-        raise InvalidHost("the host name is no valid internationalised name") from None
+        raise InvalidHost("the host name is not a valid internationalised name") from None
     if not _LABEL.fullmatch(ascii_label):
-        raise InvalidHost("a host name has letters, digits, hyphens and dots only, and no empty part")
+        raise InvalidHost("a host name may contain letters, digits, hyphens and dots only, and no empty part")
     return ascii_label

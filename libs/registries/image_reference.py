@@ -1,18 +1,18 @@
-"""Image references, parsed once, so that one image has one spelling everywhere.
+"""The parser of image references. It gives each image one canonical spelling.
 
     reference   := [ registry "/" ] path [ ":" tag ] [ "@" digest ]
-    registry    := as in `registries.hosts`; it is one if it holds `.` or `:`, or is `localhost`
+    registry    := as in `registries.hosts`; it contains `.` or `:`, or is `localhost`
     path        := component [ "/" component ]*       lower case, 255 characters at most
     tag         := [A-Za-z0-9_][A-Za-z0-9_.-]{0,127}
     digest      := sha256 | sha384 | sha512 ":" lower-case hex of its length
 
-The grammar is that of distribution/reference (`docker pull` takes the same). Without a registry the image is
-Docker Hub's, and there a path of one component is below `library/`. `latest` is the tag where there is
-neither tag nor digest; where there are both, the digest decides what is pulled.
+The grammar is that of distribution/reference, as for `docker pull`. Without a registry, the image is on
+Docker Hub, where a path of one component is below `library/`. Without tag and digest, the tag is `latest`.
+With both, the digest decides which image is pulled.
 
-Two rules are ours. All names of Docker Hub are one (`canonical_host`). And a first component with an
-upper-case letter that is no host otherwise (`Acme/app`) is refused, where distribution takes it for a host:
-no registry can be reached under such a name, and what was meant is a lower-case repository.
+Two rules differ. All names of Docker Hub are replaced by one (`canonical_host`). A first component with an
+upper-case letter that does not look like a host otherwise (`Acme/app`) is refused. distribution treats it as
+a host, but no registry has such a name, and the user means a lower-case repository.
 """
 
 import re
@@ -24,9 +24,9 @@ from registries.hosts import DOCKER_HUB, canonical_host
 from registries.repository_names import REPOSITORY_NAME
 
 DEFAULT_TAG = "latest"
-_OFFICIAL = "library/"  # where Docker Hub keeps the images without an owner
+_OFFICIAL = "library/"  # the namespace of images without an owner on Docker Hub
 _MAX_REPOSITORY = 255
-_MAX_TEXT = 1024  # above the longest reference
+_MAX_TEXT = 1024  # longer than any valid reference
 
 _REPOSITORY = re.compile(REPOSITORY_NAME)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -37,9 +37,9 @@ _IMAGE_ID = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageReference:
-    """An image in its one spelling, made by `parse`; `str()` gives the canonical text, which reads back.
+    """A canonical image reference. `parse` creates it. `str()` returns a text that parses to the same value.
 
-    `registry_host` is canonical (`docker.io`, `reg.example.com:5000`); there is a tag, a digest, or both.
+    `registry_host` is canonical (`docker.io`, `reg.example.com:5000`). There is a tag, a digest, or both.
     """
 
     registry_host: str
@@ -54,23 +54,25 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str, pointer: str = "/image") -> "ImageReference":
-        """Read a reference as people write it: `nginx`, `acme/shop:1`, `reg.example.com:5000/shop@sha256:…`.
+        """Read a reference as users write it: `nginx`, `acme/shop:1`, `reg.example.com:5000/shop@sha256:…`.
 
-        `pointer` is where it stands in the request.
+        `pointer` is the JSON pointer of the text in the request.
 
         Raises:
-            InvalidReference: it is something else. The detail repeats nothing of the text.
+            InvalidReference: the text is not a reference. The detail contains nothing of the text.
         """
         try:
             return _parse(text)
         except InvalidHost as error:
-            raise InvalidReference(error.code, f"the registry: {error.detail}", pointer) from None
+            raise InvalidReference(error.code, f"in the registry: {error.detail}", pointer) from None
         except InvalidReference as error:
             raise InvalidReference(error.code, error.detail, pointer) from None
 
 
 def canonical_image(image: str) -> str:
-    """As it stands in the log; what is no reference (such as `ghcr.io/*`) is looked for as it is."""
+    """The canonical spelling of an image, as events contain it. A text that is not a reference, such as
+    `ghcr.io/*`, is returned unchanged.
+    """
     try:
         return str(ImageReference.parse(image))
     except InvalidReference:
@@ -79,15 +81,16 @@ def canonical_image(image: str) -> str:
 
 def _parse(text: str) -> ImageReference:
     if not text or len(text) > _MAX_TEXT:
+        _refuse("invalid_reference", "enter an image, such as nginx:1.27 or registry.example.com/team/app")
+    if " " in text or not text.isprintable():  # other white space is not printable
         _refuse(
-            "invalid_reference", "an image is expected, such as nginx:1.27 or registry.example.com/team/app"
+            "invalid_reference",
+            "an image reference must not contain spaces, line breaks or control characters",
         )
-    if " " in text or not text.isprintable():  # every other white space is not printable
-        _refuse("invalid_reference", "an image reference has no spaces, line breaks or control characters")
     if _SCHEME.match(text):
         _refuse(
             "scheme_not_allowed",
-            "an image reference has no scheme: leave out https://, docker:// and the like",
+            "an image reference has no scheme; omit https://, docker:// and similar prefixes",
         )
     if _IMAGE_ID.fullmatch(text):
         _refuse(
@@ -95,9 +98,7 @@ def _parse(text: str) -> ImageReference:
         )
     name, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        _refuse(
-            "invalid_digest", "after the @ a digest is expected: sha256: and 64 lower-case hexadecimal digits"
-        )
+        _refuse("invalid_digest", "the digest after @ must be sha256: and 64 lower-case hexadecimal digits")
     host, rest = _split_host(name)
     repository, colon, tag = rest.partition(":")
     if colon and not _TAG.fullmatch(tag):
@@ -105,12 +106,12 @@ def _parse(text: str) -> ImageReference:
     if host == DOCKER_HUB and "/" not in repository:
         repository = _OFFICIAL + repository
     if repository != repository.lower():
-        _refuse("uppercase", "the name of a repository is all lower case")
+        _refuse("uppercase", "the name of a repository must be in lower case")
     if len(repository) > _MAX_REPOSITORY or not _REPOSITORY.fullmatch(repository):
         _refuse(
             "invalid_repository",
-            "a repository has lower-case letters and digits, separated by one of . _ __ - and by slashes, "
-            f"{_MAX_REPOSITORY} characters at most",
+            "the name of a repository has lower-case letters and digits, separated by . _ __ - or slashes, "
+            f"and at most {_MAX_REPOSITORY} characters",
         )
     return ImageReference(
         registry_host=host,
@@ -121,7 +122,9 @@ def _parse(text: str) -> ImageReference:
 
 
 def _split_host(name: str) -> tuple[str, str]:
-    """(canonical host, the rest). What cannot be a host is a namespace of Docker Hub."""
+    """The canonical host and the remaining text. A first component that cannot be a host is a namespace of
+    Docker Hub.
+    """
     first, slash, rest = name.partition("/")
     if not slash or not (first == "localhost" or "." in first or ":" in first):
         return DOCKER_HUB, name

@@ -1,6 +1,7 @@
-"""JSON documents that people paste into a form: registry clients' files, read within limits.
+"""Reads JSON documents that users send, such as configuration files of registry clients, within limits.
 
-They come as an object, as its text, or as the text's base64, which is how Kubernetes shows a Secret's data.
+A document is an object, the text of one, or the base64 of that text, as Kubernetes shows the data of a
+Secret.
 """
 
 import base64
@@ -10,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-MAX_BYTES = 256 * 1024  # a Kubernetes Secret holds 1 MiB; no registry client's file comes near this
+MAX_BYTES = 256 * 1024  # far more than the file of a registry client; a Kubernetes Secret may have 1 MiB
 MAX_DEPTH = 12
 MAX_VALUES = 10_000
 
@@ -18,7 +19,9 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 class UnreadableDocument(ValueError):
-    """`code` is `invalid_type`, `too_large` or `malformed`; `detail` repeats nothing of the document."""
+    """The document cannot be read. `code` is `invalid_type`, `too_large` or `malformed`. `detail` contains
+    nothing of the document.
+    """
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -27,22 +30,24 @@ class UnreadableDocument(ValueError):
 
 
 def read_object(value: object, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
-    """The JSON object that `value` is, or is the text of.
+    """The JSON object in `value`, which is an object, its text, or the base64 of its text.
 
     Raises:
-        UnreadableDocument: it is none, or too large (`max_bytes` of text), or too deep.
+        UnreadableDocument: the value is not a JSON object, has more than `max_bytes` of text, or is nested
+            too deeply.
     """
     document = _from_text(value, max_bytes) if isinstance(value, str) else value
     if not isinstance(document, dict):
-        raise UnreadableDocument("invalid_type", "a JSON object is expected")
+        raise UnreadableDocument("invalid_type", "this must be a JSON object")
     _check_limits(document, max_bytes)
     return document
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Standard base64, with or without its padding; line breaks are skipped. `None` where it is none.
+    """Decode standard base64, with or without padding; line breaks are ignored. `None` if the text is not
+    base64.
 
-    The URL-safe alphabet is none, neither for Docker nor for Kubernetes.
+    The URL-safe alphabet is not accepted, as in Docker and Kubernetes.
     """
     compact = text.replace("\r", "").replace("\n", "")
     if not _BASE64.fullmatch(compact) or (compact.endswith("=") and len(compact) % 4):
@@ -56,22 +61,22 @@ def decode_base64(text: str) -> bytes | None:
 
 def _from_text(text: str, max_bytes: int) -> object:
     if len(text) > max_bytes * 4 // 3 + 4:
-        raise UnreadableDocument("too_large", f"at most {max_bytes} bytes are read")
+        raise UnreadableDocument("too_large", f"the document may have at most {max_bytes} bytes")
     stripped = text.strip().removeprefix("\ufeff")
     if not stripped.startswith("{") and (decoded := decode_base64(stripped)) is not None:
         try:
             stripped = decoded.decode()
         except UnicodeDecodeError:
-            raise UnreadableDocument("malformed", "this is no JSON text") from None
+            raise UnreadableDocument("malformed", "this is not valid JSON") from None
     try:
         return json.loads(stripped, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):
-        # The parser's own message would quote the place in the text, next to the secrets.
-        raise UnreadableDocument("malformed", "this is no JSON text, or a key stands in it twice") from None
+        # The message of the parser would quote a part of the text, which contains secrets.
+        raise UnreadableDocument("malformed", "this is not valid JSON, or has a duplicate key") from None
 
 
 def _unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Two values under one key: programs differ on which one counts, so neither does."""
+    """Refuse duplicate keys, because programs differ on which value they use."""
     members: dict[str, Any] = {}
     for key, value in pairs:
         if key in members:
@@ -81,7 +86,7 @@ def _unique_keys(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_limits(document: object, max_bytes: int) -> None:
-    """Walk without recursion; what is counted is the characters of the texts and keys."""
+    """Check depth, number of values and total length of texts and keys, without recursion."""
     size = values = 0
     level = [document]
     for _ in range(MAX_DEPTH):
@@ -96,8 +101,8 @@ def _check_limits(document: object, max_bytes: int) -> None:
             elif isinstance(value, list):
                 below.extend(value)
         if size > max_bytes or values + len(below) > MAX_VALUES:
-            raise UnreadableDocument("too_large", f"at most {max_bytes} bytes are read")
+            raise UnreadableDocument("too_large", f"the document may have at most {max_bytes} bytes")
         if not below:
             return
         level = below
-    raise UnreadableDocument("malformed", f"objects and lists are at most {MAX_DEPTH} deep")
+    raise UnreadableDocument("malformed", f"objects and lists may be nested at most {MAX_DEPTH} deep")

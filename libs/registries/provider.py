@@ -1,6 +1,7 @@
-"""What a provider of registries is: its texts, its rules, and how its registries differ from others. Pure.
+"""The description of a provider: its texts, its rules, and how its registries differ from others. Pure.
 
-`registries/providers/` has one file for each. The rest of the code asks the `Provider` and compares no ids.
+`registries/providers/` has one file for each provider. Other code uses the fields of `Provider` and does not
+compare ids.
 """
 
 import re
@@ -22,7 +23,7 @@ UsernameRuleName = Literal["required", "fixed", "default"]
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place that a provider serves from; `host` is the registry's host there."""
+    """A location of a provider. `host` is the host of its registry there."""
 
     id: str
     name: str
@@ -31,10 +32,11 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsernameRule:
-    """What goes with the kind `username_password`; a key file's username is always `_json_key`.
+    """The rule for the username of the kind `username_password`. The username of a key file is always
+    `_json_key`.
 
-    `required`: the caller names it. `fixed`: it is `allowed[0]`, and may be left out. `default`: it is one of
-    `allowed`, the first where it is left out.
+    `required`: the caller names it. `fixed`: it is `allowed[0]`, and can be omitted. `default`: it is one of
+    `allowed`, and the first one if it is omitted.
     """
 
     rule: UsernameRuleName
@@ -45,9 +47,9 @@ class UsernameRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForbiddenMeaning:
-    """What HTTP 403 means at a provider, if the response contains `text` (in lower case).
+    """The meaning of HTTP 403 at a provider, if the response contains `text` (in lower case).
 
-    In `detail`, `{by}` stands for the server that responded.
+    `{by}` in `detail` is replaced by the server that responded.
     """
 
     text: str = ""
@@ -57,7 +59,7 @@ class ForbiddenMeaning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedLogin:
-    """A login that a registry accepted. `realm_url` is the token server that did, `None` for Basic."""
+    """A login that a registry accepted. `realm_url` is its token server, `None` for Basic."""
 
     registry_host: str
     username: str
@@ -67,14 +69,14 @@ class AcceptedLogin:
 
 @dataclass(frozen=True, slots=True)
 class ExpiryRequest:
-    """A GET request that tells when a secret expires, and how to read the response."""
+    """A GET request for the expiry of a secret. `read` finds the expiry in the response."""
 
     url: str
     read: Callable[[HttpResponse], datetime | None]
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
     def expiry(self, response: HttpResponse) -> datetime | None:
-        """When the secret expires, according to the response."""
+        """The expiry of the secret in the response; `None` if it has none."""
         return self.read(response) if response.status == HTTPStatus.OK else None
 
 
@@ -84,16 +86,16 @@ class Mint(Protocol):
     def __call__(
         self, stored: Any, registry_host: str, /, *, calls: TokenServices, at: datetime, endpoint: str | None
     ) -> Minted:
-        """`endpoint`: the operator's own address of the token service."""
+        """`endpoint` is the operator's address of the token service, `None` for the usual one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenMinter:
     """Which stored secrets a cloud creates short-lived logins from, and how.
 
-    `cloud` names the operator's setting of the endpoint (`REGCRED_<CLOUD>_ENDPOINT`). `secret` is the
-    class of the stored secret. `key_usernames`: such a secret is a login in itself, and is minted only with
-    one of these usernames and only for a caller that wants a short-lived login.
+    `cloud` names the operator's setting of the endpoint (`REGCRED_<CLOUD>_ENDPOINT`). `secret` is the class
+    of the stored secret. If there are `key_usernames`, the secret can be used as a login without minting. A
+    short-lived login is then created only for these usernames, and only if the caller asks for one.
     """
 
     cloud: str
@@ -112,32 +114,30 @@ class TokenMinter:
 class Provider:
     """A provider of registries.
 
-    What users read of it, and what a credential for it needs:
+    Texts for users, and rules for credentials:
 
     `order`: its place in lists; providers with the same number are listed by id.
-    `hosts`: where its registries are, the usual one first; `<...>` stands for a part that differs.
-    `aliases`: hosts that are taken for the first of `hosts`.
+    `hosts`: the hosts of its registries, the usual one first; `<...>` is a part that differs.
+    `aliases`: other names of the first of `hosts`.
     `registry_url`: `fixed`, the host follows from the provider and the location; `optional`, the first host
-    unless another is named (self-hosted); `required`.
-    `host_pattern`: what a named host has to look like, `host_rule` says it in words. `example_host`: one
-    for the examples of the documentation.
-    `location_pattern`: locations that are accepted without being listed. The first of `hosts` is the form of
-    their hosts; the groups of `location_host_pattern` have the location of a host.
-    `image_path`: the form of its images' references. `expiry`: whether and when its secrets expire.
-    `quirks`: what users stumble over, a sentence each. `advice`: what to do after a verification with that
-    verdict, where it differs from the general advice.
+    unless the caller names another one (self-hosted); `required`, the caller names the host.
+    `host_pattern`: the form of a host that a caller names; `host_rule` is the same in words. `example_host`:
+    a host for the examples in the documentation. `location_pattern`: locations that are accepted without
+    being listed. Their hosts have the form of the first of `hosts`; the groups of `location_host_pattern`
+    contain the location of a host. `image_path`: the form of its image references. `expiry`: whether and when
+    its secrets expire. `quirks`: common difficulties, a sentence each. `advice`: what to do after a
+    verification with a verdict, where it differs from the general advice.
 
-    How its registries differ from others:
+    Differences of its registries:
 
     `refused_usernames`: a regular expression of its tokens, which some users enter as the username.
-    `helper_usernames`: one of the usernames of logins that its credential helpers create for an hour.
+    `helper_usernames`: a regular expression of usernames that its credential helpers create for an hour.
     `realms`: token servers outside the registry's own domain, by the host of the registry's API.
-    `needs_control_login`: its token servers may accept any login. So the token server is also asked without a
-    login; unless it refuses that, the confidence of the verdict is weak.
-    `forbidden`: what HTTP 403 means; the first that fits counts.
-    `expiry_in_response`: reads the secret's expiry from a response to the login itself.
-    `expiry_question`: where to ask for the expiry after a login; `None` if nothing can be asked.
-    `minter`: creates logins from secrets that are none by themselves.
+    `needs_control_login`: its token servers may accept any login. So a second request is sent without a
+    login; if the token server does not refuse it, the confidence of the verdict is weak. `forbidden`: the
+    meanings of HTTP 403; the first one that matches applies. `expiry_in_response`: reads the expiry of the
+    secret from a response to the login. `expiry_request`: the request for the expiry after a login; `None` if
+    there is none. `minter`: creates logins from secrets that cannot be used as a login.
     """
 
     id: str
@@ -172,7 +172,7 @@ class Provider:
     minter: TokenMinter | None = None
 
     def owns(self, host: str) -> bool:
-        """Whether a canonical host is known to be one of this provider's."""
+        """Whether a canonical host is known to belong to this provider."""
         if self.locations:
             return self.location_of(host) is not None
         return host in self.hosts or bool(self.host_pattern and self.host_pattern.fullmatch(host))
@@ -185,7 +185,7 @@ class Provider:
         return listed
 
     def location_of(self, host: str) -> str | None:
-        """The location of a host; `None` if the host is not one of this provider's."""
+        """The location of a host; `None` if the host does not belong to this provider."""
         if self.location_host_pattern is None:
             return next((entry.id for entry in self.locations if entry.host == host), None)
         found = self.location_host_pattern.fullmatch(host)

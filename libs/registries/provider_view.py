@@ -1,4 +1,4 @@
-"""The providers as the API and its forms show them."""
+"""Providers in the form in which the API returns them."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from registries.secret_kinds import BY_KIND, SecretField, SecretKindForm
 def to_public(entry: Provider) -> dict[str, Any]:
     """The provider as `GET /v1/providers` returns it: text, lists and objects only.
 
-    `username.values` are the usernames to choose from where not every one will do, the default first.
-    `secrets` are the kinds as forms ask for them.
+    `username.values` are the allowed usernames, the default first; it is empty if all are allowed. `secrets`
+    has the fields of each kind of secret, for forms.
     """
     return {
         "id": entry.id,

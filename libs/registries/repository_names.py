@@ -1,4 +1,4 @@
-"""How the name of a repository is spelled (distribution/reference, `path`)."""
+"""The form of a repository's name (distribution/reference, `path`)."""
 
 # path-component := alpha-numeric [separator alpha-numeric]*
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"

@@ -1,11 +1,13 @@
-"""Which repositories a credential is for: those that its prefixes cover, by whole segments of the path."""
+"""Which repositories a credential is for: those that its prefixes cover, by complete segments of the path."""
 
-_ENDS = frozenset({"", "/"})  # what may follow a whole segment
+_ENDS = frozenset({"", "/"})  # what may follow a complete segment
 
 
 def covering_prefix(prefixes: tuple[str, ...], repository: str) -> str | None:
-    """The longest prefix that covers the repository (`acme` covers `acme` and `acme/shop`, not `acme2`),
-    without a slash at its end; empty where there are no prefixes, `None` where none covers it.
+    """The longest prefix that covers the repository (`acme` covers `acme` and `acme/shop`, not `acme2`).
+
+    It is returned without a final slash. The result is empty if there are no prefixes, and `None` if none
+    covers the repository.
     """
     if not prefixes:
         return ""

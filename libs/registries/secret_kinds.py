@@ -1,6 +1,6 @@
-"""The kinds of secrets, and what each is made of: fields of forms, options of the command line, their texts.
+"""The kinds of secrets with their fields. Forms and the options of the command line are derived from them.
 
-The one place of this data. What a kind's values have to look like, `registries.input` says.
+`registries.input` checks the values.
 """
 
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretField:
-    """A part of a secret. `secret`: it is shown to nobody. `document`: a JSON file. `user`: it stands where a
-    username does, and is shown.
+    """A field of a secret. `secret`: the value is never shown. `document`: the value is a JSON file. `user`:
+    the value is shown as the username.
     """
 
     name: str
@@ -23,7 +23,7 @@ class SecretField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretKindForm:
-    """A kind of secret, as a form asks for it."""
+    """A kind of secret with its fields, for forms."""
 
     id: str
     name: str
@@ -49,7 +49,7 @@ SECRET_KINDS: tuple[SecretKindForm, ...] = (
             SecretField(
                 name="keyfile",
                 label="Key file (JSON)",
-                help="The file of a service account as Google gave it.",
+                help="The file of a service account, as downloaded from Google.",
                 secret=True,
                 document=True,
             ),
@@ -58,12 +58,12 @@ SECRET_KINDS: tuple[SecretKindForm, ...] = (
     SecretKindForm(
         id="docker_config",
         name="Docker config.json",
-        help="Docker config.json, or a Secret of Kubernetes that holds one.",
+        help="Docker config.json, or a Kubernetes Secret that contains one.",
         fields=(
             SecretField(
                 name="docker_config",
                 label="config.json",
-                help="With the login of exactly one registry. For many, import the file.",
+                help="With the login of exactly one registry. For several registries, import the file.",
                 secret=True,
                 document=True,
             ),
@@ -71,15 +71,15 @@ SECRET_KINDS: tuple[SecretKindForm, ...] = (
     ),
     SecretKindForm(
         id="aws_keys",
-        name="Access key of AWS",
-        help="Access key of AWS; passwords of 12 hours are made of it whenever they are needed.",
+        name="AWS access key",
+        help="AWS access key. ECR passwords, valid for 12 hours, are created from it.",
         fields=(
             SecretField(name="access_key_id", label="Access key id", help="AKIA… of an IAM user.", user=True),
             SecretField(name="secret_access_key", label="Secret access key", secret=True),
             SecretField(
                 name="session_token",
                 label="Session token",
-                help="Only for a key that is itself temporary (ASIA…).",
+                help="Only for a temporary key (ASIA…).",
                 secret=True,
                 required=False,
             ),
@@ -87,10 +87,12 @@ SECRET_KINDS: tuple[SecretKindForm, ...] = (
     ),
     SecretKindForm(
         id="service_principal",
-        name="Service principal of Azure",
-        help="Application of Microsoft Entra; deployments get tokens of some hours in its place.",
+        name="Azure service principal",
+        help="Application of Microsoft Entra. Tokens that are valid for some hours are created from it.",
         fields=(
-            SecretField(name="tenant", label="Tenant", help="The directory (tenant) id, or a domain of it."),
+            SecretField(
+                name="tenant", label="Tenant", help="The directory (tenant) id, or a domain of the directory."
+            ),
             SecretField(name="client_id", label="Client id", help="The application (client) id.", user=True),
             SecretField(name="client_secret", label="Client secret", secret=True),
         ),

@@ -1,8 +1,8 @@
 """AWS Signature Version 4 of a request without a query, as AWS documents it ("Create a signed request"):
 
-    canonical request ─sha256─▶ string to sign ─HMAC under a key of the day─▶ Authorization
+    canonical request ─sha256─▶ string to sign ─HMAC with a key of the day─▶ Authorization
 
-The day's key is the secret, hashed on with date, region and service.
+The key of the day is derived from the secret, the date, the region and the service.
 """
 
 import hashlib
@@ -26,7 +26,9 @@ def signed(
     service: str,
     at: datetime,
 ) -> dict[str, str]:
-    """All headers that a POST is sent with: `headers`, and those that sign it. Every one is signed."""
+    """All headers of a signed POST request: `headers`, and those that are added for the signature. All of
+    them are signed.
+    """
     stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     sent = {**headers, "Host": urlsplit(url).netloc, "X-Amz-Date": stamp}
     if keys.session_token is not None:

@@ -1,4 +1,4 @@
-"""Advice after a verification: the provider's own, or the general one."""
+"""Advice after a verification: that of the provider, or the general advice."""
 
 from collections.abc import Mapping
 
@@ -11,8 +11,8 @@ GENERAL_HELP: Mapping[Code, str] = {
         "and rotate the secret of this credential."
     ),
     Code.MISSING_SCOPE: (
-        "The login is right, but the token lacks the permission to read images. Create a token with the "
-        "least permission named for this provider, and rotate."
+        "The login is valid, but the token lacks the permission to read images. Create a token with the "
+        "least permission named for this provider, and rotate the secret of this credential."
     ),
     Code.FORBIDDEN: (
         "The registry forbids this login. Look for an IP allow-list, a firewall or a policy that blocks "
@@ -20,12 +20,12 @@ GENERAL_HELP: Mapping[Code, str] = {
     ),
     Code.EXPIRED: "The secret has expired. Create a new one and rotate the secret of this credential.",
     Code.RATE_LIMITED: (
-        "The registry limits its requests. The credential could not be verified; regcred will try again "
-        "later."
+        "The registry limits the number of requests. The credential could not be verified; regcred will try "
+        "again later."
     ),
     Code.UNREACHABLE: (
-        "The registry did not answer. Check its name and port, and that this service can reach it; regcred "
-        "will try again. An operator must allow a registry in a private network with "
+        "The registry did not respond. Check its name and port, and that this service can connect to it; "
+        "regcred will try again. An operator must allow a registry in a private network with "
         "REGCRED_VERIFIER_ALLOW."
     ),
     Code.TLS_ERROR: (
@@ -49,23 +49,23 @@ GENERAL_HELP: Mapping[Code, str] = {
         "it on an image that only this login can read."
     ),
     Code.NO_PULL_ACCESS: (
-        "The login is right, but has no pull access to that repository. Grant the account or token read "
+        "The login is valid, but has no pull access to that repository. Grant the account or token read "
         "access, and check the repository's name."
     ),
     Code.NO_PUSH_ACCESS: (
-        "The login is right and can pull from that repository, but not push. Grant the account or token "
+        "The login is valid and can pull from that repository, but not push. Grant the account or token "
         "write access, or remove push from the credential's scope."
     ),
 }
 
 
 def help_for(provider_id: str, code: Code) -> str:
-    """What to do at this provider after such a verdict. An unknown provider has the general advice."""
+    """What to do at this provider after a verdict. For an unknown provider it is the general advice."""
     return provider_or_custom(provider_id).advice.get(code) or GENERAL_HELP[code]
 
 
 def help_for_image(provider_id: str, code: Code | None) -> str | None:
-    """What to do after an accepted login was tried on an image; `None` if there is nothing to do."""
-    if code is None or code is Code.UNVERIFIABLE:  # it could not be found out, and deploying will
+    """What to do after an accepted login was tested on an image; `None` if there is nothing to do."""
+    if code is None or code is Code.UNVERIFIABLE:  # an inconclusive test; the deployment will show the result
         return None
     return help_for(provider_id, code)

@@ -1,5 +1,5 @@
-"""A registry as a whole: what a client asks about that knows hosts and no repositories, as Docker's
-credential helpers do.
+"""A request for all repositories of a registry, from clients that know hosts only, such as Docker's
+credential helpers.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from registries.hosts import canonical_host, parse_registry_url
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeRegistry:
-    """Any image of a registry. `str()` gives `ghcr.io/*`, which can be no image's spelling."""
+    """All images of a registry. `str()` returns `ghcr.io/*`, which is not a valid image reference."""
 
     registry_host: str
-    repository: ClassVar[str] = ""  # below no prefix
+    repository: ClassVar[str] = ""  # no prefix covers it
 
     def __str__(self) -> str:
         return f"{self.registry_host}/*"
@@ -23,7 +23,7 @@ class WholeRegistry:
         """Read a host as clients write it: `ghcr.io`, `https://index.docker.io/v1/`.
 
         Raises:
-            InvalidHost: it is something else.
+            InvalidHost: the text is not a host.
         """
         host, _ = parse_registry_url(text)
         return cls(registry_host=canonical_host(host))

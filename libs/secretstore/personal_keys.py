@@ -33,7 +33,7 @@ def open_key_file(path: Path) -> PersonalKeys:
 
 
 class KeyFileWrapping:
-    """`eventlog.storage.personal_keys.KeyWrapping` with the key file."""
+    """`KeyWrapping` of `eventlog.storage.personal_keys` with the key file."""
 
     def __init__(self, keys: KeyFile) -> None:
         self._keys = keys

@@ -1,1 +1,1 @@
-"""The web console: server-rendered pages, a client of the REST API that holds no database and no secret."""
+"""The web console: server-rendered pages. It is a client of the REST API, without a database or secrets."""

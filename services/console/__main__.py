@@ -1,4 +1,4 @@
-"""`python -m console`: the console as a process of its own."""
+"""`python -m console`: the console in a separate process."""
 
 import os
 import sys
@@ -6,8 +6,8 @@ import sys
 from flask import Flask
 
 from chassis.observability.logs import configure_logs
-from chassis.runtime.parent import follow_parent
-from chassis.runtime.version import answer_version
+from chassis.runtime.parent import stop_with_parent
+from chassis.runtime.version import print_version
 from chassis.web.server import serve
 from console.application import create_app
 from console.settings import DEFAULT_API, ConsoleSettings
@@ -15,10 +15,10 @@ from regcred.apiclient.over_httpx import over_http
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve the console until SIGTERM or SIGINT."""
     configure_logs("console")
     settings = ConsoleSettings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
 
     def app() -> Flask:
         return create_app(settings, over_http(settings.api_url or DEFAULT_API))
@@ -27,5 +27,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    answer_version(sys.argv[1:])
+    print_version(sys.argv[1:])
     main()

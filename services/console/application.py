@@ -28,7 +28,7 @@ from console.sessions import Sessions
 from console.settings import ConsoleSettings
 from regcred.apiclient.over_httpx import TransportFor
 
-MAX_FORM_BYTES = 600 * 1024  # a key file has 3 KiB; a config.json with many hosts has a few hundred
+MAX_FORM_BYTES = 600 * 1024  # a key file has 3 KiB, a config.json with many hosts a few hundred KiB
 _REFERENCE_BYTES = 32
 _PAGES = (
     overview,
@@ -50,9 +50,9 @@ _PAGES = (
 def create_app(
     settings: ConsoleSettings, transport_for: TransportFor, *, clock: Callable[[], datetime] = now
 ) -> Flask:
-    """The console over the API that `transport_for` reaches. Its sessions live and end with it."""
+    """The console for the API that `transport_for` connects to. It has the sessions in memory."""
     app = Flask("console", static_folder=None)
-    app.secret_key = token_bytes(32)  # cookies of an earlier process refer to sessions that are gone
+    app.secret_key = token_bytes(32)  # not stored: the sessions end with the process as well
     app.config.update(
         SESSION_COOKIE_NAME="__Host-regcred" if settings.tls else "regcred",
         SESSION_COOKIE_HTTPONLY=True,
@@ -76,9 +76,9 @@ def create_app(
 
 
 def _pages() -> Blueprint:
-    """What is shown to those who are signed in, and to nobody else."""
+    """The pages that require a session."""
     pages = Blueprint("pages", __name__)
-    pages.before_request(request_context.only_signed_in)
+    pages.before_request(request_context.require_session)
     for module in _PAGES:
         module.install(pages)
     return pages

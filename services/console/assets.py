@@ -1,6 +1,6 @@
-"""Style, script and icon: a few files of our own, held in memory, cached by browsers for ever.
+"""The style sheet, script and icon. They are held in memory, and browsers cache them permanently.
 
-Their addresses hold a digest of what they are: a new version has another address.
+Their URLs contain a digest of the content, so a new version has a new URL.
 """
 
 import gzip
@@ -28,7 +28,7 @@ class Asset:
 
 
 def read_assets(folder: Path = _FOLDER) -> dict[str, Asset]:
-    """Every style, script and icon, by file name."""
+    """Every style sheet, script and icon, by file name."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix in _TYPES:
@@ -43,7 +43,7 @@ def read_assets(folder: Path = _FOLDER) -> dict[str, Asset]:
 
 
 def install(app: Flask) -> None:
-    """Serve them, and give the templates `asset(name)`, the address of one."""
+    """Serve the assets, and define `asset(name)` for templates, which returns the URL of an asset."""
     assets = read_assets()
 
     @app.get("/static/<digest>/<name>")

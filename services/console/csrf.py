@@ -1,6 +1,7 @@
-"""A token in every form that changes something: it proves that the form is ours (OWASP, CSRF prevention).
+"""CSRF tokens for forms (OWASP, Cross-Site Request Forgery Prevention).
 
-Each page has another text of it, so that compressed answers tell nothing of it (BREACH).
+The text of a token differs in every page, so that the size of compressed responses does not reveal it
+(BREACH).
 """
 
 import hmac
@@ -14,20 +15,20 @@ _KEY = "csrf"
 
 
 def token(cookie: MutableMapping[str, Any]) -> str:
-    """A text for a form of the browser that holds this signed cookie, which gets a key if it has none."""
+    """A CSRF token for a form of the browser with this signed cookie, which gets a key if it has none."""
     key = cookie.get(_KEY)
     if not isinstance(key, str):
         key = cookie[_KEY] = token_hex(32)
     nonce = token_hex(16)
-    return f"{nonce}.{_proof(key, nonce)}"
+    return f"{nonce}.{_mac(key, nonce)}"
 
 
-def is_ours(cookie: MutableMapping[str, Any], text: str) -> bool:
-    """Whether the text was made for a form of this browser."""
+def is_valid(cookie: MutableMapping[str, Any], text: str) -> bool:
+    """Whether the text is a CSRF token of the browser with this cookie."""
     key = cookie.get(_KEY)
-    nonce, _, proof = text.partition(".")
-    return isinstance(key, str) and proof.isascii() and hmac.compare_digest(_proof(key, nonce), proof)
+    nonce, _, mac = text.partition(".")
+    return isinstance(key, str) and mac.isascii() and hmac.compare_digest(_mac(key, nonce), mac)
 
 
-def _proof(key: str, nonce: str) -> str:
+def _mac(key: str, nonce: str) -> str:
     return hmac.new(key.encode(), nonce.encode(), sha256).hexdigest()

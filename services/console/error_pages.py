@@ -1,4 +1,4 @@
-"""The one place where what went wrong becomes a page, with the request's id and what to do."""
+"""Error pages: each has an explanation, advice, the error code, and the id of the request."""
 
 from http import HTTPStatus
 
@@ -8,7 +8,7 @@ from flask import session as cookie
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from console.request_context import REFERENCE, FormNotOurs, by_htmx, to_sign_in
+from console.request_context import REFERENCE, InvalidCsrfToken, is_htmx_request, redirect_to_sign_in
 from console.sessions import Sessions
 from regcred.apiclient.errors import ApiError
 
@@ -16,34 +16,34 @@ log = structlog.get_logger()
 
 _HEADINGS = {
     "credential_not_found": "There is no such credential",
-    "insufficient_scope": "Your token may not do this",
+    "insufficient_scope": "Your token lacks the required scope",
     "account_forbidden": "Your token is for other accounts",
-    "project_forbidden": "Your token is for certain projects",
+    "project_forbidden": "Your token is limited to projects",
     "read_model_behind": "Saved, but not visible yet",
     "stale_version": "Changed in the meantime",
-    "no_answer": "regcred does not answer",
-    "answer_lost": "The answer was lost",
-    "unexpected_answer": "The answer is not from regcred",
+    "no_answer": "The API does not respond",
+    "answer_lost": "The response of the API was lost",
+    "unexpected_answer": "The response is not from regcred",
 }
 _ADVICE = {
-    "credential_not_found": "It may have been removed. The audit log still knows it.",
+    "credential_not_found": "It may have been removed. The audit log still has its history.",
     "insufficient_scope": "Sign in with a token that has the scope, or ask an administrator for one.",
-    "account_forbidden": "Choose an account that the token is good for.",
-    "project_forbidden": "The console needs a token that is not limited to projects.",
+    "account_forbidden": "Choose an account that your token is for, or sign in with another token.",
+    "project_forbidden": "Sign in with a token that is not limited to projects.",
     "read_model_behind": "Your change is saved and will be shown in a moment. Reload this page.",
-    "no_answer": "Check that the API runs and that REGCRED_API_URL is right.",
+    "no_answer": "Check that the API is running and that REGCRED_API_URL is correct.",
 }
-_GENERAL = {
-    403: "You may not do this.",
+_ADVICE_BY_STATUS = {
+    403: "You are not allowed to do this.",
     404: "Check the address, or go to the credentials of the account.",
-    413: "What was sent is too large.",
+    413: "The file or text is too large.",
     503: "Reload this page in a moment.",
-    500: "Give the request id to the operator of regcred, who can find the request in the log.",
+    500: "Report the request id to the operator of regcred.",
 }
 
 
 def install(app: Flask, sessions: Sessions) -> None:
-    """Answer every error of this application with a page."""
+    """Register error handlers that respond with a page."""
 
     @app.errorhandler(ApiError)
     def _problem(problem: ApiError) -> AnyResponse:
@@ -51,15 +51,17 @@ def install(app: Flask, sessions: Sessions) -> None:
             sessions.end(cookie.get(REFERENCE))
             cookie.clear()
             flash("Your token is no longer valid. Sign in again.")
-            return to_sign_in()
+            return redirect_to_sign_in()
         response = _page(problem.status, problem.code, problem.detail)
         if problem.retry_after is not None:
             response.headers["Retry-After"] = str(problem.retry_after)
         return response
 
-    @app.errorhandler(FormNotOurs)
-    def _not_ours(_error: FormNotOurs) -> Response:
-        detail = "This form was not made for this browser, or its cookie is gone. Reload the page."
+    @app.errorhandler(InvalidCsrfToken)
+    def _invalid_csrf_token(_error: InvalidCsrfToken) -> Response:
+        detail = (
+            "The form is from another session, or the cookie of this session is missing. Reload the page."
+        )
         return _page(403, "form_not_ours", detail)
 
     @app.errorhandler(HTTPException)
@@ -70,19 +72,19 @@ def install(app: Flask, sessions: Sessions) -> None:
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.error("page_failed", error=type(error).__name__, request_id=g.get("request_id"), exc_info=error)
-        return _page(500, "internal_error", "Something is wrong on our side.")
+        return _page(500, "internal_error", "An unexpected error occurred in the console.")
 
 
 def _page(status: int, code: str, detail: str) -> Response:
     shown = {
         "heading": _HEADINGS.get(code, HTTPStatus(status).phrase),
         "detail": detail,
-        "advice": _ADVICE.get(code) or _GENERAL.get(status, ""),
+        "advice": _ADVICE.get(code) or _ADVICE_BY_STATUS.get(status, ""),
         "code": code,
         "status": status,
     }
-    if by_htmx():
-        # htmx leaves out what is no success: a line above the page tells of it.
+    if is_htmx_request():
+        # htmx ignores responses with an error status, so this is a 200 that puts a notice above the page.
         headers = {"HX-Retarget": "#notices", "HX-Reswap": "innerHTML", "HX-Push-Url": "false"}
         return Response(render_template("error_notice.html", **shown), headers=headers)
     return Response(render_template("error.html", **shown), status=status)

@@ -1,4 +1,4 @@
-"""A form of a page: what was typed, without any secret, and what the API says against it, field by field."""
+"""Forms of pages: the values that the user entered, without secrets, and the errors of each field."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from flask import request
 
 from regcred.apiclient.errors import ApiError
 
-# What never goes back into a page; who sends a form again types these again.
+# Values that are never put back into a page. The user enters them again.
 SECRETS = frozenset(
     {
         "password",
@@ -23,21 +23,23 @@ SECRETS = frozenset(
     }
 )
 
-_OUTER = frozenset({"credential", "restrictions"})  # steps of a pointer that are no fields of a form
+_OBJECTS = frozenset({"credential", "restrictions"})  # steps of a pointer that are not fields of a form
 _SEPARATORS = re.compile(r"[\s,]+")
-# Said in other words than the API's, which speaks to programs.
-_SAID = {
-    "stale_version": "Somebody changed this credential since you opened the form. Check its present state, "
-    "and send again if you still want to.",
-    "idempotency_key_reused": "This form was sent before. Open a new one for another credential.",
+# Messages for users. Those of the API address the developers of its callers.
+_MESSAGES = {
+    "stale_version": "Somebody changed this credential since you opened the form. Check its current state, "
+    "and save again if your change still applies.",
+    "idempotency_key_reused": "This form was sent before with other values. Open a new form.",
 }
 
 
 @dataclass(slots=True)
 class Form:
-    """`errors` by field; `summary` is said above the form, with the field it is about if there is one.
+    """The values and errors of a form.
 
-    `key` stays the same for a form that is sent twice, by a double click or after a lost answer.
+    `errors` are the messages of each field. `summary` has all messages, with the field or `None`, and is
+    shown above the form. `key` is the idempotency key. It stays the same if the form is sent again, for
+    example after a double click or a lost response.
     """
 
     values: dict[str, list[str]] = field(default_factory=dict)
@@ -47,7 +49,7 @@ class Form:
 
     @classmethod
     def filled(cls, **values: str | list[str] | None) -> "Form":
-        """A form to begin with."""
+        """A form with initial values. `None` is omitted."""
         return cls(
             {
                 name: value if isinstance(value, list) else [value]
@@ -58,7 +60,7 @@ class Form:
 
     @classmethod
     def of_details(cls, credential: dict[str, Any], *, expires: str) -> "Form":
-        """A form with the details of a credential; `expires` is the day of its end, or empty."""
+        """A form with the details of a credential. `expires` is its expiry as a date, or empty."""
         return cls.filled(
             name=credential["name"],
             description=credential["description"],
@@ -70,7 +72,7 @@ class Form:
 
     @classmethod
     def sent(cls) -> "Form":
-        """The form of this request."""
+        """The form that this request sent."""
         values = {name: found for name, found in request.form.lists() if name not in SECRETS}
         return cls(values, key=request.form.get("key") or token_urlsafe(16))
 
@@ -79,79 +81,78 @@ class Form:
 
     @property
     def has_details(self) -> bool:
-        """Whether one of the details that may be left out was typed, or is wrong."""
-        typed = (name for name in _OPTIONAL - {"scope"} if self.value(name))  # a scope is always there
-        return any(typed) or not _OPTIONAL.isdisjoint(self.errors)
+        """Whether one of the optional details has a value or an error. The scope always has a value."""
+        entered = (name for name in _OPTIONAL - {"scope"} if self.value(name))
+        return any(entered) or not _OPTIONAL.isdisjoint(self.errors)
 
     def has(self, name: str, value: str) -> bool:
         return value in self.values.get(name, [])
 
-    def fail(self, name: str | None, text: str) -> None:
-        """Something is wrong with a field, or with the whole."""
+    def add_error(self, name: str | None, text: str) -> None:
+        """Add an error of a field, or of the whole form (`None`)."""
         if name is not None:
             self.errors.setdefault(name, []).append(text)
         self.summary.append((name, text))
 
-    def refused(self, problem: ApiError) -> int:
-        """Take in what the API says; the status to answer with.
+    def add_problem(self, problem: ApiError) -> int:
+        """Add the errors of a response of the API; returns the status for the response of the console.
 
         Raises:
-            ApiError: it is not about this form, but about who sends it.
+            ApiError: the problem is not in the form, but in the token or the address.
         """
         if problem.status in {401, 403, 404}:
             raise problem
         if problem.code == "stale_version":
-            self.values.pop("version", None)  # sent again, it is based on what is shown now
+            self.values.pop("version", None)  # the form gets the version that the page shows now
         for error in problem.errors:
-            name = field_of(error.pointer)
-            self.fail(name, sentence(error.detail))
+            self.add_error(field_of(error.pointer), sentence(error.detail))
         if not problem.errors:
-            self.fail(None, _SAID.get(problem.code) or sentence(problem.detail))
+            self.add_error(None, _MESSAGES.get(problem.code) or sentence(problem.detail))
         return problem.status
 
 
 def field_of(pointer: str) -> str | None:
-    """The field of a form that a JSON pointer into a request's body is about."""
-    steps = [step for step in pointer.split("/")[1:] if step not in _OUTER]
+    """The field of a form for a JSON pointer into the body of a request; `None` for the whole form."""
+    steps = [step for step in pointer.split("/")[1:] if step not in _OBJECTS]
     return steps[0] if steps else ("kind" if pointer == "/credential" else None)
 
 
 def sentence(text: str) -> str:
-    """The API's words, as a sentence."""
+    """A message of the API as a sentence, with a capital letter and a full stop."""
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def entries(text: str) -> list[str]:
-    """Names that were typed one per line, or with commas or spaces between them."""
+    """The entries of a list that the user separated by line breaks, commas or spaces."""
     return [entry for entry in _SEPARATORS.split(text) if entry]
 
 
 def day(text: str) -> str | None:
-    """The beginning of a day (UTC) as the API takes it."""
+    """The time of the API for a date: its beginning in UTC. `None` if the text is empty."""
     text = text.strip()
     return f"{text}T00:00:00Z" if text else None
 
 
-# What a form has of a credential and is no secret.
+# The fields of a credential that are not secret.
 DETAILS = ("name", "description", "repository_prefixes", "expires_at", "scope")
 _OPTIONAL = frozenset(DETAILS) - {"name"}
 
 
 def details() -> dict[str, Any]:
-    """The fields that both adding and editing have."""
-    given = request.form
+    """The fields of a request to add or edit a credential, from the form of this request."""
+    sent = request.form
     return {
-        "name": given.get("name", "").strip(),
-        "description": given.get("description", "").replace("\r\n", "\n").strip(),
-        "scope": {"pull": "pull" in given.getlist("scope"), "push": "push" in given.getlist("scope")},
-        "repository_prefixes": entries(given.get("repository_prefixes", "")),
-        "expires_at": day(given.get("expires_at", "")),
+        "name": sent.get("name", "").strip(),
+        "description": sent.get("description", "").replace("\r\n", "\n").strip(),
+        "scope": {"pull": "pull" in sent.getlist("scope"), "push": "push" in sent.getlist("scope")},
+        "repository_prefixes": entries(sent.get("repository_prefixes", "")),
+        "expires_at": day(sent.get("expires_at", "")),
     }
 
 
 def restrictions() -> dict[str, Any]:
-    """Who may use it, as a form says it."""
+    """The `restrictions` of a request, from the form of this request."""
     restricted = request.form.get("restricted") == "yes"
     return {
         "restricted": restricted,

@@ -1,4 +1,4 @@
-"""The console at `/` of the address where the API is (one-machine mode)."""
+"""Serve the console and the API at the same address (one-machine mode)."""
 
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -11,16 +11,16 @@ from regcred.apiclient.over_httpx import in_process, over_http
 
 
 def serve_mounted(api: Flask, settings: ConsoleSettings) -> None:
-    """Have this application answer with the console, too; it asks `api` unless the settings name another."""
+    """Add the console to the application of the API. It calls `api`, unless the settings have another URL."""
     transport_for = over_http(settings.api_url) if settings.api_url else in_process(api.wsgi_app)
     api.wsgi_app = mounted(api, create_app(settings, transport_for))  # type: ignore[method-assign, assignment]
 
 
 def mounted(api: Flask, console: Flask) -> WSGIApplication:
-    """The API's paths to the API, the console's to the console.
+    """An application that dispatches requests by the first segment of the path.
 
-    What neither knows is the console's where a browser asks for a page, else the API's: each says 404 in the
-    form that the caller reads.
+    The console handles an unknown path if the request accepts HTML. Otherwise the API handles it. Both
+    respond 404, in the format that the caller reads.
     """
     api_wsgi, console_wsgi = api.wsgi_app, console.wsgi_app
     api_segments, console_segments = _first_segments(api), _first_segments(console)

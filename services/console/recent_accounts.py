@@ -1,42 +1,42 @@
-"""The accounts that this browser looked at last, in a cookie of its own: they outlive a session."""
+"""The accounts that the browser visited last, in a separate cookie that remains after a session ends."""
 
 from flask import Flask, Response, g, request
 
 from chassis.ids import is_platform_id
 
 COOKIE = "regcred-accounts"
-MOST = 8
-_DAYS_90 = 90 * 24 * 3600
+MAX_ACCOUNTS = 8
+_DAYS_90 = 90 * 24 * 3600  # seconds
 _SUCCESS = 200
 
 
 def install(app: Flask, *, tls: bool) -> None:
-    """Remember the account of every page that is shown, and lead back to it from those of none."""
+    """Store the account of every page in the cookie, and define `current_account` for templates."""
 
     @app.context_processor
-    def known_to_templates() -> dict[str, str | None]:
-        return {"place": place()}
+    def template_variables() -> dict[str, str | None]:
+        return {"current_account": current_account()}
 
     @app.after_request
     def remember(response: Response) -> Response:
         account = (request.view_args or {}).get("account")
         if g.session is not None and account and response.status_code == _SUCCESS:
-            known = recent()
-            if not known or known[0] != account:
-                names = [account, *(name for name in known if name != account)][:MOST]
+            earlier = recent()
+            if not earlier or earlier[0] != account:
+                names = [account, *(name for name in earlier if name != account)][:MAX_ACCOUNTS]
                 response.set_cookie(
                     COOKIE, ".".join(names), max_age=_DAYS_90, httponly=True, samesite="Strict", secure=tls
                 )
         return response
 
 
-def place() -> str | None:
-    """The account of this page, else the one that was looked at last."""
+def current_account() -> str | None:
+    """The account of this page, or the last one for a page without an account."""
     account: str | None = (request.view_args or {}).get("account")
     return account or next(iter(recent()), None)
 
 
 def recent() -> list[str]:
-    """The newest first."""
+    """The accounts in the cookie, the last one first. Invalid ids are omitted."""
     names = request.cookies.get(COOKIE, "").split(".")
-    return [name for name in names if is_platform_id(name)][:MOST]
+    return [name for name in names if is_platform_id(name)][:MAX_ACCOUNTS]

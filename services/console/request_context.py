@@ -1,4 +1,4 @@
-"""Each request of a browser: its id, its session, its way to the API, its line in the log."""
+"""The context of a request: its id, its session, the client of the API, CSRF check and log line."""
 
 import re
 from collections.abc import Callable
@@ -23,20 +23,20 @@ log = structlog.get_logger()
 
 REFERENCE = "reference"
 USER_AGENT = "regcred-console"
-_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+_LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
-class FormNotOurs(Exception):
-    """A form without a good token: of another site, or of a browser whose cookie is gone."""
+class InvalidCsrfToken(Exception):
+    """A form has no valid CSRF token. It is from another site or session, or the cookie is missing."""
 
 
 def install(
     app: Flask, sessions: Sessions, transport_for: TransportFor, clock: Callable[[], datetime]
 ) -> None:
-    """Let every request in with what it needs, and log it when it leaves."""
+    """Set the context of every request, check the CSRF token of forms, and log the request."""
 
     @app.before_request
-    def enter() -> None:
+    def begin() -> None:
         g.started = perf_counter()
         g.request_id = str(new_id())
         g.now = clock()
@@ -48,15 +48,15 @@ def install(
             abort(404)
 
     @app.before_request
-    def only_our_forms() -> None:
-        signed_out = request.blueprint == "pages" and g.session is None
+    def check_csrf_token() -> None:
+        signed_out = request.blueprint == "pages" and g.session is None  # redirected to the sign-in page
         if request.method != "POST" or signed_out:
             return
-        if not csrf.is_ours(cookie, request.form.get(csrf.FIELD, "")):
-            raise FormNotOurs
+        if not csrf.is_valid(cookie, request.form.get(csrf.FIELD, "")):
+            raise InvalidCsrfToken
 
     @app.after_request
-    def leave(response: Response) -> Response:
+    def finish(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
         if request.endpoint != "static_file":
             log.info(
@@ -72,7 +72,7 @@ def install(
         return response
 
     @app.context_processor
-    def known_to_templates() -> dict[str, Any]:
+    def template_variables() -> dict[str, Any]:
         return {
             "account": (request.view_args or {}).get("account"),
             "now": g.now,
@@ -84,61 +84,61 @@ def install(
         }
 
 
-def only_signed_in() -> AnyResponse | None:
-    """Send who is not signed in to the page where one does, and back afterwards."""
-    return None if g.session is not None else to_sign_in()
+def require_session() -> AnyResponse | None:
+    """Redirect a request without a session to the sign-in page."""
+    return None if g.session is not None else redirect_to_sign_in()
 
 
-def to_sign_in() -> AnyResponse:
-    """Where one signs in; it knows the way back to a page that was only looked at."""
-    back = request.full_path.rstrip("?") if request.method == "GET" and not by_htmx() else None
+def redirect_to_sign_in() -> AnyResponse:
+    """Redirect to the sign-in page, which redirects back to the requested page."""
+    back = request.full_path.rstrip("?") if request.method == "GET" and not is_htmx_request() else None
     where = url_for("sign_in.sign_in_page", next=back if back != "/" else None)
-    if by_htmx():
+    if is_htmx_request():
         return Response(status=204, headers={"HX-Redirect": where})
     return redirect(where, 303)
 
 
 def session() -> ConsoleSession:
-    """Who is signed in; only behind `only_signed_in`."""
+    """The session of this request. Call it only where `require_session` applies."""
     return cast("ConsoleSession", g.session)
 
 
 def api() -> ApiClient:
-    """The API for this request."""
+    """The client of the API for this request."""
     if g.api is None:
-        held, account = session(), (request.view_args or {}).get("account", "")
+        current, account = session(), (request.view_args or {}).get("account", "")
         g.api = ApiClient(
             g.transport_for(request.remote_addr),
-            token=held.token,
+            token=current.token,
             user_agent=USER_AGENT,
             request_id=g.request_id,
-            on_behalf_of=held.person,
-            wait_for=held.wait_for(account, g.now),
-            on_command=lambda position: held.remember(account, position, g.now),
+            on_behalf_of=current.person,
+            wait_for=current.wait_for(account, g.now),
+            on_command=lambda position: current.remember_position(account, position, g.now),
         )
     return cast("ApiClient", g.api)
 
 
-def by_htmx() -> bool:
-    """Whether a part of a page is asked for, not the whole."""
+def is_htmx_request() -> bool:
+    """Whether htmx requests a part of a page."""
     return request.headers.get("HX-Request") == "true"
 
 
-def local(path: str | None) -> str | None:
-    """The path, if it leads to a page of this console and nowhere else."""
-    return path if path and _LOCAL.fullmatch(path) else None
+def local_path(path: str | None) -> str | None:
+    """The path if it is a path of this site, or `None`. It prevents redirects to other sites."""
+    return path if path and _LOCAL_PATH.fullmatch(path) else None
 
 
 def query_values(*names: str) -> dict[str, str]:
-    """What the query string says of these names, without space around it and without what is empty."""
+    """The values of these query parameters, stripped. Empty ones are omitted."""
     found = {name: request.args.get(name, "").strip() for name in names}
     return {name: value for name, value in found.items() if value}
 
 
 def link(**changes: str | None) -> str:
-    """The address of this page with other filters; a cursor belongs to the old ones."""
-    now = {name: value for name, value in request.args.items() if name != "cursor"}
-    query = {name: value for name, value in {**now, **changes}.items() if value}
+    """The URL of this page with changed filters, without the cursor, which belongs to the old ones."""
+    current = {name: value for name, value in request.args.items() if name != "cursor"}
+    query = {name: value for name, value in {**current, **changes}.items() if value}
     return f"{request.path}?{urlencode(query)}" if query else request.path
 
 

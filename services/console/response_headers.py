@@ -1,10 +1,10 @@
-"""What every answer to a browser carries: what the page may do, that nobody keeps it, and fewer bytes."""
+"""Response headers: content security policy, other security headers, caching and compression."""
 
 import gzip
 
 from flask import Flask, Response, request
 
-# htmx is a file of ours; no script, style, frame or font of anybody else, and none inline.
+# Only files of the console, such as the vendored htmx. No inline scripts or styles, frames or fonts.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -19,11 +19,11 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 _YEAR = 31_536_000
-_SMALL = 860  # bytes; below it a packet is sent all the same
+_MIN_COMPRESSED = 860  # bytes; a smaller response fits into one packet anyway
 
 
 def install(app: Flask, *, tls: bool) -> None:
-    """Complete every response of this application."""
+    """Add the headers to every response, and compress pages."""
 
     @app.after_request
     def complete(response: Response) -> Response:
@@ -42,6 +42,6 @@ def _compress(response: Response) -> None:
     if response.is_streamed or not request.accept_encodings["gzip"]:
         return
     content = response.get_data()
-    if len(content) > _SMALL:
+    if len(content) > _MIN_COMPRESSED:
         response.set_data(gzip.compress(content, 5, mtime=0))
         response.headers["Content-Encoding"] = "gzip"

@@ -1,4 +1,4 @@
-"""A secret as it was typed, pasted or uploaded: into the body of a request, and nowhere else."""
+"""Put a secret that the user typed, pasted or uploaded into the body of a request to the API."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from registries.secret_kinds import BY_KIND, SecretField
 
 
 def credential() -> Json:
-    """The `credential` of a body (`docs/http.md`, "Secrets"), of the kind that was chosen."""
+    """The `credential` of a request (`docs/http.md`, "Secrets"), for the kind that the user chose."""
     kind = request.form.get("kind", "")
     body: dict[str, Any] = {"kind": kind}
     for field in BY_KIND[kind].fields if kind in BY_KIND else ():
@@ -28,7 +28,7 @@ def _value(field: SecretField) -> str | Secret:
 
 
 def document(name: str) -> Secret:
-    """A JSON document: the file if one was chosen, else what was pasted."""
+    """A JSON document, from the uploaded file if there is one, otherwise from the text field."""
     file = request.files.get(f"{name}_file")
     if file is not None and file.filename:
         return Secret(file.read().decode("utf-8", errors="replace"))

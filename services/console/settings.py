@@ -1,9 +1,9 @@
-"""What the environment says about the console.
+"""Settings of the console, from environment variables.
 
-REGCRED_API_URL         where the REST API answers; absent: the API of the same process (one-machine mode)
+REGCRED_API_URL         URL of the REST API; without it: the API of the same process (one-machine mode)
 REGCRED_CONSOLE_LISTEN  address of `python -m console`, 127.0.0.1:8081
-REGCRED_TRUSTED_PROXIES proxies in front that are believed when they say whom they serve
-REGCRED_CONSOLE_URL     where browsers see it; https:// makes its cookies `Secure` and asks for HSTS
+REGCRED_TRUSTED_PROXIES proxies whose `X-Forwarded-For` is trusted
+REGCRED_CONSOLE_URL     URL in the browser; with https://, cookies are `Secure` and HSTS is sent
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,10 @@ DEFAULT_LISTEN = "127.0.0.1:8081"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings:
-    """`api_url` has no trailing slash; `None` where it was not given.
+    """The settings of the console.
 
-    `token_hint` is where a newcomer finds the first token, for the page that asks for one; `None`: elsewhere.
+    `api_url` has no trailing slash; `None` if it is not set. `token_hint` is the path of the file with the
+    first token, which the sign-in page names; `None` if there is no such file.
     """
 
     api_url: str | None
@@ -39,12 +40,12 @@ class ConsoleSettings:
         """Read `REGCRED_…`. Raises `InvalidSetting`."""
         host, port = _address(environment.get("REGCRED_CONSOLE_LISTEN") or DEFAULT_LISTEN)
         api_url = _url(environment, "REGCRED_API_URL")
-        seen_at = _url(environment, "REGCRED_CONSOLE_URL")
+        console_url = _url(environment, "REGCRED_CONSOLE_URL")
         return cls(
             api_url=api_url,
             listen_host=host,
             listen_port=port,
-            tls=seen_at is not None and seen_at.startswith("https://"),
+            tls=console_url is not None and console_url.startswith("https://"),
             proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
             token_hint=token_hint,
         )
@@ -58,7 +59,7 @@ def _url(environment: Mapping[str, str], name: str) -> str | None:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise InvalidSetting(name, "is no address") from None
+        raise InvalidSetting(name, "is not a URL") from None
     if not host or not text.startswith(("http://", "https://")) or parts.query or parts.fragment:
         raise InvalidSetting(name, "must look like http://host:port or https://host")
     if parts.username is not None or parts.password is not None:

@@ -1,4 +1,4 @@
-"""Signing in by a service token, signing out, and the choice of an account."""
+"""Pages to sign in with a service token, to sign out, and to choose an account."""
 
 from http import HTTPStatus
 
@@ -9,18 +9,18 @@ from werkzeug.wrappers import Response
 from chassis.ids import is_platform_id
 from chassis.secret import Secret
 from console import recent_accounts
-from console.request_context import REFERENCE, USER_AGENT, local, only_signed_in
+from console.request_context import REFERENCE, USER_AGENT, local_path, require_session
 from console.sessions import Sessions
 from regcred.apiclient.client import ApiClient
 from regcred.apiclient.errors import ApiError
 
 MAX_TOKEN = 16 * 1024
 MAX_PERSON = 255
-_NOT_IN_FORCE = "This token is not valid. Check that the whole token was pasted, and that it has not expired."
+_INVALID = "This token is not valid. Check that you pasted the whole token, and that it has not expired."
 
 
 def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
-    """These pages; all but the choice of an account are open to everybody."""
+    """The pages. Only the choice of an account requires a session."""
     routes = Blueprint("sign_in", __name__)
 
     @routes.get("/sign-in")
@@ -32,25 +32,25 @@ def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
     @routes.post("/sign-in")
     def sign_in() -> Response | tuple[str, int]:
         text, person = request.form.get("token", "").strip(), request.form.get("person", "").strip()
-        # RFC 6750 section 2.1: b64token; anything else could not even stand in a header.
+        # RFC 6750 section 2.1: b64token. Other characters are not possible in the header.
         if not text or len(text) > MAX_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
-            return _page("Paste the whole token, one line without spaces."), 422
+            return _page("Paste the whole token, as one line without spaces."), 422
         if person and (len(person) > MAX_PERSON or not person.isascii() or not person.isprintable()):
             return _page("The name can have up to 255 ASCII characters."), 422
         token = Secret(text)
-        asking = ApiClient(
+        client = ApiClient(
             g.transport_for(request.remote_addr),
             token=token,
             user_agent=USER_AGENT,
             request_id=g.request_id,
         )
         try:
-            asking.get("/v1/providers")  # open to every token in force
+            client.get("/v1/providers")  # every valid token is allowed to do this
         except ApiError as problem:
             refused = problem.status == HTTPStatus.UNAUTHORIZED
-            return _page(_NOT_IN_FORCE if refused else problem.detail), 422 if refused else problem.status
+            return _page(_INVALID if refused else problem.detail), 422 if refused else problem.status
         sessions.end(cookie.get(REFERENCE))
-        cookie.clear()  # a cookie that somebody planted before is worth nothing now
+        cookie.clear()  # prevents session fixation
         cookie[REFERENCE] = sessions.begin(token, person or None, g.now)
         return redirect(_next(), 303)
 
@@ -63,9 +63,9 @@ def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
 
     @routes.get("/")
     def choose_account() -> Response | str | tuple[str, int]:
-        away = only_signed_in()
-        if away is not None:
-            return away
+        sign_in_first = require_session()
+        if sign_in_first is not None:
+            return sign_in_first
         name = request.args.get("account", "").strip()
         if is_platform_id(name):
             return redirect(url_for("pages.show_overview", account=name), 303)
@@ -85,4 +85,4 @@ def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
 
 
 def _next() -> str:
-    return local(request.values.get("next")) or url_for("sign_in.choose_account")
+    return local_path(request.values.get("next")) or url_for("sign_in.choose_account")

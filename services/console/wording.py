@@ -1,4 +1,4 @@
-"""What the API's codes are called in front of people, and how moments are written."""
+"""Texts for the codes of the API, and filters that format values in templates."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _YEAR = 365.25 * 86400  # seconds
 
 
 class Shown(NamedTuple):
-    """A state: its tone (`good`, `bad`, `warn`, `busy`, `plain`), its icon, its text."""
+    """How a state is shown: its tone (`good`, `bad`, `warn`, `busy`, `plain`), its icon, and its text."""
 
     tone: str
     icon: str
@@ -34,18 +34,18 @@ OUTCOME = {
 }
 MEANING = {
     "bad_credential": "The registry refused the username or the secret",
-    "missing_scope": "The login is right, but the token lacks a permission",
+    "missing_scope": "The login was accepted, but the token lacks a permission",
     "forbidden": "The registry forbids this login",
     "expired": "The secret has expired",
-    "rate_limited": "The registry asks for fewer requests",
-    "unreachable": "The registry did not answer",
+    "rate_limited": "The registry limits the number of requests",
+    "unreachable": "The registry did not respond",
     "tls_error": "The registry's certificate is not trusted",
     "blocked_host": "The operator does not allow this address",
     "not_a_registry": "The host is not a registry",
-    "bad_challenge": "The registry does not say how to log in",
-    "unverifiable": "The registry accepts every login, so nothing can be verified",
-    "no_pull_access": "The login is right, but may not pull",
-    "no_push_access": "The login is right and may pull, but not push",
+    "bad_challenge": "The registry does not describe how to log in",
+    "unverifiable": "The registry accepts every login, so it cannot be verified",
+    "no_pull_access": "The login was accepted, but is not allowed to pull",
+    "no_push_access": "The login was accepted and can pull, but is not allowed to push",
 }
 ACTION = {
     "credential.added": "Added",
@@ -73,29 +73,29 @@ TRIGGER = {
     "scheduled": "scheduled",
 }
 CANDIDATE = {
-    "selected": "This one is used.",
-    "less_specific": "Good, but its repository prefix is less specific.",
-    "not_verified": "Good, but another one is verified.",
-    "verification_failed": "Allowed, but its last verification failed.",
-    "older": "Good, but another one was added later.",
-    "higher_id": "Good, and equal in everything; the lower id goes first.",
+    "selected": "This credential is used.",
+    "less_specific": "Eligible, but its repository prefix is less specific.",
+    "not_verified": "Eligible, but another credential is verified.",
+    "verification_failed": "Eligible, but its last verification failed.",
+    "older": "Eligible, but another credential was added later.",
+    "higher_id": "Eligible and equal in every respect, but another credential has a lower id.",
     "other_repository": "It is for other repositories of this registry.",
     "restricted": "It is restricted to other projects.",
-    "no_pull_scope": "Its owner says that it is not for pulling.",
-    "no_push_scope": "Its owner says that it is not for pushing.",
+    "no_pull_scope": "It is not set up for pulling images.",
+    "no_push_scope": "It is not set up for pushing images.",
     "expired": "It has expired.",
 }
 SELECTED = {
-    "only_eligible": "It is the only one that may be used.",
-    "most_specific": "Its repository prefix fits this image most closely.",
-    "best_verified": "It is the one whose verification says most.",
-    "newest": "Of equal ones it was added last.",
-    "lowest_id": "Of equal ones it has the lowest id.",
+    "only_eligible": "It is the only eligible credential.",
+    "most_specific": "It has the most specific repository prefix for this image.",
+    "best_verified": "It has the best verification result of the eligible credentials.",
+    "newest": "It was added last of otherwise equal credentials.",
+    "lowest_id": "It has the lowest id of otherwise equal credentials.",
 }
 
 
 def install(app: Flask) -> None:
-    """Give all of it to the templates."""
+    """Define the texts and filters for templates."""
     app.jinja_env.globals.update(
         STATUS=STATUS,
         OUTCOME=OUTCOME,
@@ -113,12 +113,13 @@ def install(app: Flask) -> None:
         leaves=lambda document: list(leaves(document)),
         brief=brief,
         codes=codes,
+        monogram=monogram,
     )
     app.jinja_env.globals["changes"] = changes
 
 
 def moment(text: str) -> datetime:
-    """A moment of an answer (RFC 3339)."""
+    """A time of the API (RFC 3339), in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
@@ -131,7 +132,7 @@ def date(text: str) -> str:
 
 
 def ago(text: str, now: datetime) -> str:
-    """How far a moment is from now, in its largest unit."""
+    """The distance of a time from now, in its largest unit."""
     seconds = (now - moment(text)).total_seconds()
     distance = abs(seconds)
     if distance >= 2 * _YEAR:
@@ -146,7 +147,7 @@ def ago(text: str, now: datetime) -> str:
 
 
 def expiry(text: str | None, now: datetime) -> Shown:
-    """When a secret expires, and whether that is soon."""
+    """How the expiry of a secret is shown. The tone is `warn` within `SOON` and `bad` after it."""
     if text is None:
         return Shown("plain", "", "No expiry set")
     left = moment(text) - now
@@ -158,7 +159,7 @@ def expiry(text: str | None, now: datetime) -> Shown:
 
 
 def leaves(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a nested document by their dotted path."""
+    """The values of a nested document, each with its dotted path."""
     for name, inner in document.items():
         if isinstance(inner, dict) and inner:
             yield from leaves(inner, f"{path}{name}.")
@@ -167,13 +168,13 @@ def leaves(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 
 
 def changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[tuple[str, Any, Any]]:
-    """What differs between two documents: path, value before, value after."""
+    """The differences of two documents: dotted path, value before, and value after."""
     old, new = dict(leaves(before or {})), dict(leaves(after or {}))
     return [(path, old.get(path), new.get(path)) for path in {**old, **new} if old.get(path) != new.get(path)]
 
 
 def codes(text: str) -> Markup:
-    """A text of the catalogue, with what stands in backticks as code."""
+    """A text of the catalogue as HTML, with the parts in backticks as code."""
     parts = re.split(r"`([^`]*)`", text)
     marked = (
         Markup("<code>{}</code>").format(part) if index % 2 else escape(part)
@@ -183,7 +184,7 @@ def codes(text: str) -> Markup:
 
 
 def brief(value: object) -> str:
-    """A value of a document in one line."""
+    """A value of a document as one line of text."""
     if value is None or value in ("", []):
         return "none"
     if isinstance(value, bool):
@@ -193,6 +194,12 @@ def brief(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {brief(inner)}" for name, inner in value.items())
     return str(value)
+
+
+def monogram(name: str) -> str:
+    """Two letters for the name of a provider: its first two capital letters, or the beginning of the name."""
+    capitals = [letter for letter in name if letter.isupper()]
+    return "".join(capitals[:2]) if len(capitals) > 1 else name[:2]
 
 
 def _capital(text: str) -> str:

@@ -1,1 +1,1 @@
-"""The command service: HTTP commands, the only writer of credential streams, and its relay."""
+"""The credentials service: commands over HTTP and the relay. It alone writes credential streams."""

@@ -1,6 +1,6 @@
 """`python -m credentials api|relay`: the command API, or the relay with its housekeeping.
 
-Each part imports only what it is made of: they are images of their own, without what the other one needs.
+Each of them imports only its own modules: they have separate images, without the dependencies of the other.
 """
 
 import os
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.lifecycle import stop_on_signals
-from chassis.runtime.parent import follow_parent
-from chassis.runtime.version import answer_version
+from chassis.runtime.parent import stop_with_parent
+from chassis.runtime.version import print_version
 from chassis.settings.environment import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def main_api() -> None:
 
     configure_logs("credentials-api")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
 
     def app() -> "Flask":
         observe("credentials")
@@ -41,13 +41,13 @@ def main_relay() -> None:
 
     configure_logs("credentials-relay")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
     observe("relay")
     run_relay(settings, stop_on_signals())
 
 
 if __name__ == "__main__":
-    answer_version(sys.argv[1:])
+    print_version(sys.argv[1:])
     if sys.argv[1:] not in (["api"], ["relay"]):
         sys.exit("usage: python -m credentials api|relay")
     main_api() if sys.argv[1] == "api" else main_relay()

@@ -1,6 +1,6 @@
-"""Erasure of an account's personal data: its key is destroyed, and the event says so (ADR 14).
+"""Erase the personal data of an account: destroy its key and record that as an event (ADR 14).
 
-The connection is the database owner's: no service's role may do this.
+The connection must be that of the owner of the database. No role of a service has the right.
 """
 
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ _HAS_CREDENTIALS, _HAS_NO_KEY = "ES427", "ES428"  # SQLSTATE of credentials.eras
 
 
 class StillHasCredentials(Exception):
-    """They are removed first: what they need could not be read any more."""
+    """The account has credentials. They must be removed first: without its key they cannot be read."""
 
     def __init__(self, account_id: str, count: int) -> None:
         super().__init__(f"{account_id} still has {count} credentials; remove them first")
 
 
 class NothingToErase(Exception):
-    """The account has no key: it never had an event, or was erased."""
+    """The account has no key: it has no events, or was erased before."""
 
     def __init__(self, account_id: str) -> None:
-        super().__init__(f"there is no personal data of {account_id}: it had no events, or was erased before")
+        super().__init__(f"there is no personal data of {account_id}: it has no events, or was erased before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What is to be done, by whom, and why."""
+    """An erasure of an account: its ids, the operator, the reason and the time."""
 
     erasure_id: UUID
     event_id: UUID
@@ -51,7 +51,7 @@ def erase_account(connection: Connection, erasure: Erasure) -> None:
     Raises:
         StillHasCredentials: nothing was changed.
         NothingToErase: nothing was changed.
-        psycopg.Error: the database is away; do it again.
+        psycopg.Error: the database cannot be reached. The same call can be repeated.
     """
     try:
         connection.execute(_ERASE, (_request(erasure),))

@@ -1,4 +1,4 @@
-"""Composition of the command API. What runs beside it is composed in `relay_bootstrap`: an image each."""
+"""Composition of the command API. `relay_bootstrap` composes the relay, which has its own image."""
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.authentication.token_table import token_hash
@@ -25,7 +25,7 @@ API_CONNECTIONS = 24
 
 
 def command_api(settings: Settings) -> ApiPart:
-    """The command API, with connections of its own."""
+    """Return the command API, with its own connections."""
     pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
@@ -52,7 +52,7 @@ def command_api(settings: Settings) -> ApiPart:
     return ApiPart(
         blueprints=(
             credentials_api.blueprint(
-                credentials, http_allowed=settings.speaks_http, fingerprint=fingerprint
+                credentials, http_allowed=settings.allows_http, fingerprint=fingerprint
             ),
             access.blueprint(credentials),
             imports.blueprint(

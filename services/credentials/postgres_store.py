@@ -1,4 +1,4 @@
-"""`CredentialStore` in PostgreSQL."""
+"""The adapter of `CredentialStore` for PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ from eventlog.storage import (
 _APPEND = "SELECT * FROM credentials.append(%s, %s)"
 _ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s)"
 _REMOVE = "SELECT * FROM credentials.remove(%s, %s)"
-_USERS = """
+_USAGES = """
 SELECT project_id, workload_kind, workload_name, secret_version, last_issued_at
 FROM credentials.usages WHERE credential_id = %s AND last_issued_at >= %s
 ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
@@ -63,7 +63,7 @@ _NOT_CURRENT = frozenset({"location", "username", "description"})
 
 
 class PostgresCredentialStore:
-    """`personal` seals and opens what is personal in events; only tests go without."""
+    """`CredentialStore` in PostgreSQL. `personal` encrypts personal data in events; only tests omit it."""
 
     def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
         self._pool = pool
@@ -147,7 +147,7 @@ class PostgresCredentialStore:
 
     def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
         with store_errors(), self._pool.connection() as connection:
-            rows = connection.execute(_USERS, (credential_id, since, MAX_WORKLOADS)).fetchall()
+            rows = connection.execute(_USAGES, (credential_id, since, MAX_WORKLOADS)).fetchall()
         return tuple(
             WorkloadUsage(
                 project_id=project_id,
@@ -186,14 +186,14 @@ class PostgresCredentialStore:
 
 
 def _row_of(credential: Active) -> str:
-    """What `credentials.current` is to have of it, as JSON."""
+    """Return the row of `credentials.current` as JSON."""
     row = {name: value for name, value in columns(credential).items() if name not in _NOT_CURRENT}
     return msgspec.json.encode(row).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of `credentials.current`; `checked` says whether the secret as it is now was tried."""
+    """A row of `credentials.current`. `checked`: the current version of the secret was verified."""
 
     credential_id: UUID
     version: int

@@ -22,7 +22,7 @@ CONNECTIONS = 4
 
 
 def run_relay(settings: Settings, stop: Event) -> None:
-    """Positions, publishing and housekeeping, until `stop` is set. Any number may run; one leads."""
+    """Run sequencing, publishing and housekeeping until `stop` is set. Several may run; one leads."""
     url = settings.required_database_url()
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     keys = KeyFile.load(settings.key_file)
@@ -42,11 +42,11 @@ def run_relay(settings: Settings, stop: Event) -> None:
     pool = open_pool(url, role=ROLE, size=CONNECTIONS)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
     wakeups = Notifications(url, role=ROLE)
-    keeper = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
+    consumer = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
 
     def run_housekeeping() -> None:
         follow(
-            keeper,
+            consumer,
             database_url=url,
             role=ROLE,
             name=housekeeping.CONSUMER,
@@ -54,7 +54,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
             stop=stop,
             pause=housekeeping.PAUSE_SECONDS,
         )
-        keeper.close()
+        consumer.close()
 
     threads.append(Thread(target=run_housekeeping, name="housekeeping"))
     for thread in threads:
@@ -68,4 +68,4 @@ def run_relay(settings: Settings, stop: Event) -> None:
 
 
 def _ignore(_epoch: int, _position: int) -> None:
-    """Without a broker nobody but the database is told of positions."""
+    """Do nothing: without a broker only the database notifies of positions."""

@@ -1,1 +1,1 @@
-"""The projector: builds the read models, answers queries, archives old audit rows."""
+"""The projector builds the read models, serves queries, and archives old rows of the audit trail."""

@@ -1,6 +1,6 @@
-"""`python -m projector [api]`: the loop that keeps the read models, or the query API.
+"""`python -m projector [api]`: the consumer that updates the read models, or the query API.
 
-Each part imports only what it is made of: they are images of their own, without what the other one needs.
+Each part has an image of its own, and imports only packages that this image contains.
 """
 
 import os
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.lifecycle import stop_on_signals
-from chassis.runtime.parent import follow_parent
-from chassis.runtime.version import answer_version
+from chassis.runtime.parent import stop_with_parent
+from chassis.runtime.version import print_version
 from chassis.settings.environment import Settings
 
 if TYPE_CHECKING:
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Keep the read models until SIGTERM or SIGINT."""
+    """Update the read models until SIGTERM or SIGINT."""
     from projector.write.bootstrap import run_projector  # noqa: PLC0415 see above
 
     configure_logs("projector")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
     observe("projector")
     run_projector(settings, stop_on_signals())
 
 
 def main_api() -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve the query API until SIGTERM or SIGINT."""
     from chassis.web.api_part import join  # noqa: PLC0415
     from chassis.web.server import serve  # noqa: PLC0415
     from projector.read.bootstrap import query_api  # noqa: PLC0415 see above
 
     configure_logs("projector-api")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
 
     def app() -> "Flask":
         observe("projector-api")
@@ -47,7 +47,7 @@ def main_api() -> None:
 
 
 if __name__ == "__main__":
-    answer_version(sys.argv[1:])
+    print_version(sys.argv[1:])
     if sys.argv[1:] not in ([], ["api"]):
         sys.exit("usage: python -m projector [api]")
     main_api() if sys.argv[1:] else main()

@@ -8,8 +8,8 @@ from flask import Flask
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.lifecycle import stop_on_signals
-from chassis.runtime.parent import follow_parent
-from chassis.runtime.version import answer_version
+from chassis.runtime.parent import stop_with_parent
+from chassis.runtime.version import print_version
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.server import serve
@@ -20,7 +20,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     configure_logs("verifier")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
     observe("verifier")
     run_verifier(settings, stop_on_signals())
 
@@ -29,7 +29,7 @@ def main_api() -> None:
     """Serve the HTTP part until SIGTERM or SIGINT."""
     configure_logs("verifier-api")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
 
     def app() -> Flask:
         observe("verifier-api")
@@ -39,7 +39,7 @@ def main_api() -> None:
 
 
 if __name__ == "__main__":
-    answer_version(sys.argv[1:])
+    print_version(sys.argv[1:])
     if sys.argv[1:] not in ([], ["api"]):
         sys.exit("usage: python -m verifier [api]")
     main_api() if sys.argv[1:] else main()

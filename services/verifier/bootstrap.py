@@ -74,7 +74,7 @@ def registry_api(settings: Settings) -> ApiPart:
     return ApiPart(
         blueprints=(
             login_tests.blueprint(
-                logins, slots, admission, http_allowed=settings.speaks_http, now=now, monotonic=monotonic
+                logins, slots, admission, http_allowed=settings.allows_http, now=now, monotonic=monotonic
             ),
             registry_contents.blueprint(browser, slots),
         ),

@@ -25,7 +25,7 @@ def record_once(
         try:
             store.append(stream, len(history), new_events(history), request=request)
         except VersionConflict as conflict:  # another process appended in the meantime
-            if conflict.actual == len(history):  # the conflict has another cause, so a retry does not help
+            if conflict.actual == len(history):  # a stream of another account, so a retry does not help
                 raise
             history = store.load(stream)
         else:

@@ -59,4 +59,4 @@ def test_without_an_api_it_says_so() -> None:
     with console(f"http://127.0.0.1:{free_port()}") as client:
         refused = signed_in(client, "rgcs_anything")
         assert refused.status_code == 502
-        assert "The API does not answer." in refused.text
+        assert "The API cannot be reached." in refused.text

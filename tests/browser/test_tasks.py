@@ -68,16 +68,16 @@ def look_up_an_image(page: Page, registry: DockerRegistry) -> None:
     page.get_by_label("Image").fill(f"{registry.address}/acme/shop:1")
     for project, said in (
         ("stranger", "restricted to other projects."),
-        ("shop", "the only one that may be used."),
+        ("shop", "the only eligible credential."),
     ):
         page.get_by_label("Project").fill(project)
-        page.get_by_role("button", name="Explain").click()
+        page.get_by_role("button", name="Look up").click()
         expect(page.get_by_text(f"It is {said}")).to_be_visible()
 
 
 def read_the_audit_log(page: Page, *, scripted: bool) -> None:
     page.get_by_role("link", name="Audit log").click()
-    page.get_by_label("What", exact=True).select_option("credential.restrictions_changed")
+    page.get_by_label("Action", exact=True).select_option("credential.restrictions_changed")
     if not scripted:
         page.get_by_role("button", name="Filter").click()
     expect(page).to_have_url(re.compile(r"\?action=credential\.restrictions_changed$"))
@@ -228,7 +228,7 @@ def test_a_service_token_is_shown_once_and_may_only_do_its_own(
     other.goto(f"/accounts/acme/credentials/{seeded.good}")
     expect(other.get_by_text("may not read the audit log")).to_be_visible()
     other.goto("/tokens")
-    expect(other.get_by_role("heading", name="Your token may not do this")).to_be_visible()
+    expect(other.get_by_role("heading", name="Your token lacks the required scope")).to_be_visible()
     other.goto("/accounts/else/credentials")
     expect(other.get_by_role("heading", name="Your token is for other accounts")).to_be_visible()
 
@@ -254,14 +254,14 @@ def test_tags_are_offered_while_an_image_is_typed(
     page.get_by_label("Project", exact=True).fill("shop")
     image = page.get_by_label("Image", exact=True)
     image.press_sequentially(f"{registry.address}/acme/shop:1")
-    expect(page.get_by_text("2 tags offered, as team-main sees them.")).to_be_visible()
+    expect(page.get_by_text("2 tags found with the credential team-main.")).to_be_visible()
     for tag in ("1.4", "1.5"):
         expect(page.locator(f"#tags option[value='{registry.address}/acme/shop:{tag}']")).to_have_count(1)
     expect(image).to_be_focused()
     expect(image).to_have_value(f"{registry.address}/acme/shop:1")
     image.press_sequentially(".4")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="This one")).to_be_visible()
+    expect(page.get_by_role("heading", name="Selected credential")).to_be_visible()
     expect(page).to_have_url(re.compile(r"project_id=shop&image=[^&]+&operation=pull$"))
 
 

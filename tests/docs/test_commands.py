@@ -132,8 +132,10 @@ def test_a_page_s_commands_are_real(page: Path) -> None:
 
 
 def test_the_guides_commands_are_real() -> None:
-    whole = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
-    found = [words for text in provider_pages(PROVIDERS, whole=whole).values() for words in commands(text)]
+    providers = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    found = [
+        words for text in provider_pages(PROVIDERS, document=providers).values() for words in commands(text)
+    ]
     assert len(found) > len(PROVIDERS)
     assert not [(words, said) for words in found if (said := fault(words))]
 

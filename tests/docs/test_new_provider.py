@@ -17,7 +17,7 @@ from datetime import timedelta
 from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
 from registries.logins.registry_login import RegistryLogin
-from registries.provider import ExpiryQuestion, ForbiddenMeaning, Location, Provider, TokenMinter, UsernameRule
+from registries.provider import ExpiryRequest, ForbiddenMeaning, Location, Provider, TokenMinter, UsernameRule
 from registries.token_service import Minted
 
 def mint(stored, registry_host, *, calls, at, endpoint):
@@ -42,7 +42,7 @@ PROVIDER = Provider(
     realms={"eu.registry.acme.test": "tokens.other.test"},
     needs_control_login=False,
     forbidden=(ForbiddenMeaning(text="no scope", code=Code.MISSING_SCOPE, detail="the {by} wants a scope"),),
-    expiry_question=lambda login: ExpiryQuestion("https://acme.test/token", lambda answer: None),
+    expiry_request=lambda login: ExpiryRequest("https://acme.test/token", lambda answer: None),
     minter=TokenMinter(cloud="acme", secret=RegistryLogin, key_usernames=frozenset({"acme_key"}), mint=mint),
 )
 """

@@ -179,7 +179,7 @@ def test_a_wrong_password_is_exit_code_three(client: Client) -> None:
         "all of them have failed",
     )
     right = client.run("credentials", "rotate", "wrong", "--password-stdin", secret=PASSWORD)
-    assert "the registry took it" in right.stderr
+    assert "the registry accepted it" in right.stderr
     attempts = client.run("credentials", "history", "wrong", "--verifications").stdout.splitlines()
     assert [line.split()[1] for line in attempts[1:]] == ["verified", "failed:", "failed:"]
 
@@ -187,7 +187,7 @@ def test_a_wrong_password_is_exit_code_three(client: Client) -> None:
 def test_a_registry_that_is_not_there_is_exit_code_three(client: Client) -> None:
     arguments = ["--provider", "custom", "--registry", "127.0.0.1:9", "--username", USER]
     done = client.run("credentials", "add", "dead", *arguments, "--password-stdin", secret=WRONG, code=3)
-    assert "could not be asked: unreachable" in done.stderr
+    assert "could not be reached: unreachable" in done.stderr
 
 
 def test_a_password_from_a_file_and_a_docker_config(client: Client, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_secret_cannot_be_an_argument(client: Client) -> None:
         done = client.run("credentials", "add", "argued", "--provider", "custom", option, "x", code=2)
         assert f"No such option '{option}'" in done.stderr
     done = client.run("credentials", "add", "argued", "--provider", "custom", code=2)
-    assert "where is the secret?" in done.stderr
+    assert "the source of the secret is missing" in done.stderr
     assert client.json("credentials", "list")["items"] == []
 
 
@@ -264,7 +264,7 @@ def test_the_audit_trail_as_a_table(client: Client, history: Callable[[], Any]) 
         "REGISTRY",
         "PROJECT",
         "ACTOR",
-        "WHAT",
+        "DETAILS",
     ]
     assert len(table) == 7
     assert "there are more than 2" in client.run("audit", "--limit", "2").stderr
@@ -307,7 +307,7 @@ def test_providers(client: Client) -> None:
     for provider in known:
         assert client.json("providers", provider)["id"] == provider
         assert provider in client.run("providers", provider).stdout
-    assert "there is dockerhub" in client.run("providers", "nobody", code=1).stderr
+    assert "providers: dockerhub" in client.run("providers", "nobody", code=1).stderr
 
 
 def test_a_token_is_given_out_once(client: Client, account: str, tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_a_token_is_given_out_once(client: Client, account: str, tmp_path: Path)
 
 def test_nobody_there(client: Client) -> None:
     done = client.run("credentials", "list", code=1, REGCRED_ADDRESS="http://127.0.0.1:9")
-    assert "does not answer at http://127.0.0.1:9" in done.stderr
+    assert "does not respond at http://127.0.0.1:9" in done.stderr
 
 
 def test_health_in_numbers_and_the_system_behind_it(client: Client) -> None:

@@ -4,16 +4,17 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from launcher.demo import story
+from launcher.demo import sample_data
 from tests.e2e.test_cli import REGCRED
 from tests.support.servers import free_port
 from tests.support.system import System
 from tests.support.timing import PATIENCE
+
+PASSWORDS = (sample_data.FIRST_PASSWORD, sample_data.SECOND_PASSWORD, sample_data.WRONG_PASSWORD)
 
 
 class Demo:
@@ -37,7 +38,7 @@ class Demo:
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
-        assert not any(password in done.stdout + done.stderr for password in story.PASSWORDS.values())
+        assert not any(password in done.stdout + done.stderr for password in PASSWORDS)
         return done if text or code else json.loads(done.stdout)
 
     def fill(self, *more: str, code: int = 0) -> Any:
@@ -58,7 +59,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
-    acme, globex = story.ACCOUNTS
+    acme, globex = sample_data.ACCOUNTS
     told = demo.fill()
     assert (told["credentials"], told["refused"]) == (11, 1)
     kept = demo.listed(acme)
@@ -106,7 +107,7 @@ def test_the_registry_goes_on_until_it_is_told_to_end(demo: Demo, end: signal.Si
                 if "until Ctrl-C" in line:
                     break
             image = f"127.0.0.1:{demo.port}/acme/shop"
-            account = ("--account", story.ACCOUNTS[0], "--credential", "shop-images")
+            account = ("--account", sample_data.ACCOUNTS[0], "--credential", "shop-images")
             tags = demo.run("images", "tags", image, *account)["items"]
             assert [tag["name"] for tag in tags] == ["1.2", "1.3", "1.4", "latest"]
             assert demo.run("images", "show", f"{image}:1.4", *account)["exists"]
@@ -122,7 +123,7 @@ def test_a_registry_that_is_not_allowed_adds_nothing_and_says_which_setting(demo
     port = free_port()
     done = demo.run("demo", "--force", "--once", "--registry-port", str(port), code=1)
     assert f"REGCRED_VERIFIER_ALLOW=127.0.0.1:{port}" in done.stderr
-    assert demo.listed(story.ACCOUNTS[0]) == {}
+    assert demo.listed(sample_data.ACCOUNTS[0]) == {}
 
 
 def test_a_port_that_is_taken(demo: Demo) -> None:
@@ -130,8 +131,7 @@ def test_a_port_that_is_taken(demo: Demo) -> None:
     assert "--registry-port" in done.stderr
 
 
-def test_no_password_of_the_story_is_said_twice() -> None:
-    """The registry must tell right from wrong."""
-    assert len(set(story.PASSWORDS.values())) == len(story.PASSWORDS)
-    assert not any(story.PASSWORDS["wrong"] == password for _, password in story.LOGINS)
-    assert Path(REGCRED).exists()
+def test_the_passwords_of_the_sample_data_are_distinct() -> None:
+    """The registry must distinguish valid passwords from the wrong one."""
+    assert len(set(PASSWORDS)) == len(PASSWORDS)
+    assert sample_data.WRONG_PASSWORD not in {password for _, password in sample_data.LOGINS}

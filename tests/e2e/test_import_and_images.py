@@ -73,7 +73,7 @@ def test_a_login_is_tried_before_it_is_kept(cli: Client, pushed: str) -> None:
     login = ["--provider", "custom", "--registry", cli.registry, "--username", USER, "--password-stdin"]
     good = cli.json("credentials", "test", *login, "--image", f"{pushed}:1", secret=PASSWORD)
     assert (good["status"], good["code"], good["id"]) == ("verified", None, None)
-    assert "it may pull team/app" in good["detail"]
+    assert "the login can pull team/app" in good["detail"]
     bad = cli.run("credentials", "test", *login, secret=WRONG, code=3)
     assert "failed: bad_credential" in bad.stdout
     assert "what to do" in bad.stdout
@@ -86,7 +86,7 @@ def test_a_kept_credential_is_verified_on_an_image(cli: Client, pushed: str) -> 
     cli.add("team")
     good = cli.json("credentials", "verify", "team", "--image", f"{pushed}:1", "--wait", "20")
     assert (good["status"], good["trigger"]) == ("verified", "requested")
-    assert "it may pull team/app" in good["detail"]
+    assert "the login can pull team/app" in good["detail"]
     refused = cli.run("credentials", "verify", "team", "--image", "nginx:1", code=1)
     assert "--image" in refused.stderr
     events = cli.json("audit", "--action", "verification.requested")["items"]

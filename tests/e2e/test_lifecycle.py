@@ -78,7 +78,7 @@ def test_what_is_kept_is_its_owners_alone(untouched: System) -> None:
 def test_a_second_one_on_the_same_state_is_refused_in_a_sentence(untouched: System) -> None:
     refused = up(untouched.home, free_port())
     assert refused.returncode == 1
-    assert "another `regcred up` runs" in refused.stderr
+    assert "another `regcred up` uses" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -195,10 +195,10 @@ def test_the_helper_answers_as_its_protocol_says(machine: Machine, registry_addr
 
 def test_the_helper_says_whom_regcred_refuses(machine: Machine, registry_address: str) -> None:
     nobody = machine.helper("get", stdin=registry_address, REGCRED_TOKEN_FILE=os.devnull)
-    assert (nobody.returncode, "does not hold a token" in nobody.stderr) == (1, True)
+    assert (nobody.returncode, "does not contain a token" in nobody.stderr) == (1, True)
     assert nobody.stdout == nobody.stderr
     away = machine.helper("get", stdin=registry_address, REGCRED_ADDRESS="http://127.0.0.1:9")
-    assert (away.returncode, "does not answer" in away.stderr) == (1, True)
+    assert (away.returncode, "does not respond" in away.stderr) == (1, True)
     wrong = machine.helper("get", stdin="ghcr.io/acme")
     assert (wrong.returncode, "/registry_host" in wrong.stderr) == (1, True)
     for verb in ("store", "erase"):

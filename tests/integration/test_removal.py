@@ -77,7 +77,7 @@ def pull(client: FlaskClient, account: str, project: str, host: str = "reg.examp
     return client.post(f"/v1/accounts/{account}/pull-secrets", json=body).status_code
 
 
-def test_what_is_in_use_is_not_removed_but_by_force(
+def test_a_credential_in_use_is_removed_only_with_force(
     client: FlaskClient, account: str, database_url: str, home: Path
 ) -> None:
     path = add(client, account)
@@ -104,7 +104,7 @@ def test_what_is_in_use_is_not_removed_but_by_force(
     assert (last.payload.forced, last.payload.reason) == (True, "leaked")
 
 
-def test_what_nobody_uses_is_removed(client: FlaskClient, account: str, database_url: str) -> None:
+def test_an_unused_credential_is_removed(client: FlaskClient, account: str, database_url: str) -> None:
     path = add(client, account)
     assert pull(client, account, "shop") == 200
     with psycopg.connect(database_url, autocommit=True) as superuser:
@@ -115,7 +115,9 @@ def test_what_nobody_uses_is_removed(client: FlaskClient, account: str, database
     assert client.delete(path, headers=ANY).status_code == 204
 
 
-def test_a_dry_run_names_who_would_lose_it_and_changes_nothing(client: FlaskClient, account: str) -> None:
+def test_a_dry_run_returns_the_workloads_that_would_lose_it_and_changes_nothing(
+    client: FlaskClient, account: str
+) -> None:
     path = add(client, account)
     unused = client.delete(f"{path}?dry_run=true", headers={"If-Match": '"1"'})
     assert (unused.status_code, unused.headers["ETag"]) == (200, '"1"')
@@ -145,7 +147,7 @@ def test_a_dry_run_names_who_would_lose_it_and_changes_nothing(client: FlaskClie
     assert wrong.status_code == 422
 
 
-def test_a_dry_run_says_what_would_serve_instead(client: FlaskClient, account: str) -> None:
+def test_a_dry_run_returns_the_alternatives(client: FlaskClient, account: str) -> None:
     def keep(name: str, prefixes: list[str], *projects: str) -> str:
         body = add_body(name, "reg.example.com", "octo", "secret") | {
             "repository_prefixes": prefixes,
@@ -184,10 +186,10 @@ def test_a_dry_run_says_what_would_serve_instead(client: FlaskClient, account: s
     assert [user["served_by"] for user in nobody.get_json()["users"]] == [[everything, shop], [front, shop]]
 
 
-def test_a_removal_without_force_never_takes_what_was_just_given_out(
+def test_only_one_of_a_concurrent_removal_and_issuance_succeeds(
     app: tuple[Flask, str], account: str, database_url: str
 ) -> None:
-    """Each credential is given out and removed at the same moment: one of the two is refused."""
+    """Each secret is issued while its credential is removed. One of the two is refused."""
     client = client_of(app)
     paths = {
         f"reg-{number}.example.com": add(client, account, f"reg-{number}.example.com") for number in range(20)
@@ -208,6 +210,6 @@ def test_a_removal_without_force_never_takes_what_was_just_given_out(
 
 
 @pytest.mark.parametrize("text", ["0d", "30", "a month"])
-def test_a_window_that_is_none(text: str) -> None:
+def test_an_invalid_use_window_is_refused(text: str) -> None:
     with pytest.raises(InvalidSetting, match="REGCRED_USE_WINDOW"):
         Settings.from_environment({"REGCRED_USE_WINDOW": text})

@@ -17,7 +17,7 @@ from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuance import PullSecretWanted, plan
+from credentials.domain.issuance import PullSecretRequest, plan
 from credentials.domain.matching import Candidate, RequestedUse
 from credentials.domain.pull_secret_formats import Issued, auth_keys, docker_config
 from registries.image_reference import ImageReference
@@ -77,7 +77,7 @@ def found_by_containers_auth(auths: Mapping[str, Any], image: ImageReference) ->
 def test_each_image_finds_its_own_credential_first(
     images: list[ImageReference], candidates: list[Candidate]
 ) -> None:
-    wanted = PullSecretWanted(
+    wanted = PullSecretRequest(
         images=tuple(images),
         project_id="shop",
         workload=Workload(kind="job", name="x"),

@@ -57,7 +57,7 @@ class CredentialStoreSuite:
         )
         return an_id(text)
 
-    def test_what_was_appended_is_loaded(self, store: CredentialStore) -> None:
+    def test_appended_events_are_loaded(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "loaded", name="loaded")
         [event] = store.load(credential_id)
         assert event.payload == an_event("loaded").payload
@@ -82,13 +82,13 @@ class CredentialStoreSuite:
         store.append(credential_id, 2, [an_event("free-3", account="free")], current=None, request=None)
         assert not store.name_taken("free", "second")
 
-    def test_a_credential_keeps_its_own_name(self, store: CredentialStore) -> None:
+    def test_a_credential_can_change_the_case_of_its_name(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "own", name="own", account="own")
         event = an_event("own-2", account="own")
         store.append(credential_id, 1, [event], current=a_credential("OWN"), request=None)
         assert len(store.load(credential_id)) == 2
 
-    def test_an_append_that_is_repeated_leaves_the_row_as_it_is_now(self, store: CredentialStore) -> None:
+    def test_a_repeated_append_leaves_the_row_unchanged(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "repeat", name="before", account="repeat")
         event = an_event("repeat-2", account="repeat")
         store.append(credential_id, 1, [event], current=a_credential("after"), request=None)
@@ -112,7 +112,7 @@ class CredentialStoreSuite:
             )
         assert store.name_taken("acme", "foreign")
 
-    def test_a_repeated_request_is_answered_once(self, store: CredentialStore) -> None:
+    def test_a_repeated_request_has_the_first_response(self, store: CredentialStore) -> None:
         self.add(store, "again", name="again", key=request("k-again"))
         known = store.replay("acme", "k-again", b"f" * 32)
         assert known is not None

@@ -57,7 +57,7 @@ class IssuingSuite:
         [candidate] = store.candidates(account, ["ghcr.io"])
         return candidate.verification
 
-    def test_a_candidate_has_all_that_is_decided_by(self, store: CredentialStore) -> None:
+    def test_a_candidate_has_every_value_of_the_decision(self, store: CredentialStore) -> None:
         ends = MOMENT + timedelta(days=3)
         self.add(store, "whole", account="whole", expires_at=ends, secret_version=7)
         [found] = store.candidates("whole", ["ghcr.io"])
@@ -77,7 +77,7 @@ class IssuingSuite:
 
     @pytest.mark.parametrize("projects", [(), ("shop",), ("shop", "web")])
     @pytest.mark.parametrize("restricted", [True, False])
-    def test_a_restriction_is_what_was_said(
+    def test_a_candidate_has_the_restrictions_of_its_credential(
         self, store: CredentialStore, projects: tuple[str, ...], *, restricted: bool
     ) -> None:
         """Restricted to no project is for nobody."""
@@ -86,7 +86,7 @@ class IssuingSuite:
         [found] = store.candidates(name, ["ghcr.io"])
         assert found.restrictions == Restrictions(restricted=restricted, projects=projects)
 
-    def test_candidates_are_the_account_s_and_the_hosts(self, store: CredentialStore) -> None:
+    def test_candidates_belong_to_the_account_and_the_hosts(self, store: CredentialStore) -> None:
         one = self.add(store, "hosts-1", account="hosts")
         two = self.add(store, "hosts-2", account="hosts", registry_host="docker.io")
         self.add(store, "hosts-3", account="hosts", registry_host="gcr.io")
@@ -95,7 +95,7 @@ class IssuingSuite:
         assert {candidate.credential_id for candidate in found} == {one, two}
         assert store.candidates("hosts", []) == []
 
-    def test_a_change_is_seen_and_age_is_kept(self, store: CredentialStore) -> None:
+    def test_a_changed_credential_is_a_candidate_of_the_same_age(self, store: CredentialStore) -> None:
         first = self.add(store, "age-1", account="age")
         second = self.add(store, "age-2", account="age")
         event = an_event("age-1-changed", account="age")
@@ -106,7 +106,9 @@ class IssuingSuite:
         store.append(second, 1, [an_event("age-2-gone", account="age")], current=None, request=None)
         assert [candidate.credential_id for candidate in store.candidates("age", ["ghcr.io"])] == [first]
 
-    def test_the_last_outcome_of_this_secret_counts(self, store: CredentialStore, verify: Verify) -> None:
+    def test_a_candidate_has_the_last_outcome_of_the_current_secret(
+        self, store: CredentialStore, verify: Verify
+    ) -> None:
         credential_id = self.add(store, "checked", account="acme")
         verify(credential_id, 0, outcome(credential_id, "checked-1", VerificationCode.BAD_CREDENTIAL))
         [found] = store.candidates("acme", ["ghcr.io"])
@@ -134,7 +136,7 @@ class IssuingSuite:
         refused = [an_event("issuance-3", account="issued")]
         assert store.issue(an_id("issuance-refused"), refused, decided_on={}, request=None).version == 1
 
-    def test_nothing_is_recorded_on_an_old_decision(self, store: CredentialStore) -> None:
+    def test_nothing_is_recorded_for_an_outdated_decision(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "old", account="old")
         changed = an_event("old-changed", account="old")
         store.append(credential_id, 1, [changed], current=a_credential("old"), request=None)
@@ -197,7 +199,7 @@ class IssuingSuite:
         new = replace(event, payload=payload, metadata=replace(event.metadata, occurred_at=moment))
         store.issue(an_id(text), [new], decided_on={credential_id: 1}, request=None)
 
-    def test_who_was_given_it_uses_it(self, store: CredentialStore) -> None:
+    def test_a_workload_uses_a_credential_after_an_issuance(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "used", account="used")
         day = timedelta(days=1)
         self.issue(store, "used-1", credential_id, moment=MOMENT)
@@ -222,7 +224,7 @@ class IssuingSuite:
         assert (removed.version, store.candidates("used", ["ghcr.io"])) == (2, [])
         assert store.usages(credential_id, since=MOMENT) == ()
 
-    def test_what_is_in_use_is_removed_where_that_is_not_asked(self, store: CredentialStore) -> None:
+    def test_a_credential_in_use_is_removed_when_use_is_not_checked(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "used-by-force", account="used")
         self.issue(store, "by-force-1", credential_id, moment=MOMENT)
         gone = [an_event("by-force-gone", account="used")]

@@ -51,7 +51,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 class SecretStoreSuite:
     """A subclass has a fixture `store` whose identity may do everything."""
 
-    def test_what_was_put_is_got(self, store: SecretStore) -> None:
+    def test_a_secret_is_read_as_it_was_put(self, store: SecretStore) -> None:
         path = a_path("put")
         assert store.put(path, Secret("one"), write_id="w", expected_version=0) == 1
         assert store.get(path, 1).reveal() == "one"
@@ -61,7 +61,7 @@ class SecretStoreSuite:
         ["", " \t\n", "パスワード🔐\u0000é", '"}\\u0022', "x" * 64 * 1024],
         ids=["empty", "blanks", "unicode", "quotes", "64 KiB"],
     )
-    def test_a_secret_is_kept_to_the_letter(self, store: SecretStore, text: str) -> None:
+    def test_a_secret_is_stored_unchanged(self, store: SecretStore, text: str) -> None:
         path = a_path(f"letter-{len(text)}-{text[:4]}")
         put(store, path, text)
         assert store.get(path, 1).reveal() == text
@@ -88,14 +88,14 @@ class SecretStoreSuite:
             store.put(path, Secret("one"), write_id="w", expected_version=3)
         assert store.versions(path) == ()
 
-    def test_the_same_write_again_is_the_same_version(self, store: SecretStore) -> None:
+    def test_a_repeated_write_returns_the_same_version(self, store: SecretStore) -> None:
         path = a_path("again")
         put(store, path, "one")
         for _ in range(2):
             assert store.put(path, Secret("two"), write_id="w-2", expected_version=1) == 2
         assert store.current_version(path) == 2
 
-    def test_the_write_id_alone_does_not_make_it_the_same(self, store: SecretStore) -> None:
+    def test_a_write_with_the_same_id_and_another_secret_is_refused(self, store: SecretStore) -> None:
         path = a_path("other-secret")
         store.put(path, Secret("one"), write_id="w", expected_version=0)
         with pytest.raises(SecretVersionConflict):
@@ -109,7 +109,7 @@ class SecretStoreSuite:
         with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("one"), write_id=f"{path}-0", expected_version=0)
 
-    def test_a_repeated_write_of_what_was_destroyed_is_refused(self, store: SecretStore) -> None:
+    def test_a_repeated_write_of_a_destroyed_version_is_refused(self, store: SecretStore) -> None:
         path = a_path("again-destroyed")
         put(store, path, "one")
         store.destroy(path, [1])
@@ -117,20 +117,20 @@ class SecretStoreSuite:
             store.put(path, Secret("one"), write_id=f"{path}-0", expected_version=0)
 
     @pytest.mark.parametrize("version", [0, 3, -1])
-    def test_a_version_that_never_was_is_missing(self, store: SecretStore, version: int) -> None:
+    def test_an_unknown_version_is_missing(self, store: SecretStore, version: int) -> None:
         path = a_path(f"never-{version}")
         put(store, path, "one", "two")
         with pytest.raises(SecretMissing):
             store.get(path, version)
 
-    def test_a_path_that_never_was_is_missing(self, store: SecretStore) -> None:
+    def test_an_unknown_path_is_missing(self, store: SecretStore) -> None:
         path = a_path("nothing")
         with pytest.raises(SecretMissing):
             store.get(path, 1)
         assert store.versions(path) == ()
         assert store.current_version(path) == 0
 
-    def test_a_destroyed_version_says_so_and_the_others_stay(self, store: SecretStore) -> None:
+    def test_a_destroyed_version_is_reported_as_such_and_others_stay(self, store: SecretStore) -> None:
         path = a_path("destroyed")
         put(store, path, "one", "two", "three")
         store.destroy(path, [1, 3])
@@ -140,7 +140,7 @@ class SecretStoreSuite:
         assert store.get(path, 2).reveal() == "two"
         assert [version.destroyed for version in store.versions(path)] == [True, False, True]
 
-    def test_destroying_again_or_what_is_not_there_is_no_error(self, store: SecretStore) -> None:
+    def test_destroying_a_destroyed_or_missing_version_is_not_an_error(self, store: SecretStore) -> None:
         path = a_path("destroy-again")
         store.destroy(path, [1])
         put(store, path, "one")
@@ -148,7 +148,7 @@ class SecretStoreSuite:
         store.destroy(path, [1])
         assert [version.version for version in store.versions(path)] == [1]
 
-    def test_numbers_go_on_after_a_destruction(self, store: SecretStore) -> None:
+    def test_version_numbers_continue_after_a_destruction(self, store: SecretStore) -> None:
         path = a_path("go-on")
         put(store, path, "one")
         store.destroy(path, [1])
@@ -157,7 +157,7 @@ class SecretStoreSuite:
             store.put(path, Secret("two"), write_id="w", expected_version=0)
         assert store.put(path, Secret("two"), write_id="w", expected_version=1) == 2
 
-    def test_removing_forgets_the_path_and_its_neighbours_stay(self, store: SecretStore) -> None:
+    def test_removing_deletes_the_path_and_others_stay(self, store: SecretStore) -> None:
         gone, neighbour = a_path("removed"), a_path("removed", account="acme2")
         put(store, gone, "one", "two")
         put(store, neighbour, "kept")
@@ -173,7 +173,7 @@ class SecretStoreSuite:
         put(store, a_path("shared", account="umbrella"), "of umbrella")
         assert store.get(a_path("shared", account="acme"), 1).reveal() == "of acme"
 
-    def test_a_version_knows_when_it_was_made(self, store: SecretStore) -> None:
+    def test_a_version_has_its_time_of_creation(self, store: SecretStore) -> None:
         before = now()
         path = a_path(f"when-{before.isoformat()}")
         put(store, path, "one", "two")
@@ -196,7 +196,7 @@ class SecretStoreSuite:
         assert wanted - {removed} <= set(found)
         assert removed not in found
 
-    def test_of_many_writers_at_one_version_one_wins(self, store: SecretStore) -> None:
+    def test_one_of_many_concurrent_writers_at_a_version_succeeds(self, store: SecretStore) -> None:
         path = a_path("race")
 
         def write(number: int) -> int | None:
@@ -212,7 +212,7 @@ class SecretStoreSuite:
         assert results.count(None) == 7
         assert store.get(path, 1).reveal() == f"s{winners[0]}"
 
-    def test_the_same_write_by_many_at_once_is_one_version(self, store: SecretStore) -> None:
+    def test_concurrent_repetitions_of_a_write_result_in_one_version(self, store: SecretStore) -> None:
         path = a_path("same-race")
         with ThreadPoolExecutor(4) as writers:
             versions = writers.map(
@@ -221,7 +221,7 @@ class SecretStoreSuite:
             assert list(versions) == [1] * 4
         assert store.current_version(path) == 1
 
-    def test_no_error_shows_a_secret_or_where_it_is(self, store: SecretStore) -> None:
+    def test_no_error_contains_a_secret_or_its_path(self, store: SecretStore) -> None:
         path = a_path("canary")
         put(store, path, CANARY, "two")
         store.destroy(path, [2])
@@ -241,5 +241,5 @@ class SecretStoreSuite:
             assert CANARY not in shown(raised.value)
             assert str(path.credential_id) not in shown(raised.value)
 
-    def test_it_serves(self, store: SecretStore) -> None:
+    def test_check_accepts_an_available_store(self, store: SecretStore) -> None:
         store.check()

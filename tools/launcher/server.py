@@ -6,7 +6,7 @@ from flask import Flask
 
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
-from chassis.runtime.parent import follow_parent
+from chassis.runtime.parent import stop_with_parent
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.server import serve
@@ -21,12 +21,12 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     configure_logs("api")
     settings = Settings.from_environment(os.environ)
-    follow_parent()
+    stop_with_parent()
 
     def app() -> Flask:
         observe("api")
         apis = join([command_api(settings), query_api(settings), registry_api(settings)])
-        # Where others can reach the page that asks for a token, it does not tell them of paths.
+        # If other machines can reach the sign-in page, it must not show a path of this machine.
         own = settings.listen_host in {"127.0.0.1", "::1", "localhost"}
         hint = str(settings.home / "admin.token") if own else "admin.token in REGCRED_HOME"
         serve_mounted(apis, ConsoleSettings.from_environment(os.environ, token_hint=hint))

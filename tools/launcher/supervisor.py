@@ -1,4 +1,4 @@
-"""The processes of the one-machine mode: started, started again when they die, stopped together."""
+"""Starts the processes of the one-machine mode, restarts them when they die, and stops them together."""
 
 import os
 import subprocess
@@ -15,8 +15,8 @@ from chassis.runtime.parent import SUPERVISED
 log = structlog.get_logger()
 
 STOP_SECONDS = 12.0
-_LONGEST_BACKOFF_SECONDS = 5.0  # before a start of what died
-_HEALTHY_SECONDS = 30.0  # of life after which an earlier death is forgotten
+_LONGEST_BACKOFF_SECONDS = 5.0  # before the restart of a process
+_HEALTHY_SECONDS = 30.0  # a process that lived longer is restarted without regard to its earlier deaths
 
 
 @dataclass(slots=True)
@@ -30,14 +30,14 @@ class _Child:
 
 
 class Supervisor:
-    """Children are told to stop by SIGTERM, and stop by themselves should this process die."""
+    """Supervises child processes. SIGTERM stops them. They also stop if this process dies."""
 
     def __init__(self, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> None:
         self._children = [_Child(name, arguments) for name, arguments in commands.items()]
         self._environment = {**os.environ, **environment, SUPERVISED: "1"}
 
     def tend(self) -> None:
-        """Start what does not run and is due. Call it often."""
+        """Start the processes that do not run and are due. Call it often."""
         for child in self._children:
             if child.process is not None and child.process.poll() is not None:
                 self._died(child, child.process.returncode)
@@ -45,7 +45,7 @@ class Supervisor:
                 self._start(child)
 
     def stop(self) -> None:
-        """Stop all of them; what does not within `STOP_SECONDS` is killed."""
+        """Stop all processes, and kill those that still run after `STOP_SECONDS`."""
         running = [child.process for child in self._children if child.process is not None]
         for process in running:
             process.terminate()
@@ -64,8 +64,8 @@ class Supervisor:
         child.process = subprocess.Popen(
             [sys.executable, "-m", *child.arguments],
             env=self._environment,
-            stdin=subprocess.PIPE,  # its end tells the child that this process is gone
-            start_new_session=True,  # Ctrl-C in the terminal is for this process, which tells the children
+            stdin=subprocess.PIPE,  # the child stops at its end, also if this process was killed
+            start_new_session=True,  # Ctrl-C in the terminal reaches only this process
         )
         child.started = monotonic()
 

@@ -1,4 +1,4 @@
-"""Everything on one machine, in the foreground: `regcred up`."""
+"""`regcred up`: runs everything on one machine, in the foreground."""
 
 import fcntl
 import socket
@@ -32,25 +32,25 @@ DATABASE_CHECK_SECONDS = 2.0
 
 
 class CannotStart(Exception):
-    """What keeps the one-machine mode from starting, in a sentence for its user."""
+    """The one-machine mode cannot start. The message is for its user."""
 
 
 def up(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; then nothing is left behind but the state in `settings.home`.
+    """Run until SIGTERM or SIGINT. Afterwards only the state in `settings.home` remains.
 
     Raises:
-        CannotStart: another one runs on this home, or the address is taken.
+        CannotStart: another `regcred up` uses this home folder, or the address is in use.
     """
     stop = stop_on_signals()
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with ExitStack() as left_behind:
-        left_behind.enter_context(_only_one(settings.home / "lock"))
+    with ExitStack() as resources:
+        resources.enter_context(_only_one(settings.home / "lock"))
         _check_address_is_free(settings.listen_host, settings.listen_port)
         database = None
         url = settings.database_url
         if url is None:
             database = EmbeddedPostgres(settings.home / "postgres")
-            left_behind.callback(database.stop)
+            resources.callback(database.stop)
             url = database.url
         prepare(url, settings.broker_url)
         keys = prepare_keys(settings.key_file)
@@ -59,12 +59,12 @@ def up(settings: Settings) -> None:
             "REGCRED_HOME": str(settings.home),
             "REGCRED_KEY_FILE": str(settings.key_file),
             "REGCRED_DATABASE_URL": url,
-            FOLDER: str(settings.home / "metrics"),  # one /metrics shows all of these processes
+            FOLDER: str(settings.home / "metrics"),  # one /metrics serves all processes
             "REGCRED_METRICS_LISTEN": "",
         }
         empty_folder(settings.home / "metrics")
         supervisor = Supervisor(PROCESSES, environment)
-        left_behind.callback(supervisor.stop)
+        resources.callback(supervisor.stop)
         _tend(supervisor, database, settings, stop)
 
 
@@ -90,7 +90,7 @@ def _only_one(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotStart(f"another `regcred up` runs on {path.parent}") from None
+            raise CannotStart(f"another `regcred up` uses {path.parent}") from None
         yield
 
 

@@ -1,1 +1,1 @@
-"""Operator commands: they call use cases of the services and print the result."""
+"""Commands for operators. They call use cases of the services and print the result."""

@@ -1,4 +1,4 @@
-"""What operator commands have in common: errors become a sentence and an exit code, and who runs them."""
+"""Shared by operator commands: errors become a message and an exit code; the name of the operator."""
 
 import getpass
 import os
@@ -21,18 +21,18 @@ _NOT_PREPARED = (
 
 
 class OperationRefused(click.ClickException):
-    """The command ends with this sentence and exit code 1."""
+    """Ends the command with this message and exit code 1."""
 
 
 class CheckInconclusive(OperationRefused):
-    """A check found neither whole nor broken: it could not look."""
+    """A check could not run, so its result is neither intact nor broken."""
 
     exit_code = 2
 
 
 @contextmanager
 def refused(*errors: type[Exception], refusal: type[OperationRefused] = OperationRefused) -> Iterator[None]:
-    """Raises `refusal` with the message of any of `errors`."""
+    """Raise `refusal` with the message of any of `errors`."""
     try:
         yield
     except errors as error:
@@ -43,21 +43,21 @@ def refused(*errors: type[Exception], refusal: type[OperationRefused] = Operatio
 def database_errors(
     *errors: type[Exception], refusal: type[OperationRefused] = OperationRefused, needed: str = "no log"
 ) -> Iterator[None]:
-    """As `refused`, also for settings and a database that is not there, not prepared or does not answer."""
+    """Like `refused`, also for invalid settings and a database that is missing, unprepared or unavailable."""
     try:
         with refused(InvalidSetting, NoDatabase, *errors, refusal=refusal):
             yield
     except _NOT_PREPARED:
-        raise refusal(f"this database has {needed}; `regcred migrate` prepares it") from None
+        raise refusal(f"this database has {needed}; prepare it with `regcred migrate`") from None
     except psycopg.Error as error:
-        raise refusal(f"the database does not answer: {error}") from None
+        raise refusal(f"the database is unavailable: {error}") from None
 
 
 @contextmanager
 def owner_connection(
     command: str, *errors: type[Exception]
 ) -> Iterator[tuple[psycopg.Connection[Any], Settings]]:
-    """The database as its owner; `errors` are refusals of the command's work."""
+    """Connect to the database as its owner. `errors` are those that refuse the work of the command."""
     configure_logs(command)
     with database_errors(*errors):
         settings = Settings.from_environment(os.environ)
@@ -69,8 +69,8 @@ def owner_connection(
 
 
 def person() -> str:
-    """Who runs the command, for the record: the login."""
+    """The login of the operator, for the record."""
     try:
         return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name, as containers have
+    except (OSError, KeyError):  # a user without a name, for example in a container
         return f"uid {os.getuid()}"

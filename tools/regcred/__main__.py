@@ -1,4 +1,4 @@
-"""`regcred`: the one command. Its groups are imported when they are run, by this table."""
+"""The command `regcred`. A table names its groups; a group is imported when it runs."""
 
 import click
 
@@ -53,7 +53,7 @@ _COMMANDS = {
     "projections": Lazy(
         "operations.projections.command:projections", "Rebuild read models without downtime."
     ),
-    # Everything on one machine
+    # To run everything on one machine
     "demo": Lazy("launcher.demo.command:demo", "Fill a new installation with example data."),
     "up": Lazy("launcher.up_command:up_command", "Run everything on this machine."),
 }

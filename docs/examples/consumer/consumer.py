@@ -1,8 +1,9 @@
-"""A consumer of regcred's events: notes which credentials' copies, out there in clusters, are outdated.
+"""A consumer of regcred's events: records the credentials whose copies in clusters are outdated.
 
-A deploy platform hands pull secrets to its clusters. When a secret is rotated, restricted or removed, the
-copies have to be renewed or taken back; this program keeps the table of what is due, in SQLite. README.md
-beside it says how it is started, and which rights its RabbitMQ user needs; `docs/events.md` what events are.
+A deploy platform distributes pull secrets to its clusters. When a credential is rotated, restricted or
+removed, the copies must be renewed or withdrawn. This program stores the credentials with outdated copies in
+a table of SQLite. README.md in this folder describes how to start it and which rights its RabbitMQ user
+needs, `docs/events.md` the events.
 
     BROKER_URL=amqps://user:password@host:5671/regcred  QUEUE=platform.pull-secrets  DATABASE=due.sqlite
 """
@@ -27,21 +28,21 @@ EXCHANGE = "regcred.events"
 ROUTING_KEYS = ("credential.secret_rotated", "credential.restrictions_changed", "credential.removed")
 READABLE = {f"urn:regcred:events:{name}:1" for name in ROUTING_KEYS}  # add a version before it is published
 PREFETCH = 50
-LAST_POSITION = 2**63 - 1  # of regcred, and what SQLite can keep
+LAST_POSITION = 2**63 - 1  # the largest integer of regcred and of SQLite
 FIRST_BACKOFF_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 30.0
-HEALTHY_SECONDS = 60.0  # a connection that lasted so long begins the back-off anew
+HEALTHY_SECONDS = 60.0  # after a connection of this duration the back-off starts again
 
 log = logging.getLogger("consumer")
 
 
 class Unreadable(Exception):
-    """A message that no later attempt would read better."""
+    """A message is invalid or has an unknown schema. A later attempt would fail too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What this consumer needs to know; `position` is the event's place in regcred's log."""
+    """The part of an event that this consumer needs. `position` is the position in the log of regcred."""
 
     position: int
     id: str
@@ -51,18 +52,18 @@ class Event:
 
     @classmethod
     def read(cls, headers: Mapping[str, Any] | None, body: bytes) -> "Event":
-        """Fields that are not known here are passed over: an event may get more of them.
+        """Read a message. Unknown fields are ignored, because events may get more fields.
 
         Raises:
-            Unreadable: a header or field is missing, or the schema is one that this program was not made for.
+            Unreadable: a header or field is missing or invalid, or the program does not know the schema.
         """
         try:
             attributes = headers or {}
             if attributes["cloudEvents:dataschema"] not in READABLE:
-                raise Unreadable(f"schema {attributes['cloudEvents:dataschema']} is not known here")
+                raise Unreadable(f"unknown schema {attributes['cloudEvents:dataschema']}")
             position = int(attributes["cloudEvents:sequence"])
             if not 0 < position <= LAST_POSITION:
-                raise Unreadable("its position is none")
+                raise Unreadable("invalid position")
             return cls(
                 position=position,
                 id=str(attributes["cloudEvents:id"]),
@@ -75,7 +76,7 @@ class Event:
 
 
 class DueRenewals:
-    """What is due, and which events are done: two tables of one database, changed in one transaction."""
+    """The due renewals and the ids of handled events: two tables that change in one transaction."""
 
     def __init__(self, path: str) -> None:
         self._database = sqlite3.connect(path)
@@ -89,9 +90,10 @@ class DueRenewals:
             """
         )
 
-    def take(self, event: Event) -> bool:
-        """Note it; False for one that was noted before. Of a credential's events the last one counts, in
-        whatever order they come.
+    def record(self, event: Event) -> bool:
+        """Record an event. Return False if it was recorded before.
+
+        Only the last event of a credential counts, in whatever order its events arrive.
         """
         with self._database:
             new = self._database.execute(
@@ -108,10 +110,10 @@ class DueRenewals:
 
 
 def declare(channel: Any, queue: str) -> None:
-    """The queue, where its rejected messages go, and what it wants to hear of. Safe to repeat.
+    """Declare the queue, its dead letter queue and its bindings. It is safe to repeat.
 
-    Its length is bounded and the oldest message gives way, to the dead letters: a queue that refuses what is
-    published (`reject-publish`) would hold up regcred's relay, and with it all other consumers.
+    The length of the queue is limited. When it is full, the oldest messages become dead letters. A queue that
+    refuses messages instead (`reject-publish`) would block regcred's relay, and with it all other consumers.
     """
     bounded = {"x-queue-type": "quorum", "x-max-length-bytes": 256 * 1024 * 1024}
     channel.exchange_declare(f"{queue}.dead", "fanout", durable=True)
@@ -124,9 +126,10 @@ def declare(channel: Any, queue: str) -> None:
 
 
 def consume(parameters: pika.URLParameters, queue: str, due: DueRenewals, stop: Flag) -> None:
-    """One connection, until `stop` is set or something fails; what is not acknowledged then comes again.
+    """Consume over one connection until `stop` is set or an error occurs.
 
-    Work that takes longer than seconds belongs into a thread of its own: this one keeps the connection alive.
+    Unacknowledged messages are delivered again. Do work of more than a few seconds in another thread, because
+    this thread sends the heartbeats of the connection.
     """
 
     def on_message(channel: Any, method: Any, properties: Any, body: bytes) -> None:
@@ -135,20 +138,21 @@ def consume(parameters: pika.URLParameters, queue: str, due: DueRenewals, stop: 
         try:
             event = Event.read(properties.headers, body)
         except Unreadable as error:
-            log.warning("to the dead letters: %s", error)
+            log.warning("rejected a message: %s", error)
             channel.basic_reject(method.delivery_tag, requeue=False)
             return
         log.info(
-            "position %d, %s: %s", event.position, event.type, "noted" if due.take(event) else "repeated"
+            "position %d, %s: %s", event.position, event.type, "recorded" if due.record(event) else "repeated"
         )
-        channel.basic_ack(method.delivery_tag)  # only now that it is committed
+        channel.basic_ack(method.delivery_tag)  # only after the commit
 
     with pika.BlockingConnection(parameters) as connection:
         channel = connection.channel()
         declare(channel, queue)
         channel.basic_qos(prefetch_count=PREFETCH)
         cancelled = Flag()
-        channel.add_on_cancel_callback(lambda _frame: cancelled.set())  # the queue was deleted, or has moved
+        # The queue was deleted or moved to another node.
+        channel.add_on_cancel_callback(lambda _frame: cancelled.set())
         channel.basic_consume(queue, on_message)
         log.info("consuming from %s", queue)
         while not stop.is_set() and not cancelled.is_set():
@@ -157,7 +161,7 @@ def consume(parameters: pika.URLParameters, queue: str, due: DueRenewals, stop: 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # what it would say is said below
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # this program logs errors of the connection itself
     stop = Flag()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -168,12 +172,12 @@ def main() -> None:
     due = DueRenewals(os.environ.get("DATABASE", "due.sqlite"))
     wait = FIRST_BACKOFF_SECONDS
     while not stop.is_set():
-        began = monotonic()
+        started = monotonic()
         try:
             consume(parameters, queue, due, stop)
         except (AMQPError, OSError, sqlite3.OperationalError) as error:
             log.warning("interrupted by %s", type(error).__name__)
-        if monotonic() - began > HEALTHY_SECONDS:
+        if monotonic() - started > HEALTHY_SECONDS:
             wait = FIRST_BACKOFF_SECONDS
         stop.wait(wait * SystemRandom().uniform(0.5, 1.5))
         wait = min(2 * wait, LONGEST_BACKOFF_SECONDS)

@@ -1,9 +1,9 @@
-"""`python infra/kubernetes/schemas/compact.py CRD... < MANIFESTS`: schemas that the manifests are held to.
+"""`python infra/kubernetes/schemas/compact.py CRD... < MANIFESTS`: writes schemas that check the manifests.
 
-CRD is an operator's CustomResourceDefinition (YAML), MANIFESTS what `kubectl kustomize` prints. Of each kind
-that is used, one file stands here: of an object on the way to what is used, all names with their types and
-bounds; of what is beside, the name alone. So a field that does not exist, or has another type, is found, and
-a file stays small. Make them anew when a manifest uses more of an operator, or an operator's version changes.
+CRD is a CustomResourceDefinition of an operator (YAML), MANIFESTS the output of `kubectl kustomize`. Each
+used kind has one file in this folder. It contains types and bounds of used objects with all their fields, and
+of unused objects only the name. A check therefore finds unknown fields and wrong types, and the files are
+small. Run it again when a manifest uses more of an operator, or for a new version of an operator.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).parent
-_KEPT = (
+_COPIED = (
     "type",
     "enum",
     "pattern",
@@ -31,30 +31,30 @@ Schema = dict[str, Any]
 
 
 def compact(schema: Schema, used: list[Any]) -> Schema:
-    """The part of an OpenAPI schema that says something about these values, as JSON Schema."""
+    """Return the part of an OpenAPI schema that applies to these values, as JSON Schema."""
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
-    made: Schema = {key: schema[key] for key in _KEPT if key in schema}
+    result: Schema = {key: schema[key] for key in _COPIED if key in schema}
     objects = [value for value in used if isinstance(value, dict)]
     if "properties" in schema:
-        made["properties"] = {
+        result["properties"] = {
             name: compact(of, [value[name] for value in objects if name in value])
             if any(name in value for value in objects)
             else {}
             for name, of in schema["properties"].items()
         }
-        made["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
+        result["additionalProperties"] = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
     elif isinstance(schema.get("additionalProperties"), dict):
         values = [inner for value in objects for inner in value.values()]
-        made["additionalProperties"] = compact(schema["additionalProperties"], values)
+        result["additionalProperties"] = compact(schema["additionalProperties"], values)
     if isinstance(schema.get("items"), dict):
         values = [inner for value in used if isinstance(value, list) for inner in value]
-        made["items"] = compact(schema["items"], values)
-    return made
+        result["items"] = compact(schema["items"], values)
+    return result
 
 
 def main(paths: list[str], manifests: str) -> None:
-    """Write one file for each kind of the CRDs that the manifests have."""
+    """Write one file for each kind of the CRDs that occurs in the manifests."""
     used = [document for document in yaml.safe_load_all(manifests) if document]
     for path in paths:
         spec = yaml.safe_load(Path(path).read_text())["spec"]

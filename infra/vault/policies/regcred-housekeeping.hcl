@@ -1,4 +1,4 @@
-# The relay's housekeeping finds and destroys; it cannot read a secret.
+# The housekeeping of the relay: finds and destroys secrets, but cannot read them.
 path "regcred/metadata/accounts"                 { capabilities = ["list"] }
 path "regcred/metadata/accounts/+/credentials"   { capabilities = ["list"] }
 path "regcred/metadata/accounts/+/credentials/+" { capabilities = ["read", "delete"] }

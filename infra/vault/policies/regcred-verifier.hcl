@@ -1,2 +1,2 @@
-# The verifier reads, and nothing else.
+# The verifier: only reads secrets.
 path "regcred/data/accounts/+/credentials/+" { capabilities = ["read"] }

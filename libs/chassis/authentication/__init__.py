@@ -1,1 +1,1 @@
-"""Service tokens: made, stored as keyed hashes, recognised."""
+"""Authentication with service tokens and with JWTs of trusted issuers (ADR 6)."""

@@ -1,4 +1,4 @@
-"""Who is recognised in this environment: the same by every API."""
+"""Creates the authentication that all APIs use, from the settings."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -13,19 +13,19 @@ Authenticate = Callable[[str], Principal | None]
 
 
 def open_tokens(pool: Pool, keys: KeyedHashes) -> PostgresTokens:
-    """The service tokens behind this pool."""
+    """The service tokens in the database of this pool."""
     return PostgresTokens(pool, keyed_hash=token_hash(keys), now=now, monotonic=monotonic)
 
 
 def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authenticate:
-    """Recognises service tokens, and JWTs of the issuers that the operator trusts.
+    """Accept service tokens, and JWTs of the issuers that the operator trusts.
 
     Raises:
-        InvalidSetting: the issuers cannot be understood.
+        InvalidSetting: the setting of the issuers is invalid.
     """
     if not settings.token_issuers:
         return tokens.authenticate
-    # Here, for most installations trust no issuer and need nothing of JWTs.
+    # Imported here because most installations trust no issuer and do not need JWTs.
     from chassis.authentication.issuers import IssuedTokens, trusted_issuers  # noqa: PLC0415
 
     issued = IssuedTokens(trusted_issuers(settings.token_issuers), monotonic=monotonic)

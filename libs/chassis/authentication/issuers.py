@@ -1,15 +1,16 @@
 """Service-to-service tokens: JWTs (RFC 7519) of issuers that the operator trusts (`REGCRED_TOKEN_ISSUERS`).
 
     iss                 the issuer, as it is listed
-    aud                 `regcred`, so that a token made for another service opens nothing here
-    sub                 who it is; `name` may say it for people
-    exp                 must be there; `nbf` and `iat` are looked at where they are
-    scope               scopes with spaces between them (RFC 8693 section 4.2)
-    regcred_accounts    the accounts it is good for; ["*"] is every one, none at all is none
-    regcred_projects    the projects, where it is limited to some
+    aud                 `regcred`; tokens for other services are refused
+    sub                 the id of the principal; `name` is optional, for display
+    exp                 required; `nbf` and `iat` are checked if present
+    scope               scopes, separated by spaces (RFC 8693 section 4.2)
+    regcred_accounts    the accounts for which it is valid; required; ["*"] is all accounts
+    regcred_projects    the projects for which it is valid, if it is restricted to some
 
-Keys are the issuer's JWKS (RFC 7517), a file or an https URL. Only signatures with a public key count: a
-shared secret (HS256) would let everybody who can check a token make one (RFC 8725 section 3.1).
+Keys are the JWKS of the issuer (RFC 7517), in a file or at an https URL. Only signatures with a private key
+are accepted: with a shared secret (HS256), every service that can verify a token could also create one (RFC
+8725 section 3.1).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ AUDIENCE = "regcred"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 LEEWAY_SECONDS = 30
 FETCH_SECONDS = 5
-KEYS_LIVE_SECONDS = 300.0  # then the file or URL is read again; an unknown key id asks at once
+KEY_CACHE_SECONDS = 300.0  # then the file or URL is read again; for an unknown key id, at once
 MAX_TOKEN = 8 * 1024
 MAX_SUBJECT = 200
 EVERY_ACCOUNT = "*"
@@ -40,10 +41,10 @@ Monotonic = Callable[[], float]
 
 
 class KeySource(Protocol):
-    """Where an issuer's keys come from."""
+    """The source of the keys of an issuer."""
 
     def read(self) -> jwt.PyJWKSet:
-        """The keys as they are now. Raises `IssuerUnavailable`."""
+        """Read the current keys. Raises `IssuerUnavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,10 @@ class UrlKeys:
 
 
 def trusted_issuers(setting: str) -> dict[str, KeySource]:
-    """Read `issuer=JWKS file or URL`, comma-separated; keys of the dictionary are the issuers.
+    """Parse entries `issuer=JWKS file or URL`, comma-separated. The keys of the result are the issuers.
 
     Raises:
-        InvalidSetting: an entry is none, or its URL is neither https nor on this machine.
+        InvalidSetting: an entry has another form, or its URL is neither https nor on this machine.
     """
     found: dict[str, KeySource] = {}
     for entry in filter(None, (part.strip() for part in setting.split(","))):
@@ -88,14 +89,14 @@ def trusted_issuers(setting: str) -> dict[str, KeySource]:
         if place.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
             found[issuer] = UrlKeys(place)
         elif "://" in place:
-            raise InvalidSetting(SETTING, f"{place!r} must be https: who changes these keys opens every door")
+            raise InvalidSetting(SETTING, f"{place!r} must be https: a changed key would authenticate anyone")
         else:
             found[issuer] = FileKeys(Path(place))
     return found
 
 
 class IssuedTokens:
-    """Recognises tokens of these issuers; keeps their keys for `KEYS_LIVE_SECONDS`."""
+    """Authenticates tokens of these issuers, and caches their keys for `KEY_CACHE_SECONDS`."""
 
     def __init__(self, issuers: Mapping[str, KeySource], *, monotonic: Monotonic) -> None:
         self._issuers = issuers
@@ -103,10 +104,10 @@ class IssuedTokens:
         self._keys: dict[str, tuple[float, jwt.PyJWKSet]] = {}
 
     def authenticate(self, text: str) -> Principal | None:
-        """The principal of a token; `None` for one that is not good.
+        """The principal of a token. `None` if the token is invalid.
 
         Raises:
-            IssuerUnavailable: its issuer is trusted, and the keys cannot be read.
+            IssuerUnavailable: the keys of the trusted issuer cannot be read.
         """
         if len(text) > MAX_TOKEN or text.count(".") != 2:  # noqa: PLR2004 header, claims, signature
             return None
@@ -133,19 +134,19 @@ class IssuedTokens:
         return principal_of(claims)
 
     def _key(self, issuer: str, source: KeySource, key_id: object) -> jwt.PyJWK | None:
-        """The key of that id; without one, the issuer's only key."""
+        """The key with this id. Without an id, the only key of the issuer."""
         known = self._keys.get(issuer)
-        if known is not None and self._monotonic() - known[0] < KEYS_LIVE_SECONDS:
+        if known is not None and self._monotonic() - known[0] < KEY_CACHE_SECONDS:
             found = _of_id(known[1], key_id)
             if found is not None or self._monotonic() - known[0] < FETCH_SECONDS:
-                return found  # asked a moment ago: whoever makes up key ids must not make us ask on
+                return found  # read a moment ago: invented key ids must not cause more requests
         keys = source.read()
         self._keys[issuer] = (self._monotonic(), keys)
         return _of_id(keys, key_id)
 
 
 def principal_of(claims: Mapping[str, Any]) -> Principal | None:
-    """Who a token with these (checked) claims is; `None` where they make no principal."""
+    """The principal that verified claims describe. `None` if they are incomplete or invalid."""
     subject, issuer = claims.get("sub"), claims.get("iss")
     if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT:
         return None

@@ -1,4 +1,4 @@
-"""Service tokens in PostgreSQL, with a short memory: a revoked token is refused within two seconds."""
+"""Service tokens in PostgreSQL, with a cache: a revoked token is refused within two seconds."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,21 +8,21 @@ from chassis.authentication.tokens import Principal, StoredToken, TokenScope, pa
 from chassis.database import Pool, database_errors
 from chassis.secret import Secret
 
-REMEMBER_SECONDS = 2.0
-_REMEMBERED = 1000
+CACHE_SECONDS = 2.0
+_CACHED = 1000
 _COLUMNS = "token_id, name, hash, scopes, accounts, projects, created_at, created_by, expires_at, revoked_at"
 _ONE = f"SELECT {_COLUMNS} FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
 
 
 class KeyedHashes(Protocol):
-    """The installation's keyed hashes (`secretstore.keyfile.KeyFile`)."""
+    """Keyed hashes of the installation (`secretstore.keyfile.KeyFile`)."""
 
     def keyed_hash(self, purpose: str, data: bytes) -> str:
         """The keyed hash of `data` for one purpose, in hexadecimal."""
 
 
 class PostgresTokens:
-    """Tokens of `auth.tokens`. `monotonic` counts seconds for the memory, `now` tells what has expired."""
+    """The tokens in `auth.tokens`. `monotonic` is the clock of the cache, `now` that of expiry."""
 
     def __init__(
         self,
@@ -36,10 +36,10 @@ class PostgresTokens:
         self._keyed_hash = keyed_hash
         self._now = now
         self._monotonic = monotonic
-        self._memory: dict[str, tuple[float, StoredToken]] = {}
+        self._cache: dict[str, tuple[float, StoredToken]] = {}
 
     def authenticate(self, text: str) -> Principal | None:
-        """The principal of a bearer token; `None` for one that is not good."""
+        """The principal of a bearer token. `None` if the token is invalid."""
         token = parse(text)
         if token is None:
             return None
@@ -49,7 +49,7 @@ class PostgresTokens:
         return recognise(token, stored, keyed_hash=self._keyed_hash, now=self._now())
 
     def add(self, token: StoredToken) -> StoredToken:
-        """Keep a token; nothing happens if one with its id is kept already. Gives the one that is kept."""
+        """Store a token, unless one with its id is stored already. Returns the stored one."""
         with database_errors(), self._pool.connection() as connection:
             added = connection.execute(
                 "INSERT INTO auth.tokens (token_id, name, hash, scopes, accounts, projects, created_at,"
@@ -73,7 +73,7 @@ class PostgresTokens:
         return token if row is None else _token(row)
 
     def all(self) -> list[StoredToken]:
-        """Every token, the newest first, revoked ones too."""
+        """All tokens, also revoked ones, the newest first."""
         with database_errors(), self._pool.connection() as connection:
             rows = connection.execute(
                 f"SELECT {_COLUMNS} FROM auth.tokens ORDER BY created_at DESC, token_id"  # noqa: S608 constants
@@ -81,28 +81,28 @@ class PostgresTokens:
         return [_token(row) for row in rows]
 
     def revoke(self, token_id: str) -> bool:
-        """False if there is no such token, or it was revoked before."""
+        """Revoke a token. False if there is no such token, or it is revoked already."""
         with database_errors(), self._pool.connection() as connection:
             cursor = connection.execute(
                 "UPDATE auth.tokens SET revoked_at = %s WHERE token_id = %s AND revoked_at IS NULL",
                 (self._now(), token_id),
             )
-        self._memory.pop(token_id, None)
+        self._cache.pop(token_id, None)
         return cursor.rowcount == 1
 
     def _find(self, token_id: str) -> StoredToken | None:
         moment = self._monotonic()
-        remembered = self._memory.get(token_id)
-        if remembered and moment - remembered[0] < REMEMBER_SECONDS:
-            return remembered[1]
+        cached = self._cache.get(token_id)
+        if cached and moment - cached[0] < CACHE_SECONDS:
+            return cached[1]
         with database_errors(), self._pool.connection() as connection:
             row = connection.execute(_ONE, (token_id,)).fetchone()
         if row is None:
-            return None  # not remembered: guesses must not fill the memory
-        if len(self._memory) >= _REMEMBERED:
-            self._memory.clear()
+            return None  # not cached: guesses must not fill the cache
+        if len(self._cache) >= _CACHED:
+            self._cache.clear()
         token = _token(row)
-        self._memory[token_id] = (moment, token)
+        self._cache[token_id] = (moment, token)
         return token
 
 
@@ -123,5 +123,5 @@ def _token(row: tuple[Any, ...]) -> StoredToken:
 
 
 def token_hash(keys: KeyedHashes) -> Callable[[Secret], bytes]:
-    """The keyed hash under which tokens are stored, 32 bytes."""
+    """The function that computes the stored hash of a token, 32 bytes."""
     return lambda token: bytes.fromhex(keys.keyed_hash("token", token.reveal().encode()))

@@ -1,8 +1,8 @@
 """Static service tokens: `rgcs_<id of 9>_<secret of 43><checksum of 6>`, base 62.
 
-The form lets a secret scanner find a leaked one (prefix and CRC-32, as GitHub's tokens have it) and lets a
-mistyped one be refused without a look-up. Stored is only HMAC-SHA-256 under the pepper of the key file; 256
-random bits need no slow hash.
+Secret scanners can find a leaked token by its prefix and CRC-32, as with tokens of GitHub. A mistyped token
+is refused without a query. Only the HMAC-SHA-256 under the pepper of the key file is stored; 256 random bits
+need no slow hash.
 """
 
 import hmac
@@ -22,7 +22,7 @@ _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 class TokenScope(StrEnum):
-    """What a token may be used for (`docs/http.md`, "Authentication and scopes")."""
+    """The scopes of tokens (`docs/http.md`, "Authentication and scopes")."""
 
     CREDENTIALS_READ = "credentials:read"
     CREDENTIALS_WRITE = "credentials:write"
@@ -33,9 +33,9 @@ class TokenScope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who stands at the door. `accounts` and `projects` are `None` where the token is not limited to some.
+    """An authenticated caller. `accounts` and `projects` are `None` if the token is not restricted to some.
 
-    `admin` includes every other scope.
+    The scope `admin` includes every other scope.
     """
 
     id: str
@@ -51,13 +51,16 @@ class Principal:
         return self.accounts is None or account_id in self.accounts
 
     def may_in_project(self, project_id: str | None) -> bool:
-        """`None`: a request that names no project; a token that is limited to some may not make it."""
+        """Whether the token is valid for a project.
+
+        A restricted token is not valid without a project (`None`).
+        """
         return self.projects is None or project_id in self.projects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredToken:
-    """A token as it is kept."""
+    """A stored token, with its hash."""
 
     token_id: str
     name: str
@@ -82,23 +85,23 @@ class StoredToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenText:
-    """A token that has the right form; whether it is a good one, its hash tells."""
+    """A token that has the right form. It is only valid if its hash is stored."""
 
     token_id: str
     secret: Secret
 
 
 def compose(randomness: bytes) -> tuple[str, Secret]:
-    """A new token from 38 random bytes: its id, and the whole of it."""
+    """Create a token from 38 random bytes. Returns its id and the token."""
     if len(randomness) != _RANDOM_BYTES:
-        raise ValueError("38 random bytes make a token")
+        raise ValueError("a token is created from 38 random bytes")
     token_id = _base62(randomness[:6], 9)
     body = f"rgcs_{token_id}_{_base62(randomness[6:], 43)}"
     return token_id, Secret(body + _checksum(body))
 
 
 def parse(text: str) -> TokenText | None:
-    """The parts of a token, `None` where it has not the form or the checksum of one."""
+    """The parts of a token. `None` if the form or the checksum is wrong."""
     match = _TOKEN.fullmatch(text)
     if match is None or _checksum(match[1]) != match[3]:
         return None
@@ -108,10 +111,10 @@ def parse(text: str) -> TokenText | None:
 def recognise(
     token: TokenText, stored: StoredToken, *, keyed_hash: Callable[[Secret], bytes], now: datetime
 ) -> Principal | None:
-    """The principal of a token that is the stored one, not revoked and not expired."""
-    good = hmac.compare_digest(keyed_hash(token.secret), stored.hash)
+    """The principal of the stored token, if the hashes are equal and it is neither revoked nor expired."""
+    matches = hmac.compare_digest(keyed_hash(token.secret), stored.hash)
     expired = stored.expires_at is not None and stored.expires_at <= now
-    return stored.principal() if good and not expired and stored.revoked_at is None else None
+    return stored.principal() if matches and not expired and stored.revoked_at is None else None
 
 
 def _checksum(body: str) -> str:

@@ -1,1 +1,1 @@
-"""What operators see of every process: metrics, traces, the canonical lines of the log."""
+"""Metrics, traces and structured logs of a process."""

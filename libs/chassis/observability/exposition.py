@@ -1,7 +1,7 @@
-"""Metrics as Prometheus reads them: of this process, or of all processes of the one-machine mode.
+"""Serves metrics in the format of Prometheus: of this process, or of all processes in the one-machine mode.
 
-There each process keeps its values in files below `PROMETHEUS_MULTIPROC_DIR`, and whichever is asked answers
-for all; prometheus-client decides that when it is imported.
+In the one-machine mode each process stores its values in files below `PROMETHEUS_MULTIPROC_DIR`, and each
+process serves the values of all. prometheus-client reads this variable when it is imported.
 """
 
 import os
@@ -19,20 +19,24 @@ from prometheus_client.registry import Collector
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-Exposition = Callable[[str], tuple[bytes, str]]  # from what is accepted to the text and its content type
+Exposition = Callable[[str], tuple[bytes, str]]  # from the Accept header to the text and its content type
 
 
 class BuildInfo(Collector):
-    """Which regcred this is."""
+    """The version of regcred and of Python."""
 
     def collect(self) -> Sequence[Metric]:
-        family = GaugeMetricFamily("regcred_build_info", "1, of this build.", labels=["version", "python"])
+        family = GaugeMetricFamily(
+            "regcred_build_info",
+            "Always 1, with the version of regcred and of Python as labels.",
+            labels=["version", "python"],
+        )
         family.add_metric([version("regcred"), python_version()], 1)
         return [family]
 
 
 def registry_of(collectors: Sequence[Collector], environment: Mapping[str, str]) -> CollectorRegistry:
-    """All that one scrape shows: what is counted, and what these collectors find out."""
+    """A registry of the metrics of the process and of these collectors."""
     registry = CollectorRegistry()
     if environment.get(FOLDER):
         MultiProcessCollector(registry, environment[FOLDER])  # type: ignore[no-untyped-call]
@@ -44,7 +48,7 @@ def registry_of(collectors: Sequence[Collector], environment: Mapping[str, str])
 
 
 def exposition(collectors: Sequence[Collector], environment: Mapping[str, str] = os.environ) -> Exposition:
-    """What answers a scrape of a service that serves HTTP anyway."""
+    """A function that renders metrics for a route of a service."""
     registry = registry_of(collectors, environment)
 
     def expose(accepted: str) -> tuple[bytes, str]:
@@ -59,22 +63,22 @@ def serve_metrics(
     collectors: Sequence[Collector],
     environment: Mapping[str, str] = os.environ,
 ) -> None:
-    """Serve `/metrics` in a thread of its own, to everybody who reaches that address; nothing without one."""
+    """Serve `/metrics` at an address in a thread, without authentication. Does nothing without an address."""
     if address is not None:
         host, port = address
         start_http_server(port, host, registry_of(collectors, environment))
 
 
 def empty_folder(folder: Path) -> None:
-    """Forget what the processes of an earlier `regcred up` counted."""
+    """Delete the values of processes of an earlier `regcred up`."""
     folder.mkdir(mode=0o700, exist_ok=True)
     for file in folder.glob("*.db"):
         file.unlink()
 
 
-def forget_dead_processes(environment: Mapping[str, str]) -> None:
-    """Gauges of processes that are gone count no longer; what they counted up stays. Call it at a start: that
-    is when another one has died.
+def delete_gauges_of_dead_processes(environment: Mapping[str, str]) -> None:
+    """Delete the gauges of processes that have exited. Their counters stay. Call it at the start of a
+    process, because a process is started when another one has exited.
     """
     if not environment.get(FOLDER):
         return

@@ -1,8 +1,8 @@
 """Structured logs: one JSON object per line on standard error, or a readable line on a terminal.
 
-Libraries (gunicorn, pika, httpx2, urllib3, psycopg, …) speak here from `warning` on, whatever the level:
-below it they tell addresses with query strings, headers and whole messages. What they say is freed of query
-strings and of passwords in addresses, and so is the text of every exception.
+Libraries (gunicorn, pika, httpx2, urllib3, psycopg, …) log from `warning` on, at any configured level. Below
+it they log addresses with query strings, headers and complete messages. Query strings, and users and
+passwords in addresses, are removed from their messages and from the text of every exception.
 """
 
 import logging
@@ -30,7 +30,7 @@ _USER_INFO = re.compile(r"://[^/\s'\"@]+@")
 
 
 class _LineLogger(structlog.WriteLogger):
-    """A line that standard error does not take (a full disk, a closed pipe) is lost; its caller goes on."""
+    """Drops a line if standard error fails (full disk, closed pipe). The caller continues."""
 
     def msg(self, message: str) -> None:
         with suppress(OSError, ValueError):  # a ValueError: the file is closed
@@ -41,15 +41,15 @@ class _LineLogger(structlog.WriteLogger):
 
 
 def configure_logs(service: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Call once per process. Raises `InvalidSetting` for a level that there is not."""
+    """Configure the logs of a process. Call it once. Raises `InvalidSetting` for an unknown level."""
     name = (environment.get(LEVEL) or "info").lower()
     if name not in _LEVELS:
-        raise InvalidSetting(LEVEL, f"{name!r} is none of {', '.join(_LEVELS)}")
+        raise InvalidSetting(LEVEL, f"{name!r} is not one of {', '.join(_LEVELS)}")
 
     def name_service(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {"service": service, **event}  # not a context variable: threads would not inherit it
 
-    # A process that was started without a standard error has `None` there.
+    # `sys.stderr` is `None` in a process that was started without standard error.
     lines = _LineLogger(sys.stderr) if sys.stderr else structlog.ReturnLogger()
     structlog.configure(
         processors=[
@@ -68,7 +68,7 @@ def configure_logs(service: str, environment: Mapping[str, str] = os.environ) ->
 
 
 def redacted(text: str) -> str:
-    """Without query strings, and without the user and password of an address."""
+    """The text without query strings and without users and passwords in addresses."""
     return _USER_INFO.sub("://…@", _QUERY.sub("?…", text))
 
 

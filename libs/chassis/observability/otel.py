@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry, sent as OTLP over HTTP. `OTEL_…` variables are the SDK's own and all hold here."""
+"""Spans of OpenTelemetry, sent as OTLP over HTTP. All variables `OTEL_…` of its SDK are supported."""
 
 from contextvars import Token
 from importlib.metadata import version
@@ -25,11 +25,11 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class OtelTracer:
-    """`tracing.Tracer`. Sends in batches from a thread of its own, the last one when the process ends."""
+    """A `tracing.Tracer` that sends spans in batches from a thread, the last batch when the process ends."""
 
     def __init__(self, service: str) -> None:
         named = Resource.create({"service.name": f"regcred-{service}", "service.version": version("regcred")})
-        # What the operator says of it in OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES counts more.
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
         self._provider = TracerProvider(resource=named.merge(OTELResourceDetector().detect()))
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("regcred", version("regcred"))

@@ -1,7 +1,7 @@
-"""Spans, or nothing: traces are off unless the environment asks for them, and then cost nothing to speak of.
+"""Starts spans, or does nothing: traces are off unless the environment enables them.
 
-`observability.otel` makes real ones; it and OpenTelemetry are imported by `configure_tracing` only. Like the
-configuration of logs, what is on is known to the whole process.
+`observability.otel` creates real spans. Only `configure_tracing` imports it and OpenTelemetry, so traces that
+are off cost almost nothing. As with logs, the configuration is global in the process.
 """
 
 import re
@@ -13,15 +13,17 @@ Kind = Literal["server", "client", "producer", "consumer"]
 Value = str | int | float | bool
 Attributes = Mapping[str, Value]
 
-_ASKS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "REGCRED_TRACING")
+_ENABLING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "REGCRED_TRACING")
 _NO = frozenset({"", "0", "off", "no", "false"})
 _NONE: Attributes = {}
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")  # W3C Trace Context
 
 
 class Span:
-    """A span; this one is not recorded. As a context it is the current one of its thread and ends with it,
-    failed if an error comes through. Without that: `attach`, `detach` and `end` it.
+    """A span. This class does not record it.
+
+    As a context manager it is the current span of the thread, and ends with the block, as failed if an
+    exception leaves the block. Otherwise call `attach`, `detach` and `end`.
     """
 
     traceparent: str | None = None
@@ -30,14 +32,17 @@ class Span:
         """Make it the current span of this thread."""
 
     def detach(self) -> None:
-        """Give the place back to what was current before `attach`."""
+        """Make the span current again that was current before `attach`."""
 
     def rename(self, name: str) -> None: ...
 
     def set(self, attributes: Attributes) -> None: ...
 
     def end(self, error: str | None = None) -> None:
-        """`error` is a kind (the name of a class, a code), never a message: those may quote anything."""
+        """End the span.
+
+        `error` is the name of a class or a code, and not a message, which may quote secrets.
+        """
 
     def __enter__(self) -> Self:
         self.attach()
@@ -66,8 +71,8 @@ _OFF = Span()
 
 
 def start_span(name: str, kind: Kind, *, parent: str | None = None, attributes: Attributes = _NONE) -> Span:
-    """Begin a span: part of the trace of `parent` (a traceparent), else of the thread's current span. A
-    consumer's is also linked to `parent`, as the messaging conventions want it.
+    """Start a span in the trace of `parent` (a traceparent), or of the current span of the thread. A span of
+    kind `consumer` is also linked to `parent`, as the messaging conventions of OpenTelemetry require.
     """
     if _State.tracer is None:
         return _OFF
@@ -75,41 +80,41 @@ def start_span(name: str, kind: Kind, *, parent: str | None = None, attributes: 
 
 
 def current_traceparent() -> str | None:
-    """Of this thread's current span."""
+    """The traceparent of the current span of this thread."""
     return _State.tracer.current_traceparent() if _State.tracer is not None else None
 
 
 def tracing_is_on() -> bool:
-    """Ask before preparing what only a span needs."""
+    """Whether spans are recorded. Check it before computing values that only a span needs."""
     return _State.tracer is not None
 
 
 def wants_tracing(environment: Mapping[str, str]) -> bool:
-    """Whether the environment names a receiver of traces, or asks for them by `REGCRED_TRACING`, which can
-    also say no.
+    """Whether the environment names a receiver of traces or enables them by `REGCRED_TRACING`, which can also
+    disable them.
     """
     if environment.get("REGCRED_TRACING", "1").lower() in _NO:
         return False
-    return any(environment.get(name) for name in _ASKS)
+    return any(environment.get(name) for name in _ENABLING)
 
 
 def configure_tracing(service: str, environment: Mapping[str, str]) -> None:
-    """Call it in each process that works, after any fork: spans are sent by a thread."""
+    """Call it in each process after a fork, because a thread sends the spans."""
     if wants_tracing(environment):
-        from chassis.observability.otel import OtelTracer  # noqa: PLC0415 only where it is wanted
+        from chassis.observability.otel import OtelTracer  # noqa: PLC0415 only if traces are on
 
         _State.tracer = OtelTracer(service)
 
 
 def stop_tracing() -> None:
-    """Send what is left, and be off. A process that ends does so by itself."""
+    """Send the remaining spans and disable traces. A process does that when it ends."""
     if _State.tracer is not None:
         _State.tracer.shutdown()
         _State.tracer = None
 
 
 def valid_traceparent(text: str | None) -> str | None:
-    """The header as it came, `None` for one that means nothing (ids of zeros are invalid by the standard)."""
+    """The header, or `None` if it is invalid. W3C Trace Context defines ids of zeros as invalid."""
     found = _TRACEPARENT.fullmatch(text or "")
     if found is None or not int(found[1], 16) or not int(found[2], 16):
         return None
@@ -117,5 +122,5 @@ def valid_traceparent(text: str | None) -> str | None:
 
 
 def trace_id_of(traceparent: str | None) -> str | None:
-    """The id of its trace, 32 hexadecimal digits."""
+    """The trace id of a traceparent, 32 hexadecimal digits."""
     return traceparent.split("-")[1] if traceparent else None

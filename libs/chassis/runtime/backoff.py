@@ -1,11 +1,14 @@
-"""How long to wait before the next attempt."""
+"""Exponential backoff."""
 
 _FIRST_SECONDS = 0.2
 
 
 def backoff(attempt: int, *, longest: float, jitter: float = 1.0) -> float:
-    """Seconds to wait after failure number `attempt` (from 0): they double up to `longest`. With `jitter` in
-    [0, 1) it is between half of that and all of it, so that clients do not come back all at once.
+    """The delay in seconds after failure number `attempt` (from 0). It doubles with each failure, up to
+    `longest`.
+
+    With a random `jitter` in [0, 1) it is between half of the delay and the full delay, so that clients do
+    not retry at the same time.
     """
-    whole: float = min(longest, _FIRST_SECONDS * 2 ** min(attempt, 10))
-    return whole * (0.5 + jitter / 2)
+    delay: float = min(longest, _FIRST_SECONDS * 2 ** min(attempt, 10))
+    return delay * (0.5 + jitter / 2)

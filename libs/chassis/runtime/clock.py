@@ -1,13 +1,13 @@
-"""The only place that asks what time it is."""
+"""The current time. No other module reads the clock of the machine."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """This moment, in UTC, to the microsecond."""
+    """The current time in UTC, to the microsecond."""
     return datetime.now(UTC)  # noqa: TID251 this is the place that the rule points to
 
 
 def rfc3339(moment: datetime) -> str:
-    """A moment as every answer writes it: RFC 3339, in UTC, with `Z`."""
+    """A time in the form of all responses: RFC 3339, in UTC, with `Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,7 +1,7 @@
-"""`python -m chassis.runtime.health URL`: the health check of an image, which has no curl.
+"""`python -m chassis.runtime.health URL`: the health check of images, which contain no curl.
 
-`http://host:port/path` is asked and must be answered with 200; of `tcp://host:port` a connection is enough: a
-process without HTTP serves nothing but its metrics, and those ask the database.
+`http://host:port/path` must respond with 200. For `tcp://host:port` a connection is enough. It is for
+processes whose only HTTP route is `/metrics`, which queries the database.
 """
 
 import http.client
@@ -13,7 +13,7 @@ SECONDS = 3.0
 
 
 def is_healthy(url: str) -> bool:
-    """Whether it answers in time. Raises `ValueError` for what is no such URL."""
+    """Whether the server responds within `SECONDS`. Raises `ValueError` for another form of URL."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "tcp"} or parts.hostname is None or parts.port is None:
         raise ValueError(f"{url!r} is neither http://host:port/path nor tcp://host:port")

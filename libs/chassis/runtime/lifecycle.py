@@ -1,4 +1,4 @@
-"""Stopping: SIGTERM and SIGINT set an event; loops look at it and finish what they hold."""
+"""Graceful stop: SIGTERM and SIGINT set an event, which the loops of a process check."""
 
 import signal
 from threading import Event

@@ -1,4 +1,4 @@
-"""A supervised process stops when its supervisor is gone, however that died: its standard input ends."""
+"""Stops a supervised process when its supervisor exits or dies, because its standard input then ends."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ from threading import Thread
 SUPERVISED = "REGCRED_SUPERVISED"
 
 
-def follow_parent() -> None:
-    """Send this process SIGTERM once the supervisor's end of standard input is closed."""
+def stop_with_parent() -> None:
+    """Send SIGTERM to this process when the supervisor's end of standard input is closed."""
     if os.environ.get(SUPERVISED):
         Thread(target=_watch, name="parent", daemon=True).start()
 

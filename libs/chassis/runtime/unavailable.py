@@ -1,4 +1,4 @@
-"""What a process needs and cannot reach now.
+"""The base class of errors for dependencies that cannot be reached.
 
 Unavailable
 ├── chassis.database.DatabaseUnavailable                   PostgreSQL
@@ -6,7 +6,7 @@ Unavailable
 ├── secretstore.store.SecretStoreUnavailable               Vault or the encrypted table
 └── chassis.authentication.errors.IssuerUnavailable        the keys of a token issuer
 
-The HTTP APIs answer each of them with 503 (`chassis.web.problems`). Consumers of the log wait and try again.
+The HTTP APIs respond to each with 503 (`chassis.web.problems`). Consumers of the log wait and retry.
 """
 
 
@@ -15,8 +15,8 @@ class Unavailable(Exception):
 
     Attributes:
         code: stable code of the problem document.
-        sentence: what the caller reads.
-        retry_after: seconds after which the caller may try again.
+        sentence: the detail of the problem document.
+        retry_after: seconds after which the caller may retry.
     """
 
     code = "unavailable"

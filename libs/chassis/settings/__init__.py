@@ -1,1 +1,1 @@
-"""The environment variables `REGCRED_…`, read once at the start of a process."""
+"""Settings from the environment variables `REGCRED_…`, read once at the start of a process."""

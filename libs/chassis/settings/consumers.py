@@ -1,4 +1,4 @@
-"""How the consumers of the log work: the part of the environment that is about them."""
+"""The settings of the consumers of the log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,14 @@ from datetime import timedelta
 from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.quantities import duration, whole_number
 
-_MOST_TIERS = 20
+_MAX_TIERS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerSettings:
-    """`verifier_concurrency` logins of the log at a time; `prefetch` messages of a queue that are not
-    acknowledged yet; `retry_tiers` are the waits after the first failure of an event, the second, and so on.
+    """`verifier_concurrency` is the number of concurrent logins for events, `prefetch` that of unacknowledged
+    messages per queue. `retry_tiers` are the delays after the first failure of an event, the second, and so
+    on.
     """
 
     verifier_concurrency: int
@@ -22,7 +23,7 @@ class ConsumerSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ConsumerSettings":
-        """Read them. Raises `InvalidSetting`."""
+        """Read the settings. Raises `InvalidSetting`."""
         return cls(
             verifier_concurrency=whole_number(
                 environment, "REGCRED_VERIFIER_CONCURRENCY", "16", least=1, most=512
@@ -34,6 +35,8 @@ class ConsumerSettings:
 
 def _tiers(text: str) -> tuple[timedelta, ...]:
     tiers = [duration(part.strip()) for part in text.split(",")]
-    if None in tiers or len(tiers) > _MOST_TIERS:
-        raise InvalidSetting("REGCRED_RETRY_TIERS", f"is up to {_MOST_TIERS} times such as 5s,1m,15m")
+    if None in tiers or len(tiers) > _MAX_TIERS:
+        raise InvalidSetting(
+            "REGCRED_RETRY_TIERS", f"must be up to {_MAX_TIERS} durations, such as 5s,1m,15m"
+        )
     return tuple(tier for tier in tiers if tier is not None)

@@ -1,6 +1,6 @@
-"""The settings of the environment (`README.md`, "With RabbitMQ and Vault"), read once when a process starts.
+"""The settings of a process (`README.md`, "With RabbitMQ and Vault"), read once at its start.
 
-An unknown `REGCRED_…` variable is no error, a value that cannot be understood is.
+An invalid value is an error. An unknown variable `REGCRED_…` is ignored.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ __all__ = ["InvalidSetting", "Settings", "VaultAccess"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultAccess:
-    """Where Vault is, and how a service proves who it is: an AppRole, or a token in a file."""
+    """The address of Vault, and the login of the service: an AppRole, or a token in a file."""
 
     address: str
     role_id: str | None
@@ -31,10 +31,12 @@ class VaultAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All of it. `database_url` is `None` for the embedded PostgreSQL, `broker_url` for none at all,
-    `vault` for the encrypted store, `metrics_listen` where the metrics of a service without HTTP are not
-    served. A credential is in use if it was given out within `use_window`. `proxies` are believed when they
-    say by X-Forwarded-For whom they serve.
+    """All settings of the environment.
+
+    `database_url` is `None` for the embedded PostgreSQL, `broker_url` for an installation without a broker,
+    `vault` for the encrypted store. `metrics_listen` is the address of the metrics of a service without HTTP;
+    `None` if they are not served. A credential is in use if its secret was issued within `use_window`. The
+    X-Forwarded-For of `proxies` is trusted.
     """
 
     home: Path
@@ -56,7 +58,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read `REGCRED_…`. Raises `InvalidSetting`."""
+        """Read the variables `REGCRED_…`. Raises `InvalidSetting`."""
         home = Path(environment.get("REGCRED_HOME") or ".regcred").absolute()
         host, port = _address("REGCRED_LISTEN", environment.get("REGCRED_LISTEN") or "127.0.0.1:8080")
         metrics = environment.get("REGCRED_METRICS_LISTEN")
@@ -79,14 +81,14 @@ class Settings:
             token_issuers=environment.get("REGCRED_TOKEN_ISSUERS", ""),
         )
 
-    def speaks_http(self, host: str) -> bool:
-        """Whether the operator lets `host[:port]` be spoken to without TLS."""
+    def allows_http(self, host: str) -> bool:
+        """Whether the operator allows connections to `host[:port]` without TLS."""
         return host.lower() in {entry.strip().lower() for entry in self.verifier_allow_http.split(",")}
 
     def required_database_url(self) -> str:
-        """The database of a service that runs by itself; only `regcred up` brings its own."""
+        """The URL of the database. Raises `InvalidSetting` if there is none; only `regcred up` embeds one."""
         if self.database_url is None:
-            raise InvalidSetting("REGCRED_DATABASE_URL", "is not set; only `regcred up` can do without it")
+            raise InvalidSetting("REGCRED_DATABASE_URL", "is not set; only `regcred up` works without it")
         return self.database_url
 
 
@@ -100,7 +102,7 @@ def _address(name: str, text: str) -> tuple[str, int]:
 def _duration(environment: Mapping[str, str], name: str, default: str) -> timedelta:
     found = duration(environment.get(name) or default)
     if found is None:
-        raise InvalidSetting(name, "is a time such as 24h or 30d")
+        raise InvalidSetting(name, "must be a duration, such as 24h or 30d")
     return found
 
 
@@ -111,8 +113,8 @@ def _broker(url: str | None) -> str | None:
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:
-    """The variable, or what the file holds that the variable `…_FILE` names: a password belongs into no
-    environment.
+    """The value of the variable, or the contents of the file that the variable `…_FILE` names. Passwords
+    should not be in the environment.
     """
     path = environment.get(f"{name}_FILE")
     if environment.get(name) or not path:

@@ -1,8 +1,8 @@
-"""An environment that cannot be worked with."""
+"""The error of all settings."""
 
 
 class InvalidSetting(Exception):
-    """A variable holds what it cannot mean; or two that belong together were not given together."""
+    """A variable has an invalid value, or lacks another variable that belongs to it."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")

@@ -1,4 +1,4 @@
-"""How logins at registries are made and how often: the part of the environment that is about them."""
+"""The settings of logins at registries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ _SHORTEST_INTERVAL = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSettings:
-    """`per_host` and `per_account` are logins a second. Endpoints are `None` for the clouds' own; in that of
-    Amazon, `{region}` stands for the registry's.
+    """`per_host` and `per_account` are limits of logins per second. An endpoint is `None` for the public one
+    of its cloud. In the endpoint of Amazon, `{region}` is replaced by the region of the registry.
     """
 
     reverify_interval: timedelta
@@ -26,7 +26,7 @@ class LoginSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "LoginSettings":
-        """Read them. Raises `InvalidSetting`."""
+        """Read the settings. Raises `InvalidSetting`."""
         return cls(
             reverify_interval=_interval(environment, "REGCRED_REVERIFY_INTERVAL", "24h"),
             reverify_concurrency=whole_number(
@@ -43,12 +43,12 @@ class LoginSettings:
 def _interval(environment: Mapping[str, str], name: str, default: str) -> timedelta:
     interval = duration(environment.get(name) or default)
     if interval is None or interval < _SHORTEST_INTERVAL:
-        raise InvalidSetting(name, "is a time of a minute at least, such as 24h or 30m")
+        raise InvalidSetting(name, "must be a duration of at least a minute, such as 24h or 30m")
     return interval
 
 
 def _url(environment: Mapping[str, str], name: str) -> str | None:
     value = environment.get(name) or None
     if value is not None and not value.startswith(("https://", "http://")):
-        raise InvalidSetting(name, "begins with https://")
+        raise InvalidSetting(name, "must begin with https:// or http://")
     return value

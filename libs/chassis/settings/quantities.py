@@ -1,4 +1,4 @@
-"""Numbers and times as the environment writes them."""
+"""Parsers of numbers and durations in environment variables."""
 
 import re
 from collections.abc import Mapping
@@ -11,25 +11,25 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(text: str) -> timedelta | None:
-    """Of `90s`, `30m`, `24h` or `7d`; `None` for anything else."""
+    """Parse a duration such as `90s`, `30m`, `24h` or `7d`. `None` for any other text."""
     found = _DURATION.fullmatch(text)
     return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
 
 
 def number(environment: Mapping[str, str], name: str, default: str, *, least: float, most: float) -> float:
-    """Raises `InvalidSetting`."""
+    """Read a number from a variable. Raises `InvalidSetting`."""
     try:
         found = float(environment.get(name) or default)
     except ValueError:
         found = float("nan")
     if not least <= found <= most:
-        raise InvalidSetting(name, f"is a number from {least:g} to {most:g}")
+        raise InvalidSetting(name, f"must be a number from {least:g} to {most:g}")
     return found
 
 
 def whole_number(environment: Mapping[str, str], name: str, default: str, *, least: int, most: int) -> int:
-    """Raises `InvalidSetting`."""
+    """Read an integer from a variable. Raises `InvalidSetting`."""
     text = environment.get(name) or default
     if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
-        raise InvalidSetting(name, f"is a whole number from {least} to {most}")
+        raise InvalidSetting(name, f"must be a whole number from {least} to {most}")
     return int(text)

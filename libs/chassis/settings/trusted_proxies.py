@@ -1,7 +1,7 @@
-"""REGCRED_TRUSTED_PROXIES: whose word counts about where a request comes from.
+"""REGCRED_TRUSTED_PROXIES: the proxies whose `X-Forwarded-For` is trusted.
 
-Each proxy appends to `X-Forwarded-For` who spoke to it. The list is read from its end: as long as the one who
-speaks is trusted, it is believed whom it served. What stands further left may have been written by anybody.
+Each proxy appends the address of its client to `X-Forwarded-For`. The header is read from its end, as long as
+the address that added an entry is trusted. Entries further left may have been written by any client.
 """
 
 import socket
@@ -14,8 +14,8 @@ from time import monotonic as clock
 from chassis.settings.invalid_setting import InvalidSetting
 
 NAME = "REGCRED_TRUSTED_PROXIES"
-KNOWN_SECONDS = 30.0  # how long an address counts as that of a name
-LOOK_UP_SECONDS = 1.0  # a stranger makes the names be looked up again, no more often than this
+RESOLVED_SECONDS = 30.0  # time for which the addresses of a name are valid
+RESOLVE_INTERVAL_SECONDS = 1.0  # the shortest time between two resolutions that unknown addresses cause
 _HOST = pattern(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 Address = IPv4Address | IPv6Address
@@ -23,8 +23,9 @@ Resolve = Callable[[str], set[str]]
 
 
 class TrustedProxies:
-    """`text` has addresses, networks (CIDR) and host names, comma-separated; names are for where replicas
-    come and go. Safe to use from several threads. Raises `InvalidSetting`.
+    """Addresses, networks (CIDR) and host names, comma-separated in `text`. Thread-safe.
+
+    Host names are for proxies whose replicas change their addresses. Raises `InvalidSetting`.
     """
 
     def __init__(
@@ -37,47 +38,45 @@ class TrustedProxies:
                 self._networks.append(ip_network(entry))
             except ValueError:
                 if entry.replace(".", "").isdecimal() or not _HOST.fullmatch(entry):
-                    raise InvalidSetting(
-                        NAME, f"{entry!r} is no address, network or host name of a proxy"
-                    ) from None
+                    raise InvalidSetting(NAME, f"{entry!r} is not an address, network or host name") from None
                 self._names.append(entry)
         self._resolve = resolve or _addresses_of
         self._monotonic = monotonic
         self._lock = Lock()
-        self._known: dict[Address, float] = {}
-        self._looked_up: float | None = None
+        self._resolved: dict[Address, float] = {}
+        self._resolved_at: float | None = None
 
     def __bool__(self) -> bool:
-        """Whether anybody is trusted."""
+        """Whether any proxy is trusted."""
         return bool(self._networks or self._names)
 
     def client(self, peer: str, forwarded: str) -> str:
-        """The address a request comes from: `peer` spoke to us, and `forwarded` is its `X-Forwarded-For`."""
+        """The address of the client. `peer` is that of the connection, `forwarded` its `X-Forwarded-For`."""
         found = peer
         for entry in reversed(forwarded.split(",")):
-            speaker, said = _address(found), _address(entry)
-            if speaker is None or said is None or not self._trusts(speaker):
+            proxy, client = _address(found), _address(entry)
+            if proxy is None or client is None or not self._is_trusted(proxy):
                 break
-            found = str(said)
+            found = str(client)
         return found
 
-    def _trusts(self, speaker: Address) -> bool:
-        if any(speaker in network for network in self._networks):
+    def _is_trusted(self, address: Address) -> bool:
+        if any(address in network for network in self._networks):
             return True
-        return bool(self._names) and self._is_named(speaker)
+        return bool(self._names) and self._is_named(address)
 
-    def _is_named(self, speaker: Address) -> bool:
+    def _is_named(self, address: Address) -> bool:
         with self._lock:
             now = self._monotonic()
-            until = self._known.get(speaker)
+            until = self._resolved.get(address)
             if until is not None and now < until:
                 return True
-            if self._looked_up is not None and now < self._looked_up + LOOK_UP_SECONDS:
+            if self._resolved_at is not None and now < self._resolved_at + RESOLVE_INTERVAL_SECONDS:
                 return False
-            self._looked_up = now
-            found = {address for name in self._names for address in map(_address, self._resolve(name))}
-            self._known = {address: now + KNOWN_SECONDS for address in found if address is not None}
-            return speaker in self._known
+            self._resolved_at = now
+            found = {one for name in self._names for one in map(_address, self._resolve(name))}
+            self._resolved = {one: now + RESOLVED_SECONDS for one in found if one is not None}
+            return address in self._resolved
 
 
 def _address(text: str) -> Address | None:
@@ -92,4 +91,4 @@ def _addresses_of(name: str) -> set[str]:
     try:
         return {str(found[4][0]) for found in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
     except OSError:
-        return set()  # a name that nobody has now: then nobody is believed under it
+        return set()  # a name without an address trusts no proxy

@@ -1,1 +1,1 @@
-"""What both HTTP services need: problems, tokens at the door, conditional requests, schemas."""
+"""The HTTP server of the services: authentication, problem documents, schemas, OpenAPI."""

@@ -1,4 +1,4 @@
-"""One service's part of an HTTP application, and the application made of one or several."""
+"""The part of one service in an HTTP application, and the application of one or several parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from chassis.web.blueprint import Blueprint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiPart:
-    """What a service brings: routes, how it recognises tokens, what its readiness asks, its own errors."""
+    """The routes, authentication, readiness checks, error handlers and metrics of one service."""
 
     blueprints: Sequence[Blueprint]
     authenticate: Authenticate
@@ -25,8 +25,8 @@ class ApiPart:
 
 
 def join(parts: Sequence[ApiPart]) -> Flask:
-    """One application of these parts. They all recognise the same tokens, and see the same
-    metrics: the first one is asked.
+    """One application of these parts. All parts have the same authentication and metrics, so those of the
+    first part are used.
     """
     app = create_app(
         [blueprint for part in parts for blueprint in part.blueprints],
@@ -40,7 +40,7 @@ def join(parts: Sequence[ApiPart]) -> Flask:
 
 
 def database_check(pool: Pool) -> Check:
-    """Readiness of the database: a statement is answered."""
+    """A readiness check that executes a statement."""
 
     def check() -> None:
         with pool.connection(timeout=2) as connection:

@@ -1,4 +1,4 @@
-"""The Flask application around blueprints: the command API, the query API, or both at one address."""
+"""The Flask application of one or more APIs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,8 +8,7 @@ from flask import Flask, Response
 from flask_smorest import Api
 
 from chassis.observability.exposition import Exposition
-from chassis.web import authentication as door
-from chassis.web import docs, interface, metrics_route, problems, request_telemetry
+from chassis.web import authentication, docs, interface, metrics_route, problems, request_telemetry
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 
@@ -19,19 +18,19 @@ MAX_BODY_BYTES = 1024 * 1024
 
 _DESCRIPTION = "regcred-openapi"
 
-Check = Callable[[], None]  # raises while its dependency does not serve
+Check = Callable[[], None]  # raises an exception if its dependency is unavailable
 
 
 def create_app(
     blueprints: Sequence[Blueprint],
     *,
-    authenticate: door.Authenticate,
+    authenticate: authentication.Authenticate,
     checks: Mapping[str, Check],
     expose: Exposition | None = None,
 ) -> Flask:
     """An application with these blueprints, health, readiness and documentation.
 
-    `checks` are what readiness asks, by the name under which it tells; `expose` gives the metrics.
+    `checks` are the readiness checks, by the names in the response. `expose` renders the metrics.
     """
     app = Flask(__name__, static_folder=None)
     app.config.update(
@@ -53,25 +52,25 @@ def create_app(
     app.extensions[_DESCRIPTION] = api.spec
     if expose is not None:
         metrics_route.install(app, expose)
-    request_telemetry.install(app)  # before the door: whom that refuses is told of too
-    door.install(app, authenticate)
+    request_telemetry.install(app)  # before authentication, so that refused requests are logged
+    authentication.install(app, authenticate)
     return app
 
 
-def described(app: Flask) -> dict[str, Any]:
-    """What an application's own routes say of themselves, as an OpenAPI document."""
+def openapi_of_routes(app: Flask) -> dict[str, Any]:
+    """The OpenAPI document that the routes of an application define."""
     found: dict[str, Any] = app.extensions[_DESCRIPTION].to_dict()
     return found
 
 
 def _operations(app: Flask, checks: Mapping[str, Check]) -> None:
     @app.get("/healthz")
-    @door.public
+    @authentication.public
     def healthz() -> Response:
         return json_response({"status": "ok"})
 
     @app.get("/readyz")
-    @door.public
+    @authentication.public
     def readyz() -> Response:
         state: dict[str, str] = {}
         for name, check in checks.items():

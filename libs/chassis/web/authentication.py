@@ -1,7 +1,8 @@
-"""The door: who asks (bearer token), for whom, what for (scope, account, project), under which request id.
+"""Authentication (bearer token) and authorisation (scope, account, project) of requests, and their request
+ids.
 
-Every route says what it needs with `requires(...)` or `public`; an application with a route that says neither
-does not start (`install`).
+Every route is marked with `requires(...)` or `public`. An application with an unmarked route does not start
+(`install`).
 """
 
 import re
@@ -21,52 +22,52 @@ log = structlog.get_logger()
 Authenticate = Callable[[str], Principal | None]
 _View = TypeVar("_View", bound=Callable[..., object])
 
-_NEEDS = "_regcred_needs"
+_REQUIREMENTS = "_regcred_requirements"
 _ON_BEHALF_OF = re.compile(r"[\x20-\x7e]{1,255}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Needs:
-    """One of these scopes, or none; `project_in_body` where the route itself calls `authorise_project`."""
+class _Requirements:
+    """One of `scopes` is required; none if empty. `project_in_body`: the route calls `authorise_project`."""
 
     scopes: tuple[TokenScope, ...]
     project_in_body: bool = False
 
 
 def requires(*scopes: TokenScope | None, project_in_body: bool = False) -> Callable[[_View], _View]:
-    """The route needs a token with one of these scopes (`None`: any good token), valid for the account and
-    project that its path names. With `project_in_body` the route has to call `authorise_project`.
+    """The route requires a token with one of these scopes (`None`: any valid token) that is valid for the
+    account and the project in the path. With `project_in_body` the route must call `authorise_project`.
     """
-    needs = _Needs(tuple(scope for scope in scopes if scope is not None), project_in_body)
+    requirements = _Requirements(tuple(scope for scope in scopes if scope is not None), project_in_body)
 
     def mark(view: _View) -> _View:
-        setattr(view, _NEEDS, needs)
+        setattr(view, _REQUIREMENTS, requirements)
         return view
 
     return mark
 
 
 def public(view: _View) -> _View:
-    """The route is open to everybody."""
-    setattr(view, _NEEDS, None)
+    """The route needs no authentication."""
+    setattr(view, _REQUIREMENTS, None)
     return view
 
 
 def principal() -> Principal:
-    """Who asks."""
+    """The authenticated caller of this request."""
     return cast("Principal", g.principal)
 
 
 def install(app: Flask, authenticate: Authenticate) -> None:
-    """Let nobody in who may not; call it once every route is registered.
+    """Authenticate and authorise every request. Call it after all routes are registered.
 
     Raises:
-        ValueError: a route does not say what it needs.
+        ValueError: a route is marked with neither `requires` nor `public`.
     """
     for endpoint, view in app.view_functions.items():
-        if not hasattr(view, _NEEDS):
-            raise ValueError(f"route {endpoint} says neither requires(...) nor public")
+        if not hasattr(view, _REQUIREMENTS):
+            raise ValueError(f"route {endpoint} is marked with neither requires(...) nor public")
 
     @app.before_request
     def _enter() -> None:
@@ -76,11 +77,11 @@ def install(app: Flask, authenticate: Authenticate) -> None:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         endpoint = request.endpoint
         if endpoint is None:
-            return  # no such route: 404 tells nothing that the contract does not
-        needs = getattr(app.view_functions[endpoint], _NEEDS)
-        if needs is not None:
+            return  # no such route: the 404 reveals only what the published API contains
+        requirements = getattr(app.view_functions[endpoint], _REQUIREMENTS)
+        if requirements is not None:
             g.principal = _authenticated(authenticate)
-            _authorise(g.principal, needs, request.view_args or {})
+            _authorise(g.principal, requirements, request.view_args or {})
 
     @app.after_request
     def _leave(response: Response) -> Response:
@@ -95,7 +96,7 @@ def _authenticated(authenticate: Authenticate) -> Principal:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     found = authenticate(text.strip()) if scheme.lower() == "bearer" else None
     if found is None:
-        # One answer for every reason: absent, malformed, unknown, revoked, expired.
+        # The response is the same for every reason: absent, malformed, unknown, revoked, expired.
         raise Problem(
             401,
             "unauthenticated",
@@ -106,31 +107,31 @@ def _authenticated(authenticate: Authenticate) -> Principal:
 
 
 def authorise_project(project_id: str) -> None:
-    """Let only those pass whose token is valid for this project; for routes whose body names it."""
+    """Check that the token is valid for a project, in routes whose body names the project."""
     if not principal().may_in_project(project_id):
         raise Problem(403, "project_forbidden", "the token is not valid for this project")
 
 
-def _authorise(who: Principal, needs: _Needs, arguments: Mapping[str, Any]) -> None:
+def _authorise(caller: Principal, requirements: _Requirements, arguments: Mapping[str, Any]) -> None:
     account_id = arguments.get("account_id")
     project_id = arguments.get("project_id")
     for pointer in (account_id, project_id):
         if pointer is not None and not is_platform_id(pointer):
             raise Problem(404, "not_found", "no account or project can have such an id")
-    if needs.scopes and not any(who.may(scope) for scope in needs.scopes):
-        wanted = " or ".join(needs.scopes)
+    if requirements.scopes and not any(caller.may(scope) for scope in requirements.scopes):
+        wanted = " or ".join(requirements.scopes)
         raise Problem(403, "insufficient_scope", f"the token needs the scope {wanted}")
-    if account_id is not None and not who.may_in_account(account_id):
+    if account_id is not None and not caller.may_in_account(account_id):
         raise Problem(403, "account_forbidden", "the token is not valid for this account")
-    if needs.scopes and not needs.project_in_body and not who.may_in_project(project_id):
+    if requirements.scopes and not requirements.project_in_body and not caller.may_in_project(project_id):
         raise Problem(403, "project_forbidden", "the token is valid for some projects only")
 
 
-# What stands in the metadata of every event that a request causes.
+# Values for the metadata of events that a request causes.
 
 
 def on_behalf_of() -> str | None:
-    """The person for whom a service asks, as that service knows them; it stands in the audit trail."""
+    """The user on whose behalf a service calls, by the id of that service. The audit trail records it."""
     text = request.headers.get("Regcred-On-Behalf-Of")
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""Blueprints whose arguments are refused with this API's problem documents, unknown ones by name."""
+"""Blueprints that refuse invalid and unknown arguments with problem documents."""
 
 from typing import Any, NoReturn
 
@@ -17,14 +17,14 @@ _decode = msgspec.json.Decoder().decode
 
 
 class _Parser(FlaskParser):
-    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012 webargs declares it as an instance's
+    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012 webargs declares it as an instance attribute
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
         **dict.fromkeys(_LOCATIONS, marshmallow.RAISE),
     }
 
     def load_json(self, req: Request, _schema: marshmallow.Schema) -> Any:
         body = req.get_data(cache=True)
-        # Of a body that comes in pieces Werkzeug reads as much as is allowed, and is silent about the rest.
+        # Werkzeug truncates a chunked body at the limit without an error.
         if req.content_length is None and req.max_content_length and len(body) >= req.max_content_length:
             raise RequestEntityTooLarge
         if not body:
@@ -42,6 +42,6 @@ class _Parser(FlaskParser):
 
 
 class Blueprint(SmorestBlueprint):
-    """Documents its routes in the OpenAPI document and parses what they take."""
+    """Adds its routes to the OpenAPI document and parses their arguments."""
 
     ARGUMENTS_PARSER = _Parser()

@@ -1,4 +1,4 @@
-"""The address of who asks, from what trusted proxies say."""
+"""The address of the client, from the headers of trusted proxies."""
 
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -7,7 +7,7 @@ from chassis.settings.trusted_proxies import TrustedProxies
 
 
 def client_addresses(application: WSGIApplication, proxies: TrustedProxies) -> WSGIApplication:
-    """The application, with REMOTE_ADDR as that of the client for whom trusted proxies speak."""
+    """Wrap an application so that REMOTE_ADDR is the client of trusted proxies."""
 
     def with_client_address(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         forwarded = environ.get("HTTP_X_FORWARDED_FOR")

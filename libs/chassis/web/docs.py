@@ -1,4 +1,4 @@
-"""`/openapi.json`, and `/docs`: the same document as a page that needs no script and no other host."""
+"""`/openapi.json`, and `/docs`: the document as a page without scripts and without other hosts."""
 
 from collections.abc import Callable
 from html import escape
@@ -25,61 +25,61 @@ td, th { vertical-align: top; }
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
-# Every code of a problem document, and what to do about it. A test holds it to the code.
+# Every code of a problem document, and the advice for the caller. A test compares it with the code.
 PROBLEMS = {
     "invalid_request": "A value cannot be accepted; `errors` names each by its pointer, with its own code.",
     "invalid_json": "The body is not JSON.",
     "unsupported_media_type": "Send the body as application/json.",
-    "too_large": "The body, or what would have to be recorded of it, is too large.",
-    "unauthenticated": "Send a valid bearer token. The answer is the same for every reason.",
+    "too_large": "The body, or the event that would record it, is too large.",
+    "unauthenticated": "Send a valid bearer token. The response is the same for every reason.",
     "insufficient_scope": "The token lacks a scope; the detail names it.",
     "account_forbidden": "The token is limited to other accounts.",
     "project_forbidden": "The token is limited to projects, and this request names none of them.",
-    "not_found": "There is no such thing, or not in this account.",
-    "credential_not_found": "No credential of this account has that id (any more).",
+    "not_found": "The resource does not exist, or not in this account.",
+    "credential_not_found": "No credential of this account has this id, or it was removed.",
     "no_matching_credential": "The account has no credential for that registry; `errors` names the images. "
-    "`allow_anonymous` leaves them out.",
+    "`allow_anonymous` omits them.",
     "no_eligible_credential": "The account has credentials for that registry, but none for this project or "
     "image; `errors` has the reasons, POST …/resolutions those of each credential.",
     "format_not_possible": "The credential is an identity token, not a password; ask for a docker_config.",
     "login_refused": "The cloud refuses the credential's keys; rotate it. The detail has the reason.",
     "login_unavailable": "The cloud that creates the login is unavailable; try again after Retry-After.",
     "credential_changing": "The credential is changing too often; try again after Retry-After.",
-    "registry_refused": "The registry answered, and not with what was asked for; the detail says how.",
-    "registry_unreachable": "The registry cannot be reached from here, or does not answer as one does.",
-    "repository_not_found": "The registry knows no such repository, or hides it from this login.",
+    "registry_refused": "The registry responded with an error; the detail has it.",
+    "registry_unreachable": "The registry cannot be reached, or its responses are not those of a registry.",
+    "repository_not_found": "The registry has no such repository, or hides it from this login.",
     "too_many_at_once": "Too many requests wait for registries; try again after Retry-After.",
     "too_many_logins": "A registry or account has reached its limit of logins; try again after Retry-After.",
-    "login_held_back": "The registry refused this user, or limits its requests; try again after "
+    "login_held_back": "The registry refused this login, or limits its requests; try again after "
     "Retry-After, which grows with every refusal.",
     "verification_failed": "The registry refused this secret at its last verification, so it is not used: "
     "rotate it, or verify it again.",
     "other_repository": "None of the credential's `repository_prefixes` covers that repository.",
-    "no_pull_scope": "The credential's scope says that it is not for pulling; nothing is read with it.",
+    "no_pull_scope": "The scope of the credential excludes pulls, so nothing is read with it.",
     "credential_in_use": "Workloads use the credential, `users` names them. Rotate it instead, or remove it "
     "with `force=true` and a `reason`.",
-    "name_taken": "Another credential of the account has that name; upper and lower case are alike.",
+    "name_taken": "Another credential of the account has this name; case does not matter.",
     "if_match_required": "Changes need If-Match with the ETag that they are based on.",
-    "stale_version": "The credential has changed since; read it again and decide anew.",
-    "idempotency_key_reused": "The Idempotency-Key came before, with another request.",
-    "idempotency_key_in_flight": "The first request with this Idempotency-Key is still being worked on.",
+    "stale_version": "The credential was changed in the meantime; read it again.",
+    "idempotency_key_reused": "The Idempotency-Key was used for another request.",
+    "idempotency_key_in_flight": "The first request with this Idempotency-Key is not complete yet.",
     "invalid_idempotency_key": "An Idempotency-Key has 1 to 255 printable ASCII characters.",
     "audit_sealed": "That part of the audit trail is archived in the segments that `sealed` names. "
     "The operator has them; `regcred audit segments show` reads them.",
-    "invalid_on_behalf_of": "Regcred-On-Behalf-Of takes 1 to 255 printable ASCII characters.",
-    "invalid_position": "Regcred-Wait-For takes a Regcred-Position as this API gave it.",
-    "invalid_cursor": "A cursor is only good as an earlier page gave it.",
+    "invalid_on_behalf_of": "Regcred-On-Behalf-Of has 1 to 255 printable ASCII characters.",
+    "invalid_position": "Regcred-Wait-For must be a Regcred-Position of this API.",
+    "invalid_cursor": "A cursor must be that of an earlier page.",
     "issuer_unavailable": "The keys of the token's issuer cannot be read now; try again after Retry-After.",
     "read_model_behind": "The read model has not caught up yet; try again after Retry-After.",
     "database_unavailable": "The database cannot be reached; try again after Retry-After.",
     "secret_store_unavailable": "The secret store cannot be reached; try again after Retry-After.",
-    "method_not_allowed": "The route does not take this method.",
-    "internal_error": "An internal error; the request id finds it in the log.",
+    "method_not_allowed": "The route does not support this method.",
+    "internal_error": "An internal error; the log of the service has the cause under the request id.",
 }
 
 
 def install(app: Flask, document: Callable[[], dict[str, Any]]) -> None:
-    """Serve the document and its page, to everybody."""
+    """Serve the document and its page without authentication."""
 
     @app.get("/openapi.json")
     @public

@@ -1,7 +1,7 @@
-"""The whole HTTP interface as one OpenAPI document, which every service serves, whichever routes are its own.
+"""The OpenAPI document of the complete API. Every service serves it.
 
-Callers see one address (the gateway, or `regcred up`), and know nothing of services. `openapi.json` is
-written by `python -m docs.contract_documents docs`; a test holds it to the routes.
+Callers see one address (the gateway, or `regcred up`), and do not know the services behind it.
+`python -m docs.contract_documents docs` writes `openapi.json`; a test compares it with the routes.
 """
 
 import json
@@ -14,6 +14,6 @@ FILE = Path(__file__).with_name("openapi.json")
 
 @cache
 def document() -> dict[str, Any]:
-    """The document; who gets it must not change it."""
+    """The document. Callers must not change it."""
     found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return found

@@ -7,7 +7,7 @@ from chassis.web import authentication
 
 
 def install(app: Flask, expose: Exposition) -> None:
-    """Serve what `expose` gives, in the format that the scraper asks for."""
+    """Serve the metrics in the format that the scraper accepts."""
 
     @app.get("/metrics")
     @authentication.requires(None)

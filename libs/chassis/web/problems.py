@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one form in which either HTTP service says that something is wrong."""
+"""Problem documents (RFC 9457), the form of all error responses."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from chassis.runtime.unavailable import Unavailable
 
 log = structlog.get_logger()
 
-TYPE_PREFIX = "/docs#problem-"  # the page of the API's documentation says what each code means
+TYPE_PREFIX = "/docs#problem-"  # the API documentation describes each code
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong value: where (JSON pointer, RFC 6901), a stable code, and a sentence for people."""
+    """One invalid value: a JSON pointer (RFC 6901), a stable code, and a sentence."""
 
     pointer: str
     code: str
@@ -30,7 +30,7 @@ class FieldError:
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """Raise it to answer with a problem document. `code` is stable and stands in the contract."""
+    """Raise it to respond with a problem document. `code` is stable and part of the contract."""
 
     status: int
     code: str
@@ -64,19 +64,19 @@ def respond(problem: Problem) -> Response:
 
 
 def invalid(errors: Sequence[FieldError]) -> Problem:
-    """422 for input that cannot be accepted, every wrong value named."""
+    """A problem 422 that lists every invalid value."""
     detail = "the request has an invalid value" if len(errors) == 1 else "the request has invalid values"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors)
 
 
 def unavailable(code: str, detail: str, retry_after: int) -> Problem:
-    """503 that says when to come back, in seconds."""
+    """A problem 503 with the time of the next attempt, in seconds."""
     headers = {"Retry-After": str(retry_after)}
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, headers=headers)
 
 
 def install(app: Flask) -> None:
-    """Answer every error of this application with a problem document."""
+    """Respond to every error of an application with a problem document."""
 
     @app.errorhandler(Problem)
     def _problem(problem: Problem) -> Response:
@@ -104,13 +104,13 @@ def install(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:
         status = HTTPStatus(error.code or 500)
-        # werkzeug's descriptions speak to people with a browser; the phrase of the status is enough here.
+        # The descriptions of werkzeug are for users of browsers; the phrase of the status is enough.
         return respond(Problem(status, status.name.lower(), status.phrase.lower()))
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.error("request_failed", error=type(error).__name__, exc_info=error)
-        detail = "something went wrong; the request id finds it in the log"
+        detail = "internal error; the log of the service has the cause under this request id"
         return respond(Problem(500, "internal_error", detail))
 
 
@@ -123,7 +123,7 @@ _CODES = {
 
 
 def field_errors(messages: Any, pointer: str = "") -> Iterator[FieldError]:
-    """Marshmallow's nested messages as errors with pointers."""
+    """Convert nested messages of marshmallow to errors with pointers."""
     if isinstance(messages, Mapping):
         for key, value in messages.items():
             step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")

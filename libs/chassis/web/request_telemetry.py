@@ -1,7 +1,4 @@
-"""What operators see of a request: one line in the log, two metrics, a span.
-
-Never a body, a query string or a header.
-"""
+"""A log line, two metrics and a span for each request, without its body, query string and headers."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,9 +15,7 @@ log = structlog.get_logger()
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-QUIET = frozenset(
-    {"/healthz", "/readyz", "/metrics"}
-)  # asked every few seconds: their lines are for debugging
+QUIET = frozenset({"/healthz", "/readyz", "/metrics"})  # requested every few seconds, so logged as debug
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,9 +26,9 @@ class _RequestTelemetry:
 
 
 def install(app: Flask) -> None:
-    """Install it before whatever may refuse a request: it sees what began after it.
+    """Measure every request. Install it before hooks that may refuse a request.
 
-    `g.traceparent` is from then on what the request's own effects belong to: the span's, else the caller's.
+    It sets `g.traceparent`, the traceparent for effects of the request: that of the span, or of the caller.
     """
 
     @app.before_request
@@ -67,7 +62,7 @@ def install(app: Flask) -> None:
         return response
 
     @app.teardown_request
-    def _forget(_error: BaseException | None) -> None:
+    def _detach(_error: BaseException | None) -> None:
         structlog.contextvars.unbind_contextvars("request_id")
         telemetry = g.get("telemetry")
         if telemetry is not None:
@@ -75,12 +70,12 @@ def install(app: Flask) -> None:
 
 
 def _facts() -> dict[str, Any]:
-    who = g.get("principal")
+    caller = g.get("principal")
     return {
         "method": request.method,
         "route": request.url_rule.rule if request.url_rule else None,
         "request_id": g.get("request_id"),
-        "principal": who.id if who else None,
+        "principal": caller.id if caller else None,
         "account_id": (request.view_args or {}).get("account_id"),
         "problem": g.get("problem_code"),
         "trace_id": trace_id_of(g.traceparent),
@@ -90,12 +85,12 @@ def _facts() -> dict[str, Any]:
 def _emit(telemetry: _RequestTelemetry, facts: dict[str, Any], status: int) -> None:
     seconds = perf_counter() - telemetry.started
     method, route = facts["method"], facts["route"]
-    # Methods and paths that no route serves are one series each: labels stay bounded.
+    # All unknown methods are one series, and so are all unknown paths: the number of labels is limited.
     labels = (method if method in _METHODS else "(other)", route or "(none)")
     HTTP_REQUESTS.labels(*labels, str(status)).inc()
     HTTP_SECONDS.labels(*labels, f"{status // 100}xx").observe(seconds)
-    say = log.debug if route in QUIET else log.info
-    say("request", **facts, status=status, bytes=telemetry.body_bytes, ms=round(seconds * 1000, 1))
+    write = log.debug if route in QUIET else log.info
+    write("request", **facts, status=status, bytes=telemetry.body_bytes, ms=round(seconds * 1000, 1))
     telemetry.span.rename(f"{method} {route}" if route else method)
     telemetry.span.set(
         {

@@ -22,14 +22,14 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def empty_response(headers: Mapping[str, str] | None = None) -> Response:
-    """204, without a body and without a type of one."""
+    """A response 204 without a body and without a content type."""
     response = Response(status=204, headers=dict(headers or {}))
     del response.headers["Content-Type"]
     return response
 
 
 def command_headers(credential_id: UUID, version: int) -> dict[str, str]:
-    """The headers of every command's answer (`docs/http.md`, "Versions of a credential")."""
+    """The headers of the response to each command (`docs/http.md`, "Versions of a credential")."""
     return {"ETag": etag(version), "Regcred-Position": position_token(credential_id, version)}
 
 
@@ -41,7 +41,7 @@ def etag(version: int) -> str:
 def position_token(stream_id: UUID, version: int) -> str:
     """The value of `Regcred-Position`, which is opaque to callers.
 
-    It names an event by its stream and version: the position in the log is assigned only after the commit.
+    It names an event by stream and version, because the position in the log is assigned after the commit.
     """
     return f"{stream_id}:{version}"
 

@@ -1,4 +1,4 @@
-"""gunicorn around an application: one process with threads, an orderly stop, no access log of its own."""
+"""Runs an application in gunicorn: one process with threads, a graceful stop, no access log."""
 
 import gc
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class _Server(BaseApplication):
         settings: dict[str, Any] = {
             "bind": self._bind,
             "worker_class": "gthread",
-            "workers": 1,  # the supervisor restarts it; more processes are more containers
+            "workers": 1,  # a supervisor restarts it; scale by containers
             "threads": THREADS,
             "graceful_timeout": GRACEFUL_SECONDS,
             "timeout": 60,
@@ -41,16 +41,16 @@ class _Server(BaseApplication):
 
 
 def serve(factory: Callable[[], Flask], *, host: str, port: int, proxies: TrustedProxies | None) -> None:
-    """Serve until SIGTERM or SIGINT. `factory` is called in the process that serves, after the fork.
+    """Serve until SIGTERM or SIGINT. `factory` is called in the worker, after the fork.
 
-    `proxies` are believed when they say by X-Forwarded-For whom they serve; nobody else is.
+    Only the X-Forwarded-For of `proxies` is trusted.
     """
 
     def behind_proxies() -> Flask:
         app = factory()
         if proxies:
             app.wsgi_app = client_addresses(app.wsgi_app, proxies)  # type: ignore[method-assign, assignment]
-        # What is there now stays: the collector need not look through it while requests wait.
+        # Objects that exist now live as long as the process, so the garbage collector need not scan them.
         gc.collect()
         gc.freeze()
         return app

@@ -1,7 +1,7 @@
-"""A stored event as a message: CloudEvents 1.0, AMQP binding in binary mode (headers `cloudEvents:…`). Pure.
+"""Converts stored events to CloudEvents 1.0 in the AMQP binding, binary mode (headers `cloudEvents:…`). Pure.
 
-The body is the payload; where the key of its account is erased, as it reads without. The extensions are
-lower-case names, as CloudEvents wants them.
+The body is the payload. If the key of the account was erased, its personal fields say `erased`. Extensions
+have lower-case names, as CloudEvents requires.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ CONTENT_TYPE = "application/json"
 
 
 class OutgoingMessage(Struct, frozen=True, kw_only=True):
-    """A message ready to be published; the routing key is the type of the event."""
+    """A message to be published. The routing key is the type of the event."""
 
     position: int
     routing_key: str
@@ -32,8 +32,8 @@ class OutgoingMessage(Struct, frozen=True, kw_only=True):
     timestamp: datetime
 
 
-class _About(Struct, frozen=True):
-    """Of an event's metadata what a message tells: not who it was."""
+class _PublishedMetadata(Struct, frozen=True):
+    """The metadata that a message contains. The actor is not among it."""
 
     account_id: str
     occurred_at: datetime
@@ -43,20 +43,20 @@ class _About(Struct, frozen=True):
     traceparent: str | None = None
 
 
-_about = msgspec.json.Decoder(_About).decode
+_decode_metadata = msgspec.json.Decoder(_PublishedMetadata).decode
 
 
 def outgoing_message(event: StoredEvent) -> OutgoingMessage:
     """The message of an event of the log.
 
     Raises:
-        ValueError: it has no position yet.
-        MalformedEvent: its metadata cannot be read.
+        ValueError: the event has no position.
+        MalformedEvent: its metadata cannot be decoded.
     """
     if event.position is None:
-        raise ValueError("only events of the log are published")
+        raise ValueError("the event has no position; only events of the log are published")
     try:
-        about = _about(event.metadata)
+        metadata = _decode_metadata(event.metadata)
     except msgspec.MsgspecError as error:
         raise MalformedEvent("metadata", 1, str(error)) from None
     name, event_id = event.type, str(event.event_id)
@@ -66,33 +66,33 @@ def outgoing_message(event: StoredEvent) -> OutgoingMessage:
         "cloudEvents:source": f"/regcred/{event.stream.category}s",
         "cloudEvents:type": name,
         "cloudEvents:subject": str(event.stream.id),
-        "cloudEvents:time": rfc3339(about.occurred_at),
+        "cloudEvents:time": rfc3339(metadata.occurred_at),
         "cloudEvents:dataschema": f"urn:regcred:events:{name}:{event.schema_version}",
         SEQUENCE: str(event.position),
-        "cloudEvents:accountid": about.account_id,
+        "cloudEvents:accountid": metadata.account_id,
         "cloudEvents:streamversion": str(event.version),
-        "cloudEvents:requestid": about.request_id,
-        "cloudEvents:correlationid": about.correlation_id,
+        "cloudEvents:requestid": metadata.request_id,
+        "cloudEvents:correlationid": metadata.correlation_id,
     }
-    if about.causation_id is not None:
-        headers["cloudEvents:causationid"] = about.causation_id
-    if about.traceparent is not None:
-        headers["cloudEvents:traceparent"] = about.traceparent
+    if metadata.causation_id is not None:
+        headers["cloudEvents:causationid"] = metadata.causation_id
+    if metadata.traceparent is not None:
+        headers["cloudEvents:traceparent"] = metadata.traceparent
     return OutgoingMessage(
         position=event.position,
         routing_key=name,
         message_id=event_id,
         headers=headers,
         body=payload_or_erased(event),
-        timestamp=about.occurred_at,
+        timestamp=metadata.occurred_at,
     )
 
 
 def position_of(headers: Mapping[str, object] | None) -> int:
-    """The position that a message announces.
+    """The position in the headers of a message.
 
     Raises:
-        MalformedMessage: it announces none.
+        MalformedMessage: there is none, or it is not a positive decimal number.
     """
     text = (headers or {}).get(SEQUENCE)
     if not isinstance(text, str) or not (text.isascii() and text.isdecimal()) or len(text) > 18:  # noqa: PLR2004 fits a bigint

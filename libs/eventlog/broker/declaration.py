@@ -1,4 +1,4 @@
-"""Declares a topology at a broker."""
+"""Declares a topology at the broker."""
 
 import pika
 from pika.exceptions import AMQPError
@@ -9,10 +9,11 @@ from eventlog.topology import Topology
 
 
 def declare_topology(broker_url: str, wanted: Topology) -> None:
-    """Declare everything; safe to repeat and to run twice at once. The URL's user is `regcred-deploy`.
+    """Declare all objects. Safe to repeat and to run concurrently. The user of the URL is `regcred-deploy`.
 
     Raises:
-        BrokerUnavailable: it cannot be reached, or it has something of that name which is different.
+        BrokerUnavailable: the broker cannot be reached, or has an object of the same name with other
+            arguments.
     """
     try:
         with pika.BlockingConnection(parameters(broker_url)) as connection:

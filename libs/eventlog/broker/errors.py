@@ -1,14 +1,14 @@
-"""What may go wrong with the broker.
+"""Errors of the broker.
 
 MessagingError
-├── BrokerUnavailable    no connection, or it was lost: what was not confirmed is in doubt
-├── PublishRefused       the broker sent a message back, or refused it: no queue is there to take it
-└── MalformedMessage     a message without a position, which no relay of ours has sent
+├── BrokerUnavailable    there is no connection, or it was lost; unconfirmed messages may have been published
+├── PublishRefused       the broker returned or refused a message, because no queue accepts it
+└── MalformedMessage     a message has no position, so the relay did not send it
 """
 
 
 class MessagingError(Exception):
-    """Something that the broker could not do."""
+    """The broker did not execute a request."""
 
 
 class BrokerUnavailable(MessagingError):
@@ -18,7 +18,7 @@ class BrokerUnavailable(MessagingError):
 
 class PublishRefused(MessagingError):
     def __init__(self, position: int) -> None:
-        super().__init__(f"the broker did not take the message at position {position}")
+        super().__init__(f"the broker did not accept the message at position {position}")
         self.position = position
 
 

@@ -1,8 +1,8 @@
-"""Positions announced by a queue: wake-ups for a consumer that reads the log.
+"""Wakes a consumer of the log with the positions of messages in its queue.
 
-A delivery is acknowledged once the consumer's checkpoint has passed its position, so that the queue holds
-what is yet to be done. A message without a position goes to the dead-letter queue. Only who waits for news
-consumes: a process that stands by would hold back messages that it never acknowledges.
+A message is acknowledged when the checkpoint of the consumer has passed its position, so the length of the
+queue is the number of events to handle. A message without a position is rejected to the dead-letter queue.
+Only the leading process consumes: a standby would hold messages that it never acknowledges.
 """
 
 import secrets
@@ -26,7 +26,7 @@ CLOSE_SECONDS = 5.0
 
 
 class PositionFeed:
-    """A subscription in a thread of its own, from the first `wait` on; it connects again by itself."""
+    """A subscription in its own thread, from the first `wait` on. It reconnects after a lost connection."""
 
     def __init__(self, broker_url: str, queue: str, *, prefetch: int) -> None:
         self._parameters = parameters(broker_url)
@@ -34,9 +34,9 @@ class PositionFeed:
         self._prefetch = prefetch
         self._changed = Condition()
         self._highest = 0
-        self._news = False
+        self._has_new = False
         self._done = 0
-        self._unacknowledged: dict[int, int] = {}  # delivery tag to position, of this channel
+        self._unacknowledged: dict[int, int] = {}  # delivery tag to position, for the current channel
         self._wanted = Event()
         self._closed = Event()
         self._connection: Any = None
@@ -44,17 +44,17 @@ class PositionFeed:
         self._thread.start()
 
     def wait(self, timeout: float) -> int:
-        """The highest position announced so far: at once if there was something new since the last call, else
-        after `timeout` seconds.
+        """The highest position of all messages. Returns when there are messages since the last call, at the
+        latest after `timeout` seconds.
         """
         self._wanted.set()
         with self._changed:
-            self._changed.wait_for(lambda: self._news, timeout)
-            self._news = False
+            self._changed.wait_for(lambda: self._has_new, timeout)
+            self._has_new = False
             return self._highest
 
     def acknowledge_through(self, position: int) -> None:
-        """Everything up to `position` is done and committed."""
+        """Every event up to `position` is handled and committed."""
         with self._changed:
             if position <= self._done:
                 return
@@ -62,19 +62,22 @@ class PositionFeed:
             due = any(announced <= position for announced in self._unacknowledged.values())
             connection = self._connection
         if due and connection is not None and connection.is_open:
-            with suppress(AMQPError):  # it is closed since: then everything comes again anyway
-                connection.add_callback_threadsafe(_nothing)  # wakes the thread that may acknowledge
+            with suppress(AMQPError):  # closed in the meantime: the broker delivers all messages again
+                connection.add_callback_threadsafe(_return_from_wait)
 
     def release(self) -> None:
-        """Consume no more until the next `wait`; what is not acknowledged comes to whoever consumes then."""
+        """Stop consuming until the next `wait`.
+
+        The broker delivers unacknowledged messages to the next process.
+        """
         self._wanted.clear()
 
     def close(self) -> None:
-        """Stop; what is not acknowledged comes again to whoever consumes next."""
+        """Stop. The broker delivers unacknowledged messages to the next process."""
         self._closed.set()
         self._thread.join(CLOSE_SECONDS)
 
-    # What follows runs in the feed's thread.
+    # The methods below run in the thread of the feed.
 
     def _run(self) -> None:
         attempt = 0
@@ -88,7 +91,7 @@ class PositionFeed:
                 if self._connection is not None:
                     attempt = 0
                 log.warning("feed_lost_broker", queue=self._queue, error=type(error).__name__)
-            self._forget()
+            self._clear()
             jitter = secrets.SystemRandom().random()
             self._closed.wait(backoff(attempt, longest=LONGEST_BACKOFF_SECONDS, jitter=jitter))
             attempt += 1
@@ -106,8 +109,8 @@ class PositionFeed:
                 connection.process_data_events(time_limit=POLL_SECONDS)
                 self._acknowledge(channel)
                 if cancelled.is_set():
-                    raise AMQPError("the broker ended the subscription")
-            self._acknowledge(channel)  # what was done since
+                    raise AMQPError("the broker cancelled the subscription")
+            self._acknowledge(channel)  # for events since the last wait
 
     def _on_message(self, channel: Any, method: Any, properties: Any, _body: bytes) -> None:
         try:
@@ -119,11 +122,11 @@ class PositionFeed:
         with self._changed:
             self._unacknowledged[method.delivery_tag] = position
             self._highest = max(self._highest, position)
-            self._news = True
+            self._has_new = True
             self._changed.notify_all()
 
     def _acknowledge(self, channel: Any) -> None:
-        """Acknowledge what is done: the oldest deliveries in one go, single ones that came out of order."""
+        """Acknowledge messages of handled events: the oldest with one frame, others singly."""
         with self._changed:
             due = {tag for tag, position in self._unacknowledged.items() if position <= self._done}
             through = 0
@@ -138,12 +141,15 @@ class PositionFeed:
         for tag in sorted(tag for tag in due if tag > through):
             channel.basic_ack(tag)
 
-    def _forget(self) -> None:
-        """Tags are good on their own channel only; the broker delivers again what was not acknowledged."""
+    def _clear(self) -> None:
+        """Delivery tags are only valid on their channel.
+
+        The broker delivers unacknowledged messages again.
+        """
         with self._changed:
             self._connection = None
             self._unacknowledged.clear()
 
 
-def _nothing() -> None:
-    """Run by the connection to return from its wait."""
+def _return_from_wait() -> None:
+    """Does nothing. The connection returns from its wait to call it."""

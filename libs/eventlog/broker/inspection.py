@@ -1,7 +1,7 @@
-"""A look at a broker that changes nothing there: is all declared, may this user, does it take messages.
+"""Inspects a broker without changing it: missing objects, missing rights, alarms.
 
-What a user may do is known only by doing it: a message is published in a transaction that is taken back,
-and a queue is read that is empty.
+AMQP has no query for rights. The inspection publishes a message in a transaction that it rolls back, and
+reads from empty queues.
 """
 
 from collections.abc import Mapping
@@ -22,17 +22,18 @@ from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable
 from eventlog.topology import EXCHANGE, Topology, queue_name
 
-_BLOCKED_SECONDS = 2.0  # a broker under an alarm reads no further once something is published
+_BLOCKED_SECONDS = 2.0  # a broker with an alarm stops reading from a connection that publishes
 _REFUSED = 403
 _ROUTE = "operations.doctor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerState:
-    """`missing`: exchanges and queues that are not declared; `depths`: messages of each queue that is.
+    """The result of an inspection.
 
-    `refused`: what this user would need and may not. `alarmed`: it takes no messages, for want of memory or
-    disk.
+    `missing` are exchanges and queues that are not declared. `depths` has the number of messages of each
+    other queue. `refused` are actions that the user needs and has no right to. `alarmed` means that the
+    broker accepts no messages because memory or disk are low.
     """
 
     user: str
@@ -43,17 +44,17 @@ class BrokerState:
 
 
 def inspect_broker(broker_url: str, wanted: Topology) -> BrokerState:
-    """Look at it.
+    """Inspect the broker as the user of the URL.
 
     Raises:
-        BrokerUnavailable: it cannot be reached, or does not let this user in.
+        BrokerUnavailable: the broker cannot be reached, or refuses the user.
     """
-    made = parameters(broker_url)
-    made.blocked_connection_timeout = _BLOCKED_SECONDS
+    connect_as = parameters(broker_url)
+    connect_as.blocked_connection_timeout = _BLOCKED_SECONDS
     try:
-        with BlockingConnection(made) as connection:
+        with BlockingConnection(connect_as) as connection:
             missing, depths = _declared(connection, wanted)
-            user = made.credentials.username
+            user = connect_as.credentials.username
             refused = _unreadable(connection, wanted, user, depths)
             if EXCHANGE in missing or not _publishes(wanted, user):
                 return BrokerState(user=user, missing=missing, depths=depths, refused=refused, alarmed=False)
@@ -62,11 +63,11 @@ def inspect_broker(broker_url: str, wanted: Topology) -> BrokerState:
                 refused = (*refused, f"publish to {EXCHANGE}")
             return BrokerState(user=user, missing=missing, depths=depths, refused=refused, alarmed=alarmed)
     except (ProbableAuthenticationError, ProbableAccessDeniedError):
-        raise BrokerUnavailable("it does not take this user, password or virtual host") from None
+        raise BrokerUnavailable("it refuses this user, password or virtual host") from None
     except AMQPConnectionError:
-        raise BrokerUnavailable("nobody answers as a broker does") from None
+        raise BrokerUnavailable("there is no broker at this address") from None
     except (AMQPError, OSError) as error:
-        raise BrokerUnavailable(f"the look broke off with {type(error).__name__}") from None
+        raise BrokerUnavailable(f"the inspection failed with {type(error).__name__}") from None
 
 
 def _declared(connection: BlockingConnection, wanted: Topology) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -90,14 +91,14 @@ def _declared(connection: BlockingConnection, wanted: Topology) -> tuple[tuple[s
 
 
 def _publishes(wanted: Topology, user: str) -> bool:
-    """A user of one consumer needs no right to; any other may be the relay's, or that of all services."""
+    """Whether the user needs the right to publish. Users of consumers do not; others may be the relay's."""
     return user not in {f"regcred-{consumer}" for consumer in wanted.consumers}
 
 
 def _unreadable(
     connection: BlockingConnection, wanted: Topology, user: str, depths: Mapping[str, int]
 ) -> tuple[str, ...]:
-    """Consumers' queues that this user should be able to read and may not. Only empty ones are tried."""
+    """Queues of consumers that this user needs to read and has no right to. Only empty queues are read."""
     own = {f"regcred-{consumer}": (consumer,) for consumer in wanted.consumers}
     consumers = own.get(
         user, () if user in wanted.users and user != "regcred-deploy" else tuple(wanted.consumers)
@@ -109,7 +110,7 @@ def _unreadable(
         channel = connection.channel()
         try:
             method, _, _ = channel.basic_get(queue)
-            if method is not None:  # one came in between: it goes back
+            if method is not None:  # a message arrived in the meantime: requeue it
                 channel.basic_nack(method.delivery_tag, requeue=True)
             channel.close()
         except ChannelClosedByBroker as closed:
@@ -120,7 +121,7 @@ def _unreadable(
 
 
 def _published(connection: BlockingConnection) -> tuple[bool, bool]:
-    """Whether this user may publish, and whether an alarm is on. The transaction is taken back."""
+    """Whether this user may publish, and whether the broker has an alarm. The transaction is rolled back."""
     channel = connection.channel()
     try:
         channel.tx_select()

@@ -1,8 +1,9 @@
-"""The relay's publisher: asynchronous confirms with a window, in a thread that owns the connection.
+"""Publishes messages with asynchronous confirms and a window, in a thread that owns the connection.
 
-One confirm at a time gives about a thousand messages per second, a window of 500 twenty times that
-(`docs/reference/messaging.md`, "Publisher confirms"). A message that the broker returns (no queue for it) or
-refuses ends the connection: it is never skipped. After any fault the relay begins again from its checkpoint.
+With one unconfirmed message at a time, the broker accepts about a thousand messages per second; with a window
+of 500, twenty times as many (`docs/reference/messaging.md`, "Publisher confirms"). If the broker returns a
+message (no queue accepts it) or refuses it, the connection is closed; no message is skipped. After a failure
+the relay begins again from its checkpoint.
 """
 
 from collections import deque
@@ -25,18 +26,18 @@ from eventlog.topology import EXCHANGE
 log = structlog.get_logger()
 
 WINDOW = 500
-# Where there are enough messages, they are handed over in such parts of the window at least: one by one, two
-# threads would wake one another for each.
+# Messages are passed to the thread in parts of the window. Passed one by one, each would cost two thread
+# switches.
 PARTS = 4
 CONNECT_SECONDS = 15.0
-SILENCE_SECONDS = 10.0  # without a confirm: then the connection is taken for dead
+SILENCE_SECONDS = 10.0  # without a confirm, until the connection counts as lost
 CLOSE_SECONDS = 5.0
 
 
 class Publisher:
-    """One connection. Use it as a context; when it has failed, make another one.
+    """One connection, as a context manager. It cannot be used after a failure.
 
-    `submit`, `wait_confirmed` and `confirmed` are for one thread.
+    Only one thread may call `submit`, `wait_confirmed` and `confirmed`.
     """
 
     def __init__(self, broker_url: str, *, window: int = WINDOW, exchange: str = EXCHANGE) -> None:
@@ -45,8 +46,8 @@ class Publisher:
         self._part = max(1, window // PARTS)
         self._exchange = exchange
         lock = RLock()
-        self._changed = Condition(lock)  # open, confirmed, or failed
-        self._roomy = Condition(lock)  # there is as much room as is wanted, or it failed
+        self._changed = Condition(lock)  # opened, confirmed or failed
+        self._has_room = Condition(lock)  # the window has room for `_wanted` messages, or it failed
         self._wanted = 1
         self._failure: MessagingError | None = None
         self._open = False
@@ -66,7 +67,7 @@ class Publisher:
         with self._changed:
             ended = self._changed.wait_for(lambda: self._open or self._failure, CONNECT_SECONDS)
         if not ended:
-            self._fail(BrokerUnavailable("it did not answer in time"))
+            self._fail(BrokerUnavailable("it did not respond in time"))
         if self._failure:
             self._release()
             raise self._failure
@@ -78,22 +79,25 @@ class Publisher:
         self.close()
 
     def submit(self, *messages: OutgoingMessage) -> None:
-        """Hand over the next messages, in the order of positions and without a gap. Waits while the window is
-        full or the broker holds us back.
+        """Submit the next messages, in the order of positions and without a gap. Waits while the window is
+        full or the broker blocks the connection.
 
         Raises:
-            BrokerUnavailable, PublishRefused: this publisher is of no more use.
+            BrokerUnavailable, PublishRefused: this publisher cannot be used any more.
         """
         done = 0
         while done < len(messages):
             done += self._submit_part(messages[done : done + self._window])
 
     def _submit_part(self, messages: Sequence[OutgoingMessage]) -> int:
-        """As many as the window has room for, and not too few at a time; how many."""
+        """Submit the first messages, at least `PARTS`-th of the window if there are as many.
+
+        Returns the number.
+        """
         wanted = min(len(messages), self._part)
         with self._changed:
             self._wanted = wanted
-            self._roomy.wait_for(lambda: self._room() >= wanted or self._failure)
+            self._has_room.wait_for(lambda: self._room() >= wanted or self._failure)
             if self._failure:
                 raise self._failure
             if self._prefix is None:
@@ -105,12 +109,12 @@ class Publisher:
         return len(part)
 
     def confirmed(self) -> int:
-        """The position before which, and at which, everything submitted is confirmed; 0 before the first."""
+        """The position up to which every submitted message is confirmed. 0 before the first message."""
         with self._changed:
             return self._prefix.position if self._prefix else 0
 
     def wait_confirmed(self, position: int, timeout: float) -> bool:
-        """Wait until `confirmed()` has reached `position`; False after `timeout` seconds.
+        """Wait until `confirmed()` has reached `position`. Returns False after `timeout` seconds.
 
         Raises:
             BrokerUnavailable, PublishRefused: as `submit`.
@@ -124,7 +128,7 @@ class Publisher:
             return bool(reached)
 
     def close(self) -> None:
-        """Wait a little for what is not confirmed yet, and close the connection."""
+        """Wait up to `CLOSE_SECONDS` for confirms, and close the connection."""
         with self._changed:
             self._changed.wait_for(lambda: self._failure or not self._in_flight(), CLOSE_SECONDS)
             self._closing = True
@@ -133,7 +137,7 @@ class Publisher:
         self._release()
 
     def _release(self) -> None:
-        """The loop has sockets of its own to be woken by; pika leaves them open."""
+        """Close the sockets that wake the loop, which pika leaves open."""
         self._thread.join(CLOSE_SECONDS)
         if self._connection is not None and not self._thread.is_alive():
             self._connection.ioloop.close()
@@ -144,7 +148,7 @@ class Publisher:
     def _room(self) -> int:
         return self._window - self._in_flight()
 
-    # What follows runs in the connection's thread.
+    # The methods below run in the thread of the connection.
 
     def _run(self) -> None:
         try:
@@ -204,11 +208,11 @@ class Publisher:
         )
 
     def _on_return(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
-        """It comes before the message's own confirm, on the same channel."""
+        """The broker returns a message before its confirm, on the same channel."""
         try:
             self._returned.add(position_of(properties.headers))
         except MalformedMessage:
-            self._fail(BrokerUnavailable("it returned a message that is not ours"))
+            self._fail(BrokerUnavailable("it returned a message without a position"))
 
     def _on_confirm(self, frame: Any) -> None:
         method = frame.method
@@ -226,15 +230,15 @@ class Publisher:
                     self._prefix.done(position)
             self._changed.notify_all()
             if self._room() >= self._wanted:
-                self._roomy.notify_all()
+                self._has_room.notify_all()
 
     def _tick(self) -> None:
-        """Once a second: a broker that neither confirms nor says why is taken for dead."""
+        """Check once a second for a broker that neither confirms nor reports that it blocks."""
         with self._changed:
             oldest = next(iter(self._pending.values()), None)
             silent = oldest is not None and monotonic() - oldest[1] > SILENCE_SECONDS
         if silent and not self._blocked:
-            self._fail(BrokerUnavailable("it confirms nothing any more"))
+            self._fail(BrokerUnavailable("it has stopped confirming messages"))
         elif self._failure is None and not self._closing:
             self._connection.ioloop.call_later(1, self._tick)
 
@@ -242,7 +246,7 @@ class Publisher:
         log.warning("broker_blocks" if blocked else "broker_unblocks")
         self._blocked = blocked
         if not blocked:
-            with self._changed:  # the wait for a confirm begins anew
+            with self._changed:  # the time limit for confirms begins again
                 now = monotonic()
                 self._pending = {tag: (position, now) for tag, (position, _) in self._pending.items()}
             self._pump()
@@ -259,7 +263,7 @@ class Publisher:
     def _close_connection(self) -> None:
         if self._connection.is_open:
             self._connection.close()
-        elif not self._connection.is_closing:  # else it stops when it has closed its socket
+        elif not self._connection.is_closing:  # otherwise the loop stops when the socket is closed
             self._connection.ioloop.stop()
 
     def _fail(self, failure: MessagingError) -> None:
@@ -267,6 +271,6 @@ class Publisher:
             if self._failure is None:
                 self._failure = failure
             self._changed.notify_all()
-            self._roomy.notify_all()
+            self._has_room.notify_all()
         if self._connection is not None:
             self._connection.ioloop.add_callback_threadsafe(self._close_connection)

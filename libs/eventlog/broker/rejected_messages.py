@@ -1,6 +1,7 @@
-"""What waits in the dead-letter queues: messages that announce no position, or that came too often (ADR 10).
+"""Reads and discards messages of the dead-letter queues (ADR 10).
 
-Nothing is lost with any of them: the log has the events. Who looks needs the rights of `regcred-deploy`.
+A queue rejects a message without a position, or one that was delivered too often. Discarding a message loses
+no event, because the log has it. The user needs the rights of `regcred-deploy`.
 """
 
 import hashlib
@@ -17,13 +18,14 @@ from eventlog.broker.cloudevents import position_of
 from eventlog.broker.connection import parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
 
-MOST = 500  # that are looked at in one queue
+MAX_PER_QUEUE = 500  # messages that are read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedMessage:
-    """Without its body, of which nobody knows what it holds. `id` is the sender's, else made from the body;
-    `reason` is the broker's word.
+    """A rejected message without its body, which can contain anything.
+
+    `id` is the message id, or a hash of the body if there is none. `reason` is that of the broker.
     """
 
     queue: str
@@ -36,15 +38,15 @@ class RejectedMessage:
 
 
 def find_rejected_messages(broker_url: str, queues: Iterable[str]) -> list[RejectedMessage]:
-    """All of them, up to `MOST` in each queue; they stay where they are. Raises `BrokerUnavailable`."""
+    """Up to `MAX_PER_QUEUE` messages of each queue, which stay there. Raises `BrokerUnavailable`."""
     with _channel(broker_url) as channel:
-        return [message for queue in queues for _, message in _got(channel, queue)]
+        return [message for queue in queues for _, message in _messages(channel, queue)]
 
 
 def discard_message(broker_url: str, queue: str, message_id: str) -> RejectedMessage | None:
-    """Take one out of its queue for good; `None` if it is not there. Raises `BrokerUnavailable`."""
+    """Remove a message from its queue. `None` if the queue does not have it. Raises `BrokerUnavailable`."""
     with _channel(broker_url) as channel:
-        for tag, message in _got(channel, queue):
+        for tag, message in _messages(channel, queue):
             if message.id == message_id:
                 channel.basic_ack(tag)
                 return message
@@ -53,7 +55,7 @@ def discard_message(broker_url: str, queue: str, message_id: str) -> RejectedMes
 
 @contextmanager
 def _channel(broker_url: str) -> Iterator[Any]:
-    """What was taken and not acknowledged returns to its queue when the channel is closed."""
+    """A channel. Unacknowledged messages return to their queues when it is closed."""
     try:
         with pika.BlockingConnection(parameters(broker_url)) as connection:
             yield connection.channel()
@@ -61,8 +63,8 @@ def _channel(broker_url: str) -> Iterator[Any]:
         raise BrokerUnavailable(type(error).__name__) from error
 
 
-def _got(channel: Any, queue: str) -> Iterator[tuple[int, RejectedMessage]]:
-    for _ in range(MOST):
+def _messages(channel: Any, queue: str) -> Iterator[tuple[int, RejectedMessage]]:
+    for _ in range(MAX_PER_QUEUE):
         method, properties, body = channel.basic_get(queue)
         if method is None:
             return

@@ -1,5 +1,6 @@
-"""Many slow events at a time, each by itself, and yet one checkpoint: what it has passed is done, or waits in
-`es.retries` or `es.dead_letters` (ADR 10).
+"""A consumer that handles single, slow events concurrently, with one checkpoint (ADR 10).
+
+Each event before the checkpoint is handled, or is in `es.retries` or `es.dead_letters`.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from chassis.runtime.backoff import backoff
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import delivery_report
 from eventlog.consumers.consumer import LONGEST_BACKOFF_SECONDS
-from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
+from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.events.codec import decode_event
 from eventlog.events.envelope import RecordedEvent, StoredEvent
 from eventlog.events.errors import EventError
@@ -25,50 +26,50 @@ from eventlog.storage.personal_keys import PersonalKeys
 
 log = structlog.get_logger()
 
-WAIT_SECONDS = 60.0  # for a dependency that is away, in place; then the event is put off
-GRACE_SECONDS = 8.0  # for what is in flight at the end
-TEND_SECONDS = 1.0  # between two looks at the database while all slots are taken
+WAIT_SECONDS = 60.0  # for an unavailable dependency, in the worker thread; then the event is postponed
+GRACE_SECONDS = 8.0  # for events in progress when the process stops
+SAVE_SECONDS = 1.0  # between two saved checkpoints while all slots are occupied
 
-Handle = Callable[[RecordedEvent], str | None]  # may give in a word how it ended, for the log
+Handle = Callable[[RecordedEvent], str | None]  # may return the outcome in a word, for the log line
 
 
 class _Leadership:
-    """What was begun under one leadership. What still is in flight when it is lost reports to it, and nobody
-    saves that: whoever leads next has its own.
+    """The deliveries of one leadership. The results of deliveries that end after its loss are discarded: the
+    next leader delivers these events again.
     """
 
     def __init__(self, checkpoint: int) -> None:
         self.saved = checkpoint
-        self.settled: set[int] | None = None  # not asked for yet
+        self.settled: set[int] | None = None  # not read yet
         self.retrying: set[int] = set()
         self._lock = Lock()
         self._prefix = ContiguousPrefix(checkpoint)
-        self._ended: list[Ended] = []
+        self._results: list[DeliveryResult] = []
 
-    def passed(self, position: int) -> None:
-        """Nothing is to be done about it."""
+    def skip(self, position: int) -> None:
+        """Count an event as handled that this consumer does not have to handle."""
         with self._lock:
             self._prefix.done(position)
 
-    def report(self, ended: Ended) -> None:
+    def add(self, result: DeliveryResult) -> None:
         with self._lock:
-            self._ended.append(ended)
-            if not ended.delivery.retried:
-                self._prefix.done(ended.delivery.position)
+            self._results.append(result)
+            if not result.delivery.retried:
+                self._prefix.done(result.delivery.position)
 
-    def collect(self) -> tuple[int, list[Ended]]:
-        """The position up to which all have ended, and how those did that ended since the last call."""
+    def collect(self) -> tuple[int, list[DeliveryResult]]:
+        """The position up to which every delivery has ended, and the results since the last call."""
         with self._lock:
-            ended, self._ended = self._ended, []
-            return self._prefix.position, ended
+            results, self._results = self._results, []
+            return self._prefix.position, results
 
 
 class ConcurrentConsumer:
-    """A `Follower` that handles events of some types in a pool of threads.
+    """An `EventConsumer` that handles events of some types in a pool of threads.
 
-    `handle` must be idempotent. An event that fails is tried again after each of `tiers`, then dead-lettered;
-    one that cannot be read is dead-lettered at once. While the database or the secret store is away, the
-    attempt waits, and counts for nothing. None of that holds up other events.
+    `handle` must be idempotent. After a failure it is called again after each delay of `tiers`; then the
+    event becomes a dead letter. An event that cannot be decoded becomes a dead letter at once. While the
+    database or the secret store is unavailable, an attempt waits and is not counted. Other events continue.
     """
 
     def __init__(
@@ -87,47 +88,47 @@ class ConcurrentConsumer:
         self._types = types
         self._stop = stop
         self._retries = Retries(name, tiers, personal)
-        self._slots = BoundedSemaphore(concurrency * 2)  # working, or next in line
-        self._retried_at_once = max(1, concurrency // 2)  # the others are for new events
+        self._slots = BoundedSemaphore(concurrency * 2)  # in progress or queued
+        self._concurrent_retries = max(1, concurrency // 2)  # the remaining slots are for new events
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=name)
         self._running: set[Future[None]] = set()
         self._leadership = _Leadership(0)
-        self._away = Event()
+        self._outage = Event()
 
     def begin(self, checkpoint: int) -> None:
         self._leadership = _Leadership(checkpoint)
 
-    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+    def handle(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
         leadership = self._leadership
         if leadership.settled is None:
             leadership.settled = self._retries.settled(connection, leadership.saved)
         self._start_due(connection, leadership)
         for delivery in map(Delivery, events):
             if delivery.event.type not in self._types or delivery.position in leadership.settled:
-                leadership.passed(delivery.position)
+                leadership.skip(delivery.position)
                 continue
             while not self._stop.is_set():
-                if self._slots.acquire(timeout=TEND_SECONDS):
+                if self._slots.acquire(timeout=SAVE_SECONDS):
                     self._start(leadership, delivery)
                     break
                 self._save(connection, leadership)
         return self._save(connection, leadership)
 
     def finish(self, connection: Connection) -> int:
-        """Begin nothing more, wait a little for what is in flight, and save how it ended."""
+        """Start no more events, wait up to `GRACE_SECONDS` for those in progress, and save their results."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         wait(list(self._running), timeout=GRACE_SECONDS)
         return self._save(connection, self._leadership)
 
     def close(self) -> None:
-        """Wait for what is in flight; what has not begun is left for the next start."""
+        """Wait for events in progress. Queued events are handled after the next start."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _start_due(self, connection: Connection, leadership: _Leadership) -> None:
-        free = self._retried_at_once - len(leadership.retrying)
+        free = self._concurrent_retries - len(leadership.retrying)
         if free <= 0:
             return
-        for delivery in self._retries.due(connection, free, besides=leadership.retrying):
+        for delivery in self._retries.due(connection, free, excluding=leadership.retrying):
             if not self._slots.acquire(blocking=False):
                 return
             leadership.retrying.add(delivery.position)
@@ -139,33 +140,35 @@ class ConcurrentConsumer:
         future.add_done_callback(self._running.discard)
 
     def _save(self, connection: Connection, leadership: _Leadership) -> int:
-        """Write down how things ended, and with that the checkpoint. It asks the database in any case."""
-        position, ended = leadership.collect()
+        """Save results and checkpoint in one transaction. It runs in any case and so detects a lost
+        connection.
+        """
+        position, results = leadership.collect()
         with connection.transaction():
-            for one in ended:
-                self._retries.record(connection, one)
+            for result in results:
+                self._retries.record(connection, result)
             if position > leadership.saved and not save_checkpoint(
                 connection, self._name, after=leadership.saved, position=position
             ):
-                raise EventStoreUnavailable  # somebody else leads: begin again from what they saved
+                raise EventStoreUnavailable  # another process leads: begin again from its checkpoint
         leadership.saved = position
-        leadership.retrying -= {one.delivery.position for one in ended}
+        leadership.retrying -= {result.delivery.position for result in results}
         return position
 
     def _work(self, leadership: _Leadership, delivery: Delivery) -> None:
         try:
             with delivery_report.reported_delivery(self._name, delivery.event) as report:
                 report.attempt = delivery.attempts + 1
-                ended = self._try(delivery, report)
-                if ended is None or ended.fate is not Fate.DONE:
-                    report.outcome = ended.fate.value if ended else "stopped"
-            if ended is not None:
-                leadership.report(ended)
+                result = self._try(delivery, report)
+                if result is None or result.outcome is not DeliveryOutcome.DONE:
+                    report.outcome = result.outcome.value if result else "stopped"
+            if result is not None:
+                leadership.add(result)
         finally:
             self._slots.release()
 
-    def _try(self, delivery: Delivery, report: delivery_report.DeliveryReport) -> Ended | None:
-        """How it ended; `None` where it was stopped before it had."""
+    def _try(self, delivery: Delivery, report: delivery_report.DeliveryReport) -> DeliveryResult | None:
+        """The result of one attempt. `None` if the process stops before it ends."""
         waited, waits = 0.0, 0
         while True:
             try:
@@ -173,24 +176,24 @@ class ConcurrentConsumer:
                 report.about(event.payload)
                 report.outcome = self._handle(event) or "handled"
             except EventError as error:
-                return Ended(delivery, Fate.HOPELESS, str(error))
+                return DeliveryResult(delivery, DeliveryOutcome.NOT_RETRIABLE, str(error))
             except Unavailable as error:
                 self._record_outage(type(error).__name__)
                 seconds = backoff(waits, longest=LONGEST_BACKOFF_SECONDS)
                 if waited >= WAIT_SECONDS:
-                    return Ended(delivery, Fate.PUT_OFF, type(error).__name__)
+                    return DeliveryResult(delivery, DeliveryOutcome.POSTPONED, type(error).__name__)
                 if self._stop.wait(seconds):
                     return None
                 waited, waits = waited + seconds, waits + 1
             except Exception as error:
                 log.exception("event_failed", consumer=self._name, position=delivery.position)
-                return Ended(delivery, Fate.FAILED, type(error).__name__)
+                return DeliveryResult(delivery, DeliveryOutcome.FAILED, type(error).__name__)
             else:
-                self._away.clear()
-                return Ended(delivery, Fate.DONE)
+                self._outage.clear()
+                return DeliveryResult(delivery, DeliveryOutcome.DONE)
 
     def _record_outage(self, error: str) -> None:
-        """Once for each outage, however many events wait."""
-        if not self._away.is_set():
-            self._away.set()
+        """Log one line per outage, however many events wait."""
+        if not self._outage.is_set():
+            self._outage.set()
             log.warning("dependency_down", consumer=self._name, error=error)

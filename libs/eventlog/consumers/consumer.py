@@ -1,8 +1,7 @@
-"""The loop around every consumer of the log: lead, read on, hand over, wait for more.
+"""The loop of every consumer of the log: lead, read, deliver, wait.
 
-It goes on by itself through restarts of database, broker and secret store. Events are handed over in the
-order of the log and without a gap, at least once: after a loss of leadership it begins again behind the
-checkpoint.
+It survives restarts of database, broker and secret store. Events are delivered at least once, in the order of
+the log and without a gap. After a loss of leadership, delivery begins again after the checkpoint.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,46 +23,46 @@ from eventlog.storage.personal_keys import PersonalKeys
 log = structlog.get_logger()
 
 BATCH = 500
-POLL_SECONDS = 1.0  # at the latest then the log is looked at, whatever the wake-ups say
-LONGEST_BACKOFF_SECONDS = 5.0  # between attempts that get nowhere
-_AWAY = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
+POLL_SECONDS = 1.0  # the longest time between two reads of the log, even without a wake-up
+LONGEST_BACKOFF_SECONDS = 5.0  # between failed attempts
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 
-# What a crash of the database undoes of a consumer's last moments is done again from the log: a checkpoint
-# goes together with what was committed with it. So no batch waits for the disk; events and positions do.
+# A crash of the database can undo the last commits of a consumer. Checkpoint and effects are in one
+# transaction, so the consumer repeats them from the log, and its commits need not wait for the disk.
 _ASYNCHRONOUS = "SET synchronous_commit = off"
 
 
 class EventConsumer(Protocol):
-    """What is done with the events."""
+    """Handles the events that `follow` reads."""
 
     def begin(self, checkpoint: int) -> None:
-        """Leadership is gained; the next event is the one behind `checkpoint`."""
+        """This process leads. The next event is the one after `checkpoint`."""
 
-    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
-        """The next events, perhaps none; gives the committed checkpoint, which may lag behind them.
+    def handle(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+        """Handle the next events, or none. Returns the committed checkpoint, which may precede these events.
 
-        An exception ends this leadership; the same events come again.
+        An exception ends the leadership; the events after the checkpoint are then delivered again.
         """
 
     def finish(self, connection: Connection, /) -> int:
-        """The process stops: finish in some seconds what is in flight; gives the committed checkpoint."""
+        """Complete events in progress within seconds, because the process stops. Returns the checkpoint."""
 
 
 class _Failures:
-    """What went wrong since something last went well."""
+    """Logs failures, and counts consecutive ones for the backoff."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._in_a_row = 0
         self._reported = ""
 
-    def none(self) -> None:
+    def reset(self) -> None:
         self._in_a_row, self._reported = 0, ""
 
-    def one(self, error: Exception) -> float:
-        """Tell of it, with a stack trace where it is new and a bug; gives the seconds to wait."""
+    def add(self, error: Exception) -> float:
+        """Log a failure, with a stack trace if it is an unexpected new one. Returns the seconds to wait."""
         kind = type(error).__name__
-        if isinstance(error, _AWAY):
+        if isinstance(error, _UNAVAILABLE):
             log.warning("consumer_waits", consumer=self._name, error=kind)
         else:
             log.error("consumer_failed", consumer=self._name, error=kind, exc_info=kind != self._reported)
@@ -74,7 +73,7 @@ class _Failures:
 
 
 def follow(
-    follower: EventConsumer,
+    consumer: EventConsumer,
     *,
     database_url: str,
     role: str,
@@ -85,10 +84,12 @@ def follow(
     personal: PersonalKeys | None = None,
     pause: float = 0.0,
 ) -> None:
-    """Run until `stop` is set. `checkpoint` tells where to begin; without it `es.checkpoints` does. Without
-    `personal`, events read as if what is personal in them were erased. For so many seconds after some events
-    (`pause`) it does not look for more: what comes meanwhile is taken together. What comes after a while
-    without any is taken at once.
+    """Run a consumer until `stop` is set.
+
+    `checkpoint` returns the position to begin after; the default is that of `es.checkpoints`. Without
+    `personal`, personal data reads as erased. `pause` is the time in seconds between two reads while there
+    are events, so that events of this time are delivered in one batch. After an idle time, events are
+    delivered at once.
     """
     start = checkpoint or (lambda connection: load_checkpoint(connection, name))
     failures = _Failures(name)
@@ -97,10 +98,10 @@ def follow(
             with leadership(database_url, role=role, name=name, stop=stop) as connection:
                 if connection is not None:
                     connection.execute(_ASYNCHRONOUS)
-                    follower.begin(read := start(connection))
+                    consumer.begin(read := start(connection))
                     log.info("consumer_leads", consumer=name, checkpoint=read)
                     _lead(
-                        follower,
+                        consumer,
                         connection,
                         read,
                         wakeups=wakeups,
@@ -111,12 +112,12 @@ def follow(
                     )
         except Exception as error:
             wakeups.release()
-            stop.wait(failures.one(error))
+            stop.wait(failures.add(error))
     wakeups.release()
 
 
 def _lead(
-    follower: EventConsumer,
+    consumer: EventConsumer,
     connection: Connection,
     read: int,
     *,
@@ -128,8 +129,8 @@ def _lead(
 ) -> None:
     while not stop.is_set():
         events = read_log(connection, read, BATCH, personal=personal)
-        checkpoint = follower.take(connection, events)
-        failures.none()
+        checkpoint = consumer.handle(connection, events)
+        failures.reset()
         if events:
             read = events[-1].position or read
         wakeups.acknowledge_through(checkpoint)
@@ -137,4 +138,4 @@ def _lead(
             if events and pause:
                 stop.wait(pause)
             wakeups.wait(POLL_SECONDS)
-    wakeups.acknowledge_through(follower.finish(connection))
+    wakeups.acknowledge_through(consumer.finish(connection))

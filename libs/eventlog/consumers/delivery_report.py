@@ -1,7 +1,7 @@
-"""What operators see of a consumer: a line and a span per delivery, or a line per batch and a span per event.
+"""Log lines and spans of consumers: a line and a span per delivery, or a line per batch and a span per event.
 
-A delivery is one event that is handled by itself, however often that is tried. Spans are part of the trace of
-the command that made the event, and linked to it; they are made only where traces are on.
+A delivery is the handling of a single event, with all its attempts. A span belongs to the trace of the
+command that caused the event. Spans are only created if traces are enabled.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,26 +18,26 @@ from eventlog.events.errors import EventError
 
 log = structlog.get_logger()
 
-LOG = "es.log"  # what is consumed; a queue only wakes
+LOG = "es.log"  # the source of the events; queues only wake consumers
 
 
 @dataclass(slots=True)
 class DeliveryReport:
-    """What is known of it so far: how often it was tried, how it ended, which credential it is about."""
+    """The facts about a delivery for its log line, which the consumer sets."""
 
     attempt: int = 0
     outcome: str = "handled"
     credential_id: str | None = None
 
     def about(self, payload: object) -> None:
-        """Note which credential an event is about."""
+        """Set the credential that the event concerns."""
         credential_id = getattr(payload, "credential_id", None)
         self.credential_id = str(credential_id) if credential_id else None
 
 
 @contextmanager
 def reported_delivery(consumer: str, event: StoredEvent) -> Iterator[DeliveryReport]:
-    """Tell of one delivery when it has ended."""
+    """Log one delivery when it ends."""
     started = perf_counter()
     delivery = DeliveryReport()
     metadata = _metadata(event)
@@ -67,7 +67,7 @@ def reported_delivery(consumer: str, event: StoredEvent) -> Iterator[DeliveryRep
 
 @contextmanager
 def reported_batch(consumer: str, events: Sequence[StoredEvent]) -> Iterator[None]:
-    """Tell of a batch when it is committed; nothing of an empty one, or of one that fails to come again."""
+    """Log a batch when it is committed. An empty or failed batch is not logged."""
     if not events:
         yield
         return
@@ -85,14 +85,14 @@ def reported_batch(consumer: str, events: Sequence[StoredEvent]) -> Iterator[Non
 
 
 def log_batch(consumer: str, first: int, last: int, started: float) -> None:
-    """The line of a batch of consecutive positions; `started` is of `perf_counter`."""
+    """Log a batch of consecutive positions. `started` is a value of `perf_counter`."""
     log.info(
         "batch", consumer=consumer, first=first, last=last, count=last - first + 1, ms=_ms_since(started)
     )
 
 
 def process_span(consumer: str, event: StoredEvent, traceparent: str | None) -> Span:
-    """The span of one event's handling."""
+    """Start the span of the handling of one event."""
     return start_span(
         f"process {LOG}",
         "consumer",

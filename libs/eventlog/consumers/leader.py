@@ -1,7 +1,7 @@
-"""One leader among many processes: a session-level advisory lock on a connection of its own.
+"""Elects one leader among many processes by a session-level advisory lock on a separate connection.
 
-The lock lives as long as the connection. A process that loses it without noticing is kept from harm by the
-compare-and-swap of the checkpoint (consumers) or by the epoch (relay), not by this lock.
+The lock is held as long as the connection. It does not protect against a process that loses its connection
+without noticing. The compare-and-swap of the checkpoint (consumers) and the epoch (relay) do.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 RETRY_SECONDS = 1.0
-_NAMESPACE = 7_203  # of advisory locks: (namespace, hash of the name)
+_NAMESPACE = 7_203  # first key of the advisory lock; the second is the hash of the name
 _LEADS = """
 SELECT EXISTS (
     SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s
@@ -22,7 +22,7 @@ SELECT EXISTS (
 
 
 def has_leader(connection: psycopg.Connection[Any], name: str) -> bool:
-    """Whether any process leads `name` now."""
+    """Whether a process leads `name` now."""
     row = connection.execute(_LEADS, (_NAMESPACE, name)).fetchone()
     return bool(row and row[0])
 
@@ -31,7 +31,8 @@ def has_leader(connection: psycopg.Connection[Any], name: str) -> bool:
 def leadership(
     database_url: str, *, role: str, name: str, stop: Event
 ) -> Iterator[psycopg.Connection[Any] | None]:
-    """Wait until this process leads `name`; gives the connection that holds the lock, `None` after `stop`.
+    """Wait until this process leads `name`. Yields the connection that holds the lock, or `None` after
+    `stop`.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached.

@@ -1,4 +1,4 @@
-"""How far the log and its consumers are, by the functions that every role may call."""
+"""Reads metrics of the log and of its consumers, from functions that every role may call."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ _CONSUMERS = "SELECT consumer, lag_events, lag_seconds, dead_letters FROM es.con
 
 @dataclass(frozen=True, slots=True)
 class LogMetrics:
-    """Positions: the last of the log, and the last that the broker has confirmed. Ages in seconds: of the
-    oldest event without a position, and of the oldest transaction that has written, if it may be seen.
+    """The last position of the log, and the last one that the broker has confirmed. The ages, in seconds, of
+    the oldest event without a position and of the oldest write transaction (`None` without rights to see it).
     """
 
     log_position: int
@@ -26,7 +26,7 @@ class LogMetrics:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerMetrics:
-    """How far a consumer is behind, and how many events it could not handle."""
+    """The lag of a consumer, and the number of its dead letters."""
 
     consumer: str
     lag_events: int
@@ -36,8 +36,8 @@ class ConsumerMetrics:
 
 def log_metrics(connection: Connection) -> LogMetrics:
     with connection.cursor(row_factory=class_row(LogMetrics)) as cursor:
-        [figures] = cursor.execute(_LOG).fetchall()
-        return figures
+        [row] = cursor.execute(_LOG).fetchall()
+        return row
 
 
 def consumer_metrics(connection: Connection) -> list[ConsumerMetrics]:

@@ -1,6 +1,6 @@
-"""Events that are tried again later (`es.retries`), and dead letters (`es.dead_letters`): ADR 10.
+"""Schedules retries of events (`es.retries`), and creates dead letters (`es.dead_letters`): ADR 10.
 
-Times are the database's: whoever leads next goes by the same clock.
+Times are those of the database, so that the next leader uses the same clock.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,14 +18,14 @@ from eventlog.storage.personal_keys import PersonalKeys
 
 log = structlog.get_logger()
 
-PUT_OFF = timedelta(minutes=1)  # of an event whose dependency stays away
+POSTPONED_FOR = timedelta(minutes=1)  # while a dependency of the event is unavailable
 
 _DUE = """
 SELECT position, attempts FROM es.retries
 WHERE consumer = %s AND due_at <= clock_timestamp() AND position <> ALL (%s)
 ORDER BY due_at, position LIMIT %s
 """
-# Discarded ones too: a checkpoint that an earlier event holds back would bring them again.
+# Includes discarded events. The checkpoint may still be before them, so they would be delivered again.
 _SETTLED = """
 SELECT position FROM es.retries WHERE consumer = %(consumer)s AND position > %(after)s
 UNION ALL
@@ -51,27 +51,27 @@ SELECT %(consumer)s, l.position, l.stream_id, %(attempts)s, left(%(reason)s, 500
 FROM es.log l WHERE l.position = %(position)s ON CONFLICT DO NOTHING
 """
 _ADD_RETRIED_DEAD_LETTER = """
-WITH gone AS (
+WITH deleted AS (
     DELETE FROM es.retries WHERE consumer = %(consumer)s AND position = %(position)s AND attempts = %(before)s
     RETURNING consumer, position, stream_id)
 INSERT INTO es.dead_letters (consumer, position, stream_id, attempts, reason)
-SELECT consumer, position, stream_id, %(attempts)s, left(%(reason)s, 500) FROM gone ON CONFLICT DO NOTHING
+SELECT consumer, position, stream_id, %(attempts)s, left(%(reason)s, 500) FROM deleted ON CONFLICT DO NOTHING
 """
 _DONE = "DELETE FROM es.retries WHERE consumer = %s AND position = %s"
 
 
-class Fate(Enum):
-    """How one attempt ended."""
+class DeliveryOutcome(Enum):
+    """The outcome of one attempt. The values are published in log lines."""
 
     DONE = "done"
-    FAILED = "failed"  # it is tried again, as long as there are tiers
-    HOPELESS = "parked"  # no later attempt would do better
-    PUT_OFF = "put_off"  # counts for nothing: what it depends on is away
+    FAILED = "failed"  # it is retried while there are tiers
+    NOT_RETRIABLE = "parked"  # a later attempt would fail in the same way
+    POSTPONED = "put_off"  # a dependency is unavailable; the attempt is not counted
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event to be handled, and how often it was before; `retried`: it comes from `es.retries`."""
+    """An event to be handled, after `attempts` failures. `retried` means that `es.retries` has it."""
 
     event: StoredEvent
     attempts: int = 0
@@ -80,21 +80,21 @@ class Delivery:
     @property
     def position(self) -> int:
         if self.event.position is None:
-            raise ValueError("an event of the log has a position")
+            raise ValueError("the event has no position; only events of the log are delivered")
         return self.event.position
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A delivery, and how it ended; `reason` says why it is not done, without anything of a secret."""
+class DeliveryResult:
+    """The result of one attempt. `reason` describes a failure and contains no secret."""
 
     delivery: Delivery
-    fate: Fate
+    outcome: DeliveryOutcome
     reason: str = ""
 
 
 class Retries:
-    """Those of one consumer. `tiers` are the waits after the first failure, the second, and so on."""
+    """The retries of one consumer. `tiers` are the delays after the first failure, the second, and so on."""
 
     def __init__(
         self, consumer: str, tiers: Sequence[timedelta], personal: PersonalKeys | None = None
@@ -104,10 +104,10 @@ class Retries:
         self._tiers = tuple(tiers)
 
     def due(
-        self, connection: psycopg.Connection[Any], limit: int, *, besides: Collection[int]
+        self, connection: psycopg.Connection[Any], limit: int, *, excluding: Collection[int]
     ) -> list[Delivery]:
-        """Up to `limit` whose time has come, the longest due first, without those at positions `besides`."""
-        rows = connection.execute(_DUE, (self._consumer, list(besides), limit)).fetchall()
+        """Up to `limit` due retries, the longest due first, without those at positions `excluding`."""
+        rows = connection.execute(_DUE, (self._consumer, list(excluding), limit)).fetchall()
         return [
             Delivery(event, attempts, retried=True)
             for position, attempts in rows
@@ -115,39 +115,41 @@ class Retries:
         ]
 
     def settled(self, connection: psycopg.Connection[Any], after: int) -> set[int]:
-        """Positions behind `after` with which the log itself is done: they wait here, or were given up."""
+        """Positions after `after` that are not to be delivered from the log: retries, dead letters,
+        discarded.
+        """
         rows = connection.execute(_SETTLED, {"consumer": self._consumer, "after": after}).fetchall()
         return {position for (position,) in rows}
 
-    def record(self, connection: psycopg.Connection[Any], ended: Ended) -> None:
-        """Write down how an attempt ended. What a person has redriven or discarded meanwhile stays so."""
-        delivery, before = ended.delivery, ended.delivery.attempts
+    def record(self, connection: psycopg.Connection[Any], result: DeliveryResult) -> None:
+        """Store the result of an attempt. A redrive or discard that an operator did in the meantime stays."""
+        delivery, before = result.delivery, result.delivery.attempts
         values = {
             "consumer": self._consumer,
             "position": delivery.position,
             "before": before,
             "attempts": before + 1,
-            "reason": ended.reason,
+            "reason": result.reason,
         }
-        match ended.fate:
-            case Fate.DONE:
+        match result.outcome:
+            case DeliveryOutcome.DONE:
                 if delivery.retried:
                     connection.execute(_DONE, (self._consumer, delivery.position))
-            case Fate.PUT_OFF:
-                values |= {"attempts": before, "wait": PUT_OFF}
+            case DeliveryOutcome.POSTPONED:
+                values |= {"attempts": before, "wait": POSTPONED_FOR}
                 connection.execute(_AGAIN if delivery.retried else _FIRST, values)
-            case Fate.FAILED if before < len(self._tiers):
+            case DeliveryOutcome.FAILED if before < len(self._tiers):
                 wait = self._tiers[before]
                 connection.execute(_AGAIN if delivery.retried else _FIRST, values | {"wait": wait})
                 log.warning(
                     "event_retried",
                     consumer=self._consumer,
                     position=delivery.position,
-                    reason=ended.reason,
+                    reason=result.reason,
                     seconds=wait.total_seconds(),
                 )
-            case Fate.FAILED | Fate.HOPELESS:
+            case DeliveryOutcome.FAILED | DeliveryOutcome.NOT_RETRIABLE:
                 connection.execute(_ADD_RETRIED_DEAD_LETTER if delivery.retried else _ADD_DEAD_LETTER, values)
                 log.error(
-                    "event_parked", consumer=self._consumer, position=delivery.position, reason=ended.reason
+                    "event_parked", consumer=self._consumer, position=delivery.position, reason=result.reason
                 )

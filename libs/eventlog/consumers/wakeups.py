@@ -1,4 +1,4 @@
-"""What tells a consumer that the log has grown. None of it is trusted: the log is read again in any case."""
+"""Sources of hints that the log has grown. Consumers read the log at intervals in any case."""
 
 from threading import Event
 from typing import Any, Protocol
@@ -12,22 +12,22 @@ log = structlog.get_logger()
 
 
 class Wakeups(Protocol):
-    """A source of hints. `eventlog.broker.feed.PositionFeed` is the one of RabbitMQ."""
+    """A source of hints. `eventlog.broker.feed.PositionFeed` implements it with RabbitMQ."""
 
     def wait(self, timeout: float) -> int:
-        """Return when there may be something new, at the latest after `timeout` seconds."""
+        """Return when there may be new events, at the latest after `timeout` seconds."""
 
     def acknowledge_through(self, position: int) -> None:
-        """Everything up to `position` is done and committed."""
+        """Every event up to `position` is handled and committed."""
 
     def release(self) -> None:
-        """Nobody waits any more for now: leave what was not acknowledged to whoever does. `wait` ends it."""
+        """Leave unacknowledged messages to other processes, until the next `wait`."""
 
     def close(self) -> None: ...
 
 
 class Notifications:
-    """`Wakeups` by PostgreSQL's LISTEN: the one-machine mode has no broker."""
+    """`Wakeups` from LISTEN of PostgreSQL, for installations without a broker."""
 
     def __init__(self, database_url: str, *, role: str) -> None:
         self._database_url = database_url
@@ -46,7 +46,7 @@ class Notifications:
                     connect_timeout=5,
                 )
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
-                return 0  # something may have come before we listened
+                return 0  # there may be events from before LISTEN
             for notification in self._connection.notifies(timeout=timeout, stop_after=1):
                 return int(notification.payload or 0)
         except psycopg.Error as error:
@@ -56,7 +56,7 @@ class Notifications:
         return 0
 
     def acknowledge_through(self, position: int) -> None:
-        """Nothing to do: the checkpoint is the acknowledgement."""
+        """Does nothing: notifications are not acknowledged."""
 
     def release(self) -> None:
         self._disconnect()

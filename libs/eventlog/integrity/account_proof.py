@@ -1,13 +1,13 @@
-"""A proof for one account: all its events up to a position of the log, unchanged and in order, to be checked
-anywhere, with no database and no other account's events (ADR 11).
+"""Writes and verifies the proof of one account: all its events up to a position of the log, unchanged and in
+order. A verification needs neither a database nor events of other accounts (ADR 11).
 
     {"format":"regcred-account-proof-1","account_id":"acme"}
     {"position":3,"recorded_at":…,"event_id":…,…,"data":…,"meta":…}       each event, as `HashedEvent` has it
     {"events":1,"head":…,"log_position":9,"log_hash":…,"time":…,"key_id":…,"signature":…}
 
-`head` chains the lines of the events: SHA-256 of the head before (32 zero bytes at first) and of the line
-with its line feed. The signature covers account, head and all else of the last line. A file is only taken
-byte for byte as it is written here, so that nothing of it can be changed, not even a space.
+`head` chains the lines of the events: SHA-256 of the previous head (32 zero bytes at first) and the line with
+its line feed. The signature covers the account and all other fields of the last line. Verification accepts a
+file only byte for byte as it was written, so not even a space can be changed.
 """
 
 import base64
@@ -31,7 +31,7 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class BrokenProof(Exception):
-    """The file is not what was signed; `line` is the first that shows it."""
+    """The file is not the one that was signed. `line` is the first line that shows it."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
@@ -40,7 +40,7 @@ class BrokenProof(Exception):
 
 
 class BrokenLog(Exception):
-    """No proof can be made: the log that it would be of is not whole."""
+    """A proof cannot be written, because the log is not intact."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(f"the log is broken at position {fault.position}: {fault.kind}: {fault.detail}")
@@ -49,7 +49,7 @@ class BrokenLog(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What a file proves, as its signer says: the account has `events` events up to the anchor of the log."""
+    """The statement of a verified proof: the account has `events` events up to the anchor of the log."""
 
     account_id: str
     events: int
@@ -78,7 +78,7 @@ class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meta: str
 
 
-class _Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _SignedEnd(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: int
     head: str
     log_position: int
@@ -102,16 +102,16 @@ def write_proof(
     time: datetime,
     outside_chain: Callable[[], Fault | None] = lambda: None,
 ) -> Proven:
-    """Write the account's events out of the whole log, which is verified on the way; in constant memory.
-    `outside_chain` finds what the chain does not show.
+    """Write the events of an account, and verify the complete log at the same time, in constant memory.
+    `outside_chain` finds faults that the chain does not show.
 
     Raises:
-        BrokenLog: what was written is then no proof.
+        BrokenLog: the log is not intact; the file is incomplete and not a proof.
     """
     file.write(_line(_Header(FORMAT, account_id)))
     head, count = _START, 0
 
-    def passing() -> Iterator[Link]:
+    def written() -> Iterator[Link]:
         nonlocal head, count
         for link in links:
             if link.entry is not None and link.entry.account_id == account_id:
@@ -120,11 +120,11 @@ def write_proof(
                 head, count = _next(head, line), count + 1
             yield link
 
-    found = verify_chain(passing())
-    found = found.but(outside_chain() if found.fault is None else None)
+    found = verify_chain(written())
+    found = found.with_fault(outside_chain() if found.fault is None else None)
     if found.fault is not None:
         raise BrokenLog(found.fault)
-    seal = _Seal(
+    end = _SignedEnd(
         events=count,
         head=head.hex(),
         log_position=found.end.position,
@@ -133,19 +133,20 @@ def write_proof(
         key_id=key_id(key.public_key()),
         signature="",
     )
-    signature = base64.b64encode(key.sign(seal.signed(account_id))).decode()
-    file.write(_line(msgspec.structs.replace(seal, signature=signature)))
-    return _proven(account_id, seal)
+    signature = base64.b64encode(key.sign(end.signed(account_id))).decode()
+    file.write(_line(msgspec.structs.replace(end, signature=signature)))
+    return _proven(account_id, end)
 
 
 def verify_proof(file: Iterable[bytes], key: Ed25519PublicKey, *, earlier: Proven | None = None) -> Proven:
-    """What the file proves. Of an `earlier` proof: that this one has all its events, and others behind them.
+    """Verify a proof. With an `earlier` proof, verify that this one begins with all events of the earlier
+    one.
 
-    The signer vouches for it that no event was left out. What can be seen without trusting him is that every
-    stream has each of its versions, from 1.
+    The signature vouches that no event is missing. Without trust in the signer, the file shows only that each
+    stream has all versions from 1.
 
     Raises:
-        BrokenProof.
+        BrokenProof: the file is not a proof, was changed, or does not continue the earlier proof.
     """
     lines = enumerate(file, 1)
     number, text = next(lines, (1, b""))
@@ -157,44 +158,48 @@ def verify_proof(file: Iterable[bytes], key: Ed25519PublicKey, *, earlier: Prove
     head, count, position = _START, 0, 0
     versions: dict[str, int] = {}
     number, text = next(lines, (2, b""))
-    for following in lines:  # the last line is the seal
+    for following in lines:  # the last line is the signed end
         event = _read(_Event, number, text)
         if event.account_id != header.account_id:
-            raise BrokenProof(number, "an event of another account")
+            raise BrokenProof(number, "the event belongs to another account")
         if event.position <= position:
-            raise BrokenProof(number, "it does not stand behind the event before it")
+            raise BrokenProof(number, "its position is not after that of the previous event")
         if event.version != versions.get(event.stream_id, 0) + 1:
             raise BrokenProof(number, f"version {event.version} of its stream does not follow")
         versions[event.stream_id], position = event.version, event.position
         head, count = _next(head, text), count + 1
         if earlier is not None and count == earlier.events and head != earlier.head:
-            raise BrokenProof(number, "up to here, the events are not those of the earlier proof")
+            raise BrokenProof(number, "the events up to this line are not those of the earlier proof")
         number, text = following
-    seal = _read(_Seal, number, text)
-    if (seal.events, seal.head) != (count, head.hex()) or seal.log_position < position:
+    end = _read(_SignedEnd, number, text)
+    if (end.events, end.head) != (count, head.hex()) or end.log_position < position:
         raise BrokenProof(number, "the events are not those that were signed")
-    _check_signature(seal, header.account_id, number, key)
-    proven = _proven(header.account_id, seal)
+    _check_signature(end, header.account_id, number, key)
+    proven = _proven(header.account_id, end)
     if earlier is not None:
         _check_earlier(proven, earlier, number)
     return proven
 
 
-def _check_signature(seal: _Seal, account_id: str, number: int, key: Ed25519PublicKey) -> None:
+def _check_signature(end: _SignedEnd, account_id: str, number: int, key: Ed25519PublicKey) -> None:
     try:
-        signature = base64.b64decode(seal.signature, validate=True)
-        key.verify(signature, seal.signed(account_id))
+        signature = base64.b64decode(end.signature, validate=True)
+        key.verify(signature, end.signed(account_id))
     except (ValueError, InvalidSignature):
-        raise BrokenProof(number, f"not signed by this key (its own is {seal.key_id}), or changed") from None
-    if base64.b64encode(signature).decode() != seal.signature:
-        raise BrokenProof(number, "the signature is written in another way")
+        raise BrokenProof(
+            number, f"not signed with this key (it names key {end.key_id}), or changed"
+        ) from None
+    if base64.b64encode(signature).decode() != end.signature:
+        raise BrokenProof(number, "the signature has another base64 form")
 
 
 def _check_earlier(proven: Proven, earlier: Proven, number: int) -> None:
     if earlier.events > proven.events or earlier.log.position > proven.log.position:
-        raise BrokenProof(number, f"the earlier proof has {earlier.events} events, this one lacks some")
+        raise BrokenProof(
+            number, f"the earlier proof has {earlier.events} events, some of which this one lacks"
+        )
     if earlier.log.position == proven.log.position and earlier.log.hash != proven.log.hash:
-        raise BrokenProof(number, "the log is another one than that of the earlier proof")
+        raise BrokenProof(number, "the log is not that of the earlier proof")
 
 
 def _event(position: int, entry: HashedEvent) -> _Event:
@@ -213,15 +218,15 @@ def _read(kind: type[_S], number: int, text: bytes) -> _S:
     try:
         found = msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise BrokenProof(number, "it is not, or no longer, a line of a proof") from None
+        raise BrokenProof(number, "it is not a line of a proof, or was changed") from None
     if _line(found) != text:
-        raise BrokenProof(number, "it is not written as it was")
+        raise BrokenProof(number, "its JSON has another form than when it was written")
     return found
 
 
-def _proven(account_id: str, seal: _Seal) -> Proven:
+def _proven(account_id: str, end: _SignedEnd) -> Proven:
     try:
-        head, log_hash = bytes.fromhex(seal.head), bytes.fromhex(seal.log_hash)
+        head, log_hash = bytes.fromhex(end.head), bytes.fromhex(end.log_hash)
     except ValueError:
-        raise BrokenProof(0, "the hashes are none") from None
-    return Proven(account_id, seal.events, head, Anchor(seal.log_position, log_hash), seal.time, seal.key_id)
+        raise BrokenProof(0, "the hashes are not hexadecimal") from None
+    return Proven(account_id, end.events, head, Anchor(end.log_position, log_hash), end.time, end.key_id)

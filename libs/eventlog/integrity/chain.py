@@ -1,6 +1,6 @@
-"""The chain of hashes, recomputed. Pure: where the rows come from is no matter here.
+"""Verifies the hash chain of the log. Pure: the caller reads the rows from a database or a file.
 
-The canonical form is that of `es.link` in migration 0010; ADR 8 describes it byte by byte.
+The canonical form is that of `es.link` in migration 0010. ADR 8 describes it byte by byte.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,15 +11,15 @@ from hashlib import sha256
 from eventlog.integrity.errors import CheckpointTooEarly
 
 FORMAT = "regcred-log-1"
-GENESIS = bytes(32)  # what the first row is chained to
+GENESIS = bytes(32)  # the previous hash of the first row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashedEvent:
-    """What an event's hash covers, each value in the spelling that is hashed.
+    """The values that the hash of an event covers, in their hashed form.
 
-    `recorded_at` is UTC to the microsecond, as `2026-01-02T03:04:05.678901Z`; ids are UUIDs in lower case;
-    `data` and `meta` are the JSON text that PostgreSQL gives for `jsonb`, to the byte.
+    `recorded_at` is UTC to the microsecond, as `2026-01-02T03:04:05.678901Z`. Ids are UUIDs in lower case.
+    `data` and `meta` are the JSON text that PostgreSQL returns for `jsonb`, byte for byte.
     """
 
     recorded_at: str
@@ -36,7 +36,7 @@ class HashedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A row of the log as it is stored. `entry` is `None` where the event it stands for is not there."""
+    """A stored row of the log. `entry` is `None` if its event is missing."""
 
     position: int
     entry: HashedEvent | None
@@ -45,7 +45,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A position and the hash of its row. All that is before it follows from the hash."""
+    """A position and the hash of its row, which covers all rows up to it."""
 
     position: int
     hash: bytes
@@ -55,7 +55,7 @@ START = Anchor(0, GENESIS)
 
 
 class FaultKind(StrEnum):
-    """How a log can be broken."""
+    """Kinds of faults of a log."""
 
     CHANGED_EVENT = "changed_event"
     MISSING_EVENT = "missing_event"
@@ -69,7 +69,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The first place where a log breaks; `position` is `None` for what has none."""
+    """The first fault of a log. `position` is `None` if the fault has no position."""
 
     kind: FaultKind
     position: int | None
@@ -78,25 +78,25 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class ChainVerification:
-    """`end` is the last position that is proved. `checkpoint` is the position a checkpoint vouched for."""
+    """The result of a verification up to `end`. `checkpoint` is the position of a checkpoint that matched."""
 
     start: Anchor
     end: Anchor
     fault: Fault | None
     checkpoint: int | None = None
 
-    def but(self, fault: Fault | None) -> "ChainVerification":
-        """The same with a fault that was found beside the chain."""
+    def with_fault(self, fault: Fault | None) -> "ChainVerification":
+        """The same result with a fault that was found outside the chain."""
         return self if fault is None else replace(self, fault=fault, checkpoint=None)
 
 
 def next_hash(previous: bytes, position: int, entry: HashedEvent) -> bytes:
-    """The hash (32 bytes) of the row at `position`, which stands behind the row with the hash `previous`."""
+    """The hash (32 bytes) of the row at `position`. `previous` is the hash of the row before it."""
     return sha256(canonical(previous, position, entry).encode()).digest()
 
 
 def canonical(previous: bytes, position: int, entry: HashedEvent) -> str:
-    """The thirteen lines that are hashed; the last has no line feed."""
+    """The thirteen lines that are hashed. The last has no line feed."""
     return (
         f"{FORMAT}\n{previous.hex()}\n{position}\n{entry.recorded_at}\n{entry.event_id}\n{entry.stream_id}\n"
         f"{entry.category}\n{entry.account_id}\n{entry.version}\n{entry.type}\n{entry.schema_version}\n"
@@ -107,12 +107,13 @@ def canonical(previous: bytes, position: int, entry: HashedEvent) -> str:
 def verify_chain(
     links: Iterable[Link], *, start: Anchor = START, checkpoint: Anchor | None = None
 ) -> ChainVerification:
-    """Recompute the chain behind `start`, in constant memory, up to the first fault or the end.
+    """Recompute the chain after `start` up to the first fault or the end, in constant memory.
 
-    `start` is taken as given. Of a `checkpoint` it is proved that the log still has just the rows up to it.
+    `start` is not verified. With a `checkpoint`, the rows up to its position are verified to be those that
+    were signed.
 
     Raises:
-        CheckpointTooEarly: the checkpoint is before `start`, so it would prove nothing.
+        CheckpointTooEarly: the checkpoint is before `start`, so it cannot be compared.
     """
     if checkpoint is not None and checkpoint.position < start.position:
         raise CheckpointTooEarly(checkpoint.position, start.position + 1)
@@ -128,16 +129,16 @@ def verify_chain(
         if fault is not None:
             break
     if fault is None and checkpoint is not None and end.position < checkpoint.position:
-        detail = f"the log ends at {end.position}, the checkpoint knows {checkpoint.position} positions"
+        detail = f"the log ends at {end.position}, the checkpoint is of position {checkpoint.position}"
         fault = Fault(FaultKind.MISSING_AFTER, end.position + 1, detail)
-    vouched = checkpoint.position if checkpoint and fault is None else None
-    return ChainVerification(start=start, end=end, fault=fault, checkpoint=vouched)
+    matched = checkpoint.position if checkpoint and fault is None else None
+    return ChainVerification(start=start, end=end, fault=fault, checkpoint=matched)
 
 
 def _compare(end: Anchor, checkpoint: Anchor | None) -> Fault | None:
     if checkpoint is None or checkpoint.position != end.position or checkpoint.hash == end.hash:
         return None
-    detail = "the chain is whole in itself, but is not the one that was signed: it was written anew"
+    detail = "the chain is consistent, but it is not the one that was signed: it was written again"
     return Fault(FaultKind.CHECKPOINT_DIFFERS, end.position, detail)
 
 
@@ -147,31 +148,33 @@ def _fault_of(link: Link, end: Anchor, checkpoint: Anchor | None, rest: Iterator
         return Fault(
             FaultKind.MISSING_POSITION,
             expected,
-            f"position {expected} is missing, {link.position} stands there",
+            f"position {expected} is missing, the next row has position {link.position}",
         )
     if link.entry is None:
-        return Fault(FaultKind.MISSING_EVENT, expected, "the event of this position is not there")
+        return Fault(FaultKind.MISSING_EVENT, expected, "the event of this position is missing")
     computed = next_hash(end.hash, expected, link.entry)
     if computed == link.hash:
         if canonical(end.hash, expected, link.entry).count("\n") == 12:  # noqa: PLR2004 thirteen lines
             return None
-        return Fault(FaultKind.CHANGED_EVENT, expected, "a field has a line break, which no field can have")
+        return Fault(FaultKind.CHANGED_EVENT, expected, "a field has a line break, which the append refuses")
     return _explain(link, computed, checkpoint, next(rest, None))
 
 
 def _explain(link: Link, computed: bytes, checkpoint: Anchor | None, after: Link | None) -> Fault:
-    """Event and hash do not fit. Whichever the next row, or the checkpoint, is chained to is the true one."""
+    """Find out whether the event or its hash was changed. The next row or the checkpoint confirms the
+    unchanged one.
+    """
     signed = checkpoint.hash if checkpoint and checkpoint.position == link.position else None
     if signed == computed or _follows(after, computed):
-        return Fault(FaultKind.HASH_DIFFERS, link.position, "the event is as it was, its hash was changed")
+        return Fault(FaultKind.HASH_DIFFERS, link.position, "the event is unchanged, its hash was changed")
     if signed == link.hash or _follows(after, link.hash):
-        detail = "another event, or another content, stands here than was chained"
+        detail = "the event or its contents are not those that were hashed"
         return Fault(FaultKind.CHANGED_EVENT, link.position, detail)
     if after is None:
         return Fault(
-            FaultKind.HASH_DIFFERS, link.position, "the event or its hash was changed; it is the last one"
+            FaultKind.HASH_DIFFERS, link.position, "the event or its hash was changed, at the end of the log"
         )
-    return Fault(FaultKind.CHANGED_EVENT, link.position, "here, and behind it, the log was changed")
+    return Fault(FaultKind.CHANGED_EVENT, link.position, "the log was changed at this position and after it")
 
 
 def _follows(after: Link | None, previous: bytes) -> bool:

@@ -1,5 +1,7 @@
-"""A signed statement that the log had this hash at this position. Kept apart from the database, it shows even
-a log that was written anew from beginning to end.
+"""Signed checkpoints: a statement that the log had a hash at a position.
+
+A checkpoint that is stored separately from the database reveals even a log that was written again from the
+beginning.
 """
 
 import base64
@@ -33,7 +35,7 @@ class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What was signed, after its signature was found to be right. `time` is the signer's, RFC 3339."""
+    """A checkpoint whose signature was verified. `time` is the time of the signature, RFC 3339."""
 
     anchor: Anchor
     time: str
@@ -41,7 +43,7 @@ class Checkpoint:
 
 
 def sign_checkpoint(anchor: Anchor, key: Ed25519PrivateKey, *, time: datetime) -> bytes:
-    """The checkpoint as a JSON document, with a line feed at its end."""
+    """Sign an anchor. Returns the checkpoint as a JSON document that ends in a line feed."""
     unsigned = _Document(
         format=FORMAT,
         position=anchor.position,
@@ -56,7 +58,7 @@ def sign_checkpoint(anchor: Anchor, key: Ed25519PrivateKey, *, time: datetime) -
 
 
 def open_checkpoint(document: bytes, key: Ed25519PublicKey) -> Checkpoint:
-    """A checkpoint that this key has signed.
+    """Verify the signature of a checkpoint and decode it.
 
     Raises:
         MalformedCheckpoint, WrongSignature.
@@ -74,5 +76,5 @@ def open_checkpoint(document: bytes, key: Ed25519PublicKey) -> Checkpoint:
     except InvalidSignature:
         raise WrongSignature(read.key_id) from None
     if len(digest) != _HASH_BYTES or read.position < 0:
-        raise MalformedCheckpoint("position and hash are none of a log")
+        raise MalformedCheckpoint("position or hash cannot be those of a log")
     return Checkpoint(Anchor(read.position, digest), read.time, read.key_id)

@@ -1,37 +1,37 @@
-"""What keeps a log from being verified at all. What is wrong with a log is a `chain.Fault` instead.
+"""Errors that prevent a verification. A fault of the log is a `chain.Fault`, not an error.
 
 IntegrityError
 ├── MalformedExport       a line of an exported log cannot be read
-├── MalformedCheckpoint   the file is no checkpoint
-├── WrongSignature        the checkpoint was not signed with that key, or was changed afterwards
-├── CheckpointTooEarly    verification begins behind the checkpoint, so it would prove nothing
-├── NoSuchPosition        verification was to begin behind the end of the log
-├── UnusableKey           the key file holds no Ed25519 key
-└── KeyExists             a key file is there; it is never overwritten
+├── MalformedCheckpoint   the file is not a checkpoint
+├── WrongSignature        the checkpoint was not signed with this key, or was changed
+├── CheckpointTooEarly    the checkpoint precedes the start of the verification, so it cannot be compared
+├── NoSuchPosition        the log does not have the position at which the verification is to begin
+├── UnusableKey           the key file contains no Ed25519 key
+└── KeyExists             the key file exists and is not overwritten
 """
 
 from pathlib import Path
 
 
 class IntegrityError(Exception):
-    """The log cannot be verified, for a reason that lies elsewhere."""
+    """The verification cannot be done. The log itself may be intact."""
 
 
 class MalformedExport(IntegrityError):
     def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line} is none of an exported log: {reason}")
+        super().__init__(f"line {line} is not a line of an exported log: {reason}")
         self.line = line
 
 
 class MalformedCheckpoint(IntegrityError):
     def __init__(self, reason: str) -> None:
-        super().__init__(f"this is no checkpoint: {reason}")
+        super().__init__(f"this is not a checkpoint: {reason}")
 
 
 class WrongSignature(IntegrityError):
     def __init__(self, key_id: str) -> None:
         super().__init__(
-            f"the checkpoint is not signed by this public key (its own is {key_id}), or was changed"
+            f"the checkpoint was not signed with this key (it names key {key_id}), or was changed"
         )
         self.key_id = key_id
 
@@ -39,7 +39,7 @@ class WrongSignature(IntegrityError):
 class CheckpointTooEarly(IntegrityError):
     def __init__(self, position: int, start: int) -> None:
         super().__init__(
-            f"the checkpoint is of position {position}; begin at {position + 1} or before, not {start}"
+            f"the checkpoint is of position {position}; begin at {position + 1} or before, not at {start}"
         )
 
 
@@ -56,4 +56,4 @@ class UnusableKey(IntegrityError):
 
 class KeyExists(IntegrityError):
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} is there already; a key is never overwritten")
+        super().__init__(f"{path} exists; a key is not overwritten")

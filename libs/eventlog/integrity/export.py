@@ -1,7 +1,7 @@
-"""The log as a file: one JSON object per line, which can be verified anywhere, with no database.
+"""Exports the log to a file that can be verified without a database, one JSON object per line.
 
-`data` and `meta` are strings that hold JSON text: it is that text, to the byte, which the chain covers, and
-so no tool that rewrites the lines can spoil it.
+`data` and `meta` are strings with JSON text. The hash chain covers this text byte for byte, and as strings it
+survives tools that rewrite the lines.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def write_export(links: Iterable[Link], file: BinaryIO) -> int:
-    """Write all rows; how many. A row whose event is missing is left out, and verification will say so."""
+    """Write all rows and return their number. A row without its event is omitted; verification reports it."""
     count = 0
     for link in links:
         if link.entry is not None:
@@ -48,7 +48,7 @@ def read_export(file: Iterable[bytes]) -> Iterator[Link]:
     """The rows of an exported log.
 
     Raises:
-        MalformedExport: a line is not one of `write_export`.
+        MalformedExport: a line was not written by `write_export`.
     """
     for number, text in enumerate(file, 1):
         try:

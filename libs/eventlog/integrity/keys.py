@@ -1,4 +1,4 @@
-"""The key pair that signs checkpoints (Ed25519, RFC 8032). It belongs on another machine than the log."""
+"""The key pair that signs checkpoints (Ed25519, RFC 8032). Store it on another machine than the log."""
 
 import os
 from hashlib import sha256
@@ -12,20 +12,22 @@ from eventlog.integrity.errors import KeyExists, UnusableKey
 
 
 def key_id(key: Ed25519PublicKey) -> str:
-    """Which key it is: the first 16 hexadecimal digits of the SHA-256 of its 32 bytes."""
+    """The id of a key: the first 16 hexadecimal digits of the SHA-256 of its 32 bytes."""
     return sha256(key.public_bytes_raw()).hexdigest()[:16]
 
 
 def public_path(private: Path) -> Path:
-    """Where the public half of a key file stands: beside it, with `.pub`."""
+    """The path of the public key that belongs to a private key file: the same name with `.pub`."""
     return private.with_name(private.name + ".pub")
 
 
 def create_key(path: Path) -> Ed25519PublicKey:
-    """Make a key pair: the private half in `path` (0600), the public one beside it. Both are PEM.
+    """Create a key pair: the private key in `path` (0600), the public key in `public_path(path)`. Both are
+    PEM.
 
     Raises:
-        KeyExists: one of the files is there.
+        KeyExists: one of the files exists.
+        UnusableKey: a file cannot be written.
     """
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
@@ -42,26 +44,26 @@ def create_key(path: Path) -> Ed25519PublicKey:
 
 
 def load_private(path: Path) -> Ed25519PrivateKey:
-    """Raises `UnusableKey`."""
+    """Read a key from a PEM file. Raises `UnusableKey`."""
     if not path.exists():
-        raise UnusableKey(path, "No such file; `regcred log keygen` makes one")
+        raise UnusableKey(path, "No such file; `regcred log keygen` creates one")
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UnusableKey(path, _reason(error)) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise UnusableKey(path, "this is no Ed25519 key")
+        raise UnusableKey(path, "this is not an Ed25519 key")
     return key
 
 
 def load_public(path: Path) -> Ed25519PublicKey:
-    """Raises `UnusableKey`."""
+    """Read a key from a PEM file. Raises `UnusableKey`."""
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise UnusableKey(path, _reason(error)) from None
     if not isinstance(key, Ed25519PublicKey):
-        raise UnusableKey(path, "this is no Ed25519 key")
+        raise UnusableKey(path, "this is not an Ed25519 key")
     return key
 
 
@@ -77,7 +79,5 @@ def _write_new(path: Path, contents: bytes, mode: int) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Without what the file holds."""
-    return (
-        error.strerror or "it cannot be read" if isinstance(error, OSError) else "it holds no such key in PEM"
-    )
+    """A reason that contains nothing of the file."""
+    return error.strerror or "it cannot be read" if isinstance(error, OSError) else "it contains no PEM key"

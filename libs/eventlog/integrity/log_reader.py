@@ -1,4 +1,4 @@
-"""The log as rows of a chain, out of PostgreSQL: one snapshot, read in pages, in constant memory."""
+"""Reads the log from PostgreSQL as rows of a hash chain, in pages and in constant memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ _LINKS = """
 SELECT l.position, l.hash,
        to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), e.event_id::text,
        l.stream_id::text, s.category, s.account_id, l.version, e.type, e.schema_version,
-       e.data::text, e.meta::text  -- as the fields of Entry
+       e.data::text, e.meta::text  -- in the order of the fields of HashedEvent
 FROM es.log l
 LEFT JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
 LEFT JOIN es.streams s ON s.stream_id = l.stream_id
@@ -26,9 +26,9 @@ WHERE l.position > %s ORDER BY l.position
 _WAITING = """
 SELECT count(*) FROM es.events e, es.tail() t WHERE (e.xid, e.seq) > (t.xid, t.seq) AND e.seq > t.adopted
 """
-# Faults that the chain cannot show, because it does not cover where they are: kind and query.
-_OUTSIDE = """
-SELECT NULL::bigint, format('event %s (version %s of %s) stands where positions were given, and has none',
+# Queries for faults that the chain does not show.
+_EVENTS = """
+SELECT NULL::bigint, format('event %s (version %s of %s) is older than the last position, and has none',
                             e.event_id, e.version, e.stream_id)
 FROM es.events e, es.tail() t
 WHERE ((e.xid, e.seq) <= (t.xid, t.seq) OR e.seq <= t.adopted)
@@ -36,7 +36,7 @@ WHERE ((e.xid, e.seq) <= (t.xid, t.seq) OR e.seq <= t.adopted)
 ORDER BY e.seq LIMIT 1
 """
 _STREAMS = """
-SELECT NULL::bigint, format('stream %s is at version %s, and has %s events up to version %s',
+SELECT NULL::bigint, format('stream %s is at version %s, but has %s events up to version %s',
                             s.stream_id, s.version, coalesce(e.events, 0), coalesce(e.newest, 0))
 FROM es.streams s
 LEFT JOIN (SELECT stream_id, count(*) AS events, max(version) AS newest FROM es.events GROUP BY stream_id) e
@@ -45,13 +45,13 @@ WHERE (s.version, s.version) IS DISTINCT FROM (e.newest, e.events)
 ORDER BY s.stream_id LIMIT 1
 """
 _ORDER = """
-SELECT l.position, 'transaction or number of this event are not those of its position'
+SELECT l.position, 'transaction id or number of this event is not that of its position'
 FROM es.log l JOIN es.events e USING (stream_id, version)
 WHERE (l.xid, l.seq) IS DISTINCT FROM (e.xid, e.seq)
 ORDER BY l.position LIMIT 1
 """
 _OUTSIDE_CHAIN = (
-    (FaultKind.EVENT_OUTSIDE, _OUTSIDE),
+    (FaultKind.EVENT_OUTSIDE, _EVENTS),
     (FaultKind.MISSING_EVENT, _STREAMS),
     (FaultKind.ORDER_CHANGED, _ORDER),
 )

@@ -20,19 +20,19 @@ FROM es.log_metrics() f LEFT JOIN es.consumer_metrics() c ON true
 """
 _LOG = (
     ("es_log_position", "Position of the last event of the log."),
-    ("es_published_position", "Position up to which the broker has confirmed everything."),
+    ("es_published_position", "Position up to which the broker has confirmed every event."),
     ("es_horizon_lag_seconds", "Age of the oldest committed event that has no position yet."),
     (
         "es_oldest_write_xact_seconds",
-        "Age of the oldest write transaction of the cluster: it holds positions up.",
+        "Age of the oldest write transaction of the cluster, which delays positions.",
     ),
 )
 _CONSUMERS = (
-    ("projection_position", "Position up to which a consumer has done everything."),
-    ("projection_lag_events", "Events of the log that a consumer has yet to do."),
-    ("projection_lag_seconds", "Age of the oldest event that a consumer has yet to do."),
+    ("projection_position", "Position up to which a consumer has handled every event."),
+    ("projection_lag_events", "Events of the log that a consumer has not handled yet."),
+    ("projection_lag_seconds", "Age of the oldest event that a consumer has not handled yet."),
     ("projection_parked", "Events that a consumer could not handle (dead letters)."),
-    ("projection_retrying", "Events that failed for a reason that may pass, and will be tried again."),
+    ("projection_retrying", "Events that failed for a temporary reason and will be retried."),
 )
 
 
@@ -54,7 +54,7 @@ class DatabaseMetrics(Collector):
         return cls(url, role=role, publishing=settings.broker_url is not None)
 
     def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("es_database_up", "Whether the database answered this scrape.")
+        up = GaugeMetricFamily("es_database_up", "Whether the database responded to this scrape.")
         try:
             rows = self._read()
         except psycopg.Error as error:

@@ -1,8 +1,8 @@
 """The keys that encrypt personal data: one for each account, created at its first event (ADR 14).
 
 `personal.keys` stores each key wrapped. A reader gets the wrapped key with each row, so an erased key
-decrypts nothing from the next statement on. A writer caches keys for `LIFE_SECONDS`. The append functions
-refuse events that were encrypted with an erased key (`AccountKeyErased`).
+decrypts nothing from the next statement on. A writer caches keys for `LIFE_SECONDS`. An event that it
+encrypts with an erased key within that time cannot be decrypted.
 """
 
 from collections import OrderedDict

@@ -1,8 +1,8 @@
 """Requests to the REST API, over any transport.
 
-What may be repeated without harm is repeated when the answer is lost or regcred says 503: reads, and POSTs
-with an idempotency key. A change with `If-Match` is sent once: repeated after a lost answer it could only be
-refused as stale, which would be wrong about who changed what.
+Reads, and POSTs with an idempotency key, are repeated when the response is lost or is a 503. A change with
+`If-Match` is sent once. Repeated after a lost response, it would be refused as stale, although nobody else
+changed the object.
 """
 
 import json
@@ -15,8 +15,8 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
-from regcred.apiclient.answer import ApiResponse, check, lines, read, unexpected
-from regcred.apiclient.errors import AnswerLost, ApiError, ApiProblem, NoAnswer
+from regcred.apiclient.errors import ApiError, ApiProblem, NotConnected, ResponseLost
+from regcred.apiclient.response import ApiResponse, check, lines, read, unexpected
 from regcred.apiclient.secret import Revealable
 from regcred.apiclient.transport import ApiRequest, Json, Parameters, Stream, Transport, build
 
@@ -27,7 +27,7 @@ _FIRST_PAUSE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """For how many seconds a request is repeated; `notice` is called with a sentence at the first time."""
+    """How a request is repeated: for `seconds`. `notice` gets a message before the first repetition."""
 
     notice: Callable[[str], None]
     seconds: float = REPEAT_SECONDS
@@ -40,11 +40,11 @@ class ApiClient(AbstractContextManager["ApiClient"]):
 
     Args:
         transport: closed with this client.
-        token: shown with every request.
-        on_behalf_of: for whom a service acts; it is recorded in the audit log.
-        request_id: the id of every request; the API makes its own without one.
+        token: sent with every request.
+        on_behalf_of: the user that a service acts for; recorded in the audit log.
+        request_id: the id of every request; without one, the API generates an id for each request.
         wait_for: the log position that every read must include.
-        on_command: called with the log position of each command that was done.
+        on_command: called with the log position of each successful command.
         repeats: without it, every request is sent once.
     """
 
@@ -75,7 +75,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
 
     @property
     def address(self) -> str:
-        """Where the API is, without a slash at the end."""
+        """The address of the API, without a trailing slash."""
         return self._transport.address
 
     def __exit__(
@@ -86,14 +86,15 @@ class ApiClient(AbstractContextManager["ApiClient"]):
     def get(
         self, path: str, parameters: Parameters | None = None, *, wait_for: str | None = None
     ) -> ApiResponse:
-        """Read. `wait_for` is the position of a command whose effect must be seen."""
+        """Read. The response includes the effect of the command at position `wait_for`."""
         headers = {"Regcred-Wait-For": wait_for or self._wait_for}
-        return self._answer(self._request("GET", path, headers, parameters=parameters), repeat=True)
+        return self._response(self._request("GET", path, headers, parameters=parameters), repeat=True)
 
     def listing(self, path: str, parameters: Parameters, *, limit: int | None) -> Json:
-        """A list as the API answers it, of at most `limit` items (`None`: all), however many pages that is.
+        """Read a list of at most `limit` items (`None`: all), from as many pages as necessary.
 
-        `next_cursor` is where the next page starts, `sealed` what a list of the audit log lacks.
+        In the result `next_cursor` is the start of the next page. `sealed` describes events that are missing
+        from a list of the audit log because they are archived.
         """
         items: list[Any] = []
         cursor = parameters.get("cursor")
@@ -106,12 +107,12 @@ class ApiClient(AbstractContextManager["ApiClient"]):
             except (TypeError, KeyError):
                 raise unexpected(self.address, "a list") from None
             if not cursor or (limit is not None and len(items) >= limit):
-                lacks = {"sealed": page["sealed"]} if "sealed" in page else {}
-                return {"items": items, "next_cursor": cursor, **lacks}
+                archived = {"sealed": page["sealed"]} if "sealed" in page else {}
+                return {"items": items, "next_cursor": cursor, **archived}
 
     @contextmanager
     def stream(self, path: str, parameters: Parameters, *, accept: str) -> Iterator[Stream]:
-        """A long answer as it comes in, of the media type `accept`. It is sent once."""
+        """Yield a long response of the media type `accept` while it arrives. The request is sent once."""
         request = self._request("GET", path, {"Accept": accept}, parameters=parameters)
         with self._transport.stream(request) as stream:
             reply = stream.reply
@@ -123,7 +124,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
 
     @contextmanager
     def lines(self, path: str, parameters: Parameters, *, accept: str) -> Iterator[Iterator[bytes]]:
-        """As `stream`, line by line, each with its end of line."""
+        """Like `stream`, line by line, each with its newline."""
         with self.stream(path, parameters, accept=accept) as stream:
             yield lines(stream.chunks)
 
@@ -136,18 +137,18 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         prefer: str | None = None,
         on_behalf_of: str | None = None,
     ) -> ApiResponse:
-        """A command that is done once, however often it is sent, by its idempotency key.
+        """Send a command with an idempotency key, so that a repetition has no second effect.
 
-        `key`: a new one if `None`. `on_behalf_of`: for whom this one is done, in place of the client's.
+        `key`: a new one if `None`. `on_behalf_of`: the user of this command, instead of the client's.
         """
-        # The services' one source of ids is not here: this package imports nothing of theirs.
+        # This package does not import the services, which have their own source of ids.
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}  # noqa: TID251
         more = {"Prefer": prefer, "Regcred-On-Behalf-Of": on_behalf_of}
-        return self._answer(self._request("POST", path, {**headers, **more}, body=body), repeat=True)
+        return self._response(self._request("POST", path, {**headers, **more}, body=body), repeat=True)
 
     def post_once(self, path: str, body: Json | None = None) -> ApiResponse:
-        """A command without an idempotency key."""
-        return self._answer(self._request("POST", path, {}, body=body), repeat=False)
+        """Send a command without an idempotency key, once."""
+        return self._response(self._request("POST", path, {}, body=body), repeat=False)
 
     def change(
         self,
@@ -157,12 +158,12 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         body: Json | None = None,
         parameters: Parameters | None = None,
     ) -> ApiResponse:
-        """PUT, PATCH or DELETE what was read with this ETag."""
+        """PUT, PATCH or DELETE an object that was read with this ETag."""
         request = self._request(method, path, {"If-Match": etag}, body=body, parameters=parameters)
-        return self._answer(request, repeat=False)
+        return self._response(request, repeat=False)
 
     def readiness(self) -> Json:
-        """What `GET /readyz` says, ready or not."""
+        """Return the document of `GET /readyz`, whether it says ready or not."""
         reply = self._transport.send(self._request("GET", "/readyz", {}))
         try:
             document = json.loads(reply.content)
@@ -182,11 +183,11 @@ class ApiClient(AbstractContextManager["ApiClient"]):
     ) -> ApiRequest:
         return build(method, path, {**self._headers, **_present(headers)}, body=body, parameters=parameters)
 
-    def _answer(self, request: ApiRequest, *, repeat: bool) -> ApiResponse:
-        answer = self._repeated(request, self._repeats) if repeat and self._repeats else self._once(request)
-        if self._on_command and request.method != "GET" and answer.position:
-            self._on_command(answer.position)
-        return answer
+    def _response(self, request: ApiRequest, *, repeat: bool) -> ApiResponse:
+        response = self._repeated(request, self._repeats) if repeat and self._repeats else self._once(request)
+        if self._on_command and request.method != "GET" and response.position:
+            self._on_command(response.position)
+        return response
 
     def _once(self, request: ApiRequest) -> ApiResponse:
         return read(self._transport.send(request), self.address)
@@ -198,14 +199,14 @@ class ApiClient(AbstractContextManager["ApiClient"]):
             attempts += 1
             try:
                 return self._once(request)
-            except (AnswerLost, NoAnswer) as error:
-                # Nobody there at the first try is an answer in itself; later, it is a restart to wait for.
-                if attempts == 1 and isinstance(error, NoAnswer):
+            except (ResponseLost, NotConnected) as error:
+                # At the first attempt the address is probably wrong. Later the API is probably restarting.
+                if attempts == 1 and isinstance(error, NotConnected):
                     raise
                 failure: ApiError = error
                 wait = pause
             except ApiProblem as problem:
-                if not _passes(problem):
+                if not _is_temporary(problem):
                     raise
                 failure, wait = problem, pause if problem.retry_after is None else problem.retry_after
             if repeats.clock() + wait >= deadline:
@@ -220,6 +221,6 @@ def _present(headers: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value}
 
 
-def _passes(problem: ApiProblem) -> bool:
-    """Whether waiting may help: 503, or the first request with our own key is still being worked on."""
+def _is_temporary(problem: ApiProblem) -> bool:
+    """Whether a repetition may succeed: 503, or the API still handles the first request with this key."""
     return problem.status == HTTPStatus.SERVICE_UNAVAILABLE or problem.code == "idempotency_key_in_flight"

@@ -1,14 +1,14 @@
 """Errors of clients of the API.
 
     ClientError
-    ├── ConfigurationError    no token, or an address that cannot be one
-    └── ApiError              a request failed
-        ├── NoAnswer          nobody answers at the address; nothing was done
-        ├── AnswerLost        the request was sent, the answer never came: it may have been done
-        ├── UnexpectedAnswer  something answers that is not regcred
-        └── ApiProblem        regcred answered with a problem document (RFC 9457)
+    ├── ConfigurationError      no token, or an invalid address
+    └── ApiError                a request failed
+        ├── NotConnected        there is no connection; nothing was sent
+        ├── ResponseLost        the request was sent and may have been carried out; there was no response
+        ├── UnexpectedResponse  the response is not from regcred
+        └── ApiProblem          regcred responded with a problem document (RFC 9457)
 
-A message is written for the person at a terminal. None of them quotes a secret, or the body of an answer.
+Messages are for the user at a terminal. No message quotes a secret or the body of a response.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """The message says what is wrong and, where that is known, what to do."""
+    """Base of the errors. The message says what is wrong and, if known, what to do."""
 
 
 class ConfigurationError(ClientError):
@@ -27,17 +27,17 @@ class ConfigurationError(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong value of a request's body. `pointer` is a JSON pointer (RFC 6901)."""
+    """One invalid value in the body of a request. `pointer` is a JSON pointer (RFC 6901)."""
 
     pointer: str
     detail: str
 
 
 class ApiError(ClientError):
-    """Programs decide by `status` and `code`; `detail` is a sentence for a page.
+    """A failed request. Programs decide by `status` and `code`; `detail` is a sentence for users.
 
-    `errors` are wrong values of the body, `users` the workloads that use a credential, `retry_after` is in
-    seconds.
+    `errors` are the invalid values of the body, `users` the workloads that use a credential. `retry_after` is
+    in seconds.
     """
 
     status: int = HTTPStatus.BAD_GATEWAY
@@ -49,30 +49,30 @@ class ApiError(ClientError):
 
     @property
     def no_such_route(self) -> bool:
-        """Whether the API does not know the route; what an account does not have is another code."""
+        """Whether the API does not know the route. A missing object of an account has another code."""
         return self.code in {"not_found", "method_not_allowed"} and self.status in {
             HTTPStatus.NOT_FOUND,
             HTTPStatus.METHOD_NOT_ALLOWED,
         }
 
 
-class NoAnswer(ApiError):
+class NotConnected(ApiError):
     code = "no_answer"
-    detail = "The API does not answer. Nothing was done."
+    detail = "The API cannot be reached. Nothing was done."
 
 
-class AnswerLost(ApiError):
+class ResponseLost(ApiError):
     code = "answer_lost"
-    detail = "The API did not answer. The request may have been carried out: check before you repeat it."
+    detail = "The API did not respond. The request may have been carried out: check before you repeat it."
 
 
-class UnexpectedAnswer(ApiError):
+class UnexpectedResponse(ApiError):
     code = "unexpected_answer"
-    detail = "The answer at the address of the API is not from regcred."
+    detail = "The response from the address of the API is not from regcred."
 
 
 class ApiProblem(ApiError):
-    """A problem document. `document` is all of it."""
+    """A problem document of the API. `document` is the complete document."""
 
     def __init__(self, status: int, document: Mapping[str, Any], *, retry_after: int | None = None) -> None:
         self.status = status

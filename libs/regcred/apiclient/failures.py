@@ -1,33 +1,33 @@
-"""Failures of transports as errors of this package; those of libraries quote URLs and bytes."""
+"""Errors of this package for the failures of transports. Messages of libraries would quote URLs and bytes."""
 
 import ssl
 
-from regcred.apiclient.errors import AnswerLost, NoAnswer
+from regcred.apiclient.errors import NotConnected, ResponseLost
 
 
-def not_connected(address: str, error: BaseException) -> NoAnswer:
-    """There is no connection, because of `error`."""
+def not_connected(address: str, error: BaseException) -> NotConnected:
+    """The error for a connection that failed with `error`."""
     untrusted = _tls_failure(error)
     if untrusted:
-        return NoAnswer(
+        return NotConnected(
             f"no secure connection to {address}: {untrusted} "
-            "(SSL_CERT_FILE may name the file of your authorities)"
+            "(set SSL_CERT_FILE to the file of your certificate authorities)"
         )
-    return NoAnswer(f"regcred does not answer at {address}; is `make up` running?")
+    return NotConnected(f"regcred does not respond at {address}; is `make up` running?")
 
 
-def broken(address: str) -> AnswerLost:
-    """The connection broke after something may have been sent."""
-    return AnswerLost(f"the connection to {address} broke before the whole answer was there")
+def broken(address: str) -> ResponseLost:
+    """The error for a connection that broke after the request may have been sent."""
+    return ResponseLost(f"the connection to {address} broke before the response was complete")
 
 
 def _tls_failure(error: BaseException) -> str | None:
-    """Why TLS failed, if it did: libraries hide it as the cause of the cause."""
+    """The reason of a failure of TLS, or `None`. Libraries report it in the chain of causes."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted, {cause.verify_message}"
         if isinstance(cause, ssl.SSLError):
-            return "it does not speak TLS as it should"
+            return "the server violates the TLS protocol"
         cause = cause.__cause__ or cause.__context__
     return None

@@ -7,17 +7,17 @@ from wsgiref.types import WSGIApplication
 import httpx2
 
 from regcred.apiclient.client import ApiClient, Repeats
-from regcred.apiclient.errors import NoAnswer
+from regcred.apiclient.errors import NotConnected
 from regcred.apiclient.failures import broken, not_connected
 from regcred.apiclient.settings import Connection
 from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, ApiRequest, Reply, Stream, Transport
 
-TransportFor = Callable[[str | None], Transport]  # for a request of the browser at that address
-_CONSOLE_SECONDS_TO_CONNECT = 3.0  # a person waits for the page
+TransportFor = Callable[[str | None], Transport]  # the parameter is the address of the browser
+_CONSOLE_SECONDS_TO_CONNECT = 3.0  # a user waits for the page
 
 
 class HttpxTransport:
-    """One client of httpx2."""
+    """A transport over a client of httpx2."""
 
     def __init__(self, client: httpx2.Client, address: str) -> None:
         self._client = client
@@ -59,7 +59,7 @@ class HttpxTransport:
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise not_connected(self._address, error) from None
         except httpx2.InvalidURL:
-            raise NoAnswer(f"{self._address} cannot be an address") from None
+            raise NotConnected(f"{self._address} is not a valid address") from None
         except httpx2.HTTPError:
             raise broken(self._address) from None
 
@@ -67,15 +67,14 @@ class HttpxTransport:
 def api_client(
     where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None
 ) -> ApiClient:
-    """The API for the command line. `seconds`: of a request, where it must be short."""
+    """Return a client for the command line. `seconds` limits a request to less than the default."""
     client = httpx2.Client(
         base_url=where.address,
         timeout=seconds or httpx2.Timeout(SECONDS, connect=SECONDS_TO_CONNECT),
-        # A proxy of the environment cannot reach this machine's loopback, and must not see what is sent
-        # there. Elsewhere the proxy and the authorities (SSL_CERT_FILE) of the environment are what the
-        # user's network needs.
+        # A proxy of the environment cannot reach the loopback of this machine and must not see its requests.
+        # For other addresses the network of the user may need the proxy and the authorities (SSL_CERT_FILE).
         trust_env=not where.loopback,
-        # A redirect would carry token and secrets to a host that nobody named.
+        # A redirect would send token and secrets to a host that the user did not name.
         follow_redirects=False,
     )
     transport = HttpxTransport(client, where.address)
@@ -83,11 +82,13 @@ def api_client(
 
 
 def over_http(address: str) -> TransportFor:
-    """Transports to an API at another address; one pool of connections for all of them.
+    """Return a factory of transports to an API at another address. They share one pool of connections.
 
-    The API is told for which browser they ask; a console among its REGCRED_TRUSTED_PROXIES is believed.
+    Each request contains the address of the browser. The API uses it if the console is one of its
+    REGCRED_TRUSTED_PROXIES.
     """
-    # A proxy of the environment must not see what goes to the API, and a redirect would carry the token away.
+    # A proxy of the environment must not see these requests, and a redirect would send the token to another
+    # host.
     connections = httpx2.HTTPTransport(trust_env=False)
 
     def transport_for(remote: str | None) -> Transport:
@@ -105,10 +106,10 @@ def over_http(address: str) -> TransportFor:
 
 
 def in_process(api: WSGIApplication) -> TransportFor:
-    """Transports to an API in this process: the same requests and answers, without a socket between them.
+    """Return a factory of transports to an API in this process, without a socket.
 
-    A page that asked over a socket would hold one thread of the server and wait for another: as many pages as
-    there are threads would wait for one another without end. The audit log gets the browser's address, too.
+    Over a socket, a page would hold one thread of the server and wait for another. With as many pages as
+    threads, all of them would wait forever. The audit log gets the address of the browser.
     """
     address = "http://api.regcred"
 

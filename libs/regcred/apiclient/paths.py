@@ -1,18 +1,18 @@
-"""Paths of the API, and the versions that changes are based on."""
+"""Paths and ETags of the API."""
 
 from urllib.parse import quote
 
 
 def segment(text: str) -> str:
-    """A text as one segment of a path."""
+    """Quote a text as one segment of a path."""
     return quote(text, safe="")
 
 
 def account_path(account: str, *segments: str) -> str:
-    """A path of an account."""
+    """Return a path of an account."""
     return "/v1/accounts/" + "/".join(map(segment, (account, *segments)))
 
 
 def etag_of(version: str) -> str:
-    """The value of `If-Match` for a version without quotes; `*` where there is none."""
+    """Return the value of `If-Match` for a version without quotes, or `*` without a version."""
     return f'"{version}"' if version else "*"

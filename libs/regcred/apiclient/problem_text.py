@@ -1,10 +1,10 @@
 """A problem document as lines for the terminal.
 
     regcred: invalid_request: the request has invalid values
-      --registry: only docker.io, or leave it out
+      --registry: only docker.io, or omit it
       request id: 6f0c…
 
-Where an error's pointer leads to an option of the command, that option is named.
+If the pointer of an error belongs to an option of the command, the text names that option.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Any
 from regcred.apiclient.errors import ApiProblem
 from regcred.apiclient.text import shown
 
-# JSON pointers of requests, and the parameter of the command line that fills each.
+# JSON pointers of requests, each with the parameter of the command line that fills it.
 _PARAMETERS = tuple(
     (re.compile(pattern), parameter)
     for pattern, parameter in (
@@ -35,25 +35,29 @@ _PARAMETERS = tuple(
     )
 )
 
-# What has no single parameter: the secret may come from a file, stdin or a prompt.
-_OTHERWISE = {"": "request", "/credential": "the secret", "/credential/password": "the password"}
+# Pointers without a parameter. The secret, for example, may come from a file, stdin or a prompt.
+_NAMES_WITHOUT_PARAMETER = {
+    "": "request",
+    "/credential": "the secret",
+    "/credential/password": "the password",
+}
 
 _HINTS = {
-    "stale_version": "somebody changed it since it was read; nothing was done. Read it again, then repeat",
-    "unauthenticated": "the token is not valid (any more); set REGCRED_TOKEN_FILE to the file of a valid one",
+    "stale_version": "it was changed after it was read, so nothing was done; repeat the command",
+    "unauthenticated": "the token is invalid or expired; set REGCRED_TOKEN_FILE to the file of a valid token",
     "account_forbidden": "this token is for other accounts (--account)",
     "credential_in_use": "rotate it instead, or remove it with --force --reason '…'",
 }
 
 
 def problem_lines(problem: ApiProblem, parameters: Collection[tuple[str, str]]) -> Iterator[str]:
-    """What to print. `parameters` are name and label of those that the command has."""
+    """Return the lines to print. `parameters` are names and labels of the parameters of the command."""
     yield f"regcred: {shown(problem.code)}: {shown(problem.detail)}"
     labels = dict(parameters)
     for error in problem.errors:
         yield f"  {shown(_label(error.pointer, labels))}: {shown(error.detail)}"
     for user in problem.users:
-        yield f"  in use by {shown(_user(user))}"
+        yield f"  in use by {shown(_workload(user))}"
     hint = _HINTS.get(problem.code)
     if hint:
         yield f"  {hint}"
@@ -70,10 +74,10 @@ def _label(pointer: str, labels: dict[str, str]) -> str:
             label = labels.get(match.expand(parameter))
             if label:
                 return label
-    return _OTHERWISE.get(pointer, pointer)
+    return _NAMES_WITHOUT_PARAMETER.get(pointer, pointer)
 
 
-def _user(user: dict[str, Any]) -> str:
-    workload = user.get("workload")
-    what = f"{workload.get('kind')} {workload.get('name')}" if isinstance(workload, dict) else "something"
-    return f"{what} in project {user.get('project_id')}"
+def _workload(usage: dict[str, Any]) -> str:
+    workload = usage.get("workload")
+    text = f"{workload.get('kind')} {workload.get('name')}" if isinstance(workload, dict) else "a workload"
+    return f"{text} in project {usage.get('project_id')}"

@@ -5,13 +5,13 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Revealable(Protocol):
-    """A value that is a secret. The services' own secret type is one, too."""
+    """A secret value. The secret type of the services implements this protocol too."""
 
     def reveal(self) -> str: ...
 
 
 class Secret:
-    """A text that only `reveal()` shows; printed and formatted it is `[secret]`."""
+    """A text that only `reveal()` returns. It is printed and formatted as `[secret]`."""
 
     __slots__ = ("__value",)
 
@@ -19,7 +19,7 @@ class Secret:
         self.__value = value
 
     def reveal(self) -> str:
-        """The text itself. Call it as late as possible."""
+        """Return the text. Call it as late as possible."""
         return self.__value
 
     def __repr__(self) -> str:

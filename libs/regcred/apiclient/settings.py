@@ -1,7 +1,7 @@
-"""Where the client finds the API, and what it shows at the door.
+"""Address of the API and token of the client.
 
-The token comes from a file, never from an argument or a variable: both are seen by others (`ps`, `/proc`,
-shell histories, CI logs).
+The token comes from a file, never from an argument or a variable, because other users can see both (`ps`,
+`/proc`, shell histories, CI logs).
 """
 
 import ipaddress
@@ -20,8 +20,10 @@ _MAX_TOKEN = 16 * 1024  # bytes; a JWT of a trusted issuer may be long
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """`address` has no trailing slash. `loopback`: the API is on this very machine. `on_behalf_of`: for whom
-    a service speaks, as the audit trail will say.
+    """How to reach the API.
+
+    `address` has no trailing slash. `loopback`: the API is on this machine. `on_behalf_of`: the user that a
+    service acts for; recorded in the audit trail.
     """
 
     address: str
@@ -38,11 +40,12 @@ def connection(
     token_file: Path | None = None,
     on_behalf_of: str | None = None,
 ) -> Connection:
-    """How to reach the API. `token_file` is that of a profile; the environment's wins over it.
+    """Check the settings and read the token. The environment takes precedence over `token_file` of a profile.
 
     Raises:
-        ConfigurationError: the address is none, the token would travel in clear text, there is no token, or
-            `on_behalf_of` cannot stand in a header.
+        ConfigurationError: the address is invalid, the token would be sent in plain text, there is no token,
+        or
+            `on_behalf_of` is not valid in a header.
     """
     parts = urlsplit(address)
     try:
@@ -58,11 +61,11 @@ def connection(
     loopback = _is_loopback(host)
     if parts.scheme == "http" and not loopback and not allow_http:
         raise ConfigurationError(
-            f"the token and your secrets would travel to {host} in clear text: use https, "
-            "or say --allow-http where the network is your own"
+            f"the token and your secrets would be sent to {host} in plain text: use https, "
+            "or --allow-http if you trust the network"
         )
     if on_behalf_of and not (on_behalf_of.isascii() and on_behalf_of.isprintable()):
-        raise ConfigurationError("--on-behalf-of takes printable ASCII characters")
+        raise ConfigurationError("--on-behalf-of allows only printable ASCII characters")
     return Connection(
         address=address.rstrip("/"),
         token=_token(token_path(environment, token_file)),
@@ -72,8 +75,10 @@ def connection(
 
 
 def token_path(environment: Mapping[str, str], of_profile: Path | None = None) -> Path:
-    """The file that holds the token: `REGCRED_TOKEN_FILE`, else that of the profile, else the one-machine
-    mode's admin token.
+    """The file of the token.
+
+    It is `REGCRED_TOKEN_FILE`, otherwise the file of the profile, otherwise the admin token of the
+    one-machine mode.
     """
     named = environment.get(TOKEN_FILE)
     if named:
@@ -87,12 +92,12 @@ def _token(path: Path) -> Secret:
             text = file.read(_MAX_TOKEN + 1).strip()
     except OSError as error:
         raise ConfigurationError(
-            f"no token: {path}: {error.strerror}. {TOKEN_FILE} names the file of one; "
-            "`make up` makes .regcred/admin.token where it runs"
+            f"no token: {path}: {error.strerror}. Set {TOKEN_FILE} to the file of a token; "
+            "`make up` creates .regcred/admin.token in its folder"
         ) from None
-    # RFC 6750 section 2.1: b64token; anything else could not even stand in a header.
+    # RFC 6750 section 2.1: b64token. Other characters are not valid in a header.
     if not text or len(text) > _MAX_TOKEN or not all(0x21 <= byte <= 0x7E for byte in text):  # noqa: PLR2004 ASCII
-        raise ConfigurationError(f"{path} does not hold a token")
+        raise ConfigurationError(f"{path} does not contain a token")
     return Secret(text.decode("ascii"))
 
 

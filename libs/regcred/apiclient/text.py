@@ -1,10 +1,10 @@
-"""Values as text for people."""
+"""Values as text for users."""
 
 
 def shown(value: object, *, lines: bool = False) -> str:
-    """A value for people: `-` for none, lists with commas; `lines` lets line breaks stand.
+    """Format a value: `-` for none, commas between the items of a list. With `lines`, line breaks stay.
 
-    What registries and people wrote into the data is shown without its control characters.
+    Data from registries and users can contain control characters. They are replaced.
     """
     if value is None or value in ("", [], ()):
         return "-"

@@ -1,4 +1,4 @@
-"""What a transport sends and receives."""
+"""Requests, replies and the protocol of a transport."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,14 @@ from urllib.parse import urlencode
 from regcred.apiclient.secret import Revealable
 
 Json = dict[str, Any]
-Parameters = Mapping[str, str | int | bool | None]  # None is left out
-
-SECONDS = 45.0  # that a request may take: longer than the API's longest `Prefer: wait`
+Parameters = Mapping[str, str | int | bool | None]  # None is omitted
+SECONDS = 45.0  # limit of a request: longer than the longest `Prefer: wait` of the API
 SECONDS_TO_CONNECT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """`target` is path and query string, below the address of the API."""
+    """A request. `target` is path and query string, relative to the address of the API."""
 
     method: str
     target: str
@@ -28,7 +27,7 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`headers` have names in lower case."""
+    """A reply. The names of `headers` are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,9 +44,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The start of a long answer: `reply` without content, and the content as it comes in.
+    """A long response: `reply` without content, and the content in chunks while it arrives.
 
-    Reading `chunks` may raise `AnswerLost`: what came before is not the whole then.
+    Reading `chunks` may raise `ResponseLost`. The chunks before it are then incomplete.
     """
 
     reply: Reply
@@ -55,16 +54,16 @@ class Stream:
 
 
 class Transport(Protocol):
-    """Sends requests to one API. No redirect is followed.
+    """Sends requests to one API. It does not follow redirects.
 
     Raises:
-        NoAnswer: nothing was sent.
-        AnswerLost: something may have been sent.
+        NotConnected: nothing was sent.
+        ResponseLost: the request may have been sent.
     """
 
     @property
     def address(self) -> str:
-        """Where the API is, without a slash at the end."""
+        """The address of the API, without a trailing slash."""
 
     def send(self, request: ApiRequest) -> Reply: ...
 
@@ -81,7 +80,7 @@ def build(
     body: Json | None = None,
     parameters: Parameters | None = None,
 ) -> ApiRequest:
-    """A request. Secrets in `body` are revealed here, and nowhere else."""
+    """Build a request. Secrets in `body` are revealed only here."""
     given = {name: _text(value) for name, value in (parameters or {}).items() if value is not None}
     target = f"{path}?{urlencode(given)}" if given else path
     if body is None:

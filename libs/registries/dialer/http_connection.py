@@ -25,10 +25,7 @@ class HttpRequest:
 
 
 class HttpConnection:
-    """An HTTP client on one connection.
-
-    `response_begun`: a part of the response to the last request has arrived.
-    """
+    """An HTTP client on one connection. `response_begun`: the response to the last request has begun."""
 
     def __init__(self, connection: NetworkConnection) -> None:
         self.response_begun = False
@@ -47,7 +44,7 @@ class HttpConnection:
             return self._read_response(body_bytes)
         except h11.ProtocolError:
             if self._connection.closed_by_peer:
-                raise Unreachable("the registry closed the connection within its response") from None
+                raise Unreachable("the registry closed the connection during its response") from None
             raise NotHttp(_NOT_HTTP) from None
 
     def prepare_next(self) -> bool:

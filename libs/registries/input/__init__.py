@@ -1,1 +1,1 @@
-"""What people and platforms send, read once: logins in every form, and how a wrong value is named. Pure."""
+"""Parsers for the input of users and platforms: secrets in all forms, and images. Pure."""

@@ -1,15 +1,15 @@
-"""Docker's config.json, and the forms in which Kubernetes keeps it.
+"""Reads Docker's config.json, and the forms in which Kubernetes stores it.
 
     {"auths": {KEY: ENTRY}}                           config.json; also `kubernetes.io/dockerconfigjson`
     {KEY: ENTRY}                                      legacy ~/.dockercfg; also `kubernetes.io/dockercfg`
     {"kind": "Secret", "data"|"stringData": ...}      a Secret's manifest, or its `data` alone
 
 ENTRY is `auth` (base64 of `user:password`), or `username` with `password`, or `identitytoken`, an OAuth
-refresh token. It is read as Docker and Kubernetes clients read it; what they read differently from one
-another is refused. Nothing is ever run: `credsStore` and `credHelpers` name programs of the machine that the
-file comes from, and their entries hold no secret.
+refresh token. It is read as Docker and Kubernetes clients read it; forms that these read differently are
+refused. No program is run: `credsStore` and `credHelpers` name programs on the machine of the file, and their
+entries contain no secret.
 
-Reasons and problems repeat nothing of the file but keys that are names of hosts.
+Reasons and problems contain nothing of the file except keys that are names of hosts.
 """
 
 import unicodedata
@@ -32,7 +32,8 @@ MAX_PASSWORD = 64 * 1024
 _POINTER = "/credential/docker_config"
 _SECRET_KEYS = (".dockerconfigjson", ".dockercfg")
 _LOGIN_FIELDS = ("auth", "username", "password", "identitytoken", "registrytoken")
-# Docker's browser login keeps its OAuth tokens under these names beside the real entry (docker/cli).
+# Docker's browser login stores its OAuth tokens under these names, next to the entry for the registry
+# (docker/cli).
 _HUB_SESSION_KEYS = frozenset(DOCKER_HUB_CONFIG_KEY + name for name in ("access-token", "refresh-token"))
 _KEYFILE_USERNAMES = frozenset({KEYFILE_USERNAME, "_json_key_base64"})
 _IN_HELPER = (
@@ -45,14 +46,14 @@ EntryProblem = Literal["unsupported", "invalid", "repeated"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigEntry:
-    """One entry; it has either a `login`, or a `problem` and the `reason` why none can be taken from it.
+    """One entry. It has either a `login`, or a `problem` with a `reason`.
 
-    `unsupported`: it holds no secret that could be kept. `invalid`: what it holds cannot be a login.
-    `repeated`: another entry has the same login for the same repositories, and counts.
+    Problems: `unsupported`, the entry has no secret that can be stored; `invalid`, the entry is not a valid
+    login; `repeated`, another entry has the same login for the same repositories and is used.
 
-    `key` is as written; one that is no host's name may be anything, so it reads `entry N` by its place, and
-    `host` is `None`. `host` is canonical (`docker.io`). `path_prefix` is `project` for a key
-    `gcr.io/project`. `pointer` is the entry's place in the request.
+    `key` is the key in the file. A key that is not a host could be a secret, so it is replaced by `entry N`,
+    and `host` is `None`. `host` is canonical (`docker.io`). `path_prefix` is `project` for the key
+    `gcr.io/project`. `pointer` is the JSON pointer of the entry in the request.
     """
 
     key: str
@@ -66,7 +67,7 @@ class ConfigEntry:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The entries as found. `pointer` is where they stand, `inside` whether each has a place below it."""
+    """The entries of a file. `pointer` is their JSON pointer. `inside`: each entry has a pointer below it."""
 
     auths: Mapping[str, Any]
     helpers: Mapping[str, Any]
@@ -76,26 +77,26 @@ class _Source:
 
 
 class _UnusableEntry(Exception):
-    """The entry holds no login that can be kept; the message says why."""
+    """The entry has no login that can be stored. The message is the reason."""
 
     problem: EntryProblem = "invalid"
 
 
 class _EntryWithoutSecret(_UnusableEntry):
-    """It holds no secret at all, or none that lasts."""
+    """The entry has no secret, or only a temporary one."""
 
     problem: EntryProblem = "unsupported"
 
 
 def read_docker_config(value: object, *, pointer: str = _POINTER) -> tuple[ConfigEntry, ...]:
-    """Every entry of a Docker configuration in its order, usable or not; there is at least one.
+    """All entries of a Docker configuration in their order, usable or not; there is at least one.
 
-    `value` is one of the forms above as an object, as text, or as base64 of its text. Of entries for the same
-    repositories one is usable if all hold the same login, and none if they differ: which of them a client
-    takes depends on the client.
+    `value` is one of the forms above, as an object, as text, or as base64 of its text. If several entries are
+    for the same repositories, one of them is usable if all have the same login. If the logins differ, none is
+    usable, because clients differ on which one they use.
 
     Raises:
-        InvalidInput: it is none of the forms. Codes: `invalid_type, too_large, malformed, no_entries,
+        InvalidInput: the value has none of the forms. Codes: `invalid_type, too_large, malformed, no_entries,
             too_many`.
     """
     try:
@@ -107,12 +108,12 @@ def read_docker_config(value: object, *, pointer: str = _POINTER) -> tuple[Confi
         detail = _IN_HELPER if source.has_store else "there is no entry under auths"
         raise _invalid(pointer, "no_entries", detail)
     if len(keys) > MAX_ENTRIES:
-        raise _invalid(pointer, "too_many", f"at most {MAX_ENTRIES} entries are read")
+        raise _invalid(pointer, "too_many", f"the file may have at most {MAX_ENTRIES} entries")
     return _reconciled([_entry(source, key, number) for number, key in enumerate(keys, 1)])
 
 
 def single_login(value: object, *, pointer: str = _POINTER) -> ConfigEntry:
-    """The one entry of a Docker configuration that holds a login. Others may be there without one.
+    """The entry of a Docker configuration that has a login. There may be further entries without one.
 
     Raises:
         InvalidInput: `several_logins`; `no_usable_login` for each entry, with its reason; and what
@@ -123,7 +124,7 @@ def single_login(value: object, *, pointer: str = _POINTER) -> ConfigEntry:
     if len(usable) == 1:
         return usable[0]
     if usable:
-        detail = f"{len(usable)} entries hold a login; a credential is for one, an import takes them all"
+        detail = f"{len(usable)} entries have a login, but a credential has one; import the file to add all"
         raise _invalid(pointer, "several_logins", detail)
     raise InvalidInput(
         tuple(
@@ -141,30 +142,30 @@ def _source(value: object, pointer: str) -> _Source:
     if "auths" in document:
         auths = document["auths"] or {}
         if not isinstance(auths, dict):
-            raise UnreadableDocument("invalid_type", "auths: an object is expected")
-        number = f"{pointer}/auths" if inside else pointer
+            raise UnreadableDocument("invalid_type", "auths: must be an object")
+        entries_pointer = f"{pointer}/auths" if inside else pointer
     else:
         auths = {
             key: fields
             for key, fields in document.items()
             if isinstance(fields, dict) and any(name in fields for name in _LOGIN_FIELDS)
         }
-        number = pointer
+        entries_pointer = pointer
     helpers = document.get("credHelpers")
     if not isinstance(helpers, dict):
         helpers = {}
-    return _Source(auths, helpers, bool(document.get("credsStore")), number, inside)
+    return _Source(auths, helpers, bool(document.get("credsStore")), entries_pointer, inside)
 
 
 def _from_kubernetes_secret(document: dict[str, Any]) -> str | None:
-    """The configuration in a Secret of Kubernetes: base64 under `data`, plain under `stringData`."""
+    """The configuration in a Kubernetes Secret: base64 under `data`, plain text under `stringData`."""
     for holder in (document.get("stringData"), document.get("data"), document):
         if isinstance(holder, dict):
             for key in _SECRET_KEYS:
                 if isinstance(encoded := holder.get(key), str):
                     return encoded
     if document.get("kind") == "Secret":
-        raise UnreadableDocument("no_entries", "this Secret holds no .dockerconfigjson")
+        raise UnreadableDocument("no_entries", "this Secret does not contain .dockerconfigjson")
     return None
 
 
@@ -178,7 +179,7 @@ def _entry(source: _Source, key: str, number: int) -> ConfigEntry:
             path_prefix=None,
             login=None,
             problem="invalid",
-            reason=f"its key names no registry: {refusal.detail}",
+            reason=f"its key is not a registry: {refusal.detail}",
             pointer=source.pointer,
         )
     login = problem = reason = None
@@ -204,40 +205,43 @@ def _entry(source: _Source, key: str, number: int) -> ConfigEntry:
 
 def _login(fields: object, *, in_helper: bool) -> RegistryLogin:
     if not isinstance(fields, dict):
-        raise _UnusableEntry("an object is expected")
-    given = {name: fields[name] for name in _LOGIN_FIELDS if fields.get(name) not in (None, "")}
-    for name, text in given.items():
+        raise _UnusableEntry("it must be an object")
+    login_fields = {name: fields[name] for name in _LOGIN_FIELDS if fields.get(name) not in (None, "")}
+    for name, text in login_fields.items():
         if not isinstance(text, str):
-            raise _UnusableEntry(f"{name}: a text is expected")
-    if "identitytoken" in given:
-        return _identity_token(given["identitytoken"])
-    if "auth" in given:
-        username, password = _decoded(given["auth"])
-        if given.get("username", username) != username or given.get("password", password) != password:
+            raise _UnusableEntry(f"{name}: must be a text")
+    if "identitytoken" in login_fields:
+        return _identity_token(login_fields["identitytoken"])
+    if "auth" in login_fields:
+        username, password = _decoded(login_fields["auth"])
+        if (
+            login_fields.get("username", username) != username
+            or login_fields.get("password", password) != password
+        ):
             raise _UnusableEntry("auth and username with password differ")
-    elif "username" in given and "password" in given:
-        username, password = given["username"], given["password"]
-    elif "username" in given or "password" in given:
+    elif "username" in login_fields and "password" in login_fields:
+        username, password = login_fields["username"], login_fields["password"]
+    elif "username" in login_fields or "password" in login_fields:
         raise _UnusableEntry("username and password are needed, both of them")
-    elif "registrytoken" in given:
-        raise _EntryWithoutSecret("a registrytoken ends within minutes or hours and cannot be kept")
+    elif "registrytoken" in login_fields:
+        raise _EntryWithoutSecret("a registrytoken expires within minutes or hours, so it is not stored")
     else:
-        raise _EntryWithoutSecret(_IN_HELPER if in_helper else "it holds no secret")
+        raise _EntryWithoutSecret(_IN_HELPER if in_helper else "it contains no secret")
     return _checked(username, password)
 
 
 def _decoded(auth: str) -> tuple[str, str]:
-    """`user:password` from base64, with or without padding; Docker pads the password with NULs at its end."""
+    """`user:password` from base64, with or without padding. Docker may append NULs to the password."""
     decoded = decode_base64(auth)
     if decoded is None:
-        raise _UnusableEntry("auth: no valid base64")
+        raise _UnusableEntry("auth: not valid base64")
     try:
         text = decoded.decode()
     except UnicodeDecodeError:
-        raise _UnusableEntry("auth: no text in UTF-8") from None
+        raise _UnusableEntry("auth: not valid UTF-8") from None
     username, colon, password = text.partition(":")
     if not colon:
-        raise _UnusableEntry("auth: user and password, with a colon between them, are expected in it")
+        raise _UnusableEntry("auth: must contain username and password, separated by a colon")
     return username, password.rstrip("\0")
 
 
@@ -259,7 +263,7 @@ def _checked(username: str, password: str) -> RegistryLogin:
     if password.endswith(("\n", "\r")):
         raise _UnusableEntry("its password ends with a line break, which `echo` adds; use `echo -n`")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in password):
-        raise _UnusableEntry("its password has control characters in it")
+        raise _UnusableEntry("its password contains control characters")
     if username == password:
         raise _UnusableEntry(
             "its username is the secret itself, but usernames are visible; enter both separately"
@@ -269,12 +273,12 @@ def _checked(username: str, password: str) -> RegistryLogin:
 
 def _identity_token(token: str) -> RegistryLogin:
     if len(token) > MAX_PASSWORD or not token.isascii() or not token.isprintable() or " " in token:
-        raise _UnusableEntry("identitytoken: no token")
+        raise _UnusableEntry("identitytoken: not a valid token")
     return RegistryLogin(username=IDENTITY_TOKEN_USERNAME, identity_token=Secret(token))
 
 
 def _reconciled(entries: list[ConfigEntry]) -> tuple[ConfigEntry, ...]:
-    """Leave of the entries for the same repositories one, or none where their logins differ."""
+    """Select one of several entries for the same repositories, or none if their logins differ."""
     groups: dict[tuple[str | None, str], list[int]] = {}
     for index, entry in enumerate(entries):
         if entry.login is not None:
@@ -284,7 +288,7 @@ def _reconciled(entries: list[ConfigEntry]) -> tuple[ConfigEntry, ...]:
         reason = (
             f"the same login as under {entries[first].key}"
             if same
-            else "several entries for this registry hold different secrets; leave one of them"
+            else "several entries for this registry have different secrets; remove all but one"
         )
         problem: EntryProblem = "repeated" if same else "invalid"
         for index in others if same else (first, *others):

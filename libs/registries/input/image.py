@@ -1,4 +1,4 @@
-"""An image as a value of a request."""
+"""Reads an image reference from a request."""
 
 from chassis.invalid_input import FieldProblem, InvalidInput
 from registries.errors import InvalidReference
@@ -6,7 +6,7 @@ from registries.image_reference import ImageReference
 
 
 def read_image(text: str, pointer: str = "/image") -> ImageReference:
-    """The image of that reference. Raises `InvalidInput`."""
+    """The image that the text refers to. Raises `InvalidInput`."""
     try:
         return ImageReference.parse(text, pointer)
     except InvalidReference as error:

@@ -1,8 +1,8 @@
-"""Google service-account key files, as `gcloud iam service-accounts keys create` writes them.
+"""Reads key files of Google service accounts, as `gcloud iam service-accounts keys create` writes them.
 
-A registry takes the whole file as the password of the user `_json_key` (Google Cloud, "Configure
-authentication to Artifact Registry for Docker"). It is kept in one normal form, so that the same key is the
-same secret however it was laid out.
+A registry accepts the complete file as the password of the user `_json_key` (Google Cloud, "Configure
+authentication to Artifact Registry for Docker"). The file is stored in a normal form, so that the same key is
+the same secret, independent of its formatting.
 """
 
 import json
@@ -23,7 +23,7 @@ from registries.logins.registry_login import RegistryLogin
 MAX_KEYFILE_BYTES = 16 * 1024  # a real one has about 2.3 KiB
 
 _REQUIRED = ("type", "private_key_id", "private_key", "client_email")
-# What Google writes, in its order; anything else is not kept.
+# The fields that Google writes, in its order. Other fields are not stored.
 _FIELDS = (
     "type",
     "project_id",
@@ -42,12 +42,13 @@ _CLIENT_EMAIL = re.compile(r"[a-z0-9][a-z0-9.:-]{0,100}@[a-z0-9][a-z0-9.-]{0,150
 
 
 def read_keyfile(value: object, *, pointer: str = "/credential/keyfile") -> RegistryLogin:
-    """The login that a service-account key file stands for: `_json_key`, and the file in compact JSON.
+    """The login of a service-account key file: username `_json_key`, and the file in compact JSON as the
+    password.
 
     `value` is the file as an object, as text, or as base64 of its text.
 
     Raises:
-        InvalidInput: with pointers below `pointer`; no detail repeats anything of the file. Codes:
+        InvalidInput: with pointers below `pointer`. No detail contains anything of the file. Codes:
             `invalid_type, too_large, malformed, required, not_a_service_account, invalid_email,
             invalid_private_key`.
     """
@@ -55,7 +56,7 @@ def read_keyfile(value: object, *, pointer: str = "/credential/keyfile") -> Regi
         document = read_object(value, max_bytes=MAX_KEYFILE_BYTES)
     except UnreadableDocument as refusal:
         raise InvalidInput((FieldProblem(pointer, refusal.code, refusal.detail),)) from None
-    # The text of a file has no places that a pointer into the request could name.
+    # If the file was sent as text, a pointer cannot name its fields.
     inside = pointer if isinstance(value, str) else None
     problems = tuple(
         FieldProblem(inside or f"{pointer}/{field}", code, f"{field}: {detail}")
@@ -76,30 +77,30 @@ def _problems(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         field for field in _FIELDS if field in document and not isinstance(document[field], str)
         and field not in missing
     ]  # fmt: skip
-    yield from ((field, "invalid_type", "a text is expected") for field in wrong)
+    yield from ((field, "invalid_type", "must be a text") for field in wrong)
     unusable = {*missing, *wrong}
     if "type" not in unusable and document["type"] != "service_account":
         yield (
             "type",
             "not_a_service_account",
-            "a key of a service account is needed, not another kind of file",
+            "must be the key of a service account, not another kind of file",
         )
     if "client_email" not in unusable and not _CLIENT_EMAIL.fullmatch(document["client_email"]):
-        yield "client_email", "invalid_email", "the address of a service account is expected"
+        yield "client_email", "invalid_email", "must be the address of a service account"
     if "private_key" not in unusable and (key_problem := _key_problem(document["private_key"])):
         yield "private_key", "invalid_private_key", key_problem
 
 
 def _key_problem(pem: str) -> str | None:
     if "\\n" in pem:
-        return "its line breaks are escaped twice; give the file as it was downloaded"
+        return "its line breaks are escaped twice; enter the file unchanged, as downloaded"
     try:
-        # Full validation takes a quarter of a second for 4096 bits, and the key is never used here.
+        # Full validation takes a quarter of a second for 4096 bits, and the key is not used here.
         key = load_pem_private_key(pem.encode("ascii"), password=None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "it is no unencrypted PEM private key, or a part of it is missing"
+        return "it is not an unencrypted PEM private key, or a part of it is missing"
     if not isinstance(key, RSAPrivateKey):
-        return "an RSA key is expected"
+        return "it must be an RSA key"
     numbers = key.private_numbers()
     if numbers.p * numbers.q != numbers.public_numbers.n:
         return "it is damaged"

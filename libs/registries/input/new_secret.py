@@ -38,18 +38,18 @@ class SecretString(fields.String):
     ) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         if not text:
-            raise ValidationError("A secret may not be empty.")
+            raise ValidationError("A secret must not be empty.")
         if len(text) > MAX_SECRET:
-            raise ValidationError("A secret may have 64 KiB at most.")
+            raise ValidationError("A secret may have at most 64 KiB.")
         if any(character in text for character in "\r\n\0"):
-            raise ValidationError("A secret may not hold a line break; check what was pasted.")
+            raise ValidationError("A secret must not contain a line break. Check the text that you entered.")
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValidationError("A secret must be text: half of a surrogate pair is none.")
+            raise ValidationError("A secret must be valid text, without a single half of a surrogate pair.")
         return Secret(text)
 
 
 class JsonDocument(fields.Field[Any]):
-    """A JSON object, or the text of one. It holds a secret, so its content is not checked here."""
+    """A JSON object, or the text of one. It contains a secret, so its content is not checked here."""
 
     def _deserialize(
         self,
@@ -59,7 +59,7 @@ class JsonDocument(fields.Field[Any]):
         **kwargs: Any,  # noqa: ARG002
     ) -> Any:
         if not isinstance(value, (dict, str)):
-            raise ValidationError("Not a valid JSON object or text of one.")
+            raise ValidationError("Not a valid JSON object, or the text of one.")
         return value
 
 
@@ -181,8 +181,8 @@ CREDENTIAL = {
 }
 PROVIDER = {"enum": [provider.id for provider in PROVIDERS]}
 PROBED_IMAGE = {
-    "description": "An image of that registry. A good login also requests its manifest; nothing is pulled. "
-    "`probe` has the result.",
+    "description": "An image of this registry. After an accepted login its manifest is requested; nothing is "
+    "pulled. `probe` has the result.",
     "example": "ghcr.io/acme/shop:1.4",
 }
 
@@ -211,12 +211,14 @@ class Target:
 
     @classmethod
     def again(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
-        """Return the registry of a credential, replaced by what the caller names."""
-        same_place = registry_url is None and location is None
+        """Return the registry of an existing credential, with host or location replaced if the caller
+        names them.
+        """
+        unchanged = registry_url is None and location is None
         return cls(
             provider=registry.provider,
-            registry_url=registry.host if same_place else registry_url,
-            location=registry.location if same_place else location,
+            registry_url=registry.host if unchanged else registry_url,
+            location=registry.location if unchanged else location,
         )
 
 
@@ -224,7 +226,7 @@ def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allow
     """Return the secret in the `credential` of a request, whose shape was checked by `CredentialInput`.
 
     Raises:
-        InvalidInput: with pointers into the request's body.
+        InvalidInput: with pointers into the body of the request.
     """
     try:
         match credential["kind"]:
@@ -253,13 +255,13 @@ def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allow
 
 
 def secret_of_entry(entry: ConfigEntry) -> NewSecret:
-    """Return the secret of an entry that holds a login. Its host determines the provider.
+    """Return the secret of an entry that has a login. Its host determines the provider.
 
     Raises:
         InvalidInput: that provider does not accept its username.
     """
     if entry.login is None or entry.host is None:
-        raise TypeError("the entry holds no login")
+        raise TypeError("the entry has no login")
     target = Target(provider=provider_of_host(entry.host), registry_url=entry.host, location=None)
     try:
         return _of_entry(entry, entry.login, _registry(target, http_never_allowed))
@@ -270,7 +272,7 @@ def secret_of_entry(entry: ConfigEntry) -> NewSecret:
 def _from_docker_config(target: Target, document: object, http_allowed: HttpAllowed) -> NewSecret:
     entry = single_login(document)
     if entry.login is None or entry.host is None:
-        raise TypeError("single_login gives an entry with host and login")
+        raise TypeError("single_login returns an entry with host and login")
     if target.registry_url is None:
         # The file names the registry. If it does not fit the provider, the error is at the entry.
         try:

@@ -1,1 +1,1 @@
-"""The secrets that a credential stores, in the form in which the secret store has them."""
+"""The secrets of credentials, in the form in which the secret store stores them."""

@@ -1,4 +1,4 @@
-"""Keys of a cloud. `registries.token_minter` creates a login from them when one is needed."""
+"""Cloud keys as stored secrets. `registries.token_minter` creates a login from them when one is needed."""
 
 import json
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from registries.logins.registry_login import RegistryLogin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsKeys:
-    """An access key of AWS. `session_token` goes with a temporary one, whose id begins with `ASIA`.
+    """An access key of AWS. A temporary key has a `session_token`; its id begins with `ASIA`.
 
-    The id is no secret: it stands in AWS's own logs, and tells people which key to renew.
+    The id is not secret. It is in the logs of AWS, and shows users which key to renew.
     """
 
     access_key_id: str
@@ -21,11 +21,11 @@ class AwsKeys:
 
     @property
     def username(self) -> str:
-        """What a credential shows as its username."""
+        """The username that a credential shows."""
         return self.access_key_id
 
     def to_secret(self) -> Secret:
-        """The form in which it is put into a `SecretStore`."""
+        """The form in which a `SecretStore` stores it."""
         fields = {
             "kind": "aws_keys",
             "access_key_id": self.access_key_id,
@@ -38,7 +38,7 @@ class AwsKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePrincipal:
-    """An application of a Microsoft Entra tenant (its id or domain), with a client secret."""
+    """An application of a Microsoft Entra tenant, with a client secret. `tenant` is an id or a domain."""
 
     tenant: str
     client_id: str
@@ -46,11 +46,11 @@ class ServicePrincipal:
 
     @property
     def username(self) -> str:
-        """What a credential shows as its username."""
+        """The username that a credential shows."""
         return self.client_id
 
     def to_secret(self) -> Secret:
-        """The form in which it is put into a `SecretStore`."""
+        """The form in which a `SecretStore` stores it."""
         return Secret(
             json.dumps(
                 {
@@ -67,10 +67,10 @@ StoredLogin = RegistryLogin | AwsKeys | ServicePrincipal
 
 
 def read_stored_login(secret: Secret) -> StoredLogin:
-    """Read back what one of them wrote with `to_secret`.
+    """Read the output of `to_secret` of any stored login.
 
     Raises:
-        ValueError: the secret is of none of their forms. The message holds nothing of it.
+        ValueError: the secret has another form. The message contains nothing of the secret.
     """
     try:
         fields = json.loads(secret.reveal())

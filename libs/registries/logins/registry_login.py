@@ -1,4 +1,4 @@
-"""What a stored secret holds: the login that a registry takes."""
+"""A login at a registry as a stored secret."""
 
 import json
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ _FIELDS = ("username", "password", "identity_token")
 class RegistryLogin:
     """A username with a password, token or key file; or an OAuth identity token (Docker's `identitytoken`).
 
-    Exactly one of `password` and `identity_token` is given. `username` is not a secret; it is
-    `<token>` for an identity token, the convention of Docker's credential helpers.
+    Exactly one of `password` and `identity_token` is set. `username` is not secret. For an identity token it
+    is `<token>`, the convention of Docker's credential helpers.
     """
 
     username: str
@@ -25,7 +25,7 @@ class RegistryLogin:
             raise ValueError("a login has either a password or an identity token")
 
     def to_secret(self) -> Secret:
-        """The form in which it is put into a `SecretStore`."""
+        """The form in which a `SecretStore` stores it."""
         fields = {"username": self.username}
         if self.password is not None:
             fields["password"] = self.password.reveal()
@@ -35,10 +35,10 @@ class RegistryLogin:
 
     @classmethod
     def from_secret(cls, secret: Secret) -> "RegistryLogin":
-        """Read back what `to_secret` wrote.
+        """Read the output of `to_secret`.
 
         Raises:
-            ValueError: the secret is not of that form. The message holds nothing of it.
+            ValueError: the secret has another form. The message contains nothing of the secret.
         """
         try:
             fields = json.loads(secret.reveal())
@@ -54,5 +54,5 @@ class RegistryLogin:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("not a text")  # noqa: TRY004 its caller makes one error of all that may be wrong
+        raise ValueError("not a text")  # noqa: TRY004 the caller replaces all errors by one
     return value

@@ -1,1 +1,1 @@
-"""The login at a registry: addresses, dialling, HTTP, challenges, realms, verdicts."""
+"""The protocol of registries: challenges, realms, tokens, logins and their verdicts, tags and manifests."""

@@ -1,7 +1,7 @@
-"""Getting in: the login itself where a registry asks for Basic, a token of its token server for Bearer.
+"""Authorization at a registry: the login itself for Basic, a token from its token server for Bearer.
 
-The password goes to the registry and to the token server that `check_realm` lets through, a token to the
-registry that asked for it, and neither anywhere else.
+The password is sent only to the registry and to a token server that `check_realm` allows. A token is sent
+only to the registry that it was requested for.
 """
 
 import base64
@@ -26,14 +26,14 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,32768}")
 
 @dataclass(frozen=True, slots=True)
 class TokenServer:
-    """Where the registry's tokens are to be had, and under which name it is known there."""
+    """The token server of a registry. `service` is the name of the registry there."""
 
     realm: Realm
     service: str | None
 
     @classmethod
     def of(cls, challenge: Challenge, *, registry_url: str, policy: NetworkPolicy) -> "TokenServer":
-        """The one that a Bearer challenge names. Raises `BadChallenge` or `Blocked`."""
+        """The token server that a Bearer challenge names. Raises `BadChallenge` or `Blocked`."""
         parameters = challenge.parameters
         realm = check_realm(parameters.get("realm", ""), registry_url=registry_url, policy=policy)
         return cls(realm, parameters.get("service"))
@@ -41,19 +41,19 @@ class TokenServer:
 
 @dataclass(frozen=True, slots=True)
 class Authorizer:
-    """One login, shown to one registry and its token server. Requests raise `LoginNotTried`."""
+    """One login, used at one registry and its token server. Requests raise `LoginNotTried`."""
 
     session: HttpSession
     login: RegistryLogin
 
     def basic(self) -> dict[str, str]:
-        """The header of a Basic login. An identity token has none."""
+        """The header of a Basic login. An identity token cannot be used for Basic."""
         password = self.login.password or Secret("")
         text = f"{self.login.username}:{password.reveal()}".encode()
         return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
 
     def ask(self, server: TokenServer, scope: str | None) -> HttpResponse:
-        """The token server's answer: GET with Basic for a password, POST for an identity token (OAuth2)."""
+        """Request a token: GET with Basic for a password, POST for an identity token (OAuth2)."""
         parameters = _parameters(server, scope)
         if self.login.identity_token is None:
             url = server.realm.with_query([*parameters, ("account", self.login.username)])
@@ -67,31 +67,34 @@ class Authorizer:
         return self.session.request("POST", server.realm.url, headers=headers, body=urlencode(form).encode())
 
     def ask_without_login(self, server: TokenServer, scope: str | None) -> HttpResponse:
-        """What anybody is answered there."""
+        """Request a token without a login."""
         return self.session.request("GET", server.realm.with_query(_parameters(server, scope)))
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header of a token."""
+    """The header with a token."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def read_token(response: HttpResponse) -> str:
-    """The token of a token server's answer: printable, bounded, fit for a header. Raises `BadChallenge`."""
+    """The token in the response of a token server. It is printable and of limited length, so that it can be
+    sent in a header. Raises `BadChallenge`.
+    """
     try:
         document = json.loads(response.body)
         token = document.get("access_token") or document.get("token")
-    except (ValueError, AttributeError, RecursionError):  # the last of lists in lists in lists
+    except (ValueError, AttributeError, RecursionError):  # the last for deeply nested lists
         token = None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise BadChallenge("the token server's answer holds no token")
+        raise BadChallenge("the response of the token server contains no token")
     return token
 
 
 def granted_actions(token: str, repository: str) -> frozenset[str] | None:
-    """What a token allows in a repository, if it says so; `None` where it is opaque to all but its registry.
+    """The actions that a token allows in a repository; `None` if only the registry can read the token.
 
-    A JWT's `access` is read (distribution, token specification); its signature is the registry's to check.
+    They are in the claim `access` of a JWT (distribution, token specification). The registry checks the
+    signature.
     """
     try:
         payload = token.split(".")[1]

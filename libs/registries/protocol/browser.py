@@ -1,12 +1,12 @@
-"""Looking around in a registry with a login: the tags of a repository, and what an image is.
+"""Reads a registry with a login: the tags of a repository, and the manifest of an image.
 
-A request is made without the login first, as registries want it; what they then ask for is answered by the
-same rules as in a login (addresses, realm, budgets). No redirect is followed, and nothing is kept.
+As the protocol requires, the first request has no login. The challenge is then answered under the same rules
+as in a login (addresses, realm, limits). Redirects are not followed, and nothing is stored.
 
     RegistryError
-    ├── RegistryRefused       it answered, and not with what was asked for
-    ├── RegistryUnreachable   it could not be asked: not allowed, not there, or not in time
-    └── RepositoryNotFound    it knows no such repository, or shows this login none
+    ├── RegistryRefused       the registry responded, but not with the requested content
+    ├── RegistryUnreachable   the registry is not allowed, does not exist, or did not respond in time
+    └── RepositoryNotFound    the repository does not exist, or is hidden from this login
 """
 
 import ssl
@@ -36,17 +36,18 @@ from registries.protocol.tag_list import TagPage, read_tags, tag_query
 from registries.protocol.verdict import refused
 from registries.provider import Provider
 
-BODY_BYTES = 4 * 1024 * 1024  # the largest manifest that registries take
+BODY_BYTES = 4 * 1024 * 1024  # the largest manifest that registries accept
 _MAX_SCOPE = 1024
 
 
 class RegistryError(Exception):
-    """The message is for people, and holds nothing that a registry sent."""
+    """The message is for users, and contains nothing that a registry sent."""
 
 
 class RegistryRefused(RegistryError):
-    """`retry_after`: seconds, where the registry wants to be asked later. `code`: where it says something of
-    the login itself, and not of what was to be read.
+    """The registry refused to return the content. `retry_after` is in seconds, if the registry says when to
+    try again. `code` is the verdict on the login, if the refusal is about the login and not about the
+    content.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class RepositoryNotFound(RegistryError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A login at the registry of that canonical host."""
+    """A login at the registry with this canonical host."""
 
     registry_host: str
     provider: str
@@ -76,7 +77,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """Reads registries under the operator's policy. Every method takes `deadline_seconds` at most, and raises
+    """Reads registries under the operator's policy. Each method takes at most `deadline_seconds`, and raises
     `RegistryError`.
     """
 
@@ -86,32 +87,33 @@ class Browser:
     resolver: Resolver = system_resolver
 
     def tags(self, account: Account, repository: str, *, limit: int, after: str | None) -> TagPage:
-        """Tags of a repository, as many as `limit`, behind what an earlier page gave as its `next`.
+        """A page of at most `limit` tags. `after` is the `next` of the page before, `None` for the first
+        page.
 
         Raises:
-            InvalidPlace: no earlier page can have given `after`.
+            InvalidTagCursor: `after` is not from an earlier page.
         """
         path = f"/v2/{quote(repository)}/tags/list?{tag_query(limit, after)}"
         response = self._read(account, path, repository, accept="application/json")
         if response.status == HTTPStatus.NOT_FOUND:
-            raise RepositoryNotFound("the registry knows no such repository, or hides it from this login")
+            raise RepositoryNotFound("the repository does not exist, or is hidden from this login")
         page = read_tags(response, limit=limit, cursor=after)
         if page is None:
-            raise RegistryRefused("the registry's list of tags cannot be understood")
+            raise RegistryRefused("the registry's list of tags cannot be read")
         return page
 
     def image(self, account: Account, image: ImageReference) -> FoundImage | None:
-        """What the image is; `None` where the registry shows this login none of that name."""
+        """The image; `None` if it does not exist, or is hidden from this login."""
         response = self._read(account, manifest_path(image), image.repository, accept=MANIFEST_TYPES)
         if response.status == HTTPStatus.NOT_FOUND:
             return None
         found = read_manifest(response) if len(response.body) < BODY_BYTES else None
         if found is None:
-            raise RegistryRefused("the image's manifest cannot be understood")
+            raise RegistryRefused("the manifest of the image cannot be read")
         return found
 
     def _read(self, account: Account, path: str, repository: str, *, accept: str) -> HttpResponse:
-        """The answer to a GET: 200 or 404."""
+        """The response to a GET request. Its status is 200 or 404."""
         host = api_host(account.registry_host)
         provider = provider_or_custom(account.provider)
         base = f"{self.policy.scheme_for(host)}://{host}"
@@ -127,10 +129,11 @@ class Browser:
                     authorization = self._authorization(authorizer, response, base, repository, provider)
                     response = session.request("GET", base + path, headers={**headers, **authorization})
         except (Blocked, Unreachable):
-            # One answer for both: whoever may ask must not learn what listens where.
-            raise RegistryUnreachable("the registry cannot be reached from here") from None
+            # The same message for both, so that callers cannot find out which hosts exist in a private
+            # network.
+            raise RegistryUnreachable("regcred cannot connect to the registry") from None
         except LoginNotTried as error:
-            raise RegistryUnreachable(f"the registry cannot be asked: {error}") from None
+            raise RegistryUnreachable(f"the request to the registry failed: {error}") from None
         if response.status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
             of_login = authorization == authorizer.basic()
             raise _refusal(response, provider, by="registry", of_login=of_login)
@@ -139,13 +142,13 @@ class Browser:
     def _authorization(
         self, authorizer: Authorizer, response: HttpResponse, base: str, repository: str, provider: Provider
     ) -> Mapping[str, str]:
-        """The header that the registry asks for."""
+        """The header that the challenge of the registry requires."""
         challenge = choose(parse_challenges(response.all("www-authenticate")))
         if challenge is None:
-            raise RegistryRefused("the registry asks for a login without saying which")
+            raise RegistryRefused("the registry requires a login, but does not say of which kind")
         if challenge.scheme == "basic":
             if authorizer.login.password is None:
-                raise RegistryRefused("the registry has no token server, and an identity token needs one")
+                raise RegistryRefused("an identity token needs a token server, and the registry has none")
             return authorizer.basic()
         server = TokenServer.of(challenge, registry_url=f"{base}/v2/", policy=self.policy)
         token_response = authorizer.ask(server, _scope(challenge.parameters.get("scope", ""), repository))
@@ -155,7 +158,9 @@ class Browser:
 
 
 def _scope(asked: str, repository: str) -> str:
-    """What the registry asks for, if it is of this repository (Azure lists tags by `metadata_read`)."""
+    """The scope that the registry asks for, if it is for this repository. (Azure needs `metadata_read` for
+    tags.)
+    """
     own = f"repository:{repository}:"
     return asked if asked.startswith(own) and len(asked) <= _MAX_SCOPE else f"{own}pull"
 
@@ -163,8 +168,10 @@ def _scope(asked: str, repository: str) -> str:
 def _refusal(
     response: HttpResponse, provider: Provider, *, by: Literal["registry", "token server"], of_login: bool
 ) -> RegistryError:
-    """`of_login`: username and secret were in the request, so that 401 is an answer to them. 403 may be
-    about the repository alone, whoever asks.
+    """The error for a response that refuses a request.
+
+    `of_login`: the request contained username and secret, so 401 is about them. 403 may be about the
+    repository only.
     """
     verdict = refused(response, provider=provider, by=by)
     if verdict.code is VerificationCode.UNREACHABLE:
@@ -174,6 +181,6 @@ def _refusal(
     if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         code = verdict.code if of_login and response.status == HTTPStatus.UNAUTHORIZED else None
         return RegistryRefused(
-            f"the {by} does not let this login read that (HTTP {response.status})", code=code
+            f"the {by} does not allow this login to read it (HTTP {response.status})", code=code
         )
     return RegistryRefused(verdict.detail, verdict.retry_after)

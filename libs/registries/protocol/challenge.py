@@ -1,11 +1,11 @@
-"""`WWW-Authenticate` (RFC 9110 section 11.6.1) as registries write it. Pure.
+"""A parser of `WWW-Authenticate` (RFC 9110 section 11.6.1) as registries send it. Pure.
 
     header     := challenge *( "," challenge )
     challenge  := scheme [ 1*SP ( token68 | param *( "," param ) ) ]
     param      := name "=" ( token | quoted-string )
 
-Commas inside quotes belong to the value; a comma outside ends a parameter, and `word SP` after it begins a
-new challenge. What is not of this form is refused, not guessed at.
+A comma inside quotes belongs to the value. A comma outside quotes ends a parameter, and `word SP` after it
+begins a new challenge. Headers that do not have this form are refused.
 """
 
 import re
@@ -23,13 +23,13 @@ _SEPARATORS = re.compile(r"[ \t,]*")
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _QUOTED = re.compile(r'"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -\x7e\x80-\xff])*)"')
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|$))")
-# Values go into URLs and from there into logs of others; registries quote scopes, URLs and names only.
+# Values are sent in URLs, which other servers log. Registries use scopes, URLs and names only.
 _UNQUOTED = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z:/@?-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One way in that the server offers. Scheme and parameter names are in lower case."""
+    """A kind of login that the server offers. Scheme and parameter names are in lower case."""
 
     scheme: str
     parameters: Mapping[str, str]
@@ -39,7 +39,7 @@ def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
     """All challenges of all `WWW-Authenticate` headers of a response, in order.
 
     Raises:
-        BadChallenge: one of them cannot be understood.
+        BadChallenge: a challenge cannot be read.
     """
     found: list[Challenge] = []
     for header in headers:
@@ -47,12 +47,14 @@ def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
             raise BadChallenge("the registry's challenge is too long")
         found.extend(_parse(header))
         if len(found) > MAX_CHALLENGES:
-            raise BadChallenge("the registry offers too many ways to log in")
+            raise BadChallenge("the registry's challenge offers too many kinds of login")
     return found
 
 
 def choose(challenges: Iterable[Challenge]) -> Challenge | None:
-    """Bearer before Basic, as containerd and Harbor have it; `None` if neither is offered."""
+    """The Bearer challenge, or else the Basic one, as containerd and Harbor choose; `None` if there is
+    neither.
+    """
     by_scheme: dict[str, Challenge] = {}
     for challenge in challenges:
         by_scheme.setdefault(challenge.scheme, challenge)
@@ -68,7 +70,7 @@ def _parse(header: str) -> list[Challenge]:
         parameters: dict[str, str] = {}
         blob = _TOKEN68.match(header, after) if after > position else None
         if blob and (blob[0].endswith("==") or not _is_parameter(header, after)):
-            position = blob.end()  # Negotiate and its like; nothing that we answer
+            position = blob.end()  # Negotiate and similar schemes, which regcred does not support
         else:
             position = _parameters(header, after, parameters)
         challenges.append(Challenge(scheme.lower(), parameters))
@@ -77,7 +79,7 @@ def _parse(header: str) -> list[Challenge]:
 
 
 def _parameters(header: str, position: int, parameters: dict[str, str]) -> int:
-    """Read parameters until the header ends or another challenge begins; where that is."""
+    """Read parameters into `parameters`. Returns the position at which the header or the challenge ends."""
     while position < len(header) and _is_parameter(header, position):
         name, position = _take(_TOKEN, header, position)
         position = _skip(_EQUALS, header, position)
@@ -116,7 +118,7 @@ def _is_parameter(header: str, position: int) -> bool:
 def _take(pattern: re.Pattern[str], header: str, position: int) -> tuple[str, int]:
     match = pattern.match(header, position)
     if match is None:
-        raise BadChallenge("the registry's challenge cannot be understood")
+        raise BadChallenge("the registry's challenge cannot be read")
     return match[0], match.end()
 
 

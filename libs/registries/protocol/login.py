@@ -1,8 +1,9 @@
-"""Prove a credential by a real login, as `docker login` does it, and tell more than it does.
+"""Verify a credential with a login, as `docker login` does it, with a more reliable result.
 
-docker says "Login Succeeded" wherever `/v2/` answers 200, also to no password at all (docker/for-linux#802).
-Here a login counts only where the registry refused to let us in without it, and one that a token server would
-have served to anybody is `weak`. The algorithm: `docs/reference/registry-login.md`, "What proves a login".
+docker reports "Login Succeeded" whenever `/v2/` responds with 200, even without a password
+(docker/for-linux#802). Here a login counts only if the registry refuses access without it. If a token server
+also gives tokens without a login, the confidence is `weak`. The algorithm is in
+`docs/reference/registry-login.md`, "What proves a login".
 """
 
 import ssl
@@ -43,7 +44,7 @@ from registries.provider import AcceptedLogin, ExpiryRequest, Provider
 
 __all__ = ["Probe", "Verdict", "log_in"]
 
-EXPIRY_SECONDS = 3.0  # for being told when the secret ends: nobody waits longer for a hint
+EXPIRY_SECONDS = 3.0  # longest request for the expiry of the secret, which is optional information
 OK, UNAUTHORIZED, FORBIDDEN, TOO_MANY = 200, 401, 403, 429
 _CODES: Mapping[type[LoginNotTried], VerificationCode] = {
     Blocked: VerificationCode.BLOCKED_HOST,
@@ -67,13 +68,13 @@ def log_in(
     resolver: Resolver = system_resolver,
     probe: Probe | None = None,
 ) -> Verdict:
-    """Log in once. `registry_host` is the registry's canonical name, `api_host` where its API is dialled.
+    """Log in once. `registry_host` is the canonical host of the registry, `api_host` the host of its API.
 
-    A good login is then tried on the image of `probe`, if there is one; its verdict stands whatever comes of
-    that. Where the registry may take any login, an image that it shows to this one and not without it proves
-    the login.
+    An accepted login is then tested on the image of `probe`, if there is one. That does not change the
+    verdict, with one exception: if the registry may accept any login, but shows the image only with this one,
+    the login is verified.
 
-    Every failure is a verdict; it takes `deadline_seconds` at most.
+    Every failure is a verdict. The call takes at most `deadline_seconds`.
     """
     deadline = Deadline(deadline_seconds, monotonic)
     network = Dialer(policy, deadline, resolver)
@@ -104,7 +105,7 @@ def _read_expiry(
     tls: ssl.SSLContext,
     resolver: Resolver,
 ) -> datetime | None:
-    """When the secret ends. Not to be told that is no failure, and takes a moment at most."""
+    """When the secret expires; `None` if that cannot be found out within `EXPIRY_SECONDS`."""
     try:
         short = Deadline(min(EXPIRY_SECONDS, deadline.remaining()), monotonic)
         with HttpSession(Dialer(policy, short, resolver), short, tls, requests=1) as session:
@@ -135,7 +136,7 @@ class _Attempt:
         self._is_open = False
 
     def with_probe(self, probe: Probe, verdict: Verdict) -> Verdict:
-        """After `run`, where it refused nothing: its verdict, with what became of the image."""
+        """The verdict of `run` with the result of the probe. The registry must not have refused the login."""
         login_required = False
         try:
             access = self._access(probe)
@@ -149,16 +150,18 @@ class _Attempt:
         except LoginNotTried as error:
             if verdict.code is not None:
                 return verdict
-            detail = f"it could not be tried on {probe.shown}: {error}"[:300]
+            detail = f"the login could not be tested on {probe.shown}: {error}"[:300]
             probed = ProbeResult(image=probe.image, code=_code_of(error), detail=detail)
         if login_required and probed.code in (None, VerificationCode.NO_PUSH_ACCESS):
-            shown = f"the registry shows {probe.shown} to this login, and not without it"
-            verdict = replace(verdict, code=None, confidence="strong", detail=shown)
+            found = f"the registry shows {probe.shown} with this login, and not without it"
+            verdict = replace(verdict, code=None, confidence="strong", detail=found)
         joined = f"{verdict.detail}; {'but ' if probed.code else ''}{probed.detail}"
         return replace(verdict, probed=None if verdict.code else probed, detail=joined[:500])
 
     def _access(self, probe: Probe) -> RegistryAccess | None:
-        """As the registry let the login in; where it lets everybody in, as it asks for one at the image."""
+        """How the image is requested: with the authorization of the login. If the registry needed none, the
+        challenge for the image decides. `None` if an identity token would need a token server.
+        """
         server = self._token_server
         if server is None and self._is_open:
             response = self._session.request("HEAD", self._base + manifest_path(probe.image))
@@ -172,7 +175,7 @@ class _Attempt:
         )
 
     def expiry_request(self, registry_host: str) -> ExpiryRequest | None:
-        """After a good `run`: who would say when the secret ends."""
+        """The request for the expiry of the secret, after an accepted login; `None` if there is none."""
         if self._provider.expiry_request is None or self._login.password is None:
             return None
         accepted = AcceptedLogin(
@@ -184,11 +187,11 @@ class _Attempt:
         return self._provider.expiry_request(accepted)
 
     def run(self) -> Verdict:
-        """A login; a good one tells when its secret ends, where the answers say that."""
+        """Log in. The verdict has the expiry of the secret if a response contained it."""
         verdict = self._run()
-        return (
-            replace(verdict, secret_expires_at=self._secret_expires_at) if verdict.code is None else verdict
-        )
+        if verdict.code is not None:
+            return verdict
+        return replace(verdict, secret_expires_at=self._secret_expires_at)
 
     def _run(self) -> Verdict:
         response = self._session.request("GET", self._url)
@@ -200,42 +203,45 @@ class _Attempt:
         if response.status != UNAUTHORIZED:
             return Verdict(
                 code=VerificationCode.NOT_A_REGISTRY,
-                detail=f"no registry answers there (HTTP {response.status} at /v2/)",
+                detail=f"the host is not a registry (HTTP {response.status} at /v2/)",
             )
         headers = response.all("www-authenticate")
         if not headers:
             return Verdict(
-                code=VerificationCode.NOT_A_REGISTRY, detail="it asks for a login without saying which"
+                code=VerificationCode.NOT_A_REGISTRY,
+                detail="the host requires a login, but does not say of which kind",
             )
         challenge = choose(parse_challenges(headers))
         if challenge is None:
-            raise BadChallenge("it offers neither a Basic nor a Bearer login")
+            raise BadChallenge("the registry offers neither a Basic nor a Bearer login")
         return self._bearer(challenge) if challenge.scheme == "bearer" else self._basic()
 
     def _open_registry(self, ping: HttpResponse) -> Verdict:
-        """It let us in without a login. It may still refuse a wrong one, which is all it can show."""
+        """The verdict for a registry that needs no login. A refusal is still meaningful, an accepted login is
+        not.
+        """
         if "html" in (ping.header("content-type") or ""):
-            return Verdict(code=VerificationCode.NOT_A_REGISTRY, detail="a web site answers there")
+            return Verdict(code=VerificationCode.NOT_A_REGISTRY, detail="the host is a web site")
         if self._login.password is not None:
             response = self._session.request("GET", self._url, headers=self._authorizer.basic())
             if response.status != OK:
                 return refused(response, provider=self._provider, by="registry")
         return Verdict(
             code=VerificationCode.UNVERIFIABLE,
-            detail="the registry lets everybody in, so a login proves nothing",
+            detail="the registry needs no login, so the credential cannot be verified",
         )
 
     def _basic(self) -> Verdict:
         if self._login.password is None:
             return Verdict(
                 code=VerificationCode.UNVERIFIABLE,
-                detail="the registry has no token server, and an identity token is only good at one",
+                detail="an identity token needs a token server, and the registry has none",
             )
         response = self._session.request("GET", self._url, headers=self._authorizer.basic())
         self._note_expiry(response)
         if response.status != OK:
             return refused(response, provider=self._provider, by="registry")
-        return Verdict(code=None, detail="the registry took the login, and lets nobody in without one")
+        return Verdict(code=None, detail="the registry accepted the login, and refuses access without one")
 
     def _note_expiry(self, response: HttpResponse) -> None:
         if self._provider.expiry_in_response is not None:
@@ -252,7 +258,7 @@ class _Attempt:
             if response.status != OK:
                 verdict = refused(response, provider=self._provider, by="token server")
                 if verdict.code is VerificationCode.BAD_CHALLENGE:
-                    continue  # some servers give nothing without a scope
+                    continue  # some servers require a scope
                 return verdict
             shown = self._session.request("GET", self._url, headers=bearer(read_token(response)))
             self._note_expiry(shown)
@@ -263,16 +269,20 @@ class _Attempt:
         return verdict
 
     def _accepted(self, server: TokenServer, scope: str | None) -> Verdict:
-        """The login was taken. Would no login at all have been taken as well?"""
+        """The verdict for an accepted login. A control request checks that the token server needs one."""
         if not self._provider.needs_control_login or self._login.identity_token is not None:
-            return Verdict(code=None, detail="the token server took the login, the registry its token")
+            return Verdict(code=None, detail="the token server accepted the login, the registry its token")
         try:
             control = self._authorizer.ask_without_login(server, scope)
         except LoginNotTried:
             control = None
         if control is not None and control.status in (UNAUTHORIZED, FORBIDDEN):
-            return Verdict(code=None, detail="the token server took the login, and serves nobody without one")
-        others = "serves anybody: a wrong one may pass as well"
+            return Verdict(
+                code=None, detail="the token server accepted the login, and refuses requests without one"
+            )
+        doubt = "also gives tokens without one, so it may accept wrong logins too"
         if control is None or control.status != OK:
-            others = "would not say whom it serves without one"
-        return Verdict(code=None, detail=f"the token server took the login, but {others}", confidence="weak")
+            doubt = "its response without a login was inconclusive"
+        return Verdict(
+            code=None, detail=f"the token server accepted the login, but {doubt}", confidence="weak"
+        )

@@ -1,7 +1,7 @@
-"""An image's manifest or index, as registries answer it (OCI image specification). Pure.
+"""Reads the manifest or index of an image (OCI image specification). Pure.
 
-What goes out again is of known form and size: digests of the specification's grammar, media types of its
-list, names of platforms of a few letters.
+All values that are returned have a checked form and size: digests as the specification defines them, media
+types of its list, short names of platforms.
 """
 
 import json
@@ -21,7 +21,7 @@ _KNOWN_TYPES = frozenset(MANIFEST_TYPES.split(", "))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """One image of an index, and what it runs on."""
+    """One image of an index, with its platform."""
 
     os: str
     architecture: str
@@ -31,8 +31,10 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundImage:
-    """`size` is what a pull loads, in bytes, compressed: configuration and layers. An index has none of its
-    own, but `platforms`. The digest is that of the manifest as it was read.
+    """An image as its manifest describes it.
+
+    `digest` is that of the manifest. `size` is the number of bytes that a pull downloads: configuration and
+    layers, compressed. An index has no size, but `platforms`.
     """
 
     digest: str
@@ -42,7 +44,7 @@ class FoundImage:
 
 
 def read_manifest(response: HttpResponse) -> FoundImage | None:
-    """What the manifest is of; `None` where the answer is none."""
+    """The image that a manifest describes; `None` if the response is not a manifest."""
     document = json_object(response)
     if document is None:
         return None
@@ -62,7 +64,7 @@ def read_manifest(response: HttpResponse) -> FoundImage | None:
 
 
 def json_object(response: HttpResponse) -> dict[str, Any] | None:
-    """The JSON object of an answer; `None` where it is none."""
+    """The JSON object in a response; `None` if there is none."""
     try:
         document = json.loads(response.body)
     except (ValueError, RecursionError):
@@ -71,7 +73,9 @@ def json_object(response: HttpResponse) -> dict[str, Any] | None:
 
 
 def _platform(entry: object) -> Platform | None:
-    """`None` for what is no image, such as the attestations of BuildKit (`unknown/unknown`)."""
+    """The platform of an entry; `None` if it is not an image, such as BuildKit's attestations
+    (`unknown/unknown`).
+    """
     if not isinstance(entry, dict) or not isinstance(platform := entry.get("platform"), dict):
         return None
     os, architecture, variant = (platform.get(name) for name in ("os", "architecture", "variant"))

@@ -1,7 +1,7 @@
-"""The only proof that a login may pull an image: asking for its manifest, without loading it.
+"""The probe: a request for the manifest of an image, to find out whether the login can pull it.
 
-A token server's answer is none: one that denies a scope says 200 all the same, with a token that opens less
-(`docs/reference/registry-login.md`, "Image probe").
+The response of the token server is not sufficient: if it denies a scope, it still responds with 200 and a
+token with fewer permissions (`docs/reference/registry-login.md`, "Image probe").
 """
 
 from dataclasses import dataclass
@@ -15,37 +15,37 @@ from registries.protocol.authorization import Authorizer, TokenServer, bearer, g
 from registries.protocol.verdict import ProbeResult, first_code, refused
 from registries.provider import Provider
 
-PROBE_REQUESTS = 8  # two tokens, HEAD, GET; and without the login two HEADs, a token, HEAD
+PROBE_REQUESTS = 8  # with the login: two tokens, HEAD, GET; without it: two HEADs, a token, HEAD
 MANIFEST_TYPES = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.docker.distribution.manifest.v2+json"
 )
 _REFUSALS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-_SHOWN = 100  # characters of a repository in a sentence
+_SHOWN = 100  # characters of a repository's name in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """The image that a good login is tried on. `push`: it is declared to be for pushing too."""
+    """The image on which an accepted login is tested. `push`: the credential is for pushing, too."""
 
     image: ImageReference
     push: bool
 
     @property
     def shown(self) -> str:
-        """The repository as it stands in a sentence."""
+        """The name of the repository, as messages contain it."""
         return self.image.repository[:_SHOWN]
 
 
 def manifest_path(image: ImageReference) -> str:
-    """Where a registry has the image's manifest. A digest, where there is one, decides what is pulled."""
+    """The path of the image's manifest. If the reference has a digest, that is used and not the tag."""
     return f"/v2/{image.repository}/manifests/{image.digest or image.tag}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAccess:
-    """How a login got in at the registry whose URL is `base`; `token_server` is `None` for Basic."""
+    """An accepted login at the registry with the URL `base`. `token_server` is `None` for Basic."""
 
     authorizer: Authorizer
     base: str
@@ -54,7 +54,7 @@ class RegistryAccess:
 
 
 def run_probe(access: RegistryAccess, probe: Probe) -> ProbeResult:
-    """What becomes of the image. Raises `LoginNotTried`."""
+    """Test whether the login can pull the image, and push it if `probe.push`. Raises `LoginNotTried`."""
     authorizer, server, provider = access.authorizer, access.token_server, access.provider
     may_push: bool | None = None
     if server is None:
@@ -62,7 +62,7 @@ def run_probe(access: RegistryAccess, probe: Probe) -> ProbeResult:
     else:
         response, may_push = _scoped(authorizer, server, probe)
         if response.status in _REFUSALS:
-            detail = f"the token server gives it none for {probe.shown} (HTTP {response.status})"
+            detail = f"the token server gives the login no token for {probe.shown} (HTTP {response.status})"
             return _probed(probe, VerificationCode.NO_PULL_ACCESS, detail)
         if response.status != HTTPStatus.OK:
             return _inconclusive(response, probe, provider=provider, by="token server")
@@ -75,23 +75,24 @@ def run_probe(access: RegistryAccess, probe: Probe) -> ProbeResult:
     headers = {**headers, "Accept": MANIFEST_TYPES}
     response = authorizer.session.request("HEAD", url, headers=headers)
     if response.status == HTTPStatus.NOT_FOUND:
-        # HEAD has no body, and only the error's code tells a missing tag from a hidden repository.
+        # A missing tag and a hidden repository differ in the error code only, and a response to HEAD has no
+        # body.
         response = authorizer.session.request("GET", url, headers=headers)
     if response.status in _REFUSALS:
-        detail = f"the registry does not let it read {probe.shown} (HTTP {response.status})"
+        detail = f"the registry does not allow the login to read {probe.shown} (HTTP {response.status})"
         return _probed(probe, VerificationCode.NO_PULL_ACCESS, detail)
     if response.status == HTTPStatus.OK:
-        return _with_push(probe, f"it may pull {probe.shown}", may_push)
+        return _with_push(probe, f"the login can pull {probe.shown}", may_push)
     if response.status == HTTPStatus.NOT_FOUND and first_code(response) == "manifest_unknown":
-        return _with_push(probe, f"it may read {probe.shown}, which has no such image", may_push)
+        return _with_push(probe, f"the login can read {probe.shown}, which has no such image", may_push)
     if response.status == HTTPStatus.NOT_FOUND:
-        detail = f"the registry shows it no {probe.shown}: it is not there, or hidden from it"
+        detail = f"{probe.shown} does not exist, or is hidden from the login"
         return _probed(probe, VerificationCode.NO_PULL_ACCESS, detail)
     return _inconclusive(response, probe, provider=provider, by="registry")
 
 
 def requires_login(access: RegistryAccess, probe: Probe) -> bool:
-    """Whether the registry refuses the image to who comes without a login. Raises `LoginNotTried`."""
+    """Whether the registry refuses the image without a login. Raises `LoginNotTried`."""
     session, url = access.authorizer.session, access.base + manifest_path(probe.image)
     headers = {"Accept": MANIFEST_TYPES}
     response = session.request("HEAD", url, headers=headers)
@@ -106,7 +107,7 @@ def requires_login(access: RegistryAccess, probe: Probe) -> bool:
 
 
 def _scoped(authorizer: Authorizer, server: TokenServer, probe: Probe) -> tuple[HttpResponse, bool | None]:
-    """The token server's answer, and whether pushing was refused there; `None`: that is not known yet."""
+    """The response of the token server, and `False` if it refused pushing, otherwise `None`."""
     scope = f"repository:{probe.image.repository}:pull"
     if not probe.push:
         return authorizer.ask(server, scope), None
@@ -120,7 +121,7 @@ def _with_push(probe: Probe, found: str, may_push: bool | None) -> ProbeResult:
     if not probe.push:
         return _probed(probe, None, found)
     if may_push is None:
-        return _probed(probe, None, f"{found}; whether it may push cannot be told without pushing")
+        return _probed(probe, None, f"{found}; whether it can push is not known without a push")
     if may_push:
         return _probed(probe, None, f"{found}, and push to it")
     return _probed(
@@ -133,9 +134,10 @@ def _inconclusive(
 ) -> ProbeResult:
     if response.status == HTTPStatus.TOO_MANY_REQUESTS or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         verdict = refused(response, provider=provider, by=by)
-        return _probed(probe, verdict.code, f"it could not be tried on {probe.shown}: {verdict.detail}")
-    unknown = f"whether it may pull {probe.shown} could not be told (HTTP {response.status} of the {by})"
-    return _probed(probe, VerificationCode.UNVERIFIABLE, unknown)
+        detail = f"the login could not be tested on {probe.shown}: {verdict.detail}"
+        return _probed(probe, verdict.code, detail)
+    detail = f"the test on {probe.shown} was inconclusive (HTTP {response.status} of the {by})"
+    return _probed(probe, VerificationCode.UNVERIFIABLE, detail)
 
 
 def _probed(probe: Probe, code: VerificationCode | None, detail: str) -> ProbeResult:

@@ -1,8 +1,8 @@
-"""Which token servers a registry may send its callers to. Pure; the address is checked when it is dialled.
+"""Which token servers a registry may name in its challenge. Pure; the dialer checks the address.
 
-A realm is chosen by the registry, and gets the user's password. So it has to be at the registry's own host,
-in its own domain, where the provider is known to have it, or where the operator lists it. Clients that
-trusted any realm leaked credentials (`docs/reference/registry-login.md`, "Realm").
+The registry chooses the realm, and the realm receives the user's password. So it must be at the registry's
+own host, in its domain, at the known host of the provider, or in the operator's list. Clients that trusted
+any realm leaked credentials (`docs/reference/registry-login.md`, "Realm").
 """
 
 import re
@@ -14,8 +14,8 @@ from registries.dialer.addresses import HTTPS_PORT, NetworkPolicy
 from registries.dialer.errors import BadChallenge, Blocked
 
 _KNOWN_REALMS = {registry: host for entry in PROVIDERS for registry, host in entry.realms.items()}
-# Domains below which everybody may have a name: a neighbour there is a stranger, at any depth. Whoever has
-# registry and token server side by side below one of them asks the operator to list the latter.
+# Domains below which anyone can register a name, so that two hosts below them may belong to different owners.
+# A token server there is allowed only if the operator lists it.
 SHARED_DOMAINS = frozenset(
     """
     amazonaws.com amazonaws.com.cn amazonaws.eu on.aws amazonwebservices.com.cn cloudfront.net
@@ -28,23 +28,23 @@ SHARED_DOMAINS = frozenset(
     ngrok.app ngrok.dev ngrok.io ngrok-free.app trycloudflare.com ts.net
     """.split()  # noqa: SIM905 a list of forty quoted words is not easier to read
 )
-_NO_REALM = "the registry names no token server that can be asked"
+_NO_REALM = "the registry names no valid token server"
 _MAX_LENGTH = 2048
-# What resolvers take: labels, or an address without a zone. Nothing escaped, and no separators of URLs.
+# Hosts that resolvers accept: labels, or an address without a zone. No escapes and no separators of URLs.
 _HOST = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+|[0-9a-f.]*:[0-9a-f:.]+")
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
-# Second-level labels under which countries' registries give out names (`co.uk`, `com.au`).
+# Second-level labels below which countries register names (`co.uk`, `com.au`).
 _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "gv", "ne", "net", "or", "org"})
 
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """The URL of a token server that may be asked."""
+    """The URL of a token server that is allowed."""
 
     url: str
 
     def with_query(self, pairs: list[tuple[str, str]]) -> str:
-        """The URL with more parameters behind its own."""
+        """The URL with `pairs` appended to its query."""
         parts = urlsplit(self.url)
         query = urlencode(parse_qsl(parts.query, keep_blank_values=True) + pairs)
         return urlunsplit(parts._replace(query=query))
@@ -54,30 +54,30 @@ def check_realm(realm: str, *, registry_url: str, policy: NetworkPolicy) -> Real
     """The token server that a challenge of `registry_url` names.
 
     Raises:
-        BadChallenge: it is no URL.
-        Blocked: it is none that may get this registry's credentials.
+        BadChallenge: the realm is not a valid URL.
+        Blocked: the token server may not receive the credentials of this registry.
     """
     parts, host, port = _parsed(realm, registry_url)
     if parts.username is not None or parts.password is not None:
-        raise BadChallenge("the registry's token server has a login in its URL")
+        raise BadChallenge("the URL of the registry's token server contains a login")
     registry = urlsplit(registry_url)
     if parts.scheme == "http" and (host, port) not in policy.http:
-        raise Blocked(f"its token server at {_printable(host)} would have to be spoken to without TLS")
+        raise Blocked(f"its token server at {_printable(host)} does not use TLS; the operator can allow it")
     if not _related(host, port, registry.hostname or "", policy):
         raise Blocked(
-            f"its token server at {_printable(host)} is neither its own nor one the operator allows"
+            f"its token server at {_printable(host)} is at another domain; the operator can allow it"
         )
     return Realm(urlunsplit(parts._replace(fragment="")))
 
 
 def _parsed(realm: str, registry_url: str) -> tuple[SplitResult, str, int]:
-    """The URL, and its host and port as they are compared and dialled."""
+    """The URL, with host and port in the form in which they are compared and dialled."""
     well_formed = 0 < len(realm) <= _MAX_LENGTH and _PRINTABLE.fullmatch(realm) and "\\" not in realm
     try:
         parts = urlsplit(urljoin(registry_url, realm if well_formed else ""))
         host = (parts.hostname or "").rstrip(".")
         port = (80 if parts.scheme == "http" else HTTPS_PORT) if parts.port is None else parts.port
-    except ValueError:  # brackets that hold no address, a port that is no number
+    except ValueError:  # no address in brackets, or a port that is not a number
         raise BadChallenge(_NO_REALM) from None
     if not well_formed or parts.scheme not in ("http", "https") or not _HOST.fullmatch(host) or not port:
         raise BadChallenge(_NO_REALM)
@@ -94,7 +94,7 @@ def _related(host: str, port: int, registry: str, policy: NetworkPolicy) -> bool
 
 
 def _domain(host: str) -> str | None:
-    """The domain that the host shares with its kin, `None` where there is none or it is everybody's."""
+    """The domain of a host; `None` if it has none, or if anyone can register names in the domain."""
     labels = host.split(".")
     if host.replace(".", "").isdigit() or ":" in host or len(labels) < 2:  # noqa: PLR2004 an address, or one label
         return None

@@ -1,7 +1,8 @@
-"""The tags of a repository, page by page, as registries answer them (OCI distribution specification). Pure.
+"""The tags of a repository in pages (OCI distribution specification). Pure.
 
-A place in the list is where an earlier page ended: the query of the registry's own link to the next page; or
-a tag, where the registry knows no pages (distribution before 3.0) and its whole answer is cut into them here.
+A cursor contains the query of the registry's link to the next page. If the registry has no pages
+(distribution before 3.0), this module divides its response into pages, and the cursor contains the last tag
+of a page.
 """
 
 import base64
@@ -12,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from registries.dialer.response import HttpResponse
 from registries.protocol.manifests import json_object
 
-MAX_TAGS = 10_000  # of one answer
+MAX_TAGS = 10_000  # of one response
 _MAX_CURSOR = 2048
 _QUERY = "?"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
@@ -21,13 +22,13 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]{1,1024}")
 
 
 class InvalidTagCursor(Exception):
-    """A place in a list that none of its pages can have given."""
+    """The cursor is not from an earlier page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagPage:
-    """Tags in the registry's order; by name where it knows no pages. `next` is where the list goes on, `None`
-    at its end.
+    """A page of tags, in the registry's order, or by name if the registry has no pages. `next` is the cursor
+    of the next page, `None` after the last one.
     """
 
     tags: tuple[str, ...]
@@ -35,10 +36,10 @@ class TagPage:
 
 
 def tag_query(limit: int, cursor: str | None) -> str:
-    """The query for a page of `limit` tags, behind a place that an earlier page gave.
+    """The query for a page of `limit` tags. `cursor` is the `next` of the page before.
 
     Raises:
-        InvalidPlace: it is none.
+        InvalidTagCursor: the cursor is not from an earlier page.
     """
     text = "" if cursor is None else _read_cursor(cursor)
     pairs = _pairs(text[1:]) if text.startswith(_QUERY) else []
@@ -46,7 +47,7 @@ def tag_query(limit: int, cursor: str | None) -> str:
 
 
 def read_tags(response: HttpResponse, *, limit: int, cursor: str | None) -> TagPage | None:
-    """The page of `limit` tags at `place`; `None` where the answer is no list of tags."""
+    """The page of `limit` tags at `cursor`; `None` if the response is not a list of tags."""
     document = json_object(response)
     if document is None or not isinstance(document.get("tags", False), list | None):
         return None
@@ -63,8 +64,8 @@ def read_tags(response: HttpResponse, *, limit: int, cursor: str | None) -> TagP
 
 
 def _link(response: HttpResponse) -> str | None:
-    """The place behind this page, if the registry names one: the query of its link, and nothing else of it.
-    It is asked for where this page was, wherever the link points.
+    """The cursor of the next page, if the registry names one. Only the query of its link is used. The next
+    request goes to the same URL, even if the link has another host or path.
     """
     for header in response.all("link"):
         found = _NEXT.search(header)
@@ -84,7 +85,7 @@ def _cursor(text: str) -> str:
 
 
 def _read_cursor(cursor: str) -> str:
-    """A tag, or `?` and a query."""
+    """The content of a cursor: a tag, or `?` and a query."""
     try:
         if len(cursor) > _MAX_CURSOR:
             raise InvalidTagCursor

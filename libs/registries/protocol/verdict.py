@@ -1,7 +1,7 @@
-"""How a login ended, and what an answer of a registry means for it. Pure.
+"""Verdicts of logins, and the meaning of a registry's response for them. Pure.
 
-The status decides first, then the registry's error code, then the text (`docs/reference/registry-login.md`,
-"Verification codes").
+The HTTP status decides first, then the registry's error code, then the text
+(`docs/reference/registry-login.md`, "Verification codes").
 """
 
 import json
@@ -21,8 +21,8 @@ _FIREWALL_TEXTS = ("login attempt failed with status: 403", "client with ip", "n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What became of an image that a good login was tried on. `code` is `None` where it may do there what is
-    declared; `unverifiable` where the registry did not tell.
+    """The result of a probe. `code` is `None` if the login has the permissions that its scope declares, and
+    `unverifiable` if the registry's response was inconclusive.
     """
 
     image: ImageReference
@@ -32,10 +32,11 @@ class ProbeResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`code` is `None` for a good login. `detail` is one sentence that holds nothing a registry sent.
+    """The result of a login. `code` is `None` if it was accepted.
 
-    `confidence` is `weak` where the registry may take any login. `retry_after` is in seconds. `probed` says
-    nothing about the login. `ends_at`: the provider says that its secret ends then.
+    `detail` is one sentence, without anything that a registry sent. `confidence` is `weak` if the registry
+    may accept any login. `retry_after` is in seconds. `probed` has no effect on the verdict.
+    `secret_expires_at` is the expiry of the secret, if the provider reports it.
     """
 
     code: VerificationCode | None
@@ -49,7 +50,7 @@ class Verdict:
 def refused(
     response: HttpResponse, *, provider: Provider, by: Literal["registry", "token server"]
 ) -> Verdict:
-    """What it means that a login was answered so, when it should have been answered 200."""
+    """The verdict for a response to a login whose status is not 200."""
     text = _text(response)
     status = response.status
     if status == 429 or (400 <= status < 500 and any(part in text for part in _RATE_TEXTS)):  # noqa: PLR2004
@@ -61,7 +62,7 @@ def refused(
     if status >= 500:  # noqa: PLR2004
         return Verdict(
             code=VerificationCode.UNREACHABLE,
-            detail=f"the {by} answered with an error of its own (HTTP {status})",
+            detail=f"the {by} responded with an internal error (HTTP {status})",
             retry_after=retry_after(response),
         )
     if status in (401, 403) and any(part in text for part in _EXPIRED_TEXTS):
@@ -75,15 +76,15 @@ def refused(
     if status in (400, 404, 405):
         return Verdict(
             code=VerificationCode.BAD_CHALLENGE,
-            detail=f"the {by} does not take the login that the registry asked for (HTTP {status})",
+            detail=f"the {by} does not support the login that the registry asked for (HTTP {status})",
         )
     return Verdict(
-        code=VerificationCode.NOT_A_REGISTRY, detail=f"the {by} gave an unexpected answer (HTTP {status})"
+        code=VerificationCode.NOT_A_REGISTRY, detail=f"the {by} sent an unexpected response (HTTP {status})"
     )
 
 
 def refuses_network(response: HttpResponse) -> bool:
-    """Whether a firewall in front of the registry answers, whatever the login."""
+    """Whether the response is from a firewall that refuses every login."""
     return response.status == 403 and any(part in _text(response) for part in _FIREWALL_TEXTS)  # noqa: PLR2004
 
 

@@ -1,4 +1,4 @@
-"""The providers, one file each. `registries.catalogue` takes the `PROVIDER` of every module in this package.
+"""The providers, one file each. `registries.catalogue` loads the `PROVIDER` of each module in this package.
 
-Modules whose names begin with `_` have what several providers share.
+Modules whose names begin with `_` contain the common parts of several providers.
 """

@@ -1,9 +1,10 @@
-"""Azure Container Registry. A service principal's secret becomes a refresh token of some hours.
+"""Azure Container Registry. A refresh token, valid for some hours, is created from a service principal's
+secret.
 
     client id + secret ─Microsoft Entra ID─▶ token for registries ─registry's /oauth2/exchange─▶ refresh token
 
-It logs in as the password of an all-zero username (Azure, "Authenticate with an Azure container registry").
-The codes of Entra (`AADSTS…`) are those of its reference of error codes.
+The token is the password of an all-zero username (Azure, "Authenticate with an Azure container registry").
+The error codes of Entra (`AADSTS…`) are from its reference.
 """
 
 import re
@@ -28,19 +29,19 @@ _LOGIN_HOSTS = {
     "azurecr.cn": "login.chinacloudapi.cn",
     "azurecr.us": "login.microsoftonline.us",
 }
-_SHORTEST_LIFE = timedelta(hours=1)  # where the token does not say; Azure documents three
+_SHORTEST_LIFETIME = timedelta(hours=1)  # if the token has no expiry; Azure documents three hours
 _MAX_TOKEN = 16 * 1024
 _OK = 200
 _UNAUTHORIZED = 401
 _NOT_FOUND = 404
 
 _EXPIRED = frozenset({7000222})
-_WRONG = frozenset({7000215, 700016, 90002, 900023, 7000218, 50034})  # secret, application, tenant
-_BARRED = frozenset({7000112, 53003, 50057, 700027, 530035})  # switched off, or conditional access
+_WRONG = frozenset({7000215, 700016, 90002, 900023, 7000218, 50034})  # wrong secret, application or tenant
+_BLOCKED = frozenset({7000112, 53003, 50057, 700027, 530035})  # disabled, or conditional access
 
 
 def login_url(registry_host: str, tenant: str, override: str | None = None) -> str:
-    """Where the tenant's applications log in, for the cloud that the registry is in."""
+    """The login URL for applications of the tenant, in the cloud of the registry."""
     domain = ".".join(registry_host.split(".")[-2:])
     base = override or f"https://{_LOGIN_HOSTS.get(domain, _LOGIN_HOSTS['azurecr.io'])}"
     return f"{base.rstrip('/')}/{tenant}/oauth2/v2.0/token"
@@ -49,10 +50,10 @@ def login_url(registry_host: str, tenant: str, override: str | None = None) -> s
 def mint(
     stored: ServicePrincipal, registry_host: str, *, calls: TokenServices, at: datetime, endpoint: str | None
 ) -> Minted:
-    """A refresh token for the registry.
+    """Create a refresh token for the registry.
 
     Raises:
-        NotMinted
+        NotMinted: Microsoft or the registry created no token.
     """
     form = [
         ("grant_type", "client_credentials"),
@@ -75,7 +76,7 @@ def mint(
         raise _exchange_refused(response)
     token = _token(response, "refresh_token", EXCHANGE)
     return Minted(
-        login=RegistryLogin(username=USERNAME, password=Secret(token)), expires_at=_end_of(token, at)
+        login=RegistryLogin(username=USERNAME, password=Secret(token)), expires_at=_expiry_of(token, at)
     )
 
 
@@ -86,12 +87,12 @@ def _token(response: HttpResponse, name: str, service: str) -> str:
     raise not_understood(service)
 
 
-def _end_of(token: str, at: datetime) -> datetime:
-    """As the token says. Whoever checks its signature is the registry; for us it is a hint."""
+def _expiry_of(token: str, at: datetime) -> datetime:
+    """The expiry in the token. Its signature is not checked here, but by the registry."""
     try:
         return datetime.fromtimestamp(jwt.decode(token, options={"verify_signature": False})["exp"], UTC)
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, OSError):
-        return at + _SHORTEST_LIFE
+        return at + _SHORTEST_LIFETIME
 
 
 def _login_refused(response: HttpResponse) -> NotMinted:
@@ -103,9 +104,9 @@ def _login_refused(response: HttpResponse) -> NotMinted:
     if document.get("error") == "temporarily_unavailable":
         return NotMinted(Code.UNREACHABLE, f"{LOGIN} is not available for now")
     if codes & _EXPIRED:
-        return NotMinted(Code.EXPIRED, f"{LOGIN} says that the client secret has expired")
-    if codes & _BARRED:
-        return NotMinted(Code.FORBIDDEN, f"{LOGIN} bars this application, or this network from it")
+        return NotMinted(Code.EXPIRED, f"{LOGIN} reports that the client secret has expired")
+    if codes & _BLOCKED:
+        return NotMinted(Code.FORBIDDEN, f"{LOGIN} blocks this application, or its use from this network")
     if codes & _WRONG or response.status == _UNAUTHORIZED:
         return NotMinted(Code.BAD_CREDENTIAL, f"{LOGIN} refused tenant, client id or client secret")
     return NotMinted(Code.FORBIDDEN, f"{LOGIN} refused the service principal (HTTP {response.status})")
@@ -113,8 +114,8 @@ def _login_refused(response: HttpResponse) -> NotMinted:
 
 def _exchange_refused(response: HttpResponse) -> NotMinted:
     if response.status == _NOT_FOUND:
-        return NotMinted(Code.NOT_A_REGISTRY, "no Azure registry answers there")
-    detail = "the registry does not take the service principal: another tenant's, or its firewall bars us"
+        return NotMinted(Code.NOT_A_REGISTRY, "the host is not an Azure registry")
+    detail = "the registry refused the service principal: it is of another tenant, or blocked by a firewall"
     return NotMinted(Code.FORBIDDEN, f"{detail} (HTTP {response.status})")
 
 

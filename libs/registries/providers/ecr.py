@@ -1,7 +1,8 @@
-"""Amazon Elastic Container Registry. An access key becomes a password of 12 hours (`GetAuthorizationToken`).
+"""Amazon Elastic Container Registry. A password, valid for 12 hours, is created from an access key
+(`GetAuthorizationToken`).
 
-Endpoints are those that AWS documents for the regions and partitions. The errors are those of the API's
-documentation and of what its SDKs report (`docs/reference/registry-login.md`, "Amazon ECR").
+The endpoints are from the documentation of AWS for regions and partitions. The errors are from the
+documentation of the API and from its SDKs (`docs/reference/registry-login.md`, "Amazon ECR").
 """
 
 import base64
@@ -59,7 +60,7 @@ _NOT_ALLOWED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where a registry's passwords are made; `region` and `service` are those to sign requests for."""
+    """The endpoint that creates passwords for a registry. Requests are signed for `region` and `service`."""
 
     url: str
     region: str
@@ -68,10 +69,10 @@ class Endpoint:
 
 
 def endpoint_of(registry_host: str, override: str | None = None) -> Endpoint:
-    """The endpoint of a registry. In `override`, `{region}` stands for its region.
+    """The endpoint of a registry. `{region}` in `override` is replaced by its region.
 
     Raises:
-        ValueError: it is no host of Amazon ECR.
+        ValueError: the host is not one of Amazon ECR.
     """
     if registry_host in _PUBLIC:
         url = "https://api.ecr-public.us-east-1.amazonaws.com/"
@@ -79,7 +80,7 @@ def endpoint_of(registry_host: str, override: str | None = None) -> Endpoint:
     else:
         found = _PRIVATE.fullmatch(registry_host)
         if found is None:
-            raise ValueError("no host of Amazon ECR")
+            raise ValueError("not a host of Amazon ECR")
         fips, region, domain = found.groups()
         domain = _DUAL_STACK.get(domain, domain)
         host = f"ecr-fips.{region}.{domain}" if fips else f"api.ecr.{region}.{domain}"
@@ -95,10 +96,10 @@ def endpoint_of(registry_host: str, override: str | None = None) -> Endpoint:
 def mint(
     stored: AwsKeys, registry_host: str, *, calls: TokenServices, at: datetime, endpoint: str | None
 ) -> Minted:
-    """A password for the registry.
+    """Create a password for the registry.
 
     Raises:
-        NotMinted
+        NotMinted: Amazon created no password.
     """
     to = endpoint_of(registry_host, endpoint)
     headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": to.target}
@@ -108,7 +109,7 @@ def mint(
         raise _refused(response)
     token_response: Any = document_of(response).get("authorizationData")
     try:
-        if isinstance(token_response, list):  # of private registries; ECR Public gives the object itself
+        if isinstance(token_response, list):  # of private registries; ECR Public returns the object itself
             token_response = token_response[0]
         username, colon, password = (
             base64.b64decode(token_response["authorizationToken"]).decode().partition(":")
@@ -131,16 +132,16 @@ def _refused(response: HttpResponse) -> NotMinted:
     if kind in _WRONG_SECRET and ("signature expired" in message or "not yet current" in message):
         return NotMinted(
             Code.UNREACHABLE,
-            f"{SERVICE} finds that this service's clock is wrong; the operator has to set it",
+            f"{SERVICE} reports that the clock of regcred is wrong; the operator has to correct it",
         )
     if kind in _EXPIRED:
-        return NotMinted(Code.EXPIRED, f"{SERVICE} says that the session of this key has ended")
+        return NotMinted(Code.EXPIRED, f"{SERVICE} reports that the session of this key has expired")
     if kind in _UNKNOWN_KEY:
-        return NotMinted(Code.BAD_CREDENTIAL, f"{SERVICE} does not know this access key, or not any more")
+        return NotMinted(Code.BAD_CREDENTIAL, f"{SERVICE} does not know this access key (any longer)")
     if kind in _WRONG_SECRET:
-        return NotMinted(Code.BAD_CREDENTIAL, f"{SERVICE} finds that the secret key is not that of this id")
+        return NotMinted(Code.BAD_CREDENTIAL, f"{SERVICE} reports that the secret access key is wrong")
     if kind in _NOT_ALLOWED:
-        return NotMinted(Code.MISSING_SCOPE, "the access key is good, but may not ask for ECR passwords")
+        return NotMinted(Code.MISSING_SCOPE, "the access key is valid, but may not create ECR passwords")
     return NotMinted(Code.FORBIDDEN, f"{SERVICE} refused the access key (HTTP {response.status})")
 
 

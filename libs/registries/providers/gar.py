@@ -1,13 +1,14 @@
 """Google Artifact Registry.
 
-The locations are those known in January 2026. The list is for forms: a new region of the usual form is
-accepted without being listed.
+The list of locations is from January 2026 and is used by forms. A new region of the usual form is accepted
+without being listed.
 """
 
 import re
+from dataclasses import replace
 
 from contracts.verdicts import VerificationCode as Code
-from registries.provider import Location, Provider
+from registries.provider import Location
 from registries.providers import _google
 
 _LOCATIONS = """
@@ -60,7 +61,8 @@ us-west4 Las Vegas
 us-west8 Phoenix
 """
 
-PROVIDER = Provider(
+PROVIDER = replace(
+    _google.BASE,
     id="gar",
     order=30,
     name="Google Artifact Registry",
@@ -69,24 +71,18 @@ PROVIDER = Provider(
         Location(region, f"{name} ({region})", f"{region}-docker.pkg.dev")
         for region, name in (line.split(" ", 1) for line in _LOCATIONS.strip().splitlines())
     ),
-    # Multi-regions are words of their own; a region is `area-place<number>`.
+    # The form of a region. Multi-regions, such as `europe`, have to be listed.
     location_pattern=re.compile(r"[a-z]{2,20}-[a-z]{2,20}[0-9]{1,2}"),
-    # The usual host, and the regional endpoint, which keeps the traffic within the region.
+    # The usual host, and the regional endpoint, with which the traffic stays in the region.
     location_host_pattern=re.compile(r"(?:([a-z0-9-]+)-docker|docker\.([a-z0-9-]+)\.rep)\.pkg\.dev"),
-    registry_url="fixed",
-    secret_kinds=_google.KINDS,
-    username=_google.USERNAME,
     image_path="<location>-docker.pkg.dev/<project>/<repository>/<image>",
     permission="Artifact Registry Reader (roles/artifactregistry.reader) on the repository or project.",
-    expiry=_google.EXPIRY,
-    help=_google.HELP,
     quirks=(
-        "The location is part of the host: each one needs a credential of its own.",
-        _google.KEY_FILE_QUIRK,
+        "The location is part of the host, so each location needs its own credential.",
+        *_google.BASE.quirks,
     ),
-    docs_url=_google.DOCS_URL,
     advice={
-        Code.BAD_CREDENTIAL: _google.KEY_REFUSED,
+        **_google.BASE.advice,
         Code.FORBIDDEN: (
             "The service account lacks artifactregistry.repositories.downloadArtifacts. Give it Artifact "
             "Registry Reader on the repository or project, and check the location."
@@ -95,10 +91,5 @@ PROVIDER = Provider(
             "Give the service account Artifact Registry Reader (roles/artifactregistry.reader) on the "
             "repository, and check its project and location."
         ),
-        Code.EXPIRED: _google.ACCESS_EXPIRED,
     },
-    refused_usernames=_google.REFUSED_USERNAMES,
-    helper_usernames=_google.HELPER_USERNAMES,
-    expiry_request=_google.expiry_request,
-    minter=_google.MINTER,
 )

@@ -1,8 +1,8 @@
 """GitHub Container Registry.
 
-A response to a login says in a header when the token expires (`docs/reference/registry-login.md`,
-"Providers"). If no response has that header, the API is asked. A token is sent there only if its form says
-that GitHub created it.
+Responses to a login have a header with the expiry of the token (`docs/reference/registry-login.md`,
+"Providers"). If the header is missing, the expiry is requested from the API. A token is sent there only if
+its prefix shows that GitHub created it.
 """
 
 from datetime import UTC, datetime
@@ -12,17 +12,17 @@ from registries.dialer.response import HttpResponse
 from registries.provider import AcceptedLogin, ExpiryRequest, ForbiddenMeaning, Provider, UsernameRule
 
 HOST, API = "ghcr.io", "https://api.github.com/user"
-_TOKEN = "ghp_"  # noqa: S105 how personal access tokens begin
+_TOKEN = "ghp_"  # noqa: S105 the prefix of personal access tokens
 _HEADER = "github-authentication-token-expiration"
 _HEADER_FORMS = ("%Y-%m-%d %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z")
 
 
 def expiry_in_header(response: HttpResponse) -> datetime | None:
-    """When the token of the request expires, according to a response's header."""
+    """The expiry of the token in the header of a response; `None` if there is none."""
     text = response.header(_HEADER) or ""
     for form in _HEADER_FORMS:
         try:
-            moment = datetime.strptime(text, form)  # noqa: DTZ007 the zone is added where it was a name
+            moment = datetime.strptime(text, form)  # noqa: DTZ007 the next line adds the zone if it was a name
         except ValueError:
             continue
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -53,7 +53,7 @@ PROVIDER = Provider(
     "the token for it.",
     quirks=(
         "Owner and image are in lower case.",
-        "A bad or expired token is answered with 403, and breaks pulls of public images too.",
+        "The response to a wrong or expired token is 403, also for public images.",
         "A token without read:packages can log in, but cannot pull.",
     ),
     docs_url="https://docs.github.com/en/packages/working-with-a-github-packages-registry/"
@@ -69,7 +69,7 @@ PROVIDER = Provider(
         ),
         Code.FORBIDDEN: (
             "GitHub denied access. Where the organization uses SAML single sign-on, authorize the token for "
-            "it (Configure SSO, beside the token)."
+            "it (Configure SSO, next to the token)."
         ),
         Code.NO_PULL_ACCESS: (
             "The token's owner may not read that package. Give the account Read under the package's settings,"
@@ -78,7 +78,7 @@ PROVIDER = Provider(
     },
     refused_usernames=r"gh[opsur]_\w{20,}|github_pat_\w{20,}",
     needs_control_login=False,
-    # GitHub responds so to a wrong, expired or revoked token, and not with 401.
+    # GitHub responds to a wrong, expired or revoked token with 403, not with 401.
     forbidden=(
         ForbiddenMeaning(code=Code.BAD_CREDENTIAL, detail="the {by} refused username or secret (HTTP 403)"),
     ),

@@ -1,7 +1,7 @@
 """GitLab, as a service and self-hosted.
 
-The GitLab whose token server accepted an access token says when it expires (GitLab, "Personal access tokens
-API", `GET /personal_access_tokens/self`). The token is sent to no other host.
+The expiry of an access token is requested from the GitLab whose token server accepted it (GitLab, "Personal
+access tokens API", `GET /personal_access_tokens/self`). The token is sent to no other host.
 """
 
 import json
@@ -12,7 +12,7 @@ from contracts.verdicts import VerificationCode as Code
 from registries.dialer.response import HttpResponse
 from registries.provider import AcceptedLogin, ExpiryRequest, ForbiddenMeaning, Provider, UsernameRule
 
-_TOKEN = "glpat-"  # noqa: S105 how personal access tokens begin
+_TOKEN = "glpat-"  # noqa: S105 the prefix of personal access tokens
 _REALM_PATH = "/jwt/auth"
 
 
@@ -29,7 +29,9 @@ def _expiry_request(login: AcceptedLogin) -> ExpiryRequest | None:
 
 
 def _expiry(response: HttpResponse) -> datetime | None:
-    """The response has a day; the token expires when it begins (GitLab, "Personal access tokens")."""
+    """The beginning of the day in the response (GitLab, "Personal access tokens"); `None` if there is
+    none.
+    """
     try:
         day = date.fromisoformat(json.loads(response.body)["expires_at"])
     except (ValueError, TypeError, LookupError, RecursionError):
@@ -88,7 +90,7 @@ PROVIDER = Provider(
         ForbiddenMeaning(
             text="access forbidden",
             code=Code.MISSING_SCOPE,
-            detail="the token is good, but may not read the registry",
+            detail="the token is valid, but lacks the permission to read the registry",
         ),
     ),
     expiry_request=_expiry_request,

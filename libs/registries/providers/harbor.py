@@ -21,7 +21,7 @@ PROVIDER = Provider(
     help="Create a robot account in the project and enter its secret. Users who log in by OIDC enter "
     "the CLI secret of their profile.",
     quirks=(
-        "The prefix robot$ can be configured; the full name stands beside the secret.",
+        "The prefix robot$ can be configured; Harbor shows the full name next to the secret.",
         "regcred must trust a private certificate authority (REGCRED_VERIFIER_CA_FILE).",
     ),
     docs_url="https://goharbor.io/docs/latest/working-with-projects/project-configuration/"

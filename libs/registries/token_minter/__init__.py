@@ -1,1 +1,1 @@
-"""Logins of an hour or a day, made from what is kept: Amazon, Google and Azure."""
+"""The token minter: short-lived logins, created from stored keys of Amazon, Google and Azure."""

@@ -1,4 +1,4 @@
-"""The minter of this environment."""
+"""Creates the minter from the settings."""
 
 from chassis.settings.environment import Settings
 from registries.dialer.addresses import NetworkPolicy
@@ -8,7 +8,9 @@ from registries.token_minter.token_calls import TokenCalls
 
 
 def open_minter(settings: Settings, *, now: Now) -> Minter:
-    """It makes no call yet. The operator's lists of hosts hold for the clouds' endpoints too."""
+    """The minter; this makes no calls. The operator's lists of hosts also apply to the endpoints of the
+    clouds.
+    """
     policy = NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http)
     logins = settings.logins
     return Minter(

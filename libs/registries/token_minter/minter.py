@@ -1,7 +1,8 @@
-"""Which login is made of what is kept, and for how long it is kept in mind.
+"""The minter: it creates logins from stored secrets, and caches them.
 
-A made login is given out again for the first half of its life, so that who gets it has the other half. It
-is in memory only. Whoever asks for one that is being made waits for it: the cloud is asked once.
+A login is returned from the cache during the first half of its lifetime, so that callers can use it for at
+least the other half. The cache is in memory only. Concurrent callers with the same key wait for one call of
+the cloud.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from registries.token_minter.token_calls import TokenCalls
 from registries.token_service import Minted, NotMinted
 
 CAPACITY = 10_000
-REFUSAL_LASTS = timedelta(minutes=1)  # so that a loop of requests is no loop of attempts
+REFUSAL_LASTS = timedelta(minutes=1)  # a refusal is cached, so that retries do not reach the cloud
 FAILURE_LASTS = timedelta(seconds=5)
 
 Now = Callable[[], datetime]
@@ -27,21 +28,21 @@ Now = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Where the operator has logins made, in place of the clouds' own addresses: private endpoints."""
+    """The operator's private endpoints, which are used in place of the public ones of the clouds."""
 
     amazon: str | None = None
     google: str | None = None
     azure: str | None = None
 
     def of(self, cloud: str) -> str | None:
-        """The operator's endpoint for a cloud; `None` if the cloud's own is used."""
+        """The operator's endpoint for a cloud; `None` if the public one is used."""
         endpoint: str | None = getattr(self, cloud, None)
         return endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class MintKey:
-    """What a made login is remembered by."""
+    """The key of a login in the cache."""
 
     credential_id: UUID
     secret_version: int
@@ -50,11 +51,11 @@ class MintKey:
 @dataclass(frozen=True, slots=True)
 class _Entry:
     future: Future[Minted]
-    until: datetime | None  # None: as long as it is being made
+    until: datetime | None  # `None` while the login is being created
 
 
 class Minter:
-    """Makes logins; those that are kept as they are pass through it unchanged."""
+    """Creates logins from cloud keys. Other stored logins are returned unchanged."""
 
     def __init__(
         self, calls: TokenCalls, endpoints: Endpoints, *, now: Now, capacity: int = CAPACITY
@@ -67,10 +68,11 @@ class Minter:
         self._entries: dict[MintKey, _Entry] = {}
 
     def fresh(self, stored: StoredLogin, *, registry_host: str, short_lived: bool = False) -> Minted:
-        """A login made now. `short_lived`: of a Google key file too, which is a login in itself.
+        """A new login, not from the cache. `short_lived`: create one from a Google key file, too, although
+        that can be used as a login itself.
 
         Raises:
-            NotMinted
+            NotMinted: the cloud created no login.
         """
         minter = _minter_for(stored, short_lived=short_lived)
         if minter is not None:
@@ -83,10 +85,10 @@ class Minter:
     def login(
         self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False
     ) -> Minted:
-        """A login that is good for half of its life at least; made now, or remembered under `key`.
+        """A login that is valid for at least half of its lifetime, new or from the cache.
 
         Raises:
-            NotMinted: a refusal is remembered too, for a minute.
+            NotMinted: the cloud created no login. This result is cached, too: a refusal for a minute.
         """
         if _minter_for(stored, short_lived=short_lived) is None:
             return self.fresh(stored, registry_host=registry_host)
@@ -104,7 +106,7 @@ class Minter:
             entry = self._entries.get(key)
             if entry is not None and (entry.until is None or self._now() < entry.until):
                 return entry, False
-            self._entries.pop(key, None)  # so that the new one is the youngest
+            self._entries.pop(key, None)  # the new entry moves to the end, because the first ones are evicted
             while len(self._entries) >= self._capacity:
                 del self._entries[next(iter(self._entries))]
             entry = self._entries[key] = _Entry(Future(), None)
@@ -129,6 +131,6 @@ class Minter:
 
 
 def _minter_for(stored: StoredLogin, *, short_lived: bool) -> TokenMinter | None:
-    """The minter for a stored secret; `None` if it is a login as it is."""
+    """The minter for a stored secret; `None` if the secret is used as a login unchanged."""
     minters = (entry.minter for entry in PROVIDERS if entry.minter is not None)
     return next((minter for minter in minters if minter.accepts(stored, short_lived=short_lived)), None)

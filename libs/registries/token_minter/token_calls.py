@@ -1,4 +1,6 @@
-"""Calls of the clouds' token services, by the checked dialer: no proxy, no redirect, one deadline each."""
+"""Calls of the clouds' token services through the dialer: no proxies, no redirects, one deadline for each
+call.
+"""
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +21,9 @@ _TOO_MANY, _SERVER_ERROR = 429, 500
 
 
 class TokenCalls:
-    """How the token services are asked. `tls` holds the certificate authorities that are trusted."""
+    """Calls token services. `tls` has the trusted certificate authorities; `seconds` is the deadline of a
+    call.
+    """
 
     def __init__(
         self,
@@ -37,39 +41,39 @@ class TokenCalls:
         self._seconds = seconds
 
     def scheme_for(self, host: str) -> str:
-        """`https`, or `http` where the operator lists the host."""
+        """`https`, or `http` if the operator lists the host."""
         return self._policy.scheme_for(host)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, service: str) -> HttpResponse:
-        """One request. `service` is what the token service is called in sentences.
+        """Send a request and return the response. `service` is the name of the token service in messages.
 
         Raises:
-            NotMinted: there is no answer, or none about the keys (HTTP 429 and 5xx).
+            NotMinted: there is no response, or one that is not about the keys (HTTP 429 and 5xx).
         """
         parts = urlsplit(url)
         if parts.scheme != "https" and self._policy.scheme_for(parts.netloc) != parts.scheme:
-            raise NotMinted(VerificationCode.BLOCKED_HOST, f"{service} would have to be asked without TLS")
+            raise NotMinted(VerificationCode.BLOCKED_HOST, f"{service} does not use TLS")
         deadline = Deadline(self._seconds, self._clock)
         network = Dialer(self._policy, deadline, self._resolver)
         try:
             with HttpSession(network, deadline, self._tls) as session:
                 response = session.request("POST", url, headers=headers, body=body)
         except Blocked:
-            detail = f"{service} has an address that may not be reached from here; the operator can allow it"
+            detail = f"{service} has an address that regcred may not connect to; the operator can allow it"
             raise NotMinted(VerificationCode.BLOCKED_HOST, detail) from None
         except TlsFailed:
-            detail = f"{service} shows no certificate that is trusted here"
+            detail = f"the certificate of {service} is not trusted"
             raise NotMinted(VerificationCode.TLS_ERROR, detail) from None
         except LoginNotTried:
             raise NotMinted(VerificationCode.UNREACHABLE, f"{service} cannot be reached") from None
         if response.status == _TOO_MANY:
             raise throttled(service, response)
         if response.status >= _SERVER_ERROR:
-            detail = f"{service} answered with an error of its own (HTTP {response.status})"
+            detail = f"{service} responded with an internal error (HTTP {response.status})"
             raise NotMinted(VerificationCode.UNREACHABLE, detail, retry_after=retry_after(response))
         return response
 
     def post_form(self, url: str, form: Sequence[tuple[str, str]], *, service: str) -> HttpResponse:
-        """The same with a form, as OAuth 2.0 wants it (RFC 6749)."""
+        """Send a form, as OAuth 2.0 specifies it (RFC 6749), and return the response."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.post(url, urlencode(form).encode(), headers, service=service)

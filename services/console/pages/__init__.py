@@ -1,1 +1,1 @@
-"""The pages: one module for each task, each with its routes (`install`)."""
+"""The pages: one module for each task. `install` of each module adds its routes."""

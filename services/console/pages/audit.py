@@ -1,4 +1,4 @@
-"""The audit log: every cell is a filter, every change shows what was before, all of it can be taken along."""
+"""The audit log: cells link to filters, changes show the values before and after, and exports are files."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,7 +34,7 @@ def install(pages: Blueprint) -> None:
 
 
 def show_audit(account: str) -> AnyResponse | str:
-    """A page of it, the newest first."""
+    """Show a page of the audit log, the newest entries first."""
     wanted = query_values(*FILTERS)
     if len(wanted) < sum(1 for name in FILTERS if name in request.args):
         return redirect(link(**{name: wanted.get(name) for name in FILTERS}), 303)
@@ -45,15 +45,15 @@ def show_audit(account: str) -> AnyResponse | str:
         "audit.html",
         items=page["items"],
         next_cursor=page["next_cursor"],
-        later=cursor is not None,
+        is_later_page=cursor is not None,
         wanted=wanted,
     )
 
 
 def export_audit(account: str, form: str) -> Response:
-    """All that the filters let through, as a file, however long it is."""
+    """Export all entries that match the filters, as a file of any length."""
     lines = _lines(account, _moments(query_values(*FILTERS)), _FORMS[form])
-    first = next(lines, b"")  # what the API refuses is told by a page, not in the file
+    first = next(lines, b"")  # an error of the API is raised here, and shown as a page
 
     def content() -> Iterator[bytes]:
         yield first
@@ -72,7 +72,7 @@ def _lines(account: str, parameters: dict[str, Any], accept: str) -> Iterator[by
 
 
 def _moments(wanted: dict[str, str]) -> dict[str, str]:
-    """A day that was chosen begins at midnight, UTC."""
+    """The filters for the API, with each date as its beginning in UTC."""
     return {
         name: f"{value}T00:00:00Z" if name in {"since", "until"} and len(value) == _DAY else value
         for name, value in wanted.items()

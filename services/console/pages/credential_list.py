@@ -1,4 +1,4 @@
-"""The credentials of an account, filtered by what stands in the address."""
+"""The credentials of an account, with the filters in the URL."""
 
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response
@@ -17,17 +17,17 @@ def install(pages: Blueprint) -> None:
 
 
 def show_credentials(account: str) -> Response | str:
-    """A page of the list."""
+    """Show a page of the list. A URL with empty filters is redirected to a short one."""
     wanted = query_values(*FILTERS)
     if len(wanted) < sum(1 for name in FILTERS if name in request.args):
-        return redirect(link(**{name: wanted.get(name) for name in FILTERS}), 303)  # an address to share
+        return redirect(link(**{name: wanted.get(name) for name in FILTERS}), 303)
     cursor = request.args.get("cursor") or None
     page = api().get(account_path(account, "credentials"), {**wanted, "limit": _PAGE, "cursor": cursor}).body
     return render_template(
         "credentials.html",
         items=page["items"],
         next_cursor=page["next_cursor"],
-        later=cursor is not None,
+        is_later_page=cursor is not None,
         wanted=wanted,
         providers=provider_names(api()),
     )

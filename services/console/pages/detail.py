@@ -1,4 +1,4 @@
-"""One credential: what it is, how its verifications went, what happened to it, who uses it."""
+"""The page of a credential: details, verification history, activity, and the workloads that use it."""
 
 from uuid import UUID
 
@@ -8,14 +8,14 @@ from werkzeug.wrappers import Response
 from console.forms import sentence
 from console.pages.one_credential import PATH, OneCredential, read
 from console.providers import provider_of
-from console.request_context import api
+from console.request_context import api, is_htmx_request
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import account_path
 from regcred.apiclient.transport import Json
 
 _SHOWN = 10
-# A browser with htmx looks again by itself: often at first, then less, and not for ever.
-_LOOKS = 90
+# While a verification runs, htmx requests the result this many times: often at first, then less often.
+_MAX_POLLS = 90
 
 
 def install(pages: Blueprint) -> None:
@@ -35,26 +35,26 @@ def show_credential(account: str, credential_id: UUID) -> str:
         events=_if_allowed(found, "events"),
         usages=_if_allowed(found, "usages"),
         provider=provider_of(api(), found.body["provider"]),
-        looks=0,
+        polls=0,
     )
 
 
 def show_verification(account: str, credential_id: UUID) -> Response | str:
-    """The part of the page that changes while the login is tried."""
-    if request.headers.get("HX-Request") != "true":
+    """Show the part of the page that changes while a verification runs."""
+    if not is_htmx_request():
         return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
     found = read(account, credential_id)
-    looks = request.args.get("looks", 0, int)
+    polls = request.args.get("polls", 0, int)
     return render_template(
         "verification.html",
         credential=found.body,
         latest=_latest(found.body, _verifications(found)),
-        looks=min(max(looks, 0), _LOOKS) + 1,
+        polls=min(max(polls, 0), _MAX_POLLS) + 1,
     )
 
 
 def verify_credential(account: str, credential_id: UUID) -> Response:
-    """Have the login tried again, and a good one on an image if one was typed."""
+    """Verify the credential again, and probe an image if the user entered one."""
     image = request.form.get("image", "").strip()
     path = account_path(account, "credentials", str(credential_id), "verifications")
     try:
@@ -74,13 +74,13 @@ def _verifications(found: OneCredential) -> list[Json]:
 
 
 def _latest(credential: Json, verifications: list[Json]) -> Json | None:
-    """The verification that gave the credential its state."""
+    """The verification that the current state of the credential is from."""
     checked_at = credential["verification"]["checked_at"]
     return next((item for item in verifications if item["checked_at"] == checked_at), None)
 
 
 def _if_allowed(found: OneCredential, what: str) -> list[Json] | None:
-    """`None` where the token may not, or the server cannot, tell."""
+    """The first items of a list; `None` if the token lacks the scope or the server lacks the route."""
     try:
         items: list[Json] = api().get(f"{found.path}/{what}", {"limit": _SHOWN}).body["items"]
     except ApiError as problem:

@@ -1,4 +1,4 @@
-"""Changing what is not secret: name, description, what it is for, repositories, expiry."""
+"""Edit the details of a credential: name, description, scope, repositories, expiry."""
 
 from uuid import UUID
 
@@ -25,15 +25,15 @@ def edit_credential(account: str, credential_id: UUID) -> str:
 
 
 def change_credential(account: str, credential_id: UUID) -> Response | tuple[str, int]:
-    """Save what differs; the version says what the form was made from."""
+    """Save the details. The form has the version of the credential that it was created from."""
     form, found = Form.sent(), read(account, credential_id)
     changed = details()
     if changed["expires_at"] and form.value("expires_at") == form.value("expires_was"):
-        del changed["expires_at"]  # a day is shown; the hour that the API keeps stays
+        del changed["expires_at"]  # the form shows only the date; the time of an unchanged expiry is retained
     try:
         api().change("PATCH", found.path, etag_of(request.form.get("version", "")), changed)
     except ApiError as problem:
-        status = form.refused(problem)
+        status = form.add_problem(problem)
         return _page(form, found), status
     flash(f"{changed['name']} is changed.")
     return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)

@@ -1,4 +1,4 @@
-"""A Docker config.json with the logins of many hosts: looked at first, then one credential for each."""
+"""Import a Docker config.json: a preview of its entries, then one credential for each login."""
 
 from collections import Counter
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from flask import Blueprint, render_template, request
 
 from console import secret_input
 from console.forms import Form, restrictions
-from console.request_context import api, by_htmx
+from console.request_context import api, is_htmx_request
 from console.wording import Shown
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import account_path
@@ -18,7 +18,7 @@ RESULT = {
     "duplicate": Shown("plain", "question", "Already there"),
     "unsupported": Shown("warn", "warn", "Not supported"),
     "invalid": Shown("bad", "cross", "Invalid"),
-    "failed": Shown("bad", "again", "Not now; import again"),
+    "failed": Shown("bad", "again", "Failed; import again"),
 }
 _PREVIEW = {**RESULT, "created": Shown("good", "plus", "Would be created")}
 
@@ -28,13 +28,14 @@ def install(pages: Blueprint) -> None:
     pages.post("/accounts/<account>/import")(import_docker_config)
 
 
-def import_page(account: str) -> str:  # noqa: ARG001 the template has it from the address
+def import_page(account: str) -> str:  # noqa: ARG001 templates have it from the route
     return _page(Form(), None)
 
 
 def import_docker_config(account: str) -> str | tuple[str, int]:
-    """What became of each entry, or with `preview` what would. Sent again it makes nothing twice: what is
-    there is a duplicate.
+    """Import the file and show the result of each entry, or only preview it (`do=preview`).
+
+    A repeated import creates nothing twice: existing credentials are duplicates.
     """
     form, preview = Form.sent(), request.form.get("do") == "preview"
     body = {
@@ -44,33 +45,35 @@ def import_docker_config(account: str) -> str | tuple[str, int]:
         "dry_run": preview,
     }
     path = account_path(account, "imports")
-    answer, status = None, int(HTTPStatus.OK)
+    result, status = None, int(HTTPStatus.OK)
     try:
-        # A look has no key: the import that follows is another request with the same form.
-        answer = (api().post_once(path, body) if preview else api().post(path, body, key=form.key)).body
+        # A preview has no idempotency key, because the import that follows sends the same form.
+        result = (api().post_once(path, body) if preview else api().post(path, body, key=form.key)).body
     except ApiError as problem:
         if problem.no_such_route:
-            form.fail(None, "This server cannot import yet. Add the hosts one by one, as Docker config.json.")
+            form.add_error(
+                None, "This server cannot import a file. Add each host separately, as Docker config.json."
+            )
             status = HTTPStatus.NOT_IMPLEMENTED
         else:
-            status = form.refused(problem)
-    if preview and by_htmx():
-        return _part(form, answer)
-    return _page(form if answer is None or preview else Form(), answer), status
+            status = form.add_problem(problem)
+    if preview and is_htmx_request():
+        return _part(form, result)
+    return _page(form if result is None or preview else Form(), result), status
 
 
-def _page(form: Form, answer: Json | None) -> str:
-    return render_template("import.html", form=form, answer=answer, part=_part(form, answer))
+def _page(form: Form, result: Json | None) -> str:
+    return render_template("import.html", form=form, result=result, part=_part(form, result))
 
 
-def _part(form: Form, answer: Json | None) -> str:
-    items = answer["items"] if answer else []
-    preview = bool(answer and answer["dry_run"])
+def _part(form: Form, result: Json | None) -> str:
+    items = result["items"] if result else []
+    preview = bool(result and result["dry_run"])
     return render_template(
         "import_result.html",
         form=form,
-        answer=answer,
+        result=result,
         preview=preview,
         counts=Counter(item["status"] for item in items),
-        said=_PREVIEW if preview else RESULT,
+        results=_PREVIEW if preview else RESULT,
     )

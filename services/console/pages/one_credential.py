@@ -1,4 +1,4 @@
-"""What every page about one credential begins with."""
+"""Get the credential that a page is about."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +12,7 @@ PATH = "/accounts/<account>/credentials/<uuid:credential_id>"
 
 @dataclass(frozen=True, slots=True)
 class OneCredential:
-    """`path` is the API's; `version` is the one that a change is based on."""
+    """A credential from the API. `path` is its path in the API, and `version` is sent with a change."""
 
     path: str
     body: Json
@@ -20,7 +20,7 @@ class OneCredential:
 
 
 def read(account: str, credential_id: UUID) -> OneCredential:
-    """The credential as it is now. Raises `ApiError`."""
+    """The current state of the credential. Raises `ApiError`."""
     path = account_path(account, "credentials", str(credential_id))
-    answer = api().get(path)
-    return OneCredential(path, answer.body, answer.version)
+    response = api().get(path)
+    return OneCredential(path, response.body, response.version)

@@ -1,4 +1,4 @@
-"""The health of an account at a glance: how many, what fails, what expires next."""
+"""The overview of an account: counts, failed credentials, and next expiries."""
 
 from flask import Blueprint, render_template
 
@@ -15,7 +15,7 @@ def install(pages: Blueprint) -> None:
 
 
 def show_overview(account: str) -> str:
-    """Counts by status and provider, what needs somebody, and the soonest ends; the API counts."""
+    """Show the summary of the API and the first failed credentials."""
     path = account_path(account, "credentials")
     found = api().get(f"{path}/summary").body
     failing = found["by_status"]["failed"]
@@ -27,9 +27,9 @@ def show_overview(account: str) -> str:
         by_provider=found["by_provider"].items(),
         failed=failed,
         failed_more=failing > len(failed),
-        ending=found["next_to_expire"],
+        next_to_expire=found["next_to_expire"],
         expired=found["expired"],
-        ending_soon=found["expiring_soon"],
+        expiring_soon=found["expiring_soon"],
         soon_days=found["soon_days"],
         providers=provider_names(api()),
     )

@@ -1,4 +1,4 @@
-"""Removing a credential: its name is typed; where workloads use it, they are shown, and a reason is asked."""
+"""Remove a credential. The user types its name, and a reason if workloads use it."""
 
 from http import HTTPStatus
 from typing import Any
@@ -15,23 +15,23 @@ from regcred.apiclient.paths import etag_of
 
 
 def install(pages: Blueprint) -> None:
-    pages.get(f"{PATH}/remove")(removal)
+    pages.get(f"{PATH}/remove")(removal_form)
     pages.post(f"{PATH}/remove")(remove_credential)
 
 
-def removal(account: str, credential_id: UUID) -> str:
+def removal_form(account: str, credential_id: UUID) -> str:
     return _page(Form(), read(account, credential_id), [])
 
 
 def remove_credential(account: str, credential_id: UUID) -> Response | tuple[str, int]:
-    """Remove it for ever; with `force`, although it is in use."""
+    """Remove the credential permanently. `force` is required if it is in use."""
     form, found = Form.sent(), read(account, credential_id)
     name, reason = found.body["name"], form.value("reason").strip()
     force = form.value("force") == "yes"
     if form.value("typed").strip().casefold() != name.casefold():
-        form.fail("typed", f"Type the name of the credential: {name}")
+        form.add_error("typed", f"Type the name of the credential: {name}")
     if force and not reason:
-        form.fail(
+        form.add_error(
             "reason", "Enter a reason for removing a credential that is in use. The audit log records it."
         )
     if form.summary:
@@ -41,11 +41,11 @@ def remove_credential(account: str, credential_id: UUID) -> Response | tuple[str
         api().change("DELETE", found.path, etag_of(request.form.get("version", "")), parameters=parameters)
     except ApiError as problem:
         if problem.code == "credential_in_use":
-            form.fail(
+            form.add_error(
                 None, "The credential is in use. Rotate it instead, or enter a reason to remove it anyway."
             )
             return _page(form, found, list(problem.users), force=True), problem.status
-        status = form.refused(problem)
+        status = form.add_problem(problem)
         return _page(form, found, []), status
     flash(f"{name} is removed, and its secret destroyed.")
     return redirect(url_for("pages.show_credentials", account=account), 303)

@@ -1,4 +1,4 @@
-"""Who may use a credential: every project, some, or nobody; who would lose it is shown before it is done."""
+"""Restrict a credential to projects, or allow every project. Workloads that would lose it are shown first."""
 
 from uuid import UUID
 
@@ -12,23 +12,25 @@ from regcred.apiclient.errors import ApiError
 from regcred.apiclient.paths import etag_of
 from regcred.apiclient.transport import Json
 
-_USERS = 200
+_MAX_USAGES = 200
 
 
 def install(pages: Blueprint) -> None:
-    pages.get(f"{PATH}/restrict")(restriction)
+    pages.get(f"{PATH}/restrict")(restriction_form)
     pages.post(f"{PATH}/restrict")(restrict_credential)
 
 
-def restriction(account: str, credential_id: UUID) -> str:
+def restriction_form(account: str, credential_id: UUID) -> str:
     found = read(account, credential_id)
-    now = found.body["restrictions"]
-    form = Form.filled(restricted="yes" if now["restricted"] else "no", projects="\n".join(now["projects"]))
+    current = found.body["restrictions"]
+    form = Form.filled(
+        restricted="yes" if current["restricted"] else "no", projects="\n".join(current["projects"])
+    )
     return _page(form, found, [])
 
 
 def restrict_credential(account: str, credential_id: UUID) -> Response | str | tuple[str, int]:
-    """Ask once more where workloads that use it would lose it."""
+    """Save the restriction. If workloads would lose the credential, ask for a confirmation first."""
     form, found, wanted = Form.sent(), read(account, credential_id), restrictions()
     losing = _losing(found, wanted)
     if losing and not form.value("confirmed"):
@@ -36,18 +38,18 @@ def restrict_credential(account: str, credential_id: UUID) -> Response | str | t
     try:
         api().change("PUT", f"{found.path}/restrictions", etag_of(request.form.get("version", "")), wanted)
     except ApiError as problem:
-        status = form.refused(problem)
+        status = form.add_problem(problem)
         return _page(form, found, []), status
-    flash(_said(found.body["name"], wanted))
+    flash(_message(found.body["name"], wanted))
     return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
 
 
 def _losing(found: OneCredential, wanted: Json) -> list[Json]:
-    """The usages of projects that would not be allowed any more."""
+    """The usages of projects that would no longer be allowed. It is empty if they cannot be listed."""
     if not wanted["restricted"]:
         return []
     try:
-        usages: list[Json] = api().listing(f"{found.path}/usages", {}, limit=_USERS)["items"]
+        usages: list[Json] = api().listing(f"{found.path}/usages", {}, limit=_MAX_USAGES)["items"]
     except ApiError as problem:
         if problem.no_such_route or problem.code == "insufficient_scope":
             return []
@@ -55,12 +57,12 @@ def _losing(found: OneCredential, wanted: Json) -> list[Json]:
     return [usage for usage in usages if usage["project_id"] not in wanted["projects"]]
 
 
-def _said(name: str, wanted: Json) -> str:
+def _message(name: str, wanted: Json) -> str:
     if not wanted["restricted"]:
         return f"Every project may use {name}."
     count = len(set(wanted["projects"]))
     if not count:
-        return f"No project may use {name} now."
+        return f"No project may use {name}."
     return f"{count} project{'s' if count > 1 else ''} may use {name}."
 
 

@@ -1,4 +1,4 @@
-"""A new secret for a credential; with it the username may change."""
+"""Rotate a credential: save a new secret, and with it a new username if it changes."""
 
 from uuid import UUID
 
@@ -16,31 +16,31 @@ from regcred.apiclient.transport import Json
 
 
 def install(pages: Blueprint) -> None:
-    pages.get(f"{PATH}/rotate")(rotation)
+    pages.get(f"{PATH}/rotate")(rotation_form)
     pages.post(f"{PATH}/rotate")(rotate_credential)
 
 
-def rotation(account: str, credential_id: UUID) -> str:
+def rotation_form(account: str, credential_id: UUID) -> str:
     found = read(account, credential_id)
     return _page(Form.filled(kind=_likely_kind(found.body), username=found.body["username"]), found)
 
 
 def rotate_credential(account: str, credential_id: UUID) -> Response | tuple[str, int]:
-    """Replace the secret, and watch what the registry says of it."""
+    """Save the new secret, and redirect to the page that shows its verification."""
     form, found = Form.sent(), read(account, credential_id)
     body: Json = {"credential": secret_input.credential(), "expires_at": day(form.value("expires_at"))}
     try:
         api().change("PUT", f"{found.path}/secret", etag_of(request.form.get("version", "")), body)
     except ApiError as problem:
-        status = form.refused(problem)
+        status = form.add_problem(problem)
         return _page(form, found), status
     flash("The new secret is saved. It is being verified by a login.")
     return redirect(url_for("pages.show_credential", account=account, credential_id=credential_id), 303)
 
 
 def _likely_kind(credential: Json) -> str:
-    """The kind to begin with: the API does not tell which one it was; a key file's username does."""
-    if credential["username"] == "_json_key":
+    """The kind that the form preselects. The API does not return the kind of the old secret."""
+    if credential["username"] == "_json_key":  # the username of every key file
         return "keyfile"
     provider = provider_of(api(), credential["provider"])
     kinds = [kind for kind in provider["secret_kinds"] if kind != "keyfile"] if provider else []

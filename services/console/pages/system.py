@@ -1,4 +1,4 @@
-"""What regcred stands on, whether it serves now, who is behind, and what was set aside."""
+"""The system page: the state of each part, the lag of the consumers, and dead letters."""
 
 from http import HTTPStatus
 
@@ -8,18 +8,18 @@ from console.request_context import api
 from regcred.apiclient.errors import ApiError
 from regcred.apiclient.transport import Json
 
-_SAID = {
-    "database": "PostgreSQL: the log of events, and the state that commands decide on",
+_CHECKS = {
+    "database": "PostgreSQL, with the log of events and the state for commands",
     "read_models": "The data of lists, pages and the audit log",
     "secret_store": "Vault, or the encrypted table",
 }
-_DOES = {
+_CONSUMERS = {
     "projector": "Updates the read models",
     "projector:building": "Read models that are being rebuilt; not visible yet",
     "verifier": "Verifies the credentials",
     "housekeeping": "Destroys secrets that are no longer needed",
 }
-_BEHIND = 10  # seconds, from which on it is worth a look
+_LATE_SECONDS = 10  # a longer lag is shown as a warning
 
 
 def install(pages: Blueprint) -> None:
@@ -27,29 +27,29 @@ def install(pages: Blueprint) -> None:
 
 
 def show_system() -> str:
-    """The checks of `GET /readyz`, and where the token may see it, `GET /v1/system`."""
+    """Show the checks of `GET /readyz`, and `GET /v1/system` if the token has the scope."""
     state = api().readiness()
-    system, why_not = _system()
+    system, unavailable = _system()
     return render_template(
         "system.html",
         ready=state["ready"],
         checks=state["checks"],
-        said=_SAID,
+        check_descriptions=_CHECKS,
         system=system,
-        why_not=why_not,
-        does=_DOES,
-        behind=_BEHIND,
+        unavailable=unavailable,
+        consumer_descriptions=_CONSUMERS,
+        late_seconds=_LATE_SECONDS,
     )
 
 
 def _system() -> tuple[Json | None, str]:
-    """What the API says of itself, or why it does not: the checks are shown all the same."""
+    """The state of the log and its consumers, or `None` and the reason why it is not available."""
     try:
         found: Json = api().get("/v1/system").body
     except ApiError as problem:
         if problem.status == HTTPStatus.UNAUTHORIZED:
             raise
         if problem.code == "insufficient_scope":
-            return None, "The state of the consumers is visible to tokens with the scope admin."
+            return None, "Sign in with a token that has the scope admin to see the state of the consumers."
         return None, "The state of the consumers is unavailable."
     return found, ""

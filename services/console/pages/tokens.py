@@ -1,4 +1,4 @@
-"""Service tokens: who may ask regcred, and for what. A new one is shown once."""
+"""Service tokens: list, create and revoke them. The text of a new token is shown once."""
 
 from http import HTTPStatus
 
@@ -25,25 +25,25 @@ SCOPES = {
 
 def install(pages: Blueprint) -> None:
     pages.get("/tokens")(show_tokens)
-    pages.post("/tokens")(make_token)
-    pages.get("/tokens/<token_id>/revoke")(revocation)
+    pages.post("/tokens")(create_token)
+    pages.get("/tokens/<token_id>/revoke")(revocation_form)
     pages.post("/tokens/<token_id>/revoke")(revoke_token)
 
 
 def show_tokens() -> str:
-    """All of them, and the one that was just made, this once."""
-    held = session()
-    made, held.made = held.made, None
-    return _page(Form.filled(every="no"), made)
+    """Show all tokens, and once the text of a token that was just created."""
+    current = session()
+    new_token, current.new_token = current.new_token, None
+    return _page(Form.filled(every="no"), new_token)
 
 
-def make_token() -> Response | tuple[str, int]:
-    """Make one; it waits in this session for the next page."""
+def create_token() -> Response | tuple[str, int]:
+    """Create a token, and store its text in the session for the page that shows it."""
     form = Form.sent()
     every = form.value("every") == "yes"
     accounts, projects = entries(form.value("accounts")), entries(form.value("projects"))
     if not every and not accounts:
-        form.fail("accounts", "Name the accounts it is for, or choose every account.")
+        form.add_error("accounts", "Enter the ids of accounts, or choose every account.")
         return _page(form, None), HTTPStatus.UNPROCESSABLE_ENTITY
     body: Json = {
         "name": form.value("name").strip(),
@@ -53,16 +53,16 @@ def make_token() -> Response | tuple[str, int]:
         "expires_at": day(form.value("expires_at")),
     }
     try:
-        made = api().post_once(_API, body).body
+        created = api().post_once(_API, body).body
     except ApiError as problem:
-        status = form.refused(problem)
+        status = form.add_problem(problem)
         return _page(form, None), status
-    session().made = (made["name"], Secret(made["token"]))
+    session().new_token = (created["name"], Secret(created["token"]))
     return redirect(url_for("pages.show_tokens"), 303)
 
 
-def revocation(token_id: str) -> str | tuple[str, int]:
-    """Ask once more."""
+def revocation_form(token_id: str) -> str | tuple[str, int]:
+    """Ask for a confirmation."""
     found = next((token for token in _tokens() if token["id"] == token_id), None)
     if found is None:
         raise ApiProblem(404, {"code": "not_found", "detail": "No service token has that id."})
@@ -70,7 +70,7 @@ def revocation(token_id: str) -> str | tuple[str, int]:
 
 
 def revoke_token(token_id: str) -> Response:
-    """Nobody gets in with it any more, within two seconds."""
+    """Revoke the token. Within two seconds, every process refuses it."""
     api().change("DELETE", f"{_API}/{segment(token_id)}", "*")
     flash("The token is revoked. It is refused everywhere within two seconds.")
     return redirect(url_for("pages.show_tokens"), 303)
@@ -81,12 +81,12 @@ def _tokens() -> list[Json]:
     return items
 
 
-def _page(form: Form, made: tuple[str, Secret] | None) -> str:
+def _page(form: Form, new_token: tuple[str, Secret] | None) -> str:
     return render_template(
         "tokens.html",
         form=form,
-        made_name=made[0] if made else None,
-        made=made[1].reveal() if made else None,  # the one place where a person sees a token
+        new_token_name=new_token[0] if new_token else None,
+        new_token=new_token[1].reveal() if new_token else None,  # the only page that shows a token
         tokens=_tokens(),
         SCOPES=SCOPES,
     )

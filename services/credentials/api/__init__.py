@@ -1,1 +1,1 @@
-"""The command API: HTTP to commands, answers and problems back."""
+"""The command API: HTTP requests to commands, results to responses."""

@@ -1,5 +1,6 @@
-"""`PUT …/restrictions` and `DELETE …/credentials/{id}`, by which workloads lose a credential; both have a dry
-run.
+"""`PUT …/restrictions` and `DELETE …/credentials/{id}`: changes by which workloads lose a credential.
+
+Both have a dry run.
 """
 
 from collections.abc import Iterable
@@ -28,7 +29,8 @@ _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
 
 class DryRunArguments(Schema):
     dry_run = fields.Boolean(
-        load_default=False, metadata={"description": "Answer which workloads would lose it; change nothing."}
+        load_default=False,
+        metadata={"description": "Return the workloads that would lose it; change nothing."},
     )
 
 
@@ -40,7 +42,7 @@ class RemoveArguments(DryRunArguments):
 
 
 class UserSchema(Schema):
-    """A workload that was given the secret, not longer ago than the operator says (REGCRED_USE_WINDOW)."""
+    """A workload to which the secret was issued within REGCRED_USE_WINDOW."""
 
     project_id = fields.String()
     workload = fields.Nested(WorkloadSchema)
@@ -61,7 +63,7 @@ class LosingSchema(UserSchema):
 
 
 class ImpactSchema(Schema):
-    """What would come of a change, had it not been a dry run."""
+    """The effect of a change that was not made (dry run)."""
 
     dry_run = fields.Boolean()
     users = fields.List(
@@ -72,7 +74,7 @@ class ImpactSchema(Schema):
 
 
 def blueprint(credentials: Credentials) -> Blueprint:
-    """Restrict and remove."""
+    """Return the routes to restrict and remove credentials."""
     routes = Blueprint("access", __name__, description="Restrict and remove credentials.")
 
     @routes.route(f"{_CREDENTIAL}/restrictions", methods=["PUT"])
@@ -81,13 +83,13 @@ def blueprint(credentials: Credentials) -> Blueprint:
     @routes.response(200, CredentialSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def restrict_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
-        """Set which projects may use it: all, some or none. A dry run is answered as for a removal."""
+        """Set which projects may use it: all, some or none. A dry run has the response of a removal."""
         restrictions = values.restrictions(**body, pointer="")
-        asked = command_request(account_id)
+        context = command_request(account_id)
         if arguments["dry_run"]:
-            impact = credentials.impact(asked, credential_id, expected_version(), restrictions)
+            impact = credentials.impact(context, credential_id, expected_version(), restrictions)
             return _dry_run(impact, needs_force=False)
-        return respond(credentials.restrict(asked, credential_id, expected_version(), restrictions))
+        return respond(credentials.restrict(context, credential_id, expected_version(), restrictions))
 
     @routes.route(_CREDENTIAL, methods=["DELETE"])
     @routes.arguments(RemoveArguments, location="query")
@@ -96,10 +98,10 @@ def blueprint(credentials: Credentials) -> Blueprint:
     @requires(TokenScope.CREDENTIALS_WRITE)
     def remove_credential(arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Remove it permanently and destroy its secret. While workloads use it, this needs `force`."""
-        asked = command_request(account_id)
+        context = command_request(account_id)
         reason = values.reason(arguments["reason"])
         if arguments["dry_run"]:
-            impact = credentials.impact(asked, credential_id, expected_version(), None)
+            impact = credentials.impact(context, credential_id, expected_version(), None)
             return _dry_run(impact, needs_force=bool(impact.usages))
         if arguments["force"] and reason is None:
             raise invalid(
@@ -109,16 +111,16 @@ def blueprint(credentials: Credentials) -> Blueprint:
                     )
                 ]
             )
-        answer = credentials.remove(
-            asked, credential_id, expected_version(), reason=reason, forced=arguments["force"]
+        result = credentials.remove(
+            context, credential_id, expected_version(), reason=reason, forced=arguments["force"]
         )
-        return empty_response(command_headers(answer.credential_id, answer.version))
+        return empty_response(command_headers(result.credential_id, result.version))
 
     return routes
 
 
 def _dry_run(impact: Impact, *, needs_force: bool) -> Response:
-    """200 with who would lose it; the ETag is of the credential as it is."""
+    """Return 200 with the workloads that would lose it, and the ETag of the unchanged credential."""
     users = [
         {**user, "served_by": [str(other) for other in impact.served_by[user["project_id"]]]}
         for user in usages_json(impact.usages)

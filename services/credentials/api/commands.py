@@ -1,4 +1,4 @@
-"""A command over HTTP: what surrounds it (who, when, for whom, version, key), and its response."""
+"""Commands over HTTP: the context of a request (caller, account, version, key), and the response."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _STRONG = re.compile(r'"([0-9]{1,18})"')
 
 
 def command_request(account_id: str, fingerprint: Fingerprint | None = None) -> CommandRequest:
-    """What surrounds the command; with `fingerprint`, a POST that may be repeated under its key."""
+    """Return the context of the command. With `fingerprint`, it includes the Idempotency-Key of a POST."""
     caller = principal()
     return CommandRequest(
         account_id=account_id,
@@ -34,10 +34,10 @@ def command_request(account_id: str, fingerprint: Fingerprint | None = None) -> 
 
 
 def expected_version() -> int | None:
-    """The version of `If-Match` (RFC 9110 section 13.1.1); `None` for `*`, which means whichever it is.
+    """The version of `If-Match` (RFC 9110 section 13.1.1); `None` for `*`, which accepts any version.
 
     Raises:
-        Problem: 428 without the header, 412 where it cannot match any version.
+        Problem: 428 without the header, 412 if it cannot match any version.
     """
     header = request.headers.get("If-Match", "").strip()
     if not header:
@@ -46,25 +46,25 @@ def expected_version() -> int | None:
         return None
     match = _STRONG.fullmatch(header)
     if match is None:
-        raise Problem(412, "stale_version", "If-Match must hold one strong ETag as this API gave it")
+        raise Problem(412, "stale_version", "If-Match must have one strong ETag, as this API returned it")
     return int(match[1])
 
 
 def idempotency_key() -> str | None:
-    """The `Idempotency-Key` of this request. Raises `Problem` for one that is none."""
+    """Return the `Idempotency-Key` of this request. Raises `Problem` if it is invalid."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise Problem(400, "invalid_idempotency_key", "1 to 255 printable ASCII characters")
     return key
 
 
-def respond(answer: CommandResult, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """The answer of a command as a response."""
-    replayed = {"Idempotency-Replayed": "true"} if answer.replayed else {}
+def respond(result: CommandResult, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return the response for the result of a command."""
+    replayed = {"Idempotency-Replayed": "true"} if result.replayed else {}
     return json_response(
-        answer.body,
+        result.body,
         status,
-        {**command_headers(answer.credential_id, answer.version), **replayed, **(headers or {})},
+        {**command_headers(result.credential_id, result.version), **replayed, **(headers or {})},
     )
 
 
@@ -72,5 +72,5 @@ def _key(fingerprint: Fingerprint) -> RequestKey | None:
     key = idempotency_key()
     if key is None:
         return None
-    asked = b"\0".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
-    return RequestKey(key=key, fingerprint=fingerprint(asked))
+    content = b"\0".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
+    return RequestKey(key=key, fingerprint=fingerprint(content))

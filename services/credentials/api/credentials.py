@@ -59,7 +59,7 @@ class AddSchema(Schema):
 
 
 class ChangeSchema(Schema):
-    """Details to be changed; what is not named stays."""
+    """Details to change. Fields that are not sent stay."""
 
     name = fields.String()
     description = fields.String()
@@ -69,7 +69,7 @@ class ChangeSchema(Schema):
 
 
 class RotateSchema(Schema):
-    """A new secret. The registry stays unless another is named: changing it needs the secret again."""
+    """A new secret. The registry stays unless another one is named."""
 
     credential = CredentialInput(required=True, metadata=CREDENTIAL)
     registry_url = fields.String(allow_none=True)
@@ -80,14 +80,14 @@ class RotateSchema(Schema):
         load_default=int(DEFAULT_GRACE.total_seconds()),
         validate=validate.Range(0, int(MAX_GRACE.total_seconds())),
         metadata={
-            "description": "How long the previous secret stays readable at least, for requests in progress. "
+            "description": "The time in which the previous secret can be read, for requests in progress. "
             "0: it is destroyed at once. Pull secrets contain the new one from now on in any case."
         },
     )
 
 
 def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprint: Fingerprint) -> Blueprint:
-    """Add, change, rotate and verify. Who may use a credential is in `access`."""
+    """Return the routes to add, change, rotate and verify. `access` has restrictions and removal."""
     routes = Blueprint("commands", __name__, description="Add, change, rotate, verify.")
 
     @routes.route(f"{_ACCOUNT}/credentials", methods=["POST"])
@@ -96,11 +96,11 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @requires(TokenScope.CREDENTIALS_WRITE)
     def add_credential(body: Body, account_id: str) -> Response:
         """Add a credential. It is then verified with a login."""
-        asked = command_request(account_id, fingerprint)
-        secret, details, restrictions = _added(body, now=asked.now, http_allowed=http_allowed)
-        answer = credentials.add(asked, secret, details, restrictions)
-        location = f"/v1/accounts/{account_id}/credentials/{answer.credential_id}"
-        return respond(answer, 201, {"Location": location})
+        context = command_request(account_id, fingerprint)
+        secret, details, restrictions = _added(body, now=context.now, http_allowed=http_allowed)
+        result = credentials.add(context, secret, details, restrictions)
+        location = f"/v1/accounts/{account_id}/credentials/{result.credential_id}"
+        return respond(result, 201, {"Location": location})
 
     @routes.route(_CREDENTIAL, methods=["PATCH"])
     @routes.arguments(ChangeSchema)
@@ -108,9 +108,9 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @requires(TokenScope.CREDENTIALS_WRITE)
     def change_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Change name, description, scope, repository prefixes or expiry."""
-        asked = command_request(account_id)
-        command = _changed(body, now=asked.now)
-        return respond(credentials.change(asked, credential_id, expected_version(), command))
+        context = command_request(account_id)
+        command = _changed(body, now=context.now)
+        return respond(credentials.change(context, credential_id, expected_version(), command))
 
     @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
     @routes.arguments(RotateSchema)
@@ -118,7 +118,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @requires(TokenScope.CREDENTIALS_WRITE)
     def rotate_secret(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Replace the secret and, if given, the registry."""
-        asked = command_request(account_id)
+        context = command_request(account_id)
 
         def secret_for(credential: Active) -> NewSecret:
             target = Target.again(
@@ -128,10 +128,10 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
 
         expires_at: datetime | Unchanged | None = UNCHANGED
         if "expires_at" in body:
-            expires_at = values.expiry(body["expires_at"], now=asked.now)
+            expires_at = values.expiry(body["expires_at"], now=context.now)
         return respond(
             credentials.rotate(
-                asked,
+                context,
                 credential_id,
                 expected_version(),
                 secret_for,
@@ -147,7 +147,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
 def _added(
     body: Body, *, now: datetime, http_allowed: HttpAllowed
 ) -> tuple[NewSecret, Details, Restrictions]:
-    """What the body of an addition means. Raises `InvalidInput` with every problem."""
+    """Parse the body of an addition. Raises `InvalidInput` with every problem."""
     target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
     parsed = values.all_of(
         secret=lambda: read_new_secret(target, body["credential"], http_allowed=http_allowed),
@@ -161,13 +161,13 @@ def _added(
 
 
 def _changed(body: Body, *, now: datetime) -> ChangeDetails:
-    """What the body of a change means."""
+    """Parse the body of a change. Raises `InvalidInput` with every problem."""
     parsers = _parsers(body, now=now)
     return ChangeDetails(**values.all_of(**{name: parsers[name] for name in parsers if name in body}))
 
 
 def _parsers(body: Body, *, now: datetime) -> dict[str, Callable[[], Any]]:
-    """How each of the details is read, in the order in which what is wrong is named."""
+    """Return the parser of each detail, in the order in which problems are reported."""
     return {
         "name": lambda: values.credential_name(body["name"]),
         "description": lambda: values.description(body["description"]),

@@ -1,4 +1,4 @@
-"""`POST …/imports`: the logins of a Docker configuration, kept each as a credential."""
+"""`POST …/imports`: store each login of a Docker configuration as a credential."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class ImportInput(Schema):
 
 
 class ImportResultSchema(Schema):
-    """What became of one entry."""
+    """The result of one entry."""
 
     key = fields.String(metadata={"description": "The key in the file; `entry N` if it names no registry."})
     registry_host = fields.String(allow_none=True)
@@ -67,7 +67,7 @@ class ImportAnswer(Schema):
 
 
 def blueprint(importer: Importer, *, fingerprint: Fingerprint) -> Blueprint:
-    """The import."""
+    """Return the route of imports."""
     routes = Blueprint("imports", __name__, description="Import the logins of a Docker configuration.")
 
     @routes.route("/v1/accounts/<account_id>/imports", methods=["POST"])
@@ -94,7 +94,7 @@ def blueprint(importer: Importer, *, fingerprint: Fingerprint) -> Blueprint:
 
 
 def _wanted(body: Body) -> Import:
-    """What the body means. Raises `InvalidInput` with every problem."""
+    """Parse the body. Raises `InvalidInput` with every problem."""
     parsed = values.all_of(
         entries=lambda: read_docker_config(body["docker_config"], pointer="/docker_config"),
         scope=lambda: values.scope(**body["scope"]),

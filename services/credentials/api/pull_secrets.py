@@ -1,4 +1,4 @@
-"""`POST …/pull-secrets`: the only route by which a secret leaves, after the record of it is committed."""
+"""`POST …/pull-secrets`: the only route that returns secrets, after their issuance is recorded."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from contracts.schemas import WorkloadSchema
 from credentials.api.commands import Fingerprint, command_request
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
-from credentials.domain.issuance import Image, PullSecretWanted
+from credentials.domain.issuance import Image, PullSecretRequest
 from credentials.domain.pull_secret_formats import auth_keys, basic, docker_config, kubernetes_secret
 from registries.errors import InvalidHost, InvalidReference
 from registries.image_reference import ImageReference
@@ -52,8 +52,8 @@ class PullSecretInput(Schema):
     allow_anonymous = fields.Boolean(
         load_default=False,
         metadata={
-            "description": "Leave out images of registries for which the account has no credential, instead "
-            "of answering 404. They are pulled without a credential, which is recorded."
+            "description": "Skip images of registries for which the account has no credential, instead of "
+            "returning 404. They are pulled without a credential, which is recorded."
         },
     )
 
@@ -77,8 +77,8 @@ class IssuedCredentialSchema(Schema):
     images = fields.List(
         fields.String(),
         metadata={
-            "description": "In their canonical spelling, which is the one to pull; `ghcr.io/*` for a "
-            "request for a whole registry."
+            "description": "In their canonical form, which is the one to pull; `ghcr.io/*` for a request "
+            "for a whole registry."
         },
     )
     auth_keys = fields.List(
@@ -116,7 +116,7 @@ class PullSecretSchema(Schema):
 
 
 def blueprint(issuer: Issuer, *, fingerprint: Fingerprint) -> Blueprint:
-    """`POST …/pull-secrets`. `fingerprint` is of requests under an Idempotency-Key."""
+    """Return the route of pull secrets. `fingerprint` hashes requests with an Idempotency-Key."""
     routes = Blueprint("pull secrets", __name__, description="The secret that a deployment pulls with.")
 
     @routes.route("/v1/accounts/<account_id>/pull-secrets", methods=["POST"])
@@ -130,18 +130,21 @@ def blueprint(issuer: Issuer, *, fingerprint: Fingerprint) -> Blueprint:
         the request is decided again: a credential that was restricted or removed since is not issued.
         """
         authorise_project(body["project_id"])
-        asked = _wanted(body)
-        given = issuer.issue(command_request(account_id, fingerprint), asked)
-        headers = {**command_headers(given.issuance_id, given.version), "Cache-Control": "no-store"}
-        if given.replayed:
+        wanted = _wanted(body)
+        pull_secret = issuer.issue(command_request(account_id, fingerprint), wanted)
+        headers = {
+            **command_headers(pull_secret.issuance_id, pull_secret.version),
+            "Cache-Control": "no-store",
+        }
+        if pull_secret.replayed:
             headers["Idempotency-Replayed"] = "true"
-        return json_response(_answer(account_id, asked, given), 200, headers)
+        return json_response(_response_body(account_id, wanted, pull_secret), 200, headers)
 
     return routes
 
 
-def _wanted(body: Body) -> PullSecretWanted:
-    """What the body asks for. Raises `InvalidInput` with every problem."""
+def _wanted(body: Body) -> PullSecretRequest:
+    """Parse the body. Raises `InvalidInput` with every problem."""
     images, problems = _requested_images(body)
     try:
         values.project_id(body["project_id"])
@@ -152,13 +155,13 @@ def _wanted(body: Body) -> PullSecretWanted:
         detail = "a letter, then up to 62 letters, digits, dots, hyphens or underscores"
         problems.append(FieldProblem("/workload/kind", "invalid_workload", detail))
     if not 0 < len(name) <= _MAX_NAME or not name.isprintable() or name != name.strip():
-        detail = f"1 to {_MAX_NAME} characters of one line, without space around them"
+        detail = f"1 to {_MAX_NAME} characters of one line, without leading or trailing spaces"
         problems.append(FieldProblem("/workload/name", "invalid_workload", detail))
     if body["format"] == "basic" and not problems and len(set(images)) > 1:
         detail = "username and password are only issued for one image; request a docker_config"
         problems.append(FieldProblem("/images", "one_image", detail))
     values.raise_all(problems)
-    return PullSecretWanted(
+    return PullSecretRequest(
         images=tuple(images),
         project_id=body["project_id"],
         workload=Workload(kind=kind, name=name),
@@ -169,7 +172,7 @@ def _wanted(body: Body) -> PullSecretWanted:
 
 
 def _requested_images(body: Body) -> tuple[list[Image], list[FieldProblem]]:
-    """The images, or the whole registry in place of them."""
+    """Return the requested images, or the whole registry in place of them."""
     if body["registry_host"] is None:
         images, problems = _images(body["images"])
         if not 0 < len(body["images"]) <= MAX_IMAGES:
@@ -195,18 +198,18 @@ def _images(texts: Sequence[str]) -> tuple[list[ImageReference], list[FieldProbl
     return images, problems
 
 
-def _answer(account_id: str, asked: PullSecretWanted, given: PullSecret) -> dict[str, Any]:
-    grants = [one.grant for one in given.issued]
+def _response_body(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any]:
+    grants = [one.grant for one in pull_secret.issued]
     keys = auth_keys(grants)
-    ends = [
-        end
-        for one in given.issued
-        for end in (one.expires_at, one.grant.candidate.expires_at)
-        if end is not None
+    expiries = [
+        expiry
+        for one in pull_secret.issued
+        for expiry in (one.expires_at, one.grant.candidate.expires_at)
+        if expiry is not None
     ]
     return {
-        "format": asked.format,
-        asked.format: _secret(account_id, asked, given),
+        "format": wanted.format,
+        wanted.format: _secret(account_id, wanted, pull_secret),
         "credentials": [
             {
                 "credential_id": grant.candidate.credential_id,
@@ -216,18 +219,21 @@ def _answer(account_id: str, asked: PullSecretWanted, given: PullSecret) -> dict
             }
             for grant in grants
         ],
-        "anonymous_images": [str(image) for image in given.anonymous],
-        "expires_at": min(ends, default=None),
+        "anonymous_images": [str(image) for image in pull_secret.anonymous],
+        "expires_at": min(expiries, default=None),
     }
 
 
-def _secret(account_id: str, asked: PullSecretWanted, given: PullSecret) -> dict[str, Any] | None:
-    match asked.format:
+def _secret(account_id: str, wanted: PullSecretRequest, pull_secret: PullSecret) -> dict[str, Any] | None:
+    match wanted.format:
         case "docker_config":
-            return docker_config(given.issued)
+            return docker_config(pull_secret.issued)
         case "kubernetes_secret":
             return kubernetes_secret(
-                given.issued, account_id=account_id, project_id=asked.project_id, workload=asked.workload
+                pull_secret.issued,
+                account_id=account_id,
+                project_id=wanted.project_id,
+                workload=wanted.workload,
             )
         case "basic":
-            return basic(given.issued[0].login) if given.issued else None
+            return basic(pull_secret.issued[0].login) if pull_secret.issued else None

@@ -1,4 +1,4 @@
-"""The one place where the domain's errors become problem documents."""
+"""Problem documents for the errors of the domain."""
 
 from flask import Flask, Response
 
@@ -13,11 +13,11 @@ from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyK
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
 
-MINT_RETRY_SECONDS = 5  # as long as a failure is remembered
+MINT_RETRY_SECONDS = 5  # the minter caches a failure for this time
 
 
 def install(app: Flask) -> None:
-    """Answer what the domain refuses."""
+    """Install the error handlers of the command API."""
 
     @app.errorhandler(CredentialNotFound)
     def _not_found(_error: CredentialNotFound) -> Response:
@@ -30,7 +30,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(UsedMeanwhile)
     def _used_meanwhile(_error: UsedMeanwhile) -> Response:
-        detail = "the credential is being used at this moment; nothing was removed"
+        detail = "the secret of the credential is being issued at this moment; nothing was removed"
         return respond(unavailable("credential_changing", detail, 1))
 
     @app.errorhandler(NameTaken)
@@ -61,7 +61,7 @@ def install(app: Flask) -> None:
     @app.errorhandler(IdempotencyKeyReused)
     def _reused(_error: IdempotencyKeyReused) -> Response:
         return respond(
-            Problem(422, "idempotency_key_reused", "this Idempotency-Key came before, with another request")
+            Problem(422, "idempotency_key_reused", "this Idempotency-Key was used for another request")
         )
 
     @app.errorhandler(IdempotencyKeyInFlight)
@@ -70,18 +70,18 @@ def install(app: Flask) -> None:
             Problem(
                 409,
                 "idempotency_key_in_flight",
-                "the first request with this Idempotency-Key is still being worked on",
+                "the first request with this Idempotency-Key is still in progress",
                 headers={"Retry-After": "1"},
             )
         )
 
     @app.errorhandler(EventTooLarge)
     def _too_large(_error: EventTooLarge) -> Response:
-        return respond(Problem(413, "too_large", "the request would make an event of more than 256 KiB"))
+        return respond(Problem(413, "too_large", "the request results in an event of more than 256 KiB"))
 
 
 def _of_images(error: NotIssued) -> Problem:
-    """One problem for all images that were refused: the most telling reason, and each image with its own."""
+    """Return one problem for all refused images: with the most specific reason, and that of each image."""
     errors = [_of_image(refusal) for refusal in error.refusals]
     headers = command_headers(error.issuance_id, error.version)
     reasons = {refusal.reason for refusal in error.refusals}
@@ -94,7 +94,7 @@ def _of_images(error: NotIssued) -> Problem:
     if "login_refused" in reasons:
         detail = "the cloud refuses the stored keys; verify the credential to see the reason"
         return Problem(409, "login_refused", detail, errors, headers)
-    detail = "the credential is an identity token and has no password; ask for a docker_config"
+    detail = "the credential is an identity token and has no password; request a docker_config"
     return Problem(409, "format_not_possible", detail, errors, headers)
 
 

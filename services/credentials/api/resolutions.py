@@ -10,10 +10,16 @@ from chassis.runtime.clock import now
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
-from credentials.application.resolution import resolve
 from credentials.application.store import CredentialStore
 from credentials.domain import values
-from credentials.domain.matching import IneligibleReason, Match, RankReason, RequestedUse, SelectionReason
+from credentials.domain.matching import (
+    IneligibleReason,
+    Match,
+    RankReason,
+    RequestedUse,
+    SelectionReason,
+    match,
+)
 from registries.image_reference import ImageReference
 from registries.input.image import read_image
 
@@ -38,7 +44,10 @@ class ImageSchema(Schema):
 class SelectedSchema(Schema):
     credential_id = fields.UUID()
     reason = fields.String(
-        metadata={"enum": list(SelectionReason), "description": "The rule that put it before the next one."}
+        metadata={
+            "enum": list(SelectionReason),
+            "description": "The rule by which it ranks before the next candidate.",
+        }
     )
 
 
@@ -50,7 +59,7 @@ class CandidateSchema(Schema):
 
 
 class ResolutionSchema(Schema):
-    """The credential that would be used, and every one of that registry; never a secret."""
+    """The credential that would be used, and every credential of that registry, without secrets."""
 
     image = fields.Nested(ImageSchema)
     selected = fields.Nested(SelectedSchema, allow_none=True)
@@ -58,7 +67,7 @@ class ResolutionSchema(Schema):
 
 
 def blueprint(store: CredentialStore) -> Blueprint:
-    """`POST …/resolutions`, on what is certain at that moment."""
+    """`POST …/resolutions`, decided on the current state of the credentials."""
     routes = Blueprint("resolutions", __name__, description="Which credential for which image.")
 
     @routes.route("/v1/accounts/<account_id>/resolutions", methods=["POST"])
@@ -72,21 +81,22 @@ def blueprint(store: CredentialStore) -> Blueprint:
             image=lambda: read_image(body["image"]),
             project_id=lambda: values.project_id(body["project_id"]),
         )
-        asked = parsed["image"]
+        image = parsed["image"]
         use = RequestedUse(project_id=body["project_id"], operation=body["operation"], at=now())
-        return json_response(_answer(asked, resolve(store, account_id, asked, use)))
+        candidates = store.candidates(account_id, [image.registry_host])
+        return json_response(_resolution(image, match(image, candidates, use)))
 
     return routes
 
 
-def _answer(asked: ImageReference, found: Match) -> dict[str, Any]:
+def _resolution(image: ImageReference, found: Match) -> dict[str, Any]:
     selection = found.selection
     return {
         "image": {
-            "registry_host": asked.registry_host,
-            "repository": asked.repository,
-            "tag": asked.tag,
-            "digest": asked.digest,
+            "registry_host": image.registry_host,
+            "repository": image.repository,
+            "tag": image.tag,
+            "digest": image.digest,
         },
         "selected": {"credential_id": selection.candidate.credential_id, "reason": selection.reason}
         if selection

@@ -1,7 +1,7 @@
 """Service tokens over HTTP, for administrators (ADR 6).
 
-Under an Idempotency-Key the token follows from the key, the caller and the pepper of the key file, by HMAC: a
-request that is repeated is answered with the same token, and no token has to be stored for that.
+Under an Idempotency-Key the token is derived from the key, the caller and the pepper of the key file, by
+HMAC. A repeated request therefore returns the same token, and no token is stored.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from eventlog.storage import IdempotencyKeyReused
 Body = dict[str, Any]
 _RANDOM_BYTES = 38
 
-Derive = Callable[[bytes], bytes]  # bytes that only who has the pepper can tell, 32 from any others
+Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the key file
 
 
 class TokenInput(Schema):
@@ -44,7 +44,7 @@ class TokenInput(Schema):
 
 
 class TokenSchema(Schema):
-    """A service token. The token itself is only in the answer that creates it."""
+    """A service token. Only the response that creates it contains the token itself."""
 
     id = fields.String()
     name = fields.String()
@@ -67,17 +67,17 @@ class TokenPage(Schema):
 
 
 def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, derive: Derive) -> Blueprint:
-    """Make, list and revoke tokens. Only a token with the scope `admin` may, and it may do so everywhere."""
+    """Return the routes to create, list and revoke tokens. They need the scope `admin`."""
     routes = Blueprint("service tokens", __name__, description="Tokens of callers.")
 
     @routes.route("/v1/service-tokens", methods=["POST"])
     @routes.arguments(TokenInput)
     @routes.response(201, NewTokenSchema)
     @requires(TokenScope.ADMIN)
-    def make_token(body: Body) -> Response:
-        """Create a token. This answer shows it, and so does a repetition under the same Idempotency-Key.
+    def create_token(body: Body) -> Response:
+        """Create a token. Only this response and repetitions under the same Idempotency-Key contain it.
 
-        It is never stored: it is derived from the key and from a secret of the installation.
+        It is not stored. Under a key it is derived from the key and a secret of the installation.
         """
         moment = now()
         if body["expires_at"] is not None and body["expires_at"] <= moment:
@@ -97,11 +97,11 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
             created_by=principal().id,
             expires_at=body["expires_at"],
         )
-        kept = tokens.add(token)
-        if _requested(kept) != _requested(token):
+        stored = tokens.add(token)
+        if _requested(stored) != _requested(token):
             raise IdempotencyKeyReused
-        headers = {"Idempotency-Replayed": "true"} if kept.created_at != moment else {}
-        return json_response({**_view(kept), "token": secret.reveal()}, 201, headers)
+        headers = {"Idempotency-Replayed": "true"} if stored.created_at != moment else {}
+        return json_response({**_view(stored), "token": secret.reveal()}, 201, headers)
 
     @routes.route("/v1/service-tokens")
     @routes.response(200, TokenPage)
@@ -123,7 +123,7 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
 
 
 def _derived(derive: Derive, principal_id: str, key: str) -> bytes:
-    """What makes the token of a key, which is the caller's own: others with the same key have another one."""
+    """Return the bytes of the token for a key. Each caller has other ones for the same key."""
     parts = (derive(f"{part}\0{principal_id}\0{key}".encode()) for part in ("first", "second"))
     return b"".join(parts)[:_RANDOM_BYTES]
 

@@ -1,4 +1,4 @@
-"""`POST …/credentials/{id}/verifications`: a new login is asked for, and may be waited for."""
+"""`POST …/credentials/{id}/verifications`: request a new login, and optionally wait for its result."""
 
 import re
 from time import monotonic, sleep
@@ -31,13 +31,13 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
 
 
 class VerifySchema(Schema):
-    """What a new login is to prove; nothing has to be sent."""
+    """The options of a verification. The body may be omitted."""
 
     image = fields.String(load_default=None, allow_none=True, metadata=PROBED_IMAGE)
 
 
 def add_route(routes: Blueprint, credentials: Credentials, *, fingerprint: Fingerprint) -> None:
-    """The request for a verification, among the commands of a credential."""
+    """Add the route that requests a verification."""
 
     @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
     @routes.arguments(VerifySchema, required=False)
@@ -46,19 +46,19 @@ def add_route(routes: Blueprint, credentials: Credentials, *, fingerprint: Finge
     def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds."""
         image = read_image(body["image"]) if body["image"] else None
-        asked = command_request(account_id, fingerprint)
-        answer = credentials.request_verification(asked, credential_id, image)
-        headers = command_headers(answer.credential_id, answer.version)
+        context = command_request(account_id, fingerprint)
+        result = credentials.request_verification(context, credential_id, image)
+        headers = command_headers(result.credential_id, result.version)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
         if wait:
             seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
             headers["Preference-Applied"] = f"wait={seconds:g}"
-            recorded = _await_outcome(credentials, credential_id, UUID(answer.body["id"]), seconds)
+            recorded = _await_outcome(credentials, credential_id, UUID(result.body["id"]), seconds)
             if recorded:
                 # A caller that waits for this position reads the outcome, not only the request.
                 headers["Regcred-Position"] = position_token(recorded.stream_id, recorded.version)
-                return json_response(_ended(recorded.outcome), 200, headers)
-        return json_response(answer.body, 202, headers)
+                return json_response(_finished(recorded.outcome), 200, headers)
+        return json_response(result.body, 202, headers)
 
 
 def _await_outcome(
@@ -72,7 +72,7 @@ def _await_outcome(
         sleep(_WAIT_POLL_SECONDS)
 
 
-def _ended(outcome: Outcome) -> Body:
+def _finished(outcome: Outcome) -> Body:
     status, code = verdict_of(outcome)
     probe = outcome.probe if isinstance(outcome, VerificationSucceeded) else None
     return verification_json(

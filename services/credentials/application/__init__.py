@@ -1,1 +1,1 @@
-"""Commands carried out: replay, load, decide, keep the secret, append."""
+"""Use cases of the credentials service: replay, load, decide, store the secret, append."""

@@ -1,4 +1,4 @@
-"""The one way of a command: load, decide, append, and again if the stream has moved on meanwhile."""
+"""Execute a command: load, decide, append, and repeat this if the stream has changed meanwhile."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
-    """The caller's idempotency key and the fingerprint (32 bytes, keyed) of what was asked under it."""
+    """The caller's idempotency key, and the keyed fingerprint (32 bytes) of the request."""
 
     key: str
     fingerprint: bytes
@@ -41,7 +41,10 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
-    """What surrounds a command; `now` is its one moment in time."""
+    """The context of a command: account, actor, time, ids, idempotency key.
+
+    `now` is the time of the command and of all its events.
+    """
 
     account_id: str
     actor: Actor
@@ -53,7 +56,7 @@ class CommandRequest:
     key: RequestKey | None = None
 
     def metadata(self) -> Metadata:
-        """What its events carry; the request begins a new chain of causes, under its own id."""
+        """Return the metadata of its events. The request starts a new causal chain, under its own id."""
         return Metadata(
             account_id=self.account_id,
             actor=self.actor,
@@ -66,11 +69,11 @@ class CommandRequest:
         )
 
     def events(self, payloads: Iterable[object], new_id: Callable[[], UUID]) -> list[NewEvent]:
-        """The events of these payloads, as they are appended for this request."""
+        """Return events with these payloads and the metadata of the request."""
         return [NewEvent(event_id=new_id(), payload=each, metadata=self.metadata()) for each in payloads]
 
     def idempotent_request(self, response: Mapping[str, Any]) -> IdempotentRequest | None:
-        """What is stored under its key, so that a repetition gets the same answer; `None` without a key."""
+        """Return the request with the response that a repetition gets; `None` without a key."""
         if self.key is None:
             return None
         return IdempotentRequest(key=self.key.key, fingerprint=self.key.fingerprint, response=response)
@@ -78,7 +81,7 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """What is answered: the credential (or the verification) as JSON, and where that is in the log."""
+    """The result of a command: the credential or verification as JSON, and its version in the log."""
 
     credential_id: UUID
     version: int
@@ -88,7 +91,7 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A credential, and the events that made it what it is."""
+    """A credential, and the events of its stream."""
 
     state: Credential
     events: Sequence[RecordedEvent]
@@ -104,18 +107,18 @@ class Loaded:
         return self.state
 
 
-NOTHING_YET = Loaded(state=Absent(), events=())
+NEW = Loaded(state=Absent(), events=())
 
 
 class CommandHandler:
-    """Raises `Refused`, `InvalidInput` and `EventStoreError`, as the methods of `CredentialStore` do."""
+    """Executes commands. Its methods raise `Refused`, `InvalidInput` and `EventStoreError`."""
 
     def __init__(self, store: CredentialStore, *, new_id: Callable[[], UUID]) -> None:
         self._store = store
         self._new_id = new_id
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
-        """What was answered to the same request under the same key before, if it was."""
+        """Return the stored result of the same request under the same key; `None` if there is none."""
         if request.key is None:
             return None
         known = self._store.replay(request.account_id, request.key.key, request.key.fingerprint)
@@ -137,12 +140,13 @@ class CommandHandler:
         *,
         unused_since: datetime | None = None,
     ) -> CommandResult:
-        """Carry out the command that `command_for` makes for the credential as it is, at version `expected`
-        (`None`: whichever it is; then it is tried again on the next version).
+        """Execute the command that `command_for` returns for the credential at version `expected`.
+
+        If `expected` is `None`, any version is accepted, and a conflict is retried on the next one.
 
         Raises:
             StaleVersion: the credential is at another version.
-            UsedMeanwhile: it is being used again and again while it is to be removed.
+            UsedMeanwhile: its secret was issued during every attempt to remove it.
         """
 
         def once() -> CommandResult:
@@ -152,14 +156,14 @@ class CommandHandler:
             except VersionConflict as conflict:
                 raise StaleVersion(expected=loaded.version, actual=conflict.actual) from None
 
-        moved_on = (UsedMeanwhile,) if expected is not None else (UsedMeanwhile, StaleVersion)
-        return retried(once, on=moved_on, attempts=ATTEMPTS)
+        retried_on = (UsedMeanwhile,) if expected is not None else (UsedMeanwhile, StaleVersion)
+        return retried(once, on=retried_on, attempts=ATTEMPTS)
 
     def load(self, request: CommandRequest, credential_id: UUID, expected: int | None) -> Loaded:
-        """The credential of the account. Raises `CredentialNotFound`, `StaleVersion`."""
+        """Return the credential of the account. Raises `CredentialNotFound`, `StaleVersion`."""
         events = self._store.load(credential_id)
         if not events or events[0].metadata.account_id != request.account_id:
-            raise CredentialNotFound(credential_id)  # another account's is as unknown as none
+            raise CredentialNotFound(credential_id)  # the same for a credential of another account
         loaded = Loaded(state=fold(event.payload for event in events), events=events)
         if isinstance(loaded.state, Removed):
             raise CredentialNotFound(credential_id)
@@ -175,15 +179,15 @@ class CommandHandler:
         *,
         unused_since: datetime | None = None,
     ) -> CommandResult:
-        """Decide, and append what was decided; the answer is made before, so that it can be stored with it.
+        """Decide and append. The response is built before the append, so that it is stored with the events.
 
         Raises:
-            VersionConflict: the stream has moved on; nothing was written.
+            VersionConflict: the stream has another version; nothing was written.
         """
         events = decide(command, loaded.state)
         after = fold(events, loaded.state)
         if isinstance(after, Absent):
-            raise TypeError("a command leaves a credential behind")
+            raise TypeError("a command results in a credential")
         credential_id = after.credential_id
         new = request.events(events, self._new_id)
         version = loaded.version + len(new)
@@ -236,7 +240,7 @@ class CommandHandler:
 
 
 def retried(once: Callable[[], _Result], *, on: tuple[type[Exception], ...], attempts: int) -> _Result:
-    """What `once` gives, tried again where it raises one of `on`. Raises what the last attempt does."""
+    """Return the result of `once`, which is repeated if it raises one of `on`, up to `attempts` times."""
     for _ in range(attempts - 1):
         try:
             return once()
@@ -246,7 +250,7 @@ def retried(once: Callable[[], _Result], *, on: tuple[type[Exception], ...], att
 
 
 def _last_verification(credential: Active, outcomes: Sequence[RecordedOutcome]) -> dict[str, object]:
-    """The newest outcome that is about the secret as it is now; an older secret's says nothing about it."""
+    """Return the columns of the newest outcome for the current version of the secret."""
     status, code = VerificationStatus.PENDING, None
     of_this_secret = [
         recorded.outcome

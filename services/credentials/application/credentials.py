@@ -1,8 +1,7 @@
-"""The commands of a credential: each method is one use case. How a command is carried out is
-`command_handler`.
+"""The commands of a credential: each method is one use case. `command_handler` executes them.
 
-A secret is written before the event that refers to it. If the append fails for sure, that version is
-destroyed at once; if nobody knows whether it failed, it stays, and the sweep removes it should no event refer
+A secret is written before the event that refers to it. If the append failed, that version is destroyed at
+once. If the outcome of the append is unknown, the version stays, and the sweep removes it if no event refers
 to it.
 """
 
@@ -17,7 +16,7 @@ import structlog
 from chassis.secret import Secret
 from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
-from credentials.application.command_handler import NOTHING_YET, CommandHandler, CommandRequest, CommandResult
+from credentials.application.command_handler import NEW, CommandHandler, CommandRequest, CommandResult
 from credentials.application.store import CredentialStore, RecordedOutcome
 from credentials.domain.commands import (
     DEFAULT_GRACE,
@@ -42,15 +41,16 @@ from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretV
 
 log = structlog.get_logger()
 
-_IDS = UUID(
-    "0b1d1f0e-3c55-5e0a-8f43-9a7a55a2f6d1"
-)  # namespace of ids that follow from a request, fixed for ever
+# Namespace of ids that are derived from a request; it never changes.
+_IDS = UUID("0b1d1f0e-3c55-5e0a-8f43-9a7a55a2f6d1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impact:
-    """What a change of the credential, as it is at that version, would come to: who would lose it, and which
-    credentials each project among them would be given instead.
+    """The effect of a change of a credential at `version`.
+
+    `usages` are the workloads that would lose it. `served_by` has, by project, the credentials that its
+    workloads would use instead.
     """
 
     credential_id: UUID
@@ -81,7 +81,7 @@ class Credentials:
     def add(
         self, request: CommandRequest, secret: NewSecret, details: Details, restrictions: Restrictions
     ) -> CommandResult:
-        """Save a credential. The same request again gives the same answer, and no second credential."""
+        """Save a credential. A repeated request returns the same result and adds no second one."""
         if replayed := self._handler.replay(request):
             return replayed
         credential_id = self._id_from(request)
@@ -102,24 +102,24 @@ class Credentials:
             path, secret.login.to_secret(), write_id=str(credential_id), expected_version=0
         )
         command = replace(command, secret=self._reference(secret, version))
-        # Under a key the same request may be running beside this one, with the same secret.
-        with nullcontext() if request.key else _discarded_unless_appended(lambda: self._secrets.remove(path)):
-            return self._handler.append(request, NOTHING_YET, command)
+        # Under a key, the same request may run concurrently with the same secret.
+        with nullcontext() if request.key else _discarded_on_failure(lambda: self._secrets.remove(path)):
+            return self._handler.append(request, NEW, command)
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
-        """What was answered to the same request under the same key before, if it was."""
+        """Return the stored result of the same request under the same key; `None` if there is none."""
         return self._handler.replay(request)
 
     def change(
         self, request: CommandRequest, credential_id: UUID, expected: int | None, command: ChangeDetails
     ) -> CommandResult:
-        """Change details behind version `expected` (`None`: whichever it is)."""
+        """Change details at version `expected` (`None`: any version)."""
         return self._handler.handle(request, credential_id, expected, lambda _: command)
 
     def restrict(
         self, request: CommandRequest, credential_id: UUID, expected: int | None, restrictions: Restrictions
     ) -> CommandResult:
-        """Say which projects may use it."""
+        """Set the projects that may use it."""
         command = RestrictCredential(restrictions=restrictions)
         return self._handler.handle(request, credential_id, expected, lambda _: command)
 
@@ -133,9 +133,10 @@ class Credentials:
         *,
         grace: timedelta = DEFAULT_GRACE,
     ) -> CommandResult:
-        """Replace the secret. `secret_for` reads it in the light of the credential as it is: its registry
-        stays unless another is named. The expiry, unless named, ends with the old secret, which is kept for
-        `grace`.
+        """Replace the secret. The previous one can be read for `grace`.
+
+        `secret_for` reads the new secret for the current credential, whose registry stays unless the caller
+        names another one. Without `expires_at`, the expiry is removed: it was that of the previous secret.
         """
         loaded = self._handler.load(request, credential_id, expected)
         secret = secret_for(loaded.active)
@@ -149,7 +150,7 @@ class Credentials:
             previous_valid_until=request.now + grace,
         )
         try:
-            with _discarded_unless_appended(lambda: self._secrets.destroy(path, [version])):
+            with _discarded_on_failure(lambda: self._secrets.destroy(path, [version])):
                 return self._handler.append(request, loaded, command)
         except VersionConflict as conflict:
             raise StaleVersion(expected=loaded.version, actual=conflict.actual) from None
@@ -157,7 +158,7 @@ class Credentials:
     def request_verification(
         self, request: CommandRequest, credential_id: UUID, image: ImageReference | None = None
     ) -> CommandResult:
-        """Ask for a new login, and for a try on an image. The answer's body is the verification, pending."""
+        """Request a new login, and a probe of an image. The result has the pending verification."""
         if replayed := self._handler.replay(request):
             return replayed
         command = RequestVerification(trigger="requested", image=image)
@@ -172,10 +173,10 @@ class Credentials:
         reason: str | None,
         forced: bool,
     ) -> CommandResult:
-        """Remove it for ever. The relay's housekeeping destroys its secret, and tries until it has.
+        """Remove it permanently. Housekeeping destroys its secret and retries until that succeeds.
 
         Raises:
-            CredentialInUse: workloads were given it within the window, and it was not `forced`.
+            CredentialInUse: its secret was issued within the window, and the removal is not `forced`.
         """
         since = request.now - self._use_window
 
@@ -193,7 +194,7 @@ class Credentials:
         expected: int | None,
         restrictions: Restrictions | None,
     ) -> Impact:
-        """Who would lose it by these restrictions, or (`None`) by its removal. Nothing is changed."""
+        """Return the effect of these restrictions, or of the removal (`None`). Nothing is changed."""
         loaded = self._handler.load(request, credential_id, expected)
         lost = loaded.active
         usages = self._store.usages(credential_id, since=request.now - self._use_window)
@@ -202,20 +203,21 @@ class Credentials:
         others = self._store.candidates(request.account_id, [lost.registry.host])
         instead = {
             project_id: served_by(project_id, lost, others, at=request.now)
-            for project_id in {user.project_id for user in usages}
+            for project_id in {usage.project_id for usage in usages}
         }
         return Impact(credential_id=credential_id, version=loaded.version, usages=usages, served_by=instead)
 
     def outcome_of(self, credential_id: UUID, verification_id: UUID) -> RecordedOutcome | None:
-        """The outcome of a verification; `None` while there is none."""
+        """Return the outcome of a verification; `None` while it is pending."""
         for recorded in self._store.outcomes(credential_id):
             if recorded.outcome.verification_id == verification_id:
                 return recorded
         return None
 
     def _id_from(self, request: CommandRequest) -> UUID:
-        """Under a key, an id that follows from the request: repeated after an unknown outcome, it writes the
-        same secret to the same place.
+        """Return the id of a new credential. Under a key, it is derived from the request.
+
+        A request that is repeated after an unknown outcome then writes the same secret to the same path.
         """
         if request.key is None:
             return self._new_id()
@@ -226,7 +228,7 @@ class Credentials:
         return SecretReference(version=version, kind=secret.kind, fingerprint=fingerprint)
 
     def _put_next(self, path: SecretPath, secret: NewSecret, version: int) -> int:
-        """Write behind the version that the credential refers to, or behind a leftover of a failed append."""
+        """Write the version after the one that the credential refers to, or after that of a failed append."""
         write_id, value = str(self._new_id()), secret.login.to_secret()
         try:
             return self._secrets.put(path, value, write_id=write_id, expected_version=version)
@@ -236,9 +238,10 @@ class Credentials:
 
 
 @contextmanager
-def _discarded_unless_appended(discard: Callable[[], None]) -> Iterator[None]:
-    """Discard the secret if what is done here fails for sure. If nobody knows whether it failed, the secret
-    stays: the sweep removes it should no event refer to it.
+def _discarded_on_failure(discard: Callable[[], None]) -> Iterator[None]:
+    """Call `discard` if the append in this context failed.
+
+    If its outcome is unknown, the secret stays, and the sweep removes it if no event refers to it.
     """
     try:
         yield

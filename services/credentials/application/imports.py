@@ -1,12 +1,12 @@
-"""A Docker configuration taken over: each entry that holds a login becomes a credential, by its own append.
+"""Import a Docker configuration: each entry with a login becomes a credential, in an append of its own.
 
-An entry is a duplicate where the account keeps a credential for the same registry, username and
-repositories. If that one has another secret, nothing is done either: to replace a secret is for its owner to
-decide.
+An entry is a duplicate if the account has a credential for the same registry, username and repositories, also
+if that has another secret: only its owner decides to replace a secret.
 
-Each entry is done whole or not at all. If secret store or database go away before anything was created, the
-request fails; later, the entries that are left are `failed`. Either way the import can be repeated: what was
-created is found as a duplicate, or under the same Idempotency-Key answered as it was.
+Each entry is imported completely or not at all. If the secret store or the database becomes unavailable
+before anything was created, the request fails. Later, the remaining entries are `failed`. Either way the
+import can be repeated: a credential that was created is then a duplicate, or under the same Idempotency-Key
+created as before.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,12 +35,15 @@ _OF_PROBLEM: dict[EntryProblem, ImportStatus] = {
     "invalid": "invalid",
     "repeated": "duplicate",
 }
-_AWAY = "secret store or database cannot be reached now; repeat the import"
+_UNAVAILABLE = "the secret store or the database cannot be reached now; repeat the import"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """What is to be imported; `name_prefix` has been parsed. A `dry_run` changes nothing."""
+    """The entries to import, and the scope, restrictions and names of their credentials.
+
+    `name_prefix` was parsed. A `dry_run` changes nothing.
+    """
 
     entries: Sequence[ConfigEntry]
     scope: Scope
@@ -51,8 +54,10 @@ class Import:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """What became of an entry. `credential_id` and `name` are those of the credential that was created, or is
-    kept already; `version` is the former's.
+    """The result of an entry.
+
+    `credential_id` and `name` belong to the credential that was created or existed before. `version` is that
+    of a created one.
     """
 
     key: str
@@ -66,7 +71,7 @@ class ImportResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StoredLogin:
-    """A credential of the account, as an entry is compared with it."""
+    """The login of a credential, as entries are compared with it."""
 
     credential_id: UUID | None
     name: str
@@ -76,7 +81,7 @@ class _StoredLogin:
 
 
 class Importer:
-    """Raises `EventStoreError` and `SecretStoreUnavailable` where nothing was created."""
+    """Imports entries. Raises `EventStoreError` and `SecretStoreUnavailable` if nothing was created."""
 
     def __init__(
         self, credentials: Credentials, store: CredentialStore, *, fingerprint: Callable[[Secret], str]
@@ -86,30 +91,30 @@ class Importer:
         self._fingerprint = fingerprint
 
     def run(self, request: CommandRequest, wanted: Import) -> list[ImportResult]:
-        """One result for each entry, in their order."""
+        """Return one result for each entry, in their order."""
         requests = [_of_entry(request, place) for place in range(len(wanted.entries))]
-        # All of them are asked before anything is created: under the key of another import, nothing is.
-        answers = [None if wanted.dry_run else self._credentials.replay(one) for one in requests]
+        # All replays are read before anything is created: under the key of another import nothing is created.
+        replays = [None if wanted.dry_run else self._credentials.replay(one) for one in requests]
         run = _Run(self._credentials, self._store, self._fingerprint, wanted)
         results: list[ImportResult] = []
-        away = False
-        for entry, one, answer in zip(wanted.entries, requests, answers, strict=True):
-            if answer is not None:
-                results.append(_created(entry, answer))
+        unavailable = False
+        for entry, one, replayed in zip(wanted.entries, requests, replays, strict=True):
+            if replayed is not None:
+                results.append(_created(entry, replayed))
                 continue
             try:
-                lost = away and entry.problem is None
-                results.append(_result(entry, "failed", _AWAY) if lost else run.entry(one, entry))
+                skipped = unavailable and entry.problem is None
+                results.append(_result(entry, "failed", _UNAVAILABLE) if skipped else run.entry(one, entry))
             except Unavailable:
                 if not any(result.status == "created" for result in results):
                     raise
-                away = True
-                results.append(_result(entry, "failed", _AWAY))
+                unavailable = True
+                results.append(_result(entry, "failed", _UNAVAILABLE))
         return results
 
 
 class _Run:
-    """One import under way: it remembers what is kept, and which names it has given."""
+    """One import. It caches the stored logins by host, and the names that it has used."""
 
     def __init__(
         self,
@@ -122,7 +127,7 @@ class _Run:
         self._store = store
         self._fingerprint = fingerprint
         self._wanted = wanted
-        self._kept: dict[str, list[_StoredLogin]] = {}
+        self._stored: dict[str, list[_StoredLogin]] = {}
         self._names: set[str] = set()
 
     def entry(self, request: CommandRequest, entry: ConfigEntry) -> ImportResult:
@@ -148,15 +153,15 @@ class _Run:
         return _created(entry, self._add(request, secret))
 
     def _alike(self, account_id: str, host: str, new: _StoredLogin) -> _StoredLogin | None:
-        """The credential for the same user and repositories; one with the same secret rather than another."""
-        if host not in self._kept:
-            self._kept[host] = self._load(account_id, host)
+        """Return a credential for the same username and repositories, preferably one with the same secret."""
+        if host not in self._stored:
+            self._stored[host] = self._load(account_id, host)
         alike = [
-            kept
-            for kept in self._kept[host]
-            if (kept.username, kept.repositories) == (new.username, new.repositories)
+            stored
+            for stored in self._stored[host]
+            if (stored.username, stored.repositories) == (new.username, new.repositories)
         ]
-        same = [kept for kept in alike if kept.fingerprint == new.fingerprint]
+        same = [stored for stored in alike if stored.fingerprint == new.fingerprint]
         return next(iter(same or alike), None)
 
     def _load(self, account_id: str, host: str) -> list[_StoredLogin]:
@@ -164,14 +169,14 @@ class _Run:
         for candidate in self._store.candidates(account_id, [host]):
             state = fold(event.payload for event in self._store.load(candidate.credential_id))
             if isinstance(state, Active):
-                kept = _StoredLogin(
+                stored = _StoredLogin(
                     credential_id=candidate.credential_id,
                     name=state.details.name,
                     username=state.username,
                     repositories=_repositories(state.details.repository_prefixes),
                     fingerprint=state.secret.fingerprint,
                 )
-                loaded.append(kept)
+                loaded.append(stored)
         return loaded
 
     def _add(self, request: CommandRequest, secret: NewSecret) -> CommandResult:
@@ -186,20 +191,20 @@ class _Run:
             try:
                 return self._credentials.add(request, secret, details, self._wanted.restrictions)
             except NameTaken:
-                continue  # by somebody else, a moment ago; the next one is tried
+                continue  # another request has just taken the name: try the next one
 
     def _free_name(self, account_id: str, secret: NewSecret) -> str:
-        """A name that no credential has, and that this import gives to no other."""
+        """Return a name that neither a credential nor another entry of this import has."""
         for name in names_for(secret.registry.host, self._wanted.name_prefix):
             if name not in self._names:
                 self._names.add(name)
                 if not self._store.name_taken(account_id, name):
                     return name
-        raise AssertionError("names have no end")
+        raise AssertionError("names_for is infinite")
 
 
 def _of_entry(request: CommandRequest, place: int) -> CommandRequest:
-    """The request for one entry: its key follows from the import's, which may be 255 long already."""
+    """Return the request for one entry. The import's key is hashed: it may have 255 characters."""
     if request.key is None:
         return request
     key = f"import:{sha256(request.key.key.encode()).hexdigest()}:{place}"
@@ -214,18 +219,20 @@ def _result(entry: ConfigEntry, status: ImportStatus, reason: str | None) -> Imp
     return ImportResult(key=entry.key, registry_host=entry.host, status=status, reason=reason)
 
 
-def _created(entry: ConfigEntry, answer: CommandResult) -> ImportResult:
+def _created(entry: ConfigEntry, result: CommandResult) -> ImportResult:
     return replace(
         _result(entry, "created", None),
-        credential_id=answer.credential_id,
-        name=answer.body["name"],
-        version=answer.version,
+        credential_id=result.credential_id,
+        name=result.body["name"],
+        version=result.version,
     )
 
 
-def _duplicate(entry: ConfigEntry, kept: _StoredLogin, *, same: bool) -> ImportResult:
+def _duplicate(entry: ConfigEntry, stored: _StoredLogin, *, same: bool) -> ImportResult:
     if same:
-        reason = f"{kept.name} is the same login"
+        reason = f"{stored.name} is the same login"
     else:
-        reason = f"{kept.name} is for the same user, with another secret: rotate it to replace that"
-    return replace(_result(entry, "duplicate", reason), credential_id=kept.credential_id, name=kept.name)
+        reason = (
+            f"{stored.name} is for the same username, with another secret; rotate it to replace that secret"
+        )
+    return replace(_result(entry, "duplicate", reason), credential_id=stored.credential_id, name=stored.name)

@@ -1,13 +1,12 @@
-"""Giving out pull secrets: decide, read the secrets, record it, and only then hand them over.
+"""Issue pull secrets: decide, read the secrets, record the issuance, and only then return them.
 
-What is recorded is checked against the credentials in the transaction that records it: if one has changed
-since it was decided on, nothing is recorded and it is decided again. So a restriction or removal that was
-answered before a request came holds for that request, and stands before it in the log.
+The transaction that records an issuance checks the credentials. If one has changed since the decision,
+nothing is recorded and the request is decided again. A restriction or removal that was confirmed before a
+request therefore applies to it, and comes before it in the log.
 
-An Idempotency-Key spares a repeated request its second record, and nothing else. Nothing secret is stored
-under it, and a repetition is decided anew: where that comes to the same credentials and versions, it is
-answered under the first record; where not (rotated, restricted, removed meanwhile), it is an issuance or
-refusal of its own.
+An Idempotency-Key only saves a repeated request its second record. No secret is stored under it, and the
+repetition is decided again. If it selects the same credentials and versions, it refers to the first record.
+Otherwise (a credential was rotated, restricted or removed) it is an issuance or refusal of its own.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,9 +23,9 @@ from credentials.domain.issuance import (
     Image,
     IssuancePlan,
     NotIssued,
-    PullSecretWanted,
+    PullSecretRequest,
     Refusal,
-    WhyRefused,
+    RefusalReason,
     events_of,
     plan,
     refused_events,
@@ -45,12 +44,12 @@ _ATTEMPTS = 10
 
 
 class StillChanging(Exception):
-    """The credentials that were decided on changed again and again; nothing was given out."""
+    """The selected credentials changed during every attempt; nothing was issued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullSecret:
-    """What is given out, and its record: the issuance of that id, at that version."""
+    """The issued secrets, and the id and version of the issuance that records them."""
 
     issuance_id: UUID
     version: int
@@ -59,13 +58,13 @@ class PullSecret:
     anonymous: tuple[Image, ...]
 
 
-class LoginMaker(Protocol):
-    """`registries.token_minter.minter.Minter`, as far as it is used here."""
+class LoginMinter(Protocol):
+    """The part of `registries.token_minter.minter.Minter` that is used here."""
 
     def login(
         self, key: MintKey, stored: StoredLogin, *, registry_host: str, short_lived: bool = False
     ) -> Minted:
-        """Raises `NotMinted`."""
+        """Return a login. Raises `NotMinted`."""
 
 
 class _LoginRefused(Exception):
@@ -74,8 +73,8 @@ class _LoginRefused(Exception):
         self.refusals = refusals
 
 
-class _SecretGone(Exception):
-    """A secret was removed or rotated since it was decided to give it out."""
+class _SecretUnreadable(Exception):
+    """A secret was removed or rotated since the decision to issue it."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -83,15 +82,17 @@ class _SecretGone(Exception):
 
 
 class Issuer:
-    """Raises `NotIssued`, `StillChanging`, `EventStoreError`, `SecretStoreUnavailable`, and `NotMinted` where
-    a cloud could not be asked: no secret left.
+    """Issues pull secrets.
+
+    Raises `NotIssued`, `StillChanging`, `EventStoreError`, `SecretStoreUnavailable`, and `NotMinted` if a
+    cloud is unavailable. After any of them no secret was issued.
     """
 
     def __init__(
         self,
         store: CredentialStore,
         secrets: SecretStore,
-        minter: LoginMaker,
+        minter: LoginMinter,
         *,
         new_id: Callable[[], UUID],
     ) -> None:
@@ -100,19 +101,19 @@ class Issuer:
         self._minter = minter
         self._new_id = new_id
 
-    def issue(self, request: CommandRequest, wanted: PullSecretWanted) -> PullSecret:
-        """Give out what these images need."""
-        again = (DecidedOnOldVersion, _SecretGone)
+    def issue(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
+        """Issue the secrets that these images need."""
+        again = (DecidedOnOldVersion, _SecretUnreadable)
         try:
             return retried(lambda: self._issue_once(request, wanted), on=again, attempts=_ATTEMPTS)
         except DecidedOnOldVersion:
             raise StillChanging from None
-        except _SecretGone as gone:
-            log.error("secret_lost", error=gone.error, account_id=request.account_id)  # noqa: TRY400 no trace
-            detail = "a secret that is referred to cannot be read"
+        except _SecretUnreadable as unreadable:
+            log.error("secret_lost", error=unreadable.error, account_id=request.account_id)  # noqa: TRY400 a stack trace adds nothing
+            detail = "a secret that a credential refers to cannot be read"
             raise SecretStoreUnavailable(detail, retry_after=60) from None
 
-    def _issue_once(self, request: CommandRequest, wanted: PullSecretWanted) -> PullSecret:
+    def _issue_once(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
         decided = self._decide(request, wanted)
         if decided.refusals:
             raise self._refused(request, wanted, decided.refusals)
@@ -120,11 +121,11 @@ class Issuer:
             issued = self._read_secrets(request, wanted, decided)
         except _LoginRefused as refused:
             raise self._refused(request, wanted, refused.refusals) from None
-        if without_form := _without_form(wanted, issued):
-            raise self._refused(request, wanted, without_form)
+        if without_password := _without_password(wanted, issued):
+            raise self._refused(request, wanted, without_password)
         return self._recorded(request, wanted, decided, issued)
 
-    def _decide(self, request: CommandRequest, wanted: PullSecretWanted) -> IssuancePlan:
+    def _decide(self, request: CommandRequest, wanted: PullSecretRequest) -> IssuancePlan:
         hosts = sorted({image.registry_host for image in wanted.images})
         candidates = self._store.candidates(request.account_id, hosts)
         return plan(
@@ -132,21 +133,21 @@ class Issuer:
         )
 
     def _read_secrets(
-        self, request: CommandRequest, wanted: PullSecretWanted, decided: IssuancePlan
+        self, request: CommandRequest, wanted: PullSecretRequest, decided: IssuancePlan
     ) -> tuple[Issued, ...]:
         return tuple(self._read_secret(request, wanted, grant) for grant in decided.grants)
 
-    def _read_secret(self, request: CommandRequest, wanted: PullSecretWanted, grant: Grant) -> Issued:
-        """The login that is kept, or one that its cloud makes of the keys that are kept."""
+    def _read_secret(self, request: CommandRequest, wanted: PullSecretRequest, grant: Grant) -> Issued:
+        """Return the stored login, or a login that the cloud creates from the stored keys."""
         credential_id, version = grant.candidate.credential_id, grant.candidate.secret_version
         try:
             secret = self._secrets.get(SecretPath(request.account_id, credential_id), version)
         except SecretStoreUnavailable:
             raise
         except SecretStoreError as error:
-            raise _SecretGone(type(error).__name__) from None
+            raise _SecretUnreadable(type(error).__name__) from None
         try:
-            made = self._minter.login(
+            minted = self._minter.login(
                 MintKey(credential_id, version),
                 read_stored_login(secret),
                 registry_host=grant.candidate.registry_host,
@@ -157,20 +158,20 @@ class Issuer:
             if not failure.refused:
                 raise
             raise _LoginRefused(_refusals_of(wanted, grant, "login_refused")) from None
-        return Issued(grant=grant, login=made.login, expires_at=made.expires_at)
+        return Issued(grant=grant, login=minted.login, expires_at=minted.expires_at)
 
     def _recorded(
         self,
         request: CommandRequest,
-        wanted: PullSecretWanted,
+        wanted: PullSecretRequest,
         decided: IssuancePlan,
         issued: tuple[Issued, ...],
     ) -> PullSecret:
-        given = _response(decided)
-        issuance_id, appended = self._record(request, wanted, decided, given, under_key=True)
+        summary = _summary(decided)
+        issuance_id, appended = self._record(request, wanted, decided, summary, under_key=True)
         first: Mapping[str, Any] = appended.response or {}
-        if appended.replayed and first["given"] != given:
-            issuance_id, appended = self._record(request, wanted, decided, given, under_key=False)
+        if appended.replayed and first["given"] != summary:
+            issuance_id, appended = self._record(request, wanted, decided, summary, under_key=False)
         return PullSecret(
             issuance_id=UUID(first["issuance_id"]) if appended.replayed else issuance_id,
             version=appended.version,
@@ -182,14 +183,14 @@ class Issuer:
     def _record(
         self,
         request: CommandRequest,
-        wanted: PullSecretWanted,
+        wanted: PullSecretRequest,
         decided: IssuancePlan,
-        given: Mapping[str, Any],
+        summary: Mapping[str, Any],
         *,
         under_key: bool,
     ) -> tuple[UUID, Appended]:
         issuance_id = self._new_id()
-        response = {"issuance_id": str(issuance_id), "given": given}
+        response = {"issuance_id": str(issuance_id), "given": summary}
         appended = self._store.issue(
             issuance_id,
             request.events(events_of(decided, wanted, issuance_id), self._new_id),
@@ -199,7 +200,7 @@ class Issuer:
         return issuance_id, appended
 
     def _refused(
-        self, request: CommandRequest, wanted: PullSecretWanted, refusals: tuple[Refusal, ...]
+        self, request: CommandRequest, wanted: PullSecretRequest, refusals: tuple[Refusal, ...]
     ) -> NotIssued:
         issuance_id = self._new_id()
         payloads = refused_events(refusals, wanted, issuance_id, anonymous=False)
@@ -208,8 +209,8 @@ class Issuer:
         return NotIssued(refusals, issuance_id=issuance_id, version=appended.version)
 
 
-def _without_form(wanted: PullSecretWanted, issued: tuple[Issued, ...]) -> tuple[Refusal, ...]:
-    """Images whose secret cannot be written down in the format that is wanted."""
+def _without_password(wanted: PullSecretRequest, issued: tuple[Issued, ...]) -> tuple[Refusal, ...]:
+    """Return refusals for the images whose login has no password, if the format requires one."""
     if wanted.format != "basic":
         return ()
     return tuple(
@@ -220,15 +221,15 @@ def _without_form(wanted: PullSecretWanted, issued: tuple[Issued, ...]) -> tuple
     )
 
 
-def _refusals_of(wanted: PullSecretWanted, grant: Grant, reason: WhyRefused) -> tuple[Refusal, ...]:
+def _refusals_of(wanted: PullSecretRequest, grant: Grant, reason: RefusalReason) -> tuple[Refusal, ...]:
     return tuple(
         Refusal(place=wanted.images.index(image), image=image, reason=reason, candidates=())
         for image in grant.images
     )
 
 
-def _response(decided: IssuancePlan) -> dict[str, Any]:
-    """What is given out, without anything secret: kept under the idempotency key, to be compared."""
+def _summary(decided: IssuancePlan) -> dict[str, Any]:
+    """Return what is issued, without secrets. It is stored under the idempotency key, for a comparison."""
     return {
         "credentials": [
             {

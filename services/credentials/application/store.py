@@ -1,4 +1,4 @@
-"""What the commands need of the event store."""
+"""The port through which commands read and write streams of credentials."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Outcome = VerificationSucceeded | VerificationFailed
 
 @dataclass(frozen=True, slots=True)
 class RecordedOutcome:
-    """The outcome of one verification, and its event's place in the log."""
+    """The outcome of a verification, and the stream and version of its event."""
 
     outcome: Outcome
     stream_id: UUID
@@ -26,7 +26,7 @@ class RecordedOutcome:
 
 
 def recorded_outcomes(events: Iterable[RecordedEvent]) -> list[RecordedOutcome]:
-    """The outcomes among the events of a stream of verifications."""
+    """Return the outcomes among the events of a verification stream."""
     return [
         RecordedOutcome(event.payload, event.stream.id, event.version)
         for event in events
@@ -35,29 +35,34 @@ def recorded_outcomes(events: Iterable[RecordedEvent]) -> list[RecordedOutcome]:
 
 
 class DecidedOnOldVersion(Exception):
-    """A credential has changed since it was decided to give it out: decide again."""
+    """A credential has changed since the decision to issue its secret. The caller has to decide again."""
 
 
 class UsedMeanwhile(Exception):
-    """A workload was given the credential since it was decided to remove it: decide again."""
+    """The secret was issued since the decision to remove the credential. The caller has to decide again."""
 
 
 class CredentialStore(Protocol):
-    """Streams of credentials, and who uses them. Adapters: `credentials.postgres_store`, and one in
-    memory for tests.
+    """Streams of credentials, and the workloads that use them.
+
+    Adapters: `credentials.postgres_store`, and one in memory for tests.
     """
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
-        """All events of a credential, oldest first."""
+        """Return all events of a credential, oldest first."""
 
     def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
-        """The outcomes of its verifications, oldest first."""
+        """Return the outcomes of its verifications, oldest first."""
 
     def name_taken(self, account_id: str, name: str) -> bool:
-        """Whether a credential of the account has that name, upper and lower case alike."""
+        """Return whether a credential of the account has that name. Case does not matter."""
 
     def replay(self, account_id: str, key: str, fingerprint: bytes) -> Appended | None:
-        """What was answered to that request before. Raises `IdempotencyKeyReused` if it was another one."""
+        """Return the stored response of that request; `None` if there is none.
+
+        Raises:
+            IdempotencyKeyReused: the key was used for another request.
+        """
 
     def append(
         self,
@@ -68,8 +73,10 @@ class CredentialStore(Protocol):
         current: Active | None,
         request: IdempotentRequest | None,
     ) -> Appended:
-        """As `EventStore.append`, with the credential as it is afterwards (`None`: removed), by which names
-        are unique and candidates are found, in one transaction.
+        """Append as `EventStore.append`, and write `current` in the same transaction.
+
+        `current` is the credential after the append (`None`: removed). It makes names unique, and candidates
+        are found by it.
 
         Raises:
             NameTaken: nothing was written.
@@ -83,20 +90,22 @@ class CredentialStore(Protocol):
         *,
         unused_since: datetime | None,
     ) -> Appended:
-        """As `append` of a credential that is gone afterwards, if no workload was given its secret at
-        `unused_since` or later (`None`: even then). An issuance comes wholly before this or after it.
+        """Append the removal, unless the secret was issued at `unused_since` or later.
+
+        `None` removes the credential in any case. An issuance comes completely before or after the removal.
 
         Raises:
-            UsedMeanwhile: one was; nothing was written.
+            UsedMeanwhile: the secret was issued; nothing was written.
         """
 
     def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
-        """The workloads to which its secret was issued at `since` or later, the last one first,
-        `MAX_WORKLOADS` at most; never lagging.
+        """Return the workloads to which its secret was issued at `since` or later, the latest first.
+
+        At most `MAX_WORKLOADS` are returned. They are consistent with the log.
         """
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
-        """The account's credentials for registries of these canonical hosts, in any order; never lagging."""
+        """Return the account's credentials for these canonical hosts, unordered, consistent with the log."""
 
     def issue(
         self,
@@ -106,9 +115,11 @@ class CredentialStore(Protocol):
         decided_on: Mapping[UUID, int],
         request: IdempotentRequest | None,
     ) -> Appended:
-        """Record what is given out, as an issuance's whole stream, if every credential of `decided_on` still
-        has that version. What changes a credential comes wholly before this or after it, in the log too.
+        """Record an issuance as its complete stream, if each credential of `decided_on` has that version.
+
+        A change of a credential comes completely before or after the issuance, also in the log.
 
         Raises:
-            DecidedOnOldVersion: one is not; nothing was written. Else as `EventStore.append`.
+            DecidedOnOldVersion: a credential has another version; nothing was written. Other errors are those
+                of `EventStore.append`.
         """

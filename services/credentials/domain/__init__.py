@@ -1,1 +1,1 @@
-"""Pure: what a credential is, what may happen to it, and the forms in which one arrives."""
+"""The domain of the credentials service: commands, decisions, matching, values. Pure."""

@@ -1,4 +1,4 @@
-"""What may be asked of a credential. Every value in a command has been parsed already."""
+"""The commands of a credential. Every value in a command was parsed before."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -12,22 +12,22 @@ from registries.image_reference import ImageReference
 
 
 class Unchanged(Enum):
-    """Stands for a value that the caller did not name, where `None` is one of the values."""
+    """The type of `UNCHANGED`, for a value that the caller did not set where `None` is a valid value."""
 
     UNCHANGED = "unchanged"
 
 
 UNCHANGED = Unchanged.UNCHANGED
 
-DEFAULT_GRACE = timedelta(minutes=15)  # for which a replaced secret is kept
+DEFAULT_GRACE = timedelta(minutes=15)  # in which a replaced secret can be read
 MAX_GRACE = timedelta(days=7)
-DEFAULT_USE_WINDOW = timedelta(days=30)  # in use is what was given out within
-MAX_WORKLOADS = 500  # that are told of one credential
+DEFAULT_USE_WINDOW = timedelta(days=30)  # a credential is in use for this time after its secret was issued
+MAX_WORKLOADS = 500  # listed for one credential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadUsage:
-    """A workload of a project that was given a credential's secret, in which version, and when last."""
+    """A workload to which a secret was issued, the version of it, and the time of the last issuance."""
 
     project_id: str
     workload: Workload
@@ -47,7 +47,7 @@ class AddCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeDetails:
-    """Change what is named; `UNCHANGED` leaves as it is."""
+    """Change the fields that are not `UNCHANGED`."""
 
     name: str | Unchanged = UNCHANGED
     description: str | Unchanged = UNCHANGED
@@ -56,16 +56,16 @@ class ChangeDetails:
     expires_at: datetime | Unchanged | None = UNCHANGED
 
     def named(self) -> dict[str, Any]:
-        """The fields of `Details` that change."""
+        """Return the fields of `Details` that change."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not UNCHANGED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateSecret:
-    """Replace the secret, and with it, where given, the username and the registry.
+    """Replace the secret, the username and the registry.
 
-    The one before is kept until `previous_valid_until`, for what has it in hand.
+    The previous secret can be read until `previous_valid_until`, for requests in progress.
     """
 
     registry: Registry
@@ -82,7 +82,7 @@ class RestrictCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestVerification:
-    """Try the login; with `image`, a good one on that image too, which has to be of its registry."""
+    """Verify the login, and with `image` its access to that image, which must be of the same registry."""
 
     trigger: Literal["requested", "scheduled"]
     image: ImageReference | None = None
@@ -90,7 +90,7 @@ class RequestVerification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveCredential:
-    """Remove it for ever. `usages` are the workloads that use it, and that `forced` removes it from."""
+    """Remove it permanently. While workloads use it (`usages`), this must be `forced`."""
 
     reason: str | None
     forced: bool

@@ -1,6 +1,6 @@
-"""The credential as an aggregate: `decide` says which events follow from a command. Pure.
+"""The credential as an aggregate: `decide` returns the events that follow from a command. Pure.
 
-What the events have made of it is `contracts.credential`.
+`contracts.credential` has the state that follows from the events.
 """
 
 from dataclasses import replace
@@ -39,13 +39,13 @@ Event = (
 
 
 def decide(command: Command, state: Credential) -> tuple[Event, ...]:
-    """The events that follow from a command; none where it changes nothing.
+    """Return the events that follow from a command; none if it changes nothing.
 
     Raises:
-        CredentialNotFound: there is no such credential (any more).
-        CredentialInUse: it is to be removed while it is in use, and that was not said.
-        InvalidInput: the image to be tried is another registry's.
-        ValueError: an id was given out twice.
+        CredentialNotFound: the credential does not exist or was removed.
+        CredentialInUse: a removal that is not forced, while workloads use the credential.
+        InvalidInput: the image to verify is of another registry.
+        ValueError: the id of a new credential exists.
     """
     if isinstance(command, AddCredential):
         return (_add(command, state),)
@@ -68,7 +68,7 @@ def decide(command: Command, state: Credential) -> tuple[Event, ...]:
 
 def _add(command: AddCredential, state: Credential) -> CredentialAdded:
     if not isinstance(state, Absent):
-        raise ValueError("an id was used twice")  # noqa: TRY004 it is the value that is wrong
+        raise ValueError("an id was used twice")  # noqa: TRY004 the value is wrong, not the type
     return CredentialAdded(
         credential_id=command.credential_id,
         registry=command.registry,
@@ -80,11 +80,11 @@ def _add(command: AddCredential, state: Credential) -> CredentialAdded:
 
 
 def _change(command: ChangeDetails, state: Active) -> tuple[Event, ...]:
-    was = state.details
-    details = replace(was, **command.named())
-    if details == was:
+    previous = state.details
+    details = replace(previous, **command.named())
+    if details == previous:
         return ()
-    return (CredentialDetailsChanged(credential_id=state.credential_id, details=details, previous=was),)
+    return (CredentialDetailsChanged(credential_id=state.credential_id, details=details, previous=previous),)
 
 
 def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
@@ -105,7 +105,7 @@ def _rotate(command: RotateSecret, state: Active) -> CredentialSecretRotated:
 def _request_verification(command: RequestVerification, state: Active) -> VerificationRequested:
     image = command.image
     if image is not None and image.registry_host != state.registry.host:
-        detail = f"the credential is for {state.registry.host}, the image is not there"
+        detail = f"the credential is for {state.registry.host}, the image is of another registry"
         raise InvalidInput((FieldProblem("/image", "host_mismatch", detail),))
     return VerificationRequested(
         credential_id=state.credential_id,

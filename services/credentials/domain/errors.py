@@ -1,10 +1,10 @@
-"""What the domain refuses. Bad input is `chassis.invalid_input.InvalidInput`.
+"""Refusals of the domain. Invalid input is `chassis.invalid_input.InvalidInput`.
 
 Refused
-├── CredentialNotFound   there is none with that id in the account, or it was removed
-├── CredentialInUse      workloads use it, and nobody said to remove it all the same
+├── CredentialNotFound   the account has no credential with that id, or it was removed
+├── CredentialInUse      workloads use it, and the removal is not forced
 ├── NameTaken            another credential of the account has that name
-└── StaleVersion         the caller decided on an older version
+└── StaleVersion         the caller decided on another version
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from credentials.domain.commands import WorkloadUsage
 
 
 class Refused(Exception):
-    """A command that cannot be carried out, with the facts that say why."""
+    """A command was refused. The attributes have the details."""
 
 
 class CredentialNotFound(Refused):

@@ -1,4 +1,4 @@
-"""Who would lose a credential by a change of its restrictions, and what would serve them instead. Pure."""
+"""The effect of restrictions: workloads that lose a credential, and their alternatives. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,28 +11,30 @@ from credentials.domain.commands import WorkloadUsage
 from credentials.domain.matching import Candidate, RequestedUse, match
 from registries.image_reference import ImageReference
 
-_ANY = "-"  # a repository of which no prefix speaks: none has such a segment
+_ANY = "-"  # a repository that no prefix names: a prefix cannot have this segment
 
 
 def losing(
     usages: Iterable[WorkloadUsage], *, before: Restrictions, after: Restrictions
 ) -> tuple[WorkloadUsage, ...]:
-    """The workloads that may use it `before` and not `after`."""
+    """Return the workloads that may use it `before` and not `after`."""
     return tuple(
-        user for user in usages if allows(before, user.project_id) and not allows(after, user.project_id)
+        usage for usage in usages if allows(before, usage.project_id) and not allows(after, usage.project_id)
     )
 
 
 def allows(restrictions: Restrictions, project_id: str) -> bool:
-    """Whether a project may use a credential with these restrictions."""
+    """Return whether a project may use a credential with these restrictions."""
     return not restrictions.restricted or project_id in restrictions.projects
 
 
 def served_by(
     project_id: str, lost: Active, candidates: Iterable[Candidate], *, at: datetime
 ) -> tuple[UUID, ...]:
-    """What a project would be given instead, for every repository that the credential is for; empty where
-    one of them would be left without. What the registry refused when it was last tried serves nobody.
+    """Return the credentials that a project would use instead, for all repositories of the lost one.
+
+    The result is empty if one of the repositories would have none. Credentials whose last verification failed
+    do not count.
     """
     others = [
         candidate

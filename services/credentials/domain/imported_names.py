@@ -1,8 +1,8 @@
-"""Names of credentials that come out of a Docker configuration, where nobody has named them. Pure.
+"""Names of imported credentials, derived from their hosts. Pure.
 
 ghcr.io                    ghcr-io, ghcr-io-2, ghcr-io-3
 registry.example.com:5000  registry-example-com-5000
-192.0.2.1                  registry-192-0-2-1        a name begins with a letter
+192.0.2.1                  registry-192-0-2-1        a name starts with a letter
 reg.example.com, team      team-reg-example-com
 """
 
@@ -19,17 +19,17 @@ _NO_LETTER_FIRST = "registry-"
 
 
 def name_prefix(text: str, pointer: str = "/name_prefix") -> str:
-    """What names are to begin with; empty for nothing. A hyphen is added where it ends in none."""
+    """Parse the prefix of names, which may be empty. After a letter or digit a hyphen is appended."""
     if not text:
         return ""
     if len(text) > MAX_NAME_PREFIX or not _PREFIX.fullmatch(text):
-        detail = f"at most {MAX_NAME_PREFIX} characters that a name may begin with"
+        detail = f"at most {MAX_NAME_PREFIX} characters that a name can start with"
         raise InvalidInput((FieldProblem(pointer, "invalid_name", detail),))
     return text if text.endswith((" ", "-")) else f"{text}-"
 
 
 def names_for(registry_host: str, prefix: str) -> Iterator[str]:
-    """Names for a credential of this registry, the best one first, without end."""
+    """Yield names for a credential of this registry, the preferred one first, without end."""
     name = prefix + re.sub(r"[^a-z0-9]+", "-", registry_host.lower()).strip("-")
     if not name[0].isalpha():
         name = _NO_LETTER_FIRST + name

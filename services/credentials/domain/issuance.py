@@ -1,10 +1,10 @@
-"""What a request for a pull secret comes to: which credential is given out for which images. Pure; how a
-secret is written down is in `pull_secret_formats`.
+"""Decide a request for a pull secret: which credential is issued for which images. Pure.
 
-All or nothing: if one image is refused, no secret is given out. Only an image of a registry for which the
-account keeps no credential at all may go without, and only where the caller says so (`allow_anonymous`): it
-is pulled without a login. Where one is kept, but not for this project or image, going without would hide a
-mistake.
+If one image is refused, no secret is issued. The only exception is an image of a registry for which the
+account has no credential, if the caller sets `allow_anonymous`: it is pulled without a login. If the account
+has a credential, but not for this project or image, pulling without a login would hide a mistake.
+
+`pull_secret_formats` has the formats in which a secret is issued.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,24 +26,24 @@ from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
 
 Image = ImageReference | WholeRegistry
-WhyRefused = Literal["no_matching_credential", "no_eligible_credential", "identity_token", "login_refused"]
+RefusalReason = Literal["no_matching_credential", "no_eligible_credential", "identity_token", "login_refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PullSecretWanted:
-    """A request for a pull secret. An image may be named twice; a whole registry stands alone."""
+class PullSecretRequest:
+    """A request for a pull secret. An image may occur twice. A whole registry is the only item."""
 
     images: tuple[Image, ...]
     project_id: str
     workload: Workload
     format: SecretFormat
     allow_anonymous: bool
-    short_lived: bool = False  # a Google key file is not given out, but a token of an hour
+    short_lived: bool = False  # issue a token of one hour in place of a Google key file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """A credential that is given out, and for which images."""
+    """A credential whose secret is issued, and its images."""
 
     candidate: Candidate
     images: tuple[Image, ...]
@@ -51,17 +51,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """An image for which nothing is given out, the `place`-th (from 0) of the request."""
+    """An image without a secret. `place` is its index in the request."""
 
     place: int
     image: Image
-    reason: WhyRefused
+    reason: RefusalReason
     candidates: tuple[Judged, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuancePlan:
-    """What is to be given out; `refusals` stand in its way, `anonymous` does not."""
+    """The decision. Nothing is issued if there are `refusals`. `anonymous` images do not prevent it."""
 
     grants: tuple[Grant, ...]
     refusals: tuple[Refusal, ...]
@@ -69,7 +69,7 @@ class IssuancePlan:
 
 
 class NotIssued(Refused):
-    """No secret was issued, which is recorded as the issuance of that id at that version."""
+    """No secret was issued. The issuance with this id and version records that."""
 
     def __init__(self, refusals: Sequence[Refusal], *, issuance_id: UUID, version: int) -> None:
         super().__init__("no secret was issued")
@@ -78,15 +78,15 @@ class NotIssued(Refused):
         self.version = version
 
 
-def plan(wanted: PullSecretWanted, candidates: Iterable[Candidate], use: RequestedUse) -> IssuancePlan:
-    """Match every image; grants come in the order of their first image."""
-    kept = list(candidates)
+def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: RequestedUse) -> IssuancePlan:
+    """Match every image. Grants are in the order of their first image."""
+    known = list(candidates)
     grants: dict[UUID, Grant] = {}
     refusals: list[Refusal] = []
     anonymous: list[Refusal] = []
     for image in dict.fromkeys(wanted.images):
         place = wanted.images.index(image)
-        found = match(image, kept, use)
+        found = match(image, known, use)
         if found.selection is not None:
             candidate = found.selection.candidate
             earlier = grants.get(candidate.credential_id)
@@ -105,9 +105,9 @@ def plan(wanted: PullSecretWanted, candidates: Iterable[Candidate], use: Request
 
 
 def events_of(
-    plan: IssuancePlan, wanted: PullSecretWanted, issuance_id: UUID
+    plan: IssuancePlan, wanted: PullSecretRequest, issuance_id: UUID
 ) -> list[SecretIssued | SecretRefused]:
-    """The record of what is given out. There is at least one event: every image is in one."""
+    """Return the events of an issuance. There is at least one: each image is in one."""
     issued = [
         SecretIssued(
             issuance_id=issuance_id,
@@ -126,9 +126,9 @@ def events_of(
 
 
 def refused_events(
-    refusals: Iterable[Refusal], wanted: PullSecretWanted, issuance_id: UUID, *, anonymous: bool
+    refusals: Iterable[Refusal], wanted: PullSecretRequest, issuance_id: UUID, *, anonymous: bool
 ) -> list[SecretRefused]:
-    """The record of what is not given out, image by image."""
+    """Return one event for each image without a secret."""
     return [
         SecretRefused(
             issuance_id=issuance_id,

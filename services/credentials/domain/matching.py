@@ -1,30 +1,30 @@
-"""Which credential of an account a project may use for an image, and why; of every other one, why not. Pure.
+"""Select the credential that a project uses for an image, with a reason for each candidate. Pure.
 
-Candidates are the account's credentials for the image's registry host, compared in its canonical spelling.
+Candidates are the account's credentials for the canonical registry host of the image.
 
 A candidate is eligible if it is for the repository, the project and the operation, and has not expired. The
-first rule that it breaks is its reason, in this order:
+first rule that it violates is its reason, in this order:
 
     other_repository    it has repository prefixes, and none of them covers the image
-    restricted          it is for other projects
-    no_pull_scope       (no_push_scope) its owner says that it is not for that
-    expired             its end, as its owner said it, has come
+    restricted          its restrictions do not allow the project
+    no_pull_scope       (no_push_scope) its declared scope does not include the operation
+    expired             the expiry that its owner entered has passed
 
-A prefix covers what it names and what is below it, by whole segments of the path: `acme` covers `acme` and
-`acme/shop`, never `acme2/shop`. A final slash makes no difference. An official image of Docker Hub is below
-`library`.
+A prefix covers the repository that it names and those below it, by complete segments of the path: `acme`
+covers `acme` and `acme/shop`, never `acme2/shop`. A trailing slash makes no difference. An official image of
+Docker Hub is below `library`.
 
-One of the eligible is selected. It is before every other one by the first of these that tells them apart:
+One eligible candidate is selected. Candidates are ranked by the first rule in which they differ:
 
-    1. the longer prefix that covers the image; one without prefixes has none, and comes last
-    2. how its last verification ended: verified; not known (pending, unverifiable, unreachable); failed.
-       A failed one stays eligible, because the registry decides, not our memory of it
-    3. the one that was added later
-    4. the lower id, so that the answer is always the same
+    1. the longer prefix that covers the image; a candidate without prefixes comes last
+    2. the last verification: verified, then unknown (pending, unverifiable, unreachable), then failed.
+       A candidate whose verification failed stays eligible: the registry may accept it now
+    3. the later addition
+    4. the lower id, so that the result is deterministic
 
-A client that knows hosts only asks about a whole registry. There a credential with prefixes is for another
-repository, unless it is the only one that the project may use: then nothing else can be meant. Where there is
-none without prefixes to be used, prefixes are the last reason that is given.
+A client that knows only hosts requests a whole registry. For it, a credential with prefixes counts as one for
+another repository, unless it is the only one that the project may use. If no credential without prefixes is
+eligible, `other_repository` is the last rule in place of the first.
 """
 
 from collections.abc import Iterable
@@ -47,7 +47,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class IneligibleReason(StrEnum):
-    """Why a candidate is not eligible."""
+    """The reason why a candidate is not eligible."""
 
     OTHER_REPOSITORY = "other_repository"
     RESTRICTED = "restricted"
@@ -57,7 +57,7 @@ class IneligibleReason(StrEnum):
 
 
 class RankReason(StrEnum):
-    """Where an eligible candidate stands beside the selected one."""
+    """The reason for the rank of an eligible candidate."""
 
     SELECTED = "selected"
     LESS_SPECIFIC = "less_specific"
@@ -68,7 +68,7 @@ class RankReason(StrEnum):
 
 
 class SelectionReason(StrEnum):
-    """What put the selected candidate before the next one."""
+    """The rule by which the selected candidate ranks before the next one."""
 
     ONLY_ELIGIBLE = "only_eligible"
     MOST_SPECIFIC = "most_specific"
@@ -79,9 +79,10 @@ class SelectionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A credential for the image's registry. `version` is its stream's: what is decided is decided on that.
+    """A credential for the registry of the image.
 
-    `verification` is about the secret as it is now.
+    `version` is the version of its stream, on which the decision is based. `verification` is that of its
+    current secret.
     """
 
     credential_id: UUID
@@ -99,7 +100,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedUse:
-    """What a credential is wanted for, by which project, and when."""
+    """The use for which a project requests a credential, and the time of the request."""
 
     project_id: str
     operation: Operation
@@ -108,7 +109,7 @@ class RequestedUse:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A candidate and what was found about it."""
+    """A candidate with the reason for its rank, or why it is not eligible."""
 
     candidate: Candidate
     reason: IneligibleReason | RankReason
@@ -120,7 +121,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The candidate to use, and what put it there."""
+    """The candidate to use, and the rule that selected it."""
 
     candidate: Candidate
     reason: SelectionReason
@@ -128,14 +129,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was selected, if anything, and every candidate: the eligible ones in order, then the others."""
+    """The selection, if there is one, and every candidate: the eligible ones by rank, then the others."""
 
     selection: Selection | None
     candidates: tuple[Judged, ...]
 
 
 class _Eligible(NamedTuple):
-    """`order` is the rules, one by one; the lowest is selected."""
+    """An eligible candidate. `order` has a value for each rule; the lowest is selected."""
 
     candidate: Candidate
     order: tuple[int, int, timedelta, UUID]
@@ -150,18 +151,18 @@ _RULES = (
 
 
 def match(image: ImageReference | WholeRegistry, candidates: Iterable[Candidate], use: RequestedUse) -> Match:
-    """Select by the rules above. Candidates of other hosts are passed over; their order is of no matter."""
+    """Select by the rules above. The order of the candidates does not matter; other hosts are ignored."""
     eligible: list[_Eligible] = []
     others: list[Judged] = []
     for candidate in candidates:
         if candidate.registry_host != image.registry_host:
             continue
         prefix = covering_prefix(candidate.repository_prefixes, image.repository)
-        why_not = IneligibleReason.OTHER_REPOSITORY if prefix is None else _why_not(candidate, use)
-        if prefix is not None and why_not is None:
+        reason = IneligibleReason.OTHER_REPOSITORY if prefix is None else _ineligible_reason(candidate, use)
+        if prefix is not None and reason is None:
             eligible.append(_eligible(candidate, prefix))
-        elif why_not is not None:
-            others.append(Judged(candidate, why_not))
+        elif reason is not None:
+            others.append(Judged(candidate, reason))
     if not eligible and isinstance(image, WholeRegistry):
         eligible, others = _only_usable(others, use)
     eligible.sort(key=attrgetter("order"))
@@ -169,21 +170,23 @@ def match(image: ImageReference | WholeRegistry, candidates: Iterable[Candidate]
     if not eligible:
         return Match(None, tuple(others))
     first, *rest = eligible
-    reason = _why_before(first, rest[0]) if rest else SelectionReason.ONLY_ELIGIBLE
+    reason_of_first = _deciding_rule(first, rest[0]) if rest else SelectionReason.ONLY_ELIGIBLE
     return Match(
-        Selection(first.candidate, reason),
+        Selection(first.candidate, reason_of_first),
         (
             Judged(first.candidate, RankReason.SELECTED),
-            *(Judged(other.candidate, _standing(first, other)) for other in rest),
+            *(Judged(other.candidate, _rank_reason(first, other)) for other in rest),
             *others,
         ),
     )
 
 
 def _only_usable(found: list[Judged], use: RequestedUse) -> tuple[list[_Eligible], list[Judged]]:
-    """The one that nothing but its prefixes speaks against, and the others; none where there are several."""
+    """Return the only candidate that is ineligible just by its prefixes, if there is one, and the others."""
     others = [
-        Judged(judged.candidate, _why_not(judged.candidate, use) or IneligibleReason.OTHER_REPOSITORY)
+        Judged(
+            judged.candidate, _ineligible_reason(judged.candidate, use) or IneligibleReason.OTHER_REPOSITORY
+        )
         for judged in found
     ]
     usable = [judged for judged in others if judged.reason is IneligibleReason.OTHER_REPOSITORY]
@@ -200,7 +203,7 @@ def _eligible(candidate: Candidate, prefix: str) -> _Eligible:
     )
 
 
-def _why_not(candidate: Candidate, use: RequestedUse) -> IneligibleReason | None:
+def _ineligible_reason(candidate: Candidate, use: RequestedUse) -> IneligibleReason | None:
     if candidate.restrictions.restricted and use.project_id not in candidate.restrictions.projects:
         return IneligibleReason.RESTRICTED
     if use.operation == "pull" and not candidate.scope.pull:
@@ -222,16 +225,16 @@ def _age_order(candidate: Candidate) -> tuple[timedelta, UUID]:
     return (_EPOCH - candidate.added_at, candidate.credential_id)
 
 
-def _why_before(first: _Eligible, other: _Eligible) -> SelectionReason:
-    """The first rule that tells them apart; ids always do."""
-    for mine, theirs, why in zip(first.order, other.order, _RULES, strict=True):
-        if mine != theirs:
-            return why
+def _deciding_rule(first: _Eligible, other: _Eligible) -> SelectionReason:
+    """Return the first rule in which two candidates differ. Their ids always do."""
+    for first_value, other_value, rule in zip(first.order, other.order, _RULES, strict=True):
+        if first_value != other_value:
+            return rule
     return SelectionReason.LOWEST_ID
 
 
-def _standing(selected: _Eligible, other: _Eligible) -> RankReason:
-    match _why_before(selected, other):
+def _rank_reason(selected: _Eligible, other: _Eligible) -> RankReason:
+    match _deciding_rule(selected, other):
         case SelectionReason.MOST_SPECIFIC:
             return RankReason.LESS_SPECIFIC
         case SelectionReason.BEST_VERIFIED if other.candidate.verification is VerificationStatus.FAILED:

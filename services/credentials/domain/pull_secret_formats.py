@@ -1,10 +1,10 @@
-"""How a pull secret is written down: as a Docker configuration, as a Kubernetes Secret, or plainly. Pure.
+"""The formats of a pull secret: Docker configuration, Kubernetes Secret, username and password. Pure.
 
-The keys under `auths` are those that clients look for. Where one credential of a host is given out, its key
-is the host (`https://index.docker.io/v1/` for Docker Hub), which every client finds. Where several of one
-host are given out, for different repositories, the keys are the repositories (`ghcr.io/acme/shop`), so that
-each image finds its own first: Kubernetes, which compares keys as plain text, and Podman, Buildah and Skopeo
-(containers-auth.json(5)) look for the longest. The Docker CLI knows hosts only, and cannot use such a file.
+The keys under `auths` are those that clients look for. If one credential of a host is issued, its key is the
+host (`https://index.docker.io/v1/` for Docker Hub), which every client finds. If several credentials of a
+host are issued for different repositories, the keys are the repositories (`ghcr.io/acme/shop`), so that each
+image matches its own key first. Kubernetes, which compares keys as plain text, and Podman, Buildah and Skopeo
+(containers-auth.json(5)) use the longest match. The Docker CLI knows only hosts and cannot use such a file.
 Sources: `docs/reference/docker-config.md`, "Keys"; `docs/reference/image-references.md`, "Matching".
 """
 
@@ -31,7 +31,7 @@ _HASH_DIGITS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A credential that is given out, with its secret; `expires_at` of a login that was made for it."""
+    """An issued credential with its login. `expires_at` is that of a login that a cloud created."""
 
     grant: Grant
     login: RegistryLogin
@@ -39,7 +39,7 @@ class Issued:
 
 
 def auth_keys(grants: Sequence[Grant]) -> dict[UUID, tuple[str, ...]]:
-    """Under which keys each credential stands in a Docker configuration."""
+    """Return the keys of each credential in a Docker configuration."""
     per_host = Counter(grant.candidate.registry_host for grant in grants)
     return {
         grant.candidate.credential_id: _keys(grant, alone=per_host[grant.candidate.registry_host] == 1)
@@ -55,7 +55,7 @@ def _keys(grant: Grant, *, alone: bool) -> tuple[str, ...]:
 
 
 def docker_config(issued: Sequence[Issued]) -> dict[str, Any]:
-    """A Docker `config.json`. It holds the secrets in clear: pass it straight on."""
+    """Return a Docker `config.json`. It contains the secrets in plain text: do not store it."""
     keys = auth_keys([one.grant for one in issued])
     return {
         "auths": {key: _entry(one.login) for one in issued for key in keys[one.grant.candidate.credential_id]}
@@ -65,9 +65,10 @@ def docker_config(issued: Sequence[Issued]) -> dict[str, Any]:
 def kubernetes_secret(
     issued: Sequence[Issued], *, account_id: str, project_id: str, workload: Workload
 ) -> dict[str, Any]:
-    """A Secret to be applied as it is. Its name follows from whom it is for: the next one replaces it.
+    """Return a Secret to apply unchanged.
 
-    Kubernetes itself passes over identity tokens; tools that read the Secret as a file do not.
+    Its name is derived from the account, project and workload, so that the next one replaces it. Kubernetes
+    ignores identity tokens; tools that read the Secret as a file use them.
     """
     return {
         "apiVersion": "v1",
@@ -87,20 +88,20 @@ def kubernetes_secret(
 
 
 def basic(login: RegistryLogin) -> dict[str, str]:
-    """Username and password.
+    """Return username and password.
 
     Raises:
-        ValueError: the login is an identity token, which is no password.
+        ValueError: the login is an identity token and has no password.
     """
     if login.password is None:
-        raise ValueError("an identity token is no password")
+        raise ValueError("an identity token has no password")
     return {"username": login.username, "password": login.password.reveal()}
 
 
 def _entry(login: RegistryLogin) -> Mapping[str, str]:
-    """Both forms, since some clients read only one of them (`docs/reference/docker-config.md`, "Fields")."""
+    """Return both forms: some clients read only one of them (`docs/reference/docker-config.md`, "Fields")."""
     if login.identity_token is not None:
-        # containers/image takes an identity token only beside an `auth` that it can read.
+        # containers/image accepts an identity token only together with a valid `auth`.
         return {"auth": _base64(f"{login.username}:"), "identitytoken": login.identity_token.reveal()}
     plain = basic(login)
     return {**plain, "auth": _base64(f"{plain['username']}:{plain['password']}")}
@@ -111,9 +112,9 @@ def _base64(text: str) -> str:
 
 
 def _secret_name(account_id: str, project_id: str, workload: Workload) -> str:
-    """A DNS label: for people the workload's name, and for uniqueness a hash of all that it is for."""
-    whole = json.dumps([account_id, project_id, workload.kind, workload.name]).encode()
-    digits = hashlib.sha256(whole).hexdigest()[:_HASH_DIGITS]
+    """Return a DNS label: the name of the workload for readers, and a hash for uniqueness."""
+    identity = json.dumps([account_id, project_id, workload.kind, workload.name]).encode()
+    digits = hashlib.sha256(identity).hexdigest()[:_HASH_DIGITS]
     slug = _NOT_IN_NAMES.sub("-", workload.name.lower())[:_MAX_SLUG].strip("-")
     return "-".join(part for part in ("regcred", slug, digits) if part)
 

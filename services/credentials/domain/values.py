@@ -1,10 +1,10 @@
-"""Values of the domain: parsed once at the edge, then known to be good.
+"""Parsers of the values of the domain. Parsed values are valid everywhere else.
 
-Each parser raises `InvalidInput` with the JSON pointer of what is wrong.
+Each parser raises `InvalidInput` with the JSON pointer of the invalid value.
 
-    name        3-39 characters: a letter, then letters, digits, single spaces or hyphens; it ends in neither
-    id          of an account or project: [A-Za-z0-9][A-Za-z0-9-]{0,62}
-    prefix      of a repository: lower-case path components as in an image reference, joined by `/`,
+    name        3-39 characters: a letter, then letters, digits, single spaces or hyphens; it ends with a
+    letter or digit id          of an account or project: [A-Za-z0-9][A-Za-z0-9-]{0,62} prefix      of a
+    repository: lower-case path components as in an image reference, joined by `/`,
                 with or without a trailing `/`
 """
 
@@ -50,7 +50,7 @@ def description(text: str, pointer: str = "/description") -> str:
 
 
 def reason(text: str | None, pointer: str = "/reason") -> str | None:
-    """Why somebody did it, for the audit trail."""
+    """The reason of a change, for the audit trail."""
     if text is None:
         return None
     if len(text) > MAX_REASON or not text.isprintable():
@@ -65,7 +65,7 @@ def scope(*, pull: bool, push: bool, pointer: str = "/scope") -> Scope:
 
 
 def repository_prefixes(prefixes: Sequence[str], pointer: str = "/repository_prefixes") -> tuple[str, ...]:
-    """Sorted, without repetition. None at all means every repository of the registry."""
+    """Return prefixes sorted, without duplicates. No prefix means every repository of the registry."""
     if len(prefixes) > MAX_PREFIXES:
         raise _problem(pointer, "too_many", f"at most {MAX_PREFIXES} prefixes")
     problems = [
@@ -85,7 +85,7 @@ def repository_prefixes(prefixes: Sequence[str], pointer: str = "/repository_pre
 def restrictions(
     *, restricted: bool, projects: Sequence[str], pointer: str = "/restrictions"
 ) -> Restrictions:
-    """Sorted, without repetition. Restricted with no projects means nobody."""
+    """Return projects sorted, without duplicates. Restricted without projects: no project may use it."""
     if not restricted and projects:
         raise _problem(f"{pointer}/projects", "not_restricted", "projects are named, but restricted is false")
     if len(projects) > MAX_PROJECTS:
@@ -105,7 +105,7 @@ def restrictions(
 
 
 def expiry(moment: datetime | None, *, now: datetime, pointer: str = "/expires_at") -> datetime | None:
-    """When the secret ends, with a time zone; in the future when it is declared."""
+    """The expiry of the secret, which must be in the future when it is entered."""
     if moment is not None and moment <= now:
         raise _problem(pointer, "in_the_past", "the secret would have expired already")
     return moment
@@ -118,7 +118,7 @@ def project_id(text: str, pointer: str = "/project_id") -> str:
 
 
 def all_of(**parsers: Callable[[], Any]) -> dict[str, Any]:
-    """What each of them gives, by its name. Raises `InvalidInput` with every problem, not only the first."""
+    """Return the results of all parsers by name. Raises `InvalidInput` with every problem."""
     parsed: dict[str, Any] = {}
     problems: list[FieldProblem] = []
     for name, parse in parsers.items():
@@ -131,7 +131,7 @@ def all_of(**parsers: Callable[[], Any]) -> dict[str, Any]:
 
 
 def raise_all(problems: Iterable[FieldProblem]) -> None:
-    """Raise `InvalidInput` with all of them, if there are any."""
+    """Raise `InvalidInput` with these problems, if there are any."""
     found = tuple(problems)
     if found:
         raise InvalidInput(found)

@@ -1,1 +1,1 @@
-"""The relay: positions after commit, wake-ups, publishing, and the housekeeping of secrets."""
+"""The relay: positions, notifications, publishing, and the housekeeping of secrets."""

@@ -1,8 +1,8 @@
-"""Secrets that belong to nothing are destroyed: at once after a removal, hourly what was left over.
+"""Destroy secrets that are no longer needed: at once after a removal, the others by an hourly sweep.
 
-Left over are versions of failed appends, and versions that a rotation replaced and whose time has come
-(`previous_valid_until`): till then they stay readable for what has them in hand. Where that is the
-time of the rotation itself, the secret before must not be used any more, and is destroyed at once.
+The sweep destroys versions of failed appends, and versions that a rotation replaced, after
+`previous_valid_until`. Until then requests in progress can read them. If that is the time of the rotation
+itself, the previous secret must not be used any more and is destroyed at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ from secretstore.store import SecretPath, SecretStore, SecretStoreError
 log = structlog.get_logger()
 
 CONSUMER = "housekeeping"
-PAUSE_SECONDS = 0.1  # nobody waits for it; most events are none of its concern
+PAUSE_SECONDS = 0.1  # no caller waits for it, and most events need no work
 ORPHAN_GRACE = timedelta(minutes=15)
 SWEEP_EVERY = timedelta(hours=1)
-SWEEP_AGAIN = timedelta(minutes=1)  # after one that found the store away
+SWEEP_AGAIN = timedelta(minutes=1)  # after a sweep that could not reach the store
 KEY_LIFE = timedelta(hours=24)  # of idempotency keys
-CONCURRENCY = 4  # secrets that are destroyed at a time
+CONCURRENCY = 4  # secrets that are destroyed concurrently
 
 MAY_DESTROY = frozenset({"credential.removed", "credential.secret_rotated"})
 _REFERENCED = """
@@ -41,7 +41,7 @@ SELECT EXISTS (SELECT FROM credentials.current WHERE credential_id = %(id)s AND 
 
 
 class Housekeeping:
-    """A `Follower` of the log. A secret that could not be destroyed is tried again, until it is gone."""
+    """An `EventConsumer` that destroys secrets, and retries until each secret is destroyed."""
 
     def __init__(
         self, secrets: SecretStore, *, now: Callable[[], datetime], tiers: Sequence[timedelta], stop: Event
@@ -56,8 +56,8 @@ class Housekeeping:
     def begin(self, checkpoint: int) -> None:
         self._events.begin(checkpoint)
 
-    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
-        checkpoint = self._events.take(connection, events)
+    def handle(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+        checkpoint = self._events.handle(connection, events)
         self._sweep_when_due(connection)
         return checkpoint
 
@@ -65,7 +65,7 @@ class Housekeeping:
         return self._events.finish(connection)
 
     def close(self) -> None:
-        """Wait for what is in flight."""
+        """Wait for requests in progress."""
         self._events.close()
 
     def _destroy(self, event: RecordedEvent) -> str:
@@ -98,7 +98,7 @@ class Housekeeping:
 def sweep_secrets(
     connection: psycopg.Connection[Any], secrets: SecretStore, *, now: datetime, grace: timedelta
 ) -> tuple[int, int]:
-    """Destroy versions and remove paths, of that age at least, that nothing refers to; how many of each."""
+    """Destroy unreferenced versions and paths older than `grace`. Return the number of each."""
 
     def is_referenced(path: SecretPath, version: int) -> bool:
         row = connection.execute(

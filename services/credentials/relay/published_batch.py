@@ -1,4 +1,4 @@
-"""What operators see of a batch on its way to the broker: a line, `relay_unconfirmed`, a span per event."""
+"""Telemetry of a batch that is published: a log line, `relay_unconfirmed`, a span for each event."""
 
 from time import perf_counter
 
@@ -10,8 +10,9 @@ from eventlog.topology import EXCHANGE
 
 
 class PublishedBatch:
-    """Call `publish` with each message before submitting it, and `end` when the batch is confirmed, or fails.
-    Several may be on their way at a time.
+    """Telemetry of one batch. Several batches may be unconfirmed at a time.
+
+    Call `publish` with each message before it is submitted, and `end` when the batch is confirmed or fails.
     """
 
     def __init__(self, first: int, last: int) -> None:
@@ -22,7 +23,7 @@ class PublishedBatch:
         UNCONFIRMED.inc(self._size)
 
     def end(self, error: str | None = None) -> None:
-        """It is confirmed; or it failed with that, and is read and sent again."""
+        """Record that the batch is confirmed, or that it failed with `error` and is published again."""
         UNCONFIRMED.dec(self._size)
         for span in self._spans:
             span.end(error)
@@ -34,7 +35,7 @@ class PublishedBatch:
         return self.last - self._first + 1
 
     def publish(self, message: OutgoingMessage) -> OutgoingMessage:
-        """The same message, with a span if its command was traced."""
+        """Return the message, after starting a span if its command was traced."""
         traceparent = message.headers.get(PREFIX + "traceparent") if tracing_is_on() else None
         if traceparent is not None:
             self._spans.append(_publish_span(message, traceparent))

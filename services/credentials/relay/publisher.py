@@ -1,7 +1,8 @@
-"""The leading relay publishes the log to RabbitMQ, from its checkpoint on, in order.
+"""Publish the log to RabbitMQ in order, starting at the checkpoint. The leading relay does this.
 
-The checkpoint moves to the highest position before which every message is confirmed: duplicates after a
-fault, never a gap. It runs beside the sequencing, which a slow or absent broker must not hold up.
+The checkpoint is the highest position up to which every message is confirmed. After a fault there are
+duplicates, but no gaps. Publishing has its own thread, so that a slow or missing broker does not delay
+sequencing.
 """
 
 from collections import deque
@@ -27,12 +28,12 @@ log = structlog.get_logger()
 
 BATCH = 500
 POLL_SECONDS = 0.5
-LOOK_SECONDS = 0.005  # for news, while nothing is confirmed
-GRACE_SECONDS = 2.0  # at the end, for what is on its way
+CONFIRM_POLL_SECONDS = 0.005
+GRACE_SECONDS = 2.0  # at the stop, for unconfirmed messages
 
 
 class RelayPublisher:
-    """Tell it of positions with `announce`; run `run` in a thread of its own."""
+    """Publishes the log. `announce` reports new positions; `run` needs a thread of its own."""
 
     def __init__(
         self,
@@ -52,25 +53,25 @@ class RelayPublisher:
         self._personal = personal
         self._lock = Lock()
         self._epoch = 0
-        self._news = Event()
+        self._new_positions = Event()
 
     def announce(self, epoch: int, _position: int) -> None:
-        """There are positions to publish, given out by the leader of this epoch."""
+        """Report new positions, which the leader of this epoch assigned."""
         with self._lock:
             self._epoch = epoch
-        self._news.set()
+        self._new_positions.set()
 
     def run(self) -> None:
         """Publish until `stop` is set."""
         attempt = 0
         while not self._stop.is_set():
-            if not self._news.wait(POLL_SECONDS):
+            if not self._new_positions.wait(POLL_SECONDS):
                 continue
             try:
                 self._publish()
             except StaleLeader:
                 log.warning("publisher_superseded")
-                self._news.clear()
+                self._new_positions.clear()
             except Exception as error:
                 expected = isinstance(error, (MessagingError, psycopg.Error))
                 log.warning("publishing_interrupted", error=type(error).__name__, exc_info=not expected)
@@ -84,7 +85,7 @@ class RelayPublisher:
             psycopg.connect(
                 self._database_url,
                 autocommit=True,
-                # A checkpoint that a crash undoes costs duplicates: not worth a flush each time.
+                # A crash that undoes a checkpoint causes only duplicates, so no flush is needed.
                 options=f"-c role={self._role} -c synchronous_commit=off",
                 application_name=f"{self._role}:publish",
                 connect_timeout=5,
@@ -93,53 +94,55 @@ class RelayPublisher:
         ):
             published = _published(connection)
             log.info("publishing", after=published)
-            on_its_way: deque[PublishedBatch] = deque()
+            unconfirmed: deque[PublishedBatch] = deque()
             failure = "stopped"
             try:
-                self._publish_behind(connection, publisher, published, on_its_way)
+                self._publish_after(connection, publisher, published, unconfirmed)
             except BaseException as error:
                 failure = type(error).__name__
                 raise
             finally:
-                for told in on_its_way:
-                    told.end(failure)
+                for batch in unconfirmed:
+                    batch.end(failure)
 
-    def _publish_behind(
+    def _publish_after(
         self,
         connection: psycopg.Connection[Any],
         publisher: Publisher,
         position: int,
-        on_its_way: deque[PublishedBatch],
+        unconfirmed: deque[PublishedBatch],
     ) -> None:
-        """What is confirmed is saved; what is not holds up nothing as long as the publisher takes more."""
+        """Publish and save confirmed positions. Unconfirmed batches do not delay the next ones."""
         saved = position
         while not self._stop.is_set():
-            self._news.clear()
+            self._new_positions.clear()
             events = read_log(connection, position, BATCH, personal=self._personal)
             if events:
                 first, position = position + 1, events[-1].position or position
-                on_its_way.append(told := PublishedBatch(first, position))
+                unconfirmed.append(batch := PublishedBatch(first, position))
                 messages: list[OutgoingMessage] = []
                 try:
-                    messages.extend(told.publish(outgoing_message(event)) for event in events)
-                finally:  # where one cannot be read, those before it are published all the same
+                    messages.extend(batch.publish(outgoing_message(event)) for event in events)
+                finally:  # if an event cannot be read, those before it are published
                     publisher.submit(*messages)
             else:
-                self._wait(publisher, on_its_way)
-            saved = self._settle(connection, publisher, saved, on_its_way)
-        if on_its_way:
+                self._wait(publisher, unconfirmed)
+            saved = self._settle(connection, publisher, saved, unconfirmed)
+        if unconfirmed:
             publisher.wait_confirmed(position, GRACE_SECONDS)
-            self._settle(connection, publisher, saved, on_its_way)
+            self._settle(connection, publisher, saved, unconfirmed)
 
-    def _wait(self, publisher: Publisher, on_its_way: deque[PublishedBatch]) -> None:
-        """Until there is news, or the oldest batch is confirmed. How long that may take the publisher knows:
-        it fails when the broker is silent, and waits while it is blocked.
+    def _wait(self, publisher: Publisher, unconfirmed: deque[PublishedBatch]) -> None:
+        """Wait for new positions, or until the oldest batch is confirmed.
+
+        There is no timeout here: the publisher fails if the broker does not respond, and waits while the
+        broker blocks it.
         """
-        if not on_its_way:
-            self._news.wait(POLL_SECONDS)
+        if not unconfirmed:
+            self._new_positions.wait(POLL_SECONDS)
             return
-        while not publisher.wait_confirmed(on_its_way[0].last, LOOK_SECONDS):
-            if self._news.is_set() or self._stop.is_set():
+        while not publisher.wait_confirmed(unconfirmed[0].last, CONFIRM_POLL_SECONDS):
+            if self._new_positions.is_set() or self._stop.is_set():
                 return
 
     def _settle(
@@ -147,14 +150,14 @@ class RelayPublisher:
         connection: psycopg.Connection[Any],
         publisher: Publisher,
         saved: int,
-        on_its_way: deque[PublishedBatch],
+        unconfirmed: deque[PublishedBatch],
     ) -> int:
-        """Save what is confirmed by now, and tell of it; gives the checkpoint."""
+        """Save the confirmed position, end the confirmed batches, and return the checkpoint."""
         confirmed = publisher.confirmed()
         if confirmed > saved:
             self._save(connection, confirmed)
-        while on_its_way and on_its_way[0].last <= confirmed:
-            on_its_way.popleft().end()
+        while unconfirmed and unconfirmed[0].last <= confirmed:
+            unconfirmed.popleft().end()
         return max(saved, confirmed)
 
     def _save(self, connection: psycopg.Connection[Any], position: int) -> None:

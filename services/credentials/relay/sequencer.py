@@ -1,7 +1,7 @@
-"""The leading relay gives committed events their positions and tells everybody that listens.
+"""Assign positions to committed events and notify the consumers. The leading relay does this.
 
-It polls: 5 ms while there is work, 50 ms otherwise. A notification inside the append's transaction would make
-writers queue behind one lock (`docs/reference/event-log.md`, "Notifications").
+It polls every 5 ms while there is work, otherwise every 50 ms. With a notification inside the transaction of
+an append, all writers would wait for one lock (`docs/reference/event-log.md`, "Notifications").
 """
 
 from collections.abc import Callable
@@ -20,21 +20,23 @@ BATCH = 1000
 BUSY_SECONDS = 0.005
 IDLE_SECONDS = 0.05
 _IDLE_AFTER = 200  # rounds without work
-# One transaction: a notification of its own would be another commit to wait for.
+# One transaction: a separate notification needs another commit.
 _SEQUENCE = """
-WITH given AS MATERIALIZED (SELECT es.sequence(%s, %s) AS position), told AS MATERIALIZED (
-    SELECT pg_notify(%s, position::text) FROM given WHERE position > %s
+WITH sequenced AS MATERIALIZED (SELECT es.sequence(%s, %s) AS position), notified AS MATERIALIZED (
+    SELECT pg_notify(%s, position::text) FROM sequenced WHERE position > %s
 )
-SELECT position FROM given LEFT JOIN told ON true
+SELECT position FROM sequenced LEFT JOIN notified ON true
 """
 RECONNECT_SECONDS = 0.5
-REFUSED_SECONDS = 10.0  # until it is looked at again whether somebody has adopted the log
+REFUSED_SECONDS = 10.0  # until it checks again whether an operator has adopted the log
 ROLE = "regcred_relay"
 
 
 def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Event) -> None:
-    """Lead, or wait to lead, until `stop` is set. `on_positions(epoch, last position)` is called at the
-    beginning of each leadership and whenever positions were given.
+    """Lead or wait to lead, until `stop` is set.
+
+    `on_positions(epoch, last position)` is called at the start of each leadership and whenever positions were
+    assigned.
     """
     while not stop.is_set():
         try:
@@ -45,7 +47,7 @@ def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Ev
         except StaleLeader:
             log.warning("relay_superseded")
         except YoungerCluster as error:
-            log.error("relay_refuses", reason=str(error))  # noqa: TRY400 the reason says it all
+            log.error("relay_refuses", reason=str(error))  # noqa: TRY400 a stack trace adds nothing
             stop.wait(REFUSED_SECONDS)
         except Exception as error:
             log.warning("relay_lost_database", error=type(error).__name__)

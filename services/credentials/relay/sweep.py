@@ -1,4 +1,4 @@
-"""Find and destroy what nothing refers to: versions of failed appends, replaced versions, whole paths."""
+"""Find and destroy unreferenced secrets: versions of failed appends, replaced versions, complete paths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ IsReferenced = Callable[[SecretPath, int], bool]
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """How many versions were destroyed, and how many paths removed."""
+    """The number of destroyed versions and of removed paths."""
 
     destroyed: int
     removed: int
@@ -19,7 +19,7 @@ class SweepResult:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What is to go of one path: everything, or some versions, or nothing."""
+    """The unreferenced secrets of one path: the complete path, some versions, or none."""
 
     whole_path: bool
     versions: tuple[int, ...]
@@ -28,18 +28,20 @@ class Leftovers:
 def leftovers(
     versions: Sequence[StoredVersion], referenced: Callable[[int], bool], *, now: datetime, grace: timedelta
 ) -> Leftovers:
-    """What of a path is older than `grace` and nothing refers to, as `referenced` says."""
+    """Return the versions of a path that are older than `grace` and not `referenced`."""
     if any(now - version.created_at < grace for version in versions):
         return Leftovers(whole_path=False, versions=())  # its command may still be running
-    kept = {version.version for version in versions if referenced(version.version)}
-    if versions and not kept:
+    needed = {version.version for version in versions if referenced(version.version)}
+    if versions and not needed:
         return Leftovers(whole_path=True, versions=())
-    gone = (version.version for version in versions if version.version not in kept and not version.destroyed)
-    return Leftovers(whole_path=False, versions=tuple(gone))
+    unneeded = (
+        version.version for version in versions if version.version not in needed and not version.destroyed
+    )
+    return Leftovers(whole_path=False, versions=tuple(unneeded))
 
 
 def sweep(store: SecretStore, is_referenced: IsReferenced, *, now: datetime, grace: timedelta) -> SweepResult:
-    """Go through every path of the store. Raises `SecretStoreError`; what was destroyed till then is."""
+    """Sweep every path of the store. Raises `SecretStoreError`; secrets destroyed before it stay so."""
     destroyed = removed = 0
     for path in store.paths():
 

@@ -1,8 +1,8 @@
--- The credentials service: the functions by which it writes its streams, the tables that they keep in the same
--- transaction, and the rights of its two roles, the service's own and its relay's.
+-- The credentials service: the functions that write its streams, the tables that they change in the same transaction, and
+-- the rights of its two roles: those of the service and of its relay.
 --
--- A role is a group without login: production grants it to a login of that process, the one-machine mode takes it on
--- with SET ROLE. Roles belong to the cluster: another of its databases may have created them.
+-- A role is a group without login. In production it is granted to a login of the process; the one-machine mode switches to it
+-- with SET ROLE. Roles belong to the cluster: another database of it may have created them.
 DO $$ BEGIN
     CREATE ROLE regcred_credentials NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
@@ -14,8 +14,8 @@ END $$;
 
 CREATE SCHEMA credentials;
 
--- The state of each credential at every moment, written in the append's own transaction: names are unique here, and the
--- candidates for an image are found here, never in a read model that may lag.
+-- The current state of each credential, written in the transaction of the append. It makes names unique, and candidates for
+-- an image are read from it, because a read model may lag.
 CREATE TABLE credentials.current (
     credential_id       uuid PRIMARY KEY REFERENCES es.streams,
     account_id          text NOT NULL,
@@ -31,15 +31,15 @@ CREATE TABLE credentials.current (
     expires_at          timestamptz,
     version             bigint NOT NULL,
     added_at            timestamptz NOT NULL,
-    verified_version    integer NOT NULL DEFAULT 0,  -- the version of the secret that the last login was tried with
-    verification_code   text                         -- why the registry refused it; NULL where it was accepted
-) WITH (fillfactor = 70);  -- a row that changes stays on its page
+    verified_version    integer NOT NULL DEFAULT 0,  -- version of the secret in the last verification
+    verification_code   text                         -- its verdict; NULL: the registry accepted the login
+) WITH (fillfactor = 70);  -- an updated row stays on its page
 CREATE UNIQUE INDEX name_in_account ON credentials.current (account_id, lower(name));
 CREATE INDEX candidates ON credentials.current (account_id, registry_host);
 
--- The workloads to which each credential's secret was issued, and when last: written in the transaction that records the
--- issuance, so that a removal is decided on what is certain (ADR 11). It follows from the log, and is deleted with its
--- credential.
+-- The workloads to which the secret of each credential was issued, with the time of the last issuance. It is written in the
+-- transaction that records the issuance, so that removals are decided on current data (ADR 11). It is derived from the log
+-- and deleted with its credential.
 CREATE TABLE credentials.usages (
     credential_id  uuid NOT NULL REFERENCES es.streams,
     project_id     text NOT NULL,
@@ -50,8 +50,8 @@ CREATE TABLE credentials.usages (
     PRIMARY KEY (credential_id, project_id, workload_kind, workload_name)
 ) WITH (fillfactor = 70);
 
--- The only way in which a `credential` stream is written. `p_current` is the row as it is afterwards, NULL once removed.
---   ES426 a credential is added, and the account's key is being erased, or was
+-- Append to a `credential` stream; nothing else writes one. `p_current` is the new row, NULL after a removal.
+--   ES426 a credential is added, and the account's key is being erased or was erased
 CREATE FUNCTION credentials.append(p_request es.append_request, p_current jsonb) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -90,22 +90,22 @@ BEGIN
     RETURN done;
 END $$;
 
--- The only way in which an `issuance` stream is written. The issuance is recorded if the credentials are still at the
--- versions (`p_versions`) on which it was decided, and noted in credentials.usages.
---   ES424 one is not, and nothing is written
+-- Append an `issuance` stream; nothing else writes one. The issuance is recorded, also in credentials.usages, if the
+-- credentials have the versions (`p_versions`) on which it was decided.
+--   ES424 a credential has another version; nothing is written
 --
--- A credential's appends hold the lock of its stream exclusively, from before their transaction id until they commit
--- (es.append). Sharing it here therefore orders the two for good: a restriction, rotation or removal comes either
--- wholly before this, and is seen, or wholly after, by commit and by position in the log. Issuances share the lock, and do
--- not wait for one another. Row locks on credentials.current would not do: they take a transaction id, which must not be
--- there before the append's.
+-- An append to a credential holds the lock of its stream exclusively, from before it has a transaction id until the commit
+-- (es.append). Sharing the lock here therefore orders the two: a restriction, rotation or removal comes completely before
+-- this issuance, which then sees it, or completely after it, by commit and by position in the log. Issuances share the lock
+-- and do not wait for one another. Row locks on credentials.current are no alternative: they assign a transaction id, and
+-- that must not exist before the one of the append.
 CREATE FUNCTION credentials.issue(p_request es.append_request, p_credentials uuid[], p_versions bigint[])
 RETURNS es.appended LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     credential uuid;
     done       es.appended;
 BEGIN
-    FOR credential IN SELECT c FROM unnest(p_credentials) AS c ORDER BY c LOOP  -- in one order: no deadlocks
+    FOR credential IN SELECT c FROM unnest(p_credentials) AS c ORDER BY c LOOP  -- sorted, to avoid deadlocks
         PERFORM pg_advisory_xact_lock_shared(hashtextextended('stream:' || credential, 0));
     END LOOP;
     IF EXISTS (
@@ -114,13 +114,13 @@ BEGIN
             ON c.credential_id = d.id AND c.account_id = p_request.account_id AND c.version = d.version
         WHERE c.credential_id IS NULL
     ) THEN
-        RAISE EXCEPTION 'a credential has changed since it was decided on' USING ERRCODE = 'ES424';
+        RAISE EXCEPTION 'a credential has changed since the decision' USING ERRCODE = 'ES424';
     END IF;
     done := es.append('issuance', p_request);
     IF done.replayed THEN
         RETURN done;
     END IF;
-    -- Only of credentials that were decided on: those are locked, and belong to this account. In one order: no deadlocks.
+    -- Only of credentials that were decided on: these are locked and belong to this account. Sorted, to avoid deadlocks.
     INSERT INTO credentials.usages AS u
         SELECT i.credential_id, i.project_id, i.kind, i.name, i.moment, i.secret_version
         FROM (SELECT (e.data->>'credential_id')::uuid AS credential_id, e.data->>'project_id' AS project_id,
@@ -135,9 +135,9 @@ BEGIN
     RETURN done;
 END $$;
 
--- A credential's last append.
---   ES425 its secret was issued to a workload at `p_unused_since` (NULL: any time will do) or later; nothing is written
--- The lock of the stream comes first (es.append takes it again): an issuance shares it until it has committed, so that it
+-- The last append of a credential.
+--   ES425 its secret was issued to a workload at `p_unused_since` or later (NULL: not checked); nothing is written
+-- The lock of the stream is acquired first (es.append acquires it again). An issuance shares it until its commit, so that it
 -- is either seen here or finds the credential removed.
 CREATE FUNCTION credentials.remove(p_request es.append_request, p_unused_since timestamptz) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -154,9 +154,9 @@ BEGIN
     RETURN done;
 END $$;
 
--- Erase an account's personal data: its key and the responses to its requests are deleted, and that this was done is
--- recorded, in one transaction (ADR 14). Only the owner of the schema calls it.
---   ES427 it still has credentials (DETAIL: how many) · ES428 it has no key
+-- Erase the personal data of an account: delete its key and the stored responses to its requests, and record that, in one
+-- transaction (ADR 14). Only the owner of the schema may call it.
+--   ES427 the account still has credentials (DETAIL: their number) · ES428 the account has no key
 CREATE FUNCTION credentials.erase_account(p_request es.append_request) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -191,16 +191,16 @@ GRANT SELECT, INSERT, UPDATE ON auth.tokens TO regcred_credentials;
 GRANT SELECT ON credentials.current, credentials.usages TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION credentials.append, credentials.issue, credentials.remove TO regcred_credentials;
 
--- Its relay: it orders the log, publishes it, and consumes it to destroy secrets that are not needed any more.
+-- The relay assigns positions, publishes the log, and consumes it to destroy secrets that are no longer needed.
 GRANT USAGE ON SCHEMA es, credentials, personal, encrypted TO regcred_relay;
 GRANT SELECT ON es.streams, es.events, es.log, es.adoptions, es.relay, es.interventions TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.retries TO regcred_relay;
-GRANT SELECT, DELETE ON es.idempotency TO regcred_relay;  -- keys are deleted after a day
+GRANT SELECT, DELETE ON es.idempotency TO regcred_relay;  -- keys are deleted after 24 hours
 GRANT EXECUTE ON FUNCTION es.tail, es.lead, es.sequence, es.published, es.log_metrics, es.consumer_metrics TO regcred_relay;
 GRANT SELECT ON personal.keys TO regcred_relay;
 GRANT SELECT ON credentials.current TO regcred_relay;
--- It destroys secrets without a right to read them.
+-- It destroys secrets without the right to read them.
 GRANT SELECT (account_id, credential_id, version, destroyed, created_at), UPDATE (ciphertext, nonce), DELETE
     ON encrypted.secrets TO regcred_relay;

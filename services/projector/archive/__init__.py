@@ -1,1 +1,1 @@
-"""Old rows of the audit trail, moved into signed files."""
+"""Archive old rows of the audit trail in signed files."""

@@ -1,8 +1,9 @@
-"""The manifest of a sealed segment of the audit trail: which rows it holds, where they stand in the log, and
-which segment comes before it; signed by the key of the log's checkpoints (ADR 15). Pure.
+"""The manifest of a segment of the audit trail: its rows, their positions, and the previous segment (ADR 15).
+Pure.
 
-The signature is over the manifest's own JSON with an empty `signature`, without line feed. A manifest is only
-taken byte for byte as it is written here, so that nothing of it can be changed, not even a space.
+The key of the log's checkpoints signs the JSON of the manifest with an empty `signature`, without a line
+feed. Verification accepts a manifest only byte for byte as it was written, so not even a space can be
+changed.
 """
 
 import base64
@@ -17,11 +18,11 @@ from eventlog.integrity import key_id
 from projector.write.archived_through import segment_name
 
 FORMAT = "regcred-audit-segment-1"
-NONE_BEFORE = bytes(32)  # what the first segment has as the hash of the one before
+NONE_BEFORE = bytes(32)  # `previous` of the first segment
 
 
 class BrokenSegment(Exception):
-    """It is not, or no longer, what was sealed; `where` names the file."""
+    """A file is not the one that was archived. `where` names the file."""
 
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"{where}: {reason}")
@@ -30,10 +31,11 @@ class BrokenSegment(Exception):
 
 
 class SegmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One account's rows: how many, and size (bytes) and SHA-256 of the file as it lies there.
+    """The file with the rows of one account. `bytes` and `sha256` are those of the compressed file.
 
-    `news` are the rows that are no `audit.sealed`. An account is told of a segment only where it has some: an
-    account in which nothing happens would else be told for ever of what it was told.
+    `news` is the number of rows other than `audit.sealed`. An event `audit.sealed` is only written for
+    accounts that have such rows. Otherwise the event about a segment would itself cause an event about the
+    next segment.
     """
 
     account_id: str
@@ -50,9 +52,9 @@ class SegmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Times are RFC 3339, hashes hexadecimal.
 
-    `lacking` are the positions of which the trail had no row. `earliest` and `latest` are those of the rows'
-    times. `log_before` and `log_last` are the log's hashes (ADR 8) at the position before the first, and at
-    the last one. `previous` is the SHA-256 of the manifest before this one.
+    `lacking` are positions without a row in the audit trail. `earliest` and `latest` are times of rows.
+    `log_before` and `log_last` are the hashes of the log (ADR 8) at the position before the first one and at
+    the last one. `previous` is the SHA-256 of the manifest of the previous segment.
     """
 
     format: str = FORMAT
@@ -83,12 +85,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def file_name(account_id: str) -> str:
-    """Of an account's rows; no account leads out of the folder."""
+    """The name of the file of an account. Quoting prevents names outside of the folder."""
     return quote(account_id, safe="") + ".ndjson.gz"
 
 
 def digest_of(document: bytes) -> bytes:
-    """What the next manifest has as `previous`."""
+    """The digest of a manifest, which the next manifest has as `previous`."""
     return sha256(document).digest()
 
 
@@ -99,40 +101,42 @@ def sign_manifest(manifest: Manifest, key: Ed25519PrivateKey) -> Manifest:
 
 
 def open_manifest(document: bytes, key: Ed25519PublicKey, *, where: str) -> Manifest:
-    """A manifest that this key has signed; `where` is what it is called in errors.
+    """Decode a manifest and verify its signature. `where` names it in errors.
 
     Raises:
-        BrokenSegment.
+        BrokenSegment: it is not a manifest, was changed, or was not signed with this key.
     """
     try:
         manifest = msgspec.json.decode(document, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise BrokenSegment(where, "it is not, or no longer, a manifest") from None
+        raise BrokenSegment(where, "it is not a manifest, or was changed") from None
     if manifest.format != FORMAT:
         raise BrokenSegment(where, f"its format is {manifest.format!r}, not {FORMAT!r}")
     if manifest.encoded() != document:
-        raise BrokenSegment(where, "it is not written as it was")
+        raise BrokenSegment(where, "its JSON has another form than when it was written")
     try:
         signature = base64.b64decode(manifest.signature, validate=True)
         key.verify(signature, manifest.signed())
     except (ValueError, InvalidSignature):
-        detail = f"not signed by this key (its own is {manifest.key_id}), or changed"
+        detail = f"not signed with this key (it names key {manifest.key_id}), or changed"
         raise BrokenSegment(where, detail) from None
     if base64.b64encode(signature).decode() != manifest.signature:
-        raise BrokenSegment(where, "the signature is written in another way")
+        raise BrokenSegment(where, "the signature has another base64 form")
     return manifest
 
 
 def follows(before: Manifest, digest: bytes, after: Manifest, *, where: str) -> None:
-    """That a segment is the next one; `digest` is that of the manifest before it.
+    """Check that segment `after` follows `before`. `digest` is that of the manifest of `before`.
 
     Raises:
-        BrokenSegment.
+        BrokenSegment: it does not follow.
     """
     if after.first_position != before.last_position + 1:
         expected = before.last_position + 1
-        raise BrokenSegment(where, f"position {expected} should come, {after.first_position} stands there")
+        raise BrokenSegment(
+            where, f"position {expected} is expected next, the segment begins at {after.first_position}"
+        )
     if after.previous != digest.hex():
-        raise BrokenSegment(where, "the segment before it is another one than when it was sealed")
+        raise BrokenSegment(where, "the previous segment is not the one that it was archived after")
     if after.log_before != before.log_last:
-        raise BrokenSegment(where, "the log before it is another one than that of the segment before")
+        raise BrokenSegment(where, "the log before it is not that of the previous segment")

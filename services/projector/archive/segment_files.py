@@ -1,10 +1,10 @@
-"""Sealed segments as folders of files, which can be proved and read anywhere, with no database (ADR 15).
+"""Segments as folders of files, which can be verified and read without a database (ADR 15).
 
     <root>/000000000001-000000048213/manifest.json
-                                     acme.ndjson.gz     the account's rows, as the API gave them, a line each
-                                     globex.ndjson.gz
+                                     acme.ndjson.gz     rows of the account in the form of the API, one per
+                                     line globex.ndjson.gz
 
-A folder has its name only once it is complete and on the disk; before, it ends in `.partial`.
+The name of a folder ends in `.partial` until all its files are complete and flushed to the disk.
 """
 
 import gzip
@@ -33,11 +33,11 @@ from projector.archive.manifest import (
 
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
-_LEVEL = 6  # of gzip: 9, its default, takes three times as long for a hundredth less
+_LEVEL = 6  # of gzip: 9, the default, takes three times as long for files that are 1 % smaller
 
 
 class _Row(msgspec.Struct):
-    """What is looked at in every line; it has more."""
+    """The fields of a line that are verified. A line has more fields."""
 
     position: int
     account_id: str
@@ -48,7 +48,7 @@ _decode = msgspec.json.Decoder(_Row).decode
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A folder whose manifest was found to be signed; its files are looked at by `check_files`."""
+    """A folder whose manifest was verified. `check_files` verifies its other files."""
 
     folder: Path
     manifest: Manifest
@@ -63,7 +63,7 @@ class Segment:
 
 
 class _Hashing:
-    """A file that only takes: it counts and hashes what goes in."""
+    """A write-only file that counts and hashes its bytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -80,7 +80,7 @@ class _Hashing:
 
 
 def begin(root: Path, name: str) -> Path:
-    """An empty folder to write a segment's files into. What a crash left there is gone."""
+    """Create an empty folder for the files of a segment, and delete what a crash left there."""
     folder = root / (name + PARTIAL)
     if folder.exists():
         shutil.rmtree(folder)
@@ -89,7 +89,7 @@ def begin(root: Path, name: str) -> Path:
 
 
 def write_rows(folder: Path, account_id: str, lines: Iterable[bytes], *, news: int) -> SegmentFile:
-    """One account's file, on the disk when this returns. Each line ends in its line feed."""
+    """Write the file of an account and flush it to the disk. Each line ends in a line feed."""
     path, rows = folder / file_name(account_id), 0
     with path.open("xb") as file:
         hashing = _Hashing(file)
@@ -97,7 +97,7 @@ def write_rows(folder: Path, account_id: str, lines: Iterable[bytes], *, news: i
             for line in lines:
                 compressed.write(line)
                 rows += 1
-        _to_disk(file)
+        _flush(file)
     return SegmentFile(
         account_id=account_id,
         rows=rows,
@@ -108,70 +108,72 @@ def write_rows(folder: Path, account_id: str, lines: Iterable[bytes], *, news: i
 
 
 def finish(folder: Path, manifest: Manifest) -> Path:
-    """Write the manifest, and give the folder its name; both are on the disk when this returns."""
+    """Write the manifest and rename the folder to its final name. Both are flushed to the disk."""
     with (folder / MANIFEST).open("xb") as file:
         file.write(manifest.encoded())
-        _to_disk(file)
-    _folder_to_disk(folder)
+        _flush(file)
+    _flush_folder(folder)
     final = folder.with_name(manifest.name)
     folder.rename(final)
-    _folder_to_disk(final.parent)
+    _flush_folder(final.parent)
     return final
 
 
 def open_segment(folder: Path, key: Ed25519PublicKey) -> Segment:
-    """Raises `BrokenSegment`, `OSError`."""
+    """Verify the manifest of a segment. Raises `BrokenSegment`, `OSError`."""
     where = f"{folder.name}/{MANIFEST}"
     try:
         document = (folder / MANIFEST).read_bytes()
     except FileNotFoundError:
-        raise BrokenSegment(where, "it is not there") from None
+        raise BrokenSegment(where, "it is missing") from None
     manifest = open_manifest(document, key, where=where)
     if manifest.name != folder.name:
-        raise BrokenSegment(folder.name, f"the folder of segment {manifest.name} has another name")
+        raise BrokenSegment(folder.name, f"this is the folder of segment {manifest.name}, under another name")
     return Segment(folder, manifest, digest_of(document))
 
 
 def folders(root: Path) -> list[Path]:
-    """The segments that lie in a folder, in the order of their positions."""
+    """The folders of complete segments in `root`, in the order of their positions."""
     return sorted(path.parent for path in root.glob(f"*-*/{MANIFEST}") if path.parent.suffix != PARTIAL)
 
 
 def check_files(segment: Segment, *, erased: AbstractSet[str] = frozenset()) -> None:
-    """That every file is byte for byte what was sealed, and holds what the manifest says. The files of
-    `erased` accounts may be gone.
+    """Check that every file is byte for byte the archived one, and contains the rows that the manifest lists.
+    Files of `erased` accounts may be missing.
 
     Raises:
-        BrokenSegment, OSError.
+        BrokenSegment: a file was changed, added or removed.
+        OSError: a file cannot be read.
     """
     manifest = segment.manifest
     names = {file.name for file in manifest.files} | {MANIFEST}
     for path in segment.folder.iterdir():
         if path.name not in names:
-            raise BrokenSegment(f"{segment.name}/{path.name}", "it was not sealed, and lies there")
+            raise BrokenSegment(f"{segment.name}/{path.name}", "it is not a file of this segment")
     for file in manifest.files:
         if file.account_id not in erased or (segment.folder / file.name).exists():
             _check_file(segment, file)
     rows, positions = sum(file.rows for file in manifest.files), manifest.last_position + 1
     if rows != manifest.rows or rows + len(manifest.lacking) != positions - manifest.first_position:
-        raise BrokenSegment(segment.name, "it has not as many rows as positions")
+        raise BrokenSegment(segment.name, "the number of its rows does not fit its positions")
 
 
 def check_chain(segments: Sequence[Segment]) -> None:
-    """That each segment is the one behind the other.
+    """Check that each segment follows the one before it.
 
     Raises:
-        BrokenSegment.
+        BrokenSegment: one does not follow.
     """
     for before, after in pairwise(segments):
         follows(before.manifest, before.digest, after.manifest, where=after.name)
 
 
 def lines_of(segment: Segment, file: SegmentFile) -> Iterator[bytes]:
-    """The rows of a file, once its bytes are found to be those that were sealed.
+    """Verify the bytes of a file, then return its rows.
 
     Raises:
-        BrokenSegment, OSError.
+        BrokenSegment: the file was changed or is missing.
+        OSError: the file cannot be read.
     """
     _check_bytes(segment, file)
     with gzip.open(segment.folder / file.name, "rb") as lines:
@@ -184,10 +186,10 @@ def _check_file(segment: Segment, file: SegmentFile) -> None:
     for line in lines_of(segment, file):
         row = _decode(line)
         if row.account_id != file.account_id or not position < row.position <= manifest.last_position:
-            raise BrokenSegment(where, f"its row of position {row.position} does not belong there")
+            raise BrokenSegment(where, f"its row of position {row.position} does not belong to this file")
         position, rows = row.position, rows + 1
     if rows != file.rows:
-        raise BrokenSegment(where, f"it has {rows} rows, {file.rows} were sealed")
+        raise BrokenSegment(where, f"it has {rows} rows, but {file.rows} were archived")
 
 
 def _check_bytes(segment: Segment, file: SegmentFile) -> None:
@@ -196,17 +198,17 @@ def _check_bytes(segment: Segment, file: SegmentFile) -> None:
         with path.open("rb") as opened:
             size, digest = path.stat().st_size, file_digest(opened, "sha256").hexdigest()
     except FileNotFoundError:
-        raise BrokenSegment(where, "it is not there") from None
+        raise BrokenSegment(where, "it is missing") from None
     if (size, digest) != (file.bytes, file.sha256):
-        raise BrokenSegment(where, "it is not, byte for byte, what was sealed")
+        raise BrokenSegment(where, "it is not byte for byte the archived file")
 
 
-def _to_disk(file: BinaryIO) -> None:
+def _flush(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
-def _folder_to_disk(folder: Path) -> None:
+def _flush_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""What sealing does to the read models: which rows are old enough, what they say, and their leaving (ADR 15).
+"""Select, record and delete the rows of the audit trail that a segment archives (ADR 15).
 
-Everything here runs on a connection of the owner of the database, in autocommit, while nobody rebuilds or
-switches (`generations.administration`): so rows up to the live generation's checkpoint stand still.
+The connection is of the owner of the database, in autocommit. The caller excludes rebuilds and switches
+(`generations.administration`), so that rows up to the checkpoint of the live generation do not change.
 """
 
 from collections.abc import Iterator
@@ -24,11 +24,12 @@ from projector.write.application import lock_number
 from projector.write.generations import consumer_of, generations
 from projector.write.projections.audit_index import SPAN
 
-BATCH = 5000  # positions whose rows leave in one transaction, which holds positions back meanwhile (ADR 2)
+# Positions whose rows are deleted in one transaction. While it runs, new events get no positions (ADR 2).
+BATCH = 5000
 SEALED = "audit.sealed"
-_SEALS = UUID("0d6ec8d6-2a55-5c1b-9f0e-5f6a3f6f7f15")  # namespace of derived ids, fixed for ever
+_SEAL_IDS = UUID("0d6ec8d6-2a55-5c1b-9f0e-5f6a3f6f7f15")  # namespace of derived ids; never changes
 
-_FIRST_YOUNG = """
+_FIRST_AFTER = """
 SELECT min(position) FROM rm.audit_events
 WHERE time >= %s AND position >= (SELECT min(s.span) * {} FROM rm.audit_spans s WHERE s.latest >= %s)
 """
@@ -47,46 +48,46 @@ WHERE position > %s AND position <= %s GROUP BY account_id ORDER BY account_id
 _ROWS = """
 SELECT * FROM rm.audit_events WHERE account_id = %s AND position > %s AND position <= %s ORDER BY position
 """
-_MOVE = """
+_RECORD_SEGMENT = """
 INSERT INTO rm.audit_segments
     (first_position, last_position, row_count, earliest, latest, manifest, archived_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 _APPEND = "SELECT * FROM es.append('audit', %s)"
-# The images of a row are those that `projections.audit_index` gives it, found by the whole of their key.
+# The images of a row, as `projections.audit_index` derives them. The rows are found by their complete key.
 _DELETE_IMAGES = """
 DELETE FROM {schema}.audit_images i USING (
     SELECT a.account_id, a.position, unnest(CASE WHEN jsonb_typeof(a.after -> 'images') = 'array'
         THEN ARRAY(SELECT jsonb_array_elements_text(a.after -> 'images')) ELSE ARRAY[a.image] END) AS image
     FROM {schema}.audit_events a WHERE a.position > %s AND a.position <= %s
-) gone
-WHERE (i.account_id, i.image, i.position) = (gone.account_id, gone.image, gone.position)
+) archived
+WHERE (i.account_id, i.image, i.position) = (archived.account_id, archived.image, archived.position)
 """
 _DELETE_EVENTS = "DELETE FROM {schema}.audit_events WHERE position > %s AND position <= %s"
 _DELETE_SPANS = "DELETE FROM {schema}.audit_spans WHERE (span + 1) * {span} <= %s + 1"
 
 
-class TrailDiffers(Exception):
-    """A row of the trail is of another event than the log has at its position."""
+class AuditTrailDiffers(Exception):
+    """A row of the audit trail has the id of another event than the log at its position."""
 
     def __init__(self, position: int) -> None:
         super().__init__(
-            f"the audit trail has another event than the log at position {position}; nothing was sealed there"
+            f"the audit trail and the log have different events at position {position}; it was not archived"
         )
 
 
 class GenerationBeingBuilt(Exception):
-    """A generation is half built: nobody could say what of the trail it has."""
+    """A generation is being built. It is not known which rows of the audit trail it has."""
 
     def __init__(self, generation: int) -> None:
         super().__init__(
-            f"generation {generation} is half built: first `regcred projections rebuild --resume`, or drop it"
+            f"generation {generation} is being built: run `regcred projections rebuild --resume`, or drop it"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class LastSegment:
-    """The last segment of which the read models know. `digest` is that of its manifest."""
+    """The last segment in `rm.audit_segments`, with its positions and the digest of its manifest."""
 
     first: int
     last: int
@@ -96,7 +97,7 @@ class LastSegment:
 
 @dataclass(frozen=True, slots=True)
 class Archivable:
-    """All up to `position` may be archived. `dead_letter` is the one that it had to stop before, if any."""
+    """Rows up to `position` can be archived. `dead_letter` is the position of the dead letter after it."""
 
     position: int
     dead_letter: int | None
@@ -104,7 +105,9 @@ class Archivable:
 
 @dataclass(frozen=True, slots=True)
 class AccountRows:
-    """An account's rows of a range. `news` are those that do not only tell that rows were sealed."""
+    """The rows of an account in a range. `news` is their number without those of `audit.sealed`. `earliest`
+    and `latest` are times.
+    """
 
     account_id: str
     rows: int
@@ -130,19 +133,19 @@ def known_segments(connection: Connection) -> dict[tuple[int, int], bytes]:
 
 
 def archivable(connection: Connection, until: datetime) -> Archivable:
-    """Up to where every event happened before a moment. What waits for a redrive is not passed: its row may
-    still change.
+    """The position before the first event at or after `until`, or before the first dead letter. The row of a
+    dead letter changes when it is redriven.
 
     Raises:
-        BeingBuilt.
+        GenerationBeingBuilt.
     """
     found = generations(connection)
     for generation in found:
         if generation.status == "building":
             raise GenerationBeingBuilt(generation.generation)
     [live] = [generation for generation in found if generation.status == "live"]
-    young = scalar(connection, sql.SQL(_FIRST_YOUNG).format(sql.Literal(SPAN)), (until, until))
-    end = live.position if young is None else young - 1
+    first_after = scalar(connection, sql.SQL(_FIRST_AFTER).format(sql.Literal(SPAN)), (until, until))
+    end = live.position if first_after is None else first_after - 1
     dead_letter = scalar(
         connection,
         sql.SQL("SELECT min(position) FROM es.dead_letters WHERE consumer = %s"),
@@ -156,36 +159,38 @@ def archivable(connection: Connection, until: datetime) -> Archivable:
 
 
 def missing_positions(connection: Connection, after: int, last: int) -> list[int]:
-    """The positions of a range that have no row in the trail; a redrive that was given up leaves one, if not
-    even its row could be written.
+    """The positions of a range that have no row in the audit trail. The database refused the row of such an
+    event, and an operator discarded its dead letter.
 
     Raises:
-        TrailDiffers.
+        AuditTrailDiffers.
     """
     missing = []
     for position, is_missing in connection.execute(_DIFFERING, (after, last)).fetchall():
         if not is_missing:
-            raise TrailDiffers(position)
+            raise AuditTrailDiffers(position)
         missing.append(position)
     return missing
 
 
 def accounts(connection: Connection, after: int, last: int) -> list[AccountRows]:
-    """The accounts that have rows in a range, by name."""
+    """The accounts that have rows in a range, by id."""
     return [AccountRows(*row) for row in connection.execute(_ACCOUNTS, (SEALED, after, last)).fetchall()]
 
 
 def rows(connection: Connection, account_id: str, after: int, last: int) -> Iterator[Row]:
-    """An account's rows of a range, in order; in constant memory."""
+    """The rows of an account in a range, by position, read in constant memory."""
     with connection.transaction(), connection.cursor("rows", row_factory=dict_row) as cursor:
         cursor.itersize = 2000
         yield from cursor.execute(_ROWS, (account_id, after, last))
 
 
 def record_segment(connection: Connection, manifest: Manifest, digest: bytes) -> None:
-    """From now on the read models need not have these rows. The segment is on the disk, and proved."""
+    """Record a segment whose files were written and verified. From then on the read models do not need its
+    rows.
+    """
     connection.execute(
-        _MOVE,
+        _RECORD_SEGMENT,
         (
             manifest.first_position,
             manifest.last_position,
@@ -199,11 +204,11 @@ def record_segment(connection: Connection, manifest: Manifest, digest: bytes) ->
 
 
 def record_in_log(connection: Connection, manifest: Manifest, digest: bytes, file: SegmentFile) -> None:
-    """Append to the log that an account's rows were sealed. It follows from the manifest alone, so that doing
-    it again changes nothing. Who sealed is an operator, and no person of the account: nothing in it is
+    """Append `audit.sealed` for an account. The event is derived from the manifest only, so it is appended
+    once, however often this is repeated. Its actor is an operator and not a user of the account, so it has no
     personal data (ADR 14).
     """
-    seal_id = uuid5(_SEALS, f"{digest.hex()}:{file.account_id}")
+    seal_id = uuid5(_SEAL_IDS, f"{digest.hex()}:{file.account_id}")
     payload = AuditSealed(
         seal_id=seal_id,
         segment=manifest.name,
@@ -225,7 +230,7 @@ def record_in_log(connection: Connection, manifest: Manifest, digest: bytes, fil
 
 
 def delete_rows(connection: Connection, last: int) -> None:
-    """Take the rows of recorded segments out of every generation, some at a time. Doing it again goes on."""
+    """Delete the rows of recorded segments from every generation, in batches. A repeated call continues."""
     for generation in generations(connection):
         schema = sql.Identifier(f"rm_g{generation.generation}")
         lock = lock_number(generation.generation)
@@ -238,7 +243,8 @@ def delete_rows(connection: Connection, last: int) -> None:
             batch = (first - 1, min(last, first - 1 + BATCH))
             with connection.transaction():
                 lock(connection)
-                connection.execute("SET LOCAL enable_hashjoin = off")  # each image by its key, and no scan
+                # Find each image by its key, without a scan.
+                connection.execute("SET LOCAL enable_hashjoin = off")
                 connection.execute("SET LOCAL enable_mergejoin = off")
                 connection.execute(_in(_DELETE_IMAGES, schema), batch)
                 connection.execute(_in(_DELETE_EVENTS, schema), batch)

@@ -1,10 +1,10 @@
--- The indexes of a generation, created after its rows (`projector/write/indexes.py`). One statement a line.
+-- The indexes of a generation, created after its rows (`projector/write/indexes.py`). Each line is one statement.
 
 CREATE INDEX credentials_by_name ON credentials (account_id, lower(name), credential_id);
 CREATE INDEX usages_of_credential ON usages (credential_id, last_used_at, usage_id);
 CREATE INDEX verifications_of_credential ON verifications (credential_id, position);
 
--- Every filter ends in the order of the trail, so that a page is read from one place of one index.
+-- Every index of a filter ends with the position, so that a page is one range of one index.
 CREATE INDEX audit_of_account ON audit_events (account_id, position);
 CREATE INDEX audit_of_credential ON audit_events (credential_id, position);
 CREATE INDEX audit_by_action ON audit_events (account_id, action, position);

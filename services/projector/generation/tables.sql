@@ -1,6 +1,7 @@
--- The tables of one generation, executed in its own schema by the owner (`projector/write/generations.py`). Not a migration: a
--- change takes effect with the next rebuild, and an older generation goes on without a new column. New columns of a table
--- go to its end: the views `rm.*` can only grow there.
+-- The tables of one generation. The owner of the database creates them in the schema of the generation
+-- (`projector/write/generations.py`). This is not a migration: a change takes effect with the next rebuild, and an older
+-- generation continues without a new column. Add new columns at the end of a table, because a view (`rm.*`) can only be
+-- extended there.
 
 CREATE TABLE credentials (
     credential_id           uuid PRIMARY KEY,
@@ -28,7 +29,7 @@ CREATE TABLE credentials (
 );
 
 CREATE TABLE usages (
-    usage_id       uuid PRIMARY KEY,  -- follows from credential, project and workload
+    usage_id       uuid PRIMARY KEY,  -- derived from credential, project and workload
     account_id     text NOT NULL,
     credential_id  uuid NOT NULL,
     project_id     text NOT NULL,
@@ -53,12 +54,12 @@ CREATE TABLE verifications (
     secret_version  integer NOT NULL,
     checked_at      timestamptz NOT NULL,
     duration_ms     integer NOT NULL,
-    probe           jsonb  -- what became of an image that the login was tried on: {"image", "code", "detail"}
+    probe           jsonb  -- result of the probe of an image: {"image", "code", "detail"}
 );
 
 CREATE TABLE audit_events (
     position        bigint PRIMARY KEY,
-    event_id        uuid NOT NULL,  -- the log keeps it unique
+    event_id        uuid NOT NULL,  -- unique in the log
     account_id      text NOT NULL,
     time            timestamptz NOT NULL,
     action          text NOT NULL,
@@ -82,14 +83,14 @@ CREATE TABLE audit_events (
     causation_id    text
 );
 
-CREATE TABLE audit_images (  -- a row of the trail may be about many
+CREATE TABLE audit_images (  -- the images of each row of the audit trail
     account_id text NOT NULL,
     image      text NOT NULL,
     position   bigint NOT NULL,
     PRIMARY KEY (account_id, image, position)
 );
 
-CREATE TABLE audit_spans (  -- between which moments 1024 positions lie
+CREATE TABLE audit_spans (  -- the range of times of each 1024 positions
     span     bigint PRIMARY KEY,
     earliest timestamptz NOT NULL,
     latest   timestamptz NOT NULL

@@ -1,4 +1,4 @@
-"""That somebody has read the audit trail, into the log: the one thing that the query API writes."""
+"""Record reads of the audit trail in the log. The query API writes nothing else."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,57 +18,64 @@ _APPEND = "SELECT * FROM audit.append(%s)"
 
 @dataclass(slots=True)
 class ReturnedRows:
-    """What has been given out so far, in any order. `news` counts what is no record of a reading itself."""
+    """Counts the rows that a response has returned so far, in any order.
+
+    `events` is the number of rows, and `other_events` the number without those of `audit.read`. `first` and
+    `last` are the lowest and the highest position.
+    """
 
     events: int = 0
-    news: int = 0
+    other_events: int = 0
     first: int | None = None
     last: int | None = None
 
     def add(self, row: dict[str, Any]) -> None:
         position = row["position"]
         self.events += 1
-        self.news += row["action"] != READ
+        self.other_events += row["action"] != READ
         self.first = position if self.first is None else min(self.first, position)
         self.last = position if self.last is None else max(self.last, position)
 
     def is_recorded(self, *, continues: bool) -> bool:
-        """Whether a reading is told. One that goes on where an earlier one ended is so only if there was news
-        for it: whoever follows the trail would else be told for ever that he follows it.
+        """Whether the read is recorded. A read that continues an earlier one is recorded only if it returned
+        rows other than `audit.read`. Otherwise a caller who follows the audit trail would cause a new row
+        with each read of the last one.
         """
-        return self.news > 0 or not continues
+        return self.other_events > 0 or not continues
 
 
 def record_read(
     pool: Pool,
     read_id: UUID,
     event_id: UUID,
-    asked: "RequestedRead",
-    given: ReturnedRows,
+    requested: "RequestedRead",
+    returned: ReturnedRows,
     *,
     key_of: KeyOf | None,
 ) -> None:
-    """Append it, sealed with a key of `key_of`. Raises `EventStoreError`."""
+    """Append `audit.read`, with personal data encrypted by a key of `key_of`. Raises `EventStoreError`."""
     payload = AuditRead(
         read_id=read_id,
-        form=asked.form,
-        filters=AuditFilters(**_requested(asked.wanted)),
-        events=given.events,
-        first_position=given.first,
-        last_position=given.last,
+        form=requested.form,
+        filters=AuditFilters(**_recorded_filters(requested.wanted)),
+        events=returned.events,
+        first_position=returned.first,
+        last_position=returned.last,
     )
-    event = NewEvent(event_id=event_id, payload=payload, metadata=asked.metadata)
+    event = NewEvent(event_id=event_id, payload=payload, metadata=requested.metadata)
     argument = append_request(audit_stream(read_id), 0, [event], None, key_of)
     call_append(pool, _APPEND, [argument], None)
 
 
-def _requested(wanted: AuditFilter) -> dict[str, Any]:
+def _recorded_filters(wanted: AuditFilter) -> dict[str, Any]:
     return {name: value for name, value in asdict(wanted).items() if name != "up_to"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedRead:
-    """A read of the audit trail: by whom, with which filters, in which form."""
+    """A request to read the audit trail. `metadata` names the caller. `continues` says whether the request
+    continues an earlier read.
+    """
 
     metadata: Metadata
     wanted: AuditFilter

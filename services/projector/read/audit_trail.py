@@ -1,7 +1,7 @@
-"""What readers may ask of the audit trail: any filters at once, in the order of the log or against it.
+"""Queries of the audit trail, with any combination of filters, in ascending or descending order of positions.
 
-A page is read by position, in either direction, so that it costs the same wherever it lies. What is there
-stays: events that come later stand behind all others.
+Pages are selected by position, so every page costs the same. Existing pages do not change, because later
+events have higher positions.
 """
 
 from dataclasses import dataclass
@@ -33,18 +33,18 @@ def audit_events(
     cursor: str | None = None,
     order: Order = "desc",
 ) -> Page:
-    """A page of the audit trail of an account; a cursor leads from the page that gave it, in `order`.
+    """A page of the audit trail of an account. `cursor` is of an earlier page with the same `order`.
 
     Raises:
         InvalidCursor.
     """
-    upwards, behind = (order == "asc", None) if cursor is None else _read_cursor(cursor)
+    ascending, start = (order == "asc", None) if cursor is None else _read_cursor(cursor)
     conditions = _conditions(account_id, wanted)
-    if upwards:
+    if ascending:
         rows = select(
             connection,
             "audit_events",
-            [*conditions, ("position > %s", behind)],
+            [*conditions, ("position > %s", start)],
             "position",
             limit + 1,
         )
@@ -52,28 +52,28 @@ def audit_events(
         rows = select(
             connection,
             "audit_events",
-            [*conditions, ("position < %s", behind)],
+            [*conditions, ("position < %s", start)],
             "position DESC",
             limit + 1,
         )
     more = len(rows) > limit
     rows = rows[:limit]
-    if upwards == (order == "asc"):  # onwards
+    if ascending == (order == "asc"):  # forward
         return Page(
             rows=rows,
-            next_cursor=_write_cursor(rows[-1]["position"], upwards=upwards) if more else None,
-            previous_cursor=_back(rows, behind, upwards=not upwards),
+            next_cursor=_write_cursor(rows[-1]["position"], ascending=ascending) if more else None,
+            previous_cursor=_reverse_cursor(rows, start, ascending=not ascending),
         )
     rows.reverse()
     return Page(
         rows=rows,
-        next_cursor=_back(rows[::-1], behind, upwards=not upwards),
-        previous_cursor=_write_cursor(rows[0]["position"], upwards=upwards) if more else None,
+        next_cursor=_reverse_cursor(rows[::-1], start, ascending=not ascending),
+        previous_cursor=_write_cursor(rows[0]["position"], ascending=ascending) if more else None,
     )
 
 
 def newest_position(connection: Connection, account_id: str) -> int:
-    """Where an account's trail ends now; 0 where nothing has happened."""
+    """The highest position in the account's audit trail; 0 if it has no rows."""
     row = connection.execute(
         "SELECT max(position) FROM rm.audit_events WHERE account_id = %s", (account_id,)
     ).fetchone()
@@ -81,13 +81,15 @@ def newest_position(connection: Connection, account_id: str) -> int:
 
 
 def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
-    """Times are looked up as positions first: all filters then end in the order of their index."""
+    """The SQL conditions of the filters. Times are also converted to positions, which limit the range of
+    any index.
+    """
     image: list[object] | None = None if wanted.image is None else [account_id, wanted.image]
     return [
         ("account_id = %s", account_id),
         ("position > %s", wanted.after),
         ("position <= %s", wanted.up_to),
-        # The views in the order of their names: so a switch of generations locks them too.
+        # The views are in the order in which a switch of generations locks them, to prevent deadlocks.
         (_IMAGE, image),
         (_SINCE, wanted.since),
         ("time >= %s", wanted.since),
@@ -108,17 +110,20 @@ _SINCE = f"position >= (SELECT min(s.span) * {SPAN} FROM rm.audit_spans s WHERE 
 _UNTIL = f"position < (SELECT (max(s.span) + 1) * {SPAN} FROM rm.audit_spans s WHERE s.earliest < %s)"  # noqa: S608
 
 
-def _back(rows: list[Row], behind: int | None, *, upwards: bool) -> str | None:
-    """To the page that a cursor came from; where this page is empty, to what it was to stand behind."""
-    if behind is None:
+def _reverse_cursor(rows: list[Row], start: int | None, *, ascending: bool) -> str | None:
+    """The cursor of the page from which the current one was reached; `None` if this is the first page.
+
+    If the current page is empty, the cursor includes the row at `start`.
+    """
+    if start is None:
         return None
     if rows:
-        return _write_cursor(rows[0]["position"], upwards=upwards)
-    return _write_cursor(behind - 1 if upwards else behind + 1, upwards=upwards)
+        return _write_cursor(rows[0]["position"], ascending=ascending)
+    return _write_cursor(start - 1 if ascending else start + 1, ascending=ascending)
 
 
-def _write_cursor(position: int, *, upwards: bool) -> str:
-    return write_cursor([">" if upwards else "<", position])
+def _write_cursor(position: int, *, ascending: bool) -> str:
+    return write_cursor([">" if ascending else "<", position])
 
 
 def _read_cursor(text: str) -> tuple[bool, int]:

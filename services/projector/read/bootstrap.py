@@ -1,4 +1,4 @@
-"""Composition of the query API. The loop that keeps the read models is in `projecting`: an image each."""
+"""Composition of the query API."""
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
@@ -15,7 +15,7 @@ API_CONNECTIONS = 16
 
 
 def query_api(settings: Settings) -> ApiPart:
-    """The query API; it reads, as a role that cannot write."""
+    """The query API. Its database role can read, and append `audit.read`."""
     pool = open_pool(settings.required_database_url(), role=QUERY_ROLE, size=API_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)
     tokens = open_tokens(pool, keys)

@@ -1,4 +1,4 @@
-"""What readers may ask of credentials: plain SQL, each statement bounded, cursors by key."""
+"""Queries of credentials, their usages and their verifications, as pages with a limit and a cursor by key."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,9 @@ from projector.read.selection import Condition, InvalidCursor, Page, Row, page, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialFilter:
-    """`None` does not filter. `project`: what that project may use. `name`: a part of it, in any case."""
+    """`None` does not filter. `project` selects the credentials that the project may use, and `name` those
+    whose name contains the text, in any case.
+    """
 
     provider: str | None = None
     status: str | None = None
@@ -22,7 +24,7 @@ class CredentialFilter:
 def credentials(
     connection: Connection, account_id: str, wanted: CredentialFilter, *, limit: int, cursor: str | None
 ) -> Page:
-    """Credentials of an account by name."""
+    """A page of the credentials of an account, by name. Raises `InvalidCursor`."""
     conditions: list[Condition] = [
         ("account_id = %s", account_id),
         ("provider = %s", wanted.provider),
@@ -39,7 +41,7 @@ def credentials(
 
 
 def credential(connection: Connection, account_id: str, credential_id: UUID) -> Row | None:
-    """One credential of an account."""
+    """One credential of an account; `None` if it does not exist."""
     conditions: list[Condition] = [("account_id = %s", account_id), ("credential_id = %s", credential_id)]
     rows = select(connection, "credentials", conditions, "credential_id", 1)
     return rows[0] if rows else None
@@ -48,7 +50,11 @@ def credential(connection: Connection, account_id: str, credential_id: UUID) -> 
 def usages(
     connection: Connection, account_id: str, credential_id: UUID, *, limit: int, cursor: str | None
 ) -> Page:
-    """Which workloads were given a credential's secret, the last one first; of a removed one too."""
+    """A page of the workloads that a secret was issued to, the latest first. Includes removed credentials.
+
+    Raises:
+        InvalidCursor.
+    """
     conditions: list[Condition] = [("account_id = %s", account_id), ("credential_id = %s", credential_id)]
     if cursor is not None:
         moment, usage_id = read_cursor(cursor, str, str)
@@ -61,7 +67,7 @@ def usages(
 def verifications(
     connection: Connection, account_id: str, credential_id: UUID, *, limit: int, cursor: str | None
 ) -> Page:
-    """How a credential's verifications ended, the newest first."""
+    """A page of the verifications of a credential, the newest first. Raises `InvalidCursor`."""
     conditions: list[Condition] = [("account_id = %s", account_id), ("credential_id = %s", credential_id)]
     if cursor is not None:
         conditions.append(("position < %s", read_cursor(cursor, int)[0]))

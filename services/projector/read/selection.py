@@ -1,4 +1,4 @@
-"""Statements of conditions, and pages by key: what the queries are made of."""
+"""Building blocks of queries: statements from conditions, pages, and cursors."""
 
 import base64
 import json
@@ -18,12 +18,12 @@ MAX_LIMIT = 200
 
 
 class InvalidCursor(Exception):
-    """A cursor that no earlier page gave."""
+    """The text is not a cursor of this query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some rows, and the cursors of the pages beside it, `None` where there is none."""
+    """The rows of a page, and the cursors of the next and the previous page; `None`: there is none."""
 
     rows: Sequence[Row]
     next_cursor: str | None
@@ -33,23 +33,26 @@ class Page:
 def select(
     connection: Connection, table: str, conditions: Sequence[Condition], order: LiteralString, limit: int
 ) -> list[Row]:
-    """Conditions and order are constants of this package; values travel as parameters."""
-    asked = [(condition, value) for condition, value in conditions if value is not None]
+    """Select from a view of the live generation, by the conditions whose value is not `None`.
+
+    Conditions and `order` are constants of this package. Values are passed as parameters.
+    """
+    active = [(condition, value) for condition, value in conditions if value is not None]
     statement = sql.SQL("SELECT * FROM {} WHERE {} ORDER BY {} LIMIT {}").format(
         sql.Identifier("rm", table),
-        sql.SQL(" AND ").join([sql.SQL(condition) for condition, _ in asked]),
+        sql.SQL(" AND ").join([sql.SQL(condition) for condition, _ in active]),
         sql.SQL(order),
         sql.Literal(limit),
     )
     parameters: list[object] = []
-    for _, value in asked:
+    for _, value in active:
         parameters.extend(value if isinstance(value, list) else [value])
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement, parameters).fetchall()
 
 
 def page(rows: list[Row], limit: int, key: Any) -> Page:
-    """A page out of up to `limit` + 1 rows; `key` is what the next one begins behind."""
+    """A page of up to `limit` + 1 rows. `key` returns the key of a row, after which the next page begins."""
     more = len(rows) > limit
     rows = rows[:limit]
     return Page(rows=rows, next_cursor=write_cursor(key(rows[-1])) if more else None)
@@ -60,7 +63,7 @@ def write_cursor(key: list[Any]) -> str:
 
 
 def read_cursor(text: str, *types: type) -> list[Any]:
-    """Raises `InvalidCursor`."""
+    """The key in a cursor, whose parts have these types. Raises `InvalidCursor`."""
     try:
         key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except ValueError:

@@ -1,6 +1,6 @@
-"""How an account's credentials stand, in numbers: what a look at its health begins with.
+"""The credentials of an account in numbers, and how credentials are used.
 
-Two statements, whatever the number of credentials: what is counted is not read.
+The database counts, so a summary takes two statements for any number of credentials.
 """
 
 from collections import Counter
@@ -16,8 +16,8 @@ from contracts.verdicts import VerificationStatus
 from projector.read.selection import Row
 
 SOON = timedelta(days=30)
-_LISTED = 8  # of those that end next
-_USES = 100  # workloads of one credential that are counted
+_MAX_LISTED = 8  # credentials that expire next
+_MAX_WORKLOADS = 100  # counted for each credential
 
 _COUNTS = """
 SELECT provider, verification_status, count(*),
@@ -25,11 +25,11 @@ SELECT provider, verification_status, count(*),
        count(*) FILTER (WHERE expires_at > %(now)s AND expires_at <= %(soon)s)
 FROM rm.credentials WHERE account_id = %(account)s GROUP BY provider, verification_status
 """
-_NEXT = """
+_NEXT_TO_EXPIRE = """
 SELECT credential_id, name, provider, registry_host, expires_at FROM rm.credentials
 WHERE account_id = %s AND expires_at IS NOT NULL ORDER BY expires_at, credential_id LIMIT %s
 """
-_USED = """
+_USAGE = """
 SELECT c.credential_id, max(u.last_used_at), count(u.last_used_at)
 FROM unnest(%s::uuid[]) AS c (credential_id) LEFT JOIN LATERAL (
     SELECT last_used_at FROM rm.usages WHERE credential_id = c.credential_id
@@ -40,7 +40,7 @@ FROM unnest(%s::uuid[]) AS c (credential_id) LEFT JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """`by_status` names every status. `next_to_expire` are rows of the soonest ends, those gone by first."""
+    """`by_status` has every status. `next_to_expire` are rows by expiry; expired credentials come first."""
 
     by_status: dict[str, int]
     by_provider: dict[str, int]
@@ -55,35 +55,37 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    """When a credential's secret was last given out, and to how many workloads so far, `_USES` at most."""
+    """When a secret was last issued, and to how many workloads, `_MAX_WORKLOADS` at most."""
 
     last_used_at: datetime | None
     workloads: int
 
 
 def summary(connection: Connection, account_id: str, now: datetime) -> Summary:
-    """The account's credentials at this moment."""
+    """Count the account's credentials. `now` decides which ones are expired."""
     values = {"account": account_id, "now": now, "soon": now + SOON}
     by_status, by_provider = Counter[str](dict.fromkeys(VerificationStatus, 0)), Counter[str]()
     expired = expiring = 0
-    for provider, status, count, ended, ending in connection.execute(_COUNTS, values).fetchall():
+    for provider, status, count, count_expired, count_expiring in connection.execute(
+        _COUNTS, values
+    ).fetchall():
         by_status[status] += count
         by_provider[provider] += count
-        expired, expiring = expired + ended, expiring + ending
+        expired, expiring = expired + count_expired, expiring + count_expiring
     with connection.cursor(row_factory=dict_row) as cursor:
-        soonest = cursor.execute(_NEXT, (account_id, _LISTED)).fetchall()
+        next_to_expire = cursor.execute(_NEXT_TO_EXPIRE, (account_id, _MAX_LISTED)).fetchall()
     return Summary(
         by_status=dict(by_status),
         by_provider=dict(by_provider.most_common()),
         expired=expired,
         expiring_soon=expiring,
-        next_to_expire=soonest,
+        next_to_expire=next_to_expire,
     )
 
 
-def uses(connection: Connection, credential_ids: Sequence[UUID]) -> dict[UUID, UsageSummary]:
-    """How each of these is used."""
+def usage_summaries(connection: Connection, credential_ids: Sequence[UUID]) -> dict[UUID, UsageSummary]:
+    """How each of these credentials is used."""
     if not credential_ids:
         return {}
-    rows = connection.execute(_USED, (list(credential_ids), _USES)).fetchall()
+    rows = connection.execute(_USAGE, (list(credential_ids), _MAX_WORKLOADS)).fetchall()
     return {credential_id: UsageSummary(last, workloads) for credential_id, last, workloads in rows}

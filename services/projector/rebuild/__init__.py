@@ -1,1 +1,1 @@
-"""New generations of the read models, built from the whole log beside the live one."""
+"""Build new generations of the read models from the log, while the live generation is in use."""

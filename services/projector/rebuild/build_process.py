@@ -1,4 +1,4 @@
-"""How a process builds a generation: its connections, the size of its batches, how it runs meanwhile."""
+"""Settings of a process that builds a generation: connections, batch size, and the Python interpreter."""
 
 import gc
 import sys
@@ -11,16 +11,16 @@ import psycopg
 Connection = psycopg.Connection[Any]
 
 ROLE = "regcred_projector"
-# A transaction that writes holds back the positions of all that commit meanwhile (ADR 2): a batch takes
-# about a seventh of a second. With half of that a rebuild takes up to a twelfth longer.
+# While a transaction writes, events that are committed get no positions (ADR 2). A batch of this size takes
+# about a seventh of a second. With half the size, a rebuild takes up to a twelfth longer.
 BATCH = 5000
 _TURN_SECONDS = 0.001
 
 
 @contextmanager
 def connect(database_url: str) -> Iterator[Connection]:
-    """A connection for building: what it commits need not reach the disk at once, since checkpoint and rows
-    are lost together or not at all; the switch commits in full, and with it everything before.
+    """A connection for building, with asynchronous commits: after a crash, rows and checkpoint are lost
+    together or not at all. The switch commits synchronously, and everything before it with it.
     """
     with psycopg.connect(
         database_url,
@@ -35,11 +35,12 @@ def connect(database_url: str) -> Iterator[Connection]:
 
 @contextmanager
 def for_throughput() -> Iterator[None]:
-    """This process builds, and does nothing else meanwhile.
+    """Configure the interpreter for a process that only builds.
 
-    No collection: events, changes and rows have no cycles, their references' counts free them; looking for
-    cycles among so many would take a third of the time. And short turns: the thread that writes has little to
-    do each time the database takes more, and would wait 5 ms for the one that reads each time.
+    The garbage collector is off: events, changes and rows have no cycles, so reference counting frees them.
+    Looking for cycles would take a third of the time. The switch interval of threads is short: the writing
+    thread has little to do each time the database accepts more data, and would wait 5 ms for the reading
+    thread each time.
     """
     was_enabled, turn = gc.isenabled(), sys.getswitchinterval()
     gc.disable()

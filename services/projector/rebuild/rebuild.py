@@ -1,7 +1,7 @@
-"""Build a generation from the log beside the one that is read, and let readers see another one.
+"""Build a generation from the log, and switch queries to another generation.
 
-Nothing stops meanwhile: writers go on, the projector goes on with the live generation, and readers change
-over from one statement to the next (ADR 9).
+Nothing stops meanwhile: commands are accepted, the projector updates the live generation, and queries change
+to the new one between two statements (ADR 9).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,22 +21,22 @@ from projector.write.indexes import make_indexes
 from projector.write.projections.projected_event import ProjectedEvent, project
 from projector.write.tables import Tables
 
-TAIL = 200  # so few events may be left for the moment in which readers change over
+TAIL = 200  # the number of missing events that a switch may apply while it holds its locks
 LOCK_MILLISECONDS = 500
 ATTEMPTS = 20
 
 
 class ReadersInTheWay(Exception):
-    """Long queries held the views for as long as a switch may wait."""
+    """Long queries held locks on the views during every attempt to switch."""
 
     def __init__(self) -> None:
-        super().__init__("queries that take long hold the read models; nothing was switched, try again")
+        super().__init__("long queries use the read models; nothing was switched, try again")
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildProgress:
-    """A rebuilding generation is at `position`; the log ended at `head` when it was last looked at.
-    `indexes` are left to be made then.
+    """The progress of a rebuild. `position` is the checkpoint of the generation, `head` the last known
+    position of the log, and `indexes` the number of indexes that remain to be created.
     """
 
     generation: int
@@ -50,7 +50,7 @@ Report = Callable[[RebuildProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class _Site:
-    """Where a generation is built, with what, and who watches."""
+    """The context of a rebuild: the database, the number of the generation, and the receiver of reports."""
 
     database_url: str
     connection: Connection
@@ -71,14 +71,15 @@ def rebuild(
     report: Report,
     personal: PersonalKeys | None = None,
 ) -> int:
-    """Build a new generation up to the end of the log; its number. It stays `building` unless `switch`.
+    """Build a generation up to the end of the log; returns its number. Its status remains `building`, unless
+    `switch` makes it live.
 
-    `resume` goes on with one that was interrupted. Without `personal`, personal data reads as erased.
+    `resume` continues an interrupted rebuild. Without `personal`, personal data reads as erased.
 
     Raises:
-        AnotherAtWork: somebody rebuilds, switches or drops now.
-        GenerationInUse: one is being built and `resume` was not said, or the other way round.
-        ReadersInTheWay: it was built; switch it later.
+        AdministrationInProgress: another process rebuilds, switches or drops a generation now.
+        GenerationInUse: a generation is being built without `resume`, or none is being built with `resume`.
+        ReadersInTheWay: the generation was built but could not be switched to; switch later.
     """
     with connect(database_url) as connection, administration(connection):
         number = _building(connection) if resume else generations.create(database_url)
@@ -91,11 +92,12 @@ def rebuild(
 
 
 def switch(database_url: str, number: int, *, report: Report, personal: PersonalKeys | None = None) -> None:
-    """Let readers see another generation: one that was built, or a retired one; it is caught up first.
+    """Make another generation live, a built or a retired one. The missing events are applied first.
 
     Raises:
-        UnknownGeneration, GenerationInUse: it is live already.
-        AnotherAtWork, ReadersInTheWay: nothing was switched.
+        UnknownGeneration: there is no generation with this number.
+        GenerationInUse: the generation is live already.
+        AdministrationInProgress, ReadersInTheWay: nothing was switched.
     """
     with connect(database_url) as connection, administration(connection):
         if generation(connection, number).status == "live":
@@ -111,7 +113,7 @@ def _building(connection: Connection) -> int:
 
 
 def _catch_up(site: _Site) -> None:
-    """Apply the log until a batch is not full. The next batch is read and understood while one is written."""
+    """Apply the log until a batch is not full. The next batch is read and projected while one is written."""
     application = Application(lock_number(site.number), Tables.copy)
     position = site.position
     with (
@@ -156,13 +158,14 @@ def _switch(site: _Site) -> None:
             continue
         except (psycopg.Error, RowExists) as error:
             if not lies_in_an_event(error):
-                raise  # else the next catching up parks it
+                raise  # otherwise the next `_catch_up` makes the event a dead letter
     raise ReadersInTheWay
 
 
 def _change_over(connection: Connection, number: int, personal: PersonalKeys | None) -> bool:
-    """In one transaction: no event is applied to the live generation any more, this one gets what it lacks,
-    the views change. False if it lacked too much for such a moment.
+    """Switch in one transaction: lock the live generation, apply the missing events, and change the views.
+
+    Returns false if more than `TAIL` events are missing.
     """
     application = Application(lock_number(number), Tables.copy)
     with connection.transaction():

@@ -1,10 +1,10 @@
--- The projector: the generations of the read models, archived segments of the audit trail, the record that the trail was
--- read, and the rights of its two roles, the projector's own and the query API's.
+-- The projector: the generations of the read models, the archived segments of the audit trail, the records of reads of the
+-- audit trail, and the rights of two roles, the projector's own and the query API's.
 --
--- Read models can be built anew from the log, beside those that are being read (ADR 9). A generation is one complete set of
--- them in a schema of its own, `rm_g<N>`. Readers see the live one through the views `rm.*`; the others are being built or
--- are stored for going back. The tables of a generation are not here but in `projector/generation/`: they are created by
--- each rebuild and may change from release to release.
+-- A rebuild creates new read models from the log while queries read the current ones (ADR 9). A generation is one complete
+-- set of read models in a schema of its own, `rm_g<N>`. Queries read the live generation through the views `rm.*`. The other
+-- generations are being built, or are stored so that an operator can switch back. The tables of a generation are defined in
+-- `projector/generation/`: each rebuild creates them, and they may change from release to release.
 DO $$ BEGIN
     CREATE ROLE regcred_projector NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;  -- as in the credentials service's file
@@ -20,8 +20,8 @@ CREATE SCHEMA audit;
 
 -- Generations -------------------------------------------------------------------------------------------------------
 
--- `position` is the checkpoint: it moves in the transaction that changes the generation's tables, which locks this row
--- before it changes them.
+-- `position` is the checkpoint. The transaction that changes the tables of a generation locks this row first, and updates
+-- the checkpoint.
 CREATE TABLE rm.generations (
     generation integer PRIMARY KEY CHECK (generation > 0),
     status     text NOT NULL DEFAULT 'building' CHECK (status IN ('building', 'live', 'retired')),
@@ -31,15 +31,17 @@ CREATE TABLE rm.generations (
 );
 CREATE UNIQUE INDEX one_live_one_building ON rm.generations (status) WHERE status <> 'retired';
 
--- Operators see the live generation as the consumer `projector`; one that is being built is shown apart.
+-- Operators see the live generation as the consumer `projector`, and a generation that is being built as
+-- `projector:building`.
 CREATE OR REPLACE VIEW es.consumer_positions AS
     SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints
     UNION ALL
     SELECT CASE g.status WHEN 'live' THEN 'projector' ELSE 'projector:building' END, 'projector:' || g.generation, g.position
     FROM rm.generations g WHERE g.status <> 'retired';
 
--- Let readers see generation `n`. The caller has locked both rows and applied the tail.
---   RM409 its state is older than the one that readers have seen
+-- Make generation `n` the live one. The caller has locked the rows of both generations and applied the events that were
+-- missing.
+--   RM409 the checkpoint of generation `n` is before that of the live one
 CREATE FUNCTION rm.go_live(n integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -57,8 +59,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- Remove a generation that nobody reads.
---   RM409 it is the live one (which the views would hold anyway), or there is none
+-- Remove a generation that is not live.
+--   RM409 the generation is live, or does not exist
 CREATE FUNCTION rm.drop_generation(n integer) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -66,7 +68,7 @@ DECLARE
 BEGIN
     DELETE FROM rm.generations WHERE generation = n AND status <> 'live';
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'generation % is live, or there is none', n USING ERRCODE = 'RM409';
+        RAISE EXCEPTION 'generation % is live, or does not exist', n USING ERRCODE = 'RM409';
     END IF;
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'rm_g' || n LOOP
         EXECUTE format('DROP TABLE %I.%I', 'rm_g' || n, name);
@@ -75,8 +77,8 @@ BEGIN
     DELETE FROM es.dead_letters WHERE consumer = 'projector:' || n;
 END $$;
 
--- The trail has a row for a dead letter from the beginning, as far as the event could be read. A redrive replaces it: only
--- rows of dead letters can be deleted, the projector itself has no right to delete from the trail.
+-- Delete the rows of dead letters from the audit trail of generation `n`. A dead letter has a row there as far as its event
+-- could be read; a redrive replaces this row. The projector has no right to delete other rows of the audit trail.
 CREATE FUNCTION rm.retract_dead_letters(n integer, positions bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -91,7 +93,7 @@ END $$;
 
 -- Erasure of personal data (ADR 14) ---------------------------------------------------------------------------------
 
--- A JSON document of the audit trail in which the texts at these paths (arrays of names) read `erased`.
+-- A JSON document of the audit trail in which the texts at these paths (arrays of names) are replaced by `erased`.
 CREATE FUNCTION rm.erased(document jsonb, paths jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -107,10 +109,10 @@ BEGIN
     RETURN document;
 END $$;
 
--- Write the rows of an erased account in a generation's audit trail as a rebuild would write them now. The log says which
--- rows these are: those before the last `account.erased` of the account. It changes nothing in an account without that event.
--- `p_paths` has, by action, the paths that are personal in its events (`projector.write.projections.audit.personal_paths`).
--- They come from the classes of the events: a stored event of an old version has other names than the row that shows it.
+-- Change the rows of an erased account in the audit trail of a generation to what a rebuild would write. These are the rows
+-- before the last `account.erased` of the account in the log; without such an event, nothing changes. `p_paths` has the paths
+-- of personal data by action (`projector.write.projections.audit.personal_paths`). They come from the classes of the events,
+-- because a stored event of an old version has other names than its row.
 CREATE FUNCTION rm.erase_account(n integer, p_account text, p_paths jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
@@ -140,16 +142,16 @@ END $function$;
 
 -- Archive -----------------------------------------------------------------------------------------------------------
 
--- How much of the audit trail has moved from the read models to archived segments (ADR 15): everything up to the highest
--- `last_position`. The log still has it.
+-- The archived segments of the audit trail (ADR 15). Rows up to the highest `last_position` are in segments and no longer in
+-- the read models. The log still has their events.
 --
--- One row per segment, written by `regcred audit seal` as the owner of the database once its files are verified; no
--- service's role may write here, nor delete from the trail.
+-- `regcred audit seal` writes one row per segment as the owner of the database, after it has verified the segment's files. No
+-- role of a service may write to this table or delete from the audit trail.
 CREATE TABLE rm.audit_segments (
     last_position  bigint PRIMARY KEY,
     first_position bigint NOT NULL UNIQUE CHECK (first_position > 0),
     row_count      bigint NOT NULL CHECK (row_count >= 0),
-    earliest       timestamptz,             -- of the rows' times; NULL where there are no rows
+    earliest       timestamptz,             -- time of the earliest row; NULL if the segment has no rows
     latest         timestamptz,
     manifest       bytea NOT NULL CHECK (octet_length(manifest) = 32),  -- SHA-256 of `manifest.json`
     archived_at    timestamptz NOT NULL,
@@ -158,16 +160,15 @@ CREATE TABLE rm.audit_segments (
 );
 
 
--- Reads of the trail ------------------------------------------------------------------------------------------------
+-- Reads of the audit trail ------------------------------------------------------------------------------------------
 
--- The only way in which an `audit` stream is written by a service, and the only thing that the query API may write: that
--- the audit trail was read.
+-- Append the event `audit.read`. No service writes to `audit` streams in another way, and the query API writes nothing else.
 CREATE FUNCTION audit.append(p_request es.append_request) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF p_request.expected_version <> 0 OR cardinality(p_request.events) <> 1
         OR (p_request.events[1]).type IS DISTINCT FROM 'audit.read' THEN
-        RAISE EXCEPTION 'only reads of the trail are recorded here' USING ERRCODE = '42501';
+        RAISE EXCEPTION 'audit.append accepts only one new event audit.read' USING ERRCODE = '42501';
     END IF;
     RETURN es.append('audit', p_request);
 END $$;

@@ -1,1 +1,1 @@
-"""Events into the rows of the read models, with the checkpoint in one transaction."""
+"""Apply events to the read models, with the checkpoint in the same transaction."""

@@ -1,7 +1,7 @@
-"""Events into one generation: rows, dead letters, and the checkpoint in one transaction.
+"""Apply events to one generation: rows, dead letters, and the checkpoint in one transaction.
 
-A batch has its effect once, whatever happens in between: whoever writes locks the generation's row and goes
-on from the position that stands there.
+Each event takes effect exactly once: a writer locks the generation's row in `rm.generations` and continues
+from the checkpoint in it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from eventlog.storage import EventStoreUnavailable
-from projector.write.archived_through import archived_through, beyond
+from projector.write.archived_through import archived_through, without_archived
 from projector.write.erasure import erase_rows
 from projector.write.fold import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
@@ -27,69 +27,69 @@ log = structlog.get_logger()
 
 Connection = psycopg.Connection[Any]
 
-HELD = "waits for an earlier event of its stream"
+WAITS = "waits for an earlier event of its stream"
 _ADD_DEAD_LETTER = """
 INSERT INTO es.dead_letters (consumer, position, stream_id, reason) VALUES (%s, %s, %s, left(%s, 500))
 ON CONFLICT DO NOTHING
 """
 _BLOCKED_STREAMS = "SELECT DISTINCT stream_id FROM es.dead_letters WHERE consumer = %s"
 _CHECKPOINT = "UPDATE rm.generations SET position = %s, updated_at = clock_timestamp() WHERE generation = %s"
-_SWITCHES = 5  # so many in a row while somebody waits would be no accident
-_LIMITS = "54"  # SQLSTATE class: larger than what the database takes, as a value that no index has room for
+_LOCK_ATTEMPTS = 5  # each one fails only if a switch happens while it waits
+_PROGRAM_LIMIT_EXCEEDED = "54"  # SQLSTATE class, for example of a value that is too large for an index
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
-    """A generation whose row this transaction has locked, and its checkpoint."""
+class LockedGeneration:
+    """A generation whose row this transaction has locked. `position` is its checkpoint."""
 
     generation: int
     position: int
 
 
-Lock = Callable[[Connection], Locked]
+Lock = Callable[[Connection], LockedGeneration]
 Writer = Callable[[Tables, Connection, Folded], None]  # `Tables.insert` or `Tables.copy`
 
 
 @dataclass(slots=True)
 class BatchPlan:
-    """Changes in order, and dead letters: position, the stream that it waits for, reason."""
+    """Changes in order, and dead letters as position, id of the stream that blocks the event, and reason."""
 
     changes: list[Change] = field(default_factory=list)
     dead_letters: list[tuple[int, UUID, str]] = field(default_factory=list)
 
 
-def lock_live(connection: Connection) -> Locked:
-    """Lock the generation that readers see. Call it in a transaction.
+def lock_live(connection: Connection) -> LockedGeneration:
+    """Lock the live generation. Call it in a transaction.
 
     Raises:
-        EventStoreUnavailable: it changed each time while this waited for it.
+        EventStoreUnavailable: another generation became live during each attempt.
     """
-    for _ in range(_SWITCHES):  # what has become live while this waited is seen by the next statement
+    for _ in range(_LOCK_ATTEMPTS):  # the next statement sees a generation that became live in the meantime
         row = connection.execute(
             "SELECT generation, position FROM rm.generations WHERE status = 'live' FOR UPDATE"
         ).fetchone()
         if row is not None:
-            return Locked(*row)
+            return LockedGeneration(*row)
     raise EventStoreUnavailable
 
 
 def lock_number(number: int) -> Lock:
-    """Lock one generation, which is there."""
+    """A function that locks the generation with this number. It raises `UnknownGeneration`."""
 
-    def lock(connection: Connection) -> Locked:
+    def lock(connection: Connection) -> LockedGeneration:
         row = connection.execute(
             "SELECT generation, position FROM rm.generations WHERE generation = %s FOR UPDATE", (number,)
         ).fetchone()
         if row is None:
             raise UnknownGeneration(number)
-        return Locked(*row)
+        return LockedGeneration(*row)
 
     return lock
 
 
 class Application:
-    """Applies events to the generation that `lock` locks. `writer` writes the rows: `Tables.insert` suits the
-    small batches of the live generation, `Tables.copy` the large ones of a rebuild.
+    """Applies events to the generation that `lock` locks. `writer` writes the rows: `Tables.insert` for the
+    small batches of the live generation, `Tables.copy` for the large batches of a rebuild.
     """
 
     def __init__(self, lock: Lock, writer: Writer = Tables.insert) -> None:
@@ -97,14 +97,15 @@ class Application:
         self._writer = writer
         self._tables: dict[int, Tables] = {}
 
-    def advance(self, connection: Connection, projected: Sequence[ProjectedEvent]) -> Locked:
-        """Apply what lies behind the generation's checkpoint; gives the generation and its new checkpoint.
+    def advance(self, connection: Connection, projected: Sequence[ProjectedEvent]) -> LockedGeneration:
+        """Apply the events after the generation's checkpoint; returns the generation with its new checkpoint.
 
-        What the database refuses for good is found by halves and dead-lettered; the others go on.
+        If the database refuses a batch because of an event in it, the batch is applied in halves until the
+        event is found. That event becomes a dead letter, and the others are applied.
 
         Raises:
-            psycopg.Error: the database is away, or refuses for a reason that does not lie in an event.
-            EventStoreUnavailable: the events do not follow the checkpoint; read again from there.
+            psycopg.Error: the database is unavailable, or no event is the cause of the error.
+            EventStoreUnavailable: the first event does not follow the checkpoint; read again from there.
         """
         try:
             with connection.transaction():
@@ -118,25 +119,27 @@ class Application:
                 return self.advance(connection, projected[middle:])
             [event] = projected
             if event.reason is None:
-                again = event.failed(refused(error))
-            elif event.trail:
-                again = event.without_trail()
+                retried = event.failed(refusal(error))
+            elif event.audit_rows:
+                retried = event.without_audit_rows()
             else:
                 raise
-            return self.advance(connection, [again])
+            return self.advance(connection, [retried])
 
-    def apply_locked(self, connection: Connection, at: Locked, projected: Sequence[ProjectedEvent]) -> Locked:
-        """As `advance`, in a transaction that has locked the generation; raises what the database says."""
+    def apply_locked(
+        self, connection: Connection, at: LockedGeneration, projected: Sequence[ProjectedEvent]
+    ) -> LockedGeneration:
+        """As `advance`, in a transaction that has locked the generation. Every error is raised."""
         projected = [event for event in projected if event.position > at.position]
         if not projected:
             return at
         if projected[0].position != at.position + 1:
-            raise EventStoreUnavailable  # something lies between: read again
-        plan = planned(projected, blocked_streams(connection, at.generation))
+            raise EventStoreUnavailable  # events in between are missing
+        plan = plan_batch(projected, blocked_streams(connection, at.generation))
         self.write(connection, at.generation, plan.changes)
         for event in projected:
-            if event.erases is not None:
-                erase_rows(connection, at.generation, event.erases)
+            if event.erased_account is not None:
+                erase_rows(connection, at.generation, event.erased_account)
         position = projected[-1].position
         with connection.pipeline():
             for dead_letter in plan.dead_letters:
@@ -144,43 +147,44 @@ class Application:
             connection.execute(_CHECKPOINT, (position, at.generation))
         for at_position, stream_id, reason in plan.dead_letters:
             log.error("event_parked", position=at_position, stream_id=str(stream_id), reason=reason)
-        return Locked(at.generation, position)
+        return LockedGeneration(at.generation, position)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
-        """Make these changes, and the spans of their rows of the trail, in a transaction that has locked the
-        generation. Rows of the trail that are archived (ADR 15) are left out.
+        """Write these changes and the spans of their audit rows, in a transaction that has locked the
+        generation. Archived rows of the audit trail (ADR 15) are skipped.
 
         Raises:
-            RowExists: as the database would refuse it.
+            RowExists: an inserted row has the key of an existing one.
         """
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
         tables = self._tables[generation]
-        changes = beyond([*changes, *audit_index.spans(changes)], archived_through(connection))
+        changes = without_archived([*changes, *audit_index.spans(changes)], archived_through(connection))
         self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 
-def planned(projected: Sequence[ProjectedEvent], blocked: AbstractSet[UUID]) -> BatchPlan:
-    """Which changes are made and what is dead-lettered, `blocked` being the streams that wait already. Pure.
+def plan_batch(projected: Sequence[ProjectedEvent], blocked: AbstractSet[UUID]) -> BatchPlan:
+    """The changes and the dead letters of a batch. `blocked` are the streams that have dead letters. Pure.
 
-    An event waits if its stream does, or that of the credential which it is about: an outcome must not be
-    applied before the event that made the row it belongs to.
+    An event is dead-lettered if its stream is blocked, or the stream of its credential: the outcome of a
+    verification must not be applied before the event that created the row of the credential.
     """
     waiting = set(blocked)
     plan = BatchPlan()
     for event in projected:
         if not waiting and event.reason is None:
-            plan.changes.extend(event.trail)
-            plan.changes.extend(event.index)
+            plan.changes.extend(event.audit_rows)
+            plan.changes.extend(event.audit_index)
             plan.changes.extend(event.changes)
             continue
-        about = event.credential_id
-        held = next((stream for stream in (event.stream_id, about) if stream in waiting), None)
-        # What the credential's row says now may not be what it was at that event.
-        plan.changes.extend(map(without_copies, event.trail) if about in waiting else event.trail)
-        plan.changes.extend(event.index)
-        if held is not None:
-            plan.dead_letters.append((event.position, held, event.reason or HELD))
+        credential_id = event.credential_id
+        blocking = next((stream for stream in (event.stream_id, credential_id) if stream in waiting), None)
+        # The row of a blocked credential may be older than the event, so nothing is copied from it.
+        rows = map(without_copies, event.audit_rows) if credential_id in waiting else event.audit_rows
+        plan.changes.extend(rows)
+        plan.changes.extend(event.audit_index)
+        if blocking is not None:
+            plan.dead_letters.append((event.position, blocking, event.reason or WAITS))
         elif event.reason is not None:
             plan.dead_letters.append((event.position, event.stream_id, event.reason))
             waiting.add(event.stream_id)
@@ -190,7 +194,7 @@ def planned(projected: Sequence[ProjectedEvent], blocked: AbstractSet[UUID]) -> 
 
 
 def blocked_streams(connection: Connection, generation: int) -> set[UUID]:
-    """The streams of which something is dead-lettered in that generation."""
+    """The streams that have dead letters in this generation."""
     rows = connection.execute(_BLOCKED_STREAMS, (consumer_of(generation),)).fetchall()
     return {stream_id for (stream_id,) in rows}
 
@@ -200,16 +204,18 @@ def without_copies(row: Insert) -> Insert:
 
 
 def lies_in_an_event(error: Exception) -> bool:
-    """Whether the same event would be refused for ever. All else is tried again: it may be a database that is
-    away, or an installation to be put right, and would hit every event alike.
+    """Whether the event itself is the cause, so that a retry would fail again.
+
+    Other errors are retried: the database may be unavailable, or the installation faulty, and every event
+    would fail in the same way.
     """
     if isinstance(error, psycopg.Error):
         return isinstance(error, (psycopg.DataError, psycopg.IntegrityError)) or (
             error.sqlstate or ""
-        ).startswith(_LIMITS)
+        ).startswith(_PROGRAM_LIMIT_EXCEEDED)
     return isinstance(error, RowExists)
 
 
-def refused(error: Exception) -> str:
-    """Why an event was dead-lettered; the type only, a message may quote values."""
+def refusal(error: Exception) -> str:
+    """The reason of a dead letter that the database refused, without its message, which may quote values."""
     return f"the database refused it: {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""How much of the audit trail has been sealed into segments and left the read models (ADR 15)."""
+"""The part of the audit trail that is archived in segments and no longer in the read models (ADR 15)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from chassis.database import Connection
 from projector.write.projections.audit_index import SPAN
 from projector.write.projections.changes import Change, Insert, Put
 
-MAX_NAMED = 20  # segments that an answer names
+MAX_NAMED = 20  # segments that a response names
 
 _ARCHIVED_THROUGH = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
 _SEGMENTS = """
@@ -24,8 +24,8 @@ ORDER BY last_position DESC LIMIT %(limit)s
 
 @dataclass(frozen=True, slots=True)
 class ArchivedPart:
-    """What of an answer is in segments: rows up to that position, in so many segments; the newest of them by
-    name.
+    """The archived part of a query's result: rows up to position `up_to`, in `count` segments. `segments` has
+    the names of the newest ones.
     """
 
     up_to: int
@@ -40,7 +40,7 @@ class ArchivedPart:
 
 
 def archived_through(connection: Connection) -> int:
-    """The position up to which all rows of the trail are sealed; 0: none are."""
+    """The position up to which the audit trail is archived; 0 if nothing is."""
     row = connection.execute(_ARCHIVED_THROUGH).fetchone()
     return int(row[0]) if row else 0
 
@@ -53,18 +53,18 @@ def segment_name(first: int, last: int) -> str:
 def archived_part_of(
     connection: Connection, *, after: int | None, since: datetime | None, until: datetime | None
 ) -> ArchivedPart | None:
-    """What is sealed of the trail behind a position and between two moments; `None` where nothing is."""
-    asked: Mapping[str, object] = {"after": after, "since": since, "until": until, "limit": MAX_NAMED}
-    rows = connection.execute(_SEGMENTS, asked).fetchall()
+    """The archived part of the audit trail after a position and between two times. `None`: there is none."""
+    filters: Mapping[str, object] = {"after": after, "since": since, "until": until, "limit": MAX_NAMED}
+    rows = connection.execute(_SEGMENTS, filters).fetchall()
     if not rows:
         return None
     *_, up_to, count = rows[0]
     return ArchivedPart(up_to, count, [segment_name(first, last) for first, last, *_ in rows])
 
 
-def beyond(changes: Sequence[Change], position: int) -> Sequence[Change]:
-    """The changes without those of the trail that are archived: a generation that is built leaves out what
-    is sealed. Pure.
+def without_archived(changes: Sequence[Change], position: int) -> Sequence[Change]:
+    """The changes without rows of the audit trail that are archived through `position`. A rebuild skips these
+    rows. Pure.
     """
     if not position:
         return changes

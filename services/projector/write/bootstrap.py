@@ -1,4 +1,4 @@
-"""Composition of the loop that keeps the read models."""
+"""Composition of the consumer that updates the read models."""
 
 from threading import Event
 
@@ -11,12 +11,12 @@ from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_projector"
-# A batch costs as much as some events do: under load those that come so close together share one.
+# A batch costs as much as several events. Under load, events that arrive within this time share a batch.
 PAUSE_SECONDS = 0.005
 
 
 def run_projector(settings: Settings, stop: Event) -> None:
-    """Keep the read models until `stop` is set. Any number may run; one leads."""
+    """Update the read models until `stop` is set. Several processes may run; one of them leads."""
     url = settings.required_database_url()
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")

@@ -1,4 +1,4 @@
-"""The follower that keeps the live generation up to date, whichever that is at the time of each batch."""
+"""The consumer that applies events to the generation that is live at the time of each batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ CONSUMER = "projector"
 
 
 class ReadModels:
-    """A `Follower` of the log. A switch needs no restart: each batch asks which generation is live."""
+    """An `EventConsumer`. A switch needs no restart: each batch asks which generation is live."""
 
     def __init__(self, personal: PersonalKeys | None = None) -> None:
         self._personal = personal
@@ -25,7 +25,9 @@ class ReadModels:
         self._checkpoint = 0
 
     def checkpoint(self, connection: psycopg.Connection[Any]) -> int:
-        """Where to begin. First dead letters are tried again: a newer program may be able to read it."""
+        """The checkpoint of the live generation, after a redrive of its dead letters: a newer version of the
+        program may be able to read their events.
+        """
         for stream_id in blocked_streams_of_live(connection):
             redrive(connection, stream_id, self._personal)
         return live_position(connection)
@@ -33,7 +35,7 @@ class ReadModels:
     def begin(self, checkpoint: int) -> None:
         self._checkpoint = checkpoint
 
-    def take(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
+    def handle(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
         if events:
             with reported_batch(CONSUMER, events):
                 self._checkpoint = self._application.advance(
@@ -42,5 +44,5 @@ class ReadModels:
         return self._checkpoint
 
     def finish(self, _connection: psycopg.Connection[Any]) -> int:
-        """A batch is committed or it is not: nothing is in flight."""
+        """The committed checkpoint. No events are in flight between two batches."""
         return self._checkpoint

@@ -1,7 +1,7 @@
-"""Dead letters, tried again in the order of its stream, or given up.
+"""Redrive the dead letters of a stream, or discard one.
 
-A stream waits as a whole: its first event failed, all later ones wait for it. A redrive applies them in order
-and stops at the first that fails again.
+A dead letter blocks its stream: the first event failed, and all later ones wait for it. A redrive applies
+them in order and stops at the first one that fails again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from psycopg import sql
 
 from chassis.database import Connection
 from eventlog.storage import PersonalKeys, read_log
-from projector.write.application import Application, lies_in_an_event, lock_live, refused
+from projector.write.application import Application, lies_in_an_event, lock_live, refusal
 from projector.write.fold import RowExists
 from projector.write.generations import consumer_of
 from projector.write.projections.changes import Change, Insert
@@ -33,18 +33,18 @@ _FAILED = """
 UPDATE es.dead_letters SET attempts = attempts + 1, reason = left(%s, 500)
 WHERE consumer = %s AND position = %s
 """
-_OTHERS = """
+_OTHER_STREAMS = """
 SELECT p.stream_id, l.stream_id, min(p.position)
 FROM es.dead_letters p JOIN es.log l ON l.position = p.position
 WHERE p.consumer = %s AND p.stream_id <> %s GROUP BY p.stream_id, l.stream_id
 """
 _MOVE = "UPDATE es.dead_letters SET stream_id = %s WHERE consumer = %s AND stream_id = %s AND position >= %s"
-_DONE = "DELETE FROM es.dead_letters WHERE consumer = %s AND position = ANY (%s)"
+_DELETE = "DELETE FROM es.dead_letters WHERE consumer = %s AND position = ANY (%s)"
 
 
 @dataclass(frozen=True, slots=True)
-class Redriven:
-    """`applied` events are in the read models now; `left` still wait, the first because of `reason`."""
+class RedriveResult:
+    """`applied` events are in the read models now. `left` events still wait, the first one for `reason`."""
 
     applied: int
     left: int
@@ -52,7 +52,7 @@ class Redriven:
 
 
 def blocked_streams_of_live(connection: Connection) -> list[UUID]:
-    """The streams that wait in the generation that readers see, the longest waiting first."""
+    """The streams that have dead letters in the live generation, the one that waits longest first."""
     rows = connection.execute(
         "SELECT p.stream_id FROM es.dead_letters p"
         " JOIN rm.generations g ON g.status = 'live' AND p.consumer = 'projector:' || g.generation"
@@ -61,12 +61,12 @@ def blocked_streams_of_live(connection: Connection) -> list[UUID]:
     return [stream_id for (stream_id,) in rows]
 
 
-def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | None = None) -> Redriven:
-    """Try what waits for this stream again, in the live generation; the projector may be running.
+def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | None = None) -> RedriveResult:
+    """Apply the dead letters that wait for this stream, in the live generation. The projector may be running.
 
     Raises:
-        psycopg.Error: the database is away.
-        EventStoreUnavailable: a switch came between; ask again.
+        psycopg.Error: the database is unavailable.
+        EventStoreUnavailable: another generation became live in the meantime; call it again.
     """
     application = Application(lock_live)
     applied, reason, size = 0, None, BATCH
@@ -78,9 +78,9 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
             if not lies_in_an_event(error):
                 raise
             if size > 1:
-                size = 1  # one by one finds the one that the database refuses
+                size = 1  # to find the event that the database refuses
                 continue
-            reason = refused(error)
+            reason = refusal(error)
             _record_failure(connection, stream_id, reason)
             done = 0
         applied += done
@@ -88,17 +88,17 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
             break
     left = _waiting_in_live(connection, stream_id)
     log.info("stream_redriven", stream_id=str(stream_id), applied=applied, left=left, reason=reason)
-    return Redriven(applied, left, reason if left else None)
+    return RedriveResult(applied, left, reason if left else None)
 
 
 def discard(connection: Connection, position: int) -> bool:
-    """Give up one dead letter in the live generation: it will have changed nothing but the audit trail.
-    What waits behind it is free to be redriven. False if it is not dead-lettered.
+    """Delete one dead letter of the live generation. Its event changes nothing but the audit trail, and later
+    events of the stream can be redriven. Returns false if there is no dead letter at the position.
     """
     with connection.transaction():
         live = lock_live(connection)
-        gone = connection.execute(_DONE, (consumer_of(live.generation), [position]))
-        return gone.rowcount == 1
+        deleted = connection.execute(_DELETE, (consumer_of(live.generation), [position]))
+        return deleted.rowcount == 1
 
 
 def _redrive_some(
@@ -108,11 +108,11 @@ def _redrive_some(
     size: int,
     personal: PersonalKeys | None,
 ) -> tuple[int, str | None]:
-    """Apply up to `size` events; how many, and why the next one fails."""
+    """Apply up to `size` events; returns their number, and the reason why the next one fails."""
     live = lock_live(connection)
     consumer = consumer_of(live.generation)
     positions = [p for (p,) in connection.execute(_WAITING, (consumer, stream_id, size)).fetchall()]
-    others = connection.execute(_OTHERS, (consumer, stream_id)).fetchall()
+    others = connection.execute(_OTHER_STREAMS, (consumer, stream_id)).fetchall()
     projected: list[ProjectedEvent] = []
     reason = None
     for position in positions:
@@ -125,7 +125,7 @@ def _redrive_some(
         before = [
             other for other, own, first in others if first < position and _comes_before(event, other, own)
         ]
-        if before:  # since it was dead-lettered, what it follows was dead-lettered too: it waits there now
+        if before:  # it depends on an event that was dead-lettered later, so it waits for that stream now
             connection.execute(_MOVE, (before[0], consumer, stream_id, position))
             break
         projected.append(event)
@@ -134,12 +134,14 @@ def _redrive_some(
         copies = _copies(connection, live.generation, done)
         changes: list[Change] = []
         for event in projected:
-            changes.extend(_with_known(row, copies.get(event.position, {})) for row in event.trail)
-            changes.extend(event.index)
+            changes.extend(
+                _with_earlier_copies(row, copies.get(event.position, {})) for row in event.audit_rows
+            )
+            changes.extend(event.audit_index)
             changes.extend(event.changes)
         connection.execute("SELECT rm.retract_dead_letters(%s, %s)", (live.generation, done))
         application.write(connection, live.generation, changes)
-        connection.execute(_DONE, (consumer, done))
+        connection.execute(_DELETE, (consumer, done))
     return len(projected), reason
 
 
@@ -148,7 +150,7 @@ def _comes_before(event: ProjectedEvent, waiting_for: UUID, stream_id: UUID) -> 
 
 
 def _copies(connection: Connection, generation: int, positions: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What the trail noted of the credential when the event was dead-lettered, where it could know it."""
+    """The values that rows of the audit trail copied from the credential when they were dead-lettered."""
     rows = connection.execute(
         sql.SQL("SELECT position, credential_name, registry_host FROM {} WHERE position = ANY (%s)").format(
             sql.Identifier(f"rm_g{generation}", "audit_events")
@@ -158,11 +160,11 @@ def _copies(connection: Connection, generation: int, positions: Sequence[int]) -
     return {position: {"credential_name": name, "registry_host": host} for position, name, host in rows}
 
 
-def _with_known(row: Insert, known: Mapping[str, Any]) -> Insert:
-    """A row of the trail that keeps what was copied at its own time."""
-    kept = {column: known[column] for column in row.copied if known.get(column) is not None}
-    copied = {column: source for column, source in row.copied.items() if column not in kept}
-    return Insert(row.table, {**row.values, **kept}, copied)
+def _with_earlier_copies(row: Insert, earlier: Mapping[str, Any]) -> Insert:
+    """A row of the audit trail with the values that were copied when its event was dead-lettered."""
+    values = {column: earlier[column] for column in row.copied if earlier.get(column) is not None}
+    copied = {column: source for column, source in row.copied.items() if column not in values}
+    return Insert(row.table, {**row.values, **values}, copied)
 
 
 def _record_failure(connection: Connection, stream_id: UUID, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Many changes at once, in memory: of the rows that have a key only the last state is written. Pure."""
+"""Combine the changes of a batch in memory, so that each row with a key is written once. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ from projector.write.projections.changes import MAX_GATHERED, Change, Delete, In
 Row = Mapping[str, Any]
 Rows = Mapping[Table, Mapping[Any, Row]]
 
-# Tables whose rows change, and the column that is their key; rows of all others are inserted and stay.
+# The key column of each table whose rows change. Rows of other tables are only inserted.
 KEYS: Mapping[Table, str] = {"credentials": "credential_id", "usages": "usage_id", "audit_spans": "span"}
 
 
 class RowExists(Exception):
-    """A row was to be inserted under a key that has one."""
+    """A change inserts a row whose key exists already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """What has to be written.
+    """The rows to write.
 
-    `inserts` into the tables without a key; `put` is the state of rows with a key as it is afterwards,
-    `gone` are the keys of those that were there before and are no more.
+    `inserts` are new rows of tables without a key. `put` has the new state of each changed row with a key.
+    `deleted` has the keys of rows that existed before and are deleted.
     """
 
     inserts: Mapping[Table, Sequence[Row]]
     put: Rows
-    gone: Mapping[Table, Sequence[Any]]
+    deleted: Mapping[Table, Sequence[Any]]
 
 
 def keys_of(changes: Iterable[Change]) -> dict[Table, set[Any]]:
-    """Which rows have to be loaded before these changes can be folded."""
+    """The keys of the rows that have to be loaded before these changes can be folded."""
     keys: dict[Table, set[Any]] = {table: set() for table in KEYS}
     for change in changes:
         if not isinstance(change, Insert):
@@ -44,10 +44,10 @@ def keys_of(changes: Iterable[Change]) -> dict[Table, set[Any]]:
 
 
 def fold(changes: Iterable[Change], before: Rows) -> Folded:
-    """The result of applying changes one after the other to the rows that were there `before`.
+    """Apply changes one after the other to the rows that existed `before`.
 
     Raises:
-        RowExists: as the database would refuse it.
+        RowExists: an inserted row has the key of an existing one.
     """
     rows: dict[Table, dict[Any, Row | None]] = {table: dict(before.get(table, {})) for table in KEYS}
     inserts: dict[Table, list[Row]] = {}
@@ -70,12 +70,12 @@ def fold(changes: Iterable[Change], before: Rows) -> Folded:
             case Delete():
                 rows[change.table][change.key] = None
     put: dict[Table, dict[Any, Row]] = {}
-    gone: dict[Table, list[Any]] = {}
+    deleted: dict[Table, list[Any]] = {}
     for name, table in rows.items():
         old = before.get(name, {})
         put[name] = {key: row for key, row in table.items() if row is not None and row is not old.get(key)}
-        gone[name] = [key for key, row in table.items() if row is None and key in old]
-    return Folded(inserts=inserts, put=put, gone=gone)
+        deleted[name] = [key for key, row in table.items() if row is None and key in old]
+    return Folded(inserts=inserts, put=put, deleted=deleted)
 
 
 def _merged(put: Put, row: Row | None) -> Row:

@@ -1,4 +1,4 @@
-"""Generations of the read models: which there are, how far each is, who may change one (ADR 9)."""
+"""Generations of the read models: list, create and drop them (ADR 9)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +18,11 @@ from projector.write.lag import Lag, lag_behind
 Connection = psycopg.Connection[Any]
 Status = Literal["building", "live", "retired"]
 
-_LOCK = (7_204, 1)  # advisory: who rebuilds, switches or drops
+_LOCK = (7_204, 1)  # advisory lock of a rebuild, switch or drop
 
 
-class AnotherAtWork(Exception):
-    """Somebody else rebuilds, switches or drops at this moment."""
+class AdministrationInProgress(Exception):
+    """Another process rebuilds, switches or drops a generation now."""
 
     def __init__(self) -> None:
         super().__init__("another rebuild, switch or drop is running")
@@ -34,13 +34,13 @@ class UnknownGeneration(Exception):
 
 
 class GenerationInUse(Exception):
-    """The live generation cannot be dropped, nor a second one be built beside one that is being built."""
+    """The status of a generation does not allow the operation, for example to drop the live generation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One complete set of read models. `size` in bytes, with indexes. It is degraded while it has dead
-    letters.
+    """One complete set of read models. `size` is in bytes and includes the indexes. A generation is degraded
+    while it has dead letters.
     """
 
     generation: int
@@ -57,7 +57,7 @@ class Generation:
 
 
 def consumer_of(generation: int) -> str:
-    """The name under which a generation's events are dead-lettered."""
+    """The consumer name of a generation in `es.dead_letters`."""
     return f"projector:{generation}"
 
 
@@ -81,7 +81,7 @@ SELECT EXISTS (
 
 
 def generations(connection: Connection) -> list[Generation]:
-    """All of them, the oldest first."""
+    """All generations, the oldest first."""
     return [
         Generation(
             generation=generation,
@@ -99,7 +99,7 @@ def generations(connection: Connection) -> list[Generation]:
 
 
 def generation(connection: Connection, number: int) -> Generation:
-    """One of them. Raises `UnknownGeneration`."""
+    """The generation with this number. Raises `UnknownGeneration`."""
     for found in generations(connection):
         if found.generation == number:
             return found
@@ -107,16 +107,16 @@ def generation(connection: Connection, number: int) -> Generation:
 
 
 def live_position(connection: Connection) -> int:
-    """The checkpoint of the generation that readers see."""
+    """The checkpoint of the live generation."""
     row = connection.execute("SELECT position FROM rm.generations WHERE status = 'live'").fetchone()
     return row[0] if row else 0
 
 
 def has_event(connection: Connection, stream_id: UUID, version: int) -> bool:
-    """Whether readers see what an event has changed: the live generation has passed it and not dead-lettered
-    it.
+    """Whether the live generation has applied an event: its checkpoint is at or after the event, and the
+    event is not a dead letter.
 
-    Positions are dense and checkpoints are completed prefixes, so that passing it means having it.
+    Positions are dense and a checkpoint covers every earlier event, so the comparison is sufficient.
     """
     row = connection.execute(_HAS_EVENT, (stream_id, version)).fetchone()
     return bool(row and row[0])
@@ -124,10 +124,14 @@ def has_event(connection: Connection, stream_id: UUID, version: int) -> bool:
 
 @contextmanager
 def administration(connection: Connection) -> Iterator[None]:
-    """Rebuild, switch or drop alone, for as long as this connection lives at most. Raises `AnotherAtWork`."""
+    """Exclude other rebuilds, switches and drops. The lock ends with the connection.
+
+    Raises:
+        AdministrationInProgress: another process holds the lock.
+    """
     row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", _LOCK).fetchone()
     if not row or not row[0]:
-        raise AnotherAtWork
+        raise AdministrationInProgress
     try:
         yield
     finally:
@@ -136,22 +140,25 @@ def administration(connection: Connection) -> Iterator[None]:
 
 
 def create(database_url: str) -> int:
-    """The number of a new, empty generation in status `building`; without the indexes of `make_indexes`.
+    """Create an empty generation with status `building`, without the indexes of `make_indexes`; returns its
+    number.
 
-    The URL's login is the one that migrates, or a superuser.
+    The URL has the login that runs migrations, or a superuser.
 
     Raises:
-        GenerationInUse: one is being built already.
+        GenerationInUse: another generation is being built.
     """
     try:
         with _owner(database_url) as owner:
             return _create(owner)
     except pg.UniqueViolation:
-        raise GenerationInUse("a generation is being built already: resume it, or drop it") from None
+        raise GenerationInUse("another generation is being built: resume or drop it") from None
 
 
 def create_first(database_url: str) -> None:
-    """Give a new database a live generation, complete and empty. Safe to repeat and to run twice at once."""
+    """Create the live generation of a new database, empty and with all indexes. Safe to repeat and to run
+    concurrently.
+    """
     with _owner(database_url) as owner:
         if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
             owner.execute("LOCK TABLE rm.generations IN SHARE ROW EXCLUSIVE MODE")
@@ -166,7 +173,7 @@ def _owner(database_url: str) -> Connection:
 
 
 def _create(owner: Connection) -> int:
-    """Create a generation in this transaction. It belongs to the owner of `rm`, whose functions drop it."""
+    """Create a generation in this transaction. It has the owner of `rm`, as `rm.drop_generation` requires."""
     (role,) = owner.execute(_OWNER).fetchone() or ("",)
     owner.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
     (number,) = owner.execute(_NEXT).fetchone() or (1,)
@@ -180,11 +187,12 @@ def _create(owner: Connection) -> int:
 
 
 def drop(connection: Connection, number: int) -> None:
-    """Remove a retired or abandoned generation.
+    """Remove a generation that is retired or only partly built.
 
     Raises:
-        UnknownGeneration, GenerationInUse: it is the live one.
-        AnotherAtWork: somebody builds or switches now.
+        UnknownGeneration: there is no generation with this number.
+        GenerationInUse: the generation is live.
+        AdministrationInProgress: another process rebuilds, switches or drops a generation now.
     """
     with administration(connection):
         if generation(connection, number).status == "live":

@@ -10,7 +10,8 @@ from psycopg import sql
 
 Connection = psycopg.Connection[Any]
 
-# An index of a table of this size takes about as long as a batch of a rebuild: a fifth of a second.
+# An index of a table of this size takes a fifth of a second, about as long as a batch of a rebuild. Indexes
+# of larger tables are created concurrently.
 BRIEF_BYTES = 64 * 1024 * 1024
 
 _STATEMENT = re.compile(r"^CREATE INDEX (\w+) ON (\w+) (.+);$", re.MULTILINE)
@@ -35,21 +36,21 @@ class Index(NamedTuple):
 
 
 def wanted_indexes() -> list[Index]:
-    """All indexes of a generation beside its keys."""
+    """All indexes of a generation except those of its primary keys."""
     text = (files("projector") / "generation" / "indexes.sql").read_text()
     return [Index(*found) for found in _STATEMENT.findall(text)]
 
 
 def make_indexes(database_url: str, connection: Connection, number: int) -> Iterator[int]:
-    """Create the indexes that a generation lacks yet; gives before each how many are left.
+    """Create the missing indexes of a generation; yields the number of missing ones before each.
 
-    Rows that come one by one into ten indexes take twice the time, so a rebuild leaves them for the end. They
-    are created CONCURRENTLY: a transaction that writes for long would hold back the positions of all that
-    commit meanwhile (ADR 2). One that was interrupted stays behind invalid, and is created again. Where none
-    takes longer than a batch, they are created as usual, which reads the rows once instead of twice: nobody
-    else writes to a generation that is not live.
+    A rebuild creates indexes last, because writing rows into ten indexes takes twice as long. They are
+    created CONCURRENTLY: a long transaction would delay the positions of all events that are committed while
+    it runs (ADR 2). An interrupted one leaves an invalid index, which is created again. If no index takes
+    longer than a batch, they are created without CONCURRENTLY, which reads the rows once instead of twice.
+    Nothing else writes to a generation that is not live.
 
-    The URL's login must own the tables: it is the one that migrates.
+    The URL has the login that runs migrations, because it must own the tables.
     """
     missing = _missing(connection, number)
     if not missing:
@@ -69,13 +70,13 @@ def make_indexes(database_url: str, connection: Connection, number: int) -> Iter
 
 
 def make_first_indexes(owner: Connection, number: int) -> None:
-    """Create all indexes of a generation that nobody reads or writes yet, in the owner's transaction."""
+    """Create all indexes of a new generation, in the transaction of the owner that created it."""
     for index in _missing(owner, number):
         _create(owner, number, index, concurrently=False)
 
 
 def _missing(connection: Connection, number: int) -> list[Index]:
-    """Of the tables that are there: a generation of an older program may lack one."""
+    """The missing indexes of the existing tables. A generation of an older program may lack a table."""
     schema = f"rm_g{number}"
     valid = {name for (name,) in connection.execute(_VALID, (schema,)).fetchall()}
     tables = {name for (name,) in connection.execute(_TABLES, (schema,)).fetchall()}
@@ -86,7 +87,7 @@ def _create(owner: Connection, number: int, index: Index, *, concurrently: bool)
     schema = f"rm_g{number}"
     how = sql.SQL("CONCURRENTLY " if concurrently else "")
     name = sql.Identifier(schema, index.name)
-    owner.execute(sql.SQL("DROP INDEX {}IF EXISTS {}").format(how, name))  # an invalid one
+    owner.execute(sql.SQL("DROP INDEX {}IF EXISTS {}").format(how, name))  # an invalid index of that name
     owner.execute(
         sql.SQL("CREATE INDEX {}{} ON {} {}").format(
             how,

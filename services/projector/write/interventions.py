@@ -1,4 +1,4 @@
-"""Interventions of operators: dead letters of the live generation, and erasure in retired ones."""
+"""Interventions of operators: dead letters of the live generation, and erasure in retired generations."""
 
 from chassis.database import Connection
 from eventlog.dead_letters import DeadLetter, record
@@ -11,15 +11,15 @@ from projector.write.generations import generations
 PROJECTOR = "projector"
 
 
-class NotLive(Exception):
-    """A generation that readers do not see is not redriven: who switches to it catches it up."""
+class GenerationNotLive(Exception):
+    """Only the live generation is redriven. A rebuild or switch applies the events to another one."""
 
     def __init__(self, consumer: str) -> None:
-        super().__init__(f"{consumer} is not what readers see; rebuild it, or switch to it")
+        super().__init__(f"{consumer} is not the live generation; switch to it, or rebuild the read models")
 
 
 def full_name(connection: Connection, consumer: str) -> str:
-    """`projector` stands for the generation that readers see."""
+    """The consumer name in `es.dead_letters`. `projector` stands for the live generation."""
     if consumer != PROJECTOR:
         return consumer
     row = connection.execute("SELECT generation FROM rm.generations WHERE status = 'live'").fetchone()
@@ -31,39 +31,39 @@ def is_projector(consumer: str) -> bool:
 
 
 def redrive_stream(
-    connection: Connection, letter: DeadLetter, *, person: str, personal: PersonalKeys | None = None
-) -> dead_letters.Redriven:
-    """Apply what waits in the letter's stream, in order, up to what fails again.
+    connection: Connection, dead_letter: DeadLetter, *, person: str, personal: PersonalKeys | None = None
+) -> dead_letters.RedriveResult:
+    """Apply the dead letters of the same stream in order, up to the first one that fails again.
 
     Raises:
-        NotLive.
+        GenerationNotLive.
     """
-    _check_live(connection, letter.consumer)
-    record(connection, letter, "redriven", person=person, remark=None)
-    return dead_letters.redrive(connection, letter.stream_id, personal)
+    _check_live(connection, dead_letter.consumer)
+    record(connection, dead_letter, "redriven", person=person, remark=None)
+    return dead_letters.redrive(connection, dead_letter.stream_id, personal)
 
 
-def discard(connection: Connection, letter: DeadLetter, *, person: str, remark: str) -> None:
-    """Give it up for good; what waits behind it is free to be redriven.
+def discard(connection: Connection, dead_letter: DeadLetter, *, person: str, remark: str) -> None:
+    """Delete the dead letter. Later events of the stream can then be redriven.
 
     Raises:
-        NotLive.
+        GenerationNotLive.
     """
-    _check_live(connection, letter.consumer)
+    _check_live(connection, dead_letter.consumer)
     with connection.transaction():
-        record(connection, letter, "discarded", person=person, remark=remark)
-        dead_letters.discard(connection, letter.position)
+        record(connection, dead_letter, "discarded", person=person, remark=remark)
+        dead_letters.discard(connection, dead_letter.position)
 
 
 def _check_live(connection: Connection, consumer: str) -> None:
     if consumer != full_name(connection, PROJECTOR):
-        raise NotLive(consumer)
+        raise GenerationNotLive(consumer)
 
 
 def erase_in_retired(connection: Connection, account_id: str) -> None:
-    """Erase an account in every retired generation: the projector does not apply events to these."""
-    for one in generations(connection):
-        if one.status == "retired":
+    """Erase an account's personal data in retired generations, to which the projector applies no events."""
+    for found in generations(connection):
+        if found.status == "retired":
             with connection.transaction():
-                lock_number(one.generation)(connection)
-                erase_rows(connection, one.generation, account_id)
+                lock_number(found.generation)(connection)
+                erase_rows(connection, found.generation, account_id)

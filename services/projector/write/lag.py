@@ -1,4 +1,4 @@
-"""How far a consumer is behind the log, in events and in seconds."""
+"""The lag of a generation behind the log, in events and in seconds."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +16,13 @@ FROM es.log l
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """`seconds` is the age of the oldest event that is still to be done; 0.0 where there is none."""
+    """`seconds` is the age of the oldest event that is not handled yet. 0.0 if there is none."""
 
     events: int
     seconds: float
 
 
 def lag_behind(connection: psycopg.Connection[Any], position: int) -> Lag:
-    """The lag of whoever has done everything up to `position`."""
+    """The lag of a consumer that has handled every event up to `position`."""
     row = connection.execute(_LAG, {"position": position}).fetchone()
     return Lag(int(row[0]), row[1] or 0.0) if row else Lag(0, 0.0)

@@ -1,7 +1,7 @@
-"""The tables of one generation: rows loaded once per batch, and written in a few statements.
+"""Load and write the rows of one generation, in a few statements per batch.
 
-Which columns there are is asked of the database: a generation that an older program has made lacks what was
-added since, and goes on without it until the next rebuild.
+The columns are read from the database: a generation that an older program created lacks columns that were
+added later, and continues without them until the next rebuild.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ ORDER BY r.relname, a.attnum
 
 
 class Tables:
-    """The tables `rm_g<N>.*`. Whoever writes holds the lock on the generation's row."""
+    """The tables `rm_g<N>.*`. A writer holds the lock on the generation's row in `rm.generations`."""
 
     def __init__(self, connection: Connection, generation: int) -> None:
         self._schema = f"rm_g{generation}"
@@ -38,7 +38,7 @@ class Tables:
             self._types.setdefault(table, []).append(type_name)
 
     def load(self, connection: Connection, keys: Mapping[Table, Iterable[Any]]) -> Rows:
-        """The rows that have these keys."""
+        """The existing rows with these keys."""
         return {
             table: self._load(connection, table, [key for key in wanted if key is not None])
             for table, wanted in keys.items()
@@ -46,18 +46,18 @@ class Tables:
         }
 
     def insert(self, connection: Connection, folded: Folded) -> None:
-        """Write by INSERT: few round trips, for the small batches of a generation that follows closely."""
+        """Write by INSERT, with few round trips. It is for the small batches of the live generation."""
         with connection.pipeline():
-            self._delete(connection, folded.gone)
+            self._delete(connection, folded.deleted)
             for table, rows in folded.inserts.items():
                 self._insert(connection, table, rows)
             for table, keyed in folded.put.items():
                 self._insert(connection, table, list(keyed.values()), key=KEYS[table])
 
     def copy(self, connection: Connection, folded: Folded) -> None:
-        """Write by COPY, which takes the least time per row; rows that change are deleted and copied anew."""
+        """Write by COPY, which takes the least time per row. Changed rows are deleted and copied again."""
         for table, keyed in folded.put.items():
-            self._delete(connection, {table: [*folded.gone[table], *keyed]})
+            self._delete(connection, {table: [*folded.deleted[table], *keyed]})
             self._copy(connection, table, list(keyed.values()))
         for table, rows in folded.inserts.items():
             self._copy(connection, table, rows)
@@ -75,7 +75,7 @@ class Tables:
     def _insert(
         self, connection: Connection, table: Table, rows: Sequence[Row], *, key: str | None = None
     ) -> None:
-        """One statement for any number of rows; arrays and JSON columns travel in one JSON document."""
+        """Insert any number of rows in one statement, as one JSON document."""
         if not rows or table not in self._columns:
             return
         columns = sql.SQL(", ").join(map(sql.Identifier, self._columns[table]))
@@ -109,12 +109,12 @@ class Tables:
                     copy.write_row(list(map(row.get, names)))
 
     def _delete(self, connection: Connection, keys: Mapping[Table, Sequence[Any]]) -> None:
-        for table, gone in keys.items():
-            if gone and table in self._columns:
+        for table, deleted in keys.items():
+            if deleted and table in self._columns:
                 connection.execute(
                     sql.SQL("DELETE FROM {} WHERE {} = ANY (%s)").format(
                         sql.Identifier(self._schema, table), sql.Identifier(KEYS[table])
                     ),
-                    (gone,),
+                    (deleted,),
                     prepare=False,
                 )

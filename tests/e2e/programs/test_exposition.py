@@ -11,9 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.observability.exposition import (
     FOLDER,
+    delete_gauges_of_dead_processes,
     empty_folder,
     exposition,
-    forget_dead_processes,
     serve_metrics,
 )
 from chassis.settings.environment import InvalidSetting, Settings
@@ -74,7 +74,7 @@ def test_one_scrape_shows_all_processes_and_the_dead_only_where_they_counted(tmp
     assert seen["db_pool_in_use", "some_role"] == 2
 
     children[0].communicate("")
-    forget_dead_processes({FOLDER: str(folder)})
+    delete_gauges_of_dead_processes({FOLDER: str(folder)})
     seen = scrape(folder)
     assert seen["verifications_total", "verified", "github"] == 2
     assert seen["relay_unconfirmed",] == 7
@@ -86,7 +86,7 @@ def test_one_scrape_shows_all_processes_and_the_dead_only_where_they_counted(tmp
 
 
 def test_nothing_is_to_be_forgotten_without_a_folder() -> None:
-    forget_dead_processes({})
+    delete_gauges_of_dead_processes({})
 
 
 def test_a_service_that_runs_by_itself_serves_its_own() -> None:

@@ -161,11 +161,11 @@ def test_the_memory_has_a_bound(tokens: PostgresTokens, pool: Pool) -> None:
         )
     for _, text in many:
         assert tokens.authenticate(text) is not None
-        assert len(tokens._memory) <= 1000
-    size = len(tokens._memory)
+        assert len(tokens._cache) <= 1000
+    size = len(tokens._cache)
     for _ in range(50):
         tokens.authenticate(made()[1])  # guesses
-    assert len(tokens._memory) == size
+    assert len(tokens._cache) == size
 
 
 def test_a_database_that_is_away_is_said_so(clock: Clock) -> None:

@@ -47,7 +47,7 @@ def position(event: RecordedEvent) -> int:
 
 
 def take_until(taker: ConcurrentConsumer, connection: Connection, wanted: int) -> None:
-    waiting(lambda: taker.take(connection, []) == wanted, f"{wanted} is reached")
+    waiting(lambda: taker.handle(connection, []) == wanted, f"{wanted} is reached")
 
 
 def dead_letters(connection: Connection) -> list[tuple[int, str]]:
@@ -67,7 +67,7 @@ def make_due(url: str) -> None:
 
 def tend_until(taker: ConcurrentConsumer, connection: Connection, condition: Callable[[], bool]) -> None:
     def tended() -> bool:
-        taker.take(connection, [])
+        taker.handle(connection, [])
         return condition()
 
     waiting(tended)

@@ -33,10 +33,10 @@ def test_the_checkpoint_waits_for_the_slowest_and_then_passes_all(
             seen.append(position(event))
 
     taker = follower(handle, stop)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 1)
     waiting(lambda: len(seen) == 5)
-    assert taker.take(connection, []) == load_checkpoint(connection, NAME) == 1
+    assert taker.handle(connection, []) == load_checkpoint(connection, NAME) == 1
     release.set()
     take_until(taker, connection, 6)
     assert load_checkpoint(connection, NAME) == 6
@@ -58,7 +58,7 @@ def test_no_more_than_so_many_at_once(url: str, connection: Connection, stop: Ev
             running[0] -= 1
 
     taker = follower(handle, stop, concurrency=3)
-    taker.take(connection, write(url, 20))
+    taker.handle(connection, write(url, 20))
     take_until(taker, connection, 20)
     assert most[0] == 3
     taker.close()
@@ -66,7 +66,7 @@ def test_no_more_than_so_many_at_once(url: str, connection: Connection, stop: Ev
 
 def test_events_of_other_types_are_passed(url: str, connection: Connection, stop: Event) -> None:
     taker = follower(lambda _event: pytest.fail("not asked for"), stop, types=frozenset({"other"}))
-    assert taker.take(connection, write(url, 3)) == 3
+    assert taker.handle(connection, write(url, 3)) == 3
     assert load_checkpoint(connection, NAME) == 3
     taker.close()
 
@@ -85,9 +85,9 @@ def test_work_of_a_lost_leadership_says_nothing_to_the_next(
 
     events = write(url, 1)
     taker = follower(handle, stop, tiers=[])
-    taker.take(connection, events)
+    taker.handle(connection, events)
     taker.begin(0)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 1)
     release.set()
     taker.finish(connection)
@@ -106,7 +106,7 @@ def test_what_is_in_flight_at_the_end_is_finished_and_saved(
 
     events = write(url, 9)
     taker = follower(handle, stop, concurrency=2)
-    taking = Thread(target=lambda: taker.take(connection, events))
+    taking = Thread(target=lambda: taker.handle(connection, events))
     taking.start()
     assert begun.acquire(timeout=PATIENCE)
     assert begun.acquire(timeout=PATIENCE)
@@ -126,7 +126,7 @@ def test_who_was_overtaken_begins_again(url: str, connection: Connection, stop: 
     save_checkpoint(connection, NAME, after=0, position=2)  # another leader's
 
     def go_on() -> None:
-        taker.take(connection, events)
+        taker.handle(connection, events)
         take_until(taker, connection, 3)
 
     with pytest.raises(EventStoreUnavailable):
@@ -134,6 +134,6 @@ def test_who_was_overtaken_begins_again(url: str, connection: Connection, stop: 
     assert load_checkpoint(connection, NAME) == 2
     taker.begin(2)
     with relay_of(url) as relay:
-        taker.take(connection, read_log(relay, 2, 10))
+        taker.handle(connection, read_log(relay, 2, 10))
     take_until(taker, connection, 3)
     taker.close()

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from eventlog.consumers import concurrency
-from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
+from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.events import RecordedEvent
 from eventlog.storage import EventStoreUnavailable, read_log
 from eventlog.storage.log import load_checkpoint
@@ -39,12 +39,12 @@ def test_what_fails_waits_is_tried_again_and_holds_up_neither_others_nor_the_che
         handled.append(position(event))
 
     taker = follower(handle, stop, tiers=[timedelta(hours=1)])
-    taker.take(connection, write(url, 4))
+    taker.handle(connection, write(url, 4))
     take_until(taker, connection, 4)
     assert sorted(handled) == [1, 3, 4]
     assert retries(connection) == [(2, 1, "RuntimeError")]
     failing.clear()
-    taker.take(connection, [])
+    taker.handle(connection, [])
     assert len(handled) == 3  # its time has not come
     make_due(url)
     tend_until(taker, connection, lambda: retries(connection) == [])
@@ -60,7 +60,7 @@ def test_a_retry_survives_the_process_and_is_made_by_whoever_leads_next(
         raise RuntimeError
 
     first = follower(fail, stop, tiers=[timedelta(hours=1)] * 2)
-    first.take(connection, write(url, 2))
+    first.handle(connection, write(url, 2))
     take_until(first, connection, 2)
     first.close()
     handled: list[int] = []
@@ -81,7 +81,9 @@ def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
         "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
         " WHERE position = 2"
     )
-    Retries(NAME, ()).record(connection, Ended(Delivery(events[2]), Fate.HOPELESS, "a test"))
+    Retries(NAME, ()).record(
+        connection, DeliveryResult(Delivery(events[2]), DeliveryOutcome.NOT_RETRIABLE, "a test")
+    )
     with psycopg.connect(url) as superuser:
         superuser.execute(
             "INSERT INTO es.interventions (action, consumer, position, attempts, reason, person)"
@@ -89,7 +91,7 @@ def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
         )
     handled: list[int] = []
     taker = follower(lambda event: handled.append(position(event)), stop)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 5)
     assert sorted(handled) == [1, 5]
     taker.close()
@@ -110,7 +112,7 @@ def test_retries_leave_room_for_what_is_new(url: str, connection: Connection, st
         handled.append(position(event))
 
     taker = follower(handle, stop, concurrency=4)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 40)
     assert sorted(handled) == list(range(31, 41))
     release.set()
@@ -130,7 +132,7 @@ def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
             raise RuntimeError("what a message may say is not kept")
 
     taker = follower(handle, stop)
-    taker.take(connection, write(url, 5))
+    taker.handle(connection, write(url, 5))
     waiting(lambda: len(set(attempts)) == 5)
     assert attempts.count(2) == 1  # the others did not wait for it
     take_until(taker, connection, 5)
@@ -152,7 +154,7 @@ def test_an_event_that_cannot_be_read_is_parked_at_once(
     taker = follower(lambda event: handled.append(position(event)), stop)
     with relay_of(url) as relay:
         events = read_log(relay, 0, 10)
-    taker.take(connection, events)
+    taker.handle(connection, events)
     take_until(taker, connection, 2)
     assert handled == [2]
     ((at, reason),) = dead_letters(connection)
@@ -173,7 +175,7 @@ def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
         handled.append(position(event))
 
     taker = follower(handle, stop, concurrency=1)
-    taker.take(connection, write(url, 2))
+    taker.handle(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert handled == [1, 2]
     assert dead_letters(connection) == []
@@ -193,7 +195,7 @@ def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
         handled.append(position(event))
 
     taker = follower(handle, stop, tiers=[])
-    taker.take(connection, write(url, 2))
+    taker.handle(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert retries(connection) == [(1, 0, "SecretStoreUnavailable")]
     away.clear()
@@ -216,7 +218,7 @@ def test_stopped_while_a_dependency_is_down_leaves_the_event_for_the_next_start(
 
     events = write(url, 9)  # more than are taken at once: handing them over waits
     taker = follower(handle, stop, concurrency=2)
-    taking = Thread(target=lambda: taker.take(connection, events))
+    taking = Thread(target=lambda: taker.handle(connection, events))
     taking.start()
     assert begun.wait(PATIENCE)
     stop.set()

@@ -128,7 +128,7 @@ def test_what_is_tried_again_and_what_is_dead_are_listed_shown_and_redriven_in_o
         waiting(lambda: [item["state"] for item in operator.items()] == ["dead", "retry", "dead"])
         listed = operator.gets("list")
         assert "credential.added  dead" in listed
-        assert "credential.added  tried again 2" in listed
+        assert "credential.added  retry at 2" in listed
 
         shown = json.loads(operator.gets("show", "verifier", "2", "--json"))
         assert (shown["attempts"], shown["reason"], shown["state"]) == (2, "RuntimeError", "dead")
@@ -142,7 +142,7 @@ def test_what_is_tried_again_and_what_is_dead_are_listed_shown_and_redriven_in_o
         result = operator.types("redrive", "verifier", "--all", "--as", "ada")
         assert result.exit_code == 3  # 4 has failed again
         assert result.stdout == "2 done, 1 left\n"
-        assert "3 of 3 tried, 1 failed again" in result.stderr
+        assert "3 of 3 retried, 1 failed again" in result.stderr
         assert handler.tried == [2, 4, 5]
         assert [(item["position"], item["attempts"]) for item in operator.items()] == [(4, 1)]
         handler.failing.clear()
@@ -227,7 +227,7 @@ def test_a_generation_that_nobody_sees_is_not_touched(
     for command in (["redrive", "projector:7", "1"], ["discard", "projector:7", "1", "--reason=x", "--yes"]):
         result = operator.types(*command)
         assert result.exit_code == 1
-        assert "projector:7 is not what readers see" in result.stderr
+        assert "projector:7 is not the live generation" in result.stderr
     assert len(operator.items()) == 1
     assert interventions(owner) == []
 
@@ -270,4 +270,4 @@ def test_a_broker_that_is_away_hides_no_dead_letters(database_url: str, log: Log
 
 
 def test_a_database_that_is_none() -> None:
-    assert "does not answer" in Operator("host=/nowhere").types("list").stderr
+    assert "is unavailable" in Operator("host=/nowhere").types("list").stderr

@@ -41,7 +41,7 @@ class Recorder:
         self.begun.append(checkpoint)
         self._checkpoint = checkpoint
 
-    def take(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
+    def handle(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
         if events and self.failure:
             raise self.failure
         if events:

@@ -129,7 +129,7 @@ def test_nothing_is_lost_and_nothing_verified_twice(
         models = ReadModels()
         with psycopg.connect(url, autocommit=True, options="-c role=regcred_projector") as projector:
             models.begin(0)
-            assert models.take(projector, read_log(projector, 0, 1000)) == end
+            assert models.handle(projector, read_log(projector, 0, 1000)) == end
         assert owner.execute(
             "SELECT count(*), count(DISTINCT credential_id) FROM rm.verifications"
         ).fetchone() == (CREDENTIALS, CREDENTIALS)

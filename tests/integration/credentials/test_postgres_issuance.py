@@ -39,7 +39,7 @@ def verify(verifications: PostgresVerificationStore) -> Verify:
 
 
 class TestPostgresIssuing(IssuingSuite):
-    def test_an_outcome_is_only_taken_for_the_account_s_own_credential(
+    def test_an_outcome_is_accepted_only_for_a_credential_of_the_account(
         self, store: PostgresCredentialStore, verify: Verify, database_url: str
     ) -> None:
         foreign = self.add(store, "foreign", account="somebody")
@@ -52,7 +52,7 @@ class TestPostgresIssuing(IssuingSuite):
             ).fetchall()
         assert rows == [(0, None)]
 
-    def test_a_change_and_an_issuance_wait_for_one_another_and_issuances_do_not(
+    def test_an_issuance_waits_for_a_change_and_not_for_another_issuance(
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
         """Whoever holds the credential's lock is finished first, and what it did is seen."""
@@ -81,7 +81,9 @@ class TestPostgresIssuing(IssuingSuite):
             with pytest.raises(DecidedOnOldVersion):
                 waiting.result(timeout=5)
 
-    def test_many_issuances_of_many_credentials_in_any_order(self, store: PostgresCredentialStore) -> None:
+    def test_concurrent_issuances_of_many_credentials_do_not_deadlock(
+        self, store: PostgresCredentialStore
+    ) -> None:
         """Together with changes of them: no deadlock, and each is either recorded or decided anew."""
         ids = [self.add(store, f"crowd-{number}", account="crowd") for number in range(4)]
 
@@ -118,7 +120,7 @@ class TestPostgresIssuing(IssuingSuite):
         ("regcred_projector", "SELECT * FROM credentials.current"),
     ],
 )
-def test_no_role_has_more_than_it_needs(database_url: str, role: str, statement: str) -> None:
+def test_roles_have_only_the_rights_that_they_need(database_url: str, role: str, statement: str) -> None:
     with (
         psycopg.connect(database_url, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),

@@ -19,7 +19,7 @@ def store(database_url: str) -> Iterator[PostgresCredentialStore]:
 
 
 class TestPostgresCredentialStore(CredentialStoreSuite):
-    def test_the_row_stands_beside_the_events(
+    def test_an_append_writes_the_row_of_the_credential(
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
         store.append(
@@ -60,7 +60,7 @@ class TestPostgresCredentialStore(CredentialStoreSuite):
         ("regcred_relay", "INSERT INTO es.log SELECT * FROM es.log"),
     ],
 )
-def test_no_role_has_more_than_it_needs(database_url: str, role: str, statement: str) -> None:
+def test_roles_have_only_the_rights_that_they_need(database_url: str, role: str, statement: str) -> None:
     with (
         psycopg.connect(database_url, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),
@@ -68,7 +68,7 @@ def test_no_role_has_more_than_it_needs(database_url: str, role: str, statement:
         connection.execute(statement)
 
 
-def test_a_credential_is_not_added_with_a_key_that_was_erased(
+def test_a_credential_is_not_added_with_an_erased_key(
     store: PostgresCredentialStore, database_url: str
 ) -> None:
     """The service has the key still; it asks for the next one, and what it keeps can be read."""

@@ -64,8 +64,8 @@ class World:
             done = load_checkpoint(connection, "housekeeping")
             keeper.begin(done)
             events = read_log(connection, done, 1000)
-            keeper.take(connection, events)
-            while events and keeper.take(connection, []) != events[-1].position:
+            keeper.handle(connection, events)
+            while events and keeper.handle(connection, []) != events[-1].position:
                 time.sleep(0.01)
             keeper.close()
 
@@ -88,7 +88,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("grace", [DEFAULT_GRACE, timedelta(seconds=1), timedelta(days=7)])
-def test_the_secret_before_is_kept_as_long_as_was_asked(world: World, grace: timedelta) -> None:
+def test_a_previous_secret_can_be_read_during_the_grace(world: World, grace: timedelta) -> None:
     credential_id = world.rotated(grace)
     world.keep_house()
     world.sweep(NOW + grace - timedelta(microseconds=1))
@@ -97,7 +97,7 @@ def test_the_secret_before_is_kept_as_long_as_was_asked(world: World, grace: tim
     assert world.readable(credential_id) == [2]
 
 
-def test_without_grace_it_is_destroyed_at_once(world: World) -> None:
+def test_a_previous_secret_is_destroyed_at_once_without_grace(world: World) -> None:
     credential_id = world.rotated(timedelta(0))
     kept = world.rotated(timedelta(seconds=1))
     world.keep_house()

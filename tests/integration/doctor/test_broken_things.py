@@ -96,7 +96,7 @@ def test_a_setting_that_cannot_be_understood(installation: Installation) -> None
     ("url", "sentence", "remedy"),
     [
         ("postgresql://a:geheim-canary@127.0.0.1:9/x", "Connection refused", "start PostgreSQL"),
-        ("postgresql://a:geheim-canary@127.0.0.1:x/?y", "cannot be understood", "postgresql://"),
+        ("postgresql://a:geheim-canary@127.0.0.1:x/?y", "URL is invalid", "postgresql://"),
     ],
 )
 def test_a_wrong_database_url(installation: Installation, url: str, sentence: str, remedy: str) -> None:
@@ -124,14 +124,14 @@ def test_a_database_that_is_not_there(installation: Installation) -> None:
 def test_a_database_that_was_never_prepared(installation: Installation) -> None:
     with fresh_database() as empty:
         found = installation.look(REGCRED_DATABASE_URL=empty)
-    _failed(found["database.migrations"], "never been prepared", "regcred migrate")
+    _failed(found["database.migrations"], "no migration was applied", "regcred migrate")
     _failed(found["database.cluster"], "no log", "regcred migrate")
 
 
 def test_migrations_that_are_missing_or_changed(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute("UPDATE public.regcred_migrations SET checksum = 'x' WHERE name LIKE '0010%'")
-        _failed(installation.look()["database.migrations"], "other contents", "never change")
+        _failed(installation.look()["database.migrations"], "other content", "never change")
         owner.execute("DELETE FROM public.regcred_migrations WHERE name LIKE '0010%'")
         _failed(installation.look()["database.migrations"], "0010", "regcred migrate")
 
@@ -183,7 +183,7 @@ def test_a_port_that_another_program_has(installation: Installation) -> None:
     [
         ("REGCRED_VERIFIER_ALLOW", "http://registry", "failed", "neither a network"),
         ("REGCRED_VERIFIER_ALLOW", "0.0.0.0/0", "warning", "metadata"),
-        ("REGCRED_VERIFIER_ALLOW_HTTP", "127.0.0.1:5000", "warning", "not be reached"),
+        ("REGCRED_VERIFIER_ALLOW_HTTP", "127.0.0.1:5000", "warning", "its address is blocked"),
     ],
 )
 def test_lists_that_make_no_sense(
@@ -212,7 +212,7 @@ def test_nobody_leads_though_others_do(installation: Installation) -> None:
         relay.execute("SELECT pg_advisory_lock(7203, hashtext('relay'))")
         found = installation.look()
     assert found["relay"]["result"] == "ok"
-    _failed(found["projector"], "nobody leads", "start the projector")
+    _failed(found["projector"], "there is no leader", "start the projector")
 
 
 def _with_vault(vault: Vault, role: str = "one-machine") -> dict[str, str]:
@@ -240,7 +240,7 @@ def test_vault_sealed(installation: Installation, vault: Vault) -> None:
 
 def test_vault_away_or_untrusted(installation: Installation, vault: Vault) -> None:
     away = {**_with_vault(vault), "REGCRED_VAULT_ADDR": "http://127.0.0.1:9"}
-    _failed(installation.look(**away)["vault"], "nobody answers", "REGCRED_VAULT_ADDR")
+    _failed(installation.look(**away)["vault"], "does not respond", "REGCRED_VAULT_ADDR")
     untrusted = {**_with_vault(vault), "REGCRED_VAULT_ADDR": vault.tls_addr}
     _failed(installation.look(**untrusted)["vault"], "not trusted", "REGCRED_VAULT_CA_FILE")
     trusted = {**untrusted, "REGCRED_VAULT_CA_FILE": str(vault.ca_file)}
@@ -272,7 +272,7 @@ def test_a_policy_that_allows_nothing_and_a_mount_without_check_and_set(
     file = installation.home / "vault.token"
     file.write_text(weak["auth"]["client_token"])
     found = installation.look(REGCRED_VAULT_ADDR=vault.addr, REGCRED_VAULT_TOKEN_FILE=str(file))
-    _failed(found["vault.policy"], "allows this service nothing", "infra/vault/policies")
+    _failed(found["vault.policy"], "grants this service no rights", "infra/vault/policies")
     assert weak["auth"]["client_token"] not in json.dumps(found)
 
 
@@ -299,10 +299,12 @@ def test_the_broker(installation: Installation, broker: RabbitMQ) -> None:
 
     wrong = broker.url.replace(PASSWORDS["regcred-deploy"], "geheim-canary")
     found = installation.look(REGCRED_BROKER_URL=wrong)
-    _failed(found["broker"], "does not take this user", "REGCRED_BROKER_URL")
+    _failed(found["broker"], "refuses this user", "REGCRED_BROKER_URL")
     assert "geheim-canary" not in json.dumps(found)
     broker.stop()
-    _failed(installation.look(REGCRED_BROKER_URL=broker.url)["broker"], "nobody answers", "start RabbitMQ")
+    _failed(
+        installation.look(REGCRED_BROKER_URL=broker.url)["broker"], "there is no broker", "start RabbitMQ"
+    )
 
 
 def test_the_embedded_database(tmp_path: Path) -> None:

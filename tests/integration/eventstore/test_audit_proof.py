@@ -47,7 +47,7 @@ def test_an_auditor_checks_it_without_a_database(run: Run, tmp_path: Path) -> No
     proof, key = tmp_path / "acme.proof", tmp_path / "log-key.pem.pub"
     made = run("audit", "proof", "--account", "acme", "--output", proof)
     assert made.exit_code == 0, made.output
-    assert made.stdout.startswith("whole: all 5 events of acme up to position 10 of the log\n")
+    assert made.stdout.startswith("intact: all 5 events of acme up to position 10 of the log\n")
     assert b'"other"' not in proof.read_bytes()
 
     checked = run("audit", "verify", proof, "--public-key", key, "--json", url=None)

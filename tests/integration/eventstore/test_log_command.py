@@ -59,7 +59,7 @@ CHANGE = """UPDATE es.events SET data = data || '{"reason": "none"}' WHERE versi
 
 def test_a_whole_log(run: Run) -> None:
     result = run("verify")
-    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "whole: positions 1 to 6")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "intact: positions 1 to 6")
     report = json.loads(run("verify", "--json", "--from", 4).stdout)
     assert len(report.pop("hash")) == 64
     assert report == {
@@ -83,7 +83,7 @@ def test_a_broken_log(run: Run, log_url: str) -> None:
 def test_an_event_that_waits_is_said_not_to_be_covered(run: Run, log_url: str) -> None:
     with psycopg.connect(log_url, autocommit=True) as connection:
         append_raw(connection, "b", 0, "b0")
-    assert "not covered, for want of a position: 1" in run("verify").stdout
+    assert "not verified, because they have no position yet: 1" in run("verify").stdout
 
 
 def test_an_exported_log_is_verified_where_there_is_no_database(run: Run, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_exported_log_is_verified_where_there_is_no_database(run: Run, tmp_pa
     assert run("export").stdout_bytes == file.read_bytes()
     assert len(file.read_bytes().splitlines()) == 6
     result = run("verify", "--export", file, url=None)
-    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "whole: positions 1 to 6")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "intact: positions 1 to 6")
     assert run("verify", "--export", file, "--from", 6, url=None).exit_code == 0
     assert run("verify", "--export", file, "--from", 9, url=None).exit_code == 2
     file.write_bytes(file.read_bytes().replace(b'\\"a3\\"', b'\\"a4\\"'))
@@ -138,7 +138,7 @@ def test_a_signed_checkpoint_shows_a_log_that_was_written_anew_or_cut_short(
 def test_what_cannot_be_found_out_is_neither_whole_nor_broken(run: Run, tmp_path: Path) -> None:
     for arguments, url, reason in (
         (["verify"], None, "REGCRED_DATABASE_URL is not set"),
-        (["verify"], "host=127.0.0.1 port=9 connect_timeout=1", "the database does not answer"),
+        (["verify"], "host=127.0.0.1 port=9 connect_timeout=1", "the database is unavailable"),
         (["verify", "--from", "99"], ..., "no position 98"),
         (["verify", "--export", str(tmp_path / "absent")], ..., "No such file"),
         (["verify", "--checkpoint", str(tmp_path / "absent")], ..., "No such file"),
@@ -174,7 +174,7 @@ def test_the_database_of_the_one_machine_mode_is_found_whether_it_runs_or_not() 
         result = CliRunner().invoke(main, ["log", "verify"], env=environment)
         assert (result.exit_code, result.stdout.splitlines()[0]) == (
             0,
-            "whole: nothing stands behind position 0",
+            "intact: there are no events after position 0",
         )
         assert not server.is_serving()
     finally:

@@ -27,7 +27,7 @@ def keys(clock: Clock) -> PersonalKeys:
     return PersonalKeys(KeyFileWrapping(KEYS), monotonic=clock, random_bytes=token_bytes)
 
 
-def test_of_many_at_once_one_makes_the_key(database_url: str) -> None:
+def test_concurrent_writers_create_one_key(database_url: str) -> None:
     at_once = 8
     together = Barrier(at_once)
     with open_pool(database_url, role="regcred_query", size=at_once) as pool:
@@ -45,7 +45,7 @@ def test_of_many_at_once_one_makes_the_key(database_url: str) -> None:
     assert len(made) == 1
 
 
-def test_a_key_is_asked_for_again_after_its_life(database_url: str) -> None:
+def test_a_key_is_read_again_after_its_lifetime(database_url: str) -> None:
     clock = Clock()
     mine = keys(clock)
     with open_pool(database_url, role="regcred_verifier", size=1) as pool:
@@ -57,7 +57,7 @@ def test_a_key_is_asked_for_again_after_its_life(database_url: str) -> None:
         assert mine.current(pool, "aged").number == first.number
 
 
-def test_a_wrapped_key_is_of_use_to_its_account_and_its_key_file_only() -> None:
+def test_a_wrapped_key_unwraps_only_for_its_account_and_key_file() -> None:
     wrapping, key = KeyFileWrapping(KEYS), token_bytes(32)
     wrapped = wrapping.wrap("acme", key)
     assert wrapping.unwrap("acme", wrapped) == key

@@ -166,7 +166,7 @@ def test_each_event_has_its_effect_once_and_others_do_not_come(
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
     publish(rabbitmq, restricted(1), message(2, verification), removed(3, BLOG), removed(4))
     waiting(lambda: consumer.said("repeated") == 3)
-    assert consumer.said("noted") == 3
+    assert consumer.said("recorded") == 3
     assert consumer.due() == [
         (str(SHOP), "credential.removed", 4),
         (str(BLOG), "credential.removed", 3),
@@ -179,7 +179,7 @@ def test_each_event_has_its_effect_once_and_others_do_not_come(
 def test_the_last_one_counts_whatever_the_order(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, removed(20))
     publish(rabbitmq, restricted(19))
-    waiting(lambda: consumer.said("noted") == 2)
+    waiting(lambda: consumer.said("recorded") == 2)
     assert consumer.due() == [(str(SHOP), "credential.removed", 20)]
 
 
@@ -188,7 +188,7 @@ def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: 
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(30, 130)))
     assert consumer.left() == 100
     consumer.start()
-    waiting(lambda: consumer.said("noted") == 100)
+    waiting(lambda: consumer.said("recorded") == 100)
     assert len(consumer.due()) == 100
     assert consumer.stop() == 0
     assert consumer.left() == 0
@@ -196,7 +196,7 @@ def test_what_comes_while_it_is_away_waits_for_it(rabbitmq: RabbitMQ, consumer: 
 
 def test_a_kill_loses_nothing_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer: Consumer) -> None:
     publish(rabbitmq, *(restricted(position, UUID(int=position)) for position in range(200, 1200)))
-    waiting(lambda: consumer.said("noted") > 10)
+    waiting(lambda: consumer.said("recorded") > 10)
     consumer.stop(signal.SIGKILL)
     before = len(consumer.due())
     assert 0 < before < 1000
@@ -204,7 +204,7 @@ def test_a_kill_loses_nothing_and_repeats_no_effect(rabbitmq: RabbitMQ, consumer
     waiting(lambda: len(consumer.due()) == 1000)
     assert consumer.stop() == 0
     assert consumer.left() == 0
-    assert consumer.said("noted") <= 1000
+    assert consumer.said("recorded") <= 1000
 
 
 def test_it_comes_back_when_its_connection_or_its_queue_is_taken_away(
@@ -216,7 +216,7 @@ def test_it_comes_back_when_its_connection_or_its_queue_is_taken_away(
     rabbitmq.ctl("delete_queue", QUEUE, "-p", VHOST)
     waiting(lambda: consumer.said("consuming from") == 3)
     publish(rabbitmq, removed(1300))
-    waiting(lambda: consumer.said("noted") == 1)
+    waiting(lambda: consumer.said("recorded") == 1)
 
 
 def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
@@ -234,7 +234,7 @@ def test_what_it_cannot_read_goes_to_its_dead_letters_and_holds_up_nothing(
     )
     publish(rabbitmq, replace(good, headers=nowhere))
     publish(rabbitmq, replace(good, body=good.body[:-1] + b', "added_later": {}}'))
-    waiting(lambda: consumer.said("noted") == 1)
+    waiting(lambda: consumer.said("recorded") == 1)
     waiting(lambda: rabbitmq.depth(f"{QUEUE}.dead") == 5)
     assert consumer.due() == [(str(SHOP), "credential.removed", 1400)]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from eventlog.consumers.retries import Delivery, Ended, Fate, Retries
+from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.storage import DatabaseMetrics, read_log
 from eventlog.storage.log import save_checkpoint
 from projector.write import generations
@@ -75,7 +75,9 @@ def test_lag_rises_while_nobody_reads_and_falls_to_zero(url: str) -> None:
         assert seen["projection_lag_seconds", "projector"] > 0
         assert save_checkpoint(relay, "verifier", after=0, position=2)
         [second] = read_log(relay, 1, 1)
-        Retries("verifier", ()).record(relay, Ended(Delivery(second), Fate.HOPELESS, "a test"))
+        Retries("verifier", ()).record(
+            relay, DeliveryResult(Delivery(second), DeliveryOutcome.NOT_RETRIABLE, "a test")
+        )
         relay.execute("SELECT es.published(1, 2)")
         seen = read(url)
         assert (seen["projection_position", "verifier"], seen["projection_lag_events", "verifier"]) == (2, 1)

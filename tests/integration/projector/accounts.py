@@ -50,7 +50,7 @@ class Accounts:
         position = models.checkpoint(self.projector)
         models.begin(position)
         while events := read_log(self.projector, position, 3, personal=self.personal):
-            position = models.take(self.projector, events)
+            position = models.handle(self.projector, events)
 
     def erase(self, account: str, reason: str | None = "it has left") -> Erasure:
         number = next(_ids)

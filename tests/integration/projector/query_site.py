@@ -36,7 +36,7 @@ class Site:
         position = models.checkpoint(self.projector)
         models.begin(position)
         while events := read_log(self.projector, position, 500, personal=self.personal):
-            position = models.take(self.projector, events)
+            position = models.handle(self.projector, events)
 
     def happened(self, *payloads: object) -> None:
         self.log.append(*payloads)

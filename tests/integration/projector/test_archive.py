@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chassis.runtime.clock import rfc3339
-from projector.read.api.export import PAGE, SealedMeanwhile
+from projector.read.api.export import PAGE, ArchivedDuringExport
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from tests.integration.projector import lives
@@ -42,7 +42,7 @@ def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
 def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installation: Installation) -> None:
     before = first_twelve(installation)
     told = installation.seal(after(13.5))
-    assert "sealed 000000000001-000000000013: 13 rows, 2 accounts" in told
+    assert "archived 000000000001-000000000013: 13 rows, 2 accounts" in told
     assert installation.positions()[0] == 14
     assert installation.positions("audit_images") == []
     assert installation.shown() == before
@@ -57,7 +57,7 @@ def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installati
 
     whole = installation.run("segments", "verify", installation.segments, "--with-log", "--json")
     assert json.loads(whole.stdout)["manifest_hash"] == sealed["after"]["manifest_hash"]
-    assert "nothing that is not sealed is that old" in installation.seal(after(13.5))
+    assert "there are no further rows of that age" in installation.seal(after(13.5))
     assert (
         json.loads(
             installation.run(
@@ -144,7 +144,7 @@ def test_a_file_breaks_off_where_its_rows_were_sealed_meanwhile(installation: In
     lines = iter(answer.response)
     assert json.loads(next(lines))  # type: ignore[arg-type]
     installation.seal(after(4.5))
-    with pytest.raises(SealedMeanwhile):
+    with pytest.raises(ArchivedDuringExport):
         list(lines)
     answer.close()
 
@@ -168,7 +168,7 @@ def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Ins
     log.connection.execute("UPDATE rm_g1.audit_spans SET earliest = %s, latest = %s", (after(20), after(20)))
     installation.seal(after(30))
     position = log.sequence()
-    assert installation.seal(after(40)).startswith("nothing")
+    assert installation.seal(after(40)).startswith("there are no further rows")
     told = log.connection.execute(
         "SELECT s.account_id, count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
         " WHERE e.type = 'audit.sealed' GROUP BY 1 ORDER BY 1"
@@ -179,19 +179,19 @@ def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Ins
 
 def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: Path) -> None:
     assert (
-        "lies in the future"
+        "is in the future"
         in installation.finished(
             installation.command("seal", "--until", "2999-01-01T00:00:00Z", "--into", tmp_path / "s"), code=2
         ).stderr
     )
     assert "either --until or" in installation.run("seal", "--into", tmp_path / "s", code=2).stderr
     assert generations.create(installation.url) == 2
-    assert "half built" in installation.seal(after(5), code=2)
+    assert "is being built" in installation.seal(after(5), code=2)
     installation.log.connection.execute("SELECT rm.drop_generation(2)")
 
     connection = installation.log.connection
     connection.execute("UPDATE rm_g1.audit_events SET event_id = gen_random_uuid() WHERE position = 3")
-    assert "another event than the log at position 3" in installation.seal(after(5), code=2)
+    assert "different events at position 3" in installation.seal(after(5), code=2)
     assert installation.positions()[0] == 1
     connection.execute("DELETE FROM rm_g1.audit_events WHERE position = 3")
     connection.execute("ALTER TABLE es.events DISABLE TRIGGER append_only")
@@ -217,15 +217,15 @@ def test_it_stops_before_what_is_parked(installation: Installation) -> None:
 
 def test_that_nothing_was_sealed_is_an_answer_of_the_log(installation: Installation, tmp_path: Path) -> None:
     empty = tmp_path / "segments"
-    assert "nothing was sealed" in installation.run("segments", "verify", empty, "--with-log").stdout
-    assert "no segment lies in" in installation.run("segments", "verify", empty, code=2).stderr
+    assert "nothing is archived" in installation.run("segments", "verify", empty, "--with-log").stdout
+    assert "there is no segment in" in installation.run("segments", "verify", empty, code=2).stderr
     installation.seal(after(5.5), "--size", 2)
     assert len(json.loads(installation.run("segments", "list", empty, "--json").stdout)["items"]) == 3
     for _ in range(3):  # from the end, where a folder alone tells nothing
         newest = max(empty.iterdir())
         newest.rename(tmp_path / newest.name)
         told = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
-        assert f"broken: {newest.name}: the database knows it" in told
+        assert f"broken: {newest.name}: it is recorded in the database" in told
 
 
 def test_what_an_account_had_in_segments_can_be_erased(installation: Installation) -> None:
@@ -235,5 +235,5 @@ def test_what_an_account_had_in_segments_can_be_erased(installation: Installatio
     installation.run("segments", "verify", installation.segments, code=1)
     installation.run("segments", "verify", installation.segments, "--erased", "acme", "--with-log")
     shown = installation.run("segments", "show", installation.segments, "--account", "acme", code=1)
-    assert "it is not there" in shown.stderr
+    assert "it is missing" in shown.stderr
     assert [row["position"] for row in installation.shown(account="globex")] == [13]

@@ -100,11 +100,11 @@ def test_rows_are_only_forgotten_beside_their_segment(installation: Installation
         connection.execute(_END)
         waiting(lambda: connection.execute(_AT_WORK).fetchone() == (0,), "it has ended")
     elsewhere = installation.command("seal", "--older-than", 1, "--into", tmp_path / "elsewhere")
-    assert "name the folder that has it" in installation.finished(elsewhere, code=2).stderr
+    assert "specify the folder that has it" in installation.finished(elsewhere, code=2).stderr
     [file] = installation.segments.glob("*/acme.ndjson.gz")
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + b"x")
-    assert "not, byte for byte, what was sealed" in installation.seal(after(9), code=2)
+    assert "not byte for byte the archived file" in installation.seal(after(9), code=2)
     assert installation.positions()[0] == 1
     file.write_bytes(whole)
     installation.seal(after(9.5))

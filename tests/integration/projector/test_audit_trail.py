@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.runtime.clock import rfc3339
-from projector.read.api.live_export import FOLLOWERS
+from projector.read.api.live_export import MAX_CONCURRENT
 from tests.integration.projector import lives
 from tests.integration.projector.lives import MOMENT, Connection, Log, credential
 from tests.integration.projector.query_site import Site, open_site
@@ -337,7 +337,7 @@ def test_following_ends_in_time_and_goes_on_where_it_ended(lived: Site) -> None:
 
 
 def test_so_many_follow_and_no_more(lived: Site) -> None:
-    all_lines = [follow(lived, follow_seconds=60) for _ in range(FOLLOWERS)]
+    all_lines = [follow(lived, follow_seconds=60) for _ in range(MAX_CONCURRENT)]
     for lines in all_lines:
         next(lines)
     headers = {"Accept": "application/x-ndjson"}

@@ -29,7 +29,7 @@ def follow(projector: Connection, models: ReadModels | None = None) -> int:
     models = models or ReadModels()
     position = models.checkpoint(projector)
     while events := read_log(projector, position, 3):
-        position = models.take(projector, events)
+        position = models.handle(projector, events)
     return position
 
 
@@ -112,7 +112,7 @@ def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Conn
     models = ReadModels()
     position = models.checkpoint(projector)
     while events := read_log(projector, position, batch):
-        position = models.take(projector, events)
+        position = models.handle(projector, events)
     [(position, stream_id, _, reason)] = dead_letters(projector)
     assert (position, stream_id) == (10, stream_of(lives.succeeded(POISON, 1)).id)
     assert reason == "the database refused it: UniqueViolation"
@@ -143,7 +143,7 @@ def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
     models = ReadModels()
     position = models.checkpoint(projector)
     while events := read_log(projector, position, batch):
-        position = models.take(projector, events)
+        position = models.handle(projector, events)
     assert position == 3
     [(at, _stream, _attempts, reason)] = dead_letters(projector)
     assert (at, reason) == (2, "the database refused it: ProgramLimitExceeded")

@@ -104,7 +104,7 @@ def test_an_account_is_erased_everywhere_and_nothing_else_changes(
     assert log.connection.execute("SELECT count(*) FROM es.dead_letters").fetchone() == (0,)
 
 
-def test_what_is_erased_reads_so_and_what_comes_after_has_another_key(accounts: Accounts, log: Log) -> None:
+def test_erased_events_read_erased_and_later_events_have_another_key(accounts: Accounts, log: Log) -> None:
     accounts.happens("acme", *a_life("acme", 1))
     accounts.erase("acme")
     accounts.personal.renew("acme")
@@ -124,7 +124,7 @@ def test_what_is_erased_reads_so_and_what_comes_after_has_another_key(accounts: 
     assert keys == [(None,), (None,)]
 
 
-def test_a_log_that_was_restored_without_its_keys_reads_as_erased_and_goes_on(
+def test_a_log_restored_without_its_keys_reads_as_erased_and_continues(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
     accounts.happens("acme", lives.refused(1, 1))
@@ -137,7 +137,7 @@ def test_a_log_that_was_restored_without_its_keys_reads_as_erased_and_goes_on(
     assert generations.generation(projector, 1).dead_letters == 0
 
 
-def test_what_is_sealed_in_one_event_does_not_open_in_another_and_holds_up_nothing(
+def test_encrypted_data_moved_to_another_event_is_a_dead_letter_and_blocks_no_event(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
     accounts.happens("acme", lives.refused(1, 1), lives.refused(2, 2), lives.refused(3, 3))

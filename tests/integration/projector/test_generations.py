@@ -19,7 +19,7 @@ from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress, rebuild,
 from projector.write import generations
 from projector.write.consumer import CONSUMER, ReadModels
 from projector.write.generations import (
-    AnotherAtWork,
+    AdministrationInProgress,
     GenerationInUse,
     UnknownGeneration,
     administration,
@@ -85,7 +85,7 @@ def test_a_rebuilt_generation_is_the_live_one_byte_for_byte(
     models = ReadModels()
     position = models.checkpoint(projector)
     while events := read_log(projector, position, 333):
-        position = models.take(projector, events)
+        position = models.handle(projector, events)
     steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append)
     assert content(projector, 1) == content(projector, number)
@@ -207,7 +207,7 @@ def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> 
         rebuild(database_url, resume=True, switch=False, report=nobody)
     log.append(lives.added(1))
     models = ReadModels()
-    models.take(projector, read_log(projector, 0, 10))
+    models.handle(projector, read_log(projector, 0, 10))
     number = generations.create(database_url)
     with pytest.raises(psycopg.Error, match="behind"):
         projector.execute("SELECT rm.go_live(%s)", (number,))
@@ -215,9 +215,9 @@ def test_what_is_refused(log: Log, projector: Connection, database_url: str) -> 
 
 def test_two_people_at_once_do_not_get_in_each_others_way(projector: Connection, database_url: str) -> None:
     with psycopg.connect(database_url, autocommit=True) as somebody, administration(somebody):
-        with pytest.raises(AnotherAtWork):
+        with pytest.raises(AdministrationInProgress):
             rebuild(database_url, resume=False, switch=True, report=nobody)
-        with pytest.raises(AnotherAtWork):
+        with pytest.raises(AdministrationInProgress):
             generations.drop(projector, 1)
     assert statuses(projector) == {1: "live"}
     assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2
@@ -244,7 +244,7 @@ def test_a_generation_of_an_older_layout_goes_on_without_what_it_lacks(
 ) -> None:
     log.connection.execute("DROP VIEW rm.credentials; ALTER TABLE rm_g1.credentials DROP COLUMN username")
     log.append(*a_life(1))
-    ReadModels().take(projector, read_log(projector, 0, 100))
+    ReadModels().handle(projector, read_log(projector, 0, 100))
     assert projector.execute("SELECT name, secret_version FROM rm_g1.credentials").fetchall() == [
         ("crew 1", 2)
     ]

@@ -47,7 +47,7 @@ def test_a_generation_from_its_beginning_to_its_end(operator: Operator) -> None:
     assert built["size"] > 0
     assert "2 is live at position 12" in operator.gets("switch", "2")
     assert "live: switch to another" in operator.is_refused("drop", "2")
-    assert operator.gets("drop", "1") == "generation 1 is gone\n"
+    assert operator.gets("drop", "1") == "generation 1 is removed\n"
     assert "no generation 1" in operator.is_refused("drop", "1")
     again = json.loads(operator.gets("rebuild", "--switch", "--json"))
     assert (again["generation"], again["status"], again["events"]) == (3, "live", EVENTS)
@@ -68,4 +68,4 @@ def test_two_operators_at_once(operator: Operator, projector: Connection) -> Non
 
 
 def test_a_database_that_is_none(database_url: str) -> None:
-    assert "does not answer" in Operator("host=/nowhere").is_refused("list")
+    assert "is unavailable" in Operator("host=/nowhere").is_refused("list")

@@ -19,7 +19,7 @@ from projector.archive import segment_rows
 from projector.rebuild.rebuild import RebuildProgress, rebuild, switch
 from projector.write import generations
 from projector.write.application import Application, lock_number
-from projector.write.generations import AnotherAtWork
+from projector.write.generations import AdministrationInProgress
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
 from secretstore.personal_keys import open_key_file
@@ -164,7 +164,7 @@ def test_a_killed_rebuild_is_resumed_or_started_anew(
         )
         try:
             waiting(lambda: waits_for_a_lock(log.connection), "the rebuild is in its transaction")
-            with pytest.raises(AnotherAtWork):
+            with pytest.raises(AdministrationInProgress):
                 switch(database_url, number, report=nobody)
             process.send_signal(how)
             process.wait(PATIENCE)
@@ -176,7 +176,7 @@ def test_a_killed_rebuild_is_resumed_or_started_anew(
 
     refused = runs()
     assert refused.returncode == 1
-    assert "resume it, or drop it" in refused.stderr
+    assert "resume or drop it" in refused.stderr
     if how == signal.SIGINT:
         generations.drop(projector, number)
         resumed = runs("--switch", "--json")

@@ -77,11 +77,11 @@ class House:
         end = sequence(self.relay, self.epoch)
         done = load_checkpoint(self.relay, CONSUMER)
         self.keeper.begin(done)
-        done = self.keeper.take(self.relay, read_log(self.relay, done, 1000))
+        done = self.keeper.handle(self.relay, read_log(self.relay, done, 1000))
         deadline = time.monotonic() + seconds
         while done < end and time.monotonic() < deadline:
             time.sleep(0.01)
-            done = self.keeper.take(self.relay, [])
+            done = self.keeper.handle(self.relay, [])
         return done
 
     def age(self, path: SecretPath, minutes: float) -> None:
@@ -142,7 +142,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         made.keeper.close()
 
 
-def test_a_removed_credentials_secret_is_destroyed_and_others_stay(house: House) -> None:
+def test_the_secret_of_a_removed_credential_is_destroyed_and_others_stay(house: House) -> None:
     removed, kept = house.added(), house.added()
     house.remove(removed)
     assert house.take() == 3
@@ -153,7 +153,7 @@ def test_a_removed_credentials_secret_is_destroyed_and_others_stay(house: House)
     assert load_checkpoint(house.relay, CONSUMER) == 3
 
 
-def test_while_the_store_is_away_the_checkpoint_waits_before_the_removal(house: House) -> None:
+def test_the_checkpoint_stays_before_a_removal_while_the_store_is_unavailable(house: House) -> None:
     first, second = house.added(), house.added()
     house.remove(first)
     house.remove(second)
@@ -167,7 +167,7 @@ def test_while_the_store_is_away_the_checkpoint_waits_before_the_removal(house: 
     assert house.readable(first) == house.readable(second) == []
 
 
-def test_the_loop_tries_until_the_store_is_back(house: House) -> None:
+def test_a_removal_is_retried_until_the_store_is_available(house: House) -> None:
     path = house.added()
     house.remove(path)
     house.kept.away = True
@@ -197,7 +197,7 @@ def test_the_loop_tries_until_the_store_is_back(house: House) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "gone"), [(14.9, False), (15.1, True)])
-def test_a_failed_commands_secret_is_swept_after_its_grace_only(
+def test_the_secret_of_a_failed_command_is_swept_only_after_the_grace(
     house: House, minutes: float, gone: bool
 ) -> None:
     orphan, kept = a_path("orphan"), house.added()
@@ -209,7 +209,7 @@ def test_a_failed_commands_secret_is_swept_after_its_grace_only(
     assert house.readable(kept) == [1]
 
 
-def test_the_leftover_of_a_failed_rotation_is_destroyed_and_the_one_in_use_stays(house: House) -> None:
+def test_the_version_of_a_failed_rotation_is_destroyed_and_the_current_one_stays(house: House) -> None:
     path = house.added()
     house.secrets.put(path, Secret("never appended"), write_id="w", expected_version=1)
     house.age(path, 20)
@@ -222,7 +222,7 @@ def test_the_leftover_of_a_failed_rotation_is_destroyed_and_the_one_in_use_stays
     assert house.readable(path) == [1, 3]
 
 
-def test_a_replaced_secret_stays_for_its_grace_and_goes_then(house: House) -> None:
+def test_a_replaced_secret_is_destroyed_after_its_grace(house: House) -> None:
     path = house.added()
     house.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
     house.age(path, 60)
@@ -234,7 +234,7 @@ def test_a_replaced_secret_stays_for_its_grace_and_goes_then(house: House) -> No
     assert house.readable(path) == [2]
 
 
-def test_it_is_swept_once_an_hour(house: House) -> None:
+def test_a_sweep_runs_once_an_hour(house: House) -> None:
     house.take()
     orphan = a_path("hourly")
     put(house.secrets, orphan, "one")
@@ -247,7 +247,7 @@ def test_it_is_swept_once_an_hour(house: House) -> None:
     assert house.readable(orphan) == []
 
 
-def test_a_sweep_that_finds_the_store_away_is_put_off_and_holds_up_nothing(house: House) -> None:
+def test_a_sweep_is_postponed_and_blocks_nothing_while_the_store_is_unavailable(house: House) -> None:
     path = house.added()
     orphan = a_path("put-off")
     put(house.secrets, orphan, "one")
@@ -263,7 +263,7 @@ def test_a_sweep_that_finds_the_store_away_is_put_off_and_holds_up_nothing(house
     assert house.readable(path) == [1]
 
 
-def test_idempotency_keys_are_dropped_after_their_day(house: House) -> None:
+def test_idempotency_keys_are_deleted_after_a_day(house: House) -> None:
     with psycopg.connect(house.url) as superuser:
         for key, age in (
             ("old", KEY_LIFE + timedelta(seconds=1)),

@@ -50,7 +50,7 @@ class TestEncryptedStore(SecretStoreSuite):
     pass
 
 
-def test_the_table_shows_nothing_of_a_secret(store: EncryptedStore, superuser: Connection) -> None:
+def test_the_table_contains_no_secret_in_plain_text(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("noise")
     put(store, path, CANARY, CANARY)
     rows = superuser.execute(
@@ -77,7 +77,7 @@ def test_the_table_shows_nothing_of_a_secret(store: EncryptedStore, superuser: C
     ],
     ids=["first bit", "last bit", "shorter", "empty", "nonce", "another key's name"],
 )
-def test_a_changed_row_does_not_open(store: EncryptedStore, superuser: Connection, change: str) -> None:
+def test_a_changed_row_cannot_be_decrypted(store: EncryptedStore, superuser: Connection, change: str) -> None:
     path = a_path(f"changed-{change}")
     put(store, path, CANARY)
     superuser.execute(
@@ -90,7 +90,7 @@ def test_a_changed_row_does_not_open(store: EncryptedStore, superuser: Connectio
 
 
 @pytest.mark.parametrize("moved_to", ["version", "account", "credential"])
-def test_a_moved_row_does_not_open(store: EncryptedStore, superuser: Connection, moved_to: str) -> None:
+def test_a_moved_row_cannot_be_decrypted(store: EncryptedStore, superuser: Connection, moved_to: str) -> None:
     path = a_path(f"moved-{moved_to}")
     put(store, path, "one", "two")
     there, version = {
@@ -108,7 +108,7 @@ def test_a_moved_row_does_not_open(store: EncryptedStore, superuser: Connection,
     assert store.get(path, 2).reveal() == "two"
 
 
-def test_two_versions_that_change_places_do_not_open(store: EncryptedStore, superuser: Connection) -> None:
+def test_exchanged_versions_cannot_be_decrypted(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("swapped")
     put(store, path, "old", "new")
     superuser.execute(
@@ -121,7 +121,7 @@ def test_two_versions_that_change_places_do_not_open(store: EncryptedStore, supe
             store.get(path, version)
 
 
-def test_another_installations_key_file_opens_nothing(
+def test_the_key_file_of_another_installation_decrypts_nothing(
     store: EncryptedStore, pool: Pool, tmp_path: Path
 ) -> None:
     path = a_path("another-key")
@@ -133,7 +133,7 @@ def test_another_installations_key_file_opens_nothing(
     assert store.get(path, 1).reveal() == CANARY
 
 
-def test_a_later_key_leaves_earlier_rows_readable(pool: Pool) -> None:
+def test_rows_of_an_earlier_key_stay_readable(pool: Pool) -> None:
     path = a_path("new-primary")
     first, second, pepper = b"1" * 32, b"2" * 32, b"p" * 32
     put(EncryptedStore(pool, KeyFile(primary="k1", keys={"k1": first}, pepper=pepper)), path, "one")
@@ -142,7 +142,7 @@ def test_a_later_key_leaves_earlier_rows_readable(pool: Pool) -> None:
     assert [rotated.get(path, version).reveal() for version in (1, 2)] == ["one", "two"]
 
 
-def test_a_destroyed_row_keeps_nothing(store: EncryptedStore, superuser: Connection) -> None:
+def test_a_destroyed_row_has_no_ciphertext(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("kept-nothing")
     put(store, path, CANARY)
     store.destroy(path, [1])
@@ -153,7 +153,7 @@ def test_a_destroyed_row_keeps_nothing(store: EncryptedStore, superuser: Connect
     assert row == (None, None, True)
 
 
-def test_every_page_of_paths_is_found(store: EncryptedStore, superuser: Connection) -> None:
+def test_all_pages_of_paths_are_read(store: EncryptedStore, superuser: Connection) -> None:
     superuser.execute(
         "INSERT INTO encrypted.secrets (account_id, credential_id, version, write_id, key)"
         " SELECT 'many' || n % 3, gen_random_uuid(), v, '', 'k1'"
@@ -198,7 +198,7 @@ def test_housekeeping_destroys_and_cannot_read(
 
 
 @pytest.mark.parametrize("role", ["regcred_projector", "regcred_query"])
-def test_other_services_reach_no_secret(database_url: str, role: str) -> None:
+def test_other_services_cannot_read_secrets(database_url: str, role: str) -> None:
     with (
         psycopg.connect(database_url, autocommit=True, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),
@@ -206,7 +206,7 @@ def test_other_services_reach_no_secret(database_url: str, role: str) -> None:
         connection.execute("SELECT account_id FROM encrypted.secrets")
 
 
-def test_the_verifier_reads_and_no_more(store: EncryptedStore, database_url: str, keys: KeyFile) -> None:
+def test_the_verifier_can_only_read(store: EncryptedStore, database_url: str, keys: KeyFile) -> None:
     path = a_path("verifier")
     put(store, path, "one")
     with open_pool(database_url, role="regcred_verifier", size=1) as pool:
@@ -218,7 +218,7 @@ def test_the_verifier_reads_and_no_more(store: EncryptedStore, database_url: str
             reader.remove(path)
 
 
-def test_a_database_that_is_away_is_unavailable(keys: KeyFile) -> None:
+def test_a_stopped_database_is_unavailable(keys: KeyFile) -> None:
     url = "postgresql://nobody@127.0.0.1:1/none"
     with open_pool(url, role="regcred_credentials", size=1) as pool:
         pool.timeout = 0.2
@@ -234,7 +234,7 @@ def test_a_database_that_is_away_is_unavailable(keys: KeyFile) -> None:
             assert CANARY not in shown(raised.value)
 
 
-def test_connections_that_are_cut_are_replaced(store: EncryptedStore, superuser: Connection) -> None:
+def test_broken_connections_are_replaced(store: EncryptedStore, superuser: Connection) -> None:
     path = a_path("cut")
     put(store, path, "one")
     superuser.execute(

@@ -75,7 +75,9 @@ def read(vault: Vault, path: SecretPath, secret_id_of: Vault) -> str:
         opened.close()
 
 
-def test_saved_tried_and_restored_elsewhere(vault: Vault, another: Vault, tmp_path: Path) -> None:
+def test_a_snapshot_is_saved_verified_and_restored_on_another_server(
+    vault: Vault, another: Vault, tmp_path: Path
+) -> None:
     before, after, foreign = a_path("before-snapshot"), a_path("after-snapshot"), a_path("of-another")
     ours, theirs = store(vault), store(another)
     put(ours, before, "kept")
@@ -106,19 +108,21 @@ def test_saved_tried_and_restored_elsewhere(vault: Vault, another: Vault, tmp_pa
     shutil.rmtree(elsewhere)
 
 
-def test_a_snapshot_does_not_open_with_another_key(vault: Vault, another: Vault, tmp_path: Path) -> None:
+def test_a_snapshot_cannot_be_decrypted_with_another_key(
+    vault: Vault, another: Vault, tmp_path: Path
+) -> None:
     saved = operate(vault, tmp_path, "save")
     tried = operate(another, tmp_path, "drill", saved.stdout)
     assert tried.returncode != 0
     assert b"opens" not in tried.stdout
 
 
-def test_no_root_token_is_left(vault: Vault, tmp_path: Path) -> None:
+def test_no_root_token_remains(vault: Vault, tmp_path: Path) -> None:
     before = len(vault.api("LIST", "auth/token/accessors").json()["data"]["keys"])
     assert operate(vault, tmp_path, "save").returncode == 0
     assert len(vault.api("LIST", "auth/token/accessors").json()["data"]["keys"]) == before
     assert not (tmp_path / "root.token").exists()
 
 
-def test_what_is_no_command_is_refused(vault: Vault, tmp_path: Path) -> None:
+def test_an_unknown_command_is_refused(vault: Vault, tmp_path: Path) -> None:
     assert operate(vault, tmp_path, "remove").returncode == 2

@@ -21,7 +21,7 @@ def wrapped(vault: Vault, path: str, folder: Path, role: str = "verifier") -> st
 SECRET_ID = "auth/approle/role/regcred-verifier/secret-id"
 
 
-def test_what_is_taken_is_a_login(vault: Vault, tmp_path: Path) -> None:
+def test_an_unwrapped_secret_id_can_log_in(vault: Vault, tmp_path: Path) -> None:
     wrapped(vault, SECRET_ID, tmp_path)
     assert unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)
     secret_id = tmp_path / "verifier.secret-id"
@@ -34,11 +34,11 @@ def test_what_is_taken_is_a_login(vault: Vault, tmp_path: Path) -> None:
     ]
 
 
-def test_nothing_to_take_is_no_error(vault: Vault, tmp_path: Path) -> None:
+def test_a_missing_wrapping_is_not_an_error(vault: Vault, tmp_path: Path) -> None:
     assert not unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)
 
 
-def test_a_wrapping_that_somebody_has_opened_is_an_alarm(vault: Vault, tmp_path: Path) -> None:
+def test_a_used_wrapping_is_an_alarm(vault: Vault, tmp_path: Path) -> None:
     token = wrapped(vault, SECRET_ID, tmp_path)
     thief = {"X-Vault-Token": token}
     httpx2.post(
@@ -49,7 +49,7 @@ def test_a_wrapping_that_somebody_has_opened_is_an_alarm(vault: Vault, tmp_path:
     assert not (tmp_path / "verifier.secret-id").exists()
 
 
-def test_a_wrapping_of_something_else_is_refused(vault: Vault, tmp_path: Path) -> None:
+def test_a_wrapping_created_for_another_path_is_refused(vault: Vault, tmp_path: Path) -> None:
     """Somebody who can write the file could otherwise have the service log in as what he chose."""
     wrapped(vault, "auth/approle/role/regcred-credentials/secret-id", tmp_path)
     with pytest.raises(WrappingUnusable, match="not for auth/approle/role/regcred-verifier"):

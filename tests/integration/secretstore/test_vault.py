@@ -50,7 +50,7 @@ class TestVaultStore(SecretStoreSuite):
     pass
 
 
-def test_many_versions_push_out_none(store: VaultStore) -> None:
+def test_many_versions_delete_no_earlier_one(store: VaultStore) -> None:
     """Vault's default of ten would forget the first: orphans of failed commands count too."""
     path = a_path("fourteen")
     put(store, path, *(f"s{number}" for number in range(14)))
@@ -76,7 +76,7 @@ def test_the_credentials_service_writes_reads_and_destroys_but_lists_nothing(ope
     refused(lambda: list(store.paths()))
 
 
-def test_the_verifier_reads_and_no_more(open_store: OpenStore, store: VaultStore) -> None:
+def test_the_verifier_can_only_read(open_store: OpenStore, store: VaultStore) -> None:
     path = a_path("role-verifier")
     put(store, path, CANARY)
     verifier = open_store("verifier")
@@ -117,7 +117,7 @@ def test_the_projector_has_no_role(vault: Vault) -> None:
     assert "regcred-projector" not in policies
 
 
-def test_a_policy_ends_where_a_credentials_path_ends(vault: Vault, store: VaultStore) -> None:
+def test_a_policy_covers_no_path_below_a_credential(vault: Vault, store: VaultStore) -> None:
     """`+` is one segment: neither a deeper path nor another mount or system path is within reach."""
     put(store, a_path("policy"), CANARY)
     token = vault.token_of("one-machine")
@@ -136,7 +136,7 @@ def test_a_policy_ends_where_a_credentials_path_ends(vault: Vault, store: VaultS
         assert vault.status(method, path, token) == 403, path
 
 
-def test_a_login_that_is_limited_to_an_account_is_not_fooled_by_its_name() -> None:
+def test_a_path_needs_a_valid_account_id() -> None:
     for name in ("", "../sys", "a/b", "a%2Fb", "a.b", "-a", "a" * 64, "a\n"):
         with pytest.raises(ValueError):
             SecretPath(name, a_path("x").credential_id)
@@ -155,7 +155,7 @@ def test_preparing_again_changes_nothing(vault: Vault, open_store: OpenStore, st
     assert vault.secret_id_file("credentials").stat().st_mode & 0o077 == 0
 
 
-def test_what_others_keep_in_the_mount_is_passed_over(vault: Vault, store: VaultStore) -> None:
+def test_other_entries_of_the_mount_are_ignored(vault: Vault, store: VaultStore) -> None:
     ours = a_path("beside-foreign")
     put(store, ours, "one")
     identity = ours.credential_id

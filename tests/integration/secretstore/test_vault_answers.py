@@ -98,7 +98,7 @@ def everything(store: VaultStore) -> list[Callable[[], object]]:
         (202, b""),
     ],
 )
-def test_whatever_is_not_vaults_own_answer_is_unavailable(
+def test_a_response_that_is_not_from_vault_is_unavailable(
     server: Scripted, store: VaultStore, status: int, body: bytes
 ) -> None:
     server.status, server.body = status, body
@@ -117,7 +117,7 @@ def test_whatever_is_not_vaults_own_answer_is_unavailable(
 @pytest.mark.parametrize(
     "body", [b"<html>", b"[]", b"{}", b'{"auth": null}', b'{"auth": {"client_token": 1}}']
 )
-def test_a_login_that_gives_no_token_is_unavailable(server: Scripted, tmp_path: Path, body: bytes) -> None:
+def test_a_login_without_a_token_is_unavailable(server: Scripted, tmp_path: Path, body: bytes) -> None:
     server.body = body
     secret_id = tmp_path / "secret-id"
     secret_id.write_text(CANARY)
@@ -129,7 +129,7 @@ def test_a_login_that_gives_no_token_is_unavailable(server: Scripted, tmp_path: 
 
 
 @pytest.mark.parametrize("fields", [{}, {"password": CANARY}, {"secret": 5}, {"secret": None}])
-def test_what_somebody_else_wrote_there_is_no_secret_of_ours(
+def test_an_entry_of_another_program_is_no_secret(
     server: Scripted, store: VaultStore, fields: dict[str, object]
 ) -> None:
     server.body = json.dumps({"data": {"data": fields, "metadata": {"version": 1}}}).encode()
@@ -141,7 +141,7 @@ def test_what_somebody_else_wrote_there_is_no_secret_of_ours(
 @pytest.mark.parametrize(
     ("status", "serves"), [(200, True), (429, False), (472, False), (501, False), (503, False)]
 )
-def test_health_decides_whether_it_serves(
+def test_check_follows_the_health_of_vault(
     server: Scripted, store: VaultStore, status: int, serves: bool
 ) -> None:
     server.status = status

@@ -58,7 +58,7 @@ def unavailable(attempt: Callable[[], object]) -> None:
     assert "hvac.exceptions" not in said
 
 
-def test_sealed_is_unavailable_until_it_is_opened(vault: Vault, store: VaultStore) -> None:
+def test_a_sealed_vault_is_unavailable_until_it_is_unsealed(vault: Vault, store: VaultStore) -> None:
     path = a_path("sealed")
     put(store, path, "one")
     fresh = VaultStore(settings(vault))
@@ -73,7 +73,7 @@ def test_sealed_is_unavailable_until_it_is_opened(vault: Vault, store: VaultStor
     fresh.close()
 
 
-def test_a_restart_is_survived_with_the_same_token(vault: Vault, store: VaultStore) -> None:
+def test_a_token_stays_valid_after_a_restart(vault: Vault, store: VaultStore) -> None:
     path = a_path("restarted")
     put(store, path, "one")
     vault.kill()
@@ -85,14 +85,14 @@ def test_a_restart_is_survived_with_the_same_token(vault: Vault, store: VaultSto
     assert back(store).get(path, 1).reveal() == "one"
 
 
-def test_nobody_there_is_unavailable(vault: Vault) -> None:
+def test_a_closed_port_is_unavailable(vault: Vault) -> None:
     away = VaultStore(settings(vault, addr=f"http://127.0.0.1:{free_port()}"))
     for attempt in everything(away, "away"):
         unavailable(attempt)
     away.close()
 
 
-def test_a_destroyed_version_says_nothing_of_the_answer(store: VaultStore) -> None:
+def test_the_error_of_a_destroyed_version_does_not_contain_the_response(store: VaultStore) -> None:
     """hvac puts Vault's whole answer into the message of this one."""
     path = a_path("destroyed-answer")
     put(store, path, CANARY)
@@ -129,7 +129,7 @@ def short(vault: Vault, tmp_path: Path) -> VaultSettings:
     return VaultSettings(addr=vault.addr, role_id=role_id, secret_id_file=file)
 
 
-def test_a_token_that_expires_is_renewed_before(short: VaultSettings) -> None:
+def test_a_token_is_replaced_before_it_expires(short: VaultSettings) -> None:
     store = VaultStore(short)
     path = a_path("expiring")
     put(store, path, "one")
@@ -142,7 +142,7 @@ def test_a_token_that_expires_is_renewed_before(short: VaultSettings) -> None:
     store.close()
 
 
-def test_a_login_that_fails_is_put_off_while_the_token_is_good(short: VaultSettings) -> None:
+def test_a_failed_login_is_postponed_while_the_token_is_valid(short: VaultSettings) -> None:
     store = VaultStore(short)
     path = a_path("put-off")
     put(store, path, "one")
@@ -168,7 +168,7 @@ def test_a_login_that_fails_is_put_off_while_the_token_is_good(short: VaultSetti
     store.close()
 
 
-def test_a_vault_that_never_answers_makes_nobody_queue(vault: Vault) -> None:
+def test_a_vault_that_does_not_respond_makes_no_caller_queue(vault: Vault) -> None:
     """Logins are made one at a time: those behind one that failed fail with it, and do not each try."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
         store = VaultStore(settings(vault, addr=f"http://127.0.0.1:{mute.getsockname()[1]}"))
@@ -190,7 +190,7 @@ def test_a_token_file_is_read_again_when_its_token_is_replaced(vault: Vault, tmp
     store.close()
 
 
-def test_a_secret_id_that_is_none_is_refused_and_not_shown(vault: Vault, tmp_path: Path) -> None:
+def test_an_invalid_secret_id_is_refused_and_not_shown(vault: Vault, tmp_path: Path) -> None:
     wrong = tmp_path / "secret-id"
     wrong.write_text(CANARY)
     for file in (wrong, tmp_path / "absent"):
@@ -203,7 +203,7 @@ def test_a_secret_id_that_is_none_is_refused_and_not_shown(vault: Vault, tmp_pat
         store.close()
 
 
-def test_under_tls_the_given_authority_is_asked(vault: Vault) -> None:
+def test_the_configured_certificate_authority_is_used(vault: Vault) -> None:
     path = a_path("tls")
     known = settings(vault, addr=vault.tls_addr)
     with_ca = VaultStore(
@@ -224,7 +224,7 @@ def test_under_tls_the_given_authority_is_asked(vault: Vault) -> None:
     without.close()
 
 
-def test_the_environment_has_no_say(vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_ignored(vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, nowhere)

@@ -14,7 +14,7 @@ from contracts.streams import issuance_stream
 from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer
-from credentials.domain.issuance import NotIssued, PullSecretWanted
+from credentials.domain.issuance import NotIssued, PullSecretRequest
 from credentials.domain.pull_secret_formats import docker_config
 from eventlog.events import Actor
 from registries.image_reference import ImageReference
@@ -66,8 +66,8 @@ def request() -> CommandRequest:
     )
 
 
-def wanted(image: str, *, short_lived: bool = False) -> PullSecretWanted:
-    return PullSecretWanted(
+def wanted(image: str, *, short_lived: bool = False) -> PullSecretRequest:
+    return PullSecretRequest(
         images=(ImageReference.parse(image),),
         project_id="shop",
         workload=Workload(kind="deployment", name="storefront"),

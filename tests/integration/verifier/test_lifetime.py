@@ -61,7 +61,7 @@ def slow(_seen: Seen) -> Reply:
     ids=["told", "never", "404", "redirect", "nonsense", "slow"],
 )
 def test_a_token_of_gitlab(monkeypatch: pytest.MonkeyPatch, api: Behaviour, end: datetime | None) -> None:
-    monkeypatch.setattr(login_module, "END_SECONDS", 0.5)
+    monkeypatch.setattr(login_module, "EXPIRY_SECONDS", 0.5)
     with FakeServer(gitlab(api)) as server:
         done = attempt(server.address, login=GITLAB_LOGIN, provider="gitlab", deadline=10.0)
     assert (done.code, done.verdict.secret_expires_at) == (None, end), done.verdict

@@ -101,8 +101,8 @@ def assert_told(done: Attempt, code: Code | None, says: str) -> None:
 @pytest.mark.parametrize(
     ("image", "push", "code", "says"),
     [
-        ("team/app:1", False, None, "it may pull team/app"),
-        ("team/app:1", True, None, "whether it may push cannot be told"),
+        ("team/app:1", False, None, "the login can pull team/app"),
+        ("team/app:1", True, None, "whether it can push is not known"),
         ("team/app:2", False, None, "which has no such image"),
     ],
 )
@@ -117,13 +117,23 @@ def test_a_registry_with_htpasswd(
 @pytest.mark.parametrize(
     ("image", "push", "code", "says"),
     [
-        ("team/app:1", False, None, "it may pull team/app"),
-        ("team/app:1", True, None, "it may pull team/app, and push to it"),
+        ("team/app:1", False, None, "the login can pull team/app"),
+        ("team/app:1", True, None, "the login can pull team/app, and push to it"),
         ("team/app:2", False, None, "which has no such image"),
-        ("team/other:1", False, None, "it may pull team/other"),
+        ("team/other:1", False, None, "the login can pull team/other"),
         ("team/other:1", True, Code.NO_PUSH_ACCESS, "not push to it"),
-        ("team/hidden:1", False, Code.NO_PULL_ACCESS, "does not let it read team/hidden (HTTP 401)"),
-        ("team/hidden:1", True, Code.NO_PULL_ACCESS, "does not let it read team/hidden (HTTP 401)"),
+        (
+            "team/hidden:1",
+            False,
+            Code.NO_PULL_ACCESS,
+            "does not allow the login to read team/hidden (HTTP 401)",
+        ),
+        (
+            "team/hidden:1",
+            True,
+            Code.NO_PULL_ACCESS,
+            "does not allow the login to read team/hidden (HTTP 401)",
+        ),
     ],
 )
 def test_a_registry_with_tokens(
@@ -158,21 +168,21 @@ def error(code: str) -> bytes:
 @pytest.mark.parametrize(
     ("behaviour", "code", "says"),
     [
-        (manifests(Reply(200)), None, "it may pull team/app"),
+        (manifests(Reply(200)), None, "the login can pull team/app"),
         (manifests(Reply(403)), Code.NO_PULL_ACCESS, "(HTTP 403)"),
         (manifests(challenge(f'Basic realm="{MARK}"')), Code.NO_PULL_ACCESS, "(HTTP 401)"),
-        (manifests(Reply(404, body=error("NAME_UNKNOWN"))), Code.NO_PULL_ACCESS, "hidden from it"),
-        (manifests(Reply(404)), Code.NO_PULL_ACCESS, "hidden from it"),
-        (manifests(Reply(404, body=b"[" * 10_000)), Code.NO_PULL_ACCESS, "hidden from it"),
+        (manifests(Reply(404, body=error("NAME_UNKNOWN"))), Code.NO_PULL_ACCESS, "hidden from the login"),
+        (manifests(Reply(404)), Code.NO_PULL_ACCESS, "hidden from the login"),
+        (manifests(Reply(404, body=b"[" * 10_000)), Code.NO_PULL_ACCESS, "hidden from the login"),
         (manifests(Reply(404, body=error("MANIFEST_UNKNOWN"))), None, "no such image"),
-        (manifests(Reply(404), get=Reply(200)), None, "it may pull team/app"),
+        (manifests(Reply(404), get=Reply(200)), None, "the login can pull team/app"),
         (manifests(Reply(429, (("Retry-After", "7"),))), Code.RATE_LIMITED, "for now"),
         (manifests(Reply(503)), Code.UNREACHABLE, "HTTP 503"),
-        (manifests(Reply(405)), Code.UNVERIFIABLE, "could not be told (HTTP 405"),
+        (manifests(Reply(405)), Code.UNVERIFIABLE, "was inconclusive (HTTP 405"),
         (
             manifests(Reply(307, (("Location", "http://169.254.169.254/"),))),
             Code.UNVERIFIABLE,
-            "could not be told (HTTP 307",
+            "was inconclusive (HTTP 307",
         ),
     ],
     ids=[
@@ -233,21 +243,21 @@ def giving(token: str) -> Behaviour:
 @pytest.mark.parametrize(
     ("behaviour", "push", "code", "says"),
     [
-        (scoped(lambda _seen: Reply(403), manifest=Reply(200)), False, Code.NO_PULL_ACCESS, "gives it none"),
-        (scoped(lambda _seen: Reply(401), manifest=Reply(200)), True, Code.NO_PULL_ACCESS, "gives it none"),
+        (scoped(lambda _seen: Reply(403), manifest=Reply(200)), False, Code.NO_PULL_ACCESS, "gives the login no token"),
+        (scoped(lambda _seen: Reply(401), manifest=Reply(200)), True, Code.NO_PULL_ACCESS, "gives the login no token"),
         (scoped(lambda _seen: Reply(500), manifest=Reply(200)), False, Code.UNREACHABLE, "HTTP 500"),
-        (scoped(lambda _seen: Reply(400), manifest=Reply(200)), False, Code.UNVERIFIABLE, "could not be told"),
+        (scoped(lambda _seen: Reply(400), manifest=Reply(200)), False, Code.UNVERIFIABLE, "was inconclusive"),
         (scoped(lambda _seen: Reply(200), manifest=Reply(200)), False, Code.BAD_CHALLENGE, "no token"),
         (scoped(only_pull, manifest=Reply(200)), True, Code.NO_PUSH_ACCESS, "not push"),
-        (scoped(only_pull, manifest=Reply(200)), False, None, "it may pull"),
-        (scoped(giving(TOKEN), manifest=Reply(200)), True, None, "cannot be told without pushing"),
+        (scoped(only_pull, manifest=Reply(200)), False, None, "the login can pull"),
+        (scoped(giving(TOKEN), manifest=Reply(200)), True, None, "is not known without a push"),
         (scoped(giving(jwt_of("pull", "push")), manifest=Reply(200)), True, None, "and push to it"),
         (scoped(giving(jwt_of("*")), manifest=Reply(200)), True, None, "and push to it"),
         (scoped(giving(jwt_of("pull")), manifest=Reply(200)), True, Code.NO_PUSH_ACCESS, "not push"),
         (scoped(giving(jwt_of("push", name="x")), manifest=Reply(200)), True, Code.NO_PUSH_ACCESS, "not push"),
         (scoped(giving(jwt_of()), manifest=Reply(401)), False, Code.NO_PULL_ACCESS, "HTTP 401"),
-        (scoped(giving("e30.e30.x"), manifest=Reply(200)), True, None, "cannot be told without pushing"),
-        (scoped(giving("e30.W10.x"), manifest=Reply(200)), True, None, "cannot be told without pushing"),
+        (scoped(giving("e30.e30.x"), manifest=Reply(200)), True, None, "is not known without a push"),
+        (scoped(giving("e30.W10.x"), manifest=Reply(200)), True, None, "is not known without a push"),
     ],
     ids=["403", "401", "500", "400", "no_token", "no_push", "pull", "opaque", "both", "all", "pull_of_both", "other_name", "empty", "none", "list"],
 )  # fmt: skip
@@ -324,7 +334,7 @@ def test_an_image_that_is_hidden_from_others_proves_a_login_at_an_open_registry(
         wrong = RegistryLogin(username=USER, password=Secret("wrong"))
         probe = Probe(image=ImageReference.parse(f"{server.address}/team/app:1"), push=False)
         other = attempt(server.address, login=wrong, probe=probe)
-    assert_told(done, None, "it may pull team/app")
+    assert_told(done, None, "the login can pull team/app")
     assert done.verdict.confidence == "strong"
     assert "and not without it" in done.verdict.detail
     assert other.code is Code.UNVERIFIABLE
@@ -343,5 +353,5 @@ def test_an_image_that_is_hidden_from_others_makes_a_weak_login_a_strong_one() -
         weak = attempt(server.address)
         done = Site(server.address).probed("team/app:1")
     assert weak.verdict.confidence == "weak"
-    assert_told(done, None, "it may pull team/app")
+    assert_told(done, None, "the login can pull team/app")
     assert done.verdict.confidence == "strong"

@@ -243,7 +243,7 @@ def test_an_image_is_explained(signed_in: Browser, api: FakeApi) -> None:
         },
     )
     shown = signed_in.look(asked).text
-    assert "Its repository prefix fits this image most closely." in shown
+    assert "It has the most specific repository prefix for this image." in shown
     assert "It is restricted to other projects." in shown
     assert api.last("POST").body == {"image": "ghcr.io/acme/shop", "project_id": "shop", "operation": "pull"}
     api.answers["POST", f"{ACCOUNT}/resolutions"] = (

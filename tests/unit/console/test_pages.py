@@ -94,11 +94,11 @@ def test_a_failure_has_code_meaning_and_remedy(signed_in: Browser) -> None:
 def test_a_verification_that_runs_is_looked_at_again_until_it_ends(signed_in: Browser, api: FakeApi) -> None:
     state = {"status": "pending", "code": None, "detail": None, "checked_at": None}
     api.answers["GET", ONE] = (200, credential(verification=state), {"ETag": '"3"'})
-    assert f'hx-get="{HERE}/verification?looks=0"' in signed_in.look(HERE).text
-    part = signed_in.look(f"{HERE}/verification?looks=4", **{"HX-Request": "true"}).text
-    assert f'hx-get="{HERE}/verification?looks=5"' in part
+    assert f'hx-get="{HERE}/verification?polls=0"' in signed_in.look(HERE).text
+    part = signed_in.look(f"{HERE}/verification?polls=4", **{"HX-Request": "true"}).text
+    assert f'hx-get="{HERE}/verification?polls=5"' in part
     assert "<html" not in part
-    late = signed_in.look(f"{HERE}/verification?looks=90", **{"HX-Request": "true"}).text
+    late = signed_in.look(f"{HERE}/verification?polls=90", **{"HX-Request": "true"}).text
     assert "hx-get" not in late
     assert "Refresh" in late
     assert signed_in.look(f"{HERE}/verification").headers["Location"] == HERE
@@ -173,7 +173,7 @@ def test_the_list_says_when_each_was_last_used(signed_in: Browser, api: FakeApi)
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        (403, "insufficient_scope", "Your token may not do this"),
+        (403, "insufficient_scope", "Your token lacks the required scope"),
         (404, "credential_not_found", "There is no such credential"),
         (503, "database_unavailable", "Service Unavailable"),
         (503, "read_model_behind", "Saved, but not visible yet"),
@@ -196,7 +196,7 @@ def test_another_program_behind_the_address_is_told_so(signed_in: Browser, api: 
     api.answers["GET", ONE] = (200, "<html>hello</html>", {"Content-Type": "text/html"})
     shown = signed_in.look(HERE)
     assert shown.status_code == 502
-    assert "The answer is not from regcred" in shown.text
+    assert "The response is not from regcred" in shown.text
 
 
 def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_it(signed_in: Browser, api: FakeApi) -> None:
@@ -241,7 +241,7 @@ def test_the_system_page_shows_lag_and_dead_letters(signed_in: Browser) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        (403, "insufficient_scope", "with the scope admin"),
+        (403, "insufficient_scope", "that has the scope admin"),
         (503, "database_unavailable", "is unavailable"),
     ],
 )
@@ -277,7 +277,7 @@ def test_tags_are_offered_behind_the_colon_and_asked_for_once(signed_in: Browser
     shown = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop", **HTMX)
     assert '<option value="ghcr.io/acme/shop:1.4">' in shown.text
     assert '<option value="ghcr.io/acme/shop:&lt;b&gt;">' in shown.text
-    assert "2 tags offered, as team-ghcr sees them." in shown.text
+    assert "2 tags found with the credential team-ghcr." in shown.text
     assert api.last("POST", "/resolutions").body == {"image": "ghcr.io/acme/shop", "project_id": "shop"}
     assert 'name="asked_for" value="shop ghcr.io/acme/shop"' in shown.text
     api.asked.clear()
@@ -303,7 +303,7 @@ def test_a_registry_that_does_not_answer_is_told_beside_the_field(signed_in: Bro
     )
     shown = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop", **HTMX)
     assert shown.status_code == 200
-    assert "No tags are offered. Ghcr.io does not answer." in shown.text
+    assert "Tags are not available. Ghcr.io does not answer." in shown.text
     assert "asked_for" in shown.text
 
 
@@ -353,7 +353,7 @@ def test_a_thousand_candidates_make_no_large_page(signed_in: Browser, api: FakeA
     answer["candidates"] += [other] * 999
     shown = signed_in.look(f"{BASE}/resolve?image=ghcr.io/acme/shop&project_id=shop").text
     assert shown.count("It is restricted to other projects.") == 49
-    assert "And 950 more" in shown
+    assert "950 more are not shown" in shown
     assert len(shown) < 50 * 1024
 
 
@@ -376,7 +376,7 @@ def test_an_image_that_refuses_a_good_login_is_told_beside_it(signed_in: Browser
     text = signed_in.look(HERE).text
     assert "The registry accepted the login." in text
     assert "ghcr.io/acme/shop:1" in text
-    assert "The login is right, but may not pull" in text
+    assert "The login was accepted, but is not allowed to pull" in text
     assert "Give it Read." in text
 
 

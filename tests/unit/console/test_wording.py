@@ -11,6 +11,8 @@ from console import wording
 from contracts.verdicts import VerificationCode, VerificationStatus
 from credentials.domain.matching import IneligibleReason, RankReason, SelectionReason
 from eventlog.events import EVENTS
+from registries.catalogue import PROVIDERS
+from registries.provider import Provider
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -68,3 +70,16 @@ def test_changes_are_the_leaves_that_differ() -> None:
     after = {"a": {"b": 2, "c": [1]}, "e": {}}
     assert wording.changes(before, after) == [("a.b", 1, 2), ("e", None, {})]
     assert wording.changes(None, None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Docker Hub", "DH"), ("GitHub Container Registry", "GH"), ("Quay", "Qu"), ("harbor", "ha")],
+)
+def test_a_monogram_has_two_letters_of_the_name(name: str, letters: str) -> None:
+    assert wording.monogram(name) == letters
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.id)
+def test_each_provider_has_a_monogram(provider: Provider) -> None:
+    assert len(wording.monogram(provider.name)) == 2

@@ -35,7 +35,7 @@ def test_a_credential_has_every_field_that_is_described() -> None:
 def test_a_verification_has_every_field_that_is_described() -> None:
     form = verification_json(verification_id=None, trigger="requested", secret_version=None)
     assert list(form) == list(VerificationSchema().fields)
-    probe = ImageProbe(image="ghcr.io/acme/shop:1", code=None, detail="it may pull")
+    probe = ImageProbe(image="ghcr.io/acme/shop:1", code=None, detail="the login can pull")
     assert list(probe_json(probe, None)) == list(ProbeSchema().fields)
 
 

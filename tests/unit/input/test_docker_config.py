@@ -64,13 +64,13 @@ def test_entries_that_hold_a_login(
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({}, "holds no secret"),
-        ({"email": "a@b"}, "holds no secret"),
-        ({"auth": None, "username": ""}, "holds no secret"),
+        ({}, "contains no secret"),
+        ({"email": "a@b"}, "contains no secret"),
+        ({"auth": None, "username": ""}, "contains no secret"),
         ("octo", "an object"),
         (None, "an object"),
-        ({"auth": 5}, "auth: a text"),
-        ({"password": ["x"]}, "password: a text"),
+        ({"auth": 5}, "auth: must be a text"),
+        ({"password": ["x"]}, "password: must be a text"),
         ({"auth": "not base64!"}, "base64"),
         ({"auth": "_-" + OCTO}, "base64"),
         ({"auth": OCTO + "="}, "base64"),
@@ -156,7 +156,7 @@ def test_a_key_that_is_no_host_is_not_repeated(key: str) -> None:
     entry = one({"auth": OCTO}, key=key)
     assert (entry.key, entry.host, entry.login) == ("entry 1", None, None)
     assert entry.pointer == "/credential/docker_config/auths"
-    assert "key names no registry" in str(entry.reason)
+    assert "key is not a registry" in str(entry.reason)
     assert "hunter2" not in str(entry).lower()
 
 

@@ -57,7 +57,7 @@ def deliveries(handle: Callable[[RecordedEvent], str | None], event: StoredEvent
     )
     with capture_logs() as lines:
         follower.begin(6)
-        follower.take(Connection(), [event])  # type: ignore[arg-type]
+        follower.handle(Connection(), [event])  # type: ignore[arg-type]
         follower.close()
     return [dict(line) for line in lines if line["event"] == "delivery"]
 

@@ -62,7 +62,7 @@ def test_the_level(level: str | None, said: list[str], capfd: pytest.CaptureFixt
 
 
 def test_a_level_that_there_is_not() -> None:
-    with pytest.raises(InvalidSetting, match="REGCRED_LOG_LEVEL: 'loud' is none of debug, info"):
+    with pytest.raises(InvalidSetting, match="REGCRED_LOG_LEVEL: 'loud' is not one of debug, info"):
         configure_logs("test", {"REGCRED_LOG_LEVEL": "loud"})
 
 

@@ -32,7 +32,7 @@ class Away(MemorySecretStore):
         raise RuntimeError
 
 
-def test_what_is_counted() -> None:
+def test_requests_and_errors_are_counted() -> None:
     store = MeasuredStore(MemorySecretStore(now), kind="memory")
     assert store.put(PATH, Secret("canary"), write_id="a", expected_version=0) == 1
     assert store.get(PATH, 1) == Secret("canary")

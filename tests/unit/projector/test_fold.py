@@ -27,14 +27,14 @@ def test_only_the_last_state_of_a_row_is_written() -> None:
         {},
     )
     assert folded.put["credentials"] == {ONE: {**ROW, "name": "gang"}}
-    assert folded.gone["credentials"] == []
+    assert folded.deleted["credentials"] == []
 
 
 def test_a_row_that_did_not_live_to_see_the_end_is_not_written() -> None:
     folded = fold([Insert("credentials", ROW), Delete("credentials", ONE)], {})
-    assert (folded.put["credentials"], folded.gone["credentials"]) == ({}, [])
+    assert (folded.put["credentials"], folded.deleted["credentials"]) == ({}, [])
     folded = fold([Delete("credentials", ONE)], {"credentials": {ONE: ROW}})
-    assert (folded.put["credentials"], folded.gone["credentials"]) == ({}, [ONE])
+    assert (folded.put["credentials"], folded.deleted["credentials"]) == ({}, [ONE])
 
 
 def test_a_change_that_no_longer_fits_changes_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from projector.write.application import HELD, planned
+from projector.write.application import WAITS, plan_batch
 from projector.write.projections.changes import Insert, Update
 from projector.write.projections.projected_event import ProjectedEvent
 
@@ -20,7 +20,7 @@ def a_reading(
 
 
 def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:
-    plan = planned(
+    plan = plan_batch(
         [
             a_reading(1, STREAM),
             a_reading(2, STREAM, "no"),
@@ -31,13 +31,13 @@ def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:
         ],
         set(),
     )
-    assert plan.dead_letters == [(2, STREAM, "no"), (4, STREAM, HELD), (5, STREAM, HELD)]
+    assert plan.dead_letters == [(2, STREAM, "no"), (4, STREAM, WAITS), (5, STREAM, WAITS)]
     applied = [change.key for change in plan.changes if isinstance(change, Update)]
     assert applied == [STREAM, OTHER, OTHER]
 
 
 def test_every_event_has_its_row_of_the_trail() -> None:
-    plan = planned([a_reading(1, STREAM, "no"), a_reading(2, STREAM), a_reading(3, OTHER)], {OTHER})
+    plan = plan_batch([a_reading(1, STREAM, "no"), a_reading(2, STREAM), a_reading(3, OTHER)], {OTHER})
     rows = [change for change in plan.changes if isinstance(change, Insert)]
     assert [row.values["position"] for row in rows] == [1, 2, 3]
     # The first knows the credential as it was; of the others, that is not known before a redrive.
@@ -46,5 +46,5 @@ def test_every_event_has_its_row_of_the_trail() -> None:
 
 
 def test_a_stream_that_waits_already_goes_on_waiting() -> None:
-    plan = planned([a_reading(1, STREAM), a_reading(2, OTHER, "no")], {STREAM, OTHER})
-    assert plan.dead_letters == [(1, STREAM, HELD), (2, OTHER, "no")]
+    plan = plan_batch([a_reading(1, STREAM), a_reading(2, OTHER, "no")], {STREAM, OTHER})
+    assert plan.dead_letters == [(1, STREAM, WAITS), (2, OTHER, "no")]

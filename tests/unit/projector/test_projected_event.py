@@ -38,7 +38,7 @@ REMOVED = CredentialRemoved(credential_id=ID, reason=None, forced=False)
 def test_a_readable_event_is_its_trail_and_its_changes() -> None:
     reading = project(stored(REMOVED))
     assert (reading.position, reading.stream_id, reading.credential_id, reading.reason) == (42, ID, ID, None)
-    assert len(reading.trail) == len(reading.changes) == 1
+    assert len(reading.audit_rows) == len(reading.changes) == 1
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_an_unreadable_payload_still_tells_who_and_when(event: StoredEvent) -> N
     reading = project(event)
     assert reading.reason
     assert reading.changes == ()
-    [row] = reading.trail
+    [row] = reading.audit_rows
     assert (row.values["action"], row.values["actor_id"]) == ("credential.removed", "ada")
     assert reading.credential_id == ID  # a credential's stream has its id
 
 
 def test_unreadable_metadata_leave_nothing_for_the_trail() -> None:
     reading = project(stored(REMOVED, metadata="{}"))
-    assert (len(reading.trail), reading.credential_id) == (0, None)
+    assert (len(reading.audit_rows), reading.credential_id) == (0, None)
     assert reading.reason
 
 
@@ -71,7 +71,7 @@ def test_the_trail_shows_who_was_given_which_secret_for_which_images() -> None:
         secret_version=2,
         format="docker_config",
     )
-    [row] = project(stored(issued)).trail
+    [row] = project(stored(issued)).audit_rows
     shown = {
         "outcome": "success",
         "credential_id": ID,
@@ -95,7 +95,7 @@ def test_the_trail_shows_who_was_refused_and_why() -> None:
         anonymous=False,
         candidates=(),
     )
-    [row] = project(stored(refused)).trail
+    [row] = project(stored(refused)).audit_rows
     shown = {
         "outcome": "denied",
         "reason": "no_eligible_credential",

@@ -149,20 +149,20 @@ def test_a_byte_behind_the_end_is_found(three: Path, name: str) -> None:
 def test_what_is_missing_or_put_there_is_found(three: Path) -> None:
     first, second, third = folders(three)
     (second / "eve.ndjson.gz").write_bytes(b"")
-    with pytest.raises(BrokenSegment, match=r"eve\.ndjson\.gz: it was not sealed"):
+    with pytest.raises(BrokenSegment, match=r"eve\.ndjson\.gz: it is not a file of this segment"):
         check(three)
     (second / "eve.ndjson.gz").unlink()
     (second / "globex.ndjson.gz").unlink()
-    with pytest.raises(BrokenSegment, match=r"globex\.ndjson\.gz: it is not there"):
+    with pytest.raises(BrokenSegment, match=r"globex\.ndjson\.gz: it is missing"):
         check(three)
     check(three, erased=frozenset({"globex"}))  # what it held is gone; all else is still proved
     shutil.move(second, three.parent / "away")
-    with pytest.raises(BrokenSegment, match="position 5 should come, 9 stands there"):
+    with pytest.raises(BrokenSegment, match="position 5 is expected next"):
         check(three)
     shutil.rmtree(first)
     check(three)  # those before the first that lies there are not asked for
     (third / MANIFEST).unlink()
-    with pytest.raises(BrokenSegment, match="it is not there"):
+    with pytest.raises(BrokenSegment, match="it is missing"):
         open_segment(third, KEY.public_key())
 
 
@@ -171,12 +171,12 @@ def test_a_segment_stands_for_itself_only(three: Path, tmp_path_factory: pytest.
     other = seal(elsewhere, 5)
     shutil.rmtree(folders(three)[1])
     shutil.move(other, three / other.name)
-    with pytest.raises(BrokenSegment, match="the segment before it is another one"):
+    with pytest.raises(BrokenSegment, match="the previous segment is not"):
         check(three)
     (three / other.name).rename(three / "000000000005-000000000009")
-    with pytest.raises(BrokenSegment, match="has another name"):
+    with pytest.raises(BrokenSegment, match="under another name"):
         check(three)
-    with pytest.raises(BrokenSegment, match="not signed by this key"):
+    with pytest.raises(BrokenSegment, match="not signed with this key"):
         open_segment(folders(three)[0], Ed25519PrivateKey.generate().public_key())
 
 

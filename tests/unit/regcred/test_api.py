@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from chassis.runtime.clock import now
 from regcred.apiclient.client import PAGE, REPEAT_SECONDS, ApiClient, Repeats
-from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer, UnexpectedAnswer
+from regcred.apiclient.errors import ApiProblem, NotConnected, ResponseLost, UnexpectedResponse
 from regcred.apiclient.secret import Secret
 from regcred.apiclient.settings import Connection
 from tests.support.servers import free_port
@@ -89,7 +89,7 @@ def test_what_stays_unavailable_is_told_after_a_while(api: ApiClient, server: Se
 @pytest.mark.parametrize("failure", [problem(503, "busy"), HANGS_UP])
 def test_a_change_is_sent_once(api: ApiClient, server: Server, failure: Reply) -> None:
     server.replies = [failure, ok({})]
-    with pytest.raises((ApiProblem, AnswerLost)):
+    with pytest.raises((ApiProblem, ResponseLost)):
         api.change("PUT", "/v1/x", '"1"', {"a": 1}, {"force": "true", "reason": None})
     [asked] = server.asked
     assert (asked.method, asked.path) == ("PUT", "/v1/x?force=true")
@@ -99,7 +99,7 @@ def test_a_change_is_sent_once(api: ApiClient, server: Server, failure: Reply) -
 
 def test_a_post_that_knows_no_key_is_sent_once(api: ApiClient, server: Server) -> None:
     server.replies = [HANGS_UP, ok({})]
-    with pytest.raises(AnswerLost, match="broke before the whole answer"):
+    with pytest.raises(ResponseLost, match="broke before the response"):
         api.post_once("/v1/accounts/acme/verifications", {"name": "x"})
     assert len(server.asked) == 1
 
@@ -117,7 +117,7 @@ def test_no_redirect_is_followed(api: ApiClient, server: Server, status: int) ->
     with Server() as elsewhere:
         elsewhere.replies = [ok({})]
         server.replies = [Reply(status, b"", {"Location": f"{elsewhere.address}/v1/x"})]
-        with pytest.raises(UnexpectedAnswer, match=f"answered {status}"):
+        with pytest.raises(UnexpectedResponse, match=f"responded with {status}"):
             api.post("/v1/x", {"password": Secret("canary")})
         assert elsewhere.asked == []
     assert len(server.asked) == 1
@@ -153,7 +153,7 @@ def test_a_proxy_of_the_environment_is_for_other_machines(
 )
 def test_what_is_not_regcred_is_told_so(api: ApiClient, server: Server, reply: Reply) -> None:
     server.replies = [reply]
-    with pytest.raises(UnexpectedAnswer, match="is the address right"):
+    with pytest.raises(UnexpectedResponse, match="is the address right"):
         api.get("/v1/x")
 
 
@@ -162,7 +162,7 @@ def test_nobody_there_is_told_at_once(client_of: ClientOf, times: Times, notices
     where = Connection(address=address, token=Secret(TOKEN), loopback=True)
     with (
         client_of(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api,
-        pytest.raises(NoAnswer, match="make up"),
+        pytest.raises(NotConnected, match="make up"),
     ):
         api.get("/v1/x")
     assert times.pauses == []
@@ -189,7 +189,7 @@ def test_a_list_ends_at_its_limit_and_tells_where_to_go_on(api: ApiClient, serve
 @pytest.mark.parametrize("answer", [[], {"items": [1]}, None])
 def test_a_list_that_is_none_is_told_so(api: ApiClient, server: Server, answer: object) -> None:
     server.replies = [ok(answer)]
-    with pytest.raises(UnexpectedAnswer, match="a list"):
+    with pytest.raises(UnexpectedResponse, match="a list"):
         api.listing("/v1/x", {}, limit=None)
 
 
@@ -203,7 +203,7 @@ def test_lines_end_at_line_feeds_alone(api: ApiClient, server: Server) -> None:
 
 def test_lines_that_break_off_are_not_taken_for_the_whole(api: ApiClient, server: Server) -> None:
     server.replies = [Reply(200, b"a\nb", {"Content-Type": NDJSON}, cut=True)]
-    with pytest.raises(AnswerLost), api.lines("/v1/x", {}, accept=NDJSON) as lines:
+    with pytest.raises(ResponseLost), api.lines("/v1/x", {}, accept=NDJSON) as lines:
         for _ in lines:
             pass
 
@@ -213,7 +213,7 @@ def test_lines_may_be_refused(api: ApiClient, server: Server) -> None:
     with pytest.raises(ApiProblem), api.lines("/v1/x", {}, accept=NDJSON):
         pass
     server.replies = [ok({})]
-    with pytest.raises(UnexpectedAnswer), api.lines("/v1/x", {}, accept=NDJSON):
+    with pytest.raises(UnexpectedResponse), api.lines("/v1/x", {}, accept=NDJSON):
         pass
 
 
@@ -221,7 +221,7 @@ def test_a_server_that_does_not_speak_tls(client_of: ClientOf, server: Server) -
     address = server.address.replace("http://", "https://")
     with (
         client_of(Connection(address=address, token=Secret(TOKEN), loopback=True)) as api,
-        pytest.raises(NoAnswer, match="does not speak TLS as it should"),
+        pytest.raises(NotConnected, match="violates the TLS protocol"),
     ):
         api.get("/v1/x")
 
@@ -263,7 +263,7 @@ def untrusted(tmp_path: Path) -> Iterator[int]:
 
 def test_a_certificate_that_is_not_trusted(client_of: ClientOf, untrusted: int) -> None:
     where = Connection(address=f"https://localhost:{untrusted}", token=Secret(TOKEN), loopback=True)
-    with client_of(where) as api, pytest.raises(NoAnswer) as raised:
+    with client_of(where) as api, pytest.raises(NotConnected) as raised:
         api.get("/v1/x")
     assert "its certificate is not trusted, self-signed certificate" in str(raised.value)
     assert "SSL_CERT_FILE" in str(raised.value)

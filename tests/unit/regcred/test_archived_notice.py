@@ -45,7 +45,7 @@ def test_it_is_said(server: Server, tmp_path: Path, sealed: dict[str, Any] | Non
     shown = run(server, token)
     assert shown.exit_code == 0, shown.output
     assert "5 events into 000000000001-000000000008" in shown.stdout
-    assert ("up to position 8 it is sealed" in shown.stderr) == (sealed is not None)
+    assert ("up to position 8 are archived" in shown.stderr) == (sealed is not None)
     server.replies = [ok(answer)]
     assert json.loads(run(server, token, "--json").stdout)["sealed"] == sealed
 

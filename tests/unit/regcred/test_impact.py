@@ -55,11 +55,11 @@ def test_a_dry_run_shows_who_would_lose_it(
     done = run(*arguments)
     assert done.exit_code == 0, done.output
     assert [line.split() for line in done.stdout.splitlines()] == [
-        ["PROJECT", "WORKLOAD", "SECRET", "LAST", "USED", "SERVED", "BY"],
-        ["shop", "deployment", "front", "3", "2026-01-02T03:04:05Z", "nothing"],
+        ["PROJECT", "WORKLOAD", "SECRET", "LAST", "USED", "REPLACED", "BY"],
+        ["shop", "deployment", "front", "3", "2026-01-02T03:04:05Z", "none"],
         ["blog", "deployment", "front", "3", "2026-01-02T03:04:05Z", OTHER],
     ]
-    assert "would lose team, and it would need --force; nothing was changed" in done.stderr
+    assert "would lose team, and the removal would need --force; nothing was changed" in done.stderr
     assert [(one.method, one.path) for one in server.asked[1:]] == [asked]
     assert server.asked[1].headers["If-Match"] == '"7"'
 
@@ -81,4 +81,4 @@ def test_usages_are_shown(server: Server, run: Run) -> None:
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[1].endswith("2026-01-01T00:00:00Z  ghcr.io/acme/shop:1, ghcr.io/x/y:2")
     server.replies = [ok({"items": [], "next_cursor": None})]
-    assert "no workload has used it" in run("usages", ID).stderr
+    assert "no workload has used this credential" in run("usages", ID).stderr

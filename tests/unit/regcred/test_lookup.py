@@ -1,7 +1,7 @@
 import pytest
 
-from regcred.apiclient.answer import ApiResponse
 from regcred.apiclient.errors import ApiProblem
+from regcred.apiclient.response import ApiResponse
 from regcred.cli.errors import CredentialUnknown
 from regcred.cli.lookup import credential_id_of, find, newest_verification, read_back, verified
 from regcred.cli.session import CliSession
@@ -42,7 +42,9 @@ def test_an_id_may_be_a_name(session: CliSession, server: Server) -> None:
 
 def test_no_such_name(session: CliSession, server: Server) -> None:
     server.replies = [page("mine-too", "mine-as-well")]
-    with pytest.raises(CredentialUnknown, match="no credential 'mine'; there is mine-too, mine-as-well"):
+    with pytest.raises(
+        CredentialUnknown, match="no credential 'mine'; similar names: mine-too, mine-as-well"
+    ):
         find(session, "mine")
 
 

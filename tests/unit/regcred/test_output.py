@@ -2,7 +2,7 @@ import pytest
 
 from regcred.apiclient.text import shown
 from regcred.cli.output import aligned, print_fields, print_table
-from regcred.cli.presentation import happened, verdict
+from regcred.cli.presentation import event_details, verdict
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_verdicts(state: dict[str, object], text: str) -> None:
     ],
 )
 def test_what_happened(event: dict[str, object], text: str) -> None:
-    assert happened(event) == text
+    assert event_details(event) == text

@@ -62,7 +62,7 @@ def test_which_file(home: Path, tmp_path: Path) -> None:
     assert caller(environment, hostname="h").project == "named"
     environment["REGCRED_ADDRESS"] = "http://reg.example.com"
     assert caller(environment, hostname="h", config=given).project == "given"
-    with pytest.raises(ConfigurationError, match="clear text"):
+    with pytest.raises(ConfigurationError, match="plain text"):
         caller(environment, hostname="h")
 
 
@@ -71,9 +71,9 @@ def test_which_file(home: Path, tmp_path: Path) -> None:
     [
         ("account = ", "is not TOML"),
         ("\udcff", "is not TOML"),
-        ('password = "hunter2"', "an entry that is none of"),
-        ("account = 1", "account is not of its type"),
-        ('allow_http = "yes"', "allow_http is not of its type"),
+        ('password = "hunter2"', "an unknown entry"),
+        ("account = 1", "account must be text in quotes"),
+        ('allow_http = "yes"', "allow_http must be true or false"),
         (FILE.replace('account = "acme"\n', ""), "no account: set REGCRED_ACCOUNT, or account in"),
         (FILE.replace('"shop"', '""'), "no project: set REGCRED_PROJECT"),
         (FILE + 'workload = "storefront"', "must look like deployment/storefront"),
@@ -103,7 +103,9 @@ def test_the_example_for_nodes_is_one(tmp_path: Path) -> None:
 
 def test_no_file_at_all(home: Path, tmp_path: Path) -> None:
     token = str(home / ".config" / "regcred" / "token")
-    with pytest.raises(ConfigurationError, match="no account: set REGCRED_ACCOUNT, or a file that"):
+    with pytest.raises(
+        ConfigurationError, match="no account: set REGCRED_ACCOUNT, or account in a file that"
+    ):
         caller({"REGCRED_TOKEN_FILE": token}, hostname="h")
     with pytest.raises(ConfigurationError, match="No such file"):
         caller({"REGCRED_HELPER_CONFIG": str(tmp_path / "none.toml")}, hostname="h")

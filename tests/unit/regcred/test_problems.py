@@ -55,7 +55,7 @@ def test_everything_that_helps_is_shown() -> None:
     assert found == [
         "regcred: credential_in_use: d",
         "  in use by app web in project shop",
-        "  in use by something in project blog",
+        "  in use by a workload in project blog",
         "  rotate it instead, or remove it with --force --reason '…'",
         "  request id: r-1",
     ]

@@ -87,7 +87,7 @@ def test_clear_text_is_allowed_to_the_profiles_own_address_only(config: Path) ->
     elsewhere = ("--profile", "lab", "--address", "http://192.0.2.1:1")
     done = _run("credentials", "list", *elsewhere, environment=token)
     assert done.exit_code == 1
-    assert "in clear text" in done.output
+    assert "in plain text" in done.output
 
 
 def test_an_address_needs_its_own_token(config: Path) -> None:

@@ -57,10 +57,10 @@ def test_exactly_one_newline_is_taken_off(tmp_path: Path, content: bytes, passwo
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "holds no password"),
-        (b"\n", "holds no password"),
+        (b"", "contains no password"),
+        (b"\n", "contains no password"),
         (b"\xff\xfe", "not UTF-8"),
-        (b"a" * (MAX_BYTES + 1), "more than 1 MiB"),
+        (b"a" * (MAX_BYTES + 1), "larger than 1 MiB"),
     ],
 )
 def test_what_is_no_password(stdin: io.BytesIO, content: bytes, says: str) -> None:
@@ -90,7 +90,7 @@ def test_a_password_from_stdin(stdin: io.BytesIO) -> None:
 
 def test_the_user_name_that_stands_where_none_is_given(stdin: io.BytesIO) -> None:
     feed(stdin, b"p\n")
-    assert credential_of(given(password_stdin=True), username=None, otherwise="v")["username"] == "v"
+    assert credential_of(given(password_stdin=True), username=None, default_username="v")["username"] == "v"
     feed(stdin, b"p\n")
     assert "username" not in credential_of(given(password_file="-"), username=None)
 
@@ -99,10 +99,10 @@ def test_the_user_name_that_stands_where_none_is_given(stdin: io.BytesIO) -> Non
 def test_documents(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "document"
     file.write_text('{"a": 1}\n')
-    found = credential_of(given(**{kind: str(file)}), username=None, otherwise="ignored")
+    found = credential_of(given(**{kind: str(file)}), username=None, default_username="ignored")
     assert set(found) == {"kind", kind}
     assert found[kind].reveal() == '{"a": 1}\n'
-    with pytest.raises(click.UsageError, match="leave out --username"):
+    with pytest.raises(click.UsageError, match="remove --username"):
         credential_of(given(**{kind: str(file)}), username="u")
 
 
@@ -112,7 +112,7 @@ def test_there_is_one_secret() -> None:
 
 
 def test_only_a_terminal_is_asked(stdin: io.BytesIO) -> None:
-    with pytest.raises(click.UsageError, match="where is the secret"):
+    with pytest.raises(click.UsageError, match="the source of the secret is missing"):
         credential_of(given(), username="u")
 
 
@@ -138,7 +138,7 @@ def test_an_access_key_of_aws(stdin: io.BytesIO, tmp_path: Path) -> None:
 
 def test_a_service_principal_of_azure(stdin: io.BytesIO) -> None:
     feed(stdin, b"canary\n")
-    body = credential_of(given(tenant="t", password_stdin=True), username=None, otherwise="kept-id")
+    body = credential_of(given(tenant="t", password_stdin=True), username=None, default_username="kept-id")
     assert revealed(body) == {
         "kind": "service_principal",
         "tenant": "t",
@@ -175,15 +175,15 @@ def test_a_key_is_asked_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> No
             None,
             "--password-file cannot",
         ),
-        ({"tenant": "t", "password_stdin": True}, None, "--client-id is needed too"),
-        ({"client_id": "c", "password_stdin": True}, None, "--tenant is needed too"),
-        ({"session_token_file": "-", "password_stdin": True}, None, "--access-key-id is needed too"),
+        ({"tenant": "t", "password_stdin": True}, None, "--client-id is also required"),
+        ({"client_id": "c", "password_stdin": True}, None, "--tenant is also required"),
+        ({"session_token_file": "-", "password_stdin": True}, None, "--access-key-id is also required"),
         (
             {"access_key_id": "A", "session_token_file": "-", "password_stdin": True},
             None,
             "only one secret can come from stdin",
         ),
-        ({"access_key_id": "A"}, None, "only a terminal can be asked"),
+        ({"access_key_id": "A"}, None, "there is a prompt only on a terminal"),
     ],
 )
 def test_what_does_not_go_together(

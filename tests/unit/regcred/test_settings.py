@@ -38,8 +38,8 @@ def test_addresses(environment: dict[str, str], address: str, loopback: bool) ->
         ("http://127.0.0.1:x", "must look like"),
         ("https://h.example.com/?a=b", "must look like"),
         ("https://u:p@h.example.com", "must not contain"),
-        ("http://h.example.com", "in clear text"),
-        ("http://localhost.example.com", "in clear text"),
+        ("http://h.example.com", "in plain text"),
+        ("http://localhost.example.com", "in plain text"),
     ],
 )
 def test_addresses_that_are_refused(environment: dict[str, str], address: str, says: str) -> None:
@@ -67,7 +67,7 @@ def test_where_the_token_is(environment: dict[str, str], path: str) -> None:
 def test_what_is_no_token(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "token"
     file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="does not hold a token"):
+    with pytest.raises(ConfigurationError, match="does not contain a token"):
         connection("http://127.0.0.1", {"REGCRED_TOKEN_FILE": str(file)}, allow_http=False)
 
 

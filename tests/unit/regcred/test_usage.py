@@ -35,7 +35,7 @@ def refused(run: CliRunner, *arguments: str) -> Result:
         ("credentials add a --provider custom --password p", "No such option '--password'"),
         ("credentials add a --provider custom --token p", "No such option '--token'"),
         ("credentials add a", "Missing option '--provider'"),
-        ("credentials add a --provider custom", "where is the secret?"),
+        ("credentials add a --provider custom", "the source of the secret is missing"),
         ("credentials add a --provider custom --keyfile k --password-stdin", "cannot be combined"),
         ("credentials add a --provider custom --expires soon", "neither RFC 3339"),
         ("credentials add a --provider custom --wait -1", "not in the range"),
@@ -46,30 +46,30 @@ def refused(run: CliRunner, *arguments: str) -> Result:
         ("credentials restrict a", "give one of"),
         ("credentials restrict a --nobody --everyone", "give one of"),
         ("credentials restrict a --project p --nobody", "give one of"),
-        ("credentials remove a", "say --yes"),
+        ("credentials remove a", "confirm with --yes"),
         ("credentials remove a --yes --force", "--force needs --reason"),
         ("credentials verify a --wait 31", "not in the range"),
         ("credentials list --status fine", "is not one of"),
         ("credentials test --provider custom --password p", "No such option '--password'"),
-        ("credentials test --provider custom", "where is the secret?"),
+        ("credentials test --provider custom", "the source of the secret is missing"),
         ("images tags", "Missing argument"),
-        ("images tags reg.io/a/b:1", "leave out the tag"),
-        ("images tags reg.io/a/b@sha256:" + "a" * 64, "leave out the tag"),
+        ("images tags reg.io/a/b:1", "remove the tag"),
+        ("images tags reg.io/a/b@sha256:" + "a" * 64, "remove the tag"),
         ("images tags reg.io/A", "lower case"),
         ("images show https://reg.io/a", "no scheme"),
-        ("audit --json --csv", "exclude one another"),
-        ("audit --csv --ndjson", "exclude one another"),
-        ("audit --output f", "--output goes with"),
-        ("audit --csv --limit 3", "an export is of everything"),
+        ("audit --json --csv", "use only one of"),
+        ("audit --csv --ndjson", "use only one of"),
+        ("audit --output f", "--output needs"),
+        ("audit --csv --limit 3", "an export has no --limit"),
         ("audit --since 2026-01-01", "no time zone"),
         ("audit list --since 2026-01-01", "no time zone"),
-        ("audit --follow --csv", "--follow goes with"),
-        ("audit --follow --limit 3", "--follow goes with"),
+        ("audit --follow --csv", "--follow can be combined only with"),
+        ("audit --follow --limit 3", "--follow can be combined only with"),
         ("tokens make t --scope audit:read", "--every-account"),
         ("tokens make t --scope audit:read --every-account --account a", "--every-account"),
         ("tokens make t --scope root --every-account", "is not one of"),
         ("tokens make t --every-account", "Missing option '--scope'"),
-        ("tokens revoke t", "say --yes"),
+        ("tokens revoke t", "confirm with --yes"),
     ],
 )
 def test_wrong_usage(run: CliRunner, arguments: str, says: str) -> None:
@@ -84,7 +84,7 @@ def test_an_account_has_to_be_named(run: CliRunner, monkeypatch: pytest.MonkeyPa
 def test_nobody_there_is_exit_code_one(run: CliRunner) -> None:
     result = run.invoke(main, ["credentials", "list", "--address", "http://127.0.0.1:1"])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "does not answer at http://127.0.0.1:1" in result.stderr
+    assert "does not respond at http://127.0.0.1:1" in result.stderr
 
 
 def commands(

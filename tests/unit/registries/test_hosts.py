@@ -117,7 +117,7 @@ def test_a_refusal_says_what_to_change() -> None:
     for text, word in {
         "user:pass@ghcr.io": "username or password",
         "ghcr.io ": "spaces",
-        "myhost": "its port",
+        "myhost": "a port",
         "127.1": "IPv4",
         "ghcr.io:0": "port",
     }.items():

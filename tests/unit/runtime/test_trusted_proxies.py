@@ -6,7 +6,7 @@ from werkzeug.test import Client
 
 from chassis.settings.environment import Settings
 from chassis.settings.invalid_setting import InvalidSetting
-from chassis.settings.trusted_proxies import KNOWN_SECONDS, LOOK_UP_SECONDS, TrustedProxies
+from chassis.settings.trusted_proxies import RESOLVE_INTERVAL_SECONDS, RESOLVED_SECONDS, TrustedProxies
 from chassis.web.client_address import client_addresses
 
 
@@ -60,7 +60,7 @@ def test_names_are_looked_up_and_replicas_come_and_go() -> None:
     assert names.asked == 2
     names.addresses["console"] = {"10.0.0.8"}
     assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.8") == "10.0.0.8"  # asked a moment ago
-    names.now += LOOK_UP_SECONDS
+    names.now += RESOLVE_INTERVAL_SECONDS
     assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.8") == "203.0.113.9"
     assert proxies.client("10.0.0.1", "203.0.113.9, 10.0.0.7") == "10.0.0.7"  # that one is gone
 
@@ -78,7 +78,7 @@ def test_an_address_counts_for_a_while_only() -> None:
     proxies = names.trusted("gateway")
     assert proxies.client("10.0.0.1", "203.0.113.9") == "203.0.113.9"
     names.addresses["gateway"] = set()
-    names.now += KNOWN_SECONDS
+    names.now += RESOLVED_SECONDS
     assert proxies.client("10.0.0.1", "203.0.113.9") == "10.0.0.1"
 
 

@@ -28,7 +28,7 @@ def names(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir()]
 
 
-def test_what_was_created_is_loaded(tmp_path: Path) -> None:
+def test_a_created_file_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     made, read = KeyFile.create(path), KeyFile.load(path)
     assert made.primary == read.primary == "k1"
@@ -39,19 +39,19 @@ def test_what_was_created_is_loaded(tmp_path: Path) -> None:
     assert names(tmp_path) == ["keys.json"]
 
 
-def test_two_files_have_nothing_in_common(tmp_path: Path) -> None:
+def test_two_files_have_different_keys(tmp_path: Path) -> None:
     one, other = KeyFile.create(tmp_path / "one"), KeyFile.create(tmp_path / "other")
     assert one.key("k1") != other.key("k1")
     assert one.fingerprint(Secret("a")) != other.fingerprint(Secret("a"))
 
 
-def test_one_that_is_there_is_kept(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_replaced(tmp_path: Path) -> None:
     path = write(tmp_path / "keys.json", GOOD)
     assert KeyFile.create(path).key("k1") == b"k" * 32
     assert json.loads(path.read_text()) == GOOD
 
 
-def test_of_many_creators_at_once_one_makes_it(tmp_path: Path) -> None:
+def test_one_of_many_concurrent_creators_creates_the_file(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     with ThreadPoolExecutor(8) as creators:
         made = list(creators.map(lambda _: KeyFile.create(path).key("k1"), range(16)))
@@ -59,13 +59,13 @@ def test_of_many_creators_at_once_one_makes_it(tmp_path: Path) -> None:
     assert names(tmp_path) == ["keys.json"]
 
 
-def test_what_a_killed_creator_left_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_the_draft_of_a_killed_creator_does_not_block_others(tmp_path: Path) -> None:
     """In a container each start has the same process id."""
     (tmp_path / f".keys.json.{os.getpid()}").write_text("half a draft")
     assert KeyFile.create(tmp_path / "keys.json").primary == "k1"
 
 
-def test_a_draft_that_cannot_be_finished_is_not_left(tmp_path: Path) -> None:
+def test_an_unfinished_draft_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.mkdir()
     with pytest.raises(KeyFileError):
@@ -74,18 +74,18 @@ def test_a_draft_that_cannot_be_finished_is_not_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o777])
-def test_others_may_have_no_right_to_it(tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_can_access_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(KeyFileError, match="0600"):
         KeyFile.load(write(tmp_path / "keys.json", GOOD, mode))
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_its_owner_may(tmp_path: Path, mode: int) -> None:
+def test_a_file_of_its_owner_is_accepted(tmp_path: Path, mode: int) -> None:
     assert KeyFile.load(write(tmp_path / "keys.json", GOOD, mode)).primary == "k1"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-def test_another_users_file_is_refused(tmp_path: Path) -> None:
+def test_the_file_of_another_user_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "keys.json", GOOD)
     os.chown(path, 65534, 65534)
     with pytest.raises(KeyFileError, match="owned by this user"):
@@ -100,13 +100,13 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
             attempt(path)
 
 
-def test_a_missing_one_is_not_made_by_loading(tmp_path: Path) -> None:
+def test_loading_does_not_create_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match="No such file"):
         KeyFile.load(tmp_path / "keys.json")
     assert names(tmp_path) == []
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     """Docker makes a directory where the file of a mount is missing."""
     (tmp_path / "folder").mkdir(mode=0o700)
     os.mkfifo(tmp_path / "pipe", 0o600)
@@ -142,7 +142,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     ],
     ids=range(21),
 )
-def test_a_damaged_one_is_said_to_be_and_not_shown(tmp_path: Path, document: object) -> None:
+def test_a_damaged_file_is_reported_and_not_shown(tmp_path: Path, document: object) -> None:
     path = write(tmp_path / "keys.json", document)
     before = path.read_bytes()
     for attempt in (KeyFile.load, KeyFile.create):
@@ -154,7 +154,7 @@ def test_a_damaged_one_is_said_to_be_and_not_shown(tmp_path: Path, document: obj
     assert path.read_bytes() == before
 
 
-def test_bytes_that_are_no_text_are_damage(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(b"\xff\xfe\x00{")
     path.chmod(0o600)
@@ -162,7 +162,7 @@ def test_bytes_that_are_no_text_are_damage(tmp_path: Path) -> None:
         KeyFile.load(path)
 
 
-def test_it_does_not_print(tmp_path: Path) -> None:
+def test_a_key_file_cannot_be_printed(tmp_path: Path) -> None:
     keys = KeyFile.load(write(tmp_path / "keys.json", GOOD))
     for text in (str(keys), repr(keys), f"{keys} {[keys]}"):
         assert "kkkk" not in text
@@ -171,14 +171,14 @@ def test_it_does_not_print(tmp_path: Path) -> None:
         vars(keys)
 
 
-def test_it_is_not_pickled_or_copied_into_a_state(tmp_path: Path) -> None:
+def test_a_key_file_cannot_be_pickled(tmp_path: Path) -> None:
     keys = KeyFile.load(write(tmp_path / "keys.json", GOOD))
     for attempt in (keys.__getstate__, keys.__reduce__, lambda: keys.__reduce_ex__(4)):
         with pytest.raises(TypeError):
             attempt()
 
 
-def test_a_key_it_has_not_is_named() -> None:
+def test_a_missing_key_is_named() -> None:
     keys = KeyFile(primary="k1", keys={"k1": b"k" * 32}, pepper=b"p" * 32)
     with pytest.raises(KeyFileError, match="no key k9"):
         keys.key("k9")

@@ -25,41 +25,41 @@ def found(versions: list[StoredVersion], referenced: set[int]) -> Leftovers:
     return leftovers(versions, lambda number: number in referenced, now=NOW, grace=GRACE)
 
 
-def test_what_is_referred_to_stays() -> None:
+def test_a_referenced_version_stays() -> None:
     assert found([version(1)], {1}) == NOTHING
 
 
-def test_what_nothing_refers_to_goes() -> None:
+def test_an_unreferenced_version_is_destroyed() -> None:
     assert found([version(1), version(2), version(3)], {2}) == Leftovers(whole_path=False, versions=(1, 3))
 
 
-def test_a_path_that_nothing_refers_to_goes_as_a_whole() -> None:
+def test_an_unreferenced_path_is_removed() -> None:
     assert found([version(1), version(2, destroyed=True)], set()) == Leftovers(whole_path=True, versions=())
     assert found([version(1, destroyed=True)], set()) == Leftovers(whole_path=True, versions=())
 
 
-def test_an_empty_path_is_nothing() -> None:
+def test_an_empty_path_has_nothing_to_destroy() -> None:
     assert found([], set()) == NOTHING
 
 
 @pytest.mark.parametrize(("minutes_old", "goes"), [(14.99, False), (15, True), (15.01, True), (-5, False)])
-def test_grace_is_kept_to_the_moment(minutes_old: float, goes: bool) -> None:
+def test_the_grace_ends_at_its_exact_time(minutes_old: float, goes: bool) -> None:
     assert found([version(1, minutes_old)], set()).whole_path == goes
 
 
-def test_a_young_version_keeps_its_path_untouched() -> None:
+def test_a_path_with_a_new_version_is_not_swept() -> None:
     """Its command may be about to append, and what came before may be what it refers back to."""
     assert found([version(1), version(2), version(3, 1)], {2}) == NOTHING
 
 
-def test_what_is_destroyed_is_not_destroyed_again() -> None:
+def test_a_destroyed_version_is_not_destroyed_again() -> None:
     assert found([version(1, destroyed=True), version(2)], {2}) == NOTHING
 
 
 @given(
     st.lists(st.tuples(st.floats(0, 60), st.booleans(), st.booleans()), max_size=6),
 )
-def test_nothing_that_is_referred_to_or_young_ever_goes(drawn: list[tuple[float, bool, bool]]) -> None:
+def test_referenced_and_new_versions_are_never_destroyed(drawn: list[tuple[float, bool, bool]]) -> None:
     versions = [version(n, age, destroyed=gone) for n, (age, gone, _) in enumerate(drawn, 1)]
     referenced = {n for n, (_, _, kept) in enumerate(drawn, 1) if kept}
     result = found(versions, referenced)
@@ -73,7 +73,7 @@ def test_nothing_that_is_referred_to_or_young_ever_goes(drawn: list[tuple[float,
         )
 
 
-def test_a_sweep_goes_through_every_path() -> None:
+def test_a_sweep_reads_every_path() -> None:
     moment = NOW - timedelta(hours=1)
     store = MemorySecretStore(lambda: moment)
     kept, half, orphan = a_path("kept"), a_path("half"), a_path("orphan")
@@ -92,7 +92,7 @@ def test_a_sweep_goes_through_every_path() -> None:
     assert orphan not in set(store.paths())
 
 
-def test_a_sweep_that_cannot_go_on_says_so_and_is_repeated() -> None:
+def test_an_interrupted_sweep_is_reported_and_can_be_repeated() -> None:
     class Failing(MemorySecretStore):
         failures = 1
 

@@ -66,7 +66,7 @@ def test_an_operators_endpoint_knows_the_region() -> None:
 
 
 def test_no_other_host_has_one() -> None:
-    with pytest.raises(ValueError, match="no host of Amazon ECR"):
+    with pytest.raises(ValueError, match="not a host of Amazon ECR"):
         endpoint_of("ghcr.io")
 
 

@@ -41,7 +41,7 @@ from verifier.verifier import ACTOR, Verifier
 
 PATH = SecretPath("acme", ID)
 OUTCOMES = verification_stream(ID)
-GOOD = Verdict(code=None, detail="the registry took the login", confidence="weak")
+GOOD = Verdict(code=None, detail="the registry accepted the login", confidence="weak")
 
 
 def nothing() -> None:

@@ -1,1 +1,1 @@
-"""`regcred demo`: an installation with something in it to look at. It speaks the REST API alone."""
+"""`regcred demo`: sample data for a new installation. It uses only the REST API."""

@@ -3,25 +3,26 @@
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from threading import Event
 from typing import Any
 
 import click
 
 from chassis.runtime.clock import now
-from launcher.demo import sample_data, story
+from launcher.demo import sample_data, sample_loader
 from launcher.demo.registry import DemoRegistry
 from regcred.apiclient.errors import ClientError
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json
 from regcred.cli.session import CliSession, of_no_account
 
-_PORT = 5099  # that `make demo` lets the verifier reach
+_PORT = 5099  # `make demo` allows the verifier to connect to it
 _TITLE = "With `make demo` running in another terminal:"
 
 
 class DemoRefused(ClientError):
-    """Somebody's own data are there, or may be; or the demo's registry cannot be."""
+    """The installation has data, or may have data, or the registry of the demo cannot start."""
 
 
 @click.command("demo", epilog=examples("regcred demo", "regcred demo --remove", title=_TITLE))
@@ -44,39 +45,40 @@ def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, regis
     verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token.
     """
     if remove:
-        count = sample_data.take_back(session, _reporter(session))
-        sentence = f"{count} credentials are removed; the audit log keeps its events"
-        _say(session, {"removed": count}, sentence)
+        count = sample_loader.remove_all(session, _reporter(session))
+        sentence = f"{count} credentials are removed; the audit trail retains their events"
+        _print_result(session, {"removed": count}, sentence)
         return
-    there = len(list(sample_data.stored_credentials(session)))
-    if not there and not force:
-        _refuse_data(sample_data.has_data(session))
+    stored = len(list(sample_loader.stored_credentials(session)))
+    if not stored and not force:
+        _refuse_data(sample_loader.has_data(session))
     address = f"127.0.0.1:{registry_port}"
-    with ExitStack() as left_behind:
+    with ExitStack() as resources:
+        registry = DemoRegistry(registry_port, logins=sample_data.LOGINS, tags=sample_data.TAGS)
         try:
-            left_behind.enter_context(DemoRegistry(registry_port, logins=story.LOGINS, tags=story.TAGS))
+            resources.enter_context(registry)
         except OSError as error:
-            raise DemoRefused(f"cannot listen on {address}: {error.strerror}; say --registry-port") from None
-        if there:
-            notice(f"{there} credentials of the demo exist already; --remove removes them")
+            raise DemoRefused(
+                f"cannot listen on {address}: {error.strerror}; use another --registry-port"
+            ) from None
+        if stored:
+            notice(f"{stored} credentials of the demo exist already; --remove removes them")
         else:
-            sample_data.check_allowed(session, address)
-            told = sample_data.fill(session, address, at=now(), tell=_reporter(session))
-            counted = {"credentials": told.credentials, "pulls": told.pulls, "refused": told.refused}
-            sentence = (
-                f"there are {told.credentials} credentials, {told.pulls} pull secrets, {told.refused} refused"
-            )
-            _say(session, {"accounts": list(story.ACCOUNTS), "registry": address, **counted}, sentence)
+            sample_loader.check_allowed(session, address)
+            done = sample_loader.add_all(session, address, at=now(), report=_reporter(session))
+            document = {"accounts": list(sample_data.ACCOUNTS), "registry": address, **asdict(done)}
+            counts = f"{done.pulls} pull secrets issued, {done.refused} refused"
+            _print_result(session, document, f"{done.credentials} credentials added; {counts}")
         if not session.as_json:
-            _show_around(session, story.ACCOUNTS[0], address)
+            _show_next_steps(session, sample_data.ACCOUNTS[0], address)
         if not once:
             _serve(address)
 
 
 def _refuse_data(has_data: bool | None) -> None:
-    """Raises `DemoRefused` unless nothing has ever happened there."""
+    """Raise `DemoRefused` unless the installation has no data."""
     if has_data is None:
-        raise DemoRefused("it cannot be seen whether this installation has data: if it has none, say --force")
+        raise DemoRefused("cannot determine whether this installation has data; if it has none, use --force")
     if has_data:
         raise DemoRefused(
             "this installation has data already. The demo would add two accounts to it, and its events stay "
@@ -88,17 +90,17 @@ def _reporter(session: CliSession) -> Callable[[str], None]:
     return (lambda _text: None) if session.as_json else notice
 
 
-def _say(session: CliSession, document: dict[str, Any], sentence: str) -> None:
+def _print_result(session: CliSession, document: dict[str, Any], sentence: str) -> None:
     if session.as_json:
         print_json(document)
     else:
         notice(sentence)
 
 
-def _show_around(session: CliSession, account: str, address: str) -> None:
+def _show_next_steps(session: CliSession, account: str, address: str) -> None:
     lines = (
         "",
-        f"In a browser: {session.api.address}/, with the token that this command used; account {account}.",
+        f"In a browser: {session.api.address}/ with the token of this command, account {account}.",
         "In a terminal:",
         f"  export REGCRED_ADDRESS={session.api.address} REGCRED_ACCOUNT={account}",
         "  regcred credentials list",
@@ -114,10 +116,10 @@ def _show_around(session: CliSession, account: str, address: str) -> None:
 
 
 def _serve(address: str) -> None:
-    """Until SIGINT or SIGTERM, also where whoever started this in the background has SIGINT ignored."""
+    """Wait for SIGINT or SIGTERM, also if a shell started this process with SIGINT ignored."""
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
-    notice(f"the demo's registry serves at {address} until Ctrl-C")
+    notice(f"the registry of the demo listens on {address} until Ctrl-C")
     stop.wait()
-    notice("the demo's registry has ended; its credentials stay")
+    notice("the registry of the demo has ended; the credentials stay")

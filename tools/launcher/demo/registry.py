@@ -1,6 +1,6 @@
-"""A small registry on the loopback address, by HTTP with a password: enough to log in and to look around.
+"""A small registry on the loopback address, over HTTP with basic authentication.
 
-It has names, tags and manifests of images, and no layers: nothing can be pulled from it or pushed to it.
+It has names, tags and manifests of images, but no layers: images cannot be pulled or pushed.
 """
 
 import base64
@@ -17,19 +17,21 @@ from typing import Self
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _PATH = re.compile(r"/v2/(?P<repository>.+)/(?P<what>tags/list|manifests/(?P<reference>[^/]+))")
 Logins = Collection[tuple[str, str]]
-_Answer = tuple[int, Mapping[str, str], bytes]
+_Response = tuple[int, Mapping[str, str], bytes]  # status, headers, body
 
 
 class DemoRegistry:
-    """Serves while it is entered. `logins`: usernames and passwords; `tags`: those of each repository.
+    """A registry that serves within a `with` block.
+
+    `logins` are pairs of username and password, `tags` the tags of each repository.
 
     Raises:
-        OSError: at entering, where something else listens at the port.
+        OSError: at the start of the block, if another program listens on the port.
     """
 
     def __init__(self, port: int, *, logins: Logins, tags: Mapping[str, Collection[str]]) -> None:
         self._port = port
-        self._handler = _handler(lambda path, header: _answer(path, header, logins, tags))
+        self._handler = _handler(lambda path, header: _respond(path, header, logins, tags))
         self._server: ThreadingHTTPServer | None = None
         self._thread: Thread | None = None
 
@@ -48,13 +50,15 @@ class DemoRegistry:
             self._server.server_close()
 
 
-def _handler(answer: Callable[[str, str], _Answer]) -> type[BaseHTTPRequestHandler]:
+def _handler(respond: Callable[[str, str], _Response]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 5  # seconds: an idle connection must not keep the demo from ending
+        timeout = 5  # seconds, so that an idle connection does not delay the end of the demo
 
         def do_GET(self) -> None:
-            status, headers, body = answer(self.path.partition("?")[0], self.headers.get("Authorization", ""))
+            status, headers, body = respond(
+                self.path.partition("?")[0], self.headers.get("Authorization", "")
+            )
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -67,38 +71,38 @@ def _handler(answer: Callable[[str, str], _Answer]) -> type[BaseHTTPRequestHandl
         do_HEAD = do_GET  # noqa: N815 the base class looks for this name
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 the base class names it so
-            """What verifies tells how each login ended."""
+            """Log nothing: the verifier reports the result of each login."""
 
     return Handler
 
 
-def _answer(path: str, header: str, logins: Logins, tags: Mapping[str, Collection[str]]) -> _Answer:
-    if not _let_in(header, logins):
+def _respond(path: str, header: str, logins: Logins, tags: Mapping[str, Collection[str]]) -> _Response:
+    if not _is_authenticated(header, logins):
         challenge = {"WWW-Authenticate": 'Basic realm="regcred demo"', "Content-Type": "application/json"}
         return HTTPStatus.UNAUTHORIZED, challenge, b'{"errors": [{"code": "UNAUTHORIZED"}]}'
     if path == "/v2/":
         return HTTPStatus.OK, {"Content-Type": "application/json"}, b"{}"
-    asked = _PATH.fullmatch(path)
-    known = tags.get(asked["repository"]) if asked else None
-    if asked is None or known is None:
+    matched = _PATH.fullmatch(path)
+    known = tags.get(matched["repository"]) if matched else None
+    if matched is None or known is None:
         return _missing("NAME_UNKNOWN")
-    if asked["reference"] is None:
-        document = {"name": asked["repository"], "tags": sorted(known)}
+    if matched["reference"] is None:
+        document = {"name": matched["repository"], "tags": sorted(known)}
         return HTTPStatus.OK, {"Content-Type": "application/json"}, json.dumps(document).encode()
-    manifests = {tag: _manifest(f"{asked['repository']}:{tag}") for tag in known}
+    manifests = {tag: _manifest(f"{matched['repository']}:{tag}") for tag in known}
     by_reference = {**manifests, **{_digest(body): body for body in manifests.values()}}
-    body = by_reference.get(asked["reference"])
+    body = by_reference.get(matched["reference"])
     if body is None:
         return _missing("MANIFEST_UNKNOWN")
     return HTTPStatus.OK, {"Content-Type": _MANIFEST, "Docker-Content-Digest": _digest(body)}, body
 
 
-def _missing(code: str) -> _Answer:
+def _missing(code: str) -> _Response:
     body = json.dumps({"errors": [{"code": code}]}).encode()
     return HTTPStatus.NOT_FOUND, {"Content-Type": "application/json"}, body
 
 
-def _let_in(header: str, logins: Logins) -> bool:
+def _is_authenticated(header: str, logins: Logins) -> bool:
     scheme, _, text = header.partition(" ")
     try:
         user, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
@@ -108,7 +112,7 @@ def _let_in(header: str, logins: Logins) -> bool:
 
 
 def _manifest(image: str) -> bytes:
-    """A manifest of its own for each image; the sizes and digests in it lead nowhere."""
+    """A different manifest for each image. Its layers do not exist."""
     seed = hashlib.sha256(image.encode())
     config = {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": _digest(b"{}")}
     layer = {

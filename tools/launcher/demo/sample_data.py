@@ -1,169 +1,242 @@
-"""The story is told to an installation, by its REST API; and taken back."""
+"""The sample data of the demo: credentials of two accounts with their later changes, and pulls of workloads.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
-from http import HTTPStatus
+The passwords are made up. They are valid only at the registry of the demo, which has no images to pull.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from chassis.runtime.clock import rfc3339
 from chassis.secret import Secret
-from launcher.demo import story
-from regcred.apiclient.errors import ApiProblem, ClientError
-from regcred.apiclient.transport import Json
-from regcred.cli.lookup import await_read_models, find, named, verified
-from regcred.cli.session import CliSession
 
-_VERDICT_SECONDS = 30.0
-_POSITION = b"es_log_position "
-Tell = Callable[[str], None]
-
-
-class NotAllowed(ClientError):
-    """The verifier does not speak to the demo's registry: the operator has to allow it first."""
-
-    def __init__(self, address: str, code: str) -> None:
-        super().__init__(
-            f"regcred's verifier may not log in to {address} ({code}); nothing was added. Start regcred with "
-            f"REGCRED_VERIFIER_ALLOW={address} REGCRED_VERIFIER_ALLOW_HTTP={address}, "
-            "as `make demo` does, and try again"
-        )
+ACCOUNTS = ("demo-acme", "demo-globex")
+MARK = "(regcred demo)"  # at the end of a description; `--remove` removes the credentials with it
+FIRST_PASSWORD, SECOND_PASSWORD, WRONG_PASSWORD = (
+    "demo-first-password",
+    "demo-second-password",
+    "demo-wrong-password",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class DemoResult:
-    """How much of the story is there now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleCredential:
+    """A credential, with the changes that follow after it was added.
 
-    credentials: int
-    pulls: int
-    refused: int
+    `registry` is `None` for the registry of the demo. `projects` is `None` if every project may use it.
+    `rotated_to`, `restricted_to`, `verified_again` and `removed_because` are applied in this order, the
+    removal after the pulls.
+    """
 
+    account: str
+    name: str
+    provider: str
+    username: str
+    description: str
+    registry: str | None = None
+    password: str = FIRST_PASSWORD
+    repository_prefixes: tuple[str, ...] = ()
+    projects: tuple[str, ...] | None = None
+    push: bool = False
+    expires_in: timedelta | None = None
+    rotated_to: str | None = None
+    restricted_to: tuple[str, ...] | None = None
+    verified_again: bool = False
+    removed_because: str | None = None
 
-def has_data(session: CliSession) -> bool | None:
-    """Whether anything ever happened at this installation, by its metrics; `None` where they do not tell."""
-    try:
-        with session.api.lines("/metrics", {}, accept="text/plain") as lines:
-            for line in lines:
-                if line.startswith(_POSITION):
-                    return float(line.removeprefix(_POSITION)) > 0
-    except ClientError:
-        return None
-    return None
+    def secret(self, password: str) -> dict[str, Any]:
+        """The `credential` of a request, with this password."""
+        return {"kind": "username_password", "username": self.username, "password": Secret(password)}
 
+    def login(self, address: str) -> dict[str, Any]:
+        """The body of a request that tests the login. `address` is that of the registry of the demo."""
+        return {
+            "provider": self.provider,
+            "registry_url": self.registry or f"http://{address}",
+            "credential": self.secret(self.password),
+            "scope": {"pull": True, "push": self.push},
+        }
 
-def stored_credentials(session: CliSession) -> Iterator[tuple[CliSession, Json]]:
-    """The demo's credentials that are there, each with a session of its account."""
-    for account in story.ACCOUNTS:
-        of_account = replace(session, account=account)
-        found = session.api.listing(of_account.path("credentials"), {}, limit=None)
-        for item in found["items"]:
-            if str(item["description"]).endswith(story.MARK):
-                yield of_account, item
-
-
-def check_allowed(session: CliSession, address: str) -> None:
-    """Raises `NotAllowed` where the verifier does not take the demo's registry; nothing is kept by asking."""
-    body = _body(story.CREDENTIALS[0], address, expires_at=None)
-    del body["name"], body["description"], body["restrictions"], body["expires_at"]
-    del body["repository_prefixes"]
-    path = replace(session, account=story.ACCOUNTS[0]).path("verifications")
-    try:
-        verdict = session.api.post(path, body).body
-    except ApiProblem as problem:
-        if not any(error.pointer == "/registry_url" for error in problem.errors):
-            raise
-        raise NotAllowed(address, "http_not_allowed") from None
-    if verdict["status"] != "verified":
-        raise NotAllowed(address, str(verdict["code"]))
-
-
-def fill(session: CliSession, address: str, *, at: datetime, tell: Tell) -> DemoResult:
-    """Add all of it. `address`: of the demo's registry; `at`: now, from which expiries count."""
-    for each in story.CREDENTIALS:
-        of_account = replace(session, account=each.account)
-        ends = rfc3339(at + each.expires_in) if each.expires_in else None
-        added = session.api.post(of_account.path("credentials"), _body(each, address, expires_at=ends))
-        state = verified(of_account, added, seconds=_VERDICT_SECONDS)["verification"]
-        tell(f"{each.account}: {each.name} is added, and {state['status']}")
-    for account, name, which in story.ROTATED:
-        body = {"credential": _login(_stored(account, name), which)}
-        _put(replace(session, account=account), name, "secret", body)
-        tell(f"{account}: {name} is rotated")
-    for account, name, projects in story.RESTRICTED:
-        restrictions = {"restricted": True, "projects": list(projects)}
-        _put(replace(session, account=account), name, "restrictions", restrictions)
-        tell(f"{account}: {name} is restricted to {', '.join(projects)}")
-    for account, name in story.VERIFIED_AGAIN:
-        of_account = replace(session, account=account)
-        path = of_account.path("credentials", named(of_account, name)["id"], "verifications")
-        session.api.post(path, None, prefer="wait=10")
-    refused = sum(not _pulled(session, pull, address, tell) for pull in story.PULLS)
-    for account, name, reason in story.REMOVED:
-        _remove(replace(session, account=account), name, reason)
-        tell(f"{account}: {name} is removed")
-    return DemoResult(len(story.CREDENTIALS) - len(story.REMOVED), len(story.PULLS) - refused, refused)
+    def body(self, address: str, at: datetime) -> dict[str, Any]:
+        """The body of a request that adds the credential. Its expiry counts from `at`."""
+        return {
+            **self.login(address),
+            "name": self.name,
+            "description": f"{self.description} {MARK}",
+            "repository_prefixes": list(self.repository_prefixes),
+            "restrictions": restrictions(self.projects),
+            "expires_at": rfc3339(at + self.expires_in) if self.expires_in else None,
+        }
 
 
-def take_back(session: CliSession, tell: Tell) -> int:
-    """Remove the demo's credentials; how many there were. The log keeps what happened, as it always does."""
-    found = list(stored_credentials(session))
-    for of_account, item in found:
-        _remove(of_account, item["id"], "the demo is over")
-        tell(f"{of_account.account}: {item['name']} is removed")
-    return len(found)
+def restrictions(projects: tuple[str, ...] | None) -> dict[str, Any]:
+    """The restrictions to these projects, or none for `None`."""
+    return {"restricted": projects is not None, "projects": list(projects or ())}
 
 
-def _stored(account: str, name: str) -> story.StoredCredential:
-    return next(each for each in story.CREDENTIALS if (each.account, each.name) == (account, name))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """A workload that requests an image of the registry of the demo, perhaps on behalf of a user."""
+
+    account: str
+    image: str
+    project: str
+    workload: tuple[str, str]
+    on_behalf_of: str | None = None
 
 
-def _login(each: story.StoredCredential, which: story.Login) -> Json:
-    password = Secret(story.PASSWORDS[which])
-    return {"kind": "username_password", "username": each.username, "password": password}
+_ACME, _GLOBEX = ACCOUNTS
 
-
-def _body(each: story.StoredCredential, address: str, *, expires_at: str | None) -> dict[str, Any]:
-    return {
-        "name": each.name,
-        "provider": each.provider,
-        "registry_url": f"http://{address}" if each.registry == story.LOCAL else each.registry,
-        "description": f"{each.description} {story.MARK}",
-        "credential": _login(each, each.login),
-        "scope": {"pull": True, "push": each.push},
-        "repository_prefixes": list(each.prefixes),
-        "restrictions": {"restricted": each.projects is not None, "projects": list(each.projects or ())},
-        "expires_at": expires_at,
-    }
-
-
-def _put(session: CliSession, name: str, what: str, body: Json) -> None:
-    found = find(session, name)
-    path = session.path("credentials", found.body["id"], what)
-    verified(session, session.api.change("PUT", path, found.etag, body), seconds=_VERDICT_SECONDS)
-
-
-def _pulled(session: CliSession, pull: story.Pull, address: str, tell: Tell) -> bool:
-    """Whether the secret was given out. It is looked at by nobody here."""
-    kind, name = pull.workload
-    body = {
-        "images": [f"{address}/{pull.image}"],
-        "project_id": pull.project,
-        "workload": {"kind": kind, "name": name},
-    }
-    path = replace(session, account=pull.account).path("pull-secrets")
-    try:
-        session.api.post(path, body, on_behalf_of=pull.on_behalf_of)
-    except ApiProblem as problem:
-        if problem.status != HTTPStatus.FORBIDDEN:
-            raise
-        tell(f"{pull.account}: {kind} {name} is refused {pull.image}: {problem.code}")
-        return False
-    tell(f"{pull.account}: {kind} {name} pulls {pull.image}")
-    return True
-
-
-def _remove(session: CliSession, id_or_name: str, reason: str) -> None:
-    found = find(session, id_or_name)
-    path = session.path("credentials", found.body["id"])
-    parameters = {"force": "true", "reason": reason}
-    await_read_models(session, session.api.change("DELETE", path, found.etag, None, parameters))
+CREDENTIALS = (
+    SampleCredential(
+        account=_ACME,
+        name="shop-images",
+        provider="custom",
+        username="acme-shop",
+        description="Images of the web shop",
+        repository_prefixes=("acme/shop",),
+        rotated_to=SECOND_PASSWORD,
+    ),
+    SampleCredential(
+        account=_ACME,
+        name="payments-harbor",
+        provider="harbor",
+        username="robot$acme+payments",
+        description="Only for payments, as the auditors require",
+        repository_prefixes=("acme/payments",),
+        projects=("payments",),
+        verified_again=True,
+    ),
+    SampleCredential(
+        account=_ACME,
+        name="gitlab-deploy",
+        provider="gitlab",
+        username="gitlab+deploy-token-7",
+        description="Deploy token of the tools group; the wrong token was pasted",
+        password=WRONG_PASSWORD,
+        repository_prefixes=("acme/tools",),
+    ),
+    SampleCredential(
+        account=_ACME,
+        name="gitea-builds",
+        provider="gitea",
+        username="builder",
+        description="Nightly builds; expires in three days",
+        repository_prefixes=("acme/nightly",),
+        expires_in=timedelta(days=3),
+    ),
+    SampleCredential(
+        account=_ACME,
+        name="quay-mirror",
+        provider="quay",
+        username="acme+mirror",
+        description="Mirror of base images",
+        repository_prefixes=("base",),
+        expires_in=timedelta(days=60),
+        restricted_to=("shop", "payments"),
+    ),
+    SampleCredential(
+        account=_ACME,
+        name="release-robot",
+        provider="harbor",
+        username="robot$acme+release",
+        description="Pushes releases",
+        repository_prefixes=("acme",),
+        push=True,
+        projects=("release",),
+    ),
+    SampleCredential(
+        account=_ACME,
+        name="old-laptop",
+        provider="custom",
+        username="retired",
+        description="Of a colleague who has left; no project may use it",
+        password=WRONG_PASSWORD,
+        projects=(),
+    ),
+    SampleCredential(
+        account=_ACME,
+        name="partner-registry",
+        provider="custom",
+        username="acme",
+        description="The partner has moved; the host name does not exist",
+        registry="registry.partner.invalid",  # RFC 2606: never registered
+    ),
+    SampleCredential(
+        account=_GLOBEX,
+        name="globex-registry",
+        provider="custom",
+        username="globex",
+        description="All repositories of Globex",
+        repository_prefixes=("globex",),
+        verified_again=True,
+    ),
+    SampleCredential(
+        account=_GLOBEX,
+        name="globex-gitlab",
+        provider="gitlab",
+        username="gitlab+deploy-token-12",
+        description="The first token was wrong; a rotation fixed it",
+        password=WRONG_PASSWORD,
+        repository_prefixes=("globex/tools",),
+        rotated_to=FIRST_PASSWORD,
+    ),
+    SampleCredential(
+        account=_GLOBEX,
+        name="night-batch",
+        provider="gitea",
+        username="batch",
+        description="Expires tonight",
+        repository_prefixes=("globex/batch",),
+        projects=("reporting",),
+        expires_in=timedelta(hours=12),
+    ),
+    SampleCredential(
+        account=_GLOBEX,
+        name="proof-of-concept",
+        provider="custom",
+        username="evaluation",
+        description="Evaluated and removed",
+        repository_prefixes=("globex/poc",),
+        removed_because="the evaluation is over",
+    ),
+)
+PULLS = (
+    Pull(account=_ACME, image="acme/shop:1.4", project="shop", workload=("deployment", "storefront")),
+    Pull(account=_ACME, image="acme/shop:1.4", project="shop", workload=("deployment", "checkout")),
+    Pull(account=_ACME, image="acme/payments:2.0", project="payments", workload=("deployment", "ledger")),
+    Pull(account=_ACME, image="base/python:3.12", project="shop", workload=("job", "reindex")),
+    Pull(
+        account=_ACME,
+        image="acme/nightly:latest",
+        project="shop",
+        workload=("cronjob", "smoke-test"),
+        on_behalf_of="octo@acme.example",
+    ),
+    Pull(  # refused: payments-harbor is restricted to another project
+        account=_ACME,
+        image="acme/payments:2.0",
+        project="marketing",
+        workload=("deployment", "landing-page"),
+        on_behalf_of="mona@acme.example",
+    ),
+    Pull(account=_GLOBEX, image="globex/api:7", project="portal", workload=("deployment", "api")),
+    Pull(account=_GLOBEX, image="globex/batch:7", project="reporting", workload=("cronjob", "month-end")),
+)
+TAGS = {
+    "acme/shop": ("1.2", "1.3", "1.4", "latest"),
+    "acme/payments": ("1.9", "2.0"),
+    "acme/nightly": ("latest",),
+    "acme/tools": ("1",),
+    "base/python": ("3.11", "3.12"),
+    "globex/api": ("6", "7"),
+    "globex/batch": ("7",),
+    "globex/tools": ("1",),
+}
+# The registry accepts both passwords of every username, except that of the colleague who has left.
+LOGINS = frozenset(
+    (credential.username, password)
+    for credential in CREDENTIALS
+    for password in (FIRST_PASSWORD, SECOND_PASSWORD)
+    if credential.username != "retired"
+)

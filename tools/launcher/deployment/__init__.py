@@ -1,1 +1,1 @@
-"""What a deployment in containers needs before its first start, and at each one: see docs/deployment.md."""
+"""Creates the files of a deployment in containers before each start (docs/deployment.md)."""

@@ -1,7 +1,7 @@
-"""`python -m launcher.deployment FOLDER [NAME...]`: the files of a deployment (`setup`).
+"""`python -m launcher.deployment FOLDER [NAME...]`: creates the files of a deployment (`setup`).
 
-NAME is what browsers and clients call the gateway, beside localhost. POSTGRES_USER_ID, RABBITMQ_USER_ID,
-VAULT_USER_ID and GATEWAY_USER_ID (uid:gid) are for images with other Unix users than the published ones have.
+NAMEs are the host names of the gateway, in addition to localhost. POSTGRES_USER_ID, RABBITMQ_USER_ID,
+VAULT_USER_ID and GATEWAY_USER_ID (uid:gid) are for images whose Unix users differ from the published ones.
 """
 
 import os
@@ -15,7 +15,7 @@ from operations.migrate.owned_files import Owner
 
 
 def main(folder: str, names: list[str], environment: Mapping[str, str]) -> None:
-    """Make what is missing."""
+    """Create the missing files."""
     servers = Servers(
         postgres=_owner(environment, "POSTGRES_USER_ID", PUBLISHED.postgres),
         rabbitmq=_owner(environment, "RABBITMQ_USER_ID", PUBLISHED.rabbitmq),
@@ -26,10 +26,10 @@ def main(folder: str, names: list[str], environment: Mapping[str, str]) -> None:
     set_up(Path(folder), servers, now=now())
 
 
-def _owner(environment: Mapping[str, str], name: str, usual: Owner) -> Owner:
+def _owner(environment: Mapping[str, str], name: str, default: Owner) -> Owner:
     text = environment.get(name)
     if not text:
-        return usual
+        return default
     uid, _, gid = text.partition(":")
     if not uid.isdecimal() or not gid.isdecimal():
         sys.exit(f"{name} must be uid:gid, in digits")

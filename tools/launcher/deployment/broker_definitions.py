@@ -1,6 +1,6 @@
-"""RabbitMQ's definitions file, made from a topology.
+"""Builds the definitions file of RabbitMQ from a topology.
 
-Import it with `rabbitmqctl import_definitions` or by `load_definitions`.
+Import the file with `rabbitmqctl import_definitions` or by the setting `load_definitions`.
 """
 
 import base64
@@ -14,14 +14,14 @@ SALT_BYTES = 4
 
 
 def password_hash(password: str, salt: bytes) -> str:
-    """RabbitMQ's `rabbit_password_hashing_sha256`: base64 of salt and SHA-256 of salt and password."""
+    """A hash of `rabbit_password_hashing_sha256`: base64 of the salt and of SHA-256 of salt and password."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def definitions(
     wanted: Topology, passwords: Mapping[str, str], *, salt: Callable[[], bytes]
 ) -> dict[str, Any]:
-    """The document for these users (name to password), all of `wanted.users`; a salt for each."""
+    """The document. `passwords` has a password for each of `wanted.users`; `salt` is called once per user."""
     return {
         "vhosts": [{"name": VHOST}],
         "users": [

@@ -1,7 +1,7 @@
 """The certificate authority of one deployment, and the certificates of its servers (X.509, ECDSA P-256).
 
-Its key never leaves the volume of the set-up job. A certificate is renewed by a start of the deployment
-within its last 90 days.
+The key of the authority stays in the volume of the setup job. A start of the deployment renews certificates
+that expire within 90 days.
 """
 
 import ipaddress
@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 CA_LIFE = timedelta(days=3650)
-LIFE = timedelta(days=825)  # the longest that clients of all kinds accept
+LIFE = timedelta(days=825)  # the longest that all clients accept
 RENEW_BEFORE = timedelta(days=90)
-_EARLIER = timedelta(hours=1)  # clocks of others may be behind
+_CLOCK_TOLERANCE = timedelta(hours=1)  # clocks of other machines may be behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Pair:
 
 
 def new_authority(now: datetime) -> Pair:
-    """A certificate authority that signs servers, and no other authority."""
+    """Create a certificate authority that can sign servers but no other authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "regcred deployment")])
     certificate = (
-        _begun(name, name, key.public_key(), now, CA_LIFE)
+        _builder(name, name, key.public_key(), now, CA_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
@@ -42,15 +42,15 @@ def new_authority(now: datetime) -> Pair:
 
 
 def new_server(authority: Pair, names: Sequence[str], now: datetime) -> Pair:
-    """A server that answers to these names and IP addresses."""
+    """Create the certificate of a server with these names and IP addresses."""
     signer = x509.load_pem_x509_certificate(authority.certificate.encode())
     signing_key = serialization.load_pem_private_key(authority.key.encode(), password=None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
-        raise TypeError("the authority's key is not one that new_authority made")
+        raise TypeError("the key of the authority was not created by new_authority")
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     certificate = (
-        _begun(subject, signer.subject, key.public_key(), now, LIFE)
+        _builder(subject, signer.subject, key.public_key(), now, LIFE)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
@@ -64,7 +64,7 @@ def new_server(authority: Pair, names: Sequence[str], now: datetime) -> Pair:
 
 
 def is_due(certificate: str, names: Sequence[str], now: datetime) -> bool:
-    """Whether another certificate has to be made: it ends soon, or is for other names."""
+    """Whether a new certificate is necessary: this one expires soon or has other names."""
     found = x509.load_pem_x509_certificate(certificate.encode())
     alternative = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return found.not_valid_after_utc - now < RENEW_BEFORE or list(alternative) != [
@@ -72,7 +72,7 @@ def is_due(certificate: str, names: Sequence[str], now: datetime) -> bool:
     ]
 
 
-def _begun(
+def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
     return (
@@ -81,7 +81,7 @@ def _begun(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
+        .not_valid_before(now - _CLOCK_TOLERANCE)
         .not_valid_after(now + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )

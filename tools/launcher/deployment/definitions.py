@@ -1,7 +1,7 @@
-"""`python -m launcher.deployment.definitions`: RabbitMQ's definitions file for regcred's own topology.
+"""`python -m launcher.deployment.definitions`: prints RabbitMQ's definitions of regcred's topology.
 
-The password of user `regcred-relay` is read from the file that `REGCRED_RELAY_PASSWORD_FILE` names, and so on
-for each user of the topology.
+The password of each user of the topology comes from a file. `REGCRED_RELAY_PASSWORD_FILE` names the file of
+the user `regcred-relay`, for example.
 """
 
 import json

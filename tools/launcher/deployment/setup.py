@@ -1,7 +1,7 @@
-"""The files of a deployment: passwords, keys and certificates, each in the volume of the one that needs it.
+"""The files of a deployment: passwords, keys and certificates, each in the volume of its service.
 
-Everything is made once and kept: a second run changes nothing but certificates that end soon. What leaves a
-volume leaves it as a file that its service mounts read-only; nothing is ever in an environment.
+Files are created once. A second run changes only certificates that expire soon. Services mount their files
+read-only; no environment variable contains a secret.
 """
 
 import json
@@ -21,14 +21,14 @@ from operations.migrate.owned_files import PRIVATE, PUBLIC, Owner, ensure_file, 
 from secretstore.keyfile import KeyFile
 
 _ROOT = Owner(0, 0)
-MOUNTED = "/run/secrets"  # where a service sees the folder of its name
+MOUNTED = "/run/secrets"  # the mount point of a service's folder
 _OWN, _PASSABLE = 0o700, 0o711
-_GROUP_SHARED = 0o2770  # what Vault's job leaves there has the service's group
+_GROUP_SHARED = 0o2770  # files that Vault's job writes there get the group of the service
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Unix users of the published images, and the names by which browsers and clients reach the gateway."""
+    """Unix users of the servers in their images, and the host names of the gateway."""
 
     postgres: Owner
     rabbitmq: Owner
@@ -47,7 +47,10 @@ PUBLISHED = Servers(
 
 
 def set_up(root: Path, servers: Servers, *, now: datetime) -> None:
-    """Make what is missing below `root`, which has one folder per volume. Needs root: files get owners."""
+    """Create the missing files below `root`, which has a folder for each volume.
+
+    It must run as root, because it sets the owners of the files.
+    """
     own = folder(root / "setup", _ROOT)
     authority = _authority(own, now)
     passwords = {
@@ -65,7 +68,7 @@ def set_up(root: Path, servers: Servers, *, now: datetime) -> None:
     pair = _server(gateway, servers.gateway, authority, servers.gateway_names, now)
     write(gateway / "gateway.pem", pair.certificate + pair.key, servers.gateway)
     for name, identity in IDENTITIES.items():
-        # Vault's job passes through to the folder that is meant for it, and can list nothing.
+        # Vault's job may enter the folder to reach its own subfolder, but may not list it.
         mode = _PASSABLE if identity.vault else _OWN
         _service(folder(root / name, OURS, mode), identity, authority, passwords, servers)
     _logins(folder(root / "migrate" / "logins", OURS), passwords)
@@ -92,18 +95,18 @@ def _users(identity: Identity) -> tuple[str, ...]:
 
 def _authority(own: Path, now: datetime) -> Pair:
     if not (own / "ca.key").exists():
-        made = new_authority(now)
-        write(own / "ca.crt", made.certificate, _ROOT, PUBLIC)
-        write(own / "ca.key", made.key, _ROOT)  # last: a run that was cut short begins anew
+        pair = new_authority(now)
+        write(own / "ca.crt", pair.certificate, _ROOT, PUBLIC)
+        write(own / "ca.key", pair.key, _ROOT)  # last, so that the next run repeats an interrupted one
     return Pair((own / "ca.crt").read_text(), (own / "ca.key").read_text())
 
 
 def _server(path: Path, owner: Owner, authority: Pair, names: Sequence[str], now: datetime) -> Pair:
     certificate, key = path / "tls.crt", path / "tls.key"
     if not key.exists() or is_due(certificate.read_text(), names, now):
-        made = new_server(authority, names, now)
-        write(certificate, made.certificate, owner, PUBLIC)
-        write(key, made.key, owner)
+        pair = new_server(authority, names, now)
+        write(certificate, pair.certificate, owner, PUBLIC)
+        write(key, pair.key, owner)
     write(path / "ca.crt", authority.certificate, owner, PUBLIC)
     return Pair(certificate.read_text(), key.read_text())
 
@@ -115,7 +118,8 @@ def _postgres(path: Path, owner: Owner, authority: Pair, passwords: Mapping[str,
 
 
 def _rabbitmq(path: Path, owner: Owner, authority: Pair, passwords: Mapping[str, str], now: datetime) -> None:
-    names = ["rabbitmq", "rabbitmq.regcred.svc", "localhost", "127.0.0.1"]  # the second: of its operator
+    # The second name is for the Kubernetes operator of RabbitMQ.
+    names = ["rabbitmq", "rabbitmq.regcred.svc", "localhost", "127.0.0.1"]
     _server(path, owner, authority, names, now)
     users = [identity.broker_user for identity in IDENTITIES.values() if identity.broker_user]
     document = definitions(
@@ -128,7 +132,7 @@ def _service(
     path: Path, identity: Identity, authority: Pair, passwords: Mapping[str, str], servers: Servers
 ) -> None:
     write(path / "ca.crt", authority.certificate, OURS, PUBLIC)
-    # libpq's password file: it must be its reader's alone
+    # The password file of libpq: only the reader may have access.
     write(path / "pgpass", f"*:*:*:{identity.login}:{passwords[identity.login]}\n", OURS)
     if identity.broker_user:
         url = _broker_url(identity.broker_user, passwords[f"broker.{identity.broker_user}"])
@@ -137,9 +141,9 @@ def _service(
         folder(path / "vault", Owner(servers.vault.uid, OURS.gid), _GROUP_SHARED)
 
 
-def _broker_url(user: str, its_password: str) -> str:
+def _broker_url(user: str, user_password: str) -> str:
     options = {"ca_certs": f"{MOUNTED}/ca.crt", "server_hostname": "rabbitmq"}
-    return f"amqps://{user}:{its_password}@rabbitmq:5671/{VHOST}?ssl_options={quote(repr(options), safe='')}"
+    return f"amqps://{user}:{user_password}@rabbitmq:5671/{VHOST}?ssl_options={quote(repr(options), safe='')}"
 
 
 def _logins(path: Path, passwords: Mapping[str, str]) -> None:

@@ -33,7 +33,7 @@ def erase_command(
     models still contain the data.
     """
     if not yes:
-        click.confirm(f"Erase the personal data of {account}? Nobody can undo that.", abort=True)
+        click.confirm(f"Erase the personal data of {account} permanently?", abort=True)
     erasure = Erasure(
         erasure_id=new_id(), event_id=new_id(), account_id=account, person=person, reason=reason, at=now()
     )

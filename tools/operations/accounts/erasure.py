@@ -1,4 +1,4 @@
-"""Erasure of an account's personal data in the log and in all generations of the read models (ADR 14)."""
+"""Erasure of the personal data of an account, in the log and in all generations (ADR 14)."""
 
 import time
 
@@ -12,7 +12,7 @@ _POLL_SECONDS = 0.1
 
 
 def erase(connection: Connection, erasure: Erasure) -> None:
-    """Erase in the log, then in the retired generations, which the projector does not maintain.
+    """Erase the data in the log, then in the retired generations, which the projector does not maintain.
 
     Raises:
         StillHasCredentials: nothing was changed.
@@ -28,7 +28,7 @@ def erase(connection: Connection, erasure: Erasure) -> None:
 
 
 def wait_until_erased(connection: Connection, erasure: Erasure, seconds: float) -> bool:
-    """Wait until the erasure is applied to the live generation. Return whether it was, within `seconds`."""
+    """Wait up to `seconds` until the live generation has applied the erasure, and return whether it has."""
     deadline = time.monotonic() + seconds
     while True:
         position = position_of(connection, erasure.erasure_id, 1)

@@ -1,1 +1,1 @@
-"""`regcred audit`: proofs of the trail, and its archive."""
+"""`regcred audit`: proofs and archive of the audit trail."""

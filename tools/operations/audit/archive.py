@@ -1,4 +1,4 @@
-"""What `regcred audit seal` does and prints."""
+"""The work and the output of `regcred audit seal`."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,19 @@ from operations.log.maintenance import reported_errors
 from projector.archive import audit_archive
 from projector.archive.audit_archive import ArchiveOrder, ArchiveResult, CannotArchive
 from projector.archive.manifest import BrokenSegment
-from projector.archive.segment_rows import GenerationBeingBuilt, TrailDiffers
-from projector.write.generations import AnotherAtWork
+from projector.archive.segment_rows import AuditTrailDiffers, GenerationBeingBuilt
+from projector.write.generations import AdministrationInProgress
 
 
 def archive_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
-    """Seal; what is in the way becomes a sentence and exit code 2 (`CheckInconclusive`)."""
-    refusals = (AnotherAtWork, GenerationBeingBuilt, BrokenSegment, CannotArchive, TrailDiffers)
+    """Archive old rows. An obstacle becomes a message and exit code 2 (`CheckInconclusive`)."""
+    refusals = (
+        AdministrationInProgress,
+        GenerationBeingBuilt,
+        BrokenSegment,
+        CannotArchive,
+        AuditTrailDiffers,
+    )
     with reported_errors(), refused(*refusals, refusal=CheckInconclusive):
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
@@ -43,11 +49,11 @@ def as_document(done: ArchiveResult) -> dict[str, object]:
 
 def as_text(done: ArchiveResult) -> str:
     lines = [
-        f"sealed {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
+        f"archived {segment.name}: {segment.manifest.rows:,} rows, {len(segment.manifest.files):,} accounts"
         for segment in done.segments
-    ] or ["nothing that is not sealed is that old"]
+    ] or ["there are no further rows of that age"]
     if done.dead_letter is not None:
         letter = f"position {done.dead_letter}, which is a dead letter"
         lines.append(f"stopped before {letter}: see `regcred deadletters`")
-    lines.append(f"the read models begin behind position {done.archived_through}")
+    lines.append(f"the read models start after position {done.archived_through}")
     return "\n".join(lines)

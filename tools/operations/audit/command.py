@@ -1,6 +1,6 @@
-"""`regcred audit proof` and `regcred audit verify`: one account's events, for an auditor to check anywhere.
+"""`regcred audit proof` and `regcred audit verify`: proofs of an account's events for offline checks.
 
-Exit code 0: proved; 1: broken; 2: that could not be found out.
+Exit code 0: proved; 1: broken; 2: could not be determined.
 """
 
 from pathlib import Path

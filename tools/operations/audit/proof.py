@@ -1,4 +1,4 @@
-"""What `regcred audit proof` and `regcred audit verify` do (ADR 11)."""
+"""The work of `regcred audit proof` and `regcred audit verify` (ADR 11)."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from regcred.cli.files import replacing
 
 @dataclass(frozen=True, slots=True)
 class ProofReport:
-    """What was proved, or what is broken."""
+    """The result of a proof: the proven events, or what is broken."""
 
     proven: Proven | None
     broken: str | None = None
@@ -54,13 +54,13 @@ class ProofReport:
             return f"broken: {self.broken}"
         proven = self.proven
         return (
-            f"whole: all {proven.events} events of {proven.account_id} up to position {proven.log.position}"
+            f"intact: all {proven.events} events of {proven.account_id} up to position {proven.log.position}"
             f" of the log\nas signed by {proven.key_id} at {proven.time}"
         )
 
 
 def prove(account_id: str, output: Path, key_file: Path | None) -> ProofReport:
-    """Write a proof to `output`; where the log is broken there is none."""
+    """Write a proof to `output`. If the log is broken, no file is written."""
     with reported_errors():
         settings = Settings.from_environment(os.environ)
         key = load_private(key_file or settings.home / "log-key.pem")
@@ -82,7 +82,7 @@ def prove(account_id: str, output: Path, key_file: Path | None) -> ProofReport:
 
 
 def check(file: Path, public_key: Path | None, key_file: Path | None, earlier: Path | None) -> ProofReport:
-    """Verify a proof, and that it goes on where an earlier one ended."""
+    """Verify a proof. With `earlier`, also verify that it continues that proof."""
     with reported_errors():
         key = load_public(public_key or public_key_file(key_file))
         before = None

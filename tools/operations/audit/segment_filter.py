@@ -1,4 +1,4 @@
-"""The filters of the API, for the rows of a sealed segment: the same names, the same meaning. Pure."""
+"""The filters of the API for the rows of an archived segment, with the same names and meaning. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ class _Actor(msgspec.Struct):
 
 
 class _Row(msgspec.Struct):
-    """What is compared; a line has more."""
+    """The fields that filters compare. A line has more fields."""
 
     position: int
     time: datetime
@@ -35,9 +35,9 @@ _decode = msgspec.json.Decoder(_Row).decode
 
 
 def filters_of(wanted: Mapping[str, Any]) -> AuditFilters:
-    """The filters of a command's options: moments in RFC 3339, an image in any spelling.
+    """Return the filters from the options of a command: times in RFC 3339, an image in any spelling.
 
-    As in the API, `since` is included, `until` and `after` are not.
+    As in the API, `since` is inclusive, and `until` and `after` are exclusive.
     """
     moments = {name: _moment(wanted[name]) for name in ("since", "until")}
     image = wanted["image"]
@@ -55,7 +55,7 @@ def may_match(manifest: Manifest, filters: AuditFilters) -> bool:
 
 
 def matches(line: bytes, filters: AuditFilters) -> bool:
-    """Whether the row of a segment's line matches."""
+    """Whether the row of a line matches."""
     row = _decode(line)
     return (
         (filters.since is None or row.time >= filters.since)

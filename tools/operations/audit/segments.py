@@ -1,4 +1,4 @@
-"""What `regcred audit segments` does: list, prove and read sealed segments of the audit trail (ADR 15)."""
+"""The work of `regcred audit segments`: list, verify and read segments of the audit trail (ADR 15)."""
 
 import json
 import os
@@ -36,7 +36,7 @@ from projector.write.archived_through import segment_name
 
 Form = Literal["ndjson", "csv", "json"]
 
-HEADERS = ("SEGMENT", "ROWS", "ACCOUNTS", "FROM", "TO", "SEALED", "BY")
+HEADERS = ("SEGMENT", "ROWS", "ACCOUNTS", "FROM", "TO", "ARCHIVED", "BY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class SegmentsReport:
-    """The answer of `regcred audit segments verify`."""
+    """The result of `regcred audit segments verify`."""
 
     segments: Sequence[Segment]
     with_log: bool
@@ -94,21 +94,21 @@ class SegmentsReport:
         if self.broken is not None:
             return f"broken: {self.broken}"
         if not self.segments:
-            return "whole: nothing was sealed"
+            return "intact: nothing is archived"
         first, last = self.segments[0].manifest, self.segments[-1].manifest
         rows = sum(segment.manifest.rows for segment in self.segments)
         span = f"positions {first.first_position} to {last.last_position} of the log"
         lines = [
-            f"whole: {len(self.segments):,} segments, {rows:,} rows, {span}",
+            f"intact: {len(self.segments):,} segments, {rows:,} rows, {span}",
             f"as signed by {last.key_id}",
         ]
         if self.with_log:
-            lines.append("the log has the same at every end, and knows of no other segment")
+            lines.append("the hashes of the log match, and the database has no other segment")
         return "\n".join(lines)
 
 
 def listed(folder: Path, public_key: Path | None, key_file: Path | None) -> list[Listed]:
-    """The segments in a folder; their files are not looked at."""
+    """Return the segments in a folder. Their files are not checked."""
     with _broken(), reported_errors():
         return [Listed(segment) for segment in _segments(folder, _key(public_key, key_file))]
 
@@ -121,7 +121,7 @@ def verify(
     erased: AbstractSet[str],
     with_log: bool,
 ) -> SegmentsReport:
-    """Prove every byte of the segments in a folder, and that each follows the one before it."""
+    """Verify every byte of the segments in a folder, and that each segment follows the previous one."""
     with reported_errors():
         key = _key(public_key, key_file)
         try:
@@ -145,12 +145,12 @@ def show(
     *,
     form: Form,
 ) -> None:
-    """Print an account's rows that a filter lets through, in constant memory."""
+    """Print the rows of an account that match the filters, in constant memory."""
     filters = filters_of(wanted)
     with _broken(), reported_errors():
         segments = _segments(folder, _key(public_key, key_file))
         check_chain(segments)
-        lines = _wanted(segments, account_id, filters)
+        lines = _matching(segments, account_id, filters)
         for text in _as(form, lines):
             click.echo(text, nl=False)
 
@@ -168,7 +168,7 @@ def _as(form: Form, lines: Iterator[bytes]) -> Iterator[str | bytes]:
             yield "]}\n"
 
 
-def _wanted(segments: Iterable[Segment], account_id: str, filters: AuditFilters) -> Iterator[bytes]:
+def _matching(segments: Iterable[Segment], account_id: str, filters: AuditFilters) -> Iterator[bytes]:
     for segment in segments:
         file = segment.file_of(account_id)
         if file is not None and may_match(segment.manifest, filters):
@@ -176,15 +176,19 @@ def _wanted(segments: Iterable[Segment], account_id: str, filters: AuditFilters)
 
 
 def _segments(folder: Path, key: Ed25519PublicKey, *, empty: bool = False) -> list[Segment]:
-    """Those in a folder, or the one that it is; `empty`: that there are none is an answer."""
+    """Return the segments in a folder, which may itself be a segment. `empty`: there may be none."""
     found = [folder] if (folder / MANIFEST).exists() else folders(folder)
     if not found and not empty:
-        raise CheckInconclusive(f"no segment lies in {folder}")
+        raise CheckInconclusive(f"there is no segment in {folder}")
     return [open_segment(path.absolute(), key) for path in found]
 
 
 def _check_log(segments: Sequence[Segment]) -> None:
-    """That the log has the hashes that were signed, and no segment but these was sealed."""
+    """Compare the segments with the log: the signed hashes must match, and no other segment may be recorded.
+
+    Raises:
+        BrokenSegment: they differ.
+    """
     settings = Settings.from_environment(os.environ)
     with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
         reader = LogReader(connection)
@@ -199,14 +203,14 @@ def _check_log(segments: Sequence[Segment]) -> None:
                 except NoSuchPosition:
                     here = None
                 if here != expected:
-                    raise BrokenSegment(segment.name, f"the log is another one at position {position}")
+                    raise BrokenSegment(segment.name, f"the log has another hash at position {position}")
         given = {(of.manifest.first_position, of.manifest.last_position): of.digest for of in segments}
         known = known_segments(connection)
     for (first, last), digest in known.items():
         if given.get((first, last)) != digest:
-            raise BrokenSegment(segment_name(first, last), "the database knows it, and it does not lie here")
+            raise BrokenSegment(segment_name(first, last), "it is recorded in the database and missing here")
     for first, last in given.keys() - known.keys():
-        raise BrokenSegment(segment_name(first, last), "it lies here, and the database does not know it")
+        raise BrokenSegment(segment_name(first, last), "it is here and not recorded in the database")
 
 
 def _key(public_key: Path | None, key_file: Path | None) -> Ed25519PublicKey:
@@ -215,7 +219,7 @@ def _key(public_key: Path | None, key_file: Path | None) -> Ed25519PublicKey:
 
 @contextmanager
 def _broken() -> Iterator[None]:
-    """A broken segment is a sentence and exit code 1."""
+    """Turn a broken segment into a message and exit code 1."""
     try:
         yield
     except BrokenSegment as error:

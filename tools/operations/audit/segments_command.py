@@ -1,6 +1,6 @@
-"""`regcred audit seal` and `regcred audit segments`: old rows out of the read models, and back into sight.
+"""`regcred audit seal` and `regcred audit segments`: archive old rows of the read models, and read them.
 
-Exit code 0: done, or whole; 1: a segment is broken; 2: that could not be found out.
+Exit code 0: done or intact; 1: a segment is broken; 2: could not be determined.
 """
 
 from datetime import datetime, timedelta
@@ -70,15 +70,15 @@ def seal(
 ) -> None:
     """Move old rows of the audit trail to signed files.
 
-    The rows are deleted from the read models after the files are verified. The log keeps every event. The
+    The rows are deleted from the read models after the files are verified. The log retains every event. The
     next run continues an interrupted one. Run it as the owner of the database.
     """
     moment = now()
     if (until is None) == (days is None):
-        raise click.UsageError("say either --until or --older-than", context)
+        raise click.UsageError("give either --until or --older-than", context)
     before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
     if before > moment:
-        raise click.UsageError("--until lies in the future: everything would be sealed", context)
+        raise click.UsageError("--until is in the future: everything would be archived", context)
     order = ArchiveOrder(until=before, root=root, size=size, by=by or person())
     done = archive.archive_trail(order, key_file)
     if as_json:
@@ -132,7 +132,7 @@ def verify_command(
     key_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Verify that no byte of the segments was changed, and that none is missing between two."""
+    """Verify that no byte of the segments was changed and that no segment is missing."""
     report = audit_segments.verify(folder, public_key, key_file, erased=frozenset(erased), with_log=with_log)
     click.echo(report.as_json() if as_json else report.as_text())
     context.exit(0 if report.intact else 1)
@@ -179,6 +179,6 @@ def show_command(
     Each file is verified before its rows are printed. The filters are those of the API.
     """
     if as_csv and as_json:
-        raise click.UsageError("--csv and --json exclude one another")
+        raise click.UsageError("use only one of --csv and --json")
     form: audit_segments.Form = "csv" if as_csv else "json" if as_json else "ndjson"
     audit_segments.show(folder, account, wanted, public_key, key_file, form=form)

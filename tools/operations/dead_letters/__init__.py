@@ -1,1 +1,1 @@
-"""`regcred deadletters`: events and messages that could not be handled."""
+"""`regcred deadletters`: events and messages that a consumer could not handle."""

@@ -1,4 +1,4 @@
-"""`regcred deadletters`: what consumers could not handle, looked at, redriven, or given up."""
+"""`regcred deadletters`: list, show, redrive and discard dead letters."""
 
 import json
 import time
@@ -19,7 +19,7 @@ from eventlog.dead_letters import DeadLetter
 from eventlog.storage import EventStoreUnavailable, read_log
 from operations.command_errors import OperationRefused, owner_connection, person
 from projector.write import interventions
-from projector.write.interventions import NotLive
+from projector.write.interventions import GenerationNotLive
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_fields, print_json, print_table
 from secretstore.keyfile import KeyFile, KeyFileError
@@ -48,7 +48,7 @@ def deadletters() -> None:
     """Inspect and retry events that a consumer could not handle.
 
     The consumers are `verifier`, `housekeeping` and `projector`. Messages that a queue rejected are listed
-    under the queue's name where REGCRED_BROKER_URL is set.
+    under the name of the queue if REGCRED_BROKER_URL is set.
     """
 
 
@@ -59,7 +59,7 @@ def deadletters() -> None:
 def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
     """List dead letters and pending retries.
 
-    For a stream that waits as a whole, only the first event is listed; the others are counted.
+    Of a stream whose events all wait, only the first event is listed. The others are counted.
     """
     with _opened() as (connection, settings):
         name = interventions.full_name(connection, consumer) if consumer else None
@@ -75,7 +75,7 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
             one.consumer,
             one.position,
             one.type,
-            f"tried again {_time(one.due_at)}" if one.due_at else "dead",
+            f"retry at {_time(one.due_at)}" if one.due_at else "dead",
             one.attempts,
             one.followers or None,
             _time(one.since),
@@ -105,7 +105,7 @@ def show_command(*, consumer: str, event: str, as_json: bool) -> None:
         else:
             letter = _letter(connection, consumer, event)
             [stored] = read_log(connection, letter.position - 1, 1)
-            behind = dead_letters.followers(connection, letter)
+            later = dead_letters.followers(connection, letter)
             document = {
                 **_document(letter),
                 "event": {
@@ -118,7 +118,7 @@ def show_command(*, consumer: str, event: str, as_json: bool) -> None:
                     "data": json.loads(stored.payload),
                     "meta": json.loads(stored.metadata),
                 },
-                "waiting": [{"position": position, "type": kind} for position, kind in behind],
+                "waiting": [{"position": position, "type": kind} for position, kind in later],
                 "interventions": [_document(one) for one in dead_letters.interventions(connection, letter)],
             }
     if as_json:
@@ -149,8 +149,8 @@ def redrive_command(
 ) -> None:
     """Retry events now, in the order of the log.
 
-    The running consumer retries them within a second. For the projector this is always a whole stream, up to
-    the first event that fails again. Exit code 3: some failed again, or were not retried in time.
+    The running consumer retries them within a second. For the projector this is always a complete stream, up
+    to the first event that fails again. Exit code 3: some failed again, or were not retried in time.
     """
     if sum((event is not None, stream is not None, everything)) != 1:
         raise click.UsageError("give one of EVENT, --stream and --all")
@@ -160,17 +160,17 @@ def redrive_command(
         )
     with _opened() as (connection, settings):
         if event is not None:
-            chosen = [_letter(connection, consumer, event)]
+            selected = [_letter(connection, consumer, event)]
         else:
             name = interventions.full_name(connection, consumer)
-            chosen = dead_letters.find(connection, consumer=name, stream_id=stream)
-        if not chosen:
+            selected = dead_letters.find(connection, consumer=name, stream_id=stream)
+        if not selected:
             click.echo("nothing to redrive")
             return
-        if interventions.is_projector(chosen[0].consumer):
-            done, left = _redrive_streams(connection, settings, chosen, person)
+        if interventions.is_projector(selected[0].consumer):
+            done, left = _redrive_streams(connection, settings, selected, person)
         else:
-            done, left = _redrive_events(connection, chosen, person, wait)
+            done, left = _redrive_events(connection, selected, person, wait)
     if as_json:
         print_json({"done": done, "left": left})
     else:
@@ -206,33 +206,32 @@ def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person
 
 
 def _redrive_streams(
-    connection: Connection, settings: Settings, chosen: list[DeadLetter], person: str
+    connection: Connection, settings: Settings, selected: list[DeadLetter], person: str
 ) -> tuple[int, int]:
 
     personal = open_personal_keys(KeyFile.load(settings.key_file))
     done = left = 0
-    for letter in chosen:
+    for letter in selected:
         result = interventions.redrive_stream(connection, letter, person=person, personal=personal)
         done, left = done + result.applied, left + result.left
-        told = f"{result.left} left: {result.reason}" if result.left else "all of it"
-        click.echo(f"stream {letter.stream_id}: {result.applied} applied, {told}", err=True)
+        remainder = f"{result.left} left: {result.reason}" if result.left else "none left"
+        click.echo(f"stream {letter.stream_id}: {result.applied} applied, {remainder}", err=True)
     return done, left
 
 
 def _redrive_events(
-    connection: Connection, chosen: list[DeadLetter], person: str, seconds: float
+    connection: Connection, selected: list[DeadLetter], person: str, seconds: float
 ) -> tuple[int, int]:
-
-    dead_letters.redrive(connection, chosen, person=person)
-    deadline, told = time.monotonic() + seconds, -1
+    dead_letters.redrive(connection, selected, person=person)
+    deadline, reported = time.monotonic() + seconds, -1
     while True:
-        state = dead_letters.progress(connection, chosen)
-        tried = state.total - state.waiting
-        if tried != told:
-            click.echo(f"{tried} of {state.total} tried, {state.failed} failed again", err=True)
-            told = tried
+        state = dead_letters.progress(connection, selected)
+        retried = state.total - state.waiting
+        if retried != reported:
+            click.echo(f"{retried} of {state.total} retried, {state.failed} failed again", err=True)
+            reported = retried
         if not state.waiting or time.monotonic() >= deadline:
-            return tried - state.failed, state.waiting + state.failed
+            return retried - state.failed, state.waiting + state.failed
         time.sleep(_POLL_SECONDS)
 
 
@@ -240,19 +239,20 @@ def _discard_message(
     connection: Connection, settings: Settings, message: RejectedMessage, *, person: str, remark: str
 ) -> None:
 
-    # Recorded first: a record of what then could not be done is better than a deed without one.
+    # Recorded first: a record without a discarded message is better than a discarded message without a
+    # record.
     dead_letters.record_discarded_message(
         connection, message.queue, message.id, reason=message.reason, person=person, remark=remark
     )
     if discard_message(settings.broker_url or "", message.queue, message.id) is None:
         raise OperationRefused("the message is no longer in the queue")
-    click.echo(f"message {message.id} is gone from {message.queue}")
+    click.echo(f"message {message.id} is removed from {message.queue}")
 
 
 def _letter(connection: Connection, consumer: str, event: str) -> DeadLetter:
 
     if not (event.isascii() and event.isdecimal() and len(event) <= 18):  # noqa: PLR2004 fits a bigint
-        raise click.UsageError("EVENT is a position, as `regcred deadletters list` shows it")
+        raise click.UsageError("EVENT must be a position; `regcred deadletters list` shows it")
     name = interventions.full_name(connection, consumer)
     found = dead_letters.find(connection, consumer=name, position=int(event))
     if not found:
@@ -285,12 +285,12 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def _opened() -> Iterator[tuple[Connection, Settings]]:
-    """The database as its owner."""
+    """Connect to the database as its owner."""
     try:
-        with owner_connection("deadletters", KeyFileError, NotLive, BrokerUnavailable) as opened:
+        with owner_connection("deadletters", KeyFileError, GenerationNotLive, BrokerUnavailable) as opened:
             yield opened
     except EventStoreUnavailable:
-        raise OperationRefused("a switch of read models came between: try again") from None
+        raise OperationRefused("the read models were switched meanwhile: try again") from None
 
 
 def _document(item: Any) -> dict[str, Any]:

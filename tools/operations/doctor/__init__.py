@@ -1,1 +1,1 @@
-"""`regcred doctor`: what is wrong with an installation, and how to mend it. It changes nothing."""
+"""`regcred doctor`: finds the problems of an installation and how to fix them. It changes nothing."""

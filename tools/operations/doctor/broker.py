@@ -1,4 +1,4 @@
-"""RabbitMQ, where there is one."""
+"""Checks of RabbitMQ, if the installation has it."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ def broker_findings(url: str) -> Iterator[Finding]:
         remedy = "start RabbitMQ, or correct host, port, user and virtual host in REGCRED_BROKER_URL"
         yield failed("broker", str(error), remedy)
         return
-    yield ok("broker", f"it answers, and takes user {state.user}")
+    yield ok("broker", f"it responds and accepts user {state.user}")
     yield from state_findings(state)
 
 
@@ -28,14 +28,16 @@ def state_findings(state: BrokerState) -> Iterator[Finding]:
         sentence = f"{state.user} may not {', nor '.join(state.refused)}"
         yield failed("broker.rights", sentence, "give it the rights in infra/rabbitmq (definitions)")
     else:
-        yield ok("broker.rights", f"{state.user} may do what it needs")
+        yield ok("broker.rights", f"{state.user} has the rights that it needs")
     if state.alarmed:
         remedy = "free memory or disk of the broker (`rabbitmq-diagnostics alarms`); events wait in the log"
-        yield failed("broker.alarms", "it takes no messages: an alarm of memory or disk is on", remedy)
+        yield failed("broker.alarms", "it accepts no messages because of a memory or disk alarm", remedy)
     else:
-        yield ok("broker.alarms", "no alarm keeps it from taking messages")
+        yield ok("broker.alarms", "there is no memory or disk alarm")
     dead = {queue: depth for queue, depth in state.depths.items() if queue.endswith(".dead") and depth}
     if dead:
         counted = ", ".join(f"{depth} in {queue}" for queue, depth in dead.items())
-        remedy = "`regcred deadletters` shows them; somebody publishes what is no event of ours"
+        remedy = (
+            "`regcred deadletters` shows them; another publisher sends messages that are not regcred events"
+        )
         yield warning("broker.dead-letters", f"messages were rejected: {counted}", remedy)

@@ -1,4 +1,4 @@
-"""The database: is it there, is it the right one, and has it been prepared."""
+"""Checks of the database: connection, version, encoding, roles, migrations, clock and cluster."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -19,24 +19,26 @@ _OLDEST = 15
 _SECONDS = 3
 _STATEMENT_SECONDS = 10
 _SKEW_SECONDS = 2.0
-_BAD_SKEW_SECONDS = 30.0  # then tokens of issuers and expiries are judged wrongly
+_BAD_SKEW_SECONDS = 30.0  # from here on, checks of JWTs and expiries give wrong results
 _ROLES = ("regcred_credentials", "regcred_verifier", "regcred_relay", "regcred_projector", "regcred_query")
 _MIGRATE = "run `regcred migrate`"
 
 
 def connect(url: str) -> Connection | Finding:
-    """A connection that only reads, or why there is none."""
+    """Open a read-only connection, or return the finding that explains the failure."""
     check = "database"
     try:
         password = conninfo_to_dict(url).get("password")
-    except psycopg.ProgrammingError:  # its message may hold parts of the URL
+    except psycopg.ProgrammingError:  # its message may contain parts of the URL
         return failed(
-            check, "its URL cannot be understood", "correct REGCRED_DATABASE_URL: postgresql://user@host/name"
+            check, "its URL is invalid", "correct REGCRED_DATABASE_URL: postgresql://user@host/name"
         )
     try:
         return read_only_connection(url, connect_seconds=_SECONDS, statement_seconds=_STATEMENT_SECONDS)
     except psycopg.Error as error:
-        return failed(check, f"it cannot be reached: {_said(error, password)}", _connecting(str(error)))
+        return failed(
+            check, f"it cannot be reached: {_first_line(error, password)}", _connection_remedy(str(error))
+        )
 
 
 def database_findings(connection: Connection) -> Iterator[Finding]:
@@ -46,19 +48,19 @@ def database_findings(connection: Connection) -> Iterator[Finding]:
     yield _migrations(connection)
     before = now()
     there = server_time(connection)
-    yield skew_finding(_apart(there, before, now()))
+    yield skew_finding(_skew(there, before, now()))
     yield _cluster(connection)
 
 
-def _said(error: psycopg.Error, password: object) -> str:
-    """The first line of what went wrong, and nothing of a password in it."""
+def _first_line(error: psycopg.Error, password: object) -> str:
+    """The first line of the error, without the password."""
     line = next(iter(str(error).splitlines()), type(error).__name__)
     return redacted(line.replace(str(password), "…") if password else line)
 
 
-def _connecting(text: str) -> str:
+def _connection_remedy(text: str) -> str:
     if "password" in text or "role" in text or "no pg_hba.conf" in text:
-        return "correct user and password in REGCRED_DATABASE_URL, or what pg_hba.conf lets in"
+        return "correct user and password in REGCRED_DATABASE_URL, or pg_hba.conf"
     if "does not exist" in text:
         return "create the database, or correct its name in REGCRED_DATABASE_URL"
     return "start PostgreSQL, or correct host and port in REGCRED_DATABASE_URL"
@@ -69,14 +71,14 @@ def _version(number: int) -> Finding:
     if major < _OLDEST:
         remedy = f"upgrade it to {_OLDEST} or newer"
         return failed("database.version", f"PostgreSQL {major} is too old", remedy)
-    return ok("database.version", f"PostgreSQL {major} answers")
+    return ok("database.version", f"PostgreSQL {major} responds")
 
 
 def _encoding(name: str) -> Finding:
     if name != "UTF8":
         remedy = "create the database with ENCODING 'UTF8'"
-        return failed("database.encoding", f"it keeps text as {name}, which lacks most letters", remedy)
-    return ok("database.encoding", "it keeps text as UTF8")
+        return failed("database.encoding", f"its encoding {name} lacks most letters", remedy)
+    return ok("database.encoding", "its encoding is UTF8")
 
 
 def _roles(connection: Connection) -> Finding:
@@ -89,49 +91,49 @@ def _roles(connection: Connection) -> Finding:
     if not held:
         user = connection.info.user
         remedy = f"GRANT the role of the service to {user}, or use the login of a service"
-        return failed(check, f"{user} is a member of no role of regcred's", remedy)
-    return ok(check, f"all are there; {connection.info.user} may be {', '.join(held)}")
+        return failed(check, f"{user} is a member of no role of regcred", remedy)
+    return ok(check, f"all roles exist; {connection.info.user} is a member of {', '.join(held)}")
 
 
 def _migrations(connection: Connection) -> Finding:
     try:
         applied = applied_migrations(connection)
     except psycopg.errors.UndefinedTable:
-        return failed("database.migrations", "it has never been prepared", _MIGRATE)
+        return failed("database.migrations", "no migration was applied", _MIGRATE)
     except psycopg.errors.InsufficientPrivilege:
-        remedy = "look with the login that prepares the database (`regcred migrate`)"
-        return warning("database.migrations", f"{connection.info.user} may not see them", remedy)
+        remedy = "run the check with the login of `regcred migrate`"
+        return warning("database.migrations", f"{connection.info.user} may not read them", remedy)
     return migration_finding(applied, known_migrations())
 
 
 def migration_finding(applied: Mapping[str, str], known: Mapping[str, str]) -> Finding:
-    """Names to checksums: what the database has seen, and what this program brings."""
+    """Compare applied migrations with those of this program. Both map names to checksums."""
     check = "database.migrations"
     missing = sorted(set(known) - set(applied))
     if missing:
-        return failed(check, f"{len(missing)} are missing, from {missing[0]} on", _MIGRATE)
+        return failed(check, f"{len(missing)} are missing, starting with {missing[0]}", _MIGRATE)
     changed = sorted(name for name in known if applied[name] != known[name])
     if changed:
         remedy = "install the release that this database belongs to; applied files never change"
-        return failed(check, f"{changed[0]} was applied with other contents", remedy)
-    foreign = sorted(set(applied) - set(known))
-    if foreign:
-        remedy = "a newer regcred has prepared it: use that release everywhere"
-        return warning(check, f"{foreign[-1]} is unknown to this release", remedy)
+        return failed(check, f"{changed[0]} was applied with other content", remedy)
+    unknown = sorted(set(applied) - set(known))
+    if unknown:
+        remedy = "a newer release of regcred prepared the database: use that release everywhere"
+        return warning(check, f"this release does not know {unknown[-1]}", remedy)
     return ok(check, f"all {len(known)} are applied")
 
 
-def _apart(there: datetime, before: datetime, after: datetime) -> float:
-    """Seconds by which the database's clock is ahead, of which the time on the way is taken off."""
+def _skew(there: datetime, before: datetime, after: datetime) -> float:
+    """Seconds by which the clock of the database is ahead, at least, given the duration of the query."""
     if there > after:
         return (there - after).total_seconds()
     return -(before - there).total_seconds() if there < before else 0.0
 
 
 def skew_finding(seconds: float) -> Finding:
-    check, remedy = "database.clock", "let both machines follow the same time (chrony, systemd-timesyncd)"
+    check, remedy = "database.clock", "synchronise the clocks of both machines (chrony, systemd-timesyncd)"
     if abs(seconds) < _SKEW_SECONDS:
-        return ok(check, "its clock and that of this machine agree")
+        return ok(check, "its clock agrees with that of this machine")
     sentence = f"its clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
     finding = failed if abs(seconds) >= _BAD_SKEW_SECONDS else warning
     return finding(check, sentence, remedy)
@@ -148,9 +150,9 @@ def _cluster(connection: Connection) -> Finding:
     ):
         return failed(check, "it has no log", _MIGRATE)
     except psycopg.errors.InsufficientPrivilege:
-        remedy = "look with the login that prepares the database, or that of the relay"
+        remedy = "run the check with the login of `regcred migrate` or of the relay"
         return warning(check, f"{connection.info.user} may not read the log", remedy)
     if younger:
-        sentence = "the log was restored into a cluster where its order cannot go on"
+        sentence = "the log was restored into a cluster in which its order cannot continue"
         return failed(check, sentence, "read ADR 8, then run `regcred log adopt`")
     return ok(check, "the log is in its own cluster, or was adopted")

@@ -1,4 +1,4 @@
-"""All of it, in the order in which things depend on one another."""
+"""Runs all checks, in the order of their dependencies."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -20,16 +20,16 @@ _PREPARED = "database.migrations"
 
 
 def examine(environment: Mapping[str, str], vault_administrator: Path | None) -> Iterator[Finding]:
-    """Look at the installation that these variables describe. Nothing is changed.
+    """Check the installation that these variables describe, without changing it.
 
-    `vault_administrator`: the file of a token for what Vault shows to no service.
+    `vault_administrator`: the file of a token with rights in Vault that no service has.
     """
     try:
         settings = Settings.from_environment(environment)
     except InvalidSetting as error:
-        yield failed("settings", str(error), "correct this variable; README.md lists them all")
+        yield failed("settings", str(error), "correct this variable; README.md lists all variables")
         return
-    yield ok("settings", "the environment can be understood")
+    yield ok("settings", "the environment variables are valid")
     yield from guarded("machine", lambda: machine_findings(settings))
     yield from guarded("database", lambda: _database(settings))
     vault, broker = settings.vault, settings.broker_url
@@ -40,18 +40,18 @@ def examine(environment: Mapping[str, str], vault_administrator: Path | None) ->
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    with ExitStack() as left_behind:
+    with ExitStack() as resources:
         if settings.database_url is None:
             folder = settings.home / "postgres"
             if not (folder / "PG_VERSION").exists():
-                remedy = "start `regcred up`, which makes it, or set REGCRED_DATABASE_URL or REGCRED_HOME"
+                remedy = "start `regcred up`, which creates it, or set REGCRED_DATABASE_URL or REGCRED_HOME"
                 yield warning("embedded-postgres", f"there is no database in {settings.home}", remedy)
                 return
         try:
-            url = left_behind.enter_context(log_database(settings))
+            url = resources.enter_context(log_database(settings))
         except Exception as error:
-            # Beside NoDatabase, the library of the embedded server raises whatever its programs leave.
-            yield _embedded_fails(settings.home, error)
+            # In addition to NoDatabase, the library of the embedded server raises various exceptions.
+            yield _embedded_failure(settings.home, error)
             return
         if settings.database_url is None:
             yield ok("embedded-postgres", f"the database in {settings.home} can be used")
@@ -59,7 +59,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         if isinstance(connection, Finding):
             yield connection
             return
-        left_behind.enter_context(connection)
+        resources.enter_context(connection)
         prepared = True
         for finding in guarded("database", lambda: database_findings(connection)):
             prepared = prepared and not (finding.check == _PREPARED and finding.result == "failed")
@@ -69,14 +69,16 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield from guarded("admin-token", lambda: token_findings(url, settings))
 
 
-def _embedded_fails(home: Path, error: Exception) -> Finding:
+def _embedded_failure(home: Path, error: Exception) -> Finding:
     sentence = f"the database in {home} does not start ({type(error).__name__})"
-    remedy = f"read {home / 'postgres' / 'log'}; it must be this user's, and no other server may use it"
+    remedy = (
+        f"read {home / 'postgres' / 'log'}; this user must own the folder, and no other server may use it"
+    )
     return failed("embedded-postgres", sentence, remedy)
 
 
 def quietly(examination: Callable[[], list[Finding]]) -> list[Finding]:
-    """What libraries log while something is broken would stand between the findings."""
+    """Run the examination without log output, which libraries would print between the findings."""
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:

@@ -1,4 +1,4 @@
-"""What one look came to. A sentence says what is so, a remedy what to do; neither ever holds a secret."""
+"""The result of a check: a sentence that describes the state, and a remedy. Neither contains a secret."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Result = Literal["ok", "warning", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`check` names what was looked at: `vault.policy`. `remedy` is `None` where nothing is to be done."""
+    """The result of a check, such as `vault.policy`. Without a problem `remedy` is `None`."""
 
     check: str
     result: Result
@@ -29,16 +29,16 @@ def failed(check: str, sentence: str, remedy: str) -> Finding:
     return Finding(check, "failed", sentence, remedy)
 
 
-def guarded(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """What a look finds; one that breaks off becomes a finding itself, so that the others go on.
+def guarded(check: str, examine: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a check. An exception becomes a finding, so that the other checks continue.
 
-    Only the kind of what went wrong is told: messages of libraries may quote what they were given.
+    The finding has only the type of the exception, because messages of libraries may quote their input.
     """
     try:
-        yield from look()
+        yield from examine()
     except Exception as error:
         yield failed(
             check,
-            f"the look broke off with {type(error).__name__}",
-            "see the other findings first; if it stays, report it with this name",
+            f"the check failed with {type(error).__name__}",
+            "fix the other findings first; if this one remains, report it with this name",
         )

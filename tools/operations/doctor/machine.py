@@ -1,4 +1,4 @@
-"""The machine itself: the key file, the disk, the ports, the lists of what the verifier may reach."""
+"""Checks of the machine: the key file, the disk, the ports, and the allow lists of the verifier."""
 
 import errno
 import json
@@ -17,10 +17,11 @@ from registries.dialer.addresses import InvalidPolicy, NetworkPolicy
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _MEBIBYTE = 1024 * 1024
-_FULL = 256 * _MEBIBYTE  # below it PostgreSQL is about to stop
+_FULL = 256 * _MEBIBYTE  # with less, PostgreSQL is about to stop
 _FILLING = 2048 * _MEBIBYTE
 _SECONDS = 3.0
-_METADATA = tuple(map(ip_address, ("169.254.169.254", "fd00:ec2::254")))  # of clouds: it gives out logins
+# Metadata services of clouds, which issue logins.
+_METADATA = tuple(map(ip_address, ("169.254.169.254", "fd00:ec2::254")))
 
 
 def machine_findings(settings: Settings) -> Iterator[Finding]:
@@ -31,7 +32,7 @@ def machine_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def key_file_finding(path: Path) -> Finding:
-    """A missing one is made at the first start only: beside data it means that secrets are lost."""
+    """Check the key file. A missing file is only a warning, because the first start creates it."""
     check = "key-file"
     try:
         KeyFile.load(path)
@@ -40,27 +41,27 @@ def key_file_finding(path: Path) -> Finding:
             return warning(
                 check,
                 f"there is no key file {path}",
-                "a new installation makes it by `regcred up`; an old one needs it back from its backup",
+                "a new installation creates it with `regcred up`; an existing one needs it from its backup",
             )
         return failed(check, str(error), _key_file_remedy(path))
-    return ok(check, f"{path} can be used, and by nobody else")
+    return ok(check, f"{path} is usable, and only this user can read it")
 
 
 def _key_file_remedy(path: Path) -> str:
     state = path.lstat()
     if not stat.S_ISREG(state.st_mode):
-        return f"put the key file itself at {path}, or name it by REGCRED_KEY_FILE"
+        return f"put the key file itself at {path}, or set REGCRED_KEY_FILE to its path"
     if state.st_uid != os.geteuid():
-        return "run this as the user of regcred, or `chown` the file to it"
+        return "run this command as the user of regcred, or `chown` the file to this user"
     if stat.S_IMODE(state.st_mode) & 0o077:
         return f"chmod 600 {path}; other users could read the key file, so consider rotating the secrets"
     return "restore it from its backup; without it, encrypted secrets and tokens cannot be used"
 
 
 def disk_finding(home: Path, free: int) -> Finding:
-    """`free`: bytes that are left where regcred keeps its state."""
+    """Check the free space. `free`: bytes on the file system of `home`."""
     check, sentence = "disk", f"{free // _MEBIBYTE:,} MiB are free at {home}"
-    remedy = "make room, or move REGCRED_HOME: a full disk stops the database"
+    remedy = "free some space, or move REGCRED_HOME: a full disk stops the database"
     if free < _FULL:
         return failed(check, sentence, remedy)
     return warning(check, sentence, remedy) if free < _FILLING else ok(check, sentence)
@@ -71,18 +72,19 @@ def _existing(path: Path) -> Path:
 
 
 def port_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether regcred answers where it should, or could."""
+    """Check whether regcred responds at its addresses, or else could listen there."""
     check, host, port = "listen", settings.listen_host, settings.listen_port
     where = f"{host}:{port}"
     if _http_get(host, port, "/healthz") == {"status": "ok"}:
         state = _http_get(host, port, "/readyz")
         checks = state.get("checks") if isinstance(state, dict) else None
-        away = [name for name, value in (checks or {}).items() if value != "ok"]
-        if away:
-            remedy = "the findings about them say what to do"
-            yield failed(check, f"regcred answers at {where}, but is not ready: {', '.join(away)}", remedy)
+        unavailable = [name for name, value in (checks or {}).items() if value != "ok"]
+        if unavailable:
+            remedy = "see the findings about these"
+            sentence = f"regcred responds at {where}, but is not ready: {', '.join(unavailable)}"
+            yield failed(check, sentence, remedy)
         else:
-            yield ok(check, f"regcred answers at {where}")
+            yield ok(check, f"regcred responds at {where}")
     else:
         yield _bindable(check, host, port, "REGCRED_LISTEN")
     if settings.metrics_listen is not None:
@@ -97,17 +99,17 @@ def _bindable(check: str, host: str, port: int, variable: str) -> Finding:
             probe.bind((host, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE and check == "metrics-listen":
-                return ok(check, f"something listens at {where}, as a running service does")
+                return ok(check, f"a program listens at {where}, probably a running service")
             if error.errno == errno.EADDRINUSE:
-                remedy = f"stop it (`ss -ltnp` names it), or set {variable} to another port"
+                remedy = f"stop it (`ss -ltnp` shows it), or set {variable} to another port"
                 return failed(check, f"another program listens at {where}", remedy)
             remedy = f"set {variable} to an address of this machine and a port that this user may use"
-            return failed(check, f"nobody could listen at {where}: {error.strerror or 'unknown'}", remedy)
+            return failed(check, f"regcred cannot listen at {where}: {error.strerror or 'unknown'}", remedy)
     return ok(check, f"{where} is free; regcred does not run there")
 
 
 def _http_get(host: str, port: int, path: str) -> object:
-    """The JSON that is answered there; `None` for anything else."""
+    """The JSON of the response, or `None`."""
     wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}
     connection = HTTPConnection(wildcards.get(host, host), port, timeout=_SECONDS)
     try:
@@ -131,8 +133,8 @@ def allow_list_findings(settings: Settings) -> Iterator[Finding]:
     if wide:
         yield warning(
             check,
-            f"REGCRED_VERIFIER_ALLOW has {wide[0]}, and with it the metadata services of clouds",
-            "name the registries one by one (host:port), or smaller networks",
+            f"REGCRED_VERIFIER_ALLOW contains {wide[0]}, which includes the metadata services of clouds",
+            "list the registries one by one (host:port), or smaller networks",
         )
         return
     unreachable = [
@@ -143,22 +145,22 @@ def allow_list_findings(settings: Settings) -> Iterator[Finding]:
     if unreachable:
         yield warning(
             check,
-            f"{', '.join(unreachable)} may be spoken to without TLS, but not be reached",
+            f"{', '.join(unreachable)} is allowed without TLS, but its address is blocked",
             "list it in REGCRED_VERIFIER_ALLOW too",
         )
         return
-    yield ok(check, _listed(policy))
+    yield ok(check, _summary(policy))
     path = settings.verifier_ca_file
     if path is not None and not os.access(path, os.R_OK):
         remedy = "correct REGCRED_VERIFIER_CA_FILE, or let this user read the file"
         yield failed("verifier.authorities", f"{path} cannot be read", remedy)
 
 
-def _listed(policy: NetworkPolicy) -> str:
+def _summary(policy: NetworkPolicy) -> str:
     count = len(policy.networks) + len(policy.hosts) + len(policy.endpoints)
     if not count:
-        return "registries at public addresses alone may be reached"
-    return f"beside public addresses, {count} entries may be reached"
+        return "only public addresses are allowed"
+    return f"public addresses and {count} entries are allowed"
 
 
 def _is_address(host: str) -> bool:

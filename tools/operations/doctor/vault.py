@@ -1,4 +1,4 @@
-"""Vault, where there is one."""
+"""Checks of Vault, if the installation has it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,45 +16,48 @@ _HEALTH = {
         "unseal it (`vault operator unseal`); until then no secret can be stored or issued",
     ),
     "uninitialised": ("it was never initialised", "`vault operator init`, unseal it, then " + _BOOTSTRAP),
-    "unreachable": ("nobody answers", "start Vault, or correct REGCRED_VAULT_ADDR"),
-    "untrusted": ("its certificate is not trusted", "name its authorities by REGCRED_VAULT_CA_FILE"),
-    "other": ("it does not answer as a Vault does", "correct REGCRED_VAULT_ADDR"),
+    "unreachable": ("it does not respond", "start Vault, or correct REGCRED_VAULT_ADDR"),
+    "untrusted": (
+        "its certificate is not trusted",
+        "set REGCRED_VAULT_CA_FILE to its certificate authorities",
+    ),
+    "other": ("it does not respond like Vault", "correct REGCRED_VAULT_ADDR"),
 }
 _READS, _WRITES = {"read"}, {"create", "update"}
 
 
 def vault_findings(access: VaultAccess, administrator: Path | None) -> Iterator[Finding]:
-    """`administrator`: the file of a token that may see how the mount is set up, as no service may."""
+    """Check Vault. `administrator`: the file of a token that may read the configuration of the mount."""
     if access.ca_file is not None and not access.ca_file.is_file():
         yield failed("vault", f"there is no file {access.ca_file}", "correct REGCRED_VAULT_CA_FILE")
         return
-    with VaultInspector(access) as look:
-        state, word = look.health()
+    with VaultInspector(access) as inspector:
+        state, word = inspector.health()
         if state != "serves":
             sentence, remedy = _HEALTH[state]
             yield failed("vault", f"{sentence} ({word})", remedy)
             return
-        yield ok("vault", f"it answers ({word})")
+        yield ok("vault", f"it responds ({word})")
         try:
-            login = look.log_in()
+            login = inspector.log_in()
             if login.refused:
-                remedy = "make a new secret id or token, and put it into its file: " + _BOOTSTRAP
+                remedy = "create a new secret id or token, and put it into its file: " + _BOOTSTRAP
                 yield failed("vault.login", login.refused, remedy)
                 return
-            yield ok("vault.login", "it lets this service in")
-            yield from mount_findings(look.mount(login.token))
+            yield ok("vault.login", "it accepts the login of this service")
+            yield from mount_findings(inspector.mount(login.token))
             if administrator is not None:
-                yield cas_finding(look.cas_required(administrator), administrator)
+                yield cas_finding(inspector.cas_required(administrator), administrator)
         except requests.RequestException as error:
-            yield failed("vault", f"it stopped answering ({type(error).__name__})", "look at its log")
+            yield failed("vault", f"it stopped responding ({type(error).__name__})", "read its log")
 
 
 def mount_findings(mount: Mount) -> Iterator[Finding]:
-    """A token that may do nothing does not even see the mount. A service of one role lacks others' rights."""
+    """Check mount and policy. A token without rights cannot see the mount. Services have different rights."""
     policies = "give it the policies in infra/vault/policies: " + _BOOTSTRAP
     held = frozenset[str]().union(*mount.capabilities.values()) - {"deny"}
     if not held:
-        yield failed("vault.policy", "the policy allows this service nothing", policies)
+        yield failed("vault.policy", "the policy grants this service no rights", policies)
         return
     if not mount.exists:
         yield failed("vault.mount", f"there is no KV version 2 at {MOUNT}/", _BOOTSTRAP)
@@ -65,16 +68,23 @@ def mount_findings(mount: Mount) -> Iterator[Finding]:
     else:
         data = mount.capabilities["data"]
         may = " and ".join(word for word, needs in (("read", _READS), ("write", _WRITES)) if needs <= data)
-        yield ok("vault.policy", f"this service may {may}" if may else "this service may keep house, no more")
+        yield ok(
+            "vault.policy", f"this service may {may}" if may else "this service may only do housekeeping"
+        )
 
 
 def cas_finding(required: bool | None, administrator: Path) -> Finding:
-    """Without check-and-set, whoever forgets it overwrites a version that the log refers to."""
+    """Check that the mount enforces check-and-set.
+
+    Otherwise a write without it could overwrite a version that the log refers to.
+    """
     check = "vault.cas_required"
     if required is None:
-        remedy = f"name the token of somebody who may `vault read {MOUNT}/config`"
-        return failed(check, f"the token in {administrator} does not show the mount's set-up", remedy)
+        remedy = f"use a token that may `vault read {MOUNT}/config`"
+        return failed(
+            check, f"the token in {administrator} may not read the configuration of the mount", remedy
+        )
     if required:
-        return ok(check, "the mount demands check-and-set")
+        return ok(check, "the mount requires check-and-set")
     remedy = f"vault write {MOUNT}/config cas_required=true max_versions=100"
-    return failed(check, "the mount does not demand check-and-set", remedy)
+    return failed(check, "the mount does not require check-and-set", remedy)

@@ -1,6 +1,6 @@
-"""`regcred log`: prove that the log is whole, export it, sign where it ends, adopt it after a restore.
+"""`regcred log`: verify the log, export it, sign its end, and adopt it after a restore.
 
-Exit code 0: the log is whole; 1: it is broken; 2: that could not be found out.
+Exit code 0: the log is intact; 1: it is broken; 2: could not be determined.
 """
 
 from pathlib import Path

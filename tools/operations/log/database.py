@@ -1,4 +1,4 @@
-"""The database of the one-machine mode for commands that look into it, whether `regcred up` runs or not."""
+"""The database for operator commands. The embedded one is started if `regcred up` does not run."""
 
 import fcntl
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from operations.embedded_postgres import EmbeddedPostgres
 
 
 class NoDatabase(Exception):
-    """There is none to look into."""
+    """No database is configured, and the home folder has none."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__(
-            f"REGCRED_DATABASE_URL is not set, and {home} has no running database or none at all"
-        )
+        super().__init__(f"REGCRED_DATABASE_URL is not set, and {home} has no usable database")
 
 
 @contextmanager
 def log_database(settings: Settings) -> Iterator[str]:
-    """The URL of the configured database; else of the embedded one, started for the while if it rests.
+    """Yield the URL of the configured database, otherwise of the embedded one.
+
+    If the embedded database does not run, it is started for the duration of the block.
 
     Raises:
-        NoDatabase.
+        NoDatabase: there is neither.
     """
     if settings.database_url is not None:
         yield settings.database_url
@@ -33,20 +33,20 @@ def log_database(settings: Settings) -> Iterator[str]:
     folder = settings.home / "postgres"
     if not (folder / "PG_VERSION").exists():
         raise NoDatabase(settings.home)
-    with ExitStack() as left_behind:
-        lock = left_behind.enter_context((settings.home / "lock").open("w"))
+    with ExitStack() as resources:
+        lock = resources.enter_context((settings.home / "lock").open("w"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:  # `regcred up` holds it
             yield _url_of_running(folder)
             return
         database = EmbeddedPostgres(folder)
-        left_behind.callback(database.stop)
+        resources.callback(database.stop)
         yield database.url
 
 
 def _url_of_running(folder: Path) -> str:
-    """Read where the server listens from the file it keeps: PID, data, start, port, socket's folder, …"""
+    """Read the URL of a running server from its PID file: PID, data, start, port, folder of the socket, …"""
     try:
         _pid, _data, _start, port, socket, *_ = (folder / "postmaster.pid").read_text().splitlines()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What the commands of `regcred log` do (ADR 8)."""
+"""The work of the commands of `regcred log` (ADR 8)."""
 
 import json
 import os
@@ -37,12 +37,12 @@ from eventlog.storage import adopt_log
 from operations.command_errors import CheckInconclusive, database_errors
 from operations.log.database import log_database
 
-_BAR_STEPS = 1000  # rows between two looks of the progress bar
+_BAR_STEPS = 1000  # rows between two updates of the progress bar
 
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """The answer of `regcred log verify`. `waiting` events have no position yet (`None` for a file)."""
+    """The result of `regcred log verify`. `waiting` events have no position yet (`None` for a file)."""
 
     verification: ChainVerification
     checkpoint: Checkpoint | None
@@ -68,32 +68,32 @@ class LogReport:
     def as_text(self) -> str:
         found = self.verification
         if found.fault is not None:
-            where = f"at position {found.fault.position}" if found.fault.position else "beside the chain"
+            where = f"at position {found.fault.position}" if found.fault.position else "outside the chain"
             return f"broken {where}: {found.fault.kind}: {found.fault.detail}"
         before, last = found.start.position, found.end.position
         what = (
             f"positions {before + 1} to {last}"
             if last > before
-            else f"nothing stands behind position {before}"
+            else f"there are no events after position {before}"
         )
-        lines = [f"whole: {what}", f"hash of the last: {found.end.hash.hex()}"]
+        lines = [f"intact: {what}", f"hash of the last: {found.end.hash.hex()}"]
         if self.checkpoint is not None:
             signed = self.checkpoint
             lines.append(
                 f"as signed up to position {signed.anchor.position} by {signed.key_id} at {signed.time}"
             )
         if self.waiting:
-            lines.append(f"not covered, for want of a position: {self.waiting}")
+            lines.append(f"not verified, because they have no position yet: {self.waiting}")
         return "\n".join(lines)
 
 
 def reported_errors() -> AbstractContextManager[None]:
-    """Turn the errors of a check into a sentence and exit code 2."""
+    """Turn the errors of a check into a message and exit code 2."""
     return database_errors(IntegrityError, OSError, refusal=CheckInconclusive)
 
 
 def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:
-    """Verify the log from position `first` on; `checkpoint` is a file, and that of the key that signed it."""
+    """Verify the log from position `first`. `checkpoint`: the files of a checkpoint and of its public key."""
     signed = None
     if checkpoint is not None:
         document, key = checkpoint
@@ -109,43 +109,43 @@ def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path |
         length = reader.end().position - start.position
         found = _verify(reader.links(start.position), start, anchor, length)
         if found.fault is None:
-            found = found.but(reader.fault_outside_chain())
+            found = found.with_fault(reader.fault_outside_chain())
         return LogReport(found, signed, reader.waiting_for_position())
 
 
 def export(file: BinaryIO) -> int:
-    """Write the whole log; how many events it has."""
+    """Write the complete log, and return the number of its events."""
     with log_database(_settings()) as url, LogReader.snapshot(url) as reader:
         return write_export(reader.links(0), file)
 
 
 def checkpoint(key_file: Path | None) -> bytes:
-    """The signed end of the log."""
+    """Return a signed checkpoint of the end of the log."""
     key = load_private(key_file or _default_key_file())
     with log_database(_settings()) as url, LogReader.snapshot(url) as reader:
         return sign_checkpoint(reader.end(), key, time=now())
 
 
 def keygen(key_file: Path | None) -> tuple[Path, Path, str]:
-    """Make a key pair; its files and its id."""
+    """Create a key pair. Return the files of both keys, and the key id."""
     path = key_file or _default_key_file()
     return path, public_path(path), key_id(create_key(path))
 
 
 def adopt() -> str:
-    """Adopt the log; what was done, in a sentence."""
+    """Adopt the log, and return a sentence with the result."""
     with log_database(_settings()) as url:
         adopted = adopt_log(url)
     if adopted is None:
         return "nothing to do: the transaction ids of this cluster are ahead of the log"
     return (
         f"adopted: the log ends at position {adopted.position},"
-        f" {adopted.assigned} events were given theirs now"
+        f" {adopted.assigned} events got their positions now"
     )
 
 
 def public_key_file(key_file: Path | None) -> Path:
-    """Where the public key is that belongs to a private one."""
+    """The file of the public key that belongs to a private key."""
     return public_path(key_file or _default_key_file())
 
 

@@ -1,1 +1,1 @@
-"""`regcred migrate`: database, roles, broker and first tokens of an installation."""
+"""`regcred migrate`: prepares database, roles, broker and first tokens of an installation."""

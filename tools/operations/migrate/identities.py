@@ -1,18 +1,18 @@
-"""Who is who in a deployment: the database logins, the broker's users and the Unix users, as one table."""
+"""The identities of the services in a deployment: database logins, broker users and Unix users."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operations.migrate.owned_files import Owner
 
-DATABASE_OWNER = "regcred-owner"  # owns the schema; no superuser
+DATABASE_OWNER = "regcred-owner"  # owns the schema; not a superuser
 
-OURS = Owner(10001, 10001)  # of every image of ours (Dockerfile)
+OURS = Owner(10001, 10001)  # the user of every regcred image (Dockerfile)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A service: its database login with the group role it is a member of, and its broker user."""
+    """The identity of a service: its database login with the role of that login, and its broker user."""
 
     login: str
     role: str | None
@@ -20,7 +20,7 @@ class Identity:
     vault: bool
 
 
-# By the name of the service in docker-compose.yml; `verifier` and `registries` are one image and identity.
+# Keys are the names of the services in docker-compose.yml. `verifier` and `registries` share one identity.
 IDENTITIES: Mapping[str, Identity] = {
     "migrate": Identity(DATABASE_OWNER, None, "regcred-deploy", vault=False),
     "credentials": Identity("regcred-credentials", "regcred_credentials", None, vault=True),

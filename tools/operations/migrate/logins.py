@@ -1,4 +1,4 @@
-"""A database login for each service, with the password of a deployment's files."""
+"""Database logins of the services, with passwords from the files of a deployment."""
 
 from pathlib import Path
 
@@ -7,9 +7,10 @@ from operations.migrate.identities import GROUP_ROLES, IDENTITIES
 
 
 def prepare_logins(database_url: str, folder: Path) -> None:
-    """Create the logins, or give them the passwords that `folder` holds as `<login>.password`.
+    """Create the logins, or set their passwords. `folder` contains them as `<login>.password`.
 
-    Safe to repeat and to run twice at once. The URL's login owns the database and may create roles.
+    It is safe to repeat, and to run twice at the same time. The login of the URL must own the database and
+    may create roles.
     """
     logins = {identity.login: identity.role for identity in IDENTITIES.values() if identity.role}
     passwords = {login: (folder / f"{login}.password").read_text().strip() for login in logins}

@@ -1,4 +1,4 @@
-"""The schema of the whole database: which packages own parts of it, and how it is prepared."""
+"""The migrations of the complete database, from the packages that own parts of it."""
 
 from chassis import migrations as eventstore
 from projector.write.generations import create_first
@@ -14,11 +14,13 @@ PACKAGES = (
 
 
 def migrate(database_url: str) -> list[str]:
-    """Apply all migrations, and create the first generation of the read models; the names of the files that
-    were applied now. Safe to repeat and to run twice at once.
+    """Apply all migrations, and create the first generation of the read models.
+
+    It is safe to repeat, and to run twice at the same time. Return the names of the files that were applied
+    now.
 
     Raises:
-        As `chassis.migrations.migrate`.
+        MigrationRefused: as `chassis.migrations.migrate`.
     """
     applied = eventstore.migrate(database_url, PACKAGES)
     create_first(database_url)
@@ -26,5 +28,5 @@ def migrate(database_url: str) -> list[str]:
 
 
 def known_migrations() -> dict[str, str]:
-    """Names to checksums of the files that this program brings."""
+    """Names and checksums of the migrations of this program."""
     return {migration.name: migration.checksum for migration in eventstore.migrations(PACKAGES)}

@@ -1,4 +1,4 @@
-"""Files that are made once and then kept, each for one user of the system only."""
+"""Files that are created once, each for one Unix user."""
 
 import os
 from collections.abc import Callable
@@ -13,19 +13,19 @@ _PASSWORD_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Numeric, because the user has a name in another image only."""
+    """The owner of a file. The ids are numeric, because the user has a name only in another image."""
 
     uid: int
     gid: int
 
 
 def password() -> str:
-    """48 hex digits: they need no quoting anywhere."""
+    """Return 48 random hex digits, which need no quoting anywhere."""
     return token_hex(_PASSWORD_BYTES)
 
 
 def folder(path: Path, owner: Owner, mode: int = 0o700) -> Path:
-    """A folder of that owner."""
+    """Create a folder of this owner."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(mode)
     os.chown(path, owner.uid, owner.gid)
@@ -33,7 +33,7 @@ def folder(path: Path, owner: Owner, mode: int = 0o700) -> Path:
 
 
 def write(path: Path, content: str, owner: Owner, mode: int = PRIVATE) -> None:
-    """Replace the file as a whole: who reads it meanwhile reads the old one or the new one."""
+    """Replace a file atomically: a concurrent reader gets the old or the new content."""
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w") as file:
@@ -45,8 +45,8 @@ def write(path: Path, content: str, owner: Owner, mode: int = PRIVATE) -> None:
     draft.replace(path)
 
 
-def ensure_file(path: Path, make: Callable[[], str], owner: Owner) -> str:
-    """What the file holds; made if it is not there."""
+def ensure_file(path: Path, create: Callable[[], str], owner: Owner) -> str:
+    """Return the content of the file. A missing file is written with `create()` first."""
     if not path.exists():
-        write(path, make(), owner)
+        write(path, create(), owner)
     return path.read_text()

@@ -1,4 +1,4 @@
-"""What has to be there before a service starts: schema, topology, keys, the first token."""
+"""The prerequisites of the services: schema, topology, keys and first tokens."""
 
 import os
 from pathlib import Path
@@ -18,21 +18,22 @@ from eventlog.storage import refuse_younger_cluster
 from operations.migrate.migrations import migrate
 from secretstore.keyfile import KeyFile
 
-_TOKEN_ROLE = "regcred_credentials"  # noqa: S105 a role's name
+_TOKEN_ROLE = "regcred_credentials"  # noqa: S105 the name of a role
 _RANDOM_BYTES = 38
 
 
 class DamagedToken(Exception):
-    """The file of the admin token holds something else."""
+    """The file of a token does not contain a token."""
 
 
 def prepare(database_url: str, broker_url: str | None) -> list[str]:
-    """Database schema and roles, and the broker's topology; the names of the migrations applied now.
+    """Prepare schema and roles of the database, and the topology of the broker.
 
-    Safe to repeat and to run twice at once.
+    It is safe to repeat, and to run twice at the same time. Return the names of the migrations that were
+    applied now.
 
     Raises:
-        YoungerCluster: the log was restored into a cluster where it cannot go on.
+        YoungerCluster: the log was restored into a cluster in which it cannot continue.
     """
     applied = migrate(database_url)
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -43,15 +44,15 @@ def prepare(database_url: str, broker_url: str | None) -> list[str]:
 
 
 def prepare_keys(path: Path) -> KeyFile:
-    """The key file, made at the first start (0600)."""
+    """Load the key file. The first start creates it (0600)."""
     return KeyFile.load(path) if path.exists() else KeyFile.create(path)
 
 
 def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
-    """The admin token: made at the first start (0600), known to the database.
+    """Create the admin token at the first start (0600), and store its hash in the database.
 
     Raises:
-        DamagedToken: the file is there, and is not a token.
+        DamagedToken: the file exists and does not contain a token.
     """
     _prepare_token(
         path, database_url, keys, name="admin of this machine", scope=TokenScope.ADMIN, accounts=None
@@ -59,7 +60,7 @@ def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
 
 
 def prepare_metrics_token(path: Path, database_url: str, keys: KeyFile) -> None:
-    """A token that opens `/metrics` and no account; otherwise like the admin token."""
+    """Create a token for `/metrics` only, without accounts. Otherwise like the admin token."""
     _prepare_token(
         path, database_url, keys, name="prometheus", scope=TokenScope.AUDIT_READ, accounts=frozenset()
     )
@@ -78,7 +79,7 @@ def _prepare_token(
         text = Secret(path.read_text().strip())
         parsed = parse(text.reveal())
         if parsed is None:
-            raise DamagedToken(f"{path} holds no token; remove it to have another made")
+            raise DamagedToken(f"{path} does not contain a token; remove the file to create a new token")
         token_id = parsed.token_id
     else:
         token_id, text = compose(token_bytes(_RANDOM_BYTES))

@@ -1,4 +1,4 @@
-"""`regcred projections`: look at read models, rebuild them from the log, switch readers to another one."""
+"""`regcred projections`: list, rebuild, switch and drop generations of the read models."""
 
 import json
 import os
@@ -24,13 +24,18 @@ from projector.rebuild import rebuild
 from projector.rebuild.build_process import connect
 from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress
 from projector.write import generations
-from projector.write.generations import AnotherAtWork, Generation, GenerationInUse, UnknownGeneration
+from projector.write.generations import (
+    AdministrationInProgress,
+    Generation,
+    GenerationInUse,
+    UnknownGeneration,
+)
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json, print_table
 from secretstore.keyfile import KeyFileError
 from secretstore.personal_keys import open_key_file
 
-_LINE_SECONDS = 5.0  # between two lines where nobody watches a bar
+_LINE_SECONDS = 5.0  # between two lines of progress without a terminal
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _UNIT = 1024
@@ -83,31 +88,31 @@ def list_command(*, as_json: bool) -> None:
 def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None:
     """Build a new generation from the log.
 
-    Readers and writers continue. Without --switch or --no-switch it asks at the end on a terminal. Otherwise
-    the generation stays `building` until `regcred projections switch`.
+    Readers and writers continue. Without --switch or --no-switch it prompts at the end on a terminal.
+    Otherwise the generation stays `building` until `regcred projections switch`.
     """
     with _database() as url:
         personal = _personal()
-        began = monotonic()
-        with _Watching() as watching:
+        started = monotonic()
+        with _ProgressReport() as progress:
             number = rebuild.rebuild(
                 url,
                 resume=resume,
                 switch=bool(switch),
-                report=watching.report,
+                report=progress.report,
                 personal=personal,
             )
-        seconds = monotonic() - began
+        seconds = monotonic() - started
         if switch is None and sys.stdin.isatty() and click.confirm(f"Let readers see generation {number}?"):
-            rebuild.switch(url, number, report=_nobody, personal=personal)
+            rebuild.switch(url, number, report=_no_report, personal=personal)
         [built] = [one for one in _generations(url) if one.generation == number]
-    rate = watching.applied / seconds
+    rate = progress.applied / seconds
     if as_json:
-        print_json({**_document(built), "events": watching.applied, "seconds": round(seconds, 3)})
+        print_json({**_document(built), "events": progress.applied, "seconds": round(seconds, 3)})
     else:
         click.echo(
             f"generation {number} is {built.status} at position {built.position}:"
-            f" {watching.applied:,} events in {seconds:.1f} s ({rate:,.0f}/s)"
+            f" {progress.applied:,} events in {seconds:.1f} s ({rate:,.0f}/s)"
         )
 
 
@@ -120,8 +125,8 @@ def switch_command(*, generation: int, as_json: bool) -> None:
     It catches up first, even a retired one. No reader sees an older state than before.
     """
     with _database() as url:
-        with _Watching() as watching:
-            rebuild.switch(url, generation, report=watching.report, personal=_personal())
+        with _ProgressReport() as progress:
+            rebuild.switch(url, generation, report=progress.report, personal=_personal())
         [live] = [one for one in _generations(url) if one.generation == generation]
     if as_json:
         print_json(_document(live))
@@ -134,20 +139,20 @@ def switch_command(*, generation: int, as_json: bool) -> None:
 def drop_command(*, generation: int) -> None:
     """Remove a retired or abandoned generation.
 
-    The live one is refused.
+    The live generation cannot be removed.
     """
     with _database() as url, connect(url) as connection:
         generations.drop(connection, generation)
-    click.echo(f"generation {generation} is gone")
+    click.echo(f"generation {generation} is removed")
 
 
-class _Watching:
-    """Shows how far it is on standard error: a bar on a terminal, a line now and then elsewhere."""
+class _ProgressReport:
+    """Shows progress on standard error: a bar on a terminal, otherwise a line every few seconds."""
 
     def __init__(self) -> None:
         self.applied = 0
         self._first: int | None = None
-        self._began = self._reported_at = monotonic()
+        self._started = self._reported_at = monotonic()
         self._bar: Any = None
         self._task: Any = None
 
@@ -175,7 +180,7 @@ class _Watching:
         if self._first is None:
             self._first = progress.position
         self.applied = progress.position - self._first
-        elapsed = max(monotonic() - self._began, 0.001)
+        elapsed = max(monotonic() - self._started, 0.001)
         rate = self.applied / elapsed
         if self._bar is not None:
             if self._task is None:
@@ -197,7 +202,7 @@ class _Watching:
             )
 
     def _report_indexes(self, progress: RebuildProgress) -> None:
-        left = f"generation {progress.generation}: {progress.indexes} indexes left to make"
+        left = f"generation {progress.generation}: {progress.indexes} indexes left to create"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=left)
         elif monotonic() - self._reported_at >= _LINE_SECONDS:
@@ -207,9 +212,9 @@ class _Watching:
 
 @contextmanager
 def _database() -> Iterator[str]:
-    """The URL of the database; what is refused, or in the way, becomes a sentence and exit code 1."""
+    """Yield the URL of the database. Refusals and obstacles become a message and exit code 1."""
     configure_logs("projections")
-    refusals = (AnotherAtWork, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
+    refusals = (AdministrationInProgress, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
     with (
         database_errors(*refusals, needed="no read models"),
         log_database(Settings.from_environment(os.environ)) as url,
@@ -218,7 +223,7 @@ def _database() -> Iterator[str]:
 
 
 def _personal() -> PersonalKeys:
-    """What opens personal data in events."""
+    """The keys that decrypt personal data in events."""
     return open_key_file(Settings.from_environment(os.environ).key_file)
 
 
@@ -229,7 +234,7 @@ def _generations(url: str) -> list[Generation]:
 
 def _document(generation: Generation) -> dict[str, Any]:
     document = {**asdict(generation), "degraded": generation.degraded}
-    document["parked"] = document.pop("dead_letters")  # as the output has always had it
+    document["parked"] = document.pop("dead_letters")  # the published name of this field
     found: dict[str, Any] = json.loads(json.dumps(document, default=lambda moment: moment.isoformat()))
     return found
 
@@ -242,5 +247,5 @@ def _size(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == _UNITS[0] else f"{size:.1f} {unit}"
 
 
-def _nobody(_progress: RebuildProgress) -> None:
-    """The last few events of a switch are not worth a bar."""
+def _no_report(_progress: RebuildProgress) -> None:
+    """Report nothing: a switch applies only a few events."""

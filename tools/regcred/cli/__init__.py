@@ -1,1 +1,1 @@
-"""The command line client: it speaks the REST API, and knows nothing of the services behind it."""
+"""The command line client. It calls the REST API and imports nothing of the services."""

@@ -1,4 +1,4 @@
-"""The types of events in the audit log, for completion. A test compares them with the published events."""
+"""The event types of the audit log, for shell completion. A test compares them with the published events."""
 
 AUDIT_ACTIONS = (
     "account.erased",

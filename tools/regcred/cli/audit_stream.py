@@ -1,4 +1,4 @@
-"""The audit trail as it comes in, for as long as somebody looks."""
+"""`regcred audit --follow`: prints new events of the audit trail until Ctrl-C."""
 
 import json
 import sys
@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer
+from regcred.apiclient.errors import ApiProblem, NotConnected, ResponseLost
 from regcred.apiclient.text import shown
 from regcred.apiclient.transport import Json
 from regcred.cli.output import notice
-from regcred.cli.presentation import actor, happened, moment
+from regcred.cli.presentation import actor, event_details, moment
 from regcred.cli.session import CliSession
 
 NDJSON = "application/x-ndjson"
-SECONDS = 600  # of one request; then it is asked again behind the last event
+SECONDS = 600  # duration of one request; the next request starts after the last event
 _PAUSE_SECONDS = 2.0
 
 
@@ -28,7 +28,7 @@ def follow(
     seconds: int = SECONDS,
     pause: Callable[[float], object] = sleep,
 ) -> None:
-    """Print each event in a line, `raw` as it is answered, until it is interrupted."""
+    """Print each event on a line until the user interrupts; with `raw`, print the line of the response."""
     try:
         for line in _lines(session, wanted, seconds, pause):
             if raw:
@@ -43,24 +43,27 @@ def follow(
 def _lines(
     session: CliSession, wanted: Json, seconds: int, pause: Callable[[float], object]
 ) -> Iterator[bytes]:
-    """What is answered, request after request: each one goes on behind the last event of the one before."""
-    begun = False
-    asked = {**wanted, "follow": "true", "follow_seconds": seconds}
+    """Lines of the responses. Each request continues after the last event of the previous response.
+
+    A failure is retried after a pause, but not before the first response: then the error is raised.
+    """
+    started = False
+    parameters = {**wanted, "follow": "true", "follow_seconds": seconds}
     while True:
         try:
-            with session.api.lines(session.path("audit-events"), asked, accept=NDJSON) as lines:
-                begun = True
+            with session.api.lines(session.path("audit-events"), parameters, accept=NDJSON) as lines:
+                started = True
                 for line in lines:
-                    if line.strip():  # an empty one says that nothing happened
+                    if line.strip():  # the API sends empty lines to keep the connection open
                         yield line
-                        asked["after"] = json.loads(line)["position"]
-        except (AnswerLost, NoAnswer) as error:
-            if not begun:
+                        parameters["after"] = json.loads(line)["position"]
+        except (ResponseLost, NotConnected) as error:
+            if not started:
                 raise
             notice(f"{error}; trying again")
             pause(_PAUSE_SECONDS)
         except ApiProblem as problem:
-            if not begun or problem.status < 500:  # noqa: PLR2004 what passes by itself
+            if not started or problem.status < 500:  # noqa: PLR2004 only errors of the server are temporary
                 raise
             notice(f"{problem}; trying again")
             pause(_PAUSE_SECONDS)
@@ -74,5 +77,5 @@ def _identity(event: dict[str, Any]) -> tuple[object, ...]:
         event["credential_name"],
         event["project_id"],
         actor(event),
-        happened(event),
+        event_details(event),
     )

@@ -1,4 +1,4 @@
-"""The options of a command that takes the details of a credential: what may change without its secret."""
+"""Options for the details of a credential. Details can change without a new secret."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ _F = TypeVar("_F", bound=Callable[..., object])
 
 
 def details_options(*, description: str) -> Callable[[_F], _F]:
-    """Options for `details_of`. `description` is the help text of `--description`."""
+    """Add the options that `details_of` reads. `description` is the help text of `--description`."""
     options = (
         click.option(
             "--prefix",
@@ -35,12 +35,12 @@ def details_options(*, description: str) -> Callable[[_F], _F]:
 
 
 def details_of(options: dict[str, Any]) -> dict[str, Any]:
-    """The part of a request's body that has the details that were named; their options are taken out.
+    """Return the given details as a part of the request body, and remove their options from `options`.
 
-    Where a command has `--every-repository` and `--never-expires`, they clear a detail.
+    `--every-repository` and `--never-expires`, which some commands have, clear a detail.
 
     Raises:
-        click.UsageError: a detail is both named and cleared.
+        click.UsageError: a detail is both set and cleared.
     """
     prefixes, expires_at = list(options.pop("repository_prefixes")), options.pop("expires_at")
     every_repository, never = options.pop("every_repository", False), options.pop("never_expires", False)

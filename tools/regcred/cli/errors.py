@@ -1,12 +1,12 @@
-"""Errors of the command line, beside those of `regcred.apiclient.errors`.
+"""Errors of the command line, in addition to those of `regcred.apiclient.errors`.
 
     ClientError
-    ├── SecretUnreadable      the file or stdin that should hold the secret does not
+    ├── SecretUnreadable      the secret cannot be read from the file or stdin
     ├── OutputUnwritable      the output file cannot be written
     ├── CredentialUnknown     no credential has that id or name
     └── ProviderUnknown       no provider has that id
 
-Every message is written for the person at the terminal. None of them quotes a secret, or an answer's body.
+Every message is for the user at the terminal. No message quotes a secret or the body of a response.
 """
 
 from regcred.apiclient.errors import ClientError

@@ -1,6 +1,6 @@
-"""The examples of a command's help text."""
+"""Examples in the help text of a command."""
 
 
 def examples(*lines: str, title: str = "Examples:") -> str:
-    r"""An epilog that stays as it is written; `\b` keeps click from filling it."""
+    r"""Return an epilog with `lines` unchanged; `\b` stops click from rewrapping them."""
     return "\n".join(("\b", title, *(f"  {line}" for line in lines)))

@@ -1,4 +1,4 @@
-"""Files that the client writes: whole or not at all, and for their owner's eyes only."""
+"""Files that the client writes. They are complete or absent, and only their owner can read them."""
 
 import os
 import tempfile
@@ -12,7 +12,13 @@ from regcred.cli.errors import OutputUnwritable
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` once everything is in it. What is no plain file is written to."""
+    """Yield a file that replaces `path` when the block ends without an error.
+
+    A path that is no regular file, such as a device, is written to directly.
+
+    Raises:
+        OutputUnwritable: the file cannot be written.
+    """
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as file:
@@ -34,7 +40,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_private(path: Path) -> Iterator[BinaryIO]:
-    """A new file (0600), gone again if the block fails. One that is there already is left alone."""
+    """Create a file (0600), and delete it if the block fails.
+
+    Raises:
+        OutputUnwritable: the file exists already or cannot be created.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""The parts of an image's name that a command needs; whether the whole is a reference, the API says.
+"""Splits the name of an image. The API checks whether the complete name is a valid reference.
 
-As distribution/reference: the first component is a host if it holds `.` or `:` or is `localhost`; without a
-host the image is Docker Hub's, and there a name of one component is below `library/`.
+The rules are those of distribution/reference. The first component is a host if it contains `.` or `:` or is
+`localhost`. An image without a host is on Docker Hub, where a name of one component is below `library/`.
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 
 @dataclass(frozen=True, slots=True)
 class ImageName:
-    """`registry_host` is spelled as the API shows it."""
+    """The parts of an image name. `registry_host` has the canonical form of the API."""
 
     registry_host: str
     repository: str
@@ -25,13 +25,13 @@ class ImageName:
 
 
 def image_name(text: str) -> ImageName:
-    """Split what people write: `nginx`, `acme/shop:1`, `reg.example.com:5000/shop@sha256:…`.
+    """Split an image name such as `nginx`, `acme/shop:1` or `reg.example.com:5000/shop@sha256:…`.
 
     Raises:
-        ValueError: it cannot be an image. The message repeats nothing of it.
+        ValueError: `text` is not an image name. The message does not quote it.
     """
     if "://" in text:
-        raise ValueError("an image reference has no scheme: leave out https://, docker:// and the like")
+        raise ValueError("an image reference has no scheme: remove https://, docker:// and the like")
     name, _, digest = text.partition("@")
     first, slash, rest = name.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first):
@@ -42,14 +42,14 @@ def image_name(text: str) -> ImageName:
     if host == DOCKER_HUB and "/" not in repository:
         repository = f"library/{repository}"
     if repository != repository.lower():
-        raise ValueError("the name of a repository is all lower case")
+        raise ValueError("the name of a repository must be in lower case")
     if not _REPOSITORY.fullmatch(repository):
         raise ValueError("an image is expected, such as nginx:1.27 or registry.example.com/team/app")
     return ImageName(host, repository, tag or None, digest or None)
 
 
 def _host(text: str) -> str:
-    """One spelling of a host: lower case, ASCII, no port 443, `docker.io` for all names of Docker Hub."""
+    """Canonical form of a host: lower case, ASCII, no port 443, `docker.io` for all names of Docker Hub."""
     try:
         host = text.lower() if text.isascii() else text.lower().encode("idna").decode()
         host = host.removesuffix(":443")
@@ -57,5 +57,5 @@ def _host(text: str) -> str:
             address, _, port = host[1:].partition("]")
             host = f"[{ipaddress.IPv6Address(address).compressed}]{port}"
     except ValueError:
-        raise ValueError("what stands before the first slash is no host of a registry") from None
+        raise ValueError("the part before the first slash is not a valid registry host") from None
     return DOCKER_HUB if host in _HUB_ALIASES else host

@@ -1,4 +1,4 @@
-"""Groups whose commands are imported when they are run: the others start without what they need."""
+"""Groups that import a command when it runs, so that no command waits for the imports of another."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -10,17 +10,17 @@ from click.shell_completion import CompletionItem
 
 
 class Lazy(NamedTuple):
-    """A command: `module:attribute`, and the sentence of its group's help."""
+    """A command as `module:attribute`, with its line in the help of the group."""
 
     target: str
     short_help: str
 
 
 class LazyGroup(click.Group):
-    """`lazy` are commands by name, beside those that are added as to any group.
+    """A group with commands that are imported on use (`lazy`), in addition to ordinary commands.
 
-    Help of the group, and completion of a command's name, import none of them. A command whose packages are
-    not installed fails with a sentence and exit code 1.
+    The help of the group and the completion of command names import none of the lazy commands. A command
+    whose packages are not installed fails with a message and exit code 1.
     """
 
     def __init__(self, *arguments: Any, lazy: Mapping[str, Lazy], **more: Any) -> None:
@@ -39,8 +39,8 @@ class LazyGroup(click.Group):
         except ModuleNotFoundError as error:
             missing = error.name or module
             if _is_installed(missing.partition(".")[0]) and not f"{module}.".startswith(f"{missing}."):
-                raise  # a mistake in an import
-            if ctx.resilient_parsing:  # completion says nothing in the middle of a line
+                raise  # a wrong import in an installed package
+            if ctx.resilient_parsing:  # completion must not print into the command line
                 return None
             raise click.ClickException(
                 f"`{ctx.command_path} {cmd_name}` is not part of this installation: {missing} is missing"
@@ -63,9 +63,9 @@ class LazyGroup(click.Group):
 
 
 class DefaultGroup(LazyGroup):
-    """A command that is also a group: what is not one of its commands belongs to the first one.
+    """A group with a default command, which is its first one.
 
-    `regcred audit --since 24h` is `regcred audit list --since 24h`.
+    `regcred audit --since 24h` means `regcred audit list --since 24h`.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

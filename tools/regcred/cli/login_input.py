@@ -1,4 +1,4 @@
-"""The options of a command that takes a login: whose registry, where, as whom, and with which secret."""
+"""Options for a login: provider, registry, location, username, secret and scope."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ _F = TypeVar("_F", bound=Callable[..., object])
 
 
 def login_options(command: _F) -> _F:
-    """`login_of` takes what they give."""
+    """Add the options that `login_of` reads."""
     for option in reversed(
         (
             click.option(
@@ -40,7 +40,7 @@ def login_options(command: _F) -> _F:
 
 
 def login_of(options: dict[str, Any]) -> Json:
-    """The part of a request's body that says what the login is, from all the options of `login_options`.
+    """Return the login as a part of the request body, and remove its options from `options`.
 
     Raises:
         click.UsageError, SecretUnreadable: as `credential_of`.

@@ -1,4 +1,4 @@
-"""Which credential is meant, and reading one's own writes."""
+"""Finds a credential by id or name, and reads the effect of a command."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,8 +7,8 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from regcred.apiclient.answer import ApiResponse
-from regcred.apiclient.errors import AnswerLost, ApiProblem, NoAnswer
+from regcred.apiclient.errors import ApiProblem, NotConnected, ResponseLost
+from regcred.apiclient.response import ApiResponse
 from regcred.apiclient.transport import Json
 from regcred.cli.errors import CredentialUnknown
 from regcred.cli.session import CliSession
@@ -18,54 +18,54 @@ _SIMILAR = 5
 
 
 def find(session: CliSession, id_or_name: str) -> ApiResponse:
-    """The credential with this id, else of this name in any case; with its ETag.
+    """Return the credential with this id, otherwise with this name in any case. The response has its ETag.
 
     Raises:
-        CredentialUnknown: there is none.
+        CredentialUnknown: no credential has that id or name.
     """
     if _is_id(id_or_name):
         try:
             return session.api.get(session.path("credentials", id_or_name))
         except ApiProblem as problem:
-            # An id's form is also that of a name that some people have given.
+            # A name can have the form of an id.
             if problem.status != HTTPStatus.NOT_FOUND:
                 raise
     return session.api.get(session.path("credentials", named(session, id_or_name)["id"]))
 
 
 def named(session: CliSession, name: str) -> Json:
-    """The credential of this name in any case: exactly, though the API's filter takes parts of names."""
+    """Return the credential with exactly this name, in any case. The filter of the API also matches parts."""
     items = session.api.listing(session.path("credentials"), {"name": name}, limit=None)["items"]
     exact = [item for item in items if item["name"].casefold() == name.casefold()]
     if len(exact) == 1:
         found: Json = exact[0]
         return found
     similar = [item["name"] for item in items][:_SIMILAR]
-    hint = f"; there is {', '.join(similar)}" if similar else ""
+    hint = f"; similar names: {', '.join(similar)}" if similar else ""
     raise CredentialUnknown(f"account {session.account} has no credential {name!r}{hint}")
 
 
 def credential_id_of(session: CliSession, id_or_name: str) -> str:
-    """The id; one that is given as such need not exist any more."""
+    """Return the id of a credential. An id is returned unchanged, because the credential may be removed."""
     return id_or_name if _is_id(id_or_name) else str(named(session, id_or_name)["id"])
 
 
 def read_back(session: CliSession, command: ApiResponse) -> Json:
-    """The credential as the read model has it after this command, so that whatever is asked next sees it too.
+    """Wait until the read model includes this command, and return the credential from it.
 
-    Where it cannot be read now (or not by this token), it is what the command answered.
+    If the read fails (also if the token may not read), return the body of the command's response.
     """
-    answered: Json = command.body
-    return _after(session, answered["id"], command.position) or answered
+    written: Json = command.body
+    return _after(session, written["id"], command.position) or written
 
 
 def await_read_models(session: CliSession, command: ApiResponse) -> None:
     """Wait until the read models include this command, so that the next one of the user sees its effect.
 
-    The wait is as long as the API's own. A read that fails is ignored: the command itself was done.
+    The API limits the wait. A failed read is ignored, because the command itself succeeded.
     """
     if command.position is not None:
-        with suppress(ApiProblem, NoAnswer, AnswerLost):
+        with suppress(ApiProblem, NotConnected, ResponseLost):
             session.api.get(session.path("credentials"), {"limit": 1}, wait_for=command.position)
 
 
@@ -77,9 +77,10 @@ def verified(
     clock: Callable[[], float] = monotonic,
     pause: Callable[[float], None] = sleep,
 ) -> Json:
-    """The credential that a command left, once its verification is not pending any more, or after `seconds`.
+    """Wait until the verification of the credential is not pending any more, and return the credential.
 
-    Asked for behind the command's position: an older read model would tell of the secret before this one.
+    After `seconds` it is returned with the status pending. Each query waits for the position of the command:
+    an older read model would show the verdict of the previous secret.
     """
     credential: Json = command.body
     deadline = clock() + seconds
@@ -93,12 +94,12 @@ def verified(
 
 
 def newest_verification(session: CliSession, credential: Json) -> Json | None:
-    """The verification that gave the credential its status, with its help text."""
+    """Return the verification that set the status of the credential, with its help text."""
     path = session.path("credentials", credential["id"], "verifications")
     try:
         items: list[Any] = session.api.listing(path, {}, limit=1)["items"]
-    except (ApiProblem, NoAnswer, AnswerLost):
-        return None  # the credential itself says what matters
+    except (ApiProblem, NotConnected, ResponseLost):
+        return None  # the credential has the status and the code as well
     state = credential["verification"]
     return next((item for item in items if item["checked_at"] == state["checked_at"]), None)
 
@@ -106,8 +107,8 @@ def newest_verification(session: CliSession, credential: Json) -> Json | None:
 def _after(session: CliSession, credential_id: str, position: str | None) -> Json | None:
     try:
         body: Json = session.api.get(session.path("credentials", credential_id), wait_for=position).body
-    except (ApiProblem, NoAnswer, AnswerLost):
-        # The command was answered; not being able to look at its effect does not undo it.
+    except (ApiProblem, NotConnected, ResponseLost):
+        # The command succeeded. A failed read of its effect does not change that.
         return None
     return body
 

@@ -14,24 +14,24 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """`90s`, `15m`, `24h`, `7d`, `2w`, and several such in a row; `None` where it is no duration."""
+    """Parse `90s`, `15m`, `24h`, `7d`, `2w` or several of them in a row. Return `None` for other texts."""
     if not _DURATION.fullmatch(text):
         return None
     return timedelta(seconds=sum(int(count) * _SECONDS[unit] for count, unit in _PART.findall(text)))
 
 
 def parse_moment(text: str, *, at: datetime, direction: int) -> str:
-    """A moment as the API takes it. `direction`: 1 if a duration counts into the future, -1 into the past.
+    """Return a time in the format of the API. A duration is added to `at` (`direction` 1) or subtracted (-1).
 
     Raises:
-        ValueError: it is neither; the message says what is missing.
+        ValueError: `text` is neither RFC 3339 nor a duration.
     """
     try:
         duration = parse_duration(text)
         if duration is not None:
             return _rfc3339(at + direction * duration)
     except OverflowError:
-        raise ValueError(f"{text} from now is no date that calendars have") from None
+        raise ValueError(f"{text} from now is outside the calendar (years 1 to 9999)") from None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -39,12 +39,12 @@ def parse_moment(text: str, *, at: datetime, direction: int) -> str:
             f"{text!r} is neither RFC 3339 (2026-01-31T12:00:00Z) nor a duration (24h, 7d)"
         ) from None
     if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone: end it in Z, or in an offset such as +01:00")
+        raise ValueError(f"{text!r} has no time zone: add Z or an offset such as +01:00")
     return _rfc3339(moment)
 
 
 def moment_option(flag: str, parameter: str, *, ago: bool, text: str) -> Callable[[_F], _F]:
-    """An option for a moment; a duration counts into the past (`ago`) or the future."""
+    """An option for a time. With `ago`, a duration counts into the past, otherwise into the future."""
     direction = -1 if ago else 1
 
     def convert(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -59,7 +59,7 @@ def moment_option(flag: str, parameter: str, *, ago: bool, text: str) -> Callabl
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 the services' clock is not here: the client stands alone
+    return datetime.now(UTC)  # noqa: TID251 the client does not import the clock of the services
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -1,11 +1,11 @@
-"""The end of a command after which a login is tried: shown, said in a sentence, and told by the exit code."""
+"""The output and the exit code of a command that starts a verification."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from regcred.apiclient.answer import ApiResponse
+from regcred.apiclient.response import ApiResponse
 from regcred.apiclient.transport import Json
 from regcred.cli.lookup import newest_verification, read_back, verified
 from regcred.cli.output import notice, print_fields, print_json
@@ -17,7 +17,7 @@ DEFAULT_WAIT = 10
 
 
 def wait_option(most: int) -> Callable[[_F], _F]:
-    """How long the command waits for the verdict."""
+    """Add `--wait`: the seconds that the command waits for the verdict, up to `most`."""
     return click.option(
         "--wait",
         type=click.IntRange(0, most),
@@ -29,7 +29,7 @@ def wait_option(most: int) -> Callable[[_F], _F]:
 
 
 def settle(session: CliSession, command: ApiResponse, done: str, *, wait: int) -> None:
-    """Show the credential that the command left, and its verdict if there is one within `wait` seconds."""
+    """Show the credential after `command`, wait up to `wait` seconds for its verdict, and exit."""
     credential = verified(session, command, seconds=wait) if wait else read_back(session, command)
     if session.as_json:
         print_json(credential)
@@ -40,7 +40,7 @@ def settle(session: CliSession, command: ApiResponse, done: str, *, wait: int) -
 
 
 def show(session: CliSession, credential: Json) -> None:
-    """The whole credential, with advice where its verification did not succeed."""
+    """Print all fields of the credential, with advice if its verification did not succeed."""
     state = credential["verification"]
     newest = newest_verification(session, credential) if state["code"] else None
     advice = newest["help"] if newest else None
@@ -48,29 +48,30 @@ def show(session: CliSession, credential: Json) -> None:
 
 
 def sentence(credential: Json, done: str, *, waited: int) -> str:
-    """What was done, and what has become of it."""
+    """Return a sentence with the result of the command (`done`) and of the verification."""
     name, state = credential["name"], credential["verification"]
     match state["status"]:
         case "verified":
-            return f"{name} is {done}, and the registry took it"
+            return f"{name} is {done}, and the registry accepted it"
         case "pending" if waited:
             return (
                 f"{name} is {done}; no verdict within {waited} s, "
-                f"`regcred credentials show {credential['id']}` tells it later"
+                f"see `regcred credentials show {credential['id']}` later"
             )
         case "pending":
             return f"{name} is {done}; it is being verified"
         case "unverifiable":
-            return f"{name} is {done}; the registry cannot tell whether it is right"
+            return f"{name} is {done}; its registry offers no way to verify it"
         case "unreachable":
-            return f"{name} is {done}, but the registry could not be asked: {state['code']}"
+            return f"{name} is {done}, but the registry could not be reached: {state['code']}"
         case _:
             return f"{name} is {done}, but its verification failed: {state['code']}"
 
 
 def leave(status: str, *, waited: int, probe: Json | None = None) -> None:
-    """End the program with the exit code of this status; return where that is 0. A good login that may not
-    use the image of `probe` is told as a refusal.
+    """Exit with the code of this status, or return if the code is 0.
+
+    A valid login without access to the image of `probe` exits like a refused login.
     """
     if not waited:
         return

@@ -1,7 +1,7 @@
-"""What the client prints. Tables are as wide as they need to be: nothing is cut or folded, ids can be copied.
+"""The output of the client. Tables are not cut or folded, so that ids can be copied.
 
-On a terminal rich draws the table, with colour unless `NO_COLOR` is set; anywhere else columns are aligned
-with spaces.
+On a terminal rich draws the table, with colour unless `NO_COLOR` is set. Otherwise columns are aligned with
+spaces.
 """
 
 import json
@@ -28,15 +28,15 @@ _GAP = "  "
 
 
 def print_json(document: Any) -> None:
-    """One JSON document, as the API answered it."""
+    """Print one JSON document of the API."""
     click.echo(json.dumps(document, indent=2))
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A line for each row, under a line of headers."""
+    """Print a line of headers and a line for each row."""
     cells = [[shown(value) for value in row] for row in rows]
     if sys.stdout.isatty():
-        # Most runs of the program draw no table, and rich takes its time to be imported.
+        # Most runs of the program draw no table, and the import of rich is slow.
         from regcred.cli.rich_table import print_rich  # noqa: PLC0415
 
         print_rich(headers, cells, STYLES)
@@ -46,7 +46,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
-    """A name and a value in each line; values of several lines go on under the first."""
+    """Print a name and a value on each line. Further lines of a value are aligned below its first line."""
     lines = [(name, shown(value, lines=True)) for name, value in fields]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
@@ -58,12 +58,12 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
 
 
 def notice(text: str) -> None:
-    """Something beside the output, on standard error."""
+    """Print a message on standard error."""
     click.echo(f"regcred: {shown(text)}", err=True)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines with columns of equal width."""
+    """Return the rows as lines in which each column has one width."""
     if not rows:
         return []
     widths = [max(cell_len(row[column]) for row in rows) for column in range(len(rows[0]))]

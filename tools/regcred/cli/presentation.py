@@ -1,4 +1,4 @@
-"""What the API answers, in the words of the command line."""
+"""Formats the objects of the API for the command line."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def credential_row(credential: Json) -> tuple[object, ...]:
 
 
 def credential_fields(credential: Json) -> list[tuple[str, object]]:
-    """Everything but its verification."""
+    """All fields except the verification."""
     provider = credential["provider"]
     where = f"{provider}, {credential['location']}" if credential["location"] else provider
     scope = [name for name in ("pull", "push") if credential["scope"][name]]
@@ -34,7 +34,7 @@ def credential_fields(credential: Json) -> list[tuple[str, object]]:
         ("registry", f"{credential['registry_host']} ({where})"),
         ("username", credential["username"]),
         ("secret version", credential["secret_version"]),
-        ("for", scope),
+        ("scope", scope),
         ("projects", projects(credential["restrictions"])),
         ("repositories", credential["repository_prefixes"] or "all"),
         ("description", credential["description"]),
@@ -45,7 +45,7 @@ def credential_fields(credential: Json) -> list[tuple[str, object]]:
 
 
 def verification_fields(state: Json, advice: object) -> Iterator[tuple[str, object]]:
-    """How a verification ended, what that means, and what to do about it."""
+    """The result of a verification, its meaning and the advice for the user."""
     yield "verification", verdict(state)
     if state["checked_at"]:
         yield "checked", moment(state["checked_at"])
@@ -54,13 +54,13 @@ def verification_fields(state: Json, advice: object) -> Iterator[tuple[str, obje
     if advice:
         yield "what to do", advice
     if probe := state.get("probe"):
-        yield "on the image", f"{probe['image']}: {probe['code'] or probe['detail']}"
+        yield "image access", f"{probe['image']}: {probe['code'] or probe['detail']}"
         if probe["help"]:
             yield "what to do", probe["help"]
 
 
 def verdict(state: Json) -> str:
-    """`verified`, `failed: bad_credential`."""
+    """Status and code, such as `verified` or `failed: bad_credential`."""
     status, code = str(state["status"]), state["code"]
     return f"{status}: {code}" if code and code != status else status
 
@@ -68,22 +68,22 @@ def verdict(state: Json) -> str:
 def projects(restrictions: Json) -> object:
     if not restrictions["restricted"]:
         return "all"
-    return restrictions["projects"] or "nobody"
+    return restrictions["projects"] or "none"
 
 
 def moment(text: str | None) -> str | None:
-    """To the second: enough for people, and still RFC 3339."""
+    """The time without fractions of a second, which is still RFC 3339."""
     return _FRACTION.sub("", text) if text else None
 
 
 def actor(event: Json) -> str:
-    """Who did it; a service may have done it for somebody."""
+    """The actor of an event, with the user that a service acted for."""
     name = event["actor"]["name"] or event["actor"]["id"]
     return f"{name} for {event['on_behalf_of']}" if event["on_behalf_of"] else str(name)
 
 
-def happened(event: Json) -> str:
-    """The part of an audit event that the other columns do not tell: the reason, or what changed."""
+def event_details(event: Json) -> str:
+    """The details of an audit event that have no column of their own: the reason, or the changed fields."""
     before, after = event["before"], event["after"]
     if isinstance(before, dict) and isinstance(after, dict):
         old, new = dict(_leaves(before)), dict(_leaves(after))

@@ -1,4 +1,5 @@
-"""Servers by name, for those who use several: `config.toml` in `~/.config/regcred` (or `XDG_CONFIG_HOME`).
+"""Named servers for users of several: `config.toml` in `~/.config/regcred`, or in `XDG_CONFIG_HOME`.
+
 
     default = "prod"
 
@@ -8,8 +9,9 @@
     token_file = "~/.config/regcred/prod.token"
     allow_http = false
 
-What an option or the environment says wins over a profile. `token_file` and `allow_http` hold for its
-address alone: a token is shown to no server but its own. The token itself never stands in this file.
+Options and the environment take precedence over a profile. `token_file` and `allow_http` apply only to the
+address of the profile, so that a token is sent to no other server. The file does not contain the token
+itself.
 """
 
 import re
@@ -29,7 +31,7 @@ _KINDS: Mapping[str, type] = {"address": str, "account": str, "token_file": str,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One server; `None` is what the profile does not say. `token_file` has its `~` expanded."""
+    """One server. Settings that the profile does not have are `None`. `token_file` has its `~` expanded."""
 
     name: str
     address: str | None = None
@@ -40,36 +42,38 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """All of the file; `default` is the one that is used where nobody names another."""
+    """The content of the file. `default` is the name of the profile that is used without `--profile`."""
 
     path: Path
     default: str | None = None
     by_name: Mapping[str, Profile] = field(default_factory=dict)
 
     def named(self, name: str) -> Profile:
-        """Raises `ConfigurationError` where there is none of that name."""
+        """Return the profile of this name. Raises `ConfigurationError` if there is none."""
         if name in self.by_name:
             return self.by_name[name]
         known = ", ".join(self.by_name) or "none"
-        raise ConfigurationError(f"there is no profile {name!r} in {self.path}; there is {known}")
+        raise ConfigurationError(f"there is no profile {name!r} in {self.path}; profiles: {known}")
 
     def chosen(self, name: str | None) -> Profile | None:
-        """The profile of that name; without a name the default, which need not be there."""
+        """Return the profile of this name, or without a name the default profile, if there is one."""
         wanted = name or self.default
         return self.named(wanted) if wanted else None
 
 
 def config_path(environment: Mapping[str, str]) -> Path:
-    """Where the profiles are, whether there are any or not."""
+    """The path of the file. The file need not exist."""
     folder = environment.get("XDG_CONFIG_HOME")
     return (Path(folder) if folder else Path.home() / ".config") / "regcred" / "config.toml"
 
 
 def read_profiles(path: Path) -> Profiles:
-    """The profiles; none where there is no such file.
+    """Read the profiles. Without a file there are none.
 
     Raises:
-        ConfigurationError: it cannot be read or understood. Values are not quoted: one may be a token.
+        ConfigurationError: the file cannot be read or is invalid. The message quotes no value, because a
+        value
+            may be a token.
     """
     try:
         return _parsed(path, path.read_text(encoding="utf-8"))
@@ -82,19 +86,19 @@ def read_profiles(path: Path) -> Profiles:
 
 
 def use_profile(path: Path, name: str) -> None:
-    """Make it the default; everything else in the file stays as it was written.
+    """Make this profile the default, without other changes to the file.
 
     Raises:
-        ConfigurationError: there is none of that name, or the file cannot be understood.
+        ConfigurationError: there is no profile of that name, or the file is invalid.
         OutputUnwritable: the file cannot be replaced.
     """
     read_profiles(path).named(name)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     top = next((number for number, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
-    kept = [line for line in lines[:top] if not _DEFAULT_LINE.match(line)]
-    text = "".join([f'default = "{name}"\n', *kept, *lines[top:]])
+    others = [line for line in lines[:top] if not _DEFAULT_LINE.match(line)]
+    text = "".join([f'default = "{name}"\n', *others, *lines[top:]])
     if _parsed(path, text).default != name:
-        raise ConfigurationError(f"{path} is written in a way that cannot be edited: set `default` by hand")
+        raise ConfigurationError(f"regcred cannot edit the layout of {path}: set `default` by hand")
     with replacing(path) as file:
         file.write(text.encode())
 
@@ -118,16 +122,16 @@ def _profile(path: Path, name: str, table: Mapping[str, Any]) -> Profile:
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{where}: names are letters, digits, hyphens and underscores")
     if "token" in table:
-        raise ConfigurationError(f"{where}: a token must not stand in this file; token_file names its file")
+        raise ConfigurationError(f"{where}: a token must not be in this file; token_file names its file")
     _refuse_others(where, table, _KINDS)
     for key, value in table.items():
         if type(value) is not _KINDS[key]:
-            wanted = "true or false" if _KINDS[key] is bool else "a text in quotes"
+            wanted = "true or false" if _KINDS[key] is bool else "text in quotes"
             raise ConfigurationError(f"{where}: {key} must be {wanted}")
     token_file = table.get("token_file")
     if table.get("address") and not token_file:
-        # The token of `regcred up` on this machine must not go to another one because nothing else was named.
-        raise ConfigurationError(f"{where}: an address needs the token_file that belongs to it")
+        # Otherwise the token of `regcred up` on this machine would be sent to another server.
+        raise ConfigurationError(f"{where}: an address needs a token_file")
     return Profile(
         name=name,
         address=table.get("address"),
@@ -140,4 +144,4 @@ def _profile(path: Path, name: str, table: Mapping[str, Any]) -> Profile:
 def _refuse_others(where: object, table: Mapping[str, Any], known: Mapping[str, type] | set[str]) -> None:
     other = sorted(set(table) - set(known))
     if other:
-        raise ConfigurationError(f"{where}: {', '.join(other)} is not known; there is {', '.join(known)}")
+        raise ConfigurationError(f"{where}: {', '.join(other)} is not known; settings: {', '.join(known)}")

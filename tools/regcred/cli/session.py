@@ -1,7 +1,7 @@
-"""What every command of the client has: where the API is, which account, how to print, and how to fail.
+"""Shared by the commands of the client: connection to the API, account, output and error handling.
 
-Exit codes: 0 done; 1 the API, the network or the set-up said no; 2 wrong usage; 3 the registry refused the
-credential or could not be asked; 4 no verdict within the wait.
+Exit codes: 0 done; 1 the API refused the request or did not respond, or the configuration is wrong; 2 wrong
+usage; 3 the registry refused the credential or could not be reached; 4 no verdict within `--wait`.
 """
 
 import os
@@ -27,7 +27,7 @@ REFUSED = 3
 NO_VERDICT = 4
 P = ParamSpec("P")
 _F = TypeVar("_F", bound=Callable[..., None])
-_TOKEN_FILE = "regcred.cli.session.token_file"  # noqa: S105 a key of click's, for what goes with a profile
+_TOKEN_FILE = "regcred.cli.session.token_file"  # noqa: S105 a key in click's `meta`, not a token
 
 _ADDRESS = click.option(
     "--address",
@@ -50,17 +50,17 @@ _ALLOW_HTTP = click.option(
 _ON_BEHALF_OF = click.option(
     "--on-behalf-of",
     envvar="REGCRED_ON_BEHALF_OF",
-    metavar="WHO",
-    help="The person who acts, for the audit trail.",
+    metavar="USER",
+    help="The user that you act for; recorded in the audit trail.",
 )
 
 
-def _take_profile(context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    """Let the profile stand where neither options nor environment say anything: click's `default_map`."""
+def _apply_profile(context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    """Use the profile for settings that neither options nor environment define: click's `default_map`."""
     try:
         profile = read_profiles(config_path(os.environ)).chosen(name)
     except ClientError as error:
-        if context.resilient_parsing:  # nobody is told anything in the middle of a line
+        if context.resilient_parsing:  # completion must not print into the command line
             return name
         raise _failed(error) from None
     if profile is not None:
@@ -76,7 +76,7 @@ _PROFILE = click.option(
     metavar="NAME",
     is_eager=True,
     expose_value=False,
-    callback=_take_profile,
+    callback=_apply_profile,
     help="One of `regcred profiles list`.",
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print only the JSON of the API.")
@@ -84,7 +84,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print only the JSO
 
 @dataclass(frozen=True, slots=True)
 class CliSession:
-    """One run of a command. `account` is empty for a command that is of no account."""
+    """One run of a command. `account` is empty for a command that does not belong to an account."""
 
     api: ApiClient
     account: str
@@ -99,35 +99,37 @@ Command = Callable[Concatenate[CliSession, P], None]
 
 
 def of_account(command: Command[P]) -> Callable[..., None]:
-    """A command within an account; it is called with a `CliSession`, then its own parameters."""
+    """Decorate a command of an account. It is called with a `CliSession`, then its own parameters."""
     return _of_a_server(_ACCOUNT(_run(command)))
 
 
 def of_no_account(command: Command[P]) -> Callable[..., None]:
-    """As `of_account`, for what belongs to no account."""
+    """Like `of_account`, for a command that does not belong to an account."""
     return _of_a_server(_run(command))
 
 
 def connection_of(context: click.Context) -> Connection:
-    """Where the options, the environment and the profile of this command lead. Raises `ConfigurationError`.
+    """Return the connection of the options, the environment and the profile. Raises `ConfigurationError`.
 
-    What a profile says of its server does not hold for an address that was given otherwise.
+    `token_file` and `allow_http` of a profile are ignored if the address does not come from the profile.
     """
     given, by_profile = context.params, ParameterSource.DEFAULT_MAP
     other = context.get_parameter_source("address") is not by_profile
-    clear = given["allow_http"] and not (other and context.get_parameter_source("allow_http") is by_profile)
+    allow_http = given["allow_http"] and not (
+        other and context.get_parameter_source("allow_http") is by_profile
+    )
     return connection(
         given["address"],
         os.environ,
-        allow_http=bool(clear),
+        allow_http=bool(allow_http),
         token_file=None if other else context.meta.get(_TOKEN_FILE),
         on_behalf_of=given.get("on_behalf_of"),
     )
 
 
 def connect(where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None) -> ApiClient:
-    """The API at `where`. `seconds`: of a request, where it must be short."""
-    # httpx2 takes a third of the program's start: help, and most of completion, do without it.
+    """Return a client of the API at `where`. `seconds` limits a request to less than the default."""
+    # The import of httpx2 is a third of the start of the program. Help and most of completion do not need it.
     from regcred.apiclient.over_httpx import api_client  # noqa: PLC0415
 
     return api_client(where, repeats=repeats, seconds=seconds)
@@ -143,7 +145,7 @@ def _run(command: Command[P]) -> Callable[..., None]:
     @wraps(command)
     def run(*, as_json: bool, account: str = "", **own: Any) -> None:
         for name in ("address", "allow_http", "on_behalf_of"):
-            del own[name]  # `connection_of` has them
+            del own[name]  # `connection_of` reads them from the context
         try:
             where = connection_of(click.get_current_context())
             with connect(where, repeats=Repeats(notice)) as api:
@@ -155,7 +157,7 @@ def _run(command: Command[P]) -> Callable[..., None]:
 
 
 def _failed(error: ClientError) -> click.exceptions.Exit:
-    """Say what is wrong; the exit code goes with it."""
+    """Print the error and return the exit that follows."""
     if isinstance(error, ApiProblem):
         for line in problem_lines(error, _labels()):
             click.echo(line, err=True)
@@ -165,7 +167,7 @@ def _failed(error: ClientError) -> click.exceptions.Exit:
 
 
 def _labels() -> list[tuple[str, str]]:
-    """The parameters of the running command by name, as its user wrote them."""
+    """The parameters of the running command: name, and label on the command line."""
     return [
         (parameter.name, _label(parameter))
         for parameter in click.get_current_context().command.params

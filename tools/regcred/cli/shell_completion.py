@@ -1,4 +1,4 @@
-"""What a shell offers when its user presses Tab. What cannot be found out is not offered, in silence."""
+"""Completion of arguments in a shell. If the API does not respond, it offers nothing and shows no error."""
 
 import click
 from click.shell_completion import CompletionItem
@@ -8,35 +8,35 @@ from regcred.apiclient.paths import account_path
 from regcred.cli.audit_actions import AUDIT_ACTIONS
 from regcred.cli.session import connect, connection_of
 
-_SECONDS = 1.5  # that somebody waits for a Tab
-_MOST = 50
+_SECONDS = 1.5  # limit of a request, because the user waits at the prompt
+_MAX_NAMES = 50
 
 
 def credential_names(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Names of the account's credentials that begin so, but for those with a space: no word of a shell's."""
+    """Names of credentials that start with `incomplete`. Names with a space are skipped."""
     account = context.params.get("account")
     if not account:
         return []
     try:
         with connect(connection_of(context), seconds=_SECONDS) as api:
             wanted = {"name": incomplete or None}
-            items = api.listing(account_path(account, "credentials"), wanted, limit=_MOST)["items"]
+            items = api.listing(account_path(account, "credentials"), wanted, limit=_MAX_NAMES)["items"]
     except ClientError:
         return []
-    begin = incomplete.casefold()
+    start = incomplete.casefold()
     return [
         CompletionItem(item["name"], help=item["registry_host"])
         for item in items
-        if item["name"].casefold().startswith(begin) and " " not in item["name"]
+        if item["name"].casefold().startswith(start) and " " not in item["name"]
     ]
 
 
 def provider_ids(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Ids of the providers that the API knows."""
+    """Ids of the providers."""
     try:
         with connect(connection_of(context), seconds=_SECONDS) as api:
             items = api.get("/v1/providers").body["items"]

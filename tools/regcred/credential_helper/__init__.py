@@ -1,1 +1,1 @@
-"""`docker-credential-regcred`: the credential helper that Docker, Podman, Buildah and Skopeo start."""
+"""`docker-credential-regcred`: the credential helper of Docker, Podman, Buildah and Skopeo."""

@@ -6,7 +6,7 @@ import socket
 import sys
 from importlib.metadata import version
 
-from regcred.apiclient.errors import ClientError, UnexpectedAnswer
+from regcred.apiclient.errors import ClientError, UnexpectedResponse
 from regcred.credential_helper.protocol import (
     NO_SERVER,
     NOT_FOUND,
@@ -22,34 +22,35 @@ _MAX_INPUT = 1024 * 1024
 
 
 class HelperError(Exception):
-    """The message is what the client is told."""
+    """An error whose message is the output for the client."""
 
 
 def main() -> None:
-    """Answer one request of a client."""
+    """Handle one request of a client."""
     try:
-        answer = _answer(sys.argv[1:])
+        output = _run(sys.argv[1:])
     except HelperError as refusal:
-        # Standard output is where clients look for it. NOT_FOUND is no failure: not a word more.
+        # Clients read errors from standard output. NOT_FOUND is not a failure, so nothing goes to standard
+        # error.
         print(refusal)
         sys.exit(1)
     except ClientError as error:
         line = in_one_line(error)
         print(line)
-        # Docker drops what a helper answers when it pulls, and shows its standard error.
+        # During a pull Docker ignores the standard output of a helper and shows its standard error.
         print(line, file=sys.stderr)
         sys.exit(1)
-    print(answer)
+    print(output)
 
 
-def _answer(arguments: list[str]) -> str:
+def _run(arguments: list[str]) -> str:
     match arguments:
         case ["get"]:
             return _get(_input().strip())
         case ["list"]:
-            asking = _caller()
-            with connect(asking) as api:
-                return json.dumps(listed(project_credentials(api, asking)))
+            client = _caller()
+            with connect(client) as api:
+                return json.dumps(listed(project_credentials(api, client)))
         case ["store" | "erase"]:
             _input()
             raise HelperError(READ_ONLY)
@@ -62,20 +63,20 @@ def _answer(arguments: list[str]) -> str:
 def _get(server: str) -> str:
     if not server:
         raise HelperError(NO_SERVER)
-    asking = _caller()
-    with connect(asking) as api:
-        given = pull_secret(api, asking, {"registry_host": server, "format": "docker_config"})
+    client = _caller()
+    with connect(client) as api:
+        issued = pull_secret(api, client, {"registry_host": server, "format": "docker_config"})
     try:
-        found = login(server, given["docker_config"])
+        found = login(server, issued["docker_config"])
     except (KeyError, ValueError, TypeError, AttributeError):
-        raise UnexpectedAnswer(f"{asking.connection.address} did not answer with a login") from None
+        raise UnexpectedResponse(f"{client.connection.address} did not respond with a login") from None
     if found is None:
         raise HelperError(NOT_FOUND)
     return json.dumps(found)
 
 
 def _input() -> str:
-    """What the client says, read to its end, or it would find the pipe broken."""
+    """Read standard input to its end. Otherwise the client gets a broken pipe."""
     return sys.stdin.buffer.read(_MAX_INPUT).decode(errors="replace")
 
 

@@ -1,8 +1,8 @@
-"""What Docker's credential helpers say (docker/docker-credential-helpers, `credentials/`). Pure.
+"""The protocol of Docker's credential helpers (docker/docker-credential-helpers, `credentials/`). Pure.
 
-A helper is started with one word, `get`, `store`, `erase`, `list` or `version`, and reads standard input to
-its end. It answers on standard output and exits with 0; or it says there what went wrong and exits with 1.
-`NOT_FOUND` is the one failure that clients do not take for one: they go on without a login.
+A client starts a helper with one argument: `get`, `store`, `erase`, `list` or `version`. The helper reads
+standard input to its end. It writes its result to standard output and exits with 0, or writes an error there
+and exits with 1. Clients do not treat the error `NOT_FOUND` as a failure: they continue without a login.
 """
 
 from collections.abc import Iterable
@@ -14,18 +14,18 @@ NOT_FOUND = "credentials not found in native keychain"
 NO_SERVER = "no credentials server URL"
 USAGE = "usage: docker-credential-regcred <get|store|erase|list|version>"
 READ_ONLY = (
-    "regcred keeps credentials for whole accounts, and nothing was changed: "
-    "they are saved and removed with `regcred credentials add` and `regcred credentials remove`"
+    "nothing was changed: this helper is read-only; "
+    "use `regcred credentials add` and `regcred credentials remove`"
 )
 _DOCKER_HUB, _DOCKER_HUB_KEY = "docker.io", "https://index.docker.io/v1/"
-_IDENTITY_TOKEN = "<token>"  # noqa: S105 the username by which clients know that the secret is one
+_IDENTITY_TOKEN = "<token>"  # noqa: S105 the username that marks a secret as an identity token
 
 
 def login(server: str, docker_config: Json) -> Json | None:
-    """The answer to `get`, from what was given out for that server; `None` where nothing was.
+    """Return the result of `get` from the issued configuration, or `None` if it has no login.
 
     Raises:
-        KeyError, ValueError: it is no Docker configuration for one server.
+        KeyError, ValueError: `docker_config` is not a Docker configuration for one server.
     """
     auths = docker_config["auths"]
     if not auths:
@@ -37,7 +37,10 @@ def login(server: str, docker_config: Json) -> Json | None:
 
 
 def listed(credentials: Iterable[Json]) -> dict[str, str]:
-    """The answer to `list`: servers as clients spell them, with a username. It is `get` that chooses."""
+    """Return the result of `list`: the servers in the form of the clients, each with a username.
+
+    Only `get` selects one of several credentials.
+    """
     return {
         config_key(credential["registry_host"]): credential["username"]
         for credential in credentials
@@ -46,5 +49,5 @@ def listed(credentials: Iterable[Json]) -> dict[str, str]:
 
 
 def config_key(registry_host: str) -> str:
-    """How clients spell a host that the API spelled: Docker Hub is the one that they call otherwise."""
+    """The key of a registry in a Docker configuration. It differs from the host only for Docker Hub."""
     return _DOCKER_HUB_KEY if registry_host == _DOCKER_HUB else registry_host

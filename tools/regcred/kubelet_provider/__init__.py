@@ -1,1 +1,1 @@
-"""`regcred-kubelet-credential-provider`: the image credential provider that the kubelet starts."""
+"""`regcred-kubelet-credential-provider`: the image credential provider for the kubelet."""

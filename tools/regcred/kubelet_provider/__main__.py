@@ -1,8 +1,9 @@
-"""`regcred-kubelet-credential-provider [--config FILE]`: a request on standard input, the response on
-standard output.
+"""`regcred-kubelet-credential-provider [--config FILE]`: the login of an image for the kubelet.
 
-Where the project may not use any credential that is kept, or regcred cannot be asked, it fails: the kubelet
-then has no login of ours, counts the failure, keeps nothing, and asks again at the next try.
+The request comes from standard input. The response goes to standard output.
+
+It fails if the project may not use any stored credential, or if regcred cannot be reached. The kubelet then
+gets no login, counts the failure, caches nothing, and starts the provider again at the next attempt.
 """
 
 import json
@@ -13,7 +14,7 @@ from argparse import ArgumentParser
 from importlib.metadata import version
 from pathlib import Path
 
-from regcred.apiclient.errors import ClientError, UnexpectedAnswer
+from regcred.apiclient.errors import ClientError, UnexpectedResponse
 from regcred.kubelet_provider.protocol import Json, ProviderRequest, request, response
 from regcred.plugins.api_calls import connect, in_one_line, pull_secret
 from regcred.plugins.settings import caller
@@ -22,11 +23,11 @@ _MAX_INPUT = 1024 * 1024
 
 
 def main() -> None:
-    """Answer one request of the kubelet's (credentialprovider.kubelet.k8s.io/v1)."""
+    """Handle one request of the kubelet (credentialprovider.kubelet.k8s.io/v1)."""
     config: Path | None = _options().parse_args().config
     try:
-        asked = request(sys.stdin.buffer.read(_MAX_INPUT))
-        print(json.dumps(_answer(asked, config)))
+        provider_request = request(sys.stdin.buffer.read(_MAX_INPUT))
+        print(json.dumps(_response(provider_request, config)))
     except ClientError as error:
         print(in_one_line(error), file=sys.stderr)
         sys.exit(1)
@@ -41,20 +42,20 @@ def _options() -> ArgumentParser:
     return parser
 
 
-def _answer(asked: ProviderRequest, config: Path | None) -> Json:
-    said = {
+def _response(asked: ProviderRequest, config: Path | None) -> Json:
+    of_pod = {
         "REGCRED_PROJECT": asked.project,
         "REGCRED_WORKLOAD": f"serviceaccount/{asked.service_account}" if asked.service_account else None,
     }
-    # What the kubelet says of this very pod stands over what the node is configured for.
-    environment = {**os.environ, **{name: value for name, value in said.items() if value}}
-    asking = caller(environment, hostname=socket.gethostname(), config=config)
-    with connect(asking) as api:
-        given = pull_secret(api, asking, {"images": [asked.image], "format": "basic"})
+    # The request of a pod takes precedence over the configuration of the node.
+    environment = {**os.environ, **{name: value for name, value in of_pod.items() if value}}
+    client = caller(environment, hostname=socket.gethostname(), config=config)
+    with connect(client) as api:
+        issued = pull_secret(api, client, {"images": [asked.image], "format": "basic"})
     try:
-        return response(asked.image, given["basic"])
+        return response(asked.image, issued["basic"])
     except (KeyError, TypeError):
-        raise UnexpectedAnswer(f"{asking.connection.address} did not answer with a login") from None
+        raise UnexpectedResponse(f"{client.connection.address} did not respond with a login") from None
 
 
 if __name__ == "__main__":

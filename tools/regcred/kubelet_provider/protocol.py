@@ -1,4 +1,4 @@
-"""The kubelet's side: `credentialprovider.kubelet.k8s.io/v1` (KEP-2133; service accounts: KEP-4412). Pure."""
+"""The protocol `credentialprovider.kubelet.k8s.io/v1` (KEP-2133; service accounts: KEP-4412). Pure."""
 
 import base64
 import json
@@ -14,13 +14,14 @@ PROJECT_ANNOTATION = "regcred/project"
 
 
 class InvalidRequest(ClientError):
-    """Standard input holds no request of the kubelet's."""
+    """Standard input does not contain a request of the kubelet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderRequest:
-    """An image to be pulled. `project` and `service_account` (`namespace/name`) where the kubelet was
-    configured to say them.
+    """A request for the login of an image.
+
+    `project` and `service_account` (`namespace/name`) are set if the kubelet is configured to send them.
     """
 
     image: str
@@ -32,7 +33,7 @@ def request(text: bytes) -> ProviderRequest:
     """Read a `CredentialProviderRequest`.
 
     Raises:
-        InvalidRequest: it is something else. The message quotes nothing of it.
+        InvalidRequest: `text` is something else. The message does not quote it.
     """
     try:
         document = json.loads(text)
@@ -46,14 +47,14 @@ def request(text: bytes) -> ProviderRequest:
             service_account=_service_account(_text(token)) if token else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise InvalidRequest("standard input holds no CredentialProviderRequest") from None
+        raise InvalidRequest("standard input is not a CredentialProviderRequest") from None
 
 
 def response(image: str, basic: Json | None) -> Json:
-    """A `CredentialProviderResponse`: `basic` is the login for that image, `None` where there is none.
+    """Return a `CredentialProviderResponse`. `basic` is the login for the image, or `None` without one.
 
-    It is never cached: what was restricted or removed must be refused at the very next pull, and every pull
-    is to be in the audit log.
+    The kubelet must not cache it: a restricted or removed credential must be refused at the next pull, and
+    the audit log must contain every pull.
     """
     return {
         "apiVersion": API_VERSION,
@@ -67,15 +68,17 @@ def response(image: str, basic: Json | None) -> Json:
 
 
 def _repository(image: str) -> str:
-    """The image without tag and digest: the kubelet compares keys with that, in the spelling that it sent."""
+    """The image without tag and digest, spelled as in the request. The kubelet compares keys with it."""
     name = image.partition("@")[0]
     directory, slash, last = name.rpartition("/")
     return f"{directory}{slash}{last.partition(':')[0]}"
 
 
 def _service_account(token: str) -> str:
-    """Whose token it is. The kubelet made it and hands it over itself, so its signature is not looked at: it
-    only says what stands in the audit log, and gives no right to anything.
+    """Return the service account of a token, as `namespace/name`.
+
+    The signature is not checked: the token comes from the kubelet itself. The name is only recorded in the
+    audit log and grants no right.
     """
     _, payload, _ = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["kubernetes.io"]
@@ -84,5 +87,5 @@ def _service_account(token: str) -> str:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError("not a text")  # noqa: TRY004 the caller makes one error of all that may be wrong
+        raise ValueError("not a text")  # noqa: TRY004 the caller converts all errors into one
     return value

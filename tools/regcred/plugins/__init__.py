@@ -1,1 +1,1 @@
-"""What the plugins of Docker and of the kubelet have in common: for whom they ask, and how they fail."""
+"""Settings, API calls and errors that the plugins of Docker and of the kubelet share."""

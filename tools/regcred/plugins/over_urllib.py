@@ -1,4 +1,4 @@
-"""The transport of the plugins: the standard library only, so that they start in milliseconds."""
+"""The transport of the plugins. It uses only the standard library, so that they start in milliseconds."""
 
 import http.client
 from collections.abc import Iterator
@@ -16,24 +16,24 @@ from urllib.request import (
 )
 from urllib.request import Request as UrllibRequest
 
-from regcred.apiclient.errors import NoAnswer
+from regcred.apiclient.errors import NotConnected
 from regcred.apiclient.failures import broken, not_connected
 from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, ApiRequest, Reply, Stream
 
 
-class _NotConnected(OSError):
-    """Nothing was sent yet; the cause says why."""
+class _ConnectError(OSError):
+    """The connection failed before anything was sent. The cause has the reason."""
 
 
 class _Connection(http.client.HTTPConnection):
-    """Connecting has a shorter time limit than the answer, and an error of its own."""
+    """A connection with a shorter limit for connecting than for the response, and its own error for it."""
 
     def connect(self) -> None:
         self.timeout = SECONDS_TO_CONNECT
         try:
             super().connect()
         except OSError as error:
-            raise _NotConnected from error
+            raise _ConnectError from error
         self.sock.settimeout(SECONDS)
 
 
@@ -52,14 +52,14 @@ class _Https(HTTPSHandler):
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would carry token and secrets to a host that nobody named."""
+    """Refuses redirects, which would send token and secrets to a host that the user did not name."""
 
     def redirect_request(self, *_arguments: Any) -> None:
         return None
 
 
 class UrllibTransport:
-    """`proxies`: those of the environment are used."""
+    """A transport over urllib. `proxies`: whether to use the proxies of the environment."""
 
     def __init__(self, address: str, *, proxies: bool) -> None:
         self._address = address
@@ -75,31 +75,31 @@ class UrllibTransport:
 
     @contextmanager
     def stream(self, request: ApiRequest) -> Iterator[Stream]:
-        """The whole answer at once: plugins read nothing long."""
+        """Yield the complete response as one chunk. Plugins read no long responses."""
         reply = self.send(request)
         yield Stream(reply, iter((reply.content,)))
 
     def close(self) -> None:
-        """Nothing to close: every request has a connection of its own."""
+        """Do nothing: every request has its own connection."""
 
     def _open(self, request: ApiRequest) -> Any:
-        sent = UrllibRequest(  # noqa: S310 the settings let http and https through, and nothing else
+        sent = UrllibRequest(  # noqa: S310 the settings allow only http and https
             self._address + request.target, request.content, request.headers, method=request.method
         )
         try:
             return self._opener.open(sent)
         except HTTPError as error:
-            return error  # an answer without success is an answer
+            return error  # it is the response with its status and body
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except http.client.InvalidURL:
-            raise NoAnswer(f"{self._address} cannot be an address") from None
+            raise NotConnected(f"{self._address} is not a valid address") from None
         except (OSError, http.client.HTTPException) as error:
             cause = error.reason if isinstance(error, URLError) else error
-            if isinstance(cause, _NotConnected):
+            if isinstance(cause, _ConnectError):
                 raise not_connected(self._address, cause) from None
             raise broken(self._address) from None
 
@@ -109,7 +109,7 @@ def _opener(proxies: dict[str, str]) -> OpenerDirector:
 
 
 def _proxies() -> dict[str, str]:
-    """The environment's, by scheme; ALL_PROXY counts for both."""
+    """The proxies of the environment by scheme. ALL_PROXY applies to both schemes."""
     named = getproxies()
     every = {scheme: named["all"] for scheme in ("http", "https") if "all" in named}
     return {**every, **named}

@@ -1,13 +1,13 @@
-"""For whom a plugin asks, and where: the environment, else a file.
+"""Settings of a plugin: the environment, otherwise a file.
 
-The file is for where Docker or the kubelet starts the plugin without an environment of ours. It is TOML; a
-name in it is that of a variable, without `REGCRED_` and in lower case:
+The file is for installations in which Docker or the kubelet starts the plugin without these variables. It is
+TOML. Its names are those of the variables, without `REGCRED_` and in lower case:
 
     address = "https://regcred.example.com"
-    token_file = "node.token"                # beside this file, or a whole path
+    token_file = "node.token"                # relative to this file, or an absolute path
     account = "acme"
     project = "shop"
-    workload = "deployment/storefront"       # else the machine: host/<its name>
+    workload = "deployment/storefront"       # default: host/<name of the machine>
 """
 
 import tomllib
@@ -26,7 +26,7 @@ _MAX_FILE = 64 * 1024  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The project and workload that pull, and how regcred is reached for them."""
+    """The project and workload that pull an image, with their connection to regcred."""
 
     connection: Connection
     account: str
@@ -36,10 +36,12 @@ class Caller:
 
 
 def caller(environment: Mapping[str, str], *, hostname: str, config: Path | None = None) -> Caller:
-    """Read the environment over the file `config`, which is `REGCRED_HELPER_CONFIG` or the user's own.
+    """Read the settings. The environment takes precedence over the file.
+
+    The file is `config`, otherwise `REGCRED_HELPER_CONFIG`, otherwise the file of the user.
 
     Raises:
-        ConfigurationError: what is needed is not there, or is wrong.
+        ConfigurationError: a required setting is missing, or a setting is invalid.
     """
     file = config or _named_file(environment)
     settings = {**(_read(file) if file else {}), **{k: v for k, v in environment.items() if v}}
@@ -60,7 +62,7 @@ def caller(environment: Mapping[str, str], *, hostname: str, config: Path | None
 
 
 def _named_file(environment: Mapping[str, str]) -> Path | None:
-    """The file that the environment names; else the user's, if there is one."""
+    """The file that the environment names, otherwise the file of the user if it exists."""
     if named := environment.get(CONFIG_FILE):
         return Path(named)
     if base := environment.get("XDG_CONFIG_HOME"):
@@ -73,7 +75,7 @@ def _named_file(environment: Mapping[str, str]) -> Path | None:
 
 
 def _read(file: Path) -> dict[str, str]:
-    """The file as the variables that it stands for. Messages quote nothing of it."""
+    """Read the file as variables. Messages do not quote its values."""
     try:
         with file.open("rb") as opened:
             values = tomllib.loads(opened.read(_MAX_FILE).decode())
@@ -84,9 +86,10 @@ def _read(file: Path) -> dict[str, str]:
     settings = {}
     for name, value in values.items():
         if name not in _NAMES:
-            raise ConfigurationError(f"{file} has an entry that is none of {', '.join(_NAMES)}")
+            raise ConfigurationError(f"{file} has an unknown entry; known are {', '.join(_NAMES)}")
         if not isinstance(value, bool if name == "allow_http" else str):
-            raise ConfigurationError(f"{file}: {name} is not of its type")
+            wanted = "true or false" if name == "allow_http" else "text in quotes"
+            raise ConfigurationError(f"{file}: {name} must be {wanted}")
         settings[f"REGCRED_{name.upper()}"] = str(value)
     if TOKEN_FILE in settings:
         settings[TOKEN_FILE] = str(file.parent / Path(settings[TOKEN_FILE]).expanduser())
@@ -97,6 +100,6 @@ def _needed(settings: Mapping[str, str], name: str, file: Path | None) -> str:
     value = settings.get(name)
     if not value:
         entry = name.removeprefix("REGCRED_").lower()
-        where = f"{entry} in {file}" if file else f"a file that {CONFIG_FILE} names, with {entry} in it"
+        where = f"{entry} in {file}" if file else f"{entry} in a file that {CONFIG_FILE} names"
         raise ConfigurationError(f"no {entry}: set {name}, or {where}")
     return value

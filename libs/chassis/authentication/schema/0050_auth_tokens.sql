@@ -1,4 +1,4 @@
--- Service tokens. The token itself is never stored: only its HMAC under the pepper of the key file.
+-- Service tokens. Only the HMAC of a token under the pepper of the key file is stored, not the token.
 CREATE SCHEMA auth;
 
 CREATE TABLE auth.tokens (

@@ -1,25 +1,26 @@
-"""What an answer lacks because it was sealed: told beside it, or instead of it where nothing is left."""
+"""Report the archived part of a query of the audit trail, in the response or as an error."""
 
 from chassis.database import Connection
 from chassis.web.problems import Problem
 from projector.read.audit_trail import AuditFilter, audit_events
 from projector.write.archived_through import ArchivedPart, archived_part_of
 
-HEADER = "Regcred-Audit-Sealed"  # of files; a page has a field
+HEADER = "Regcred-Audit-Sealed"  # of an export; a page has the field `sealed`
 
 
 def archived_part(connection: Connection, wanted: AuditFilter) -> ArchivedPart | None:
-    """What is sealed of the time, or of the positions, that is asked for; `None`: nothing is."""
+    """The archived part of the requested times or positions; `None` if nothing is archived."""
     return archived_part_of(connection, after=wanted.after, since=wanted.since, until=wanted.until)
 
 
-def refuse_if_all(
+def reject_if_all_archived(
     connection: Connection, account_id: str, wanted: AuditFilter, part: ArchivedPart | None
 ) -> None:
-    """An end was named, and all before it is sealed: an empty answer would say that nothing happened.
+    """Reject a query with an end time if all rows before it are archived. An empty response would say that
+    nothing happened.
 
     Raises:
-        Problem: 410, it names the segments.
+        Problem: 410, with the names of the segments.
     """
     if part is None or wanted.until is None:
         return
@@ -30,7 +31,7 @@ def refuse_if_all(
     raise Problem(
         410,
         "audit_sealed",
-        f"that time is archived, up to position {part.up_to} of the log: ask the operator for segment"
-        f" {', '.join(part.segments)}{more}",
+        f"the audit trail of that time is archived, up to position {part.up_to} of the log: ask the operator"
+        f" for segment {', '.join(part.segments)}{more}",
         extra={"sealed": part.as_document()},
     )

@@ -1,6 +1,6 @@
-"""Readings of the trail are recorded once their answer is out, so that nobody waits for it.
+"""Record a read of the audit trail after its response was sent, so that the caller does not wait for it.
 
-A reading of which no record could be made is a line in the service's own log.
+If the read cannot be recorded, the service logs `audit_read_not_recorded`.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 def requested_read(account_id: str, wanted: AuditFilter, form: Form, *, continues: bool) -> RequestedRead:
-    """Who reads, for what. Raises `Problem` for a malformed header."""
+    """The read of this HTTP request. Raises `Problem` for a malformed header."""
     request_id, caller = authentication.request_id(), authentication.principal()
     metadata = Metadata(
         account_id=account_id,
@@ -40,7 +40,7 @@ def requested_read(account_id: str, wanted: AuditFilter, form: Form, *, continue
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """The rows of one response, and the record of that read when the response ends, however it ends."""
+    """Counts the rows of one response, and records the read when the response ends or is interrupted."""
 
     pool: Pool
     key_of: KeyOf | None
@@ -48,7 +48,7 @@ class AuditRecord:
     returned: ReturnedRows
 
     def of(self, response: Response) -> Response:
-        """The same response, which is recorded when it is closed."""
+        """The same response. The read is recorded when it is closed."""
         response.call_on_close(self._record)
         return response
 
@@ -61,7 +61,7 @@ class AuditRecord:
             return
         try:
             record_read(self.pool, new_id(), new_id(), self.requested, self.returned, key_of=self.key_of)
-        except Exception as error:  # the answer is out: there is nobody left to tell
+        except Exception as error:  # the response was sent, so the error can only be logged
             log.error(  # noqa: TRY400 the type is enough
                 "audit_read_not_recorded",
                 error=type(error).__name__,

@@ -1,4 +1,4 @@
-"""The routes of the audit trail: pages, files, and what comes in."""
+"""The routes of the audit trail: pages, exports, and live exports."""
 
 from time import monotonic, sleep
 from typing import Any
@@ -16,7 +16,7 @@ from contracts.audit_events import Form
 from eventlog.storage import KeyOf
 from projector.read import audit_trail
 from projector.read.api import export, views
-from projector.read.api.archived_part import HEADER, archived_part, refuse_if_all
+from projector.read.api.archived_part import HEADER, archived_part, reject_if_all_archived
 from projector.read.api.audit_record import AuditRecord, requested_read
 from projector.read.api.live_export import LiveExport
 from projector.read.api.query_connection import query_connection
@@ -33,11 +33,11 @@ _JSON = "application/json"
 
 
 def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
-    """Every route of the audit trail on this pool; that it is read is encrypted with the account's key."""
+    """The routes of the audit trail. `key_of` returns the keys that encrypt personal data in `audit.read`."""
     routes = Blueprint("audit", __name__, description="The audit trail.")
     live = LiveExport(pool, monotonic=monotonic, sleep=sleep)
 
-    def answer_page(account_id: str, wanted: AuditFilter, paging: Arguments) -> Response:
+    def page_response(account_id: str, wanted: AuditFilter, paging: Arguments) -> Response:
         continues = paging["cursor"] is not None or wanted.after is not None
         record = AuditRecord(
             pool,
@@ -49,8 +49,8 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
             page = audit_trail.audit_events(connection, account_id, wanted, **paging)
             archived = archived_part(connection, wanted)
             if not page.rows and paging["cursor"] is None:
-                refuse_if_all(connection, account_id, wanted, archived)
-        return record.of(_answer(page, archived, record))
+                reject_if_all_archived(connection, account_id, wanted, archived)
+        return record.of(_page_json(page, archived, record))
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/events")
     @routes.arguments(OrderedPageArguments, location="query")
@@ -58,7 +58,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     @requires(TokenScope.AUDIT_READ)
     def list_credential_events(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """List the audit trail of a credential, newest first. Includes removed credentials."""
-        return answer_page(account_id, AuditFilter(credential_id=credential_id), arguments)
+        return page_response(account_id, AuditFilter(credential_id=credential_id), arguments)
 
     @routes.route(f"{_ACCOUNT}/audit-events")
     @routes.arguments(AuditArguments, location="query")
@@ -80,17 +80,17 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
         wanted = AuditFilter(**{**arguments, "image": image and canonical_image(image)})
         form = request.accept_mimetypes.best_match([_JSON, export.NDJSON, export.CSV], default=_JSON)
         if follow and form != export.NDJSON:
-            detail = "the trail is followed as application/x-ndjson: send that as Accept"
+            detail = "follow returns application/x-ndjson only: send it as Accept"
             raise invalid([FieldError("/follow", "not_ndjson", detail)])
         if form == _JSON:
-            return answer_page(account_id, wanted, paging)
+            return page_response(account_id, wanted, paging)
         continues = follow and wanted.after is not None
-        told: Form = "follow" if follow else "ndjson" if form == export.NDJSON else "csv"
-        asked = requested_read(account_id, wanted, told, continues=continues)
-        record = AuditRecord(pool, key_of, asked, ReturnedRows())
-        with query_connection(pool) as connection:  # what the caller waits for is there
+        recorded_form: Form = "follow" if follow else "ndjson" if form == export.NDJSON else "csv"
+        requested = requested_read(account_id, wanted, recorded_form, continues=continues)
+        record = AuditRecord(pool, key_of, requested, ReturnedRows())
+        with query_connection(pool) as connection:  # waits for Regcred-Wait-For
             archived = archived_part(connection, wanted) if wanted.after is not None or not follow else None
-            refuse_if_all(connection, account_id, wanted, archived)
+            reject_if_all_archived(connection, account_id, wanted, archived)
         if follow:
             response = live.stream(record, account_id, wanted, seconds=seconds)
         else:
@@ -104,7 +104,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
     return routes
 
 
-def _answer(page: Page, archived: ArchivedPart | None, record: AuditRecord) -> Response:
+def _page_json(page: Page, archived: ArchivedPart | None, record: AuditRecord) -> Response:
     return json_response(
         {
             "items": [views.audit_event(record.add(row)) for row in page.rows],

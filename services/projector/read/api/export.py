@@ -1,7 +1,7 @@
-"""The audit trail as a file: one JSON object or one CSV row per event, read in pages, however long it is.
+"""Export the audit trail as a file of any length: one JSON object or one CSV row per event.
 
-A file holds what was there when it was begun, though no transaction is open meanwhile: it is read by
-position, from where the trail ended then, and behind a position nothing is put before it (`audit_trail`).
+The rows are read in pages, without a transaction around them. A file has the rows up to the position that was
+the highest when the export began. Rows that are added later have higher positions (`audit_trail`).
 """
 
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ PAGE = 1000
 _encode = msgspec.json.Encoder().encode
 
 
-class SealedMeanwhile(Exception):
-    """Rows have left the trail while a file of it was read: the file breaks off, it would not be whole."""
+class ArchivedDuringExport(Exception):
+    """Rows were archived while they were exported. The export is aborted, because it would be incomplete."""
 
 
 def stream(
@@ -42,10 +42,12 @@ def stream(
     order: Order,
     archived: ArchivedPart | None,
 ) -> Response:
-    """`wanted` filters as the JSON list does; `sealed` is what was so of it when the file was begun.
+    """Respond with all rows that match `wanted`, as `form` (a media type).
+
+    `archived` is the archived part when the export begins.
 
     Raises:
-        EventStoreError: before anything was sent.
+        EventStoreError: the database failed before anything was sent.
     """
     rows = _rows(record.pool, account_id, wanted, order, archived)
     events = (views.audit_event(record.add(row)) for row in rows)
@@ -80,9 +82,9 @@ def _paged(
             page = audit_trail.audit_events(
                 connection, account_id, wanted, limit=PAGE, cursor=cursor, order=order
             )
-            # Rows go after the segment is recorded: where it is not, the page is whole.
+            # Rows are deleted after their segment is recorded. Without a new segment the page is complete.
             if archived_part(connection, wanted) != archived:
-                raise SealedMeanwhile
+                raise ArchivedDuringExport
         yield from page.rows
         cursor = page.next_cursor
         if cursor is None:

@@ -1,4 +1,7 @@
-"""The audit trail as it comes in: NDJSON that goes on for a while, an empty line where nothing happens."""
+"""Follow the audit trail: an NDJSON response that continues with new rows for a limited time.
+
+Empty lines are heartbeats.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +19,7 @@ from projector.read.api.export import NDJSON, ndjson_line
 from projector.read.audit_trail import AuditFilter
 from projector.read.selection import MAX_LIMIT, Page
 
-FOLLOWERS = 8  # at a time: each has one of the server's threads, and no connection while it waits
+MAX_CONCURRENT = 8  # each response occupies a thread of the server, but no connection while it waits
 MAX_SECONDS = 3600
 DEFAULT_SECONDS = 300
 POLL_SECONDS = 0.5
@@ -24,7 +27,7 @@ HEARTBEAT_SECONDS = 10.0
 
 
 class LiveExport:
-    """`monotonic` counts seconds; `sleep` waits for some."""
+    """Streams live exports. `monotonic` and `sleep` are those of the module `time`, in seconds."""
 
     def __init__(
         self, pool: Pool, *, monotonic: Callable[[], float], sleep: Callable[[float], object]
@@ -32,17 +35,19 @@ class LiveExport:
         self._pool = pool
         self._monotonic = monotonic
         self._sleep = sleep
-        self._places = BoundedSemaphore(FOLLOWERS)
+        self._slots = BoundedSemaphore(MAX_CONCURRENT)
 
     def stream(self, record: AuditRecord, account_id: str, wanted: AuditFilter, *, seconds: int) -> Response:
-        """What stands behind `wanted.after` (`None`: the end of now), in the order of the log, for so long.
+        """Respond with the rows after position `wanted.after`, in the order of the log, for some `seconds`.
+        If it is `None`, the response begins with the next row.
 
         Raises:
-            Problem: 503, too many follow already.
+            Problem: 503, `MAX_CONCURRENT` callers follow the audit trail already.
             EventStoreError.
         """
-        if not self._places.acquire(blocking=False):
-            raise unavailable("too_many_at_once", f"{FOLLOWERS} follow the audit trail already", 30)
+        if not self._slots.acquire(blocking=False):
+            detail = f"{MAX_CONCURRENT} requests follow the audit trail already; try again later"
+            raise unavailable("too_many_at_once", detail, 30)
         try:
             if wanted.after is None:
                 with store_errors(), self._pool.connection() as connection:
@@ -50,21 +55,21 @@ class LiveExport:
             response = Response(
                 self._lines(record, account_id, wanted, seconds),
                 content_type=f"{NDJSON}; charset=utf-8",
-                headers={"X-Accel-Buffering": "no"},  # a proxy is to pass on each line at once
+                headers={"X-Accel-Buffering": "no"},  # nginx sends each line at once
             )
         except BaseException:
-            self._places.release()
+            self._slots.release()
             raise
-        response.call_on_close(self._places.release)
+        response.call_on_close(self._slots.release)
         return record.of(response)
 
     def _lines(
         self, record: AuditRecord, account_id: str, wanted: AuditFilter, seconds: int
     ) -> Iterator[bytes]:
-        yield b"\n"  # the answer has begun
-        began = said = self._monotonic()
+        yield b"\n"  # sends the headers of the response
+        began = last_sent = self._monotonic()
         while True:
-            page, end = self._look(account_id, wanted)
+            page, end = self._next_page(account_id, wanted)
             for row in page.rows:
                 yield ndjson_line(views.audit_event(record.add(row)))
             if page.next_cursor is not None:
@@ -73,16 +78,16 @@ class LiveExport:
             wanted = replace(wanted, after=max(end, wanted.after or 0))
             moment = self._monotonic()
             if page.rows:
-                said = moment
+                last_sent = moment
             if moment - began >= seconds:
                 return
-            if moment - said >= HEARTBEAT_SECONDS:
-                said = moment
+            if moment - last_sent >= HEARTBEAT_SECONDS:
+                last_sent = moment
                 yield b"\n"
             self._sleep(POLL_SECONDS)
 
-    def _look(self, account_id: str, wanted: AuditFilter) -> tuple[Page, int]:
-        """The next events, and where the trail ended before that was asked: up to there all was seen."""
+    def _next_page(self, account_id: str, wanted: AuditFilter) -> tuple[Page, int]:
+        """The next rows, and the position up to which they were read: the highest one before the query."""
         with store_errors(), self._pool.connection() as connection:
             end = audit_trail.newest_position(connection, account_id)
             page = audit_trail.audit_events(

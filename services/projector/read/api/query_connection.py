@@ -1,4 +1,4 @@
-"""How a query route reads: behind the position that the caller waits for, and a page at a time."""
+"""The connection and the page of a query route."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,12 @@ from projector.write.generations import has_event
 
 @contextmanager
 def query_connection(pool: Pool) -> Iterator[Connection]:
-    """A connection on which what `Regcred-Wait-For` names can be seen."""
+    """A connection for the query, after the read models have the event that `Regcred-Wait-For` names.
+
+    Raises:
+        Problem: as `wait_for`.
+        EventStoreError: the database failed.
+    """
     with store_errors(), pool.connection() as connection:
         token = request.headers.get("Regcred-Wait-For")
         if token:
@@ -26,5 +31,5 @@ def query_connection(pool: Pool) -> Iterator[Connection]:
 
 
 def page_of(page: Page, view: Callable[[Row], dict[str, Any]]) -> Response:
-    """A page as it is answered."""
+    """The response with a page, whose items `view` creates from the rows."""
     return json_response({"items": [view(row) for row in page.rows], "next_cursor": page.next_cursor})

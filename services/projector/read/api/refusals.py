@@ -1,4 +1,4 @@
-"""The one place where what a query refuses becomes a problem document."""
+"""Problem documents for the errors of queries."""
 
 from flask import Flask, Response
 
@@ -7,8 +7,8 @@ from projector.read.selection import InvalidCursor
 
 
 def install(app: Flask) -> None:
-    """Answer what the queries refuse."""
+    """Register the error handlers of the query API."""
 
     @app.errorhandler(InvalidCursor)
     def _cursor(_error: InvalidCursor) -> Response:
-        return respond(Problem(400, "invalid_cursor", "the cursor is not one of an earlier page"))
+        return respond(Problem(400, "invalid_cursor", "the cursor is not from a page of this list"))

@@ -1,4 +1,4 @@
-"""The query routes. Each may name a position to read its own write (`Regcred-Wait-For`)."""
+"""The routes of credentials and providers. A request can wait for its own write (`Regcred-Wait-For`)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -36,7 +36,7 @@ _ACCOUNT = "/v1/accounts/<account_id>"
 
 
 def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
-    """The routes of credentials and providers on this pool; the audit trail has its own."""
+    """The routes of credentials and providers."""
     routes = Blueprint("queries", __name__, description="Credentials, and the workloads that use them.")
 
     @routes.route(f"{_ACCOUNT}/credentials")
@@ -76,8 +76,8 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
         """Get a credential. Its ETag is the If-Match of a change."""
         with query_connection(pool) as connection:
             row = _existing(connection, account_id, credential_id)
-            use = summary.uses(connection, [credential_id])[credential_id]
-        return json_response(views.credential_with_usage(row, use), headers={"ETag": etag(row["version"])})
+            usage = summary.usage_summaries(connection, [credential_id])[credential_id]
+        return json_response(views.credential_with_usage(row, usage), headers={"ETag": etag(row["version"])})
 
     @routes.route(f"{_ACCOUNT}/credentials/<uuid:credential_id>/verifications")
     @routes.arguments(PageArguments, location="query")
@@ -112,9 +112,9 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
 
 
 def _page(connection: Connection, page: Page) -> Response:
-    """A page of credentials, each with how it is used."""
-    uses = summary.uses(connection, [row["credential_id"] for row in page.rows])
-    items = [views.credential_with_usage(row, uses[row["credential_id"]]) for row in page.rows]
+    """A page of credentials, each with a summary of its usage."""
+    usages = summary.usage_summaries(connection, [row["credential_id"] for row in page.rows])
+    items = [views.credential_with_usage(row, usages[row["credential_id"]]) for row in page.rows]
     return json_response({"items": items, "next_cursor": page.next_cursor})
 
 

@@ -1,4 +1,4 @@
-"""What may be asked in a query, and the pages that are answered."""
+"""The arguments and responses of queries."""
 
 from marshmallow import Schema, fields, validate
 
@@ -8,7 +8,7 @@ from contracts.verdicts import VerificationStatus
 from projector.read.api.live_export import DEFAULT_SECONDS, MAX_SECONDS
 from projector.read.selection import MAX_LIMIT
 
-MAX_IMAGE = 990  # characters; its one spelling may be somewhat longer
+MAX_IMAGE = 990  # characters; the canonical spelling may be longer
 
 
 _NO_NUL = validate.ContainsNoneOf("\0", error="No text here has a NUL.")

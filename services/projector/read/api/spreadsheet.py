@@ -1,4 +1,4 @@
-"""The audit trail as CSV of which no spreadsheet runs anything; also for sealed segments, without Flask."""
+"""The audit trail as CSV in which spreadsheets run no formula. Archived segments use it without Flask."""
 
 import csv
 import io
@@ -14,13 +14,14 @@ _COLUMNS = tuple(
     correlation_id causation_id id images
     """.split()  # noqa: SIM905 names read better in lines than in a column of quotes
 )
-# A spreadsheet would run a cell that begins so as a formula (OWASP, CSV injection); the wide ones too.
+# A spreadsheet runs a cell that begins with one of these as a formula (OWASP, CSV injection), including the
+# full-width forms.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _encode = msgspec.json.Encoder().encode
 
 
 def csv_lines(events: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Events as the API gives them, safe for spreadsheets; first the names of the columns."""
+    """The lines of a CSV file: the names of the columns, then one line for each event of the API."""
     yield ",".join(_COLUMNS) + "\r\n"
     buffer = io.StringIO()
     writer = csv.writer(buffer)

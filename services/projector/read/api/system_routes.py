@@ -1,4 +1,4 @@
-"""`GET /v1/system`: how far the consumers are and what they could not handle, without a shell there."""
+"""`GET /v1/system`: the lag of the consumers and their dead letters, for operators without a shell."""
 
 from importlib.metadata import version
 
@@ -58,7 +58,7 @@ class SystemSchema(Schema):
 
 
 def blueprint(pool: Pool) -> Blueprint:
-    """For administrators: it tells of every account."""
+    """The route of the installation's state. It requires the scope admin, as dead letters name accounts."""
     routes = Blueprint("system", __name__, description="The state of the installation.")
 
     @routes.route("/v1/system")
@@ -70,7 +70,7 @@ def blueprint(pool: Pool) -> Blueprint:
             found = operations(connection)
         log = {
             "position": found.log["log_position"],
-            "published_position": found.log["published_position"] or None,  # 0: there is no broker
+            "published_position": found.log["published_position"] or None,  # 0 without RabbitMQ
             "waiting_seconds": found.log["horizon_lag_seconds"],
         }
         return json_response(

@@ -1,4 +1,4 @@
-"""Rows of the read models as the items of the contract."""
+"""Convert rows of the read models to JSON objects of the API."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from projector.read.summary import SOON, Summary, UsageSummary
 from registries.verification_help import help_for, help_for_image
 
 
-def credential_with_usage(row: Row, use: UsageSummary) -> dict[str, Any]:
-    """A credential, and how it is used."""
-    return {**credential_json(row), "last_used_at": use.last_used_at, "used_by": use.workloads}
+def credential_with_usage(row: Row, usage: UsageSummary) -> dict[str, Any]:
+    """A credential with a summary of its usage."""
+    return {**credential_json(row), "last_used_at": usage.last_used_at, "used_by": usage.workloads}
 
 
 def summary(found: Summary) -> dict[str, Any]:
@@ -63,6 +63,7 @@ def _probe(probe: dict[str, Any] | None, provider: str) -> dict[str, Any] | None
 
 
 _ISSUED = "secret.issued"
+# The fields of an audit event before and after its actor.
 _FIRST = ("position", "time", "action", "outcome", "reason")
 _LAST = tuple(
     """
@@ -77,14 +78,14 @@ def audit_event(row: Row) -> dict[str, Any]:
     for column in _FIRST:
         event[column] = row[column]
     event["actor"] = {"type": row["actor_type"], "id": row["actor_id"], "name": row["actor_name"]}
-    for column in _LAST:  # a million of them make a file: no more is built than is needed
+    for column in _LAST:  # loops are faster here than merged dictionaries: an export has a million events
         event[column] = row[column]
     event["images"] = _images(row)
     return event
 
 
 def _images(row: Row) -> list[str]:
-    """Each image that a row is about; its `image` joins those of an issuance by commas."""
+    """Each image of a row. Its column `image` joins the images of an issuance with commas."""
     if row["action"] == _ISSUED and row["after"] is not None:
         images: list[str] = row["after"]["images"]
         return images

@@ -1,4 +1,4 @@
-"""Read your own write: a query waits until the read models have what its `Regcred-Wait-For` names."""
+"""Read your own write: a query waits until the read models have the event of its `Regcred-Wait-For`."""
 
 import re
 from collections.abc import Callable
@@ -20,10 +20,12 @@ def wait_for(
     monotonic: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> None:
-    """Return once readers see the event that the token names, as `has_event` says (stream, version).
+    """Wait until the read models have the event that the token names.
+
+    `has_event` says whether they have the event of a stream and version.
 
     Raises:
-        Problem: 400 for a malformed token; 503 with Retry-After where it takes over `WAIT_SECONDS`.
+        Problem: 400 for a malformed token; 503 with Retry-After after `WAIT_SECONDS`.
     """
     stream_id, version = read_position_token(token)
     deadline = monotonic() + WAIT_SECONDS
@@ -39,9 +41,9 @@ def read_position_token(text: str) -> tuple[UUID, int]:
     """The stream and version of a `Regcred-Wait-For`.
 
     Raises:
-        Problem: 400 where it is not one that this API gave.
+        Problem: 400 for a malformed token.
     """
     match = _POSITION.fullmatch(text)
     if match is None:
-        raise Problem(400, "invalid_position", "Regcred-Wait-For must hold a Regcred-Position of this API")
+        raise Problem(400, "invalid_position", "Regcred-Wait-For must be a Regcred-Position of this API")
     return UUID(match[1]), int(match[2])

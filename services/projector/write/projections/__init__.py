@@ -1,1 +1,1 @@
-"""Pure: which changes of a read model an event means."""
+"""Pure functions from an event to the changes of a read model."""

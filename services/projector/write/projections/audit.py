@@ -1,4 +1,4 @@
-"""The audit trail: one row for every event, with what was before and after."""
+"""The audit trail: one row for every event, with the values before and after a change."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -37,7 +37,10 @@ _COPIED = {"credential_name": "name", "registry_host": "registry_host"}
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payload tells; the metadata tells the rest."""
+    """The columns of a row that come from the payload. The other columns come from the metadata.
+
+    `columns` are those that would be copied from the credential's row if the event did not have them.
+    """
 
     credential_id: UUID | None = None
     outcome: Literal["success", "denied", "failure"] = "success"
@@ -45,11 +48,11 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True):
     secret_version: int | None = None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
-    names: dict[str, object] = {}  # known from the event itself
+    columns: dict[str, object] = {}
 
 
 def project(recorded: RecordedEvent) -> list[Insert]:
-    """The row of `rm.audit_events` for an event. Every event has one, those of unknown payloads too."""
+    """The row of `rm.audit_events` for an event. Events with an unknown payload have a row, too."""
     entry, metadata = _entry(recorded), recorded.metadata
     values: dict[str, object] = {
         "position": recorded.position,
@@ -71,19 +74,19 @@ def project(recorded: RecordedEvent) -> list[Insert]:
         "request_id": metadata.request_id,
         "correlation_id": metadata.correlation_id,
         "causation_id": metadata.causation_id,
-        **entry.names,
+        **entry.columns,
     }
-    copied = {column: source for column, source in _COPIED.items() if column not in entry.names}
+    copied = {column: source for column, source in _COPIED.items() if column not in entry.columns}
     return [Insert("audit_events", values, copied)]
 
 
 @cache
 def personal_paths(registry: EventRegistry = EVENTS) -> dict[str, list[tuple[str, ...]]]:
-    """By action, the paths in `reason`, `before` and `after` of a row that are personal, as the classes of
-    the events mark them.
+    """The paths of personal data in the columns `reason`, `before` and `after`, by action. The classes of the
+    events mark the personal fields.
 
-    A row shows a field under its own name, of the event or of one of its objects, and a previous value under
-    the name that it has now.
+    A column has a field under its name in the event or in an object of the event. A previous value has the
+    name of the current one.
     """
     found: dict[str, set[tuple[str, ...]]] = {}
     for kind in registry.all_types():
@@ -94,11 +97,11 @@ def personal_paths(registry: EventRegistry = EVENTS) -> dict[str, list[tuple[str
 
 
 def _paths(fields: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for name, within in fields.items():
-        if within is True:
+    for name, inner in fields.items():
+        if inner is True:
             yield (name,)
         else:
-            yield from ((name, *path) for path in _paths(within))
+            yield from ((name, *path) for path in _paths(inner))
 
 
 def _entry(recorded: RecordedEvent) -> _Entry:
@@ -115,14 +118,14 @@ def _entry(recorded: RecordedEvent) -> _Entry:
                     "details": _json(event.details),
                     "restrictions": _json(event.restrictions),
                 },
-                names={"credential_name": event.details.name, "registry_host": event.registry.host},
+                columns={"credential_name": event.details.name, "registry_host": event.registry.host},
             )
         case CredentialDetailsChanged():
             return _Entry(
                 credential_id=event.credential_id,
                 before=_json(event.previous),
                 after=_json(event.details),
-                names={"credential_name": event.details.name},
+                columns={"credential_name": event.details.name},
             )
         case CredentialSecretRotated():
             return _Entry(
@@ -134,7 +137,7 @@ def _entry(recorded: RecordedEvent) -> _Entry:
                 | {"expires_at": _json(event.previous_expires_at)},
                 after=_login(account_id, event.registry, event.username, event.secret)
                 | {"expires_at": _json(event.expires_at)},
-                names={"registry_host": event.registry.host},
+                columns={"registry_host": event.registry.host},
             )
         case CredentialRestrictionsChanged():
             return _Entry(
@@ -143,14 +146,14 @@ def _entry(recorded: RecordedEvent) -> _Entry:
                 after=_json(event.restrictions),
             )
         case CredentialRemoved() | AccountErased():
-            about = event.credential_id if isinstance(event, CredentialRemoved) else None
-            return _Entry(credential_id=about, reason=event.reason)
+            credential_id = event.credential_id if isinstance(event, CredentialRemoved) else None
+            return _Entry(credential_id=credential_id, reason=event.reason)
         case VerificationRequested():
             return _Entry(
                 credential_id=event.credential_id,
                 secret_version=event.secret_version,
                 after={"trigger": event.trigger},
-                names={"image": event.image} if event.image else {},
+                columns={"image": event.image} if event.image else {},
             )
         case (
             VerificationSucceeded()
@@ -161,12 +164,12 @@ def _entry(recorded: RecordedEvent) -> _Entry:
             | ExpiryPassed()
         ):
             return _verification(event)
-        # A reading does not stand under the credential that was asked about: that would be news of it.
+        # The credential of a filter is not set: the read would be listed among the events of that credential.
         case AuditRead() | AuditSealed():
             return _Entry(after=_json(event))
         case SecretIssued() | SecretRefused():
             return _issuance(event)
-        case _:  # a credential's stream has the credential's id
+        case _:  # the id of a credential's stream is that of the credential
             return _Entry(
                 credential_id=recorded.stream.id if recorded.stream.category == "credential" else None
             )
@@ -183,7 +186,7 @@ def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
                 "images": _json(event.images),
                 "format": event.format,
             },
-            names={
+            columns={
                 "credential_name": event.credential_name,
                 "project_id": event.project_id,
                 "registry_host": event.registry_host,
@@ -199,7 +202,7 @@ def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
             "anonymous": event.anonymous,
             "candidates": _json(event.candidates),
         },
-        names={
+        columns={
             "project_id": event.project_id,
             "registry_host": event.registry_host,
             "image": event.image,
@@ -212,9 +215,9 @@ def _verification(event: VerificationSucceeded | VerificationFailed | _Expiry) -
         return _expiry(event)
     _, code = verdict_of(event)
     probe = event.probe if isinstance(event, VerificationSucceeded) else None
-    names: dict[str, object] = {"registry_host": event.registry_host}
+    columns: dict[str, object] = {"registry_host": event.registry_host}
     if probe is not None:
-        names["image"] = probe.image
+        columns["image"] = probe.image
     return _Entry(
         credential_id=event.credential_id,
         outcome="failure" if code else "success",
@@ -222,7 +225,7 @@ def _verification(event: VerificationSucceeded | VerificationFailed | _Expiry) -
         secret_version=event.secret_version,
         after={"trigger": event.trigger, "detail": event.detail, "duration_ms": event.duration_ms}
         | ({"probe": _json(probe)} if probe else {}),
-        names=names,
+        columns=columns,
     )
 
 
@@ -238,7 +241,7 @@ def _expiry(event: _Expiry) -> _Entry:
         reason=VerificationCode.EXPIRED.value if passed else None,
         secret_version=event.secret_version,
         after=after | ({"days": event.days} if isinstance(event, ExpiryApproached) else {}),
-        names={"registry_host": event.registry_host},
+        columns={"registry_host": event.registry_host},
     )
 
 
@@ -252,8 +255,10 @@ def _login(account_id: str, registry: Registry, username: str, secret: SecretRef
 
 
 def _fingerprint(account_id: str, secret: SecretReference) -> str:
-    """Equal where two secrets of one account are (ADR 11). That of the event is keyed, and the same for all
-    accounts: two auditors could tell from it that their accounts share a secret.
+    """A fingerprint that is equal for equal secrets of one account (ADR 11).
+
+    The keyed fingerprint in the event is equal across accounts. From it, two auditors could conclude that
+    their accounts share a secret.
     """
     return sha256(f"{account_id}\n{secret.fingerprint}".encode()).hexdigest()[:32]
 

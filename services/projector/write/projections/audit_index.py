@@ -1,4 +1,4 @@
-"""By what rows of the audit trail are found where no index of their table serves: images, and moments."""
+"""Search tables for rows of the audit trail: by image, and by time."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,8 +26,9 @@ def project(recorded: RecordedEvent) -> list[Insert]:
 def spans(changes: Iterable[Change]) -> list[Put]:
     """The changes of `rm.audit_spans` for the rows of the trail among `changes`, one for each span.
 
-    Positions and times increase together, but not strictly: the clocks of two services differ. A span has
-    the earliest and the latest time of its events: a time becomes a bound of positions that misses no event.
+    Times increase with positions, but not strictly, because the clocks of services differ. A span has the
+    earliest and the latest time of its events. A query uses them to limit the positions without missing an
+    event.
     """
     ranges: dict[int, tuple[datetime, datetime]] = {}
     for change in changes:

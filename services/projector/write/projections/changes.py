@@ -1,6 +1,7 @@
-"""Changes of rows, as data: to insert, to put, to change, to delete (`projector.write.fold`).
+"""Changes of rows as data: insert, update, put and delete. `projector.write.fold` applies them.
 
-Structs where elsewhere there are dataclasses: a rebuild makes millions of them, at a fifth of the time each.
+They are msgspec structs, not dataclasses: a rebuild creates millions of them, and a struct takes a fifth of
+the time.
 """
 
 from collections.abc import Mapping
@@ -9,14 +10,14 @@ from typing import Any, Literal
 from msgspec import Struct
 
 Table = Literal["credentials", "usages", "verifications", "audit_events", "audit_images", "audit_spans"]
-# Whose rows change; rows of the others stay as they were inserted.
+# Tables whose rows change. Rows of other tables are only inserted.
 KeyedTable = Literal["credentials", "usages", "audit_spans"]
 
-MAX_GATHERED = 50  # items of a list that is gathered; the oldest go
+MAX_GATHERED = 50  # items of a `gathered` list; the oldest are dropped
 
 
 class Insert(Struct, frozen=True):
-    """A new row. `copied` takes columns from the row of `credentials` that it is about, as it is then."""
+    """Insert a row. `copied` columns get the current values of the credential's row in `credentials`."""
 
     table: Table
     values: Mapping[str, Any]
@@ -24,7 +25,7 @@ class Insert(Struct, frozen=True):
 
 
 class Update(Struct, frozen=True):
-    """Change the row with that key, if it (still) looks as `where` says."""
+    """Update the row with this key, if it exists and has the values of `where`."""
 
     table: KeyedTable
     key: object
@@ -33,9 +34,10 @@ class Update(Struct, frozen=True):
 
 
 class Put(Struct, frozen=True):
-    """The row with that key is as `values` say, whether there was one or not. Of the one that was there,
-    the `least` and `greatest` columns stay where they are smaller or greater, and the items of a `gathered`
-    list stay behind the new ones, each once.
+    """Insert the row with this key, or replace it.
+
+    A replaced row is merged: `least` and `greatest` columns get the smaller or the greater value, and a
+    `gathered` list gets the new items followed by the earlier ones, without duplicates.
     """
 
     table: KeyedTable

@@ -1,4 +1,4 @@
-"""The list and detail of credentials: one row each, as the newest events have made it."""
+"""The read model of credentials: one row for each, with its current state."""
 
 from contracts.credential import columns
 from contracts.credential_events import (
@@ -24,7 +24,7 @@ _PENDING: dict[str, object] = {
 
 
 def project(recorded: RecordedEvent) -> list[Change]:
-    """The changes of `rm.credentials` that an event means."""
+    """The changes of `rm.credentials` for an event."""
     event = recorded.payload
     stamp: dict[str, object] = {"version": recorded.version, "updated_at": recorded.metadata.occurred_at}
     match event:
@@ -49,7 +49,7 @@ def project(recorded: RecordedEvent) -> list[Change]:
         case CredentialDetailsChanged():
             values = {**columns(event.details), **stamp}
             if event.details.expires_at == event.previous.expires_at:
-                del values["expires_at"]  # what the secret itself says stays, where its owner says nothing
+                del values["expires_at"]  # not changed by the user: an expiry found in the secret is retained
         case CredentialRestrictionsChanged():
             values = {**columns(event.restrictions), **stamp}
         case CredentialSecretRotated():
@@ -58,11 +58,11 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 "username": event.username,
                 "secret_version": event.secret.version,
                 "expires_at": event.expires_at,
-                **_PENDING,  # what was known is known of the old secret
+                **_PENDING,  # the last verification was of the old secret
                 **stamp,
             }
         case VerificationRequested():
-            values = {"version": recorded.version}  # nothing about the credential itself has changed
+            values = {"version": recorded.version}  # the credential itself has not changed
         case CredentialRemoved():
             return [Delete("credentials", event.credential_id)]
         case VerificationSucceeded() | VerificationFailed():
@@ -92,6 +92,6 @@ def _outcome(event: VerificationSucceeded | VerificationFailed) -> Change:
             "verification_detail": event.detail,
             "verification_checked_at": event.checked_at,
         },
-        # An outcome about an older secret says nothing about the one that is kept now.
+        # The outcome of an older secret does not apply to the current one.
         where={"secret_version": event.secret_version},
     )

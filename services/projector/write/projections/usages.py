@@ -1,4 +1,6 @@
-"""Who uses a credential: a row for each workload that was given its secret, kept when the credential goes."""
+"""The read model of usages: a row for each workload that a secret was issued to. Rows of removed credentials
+stay.
+"""
 
 from uuid import UUID, uuid5
 
@@ -6,17 +8,17 @@ from contracts.issuance_events import SecretIssued
 from eventlog.events import RecordedEvent
 from projector.write.projections.changes import Change, Put
 
-_USAGES = UUID("3d0c2b52-8a0f-5a5e-9d0b-6f0c5b7f2c11")  # namespace of ids of usages, fixed for ever
+_USAGES = UUID("3d0c2b52-8a0f-5a5e-9d0b-6f0c5b7f2c11")  # namespace of the ids of usages; never changes
 
 
 def project(recorded: RecordedEvent) -> list[Change]:
-    """The changes of `rm.usages` that an event means. What was not given out is no usage."""
+    """The changes of `rm.usages` for an event. Only an issued secret is a usage."""
     event = recorded.payload
     if not isinstance(event, SecretIssued):
         return []
-    # A line feed is in none of them.
-    who = f"{event.project_id}\n{event.workload.kind}\n{event.workload.name}"
-    usage_id = uuid5(_USAGES, f"{event.credential_id}\n{who}")
+    # None of the parts can contain a line feed.
+    workload = f"{event.project_id}\n{event.workload.kind}\n{event.workload.name}"
+    usage_id = uuid5(_USAGES, f"{event.credential_id}\n{workload}")
     moment = recorded.metadata.occurred_at
     return [
         Put(

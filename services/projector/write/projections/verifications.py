@@ -1,4 +1,4 @@
-"""The history of verifications: one row each."""
+"""The read model of verifications: one row for each."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from projector.write.projections.changes import Change, Insert
 
 
 def project(recorded: RecordedEvent) -> list[Change]:
-    """The changes of `rm.verifications` that an event means."""
+    """The changes of `rm.verifications` for an event."""
     event = recorded.payload
     if not isinstance(event, (VerificationSucceeded, VerificationFailed)):
         return []

@@ -116,7 +116,7 @@ def world() -> World:
     return World()
 
 
-def test_adding_keeps_the_secret_and_answers_without_it(world: World) -> None:
+def test_adding_stores_the_secret_and_returns_no_secret(world: World) -> None:
     answer = world.add()
     path = SecretPath("acme", answer.credential_id)
     login = RegistryLogin.from_secret(world.secrets.get(path, 1))
@@ -134,14 +134,14 @@ def test_a_taken_name_writes_no_secret(world: World) -> None:
     assert len(world.kept()) == 1
 
 
-def test_an_append_that_failed_for_sure_leaves_no_secret(world: World) -> None:
+def test_a_failed_append_leaves_no_secret(world: World) -> None:
     world.store.before = NameTaken("team")
     with pytest.raises(NameTaken):
         world.add()
     assert world.kept() == {}
 
 
-def test_an_append_of_unknown_outcome_keeps_the_secret(world: World) -> None:
+def test_an_append_of_unknown_outcome_leaves_the_secret(world: World) -> None:
     world.store.after = OutcomeUnknown()
     with pytest.raises(OutcomeUnknown):
         world.add()
@@ -149,7 +149,7 @@ def test_an_append_of_unknown_outcome_keeps_the_secret(world: World) -> None:
 
 
 @pytest.mark.parametrize("written", [True, False], ids=["had been written", "had not"])
-def test_the_same_request_after_an_unknown_outcome_ends_well(world: World, written: bool) -> None:
+def test_a_repeated_request_succeeds_after_an_unknown_outcome(world: World, written: bool) -> None:
     if written:
         world.store.after = OutcomeUnknown()
     else:
@@ -163,7 +163,7 @@ def test_the_same_request_after_an_unknown_outcome_ends_well(world: World, writt
     assert len(world.store.load(answer.credential_id)) == 1
 
 
-def test_a_repeated_request_gives_the_first_answer(world: World) -> None:
+def test_a_repeated_request_returns_the_first_result(world: World) -> None:
     first, second = world.add("k-1"), world.add("k-1")
     assert (first.replayed, second.replayed) == (False, True)
     assert first.body == second.body
@@ -171,7 +171,9 @@ def test_a_repeated_request_gives_the_first_answer(world: World) -> None:
         world.credentials.add(request("k-1", fingerprint=b"g" * 32), secret("old"), DETAILS, EVERYBODY)
 
 
-def test_a_secret_store_that_is_away_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_changes_while_the_secret_store_is_unavailable(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_arguments: object, **_named: object) -> int:
         raise SecretStoreUnavailable("sealed", retry_after=7)
 
@@ -183,7 +185,7 @@ def test_a_secret_store_that_is_away_changes_nothing(world: World, monkeypatch: 
     assert world.add().version == 1
 
 
-def test_rotating_keeps_both_versions_for_now(world: World) -> None:
+def test_both_versions_can_be_read_after_a_rotation(world: World) -> None:
     credential_id = world.add().credential_id
     answer = world.rotate(credential_id, 1)
     assert answer.body["secret_version"] == 2
@@ -199,7 +201,7 @@ def test_a_rotation_on_a_stale_version_writes_nothing(world: World) -> None:
     assert list(world.kept().values()) == [[1]]
 
 
-def test_a_rotation_that_lost_a_race_destroys_its_secret(world: World) -> None:
+def test_a_rotation_with_a_conflict_destroys_its_secret(world: World) -> None:
     credential_id = world.add().credential_id
 
     def meanwhile(_credential: Active) -> NewSecret:
@@ -211,7 +213,7 @@ def test_a_rotation_that_lost_a_race_destroys_its_secret(world: World) -> None:
     assert list(world.kept().values()) == [[1]]
 
 
-def test_a_rotation_writes_behind_a_leftover(world: World) -> None:
+def test_a_rotation_writes_after_the_version_of_a_failed_append(world: World) -> None:
     credential_id = world.add().credential_id
     path = SecretPath("acme", credential_id)
     world.secrets.put(path, Secret("orphan"), write_id="w", expected_version=1)
@@ -229,7 +231,7 @@ def test_a_rotation_whose_append_fails_destroys_its_secret_only(world: World) ->
     assert world.secrets.get(path, 1)
 
 
-def test_changes_without_a_version_are_tried_again(world: World) -> None:
+def test_changes_without_a_version_are_retried(world: World) -> None:
     credential_id = world.add().credential_id
     racing = iter([True, False])
     load = world.store.load
@@ -246,7 +248,7 @@ def test_changes_without_a_version_are_tried_again(world: World) -> None:
     assert (answer.body["name"], answer.body["description"], answer.version) == ("second", "first", 3)
 
 
-def test_what_changes_nothing_keeps_the_version(world: World) -> None:
+def test_a_command_without_effect_leaves_the_version(world: World) -> None:
     credential_id = world.add().credential_id
     answer = world.credentials.change(request(), credential_id, 1, ChangeDetails(name="team"))
     assert answer.version == 1
@@ -264,7 +266,7 @@ def everything(world: World, credential_id: UUID, account: str) -> list[Callable
     ]
 
 
-def test_another_account_finds_nothing(world: World) -> None:
+def test_a_credential_of_another_account_is_not_found(world: World) -> None:
     credential_id = world.add().credential_id
     for ask in everything(world, credential_id, "umbrella"):
         with pytest.raises(CredentialNotFound):
@@ -272,7 +274,7 @@ def test_another_account_finds_nothing(world: World) -> None:
     assert list(world.kept().values()) == [[1]]
 
 
-def test_a_removed_credential_is_gone_for_every_command(world: World) -> None:
+def test_a_removed_credential_is_not_found_by_any_command(world: World) -> None:
     credential_id = world.add().credential_id
     world.credentials.remove(request(), credential_id, 1, reason="left", forced=False)
     for ask in everything(world, credential_id, "acme"):
@@ -281,7 +283,7 @@ def test_a_removed_credential_is_gone_for_every_command(world: World) -> None:
     assert world.add().version == 1  # its name is free
 
 
-def test_a_verification_is_told_by_the_newest_outcome_of_this_secret(world: World) -> None:
+def test_a_result_has_the_newest_outcome_of_the_current_secret(world: World) -> None:
     credential_id = world.add().credential_id
     asked = world.credentials.request_verification(request("k-v"), credential_id)
     verification_id = UUID(asked.body["id"])
@@ -309,7 +311,7 @@ def test_a_verification_is_told_by_the_newest_outcome_of_this_secret(world: Worl
     assert world.credentials.request_verification(request("k-v"), credential_id).replayed
 
 
-def test_a_database_that_is_away_is_told(world: World) -> None:
+def test_an_unavailable_database_is_reported(world: World) -> None:
     world.store.before = EventStoreUnavailable()
     with pytest.raises(EventStoreUnavailable):
         world.add()

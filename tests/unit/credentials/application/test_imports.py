@@ -156,7 +156,7 @@ def _added(world: World, results: list[ImportResult]) -> list[Any]:
     return [event for r in results if r.credential_id for event in world.store.load(r.credential_id)]
 
 
-def test_what_holds_no_secret_is_unsupported_and_what_cannot_be_read_invalid(world: World) -> None:
+def test_an_entry_without_a_secret_is_unsupported_and_an_unreadable_one_invalid(world: World) -> None:
     results = world.run(
         {
             "reg.io": {},
@@ -176,20 +176,20 @@ def test_what_holds_no_secret_is_unsupported_and_what_cannot_be_read_invalid(wor
     assert "AWS" in str(results[5].reason)
 
 
-def test_the_same_entry_twice_is_one_credential(world: World) -> None:
+def test_a_repeated_entry_is_one_credential(world: World) -> None:
     results = world.run({"reg.io": OCTO, "https://reg.io/v2/": OCTO, "http://reg.io": OCTO})
     assert [result.status for result in results] == ["created", "duplicate", "duplicate"]
     assert "the same login as under reg.io" in str(results[1].reason)
 
 
-def test_what_is_kept_already_is_a_duplicate(world: World) -> None:
+def test_an_entry_of_a_stored_credential_is_a_duplicate(world: World) -> None:
     kept = world.add("mine", "reg.io", "octo", "pa55")
     [result] = world.run({"reg.io": OCTO})
     assert (result.status, result.credential_id, result.name) == ("duplicate", kept, "mine")
     assert "same login" in str(result.reason)
 
 
-def test_another_secret_is_a_duplicate_that_says_how_to_replace_it(world: World) -> None:
+def test_an_entry_with_another_secret_is_a_duplicate_with_advice(world: World) -> None:
     world.add("old", "reg.io", "octo", "0ther")
     [result] = world.run({"reg.io": OCTO})
     assert (result.status, result.name) == ("duplicate", "old")
@@ -203,7 +203,7 @@ def test_another_secret_is_a_duplicate_that_says_how_to_replace_it(world: World)
     ("username", "prefixes", "status"),
     [("other", (), "created"), ("octo", ("team/",), "created"), ("octo", (), "duplicate")],
 )
-def test_another_user_or_other_repositories_are_no_duplicate(
+def test_another_username_or_other_repositories_are_no_duplicate(
     world: World, username: str, prefixes: tuple[str, ...], status: str
 ) -> None:
     world.add("mine", "reg.io", username, "pa55", *prefixes)
@@ -211,13 +211,13 @@ def test_another_user_or_other_repositories_are_no_duplicate(
     assert result.status == status
 
 
-def test_a_prefix_with_or_without_slash_is_one(world: World) -> None:
+def test_a_trailing_slash_of_a_prefix_makes_no_difference(world: World) -> None:
     world.add("mine", "reg.io", "octo", "pa55", "team/")
     [result] = world.run({"reg.io/team": OCTO})
     assert result.status == "duplicate"
 
 
-def test_names_are_made_unique_also_against_somebody_faster(world: World) -> None:
+def test_names_are_unique_also_with_concurrent_requests(world: World) -> None:
     world.add("Reg-IO", "elsewhere.io", "octo", "x")
     world.store.lost = {"reg-io-2"}
     results = world.run({"reg.io/a": OCTO, "reg.io/b": OCTO})
@@ -225,7 +225,7 @@ def test_names_are_made_unique_also_against_somebody_faster(world: World) -> Non
     assert world.orphans() == []
 
 
-def test_a_dry_run_does_nothing(world: World) -> None:
+def test_a_dry_run_changes_nothing(world: World) -> None:
     results = world.run({"reg.io/a": OCTO, "reg.io/b": OCTO, "x.io": {}}, prefix="ci-", dry=True, key="k")
     assert told(results) == [("created", "ci-reg-io"), ("created", "ci-reg-io-2"), ("unsupported", None)]
     assert [result.credential_id for result in results] == [None, None, None]
@@ -240,14 +240,14 @@ def test_a_repeated_import_creates_nothing_twice(world: World) -> None:
     assert len(list(world.secrets.paths())) == 2
 
 
-def test_another_import_under_the_same_key_does_nothing(world: World) -> None:
+def test_another_import_under_the_same_key_changes_nothing(world: World) -> None:
     world.run({"reg.io": {}, "x.io": OCTO}, key="k")
     with pytest.raises(IdempotencyKeyReused):
         world.run({"first.io": OCTO, "second.io": OCTO}, key="k")
     assert len(list(world.secrets.paths())) == 1
 
 
-def test_a_secret_store_that_is_away_fails_the_request(world: World) -> None:
+def test_the_request_fails_while_the_secret_store_is_unavailable(world: World) -> None:
     world.secrets.lasts = 0
     with pytest.raises(SecretStoreUnavailable):
         world.run({"y.io": {}, "reg.io": OCTO})
@@ -255,7 +255,7 @@ def test_a_secret_store_that_is_away_fails_the_request(world: World) -> None:
 
 
 @pytest.mark.parametrize("key", [None, "k"])
-def test_a_secret_store_that_goes_away_fails_what_is_left_and_the_import_can_be_repeated(
+def test_remaining_entries_fail_without_the_secret_store_and_the_import_can_be_repeated(
     world: World, key: str | None
 ) -> None:
     world.secrets.lasts = 1

@@ -16,7 +16,7 @@ from contracts.streams import issuance_stream
 from credentials.application.command_handler import CommandRequest, RequestKey
 from credentials.application.credentials import Credentials
 from credentials.application.issuance import Issuer, PullSecret, StillChanging
-from credentials.domain.issuance import NotIssued, PullSecretWanted
+from credentials.domain.issuance import NotIssued, PullSecretRequest
 from eventlog.events import Actor, NewEvent
 from eventlog.storage import Appended, IdempotentRequest, OutcomeUnknown
 from registries.dialer.addresses import NetworkPolicy
@@ -32,7 +32,7 @@ from tests.support.memory_secretstore import MemorySecretStore
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 NOBODY = Restrictions(restricted=True, projects=())
-WANTED = PullSecretWanted(
+WANTED = PullSecretRequest(
     images=(ImageReference.parse("ghcr.io/acme/shop"),),
     project_id="shop",
     workload=Workload(kind="deployment", name="storefront"),
@@ -139,7 +139,7 @@ def world() -> World:
     return World()
 
 
-def test_it_is_recorded_with_who_asked_and_nothing_secret(world: World) -> None:
+def test_an_issuance_is_recorded_with_its_caller_and_without_secrets(world: World) -> None:
     credential_id = world.add()
     given = world.issuing.issue(request(), WANTED)
     assert passwords(given) == ["old"]
@@ -151,7 +151,7 @@ def test_it_is_recorded_with_who_asked_and_nothing_secret(world: World) -> None:
     assert "old" not in str(event)
 
 
-def test_a_refusal_is_recorded_before_it_is_answered(world: World) -> None:
+def test_a_refusal_is_recorded_before_it_is_returned(world: World) -> None:
     with pytest.raises(NotIssued) as refused:
         world.issuing.issue(request(), WANTED)
     assert [refusal.reason for refusal in refused.value.refusals] == ["no_matching_credential"]
@@ -163,7 +163,7 @@ def test_a_refusal_is_recorded_before_it_is_answered(world: World) -> None:
     assert world.events() == [("refused", "no_matching_credential"), ("refused", "no_eligible_credential")]
 
 
-def test_a_refused_image_stops_all_of_them_and_is_the_one_that_is_recorded(world: World) -> None:
+def test_a_refused_image_prevents_the_issuance_and_only_it_is_recorded(world: World) -> None:
     world.add()
     asked = replace(WANTED, images=(*WANTED.images, ImageReference.parse("nginx")))
     with pytest.raises(NotIssued) as refused:
@@ -178,7 +178,7 @@ def test_a_refused_image_stops_all_of_them_and_is_the_one_that_is_recorded(world
     assert world.events()[1:] == [("issued", 1), ("refused", "no_matching_credential")]
 
 
-def test_a_restriction_in_between_is_honoured(world: World) -> None:
+def test_a_concurrent_restriction_is_applied(world: World) -> None:
     credential_id = world.add()
     world.store.meanwhile = lambda: world.restrict(credential_id)
     with pytest.raises(NotIssued):
@@ -186,7 +186,7 @@ def test_a_restriction_in_between_is_honoured(world: World) -> None:
     assert world.events() == [("refused", "no_eligible_credential")]
 
 
-def test_a_removal_in_between_is_honoured(world: World) -> None:
+def test_a_concurrent_removal_is_applied(world: World) -> None:
     credential_id = world.add()
     world.store.meanwhile = lambda: world.remove(credential_id)
     with pytest.raises(NotIssued):
@@ -194,7 +194,7 @@ def test_a_removal_in_between_is_honoured(world: World) -> None:
     assert world.events() == [("refused", "no_matching_credential")]
 
 
-def test_a_rotation_in_between_gives_the_new_secret(world: World) -> None:
+def test_the_new_secret_is_issued_after_a_concurrent_rotation(world: World) -> None:
     credential_id = world.add()
     world.store.meanwhile = lambda: world.rotate(credential_id)
     given = world.issuing.issue(request(), WANTED)
@@ -202,7 +202,7 @@ def test_a_rotation_in_between_gives_the_new_secret(world: World) -> None:
     assert world.events() == [("issued", 2)]
 
 
-def test_a_secret_that_goes_while_it_is_read_is_decided_anew(
+def test_a_request_is_decided_again_when_its_secret_is_removed_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, get = world.add("first"), world.secrets.get
@@ -219,7 +219,7 @@ def test_a_secret_that_goes_while_it_is_read_is_decided_anew(
     assert world.events() == [("issued", 1)]
 
 
-def test_a_secret_that_was_lost_is_no_internal_error(world: World) -> None:
+def test_a_lost_secret_is_not_an_internal_error(world: World) -> None:
     world.secrets.remove(SecretPath("acme", world.add()))
     with pytest.raises(SecretStoreUnavailable) as away:
         world.issuing.issue(request(), WANTED)
@@ -227,7 +227,7 @@ def test_a_secret_that_was_lost_is_no_internal_error(world: World) -> None:
     assert world.events() == []
 
 
-def test_what_changes_all_the_time_is_told(world: World) -> None:
+def test_a_credential_that_changes_at_every_attempt_is_reported(world: World) -> None:
     credential_id = world.add()
     world.store.every_time = True
     world.store.meanwhile = lambda: world.rotate(credential_id)
@@ -236,7 +236,7 @@ def test_what_changes_all_the_time_is_told(world: World) -> None:
     assert world.events() == []
 
 
-def test_nothing_is_recorded_while_the_secret_store_is_away(
+def test_nothing_is_recorded_while_the_secret_store_is_unavailable(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_path: SecretPath, _version: int) -> Secret:
@@ -249,7 +249,7 @@ def test_nothing_is_recorded_while_the_secret_store_is_away(
     assert world.events() == []
 
 
-def test_nothing_is_given_out_where_nobody_knows_whether_it_is_recorded(world: World) -> None:
+def test_nothing_is_issued_when_the_outcome_of_the_record_is_unknown(world: World) -> None:
     world.add()
     world.store.lost = True
     with pytest.raises(OutcomeUnknown):
@@ -259,7 +259,7 @@ def test_nothing_is_given_out_where_nobody_knows_whether_it_is_recorded(world: W
     assert world.events() == [("issued", 1)]
 
 
-def test_an_identity_token_has_no_basic_form(world: World) -> None:
+def test_an_identity_token_is_refused_in_the_basic_format(world: World) -> None:
     world.add(login=RegistryLogin(username="<token>", identity_token=Secret("refresh")))
     assert world.issuing.issue(request(), WANTED).issued[0].login.identity_token == Secret("refresh")
     with pytest.raises(NotIssued) as refused:

@@ -61,7 +61,7 @@ def test_adding_a_credential() -> None:
     assert decide(ADD, Absent()) == (ADDED,)
 
 
-def test_an_id_is_given_out_once() -> None:
+def test_an_id_is_used_once() -> None:
     for history in ([ADDED], [ADDED, REMOVED]):
         with pytest.raises(ValueError, match="used twice"):
             decide(ADD, fold(history))
@@ -69,24 +69,24 @@ def test_an_id_is_given_out_once() -> None:
 
 @pytest.mark.parametrize("command", OTHERS, ids=lambda command: type(command).__name__)
 @pytest.mark.parametrize("history", [[], [ADDED, REMOVED]], ids=["never added", "removed"])
-def test_nothing_can_be_done_to_what_is_not_there(command: Command, history: list[object]) -> None:
+def test_a_missing_credential_accepts_no_command(command: Command, history: list[object]) -> None:
     with pytest.raises(CredentialNotFound):
         decide(command, fold(history))
 
 
-def test_changing_details_tells_what_was_before() -> None:
+def test_a_change_of_details_has_the_previous_ones() -> None:
     [event] = decide(ChangeDetails(name="new-name", description="why"), fold([ADDED]))
     assert event == CredentialDetailsChanged(
         credential_id=ID, details=replace(DETAILS, name="new-name", description="why"), previous=DETAILS
     )
 
 
-def test_details_that_stay_as_they_are_are_no_event() -> None:
+def test_unchanged_details_result_in_no_event() -> None:
     assert decide(ChangeDetails(name="team-ghcr", scope=DETAILS.scope), fold([ADDED])) == ()
     assert decide(ChangeDetails(), fold([ADDED])) == ()
 
 
-def test_an_expiry_is_taken_away_only_if_asked() -> None:
+def test_an_expiry_is_removed_only_on_request() -> None:
     dated = fold([replace(ADDED, details=replace(DETAILS, expires_at=datetime(2027, 1, 1, tzinfo=UTC)))])
     assert decide(ChangeDetails(name="team-ghcr"), dated) == ()
     [event] = decide(ChangeDetails(expires_at=None), dated)
@@ -94,7 +94,7 @@ def test_an_expiry_is_taken_away_only_if_asked() -> None:
     assert event.details.expires_at is None
 
 
-def test_rotating_replaces_secret_user_and_expiry() -> None:
+def test_rotating_replaces_secret_username_and_expiry() -> None:
     [event] = decide(ROTATE, fold([ADDED]))
     assert event == CredentialSecretRotated(
         credential_id=ID,
@@ -122,13 +122,13 @@ def test_restricting_and_lifting() -> None:
     assert lifted.previous == SHOP
 
 
-def test_a_verification_is_asked_for_the_secret_as_it_is() -> None:
+def test_a_verification_is_requested_for_the_current_secret() -> None:
     rotated = decide(ROTATE, fold([ADDED]))
     [event] = decide(RequestVerification(trigger="scheduled"), fold([ADDED, *rotated]))
     assert event == VerificationRequested(credential_id=ID, secret_version=2, trigger="scheduled")
 
 
-def test_an_image_may_be_named_that_is_of_this_registry() -> None:
+def test_an_image_to_verify_must_be_of_the_same_registry() -> None:
     image = ImageReference.parse("ghcr.io/acme/shop:1")
     [event] = decide(RequestVerification(trigger="requested", image=image), fold([ADDED]))
     assert isinstance(event, VerificationRequested)
@@ -138,13 +138,13 @@ def test_an_image_may_be_named_that_is_of_this_registry() -> None:
     assert [(p.pointer, p.code) for p in caught.value.problems] == [("/image", "host_mismatch")]
 
 
-def test_removing_ends_it() -> None:
+def test_a_removed_credential_accepts_no_command() -> None:
     [event] = decide(RemoveCredential(reason="left the team", forced=True), fold([ADDED]))
     assert event == CredentialRemoved(credential_id=ID, reason="left the team", forced=False)
     assert fold([ADDED, event]) == Removed(ID)
 
 
-def test_history_is_never_refused() -> None:
+def test_recorded_events_are_never_refused() -> None:
     assert evolve(Absent(), REMOVED) == Removed(ID)
     assert evolve(Removed(ID), decide(ChangeDetails(name="other"), fold([ADDED]))[0]) == Removed(ID)
     assert evolve(fold([ADDED]), object()) == fold([ADDED])
@@ -158,7 +158,7 @@ USER = WorkloadUsage(
 )
 
 
-def test_what_is_in_use_is_removed_by_force_only() -> None:
+def test_a_credential_in_use_is_removed_only_with_force() -> None:
     with pytest.raises(CredentialInUse) as refused:
         decide(RemoveCredential(reason="left", forced=False, usages=(USER,)), fold([ADDED]))
     assert refused.value.usages == (USER,)
@@ -178,7 +178,7 @@ def test_what_is_in_use_is_removed_by_force_only() -> None:
         (["blog"], None, False),
     ],
 )
-def test_who_loses_it_by_a_restriction(
+def test_the_workloads_that_lose_a_credential_by_a_restriction(
     before: list[str] | None, after: list[str] | None, loses: bool
 ) -> None:
     def of(projects: list[str] | None) -> Restrictions:

@@ -35,7 +35,7 @@ PREFIXES = st.from_regex(r"([A-Za-z]([ -]?[A-Za-z0-9]){0,9}[ -]?)?", fullmatch=T
 
 
 @given(HOSTS, PREFIXES)
-def test_every_name_may_be_one_and_they_do_not_run_out(host: str, prefix: str) -> None:
+def test_every_name_is_valid_and_unique(host: str, prefix: str) -> None:
     names = list(islice(names_for(host, name_prefix(prefix)), 120))
     assert [credential_name(name) for name in names] == names
     # A host may end as a number would: then that one name comes twice, and is passed over.
@@ -43,6 +43,6 @@ def test_every_name_may_be_one_and_they_do_not_run_out(host: str, prefix: str) -
 
 
 @pytest.mark.parametrize("prefix", ["1a", "-a", "a--b", "ä", "a" * 21, "a_b", "a\n"])
-def test_what_a_name_cannot_begin_with_is_refused(prefix: str) -> None:
+def test_an_invalid_prefix_is_refused(prefix: str) -> None:
     with pytest.raises(InvalidInput):
         name_prefix(prefix)

@@ -13,7 +13,7 @@ from chassis.secret import Secret
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import RefusedCandidate, SecretIssued, SecretRefused, Workload
 from contracts.verdicts import VerificationStatus
-from credentials.domain.issuance import IssuancePlan, PullSecretWanted, events_of, plan, refused_events
+from credentials.domain.issuance import IssuancePlan, PullSecretRequest, events_of, plan, refused_events
 from credentials.domain.matching import Candidate, RequestedUse
 from credentials.domain.pull_secret_formats import Issued, auth_keys, basic, docker_config, kubernetes_secret
 from registries.image_reference import ImageReference
@@ -45,8 +45,8 @@ def candidate(number: int, host: str = "ghcr.io", *prefixes: str, **changes: Any
 NOBODY = Restrictions(restricted=True, projects=())
 
 
-def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretWanted:
-    return PullSecretWanted(
+def wanted(*images: str, allow_anonymous: bool = False) -> PullSecretRequest:
+    return PullSecretRequest(
         images=tuple(ImageReference.parse(image) for image in images),
         project_id="shop",
         workload=WORKLOAD,
@@ -86,7 +86,7 @@ def test_images_of_one_credential_are_one_grant_and_a_repeated_image_is_one() ->
     assert (found.refusals, found.anonymous) == ((), ())
 
 
-def test_an_image_without_any_credential_is_refused_or_goes_without() -> None:
+def test_an_image_without_a_credential_is_refused_or_anonymous() -> None:
     kept = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
     refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), kept, USE)
     assert [(r.place, str(r.image), r.reason) for r in refused.refusals] == [
@@ -98,7 +98,7 @@ def test_an_image_without_any_credential_is_refused_or_goes_without() -> None:
     assert list(granted(allowed)) == [1]
 
 
-def test_where_a_credential_is_kept_nobody_goes_without() -> None:
+def test_no_image_of_a_registry_with_a_credential_is_anonymous() -> None:
     kept = [candidate(2, "reg.io", restrictions=NOBODY), candidate(1, "reg.io", "other")]
     found = plan(wanted("reg.io/x", allow_anonymous=True), kept, USE)
     assert found.anonymous == ()
@@ -107,7 +107,7 @@ def test_where_a_credential_is_kept_nobody_goes_without() -> None:
     assert [judged.reason for judged in refusal.candidates] == ["other_repository", "restricted"]
 
 
-def test_what_is_given_out_is_told_and_what_is_not() -> None:
+def test_events_name_issued_and_refused_images() -> None:
     asked = wanted("ghcr.io/a/x", "nginx", allow_anonymous=True)
     first, second = events_of(plan(asked, [candidate(1)], USE), asked, ISSUANCE)
     assert first == SecretIssued(
@@ -138,7 +138,7 @@ def test_what_is_given_out_is_told_and_what_is_not() -> None:
     assert event.candidates == (RefusedCandidate(credential_id=UUID(int=3), reason="restricted"),)
 
 
-def test_of_a_thousand_candidates_the_record_names_a_hundred() -> None:
+def test_the_record_of_a_refusal_has_at_most_a_hundred_candidates() -> None:
     asked = wanted("ghcr.io/a/x")
     refused = plan(asked, [candidate(n, restrictions=NOBODY) for n in range(1000)], USE).refusals
     [event] = refused_events(refused, asked, ISSUANCE, anonymous=False)
@@ -179,7 +179,7 @@ def test_keys_are_those_that_clients_look_for(
     }
 
 
-def test_an_entry_is_written_out_and_encoded() -> None:
+def test_an_entry_has_plain_fields_and_their_encoding() -> None:
     found = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE)
     [entry] = docker_config(issued(found))["auths"].values()
     assert entry == {
@@ -190,7 +190,7 @@ def test_an_entry_is_written_out_and_encoded() -> None:
     assert basic(login(1)) == {"username": "user-1", "password": "pass:1"}
 
 
-def test_an_identity_token_is_one_and_no_password() -> None:
+def test_an_identity_token_has_no_password() -> None:
     token = RegistryLogin(username="<token>", identity_token=Secret("refresh"))
     [grant] = plan(wanted("ghcr.io/a/x"), [candidate(1)], USE).grants
     [entry] = docker_config([Issued(grant=grant, login=token)])["auths"].values()
@@ -205,7 +205,7 @@ def secret_for(account: str = "acme", project: str = "shop", workload: Workload 
     return kubernetes_secret(issued(found), account_id=account, project_id=project, workload=workload)
 
 
-def test_a_kubernetes_secret_is_ready_to_be_applied() -> None:
+def test_a_kubernetes_secret_can_be_applied_unchanged() -> None:
     secret = secret_for()
     assert (secret["apiVersion"], secret["kind"], secret["type"]) == (
         "v1",
@@ -218,7 +218,7 @@ def test_a_kubernetes_secret_is_ready_to_be_applied() -> None:
     assert secret["metadata"]["labels"]["regcred/project"] == "shop"
 
 
-def test_the_name_of_a_kubernetes_secret_is_one_for_each_workload() -> None:
+def test_each_workload_has_its_name_of_a_kubernetes_secret() -> None:
     names = {
         secret_for(account, project, Workload(kind=kind, name=name))["metadata"]["name"]
         for account in ("acme", "umbrella")

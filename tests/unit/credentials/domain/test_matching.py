@@ -97,17 +97,17 @@ def reasons(found: Match) -> list[tuple[int, bool, str]]:
 )
 def test_an_image_is_covered_or_not(image: str, configured: str, covered: bool) -> None:
     key = parse_config_key(configured)
-    kept = replace(
+    candidate = replace(
         PLAIN,
         registry_host=canonical_host(key.host),
         repository_prefixes=(key.path_prefix,) if key.path_prefix else (),
     )
-    found = match(ImageReference.parse(image), [kept], PULL)
+    found = match(ImageReference.parse(image), [candidate], PULL)
     assert (found.selection is not None) is covered
 
 
 @pytest.mark.parametrize("configured", ["*.gcr.io", "*-docker.pkg.dev", "*.io", "reg.io:*", "myhost"])
-def test_what_would_match_by_pattern_or_by_accident_is_refused_when_it_is_kept(configured: str) -> None:
+def test_a_config_key_with_a_pattern_or_without_a_domain_is_refused(configured: str) -> None:
     with pytest.raises(InvalidHost):
         parse_config_key(configured)
 
@@ -210,7 +210,7 @@ def test_the_only_eligible_one_is_selected(changes: dict[str, Any]) -> None:
         ({}, {}, "lowest_id", "higher_id"),
     ],
 )
-def test_which_of_two_is_before_the_other(
+def test_the_rank_of_two_candidates(
     first: dict[str, Any], second: dict[str, Any], why: str, standing: str
 ) -> None:
     better, worse = candidate(1, **first), candidate(2, **second)
@@ -221,7 +221,7 @@ def test_which_of_two_is_before_the_other(
         assert reasons(found) == [(1, True, "selected"), (2, True, standing)]
 
 
-def test_the_final_slash_of_a_prefix_makes_nobody_more_specific() -> None:
+def test_a_trailing_slash_of_a_prefix_is_not_more_specific() -> None:
     with_slash, without = (
         candidate(2, repository_prefixes=("acme/",)),
         candidate(1, repository_prefixes=("acme",)),
@@ -231,7 +231,7 @@ def test_the_final_slash_of_a_prefix_makes_nobody_more_specific() -> None:
     assert (found.selection.candidate, found.selection.reason) == (without, "lowest_id")
 
 
-def test_every_candidate_is_told_of_and_those_of_other_hosts_are_not() -> None:
+def test_every_candidate_is_returned_except_those_of_other_hosts() -> None:
     found = match(
         ImageReference.parse("ghcr.io/acme/shop"),
         [

@@ -40,7 +40,7 @@ def test_names(name: str) -> None:
         "abc\n",
     ],
 )
-def test_what_is_no_name(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     assert problems(lambda: values.credential_name(name)) == [("/name", "invalid_name")]
 
 
@@ -50,16 +50,16 @@ def test_platform_ids(given: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["", "-a", "a" * 64, "a_b", "a/b", "é", "a\n"])
-def test_what_is_no_platform_id(given: str) -> None:
+def test_invalid_platform_ids_are_refused(given: str) -> None:
     assert not is_platform_id(given)
 
 
-def test_prefixes_are_sorted_and_single() -> None:
+def test_prefixes_are_sorted_without_duplicates() -> None:
     assert values.repository_prefixes(["shop/", "acme/api", "shop/"]) == ("acme/api", "shop/")
     assert values.repository_prefixes([]) == ()
 
 
-def test_every_wrong_prefix_is_named() -> None:
+def test_every_invalid_prefix_is_reported() -> None:
     given = ["ok/", "/leading", "Upper/", "a//b", "ok", "../x", ""]
     assert [pointer for pointer, _ in problems(lambda: values.repository_prefixes(given))] == [
         f"/repository_prefixes/{index}" for index in (1, 2, 3, 5, 6)
@@ -81,11 +81,11 @@ def test_restrictions() -> None:
     ]
 
 
-def test_scope_is_for_something() -> None:
+def test_an_empty_scope_is_refused() -> None:
     assert problems(lambda: values.scope(pull=False, push=False)) == [("/scope", "empty_scope")]
 
 
-def test_expiry_lies_ahead() -> None:
+def test_a_past_expiry_is_refused() -> None:
     assert values.expiry(None, now=NOW) is None
     assert values.expiry(NOW + timedelta(seconds=1), now=NOW) == NOW + timedelta(seconds=1)
     assert problems(lambda: values.expiry(NOW, now=NOW)) == [("/expires_at", "in_the_past")]

@@ -1,1 +1,1 @@
-"""The commands of the client, one in a module."""
+"""The commands of the client, one module for each."""

@@ -6,8 +6,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from regcred.apiclient.answer import lines
-from regcred.apiclient.errors import AnswerLost
+from regcred.apiclient.errors import ResponseLost
+from regcred.apiclient.response import lines
 from regcred.cli.audit_stream import NDJSON, follow
 from regcred.cli.examples import examples
 from regcred.cli.files import replacing
@@ -15,18 +15,18 @@ from regcred.cli.lazy_group import DefaultGroup, Lazy
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.moments import moment_option
 from regcred.cli.output import notice, print_json, print_table
-from regcred.cli.presentation import actor, happened, moment
+from regcred.cli.presentation import actor, event_details, moment
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import audit_actions, credential_names
 
-_HEADERS = ("TIME", "ACTION", "OUTCOME", "CREDENTIAL", "REGISTRY", "PROJECT", "ACTOR", "WHAT")
+_HEADERS = ("TIME", "ACTION", "OUTCOME", "CREDENTIAL", "REGISTRY", "PROJECT", "ACTOR", "DETAILS")
 _CSV = "text/csv"
 _DEFAULT_LIMIT = 50
 _OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
-# For operators, where the database is: their packages are not the client's.
-_OF_OPERATORS = {
+# Commands for operators use packages that the client does not have.
+_OPERATOR_COMMANDS = {
     "proof": Lazy("operations.audit.command:proof", "Write a proof of the events of an account."),
     "verify": Lazy("operations.audit.command:verify", "Verify a proof of an account, without a database."),
     "seal": Lazy(
@@ -36,7 +36,7 @@ _OF_OPERATORS = {
 }
 
 
-@click.group("audit", cls=DefaultGroup, lazy=_OF_OPERATORS)
+@click.group("audit", cls=DefaultGroup, lazy=_OPERATOR_COMMANDS)
 def audit() -> None:
     """Show and prove the audit trail.
 
@@ -75,7 +75,7 @@ def audit() -> None:
 @click.option("--image", metavar="IMAGE", help="The image.")
 @click.option("--request-id", metavar="ID", help="The request.")
 @click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help=f"At most so many; {_DEFAULT_LIMIT} without it."
+    "--limit", type=click.IntRange(1), metavar="N", help=f"Maximum number; default: {_DEFAULT_LIMIT}."
 )
 @click.option("--ndjson", is_flag=True, help="All rows, one JSON object per line.")
 @click.option("--csv", is_flag=True, help="All rows, for spreadsheets.")
@@ -101,14 +101,14 @@ def list_events(
     One event per line, newest first. `--csv` and `--ndjson` contain more fields than the table.
     """
     if [session.as_json, ndjson, csv].count(True) > 1:
-        raise click.UsageError("--json, --ndjson and --csv exclude one another")
+        raise click.UsageError("use only one of --json, --ndjson and --csv")
     exported = ndjson or csv
     if output and not exported:
-        raise click.UsageError("--output goes with --ndjson or --csv")
+        raise click.UsageError("--output needs --ndjson or --csv")
     if following and (csv or output or limit or oldest_first):
-        raise click.UsageError("--follow goes with filters, --json and --ndjson, and with nothing else")
+        raise click.UsageError("--follow can be combined only with filters, --json and --ndjson")
     if limit and exported:
-        raise click.UsageError("an export is of everything: narrow it by --since and --until, not by --limit")
+        raise click.UsageError("an export has no --limit: use --since and --until")
     if credential is not None:
         wanted["credential_id"] = credential_id_of(session, credential)
     if following:
@@ -129,13 +129,13 @@ def _show(session: CliSession, wanted: dict[str, Any], limit: int) -> None:
     elif found["items"]:
         print_table(_HEADERS, map(_row, found["items"]))
         if found["next_cursor"]:
-            notice(f"there are more than {limit}: --limit, or --ndjson for all")
+            notice(f"there are more than {limit} events: use --limit, or --ndjson for all")
     else:
-        notice("there is nothing of that")
+        notice("no event matches")
     sealed = found.get("sealed")
     if sealed and not session.as_json:
         names = ", ".join(sealed["segments"])
-        notice(f"up to position {sealed['up_to']} it is sealed, see `regcred audit segments`: {names}")
+        notice(f"events up to position {sealed['up_to']} are archived, see `regcred audit segments`: {names}")
 
 
 def _row(event: dict[str, Any]) -> tuple[object, ...]:
@@ -147,17 +147,17 @@ def _row(event: dict[str, Any]) -> tuple[object, ...]:
         event["registry_host"],
         event["project_id"],
         actor(event),
-        happened(event),
+        event_details(event),
     )
 
 
 def _export(session: CliSession, wanted: dict[str, Any], form: str, output: Path | None) -> None:
-    """Line by line, so that the length of the trail does not matter."""
+    """Write the events line by line, so that a long trail needs no memory."""
     if output is None:
         try:
             _copy(session, wanted, form, sys.stdout.buffer)
-        except AnswerLost as error:
-            raise AnswerLost(f"{error}; what was printed is not the whole") from None
+        except ResponseLost as error:
+            raise ResponseLost(f"{error}; the output is incomplete") from None
         sys.stdout.buffer.flush()
         return
     with replacing(output) as file:
@@ -167,7 +167,7 @@ def _export(session: CliSession, wanted: dict[str, Any], form: str, output: Path
 
 def _copy(session: CliSession, wanted: dict[str, Any], form: str, file: BinaryIO) -> None:
     with session.api.stream(session.path("audit-events"), wanted, accept=form) as stream:
-        # What a file lacks, as the API says it of one.
+        # Archived events are not in the response; the API reports them in this header.
         if sealed := stream.reply.headers.get("regcred-audit-sealed"):
-            notice(f"some of it is sealed, see `regcred audit segments`: {sealed}")
+            notice(f"some events are archived, see `regcred audit segments`: {sealed}")
         file.writelines(lines(stream.chunks))

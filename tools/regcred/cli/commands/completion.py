@@ -1,11 +1,11 @@
-"""`regcred completion`: what makes a shell complete commands, options, and what regcred keeps."""
+"""`regcred completion`: the script with which a shell completes commands, options and names."""
 
 import click
 from click.shell_completion import get_completion_class
 
 from regcred.cli.examples import examples
 
-_VARIABLE = "_REGCRED_COMPLETE"  # by which click's script asks this program
+_VARIABLE = "_REGCRED_COMPLETE"  # click's script sets it to request completions from this program
 
 
 @click.command(

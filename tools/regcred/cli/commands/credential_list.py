@@ -49,7 +49,7 @@ def list_credentials(
     elif found["items"]:
         print_table(CREDENTIAL_HEADERS, map(credential_row, found["items"]))
         if found["next_cursor"]:
-            notice(f"there are more than {limit}")
+            notice(f"there are more than {limit} credentials")
     else:
         filtered = any(value is not None for value in wanted.values())
         notice(f"account {session.account} has no {'such ' if filtered else ''}credentials")

@@ -17,7 +17,7 @@ from regcred.cli.commands.verify import verify
 
 
 class InOrder(click.Group):
-    """Lists its commands in the order of a credential's life, not of the alphabet."""
+    """Lists its commands in the order of a credential's life, not alphabetically."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click calls it so
         return list(self.commands)

@@ -38,10 +38,10 @@ def edit(session: CliSession, /, *, credential: str, **given: Any) -> None:
     if given["name"] is not None:
         changes["name"] = given["name"]
     if not changes and not scope:
-        raise click.UsageError("nothing to change: name at least one option")
+        raise click.UsageError("nothing to change: use at least one option")
     found = find(session, credential)
     if scope:
-        changes["scope"] = {**found.body["scope"], **scope}  # the half that is not named stays
+        changes["scope"] = {**found.body["scope"], **scope}  # the API replaces both values
     path = session.path("credentials", found.body["id"])
     changed = session.api.change("PATCH", path, found.etag, changes)
     after = read_back(session, changed)

@@ -4,11 +4,11 @@ import click
 
 from regcred.cli.lookup import credential_id_of
 from regcred.cli.output import notice, print_json, print_table
-from regcred.cli.presentation import actor, happened, moment, verdict
+from regcred.cli.presentation import actor, event_details, moment, verdict
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
 
-_EVENTS = ("TIME", "ACTION", "OUTCOME", "ACTOR", "WHAT")
+_EVENTS = ("TIME", "ACTION", "OUTCOME", "ACTOR", "DETAILS")
 _VERIFICATIONS = ("CHECKED", "VERIFICATION", "TRIGGER", "SECRET", "MS", "MEANING")
 
 
@@ -53,9 +53,9 @@ def history(session: CliSession, /, *, credential: str, verifications: bool, lim
         print_table(
             _EVENTS,
             (
-                (moment(item["time"]), item["action"], item["outcome"], actor(item), happened(item))
+                (moment(item["time"]), item["action"], item["outcome"], actor(item), event_details(item))
                 for item in found["items"]
             ),
         )
     if found["next_cursor"]:
-        notice(f"there are more than {limit}: --limit")
+        notice(f"there are more than {limit} {what}: use --limit")

@@ -1,4 +1,4 @@
-"""`regcred images`: what there is to choose from in a registry, as a kept credential sees it."""
+"""`regcred images`: the tags and images of a registry that a stored credential can access."""
 
 import click
 
@@ -40,8 +40,8 @@ def list_tags(session: CliSession, /, *, repository: str, credential: str | None
     """List the tags of a repository, one per line."""
     image = _image(repository, "REPO")
     if image.tag or image.digest:
-        raise click.BadParameter("leave out the tag or digest", param_hint="HOST/REPO")
-    chosen = _chosen(session, image.registry_host, credential)
+        raise click.BadParameter("remove the tag or digest", param_hint="HOST/REPO")
+    chosen = _credential_id(session, image.registry_host, credential)
     path = session.path("credentials", chosen, "repositories", *image.repository.split("/"), "tags")
     found = session.api.listing(path, {}, limit=limit)
     if session.as_json:
@@ -50,7 +50,7 @@ def list_tags(session: CliSession, /, *, repository: str, credential: str | None
     for item in found["items"]:
         click.echo(shown(item["name"]))
     if found["next_cursor"]:
-        notice(f"there are more than {limit}")
+        notice(f"there are more than {limit} tags")
 
 
 @images.command("show", epilog=examples("regcred images show ghcr.io/acme/shop:1.4", title="Example:"))
@@ -63,14 +63,14 @@ def show_image(session: CliSession, /, *, reference: str, credential: str | None
     Exit code 1: it does not exist, or the credential has no access.
     """
     image = _image(reference, "REF")
-    chosen = _chosen(session, image.registry_host, credential)
+    chosen = _credential_id(session, image.registry_host, credential)
     found = session.api.get(session.path("credentials", chosen, "images"), {"reference": reference}).body
     if session.as_json:
         print_json(found)
     elif found["exists"]:
         print_fields(_fields(found))
     if not found["exists"]:
-        notice(f"{found['reference']} is not there, or hidden from this credential")
+        notice(f"{found['reference']} does not exist, or this credential has no access to it")
         raise click.exceptions.Exit(FAILED)
 
 
@@ -81,18 +81,18 @@ def _image(text: str, named: str) -> ImageName:
         raise click.BadParameter(str(error), param_hint=named) from None
 
 
-def _chosen(session: CliSession, registry_host: str, named: str | None) -> str:
-    """The id of the credential to look with."""
+def _credential_id(session: CliSession, registry_host: str, named: str | None) -> str:
+    """The id of the credential to use."""
     if named is not None:
         return credential_id_of(session, named)
     wanted = {"registry_host": registry_host}
-    kept = session.api.listing(session.path("credentials"), wanted, limit=None)["items"]
-    if not kept:
+    stored = session.api.listing(session.path("credentials"), wanted, limit=None)["items"]
+    if not stored:
         raise CredentialUnknown(f"account {session.account} has no credential for {registry_host}")
-    if len(kept) > 1:
-        names = ", ".join(shown(item["name"]) for item in kept)
+    if len(stored) > 1:
+        names = ", ".join(shown(item["name"]) for item in stored)
         raise click.UsageError(f"choose a credential for {registry_host} with --credential: one of {names}")
-    return str(kept[0]["id"])
+    return str(stored[0]["id"])
 
 
 def _fields(found: Json) -> list[tuple[str, object]]:

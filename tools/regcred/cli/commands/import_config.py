@@ -14,7 +14,7 @@ from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.secret_input import read_document
 from regcred.cli.session import FAILED, CliSession, of_account
 
-_HEADERS = ("REGISTRY", "STATUS", "NAME", "WHY", "ID")
+_HEADERS = ("REGISTRY", "STATUS", "NAME", "REASON", "ID")
 _FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
@@ -56,7 +56,7 @@ def import_config(
     Existing credentials do not change. Exit code 1: an entry could not be stored, or there was none.
     """
     body: Json = {
-        "docker_config": read_document(file or str(_of_docker())),
+        "docker_config": read_document(file or str(_docker_config_path())),
         "scope": {"pull": pull, "push": push},
         "restrictions": {"restricted": restricted or bool(projects), "projects": list(projects)},
         "name_prefix": name_prefix,
@@ -64,19 +64,18 @@ def import_config(
     }
     command = session.api.post(session.path("imports"), body)
     await_read_models(session, command)
-    answered = command.body
-    items: list[Json] = answered["items"]
+    items: list[Json] = command.body["items"]
     if session.as_json:
-        print_json(answered)
+        print_json(command.body)
     else:
         print_table(_HEADERS, (_row(item, dry_run=dry_run) for item in items))
         notice(_summary(items, dry_run=dry_run))
-    if not _all_well(items):
+    if not _succeeded(items):
         raise click.exceptions.Exit(FAILED)
 
 
-def _of_docker() -> Path:
-    """Where `docker login` writes."""
+def _docker_config_path() -> Path:
+    """The file that `docker login` writes."""
     folder = os.environ.get("DOCKER_CONFIG")
     return (Path(folder) if folder else Path.home() / ".docker") / "config.json"
 
@@ -84,7 +83,7 @@ def _of_docker() -> Path:
 def _row(item: Json, *, dry_run: bool) -> tuple[object, ...]:
     where = item["registry_host"] or item["key"]
     if "/" in item["key"] and item["registry_host"]:
-        where = item["key"]  # of several entries for one registry, each is for repositories of its own
+        where = item["key"]  # several entries for one registry differ in their repositories
     status = "would be created" if dry_run and item["status"] == "created" else item["status"]
     return (where, status, item["name"], item["reason"], item["credential_id"])
 
@@ -92,9 +91,9 @@ def _row(item: Json, *, dry_run: bool) -> tuple[object, ...]:
 def _summary(items: Iterable[Json], *, dry_run: bool) -> str:
     counted = Counter(str(item["status"]) for item in items)
     text = ", ".join(f"{number} {status}" for status, number in counted.items())
-    return f"a dry run, nothing was done; else it would be {text}" if dry_run else text
+    return f"dry run, nothing was stored; without --dry-run: {text}" if dry_run else text
 
 
-def _all_well(items: list[Json]) -> bool:
+def _succeeded(items: list[Json]) -> bool:
     statuses = {item["status"] for item in items}
     return not statuses & {"invalid", "failed"} and bool(statuses & {"created", "duplicate"})

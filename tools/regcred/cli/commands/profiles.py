@@ -1,4 +1,4 @@
-"""`regcred profiles`: the servers that this user has given names."""
+"""`regcred profiles`: the named servers of this user."""
 
 import os
 from typing import Any
@@ -43,7 +43,7 @@ def list_profiles(*, as_json: bool) -> None:
     elif found.by_name:
         print_table(_HEADERS, (_row(found, each) for each in found.by_name.values()))
     else:
-        notice(f"there are none in {found.path}")
+        notice(f"there are no profiles in {found.path}")
 
 
 @profiles.command("show")
@@ -56,7 +56,7 @@ def show_profile(*, name: str | None, as_json: bool) -> None:
     except ClientError as error:
         raise _failed(error) from None
     if found is None:
-        raise _failed(ClientError("no profile is the default; `regcred profiles use NAME` makes one it"))
+        raise _failed(ClientError("there is no default profile; set it with `regcred profiles use NAME`"))
     if as_json:
         print_json(_document(found))
     else:
@@ -71,7 +71,7 @@ def use_command(*, name: str) -> None:
         use_profile(config_path(os.environ), name)
     except ClientError as error:
         raise _failed(error) from None
-    notice(f"{name} is used from now on")
+    notice(f"{name} is the default profile")
 
 
 def _read() -> Profiles:

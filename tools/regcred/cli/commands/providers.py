@@ -20,13 +20,13 @@ def providers(session: CliSession, /, *, provider: str | None) -> None:
 
     With an ID, show all details of that provider.
     """
-    answered = session.api.get("/v1/providers").body
+    found = session.api.get("/v1/providers").body
     if provider is not None:
-        _show(session, _one(answered["items"], provider))
+        _show(session, _one(found["items"], provider))
     elif session.as_json:
-        print_json(answered)
+        print_json(found)
     else:
-        print_table(_HEADERS, map(_row, answered["items"]))
+        print_table(_HEADERS, map(_row, found["items"]))
 
 
 def _one(items: list[Json], wanted: str) -> Json:
@@ -34,7 +34,7 @@ def _one(items: list[Json], wanted: str) -> Json:
         if item["id"] == wanted.lower():
             return item
     known = ", ".join(item["id"] for item in items)
-    raise ProviderUnknown(f"there is no provider {wanted!r}; there is {known}")
+    raise ProviderUnknown(f"there is no provider {wanted!r}; providers: {known}")
 
 
 def _row(item: Json) -> tuple[object, ...]:
@@ -52,22 +52,22 @@ def _show(session: CliSession, item: Json) -> None:
     if session.as_json:
         print_json(item)
         return
-    places = [(place["id"], place["host"], place["name"]) for place in item["locations"]]
+    locations = [(location["id"], location["host"], location["name"]) for location in item["locations"]]
     fields = [
         ("id", item["id"]),
         ("name", item["name"]),
         ("registry", item["hosts"]),
         ("--registry", {"fixed": "fixed", "optional": "if another"}.get(item["registry_url"], "required")),
-        ("--location", "\n".join(aligned(places))),
+        ("--location", "\n".join(aligned(locations))),
         ("--username", f"{_username(item['username'])}\n{item['username']['help']}"),
         ("also known as", item.get("aliases")),
         ("images", item.get("image_path")),
         ("secrets", [_kind(secret) for secret in item.get("secrets", ())] or item["secret_kinds"]),
         ("permission", item["permission"]),
         ("expiry", item.get("expiry")),
-        ("how", item["help"]),
+        ("help", item["help"]),
         ("notes", "\n".join(item.get("quirks", ()))),
-        ("more", item["docs_url"]),
+        ("documentation", item["docs_url"]),
     ]
     print_fields((name, value) for name, value in fields if value)
 

@@ -34,7 +34,7 @@ _FORMATS = click.Choice(["docker-config", "kubernetes-secret", "basic"])
 )
 @click.option("--output", type=_OUTPUT, metavar="FILE", help="Write it to this file (0600); default: stdout.")
 @click.option("--reveal", is_flag=True, help="Allow showing it on a terminal.")
-@click.option("--allow-anonymous", is_flag=True, help="Leave out images of registries without a credential.")
+@click.option("--allow-anonymous", is_flag=True, help="Skip images of registries without a credential.")
 @click.option("--short-lived", is_flag=True, help="Issue a token of an hour for a Google key file.")
 @of_account
 def pull_secret(
@@ -58,12 +58,12 @@ def pull_secret(
     kind, slash, name = workload.partition("/")
     if not (kind and slash and name):
         raise click.BadParameter(
-            "is a kind and a name, such as deployment/storefront", param_hint="--workload"
+            "must be a kind and a name, such as deployment/storefront", param_hint="--workload"
         )
     if bool(images) == bool(registry):
-        raise click.UsageError("name either the images, or --registry")
+        raise click.UsageError("give either images or --registry")
     if output is None and not reveal and sys.stdout.isatty():
-        raise click.UsageError("a terminal would show the secret: say --output FILE, a pipe, or --reveal")
+        raise click.UsageError("a terminal would show the secret: use --output FILE, a pipe or --reveal")
     body: Json = {
         "images": list(images),
         "registry_host": registry,
@@ -76,17 +76,17 @@ def pull_secret(
     if output is None:
         print_json(_issued(session, body))
         return
-    with replacing(output) as file:  # opened first: what cannot be written is not to be given out
+    with replacing(output) as file:  # opened first, so that no secret is issued if the file cannot be written
         file.write((json.dumps(_issued(session, body), indent=2) + "\n").encode())
     notice(f"written to {output}")
 
 
 def _issued(session: CliSession, body: Json) -> Json:
-    """What is printed: the secret in its form, or with `--json` all of the answer."""
-    answered: Json = session.api.post(session.path("pull-secrets"), body).body
-    for image in answered["anonymous_images"]:
-        notice(f"{image} is to be pulled without a credential")
-    if answered["expires_at"]:
-        notice(f"good until {answered['expires_at']}")
-    given: Json = answered if session.as_json else answered[body["format"]]
-    return given
+    """Return the pull secret in its format, or the complete response with `--json`."""
+    issued: Json = session.api.post(session.path("pull-secrets"), body).body
+    for image in issued["anonymous_images"]:
+        notice(f"{image} is pulled without a credential")
+    if issued["expires_at"]:
+        notice(f"valid until {issued['expires_at']}")
+    printed: Json = issued if session.as_json else issued[body["format"]]
+    return printed

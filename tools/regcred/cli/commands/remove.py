@@ -10,7 +10,7 @@ from regcred.cli.lookup import await_read_models, find
 from regcred.cli.output import notice, print_json
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
-from regcred.cli.usage import ask_removal, show_impact
+from regcred.cli.usage import removal_impact, show_impact
 
 
 @click.command(
@@ -36,12 +36,12 @@ def remove(
     """
     if dry_run:
         found = find(session, credential)
-        show_impact(session, found.body["name"], ask_removal(session, found))
+        show_impact(session, found.body["name"], removal_impact(session, found))
         return
     if force and not reason:
-        raise click.UsageError("--force needs --reason: it stands in the audit trail")
+        raise click.UsageError("--force needs --reason, which is recorded in the audit trail")
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("only a terminal can be asked whether you are sure: say --yes")
+        raise click.UsageError("confirm with --yes: there is no terminal for a prompt")
     found = find(session, credential)
     name, credential_id = found.body["name"], found.body["id"]
     if not yes:

@@ -13,8 +13,8 @@ from regcred.cli.secret_input import credential_of, secret_options
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
 
-_OF_ACCESS_KEYS = ("AKIA", "ASIA")  # AWS, "Unique identifiers": a new secret of the same key is no password
-_OF_KEYFILES = "_json_key"  # and `_json_key_base64`: Google's usernames for what is no password
+_ACCESS_KEY_PREFIXES = ("AKIA", "ASIA")  # AWS, "Unique identifiers": the username is the id of an access key
+_KEYFILE_PREFIX = "_json_key"  # also `_json_key_base64`: Google's usernames for a key file
 
 
 @click.command(
@@ -49,21 +49,21 @@ def rotate(
 ) -> None:
     """Replace the secret and verify it with a login.
 
-    The secret comes from a prompt, a file or stdin, never from an argument. The
-    registry changes only together with the secret.
+    The secret comes from a prompt, a file or stdin, never from an argument. The registry changes only
+    together with the secret.
     """
     if expires_at and never_expires:
         raise click.UsageError("--expires and --never-expires contradict each other")
     found = find(session, credential)
     current = found.body["username"]
-    otherwise = None if current.startswith(_OF_KEYFILES) else current
+    default_username = None if current.startswith(_KEYFILE_PREFIX) else current
     if (
-        current.startswith(_OF_ACCESS_KEYS)
+        current.startswith(_ACCESS_KEY_PREFIXES)
         and username is None
         and not (secret["keyfile"] or secret["docker_config"])
     ):
         secret["access_key_id"] = secret["access_key_id"] or current
-    body: Json = {"credential": credential_of(secret, username=username, otherwise=otherwise)}
+    body: Json = {"credential": credential_of(secret, username=username, default_username=default_username)}
     if registry is not None:
         body["registry_url"] = registry
     if location is not None:

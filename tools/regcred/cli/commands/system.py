@@ -7,8 +7,8 @@ from regcred.cli.output import notice, print_fields, print_json, print_table
 from regcred.cli.presentation import moment
 from regcred.cli.session import CliSession, of_no_account
 
-_CONSUMERS = ("CONSUMER", "POSITION", "BEHIND", "SECONDS", "TO BE TRIED AGAIN", "DEAD LETTERS")
-_LETTERS = ("CONSUMER", "POSITION", "TYPE", "ACCOUNT", "SINCE", "ATTEMPTS", "REASON")
+_CONSUMERS = ("CONSUMER", "POSITION", "LAG EVENTS", "LAG SECONDS", "RETRIES", "DEAD LETTERS")
+_DEAD_LETTERS = ("CONSUMER", "POSITION", "TYPE", "ACCOUNT", "SINCE", "ATTEMPTS", "REASON")
 
 
 @click.command(
@@ -54,7 +54,7 @@ def system(session: CliSession, /) -> None:
     if found["dead_letters"]:
         click.echo()
         print_table(
-            _LETTERS,
+            _DEAD_LETTERS,
             [
                 (
                     one["consumer"],
@@ -68,4 +68,4 @@ def system(session: CliSession, /) -> None:
                 for one in found["dead_letters"]
             ],
         )
-        notice("what waits is tried again by `regcred deadletters redrive`, on the server")
+        notice("retry dead letters with `regcred deadletters redrive` on the server")

@@ -66,7 +66,7 @@ def make(
 ) -> None:
     """Create a token. It is shown only now: regcred stores a hash."""
     if bool(accounts) == every_account:
-        raise click.UsageError("name either the accounts (--account), or --every-account")
+        raise click.UsageError("give either --account or --every-account")
     body = {
         "name": name,
         "scopes": list(scopes),
@@ -78,23 +78,23 @@ def make(
         _show_token(session, session.api.post(_PATH, body).body)
         return
     with new_private(output) as file:
-        made: Json = session.api.post(_PATH, body).body
-        file.write(made.pop("token").encode() + b"\n")
+        token: Json = session.api.post(_PATH, body).body
+        file.write(token.pop("token").encode() + b"\n")
     if session.as_json:
-        print_json(made)
+        print_json(token)
     else:
-        notice(f"token {made['id']} is in {output}")
+        notice(f"token {token['id']} is in {output}")
 
 
 @tokens.command("list")
 @of_no_account
 def list_tokens(session: CliSession) -> None:
     """List every token, including revoked ones."""
-    answered = session.api.get(_PATH).body
+    found = session.api.get(_PATH).body
     if session.as_json:
-        print_json(answered)
+        print_json(found)
     else:
-        print_table(_HEADERS, map(_row, answered["items"]))
+        print_table(_HEADERS, map(_row, found["items"]))
 
 
 @tokens.command("revoke")
@@ -108,7 +108,7 @@ def revoke(session: CliSession, /, *, token_id: str, yes: bool) -> None:
     """
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("only a terminal can be asked whether you are sure: say --yes")
+            raise click.UsageError("confirm with --yes: there is no terminal for a prompt")
         click.confirm(f"Revoke token {shown(token_id)} permanently?", abort=True, err=True)
     session.api.change("DELETE", f"{_PATH}/{segment(token_id)}", None)
     if session.as_json:
@@ -117,12 +117,12 @@ def revoke(session: CliSession, /, *, token_id: str, yes: bool) -> None:
         notice(f"token {token_id} is revoked")
 
 
-def _show_token(session: CliSession, made: Json) -> None:
+def _show_token(session: CliSession, token: Json) -> None:
     if session.as_json:
-        print_json(made)
+        print_json(token)
         return
-    notice(f"token {made['id']} is created; it is shown only once")
-    click.echo(made["token"])
+    notice(f"token {token['id']} is created; it is shown only once")
+    click.echo(token["token"])
 
 
 def _row(token: Json) -> tuple[object, ...]:

@@ -30,7 +30,7 @@ def try_login(session: CliSession, /, *, image: str | None, **login: Any) -> Non
     the login or the image of --image, or did not respond.
     """
     body = {**login_of(login), "image": image}
-    # Sent once: to repeat it after a lost answer would be a second login, and some registries count them.
+    # Sent once: a repetition after a lost response would be a second login, and some registries count logins.
     verification = session.api.post_once(session.path("verifications"), body).body
     if session.as_json:
         print_json(verification)

@@ -7,7 +7,7 @@ from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.presentation import moment
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
-from regcred.cli.usage import user_row
+from regcred.cli.usage import usage_row
 
 _HEADERS = ("PROJECT", "WORKLOAD", "SECRET", "LAST USED", "FIRST USED", "IMAGES")
 
@@ -29,11 +29,11 @@ def usages(session: CliSession, /, *, credential: str, limit: int) -> None:
         print_json(found)
         return
     if not found["items"]:
-        notice("no workload has used it")
+        notice("no workload has used this credential")
         return
     print_table(
         _HEADERS,
-        ((*user_row(usage), moment(usage["first_used_at"]), usage["images"]) for usage in found["items"]),
+        ((*usage_row(usage), moment(usage["first_used_at"]), usage["images"]) for usage in found["items"]),
     )
     if found["next_cursor"]:
-        notice(f"there are more than {limit}: --limit")
+        notice(f"there are more than {limit} workloads: use --limit")

@@ -10,7 +10,7 @@ from regcred.cli.presentation import verification_fields
 from regcred.cli.session import CliSession, of_account
 from regcred.cli.shell_completion import credential_names
 
-_LONGEST = 30  # that the API waits
+_LONGEST = 30  # seconds; the longest wait of the API
 
 
 @click.command(
@@ -41,5 +41,5 @@ def verify(session: CliSession, /, *, credential: str, image: str | None, wait: 
     else:
         print_fields([("name", found["name"]), *verification_fields(verification, verification["help"])])
         if wait and verification["status"] == "pending":
-            notice(f"no verdict within {wait} s; `regcred credentials show {found['id']}` tells it later")
+            notice(f"no verdict within {wait} s, see `regcred credentials show {found['id']}` later")
     leave(verification["status"], waited=wait, probe=verification["probe"])

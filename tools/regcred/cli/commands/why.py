@@ -7,26 +7,26 @@ from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json, print_table
 from regcred.cli.session import FAILED, CliSession, of_account
 
-_HEADERS = ("CREDENTIAL", "USED", "WHY", "ID")
-# The words of `selected.reason` and `candidates[].reason`, as the API documents them; others as they are.
+_HEADERS = ("CREDENTIAL", "USED", "REASON", "ID")
+# Texts for `selected.reason` and `candidates[].reason` of the API. Unknown reasons are shown as they are.
 _SELECTED = {
-    "only_eligible": "it is the only one that may be used",
-    "most_specific": "its repository prefix fits best",
-    "best_verified": "of those that fit, its verification stands best",
-    "newest": "of those that fit equally well, it is the newest",
-    "lowest_id": "of those that are equal in all else, its id comes first",
+    "only_eligible": "it is the only eligible credential",
+    "most_specific": "its repository prefix is the most specific",
+    "best_verified": "its verification status is the best of the equally specific ones",
+    "newest": "it is the newest of the equally specific and verified ones",
+    "lowest_id": "its id is the lowest of credentials that are equal otherwise",
 }
 _OTHERS = {
     "other_repository": "it is for other repositories",
     "restricted": "it is restricted to other projects",
-    "no_pull_scope": "it is not for pulling",
-    "no_push_scope": "it is not for pushing",
+    "no_pull_scope": "its scope does not include pull",
+    "no_push_scope": "its scope does not include push",
     "expired": "it has expired",
-    "less_specific": "another one's repository prefix fits better",
-    "not_verified": "it is not verified yet, and another one is",
-    "verification_failed": "its verification failed, and that of another one did not",
-    "older": "another one is newer",
-    "higher_id": "equal in all else, another one's id comes first",
+    "less_specific": "another credential has a more specific repository prefix",
+    "not_verified": "it is not verified, and another credential is",
+    "verification_failed": "its verification failed, and that of another credential did not",
+    "older": "another credential is newer",
+    "higher_id": "another credential is equal and has a lower id",
 }
 
 
@@ -39,7 +39,7 @@ _OTHERS = {
 )
 @click.argument("image", metavar="IMAGE")
 @click.option("--project", required=True, metavar="ID", help="The project.")
-@click.option("--push", is_flag=True, help="For a push, in place of a pull.")
+@click.option("--push", is_flag=True, help="For a push instead of a pull.")
 @of_account
 def why(session: CliSession, /, *, image: str, project: str, push: bool) -> None:
     """Show which credential a project would use for an image, and why.

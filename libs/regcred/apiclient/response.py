@@ -1,4 +1,4 @@
-"""What the API answered: read, or raised as an error."""
+"""Reads a reply of the API: returns its body, or raises its problem document as an error."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from regcred.apiclient.errors import ApiProblem, UnexpectedAnswer
+from regcred.apiclient.errors import ApiProblem, UnexpectedResponse
 from regcred.apiclient.transport import Reply
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """`body` is `None` for 204. `position` is that of the command in the log, for `Regcred-Wait-For`."""
+    """A successful response. `body` is `None` for 204.
+
+    `position` is the log position of the command, for `Regcred-Wait-For`.
+    """
 
     status: int
     body: Any
@@ -26,11 +29,11 @@ class ApiResponse:
 
 
 def read(reply: Reply, address: str) -> ApiResponse:
-    """The answer. `address` is named by errors.
+    """Read a reply. Errors name `address`.
 
     Raises:
-        ApiProblem: it is a problem document.
-        UnexpectedAnswer: it is nothing that regcred would answer.
+        ApiProblem: the reply is a problem document.
+        UnexpectedResponse: the reply is not from regcred.
     """
     check(reply, address)
     body = None
@@ -45,7 +48,7 @@ def read(reply: Reply, address: str) -> ApiResponse:
 
 
 def check(reply: Reply, address: str) -> None:
-    """Raises what `read` does where the answer is no success."""
+    """Raise the error of an unsuccessful reply, as `read` does."""
     if reply.is_success:
         return
     document: object = None
@@ -55,23 +58,23 @@ def check(reply: Reply, address: str) -> None:
         except ValueError:
             document = None
     if not isinstance(document, dict):
-        raise UnexpectedAnswer(
-            f"{address} answered {reply.status}, and not as regcred does: is the address right?"
+        raise UnexpectedResponse(
+            f"{address} responded with {reply.status}, but not like regcred: is the address right?"
         )
     retry_after = reply.headers.get("retry-after", "")
     seconds = int(retry_after) if retry_after.isdecimal() else None
     raise ApiProblem(reply.status, document, retry_after=seconds)
 
 
-def unexpected(address: str, wanted: str) -> UnexpectedAnswer:
-    return UnexpectedAnswer(f"{address} did not answer with {wanted}: is the address right?")
+def unexpected(address: str, wanted: str) -> UnexpectedResponse:
+    return UnexpectedResponse(f"{address} did not respond with {wanted}: is the address right?")
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    r"""Lines that end in `\n` alone; `str.splitlines` would also break at separators inside of values."""
+    r"""Split at `\n` only. `str.splitlines` would also split at separators inside values."""
     rest = b""
     for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line + b"\n" for line in whole)
+        *complete, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in complete)
     if rest:
         yield rest

@@ -1,7 +1,7 @@
-"""What a benchmark is made of: runs that give figures, and rows that set them side by side.
+"""The parts of a benchmark: runs that return measurements, and rows that compare them.
 
-The runs of one benchmark take turns (ours, peer, limit, and again), so that whatever else the machine does
-meanwhile hits all of them alike. A figure is the median of its runs; what is trusted are ratios.
+The runs of one benchmark take turns (ours, peer, limit, and again), so that other load of the machine affects
+all of them equally. A measurement is the median of its runs. Ratios are more reliable than absolute values.
 """
 
 from collections import defaultdict
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-Run = Callable[[], Mapping[str, float]]  # figures by name
+Run = Callable[[], Mapping[str, float]]  # measurements by name
 Part = Literal["ours", "ours/peer", "ours/limit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`quick` looks whether everything works; its figures tell little."""
+    """Options of a run. `quick` only checks that everything works; its results mean little."""
 
     quick: bool
     repeat: int
@@ -25,7 +25,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What must be reached: `of` at least that much, or at most."""
+    """A minimum or maximum of the part `of` of a result."""
 
     of: Part
     least: float | None = None
@@ -38,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the table; `ours`, `peer` and `limit` are names of figures."""
+    """One row of the table. `ours`, `peer` and `limit` are names of measurements."""
 
     name: str
     unit: str
@@ -50,19 +50,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """`once` is for what takes minutes, and is not compared with anything."""
+    """Runs and the rows of their measurements. `once`: without repetition, for runs that take minutes."""
 
     runs: Sequence[Run]
     rows: Sequence[Row]
     once: bool = False
 
 
-Opening = Callable[[Options], AbstractContextManager[Iterable[Benchmark]]]
+BenchmarkFactory = Callable[[Options], AbstractContextManager[Iterable[Benchmark]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure: every sample in the order of the runs."""
+    """A measurement, with the samples of all runs in their order."""
 
     samples: tuple[float, ...]
 
@@ -72,13 +72,13 @@ class Measured:
 
     @property
     def spread(self) -> float:
-        """From the lowest to the highest sample, relative to the median."""
+        """The distance of the lowest and the highest sample, relative to the median."""
         return (max(self.samples) - min(self.samples)) / self.value if self.value else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A row with what was measured."""
+    """A row with its measurements."""
 
     row: Row
     ours: Measured
@@ -94,7 +94,7 @@ class Result:
         return self.ours.value / other.value
 
     def reached(self) -> bool | None:
-        """Whether every target is; None where there is none."""
+        """Whether every target is reached. `None` without targets."""
         if not self.row.targets:
             return None
         return all(
@@ -105,19 +105,19 @@ class Result:
 
 
 def measure(benchmark: Benchmark, repeat: int) -> list[Result]:
-    """Let the runs take turns, so many times each."""
+    """Run each of the runs `repeat` times, in turn."""
     samples: dict[str, list[float]] = defaultdict(list)
     for _ in range(1 if benchmark.once else repeat):
         for run in benchmark.runs:
             for name, value in run().items():
                 samples[name].append(value)
-    figures = {name: Measured(tuple(values)) for name, values in samples.items()}
+    measurements = {name: Measured(tuple(values)) for name, values in samples.items()}
     return [
         Result(
             row=row,
-            ours=figures[row.ours],
-            peer=figures[row.peer] if row.peer else None,
-            limit=figures[row.limit] if row.limit else None,
+            ours=measurements[row.ours],
+            peer=measurements[row.peer] if row.peer else None,
+            limit=measurements[row.limit] if row.limit else None,
         )
         for row in benchmark.rows
     ]
