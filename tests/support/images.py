@@ -66,6 +66,7 @@ IMAGES = (
             "contracts",
             "credentials",
             "eventlog",
+            "launcher",
             "operations",
             "projector",
             "registries",
@@ -75,6 +76,7 @@ IMAGES = (
         ),
         (
             "regcred.__main__",
+            "launcher.deployment.__main__",
             "operations.accounts.command",
             "operations.audit.command",
             "operations.dead_letters.command",

@@ -11,7 +11,7 @@ from chassis.database import open_pool
 from contracts.streams import verification_stream
 from eventlog.events import StreamId
 from eventlog.integrity import LogReader, verify_chain
-from eventlog.storage import position_of, read_log
+from eventlog.storage import position_of, read_log, stream_log
 from eventlog.storage.log import load_checkpoint, save_checkpoint
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import append_one, append_raw
@@ -65,6 +65,28 @@ def test_positions_are_dense_and_keep_each_streams_order(
         assert versions == [1, 2, 3, 4, 5]
     assert position_of(relay, stream("b").id, 5) == 10
     assert [event.position for event in read_log(relay, 7, 2)] == [8, 9]
+
+
+def test_streamed_events_equal_events_that_are_read(
+    store: PostgresVerificationStore, relay: Connection
+) -> None:
+    for number in range(5):
+        store.append(stream("a"), number, [an_event(f"a{number}")])
+    sequence(relay, lead(relay))
+    assert list(stream_log(relay, 1, 3)) == read_log(relay, 1, 3)
+    assert list(stream_log(relay, 5, 3)) == []
+
+
+def test_a_stream_that_is_abandoned_leaves_its_connection_usable(
+    store: PostgresVerificationStore, relay: Connection
+) -> None:
+    for number in range(5):
+        store.append(stream("a"), number, [an_event(f"a{number}")])
+    sequence(relay, lead(relay))
+    streamed = stream_log(relay, 0, 5)
+    assert next(streamed).position == 1
+    streamed.close()
+    assert [event.position for event in read_log(relay, 0, 5)] == [1, 2, 3, 4, 5]
 
 
 def test_an_event_that_commits_late_is_not_lost(

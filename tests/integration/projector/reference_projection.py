@@ -18,14 +18,16 @@ Connection = psycopg.Connection[Any]
 def apply_all(connection: Connection, schema: str, events: Iterable[StoredEvent]) -> None:
     for stored in events:
         event = decode_event(stored)
-        for project in (
-            audit.project,
-            audit_index.project,
-            credentials.project,
-            usages.project,
-            verifications.project,
+        trail = audit.project(event)
+        for changes in (
+            trail,
+            audit_index.spans(trail),
+            audit_index.project(event),
+            credentials.project(event),
+            usages.project(event),
+            verifications.project(event),
         ):
-            for change in project(event):
+            for change in changes:
                 _apply(connection, schema, change)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -269,22 +270,23 @@ def test_an_audit_row_is_indexed_by_each_image() -> None:
     ]
 
 
-def test_an_audit_row_extends_the_times_of_its_span() -> None:
-    spans = [
-        change
-        for position in (1023, 1024)
-        for change in audit_index.project(structs.replace(recorded(ADDED), position=position))
+def test_rows_of_the_audit_trail_extend_the_times_of_their_spans() -> None:
+    later = MOMENT + timedelta(seconds=1)
+    trail = [
+        Insert("audit_events", {"position": position, "time": time})
+        for position, time in ((1022, later), (1023, MOMENT), (1024, MOMENT), (1025, later))
     ]
-    assert spans == [
+    assert audit_index.spans([*trail, Insert("audit_images", {"position": 2048})]) == [
         Put(
             "audit_spans",
             span,
-            {"span": span, "earliest": MOMENT, "latest": MOMENT},
+            {"span": span, "earliest": MOMENT, "latest": later},
             least=("earliest",),
             greatest=("latest",),
         )
         for span in (0, 1)
     ]
+    assert audit_index.spans([]) == []
 
 
 def test_an_issuance_is_in_the_audit_trail() -> None:
