@@ -13,7 +13,7 @@ from eventlog.storage.errors import (
     VersionConflict,
     YoungerCluster,
 )
-from eventlog.storage.log import NOTIFICATIONS, position_of, read_log
+from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_log
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import (
     KeyOf,
@@ -53,5 +53,6 @@ __all__ = [
     "read_log",
     "refuse_younger_cluster",
     "store_errors",
+    "stream_log",
     "text_array",
 ]

@@ -1,5 +1,6 @@
 """Reads the log by position, and stores the checkpoints of consumers."""
 
+from collections.abc import Generator
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ WHERE l.position > %s ORDER BY l.position LIMIT %s
 """
 
 NOTIFICATIONS = "es_log"  # the relay notifies on this channel when it has assigned positions
+_STREAMED_ROWS = 500  # rows per result: PostgreSQL finds the next ones while this process works on these
 
 
 def read_log(
@@ -29,34 +31,50 @@ def read_log(
 
     Without `personal`, personal data cannot be decrypted and reads as `erased`.
     """
-    return [
-        StoredEvent(
-            position=position,
-            event_id=event_id,
-            stream=StreamId(category, stream_id),
-            version=version,
-            type=name,
-            schema_version=schema_version,
-            payload=data,
-            metadata=meta,
-            recorded_at=recorded_at,
-            cipher=personal.cipher(account_id, wrapped) if personal else None,
-        )
-        for (
-            position,
-            event_id,
-            category,
-            stream_id,
-            version,
-            name,
-            schema_version,
-            data,
-            meta,
-            recorded_at,
-            account_id,
-            wrapped,
-        ) in connection.execute(_READ, (after, limit)).fetchall()
-    ]
+    rows = connection.execute(_READ, (after, limit)).fetchall()
+    return [_stored_event(row, personal) for row in rows]
+
+
+def stream_log(
+    connection: psycopg.Connection[Any], after: int, limit: int, *, personal: PersonalKeys | None = None
+) -> Generator[StoredEvent, None, None]:
+    """The events of `read_log`, yielded while PostgreSQL still looks up later ones.
+
+    This is for large batches, because the query is planned each time. The connection is in use until the
+    generator ends.
+    """
+    with connection.cursor(binary=True) as cursor:
+        for row in cursor.stream(_READ, (after, limit), size=_STREAMED_ROWS):
+            yield _stored_event(row, personal)
+
+
+def _stored_event(row: tuple[Any, ...], personal: PersonalKeys | None) -> StoredEvent:
+    (
+        position,
+        event_id,
+        category,
+        stream_id,
+        version,
+        name,
+        schema_version,
+        data,
+        meta,
+        recorded_at,
+        account_id,
+        wrapped,
+    ) = row
+    return StoredEvent(
+        position=position,
+        event_id=event_id,
+        stream=StreamId(category, stream_id),
+        version=version,
+        type=name,
+        schema_version=schema_version,
+        payload=data,
+        metadata=meta,
+        recorded_at=recorded_at,
+        cipher=personal.cipher(account_id, wrapped) if personal else None,
+    )
 
 
 def position_of(connection: psycopg.Connection[Any], stream_id: UUID, version: int) -> int | None:

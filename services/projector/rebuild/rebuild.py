@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import errors as pg
 
-from eventlog.storage import PersonalKeys, read_log
+from eventlog.storage import PersonalKeys, read_log, stream_log
 from projector.rebuild.build_process import BATCH, Connection, connect, for_throughput
 from projector.write import generations
 from projector.write.application import Application, is_caused_by_event, lock_live, lock_number
@@ -140,7 +140,7 @@ def _catch_up(context: _RebuildContext) -> None:
 
 
 def _read(reader: Connection, after: int, personal: PersonalKeys | None) -> Sequence[ProjectedEvent]:
-    return [project(event) for event in read_log(reader, after, BATCH, personal=personal)]
+    return [project(event) for event in stream_log(reader, after, BATCH, personal=personal)]
 
 
 def _index(context: _RebuildContext) -> None:

@@ -18,6 +18,7 @@ from projector.write.archived_through import archived_through, without_archived
 from projector.write.erasure import erase_rows
 from projector.write.fold import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
+from projector.write.projections import audit_index
 from projector.write.projections.changes import Change, Insert
 from projector.write.projections.projected_event import ProjectedEvent
 from projector.write.tables import Tables
@@ -151,9 +152,9 @@ class Application:
         return LockedGeneration(at.generation, position)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
-        """Write these changes, in a transaction that has locked the generation.
+        """Write these changes and the spans of their audit rows.
 
-        Archived rows of the audit trail (ADR 15) are skipped.
+        The transaction has locked the generation. Archived rows of the audit trail (ADR 15) are skipped.
 
         Raises:
             RowExists: an inserted row has the key of an existing one.
@@ -161,7 +162,7 @@ class Application:
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
         tables = self._tables[generation]
-        changes = without_archived(changes, archived_through(connection))
+        changes = without_archived([*changes, *audit_index.spans(changes)], archived_through(connection))
         self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
 
 

@@ -69,7 +69,7 @@ class Tables:
         statement = sql.SQL("SELECT * FROM {} WHERE {} = ANY (%s)").format(
             sql.Identifier(self._schema, table), sql.Identifier(key)
         )
-        with connection.cursor(row_factory=dict_row) as cursor:
+        with connection.cursor(row_factory=dict_row, binary=True) as cursor:
             return {row[key]: row for row in cursor.execute(statement, (keys,), prepare=False).fetchall()}
 
     def _insert(

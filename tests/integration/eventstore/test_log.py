@@ -11,7 +11,7 @@ from chassis.database import open_pool
 from contracts.streams import verification_stream
 from eventlog.events import StreamId
 from eventlog.integrity import LogReader, verify_chain
-from eventlog.storage import position_of, read_log
+from eventlog.storage import position_of, read_log, stream_log
 from eventlog.storage.log import load_checkpoint, save_checkpoint
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import append_one, append_raw
@@ -67,6 +67,28 @@ def test_positions_are_dense_and_keep_each_streams_order(
     assert [event.position for event in read_log(relay, 7, 2)] == [8, 9]
 
 
+def test_streamed_events_equal_events_that_are_read(
+    store: PostgresVerificationStore, relay: Connection
+) -> None:
+    for number in range(5):
+        store.append(stream("a"), number, [an_event(f"a{number}")])
+    sequence(relay, lead(relay))
+    assert list(stream_log(relay, 1, 3)) == read_log(relay, 1, 3)
+    assert list(stream_log(relay, 5, 3)) == []
+
+
+def test_a_stream_that_is_abandoned_leaves_its_connection_usable(
+    store: PostgresVerificationStore, relay: Connection
+) -> None:
+    for number in range(5):
+        store.append(stream("a"), number, [an_event(f"a{number}")])
+    sequence(relay, lead(relay))
+    streamed = stream_log(relay, 0, 5)
+    assert next(streamed).position == 1
+    streamed.close()
+    assert [event.position for event in read_log(relay, 0, 5)] == [1, 2, 3, 4, 5]
+
+
 def test_an_event_that_commits_late_is_not_lost(
     store: PostgresVerificationStore, relay: Connection, database_url: str
 ) -> None:
@@ -75,7 +97,7 @@ def test_an_event_that_commits_late_is_not_lost(
     with psycopg.connect(database_url) as slow:
         append_raw(slow, "slow", 0, "slow")
         store.append(stream("fast"), 0, [an_event("fast")])
-        assert sequence(relay, epoch) == 0  # behind the horizon: the slow one may yet come before it
+        assert sequence(relay, epoch) == 0  # above the xid horizon: the slow transaction may come before it
         slow.commit()
     assert sequence(relay, epoch) == 2
     assert [event.stream for event in read_log(relay, 0, 10)] == [stream("slow"), stream("fast")]
@@ -103,7 +125,7 @@ def test_an_append_must_come_first_in_its_transaction(database_url: str) -> None
     ("account", "kind", "key"),
     [("ac\nme", "credential.removed", "k"), ("acme", "a\nb", "k"), ("acme", "credential.removed", "")],
 )
-def test_no_append_blurs_the_lines_of_the_hash_or_has_an_empty_key(
+def test_an_append_with_a_line_break_or_an_empty_key_is_refused(
     database_url: str, account: str, kind: str, key: str
 ) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(pg.CheckViolation):
@@ -125,13 +147,13 @@ def test_an_earlier_leader_is_fenced(store: PostgresVerificationStore, relay: Co
 @pytest.mark.parametrize(
     "statement", ["UPDATE es.{} SET version = 9", "DELETE FROM es.{}", "TRUNCATE es.{} CASCADE"]
 )
-def test_nobody_changes_what_happened(
+def test_stored_events_cannot_be_changed(
     store: PostgresVerificationStore, relay: Connection, database_url: str, table: str, statement: str
 ) -> None:
     store.append(stream("fixed"), 0, [an_event("fixed")])
     sequence(relay, lead(relay))
     with psycopg.connect(database_url, autocommit=True) as superuser:
-        superuser.execute("SET session_replication_role = replica")  # even where triggers rest
+        superuser.execute("SET session_replication_role = replica")  # even if triggers are disabled
         with pytest.raises(pg.InsufficientPrivilege, match="append-only"):
             superuser.execute(statement.format(table))
 
@@ -153,7 +175,7 @@ def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
         assert (found.fault, found.end.position) == (None, 4)
 
 
-def test_a_checkpoint_moves_for_one_only(relay: Connection) -> None:
+def test_only_one_of_two_consumers_moves_a_checkpoint(relay: Connection) -> None:
     assert load_checkpoint(relay, "reader") == 0
     assert save_checkpoint(relay, "reader", after=0, position=4)
     assert not save_checkpoint(relay, "reader", after=0, position=5)

@@ -18,9 +18,9 @@ PROJECTIONS = (credentials.project, usages.project, verifications.project)
 class ProjectedEvent(Struct, frozen=True):
     """An event and its changes.
 
-    `audit_rows` is its row of the audit trail, and `audit_index` the changes of the search tables
-    (`audit_index`). Both are empty if the metadata of the event cannot be read. `changes` are the changes of
-    all other tables. `reason` is why the event becomes a dead letter; then `changes` is empty.
+    `audit_rows` is its row of the audit trail, and `audit_index` the rows that find it by an image. Both are
+    empty if the metadata of the event cannot be read. `changes` are the changes of all other tables. `reason`
+    is why the event becomes a dead letter; then `changes` is empty.
     `erased_account` is the account whose personal data is erased from the rows of earlier events.
     """
 
@@ -29,7 +29,7 @@ class ProjectedEvent(Struct, frozen=True):
     audit_rows: Sequence[Insert]
     changes: Sequence[Change]
     reason: str | None = None
-    audit_index: Sequence[Change] = ()
+    audit_index: Sequence[Insert] = ()
     erased_account: str | None = None
 
     @property
@@ -74,8 +74,8 @@ def project(stored: StoredEvent) -> ProjectedEvent:
     )
 
 
-def _project_metadata(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Change]]:
-    """The row and the search tables of the audit trail for an event whose payload cannot be read."""
+def _project_metadata(stored: StoredEvent) -> tuple[Sequence[Insert], Sequence[Insert]]:
+    """The row and the search rows of the audit trail for an event whose payload cannot be read."""
     try:
         metadata = decode_metadata(stored.metadata)
     except EventError:
