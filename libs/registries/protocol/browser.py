@@ -1,7 +1,7 @@
 """Reads a registry with a login: the tags of a repository, and the manifest of an image.
 
-As the protocol requires, the first request has no login. The challenge is then answered under the same rules
-as in a login (addresses, realm, limits). Redirects are not followed, and nothing is stored.
+As the protocol requires, the first request has no login. The response to the challenge obeys the same rules
+as a login (addresses, realm, limits). Redirects are not followed, and nothing is stored.
 
     RegistryError
     ├── RegistryRefused       the registry responded, but not with the requested content
