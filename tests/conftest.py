@@ -1,4 +1,4 @@
-"""How the suite is shared out over the workers of `make test`, and how patient its properties are.
+"""The distribution of tests over the workers of `make test`, and the settings of hypothesis.
 
 pytest-xdist's own groups (`--dist loadgroup`) have no effect under pytest 9.2, which does not let a plugin rename tests.
 """
@@ -10,11 +10,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-# What shares a server that is slow to start, or that some tests stop, by the beginning of its name.
+# Tests that share a server which is slow to start or which some tests stop, and tests that share parsed sources.
 TOGETHER = {
     "tests/browser/": "browser",
+    "tests/unit/documents/": "parsed sources",
+    "tests/unit/registries/test_catalogue.py": "parsed sources",
     "tests/containers/": "containers",
-    "tests/integration/messaging/": "rabbitmq",
+    "tests/integration/broker/": "rabbitmq",
     "tests/integration/consumers/test_faults.py": "rabbitmq",
     "tests/integration/consumers/test_deadletters_command.py": "rabbitmq",
     "tests/integration/observability/test_traces.py": "rabbitmq",
@@ -26,14 +28,14 @@ TOGETHER = {
 }
 _MODE = re.compile(r"tests/e2e/.*\[(?:.*-)?(one-machine|full)(?:-.*)?\]$")
 
-# No test fails because the machine is slow. `make unit` looks at fewer examples than `make test`.
+# No test fails because the machine is slow. `make unit` runs fewer examples than `make test`.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 settings.register_profile("quick", max_examples=25)
 
 
 def group_of(test: str) -> str:
-    """Tests of one group run in one worker, so that what they share is started once for the whole run."""
+    """The group of a test. Tests of one group run in one worker, so that a shared server is started once."""
     if mode := _MODE.match(test):
         return f"a whole system, {mode[1]}"
     return next(

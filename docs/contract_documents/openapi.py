@@ -1,4 +1,4 @@
-"""`chassis/web/openapi.json`: what the routes of all three services say of themselves, as one document."""
+"""`chassis/web/openapi.json`: the descriptions of the routes of all three services, as one document."""
 
 import json
 import logging
@@ -15,18 +15,19 @@ from operations.migrate.preparation import prepare_keys
 from projector.read.bootstrap import query_api
 from verifier.bootstrap import registry_api
 
-NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # describing routes connects to no server
+NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # the description needs no database
 
 
 def openapi_text() -> str:
-    """The document as the file holds it."""
+    """The text of the file."""
     with _services() as parts:
         return json.dumps(openapi_of_routes(join(parts)), indent=1, ensure_ascii=False) + "\n"
 
 
 @contextmanager
 def _services() -> Iterator[list[ApiPart]]:
-    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())  # of course nobody answers there
+    # The pool would log that there is no database.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     with TemporaryDirectory(prefix="regcred-openapi-") as home:
         settings = Settings.from_environment({"REGCRED_HOME": home, "REGCRED_DATABASE_URL": NOWHERE})
         prepare_keys(Path(settings.key_file))

@@ -1,4 +1,4 @@
-"""One running system with a real registry, and the Chromium of this machine in front of it."""
+"""One running system with a real registry, and the Chromium of this machine."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def chromium() -> Iterator[Browser]:
         missing("chromium", "apt-get install chromium fonts-dejavu-core")
     expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
-        # Its own sandbox needs rights that root in a container has not; it looks at our own pages only.
+        # Its own sandbox needs rights that root in a container lacks, and it loads only pages of the tests.
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -58,11 +58,11 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(chromium: Browser, system: System) -> Iterator[Open]:
-    """A browser of one's own; what its console complains about fails the test."""
+    """A separate browser context. Errors in its console fail the test."""
     contexts, complaints = [], []
 
     def heard(message: ConsoleMessage) -> None:
-        # Chromium calls the answer to a refused form or a missing page an error; the test asked for it.
+        # Chromium reports the response to a refused form or a missing page as an error; the test expects it.
         if message.type in {"error", "warning"} and "status of 4" not in message.text:
             complaints.append(message.text)
 
@@ -95,7 +95,7 @@ def sign_in(page: Page, token: str) -> None:
 
 @dataclass(frozen=True)
 class Seeded:
-    """An account that has something to look at."""
+    """An account with credentials."""
 
     good: str
     bad: str

@@ -1,4 +1,4 @@
-"""`python -m console` in a process of its own, over HTTP to an API elsewhere, or to none."""
+"""`python -m console` in its own process, with an API over HTTP, or with none."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def signed_in(client: httpx2.Client, token: str) -> httpx2.Response:
     return client.post("/sign-in", data={"csrf": found[1], "token": token})
 
 
-def test_it_serves_over_http(system: System, admin: str, seeded: Seeded) -> None:
+def test_the_console_is_served_over_http(system: System, admin: str, seeded: Seeded) -> None:
     with console(system.address) as client:
         assert signed_in(client, admin).status_code == 303
         shown = client.get(f"/accounts/acme/credentials/{seeded.good}")
@@ -55,7 +55,7 @@ def test_it_serves_over_http(system: System, admin: str, seeded: Seeded) -> None
         assert len(exported.text.splitlines()) == 2
 
 
-def test_without_an_api_it_says_so() -> None:
+def test_an_unreachable_api_is_reported() -> None:
     with console(f"http://127.0.0.1:{free_port()}") as client:
         refused = signed_in(client, "rgcs_anything")
         assert refused.status_code == 502

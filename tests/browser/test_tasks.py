@@ -1,4 +1,4 @@
-"""The main tasks as a person does them: with a script, without one, and with nothing but a keyboard."""
+"""The main tasks of a user: with scripts, without scripts, and with the keyboard only."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _numbers = count(1)
 
 
 def see(page: Page, text: str, *, scripted: bool) -> None:
-    """What comes by itself, or without a script by looking again."""
+    """Wait for a text, which appears by itself, or after a reload if scripts are off."""
     place = page.locator("#verification")
     deadline = time.monotonic() + 30
     while not scripted and text not in place.inner_text() and time.monotonic() < deadline:
@@ -34,7 +34,7 @@ def open_account(page: Page, admin: str, account: str) -> None:
 
 
 def add_with_a_wrong_password(page: Page, registry: DockerRegistry) -> None:
-    """After a name that cannot be: the form says what, and forgets the secret alone."""
+    """After an invalid name: the form shows the problem and clears only the secret."""
     page.get_by_role("link", name="Add the first one").click()
     page.get_by_role("link", name="Another registry").click()
     page.get_by_label("Name", exact=True).fill("1")
@@ -100,7 +100,7 @@ def remove(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with htmx", "without JavaScript"])
-def test_a_credential_s_life(
+def test_a_credential_can_be_added_rotated_restricted_and_removed(
     open_page: Open, admin: str, registry: DockerRegistry, *, scripted: bool
 ) -> None:
     page = open_page(java_script_enabled=scripted)
@@ -122,7 +122,7 @@ def test_a_credential_s_life(
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until the focus is there, and seen."""
+    """Press Tab until the element has the focus and is visible."""
     for _ in range(80):
         if wanted.evaluate("element => element === document.activeElement"):
             outline = wanted.evaluate("element => getComputedStyle(element).outlineStyle")
@@ -132,7 +132,9 @@ def tab_to(page: Page, wanted: Locator) -> None:
     pytest.fail(f"the keyboard does not get to {wanted}")
 
 
-def test_a_keyboard_is_enough(open_page: Open, admin: str, registry: DockerRegistry) -> None:
+def test_a_credential_can_be_added_with_the_keyboard(
+    open_page: Open, admin: str, registry: DockerRegistry
+) -> None:
     page = open_page()
 
     def press(role: str, name: str) -> None:
@@ -178,7 +180,9 @@ def test_a_keyboard_is_enough(open_page: Open, admin: str, registry: DockerRegis
     expect(page.get_by_text("typed-in is removed")).to_be_visible()
 
 
-def test_a_provider_s_tile_switches_the_fields_and_keeps_the_rest(open_page: Open, admin: str) -> None:
+def test_selecting_a_provider_switches_its_fields_and_preserves_the_others(
+    open_page: Open, admin: str
+) -> None:
     page = open_page()
     sign_in(page, admin)
     page.goto("/accounts/tiles/credentials/new?provider=github")
@@ -196,7 +200,7 @@ def test_a_provider_s_tile_switches_the_fields_and_keeps_the_rest(open_page: Ope
     expect(page.get_by_label("Password, token or API key")).to_have_value("")
 
 
-def test_filters_act_at_once_and_stand_in_the_address(open_page: Open, admin: str, seeded: Seeded) -> None:
+def test_filters_apply_at_once_and_are_in_the_url(open_page: Open, admin: str, seeded: Seeded) -> None:
     page = open_page()
     sign_in(page, admin)
     page.goto("/accounts/acme/credentials")
@@ -209,7 +213,7 @@ def test_filters_act_at_once_and_stand_in_the_address(open_page: Open, admin: st
     expect(page.locator("#results tbody > tr")).to_have_count(1)
 
 
-def test_a_service_token_is_shown_once_and_may_only_do_its_own(
+def test_a_service_token_is_shown_once_and_has_only_its_scopes(
     open_page: Open, admin: str, seeded: Seeded
 ) -> None:
     page = open_page()
@@ -265,17 +269,17 @@ def test_tags_are_offered_while_an_image_is_typed(
     expect(page).to_have_url(re.compile(r"project_id=shop&image=[^&]+&operation=pull$"))
 
 
-def test_use_shows_in_the_list(
+def test_usage_is_shown_in_the_list(
     open_page: Open, admin: str, seeded: Seeded, system: System, registry: DockerRegistry
 ) -> None:
     with system.client() as client:
-        asked = {
+        body = {
             "images": [f"{registry.address}/acme/shop:1.4"],
             "project_id": "shop",
             "workload": {"kind": "deployment", "name": "storefront"},
             "format": "docker_config",
         }
-        assert client.post("/v1/accounts/acme/pull-secrets", json=asked).status_code == 200
+        assert client.post("/v1/accounts/acme/pull-secrets", json=body).status_code == 200
     page = open_page()
     sign_in(page, admin)
     row = page.locator("tbody > tr", has_text="team-main")
@@ -288,7 +292,7 @@ def test_use_shows_in_the_list(
     expect(page.locator("tbody > tr", has_text="team-wrong")).to_contain_text("Not yet")
 
 
-def test_the_system_page_says_who_follows_the_log(open_page: Open, admin: str, seeded: Seeded) -> None:
+def test_the_system_page_lists_the_consumers(open_page: Open, admin: str, seeded: Seeded) -> None:
     page = open_page()
     sign_in(page, admin)
     page.goto("/system")
@@ -297,7 +301,7 @@ def test_the_system_page_says_who_follows_the_log(open_page: Open, admin: str, s
         expect(page.get_by_role("rowheader", name=consumer)).to_be_visible()
 
 
-def test_an_import_is_looked_at_and_then_done(open_page: Open, admin: str, registry: DockerRegistry) -> None:
+def test_an_import_is_previewed_and_then_run(open_page: Open, admin: str, registry: DockerRegistry) -> None:
     page = open_page()
     sign_in(page, admin)
     page.goto("/accounts/imported/import")
@@ -313,7 +317,7 @@ def test_an_import_is_looked_at_and_then_done(open_page: Open, admin: str, regis
 
 
 def test_no_secret_is_in_the_log(system: System, admin: str) -> None:
-    """After all that was typed above."""
+    """After the inputs of the tests above."""
     text = system.log.read_text()
     assert '"page"' in text
     for secret in (PASSWORD, WRONG, admin):

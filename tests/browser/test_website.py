@@ -1,4 +1,4 @@
-"""The documentation site in both themes and on a phone: as the console's screens, and asking no other host."""
+"""The documentation site in both themes and on a phone, checked as the screens of the console. It loads from no other host."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def website(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("theme", "width"), [("light", 1280), ("dark", 390)], ids=["light, wide", "dark, phone"]
 )
-def test_no_page_has_a_serious_fault(chromium: Browser, website: str, theme: str, width: int) -> None:
+def test_no_page_has_an_accessibility_fault(chromium: Browser, website: str, theme: str, width: int) -> None:
     faults: list[str] = []
     context = chromium.new_context(color_scheme=theme, viewport={"width": width, "height": 844})  # type: ignore[arg-type]
     page = context.new_page()
@@ -55,7 +55,7 @@ def test_no_page_has_a_serious_fault(chromium: Browser, website: str, theme: str
     assert not faults, "\n".join(faults)
 
 
-def test_it_can_be_searched(chromium: Browser, website: str) -> None:
+def test_the_site_can_be_searched(chromium: Browser, website: str) -> None:
     page = chromium.new_page()
     page.goto(f"{website}/search.html?q=pull-secrets")
     page.locator("#search-results li").first.wait_for()

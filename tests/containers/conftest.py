@@ -1,4 +1,4 @@
-"""The production topology in containers: needs a docker daemon and the images, otherwise it is left out."""
+"""The production topology in containers. It needs a docker daemon and the images, and is skipped without them."""
 
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.support.servers import missing, program
 
 USER = "octo"
 SILENT = "silent.test:5000"
-PASSWORD = "right-horse-battery"  # also the canary that no log, environment, image or table may hold
+PASSWORD = "right-horse-battery"  # also the canary that no log, environment, image or table may contain
 
 _SAY_NOTHING = (
     "import socket, time; s = socket.create_server(('', 5000)); kept = []\n"
@@ -25,12 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("containers")
-            item.add_marker(pytest.mark.timeout(400))
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")
 def images() -> Path | None:
-    """The environment file that names the servers' images; skips where there are none."""
+    """The environment file that names the servers' images; skips the test if there are none."""
     return needed()
 
 

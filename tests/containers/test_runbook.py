@@ -1,4 +1,4 @@
-"""The runbook's commands, run as they stand there, on a deployment that has work; afterwards it does its work."""
+"""The commands of the runbook, run unchanged on a deployment under load, which continues to work afterwards."""
 
 import json
 import os
@@ -27,7 +27,7 @@ CANARY = "canary-of-the-runbook"
 
 
 def run(deployment: Deployment, folder: Path, commands: str, *, code: int = 0) -> str:
-    """Run commands in a shell, as an operator would in that folder; their standard output."""
+    """Run commands in a shell in that folder, as an operator does; their standard output."""
     done = subprocess.run(
         ["sh", "-eu", "-c", commands],
         cwd=folder,
@@ -43,7 +43,7 @@ def run(deployment: Deployment, folder: Path, commands: str, *, code: int = 0) -
 
 
 def step(title: str) -> str:
-    """The commands of a section, as they stand there."""
+    """The commands of a section, unchanged."""
     return str(dict(STEPS)[title])
 
 
@@ -53,7 +53,9 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("title", HERE)
-def test_what_it_says_works(deployment: Deployment, target: Target, scratch: Path, title: str) -> None:
+def test_the_commands_of_the_runbook_succeed(
+    deployment: Deployment, target: Target, scratch: Path, title: str
+) -> None:
     run(deployment, scratch, step(title))
     account = "runbook-" + re.sub(r"[^a-z]+", "-", title.lower()).strip("-")
     with Load(target, account) as load:
@@ -69,10 +71,8 @@ def segments(deployment: Deployment, folder: Path, *command: str, code: int = 0)
     return run(deployment, folder, " ".join(words), code=code)
 
 
-def test_what_is_old_is_sealed_and_an_account_that_left_is_erased(
-    deployment: Deployment, scratch: Path
-) -> None:
-    """All of the trail is sealed, as if it was old. Then `acme` leaves; the nightly sealing goes on."""
+def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployment, scratch: Path) -> None:
+    """The whole audit log is archived, as if it was old. Then `acme` leaves; the nightly archive continues."""
     base = "/v1/accounts/acme"
     with deployment.client() as client:
         body = add_body("team", REGISTRY, USER, PASSWORD, description=CANARY)
@@ -126,6 +126,6 @@ def _login() -> str:
     return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_every_step_is_there() -> None:
+def test_every_command_of_the_runbook_is_tested() -> None:
     assert len(STEPS) == 13
     assert len(HERE) == 11

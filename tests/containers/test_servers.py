@@ -1,4 +1,4 @@
-"""The servers of all other tests, in containers: they start, die and come back as the programs do."""
+"""The servers of all other tests, in containers: they start, are killed and restart as the programs do."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,13 +24,13 @@ def in_containers(images: Path | None, monkeypatch: pytest.MonkeyPatch) -> Itera
     image_of.cache_clear()
 
 
-def test_without_a_file_programs_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_run_as_programs_without_an_environment_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REGCRED_TEST_IMAGES")
     image_of.cache_clear()
     assert image_of("VAULT") is None
 
 
-def test_postgresql() -> None:
+def test_postgresql_in_a_container_accepts_connections() -> None:
     image = image_of("POSTGRES")
     assert image is not None
     with psycopg.connect(postgres.in_container(image)[0]) as connection:
@@ -65,7 +65,7 @@ def test_vault_keeps_its_secrets_over_a_kill() -> None:
         assert vault.token_of("verifier")
 
 
-def test_a_registry_asks_for_its_password() -> None:
+def test_a_registry_requires_its_password() -> None:
     with DockerRegistry(users={"octo": "right"}) as registry:
         assert isinstance(registry._process, ServerContainer)
         url = f"http://{registry.address}/v2/"

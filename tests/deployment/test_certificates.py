@@ -1,4 +1,4 @@
-"""The deployment's own authority: what it signs is taken by a TLS client that trusts it, and nothing else is."""
+"""A TLS client that trusts the authority of a deployment accepts its certificates only."""
 
 import socket
 import ssl
@@ -42,12 +42,12 @@ def handshake(folder: Path, server: Pair, trusted: str, name: str) -> str | None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_server_of_the_authority_is_trusted(tmp_path: Path, name: str) -> None:
+def test_a_certificate_of_the_authority_is_trusted(tmp_path: Path, name: str) -> None:
     authority = new_authority(now())
     assert handshake(tmp_path, new_server(authority, NAMES, now()), authority.certificate, name) == "TLSv1.3"
 
 
-def test_another_name_or_another_authority_is_not(tmp_path: Path) -> None:
+def test_a_certificate_of_another_name_or_authority_is_refused(tmp_path: Path) -> None:
     authority, other = new_authority(now()), new_authority(now())
     server = new_server(authority, NAMES, now())
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
@@ -56,7 +56,7 @@ def test_another_name_or_another_authority_is_not(tmp_path: Path) -> None:
         handshake(tmp_path, server, other.certificate, "postgres")
 
 
-def test_it_is_renewed_in_time_and_for_other_names() -> None:
+def test_a_certificate_is_renewed_before_expiry_and_for_new_names() -> None:
     moment = now()
     certificate = new_server(new_authority(moment), NAMES, moment).certificate
     assert not is_due(certificate, NAMES, moment)

@@ -1,4 +1,4 @@
-"""The files of a deployment: once made they stay, each is its owner's alone, and each service has only its own."""
+"""The files of a deployment: they are stable, readable by their owner only, and each service has only its own."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def test_a_second_run_changes_nothing(root: Path) -> None:
     assert {k: v for k, v in after.items() if k != salted} == {k: v for k, v in before.items() if k != salted}
 
 
-def test_certificates_are_renewed_and_nothing_else(root: Path) -> None:
+def test_a_renewal_changes_certificates_only(root: Path) -> None:
     before = contents(root)
     set_up(root, PUBLISHED, now=now() + LIFE - timedelta(days=1))
     changed = {name for name, content in contents(root).items() if before[name] != content}
@@ -57,7 +57,7 @@ def test_a_name_of_the_gateway_can_be_added(root: Path) -> None:
     assert after["postgres/tls.crt"] == before["postgres/tls.crt"]
 
 
-def test_every_secret_is_its_owners_alone(root: Path) -> None:
+def test_every_secret_is_readable_by_its_owner_only(root: Path) -> None:
     for file in root.rglob("*"):
         if file.is_file() and not file.name.endswith(".crt"):
             assert stat.S_IMODE(file.stat().st_mode) == 0o400, file
@@ -65,7 +65,7 @@ def test_every_secret_is_its_owners_alone(root: Path) -> None:
         assert (root / name / "pgpass").stat().st_uid == OURS.uid
 
 
-def test_a_service_has_its_own_password_and_no_other(root: Path) -> None:
+def test_a_service_has_its_own_password_only(root: Path) -> None:
     passwords = {
         file.name.removesuffix(".password"): file.read_text() for file in (root / "setup").glob("*.password")
     }
@@ -82,14 +82,14 @@ def test_a_service_has_its_own_password_and_no_other(root: Path) -> None:
         )
 
 
-def test_the_broker_knows_hashes_only(root: Path) -> None:
+def test_the_broker_has_password_hashes_only(root: Path) -> None:
     text = (root / "rabbitmq" / "definitions.json").read_text()
     assert {user["name"] for user in json.loads(text)["users"]} == set(TOPOLOGY.users)
     for file in (root / "setup").glob("*.password"):
         assert file.read_text() not in text
 
 
-def test_a_service_understands_its_broker_url(root: Path) -> None:
+def test_a_service_accepts_its_broker_url(root: Path) -> None:
     settings = Settings.from_environment({"REGCRED_BROKER_URL_FILE": str(root / "relay" / "broker.url")})
     assert settings.broker_url is not None
     assert settings.broker_url.startswith("amqps://regcred-relay:")

@@ -1,4 +1,4 @@
-"""Commands that the pages show are commands that there are: read as `regcred` would read them, and not run."""
+"""The commands that pages show exist. They are parsed as `regcred` parses them, and not run."""
 
 import re
 import shlex
@@ -29,7 +29,7 @@ _TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MU
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The simple commands of a page's shell code, as words; what a shell puts together is left as it is."""
+    """The simple commands of the shell code of a page, as words. Substitutions are not expanded."""
     for block in _FENCED.findall(text):
         for line in re.sub(r"\\\n\s*", " ", _HEREDOC.sub("", block)).splitlines():
             yield from simple(line)
@@ -38,7 +38,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def simple(line: str) -> Iterator[list[str]]:
-    """The commands of a line, without what stands before them (variables, `exec`, the way into a container)."""
+    """The commands of a line, without prefixes (variables, `exec`, the command that enters a container)."""
     lexer = shlex.shlex(line.replace("$(", "( ").replace('"(', "( "), posix=True, punctuation_chars="|&;()<>")
     lexer.whitespace_split = True
     words: list[str] = []
@@ -53,7 +53,7 @@ def simple(line: str) -> Iterator[list[str]]:
 def _read(lexer: shlex.shlex) -> list[str]:
     try:
         return list(lexer)
-    except ValueError:  # a quotation that goes on in the next line
+    except ValueError:  # a quotation that continues in the next line
         return []
 
 
@@ -61,7 +61,7 @@ def started(words: Sequence[str]) -> Iterator[list[str]]:
     for place, word in enumerate(words):
         if word in {"regcred", "make", "python"} or word.endswith("/regcred"):
             before = words[:place]
-            if "--entrypoint" in before or words[place:] == _READY:  # another program, and what is printed
+            if "--entrypoint" in before or words[place:] == _READY:  # another program, or printed text
                 return
             if all(_ASSIGNED.fullmatch(one) or one in _IN_FRONT or before[0] == "docker" for one in before):
                 redirected = next((i for i, one in enumerate(words) if set(one) <= set("<>")), len(words))
@@ -76,14 +76,14 @@ _IN_FRONT = {"exec", "sudo", "time", "if", "!", "while", "until", "do", "then"}
 def wrong(
     command: click.Command, arguments: Sequence[str], parent: click.Context | None = None
 ) -> str | None:
-    """What click would say against these words, without any value being looked at but choices."""
+    """The message of click for these words. Of the values, only choices are checked."""
     context = click.Context(command, info_name=command.name, parent=parent)
     try:
         own = command.make_parser(context)
         given, rest, _order = own.parse_args(list(_default(command, context, arguments)))
         if isinstance(command, click.Group):
             if not rest:
-                return None  # a group is spoken of
+                return None  # the text names a group
             _name, inner, further = command.resolve_command(context, rest)
             return wrong(inner, further, context) if inner else f"{rest[0]}?"
         if rest:
@@ -100,7 +100,7 @@ def wrong(
 
 
 def _default(command: click.Command, context: click.Context, arguments: Sequence[str]) -> Sequence[str]:
-    """As `DefaultGroup` does: what is none of its commands belongs to the first."""
+    """As in `DefaultGroup`, words that name no command belong to the first command."""
     default = type(command).__name__ == "DefaultGroup"
     if (
         default
@@ -125,13 +125,13 @@ def fault(words: Sequence[str]) -> str | None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_a_page_s_commands_are_real(page: Path) -> None:
+def test_the_commands_of_a_page_exist(page: Path) -> None:
     found = list(commands(page.read_text(encoding="utf-8")))
     faults = {" ".join(words): said for words in found if (said := fault(words))}
     assert not faults
 
 
-def test_the_guides_commands_are_real() -> None:
+def test_the_commands_of_the_provider_guides_exist() -> None:
     providers = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
     found = [
         words for text in provider_pages(PROVIDERS, document=providers).values() for words in commands(text)
@@ -140,7 +140,7 @@ def test_the_guides_commands_are_real() -> None:
     assert not [(words, said) for words in found if (said := fault(words))]
 
 
-def test_many_commands_are_seen() -> None:
+def test_commands_are_found_in_the_cli_page() -> None:
     text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert sum(words[0] == "regcred" for words in commands(text)) > 20
 
@@ -157,6 +157,6 @@ def test_many_commands_are_seen() -> None:
         ("python -m nowhere", "nowhere"),
     ],
 )
-def test_a_wrong_command_is_found(line: str, said: str) -> None:
+def test_a_wrong_command_is_reported(line: str, said: str) -> None:
     [words] = simple(line)
     assert said in (fault(words) or "")

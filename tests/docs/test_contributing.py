@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, followed to the letter in a copy of the repository."""
+"""The recipes of CONTRIBUTING.md, applied literally to a copy of the repository."""
 
 import json
 import os
@@ -55,7 +55,7 @@ for part in parts:
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of the repository, and a database of its own."""
+    """A copy of the repository with its own database."""
 
     folder: Path
     database_url: str
@@ -95,7 +95,7 @@ class Copy:
 
 
 def changed(text: str, diff: str) -> str:
-    """The text after each part of a diff, whose lines without `+` stand at one place of the text."""
+    """Apply each part of a diff, whose lines without `+` occur once in the text."""
     for part in diff.split("@@\n")[1:]:
         lines = [(line[:1], line[1:] + "\n") for line in part.splitlines()]
         old = "".join(line for mark, line in lines if mark != "+")
@@ -107,7 +107,7 @@ def changed(text: str, diff: str) -> str:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """The copy after all recipes; the database had the schema from before."""
+    """The copy after all recipes. Its database was migrated before."""
     folder = tmp_path_factory.mktemp("copy")
     for name in COPIED:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -125,7 +125,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 
 @pytest.fixture(scope="module")
 def answers(copy: Copy) -> list[Any]:
-    """Of the API of the copy: status and ETag of a review, and the providers."""
+    """Responses of the API of the copy: status and ETag of a review, and the providers."""
     answers: list[Any] = json.loads(copy.run(sys.executable, "-c", REVIEW).splitlines()[-1])
     return answers
 
@@ -137,7 +137,7 @@ def test_the_event_is_described(copy: Copy) -> None:
     assert json.loads(golden.read_text())["reason"] == "the shop deploys with it"
 
 
-def test_the_route_answers(copy: Copy, answers: list[Any]) -> None:
+def test_the_route_responds(copy: Copy, answers: list[Any]) -> None:
     assert answers[:2] == [200, '"2"']
     described = json.loads((copy.folder / "libs" / "chassis" / "web" / "openapi.json").read_text())
     assert "/v1/accounts/{account_id}/credentials/{credential_id}/reviews" in described["paths"]
@@ -169,8 +169,8 @@ def test_the_provider_is_listed(copy: Copy, answers: list[Any]) -> None:
     assert "\n## scaleway\n" in (copy.folder / "docs" / "providers.md").read_text()
 
 
-def test_the_copy_passes_what_a_commit_has_to_pass(copy: Copy) -> None:
-    """Lint, import contracts, and the pure tests that read what the recipes change. `make check` runs the rest."""
+def test_the_copy_passes_the_checks_of_a_commit(copy: Copy) -> None:
+    """Lint, import contracts, and the unit tests of the files that the recipes change. `make check` runs the others."""
     copy.run("ruff", "check", "--no-cache", *COPIED)
     copy.run("ruff", "format", "--no-cache", "--check", *COPIED)
     copy.run("lint-imports", "--no-cache")
@@ -179,7 +179,7 @@ def test_the_copy_passes_what_a_commit_has_to_pass(copy: Copy) -> None:
         "-q",
         "-p",
         "no:cacheprovider",
-        # Not below the folder that pytest shares by default: it would take the rights of others away there,
+        # Not below the folder that pytest shares by default: pytest would revoke the rights of others there,
         # and with them those of a PostgreSQL that runs as another user.
         f"--basetemp={copy.folder.parent / 'pytest'}",
         "tests/golden",

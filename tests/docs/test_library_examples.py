@@ -1,4 +1,4 @@
-"""The example in the README of the event log runs, on a database that has nothing but the log."""
+"""The example in the README of the event log runs on a database that contains only the log."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.servers import ROOT
 pytestmark = pytest.mark.integration
 
 
-def test_the_example_of_the_event_log() -> None:
+def test_the_example_of_the_event_log_runs() -> None:
     readme = (ROOT / "libs" / "eventlog" / "README.md").read_text(encoding="utf-8")
     [example] = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     with fresh_database() as url:

@@ -1,4 +1,4 @@
-"""A provider is added by one file: it is listed, chosen, documented, and its rules hold in logins."""
+"""A provider is added by one file: it is listed, found and documented, and its rules apply to logins."""
 
 import json
 import os
@@ -97,7 +97,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The answers of a `registries` that has one file more."""
+    """The results of a copy of `registries` with one more provider."""
     folder = tmp_path_factory.mktemp("libs")
     shutil.copytree(ROOT / "libs" / "registries", folder / "registries")
     (folder / "registries" / "providers" / "acme.py").write_text(FILE)
@@ -114,30 +114,30 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(done.stdout)
 
 
-def test_it_is_listed_between_the_first_providers_and_custom(found: Any) -> None:
+def test_a_new_provider_is_listed_before_custom(found: Any) -> None:
     assert found["ids"][-2:] == ["acme", "custom"]
     assert found["of the API"] == found["ids"]
     assert found["public"]["secrets"][0]["fields"][0]["label"] == "Acme account"
 
 
-def test_it_is_in_the_documentation(found: Any) -> None:
+def test_a_new_provider_is_documented(found: Any) -> None:
     assert "\n## acme\n" in found["page"]
     assert "- **Least permission**: acme:pull" in found["page"]
     assert "| `bad_credential` | Create a new token at Acme. |" in found["page"]
 
 
-def test_its_hosts_and_its_tokens_are_known(found: Any) -> None:
+def test_the_hosts_and_tokens_of_a_new_provider_are_recognised(found: Any) -> None:
     assert found["host"] == ["eu.registry.acme.test", "eu"]
     assert found["owner"] == "acme"
     assert found["username"][0] == "secret_in_username"
 
 
-def test_its_rules_hold_in_logins(found: Any) -> None:
+def test_the_rules_of_a_new_provider_apply_to_logins(found: Any) -> None:
     assert found["verdict"] == ["missing_scope", "the registry wants a scope"]
     assert found["verdict of others"] == "bad_credential"
     assert found["advice"] == "Create a new token at Acme."
     assert found["realm"] == "https://tokens.other.test/token"
 
 
-def test_its_minter_creates_short_lived_logins(found: Any) -> None:
+def test_the_minter_of_a_new_provider_creates_short_lived_logins(found: Any) -> None:
     assert found["minted"] == ["lived for eu.registry.acme.test", "2026-01-01T01:00:00+00:00", "acme_key"]

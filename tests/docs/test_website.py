@@ -1,4 +1,4 @@
-"""The site builds without a warning; every link and anchor of it leads somewhere, and nothing asks another host."""
+"""The site builds without a warning, all its links and anchors exist, and no page loads from another host."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ _LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("source", "src"
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what can be referred to in it."""
+    """The links and files of a page, and its anchors."""
 
     def __init__(self, file: Path) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def pages(site: Path) -> dict[Path, Page]:
     return {file: Page(file) for file in site.rglob("*.html")}
 
 
-def test_every_link_and_anchor_leads_somewhere(site: Path, pages: dict[Path, Page]) -> None:
+def test_every_link_and_anchor_exists(site: Path, pages: dict[Path, Page]) -> None:
     assert not list(_dead(site, pages))
 
 
@@ -77,14 +77,14 @@ def _dead(site: Path, pages: dict[Path, Page]) -> Iterator[str]:
                 yield f"{file.relative_to(site)}: {link} has no such anchor"
 
 
-def test_a_page_loads_nothing_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
+def test_no_page_loads_files_of_another_host(site: Path, pages: dict[Path, Page]) -> None:
     foreign = [load for page in pages.values() for load in page.loads if urlsplit(load).netloc]
     assert not foreign
     for style in site.rglob("*.css"):
         assert not re.search(r"@import|url\(\s*['\"]?(https?:)?//", style.read_text(encoding="utf-8")), style
 
 
-def test_every_page_of_the_repository_is_there(site: Path) -> None:
+def test_every_page_of_the_repository_is_on_the_site(site: Path) -> None:
     for file in (
         *ROOT.glob("docs/*.md"),
         *ROOT.glob("docs/reference/*.md"),
@@ -94,7 +94,7 @@ def test_every_page_of_the_repository_is_there(site: Path) -> None:
         assert (site / name).is_file() or name.name == "providers.html", f"{name} is not on the site"
 
 
-def test_there_is_a_guide_for_each_provider_and_a_reference_of_each_route(site: Path) -> None:
+def test_the_site_has_a_guide_for_each_provider_and_a_reference_of_each_route(site: Path) -> None:
     for provider in PROVIDERS:
         assert provider.name in (site / "providers" / f"{provider.id}.html").read_text(encoding="utf-8")
     reference = (site / "api.html").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from tests.support.system import System
 from tests.support.vault import Vault
 
 USER = "octo"
-PASSWORD = "right-horse-battery"  # also the canary that no log, event or answer may hold
+PASSWORD = "right-horse-battery"  # also the canary that no log, event or response may contain
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Running:
-    """A running system, what it was made of, and the registry that it may reach."""
+    """A running system, its servers, and the registry that it may reach."""
 
     system: System
     registry: DockerRegistry
@@ -49,7 +49,7 @@ def running(
     """The system in both modes, chosen by environment only."""
     home = tmp_path_factory.mktemp("home")
     environment = {
-        "REGCRED_LOG_LEVEL": "debug",  # whatever may be said is looked at for secrets
+        "REGCRED_LOG_LEVEL": "debug",  # all log lines are searched for secrets
         "REGCRED_VERIFIER_ALLOW": "127.0.0.0/8",
         "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},127.0.0.1:9",
     }
@@ -78,7 +78,7 @@ def skopeo() -> str:
 
 @pytest.fixture(scope="session")
 def pushed(running: Running, skopeo: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The registry's address, where `team/app:1` and `other/app:1` are to be had."""
+    """The address of the registry with `team/app:1` and `other/app:1`."""
     layout = tmp_path_factory.mktemp("layout")
     write_image(layout)
     address = running.registry.address

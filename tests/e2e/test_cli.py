@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 REGCRED = Path(sys.executable).with_name("regcred")
 WRONG = "wrong-staple-canary"
@@ -22,7 +22,7 @@ _numbers = count(1)
 
 
 class Client:
-    """Runs the program; whatever it prints is looked through for secrets."""
+    """Runs the program, and searches its output for secrets."""
 
     def __init__(self, running: Running, account: str) -> None:
         self.registry = running.registry.address
@@ -52,7 +52,7 @@ class Client:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         printed = done.stdout + done.stderr
@@ -72,7 +72,7 @@ class Client:
         )
 
     def at_a_terminal(self, answer: str, *arguments: str) -> tuple[int, str, str]:
-        """As `run`, with a terminal as standard input; the code, the output, and what the terminal showed."""
+        """As `run`, with a terminal as standard input; the exit code, the output, and the text that the terminal showed."""
         ours, theirs = pty.openpty()
         try:
             process = subprocess.Popen(
@@ -82,7 +82,7 @@ class Client:
                 stderr=subprocess.STDOUT,
                 env=self.environment,
                 text=True,
-                # Without a terminal of its own: a prompt would else go to that of whoever runs the tests.
+                # Without a controlling terminal: a prompt would go to the terminal that runs the tests.
                 start_new_session=True,
             )
             assert process.stdout is not None
@@ -92,7 +92,7 @@ class Client:
                 assert character, asked
                 asked += character
             os.write(ours, f"{answer}\n".encode())
-            rest, _ = process.communicate(timeout=60)
+            rest, _ = process.communicate(timeout=PATIENCE)
             os.set_blocking(ours, False)
             try:
                 echoed = os.read(ours, 4096).decode()
@@ -114,7 +114,7 @@ def client(running: Running, account: str) -> Client:
     return Client(running, account)
 
 
-def test_a_life_from_adding_to_removing(client: Client) -> None:
+def test_a_credential_is_added_changed_verified_and_removed(client: Client) -> None:
     added = client.add("mine", "--project", "shop", "--prefix", "acme/", "--push", "--description", "of mine")
     assert added["verification"]["status"] == "verified"
     assert added["restrictions"] == {"restricted": True, "projects": ["shop"]}
@@ -162,7 +162,7 @@ def test_a_life_from_adding_to_removing(client: Client) -> None:
     assert "name: mine → ours" in client.run("credentials", "history", added["id"]).stdout
 
 
-def test_a_wrong_password_is_exit_code_three(client: Client) -> None:
+def test_a_wrong_password_exits_with_three(client: Client) -> None:
     arguments = ["--provider", "custom", "--registry", client.registry, "--username", USER]
     done = client.run("credentials", "add", "wrong", *arguments, "--password-stdin", secret=WRONG, code=3)
     fields = dict(line.split("  ", 1) for line in done.stdout.splitlines())
@@ -184,13 +184,13 @@ def test_a_wrong_password_is_exit_code_three(client: Client) -> None:
     assert [line.split()[1] for line in attempts[1:]] == ["verified", "failed:", "failed:"]
 
 
-def test_a_registry_that_is_not_there_is_exit_code_three(client: Client) -> None:
+def test_an_unreachable_registry_exits_with_three(client: Client) -> None:
     arguments = ["--provider", "custom", "--registry", "127.0.0.1:9", "--username", USER]
     done = client.run("credentials", "add", "dead", *arguments, "--password-stdin", secret=WRONG, code=3)
     assert "could not be reached: unreachable" in done.stderr
 
 
-def test_a_password_from_a_file_and_a_docker_config(client: Client, tmp_path: Path) -> None:
+def test_a_password_is_read_from_a_file_or_a_docker_config(client: Client, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "config.json").write_text(
         json.dumps({"auths": {f"http://{client.registry}": {"username": USER, "password": PASSWORD}}})
@@ -211,7 +211,7 @@ def test_a_secret_cannot_be_an_argument(client: Client) -> None:
     assert client.json("credentials", "list")["items"] == []
 
 
-def test_at_a_terminal_the_secret_is_asked_for_and_not_shown(client: Client) -> None:
+def test_a_terminal_prompts_for_the_secret_without_echo(client: Client) -> None:
     arguments = ["--provider", "custom", "--registry", client.registry, "--username", USER]
     code, printed, echoed = client.at_a_terminal(PASSWORD, "credentials", "add", "asked", *arguments)
     assert code == 0, printed
@@ -227,7 +227,7 @@ def test_at_a_terminal_the_secret_is_asked_for_and_not_shown(client: Client) -> 
     assert client.json("credentials", "list")["items"] == []
 
 
-def test_what_is_refused_names_the_option(client: Client) -> None:
+def test_a_refusal_names_the_options(client: Client) -> None:
     arguments = ["--provider", "custom", "--registry", "not a host", "--prefix", "Not-Ok", "--username", "u"]
     done = client.run("credentials", "add", "x", *arguments, "--password-stdin", secret=WRONG, code=1)
     lines = done.stderr.splitlines()
@@ -247,14 +247,14 @@ def test_what_is_refused_names_the_option(client: Client) -> None:
 
 @pytest.fixture
 def history(client: Client) -> Callable[[], Any]:
-    """Some events, and how to read them as JSON."""
+    """Add some events, and return a function that reads them as JSON."""
     for name in ("one", "two"):
         client.add(name)
     client.add("three", secret=WRONG, code=3)
     return lambda: client.json("audit")["items"]
 
 
-def test_the_audit_trail_as_a_table(client: Client, history: Callable[[], Any]) -> None:
+def test_the_audit_log_is_printed_as_a_table(client: Client, history: Callable[[], Any]) -> None:
     table = client.run("audit").stdout.splitlines()
     assert table[0].split() == [
         "TIME",
@@ -281,7 +281,9 @@ def test_the_audit_trail_as_a_table(client: Client, history: Callable[[], Any]) 
     assert client.json("audit", "--project", "shop", "--image", "a/b")["items"] == []
 
 
-def test_the_audit_trail_as_a_file(client: Client, history: Callable[[], Any], tmp_path: Path) -> None:
+def test_the_audit_log_is_written_as_a_file(
+    client: Client, history: Callable[[], Any], tmp_path: Path
+) -> None:
     def without_readings(events: Iterable[Any]) -> list[str]:
         return [event["id"] for event in events if event["action"] != "audit.read"]
 
@@ -300,7 +302,7 @@ def test_the_audit_trail_as_a_file(client: Client, history: Callable[[], Any], t
     assert [entry.name for entry in tmp_path.iterdir()] == ["audit.csv"]
 
 
-def test_providers(client: Client) -> None:
+def test_providers_are_listed_and_shown(client: Client) -> None:
     known = [item["id"] for item in client.json("providers")["items"]]
     table = client.run("providers").stdout.splitlines()
     assert [line.split()[0] for line in table[1:]] == known
@@ -310,7 +312,7 @@ def test_providers(client: Client) -> None:
     assert "providers: dockerhub" in client.run("providers", "nobody", code=1).stderr
 
 
-def test_a_token_is_given_out_once(client: Client, account: str, tmp_path: Path) -> None:
+def test_a_service_token_is_shown_once(client: Client, account: str, tmp_path: Path) -> None:
     file = tmp_path / "auditor.token"
     make = ["tokens", "make", "auditor", "--scope", "audit:read", "--account", account, "--expires", "1d"]
     made = client.json(*make, "--output", str(file))
@@ -342,18 +344,18 @@ def test_a_token_is_given_out_once(client: Client, account: str, tmp_path: Path)
     assert shown.stdout.startswith("rgcs_")
 
 
-def test_nobody_there(client: Client) -> None:
+def test_a_wrong_address_is_reported(client: Client) -> None:
     done = client.run("credentials", "list", code=1, REGCRED_ADDRESS="http://127.0.0.1:9")
     assert "does not respond at http://127.0.0.1:9" in done.stderr
 
 
-def test_health_in_numbers_and_the_system_behind_it(client: Client) -> None:
+def test_the_summary_and_the_system_are_shown(client: Client) -> None:
     client.add("ends-soon", "--expires", "5d")
     summary = client.json("credentials", "summary")
     assert (summary["total"], summary["by_status"]["verified"], summary["expiring_soon"]) == (1, 1, 1)
-    told = client.run("credentials", "summary").stdout
-    assert "expire within 30 days  1" in told
-    assert "ends-soon" in told
+    printed = client.run("credentials", "summary").stdout
+    assert "expire within 30 days  1" in printed
+    assert "ends-soon" in printed
 
     system = client.json("system")
     assert {"projector", "verifier"} <= {consumer["name"] for consumer in system["consumers"]}

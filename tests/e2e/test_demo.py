@@ -1,4 +1,4 @@
-"""`regcred demo` on an installation of its own: what it leaves, where it refuses, and that it goes again."""
+"""`regcred demo` on an installation of its own: its data, its refusals, and its removal."""
 
 import json
 import signal
@@ -34,7 +34,7 @@ class Demo:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr
@@ -58,19 +58,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield Demo(system, port)
 
 
-def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
+def test_the_demo_is_added_repeated_and_removed(demo: Demo) -> None:
     acme, globex = sample_data.ACCOUNTS
-    told = demo.fill()
-    assert (told["credentials"], told["refused"]) == (11, 1)
-    kept = demo.listed(acme)
-    assert {item["provider"] for item in kept.values()} >= {"custom", "harbor", "gitlab", "gitea", "quay"}
-    statuses = {name: item["verification"]["status"] for name, item in kept.items()}
+    filled = demo.fill()
+    assert (filled["credentials"], filled["refused"]) == (11, 1)
+    added = demo.listed(acme)
+    assert {item["provider"] for item in added.values()} >= {"custom", "harbor", "gitlab", "gitea", "quay"}
+    statuses = {name: item["verification"]["status"] for name, item in added.items()}
     assert statuses["shop-images"] == "verified"
     assert statuses["gitlab-deploy"] == statuses["old-laptop"] == "failed"
     assert statuses["partner-registry"] == "unreachable"
-    assert kept["shop-images"]["secret_version"] == 2
-    assert kept["gitea-builds"]["expires_at"]
-    assert kept["quay-mirror"]["restrictions"] == {"restricted": True, "projects": ["payments", "shop"]}
+    assert added["shop-images"]["secret_version"] == 2
+    assert added["gitea-builds"]["expires_at"]
+    assert added["quay-mirror"]["restrictions"] == {"restricted": True, "projects": ["payments", "shop"]}
     assert demo.listed(globex)["globex-gitlab"]["verification"]["status"] == "verified"
     actions = {item["action"] for item in demo.run("audit", "--account", acme, "--limit", "200")["items"]} | {
         item["action"] for item in demo.run("audit", "--account", globex, "--limit", "200")["items"]
@@ -82,7 +82,7 @@ def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
     again = demo.run("demo", "--registry-port", str(demo.port), "--once", text=True)
     assert "exist already" in again.stderr
     assert demo.system.address in again.stdout
-    assert len(demo.listed(acme)) == len(kept)
+    assert len(demo.listed(acme)) == len(added)
 
     own = demo.run("demo", "--remove")
     assert own == {"removed": 11}
@@ -92,7 +92,7 @@ def test_the_demo_is_told_found_and_taken_back(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_registry_goes_on_until_it_is_told_to_end(demo: Demo, end: signal.Signals) -> None:
+def test_the_demo_registry_runs_until_a_signal(demo: Demo, end: signal.Signals) -> None:
     deaf = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as a script starts its jobs: SIGINT ignored
     with subprocess.Popen(
         [*deaf, *demo.command("demo", "--force", "--registry-port", str(demo.port))],
@@ -119,19 +119,19 @@ def test_the_registry_goes_on_until_it_is_told_to_end(demo: Demo, end: signal.Si
     demo.run("demo", "--remove")
 
 
-def test_a_registry_that_is_not_allowed_adds_nothing_and_says_which_setting(demo: Demo) -> None:
+def test_a_blocked_demo_registry_adds_nothing_and_names_the_setting(demo: Demo) -> None:
     port = free_port()
     done = demo.run("demo", "--force", "--once", "--registry-port", str(port), code=1)
     assert f"REGCRED_VERIFIER_ALLOW=127.0.0.1:{port}" in done.stderr
     assert demo.listed(sample_data.ACCOUNTS[0]) == {}
 
 
-def test_a_port_that_is_taken(demo: Demo) -> None:
+def test_a_port_in_use_is_reported(demo: Demo) -> None:
     done = demo.run("demo", "--force", "--once", "--registry-port", str(demo.system.port), code=1)
     assert "--registry-port" in done.stderr
 
 
-def test_the_passwords_of_the_sample_data_are_distinct() -> None:
+def test_the_demo_passwords_differ() -> None:
     """The registry must distinguish valid passwords from the wrong one."""
     assert len(set(PASSWORDS)) == len(PASSWORDS)
     assert sample_data.WRONG_PASSWORD not in {password for _, password in sample_data.LOGINS}

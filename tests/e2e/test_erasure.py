@@ -1,4 +1,4 @@
-"""An account that has left is erased by the program, as the runbook says; in both modes."""
+"""An account that has left is erased with the command of the runbook, in both modes."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def everything(url: str) -> str:
 
 
 def command_of_the_runbook(account: str) -> list[str]:
-    """What `docs/runbook.md` says to type, for another account than its example's."""
+    """The command of `docs/runbook.md`, for another account than that of its example."""
     [command] = re.findall(
         r"^docker compose run --rm -T migrate (accounts erase .+)$", _runbook(), re.MULTILINE
     )
@@ -45,7 +45,7 @@ def _runbook() -> str:
     return (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 
 
-def test_an_account_is_erased_and_the_log_is_whole(running: Running, tmp_path: Path) -> None:
+def test_an_account_is_erased_and_the_log_stays_intact(running: Running, tmp_path: Path) -> None:
     account = f"left-{next(_numbers)}"
     url = running.system.database_url()
     client = Client(running, account)
@@ -75,8 +75,8 @@ def test_an_account_is_erased_and_the_log_is_whole(running: Running, tmp_path: P
     ]
     assert [row["position"] for row in after[: len(before)]] == [row["position"] for row in before]
     assert {row["actor"]["name"] for row in after if row["actor"]["type"] == "service"} == {"erased"}
-    [told] = [row for row in after if row["action"] == "account.erased"]
-    assert (told["actor"]["name"], told["reason"]) == ("operator", "has left us")
+    [erasure] = [row for row in after if row["action"] == "account.erased"]
+    assert (erasure["actor"]["name"], erasure["reason"]) == ("operator", "has left us")
     assert CANARY not in everything(url)
     operator.run("log", "verify")
     operator.run("projections", "rebuild", "--no-switch")
@@ -88,7 +88,7 @@ def test_an_account_is_erased_and_the_log_is_whole(running: Running, tmp_path: P
         rows = sql.SQL("SELECT t::text FROM {} t WHERE account_id = %s AND position <= %s ORDER BY position")
         of_live, of_built = (
             connection.execute(
-                rows.format(sql.Identifier(f"rm_g{number}", "audit_events")), (account, told["position"])
+                rows.format(sql.Identifier(f"rm_g{number}", "audit_events")), (account, erasure["position"])
             ).fetchall()
             for number in (live, built)
         )

@@ -1,4 +1,4 @@
-"""From a Docker configuration to an image: imported, tried, verified on an image, looked around with. By the CLI."""
+"""A Docker configuration is imported, tested, verified on an image, and used to list images, with the CLI."""
 
 import json
 from itertools import count
@@ -17,7 +17,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def pushed(running: Running) -> str:
-    """The repository `team/app`, with tags 1, 2 and all; its host and name."""
+    """The host and name of the repository `team/app`, with the tags 1, 2 and all."""
     url, headers = f"http://{running.registry.address}", {"Authorization": basic_of(USER, PASSWORD)}
     made = [push_image(url, "team/app", tag, headers) for tag in ("1", "2")]
     push_index(url, "team/app", "all", headers, dict(zip(("linux/amd64", "linux/arm64"), made, strict=True)))
@@ -43,23 +43,23 @@ def test_a_docker_configuration_is_imported_verified_and_imported_again(cli: Cli
     assert cli.json("credentials", "list")["items"] == []
 
     done = cli.json("import", file, "--project", "shop", "--name-prefix", "ci")
-    kept, unsupported = done["items"]
-    assert (kept["status"], unsupported["status"]) == ("created", "unsupported")
-    verified = cli.json("credentials", "verify", kept["name"], "--wait", "20")
+    created, unsupported = done["items"]
+    assert (created["status"], unsupported["status"]) == ("created", "unsupported")
+    verified = cli.json("credentials", "verify", created["name"], "--wait", "20")
     assert verified["status"] == "verified"
-    found = cli.json("credentials", "show", kept["credential_id"])
+    found = cli.json("credentials", "show", created["credential_id"])
     assert found["restrictions"] == {"restricted": True, "projects": ["shop"]}
     assert found["name"].startswith("ci-127-0-0-1-")
 
     again = cli.json("import", "-", secret=Path(file).read_text())
-    assert again["items"][0] == kept | {
+    assert again["items"][0] == created | {
         "status": "duplicate",
-        "reason": f"{kept['name']} is the same login",
+        "reason": f"{created['name']} is the same login",
     }
-    assert [item["id"] for item in cli.json("credentials", "list")["items"]] == [kept["credential_id"]]
+    assert [item["id"] for item in cli.json("credentials", "list")["items"]] == [created["credential_id"]]
 
 
-def test_an_import_of_docker_s_own_file_and_of_nothing(cli: Client, tmp_path: Path) -> None:
+def test_an_import_reads_the_docker_config_and_reports_an_empty_one(cli: Client, tmp_path: Path) -> None:
     config(tmp_path, **{cli.registry: {"username": USER, "password": WRONG}})
     items = cli.json("import", DOCKER_CONFIG=str(tmp_path))["items"]
     assert [item["status"] for item in items] == ["created"]
@@ -69,7 +69,7 @@ def test_an_import_of_docker_s_own_file_and_of_nothing(cli: Client, tmp_path: Pa
     assert "docker_config" in cli.run("import", "-", secret="{}", code=1).stderr
 
 
-def test_a_login_is_tried_before_it_is_kept(cli: Client, pushed: str) -> None:
+def test_a_login_is_tested_before_it_is_stored(cli: Client, pushed: str) -> None:
     login = ["--provider", "custom", "--registry", cli.registry, "--username", USER, "--password-stdin"]
     good = cli.json("credentials", "test", *login, "--image", f"{pushed}:1", secret=PASSWORD)
     assert (good["status"], good["code"], good["id"]) == ("verified", None, None)
@@ -82,7 +82,7 @@ def test_a_login_is_tried_before_it_is_kept(cli: Client, pushed: str) -> None:
     assert cli.json("credentials", "list")["items"] == []
 
 
-def test_a_kept_credential_is_verified_on_an_image(cli: Client, pushed: str) -> None:
+def test_a_stored_credential_is_verified_on_an_image(cli: Client, pushed: str) -> None:
     cli.add("team")
     good = cli.json("credentials", "verify", "team", "--image", f"{pushed}:1", "--wait", "20")
     assert (good["status"], good["trigger"]) == ("verified", "requested")
@@ -93,7 +93,7 @@ def test_a_kept_credential_is_verified_on_an_image(cli: Client, pushed: str) -> 
     assert [event["image"] for event in events] == [f"{pushed}:1"]
 
 
-def test_looking_around_with_a_credential(cli: Client, pushed: str) -> None:
+def test_tags_and_images_are_read_with_a_credential(cli: Client, pushed: str) -> None:
     assert "has no credential" in cli.run("images", "tags", pushed, code=1).stderr
     cli.add("team")
     assert sorted(cli.run("images", "tags", pushed).stdout.split()) == ["1", "2", "all"]
@@ -110,7 +110,7 @@ def test_looking_around_with_a_credential(cli: Client, pushed: str) -> None:
     assert "verification_failed" in refused.stderr
 
 
-def test_nothing_of_it_is_in_the_logs(running: Running, cli: Client) -> None:
+def test_no_tested_secret_is_in_the_logs(running: Running, cli: Client) -> None:
     login = ["--provider", "custom", "--registry", cli.registry, "--username", USER, "--password-stdin"]
     cli.run("credentials", "test", *login, secret=WRONG, code=3)
     log = running.system.log.read_text()

@@ -1,4 +1,4 @@
-"""Starting, stopping, dying: the one-machine mode leaves nothing behind and finds everything again."""
+"""Start, stop and kill of the one-machine mode: no process is left, and no data is lost."""
 
 import os
 import signal
@@ -15,12 +15,12 @@ from tests.e2e.conftest import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.servers import free_port
 from tests.support.system import System, add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 
 @pytest.fixture
 def system(tmp_path: Path, registry: DockerRegistry) -> Iterator[System]:
-    """One of the test's own, which it may stop and kill."""
+    """A system that the test may stop and kill."""
     allowed = {"REGCRED_VERIFIER_ALLOW": "127.0.0.0/8", "REGCRED_VERIFIER_ALLOW_HTTP": registry.address}
     with System(tmp_path / "state", allowed) as running:
         yield running
@@ -28,7 +28,7 @@ def system(tmp_path: Path, registry: DockerRegistry) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One that no test stops."""
+    """A system that no test stops."""
     with System(tmp_path_factory.mktemp("untouched") / "state", {}) as running:
         yield running
 
@@ -47,7 +47,7 @@ def names(system: System) -> list[str]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_and_finds_everything_again(
+def test_a_signal_stops_all_processes_and_a_restart_keeps_the_data(
     system: System, registry: DockerRegistry, how: signal.Signals
 ) -> None:
     add(system, "first", registry)
@@ -60,7 +60,7 @@ def test_it_stops_cleanly_and_finds_everything_again(
     waiting(lambda: names(system) == ["first", "second"], "the second is listed")
 
 
-def test_a_killed_supervisor_takes_its_children_with_it_and_loses_nothing(
+def test_children_of_a_killed_supervisor_end_and_no_data_is_lost(
     system: System, registry: DockerRegistry
 ) -> None:
     add(system, "kept", registry)
@@ -69,20 +69,20 @@ def test_a_killed_supervisor_takes_its_children_with_it_and_loses_nothing(
     waiting(lambda: names(system) == ["kept"], "it is there again")
 
 
-def test_what_is_kept_is_its_owners_alone(untouched: System) -> None:
-    """Token and keys by their files; the database, and the socket to it, by its folder."""
+def test_the_state_is_readable_by_its_owner_only(untouched: System) -> None:
+    """The files of the token and the keys, and the folder of the database and its socket."""
     for name, mode in (("admin.token", 0o600), ("keys.json", 0o600), ("postgres", 0o700)):
         assert stat.S_IMODE((untouched.home / name).stat().st_mode) == mode
 
 
-def test_a_second_one_on_the_same_state_is_refused_in_a_sentence(untouched: System) -> None:
+def test_a_second_process_on_the_same_state_is_refused(untouched: System) -> None:
     refused = up(untouched.home, free_port())
     assert refused.returncode == 1
     assert "another `regcred up` uses" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_an_address_in_use_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_an_address_in_use_is_reported(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -99,6 +99,6 @@ def up(home: Path, port: int) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )

@@ -1,4 +1,4 @@
-"""The main job as its users do it, over HTTP, against a real registry."""
+"""The main use cases over HTTP, against a real registry."""
 
 import base64
 import json
@@ -11,9 +11,10 @@ import psycopg
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.read_models import LONGEST_WAIT, get_after
 from tests.support.servers import free_port
 from tests.support.system import add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 _numbers = count(1)
 Json = dict[str, Any]
@@ -75,15 +76,13 @@ def test_a_wrong_password_fails_as_bad_credential(
     assert item["duration_ms"] >= 0
 
 
-def test_a_dead_host_is_unreachable_and_no_registry_is_told_so(
-    client: httpx2.Client, running: Running, account: str
-) -> None:
+def test_a_dead_host_is_unreachable(client: httpx2.Client, running: Running, account: str) -> None:
     dead = add(client, account, add_body("dead", "127.0.0.1:9", USER, PASSWORD)).json()
     verification = settled(client, account, dead["id"])["verification"]
     assert (verification["status"], verification["code"]) == ("unreachable", "unreachable")
 
 
-def test_the_audit_trail_shows_what_happened(client: httpx2.Client, running: Running, account: str) -> None:
+def test_the_audit_trail_shows_every_change(client: httpx2.Client, running: Running, account: str) -> None:
     right = add(
         client,
         account,
@@ -117,15 +116,17 @@ def test_the_audit_trail_shows_what_happened(client: httpx2.Client, running: Run
     lines = client.get(
         f"/v1/accounts/{account}/audit-events", headers={"Accept": "application/x-ndjson"}
     ).text.splitlines()
-    told = [event for event in map(json.loads, lines) if event["action"] != "audit.read"]
-    assert [event["id"] for event in told] == [event["id"] for event in trail]
+    exported = [event for event in map(json.loads, lines) if event["action"] != "audit.read"]
+    assert [event["id"] for event in exported] == [event["id"] for event in trail]
     rows = client.get(
         f"/v1/accounts/{account}/audit-events", headers={"Accept": "text/csv"}
     ).text.splitlines()
     assert len([row for row in rows if ",audit.read," not in row]) == 5
 
 
-def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running, account: str) -> None:
+def test_a_credential_is_rotated_changed_restricted_and_removed(
+    client: httpx2.Client, running: Running, account: str
+) -> None:
     base = f"/v1/accounts/{account}/credentials"
     credential = add(client, account, add_body("mine", running.registry.address, USER, "old")).json()
     path = f"{base}/{credential['id']}"
@@ -159,10 +160,10 @@ def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running,
         json={"restricted": True, "projects": ["shop"]},
         headers={"If-Match": changed.headers["ETag"]},
     )
-    wait = {"Regcred-Wait-For": restricted.headers["Regcred-Position"]}
-    assert client.get(path, headers=wait).json()["restrictions"] == {"restricted": True, "projects": ["shop"]}
+    seen = get_after(restricted, client, path).json()
+    assert seen["restrictions"] == {"restricted": True, "projects": ["shop"]}
     for project, expected in (("shop", ["renamed"]), ("other", [])):
-        page = client.get(f"/v1/accounts/{account}/projects/{project}/credentials", headers=wait).json()
+        page = get_after(restricted, client, f"/v1/accounts/{account}/projects/{project}/credentials").json()
         assert [item["name"] for item in page["items"]] == expected
     lifted = client.put(
         f"{path}/restrictions",
@@ -171,21 +172,19 @@ def test_a_life_from_adding_to_removing(client: httpx2.Client, running: Running,
     )
     assert lifted.json()["restrictions"] == {"restricted": False, "projects": []}
 
-    verified = client.post(f"{path}/verifications", headers={"Prefer": "wait=10"})
+    verified = client.post(f"{path}/verifications", headers={"Prefer": LONGEST_WAIT})
     assert verified.status_code == 200, verified.text
     assert (verified.json()["status"], verified.json()["trigger"]) == ("verified", "requested")
 
-    wait = {"Regcred-Wait-For": verified.headers["Regcred-Position"]}
-    newest = client.get(f"{path}/verifications", params={"limit": 1}, headers=wait).json()["items"][0]
+    newest = get_after(verified, client, f"{path}/verifications", {"limit": 1}).json()["items"][0]
     assert (newest["id"], newest["status"]) == (verified.json()["id"], "verified")
-    again = client.get(path, headers=wait)
+    again = get_after(verified, client, path)
     removed = client.request(
         "DELETE", path, params={"reason": "no longer needed"}, headers={"If-Match": again.headers["ETag"]}
     )
     assert removed.status_code == 204
-    wait = {"Regcred-Wait-For": removed.headers["Regcred-Position"]}
-    assert client.get(path, headers=wait).json()["code"] == "credential_not_found"
-    assert client.get(base, headers=wait).json()["items"] == []
+    assert get_after(removed, client, path).json()["code"] == "credential_not_found"
+    assert get_after(removed, client, base).json()["items"] == []
     events = client.get(f"{path}/events").json()["items"]
     assert [event["action"] for event in events] == [
         "credential.removed",
@@ -216,7 +215,7 @@ def test_removing_destroys_the_secret(client: httpx2.Client, running: Running, a
                 f"{running.vault.addr}/v1/regcred/metadata/accounts/{account}/credentials/{credential['id']}"
             )
             root = {"X-Vault-Token": running.vault.root_token}
-            return httpx2.get(url, headers=root, trust_env=False).status_code == 200
+            return httpx2.get(url, headers=root, timeout=PATIENCE, trust_env=False).status_code == 200
         with psycopg.connect(running.system.database_url()) as database:
             found = database.execute(
                 "SELECT FROM encrypted.secrets WHERE credential_id = %s", (credential["id"],)
@@ -228,7 +227,7 @@ def test_removing_destroys_the_secret(client: httpx2.Client, running: Running, a
     waiting(lambda: not is_kept(), "the secret is destroyed")
 
 
-def test_a_docker_config_in_place_of_a_password(
+def test_a_docker_config_is_accepted_as_a_secret(
     client: httpx2.Client, running: Running, account: str
 ) -> None:
     auth = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -241,7 +240,7 @@ def test_a_docker_config_in_place_of_a_password(
     assert settled(client, account, answer.json()["id"])["verification"]["status"] == "verified"
 
 
-def test_a_repeated_post_is_answered_once(client: httpx2.Client, running: Running, account: str) -> None:
+def test_a_repeated_post_has_one_effect(client: httpx2.Client, running: Running, account: str) -> None:
     body = add_body("once", running.registry.address, USER, PASSWORD)
     first = add(client, account, body, **{"Idempotency-Key": "k-1"})
     second = add(client, account, body, **{"Idempotency-Key": "k-1"})
@@ -254,7 +253,7 @@ def test_a_repeated_post_is_answered_once(client: httpx2.Client, running: Runnin
     assert len(client.get(f"/v1/accounts/{account}/credentials").json()["items"]) <= 1
 
 
-def test_names_are_single_in_an_account(client: httpx2.Client, running: Running, account: str) -> None:
+def test_names_are_unique_in_an_account(client: httpx2.Client, running: Running, account: str) -> None:
     body = add_body("single", running.registry.address, USER, PASSWORD)
     assert add(client, account, body).status_code == 201
     body["name"] = "SINGLE"
@@ -263,7 +262,7 @@ def test_names_are_single_in_an_account(client: httpx2.Client, running: Running,
     assert add(client, f"{account}-other", body).status_code == 201
 
 
-def test_bad_input_is_told_field_by_field(client: httpx2.Client, account: str) -> None:
+def test_every_invalid_field_is_reported(client: httpx2.Client, account: str) -> None:
     body = add_body("x", "not a host", "a:b", "p", scope={"pull": False, "push": False})
     body["repository_prefixes"] = ["ok/", "Not-Ok/"]
     answer = add(client, account, body)
@@ -301,7 +300,7 @@ def test_bad_input_is_told_field_by_field(client: httpx2.Client, account: str) -
         ({"expires_at": "2020-01-01T00:00:00"}, "/expires_at", "invalid_type"),
     ],
 )
-def test_what_is_refused(
+def test_an_invalid_field_is_refused(
     client: httpx2.Client, account: str, change: Json, pointer: str, code: str | None
 ) -> None:
     body = add_body("fine", "registry.example.com", "u", "p") | change
@@ -313,7 +312,7 @@ def test_what_is_refused(
     assert client.get(f"/v1/accounts/{account}/audit-events").json()["items"] == []
 
 
-def test_requests_that_are_no_requests(client: httpx2.Client, running: Running, account: str) -> None:
+def test_malformed_requests_are_refused(client: httpx2.Client, running: Running, account: str) -> None:
     base = f"/v1/accounts/{account}/credentials"
     broken = client.post(base, content=b"{", headers={"Content-Type": "application/json"})
     assert (broken.status_code, broken.json()["code"]) == (400, "invalid_json")
@@ -333,27 +332,26 @@ def test_requests_that_are_no_requests(client: httpx2.Client, running: Running, 
     assert client.patch(elsewhere, json={"name": "stolen"}, headers={"If-Match": "*"}).status_code == 404
 
 
-def test_lists_come_in_pages(client: httpx2.Client, account: str) -> None:
+def test_lists_are_paginated(client: httpx2.Client, account: str) -> None:
     for number in range(5):
         add(client, account, add_body(f"name-{number}", "127.0.0.1:9", USER, PASSWORD))
     base = f"/v1/accounts/{account}/credentials"
     last = add(client, account, add_body("name-5", "127.0.0.1:9", USER, PASSWORD))
-    wait = {"Regcred-Wait-For": last.headers["Regcred-Position"]}
     names, cursor = [], None
     while True:
         params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
-        page = client.get(base, params=params, headers=wait).json()
+        page = get_after(last, client, base, params).json()
         names += [item["name"] for item in page["items"]]
         cursor = page["next_cursor"]
         if cursor is None:
             break
     assert names == [f"name-{number}" for number in range(6)]
-    found = client.get(base, params={"name": "ME-3"}, headers=wait).json()["items"]
+    found = get_after(last, client, base, {"name": "ME-3"}).json()["items"]
     assert [item["name"] for item in found] == ["name-3"]
 
 
-def test_nothing_is_open_without_a_token(running: Running, account: str) -> None:
-    anonymous = httpx2.Client(base_url=running.system.address, trust_env=False)
+def test_every_route_requires_a_token(running: Running, account: str) -> None:
+    anonymous = httpx2.Client(base_url=running.system.address, timeout=PATIENCE, trust_env=False)
     document = anonymous.get("/openapi.json").json()
     tried = 0
     for path, operations in document["paths"].items():
@@ -371,7 +369,9 @@ def test_nothing_is_open_without_a_token(running: Running, account: str) -> None
     anonymous.close()
 
 
-def test_a_token_does_what_it_is_for(client: httpx2.Client, running: Running, account: str) -> None:
+def test_a_token_is_limited_to_its_scopes_and_accounts(
+    client: httpx2.Client, running: Running, account: str
+) -> None:
     made = client.post(
         "/v1/service-tokens",
         json={"name": "reader", "scopes": ["credentials:read"], "accounts": [account]},
@@ -392,8 +392,6 @@ def test_a_token_does_what_it_is_for(client: httpx2.Client, running: Running, ac
     assert made.json()["token"] not in json.dumps(listed)
 
 
-def test_a_port_that_is_not_allowed_to_speak_http_is_not_dialled_in_clear(
-    client: httpx2.Client, account: str
-) -> None:
+def test_a_registry_without_tls_is_refused_if_it_is_not_listed(client: httpx2.Client, account: str) -> None:
     answer = add(client, account, add_body("clear", f"http://127.0.0.1:{free_port()}", USER, PASSWORD))
     assert answer.json()["errors"][0]["code"] == "http_not_allowed"

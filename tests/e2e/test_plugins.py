@@ -1,4 +1,4 @@
-"""Clients that exist, with our plugins: they pull from a real registry, and every use is on record."""
+"""Existing clients with the plugins: they pull from a real registry, and every use is recorded."""
 
 import base64
 import json
@@ -16,8 +16,10 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.read_models import get_after
 from tests.support.servers import missing, program
 from tests.support.system import add_body
+from tests.support.timing import PATIENCE
 
 Json = dict[str, Any]
 Done = subprocess.CompletedProcess[str]
@@ -29,7 +31,7 @@ _numbers = count(1)
 
 @dataclass(frozen=True)
 class Machine:
-    """One that pulls for the project `shop` of an account; what is asked for there is read in the audit log."""
+    """A machine that pulls for the project `shop` of an account, and the audit log of its requests."""
 
     client: httpx2.Client
     account: str
@@ -43,7 +45,7 @@ class Machine:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert "Traceback" not in done.stderr
@@ -78,7 +80,7 @@ class Machine:
         assert answer.status_code == 200, answer.text
 
     def uses(self) -> list[tuple[str, str, str, str | None]]:
-        """What is on record, the newest first: action, image, project and workload."""
+        """The recorded uses, newest first: action, image, project and workload."""
         marker = self.client.post(
             f"/v1/accounts/{self.account}/pull-secrets",
             json={
@@ -87,10 +89,8 @@ class Machine:
                 "workload": {"kind": "test", "name": "marker"},
             },
         )
-        trail = self.client.get(
-            f"/v1/accounts/{self.account}/audit-events",
-            params={"project_id": "shop"},
-            headers={"Regcred-Wait-For": marker.headers["Regcred-Position"]},
+        trail = get_after(
+            marker, self.client, f"/v1/accounts/{self.account}/audit-events", {"project_id": "shop"}
         )
         assert trail.status_code == 200, trail.text
         assert PASSWORD not in trail.text
@@ -107,7 +107,7 @@ def _workload(event: Json) -> str:
 
 @pytest.fixture
 def machine(running: Running, registry_address: str, tmp_path: Path) -> Iterator[Machine]:
-    """Its helper is configured by a file alone, as for a client that gives it no environment of ours."""
+    """Its helper is configured by a file only, as for a client that passes on no environment variables."""
     account = f"plugins-{next(_numbers)}"
     config = tmp_path / "home" / ".config" / "regcred" / "helper.toml"
     config.parent.mkdir(parents=True)
@@ -126,7 +126,7 @@ def machine(running: Running, registry_address: str, tmp_path: Path) -> Iterator
 
 @pytest.fixture
 def registry_address(pushed: str) -> str:
-    """Where `team/app:1` is to be had."""
+    """The address of the registry with `team/app:1`."""
     return pushed
 
 
@@ -138,7 +138,7 @@ def skopeo_pull(machine: Machine, image: str, folder: Path) -> Done:
 
 
 def podman_pull(machine: Machine, image: str, _folder: Path) -> Done:
-    # Podman takes paths of at most 50 characters for what it keeps while it runs.
+    # Podman accepts paths of at most 50 characters for its runtime files.
     with TemporaryDirectory(prefix="podman-") as short:
         storage = ("--storage-driver", "vfs", "--root", f"{short}/root", "--runroot", f"{short}/run")
         return machine.run(
@@ -161,7 +161,7 @@ def test_a_client_pulls_through_the_helper(
     anyone = ("secret.refused", f"{registry_address}/*", "shop", "deployment/storefront")
     assert set(machine.uses()) == {anyone}
 
-    # For one that knows hosts only, it is the one credential that can be meant.
+    # For a helper that is asked for a host only, it is the only possible credential.
     credential = machine.add("team", registry_address, repository_prefixes=["team/"])
     pulled = client(machine, image, tmp_path)
     assert pulled.returncode == 0, pulled.stderr
@@ -176,7 +176,7 @@ def test_a_client_pulls_through_the_helper(
     assert machine.uses()[0] == anyone
 
 
-def test_the_helper_answers_as_its_protocol_says(machine: Machine, registry_address: str) -> None:
+def test_the_helper_follows_the_protocol_of_docker(machine: Machine, registry_address: str) -> None:
     nothing = machine.helper("get", stdin=registry_address)
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (1, NOT_FOUND, "")
     machine.add("team", registry_address)
@@ -193,7 +193,7 @@ def test_the_helper_answers_as_its_protocol_says(machine: Machine, registry_addr
     assert json.loads(listed.stdout) == {registry_address: USER, hub: USER}
 
 
-def test_the_helper_says_whom_regcred_refuses(machine: Machine, registry_address: str) -> None:
+def test_the_helper_reports_refusals(machine: Machine, registry_address: str) -> None:
     nobody = machine.helper("get", stdin=registry_address, REGCRED_TOKEN_FILE=os.devnull)
     assert (nobody.returncode, "does not contain a token" in nobody.stderr) == (1, True)
     assert nobody.stdout == nobody.stderr
@@ -208,7 +208,9 @@ def test_the_helper_says_whom_regcred_refuses(machine: Machine, registry_address
     assert machine.uses() == []
 
 
-def test_the_kubelet_is_answered(machine: Machine, registry_address: str, tmp_path: Path) -> None:
+def test_the_kubelet_provider_issues_and_refuses(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
     image = f"{registry_address}/team/app"
     nothing = machine.kubelet(image)
     assert nothing.returncode == 0, nothing.stderr
@@ -224,7 +226,7 @@ def test_the_kubelet_is_answered(machine: Machine, registry_address: str, tmp_pa
         "cacheDuration": "0s",
         "auth": {image: {"username": USER, "password": PASSWORD}},
     }
-    # What was answered is what the registry takes.
+    # The registry accepts the login of the response.
     plain = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     machine.auth_file.write_text(json.dumps({"auths": {registry_address: {"auth": plain}}}))
     assert skopeo_pull(machine, f"{image}:1", tmp_path).returncode == 0
@@ -251,7 +253,9 @@ def test_the_kubelet_is_answered(machine: Machine, registry_address: str, tmp_pa
     ]
 
 
-def test_a_node_has_a_file_of_its_own(machine: Machine, registry_address: str, tmp_path: Path) -> None:
+def test_the_kubelet_provider_reads_its_own_configuration_file(
+    machine: Machine, registry_address: str, tmp_path: Path
+) -> None:
     """The kubelet gives its plugins the arguments of its configuration."""
     machine.add("team", registry_address)
     own = Path(machine.environment["HOME"], ".config", "regcred", "helper.toml")

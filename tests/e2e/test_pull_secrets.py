@@ -1,4 +1,4 @@
-"""A pull secret as a deployment uses it: an image comes out of a real registry with what was issued."""
+"""Pull secrets as a deployment uses them: images are pulled from a real registry with an issued secret."""
 
 import base64
 import json
@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.support.read_models import get_after
 from tests.support.system import add_body
 from tests.support.timing import waiting
 
@@ -54,7 +55,7 @@ def ask(skopeo: str, verb: str, auth_file: Path, *arguments: str) -> subprocess.
 
 
 @pytest.mark.clients
-def test_an_image_is_pulled_with_what_was_issued(
+def test_an_image_is_pulled_with_an_issued_secret(
     client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
     add(client, account, add_body("team", pushed, USER, PASSWORD))
@@ -82,10 +83,10 @@ def test_an_image_is_pulled_with_what_was_issued(
 
 
 @pytest.mark.clients
-def test_of_two_credentials_each_image_is_pulled_with_its_own(
+def test_each_image_is_pulled_with_its_own_credential(
     client: httpx2.Client, account: str, pushed: str, skopeo: str, tmp_path: Path
 ) -> None:
-    """Only the one for `team/` is good: what the other is for is refused by the registry."""
+    """Only the credential for `team/` is valid: the registry refuses the other one."""
     team = add(client, account, add_body("team", pushed, USER, PASSWORD, repository_prefixes=["team/"]))
     add(client, account, add_body("whole", pushed, USER, "not-it"))
     one, two = f"{pushed}/team/app:1", f"{pushed}/other/app:1"
@@ -103,7 +104,7 @@ def test_of_two_credentials_each_image_is_pulled_with_its_own(
     assert "unauthorized" in bad.stderr or "authentication required" in bad.stderr
 
 
-def test_a_verified_credential_goes_before_one_that_failed(
+def test_a_verified_credential_is_preferred_to_a_failed_one(
     client: httpx2.Client, account: str, pushed: str
 ) -> None:
     good = add(client, account, add_body("good", pushed, USER, PASSWORD))
@@ -121,7 +122,7 @@ def test_a_verified_credential_goes_before_one_that_failed(
     waiting(settled, "both were verified")
 
 
-def test_what_was_issued_and_refused_is_in_the_audit_trail(
+def test_issued_and_refused_secrets_are_in_the_audit_log(
     client: httpx2.Client, account: str, pushed: str
 ) -> None:
     added = add(client, account, add_body("team", pushed, USER, PASSWORD))
@@ -135,11 +136,7 @@ def test_what_was_issued_and_refused_is_in_the_audit_trail(
     assert restricted.status_code == 200
     refused = pull(client, account, image)
     assert (refused.status_code, refused.json()["code"]) == (403, "no_eligible_credential")
-    trail = client.get(
-        f"/v1/accounts/{account}/audit-events",
-        params={"project_id": "shop"},
-        headers={"Regcred-Wait-For": refused.headers["Regcred-Position"]},
-    )
+    trail = get_after(refused, client, f"/v1/accounts/{account}/audit-events", {"project_id": "shop"})
     assert trail.status_code == 200, trail.text
     newest, earlier = trail.json()["items"]
     assert [

@@ -1,4 +1,4 @@
-"""`docs/events.md` says what the code does."""
+"""`docs/events.md` matches the code."""
 
 import re
 from dataclasses import fields
@@ -26,17 +26,17 @@ def test_the_page_is_current() -> None:
     assert page(TEXT) == TEXT, "run `python -m docs.contract_documents docs`"
 
 
-def test_it_tells_every_event_with_every_field() -> None:
+def test_the_page_describes_every_field_of_every_event() -> None:
     sections = re.split(r"^### ", TEXT, flags=re.MULTILINE)
     for kind in EVENTS.all_types():
         [section] = [text for text in sections if text.startswith(f"{kind.name}, version {kind.version}\n")]
-        told = set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", section, flags=re.MULTILINE))
-        assert {field.name for field in fields(kind.payload_class)} <= told
+        described = set(re.findall(r"^\| `([a-z_.\[\]]+)` \|", section, flags=re.MULTILINE))
+        assert {field.name for field in fields(kind.payload_class)} <= described
         assert f"routing key: {kind.name}" in section
     assert set(EXAMPLES) == {kind.payload_class for kind in EVENTS.all_types()}
 
 
-def test_links_within_the_page_and_to_files_lead_somewhere() -> None:
+def test_links_to_headings_and_files_exist() -> None:
     headings = {
         re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
         for heading in re.findall(r"^#+ (.+)$", TEXT, flags=re.MULTILINE)
@@ -51,12 +51,12 @@ def test_links_within_the_page_and_to_files_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "<!-- generated: headers -->\n<!-- end: headers -->\n"])
-def test_a_page_without_its_marks_is_refused(text: str) -> None:
+def test_a_page_without_its_markers_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="parts called"):
         page(text)
 
 
-def test_the_headers_are_those_of_the_relay() -> None:
+def test_the_described_headers_are_those_of_the_relay() -> None:
     [full] = [example_message(kind) for kind in EVENTS.all_types() if kind.name == "credential.added"]
     assert set(full.headers) == {header.key for header in HEADERS}
     bare = outgoing_message(

@@ -1,4 +1,4 @@
-"""What consumers rely on does not change behind their backs: the stored files against the code."""
+"""The stored schemas and examples, on which consumers rely, match the code."""
 
 import importlib
 import json
@@ -38,14 +38,14 @@ def test_every_event_of_the_contracts_has_an_example() -> None:
     )
 
 
-def test_the_stored_files_are_those_of_the_code() -> None:
+def test_the_stored_files_match_the_code() -> None:
     current = golden_files()
     assert sorted(STORED) == sorted(current), WRITE
     for name, text in current.items():
         assert STORED[name] == text, f"{name}: {WRITE}"
 
 
-def test_what_is_released_is_as_it_was() -> None:
+def test_released_events_are_unchanged() -> None:
     assert broken_promises(NAMES, STORED, golden_files()) == []
 
 
@@ -60,8 +60,8 @@ def test_a_stored_example_is_read_as_its_newest_version(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", EVENTS.all_types(), ids=lambda kind: f"{kind.name}.v{kind.version}")
-def test_a_schema_bounds_every_text_number_and_list(kind: EventType) -> None:
-    """A consumer can make columns of it. Descriptions say what every field means."""
+def test_a_schema_limits_every_text_number_and_list(kind: EventType) -> None:
+    """A consumer can create columns from it. Every class has a description."""
     schema = schema_of(kind)
     for found in schema["$defs"].values():
         assert found.get("description"), found.get("title")
@@ -112,14 +112,14 @@ class Reworded:
 
 def files(payload_class: type, address: str = "here") -> dict[str, str]:
     schema = schema_of(EventType("parcel.sent", 1, payload_class))
-    text = json.dumps(schema).replace(payload_class.__name__, "Sent")  # as if only the inside had changed
+    text = json.dumps(schema).replace(payload_class.__name__, "Sent")  # as if only the fields had changed
     return {
         "parcel.sent.v1.schema.json": text,
         "parcel.sent.v1.example.json": json.dumps({"address": address}),
     }
 
 
-def test_a_released_class_may_not_change() -> None:
+def test_a_released_class_cannot_change() -> None:
     [sentence] = broken_promises(["parcel.sent.v1"], files(Sent), files(Changed))
     assert sentence.startswith("parcel.sent.v1.schema.json is released, but the code would change it")
     [sentence] = broken_promises(["parcel.sent.v1"], files(Sent), files(Sent, address="there"))
@@ -127,30 +127,30 @@ def test_a_released_class_may_not_change() -> None:
     assert broken_promises([], files(Sent), files(Changed)) == []
 
 
-def test_a_released_class_may_be_described_better() -> None:
+def test_the_description_of_a_released_class_can_change() -> None:
     assert files(Sent) != files(Reworded)
     assert broken_promises(["parcel.sent.v1"], files(Sent), files(Reworded)) == []
 
 
-def test_a_released_event_neither_vanishes_nor_lacks_its_files() -> None:
+def test_a_released_event_and_its_files_cannot_be_removed() -> None:
     assert len(broken_promises(["parcel.sent.v1"], files(Sent), {})) == 2
     assert len(broken_promises(["parcel.sent.v1"], {}, files(Sent))) == 2
 
 
-def test_an_event_without_example_is_told() -> None:
+def test_an_event_without_an_example_is_reported() -> None:
     registry = EventRegistry()
     registry.event("parcel.sent", version=1)(Sent)
     with pytest.raises(LookupError, match="version 1 has no example"):
         golden_files(registry.all_types())
 
 
-def test_names_of_what_is_released() -> None:
+def test_names_of_released_events_are_read() -> None:
     assert released_names("# why\n\na.b.v1\n c.d.v2 \n") == ["a.b.v1", "c.d.v2"]
 
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    """A copy of what the command writes."""
+    """A copy of the files that the command writes."""
     shutil.copytree(FOLDER, tmp_path / "schemas" / "events")
     for name in ("events.md", "asyncapi.yaml"):
         shutil.copy(ROOT / "docs" / name, tmp_path)
@@ -179,7 +179,7 @@ def test_the_command_follows_the_code_until_an_event_is_released(docs: Path) -> 
     assert released_names(folder.joinpath(RELEASED).read_text()) == everything
 
 
-def test_the_command_refuses_to_change_what_is_released_and_writes_nothing(docs: Path) -> None:
+def test_the_command_does_not_change_released_events(docs: Path) -> None:
     folder = docs / "schemas" / "events"
     main(docs, release=True)
     golden = folder / "credential.added.v1.schema.json"

@@ -25,13 +25,13 @@ def database_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
-    """One broker for all tests: it is slow to start. Who stops it starts it again."""
+    """One broker for all tests: it is slow to start. A test that stops it starts it again."""
     with RabbitMQ() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def vault() -> Iterator[Vault]:
-    """One Vault for all tests. Who seals it opens it again."""
+    """One Vault for all tests. A test that seals it unseals it again."""
     with Vault() as server:
         yield server

@@ -1,4 +1,4 @@
-"""Both APIs on a real database, without the processes behind them: nothing is dialled here."""
+"""All APIs on a real database, without the processes behind them: no registry is connected to."""
 
 import re
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ PASSWORD = {"kind": "username_password", "username": "octo", "password": "a-toke
 
 
 @pytest.mark.parametrize(
-    ("asked", "kept"),
+    ("asked", "expected"),
     [
         (("dockerhub", None, None), ("docker.io", "octo")),
         (("dockerhub", "registry.hub.docker.com", None), ("docker.io", "octo")),
@@ -62,11 +62,11 @@ PASSWORD = {"kind": "username_password", "username": "octo", "password": "a-toke
         (("custom", "https://registry.example.org/", None), ("registry.example.org", "octo")),
     ],
 )
-def test_every_kind_of_registry_is_kept(
-    client: FlaskClient, asked: tuple[str, str | None, str | None], kept: tuple[str, str]
+def test_every_kind_of_registry_is_stored(
+    client: FlaskClient, asked: tuple[str, str | None, str | None], expected: tuple[str, str]
 ) -> None:
     provider, url, location = asked
-    body = add_body(f"kept {next(_numbers)}", "", "", "") | {
+    body = add_body(f"credential {next(_numbers)}", "", "", "") | {
         "provider": provider,
         "registry_url": url,
         "location": location,
@@ -75,7 +75,7 @@ def test_every_kind_of_registry_is_kept(
     answer = client.post("/v1/accounts/acme/credentials", json=body)
     assert answer.status_code == 201, answer.text
     assert answer.json is not None
-    assert (answer.json["registry_host"], answer.json["username"]) == kept
+    assert (answer.json["registry_host"], answer.json["username"]) == expected
     assert answer.json["location"] == location
 
 
@@ -87,7 +87,7 @@ def test_every_kind_of_registry_is_kept(
         ("reg.example.com:5000", "reg.example.com:5000", []),
     ],
 )
-def test_a_docker_config_names_its_registry(
+def test_a_docker_config_sets_registry_and_prefixes(
     client: FlaskClient, url: str, host: str, prefixes: list[str]
 ) -> None:
     provider = {"docker.io": "dockerhub", "gcr.io": "gcr"}.get(host, "custom")
@@ -105,7 +105,7 @@ def test_a_docker_config_names_its_registry(
     assert (answer.json["registry_host"], answer.json["repository_prefixes"]) == (host, prefixes)
 
 
-def test_every_wrong_value_is_named_in_one_order(client: FlaskClient) -> None:
+def test_every_invalid_value_is_reported_in_order(client: FlaskClient) -> None:
     body = add_body("1", "not a host", "octo", "a-token") | {
         "description": "\0",
         "scope": {"pull": False, "push": False},
@@ -147,14 +147,14 @@ def test_a_rotation_may_move_the_registry_with_the_secret(client: FlaskClient) -
         "new.example.com",
         "2099-01-01T00:00:00Z",
     )
-    kept = client.put(f"{path}/secret", json={"credential": PASSWORD}, headers={"If-Match": '"2"'})
-    assert kept.json is not None
-    assert (kept.json["registry_host"], kept.json["expires_at"]) == ("new.example.com", None)
+    rotated = client.put(f"{path}/secret", json={"credential": PASSWORD}, headers={"If-Match": '"2"'})
+    assert rotated.json is not None
+    assert (rotated.json["registry_host"], rotated.json["expires_at"]) == ("new.example.com", None)
     host_alone = client.patch(path, json={"registry_url": "x.example.com"}, headers={"If-Match": "*"})
     assert host_alone.status_code == 422
 
 
-def test_no_secret_is_anywhere_in_the_database(client: FlaskClient, database_url: str) -> None:
+def test_no_table_contains_a_secret(client: FlaskClient, database_url: str) -> None:
     canary = "canary-7f3a9c51"
     body = add_body("canary", "reg.example.com", "octo", canary)
     answer = client.post("/v1/accounts/acme/credentials", json=body, headers={"Idempotency-Key": "c"})
@@ -175,8 +175,8 @@ def test_no_secret_is_anywhere_in_the_database(client: FlaskClient, database_url
     assert len(tables) >= 12
 
 
-def test_an_answered_problem_is_a_documented_one() -> None:
-    """Every code that the sources name stands on the page of the documentation."""
+def test_every_problem_code_is_documented() -> None:
+    """Every code in the sources is on the documentation page."""
     sources = "".join(
         file.read_text()
         for folder in (
@@ -194,7 +194,7 @@ def test_an_answered_problem_is_a_documented_one() -> None:
     assert named <= set(PROBLEMS)
 
 
-def test_the_page_shows_every_route(client: FlaskClient) -> None:
+def test_the_documentation_page_shows_every_route(client: FlaskClient) -> None:
     page = client.get("/docs").text
     document = client.get("/openapi.json").json
     assert document is not None
@@ -205,7 +205,9 @@ def test_the_page_shows_every_route(client: FlaskClient) -> None:
         assert f'id="problem-{code}"' in page
 
 
-def test_a_token_that_is_asked_for_again_is_the_same(client: FlaskClient, settings: Settings) -> None:
+def test_a_repeated_request_for_a_token_returns_the_same_token(
+    client: FlaskClient, settings: Settings
+) -> None:
     body = {"name": "deployer", "scopes": ["secrets:issue"], "accounts": ["acme"]}
     key = {"Idempotency-Key": f"make-{next(_numbers)}"}
     first = client.post("/v1/service-tokens", json=body, headers=key)
@@ -213,23 +215,23 @@ def test_a_token_that_is_asked_for_again_is_the_same(client: FlaskClient, settin
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.get_json() == first.get_json()
     assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
-    kept = [token["id"] for token in client.get("/v1/service-tokens").get_json()["items"]]
-    assert kept.count(first.get_json()["id"]) == 1
+    listed = [token["id"] for token in client.get("/v1/service-tokens").get_json()["items"]]
+    assert listed.count(first.get_json()["id"]) == 1
 
     other = client.post("/v1/service-tokens", json={**body, "accounts": None}, headers=key)
     assert (other.status_code, other.get_json()["code"]) == (422, "idempotency_key_reused")
     wrong = client.post("/v1/service-tokens", json=body, headers={"Idempotency-Key": "a key"})
     assert (wrong.status_code, wrong.get_json()["code"]) == (400, "invalid_idempotency_key")
-    assert client.post("/v1/service-tokens", json=body).get_json()["id"] not in kept
+    assert client.post("/v1/service-tokens", json=body).get_json()["id"] not in listed
 
-    # The key is the caller's own: somebody else's token is not to be had with it.
+    # The key belongs to the caller: another caller does not get the token with it.
     admin = client.post("/v1/service-tokens", json={"name": "second admin", "scopes": ["admin"]}).get_json()
     theirs = client.post(
         "/v1/service-tokens", json=body, headers={**key, "Authorization": f"Bearer {admin['token']}"}
     )
     assert theirs.get_json()["token"] != first.get_json()["token"]
 
-    # What the database holds of it opens nothing.
+    # The database contains no text of the token.
     with psycopg.connect(settings.required_database_url()) as connection:
         everything = connection.execute("SELECT t::text FROM auth.tokens t").fetchall()
     assert first.get_json()["token"] not in str(everything)

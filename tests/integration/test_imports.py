@@ -1,4 +1,4 @@
-"""Imports on a real database: repeated, side by side, and by the CLI's own hand."""
+"""Imports on a real database: repeated and concurrent."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def send(app: tuple[Flask, str], account: str, body: Json, key: str | None = Non
     )
 
 
-def test_an_import_is_kept_once(app: tuple[Flask, str], account: str, database_url: str) -> None:
+def test_a_repeated_import_adds_nothing(app: tuple[Flask, str], account: str, database_url: str) -> None:
     body = {"docker_config": {"auths": {"reg.io": OCTO, "ghcr.io": OCTO, "x.io": {}}}, "name_prefix": "ci"}
     first = send(app, account, body, "key")
     assert first.status_code == 200, first.text
@@ -72,14 +72,14 @@ def test_an_import_is_kept_once(app: tuple[Flask, str], account: str, database_u
             " WHERE s.account_id = %s GROUP BY type",
             (account,),
         ).fetchall()
-        kept = connection.execute(
+        stored = connection.execute(
             "SELECT count(*) FROM encrypted.secrets WHERE account_id = %s AND NOT destroyed", (account,)
         ).fetchone()
     assert rows == [("credential.added", 2)]
-    assert kept == (2,)
+    assert stored == (2,)
 
 
-def test_two_imports_at_once_give_different_names(app: tuple[Flask, str], account: str) -> None:
+def test_concurrent_imports_create_different_names(app: tuple[Flask, str], account: str) -> None:
     bodies = [{"docker_config": {"auths": {f"reg.io/team-{n}": OCTO for n in range(5)}}}]
     bodies.append({"docker_config": {"auths": {f"reg.io/other-{n}": OCTO for n in range(5)}}})
     with ThreadPoolExecutor(2) as threads:
@@ -101,7 +101,7 @@ def test_two_imports_at_once_give_different_names(app: tuple[Flask, str], accoun
         ({}, "/docker_config", "required"),
     ],
 )
-def test_what_cannot_be_an_import(
+def test_an_invalid_import_is_refused(
     app: tuple[Flask, str], account: str, body: Json, pointer: str, code: str
 ) -> None:
     answer = send(app, account, body)

@@ -1,4 +1,4 @@
-"""Whatever a registry sends as `WWW-Authenticate`: read or refused, in time; what is well-formed reads back."""
+"""Any `WWW-Authenticate` is parsed or refused in limited time, and a well-formed one is parsed correctly."""
 
 import time
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from registries.dialer.errors import BadChallenge
 from registries.protocol.challenge import MAX_HEADER, choose, parse_challenges
 
-SOON = 2.0  # seconds of the processor
+SOON = 2.0  # seconds of processor time
 TOKEN = st.text("abcXYZ019!#$%&'*+.^_`|~-", min_size=1, max_size=8)
 VALUE = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]) | st.just("\t"), max_size=20)
 PLAIN = st.text("abcXYZ019:/@?.-", max_size=12)
@@ -27,7 +27,7 @@ FRAGMENTS = st.lists(
 
 @st.composite
 def challenges(draw: st.DrawFn) -> tuple[str, list[tuple[str, dict[str, str]]]]:
-    """A well-formed header, and what it means."""
+    """A well-formed header and its challenges."""
     wanted, written = [], []
     for _ in range(draw(st.integers(1, 4))):
         scheme = draw(TOKEN)
@@ -45,11 +45,11 @@ def challenges(draw: st.DrawFn) -> tuple[str, list[tuple[str, dict[str, str]]]]:
     return draw(COMMA).join(written), wanted
 
 
-@settings(deadline=None)  # it looks at the time itself
+@settings(deadline=None)  # the test measures the time itself
 @given(st.lists(FRAGMENTS | st.text(st.characters(codec="latin-1")), max_size=4))
 @example(['Bearer realm="' + "\\" * (MAX_HEADER - 20)])
 @example(["a" + " " * (MAX_HEADER - 1)])
-def test_a_header_is_read_or_refused_and_soon(headers: list[str]) -> None:
+def test_a_header_is_parsed_or_refused_in_limited_time(headers: list[str]) -> None:
     started = time.process_time()
     try:
         found = parse_challenges(headers)
@@ -68,13 +68,15 @@ def test_a_header_is_read_or_refused_and_soon(headers: list[str]) -> None:
 
 
 @given(challenges())
-def test_what_is_well_formed_reads_back(written: tuple[str, list[tuple[str, dict[str, str]]]]) -> None:
+def test_a_well_formed_header_is_parsed_to_its_challenges(
+    written: tuple[str, list[tuple[str, dict[str, str]]]],
+) -> None:
     header, wanted = written
     assert [(one.scheme, dict(one.parameters)) for one in parse_challenges([header])] == wanted
 
 
 @given(st.lists(challenges(), min_size=1, max_size=4))
-def test_several_headers_are_as_good_as_one(
+def test_several_headers_are_parsed_like_one(
     headers: list[tuple[str, list[tuple[str, dict[str, str]]]]],
 ) -> None:
     texts = [header for header, _ in headers]

@@ -1,4 +1,4 @@
-"""The client spells hosts and images as the services do, though it shares no code with them."""
+"""The client writes hosts and images as the services do, without sharing code with them."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ ALIASES = st.sampled_from(
 @given(ALIASES | hosts.NAMES | hosts.ADDRESSES | hosts.NEARLY)
 def test_the_helper_spells_a_host_as_docker_configurations_do(text: str) -> None:
     try:
-        host = canonical_host(text)  # as the API answers it
+        host = canonical_host(text)  # as the API returns it
     except InvalidHost:
         return
     assert protocol.config_key(host) == config_key(text)
@@ -31,11 +31,11 @@ def test_the_helper_spells_a_host_as_docker_configurations_do(text: str) -> None
 @example("[::1]:443/a")
 @example("index.docker.io/nginx")
 @example("m\u00fcller.example/a")
-def test_the_command_line_takes_images_apart_as_the_api_does(text: str) -> None:
+def test_the_command_line_parses_images_as_the_api_does(text: str) -> None:
     try:
         wanted = ImageReference.parse(text)
     except InvalidReference:
-        return  # what the client lets through, the API refuses
+        return  # the API refuses what the client accepts
     found = image_name(text)
     assert (found.registry_host, found.repository) == (wanted.registry_host, wanted.repository)
     assert found.digest == wanted.digest

@@ -1,4 +1,4 @@
-"""Any sequence of calls to an event store does what a model of three dictionaries says."""
+"""Any sequence of calls to an event store has the results of a model of three dictionaries."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -34,7 +34,7 @@ from tests.support.eventstore_suite import an_event
 from tests.support.log import Connection, fresh_log, lead, relay_of, scalar, sequence, stream, writing
 from tests.support.memory_eventstore import MemoryEventStore
 
-_examples = count(1)  # keeps the examples apart, which share one store
+_examples = count(1)  # separates the examples, which share one store
 NAMES = st.sampled_from(["a", "b", "c"])
 SIZES = st.integers(1, 3)
 VERSIONS = st.integers(0, 9)
@@ -48,7 +48,7 @@ class Model:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Rules for what every adapter has; a subclass gives `store`."""
+    """Rules for every adapter; a subclass sets `store`."""
 
     store: EventStore
     appended = Bundle("appended")
@@ -165,7 +165,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 class LogMachine(StoreMachine):
-    """What only the real log has: positions."""
+    """Additional rules for the positions of the real log."""
 
     relay: Connection
     epoch: int
@@ -215,7 +215,7 @@ def servers() -> Iterator[dict[str, Any]]:
         yield {"store": store, "relay": relay, "epoch": lead(relay), "url": url}
 
 
-def test_the_store_in_memory() -> None:
+def test_the_memory_store_behaves_like_the_model() -> None:
     machine = type("MemoryMachine", (StoreMachine,), {"store": MemoryEventStore()})
     run_state_machine_as_test(
         machine, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
@@ -223,7 +223,7 @@ def test_the_store_in_memory() -> None:
 
 
 @pytest.mark.integration
-def test_the_store_in_postgresql(servers: dict[str, Any]) -> None:
+def test_the_postgresql_store_behaves_like_the_model(servers: dict[str, Any]) -> None:
     machine = type("PostgresMachine", (LogMachine,), servers)
     run_state_machine_as_test(
         machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -1,4 +1,4 @@
-"""Whatever is written where an image is expected, it is read the same way twice or refused."""
+"""Any text is refused as an image reference, or parsed to a canonical form."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -27,7 +27,7 @@ NEARLY = st.builds(
 @given(st.text() | NEARLY)
 @example("İ.io/x")
 @example("ſ")  # noqa: RUF001 it is upper-cased to an S
-def test_a_reference_is_read_or_refused_and_reads_back(text: str) -> None:
+def test_a_reference_is_refused_or_parsed_to_a_canonical_form(text: str) -> None:
     try:
         reference = ImageReference.parse(text)
     except InvalidReference:
@@ -38,7 +38,7 @@ def test_a_reference_is_read_or_refused_and_reads_back(text: str) -> None:
 
 
 @given(HOSTS, PATHS, TAGS, DIGESTS)
-def test_what_the_grammar_makes_is_read(host: str, path: str, tag: str, digest: str) -> None:
+def test_references_of_the_grammar_are_parsed(host: str, path: str, tag: str, digest: str) -> None:
     reference = ImageReference.parse(host + path + tag + digest)
     assert str(reference).endswith(digest)
     assert reference.repository.removeprefix("library/") == path.removeprefix("library/")

@@ -1,4 +1,4 @@
-"""Whatever is sent to be imported: an answer or a problem, and nothing secret in either, nor kept by half."""
+"""Any import gets a response or a problem without secrets, and leaves no orphaned secret."""
 
 import base64
 import io
@@ -76,7 +76,7 @@ BODIES = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(BODIES, st.sampled_from([None, "key"]))
-def test_an_import_tells_nothing_and_leaves_nothing_behind(body: dict[str, Any], key: str | None) -> None:
+def test_an_import_reveals_no_secret_and_leaves_no_orphan(body: dict[str, Any], key: str | None) -> None:
     store = MemoryCredentialStore()
     secrets = MemorySecretStore(lambda: datetime(2026, 1, 2, tzinfo=UTC))
 
@@ -86,7 +86,7 @@ def test_an_import_tells_nothing_and_leaves_nothing_behind(body: dict[str, Any],
     credentials = Credentials(store, secrets, fingerprint=fingerprint, new_id=new_id)
     importing = Importer(credentials, store, fingerprint=fingerprint)
     app = create_app(
-        [imports.blueprint(importing, fingerprint=lambda asked: sha256(asked).digest())],
+        [imports.blueprint(importing, fingerprint=lambda content: sha256(content).digest())],
         authenticate=lambda _token: WRITER,
         checks={},
     )
@@ -103,9 +103,9 @@ def test_an_import_tells_nothing_and_leaves_nothing_behind(body: dict[str, Any],
             assert b64(CANARY)[:12] not in text
     if answers[0].status_code == 200:
         first, again = ([item["status"] for item in answer.json["items"]] for answer in answers)  # type: ignore[index]
-        kept = [path.credential_id for path in secrets.paths()]
-        assert len(kept) == (0 if body.get("dry_run") else first.count("created"))
-        assert all(store.load(credential_id) for credential_id in kept)
+        stored = [path.credential_id for path in secrets.paths()]
+        assert len(stored) == (0 if body.get("dry_run") else first.count("created"))
+        assert all(store.load(credential_id) for credential_id in stored)
         assert "failed" not in first
         if key is None and not body.get("dry_run"):
             assert "created" not in again

@@ -1,4 +1,4 @@
-"""Matching against a second, naive statement of its rules, which compares every candidate with every other."""
+"""Matching against a second, naive implementation of its rules, which compares all pairs of candidates."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -45,7 +45,7 @@ USES = st.builds(
 
 
 def segments_in_common(candidate: Candidate, image: ImageReference) -> int:
-    """How many segments of the image its prefixes name; -1 where it has prefixes and none fits."""
+    """The number of segments of the image that the prefixes match; -1 if no prefix matches."""
     if not candidate.repository_prefixes:
         return 0
     path = image.repository.split("/")
@@ -65,11 +65,11 @@ def broken_rules(candidate: Candidate, image: ImageReference, use: RequestedUse)
         "no_push_scope": use.operation != "push" or candidate.scope.push,
         "expired": candidate.expires_at is None or use.at < candidate.expires_at,
     }
-    return [name for name, kept in rules.items() if not kept]
+    return [name for name, holds in rules.items() if not holds]
 
 
 def preferred(mine: Candidate, other: Candidate, image: ImageReference) -> str | None:
-    """The rule by which `mine` is before `other`; `None` if it is not."""
+    """The rule by which `mine` is preferred to `other`; `None` if it is not."""
     if segments_in_common(mine, image) != segments_in_common(other, image):
         longer = segments_in_common(mine, image) > segments_in_common(other, image)
         return "most_specific" if longer else None
@@ -84,7 +84,7 @@ def preferred(mine: Candidate, other: Candidate, image: ImageReference) -> str |
 
 
 @given(MANY, IMAGES, USES)
-def test_the_selected_one_is_before_every_other_eligible_one(
+def test_the_selected_candidate_is_preferred_to_every_other_eligible_one(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse
 ) -> None:
     found = match(image, candidates, use)
@@ -103,7 +103,7 @@ def test_the_selected_one_is_before_every_other_eligible_one(
 
 
 @given(MANY, IMAGES, USES)
-def test_every_candidate_has_its_reason(
+def test_every_candidate_has_the_expected_reason(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse
 ) -> None:
     found = match(image, candidates, use)
@@ -132,7 +132,7 @@ def standing(selected: Judged, other: Judged, image: ImageReference) -> str:
 
 
 @given(MANY, USES)
-def test_of_a_whole_registry_one_with_prefixes_is_selected_only_where_no_other_may_be_used(
+def test_for_a_whole_registry_a_credential_with_prefixes_is_the_last_choice(
     candidates: list[Candidate], use: RequestedUse
 ) -> None:
     below_everything = ImageReference.parse("reg.io/of-no-prefix")
@@ -151,7 +151,7 @@ def test_of_a_whole_registry_one_with_prefixes_is_selected_only_where_no_other_m
 
 
 @given(MANY, IMAGES, USES, st.randoms(use_true_random=False))
-def test_the_order_in_which_they_come_makes_no_difference(
+def test_the_order_of_candidates_does_not_matter(
     candidates: list[Candidate], image: ImageReference, use: RequestedUse, random: object
 ) -> None:
     shuffled = list(candidates)

@@ -1,4 +1,4 @@
-"""Whatever is pasted as a Docker configuration or key file: read, or refused without a word of it."""
+"""Any Docker configuration or key file is parsed, or refused without being repeated."""
 
 import base64
 import json
@@ -64,10 +64,10 @@ def written(value: object, how: str) -> object:
 
 
 def silent(refusal: InvalidInput) -> None:
-    told = f"{refusal} {refusal!r} {refusal.problems}"
+    shown = f"{refusal} {refusal!r} {refusal.problems}"
     assert refusal.problems
-    assert CANARY.lower() not in told.lower()
-    assert base64.b64encode(CANARY.encode()).decode()[:12] not in told
+    assert CANARY.lower() not in shown.lower()
+    assert base64.b64encode(CANARY.encode()).decode()[:12] not in shown
 
 
 def well_formed(entry: ConfigEntry) -> None:
@@ -79,7 +79,7 @@ def well_formed(entry: ConfigEntry) -> None:
 
 
 @given(ANYTHING, st.sampled_from(["object", "text", "base64"]))
-def test_a_docker_configuration_is_read_or_refused_in_silence(value: object, how: str) -> None:
+def test_a_docker_configuration_is_parsed_or_refused_without_its_content(value: object, how: str) -> None:
     for read in (read_docker_config, lambda it: (single_login(it),)):
         try:
             entries = read(written(value, how))
@@ -95,7 +95,7 @@ def test_a_docker_configuration_is_read_or_refused_in_silence(value: object, how
     JSON | st.dictionaries(KEYS, JSON).map(lambda changes: keyfile() | changes),
     st.sampled_from(["object", "text", "base64"]),
 )
-def test_a_key_file_is_read_or_refused_in_silence(value: object, how: str) -> None:
+def test_a_key_file_is_parsed_or_refused_without_its_content(value: object, how: str) -> None:
     try:
         login = read_keyfile(written(value, how))
     except InvalidInput as refusal:
@@ -107,7 +107,7 @@ def test_a_key_file_is_read_or_refused_in_silence(value: object, how: str) -> No
 
 
 @given(st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_random_text_is_refused(text: str) -> None:
     for read in (read_docker_config, read_keyfile):
         with pytest.raises(InvalidInput):
             read(text)
@@ -127,7 +127,7 @@ HOSTS = st.sampled_from(
     st.sampled_from(["auth", "fields", "both"]),
     st.sampled_from(["object", "text", "base64"]),
 )
-def test_what_is_written_is_read_back(logins: dict[str, tuple[str, str]], form: str, how: str) -> None:
+def test_written_logins_are_read_back(logins: dict[str, tuple[str, str]], form: str, how: str) -> None:
     auths: dict[str, Any] = {}
     for host, (username, password) in logins.items():
         auth = {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}

@@ -1,4 +1,4 @@
-"""With what was issued, each image finds its own credential first, as clients look for one.
+"""Clients that look up an image in an issued configuration find its own credential first.
 
 Kubernetes: `pkg/credentialprovider` tries every key whose host is equal and whose path is a plain prefix, in reverse
 order of the keys; Docker Hub's key is the last resort. containers-auth.json(5): the repository, then one segment less
@@ -74,7 +74,7 @@ def found_by_containers_auth(auths: Mapping[str, Any], image: ImageReference) ->
 
 
 @given(st.lists(IMAGES, min_size=1, max_size=5), CANDIDATES)
-def test_each_image_finds_its_own_credential_first(
+def test_clients_find_the_credential_of_each_image_first(
     images: list[ImageReference], candidates: list[Candidate]
 ) -> None:
     wanted = PullSecretRequest(

@@ -1,4 +1,4 @@
-"""Whatever is written where a registry host is expected, it is read the same way twice or refused."""
+"""Any text is refused as a registry host, or parsed to a canonical form."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ NEARLY = st.builds(
 @example("İ.io")
 @example("xn--0.pt")
 @example("a." + "ß" * 100)
-def test_a_host_is_read_or_refused_and_reads_back(text: str) -> None:
+def test_a_host_is_refused_or_parsed_to_a_canonical_form(text: str) -> None:
     for parse in (
         RegistryHost.parse,
         lambda it: parse_registry_url(it)[0],
@@ -53,7 +53,7 @@ def test_a_host_is_read_or_refused_and_reads_back(text: str) -> None:
     NAMES.filter(lambda name: "." in name and not name.rsplit(".", 1)[1].startswith("0x")),
     st.integers(1, 65535),
 )
-def test_usual_names_are_taken_in_any_case(name: str, port: int) -> None:
+def test_usual_names_are_accepted_in_any_case(name: str, port: int) -> None:
     last = name.rsplit(".", 1)[1]
     if last.isdigit() or any(label.startswith("xn--") for label in name.split(".")):
         return
@@ -61,7 +61,7 @@ def test_usual_names_are_taken_in_any_case(name: str, port: int) -> None:
 
 
 @given(NEARLY)
-def test_names_inside_and_outside_mean_the_same_host(text: str) -> None:
+def test_canonical_api_and_config_names_are_the_same_host(text: str) -> None:
     try:
         host, _ = parse_registry_url(text)
     except InvalidHost:

@@ -1,4 +1,4 @@
-"""Details, events and metadata as most tests need them. What a test is about it names itself."""
+"""Details, events and metadata for most tests."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,18 +23,18 @@ PULL = Scope(pull=True, push=False)
 
 
 def details(name: str = "team", **changes: Any) -> Details:
-    """Of a credential that may pull everything and does not expire."""
+    """Details of a credential that can pull everything and does not expire."""
     usual = Details(name=name, description="", scope=PULL, repository_prefixes=(), expires_at=None)
     return replace(usual, **changes)
 
 
 def secret_reference(version: int = 1) -> SecretReference:
-    """Of a username and a password."""
+    """A secret of a username and a password."""
     return SecretReference(version=version, kind="username_password", fingerprint="ab" * 16)
 
 
 def added(credential_id: UUID = ID, **changes: Any) -> CredentialAdded:
-    """A login at GitHub's registry, for everybody in the account."""
+    """A login at GitHub's registry for all projects of the account."""
     usual = CredentialAdded(
         credential_id=credential_id,
         registry=GITHUB,
@@ -47,7 +47,7 @@ def added(credential_id: UUID = ID, **changes: Any) -> CredentialAdded:
 
 
 def metadata(**changes: Any) -> Metadata:
-    """Of a command that a user of the account `acme` gave."""
+    """Metadata of a command of a user of the account `acme`."""
     usual = Metadata(
         account_id="acme",
         actor=Actor(type="user", id="ada", name="Ada"),

@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.images import IMAGES
 from tests.support.servers import ROOT, free_port
+from tests.support.timing import PATIENCE
 
 STANDINS = ROOT / "infra" / "standins" / "standins.env"
 UP_SECONDS = 300
@@ -77,7 +78,7 @@ def hidden_fields(page: str) -> dict[str, str]:
 
 
 class Deployment:
-    """Up while it is entered, at `https://localhost:<port>`; then gone, its volumes too."""
+    """Runs while it is entered, at `https://localhost:<port>`; then it is removed with its volumes."""
 
     def __init__(self, environment: Mapping[str, str], env_file: Path | None) -> None:
         self.project = f"regcred-test-{os.getpid()}"
@@ -94,7 +95,7 @@ class Deployment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What lets a plain `docker compose` find this deployment."""
+        """The variables with which a plain `docker compose` finds this deployment."""
         return {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_ENV_FILES": str(self._folder / "env")}
 
     def compose(self, *arguments: str, check: bool = True) -> str:
@@ -126,13 +127,13 @@ class Deployment:
         return self.compose("exec", "-T", "--index", str(index), service, *command, check=check)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
-        """What `docker inspect` says of each container of a service."""
+        """The output of `docker inspect` for each container of a service."""
         ids = self.compose("ps", "--all", "--quiet", service).split()
         found: list[dict[str, Any]] = json.loads(docker("inspect", *ids)) if ids else []
         return found
 
     def logs(self) -> str:
-        """Everything that all containers have said."""
+        """The logs of all containers."""
         return self.compose("logs", "--no-color")
 
     def client(self, token: str | None = None) -> httpx2.Client:
@@ -142,7 +143,7 @@ class Deployment:
             base_url=self.address,
             headers={"Authorization": f"Bearer {token or self._token}"},
             verify=context,
-            timeout=30,
+            timeout=PATIENCE,
             trust_env=False,
         )
 
@@ -156,7 +157,7 @@ class Deployment:
             yield client
 
     def beside(self, address: str, body: Any, headers: Mapping[str, str]) -> None:
-        """POST this as the admin from a container that is a neighbour of the gateway in the network `web`."""
+        """POST this as the admin from a container next to the gateway, in the network `web`."""
         script = (
             "import json, sys, urllib.request as r\n"
             "address, body, headers = sys.argv[1], sys.argv[2].encode(), json.loads(sys.argv[3])\n"
@@ -193,7 +194,7 @@ class Deployment:
             cat = ("run", "--rm", "--no-TTY", "--entrypoint", "cat", "regcred")
             (self._folder / "ca.crt").write_text(self.compose(*cat, "/run/tokens/ca.crt"))
             self._token = self.compose(*cat, "/run/tokens/admin.token").strip()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         with self.client() as client:
             while True:
                 try:

@@ -41,7 +41,7 @@ class ServerContainer:
     """A server in a container, gone when it ends: what lasts is in the folders. It has the part of
     `subprocess.Popen` that tests of servers use.
 
-    `program` replaces what the image starts, `arguments` are given to it. `folders` are seen at their own paths,
+    `program` replaces the command of the image, `arguments` are given to it. `folders` are mounted at their own paths,
     `mounts` (here, there) elsewhere. It runs as the user of the tests, so that these can remove what it wrote,
     unless `user` says otherwise. `options` are Docker's.
     """
@@ -93,7 +93,7 @@ class ServerContainer:
             self._container.get_wrapped_container().stop(timeout=20)
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it with SIGKILL."""
         self._remove()
 
     def wait(self, _seconds: float) -> None:
@@ -101,7 +101,7 @@ class ServerContainer:
         self._remove()
 
     def logs(self) -> str:
-        """What it has said."""
+        """Its logs."""
         return str(self._container.get_wrapped_container().logs().decode())
 
     def run(self, *command: str, environment: Mapping[str, str]) -> str:
@@ -117,4 +117,4 @@ class ServerContainer:
     def _remove(self) -> None:
         if not self._ended:
             self._ended = True
-            self._container.stop()  # it is killed and removed, with what it kept for itself
+            self._container.stop()  # it is killed and removed with its volumes

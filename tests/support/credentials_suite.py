@@ -98,13 +98,13 @@ class CredentialStoreSuite:
         assert store.name_taken("repeat", "after")
         assert not store.name_taken("repeat", "before")
 
-    def test_another_version_is_refused(self, store: CredentialStore) -> None:
+    def test_an_append_at_another_version_is_refused(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "version", name="version")
         with pytest.raises(VersionConflict) as refused:
             store.append(credential_id, 3, [an_event("version-2")], current=a_credential(), request=None)
         assert refused.value.actual == 1
 
-    def test_another_account_cannot_write(self, store: CredentialStore) -> None:
+    def test_another_account_cannot_append(self, store: CredentialStore) -> None:
         credential_id = self.add(store, "foreign", name="foreign")
         with pytest.raises(VersionConflict):
             store.append(

@@ -14,8 +14,8 @@ import httpx2
 
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing, program
+from tests.support.timing import PATIENCE
 
-START_SECONDS = 60
 _HOW = "apt-get install docker-registry apache2-utils"
 
 
@@ -48,7 +48,7 @@ class DockerRegistry:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._process = self._started()
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         scheme = "https" if self._tls else "http"
         while True:
             try:
@@ -92,7 +92,7 @@ class DockerRegistry:
         """Stop it; its address stays its own."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def __enter__(self) -> Self:

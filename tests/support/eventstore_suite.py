@@ -1,4 +1,4 @@
-"""What every event store must do; each adapter subclasses it and gives `store`."""
+"""The behaviour of every event store. The test of each adapter is a subclass with a fixture `store`."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -43,10 +43,10 @@ class EventStoreSuite:
     def stream(self, text: str) -> StreamId:
         return verification_stream(an_id(text))
 
-    def test_a_stream_that_nobody_wrote_is_empty(self, store: EventStore) -> None:
+    def test_an_unwritten_stream_is_empty(self, store: EventStore) -> None:
         assert store.load(self.stream("nothing")) == []
 
-    def test_what_was_appended_is_loaded_in_order_and_whole(self, store: EventStore) -> None:
+    def test_appended_events_are_loaded_in_order_and_complete(self, store: EventStore) -> None:
         stream = self.stream("whole")
         first, second = an_event("whole-1"), an_event("whole-2")
         assert store.append(stream, 0, [first, second]) == Appended(version=2, replayed=False, response=None)
@@ -58,7 +58,7 @@ class EventStoreSuite:
         assert {event.type for event in loaded} == {"credential.removed"}
         assert loaded[0].position is None
 
-    def test_another_version_is_refused_and_told(self, store: EventStore) -> None:
+    def test_an_append_at_another_version_is_refused_with_the_actual_version(self, store: EventStore) -> None:
         stream = self.stream("versions")
         store.append(stream, 0, [an_event("versions-1")])
         for wrong in (0, 2, 7):
@@ -67,12 +67,14 @@ class EventStoreSuite:
             assert refused.value.actual == 1
         assert len(store.load(stream)) == 1
 
-    def test_a_missing_stream_has_no_later_version(self, store: EventStore) -> None:
+    def test_a_missing_stream_has_version_zero(self, store: EventStore) -> None:
         with pytest.raises(VersionConflict) as refused:
             store.append(self.stream("missing"), 3, [an_event("missing-1")])
         assert refused.value.actual == 0
 
-    def test_a_repeated_request_has_its_effect_once_and_the_first_answer(self, store: EventStore) -> None:
+    def test_a_repeated_request_has_one_effect_and_returns_the_first_response(
+        self, store: EventStore
+    ) -> None:
         stream = self.stream("repeated")
         request = IdempotentRequest(key="k-repeated", fingerprint=b"f" * 32, response={"answer": 1})
         again = IdempotentRequest(key="k-repeated", fingerprint=b"f" * 32, response={"answer": 2})
@@ -82,7 +84,7 @@ class EventStoreSuite:
         assert (second.version, second.replayed, second.response) == (1, True, {"answer": 1})
         assert len(store.load(stream)) == 1
 
-    def test_a_key_is_not_for_another_request(self, store: EventStore) -> None:
+    def test_a_key_cannot_be_used_for_another_request(self, store: EventStore) -> None:
         stream = self.stream("reused")
         request = IdempotentRequest(key="k-reused", fingerprint=b"f" * 32, response={})
         other = IdempotentRequest(key="k-reused", fingerprint=b"g" * 32, response={})
@@ -91,7 +93,7 @@ class EventStoreSuite:
             store.append(stream, 1, [an_event("reused-2")], request=other)
         assert len(store.load(stream)) == 1
 
-    def test_keys_of_two_accounts_are_two_keys(self, store: EventStore) -> None:
+    def test_accounts_can_use_the_same_key(self, store: EventStore) -> None:
         for account in ("acme", "umbrella"):
             request = IdempotentRequest(key="k-accounts", fingerprint=account.encode() * 4, response={})
             appended = store.append(
@@ -102,20 +104,20 @@ class EventStoreSuite:
             )
             assert not appended.replayed
 
-    def test_a_refused_append_leaves_its_key_free(self, store: EventStore) -> None:
+    def test_a_refused_append_does_not_use_its_key(self, store: EventStore) -> None:
         stream = self.stream("free")
         request = IdempotentRequest(key="k-free", fingerprint=b"f" * 32, response={})
         with pytest.raises(VersionConflict):
             store.append(stream, 5, [an_event("free-1")], request=request)
         assert not store.append(stream, 0, [an_event("free-2")], request=request).replayed
 
-    def test_an_event_that_no_broker_would_take_is_refused(self, store: EventStore) -> None:
+    def test_an_event_that_is_too_large_for_the_broker_is_refused(self, store: EventStore) -> None:
         stream = self.stream("large")
         with pytest.raises(EventTooLarge):
             store.append(stream, 0, [an_event("large-1", account="x" * 256 * 1024)])
         assert store.load(stream) == []
 
-    def test_of_many_writers_at_one_version_one_wins(self, store: EventStore) -> None:
+    def test_one_of_many_concurrent_writers_succeeds(self, store: EventStore) -> None:
         stream = self.stream("race")
 
         def write(number: int) -> bool:
@@ -130,7 +132,7 @@ class EventStoreSuite:
         assert sum(won) == 1
         assert len(store.load(stream)) == 1
 
-    def test_events_of_two_kinds_keep_their_class(self, store: EventStore) -> None:
+    def test_events_of_two_types_are_loaded_with_their_class(self, store: EventStore) -> None:
         stream = self.stream("kinds")
         requested = VerificationRequested(credential_id=an_id("c"), secret_version=3, trigger="scheduled")
         event = an_event("kinds-1")
@@ -139,9 +141,7 @@ class EventStoreSuite:
         assert store.load(stream)[1].payload == requested
 
     @pytest.mark.parametrize("expected", [0, 2, 3], ids=["as then", "as now", "as never"])
-    def test_the_very_same_events_again_are_answered_with_the_version_of_then(
-        self, store: EventStore, expected: int
-    ) -> None:
+    def test_repeated_events_return_their_first_version(self, store: EventStore, expected: int) -> None:
         """A retry after an unknown outcome, without an idempotency key."""
         stream = self.stream(f"same-{expected}")
         events = [an_event(f"same-{expected}-1"), an_event(f"same-{expected}-2")]
@@ -151,7 +151,7 @@ class EventStoreSuite:
             assert again == Appended(version=version, replayed=True, response=None)
         assert len(store.load(stream)) == 2
 
-    def test_a_request_for_events_that_are_there_has_its_own_answer(self, store: EventStore) -> None:
+    def test_a_request_for_stored_events_has_its_own_response(self, store: EventStore) -> None:
         stream = self.stream("asked")
         store.append(stream, 0, [an_event("asked-1")])
         request = IdempotentRequest(key="k-asked", fingerprint=b"f" * 32, response={"answer": 7})
@@ -160,7 +160,7 @@ class EventStoreSuite:
             assert again == Appended(version=1, replayed=True, response={"answer": 7})
 
     @pytest.mark.parametrize("expected", [0, 2], ids=["another version", "the right version"])
-    def test_an_event_id_is_for_one_event(self, store: EventStore, expected: int) -> None:
+    def test_an_event_id_cannot_be_used_for_another_event(self, store: EventStore, expected: int) -> None:
         name = f"taken-{expected}"
         stream, other = self.stream(name), self.stream(f"{name}-other")
         events = [an_event(f"{name}-1"), an_event(f"{name}-2")]
@@ -176,15 +176,13 @@ class EventStoreSuite:
             store.append(other, expected, events[:1])
         assert (len(store.load(stream)), len(store.load(other))) == (2, 2)
 
-    def test_one_id_twice_in_one_append_is_refused(self, store: EventStore) -> None:
+    def test_an_append_with_a_repeated_event_id_is_refused(self, store: EventStore) -> None:
         stream = self.stream("twice")
         with pytest.raises(DuplicateEvent):
             store.append(stream, 0, [an_event("twice-1"), an_event("twice-1")])
         assert store.load(stream) == []
 
-    def test_of_many_that_append_the_very_same_event_all_are_answered_and_one_wrote(
-        self, store: EventStore
-    ) -> None:
+    def test_concurrent_appends_of_the_same_event_store_it_once(self, store: EventStore) -> None:
         stream = self.stream("same-race")
         with ThreadPoolExecutor(8) as writers:
             answers = list(writers.map(lambda _: store.append(stream, 0, [an_event("same-race")]), range(16)))

@@ -1,5 +1,5 @@
-"""Token services of Amazon, Google and Azure as far as they look from outside: good answers, and refusals in
-the words of the real ones. Each checks what a real one would check.
+"""Token services of Amazon, Google and Azure: valid responses, and refusals with the texts of the real ones.
+Each checks what a real one would check.
 """
 
 import base64

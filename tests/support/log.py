@@ -1,4 +1,4 @@
-"""A log of its own for a test: migrated, written by appends, numbered by whoever leads."""
+"""A log of a test: migrated, written by appends, with positions assigned by the leading relay."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +64,7 @@ def append_one(
     account: str = "acme",
     key: str | None = None,
 ) -> None:
-    """Append one event of any content, also what no program could read."""
+    """Append one event of any content, readable or not."""
     event = (event_id, name, schema_version, data, meta)
     connection.execute(APPEND, (stream.category, stream.id, account, expected, *event, key))
 
@@ -90,7 +90,7 @@ def fault_of(url: str) -> Fault | None:
 
 
 def log_is_complete(connection: Connection) -> bool:
-    """Dense, without a double, with every event, and each stream in its own order."""
+    """Whether positions are dense and unique, every event has one, and each stream is in its order."""
     return bool(
         scalar(
             connection,

@@ -35,7 +35,7 @@ def _parsed(kustomization: str) -> list[Manifest]:
 
 
 def manifests(kustomization: str, *kinds: str) -> list[Manifest]:
-    """Its manifests, those of these kinds if some are named. Nobody changes them."""
+    """Its manifests, those of these kinds if some are named. They must not be changed."""
     return [one for one in _parsed(kustomization) if not kinds or one["kind"] in kinds]
 
 

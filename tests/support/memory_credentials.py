@@ -26,7 +26,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class MemoryCredentialStore:
-    """It has no clock: the n-th credential was added n seconds after its beginning."""
+    """A store without a clock: the n-th credential was added n seconds after a fixed time."""
 
     def __init__(self) -> None:
         self.events = MemoryEventStore()

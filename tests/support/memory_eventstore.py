@@ -1,4 +1,4 @@
-"""The event store in memory, for tests: the same suite as PostgreSQL's holds it to the same rules."""
+"""The event store in memory, for tests. It passes the same suite as the one in PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class MemoryEventStore:
-    """`EventStore` that forgets. `recorded_at` is always the same moment: it has no clock."""
+    """`EventStore` in memory. It has no clock: `recorded_at` is always the same time."""
 
     def __init__(self) -> None:
         self._streams: dict[StreamId, list[RecordedEvent]] = {}
@@ -67,7 +67,7 @@ class MemoryEventStore:
         return appended
 
     def _repeated(self, stream: StreamId, events: Sequence[NewEvent]) -> int | None:
-        """The version that the stream had after exactly these events, if it has them already."""
+        """The version of the stream after exactly these events, if it contains them."""
         ids = [event.event_id for event in events]
         known = [self._events[event_id] for event_id in ids if event_id in self._events]
         if not known and len(set(ids)) == len(ids):

@@ -1,4 +1,4 @@
-"""A secret store in memory, for tests: the same suite as the real ones' holds it to the same rules."""
+"""A secret store in memory, for tests. It passes the same suite as the other stores."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class _Version:
 
 
 class MemorySecretStore:
-    """`SecretStore` that forgets when it goes."""
+    """`SecretStore` in memory."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -54,10 +54,10 @@ class MemorySecretStore:
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         with self._lock:
-            kept = self._versions.get(path, [])
+            stored = self._versions.get(path, [])
             for version in versions:
-                if 0 < version <= len(kept):
-                    kept[version - 1].secret = None
+                if 0 < version <= len(stored):
+                    stored[version - 1].secret = None
 
     def remove(self, path: SecretPath) -> None:
         with self._lock:
@@ -65,10 +65,10 @@ class MemorySecretStore:
 
     def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
         with self._lock:
-            kept = self._versions.get(path, [])
+            stored = self._versions.get(path, [])
             return tuple(
                 StoredVersion(number, version.created_at, version.secret is None)
-                for number, version in enumerate(kept, 1)
+                for number, version in enumerate(stored, 1)
             )
 
     def current_version(self, path: SecretPath) -> int:
@@ -80,7 +80,7 @@ class MemorySecretStore:
             return iter(list(self._versions))
 
     def check(self) -> None:
-        """It always serves."""
+        """The store is always healthy."""
 
     def close(self) -> None:
-        """It holds nothing open."""
+        """The store has no connections."""

@@ -1,4 +1,4 @@
-"""Keys of personal data for tests: real ones, under a key file's keys that nobody kept."""
+"""Keys of personal data for tests: real ones, under the keys of a key file that is not stored."""
 
 from secrets import token_bytes
 from time import monotonic

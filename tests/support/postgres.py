@@ -1,5 +1,5 @@
-"""A real PostgreSQL for tests: REGCRED_TEST_DATABASE_URL (a superuser's), else one in a container where that is asked
-for, else the server of the wheel.
+"""A real PostgreSQL for tests: REGCRED_TEST_DATABASE_URL (of a superuser), else one in a container if that is
+requested, else the server of the wheel.
 
 Each worker of pytest-xdist starts a server of its own. They cannot share one: positions wait for the oldest transaction
 of the whole server, so that a test of one worker would hold up the positions that a test of another worker counts.
@@ -26,9 +26,9 @@ from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port
+from tests.support.timing import PATIENCE
 
 PASSWORD = "of-a-test"
-START_SECONDS = 60
 _numbers = itertools.count(1)
 
 
@@ -82,7 +82,7 @@ def in_container(image: str) -> tuple[str, ServerContainer]:
 
     atexit.register(stop)
     url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             psycopg.connect(url, connect_timeout=2).close()
@@ -103,9 +103,9 @@ def _of_the_wheel() -> str:
 
     atexit.register(stop)
     with psycopg.connect(server.url, autocommit=True) as admin:
-        # Its transactions hold up positions for a moment, as any would, and tests count them.
+        # Its transactions delay positions for a moment, and tests count positions.
         admin.execute("ALTER SYSTEM SET autovacuum = off")
-        # What a test leaves need not survive a power failure.
+        # The data of a test need not survive a power failure.
         admin.execute("ALTER SYSTEM SET fsync = off")
         admin.execute("ALTER SYSTEM SET full_page_writes = off")
         admin.execute("SELECT pg_reload_conf()")

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx2
 
+from tests.support.timing import PATIENCE
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -15,7 +17,9 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 def push_image(url: str, repository: str, tag: str, headers: Mapping[str, str]) -> dict[str, Any]:
     """A small image; its descriptor."""
-    with httpx2.Client(base_url=f"{url}/v2/{repository}", headers=headers, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=f"{url}/v2/{repository}", headers=headers, timeout=PATIENCE, trust_env=False
+    ) as client:
         layer = _blob(client, tag.encode() * 10, LAYER)
         config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}}
         manifest = {
@@ -35,7 +39,9 @@ def push_index(
     for platform, descriptor in platforms.items():
         os, architecture = platform.split("/")
         entries.append(descriptor | {"platform": {"os": os, "architecture": architecture}})
-    with httpx2.Client(base_url=f"{url}/v2/{repository}", headers=headers, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=f"{url}/v2/{repository}", headers=headers, timeout=PATIENCE, trust_env=False
+    ) as client:
         return _manifest(client, tag, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
 
 

@@ -23,11 +23,11 @@ from eventlog import topology
 from launcher.deployment.broker_definitions import definitions
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing
+from tests.support.timing import PATIENCE, waiting
 
 # The wrapper on the PATH changes to the user `rabbitmq`; the programs below do not.
 _PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 _PATH = {"PATH": f"{_PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin"}
-START_SECONDS = 60
 DEPLOY = "regcred-deploy"
 EXCHANGE = "regcred.test.events"
 _numbers = itertools.count(1)
@@ -37,7 +37,7 @@ PASSWORDS = {name: f"{name}-password" for name in TOPOLOGY.users}
 class RabbitMQ:
     """A node whose virtual host `regcred` has the users, rights and queues of `launcher.deployment.broker_definitions`.
 
-    `url` is that of `regcred-deploy`, who may do everything there; `url_of(user)` that of another.
+    `url` is that of `regcred-deploy`, which may do everything there; `url_of(user)` is that of another user.
     """
 
     def __init__(self) -> None:
@@ -91,20 +91,20 @@ class RabbitMQ:
         else:
             self._start_program()
             self._pid = self._wait_for_pid(pid_file)
-        self.ctl("wait", str(pid_file), "--timeout", str(START_SECONDS))
+        self.ctl("wait", str(pid_file), "--timeout", str(int(PATIENCE)))
 
     def _start_program(self) -> None:
         subprocess.run(
             [_PROGRAMS / "rabbitmq-server", "-detached"],
             env={**_PATH, **self._environment},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # a pipe would stay open for as long as the node lives
+            stdout=subprocess.DEVNULL,  # a pipe would stay open while the node runs
             stderr=subprocess.DEVNULL,
             check=True,
         )
 
     def _wait_for_pid(self, pid_file: Path) -> int:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while not pid_file.exists() or not pid_file.read_text().strip():
             assert time.monotonic() < deadline, "the node wrote no pid"
             time.sleep(0.05)
@@ -120,21 +120,21 @@ class RabbitMQ:
         """Stop the node in an orderly way; its queues stay."""
         if self._container is not None:
             self._container.terminate()
-            self._container.wait(START_SECONDS)
+            self._container.wait(PATIENCE)
             self._container = None
             return
         self.ctl("stop", str(self._folder / "pid"))
         self._pid = None
 
     def kill(self) -> None:
-        """End the node without a word."""
+        """Kill the node with SIGKILL."""
         if self._container is not None:
             self._container.kill()
             self._container = None
             return
         assert self._pid is not None
         os.kill(self._pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while Path(f"/proc/{self._pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         self._pid = None
@@ -150,7 +150,7 @@ class RabbitMQ:
             capture_output=True,
             text=True,
             check=True,
-            timeout=90,
+            timeout=PATIENCE,
         ).stdout
 
     def depth(self, queue: str) -> int:
@@ -158,14 +158,14 @@ class RabbitMQ:
         return self.depths()[queue]
 
     def depths(self) -> dict[str, int]:
-        """The same of all queues. It takes a second of a processor: ask once for all of them."""
+        """The same of all queues. It takes a second of a processor: call it once for all of them."""
         table: list[dict[str, Any]] = json.loads(
             self.ctl("--formatter=json", "list_queues", "-p", topology.VHOST, "name", "messages")
         )
         return {row["name"]: int(row["messages"]) for row in table}
 
     def consumers(self, queue: str) -> int:
-        """How many consume a queue now; 0 where it is not there."""
+        """How many consumers a queue has now; 0 if there is no such queue."""
         with self.connect() as connection, suppress(ChannelClosedByBroker):
             return int(connection.channel().queue_declare(queue, passive=True).method.consumer_count)
         return 0
@@ -193,16 +193,16 @@ class RabbitMQ:
         return name
 
     def drain(self, queue: str) -> list[tuple[pika.BasicProperties, bytes]]:
-        """Take everything out of a queue."""
-        found = []
+        """Take all messages out of a queue, once no other consumer has any of them."""
+        waiting(lambda: self.consumers(queue) == 0, f"no other consumer has messages of {queue}")
+        found: list[tuple[pika.BasicProperties, bytes]] = []
         with self.connect() as connection:
             channel = connection.channel()
-            for method, properties, body in channel.consume(queue, auto_ack=True, inactivity_timeout=0.3):
+            while True:
+                method, properties, body = channel.basic_get(queue, auto_ack=True)
                 if method is None:
-                    break
+                    return found
                 found.append((properties, body))
-            channel.cancel()
-        return found
 
     def delete(self, *queues: str) -> None:
         with self.connect() as connection:
@@ -211,7 +211,9 @@ class RabbitMQ:
                 channel.queue_delete(queue)
 
     def connect(self, user: str = DEPLOY) -> pika.BlockingConnection:
-        return pika.BlockingConnection(pika.URLParameters(self.url_of(user)))
+        parameters = pika.URLParameters(self.url_of(user))
+        parameters.socket_timeout = parameters.stack_timeout = PATIENCE
+        return pika.BlockingConnection(parameters)
 
     def __enter__(self) -> Self:
         self.start()

@@ -74,7 +74,7 @@ class SecretStoreSuite:
         assert [store.get(path, version).reveal() for version in (1, 2, 3)] == ["one", "two", "three"]
 
     @pytest.mark.parametrize("expected", [0, 2, 7])
-    def test_another_version_is_refused_and_nothing_written(self, store: SecretStore, expected: int) -> None:
+    def test_a_write_at_another_version_is_refused(self, store: SecretStore, expected: int) -> None:
         path = a_path(f"cas-{expected}")
         put(store, path, "one")
         with pytest.raises(SecretVersionConflict):
@@ -82,7 +82,7 @@ class SecretStoreSuite:
         assert store.current_version(path) == 1
         assert store.get(path, 1).reveal() == "one"
 
-    def test_a_new_path_has_no_later_version(self, store: SecretStore) -> None:
+    def test_a_new_path_has_version_zero(self, store: SecretStore) -> None:
         path = a_path("new-cas")
         with pytest.raises(SecretVersionConflict):
             store.put(path, Secret("one"), write_id="w", expected_version=3)
@@ -185,7 +185,7 @@ class SecretStoreSuite:
         assert (after - second.created_at).total_seconds() * 1e6 > -slack
         assert first.created_at <= second.created_at
 
-    def test_every_path_is_found(self, store: SecretStore) -> None:
+    def test_every_path_is_listed(self, store: SecretStore) -> None:
         wanted = {a_path(f"find-{number}", account) for number in range(3) for account in ("findme", "f-2")}
         for path in wanted:
             put(store, path, "one")

@@ -1,4 +1,4 @@
-"""The whole system as its user runs it: `regcred up` in a process of its own, spoken to over HTTP."""
+"""The whole system as its user runs it: `regcred up` in a process of its own, with clients over HTTP."""
 
 import os
 import select
@@ -14,14 +14,13 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from tests.support.servers import free_port
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
-READY_SECONDS = 60
 T = TypeVar("T")
 
 
 class System:
-    """One-machine mode with its state in `home`; `environment` chooses adapters. Logs are kept in `home/log`."""
+    """One-machine mode with its state in `home`; `environment` selects adapters. Its log is `home/log`."""
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.home = home
@@ -48,14 +47,14 @@ class System:
                 stderr=log,
                 start_new_session=True,
             )
-        line = self._read_line(READY_SECONDS)
+        line = self._read_line(PATIENCE)
         assert line == f"regcred is ready at {self.address}\n", (line, self.log.read_text()[-3000:])
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Stop it as its user does; its exit code."""
         assert self._process is not None
         self._process.send_signal(how)
-        code = self._process.wait(30)
+        code = self._process.wait(PATIENCE)
         self._close()
         return code
 
@@ -65,7 +64,7 @@ class System:
         """
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
         self._close()
         waiting(lambda: not self._services(), "the children of a killed supervisor end")
 
@@ -96,7 +95,7 @@ class System:
         return httpx2.Client(
             base_url=self.address,
             headers={"Authorization": f"Bearer {bearer}"},
-            timeout=30,
+            timeout=PATIENCE,
             trust_env=False,
         )
 

@@ -1,4 +1,4 @@
-"""Waiting for what must come, on machines of any speed."""
+"""Waiting for conditions, on machines of any speed."""
 
 import time
 from collections.abc import Callable
@@ -6,13 +6,16 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# How long anything may take to come. It costs nothing where things come sooner, and a machine under load is no
-# failure.
-PATIENCE = 60.0
+# Seconds that any condition may take. Tests that pass do not spend them, and a loaded machine is no failure.
+PATIENCE = 120.0
 
 
-def waiting(condition: Callable[[], T], what: str = "it comes", *, seconds: float = PATIENCE) -> T:
-    """The first true value of `condition`; fails if there is none in time."""
+def waiting(condition: Callable[[], T], what: str = "the condition holds", *, seconds: float = PATIENCE) -> T:
+    """The first true value of `condition`, which is called until then.
+
+    Raises:
+        AssertionError: there is none within `seconds`.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -1,4 +1,4 @@
-"""A PostgreSQL that takes connections under TLS only: Debian's programs, for the wheel's know no TLS."""
+"""A PostgreSQL that accepts connections under TLS only: Debian's programs, since the wheel's have no TLS."""
 
 import os
 import shutil
@@ -10,17 +10,18 @@ from typing import Self
 
 from launcher.deployment.certificates import Pair
 from tests.support.servers import free_port, missing
+from tests.support.timing import PATIENCE
 
 
 class TLSPostgres:
-    """Answers at 127.0.0.1 with this certificate. Whoever comes under TLS is let in."""
+    """Listens at 127.0.0.1 with this certificate, and accepts every login under TLS."""
 
     def __init__(self, certificate: Pair) -> None:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         if not found:
             missing("a PostgreSQL with TLS", "apt-get install postgresql")
         self._programs = found[-1].parent
-        # As root it refuses to start; Debian's package has made this user.
+        # It does not start as root; Debian's package has created this user.
         self._user = "postgres" if os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="regcred-tls-pg-"))
         for name, content in (("tls.crt", certificate.certificate), ("tls.key", certificate.key)):
@@ -33,7 +34,7 @@ class TLSPostgres:
         self.port = free_port()
 
     def url(self, *, host: str, authority: Path, mode: str = "verify-full") -> str:
-        """As a service has it; `host` is who it means to speak to, wherever that is."""
+        """The URL for a service; `host` is the name that its certificate must have."""
         return (
             f"postgresql://postgres@{host}/postgres?hostaddr=127.0.0.1&port={self.port}"
             f"&sslmode={mode}&sslrootcert={authority}"
@@ -68,8 +69,8 @@ class TLSPostgres:
             user=self._user,
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # a pipe would stay open for as long as the server lives
+            stdout=subprocess.DEVNULL,  # a pipe would stay open while the server runs
             stderr=subprocess.DEVNULL,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )

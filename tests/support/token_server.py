@@ -1,4 +1,4 @@
-"""A token server as distribution's token authentication wants it: Basic in, a JWT signed RS256 out.
+"""A token server for distribution's token authentication: it accepts Basic and returns a JWT signed RS256.
 
 The registry trusts the certificate that comes with every token (`x5c`); its file is the registry's
 `rootcertbundle`.

@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from chassis.runtime.clock import now
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import ROOT, free_port, missing, program
+from tests.support.timing import PATIENCE
 
-START_SECONDS = 60
 INFRA = ROOT / "infra" / "vault"
 
 
 class Vault:
     """A server prepared by `infra/vault/bootstrap.sh`; `addr` is its URL, `tls_addr` the one under TLS, whose
-    certificate only `ca_file` vouches for.
+    certificate is verified by `ca_file` only.
     """
 
     def __init__(self) -> None:
@@ -81,22 +81,22 @@ class Vault:
             self.unseal()
 
     def seal(self) -> None:
-        """Make it refuse everything until it is unsealed."""
+        """Seal it: it refuses every request until it is unsealed."""
         self.api("PUT", "sys/seal")
 
     def unseal(self) -> None:
-        """Open it again, and wait until it serves."""
+        """Unseal it, and wait until it serves."""
         answer = httpx2.put(
-            f"{self.addr}/v1/sys/unseal", json={"key": self._unseal_key}, timeout=30, trust_env=False
+            f"{self.addr}/v1/sys/unseal", json={"key": self._unseal_key}, timeout=PATIENCE, trust_env=False
         )
         answer.raise_for_status()
         self._wait_for({200})
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it with SIGKILL."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
         self._process = None
 
     def role_id(self, role: str) -> str:
@@ -111,19 +111,21 @@ class Vault:
         return str(self.api("POST", "auth/approle/login", login).json()["auth"]["client_token"])
 
     def status(self, method: str, path: str, token: str) -> int:
-        """How a request with this token is answered."""
+        """The status of the response to a request with this token."""
         headers = {"X-Vault-Token": token}
         url = f"{self.addr}/v1/{path}"
-        return httpx2.request(method, url, headers=headers, json={}, timeout=30, trust_env=False).status_code
+        return httpx2.request(
+            method, url, headers=headers, json={}, timeout=PATIENCE, trust_env=False
+        ).status_code
 
     def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:
-        """A request as root; an answer of 400 and above is an error."""
+        """A request as root; a status of 400 and above is an error."""
         answer = httpx2.request(
             method,
             f"{self.addr}/v1/{path}",
             json=body,
             headers={"X-Vault-Token": self.root_token},
-            timeout=30,
+            timeout=PATIENCE,
             trust_env=False,
         )
         answer.raise_for_status()
@@ -134,7 +136,7 @@ class Vault:
         made = httpx2.put(
             f"{self.addr}/v1/sys/init",
             json={"secret_shares": 1, "secret_threshold": 1},
-            timeout=30,
+            timeout=PATIENCE,
             trust_env=False,
         ).json()
         self.root_token, self._unseal_key = made["root_token"], made["keys_base64"][0]
@@ -172,7 +174,7 @@ class Vault:
         return (self._folder / "log").read_text()
 
     def _wait_for(self, states: set[int]) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 status = httpx2.get(f"{self.addr}/v1/sys/health", timeout=2, trust_env=False).status_code

@@ -16,7 +16,7 @@ from chassis.runtime.health import is_healthy
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings
 from launcher.supervisor import Supervisor
-from operations.embedded_postgres import EmbeddedPostgres
+from operations.embedded_postgres import EmbeddedPostgres, adopt_orphans
 from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
 
 log = structlog.get_logger()
@@ -49,6 +49,7 @@ def up(settings: Settings) -> None:
         database = None
         url = settings.database_url
         if url is None:
+            adopt_orphans()
             database = EmbeddedPostgres(settings.home / "postgres")
             resources.callback(database.stop)
             url = database.url

@@ -1,13 +1,17 @@
 """PostgreSQL from a wheel, for the one-machine mode. Only this user can open its socket."""
 
+import ctypes
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 class EmbeddedPostgres:
@@ -42,17 +46,45 @@ class EmbeddedPostgres:
 
         Processes of a killed server use its shared memory for another moment. Until they end, a start fails.
         """
+        _reap_servers()
         try:
             self._server.ensure_postgres_running()
-        except (subprocess.SubprocessError, AssertionError):  # the library asserts that the start succeeded
+        except (subprocess.SubprocessError, AssertionError, OSError):  # the library asserts what it expects
             return False
-        return True
+        return self.is_serving()
 
     def stop(self) -> None:
         """Stop the server. The library does not, while another process, even a killed one, is registered."""
         self._server.cleanup()
         if self.is_serving():
             self._server.stop()
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of its orphaned descendants, on Linux.
+
+    PostgreSQL takes a server that was killed for a running one until its parent has read its exit status. The
+    parent is otherwise the first process of the machine or container, which may take long or never do it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap_servers() -> None:
+    """Read the exit status of the database processes that this process has adopted."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # the process has ended, or is no child of this one
+            pid, name, state, parent = _status(stat.read_text())
+            if name == "postgres" and state == "Z" and parent == os.getpid():
+                os.waitpid(pid, os.WNOHANG)
+
+
+def _status(line: str) -> tuple[int, str, str, int]:
+    """Id, name, state and parent of a process, of its `/proc/PID/stat` (proc_pid_stat(5))."""
+    head, _, tail = line.rpartition(")")
+    pid, _, name = head.partition(" (")
+    state, parent, *_ = tail.split()
+    return int(pid), name, state, int(parent)
 
 
 @contextmanager

@@ -74,6 +74,9 @@ def api_client(
         # A proxy of the environment cannot reach the loopback of this machine and must not see its requests.
         # For other addresses the network of the user may need the proxy and the authorities (SSL_CERT_FILE).
         trust_env=not where.loopback,
+        # The authorities of the machine take 20 ms to load. A connection without TLS does not use them.
+        # There is no proxy, whose TLS would need them, for the loopback address.
+        verify=not (where.loopback and where.address.startswith("http://")),
         # A redirect would send token and secrets to a host that the user did not name.
         follow_redirects=False,
     )

@@ -110,8 +110,7 @@ ON CONFLICT (registry_host, username) DO UPDATE
 _PUSH_BACK = """
 UPDATE verifier.schedule SET due_at = greatest(due_at, %s)
 WHERE registry_host = %s AND username = %s AND due_at IS NOT NULL
-  -- A valid login does not wait after the refusal of another secret.
-  AND (%s OR outcome IS DISTINCT FROM 'verified')
+  AND (%s OR outcome IS DISTINCT FROM 'verified')  -- a valid login is not held back by others
 """
 _RELEASE = """
 DELETE FROM verifier.holds

@@ -1,4 +1,4 @@
-"""Who may talk to whom: the table that the network policies come to."""
+"""The connections that the network policies allow, as a table."""
 
 import ipaddress
 from itertools import product
@@ -71,7 +71,7 @@ def passes(direction: str, of: dict[str, str], peer: dict[str, str], port: int) 
     return False
 
 
-def test_the_table() -> None:
+def test_the_policies_match_the_documented_connections() -> None:
     ports = {port for *_, port in ALLOWED} | {443, 6443, 8404, 8443, 9464, 5672, 15672, 9187}
     found = {
         (client, server, port)
@@ -84,14 +84,14 @@ def test_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PODS))
-def test_every_pod_has_policies_in_both_directions_and_starts_from_nothing(name: str) -> None:
+def test_every_pod_has_default_deny_policies_in_both_directions(name: str) -> None:
     for direction in ("Ingress", "Egress"):
         mine = policies_of(PODS[name], direction)
         assert any(not one.get(direction.lower()) for one in mine)  # `nothing-else`
         assert len(mine) > 1 or (name, direction) == ("migrate", "Ingress"), (name, direction)
 
 
-def test_only_what_logs_in_elsewhere_reaches_the_internet_and_never_a_private_network() -> None:
+def test_only_services_that_log_in_to_registries_reach_public_addresses() -> None:
     reaching = set()
     for name, labels in PODS.items():
         for policy in policies_of(labels, "Egress"):
@@ -120,7 +120,7 @@ def test_only_what_logs_in_elsewhere_reaches_the_internet_and_never_a_private_ne
     assert reaching == {"credentials", "verifier", "registries"}
 
 
-def test_metrics_are_for_monitoring() -> None:
+def test_only_monitoring_reaches_metrics() -> None:
     for name in ("credentials", "queries", "registries", "relay", "verifier", "projector"):
         rules = [rule for policy in policies_of(PODS[name], "Ingress") for rule in policy.get("ingress", [])]
         watched = [

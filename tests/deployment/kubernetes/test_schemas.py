@@ -1,4 +1,4 @@
-"""Every manifest is one that the API of Kubernetes and of the operators takes: no unknown field, no other type."""
+"""The APIs of Kubernetes and of the operators accept every manifest: no unknown field, no wrong type."""
 
 import copy
 import json
@@ -56,6 +56,8 @@ def spoilt(kind: str, path: tuple[str | int, ...], value: object) -> Manifest:
         ("ScaledObject", ("spec", "triggers", 0, "metadata", "threshold"), 12),
     ],
 )
-def test_a_wrong_field_is_found(kind: str, path: tuple[str | int, ...], value: object) -> None:
+def test_a_wrong_field_of_a_manifest_is_reported(
+    kind: str, path: tuple[str | int, ...], value: object
+) -> None:
     with pytest.raises(jsonschema.ValidationError):
         validate(spoilt(kind, path, value), NEWEST)

@@ -1,4 +1,4 @@
-"""What Kubernetes starts is what the images are: names, variables, ports, health routes, users, files."""
+"""The workloads of Kubernetes match the images: names, variables, ports, health routes, users, files."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def target(name: str) -> str:
     return str(service_container(workloads()[name])["image"]).removeprefix("regcred/")
 
 
-def test_every_image_of_the_dockerfile_is_started_and_no_other() -> None:
+def test_the_manifests_start_every_image_of_the_dockerfile() -> None:
     assert {target(name) for name in OF_OURS} == TARGETS
     for kustomization in KUSTOMIZATIONS:
         images = {
@@ -59,7 +59,7 @@ def test_in_production_every_image_has_a_version() -> None:
 
 
 @pytest.mark.parametrize("name", OF_OURS)
-def test_every_variable_is_read_by_somebody(name: str) -> None:
+def test_every_variable_is_a_setting(name: str) -> None:
     source = "".join(
         file.read_text() for root in ("libs", "services", "tools") for file in (ROOT / root).rglob("*.py")
     )
@@ -72,29 +72,29 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
 
 @pytest.mark.parametrize("name", sorted(workloads()))
-def test_a_service_is_told_what_compose_tells_it(name: str) -> None:
+def test_a_service_has_the_variables_that_compose_gives_it(name: str) -> None:
     needless = {"REGCRED_BROKER_URL_FILE"} if name == "registries" else set()  # it shares an anchor there
-    told = set(COMPOSE[name].get("environment", {})) - needless
-    assert set(environment(workloads()[name])) == told
+    variables = set(COMPOSE[name].get("environment", {})) - needless
+    assert set(environment(workloads()[name])) == variables
 
 
 @pytest.mark.parametrize("name", sorted(set(OF_OURS) - {"console"}))
-def test_a_service_understands_what_it_is_told(name: str, tmp_path: Path) -> None:
-    told = environment(workloads()[name])
-    for variable, path in told.items():
+def test_a_service_accepts_its_variables(name: str, tmp_path: Path) -> None:
+    variables = environment(workloads()[name])
+    for variable, path in variables.items():
         if variable in {f"{one}_FILE" for one in FROM_A_FILE}:
             assert path.startswith("/run/")
             content = "amqps://u:p@rabbitmq:5671/regcred" if "BROKER" in variable else "a-role-id"
             (tmp_path / variable).write_text(content)
-            told = told | {variable: str(tmp_path / variable)}
-    settings = Settings.from_environment(told)
+            variables = variables | {variable: str(tmp_path / variable)}
+    settings = Settings.from_environment(variables)
     assert settings.required_database_url().startswith("postgresql://regcred-")
     assert "sslmode=verify-full" in settings.required_database_url()
     assert settings.vault is None or settings.vault.address.startswith("https://")
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
-def test_probes_ask_what_the_image_asks_itself(name: str) -> None:
+def test_probes_match_the_health_check_of_the_image(name: str) -> None:
     container = service_container(workloads()[name])
     ports = {one["name"]: one["containerPort"] for one in container["ports"]}
     probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
@@ -122,7 +122,7 @@ def test_probes_ask_what_the_image_asks_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("kustomization", KUSTOMIZATIONS)
-def test_every_deployment_may_be_disturbed_one_pod_at_a_time(kustomization: str) -> None:
+def test_every_deployment_has_a_disruption_budget_of_one_pod(kustomization: str) -> None:
     budgets = manifests(kustomization, "PodDisruptionBudget")
     for name in DEPLOYMENTS:
         labels = pod(workloads(kustomization)[name])["labels"]
@@ -130,7 +130,7 @@ def test_every_deployment_may_be_disturbed_one_pod_at_a_time(kustomization: str)
         assert [one["maxUnavailable"] for one in mine] == [1], name
 
 
-def test_services_lead_to_pods() -> None:
+def test_services_select_pods() -> None:
     for service in manifests("base", "Service"):
         found = [
             one
@@ -143,8 +143,8 @@ def test_services_lead_to_pods() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(workloads()))
-def test_pods_keep_to_the_restricted_standard(name: str) -> None:
-    """The Pod Security Standard `restricted`, and a read-only root file system and limits beside it."""
+def test_pods_meet_the_restricted_standard(name: str) -> None:
+    """The Pod Security Standard `restricted`, with a read-only root file system and limits."""
     one = pod(workloads()[name])
     assert one["securityContext"]["runAsNonRoot"] is True
     assert one["securityContext"]["runAsUser"] == (99 if name == "gateway" else OURS.uid)
@@ -178,7 +178,7 @@ def mounted(workload: Manifest) -> dict[str, set[str]]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="files get owners: only root can give them")
-def test_every_secret_that_is_mounted_is_made(tmp_path: Path) -> None:
+def test_every_mounted_secret_is_created(tmp_path: Path) -> None:
     roles = tmp_path / "roles"
     roles.mkdir()
     for role in ("credentials", "relay", "verifier"):
@@ -205,7 +205,7 @@ def test_every_secret_that_is_mounted_is_made(tmp_path: Path) -> None:
 
 
 def secrets(folder: Path) -> dict[str, set[str]]:
-    """Keys of the Secrets that secrets.sh makes."""
+    """Keys of the Secrets that secrets.sh creates."""
     done = subprocess.run(
         ["sh", FOLDER / "secrets.sh", folder, "regcred.example.com"],
         env={**os.environ, "KUBECTL": str(KUBECTL), "PYTHON": str(KUBECTL.with_name("python"))},
@@ -217,7 +217,7 @@ def secrets(folder: Path) -> dict[str, set[str]]:
     return {one["metadata"]["name"]: set(one["data"]) for one in yaml.safe_load_all(done.stdout)}
 
 
-def test_files_that_must_be_their_readers_alone_are_made_so(tmp_path: Path) -> None:
+def test_private_files_are_readable_by_their_user_only(tmp_path: Path) -> None:
     """As Kubernetes mounts a Secret: links, and readable by a group. libpq and the key file refuse that."""
     hidden = tmp_path / "..data"
     service = tmp_path / "mounted" / "service"
@@ -245,18 +245,18 @@ def test_files_that_must_be_their_readers_alone_are_made_so(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", sorted(set(OF_OURS) - {"console"}))
-def test_a_pod_has_its_own_identity(name: str) -> None:
+def test_every_pod_has_its_own_service_account(name: str) -> None:
     identity = IDENTITIES["verifier" if name == "registries" else name]
-    told = environment(workloads()[name])
-    assert told["REGCRED_DATABASE_URL"].startswith(f"postgresql://{identity.login}@postgres-rw/")
-    if "REGCRED_BROKER_URL_FILE" in told:
+    variables = environment(workloads()[name])
+    assert variables["REGCRED_DATABASE_URL"].startswith(f"postgresql://{identity.login}@postgres-rw/")
+    if "REGCRED_BROKER_URL_FILE" in variables:
         assert identity.broker_user
-    assert ("REGCRED_VAULT_ADDR" in told) == identity.vault
+    assert ("REGCRED_VAULT_ADDR" in variables) == identity.vault
     others = {other for other in IDENTITIES if IDENTITIES[other] != identity}
     assert not set(mounted(workloads()[name])) & others
 
 
-def test_the_broker_knows_users_rights_and_sizes_of_the_topology() -> None:
+def test_the_broker_has_users_rights_and_sizes_of_the_topology() -> None:
     wanted = definitions(TOPOLOGY, dict.fromkeys(TOPOLOGY.users, "p"), salt=lambda: b"salt")
     assert [one["spec"]["name"] for one in manifests("base", "Vhost")] == [VHOST]
     assert {one["metadata"]["name"] for one in manifests("base", "User")} == set(TOPOLOGY.users)
@@ -292,7 +292,7 @@ def test_the_gateway_is_configured_as_in_compose() -> None:
     assert names <= headless
 
 
-def test_what_scales_is_a_deployment_that_asks_for_no_number() -> None:
+def test_autoscaled_deployments_set_no_number_of_replicas() -> None:
     scaled = {
         one["spec"]["scaleTargetRef"]["name"]: one["spec"]
         for one in manifests("overlays/production", "ScaledObject")

@@ -1,4 +1,4 @@
-"""Completion, asked as the shells' scripts ask: by the variable, with the words so far."""
+"""Completion as the scripts of the shells request it: by a variable, with the words so far."""
 
 import importlib
 import os
@@ -14,13 +14,14 @@ import contracts
 from eventlog.events import EVENTS
 from regcred.__main__ import main
 from regcred.cli.audit_actions import AUDIT_ACTIONS
+from tests.support.timing import PATIENCE, waiting
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 
 REGCRED = Path(sys.executable).with_name("regcred")
 
 
 def _offered(line: str, tmp_path: Path, **environment: str) -> list[str]:
-    """The words that bash is offered at the end of `line`; nothing may be said on standard error."""
+    """The words that completion offers to bash at the end of `line`; standard error must be empty."""
     words = line.split(" ")
     done = subprocess.run(
         [REGCRED],
@@ -35,11 +36,16 @@ def _offered(line: str, tmp_path: Path, **environment: str) -> list[str]:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stderr == ""
     return [entry.removeprefix("plain,") for entry in done.stdout.split("\n") if entry]
+
+
+def _offered_in_time(line: str, tmp_path: Path, **environment: str) -> list[str]:
+    """As `_offered`, for names from the server: completion offers none if the server is slow."""
+    return waiting(lambda: _offered(line, tmp_path, **environment), "the server's words are offered")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -49,18 +55,18 @@ def test_each_shell_has_a_script(shell: str) -> None:
     assert f"_REGCRED_COMPLETE={shell}_complete" in done.stdout
 
 
-def test_bash_takes_the_script(tmp_path: Path) -> None:
+def test_bash_accepts_the_completion_script(tmp_path: Path) -> None:
     script = CliRunner().invoke(main, ["completion", "bash"]).stdout
     file = tmp_path / "completion"
     file.write_text(script)
-    told = subprocess.run(
+    done = subprocess.run(
         ["bash", "-c", f"source {file}; complete -p regcred"], capture_output=True, text=True, check=True
     )
-    assert told.stdout.strip().endswith("regcred")
-    assert told.stderr == ""
+    assert done.stdout.strip().endswith("regcred")
+    assert done.stderr == ""
 
 
-def test_commands_and_actions_need_no_server(tmp_path: Path) -> None:
+def test_commands_and_actions_are_completed_without_a_server(tmp_path: Path) -> None:
     assert _offered("regcred cre", tmp_path) == ["credentials"]
     assert _offered("regcred de", tmp_path) == ["deadletters", "demo"]
     assert "secret.refused" in _offered("regcred audit --action secret.", tmp_path)
@@ -82,9 +88,9 @@ def test_providers_come_from_the_server(server: Server, tmp_path: Path) -> None:
     server.replies = [ok({"items": known, "next_cursor": None})]
     (tmp_path / "token").write_text(TOKEN)
     reached = {"REGCRED_ADDRESS": server.address, "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
-    assert _offered("regcred providers doc", tmp_path, **reached) == ["dockerhub"]
+    assert _offered_in_time("regcred providers doc", tmp_path, **reached) == ["dockerhub"]
     line = "regcred credentials add x --provider git"
-    assert _offered(line, tmp_path, **reached) == ["github", "gitlab"]
+    assert _offered_in_time(line, tmp_path, **reached) == ["github", "gitlab"]
 
 
 def test_names_of_credentials_come_from_the_server(server: Server, tmp_path: Path) -> None:
@@ -94,13 +100,13 @@ def test_names_of_credentials_come_from_the_server(server: Server, tmp_path: Pat
     (tmp_path / "token").write_text(TOKEN)
     reached = {"REGCRED_ADDRESS": server.address, "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
     line = "regcred credentials show te"
-    assert _offered(line, tmp_path, REGCRED_ACCOUNT="acme", **reached) == ["team-ghcr", "Team-hub"]
-    assert "name=te" in server.asked[0].path
+    assert _offered_in_time(line, tmp_path, REGCRED_ACCOUNT="acme", **reached) == ["team-ghcr", "Team-hub"]
+    assert "name=te" in server.requests[0].path
     assert _offered(line, tmp_path, **reached) == []  # of no account
-    assert _offered("regcred credentials show --account acme te", tmp_path, **reached) != []
+    assert _offered_in_time("regcred credentials show --account acme te", tmp_path, **reached)
 
 
-def test_a_profile_counts_for_completion_too(server: Server, tmp_path: Path) -> None:
+def test_completion_uses_the_default_profile(server: Server, tmp_path: Path) -> None:
     server.replies = [ok({"items": [{"name": "hub", "registry_host": "docker.io"}], "next_cursor": None})]
     (tmp_path / "token").write_text(TOKEN)
     config = tmp_path / ".config" / "regcred" / "config.toml"
@@ -109,12 +115,12 @@ def test_a_profile_counts_for_completion_too(server: Server, tmp_path: Path) -> 
         f'default = "a"\n[profiles.a]\naddress = "{server.address}"\naccount = "acme"\n'
         f'token_file = "{tmp_path}/token"\n'
     )
-    assert _offered("regcred audit --credential ", tmp_path) == ["hub"]
+    assert _offered_in_time("regcred audit --credential ", tmp_path) == ["hub"]
     config.write_text("not TOML")
     assert _offered("regcred audit --credential ", tmp_path) == []
 
 
-def test_where_nobody_answers_nothing_is_offered(tmp_path: Path) -> None:
+def test_completion_offers_no_names_if_no_server_responds(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN)
     away = {"REGCRED_ADDRESS": "http://127.0.0.1:9", "REGCRED_TOKEN_FILE": str(tmp_path / "token")}
     assert _offered("regcred credentials show ", tmp_path, REGCRED_ACCOUNT="acme", **away) == []

@@ -1,4 +1,4 @@
-"""Metrics as they are scraped: of one process, and of several that share a folder."""
+"""The exposition of metrics: of one process, and of several that share a folder."""
 
 import os
 import subprocess
@@ -18,6 +18,7 @@ from chassis.observability.exposition import (
 )
 from chassis.settings.environment import InvalidSetting, Settings
 from tests.support.servers import ROOT, free_port
+from tests.support.timing import PATIENCE
 
 COUNTING = """
 import os, sys; sys.path.insert(0, "libs")
@@ -62,7 +63,7 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_one_scrape_shows_all_processes_and_the_dead_only_where_they_counted(tmp_path: Path) -> None:
+def test_one_scrape_has_counters_of_all_processes_and_gauges_of_live_ones(tmp_path: Path) -> None:
     folder = tmp_path / "metrics"
     empty_folder(folder)
     children = [count_elsewhere(folder), count_elsewhere(folder)]
@@ -85,21 +86,21 @@ def test_one_scrape_shows_all_processes_and_the_dead_only_where_they_counted(tmp
     assert {name for name, *_ in scrape(folder)} == {"regcred_build_info"}
 
 
-def test_nothing_is_to_be_forgotten_without_a_folder() -> None:
+def test_deleting_metrics_of_dead_processes_without_a_folder_does_nothing() -> None:
     delete_gauges_of_dead_processes({})
 
 
-def test_a_service_that_runs_by_itself_serves_its_own() -> None:
+def test_a_single_process_serves_its_own_metrics() -> None:
     port = free_port()
     serve_metrics(("127.0.0.1", port), [], {})
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
         seen = samples(answer.read().decode())
     assert [value for (name, *_), value in seen.items() if name == "regcred_build_info"] == [1]
     assert any(name == "process_resident_memory_bytes" for name, *_ in seen)
     serve_metrics(None, [], {})
 
 
-def test_where_it_listens_is_a_setting() -> None:
+def test_the_address_of_metrics_is_a_setting() -> None:
     assert Settings.from_environment({}).metrics_listen is None
     settings = Settings.from_environment({"REGCRED_METRICS_LISTEN": "0.0.0.0:9464"})
     assert settings.metrics_listen == ("0.0.0.0", 9464)

@@ -1,4 +1,4 @@
-"""Service tokens on a real database: kept as hashes, revoked within two seconds, remembered within bounds."""
+"""Service tokens on a real database: stored as hashes, revoked within two seconds, cached within limits."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="module")
 def pool(database_url: str) -> Iterator[Pool]:
-    with open_pool(database_url, role="regcred_credentials", size=2) as made:
-        yield made
+    with open_pool(database_url, role="regcred_credentials", size=2) as new_token:
+        yield new_token
 
 
 def digest(token: Secret) -> bytes:
@@ -58,9 +58,9 @@ def tokens(pool: Pool, clock: Clock) -> PostgresTokens:
 Made = tuple[StoredToken, str]
 
 
-def made(expires_at: datetime | None = None, accounts: frozenset[str] | None = None) -> Made:
+def new_token(expires_at: datetime | None = None, accounts: frozenset[str] | None = None) -> Made:
     token_id, token = compose(token_bytes(38))
-    kept = StoredToken(
+    stored = StoredToken(
         token_id=token_id,
         name="deploy",
         hash=digest(token),
@@ -71,77 +71,77 @@ def made(expires_at: datetime | None = None, accounts: frozenset[str] | None = N
         created_by="svc",
         expires_at=expires_at,
     )
-    return kept, token.reveal()
+    return stored, token.reveal()
 
 
 @pytest.mark.parametrize("accounts", [None, frozenset(), frozenset({"acme", "umbrella"})])
-def test_a_kept_token_is_recognised_whole(tokens: PostgresTokens, accounts: frozenset[str] | None) -> None:
-    kept, text = made(accounts=accounts)
-    tokens.add(kept)
-    assert tokens.authenticate(text) == kept.principal()
-    assert kept in tokens.all()
+def test_a_stored_token_is_found_with_all_its_fields(
+    tokens: PostgresTokens, accounts: frozenset[str] | None
+) -> None:
+    stored, text = new_token(accounts=accounts)
+    tokens.add(stored)
+    assert tokens.authenticate(text) == stored.principal()
+    assert stored in tokens.all()
 
 
-def test_what_is_none_or_unknown_is_nobody(tokens: PostgresTokens) -> None:
-    _, unknown = made()
+def test_a_malformed_or_unknown_token_is_not_found(tokens: PostgresTokens) -> None:
+    _, unknown = new_token()
     for text in (unknown, "", "rgcs_", unknown[:-1], "\0" * 64):
         assert tokens.authenticate(text) is None
 
 
-def test_the_token_itself_is_nowhere(tokens: PostgresTokens, database_url: str) -> None:
-    kept, text = made()
-    tokens.add(kept)
+def test_the_text_of_a_token_is_not_stored(tokens: PostgresTokens, database_url: str) -> None:
+    stored, text = new_token()
+    tokens.add(stored)
     with psycopg.connect(database_url) as superuser:
         rows = superuser.execute("SELECT t::text FROM auth.tokens t").fetchall()
     assert text[15:58] not in repr(rows)
 
 
 def test_adding_again_changes_nothing(tokens: PostgresTokens, clock: Clock, pool: Pool) -> None:
-    kept, text = made()
-    tokens.add(kept)
-    tokens.revoke(kept.token_id)
-    tokens.add(kept)
+    stored, text = new_token()
+    tokens.add(stored)
+    tokens.revoke(stored.token_id)
+    tokens.add(stored)
     assert tokens_of(pool, clock).authenticate(text) is None
 
 
-def test_revoked_here_is_refused_at_once(tokens: PostgresTokens) -> None:
-    kept, text = made()
-    tokens.add(kept)
+def test_a_token_revoked_by_this_process_is_refused_at_once(tokens: PostgresTokens) -> None:
+    stored, text = new_token()
+    tokens.add(stored)
     assert tokens.authenticate(text) is not None
-    assert tokens.revoke(kept.token_id)
+    assert tokens.revoke(stored.token_id)
     assert tokens.authenticate(text) is None
-    assert not tokens.revoke(kept.token_id)
+    assert not tokens.revoke(stored.token_id)
     assert not tokens.revoke("unknown99")
 
 
-def test_revoked_elsewhere_is_refused_within_two_seconds(
+def test_a_token_revoked_by_another_process_is_refused_after_two_seconds(
     tokens: PostgresTokens, pool: Pool, clock: Clock
 ) -> None:
-    kept, text = made()
-    tokens.add(kept)
+    stored, text = new_token()
+    tokens.add(stored)
     clock.passed = 0.5
     assert tokens.authenticate(text) is not None
-    tokens_of(pool, clock).revoke(kept.token_id)
+    tokens_of(pool, clock).revoke(stored.token_id)
     clock.passed = 1.9
-    tokens.authenticate(text)  # its use does not prolong the memory
+    tokens.authenticate(text)  # its use does not prolong the cache
     clock.passed = 2.5
     assert tokens.authenticate(text) is None
 
 
-def test_an_expiry_is_not_remembered_away(tokens: PostgresTokens, clock: Clock) -> None:
-    kept, text = made(expires_at=START + timedelta(seconds=1))
-    tokens.add(kept)
+def test_a_cached_token_expires(tokens: PostgresTokens, clock: Clock) -> None:
+    stored, text = new_token(expires_at=START + timedelta(seconds=1))
+    tokens.add(stored)
     clock.passed = 0.9
     assert tokens.authenticate(text) is not None
     clock.passed = 1.0
     assert tokens.authenticate(text) is None
 
 
-def test_a_remembered_token_needs_no_database(
-    database_url: str, clock: Clock, tokens: PostgresTokens
-) -> None:
-    kept, text = made()
-    tokens.add(kept)
+def test_a_cached_token_needs_no_database(database_url: str, clock: Clock, tokens: PostgresTokens) -> None:
+    stored, text = new_token()
+    tokens.add(stored)
     with open_pool(database_url, role="regcred_query", size=1) as pool:
         other = tokens_of(pool, clock)
         assert other.authenticate(text) is not None
@@ -151,32 +151,32 @@ def test_a_remembered_token_needs_no_database(
         other.authenticate(text)
 
 
-def test_the_memory_has_a_bound(tokens: PostgresTokens, pool: Pool) -> None:
-    many = [made() for _ in range(1100)]
+def test_the_cache_has_a_limit(tokens: PostgresTokens, pool: Pool) -> None:
+    many = [new_token() for _ in range(1100)]
     with pool.connection() as connection, connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO auth.tokens (token_id, name, hash, scopes, created_at, created_by)"
             " VALUES (%s, 'many', %s, '{admin}', %s, 'svc')",
-            [(kept.token_id, kept.hash, START) for kept, _ in many],
+            [(stored.token_id, stored.hash, START) for stored, _ in many],
         )
     for _, text in many:
         assert tokens.authenticate(text) is not None
         assert len(tokens._cache) <= 1000
     size = len(tokens._cache)
     for _ in range(50):
-        tokens.authenticate(made()[1])  # guesses
+        tokens.authenticate(new_token()[1])  # guesses
     assert len(tokens._cache) == size
 
 
-def test_a_database_that_is_away_is_said_so(clock: Clock) -> None:
+def test_an_unavailable_database_is_reported(clock: Clock) -> None:
     with open_pool("postgresql://nobody@127.0.0.1:1/none", role="regcred_query", size=1) as pool:
         pool.timeout = 0.2
         away = tokens_of(pool, clock)
         attempts: list[Callable[[], object]] = [
-            lambda: away.authenticate(made()[1]),
+            lambda: away.authenticate(new_token()[1]),
             away.all,
             lambda: away.revoke("a"),
-            lambda: away.add(made()[0]),
+            lambda: away.add(new_token()[0]),
         ]
         for attempt in attempts:
             with pytest.raises(DatabaseUnavailable):
@@ -184,18 +184,18 @@ def test_a_database_that_is_away_is_said_so(clock: Clock) -> None:
         assert away.authenticate("no token at all") is None  # needs no look-up
 
 
-def test_who_answers_queries_recognises_tokens_and_makes_none(database_url: str, clock: Clock) -> None:
+def test_the_query_role_reads_tokens_and_creates_none(database_url: str, clock: Clock) -> None:
     with open_pool(database_url, role="regcred_query", size=1) as pool:
         reader = tokens_of(pool, clock)
         assert isinstance(reader.all(), list)
         with pytest.raises(pg.InsufficientPrivilege):
-            reader.add(made()[0])
+            reader.add(new_token()[0])
         with pytest.raises(pg.InsufficientPrivilege):
             reader.revoke("a")
 
 
 @pytest.mark.parametrize("role", ["regcred_projector", "regcred_relay"])
-def test_other_services_see_no_tokens(database_url: str, role: str) -> None:
+def test_other_roles_read_no_tokens(database_url: str, role: str) -> None:
     with (
         psycopg.connect(database_url, options=f"-c role={role}") as connection,
         pytest.raises(pg.InsufficientPrivilege),

@@ -1,4 +1,4 @@
-"""A log of each test's own, and a stop for what follows it."""
+"""A log for each test, and an event that stops its consumers."""
 
 from collections.abc import Iterator
 from threading import Event
@@ -6,7 +6,7 @@ from threading import Event
 import psycopg
 import pytest
 
-from tests.integration.consumers.following import Connection
+from tests.integration.consumers.consuming import Connection
 from tests.support.log import fresh_log
 
 

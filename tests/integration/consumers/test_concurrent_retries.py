@@ -1,4 +1,4 @@
-"""What fails in a pool of threads is tried again or parked, and holds up nothing else: on a real PostgreSQL."""
+"""Failed events in a pool of threads are retried or dead-lettered, and delay no others, on a real PostgreSQL."""
 
 from datetime import timedelta
 from threading import Event, Thread
@@ -12,11 +12,11 @@ from eventlog.events import RecordedEvent
 from eventlog.storage import EventStoreUnavailable, read_log
 from eventlog.storage.log import load_checkpoint
 from secretstore.store import SecretStoreUnavailable
-from tests.integration.consumers.following import (
+from tests.integration.consumers.consuming import (
     NAME,
     Connection,
+    concurrent_consumer,
     dead_letters,
-    follower,
     make_due,
     position,
     retries,
@@ -28,24 +28,24 @@ from tests.support.log import append_raw, relay_of
 from tests.support.timing import PATIENCE, waiting
 
 
-def test_what_fails_waits_is_tried_again_and_holds_up_neither_others_nor_the_checkpoint(
+def test_a_failed_event_is_retried_and_delays_neither_others_nor_the_checkpoint(
     url: str, connection: Connection, stop: Event
 ) -> None:
     failing, handled = {2}, []
 
     def handle(event: RecordedEvent) -> None:
         if position(event) in failing:
-            raise RuntimeError("what a message may say is not kept")
+            raise RuntimeError("the text of an exception is not stored")
         handled.append(position(event))
 
-    taker = follower(handle, stop, tiers=[timedelta(hours=1)])
+    taker = concurrent_consumer(handle, stop, tiers=[timedelta(hours=1)])
     taker.handle(connection, write(url, 4))
     take_until(taker, connection, 4)
     assert sorted(handled) == [1, 3, 4]
     assert retries(connection) == [(2, 1, "RuntimeError")]
     failing.clear()
     taker.handle(connection, [])
-    assert len(handled) == 3  # its time has not come
+    assert len(handled) == 3  # it is not due
     make_due(url)
     tend_until(taker, connection, lambda: retries(connection) == [])
     assert handled[3:] == [2]
@@ -53,18 +53,16 @@ def test_what_fails_waits_is_tried_again_and_holds_up_neither_others_nor_the_che
     taker.close()
 
 
-def test_a_retry_survives_the_process_and_is_made_by_whoever_leads_next(
-    url: str, connection: Connection, stop: Event
-) -> None:
+def test_a_retry_is_made_by_the_next_leader(url: str, connection: Connection, stop: Event) -> None:
     def fail(_event: RecordedEvent) -> None:
         raise RuntimeError
 
-    first = follower(fail, stop, tiers=[timedelta(hours=1)] * 2)
+    first = concurrent_consumer(fail, stop, tiers=[timedelta(hours=1)] * 2)
     first.handle(connection, write(url, 2))
     take_until(first, connection, 2)
     first.close()
     handled: list[int] = []
-    second = follower(lambda event: handled.append(position(event)), stop)
+    second = concurrent_consumer(lambda event: handled.append(position(event)), stop)
     second.begin(2)
     make_due(url)
     tend_until(second, connection, lambda: retries(connection) == [])
@@ -72,10 +70,10 @@ def test_a_retry_survives_the_process_and_is_made_by_whoever_leads_next(
     second.close()
 
 
-def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
+def test_retried_dead_and_discarded_events_are_not_handled_again_after_a_crash(
     url: str, connection: Connection, stop: Event
 ) -> None:
-    """Event 1 is slow, 2 and 3 have failed, 4 was discarded meanwhile; then the process dies."""
+    """Event 1 is slow, 2 waits for a retry, 3 is a dead letter, 4 was discarded; then the process is killed."""
     events = write(url, 5)
     connection.execute(
         "INSERT INTO es.retries SELECT 'verifier', 2, stream_id, 1, now() + interval '1 hour', 'x' FROM es.log"
@@ -90,14 +88,14 @@ def test_what_was_set_aside_is_not_handled_again_behind_a_checkpoint_that_lags(
             " VALUES ('discarded', 'verifier', 4, 1, 'x', 'ada')"
         )
     handled: list[int] = []
-    taker = follower(lambda event: handled.append(position(event)), stop)
+    taker = concurrent_consumer(lambda event: handled.append(position(event)), stop)
     taker.handle(connection, events)
     take_until(taker, connection, 5)
     assert sorted(handled) == [1, 5]
     taker.close()
 
 
-def test_retries_leave_room_for_what_is_new(url: str, connection: Connection, stop: Event) -> None:
+def test_retries_leave_slots_for_new_events(url: str, connection: Connection, stop: Event) -> None:
     events, release, handled = write(url, 40), Event(), []
     for at in range(1, 31):
         connection.execute(
@@ -111,7 +109,7 @@ def test_retries_leave_room_for_what_is_new(url: str, connection: Connection, st
             release.wait(PATIENCE)
         handled.append(position(event))
 
-    taker = follower(handle, stop, concurrency=4)
+    taker = concurrent_consumer(handle, stop, concurrency=4)
     taker.handle(connection, events)
     take_until(taker, connection, 40)
     assert sorted(handled) == list(range(31, 41))
@@ -121,7 +119,7 @@ def test_retries_leave_room_for_what_is_new(url: str, connection: Connection, st
     taker.close()
 
 
-def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
+def test_an_event_is_dead_lettered_after_its_last_attempt_and_delays_no_other(
     url: str, connection: Connection, stop: Event
 ) -> None:
     attempts: list[int] = []
@@ -129,9 +127,9 @@ def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
     def handle(event: RecordedEvent) -> None:
         attempts.append(position(event))
         if position(event) == 2:
-            raise RuntimeError("what a message may say is not kept")
+            raise RuntimeError("the text of an exception is not stored")
 
-    taker = follower(handle, stop)
+    taker = concurrent_consumer(handle, stop)
     taker.handle(connection, write(url, 5))
     waiting(lambda: len(set(attempts)) == 5)
     assert attempts.count(2) == 1  # the others did not wait for it
@@ -144,14 +142,14 @@ def test_poison_is_parked_after_its_last_attempt_and_holds_up_nothing(
     taker.close()
 
 
-def test_an_event_that_cannot_be_read_is_parked_at_once(
+def test_an_event_that_cannot_be_read_is_dead_lettered_at_once(
     url: str, connection: Connection, stop: Event
 ) -> None:
     with psycopg.connect(url) as superuser:
         append_raw(superuser, "unreadable", 0, "unreadable")
     write(url, 1)
     handled: list[int] = []
-    taker = follower(lambda event: handled.append(position(event)), stop)
+    taker = concurrent_consumer(lambda event: handled.append(position(event)), stop)
     with relay_of(url) as relay:
         events = read_log(relay, 0, 10)
     taker.handle(connection, events)
@@ -163,7 +161,7 @@ def test_an_event_that_cannot_be_read_is_parked_at_once(
     taker.close()
 
 
-def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
+def test_an_unavailable_dependency_is_waited_for_and_uses_no_attempt(
     url: str, connection: Connection, stop: Event
 ) -> None:
     failures: list[Exception] = [SecretStoreUnavailable("sealed"), EventStoreUnavailable()]
@@ -174,7 +172,7 @@ def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
             raise failures.pop()
         handled.append(position(event))
 
-    taker = follower(handle, stop, concurrency=1)
+    taker = concurrent_consumer(handle, stop, concurrency=1)
     taker.handle(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert handled == [1, 2]
@@ -183,7 +181,7 @@ def test_a_dependency_that_is_down_is_waited_for_and_counts_as_no_failure(
     taker.close()
 
 
-def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
+def test_a_dependency_that_stays_unavailable_postpones_the_event_and_uses_no_attempt(
     url: str, connection: Connection, stop: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concurrency, "WAIT_SECONDS", 0.1)
@@ -194,7 +192,7 @@ def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
             raise SecretStoreUnavailable("sealed")
         handled.append(position(event))
 
-    taker = follower(handle, stop, tiers=[])
+    taker = concurrent_consumer(handle, stop, tiers=[])
     taker.handle(connection, write(url, 2))
     take_until(taker, connection, 2)
     assert retries(connection) == [(1, 0, "SecretStoreUnavailable")]
@@ -206,7 +204,7 @@ def test_a_dependency_that_stays_away_puts_the_event_off_and_uses_up_no_attempt(
     taker.close()
 
 
-def test_stopped_while_a_dependency_is_down_leaves_the_event_for_the_next_start(
+def test_a_stop_while_a_dependency_is_unavailable_leaves_the_event_for_the_next_start(
     url: str, connection: Connection, stop: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(concurrency, "WAIT_SECONDS", 10 * PATIENCE)
@@ -217,7 +215,7 @@ def test_stopped_while_a_dependency_is_down_leaves_the_event_for_the_next_start(
         raise SecretStoreUnavailable("sealed")
 
     events = write(url, 9)  # more than are taken at once: handing them over waits
-    taker = follower(handle, stop, concurrency=2)
+    taker = concurrent_consumer(handle, stop, concurrency=2)
     taking = Thread(target=lambda: taker.handle(connection, events))
     taking.start()
     assert begun.wait(PATIENCE)

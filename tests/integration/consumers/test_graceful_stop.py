@@ -1,4 +1,4 @@
-"""The verifier's own process, told to stop in the middle of slow logins: what was in flight is finished or left."""
+"""The process of the verifier is stopped during slow logins: logins in flight are finished, others are left."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event, Semaphore
 
 import psycopg
 import pytest
@@ -36,19 +37,38 @@ from tests.support.timing import PATIENCE, waiting
 CREDENTIALS = 24
 HOSTS = 3
 SLOW_SECONDS = 0.6
+AT_ONCE = HOSTS  # a host that was not tried lately gets one login, and more once it has responded
 
 
-def slow_registry(seen: Seen) -> Reply:
-    if seen.authorization is None:
-        return Reply(401, (("WWW-Authenticate", 'Basic realm="slow"'),))
-    time.sleep(SLOW_SECONDS)
-    return Reply(200)
+class Registries:
+    """Registries that accept the first logins at once. Further logins wait for `go_on`, and a moment more."""
+
+    def __init__(self) -> None:
+        self.hosts = [FakeServer(self._respond) for _ in range(HOSTS)]
+        self.go_on = Event()
+        self._at_once = Semaphore(AT_ONCE)
+
+    def logins(self) -> int:
+        """How many have begun."""
+        return sum(seen.authorization is not None for host in self.hosts for seen in host.seen)
+
+    def _respond(self, seen: Seen) -> Reply:
+        if seen.authorization is None:
+            return Reply(401, (("WWW-Authenticate", 'Basic realm="slow"'),))
+        if not self._at_once.acquire(blocking=False):
+            self.go_on.wait(PATIENCE)
+            time.sleep(SLOW_SECONDS)
+        return Reply(200)
 
 
 @pytest.fixture
-def hosts() -> Iterator[list[FakeServer]]:
+def registries() -> Iterator[Registries]:
+    made = Registries()
     with ExitStack() as servers:
-        yield [servers.enter_context(FakeServer(slow_registry)) for _ in range(HOSTS)]
+        for host in made.hosts:
+            servers.enter_context(host)
+        yield made
+        made.go_on.set()
 
 
 def add_credentials(url: str, keys: KeyFile, hosts: list[FakeServer]) -> None:
@@ -94,37 +114,36 @@ def verifier(url: str, key_file: Path, hosts: list[FakeServer]) -> Iterator[subp
 
 
 def outcomes(connection: Connection) -> list[int]:
-    """How many each credential has."""
+    """The number of outcomes of each credential."""
     rows = connection.execute(
         "SELECT count(*) FROM es.events WHERE type LIKE 'verification.%' GROUP BY stream_id"
     ).fetchall()
     return [count for (count,) in rows]
 
 
-def test_nothing_is_lost_and_nothing_verified_twice(
-    url: str, tmp_path: Path, hosts: list[FakeServer]
+def test_a_stop_loses_no_verification_and_repeats_none(
+    url: str, tmp_path: Path, registries: Registries
 ) -> None:
+    hosts = registries.hosts
     key_file = tmp_path / "keys.json"
     add_credentials(url, KeyFile.create(key_file), hosts)
     with relay_of(url) as relay, psycopg.connect(url, autocommit=True) as owner:
         epoch = lead(relay)
         sequence(relay, epoch)
-        logins = [0]
         with verifier(url, key_file, hosts) as process:
-            waiting(lambda: sum(seen.authorization is not None for host in hosts for seen in host.seen) >= 4)
+            waiting(lambda: registries.logins() > AT_ONCE, "a login is in flight")
             process.send_signal(signal.SIGTERM)
+            registries.go_on.set()
             assert process.wait(PATIENCE) == 0
-            finished = len(outcomes(owner))
-            logins[0] = sum(seen.authorization is not None for host in hosts for seen in host.seen)
-        assert 4 <= finished < CREDENTIALS
-        assert finished == logins[0]  # every login that was begun has its outcome
+        finished = len(outcomes(owner))
+        assert AT_ONCE < finished < CREDENTIALS
+        assert finished == registries.logins()  # every login that was begun has its outcome
         with verifier(url, key_file, hosts):
             waiting(lambda: len(outcomes(owner)) == CREDENTIALS)
             end = sequence(relay, epoch)
             waiting(lambda: load_checkpoint(owner, "verifier") == end)
         assert outcomes(owner) == [1] * CREDENTIALS
-        logged_in = sum(seen.authorization is not None for host in hosts for seen in host.seen)
-        assert logged_in == CREDENTIALS  # not even a login was made twice
+        assert registries.logins() == CREDENTIALS  # not even a login was made twice
 
         models = ReadModels()
         with psycopg.connect(url, autocommit=True, options="-c role=regcred_projector") as projector:

@@ -15,6 +15,7 @@ from eventlog.events import NewEvent
 from tests.support.credentials_suite import a_credential
 from tests.support.eventstore_suite import an_event, an_id
 from tests.support.issuance_suite import IssuingSuite, Verify, outcome
+from tests.support.timing import PATIENCE
 from verifier.postgres_store import PostgresVerificationStore
 
 
@@ -55,7 +56,7 @@ class TestPostgresIssuing(IssuingSuite):
     def test_an_issuance_waits_for_a_change_and_not_for_another_issuance(
         self, store: PostgresCredentialStore, database_url: str
     ) -> None:
-        """Whoever holds the credential's lock is finished first, and what it did is seen."""
+        """The holder of the lock of a credential finishes first, and others see its effect."""
         credential_id = self.add(store, "waits", account="waits")
         other = self.add(store, "waits-not", account="waits")
 
@@ -66,11 +67,11 @@ class TestPostgresIssuing(IssuingSuite):
         with ThreadPoolExecutor(2) as threads, psycopg.connect(database_url) as holder:
             lock = "SELECT pg_advisory_xact_lock{}(hashtextextended('stream:' || %s, 0))"
             holder.execute(lock.format("_shared"), (credential_id,))
-            assert threads.submit(issue, "waits-shared", credential_id).result(timeout=5) == 1
+            assert threads.submit(issue, "waits-shared", credential_id).result(timeout=PATIENCE) == 1
             holder.rollback()
 
             holder.execute(lock.format(""), (credential_id,))
-            assert threads.submit(issue, "waits-other", other).result(timeout=5) == 1
+            assert threads.submit(issue, "waits-other", other).result(timeout=PATIENCE) == 1
             waiting = threads.submit(issue, "waits-late", credential_id)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.3)
@@ -79,7 +80,7 @@ class TestPostgresIssuing(IssuingSuite):
             )
             holder.commit()
             with pytest.raises(DecidedOnOldVersion):
-                waiting.result(timeout=5)
+                waiting.result(timeout=PATIENCE)
 
     def test_concurrent_issuances_of_many_credentials_do_not_deadlock(
         self, store: PostgresCredentialStore
@@ -108,7 +109,7 @@ class TestPostgresIssuing(IssuingSuite):
         with ThreadPoolExecutor(8) as threads:
             issued = [threads.submit(issue, number) for number in range(40)]
             assert all(change(number) for number in range(12))
-            assert sum(future.result(timeout=20) for future in issued) > 0
+            assert sum(future.result(timeout=PATIENCE) for future in issued) > 0
 
 
 @pytest.mark.parametrize(

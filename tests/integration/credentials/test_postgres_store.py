@@ -71,7 +71,7 @@ def test_roles_have_only_the_rights_that_they_need(database_url: str, role: str,
 def test_a_credential_is_not_added_with_an_erased_key(
     store: PostgresCredentialStore, database_url: str
 ) -> None:
-    """The service has the key still; it asks for the next one, and what it keeps can be read."""
+    """The service has the erased key in its cache; it requests the next one, and the new event can be read."""
     first = an_event("first", account="left")
     store.append(an_id("first"), 0, [first], current=a_credential("first"), request=None)
     with psycopg.connect(database_url) as superuser:
@@ -81,8 +81,8 @@ def test_a_credential_is_not_added_with_an_erased_key(
     assert store.load(an_id("first"))[0].metadata.actor.name == ERASED
     second = an_event("second", account="left")
     store.append(an_id("second"), 0, [second], current=a_credential("second"), request=None)
-    [kept] = store.load(an_id("second"))
-    assert (kept.payload, kept.metadata) == (second.payload, second.metadata)
+    [loaded] = store.load(an_id("second"))
+    assert (loaded.payload, loaded.metadata) == (second.payload, second.metadata)
     with psycopg.connect(database_url) as superuser:
         keys = superuser.execute(
             "SELECT wrapped IS NULL FROM personal.keys WHERE account_id = 'left' ORDER BY created_at"

@@ -1,4 +1,4 @@
-"""What becomes of a secret that a rotation replaced: kept as long as was asked, destroyed at once where not."""
+"""A secret that a rotation replaced is stored for the requested grace, and destroyed at once without one."""
 
 import time
 from collections.abc import Iterator
@@ -56,18 +56,18 @@ class World:
         with psycopg.connect(self.database_url) as connection:
             sweep_secrets(connection, self.secrets, now=now, grace=timedelta(0))
 
-    def keep_house(self) -> None:
+    def run_housekeeping(self) -> None:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             [epoch] = connection.execute("SELECT es.lead()").fetchone() or (0,)
             connection.execute("SELECT es.sequence(%s, 1000)", (epoch,))
-            keeper = Housekeeping(self.secrets, now=lambda: NOW, tiers=(), stop=Event())
+            housekeeping = Housekeeping(self.secrets, now=lambda: NOW, tiers=(), stop=Event())
             done = load_checkpoint(connection, "housekeeping")
-            keeper.begin(done)
+            housekeeping.begin(done)
             events = read_log(connection, done, 1000)
-            keeper.handle(connection, events)
-            while events and keeper.handle(connection, []) != events[-1].position:
+            housekeeping.handle(connection, events)
+            while events and housekeeping.handle(connection, []) != events[-1].position:
                 time.sleep(0.01)
-            keeper.close()
+            housekeeping.close()
 
 
 def secret(password: str) -> NewSecret:
@@ -90,7 +90,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
 @pytest.mark.parametrize("grace", [DEFAULT_GRACE, timedelta(seconds=1), timedelta(days=7)])
 def test_a_previous_secret_can_be_read_during_the_grace(world: World, grace: timedelta) -> None:
     credential_id = world.rotated(grace)
-    world.keep_house()
+    world.run_housekeeping()
     world.sweep(NOW + grace - timedelta(microseconds=1))
     assert world.readable(credential_id) == [1, 2]
     world.sweep(NOW + grace)
@@ -99,7 +99,7 @@ def test_a_previous_secret_can_be_read_during_the_grace(world: World, grace: tim
 
 def test_a_previous_secret_is_destroyed_at_once_without_grace(world: World) -> None:
     credential_id = world.rotated(timedelta(0))
-    kept = world.rotated(timedelta(seconds=1))
-    world.keep_house()
+    with_grace = world.rotated(timedelta(seconds=1))
+    world.run_housekeeping()
     assert world.readable(credential_id) == [2]
-    assert world.readable(kept) == [1, 2]
+    assert world.readable(with_grace) == [1, 2]

@@ -17,7 +17,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def log_url() -> Iterator[str]:
-    """Two accounts' events, by turns: those of acme at the odd positions 1 to 9."""
+    """Alternating events of two accounts: those of acme at the odd positions 1 to 9."""
     with fresh_log() as url:
         with writing(url) as store, relay_of(url) as relay:
             epoch = lead(relay)
@@ -43,7 +43,7 @@ def run(log_url: str, tmp_path: Path) -> Run:
     return invoke
 
 
-def test_an_auditor_checks_it_without_a_database(run: Run, tmp_path: Path) -> None:
+def test_an_auditor_verifies_a_proof_without_a_database(run: Run, tmp_path: Path) -> None:
     proof, key = tmp_path / "acme.proof", tmp_path / "log-key.pem.pub"
     made = run("audit", "proof", "--account", "acme", "--output", proof)
     assert made.exit_code == 0, made.output
@@ -65,7 +65,7 @@ def test_an_auditor_checks_it_without_a_database(run: Run, tmp_path: Path) -> No
     )
 
 
-def test_a_later_one_has_all_of_an_earlier_one(run: Run, log_url: str, tmp_path: Path) -> None:
+def test_a_later_proof_contains_an_earlier_one(run: Run, log_url: str, tmp_path: Path) -> None:
     earlier, later = tmp_path / "1", tmp_path / "2"
     run("audit", "proof", "--account", "acme", "--output", earlier)
     with writing(log_url) as store, relay_of(log_url) as relay:
@@ -80,9 +80,7 @@ def test_a_later_one_has_all_of_an_earlier_one(run: Run, log_url: str, tmp_path:
 
 @pytest.mark.parametrize("version", [1, 3, 5])
 @pytest.mark.parametrize("whose", ["acme", "other"])
-def test_of_a_log_that_was_changed_there_is_no_proof(
-    run: Run, log_url: str, tmp_path: Path, whose: str, version: int
-) -> None:
+def test_a_changed_log_has_no_proof(run: Run, log_url: str, tmp_path: Path, whose: str, version: int) -> None:
     with psycopg.connect(log_url, autocommit=True) as superuser:
         superuser.execute("ALTER TABLE es.events DISABLE TRIGGER ALL")
         changed = superuser.execute(
@@ -98,7 +96,7 @@ def test_of_a_log_that_was_changed_there_is_no_proof(
     assert not proof.exists()
 
 
-def test_what_cannot_be_found_out(run: Run, tmp_path: Path) -> None:
+def test_an_unusable_proof_is_inconclusive(run: Run, tmp_path: Path) -> None:
     assert run("audit", "verify", tmp_path / "nothing").exit_code == 2
     assert run("audit", "proof", "--account", "a", "--output", tmp_path / "no" / "folder").exit_code == 2
     assert run("audit", "proof", "--account", "a", "--output", tmp_path / "p", url=None).exit_code == 2

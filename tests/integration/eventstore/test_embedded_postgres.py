@@ -1,7 +1,9 @@
-"""The one-machine mode's PostgreSQL is the same on every machine, whatever language its user speaks."""
+"""The embedded PostgreSQL of the one-machine mode: its locale, and its restart after it was killed."""
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -9,12 +11,35 @@ import psycopg
 import pytest
 
 from operations.embedded_postgres import EmbeddedPostgres
+from tests.support.timing import PATIENCE
 
 pytestmark = pytest.mark.integration
 
+# A process of its own: pytest would adopt the servers of all other tests.
+KILLS_AND_RESTARTS = """
+import os, signal, sys, time
+from pathlib import Path
+from operations.embedded_postgres import EmbeddedPostgres, adopt_orphans
+
+adopt_orphans()
+server = EmbeddedPostgres(Path(sys.argv[1]))
+killed = int((Path(sys.argv[1]) / "postmaster.pid").read_text().split()[0])
+assert not os.waitpid(killed, os.WNOHANG)[0]  # it is a child of this process, and runs
+os.kill(killed, signal.SIGKILL)
+while server.is_serving():
+    time.sleep(0.02)
+while not server.restart():
+    time.sleep(0.02)
+assert not Path(f"/proc/{killed}").exists()
+print("serving:", server.is_serving())
+server.stop()
+"""
+
 
 @pytest.mark.parametrize("name", ["C.UTF-8", None])
-def test_its_order_is_that_of_c(name: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_sorts_by_the_c_locale_in_any_environment(
+    name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("LC_ALL", raising=False)
     if name is not None:
         monkeypatch.setenv("LC_ALL", name)
@@ -30,3 +55,19 @@ def test_its_order_is_that_of_c(name: str | None, monkeypatch: pytest.MonkeyPatc
         server.stop()
         shutil.rmtree(home)
     assert os.environ.get("LC_ALL") == name
+
+
+def test_a_killed_server_is_restarted_by_a_process_that_adopts_orphans() -> None:
+    home = Path(tempfile.mkdtemp(prefix="regcred-home-"))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", KILLS_AND_RESTARTS, home / "postgres"],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    finally:
+        shutil.rmtree(home)
+    assert done.stdout == "serving: True\n", done.stderr

@@ -97,7 +97,7 @@ def test_an_event_that_commits_late_is_not_lost(
     with psycopg.connect(database_url) as slow:
         append_raw(slow, "slow", 0, "slow")
         store.append(stream("fast"), 0, [an_event("fast")])
-        assert sequence(relay, epoch) == 0  # behind the horizon: the slow one may yet come before it
+        assert sequence(relay, epoch) == 0  # above the xid horizon: the slow transaction may come before it
         slow.commit()
     assert sequence(relay, epoch) == 2
     assert [event.stream for event in read_log(relay, 0, 10)] == [stream("slow"), stream("fast")]
@@ -125,7 +125,7 @@ def test_an_append_must_come_first_in_its_transaction(database_url: str) -> None
     ("account", "kind", "key"),
     [("ac\nme", "credential.removed", "k"), ("acme", "a\nb", "k"), ("acme", "credential.removed", "")],
 )
-def test_no_append_blurs_the_lines_of_the_hash_or_has_an_empty_key(
+def test_an_append_with_a_line_break_or_an_empty_key_is_refused(
     database_url: str, account: str, kind: str, key: str
 ) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(pg.CheckViolation):
@@ -147,13 +147,13 @@ def test_an_earlier_leader_is_fenced(store: PostgresVerificationStore, relay: Co
 @pytest.mark.parametrize(
     "statement", ["UPDATE es.{} SET version = 9", "DELETE FROM es.{}", "TRUNCATE es.{} CASCADE"]
 )
-def test_nobody_changes_what_happened(
+def test_stored_events_cannot_be_changed(
     store: PostgresVerificationStore, relay: Connection, database_url: str, table: str, statement: str
 ) -> None:
     store.append(stream("fixed"), 0, [an_event("fixed")])
     sequence(relay, lead(relay))
     with psycopg.connect(database_url, autocommit=True) as superuser:
-        superuser.execute("SET session_replication_role = replica")  # even where triggers rest
+        superuser.execute("SET session_replication_role = replica")  # even if triggers are disabled
         with pytest.raises(pg.InsufficientPrivilege, match="append-only"):
             superuser.execute(statement.format(table))
 
@@ -175,7 +175,7 @@ def test_each_row_of_the_log_is_chained_to_the_one_before_and_python_agrees(
         assert (found.fault, found.end.position) == (None, 4)
 
 
-def test_a_checkpoint_moves_for_one_only(relay: Connection) -> None:
+def test_only_one_of_two_consumers_moves_a_checkpoint(relay: Connection) -> None:
     assert load_checkpoint(relay, "reader") == 0
     assert save_checkpoint(relay, "reader", after=0, position=4)
     assert not save_checkpoint(relay, "reader", after=0, position=5)

@@ -57,7 +57,7 @@ def tamper(url: str, *statements: str) -> None:
 CHANGE = """UPDATE es.events SET data = data || '{"reason": "none"}' WHERE version = 3"""
 
 
-def test_a_whole_log(run: Run) -> None:
+def test_an_intact_log_is_verified(run: Run) -> None:
     result = run("verify")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "intact: positions 1 to 6")
     report = json.loads(run("verify", "--json", "--from", 4).stdout)
@@ -67,7 +67,7 @@ def test_a_whole_log(run: Run) -> None:
     }  # fmt: skip
 
 
-def test_a_broken_log(run: Run, log_url: str) -> None:
+def test_a_broken_log_is_reported(run: Run, log_url: str) -> None:
     tamper(log_url, CHANGE)
     result = run("verify")
     assert result.exit_code == 1
@@ -80,13 +80,13 @@ def test_a_broken_log(run: Run, log_url: str) -> None:
     assert run("verify", "--from", 4).exit_code == 0
 
 
-def test_an_event_that_waits_is_said_not_to_be_covered(run: Run, log_url: str) -> None:
+def test_an_event_without_a_position_is_reported(run: Run, log_url: str) -> None:
     with psycopg.connect(log_url, autocommit=True) as connection:
         append_raw(connection, "b", 0, "b0")
     assert "not verified, because they have no position yet: 1" in run("verify").stdout
 
 
-def test_an_exported_log_is_verified_where_there_is_no_database(run: Run, tmp_path: Path) -> None:
+def test_an_exported_log_is_verified_without_a_database(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "log.ndjson"
     assert run("export", "--output", file).exit_code == 0
     assert run("export").stdout_bytes == file.read_bytes()
@@ -101,7 +101,7 @@ def test_an_exported_log_is_verified_where_there_is_no_database(run: Run, tmp_pa
     assert run("verify", "--export", file, url=None).exit_code == 2
 
 
-def test_a_signed_checkpoint_shows_a_log_that_was_written_anew_or_cut_short(
+def test_a_signed_checkpoint_detects_a_rewritten_or_shortened_log(
     run: Run, log_url: str, tmp_path: Path
 ) -> None:
     checkpoint, exported = tmp_path / "checkpoint.json", tmp_path / "log.ndjson"
@@ -135,7 +135,7 @@ def test_a_signed_checkpoint_shows_a_log_that_was_written_anew_or_cut_short(
     assert json.loads(result.stdout)["fault"]["kind"] == "checkpoint_differs"
 
 
-def test_what_cannot_be_found_out_is_neither_whole_nor_broken(run: Run, tmp_path: Path) -> None:
+def test_an_inconclusive_verification_exits_with_two(run: Run, tmp_path: Path) -> None:
     for arguments, url, reason in (
         (["verify"], None, "REGCRED_DATABASE_URL is not set"),
         (["verify"], "host=127.0.0.1 port=9 connect_timeout=1", "the database is unavailable"),
@@ -153,13 +153,13 @@ def test_what_cannot_be_found_out_is_neither_whole_nor_broken(run: Run, tmp_path
         assert "regcred migrate" in result.stderr
 
 
-def test_there_is_nothing_to_adopt_in_its_own_cluster(run: Run) -> None:
+def test_a_log_in_its_own_cluster_needs_no_adoption(run: Run) -> None:
     result = run("adopt")
     assert result.exit_code == 0
     assert result.stdout.startswith("nothing to do")
 
 
-def test_the_database_of_the_one_machine_mode_is_found_whether_it_runs_or_not() -> None:
+def test_the_embedded_database_is_found_whether_it_runs_or_not() -> None:
     home = Path(tempfile.mkdtemp(prefix="regcred-home-"))
     environment = {"REGCRED_HOME": str(home), "REGCRED_DATABASE_URL": None}
     server = EmbeddedPostgres(home / "postgres")

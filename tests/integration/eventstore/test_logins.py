@@ -18,7 +18,7 @@ def passwords(folder: Path, password: str) -> None:
         (folder / f"{login}.password").write_text(f"{password}\n")
 
 
-def test_a_login_is_a_member_of_its_own_role_only_and_follows_its_password(tmp_path: Path) -> None:
+def test_a_login_is_a_member_of_its_own_role_and_its_password_changes(tmp_path: Path) -> None:
     with migrated_database() as url:
         passwords(tmp_path, "first")
         prepare_logins(url, tmp_path)

@@ -1,4 +1,4 @@
-"""Migrations: by two at once, again, and refused where an applied file was edited or a new one is too late."""
+"""Migrations: concurrent, repeated, and refused if an applied file was edited or a new one has a low number."""
 
 import shutil
 import subprocess
@@ -16,6 +16,7 @@ from operations.migrate.migrations import PACKAGES, known_migrations, migrate
 from tests.support.log import append_raw, lead, log_is_complete, sequence
 from tests.support.postgres import fresh_database
 from tests.support.servers import ROOT
+from tests.support.timing import PATIENCE
 
 NAMES = list(known_migrations())
 PROGRAM = (
@@ -39,7 +40,7 @@ SCHEMAS = {
 }
 
 
-def test_two_processes_at_once_apply_each_file_once() -> None:
+def test_concurrent_migrations_apply_each_file_once() -> None:
     with fresh_database() as url:
         both = [
             subprocess.Popen(
@@ -50,7 +51,7 @@ def test_two_processes_at_once_apply_each_file_once() -> None:
             )
             for _ in range(2)
         ]
-        applied = [process.communicate(timeout=60)[0].split() for process in both]
+        applied = [process.communicate(timeout=PATIENCE)[0].split() for process in both]
         assert [process.returncode for process in both] == [0, 0]
         assert sorted(applied) == [[], NAMES]
         assert migrate(url) == []
@@ -59,12 +60,12 @@ def test_two_processes_at_once_apply_each_file_once() -> None:
         assert generations == [(1, "live")]
 
 
-def test_a_second_database_of_the_cluster_finds_the_roles_there() -> None:
+def test_a_second_database_of_a_cluster_is_migrated() -> None:
     with fresh_database() as first, fresh_database() as second:
         assert migrate(first) == migrate(second) == NAMES
 
 
-def test_an_edited_file_is_refused() -> None:
+def test_an_edited_migration_is_refused() -> None:
     with fresh_database() as url:
         migrate(url)
         with psycopg.connect(url) as superuser:
@@ -74,7 +75,7 @@ def test_an_edited_file_is_refused() -> None:
         assert refused.value.name == NAMES[0]
 
 
-def test_a_new_file_with_an_earlier_number_is_refused() -> None:
+def test_a_new_migration_with_an_earlier_number_is_refused() -> None:
     with fresh_database() as url:
         eventstore.migrate(url, ["chassis.authentication"])
         with pytest.raises(MigrationTooLate) as refused:
@@ -82,8 +83,8 @@ def test_a_new_file_with_an_earlier_number_is_refused() -> None:
         assert refused.value.name == NAMES[0]
 
 
-def test_the_image_of_the_tools_has_all_files(tmp_path: Path) -> None:
-    """Its packages are enough to prepare a database; nothing else is in sight."""
+def test_the_image_of_the_tools_has_all_migrations(tmp_path: Path) -> None:
+    """Its packages are enough to prepare a database; no other package can be imported."""
     for package in packages("tools"):
         shutil.copytree(ROOT / package, tmp_path / package)
     path = ":".join(str(tmp_path / root) for root in ("libs", "services", "tools"))
@@ -99,8 +100,8 @@ def test_the_image_of_the_tools_has_all_files(tmp_path: Path) -> None:
     assert done.stdout.split() == NAMES, done.stderr
 
 
-def test_each_file_creates_objects_of_its_owner_only() -> None:
-    """Applied one after another; what a file adds lies in its owner's schemas."""
+def test_each_migration_creates_objects_of_its_owner_only() -> None:
+    """Applied one after another, each file adds objects to the schemas of its owner only."""
     with fresh_database() as url, psycopg.connect(url, autocommit=True) as superuser:
         before = set(superuser.execute(OBJECTS).fetchall())
         for migration in migrations(PACKAGES):
@@ -125,7 +126,7 @@ def test_the_event_log_needs_no_other_package() -> None:
     assert figures == [("reader", 1)]
 
 
-def test_the_numbers_are_those_of_one_sequence() -> None:
+def test_migration_numbers_increase() -> None:
     numbers = [int(name[:4]) for name in NAMES]
     assert all(one < next_one for one, next_one in pairwise(numbers))
 
@@ -138,7 +139,7 @@ def test_the_numbers_are_those_of_one_sequence() -> None:
         (("0010_one.sql",), "is not named"),
     ],
 )
-def test_files_that_have_no_place_in_the_sequence_are_refused(
+def test_files_with_wrong_names_or_numbers_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], message: str
 ) -> None:
     packages = [f"{tmp_path.name}_{number}" for number, _ in enumerate(names)]

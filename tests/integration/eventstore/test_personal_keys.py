@@ -1,4 +1,4 @@
-"""Keys of accounts: one is made at the first event, whoever comes first; it is of use to that account only."""
+"""Keys of accounts: the first event creates one key, which works for that account only."""
 
 from concurrent.futures import ThreadPoolExecutor
 from secrets import token_bytes
@@ -11,6 +11,7 @@ from eventlog.storage import PersonalKeys
 from eventlog.storage.personal_keys import LIFE_SECONDS
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
 from secretstore.personal_keys import KeyFileWrapping
+from tests.support.timing import PATIENCE
 
 KEYS = KeyFile(primary="k1", keys={"k1": token_bytes(KEY_BYTES)}, pepper=token_bytes(KEY_BYTES))
 NONCE = b"n" * 12
@@ -36,7 +37,7 @@ def test_concurrent_writers_create_one_key(database_url: str) -> None:
             mine = keys(Clock())
             with pool.connection():
                 pass
-            together.wait(20)
+            together.wait(PATIENCE)
             key = mine.current(pool, "race")
             return key.number, key.cipher.encrypt(NONCE, b"x", b"")
 

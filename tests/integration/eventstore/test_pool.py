@@ -1,4 +1,4 @@
-"""A pool whose connections were all cut: later requests get good ones."""
+"""A pool whose connections were all cut: later requests get new ones."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -27,7 +27,7 @@ def use_all(pool: Pool) -> None:
         list(threads.map(use, range(SIZE)))
 
 
-def test_a_cut_of_all_connections_fails_no_later_request(database_url: str) -> None:
+def test_no_request_fails_after_all_connections_were_cut(database_url: str) -> None:
     with open_pool(database_url, role=ROLE, size=SIZE) as pool:
         use_all(pool)
         for _ in range(2):

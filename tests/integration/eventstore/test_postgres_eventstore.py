@@ -11,7 +11,7 @@ from verifier.postgres_store import PostgresVerificationStore
 
 @pytest.fixture(scope="module", params=["in clear", "sealed"])
 def store(request: pytest.FixtureRequest) -> Iterator[PostgresVerificationStore]:
-    """In a database of its own each: they get the same event ids."""
+    """Each test has a database of its own: they use the same event ids."""
     personal = personal_keys() if request.param == "sealed" else None
     with fresh_log() as url, open_pool(url, role="regcred_verifier", size=8) as pool:
         yield PostgresVerificationStore(pool, personal)

@@ -61,7 +61,7 @@ def streams_in_order(connection: Connection) -> list[StreamId]:
     return [event.stream for event in read_log(connection, 0, 100)]
 
 
-def test_an_older_transaction_may_have_the_later_number(
+def test_an_older_transaction_with_a_later_number_keeps_its_events(
     log_url: str, superuser: Connection, relay: Connection
 ) -> None:
     """A cursor over `seq` alone would have skipped the first one."""
@@ -83,7 +83,7 @@ def test_an_older_transaction_may_have_the_later_number(
     assert fault_of(log_url) is None
 
 
-def test_a_long_transaction_in_another_database_holds_up_positions_and_nothing_else(
+def test_a_long_transaction_in_another_database_delays_positions_only(
     log_url: str, superuser: Connection, relay: Connection
 ) -> None:
     """Waiting events are counted, appends continue, and it recovers by itself. Readers delay nothing."""
@@ -106,7 +106,7 @@ def test_a_long_transaction_in_another_database_holds_up_positions_and_nothing_e
         assert sequence(relay, epoch) == 5
 
 
-def test_a_new_leader_waits_for_what_the_old_one_has_begun(
+def test_a_new_leader_waits_for_the_transaction_of_the_old_one(
     log_url: str, superuser: Connection, relay: Connection
 ) -> None:
     old = lead(relay)
@@ -147,10 +147,10 @@ def test_a_round_without_work_takes_no_transaction_id(superuser: Connection, rel
         assert scalar(relay, "SELECT pg_current_xact_id_if_assigned()") is None
 
 
-def test_two_that_lead_by_force_write_no_position_twice(
+def test_two_forced_leaders_write_no_position_twice(
     log_url: str, superuser: Connection, relay: Connection
 ) -> None:
-    """Even with one epoch for both, as no code of ours would: the primary key lets one of them through."""
+    """Even with the same epoch for both, which no program uses, the primary key admits one of them."""
     epoch = lead(relay)
     append_raw(superuser, "a", 0, "a1")
     refused: list[Exception] = []
@@ -178,7 +178,7 @@ def test_two_that_lead_by_force_write_no_position_twice(
     assert fault_of(log_url) is None
 
 
-def test_a_leader_whose_connection_is_ended_leads_again(log_url: str, superuser: Connection) -> None:
+def test_a_leader_whose_connection_was_cut_leads_again(log_url: str, superuser: Connection) -> None:
     stop, epochs = threading.Event(), []
     running = threading.Thread(
         target=sequencer.run,
@@ -207,7 +207,7 @@ def test_a_leader_whose_connection_is_ended_leads_again(log_url: str, superuser:
 
 
 class Writer(threading.Thread):
-    """Appends to streams that others write too; dawdles before it commits, or does not commit at all."""
+    """Appends to streams that others write too; waits before it commits, or rolls back."""
 
     def __init__(self, url: str, number: int, stop: threading.Event) -> None:
         super().__init__()
@@ -269,9 +269,7 @@ def somebody_leads(superuser: Connection) -> bool:
     )
 
 
-def test_nothing_is_lost_doubled_or_turned_around_whatever_is_killed(
-    log_url: str, superuser: Connection
-) -> None:
+def test_kills_and_rollbacks_lose_repeat_and_reorder_no_event(log_url: str, superuser: Connection) -> None:
     """Writers with delays and rollbacks, connections that are ended, leaders that are killed and replaced.
 
     REGCRED_TEST_RACE_SECONDS says for how long.

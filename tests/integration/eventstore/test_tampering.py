@@ -1,4 +1,4 @@
-"""Whoever owns the database changes what is stored, and `regcred log verify` says where and how."""
+"""The owner of the database changes stored data, and `regcred log verify` reports where and how."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -49,7 +49,7 @@ def log_url() -> Iterator[str]:
 
 @pytest.fixture
 def superuser(log_url: str) -> Iterator[Superuser]:
-    """May do anything; it is undone afterwards."""
+    """May do anything; its changes are rolled back."""
     with psycopg.connect(log_url, autocommit=True) as connection:
         yield connection
         connection.execute(RESTORE)
@@ -68,7 +68,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("at", [1, 4, EVENTS])
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_changed_field(log_url: str, superuser: Superuser, field: str, at: int) -> None:
+def test_a_changed_field_is_found(log_url: str, superuser: Superuser, field: str, at: int) -> None:
     assert superuser.execute(FIELDS[field], (at,)).rowcount == 1
     fault = fault_of(log_url)
     assert fault is not None
@@ -163,7 +163,7 @@ TAMPERINGS: dict[str, tuple[str, str | None, int | None]] = {
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS)
-def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None:
+def test_a_manipulation_is_found(log_url: str, superuser: Superuser, tampering: str) -> None:
     statements, kind, position = TAMPERINGS[tampering]
     with LogReader.snapshot(log_url) as reader:
         checkpoint = reader.end()
@@ -173,7 +173,7 @@ def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None
     fault = fault_of(log_url)
     found = (fault.kind, fault.position) if fault else (None, None)
     assert found == (kind, position)
-    if kind is None:  # only somebody who remembers can know
+    if kind is None:  # only an earlier checkpoint shows it
         with LogReader.snapshot(log_url) as reader:
             remembered = verify_chain(reader.links(0), checkpoint=checkpoint)
         assert remembered.fault is not None
@@ -181,9 +181,7 @@ def test_a_tampering(log_url: str, superuser: Superuser, tampering: str) -> None
         assert remembered.fault.position == remembered.end.position + 1
 
 
-def test_a_log_that_was_written_anew_is_whole_in_itself_and_not_the_signed_one(
-    log_url: str, superuser: Superuser
-) -> None:
+def test_a_rewritten_log_differs_from_the_signed_checkpoint(log_url: str, superuser: Superuser) -> None:
     with LogReader.snapshot(log_url) as reader:
         checkpoint = reader.end()
     superuser.execute("UPDATE es.events SET data = '{}' WHERE is_at(events, 2)")
@@ -197,7 +195,7 @@ def test_a_log_that_was_written_anew_is_whole_in_itself_and_not_the_signed_one(
     assert (fault.kind, fault.position) == ("checkpoint_differs", EVENTS)
 
 
-def test_every_byte_of_what_is_stored_counts(log_url: str, superuser: Superuser) -> None:
+def test_every_stored_byte_changes_the_hash(log_url: str, superuser: Superuser) -> None:
     """One character after the other of one event's JSON, wherever the change still is JSON."""
     text = superuser.execute("SELECT data::text FROM es.events WHERE is_at(events, 4)").fetchone()
     assert text is not None
@@ -218,7 +216,7 @@ def test_every_byte_of_what_is_stored_counts(log_url: str, superuser: Superuser)
     assert changed > 30
 
 
-def test_events_that_wait_for_their_position_are_no_fault(log_url: str) -> None:
+def test_events_without_a_position_are_no_fault(log_url: str) -> None:
     with fresh_log() as url, psycopg.connect(url, autocommit=True) as connection:
         assert fault_of(url) is None
         append_raw(connection, "waiting", 0, "waiting")

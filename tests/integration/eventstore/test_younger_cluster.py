@@ -48,7 +48,7 @@ def younger() -> Iterator[str]:
 
 @pytest.fixture
 def restored(younger: str, tmp_path: Path) -> str:
-    """A log of three positions and two events without one, carried into the younger cluster."""
+    """A log of three positions and two events without one, restored into the younger cluster."""
     with psycopg.connect(younger, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS restored WITH (FORCE)")
         connection.execute("CREATE DATABASE restored")
@@ -78,7 +78,7 @@ def stored_hashes(url: str) -> list[bytes]:
         return [link.hash for link in reader.links(0)]
 
 
-def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted(
+def test_a_younger_cluster_is_refused_until_its_log_is_adopted(
     restored: str,
 ) -> None:
     with psycopg.connect(restored, autocommit=True) as connection:
@@ -91,7 +91,7 @@ def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted
             target=sequencer.run, args=(restored,), kwargs={"on_positions": lambda *_: None, "stop": stop}
         )
         relay.start()
-        append_raw(connection, "a", 4, "a4")  # somebody did not wait
+        append_raw(connection, "a", 4, "a4")  # a writer that did not wait
         relay.join(1.0)
         stop.set()
         relay.join()
@@ -117,7 +117,7 @@ def test_it_is_refused_by_everything_that_starts_and_goes_on_once_it_was_adopted
     assert fault_of(restored) is None
 
 
-def test_appends_that_run_while_it_is_adopted_are_all_in_the_log(restored: str) -> None:
+def test_appends_during_an_adoption_are_all_in_the_log(restored: str) -> None:
     stop = threading.Event()
     appended = [0] * 4
 
@@ -146,7 +146,7 @@ def test_appends_that_run_while_it_is_adopted_are_all_in_the_log(restored: str) 
     assert fault_of(restored) is None
 
 
-def test_old_events_are_not_taken_for_new_once_the_cluster_has_grown_past_them(restored: str) -> None:
+def test_old_events_get_no_second_position_after_an_adoption(restored: str) -> None:
     """Their transaction ids are ahead of the adoption's, and come into view as the counter passes them."""
     assert adopt_log(restored) is not None
     with psycopg.connect(restored, autocommit=True) as connection, relay_of(restored) as relay:

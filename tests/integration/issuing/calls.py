@@ -1,4 +1,4 @@
-"""What tests of resolutions and pull secrets ask the API."""
+"""Requests of the tests of resolutions and pull secrets."""
 
 from dataclasses import dataclass
 from secrets import token_bytes

@@ -1,4 +1,4 @@
-"""Pull secrets over HTTP, in every form in which they are given out."""
+"""Pull secrets over HTTP, in every format."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from tests.integration.issuing.calls import CANARY, WORKLOAD, Json, add, pull
 from tests.support.system import add_body
 
 
-def test_a_docker_config_for_many_images(
+def test_a_docker_config_has_an_entry_for_each_image(
     client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
 ) -> None:
     ends = "2099-01-01T00:00:00Z"
@@ -60,7 +60,7 @@ def test_a_docker_config_for_many_images(
     assert events[0]["workload"] == WORKLOAD
 
 
-def test_a_kubernetes_secret(client: FlaskClient, account: str) -> None:
+def test_a_kubernetes_secret_has_the_docker_config(client: FlaskClient, account: str) -> None:
     add(client, account, "team", "reg.example.com")
     one = pull(client, account, "reg.example.com/x", format="kubernetes_secret").get_json()
     two = pull(client, account, "reg.example.com/y", format="kubernetes_secret").get_json()
@@ -74,7 +74,7 @@ def test_a_kubernetes_secret(client: FlaskClient, account: str) -> None:
     assert one["expires_at"] is None
 
 
-def test_a_keyfile_is_given_out_as_google_s_registry_wants_it(client: FlaskClient, account: str) -> None:
+def test_a_key_file_is_issued_as_a_json_key_login(client: FlaskClient, account: str) -> None:
     from tests.support.keyfiles import keyfile
 
     body = add_body("google", "", "", "") | {
@@ -89,7 +89,7 @@ def test_a_keyfile_is_given_out_as_google_s_registry_wants_it(client: FlaskClien
     assert json.loads(given["basic"]["password"])["type"] == "service_account"
 
 
-def test_an_identity_token_stays_one(
+def test_an_identity_token_is_issued_as_an_identity_token(
     client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
 ) -> None:
     auths = {"reg.example.com": {"identitytoken": "refresh-me"}}

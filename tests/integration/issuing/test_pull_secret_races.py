@@ -1,7 +1,7 @@
-"""Restrictions, rotations, removals and pull secrets at once: what was answered holds, by the clock and in the log.
+"""Concurrent restrictions, rotations, removals and pull secrets: responses hold, by the clock and in the log.
 
 No position of a `secret.issued` may lie where the credential was restricted, removed, or at another secret; and no
-pull secret that was asked for after the answer to a restriction or removal may be given out.
+pull secret that was requested after the response to a restriction or removal may be issued.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ ACCOUNT = "race"
 
 @dataclass
 class Observed:
-    """What callers saw. `closed` are spans in which a credential's host was answered to be closed."""
+    """What callers saw. `closed` are the spans between the responses to a restriction and to its end, by host."""
 
     closed: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     pulls: list[tuple[float, float, str, int]] = field(default_factory=list)  # asked, answered, host, status
@@ -72,7 +72,7 @@ class Caller:
         return self._client.post(f"{self._base}/pull-secrets", json=body).status_code
 
 
-def test_no_secret_is_issued_after_an_answered_restriction_or_removal(api: Api, database_url: str) -> None:
+def test_no_secret_is_issued_after_a_completed_restriction_or_removal(api: Api, database_url: str) -> None:
     caller = Caller(api)
     hosts = [f"reg-{number}.example.com" for number in range(CREDENTIALS)]
     ids = {host: caller.add(f"credential-{host[4]}", host)["id"] for host in hosts}
@@ -122,7 +122,7 @@ def test_no_secret_is_issued_after_an_answered_restriction_or_removal(api: Api, 
 
 
 def check_log(database_url: str) -> int:
-    """Go through the log as an auditor would; how many secrets were issued."""
+    """Check the log as an auditor does; the number of issued secrets."""
     with psycopg.connect(database_url, autocommit=True) as superuser:
         [epoch] = superuser.execute("SELECT es.lead()").fetchone() or (0,)
         last = -1

@@ -1,4 +1,4 @@
-"""Pull secrets over HTTP: what is refused, what is recorded, who may ask."""
+"""Pull secrets over HTTP: refusals, records and rights."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from tests.integration.issuing.calls import CANARY, WORKLOAD, Api, Json, add, pu
 def test_a_refusal_names_each_image_and_is_recorded(
     client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
 ) -> None:
-    kept = add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    credential = add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
     refused = pull(client, account, "reg.example.com/team/x", "nginx", "reg.example.com/other")
     assert refused.status_code == 403
     problem = refused.get_json()
@@ -30,14 +30,14 @@ def test_a_refusal_names_each_image_and_is_recorded(
         ("secret.refused", "docker.io/library/nginx:latest", "no_matching_credential"),
         ("secret.refused", "reg.example.com/other:latest", "no_eligible_credential"),
     ]
-    assert events[1]["candidates"] == [{"credential_id": kept["id"], "reason": "other_repository"}]
+    assert events[1]["candidates"] == [{"credential_id": credential["id"], "reason": "other_repository"}]
     assert refused.headers["Regcred-Position"] == f"{events[0]['issuance_id']}:2"
 
 
-def test_a_registry_as_a_whole(
+def test_a_secret_for_a_whole_registry_is_issued(
     client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
 ) -> None:
-    """For clients that know hosts only, under whatever name."""
+    """For clients that know hosts only."""
     hub = add(client, account, "hub", "docker.io", provider="dockerhub", registry_url=None)
     given = pull(client, account, registry_host="https://index.docker.io/v1/").get_json()
     assert list(given["docker_config"]["auths"]) == ["https://index.docker.io/v1/"]
@@ -70,7 +70,7 @@ def test_a_registry_as_a_whole(
     ]
 
 
-def test_anonymous_pull_is_only_where_the_caller_allows_it(
+def test_anonymous_pull_needs_the_permission_of_the_caller(
     client: FlaskClient, account: str, recorded: Callable[[str], list[Json]]
 ) -> None:
     add(client, account, "team", "reg.example.com")
@@ -138,7 +138,7 @@ def test_an_idempotency_key_stores_no_secret_and_records_once(
         ({"images": [], "registry_host": "ghcr.io/acme"}, {("/registry_host", "path_not_allowed")}),
     ],
 )
-def test_what_cannot_be_asked_is_named_and_not_recorded(
+def test_an_invalid_request_is_refused_and_not_recorded(
     client: FlaskClient,
     account: str,
     recorded: Callable[[str], list[Json]],
@@ -156,7 +156,7 @@ def test_what_cannot_be_asked_is_named_and_not_recorded(
     ("grace", "status"),
     [(0, 200), (604_800, 200), (None, 422), (-1, 422), (604_801, 422), (1.5, 422), ("60", 422)],
 )
-def test_how_long_a_replaced_secret_is_kept(
+def test_a_rotation_sets_the_grace_of_the_replaced_secret(
     client: FlaskClient, account: str, database_url: str, grace: object, status: int
 ) -> None:
     credential = add(client, account, "team", "reg.example.com")
@@ -171,17 +171,17 @@ def test_how_long_a_replaced_secret_is_kept(
         assert answer.get_json()["errors"][0]["pointer"] == "/grace_seconds"
         return
     with psycopg.connect(database_url) as superuser:
-        kept = superuser.execute(
+        stored_grace = superuser.execute(
             "SELECT extract(epoch FROM (data->>'previous_valid_until')::timestamptz"
             " - (meta->>'occurred_at')::timestamptz)::int FROM es.events"
             " WHERE stream_id = %s AND type = 'credential.secret_rotated'",
             (credential["id"],),
         ).fetchone()
-    assert kept == (grace,)
+    assert stored_grace == (grace,)
     assert pull(client, account, "reg.example.com/x", format="basic").get_json()["basic"]["password"] == "new"
 
 
-def test_who_may_ask(api: Api, client: FlaskClient, account: str) -> None:
+def test_a_token_needs_scope_account_and_project(api: Api, client: FlaskClient, account: str) -> None:
     add(client, account, "team", "reg.example.com")
     image = "reg.example.com/x"
     reader = api.client(api.token(TokenScope.CREDENTIALS_READ))
@@ -204,7 +204,7 @@ def test_who_may_ask(api: Api, client: FlaskClient, account: str) -> None:
         assert ask(shop, account, image, project_id="blog").get_json()["code"] == "project_forbidden"
 
 
-def test_while_the_secret_store_is_away_nothing_is_recorded(
+def test_an_unavailable_secret_store_records_nothing(
     client: FlaskClient,
     account: str,
     recorded: Callable[[str], list[Json]],

@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from tests.integration.issuing.calls import CANARY, add, pull, resolve
 
 
-def test_a_resolution_says_which_and_why_and_why_not(client: FlaskClient, account: str) -> None:
+def test_a_resolution_explains_every_candidate(client: FlaskClient, account: str) -> None:
     whole = add(client, account, "whole", "reg.example.com")
     team = add(client, account, "team", "https://reg.example.com/", repository_prefixes=["team/"])
     push = add(client, account, "push", "reg.example.com", scope={"pull": False, "push": True})
@@ -38,7 +38,7 @@ def test_a_resolution_says_which_and_why_and_why_not(client: FlaskClient, accoun
     assert CANARY not in answer.text
 
 
-def test_a_change_is_seen_by_the_very_next_request(client: FlaskClient, account: str) -> None:
+def test_a_change_is_seen_by_the_next_request(client: FlaskClient, account: str) -> None:
     credential = add(client, account, "team", "reg.example.com")
     path = f"/v1/accounts/{account}/credentials/{credential['id']}"
     assert pull(client, account, "reg.example.com/x").status_code == 200

@@ -1,4 +1,4 @@
-"""A receiver of OTLP traces, made of the standard library: it keeps every span that is sent to it."""
+"""A receiver of OTLP traces, made of the standard library: it stores every span that is sent to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

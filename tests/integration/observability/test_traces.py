@@ -23,7 +23,7 @@ from tests.integration.observability.receiver import Received, Receiver
 from tests.support.docker_registry import DockerRegistry
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.system import add_body
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 from verifier.bootstrap import run_verifier
 
 PASSWORD = "canary-8f1e0c55"
@@ -32,7 +32,7 @@ TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 @dataclass(frozen=True)
 class Life:
-    """What came of one POST and of what followed it."""
+    """The spans of one POST and of the processes that handled its event."""
 
     spans: list[Received]
     bodies: bytes
@@ -79,7 +79,7 @@ def life(database_url: str, rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPat
         ]
         for thread in threads:
             thread.start()
-            left_behind.callback(thread.join, 20)
+            left_behind.callback(thread.join, PATIENCE)
         left_behind.callback(stop.set)
         client = join(parts).test_client()
         client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {admin}"
@@ -89,11 +89,10 @@ def life(database_url: str, rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPat
         waiting(
             lambda: client.get(path).get_json().get("verification", {}).get("status") == "verified",
             "the login succeeds",
-            seconds=20,
         )
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(PATIENCE)
         stop_tracing()
         with psycopg.connect(database_url) as database:
             traceparents: dict[str, str] = dict(
@@ -134,7 +133,7 @@ def test_the_request_continues_the_callers_trace(life: Life) -> None:
     assert not server.failed
 
 
-def test_what_the_request_appends_belongs_to_its_span(life: Life) -> None:
+def test_the_append_is_a_child_of_the_request(life: Life) -> None:
     server = life.one("POST /v1/accounts/<account_id>/credentials")
     [append] = [
         span for span in life.spans if span.name == "append es.events" and span.parent_id == server.span_id

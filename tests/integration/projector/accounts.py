@@ -1,4 +1,4 @@
-"""Lives of credentials of several accounts, whose personal data is sealed, on a real log."""
+"""Events of several accounts with encrypted personal data, on a real log."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,8 +13,8 @@ from eventlog.events import Actor, Metadata, NewEvent
 from eventlog.storage import PersonalKeys, append_request, read_log
 from operations.accounts.erasure import erase
 from projector.write.consumer import ReadModels
-from tests.integration.projector import lives
-from tests.integration.projector.lives import MOMENT, Connection, Log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import MOMENT, Connection, Log
 
 _APPEND = "SELECT version FROM es.append(%s, %s)"
 _ids = count(1)
@@ -22,18 +22,20 @@ _ids = count(1)
 
 @dataclass
 class Accounts:
-    """Writes to the real log for several accounts, sealed, and projects it."""
+    """Appends events of several accounts to a real log, with encrypted personal data, and projects them."""
 
     log: Log
     projector: Connection
     personal: PersonalKeys
     key_of: Any
 
-    def happens(self, account: str, *payloads: Any) -> None:
-        for payload in payloads:
+    def happens(self, account: str, *happened: Any) -> None:
+        for payload in happened:
             number = next(_ids)
             stream = (
-                audit_stream(payload.read_id) if isinstance(payload, AuditRead) else lives.stream_of(payload)
+                audit_stream(payload.read_id)
+                if isinstance(payload, AuditRead)
+                else payloads.stream_of(payload)
             )
             event = NewEvent(
                 event_id=UUID(int=0xE << 64 | number), payload=payload, metadata=by(account, number)
@@ -79,21 +81,21 @@ def by(account: str, number: int) -> Metadata:
 
 
 def a_life(account: str, number: int) -> list[Any]:
-    """With a canary in every field that is personal."""
+    """Events with a canary in every personal field."""
     name = f"canary-name-{account}"
-    added, renamed = lives.added(number, name), lives.renamed(number, f"{name}-2")
+    added, renamed = payloads.added(number, name), payloads.renamed(number, f"{name}-2")
     rotated = replace(
-        lives.rotated(number, 2), username=f"canary-{account}", previous_username=f"canary-{account}-0"
+        payloads.rotated(number, 2), username=f"canary-{account}", previous_username=f"canary-{account}-0"
     )
     described = replace(renamed.details, description=f"canary of {account}")
     return [
         replace(added, username=f"canary-{account}"),
         replace(renamed, details=described, previous=replace(renamed.previous, name=name)),
-        lives.succeeded(number, number),
+        payloads.succeeded(number, number),
         rotated,
-        replace(lives.issued(number, number, "ghcr.io/acme/shop:1"), credential_name=f"{name}-2"),
-        lives.refused(number, 10_000 + number),
-        replace(lives.removed(number), reason=f"canary reason {account}"),
+        replace(payloads.issued(number, number, "ghcr.io/acme/shop:1"), credential_name=f"{name}-2"),
+        payloads.refused(number, 10_000 + number),
+        replace(payloads.removed(number), reason=f"canary reason {account}"),
         AuditRead(
             read_id=UUID(int=0xD << 64 | number),
             form="page",

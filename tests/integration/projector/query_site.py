@@ -1,4 +1,4 @@
-"""The query API beside a real log: what a test appends is projected when it says so."""
+"""The query API on a real log: the events of a test are projected when it says so."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
 from projector.write.consumer import ReadModels
 from secretstore.personal_keys import open_personal_keys
-from tests.integration.projector.lives import Connection, Log
+from tests.integration.projector.payloads import Connection, Log
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ class Site:
     personal: PersonalKeys
 
     def project(self) -> None:
-        """Everything that has been appended is in the read models."""
+        """Project all appended events."""
         self.log.sequence()
         models = ReadModels(self.personal)
         position = models.checkpoint(self.projector)
@@ -49,7 +49,7 @@ class Site:
         return client
 
     def get(self, path: str, *, account: str = "acme", **arguments: Any) -> Any:
-        """The answer's JSON; the answer is closed, so that its reading is recorded."""
+        """The JSON of the response, which is closed, so that the read is recorded."""
         with self.client.get(f"/v1/accounts/{account}/{path}", query_string=arguments) as answer:
             assert answer.status_code == 200, answer.get_data(as_text=True)
             return answer.get_json()

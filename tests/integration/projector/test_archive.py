@@ -1,10 +1,7 @@
-"""Old rows of the audit trail go into signed files and leave the read models; both together answer what the trail
-did before.
-"""
+"""Old rows of the audit log move from the read models to signed files; both together have all rows."""
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +11,13 @@ from chassis.runtime.clock import rfc3339
 from projector.read.api.export import PAGE, ArchivedDuringExport
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
-from tests.integration.projector import lives
-from tests.integration.projector.archived_trail import (
-    CART,
-    SHOP,
+from tests.integration.projector import payloads
+from tests.integration.projector.installation import (
     Installation,
     Json,
     after,
-    open_installation,
 )
-from tests.integration.projector.lives import Connection, Log, content, credential
-
-
-@pytest.fixture
-def installation(
-    database_url: str, log: Log, projector: Connection, tmp_path: Path
-) -> Iterator[Installation]:
-    with open_installation(database_url, log, projector, tmp_path) as installation:
-        yield installation
+from tests.integration.projector.payloads import CART, SHOP, content, credential
 
 
 def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
@@ -39,10 +25,10 @@ def first_twelve(installation: Installation, **wanted: Any) -> list[Json]:
     return [item for item in items if item["position"] <= 12]
 
 
-def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installation: Installation) -> None:
+def test_archived_rows_move_unchanged_from_the_read_models_to_segments(installation: Installation) -> None:
     before = first_twelve(installation)
-    told = installation.seal(after(13.5))
-    assert "archived 000000000001-000000000013: 13 rows, 2 accounts" in told
+    printed = installation.seal(after(13.5))
+    assert "archived 000000000001-000000000013: 13 rows, 2 accounts" in printed
     assert installation.positions()[0] == 14
     assert installation.positions("audit_images") == []
     assert installation.shown() == before
@@ -65,7 +51,7 @@ def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installati
             ).stdout
         )["events"]
         >= 12
-    )  # the log forgets nothing
+    )  # the event log is complete
 
 
 @pytest.mark.parametrize(
@@ -86,7 +72,7 @@ def test_rows_leave_the_read_models_and_are_in_the_files_as_they_were(installati
         (("--request-id", "r-7"), {"request_id": "r-7"}),
     ],
 )
-def test_every_filter_finds_in_segments_what_the_api_found(
+def test_every_filter_finds_the_same_rows_in_segments(
     installation: Installation, option: tuple[object, ...], asked: Json
 ) -> None:
     before = first_twelve(installation, **asked)
@@ -94,7 +80,7 @@ def test_every_filter_finds_in_segments_what_the_api_found(
     assert installation.shown(*option) == before
 
 
-def test_csv_is_that_of_the_api(installation: Installation) -> None:
+def test_segments_are_shown_as_the_csv_of_the_api(installation: Installation) -> None:
     before = installation.site.text("text/csv", order="asc", until=rfc3339(after(12.5)))
     installation.seal(after(12.5))
     done = installation.run("segments", "show", installation.segments, "--account", "acme", "--csv")
@@ -104,7 +90,7 @@ def test_csv_is_that_of_the_api(installation: Installation) -> None:
     assert json.loads(installation.run(*show, "nobody", "--json").stdout) == {"items": []}
 
 
-def test_answers_say_what_they_lack(installation: Installation) -> None:
+def test_responses_name_the_segments_with_missing_rows(installation: Installation) -> None:
     assert installation.site.get("audit-events")["sealed"] is None
     installation.seal(after(5.5))
     installation.seal(after(8.5))
@@ -116,7 +102,7 @@ def test_answers_say_what_they_lack(installation: Installation) -> None:
     assert ([item["position"] for item in partly["items"]], partly["sealed"]["segments"]) == ([9], names[:1])
     assert installation.site.get("audit-events", after=8)["sealed"] is None
     assert installation.site.get("audit-events", since=rfc3339(after(9)))["sealed"] is None
-    # Nothing of that kind, but what happened then is here.
+    # No row matches, but rows of that time are in the read models.
     assert installation.site.get("audit-events", until=rfc3339(after(10)), actor="eve")["items"] == []
 
     for accept in ("application/json", "application/x-ndjson", "text/csv"):
@@ -127,7 +113,7 @@ def test_answers_say_what_they_lack(installation: Installation) -> None:
         )
         document = gone.get_json()
         assert (gone.status_code, document["code"]) == (410, "audit_sealed")
-        assert document["sealed"]["segments"] == names[1:]  # the other one begins then
+        assert document["sealed"]["segments"] == names[1:]  # the other segment begins then
         assert names[1] in document["detail"]
     with installation.site.client.get(
         "/v1/accounts/acme/audit-events", headers={"Accept": "text/csv"}
@@ -135,8 +121,8 @@ def test_answers_say_what_they_lack(installation: Installation) -> None:
         assert file.headers["Regcred-Audit-Sealed"] == f"up_to=8, count=2, segments={' '.join(names)}"
 
 
-def test_a_file_breaks_off_where_its_rows_were_sealed_meanwhile(installation: Installation) -> None:
-    installation.log.append_many([lives.added(100 + number, f"n-{number}") for number in range(2 * PAGE)])
+def test_an_export_fails_if_its_rows_are_archived_meanwhile(installation: Installation) -> None:
+    installation.log.append_many([payloads.added(100 + number, f"n-{number}") for number in range(2 * PAGE)])
     installation.site.project()
     answer = installation.site.client.get(
         "/v1/accounts/acme/audit-events", headers={"Accept": "application/x-ndjson"}, buffered=False
@@ -149,7 +135,7 @@ def test_a_file_breaks_off_where_its_rows_were_sealed_meanwhile(installation: In
     answer.close()
 
 
-def test_a_rebuild_leaves_out_what_is_sealed(installation: Installation) -> None:
+def test_a_rebuild_skips_archived_rows(installation: Installation) -> None:
     installation.seal(after(8.5))
     installation.site.project()
     rebuild(installation.url, resume=False, switch=True, report=lambda _: None)
@@ -160,24 +146,24 @@ def test_a_rebuild_leaves_out_what_is_sealed(installation: Installation) -> None
     assert [installation.positions(generation=number)[0] for number in (1, 2)] == [11, 11]
 
 
-def test_an_account_in_which_nothing_else_happens_is_told_once(installation: Installation) -> None:
+def test_the_event_of_an_archive_is_appended_once_to_an_idle_account(installation: Installation) -> None:
     installation.seal(after(13.5))
     installation.site.project()
     log = installation.log
-    log.connection.execute("UPDATE rm_g1.audit_events SET time = %s", (after(20),))  # time goes by
+    log.connection.execute("UPDATE rm_g1.audit_events SET time = %s", (after(20),))  # time passes
     log.connection.execute("UPDATE rm_g1.audit_spans SET earliest = %s, latest = %s", (after(20), after(20)))
     installation.seal(after(30))
     position = log.sequence()
     assert installation.seal(after(40)).startswith("there are no further rows")
-    told = log.connection.execute(
+    appended = log.connection.execute(
         "SELECT s.account_id, count(*) FROM es.events e JOIN es.streams s USING (stream_id)"
         " WHERE e.type = 'audit.sealed' GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    assert told == [("acme", 1), ("globex", 2)]  # position 14 was news of globex
+    assert appended == [("acme", 1), ("globex", 2)]  # position 14 was a new event of globex
     assert log.sequence() == position
 
 
-def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: Path) -> None:
+def test_a_refused_archive_changes_nothing(installation: Installation, tmp_path: Path) -> None:
     assert (
         "is in the future"
         in installation.finished(
@@ -200,35 +186,35 @@ def test_what_is_refused_changes_nothing(installation: Installation, tmp_path: P
     assert not list(installation.segments.glob("*[0-9]"))
     assert installation.positions()[0] == 1
 
-    installation.seal(after(5))  # what the trail lacks is told in the manifest
+    installation.seal(after(5))  # the manifest lists the missing rows
     [manifest] = installation.segments.glob("*/manifest.json")
     assert json.loads(manifest.read_text())["lacking"] == [3]
 
 
-def test_it_stops_before_what_is_parked(installation: Installation) -> None:
+def test_an_archive_stops_before_a_dead_letter(installation: Installation) -> None:
     installation.log.connection.execute(
         "INSERT INTO es.dead_letters (consumer, position, stream_id, reason)"
         " SELECT 'projector:1', 6, stream_id, 'x' FROM es.log WHERE position = 6"
     )
-    told = installation.seal(after(12))
-    assert "stopped before position 6, which is a dead letter" in told
+    printed = installation.seal(after(12))
+    assert "stopped before position 6, which is a dead letter" in printed
     assert installation.positions()[0] == 6
 
 
-def test_that_nothing_was_sealed_is_an_answer_of_the_log(installation: Installation, tmp_path: Path) -> None:
+def test_verification_fails_if_a_segment_is_missing(installation: Installation, tmp_path: Path) -> None:
     empty = tmp_path / "segments"
     assert "nothing is archived" in installation.run("segments", "verify", empty, "--with-log").stdout
     assert "there is no segment in" in installation.run("segments", "verify", empty, code=2).stderr
     installation.seal(after(5.5), "--size", 2)
     assert len(json.loads(installation.run("segments", "list", empty, "--json").stdout)["items"]) == 3
-    for _ in range(3):  # from the end, where a folder alone tells nothing
+    for _ in range(3):  # the last one, whose absence the folder alone does not show
         newest = max(empty.iterdir())
         newest.rename(tmp_path / newest.name)
-        told = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
-        assert f"broken: {newest.name}: it is recorded in the database" in told
+        printed = installation.run("segments", "verify", empty, "--with-log", code=1).stdout
+        assert f"broken: {newest.name}: it is recorded in the database" in printed
 
 
-def test_what_an_account_had_in_segments_can_be_erased(installation: Installation) -> None:
+def test_an_account_is_erased_from_segments(installation: Installation) -> None:
     installation.seal(after(13.5))
     [file] = installation.segments.glob("*/acme.ndjson.gz")
     file.unlink()

@@ -1,11 +1,10 @@
-"""The audit trail over HTTP: filters and their combinations, cursors both ways, files, following, its own readers."""
+"""The audit log over HTTP: filters and their combinations, cursors, exports, streams, and records of reads."""
 
 import csv
 import json
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import combinations
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -15,37 +14,18 @@ from hypothesis import strategies as st
 
 from chassis.runtime.clock import rfc3339
 from projector.read.api.live_export import MAX_CONCURRENT
-from tests.integration.projector import lives
-from tests.integration.projector.lives import MOMENT, Connection, Log, credential
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import CART, MOMENT, SHOP, credential
 from tests.integration.projector.query_site import Site, open_site
+from tests.support.timing import PATIENCE
 
 Json = dict[str, Any]
-SHOP, CART = "ghcr.io/acme/shop:1", "ghcr.io/acme/cart:2"
 
 
 @pytest.fixture
-def site(database_url: str, log: Log, projector: Connection, tmp_path: Path) -> Iterator[Site]:
-    with open_site(database_url, log, projector, tmp_path) as site:
-        yield site
-
-
-@pytest.fixture
-def lived(site: Site) -> Site:
-    """Two credentials' lives, 12 events at positions 1 to 12, a second apart."""
-    site.happened(
-        lives.added(1, "one"),
-        lives.added(2, "two"),
-        lives.failed(1, 1),
-        lives.issued(1, 1, SHOP, CART),
-        lives.refused(2, 2, SHOP),
-        lives.issued(2, 3, SHOP, project="blog"),
-        lives.restricted(2, "shop"),
-        lives.rotated(1, 2),
-        lives.succeeded(1, 2, 2),
-        lives.issued(1, 4, SHOP, version=2),
-        lives.removed(2),
-        lives.requested(1, 2),
-    )
+def filled(site: Site) -> Site:
+    """Twelve events of two credentials at positions 1 to 12, a second apart."""
+    site.happened(*payloads.of_two_credentials())
     return site
 
 
@@ -54,7 +34,7 @@ def positions(answer: Json) -> list[int]:
 
 
 def audit(site: Site, **wanted: Any) -> list[int]:
-    """Positions of the first twelve events that these filters let through; readings come behind them."""
+    """Positions of the first twelve events that match these filters; records of reads come after them."""
     return [p for p in positions(site.get("audit-events", order="asc", **wanted)) if p <= 12]
 
 
@@ -80,13 +60,13 @@ def audit(site: Site, **wanted: Any) -> list[int]:
         ({"after": 9}, [10, 11, 12]),
     ],
 )
-def test_every_filter(lived: Site, wanted: Json, found: list[int]) -> None:
+def test_every_filter_selects_its_events(filled: Site, wanted: Json, found: list[int]) -> None:
     asked = {name: rfc3339(v) if name in {"since", "until"} else str(v) for name, v in wanted.items()}
-    assert audit(lived, **asked) == found
+    assert audit(filled, **asked) == found
 
 
-def test_all_filters_combine(lived: Site) -> None:
-    """What two filters let through is what each of them does."""
+def test_filters_combine(filled: Site) -> None:
+    """Two filters select the events that both of them select."""
     filters: list[Json] = [
         {"since": rfc3339(MOMENT + timedelta(seconds=4))},
         {"until": rfc3339(MOMENT + timedelta(seconds=10))},
@@ -100,17 +80,17 @@ def test_all_filters_combine(lived: Site) -> None:
         {"request_id": "r-4"},
         {"after": "3"},
     ]
-    alone = [set(audit(lived, **wanted)) for wanted in filters]
+    alone = [set(audit(filled, **wanted)) for wanted in filters]
     for (a, one), (b, other) in combinations(enumerate(filters), 2):
-        assert set(audit(lived, **one, **other)) == alone[a] & alone[b], (one, other)
+        assert set(audit(filled, **one, **other)) == alone[a] & alone[b], (one, other)
     everything: Json = {}
     for wanted in filters:
         everything |= wanted
-    assert audit(lived, **everything) == [4]
+    assert audit(filled, **everything) == [4]
 
 
-def test_an_image_is_found_in_any_of_its_spellings(site: Site) -> None:
-    site.happened(lives.added(1), lives.issued(1, 1, "docker.io/library/nginx:latest"))
+def test_an_image_is_found_by_any_of_its_spellings(site: Site) -> None:
+    site.happened(payloads.added(1), payloads.issued(1, 1, "docker.io/library/nginx:latest"))
     for image in ("nginx", "docker.io/library/nginx:latest", "index.docker.io/nginx:latest"):
         assert positions(site.get("audit-events", image=image)) == [2]
 
@@ -121,8 +101,8 @@ def test_an_image_is_found_in_any_of_its_spellings(site: Site) -> None:
     order=st.sampled_from(["asc", "desc"]),
     turns=st.lists(st.booleans(), max_size=12),
 )
-def test_cursors_lead_both_ways(paged: Site, limit: int, order: str, turns: list[bool]) -> None:
-    """Wherever one turns, each page is the slice of the whole that lies there."""
+def test_cursors_page_in_both_directions(paged: Site, limit: int, order: str, turns: list[bool]) -> None:
+    """After any turn, each page is the slice of all events at its place."""
     whole = list(range(1, 13)) if order == "asc" else list(range(12, 0, -1))
     pages = [whole[start : start + limit] for start in range(0, 12, limit)]
     at = 0
@@ -143,7 +123,7 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     import psycopg
 
     from projector.rebuild.build_process import ROLE
-    from tests.integration.projector.lives import open_log
+    from tests.integration.projector.payloads import open_log
     from tests.support.postgres import migrated_database
 
     with (
@@ -152,11 +132,11 @@ def paged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         psycopg.connect(url, autocommit=True, options=f"-c role={ROLE}") as projector,
         open_site(url, log, projector, tmp_path_factory.mktemp("home")) as site,
     ):
-        site.happened(*(lives.added(number, f"name-{number}") for number in range(12)))
+        site.happened(*(payloads.added(number, f"name-{number}") for number in range(12)))
         yield site
 
 
-def test_what_no_page_gave_is_no_cursor(lived: Site) -> None:
+def test_invalid_cursors_and_parameters_are_refused(filled: Site) -> None:
     for cursor in (
         "x",
         "WzFd",
@@ -166,7 +146,7 @@ def test_what_no_page_gave_is_no_cursor(lived: Site) -> None:
         "W10",
         "WyI8IiwgOTIyMzM3MjAzNjg1NDc3NTgwOF0",
     ):
-        assert lived.code("audit-events", cursor=cursor) == (400, "invalid_cursor"), cursor
+        assert filled.code("audit-events", cursor=cursor) == (400, "invalid_cursor"), cursor
     for wrong in (
         {"order": "up"},
         {"after": -1},
@@ -179,12 +159,12 @@ def test_what_no_page_gave_is_no_cursor(lived: Site) -> None:
         {"image": "a\0b"},
         {"follow": "true"},
     ):
-        assert lived.code("audit-events", **wrong)[0] == 422, wrong
-    assert lived.code("credentials", name="a\0b")[0] == 422
+        assert filled.code("audit-events", **wrong)[0] == 422, wrong
+    assert filled.code("credentials", name="a\0b")[0] == 422
 
 
-def test_usages_are_listed_the_last_one_first(lived: Site) -> None:
-    answer = lived.get(f"credentials/{credential(1)}/usages")
+def test_usages_are_listed_newest_first(filled: Site) -> None:
+    answer = filled.get(f"credentials/{credential(1)}/usages")
     assert answer == {
         "items": [
             {
@@ -198,12 +178,12 @@ def test_usages_are_listed_the_last_one_first(lived: Site) -> None:
         ],
         "next_cursor": None,
     }
-    assert [u["project_id"] for u in lived.get(f"credentials/{credential(2)}/usages")["items"]] == ["blog"]
-    assert lived.get(f"credentials/{credential(1)}/usages", account="other")["items"] == []
+    assert [u["project_id"] for u in filled.get(f"credentials/{credential(2)}/usages")["items"]] == ["blog"]
+    assert filled.get(f"credentials/{credential(1)}/usages", account="other")["items"] == []
 
 
-def test_usages_come_in_pages(site: Site) -> None:
-    site.happened(lives.added(1), *(lives.issued(1, n, project=f"p{n % 5}") for n in range(9)))
+def test_usages_are_paginated(site: Site) -> None:
+    site.happened(payloads.added(1), *(payloads.issued(1, n, project=f"p{n % 5}") for n in range(9)))
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -218,11 +198,11 @@ def test_usages_come_in_pages(site: Site) -> None:
         assert site.code(f"credentials/{credential(1)}/usages", cursor=cursor) == (400, "invalid_cursor")
 
 
-def test_a_file_holds_what_was_there_when_it_was_begun(lived: Site) -> None:
-    lines = [json.loads(line) for line in lived.text("application/x-ndjson").splitlines()]
+def test_an_export_has_the_events_that_existed_at_its_start(filled: Site) -> None:
+    lines = [json.loads(line) for line in filled.text("application/x-ndjson").splitlines()]
     assert [line["position"] for line in lines] == list(range(12, 0, -1))
-    assert lines == lived.get("audit-events")["items"]
-    rows = list(csv.DictReader(lived.text("text/csv", order="asc", project_id="shop").splitlines()))
+    assert lines == filled.get("audit-events")["items"]
+    rows = list(csv.DictReader(filled.text("text/csv", order="asc", project_id="shop").splitlines()))
     assert [row["position"] for row in rows] == ["4", "10"]
     assert rows[0]["image"] == f"{SHOP}, {CART}"
     assert json.loads(rows[0]["images"]) == [SHOP, CART]
@@ -231,26 +211,26 @@ def test_a_file_holds_what_was_there_when_it_was_begun(lived: Site) -> None:
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\uff1d1", "\tx", "\rx"])
-def test_a_spreadsheet_runs_nothing(site: Site, name: str) -> None:
-    site.happened(lives.added(1, f"{name}abc"))
+def test_csv_cells_are_no_formulas(site: Site, name: str) -> None:
+    site.happened(payloads.added(1, f"{name}abc"))
     [row] = csv.DictReader(site.text("text/csv").splitlines(keepends=True))
     assert row["credential_name"].startswith(f"'{name}")
 
 
-def test_a_file_of_several_pages_has_each_event_once(site: Site) -> None:
-    site.log.append_many([lives.added(number, f"name-{number}") for number in range(2300)])
+def test_an_export_of_several_pages_has_each_event_once(site: Site) -> None:
+    site.log.append_many([payloads.added(number, f"name-{number}") for number in range(2300)])
     site.project()
     lines = site.text("application/x-ndjson", order="asc").splitlines()
     assert [json.loads(line)["position"] for line in lines] == list(range(1, 2301))
 
 
-def test_reading_is_recorded(lived: Site) -> None:
-    lived.get("audit-events", limit=3, action="secret.issued")
-    lived.get(f"credentials/{credential(1)}/events", limit=2)
-    lived.text("text/csv", project_id="shop")
-    lived.get("audit-events", actor="nobody")
-    lived.project()
-    page, history, file, nothing = lived.get("audit-events", action="audit.read", order="asc")["items"]
+def test_reads_of_the_audit_log_are_recorded(filled: Site) -> None:
+    filled.get("audit-events", limit=3, action="secret.issued")
+    filled.get(f"credentials/{credential(1)}/events", limit=2)
+    filled.text("text/csv", project_id="shop")
+    filled.get("audit-events", actor="nobody")
+    filled.project()
+    page, history, file, nothing = filled.get("audit-events", action="audit.read", order="asc")["items"]
     assert page["after"]["filters"]["action"] == "secret.issued"
     assert (page["after"]["form"], page["after"]["events"]) == ("page", 3)
     assert (page["after"]["first_position"], page["after"]["last_position"]) == (4, 10)
@@ -260,27 +240,29 @@ def test_reading_is_recorded(lived: Site) -> None:
     assert history["credential_id"] is None
     assert (file["after"]["form"], file["after"]["events"]) == ("csv", 2)
     assert nothing["after"]["events"] == 0
-    assert 13 not in positions(lived.get(f"credentials/{credential(1)}/events"))
+    assert 13 not in positions(filled.get(f"credentials/{credential(1)}/events"))
 
 
-def test_who_goes_on_reading_is_not_news_to_himself(lived: Site) -> None:
-    """Somebody asks for what is new, again and again; so does somebody else."""
+def test_repeated_reads_do_not_record_themselves(filled: Site) -> None:
+    """Two readers ask for new events again and again."""
     after = {"one": 0, "other": 0}
     for _ in range(4):
         for who, seen in after.items():
-            lived.project()
-            page = lived.get("audit-events", order="asc", after=seen)
+            filled.project()
+            page = filled.get("audit-events", order="asc", after=seen)
             after[who] = max([seen, *positions(page)])
-    lived.project()
-    assert len(lived.get("audit-events", action="audit.read")["items"]) == 2  # each has read the twelve
+    filled.project()
+    assert (
+        len(filled.get("audit-events", action="audit.read")["items"]) == 2
+    )  # each has read the twelve events
 
 
-def test_whose_answer_cannot_be_recorded_gets_it_all_the_same(lived: Site) -> None:
-    lived.log.connection.execute("REVOKE EXECUTE ON FUNCTION audit.append FROM regcred_query")
-    assert len(lived.get("audit-events")["items"]) == 12
+def test_a_read_succeeds_if_it_cannot_be_recorded(filled: Site) -> None:
+    filled.log.connection.execute("REVOKE EXECUTE ON FUNCTION audit.append FROM regcred_query")
+    assert len(filled.get("audit-events")["items"]) == 12
 
 
-def test_the_query_api_may_write_nothing_else(lived: Site, database_url: str) -> None:
+def test_the_query_role_appends_audit_records_only(filled: Site, database_url: str) -> None:
     import psycopg
 
     request = (
@@ -309,43 +291,43 @@ def follow(site: Site, **arguments: Any) -> Iterator[bytes]:
         answer.close()
 
 
-def test_the_trail_is_followed(lived: Site) -> None:
-    lines = follow(lived, follow_seconds=30, credential_id=str(credential(1)))
+def test_new_events_are_streamed(filled: Site) -> None:
+    lines = follow(filled, follow_seconds=3600, credential_id=str(credential(1)))
     assert next(lines) == b"\n"
     found: list[Json] = []
     thread = Thread(target=lambda: found.append(json.loads(next(lines))))
     thread.start()
-    lived.happened(lives.requested(2), lives.requested(1, 2))
-    thread.join(5)
+    filled.happened(payloads.requested(2), payloads.requested(1, 2))
+    thread.join(PATIENCE)
     assert [event["position"] for event in found] == [14]
     lines.close()  # type: ignore[attr-defined]
-    lived.project()
-    [told] = lived.get("audit-events", action="audit.read")["items"]
-    assert (told["after"]["form"], told["after"]["events"]) == ("follow", 1)
+    filled.project()
+    [record] = filled.get("audit-events", action="audit.read")["items"]
+    assert (record["after"]["form"], record["after"]["events"]) == ("follow", 1)
 
 
-def test_following_ends_in_time_and_goes_on_where_it_ended(lived: Site) -> None:
-    events = [json.loads(line) for line in follow(lived, follow_seconds=1, after=9) if line != b"\n"]
+def test_a_stream_has_a_time_limit_and_continues_after_a_position(filled: Site) -> None:
+    events = [json.loads(line) for line in follow(filled, follow_seconds=1, after=9) if line != b"\n"]
     assert [event["position"] for event in events] == [10, 11, 12]
-    lived.project()
-    again = [json.loads(line) for line in follow(lived, follow_seconds=1, after=12) if line != b"\n"]
+    filled.project()
+    again = [json.loads(line) for line in follow(filled, follow_seconds=1, after=12) if line != b"\n"]
     assert [event["action"] for event in again] == ["audit.read"]
-    lived.project()
-    assert list(follow(lived, follow_seconds=1, after=13)) == [b"\n"]
-    lived.project()
-    assert len(lived.get("audit-events", action="audit.read")["items"]) == 1  # not a record of each look
+    filled.project()
+    assert list(follow(filled, follow_seconds=1, after=13)) == [b"\n"]
+    filled.project()
+    assert len(filled.get("audit-events", action="audit.read")["items"]) == 1  # not a record of each request
 
 
-def test_so_many_follow_and_no_more(lived: Site) -> None:
-    all_lines = [follow(lived, follow_seconds=60) for _ in range(MAX_CONCURRENT)]
+def test_the_number_of_streams_is_limited(filled: Site) -> None:
+    all_lines = [follow(filled, follow_seconds=3600) for _ in range(MAX_CONCURRENT)]
     for lines in all_lines:
         next(lines)
     headers = {"Accept": "application/x-ndjson"}
     path = "/v1/accounts/acme/audit-events?follow=true"
-    refused = lived.client.get(path, headers=headers)
+    refused = filled.client.get(path, headers=headers)
     assert (refused.status_code, refused.get_json()["code"]) == (503, "too_many_at_once")
     all_lines[0].close()  # type: ignore[attr-defined]
-    one_more = follow(lived, follow_seconds=60)
+    one_more = follow(filled, follow_seconds=3600)
     assert next(one_more) == b"\n"
     for lines in [*all_lines, one_more]:
         lines.close()  # type: ignore[attr-defined]

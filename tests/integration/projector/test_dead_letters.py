@@ -1,4 +1,4 @@
-"""Poison: an event that cannot be applied waits with its stream; all others go on, and it can be taken up again."""
+"""An event that cannot be applied is dead-lettered with its stream; other streams continue, and a redrive applies it."""
 
 from dataclasses import replace
 from secrets import token_hex
@@ -17,8 +17,8 @@ from projector.write.consumer import ReadModels
 from projector.write.dead_letters import discard, redrive
 from projector.write.generations import has_event
 from projector.write.indexes import make_indexes
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log, content, credential, stream_of
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log, content, credential, stream_of
 from tests.support.log import append_one
 
 POISON, HEALTHY = 1, 2
@@ -49,12 +49,12 @@ def append_of_the_future(log: Log, payload: Any) -> None:
     log.append_raw(stream_of(payload), name, data.decode(), 99)
 
 
-def test_an_unknown_event_waits_with_its_stream_and_holds_up_nobody_else(
-    log: Log, projector: Connection
-) -> None:
-    log.append(lives.added(POISON), lives.added(HEALTHY))
-    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
-    log.append(lives.restricted(POISON, "shop"), lives.succeeded(POISON, 1), lives.renamed(HEALTHY, "crew"))
+def test_an_unknown_event_is_dead_lettered_with_its_stream_only(log: Log, projector: Connection) -> None:
+    log.append(payloads.added(POISON), payloads.added(HEALTHY))
+    append_of_the_future(log, payloads.renamed(POISON, "unreadable"))
+    log.append(
+        payloads.restricted(POISON, "shop"), payloads.succeeded(POISON, 1), payloads.renamed(HEALTHY, "crew")
+    )
     assert follow(projector) == 6
 
     stream = credential(POISON)
@@ -73,11 +73,11 @@ def test_an_unknown_event_waits_with_its_stream_and_holds_up_nobody_else(
     assert has_event(projector, credential(HEALTHY), 2)
 
 
-def test_the_trail_has_a_row_for_what_waits(log: Log, projector: Connection) -> None:
-    log.append(lives.added(POISON))
-    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
-    log.append_raw(stream_of(lives.succeeded(POISON, 1)), "verification.dreamt", "{}")
-    log.append(lives.restricted(POISON, "shop"))
+def test_dead_letters_have_rows_in_the_audit_log(log: Log, projector: Connection) -> None:
+    log.append(payloads.added(POISON))
+    append_of_the_future(log, payloads.renamed(POISON, "unreadable"))
+    log.append_raw(stream_of(payloads.succeeded(POISON, 1)), "verification.dreamt", "{}")
+    log.append(payloads.restricted(POISON, "shop"))
     follow(projector)
     rows = projector.execute(
         "SELECT position, action, credential_id, credential_name, actor_id FROM rm_g1.audit_events ORDER BY position"
@@ -92,43 +92,47 @@ def test_the_trail_has_a_row_for_what_waits(log: Log, projector: Connection) -> 
             credential(POISON),
             None,
             "ada",
-        ),  # its name then: not known yet
+        ),  # its name at that time is not known
     ]
 
 
-def test_metadata_that_nobody_can_read_is_parked_without_a_row(log: Log, projector: Connection) -> None:
-    log.append(lives.added(POISON))
+def test_unreadable_metadata_is_dead_lettered_without_a_row(log: Log, projector: Connection) -> None:
+    log.append(payloads.added(POISON))
     append_one(log.connection, credential_stream(credential(POISON)), 1, UUID(int=77))
-    log.append(lives.added(HEALTHY))
+    log.append(payloads.added(HEALTHY))
     assert follow(projector) == 3
     assert [position for position, *_ in dead_letters(projector)] == [2]
     assert projector.execute("SELECT count(*) FROM rm_g1.audit_events").fetchone() == (2,)
 
 
 @pytest.mark.parametrize("batch", [1, 500])
-def test_what_the_database_refuses_is_found_and_parked(log: Log, projector: Connection, batch: int) -> None:
-    log.append(*(lives.added(number) for number in range(1, 9)), lives.succeeded(POISON, 1))
-    log.append(lives.succeeded(POISON, 1), lives.rotated(HEALTHY, 2), lives.succeeded(HEALTHY, 2, version=2))
+def test_an_event_that_the_database_refuses_is_dead_lettered(
+    log: Log, projector: Connection, batch: int
+) -> None:
+    log.append(*(payloads.added(number) for number in range(1, 9)), payloads.succeeded(POISON, 1))
+    log.append(
+        payloads.succeeded(POISON, 1), payloads.rotated(HEALTHY, 2), payloads.succeeded(HEALTHY, 2, version=2)
+    )
     models = ReadModels()
     position = models.checkpoint(projector)
     while events := read_log(projector, position, batch):
         position = models.handle(projector, events)
     [(position, stream_id, _, reason)] = dead_letters(projector)
-    assert (position, stream_id) == (10, stream_of(lives.succeeded(POISON, 1)).id)
+    assert (position, stream_id) == (10, stream_of(payloads.succeeded(POISON, 1)).id)
     assert reason == "the database refused it: UniqueViolation"
     assert projector.execute("SELECT count(*) FROM rm_g1.verifications").fetchone() == (2,)
     assert projector.execute("SELECT count(*) FROM rm_g1.audit_events").fetchone() == (12,)
 
 
 @pytest.mark.parametrize("batch", [1, 500])
-def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
+def test_an_audit_row_that_the_database_refuses_is_skipped(
     log: Log, projector: Connection, database_url: str, batch: int
 ) -> None:
     for _ in make_indexes(database_url, projector, 1):
         pass
-    log.append(lives.added(POISON))
-    too_long_for_an_index = replace(lives.metadata(2), request_id=token_hex(4096))
-    name, schema_version, data = encode(lives.renamed(POISON, "refused"))
+    log.append(payloads.added(POISON))
+    too_long_for_an_index = replace(payloads.metadata(2), request_id=token_hex(4096))
+    name, schema_version, data = encode(payloads.renamed(POISON, "refused"))
     append_one(
         log.connection,
         credential_stream(credential(POISON)),
@@ -139,7 +143,7 @@ def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
         data=data.decode(),
         meta=encode_metadata(too_long_for_an_index).decode(),
     )
-    log.append(lives.added(HEALTHY))
+    log.append(payloads.added(HEALTHY))
     models = ReadModels()
     position = models.checkpoint(projector)
     while events := read_log(projector, position, batch):
@@ -151,16 +155,18 @@ def test_a_row_of_the_trail_that_the_database_refuses_is_left_out(
     assert projector.execute("SELECT position FROM rm_g1.audit_events ORDER BY 1").fetchall() == [(1,), (3,)]
 
 
-def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
+def test_a_redrive_applies_readable_events_in_order(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    log.append(lives.added(POISON), lives.added(HEALTHY))
-    append_of_the_future(log, lives.renamed(POISON, "first"))
-    log.append(lives.requested(POISON), lives.rotated(POISON, 2), lives.succeeded(POISON, 1, version=2))
-    append_of_the_future(log, lives.failed(HEALTHY, 2))
-    log.append(lives.renamed(HEALTHY, "crew"), lives.removed(HEALTHY), lives.succeeded(HEALTHY, 3))
+    log.append(payloads.added(POISON), payloads.added(HEALTHY))
+    append_of_the_future(log, payloads.renamed(POISON, "first"))
+    log.append(
+        payloads.requested(POISON), payloads.rotated(POISON, 2), payloads.succeeded(POISON, 1, version=2)
+    )
+    append_of_the_future(log, payloads.failed(HEALTHY, 2))
+    log.append(payloads.renamed(HEALTHY, "crew"), payloads.removed(HEALTHY), payloads.succeeded(HEALTHY, 3))
     follow(projector)
-    verification = stream_of(lives.failed(HEALTHY, 2)).id
+    verification = stream_of(payloads.failed(HEALTHY, 2)).id
 
     failing = redrive(projector, credential(POISON))
     assert (failing.applied, failing.left) == (0, 4)
@@ -171,7 +177,7 @@ def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
     log.repair(7, schema_version=1)
     assert redrive(projector, credential(POISON)).applied == 4
     assert names(projector) == {credential(POISON): "first"}
-    follow(projector)  # a start takes up the rest by itself
+    follow(projector)  # a start redrives the others
     assert dead_letters(projector) == []
     assert redrive(projector, verification).applied == 0
 
@@ -182,16 +188,16 @@ def test_a_redrive_applies_in_order_what_a_newer_program_can_read(
         assert content(projector, 1)[table] == content(projector, number)[table]
 
 
-def test_what_was_parked_behind_two_streams_is_redriven_in_the_order_of_the_log(
+def test_dead_letters_of_two_streams_are_redriven_in_the_order_of_the_log(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    """The outcome at 4 waits for its own stream; meanwhile the rotation that it is about was parked too."""
-    log.append(lives.added(POISON))
-    append_of_the_future(log, lives.failed(POISON, 1))
-    append_of_the_future(log, lives.rotated(POISON, 2))
-    log.append(lives.succeeded(POISON, 2, version=2))
+    """The outcome at 4 waits for its own stream, and the rotation that it refers to is a dead letter too."""
+    log.append(payloads.added(POISON))
+    append_of_the_future(log, payloads.failed(POISON, 1))
+    append_of_the_future(log, payloads.rotated(POISON, 2))
+    log.append(payloads.succeeded(POISON, 2, version=2))
     follow(projector)
-    verification = stream_of(lives.failed(POISON, 1)).id
+    verification = stream_of(payloads.failed(POISON, 1)).id
     log.repair(2, schema_version=1)
     assert redrive(projector, verification).applied == 1
     assert [(position, of) for position, of, _, _ in dead_letters(projector)] == [
@@ -204,28 +210,30 @@ def test_what_was_parked_behind_two_streams_is_redriven_in_the_order_of_the_log(
     assert content(projector, 1)["credentials"] == content(projector, number)["credentials"]
 
 
-def test_a_discarded_event_lets_the_others_go_on(log: Log, projector: Connection) -> None:
-    log.append(lives.added(POISON))
-    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
-    log.append(lives.renamed(POISON, "later"))
+def test_events_after_a_discarded_one_are_applied(log: Log, projector: Connection) -> None:
+    log.append(payloads.added(POISON))
+    append_of_the_future(log, payloads.renamed(POISON, "unreadable"))
+    log.append(payloads.renamed(POISON, "later"))
     follow(projector)
     assert discard(projector, 2)
     assert not discard(projector, 2)
     assert redrive(projector, credential(POISON)).applied == 1
     assert names(projector) == {credential(POISON): "later"}
     assert [generation.degraded for generation in generations.generations(projector)] == [False]
-    log.append(lives.renamed(POISON, "at once"))
+    log.append(payloads.renamed(POISON, "at once"))
     follow(projector)
     assert names(projector) == {credential(POISON): "at once"}
 
 
-def test_a_rebuild_parks_as_the_live_generation_does(
+def test_a_rebuild_has_the_dead_letters_of_the_live_generation(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    log.append(lives.added(POISON), lives.added(HEALTHY))
-    append_of_the_future(log, lives.renamed(POISON, "unreadable"))
+    log.append(payloads.added(POISON), payloads.added(HEALTHY))
+    append_of_the_future(log, payloads.renamed(POISON, "unreadable"))
     log.append(
-        lives.rotated(POISON, 2), lives.succeeded(POISON, 1, version=2), lives.renamed(HEALTHY, "crew")
+        payloads.rotated(POISON, 2),
+        payloads.succeeded(POISON, 1, version=2),
+        payloads.renamed(HEALTHY, "crew"),
     )
     follow(projector)
     number = rebuild(database_url, resume=False, switch=False, report=lambda _progress: None)
@@ -233,10 +241,8 @@ def test_a_rebuild_parks_as_the_live_generation_does(
     assert [one.dead_letters for one in generations.generations(projector)] == [3, 3]
 
 
-def test_a_database_that_is_not_as_it_should_be_parks_nothing(
-    log: Log, projector: Connection, database_url: str
-) -> None:
-    log.append(lives.added(POISON))
+def test_a_missing_right_makes_no_dead_letter(log: Log, projector: Connection, database_url: str) -> None:
+    log.append(payloads.added(POISON))
     log.connection.execute("REVOKE INSERT ON rm_g1.audit_events FROM regcred_projector")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         follow(projector)

@@ -1,4 +1,4 @@
-"""Personal data of an account is erased, and all else is as it was: chain, counts, read models, messages."""
+"""Personal data of an account is erased, and nothing else changes: chain, counts, read models, messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +21,9 @@ from operations.accounts.erasure import wait_until_erased
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
 from projector.write.projections.audit import personal_paths
-from tests.integration.projector import lives
+from tests.integration.projector import payloads
 from tests.integration.projector.accounts import Accounts, a_life
-from tests.integration.projector.lives import Connection, Log, content, credential
+from tests.integration.projector.payloads import Connection, Log, content, credential
 from tests.support.log import fault_of, log_is_complete
 from tests.support.personal_keys import personal_keys
 
@@ -79,7 +79,7 @@ def test_an_account_is_erased_everywhere_and_nothing_else_changes(
     events = log.connection.execute("SELECT event_id, data, meta FROM es.events ORDER BY seq").fetchall()
 
     done = accounts.erase("acme")
-    accounts.happens("acme", lives.refused(7, 77))  # by somebody who has the key still
+    accounts.happens("acme", payloads.refused(7, 77))  # by a process that has the key in its cache
     accounts.project()
     assert wait_until_erased(log.connection, done, 0)
 
@@ -108,7 +108,7 @@ def test_erased_events_read_erased_and_later_events_have_another_key(accounts: A
     accounts.happens("acme", *a_life("acme", 1))
     accounts.erase("acme")
     accounts.personal.renew("acme")
-    accounts.happens("acme", lives.refused(2, 2))
+    accounts.happens("acme", payloads.refused(2, 2))
     log.sequence()
     *erased, erasure, later = map(decode_event, read_log(log.connection, 0, 100, personal=accounts.personal))
     assert {event.metadata.actor.name for event in erased} == {ERASED}
@@ -127,10 +127,10 @@ def test_erased_events_read_erased_and_later_events_have_another_key(accounts: A
 def test_a_log_restored_without_its_keys_reads_as_erased_and_continues(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
-    accounts.happens("acme", lives.refused(1, 1))
+    accounts.happens("acme", payloads.refused(1, 1))
     log.connection.execute("DELETE FROM personal.keys")
     accounts.personal.renew("acme")
-    accounts.happens("acme", lives.refused(2, 2))
+    accounts.happens("acme", payloads.refused(2, 2))
     accounts.project()
     names = projector.execute("SELECT actor_name FROM rm_g1.audit_events ORDER BY position").fetchall()
     assert names == [(ERASED,), ("Canary acme",)]
@@ -140,12 +140,12 @@ def test_a_log_restored_without_its_keys_reads_as_erased_and_continues(
 def test_encrypted_data_moved_to_another_event_is_a_dead_letter_and_blocks_no_event(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
-    accounts.happens("acme", lives.refused(1, 1), lives.refused(2, 2), lives.refused(3, 3))
+    accounts.happens("acme", payloads.refused(1, 1), payloads.refused(2, 2), payloads.refused(3, 3))
     with tampering(log.connection):
         log.connection.execute(
             "UPDATE es.events e SET meta = jsonb_set(e.meta, '{personal}', o.meta->'personal') FROM es.events o"
             " WHERE e.stream_id = %s AND o.stream_id = %s",
-            (lives.stream_of(lives.refused(2, 2)).id, lives.stream_of(lives.refused(1, 1)).id),
+            (payloads.stream_of(payloads.refused(2, 2)).id, payloads.stream_of(payloads.refused(1, 1)).id),
         )
     accounts.project()
     good, moved, _ = read_log(projector, 0, 3, personal=accounts.personal)
@@ -184,7 +184,7 @@ def test_the_mark_of_a_personal_field_in_its_class_is_enough_to_erase_it(
 ) -> None:
     registry = EventRegistry()
     registry.event("credential.restrictions_changed", version=1)(Renamed)
-    accounts.happens("acme", lives.added(1), lives.restricted(1, "project-1"))
+    accounts.happens("acme", payloads.added(1), payloads.restricted(1, "project-1"))
     accounts.project()
     shown = Jsonb({"nickname": "Canary", "owner": {"phone": "Canary", "team": "stays"}, "other": "stays"})
     log.connection.execute(
@@ -203,12 +203,12 @@ def test_the_mark_of_a_personal_field_in_its_class_is_enough_to_erase_it(
 def test_only_rows_before_the_erasure_of_the_account_are_changed(
     accounts: Accounts, log: Log, projector: Connection
 ) -> None:
-    accounts.happens("acme", lives.refused(1, 1))
-    accounts.happens("stays", lives.refused(2, 2))
+    accounts.happens("acme", payloads.refused(1, 1))
+    accounts.happens("stays", payloads.refused(2, 2))
     accounts.project()
     accounts.erase("acme")
     accounts.personal.renew("acme")
-    accounts.happens("acme", lives.refused(3, 3))
+    accounts.happens("acme", payloads.refused(3, 3))
     accounts.project()
     for account in ("acme", "stays"):
         projector.execute("SELECT rm.erase_account(1, %s, %s)", (account, Jsonb(personal_paths())))

@@ -1,4 +1,4 @@
-"""A batch folded in memory leaves the same rows as one statement after the other, however it is cut."""
+"""Batches of any size that are folded in memory leave the same rows as single statements."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,30 +12,30 @@ from projector.write import generations
 from projector.write.application import Application, Writer, lock_number
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, content, stored
-from tests.integration.projector.naive import apply_all
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, content, stored
+from tests.integration.projector.reference_projection import apply_all
 from tests.support.postgres import migrated_database
 
 CREDENTIALS = 3
-FOLDED, NAIVE = 1, 2
-IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a usage keeps
+FOLDED, REFERENCE = 1, 2
+IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a usage stores
 
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[Connection]:
     """As the superuser, who may empty the tables between two examples."""
     with migrated_database() as url:
-        assert generations.create(url) == NAIVE
+        assert generations.create(url) == REFERENCE
         with psycopg.connect(url, autocommit=True) as connection:
             yield connection
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Any]:
-    """Any order of any events; only that a credential is added once, and an outcome has its own id."""
+    """Events in any order; a credential is added once, and an outcome has its own id."""
     seen: set[int] = set()
-    payloads: list[Any] = []
+    drawn: list[Any] = []
     for identity in range(draw(st.integers(1, 40))):
         number = draw(st.integers(1, CREDENTIALS))
         version = draw(st.integers(1, 3))
@@ -45,32 +45,32 @@ def histories(draw: st.DrawFn) -> list[Any]:
         match kind:
             case "added":
                 seen.add(number)
-                payloads.append(lives.added(number, draw(st.text(max_size=5).map(_storable))))
+                drawn.append(payloads.added(number, draw(st.text(max_size=5).map(_storable))))
             case "renamed":
-                payloads.append(lives.renamed(number, draw(st.text(max_size=5).map(_storable))))
+                drawn.append(payloads.renamed(number, draw(st.text(max_size=5).map(_storable))))
             case "restricted":
-                payloads.append(
-                    lives.restricted(number, *draw(st.lists(st.text("aB9", min_size=1, max_size=4))))
+                drawn.append(
+                    payloads.restricted(number, *draw(st.lists(st.text("aB9", min_size=1, max_size=4))))
                 )
             case "rotated":
-                payloads.append(lives.rotated(number, version + 1))
+                drawn.append(payloads.rotated(number, version + 1))
             case "requested":
-                payloads.append(lives.requested(number, version))
+                drawn.append(payloads.requested(number, version))
             case "removed":
-                payloads.append(lives.removed(number))
+                drawn.append(payloads.removed(number))
             case "succeeded":
-                payloads.append(lives.succeeded(number, identity, version))
+                drawn.append(payloads.succeeded(number, identity, version))
             case "issued":
                 images = draw(st.lists(st.sampled_from(IMAGES), min_size=1, max_size=3, unique=True))
                 project = draw(st.sampled_from(["shop", "blog"]))
-                payloads.append(lives.issued(number, identity, *images, project=project, version=version))
+                drawn.append(payloads.issued(number, identity, *images, project=project, version=version))
             case "refused":
-                payloads.append(lives.refused(number, identity, draw(st.sampled_from(IMAGES))))
+                drawn.append(payloads.refused(number, identity, draw(st.sampled_from(IMAGES))))
             case "end_found":
-                payloads.append(lives.end_found(number, version))
+                drawn.append(payloads.end_found(number, version))
             case _:
-                payloads.append(lives.failed(number, identity, version))
-    return payloads
+                drawn.append(payloads.failed(number, identity, version))
+    return drawn
 
 
 def _storable(text: str) -> str:
@@ -80,15 +80,15 @@ def _storable(text: str) -> str:
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    payloads=histories(),
+    drawn=histories(),
     cuts=st.lists(st.integers(1, 12), min_size=1, max_size=20),
     writer=st.sampled_from([Tables.insert, Tables.copy]),
 )
-def test_any_batches_leave_what_single_events_leave(
-    connection: Connection, payloads: list[Any], cuts: list[int], writer: Writer
+def test_batches_and_single_events_have_the_same_result(
+    connection: Connection, drawn: list[Any], cuts: list[int], writer: Writer
 ) -> None:
     empty(connection)
-    events = stored(payloads)
+    events = stored(drawn)
 
     application = Application(lock_number(FOLDED), writer)
     rest, at = events, 0
@@ -96,9 +96,9 @@ def test_any_batches_leave_what_single_events_leave(
         size = cuts[at % len(cuts)]
         application.advance(connection, [project(event) for event in rest[:size]])
         rest, at = rest[size:], at + 1
-    apply_all(connection, f"rm_g{NAIVE}", events)
+    apply_all(connection, f"rm_g{REFERENCE}", events)
 
-    assert content(connection, FOLDED) == content(connection, NAIVE)
+    assert content(connection, FOLDED) == content(connection, REFERENCE)
     row = connection.execute(
         "SELECT position FROM rm.generations WHERE generation = %s", (FOLDED,)
     ).fetchone()
@@ -107,7 +107,7 @@ def test_any_batches_leave_what_single_events_leave(
 
 
 def empty(connection: Connection) -> None:
-    for generation in (FOLDED, NAIVE):
-        for table in lives.TABLES:
+    for generation in (FOLDED, REFERENCE):
+        for table in payloads.TABLES:
             connection.execute(f"TRUNCATE rm_g{generation}.{table}")
     connection.execute("UPDATE rm.generations SET position = 0")

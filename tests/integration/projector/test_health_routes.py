@@ -1,31 +1,21 @@
-"""What the console's overview and system page are made of: counts, uses, consumers and dead letters."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""The routes of the console's overview and system page: counts, uses, consumers and dead letters."""
 
 import psycopg
-import pytest
 
 from eventlog.events import encode
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log, credential, stream_of
-from tests.integration.projector.query_site import Site, open_site
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Log, credential, stream_of
+from tests.integration.projector.query_site import Site
 
 
-@pytest.fixture
-def site(database_url: str, log: Log, projector: Connection, tmp_path: Path) -> Iterator[Site]:
-    with open_site(database_url, log, projector, tmp_path) as site:
-        yield site
-
-
-def test_a_summary_counts_every_status_and_names_the_soonest_ends(site: Site) -> None:
+def test_a_summary_counts_statuses_and_lists_the_next_expiries(site: Site) -> None:
     site.happened(
-        lives.added(1, "one"),
-        lives.failed(1, 1),
-        lives.added(2, "two"),
-        lives.succeeded(2, 2),
-        lives.renamed(2, "two again"),  # with an end that has gone by
-        lives.added(3, "three"),
+        payloads.added(1, "one"),
+        payloads.failed(1, 1),
+        payloads.added(2, "two"),
+        payloads.succeeded(2, 2),
+        payloads.renamed(2, "two again"),  # with an expiry in the past
+        payloads.added(3, "three"),
     )
     found = site.get("credentials/summary")
     assert (found["total"], found["expired"], found["expiring_soon"], found["soon_days"]) == (3, 1, 0, 30)
@@ -42,18 +32,18 @@ def test_a_summary_counts_every_status_and_names_the_soonest_ends(site: Site) ->
     ]
 
 
-def test_an_account_without_credentials_has_a_summary_too(site: Site) -> None:
+def test_an_account_without_credentials_has_a_summary(site: Site) -> None:
     found = site.get("credentials/summary", account="empty")
     assert (found["total"], found["by_provider"], found["next_to_expire"]) == (0, {}, [])
     assert set(found["by_status"].values()) == {0}
 
 
-def test_a_credential_says_when_it_was_last_used_and_by_how_many(site: Site) -> None:
+def test_a_credential_has_its_last_use_and_number_of_workloads(site: Site) -> None:
     site.happened(
-        lives.added(1, "one"),
-        lives.added(2, "two"),
-        lives.issued(1, 1, "ghcr.io/acme/shop:1"),
-        lives.issued(1, 2, "ghcr.io/acme/shop:1", project="blog"),
+        payloads.added(1, "one"),
+        payloads.added(2, "two"),
+        payloads.issued(1, 1, "ghcr.io/acme/shop:1"),
+        payloads.issued(1, 2, "ghcr.io/acme/shop:1", project="blog"),
     )
     first, second = site.get("credentials")["items"]
     assert first["used_by"] == 2
@@ -63,12 +53,12 @@ def test_a_credential_says_when_it_was_last_used_and_by_how_many(site: Site) -> 
     assert [item["used_by"] for item in site.get("projects/shop/credentials")["items"]] == [2, 0]
 
 
-def test_the_system_tells_of_lag_retries_and_dead_letters(site: Site, log: Log, database_url: str) -> None:
-    name, _, data = encode(lives.renamed(1, "of the future"))
-    site.happened(lives.added(1, "one"))
-    log.append_raw(stream_of(lives.added(1)), name, data.decode(), 99)
+def test_the_system_route_has_lag_retries_and_dead_letters(site: Site, log: Log, database_url: str) -> None:
+    name, _, data = encode(payloads.renamed(1, "of the future"))
+    site.happened(payloads.added(1, "one"))
+    log.append_raw(stream_of(payloads.added(1)), name, data.decode(), 99)
     site.project()
-    log.append(lives.added(2, "two"))  # the projector is behind by that one
+    log.append(payloads.added(2, "two"))  # the projector is behind by that one
     log.sequence()
     with psycopg.connect(database_url) as owner:
         owner.execute("INSERT INTO es.checkpoints (consumer, position) VALUES ('verifier', 3)")
@@ -95,7 +85,7 @@ def test_the_system_tells_of_lag_retries_and_dead_letters(site: Site, log: Log, 
     assert letter["reason"]
 
 
-def test_the_system_is_for_administrators(site: Site, database_url: str) -> None:
+def test_the_system_route_requires_the_admin_scope(site: Site, database_url: str) -> None:
     with psycopg.connect(database_url) as owner:
         owner.execute("UPDATE auth.tokens SET scopes = '{credentials:read}'")
     answer = site.client.get("/v1/system")

@@ -1,4 +1,4 @@
-"""A rebuilt generation is read by the same indexes, and making them holds up nobody."""
+"""A rebuilt generation has the same indexes, and building them delays no other work."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +11,8 @@ from projector.rebuild.rebuild import RebuildProgress, rebuild
 from projector.write import indexes as indexes_module
 from projector.write.generations import create
 from projector.write.indexes import make_indexes
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log
 from tests.support.timing import PATIENCE, waiting
 
 
@@ -29,7 +29,7 @@ def indexes(connection: Connection, number: int) -> dict[str, str]:
 
 @contextmanager
 def old_snapshot(database_url: str) -> Iterator[None]:
-    """As a backup has one: who makes an index waits for its end."""
+    """A snapshot like that of a backup: an index build waits for its end."""
     with psycopg.connect(database_url) as backup:
         backup.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         backup.execute("SELECT 1")
@@ -47,7 +47,7 @@ def waits(connection: Connection) -> bool:
 def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append)
     live = indexes(log.connection, 1)
@@ -57,10 +57,10 @@ def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
     assert list(make_indexes(database_url, projector, number)) == []
 
 
-def test_the_indexes_of_small_tables_wait_for_no_backup(
+def test_indexes_of_small_tables_are_built_during_a_backup(
     log: Log, projector: Connection, database_url: str
 ) -> None:
-    log.append(lives.added(1))
+    log.append(payloads.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
         number = thread.submit(
             rebuild, database_url, resume=False, switch=False, report=lambda _: None
@@ -68,16 +68,16 @@ def test_the_indexes_of_small_tables_wait_for_no_backup(
     assert indexes(log.connection, number) == indexes(log.connection, 1)
 
 
-def test_positions_are_given_while_an_index_waits_and_an_interrupted_one_is_made_again(
+def test_an_index_build_delays_no_positions_and_is_repeated_after_a_kill(
     log: Log, projector: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(indexes_module, "BRIEF_BYTES", 0)  # as if its tables were large
     number = create(database_url)
-    before = log.append(lives.added(1))
+    before = log.append(payloads.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
         making = thread.submit(lambda: list(make_indexes(database_url, projector, number)))
         waiting(lambda: waits(log.connection), "an index waits for the backup")
-        assert log.append(lives.renamed(1, "crew")) == before + 1
+        assert log.append(payloads.renamed(1, "crew")) == before + 1
         assert not making.done()
         log.connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'regcred:indexes'"

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from projector.write.generations import administration
 from regcred.__main__ import main
-from tests.integration.projector import lives
-from tests.integration.projector.lives import Connection, Log
+from tests.integration.projector import payloads
+from tests.integration.projector.payloads import Connection, Log
 
 EVENTS = 12
 
@@ -34,11 +34,11 @@ class Operator:
 
 @pytest.fixture
 def operator(database_url: str, log: Log) -> Operator:
-    log.append(*(lives.added(number) for number in range(1, EVENTS + 1)))
+    log.append(*(payloads.added(number) for number in range(1, EVENTS + 1)))
     return Operator(database_url)
 
 
-def test_a_generation_from_its_beginning_to_its_end(operator: Operator) -> None:
+def test_a_generation_is_built_switched_and_dropped(operator: Operator) -> None:
     assert re.search(r"^1 +live +0 +12 events, ", operator.gets("list"), re.MULTILINE)
     assert operator.gets("rebuild").startswith("generation 2 is building at position 12: 12 events in ")
     built = json.loads(operator.gets("list", "--json"))["items"][1]
@@ -53,19 +53,19 @@ def test_a_generation_from_its_beginning_to_its_end(operator: Operator) -> None:
     assert (again["generation"], again["status"], again["events"]) == (3, "live", EVENTS)
 
 
-def test_a_degraded_generation_is_told(operator: Operator, log: Log) -> None:
-    log.append_raw(lives.stream_of(lives.removed(1)), "credential.dreamt", "{}")
+def test_a_degraded_generation_is_listed_as_such(operator: Operator, log: Log) -> None:
+    log.append_raw(payloads.stream_of(payloads.removed(1)), "credential.dreamt", "{}")
     log.sequence()
     operator.gets("rebuild", "--switch")
     assert re.search(r"^2 +live, degraded +13 .* 1 ", operator.gets("list"), re.MULTILINE)
 
 
-def test_two_operators_at_once(operator: Operator, projector: Connection) -> None:
+def test_concurrent_operators_are_refused(operator: Operator, projector: Connection) -> None:
     with administration(projector):
         for command in (["rebuild"], ["switch", "1"], ["drop", "1"]):
             assert "another rebuild, switch or drop is running" in operator.is_refused(*command)
         operator.gets("list")
 
 
-def test_a_database_that_is_none(database_url: str) -> None:
+def test_a_wrong_database_is_reported(database_url: str) -> None:
     assert "is unavailable" in Operator("host=/nowhere").is_refused("list")

@@ -1,4 +1,4 @@
-"""A rebuild gives what the live projection gave, whatever is in the log and whatever happens to it on the way."""
+"""A rebuild has the same result as the live projection, for any log and after any interruption."""
 
 import os
 import signal
@@ -23,33 +23,33 @@ from projector.write.generations import AdministrationInProgress
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
 from secretstore.personal_keys import open_key_file
-from tests.integration.projector import accounts, lives
+from tests.integration.projector import accounts, payloads
 from tests.integration.projector.accounts import Accounts
-from tests.integration.projector.lives import Connection, Log, content, credential
+from tests.integration.projector.payloads import Connection, Log, content, credential
 from tests.support.log import append_one
 from tests.support.timing import PATIENCE, waiting
 
 NAMES = ("acme", "globex", "initech")
 ACMES = [number for number in range(1, 9) if credential(number).int % len(NAMES) == 0]
 COMMAND = [sys.executable, "-m", "regcred", "projections"]
-# Who starts the tests in the background of a script has SIGINT ignored, and so would what they start.
+# Tests that a script starts in the background ignore SIGINT, and so would their processes.
 FROM_A_TERMINAL = ("env", "--default-signal=INT")
 
 
 def nobody(_progress: RebuildProgress) -> None:
-    """Nobody watches."""
+    """Report no progress."""
 
 
 def a_life(number: int) -> list[Any]:
     return [
-        lives.added(number, f"team {number}"),
-        lives.succeeded(number, number),
-        lives.renamed(number, f"crew {number}"),
-        lives.restricted(number, "shop"),
-        lives.issued(number, number, f"ghcr.io/acme/shop:{number % 7}"),
-        lives.rotated(number, 2),
-        *([lives.removed(number)] if number % 5 == 0 else []),
-        lives.failed(number, 100_000 + number, version=2),
+        payloads.added(number, f"team {number}"),
+        payloads.succeeded(number, number),
+        payloads.renamed(number, f"crew {number}"),
+        payloads.restricted(number, "shop"),
+        payloads.issued(number, number, f"ghcr.io/acme/shop:{number % 7}"),
+        payloads.rotated(number, 2),
+        *([payloads.removed(number)] if number % 5 == 0 else []),
+        payloads.failed(number, 100_000 + number, version=2),
     ]
 
 
@@ -69,22 +69,24 @@ def written(log: Log, projector: Connection, database_url: str, personal: Person
     """
     log.count = 1_000_000  # `accounts` counts ids of events from 1
     log.append_many([event for number in range(1, 301) for event in a_life(number)], account_of)
-    log.append_raw(lives.stream_of(lives.added(ACMES[0])), "credential.dreamt", "{}")
+    log.append_raw(payloads.stream_of(payloads.added(ACMES[0])), "credential.dreamt", "{}")
     with open_pool(database_url, role="regcred_credentials", size=1) as pool:
         written = Accounts(log, projector, personal, keys_of(pool, personal))
         for number, name in enumerate((*NAMES, *NAMES), start=1001):
             written.happens(name, *accounts.a_life(name, number))
-        written.happens("initech", lives.added(1020), lives.succeeded(1020, 5), lives.succeeded(1020, 5))
+        written.happens(
+            "initech", payloads.added(1020), payloads.succeeded(1020, 5), payloads.succeeded(1020, 5)
+        )
         append_one(
             log.connection, credential_stream(credential(1020)), 1, UUID(int=77 << 64), account="initech"
         )
-        written.happens("initech", lives.renamed(1020, "waits"), lives.refused(1021, 1021))
+        written.happens("initech", payloads.renamed(1020, "waits"), payloads.refused(1021, 1021))
         log.sequence()
         yield written
 
 
 def erase_globex(written: Accounts) -> None:
-    """It has events before and after."""
+    """Erase globex, between earlier and later events of it."""
     written.erase("globex")
     written.personal.renew("globex")
     written.happens("globex", *accounts.a_life("globex", 1010))
@@ -97,7 +99,7 @@ def dead_letters(connection: Connection, number: int) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def test_a_rebuild_gives_what_the_live_projection_gave(
+def test_a_rebuild_equals_the_live_projection(
     written: Accounts, log: Log, projector: Connection, database_url: str, personal: PersonalKeys
 ) -> None:
     erase_globex(written)
@@ -123,18 +125,18 @@ def test_a_rebuild_gives_what_the_live_projection_gave(
     switch(database_url, number, report=nobody, personal=personal)
 
 
-def test_what_happens_during_a_rebuild_is_in_it(
+def test_a_rebuild_includes_events_during_it(
     written: Accounts, log: Log, projector: Connection, database_url: str, personal: PersonalKeys
 ) -> None:
-    """An erasure of what it has built already, and of what it has not; an event that nobody can read."""
+    """An erasure of events that it has built and of others; an unreadable event."""
     number = generations.create(database_url)
     half = read_log(projector, 0, 10_000, personal=personal)[:-25]  # one of the two lives in globex
     Application(lock_number(number), Tables.copy).advance(projector, [project(event) for event in half])
     assert "Canary globex" in str(content(projector, number))
 
     erase_globex(written)
-    log.append_raw(lives.stream_of(lives.added(ACMES[1])), "credential.dreamt", "{}")
-    log.append(lives.renamed(ACMES[1], "waits"))
+    log.append_raw(payloads.stream_of(payloads.added(ACMES[1])), "credential.dreamt", "{}")
+    log.append(payloads.renamed(ACMES[1], "waits"))
     written.project()
     assert rebuild(database_url, resume=True, switch=True, report=nobody, personal=personal) == number
     assert content(projector, number) == content(projector, 1)
@@ -143,7 +145,7 @@ def test_what_happens_during_a_rebuild_is_in_it(
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_rebuild_is_resumed_or_started_anew(
+def test_a_killed_rebuild_is_resumed_or_started_again(
     log: Log, projector: Connection, database_url: str, how: signal.Signals
 ) -> None:
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)], account_of)
@@ -189,7 +191,7 @@ def test_a_killed_rebuild_is_resumed_or_started_anew(
     assert content(projector, 1) == content(projector, number)
 
 
-def test_a_rebuild_that_fails_says_why_and_is_resumed(
+def test_a_failed_rebuild_reports_the_error_and_is_resumed(
     log: Log, projector: Connection, database_url: str
 ) -> None:
     head = log.append_many(a_life(1))

@@ -45,12 +45,12 @@ REQUEST = CommandRequest(
 _numbers = count(1)
 
 
-class House:
+class Services:
     """The credentials service and the relay of one database."""
 
     def __init__(self, url: str, service: Pool, relay_pool: Pool, relay: Connection, keys: KeyFile) -> None:
         self.url, self.relay = url, relay
-        self.secrets, self.kept = EncryptedStore(service, keys), AwayAtTimes(relay_pool, keys)
+        self.secrets, self.relay_secrets = EncryptedStore(service, keys), UnavailableAtTimes(relay_pool, keys)
         self.credentials = Credentials(
             PostgresCredentialStore(service),
             self.secrets,
@@ -59,8 +59,8 @@ class House:
         )
         self.now = NOW
         self.stop = Event()
-        self.keeper = Housekeeping(
-            self.kept, now=lambda: self.now, tiers=(timedelta(minutes=1),), stop=self.stop
+        self.housekeeping = Housekeeping(
+            self.relay_secrets, now=lambda: self.now, tiers=(timedelta(minutes=1),), stop=self.stop
         )
         self.epoch = lead(relay)
 
@@ -73,15 +73,15 @@ class House:
         self.credentials.remove(REQUEST, path.credential_id, None, reason=None, forced=False)
 
     def take(self, seconds: float = PATIENCE) -> int:
-        """What a new leader does until everything is done, for so many seconds at most; its checkpoint then."""
+        """Handle events as a new leader does, for this number of seconds at most; its checkpoint then."""
         end = sequence(self.relay, self.epoch)
         done = load_checkpoint(self.relay, CONSUMER)
-        self.keeper.begin(done)
-        done = self.keeper.handle(self.relay, read_log(self.relay, done, 1000))
+        self.housekeeping.begin(done)
+        done = self.housekeeping.handle(self.relay, read_log(self.relay, done, 1000))
         deadline = time.monotonic() + seconds
         while done < end and time.monotonic() < deadline:
             time.sleep(0.01)
-            done = self.keeper.handle(self.relay, [])
+            done = self.housekeeping.handle(self.relay, [])
         return done
 
     def age(self, path: SecretPath, minutes: float) -> None:
@@ -95,26 +95,26 @@ class House:
         return [version.version for version in self.secrets.versions(path) if not version.destroyed]
 
 
-class AwayAtTimes(EncryptedStore):
-    """The encrypted store, whose answers are held back while `away` is set."""
+class UnavailableAtTimes(EncryptedStore):
+    """The encrypted store, which is unavailable while `unavailable` is set."""
 
-    away = False
+    unavailable = False
     refused = 0
 
     def remove(self, path: SecretPath) -> None:
-        self._be_there()
+        self._check_available()
         super().remove(path)
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
-        self._be_there()
+        self._check_available()
         super().destroy(path, versions)
 
     def paths(self) -> Iterator[SecretPath]:
-        self._be_there()
+        self._check_available()
         return super().paths()
 
-    def _be_there(self) -> None:
-        if self.away:
+    def _check_available(self) -> None:
+        if self.unavailable:
             self.refused += 1
             raise SecretStoreUnavailable("sealed")
 
@@ -128,7 +128,7 @@ def a_secret(password: str) -> NewSecret:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def services(tmp_path: Path) -> Iterator[Services]:
     keys = KeyFile.create(tmp_path / "keys.json")
     with (
         fresh_log() as url,
@@ -136,48 +136,48 @@ def house(tmp_path: Path) -> Iterator[House]:
         open_pool(url, role="regcred_relay", size=2) as relay_pool,
         relay_of(url) as relay,
     ):
-        made = House(url, service, relay_pool, relay, keys)
+        made = Services(url, service, relay_pool, relay, keys)
         yield made
         made.stop.set()
-        made.keeper.close()
+        made.housekeeping.close()
 
 
-def test_the_secret_of_a_removed_credential_is_destroyed_and_others_stay(house: House) -> None:
-    removed, kept = house.added(), house.added()
-    house.remove(removed)
-    assert house.take() == 3
+def test_the_secret_of_a_removed_credential_is_destroyed_and_others_stay(services: Services) -> None:
+    removed, other = services.added(), services.added()
+    services.remove(removed)
+    assert services.take() == 3
     with pytest.raises(SecretMissing):
-        house.secrets.get(removed, 1)
-    assert house.readable(kept) == [1]
-    assert house.take() == 3
-    assert load_checkpoint(house.relay, CONSUMER) == 3
+        services.secrets.get(removed, 1)
+    assert services.readable(other) == [1]
+    assert services.take() == 3
+    assert load_checkpoint(services.relay, CONSUMER) == 3
 
 
-def test_the_checkpoint_stays_before_a_removal_while_the_store_is_unavailable(house: House) -> None:
-    first, second = house.added(), house.added()
-    house.remove(first)
-    house.remove(second)
-    house.kept.away = True
+def test_the_checkpoint_stays_before_a_removal_while_the_store_is_unavailable(services: Services) -> None:
+    first, second = services.added(), services.added()
+    services.remove(first)
+    services.remove(second)
+    services.relay_secrets.unavailable = True
     for _ in range(2):
-        assert house.take(0.5) < 3
-    assert load_checkpoint(house.relay, CONSUMER) < 3
-    assert house.readable(first) == house.readable(second) == [1]
-    house.kept.away = False
-    assert house.take() == 4
-    assert house.readable(first) == house.readable(second) == []
+        assert services.take(0.5) < 3
+    assert load_checkpoint(services.relay, CONSUMER) < 3
+    assert services.readable(first) == services.readable(second) == [1]
+    services.relay_secrets.unavailable = False
+    assert services.take() == 4
+    assert services.readable(first) == services.readable(second) == []
 
 
-def test_a_removal_is_retried_until_the_store_is_available(house: House) -> None:
-    path = house.added()
-    house.remove(path)
-    house.kept.away = True
-    sequence(house.relay, house.epoch)
-    stop, wakeups = Event(), Notifications(house.url, role="regcred_relay")
+def test_a_removal_is_retried_until_the_store_is_available(services: Services) -> None:
+    path = services.added()
+    services.remove(path)
+    services.relay_secrets.unavailable = True
+    sequence(services.relay, services.epoch)
+    stop, wakeups = Event(), Notifications(services.url, role="regcred_relay")
 
     def run() -> None:
         follow(
-            house.keeper,
-            database_url=house.url,
+            services.housekeeping,
+            database_url=services.url,
             role="regcred_relay",
             name=CONSUMER,
             wakeups=wakeups,
@@ -186,11 +186,11 @@ def test_a_removal_is_retried_until_the_store_is_available(house: House) -> None
 
     thread = Thread(target=run, daemon=True)
     thread.start()
-    waiting(lambda: house.kept.refused >= 2)
-    assert house.readable(path) == [1]
-    house.kept.away = False
-    waiting(lambda: house.secrets.versions(path) == ())
-    waiting(lambda: load_checkpoint(house.relay, CONSUMER) == 2)
+    waiting(lambda: services.relay_secrets.refused >= 2)
+    assert services.readable(path) == [1]
+    services.relay_secrets.unavailable = False
+    waiting(lambda: services.secrets.versions(path) == ())
+    waiting(lambda: load_checkpoint(services.relay, CONSUMER) == 2)
     stop.set()
     thread.join(PATIENCE)
     wakeups.close()
@@ -198,73 +198,73 @@ def test_a_removal_is_retried_until_the_store_is_available(house: House) -> None
 
 @pytest.mark.parametrize(("minutes", "gone"), [(14.9, False), (15.1, True)])
 def test_the_secret_of_a_failed_command_is_swept_only_after_the_grace(
-    house: House, minutes: float, gone: bool
+    services: Services, minutes: float, gone: bool
 ) -> None:
-    orphan, kept = a_path("orphan"), house.added()
-    put(house.secrets, orphan, "one")
-    house.age(orphan, minutes)
-    house.age(kept, 10_000)
-    house.take()
-    assert (house.secrets.versions(orphan) == ()) == gone
-    assert house.readable(kept) == [1]
+    orphan, other = a_path("orphan"), services.added()
+    put(services.secrets, orphan, "one")
+    services.age(orphan, minutes)
+    services.age(other, 10_000)
+    services.take()
+    assert (services.secrets.versions(orphan) == ()) == gone
+    assert services.readable(other) == [1]
 
 
-def test_the_version_of_a_failed_rotation_is_destroyed_and_the_current_one_stays(house: House) -> None:
-    path = house.added()
-    house.secrets.put(path, Secret("never appended"), write_id="w", expected_version=1)
-    house.age(path, 20)
-    house.take()
-    assert house.readable(path) == [1]
+def test_the_version_of_a_failed_rotation_is_destroyed_and_the_current_one_stays(services: Services) -> None:
+    path = services.added()
+    services.secrets.put(path, Secret("never appended"), write_id="w", expected_version=1)
+    services.age(path, 20)
+    services.take()
+    assert services.readable(path) == [1]
     with pytest.raises(SecretDestroyed):
-        house.secrets.get(path, 2)
-    house.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
-    assert house.secrets.current_version(path) == 3
-    assert house.readable(path) == [1, 3]
+        services.secrets.get(path, 2)
+    services.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
+    assert services.secrets.current_version(path) == 3
+    assert services.readable(path) == [1, 3]
 
 
-def test_a_replaced_secret_is_destroyed_after_its_grace(house: House) -> None:
-    path = house.added()
-    house.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
-    house.age(path, 60)
-    house.now = NOW + timedelta(minutes=14)
-    house.take()
-    assert house.readable(path) == [1, 2]
-    house.now += SWEEP_EVERY
-    house.take()
-    assert house.readable(path) == [2]
+def test_a_replaced_secret_is_destroyed_after_its_grace(services: Services) -> None:
+    path = services.added()
+    services.credentials.rotate(REQUEST, path.credential_id, None, lambda _: a_secret("new"))
+    services.age(path, 60)
+    services.now = NOW + timedelta(minutes=14)
+    services.take()
+    assert services.readable(path) == [1, 2]
+    services.now += SWEEP_EVERY
+    services.take()
+    assert services.readable(path) == [2]
 
 
-def test_a_sweep_runs_once_an_hour(house: House) -> None:
-    house.take()
+def test_a_sweep_runs_once_an_hour(services: Services) -> None:
+    services.take()
     orphan = a_path("hourly")
-    put(house.secrets, orphan, "one")
-    house.age(orphan, 60)
-    house.now = NOW + SWEEP_EVERY - timedelta(seconds=1)
-    house.take()
-    assert house.readable(orphan) == [1]
-    house.now = NOW + SWEEP_EVERY
-    house.take()
-    assert house.readable(orphan) == []
+    put(services.secrets, orphan, "one")
+    services.age(orphan, 60)
+    services.now = NOW + SWEEP_EVERY - timedelta(seconds=1)
+    services.take()
+    assert services.readable(orphan) == [1]
+    services.now = NOW + SWEEP_EVERY
+    services.take()
+    assert services.readable(orphan) == []
 
 
-def test_a_sweep_is_postponed_and_blocks_nothing_while_the_store_is_unavailable(house: House) -> None:
-    path = house.added()
+def test_a_sweep_is_postponed_and_blocks_nothing_while_the_store_is_unavailable(services: Services) -> None:
+    path = services.added()
     orphan = a_path("put-off")
-    put(house.secrets, orphan, "one")
-    house.age(orphan, 60)
-    house.kept.away = True
+    put(services.secrets, orphan, "one")
+    services.age(orphan, 60)
+    services.relay_secrets.unavailable = True
     with capture_logs() as logs:
-        assert house.take() == 1
+        assert services.take() == 1
     assert "sweep_put_off" in [line["event"] for line in logs]
-    house.kept.away = False
-    house.now += timedelta(minutes=1)
-    house.take()
-    assert house.readable(orphan) == []  # not an hour later
-    assert house.readable(path) == [1]
+    services.relay_secrets.unavailable = False
+    services.now += timedelta(minutes=1)
+    services.take()
+    assert services.readable(orphan) == []  # not an hour later
+    assert services.readable(path) == [1]
 
 
-def test_idempotency_keys_are_deleted_after_a_day(house: House) -> None:
-    with psycopg.connect(house.url) as superuser:
+def test_idempotency_keys_are_deleted_after_a_day(services: Services) -> None:
+    with psycopg.connect(services.url) as superuser:
         for key, age in (
             ("old", KEY_LIFE + timedelta(seconds=1)),
             ("young", KEY_LIFE - timedelta(minutes=1)),
@@ -274,5 +274,5 @@ def test_idempotency_keys_are_deleted_after_a_day(house: House) -> None:
                 " VALUES ('acme', %s, '', 1, '{}', %s)",
                 (key, NOW - age),
             )
-    house.take()
-    assert house.relay.execute("SELECT key FROM es.idempotency").fetchall() == [("young",)]
+    services.take()
+    assert services.relay.execute("SELECT key FROM es.idempotency").fetchall() == [("young",)]

@@ -1,4 +1,4 @@
-"""Logins that a request waits for: no loop of requests becomes a loop of attempts."""
+"""Logins that a request waits for: a loop of requests does not become a loop of login attempts."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,7 @@ from threading import Event
 import pytest
 
 from tests.integration.schedule.world import World
+from tests.support.timing import PATIENCE
 from verifier.schedule.admission import Admission, LoginDelayed, LoginIdentity
 from verifier.schedule.login_limiter import Bulkhead
 from verifier.schedule.rows import hold_name
@@ -37,7 +38,7 @@ def refused(
         attempt.ended(outcome, later)
 
 
-def test_after_a_refusal_a_trial_waits_a_moment_then_is_told_to_come_later(world: World) -> None:
+def test_login_tests_wait_after_refusals_and_then_are_refused(world: World) -> None:
     admission, begun = admission_of(world), world.at
     for _ in range(3):  # the second waits a second, the third two
         refused(admission)
@@ -47,7 +48,7 @@ def test_after_a_refusal_a_trial_waits_a_moment_then_is_told_to_come_later(world
     assert (refusal.value.reason, refusal.value.retry_after) == ("login_held_back", 4)
 
 
-def test_what_the_log_asks_for_waits_for_the_same_hold_and_the_other_way_round(world: World) -> None:
+def test_logins_for_events_and_for_requests_share_holds(world: World) -> None:
     admission = admission_of(world)
     refused(admission, later=60, outcome="rate_limited")
     assert world.hear(world.add()) == ["postponed"]
@@ -57,7 +58,7 @@ def test_what_the_log_asks_for_waits_for_the_same_hold_and_the_other_way_round(w
         raise AssertionError("it was tried")
 
 
-def test_a_good_login_ends_the_hold(world: World) -> None:
+def test_an_accepted_login_ends_a_hold(world: World) -> None:
     admission = admission_of(world)
     for _ in range(3):
         refused(admission)
@@ -68,7 +69,7 @@ def test_a_good_login_ends_the_hold(world: World) -> None:
     assert world.at == begun
 
 
-def test_reading_with_a_good_login_waits_for_no_refusal_of_somebody_else(world: World) -> None:
+def test_a_read_with_a_valid_login_does_not_wait_for_refusals_of_others(world: World) -> None:
     admission = admission_of(world)
     for _ in range(3):
         refused(admission, LoginIdentity(registry_host="reg.example", username="octo", account_id="somebody"))
@@ -78,7 +79,7 @@ def test_reading_with_a_good_login_waits_for_no_refusal_of_somebody_else(world: 
         raise AssertionError("it was read")
 
 
-def test_everybody_leaves_a_registry_alone_that_asks_for_it(world: World) -> None:
+def test_a_rate_limited_registry_is_held_for_all(world: World) -> None:
     admission = admission_of(world)
     with admission.for_read(KNOWN) as attempt:
         attempt.ended("rate_limited", 900)
@@ -87,7 +88,7 @@ def test_everybody_leaves_a_registry_alone_that_asks_for_it(world: World) -> Non
     assert refusal.value.retry_after == 900
 
 
-def test_a_name_that_all_share_is_held_back_for_one_account_alone(world: World) -> None:
+def test_a_shared_username_is_held_per_account(world: World) -> None:
     admission = admission_of(world)
     one = LoginIdentity(registry_host="gcr.io", username="_json_key", account_id="one")
     for _ in range(3):
@@ -97,24 +98,24 @@ def test_a_name_that_all_share_is_held_back_for_one_account_alone(world: World) 
     with pytest.raises(LoginDelayed), admission.for_test(one):
         raise AssertionError("it was tried")
     assert hold_name("octo", "one") == hold_name("octo", "two") == "octo"
-    kept = world.add("gcr.io", user="_json_key", account="one")
-    assert world.hear(kept) == ["postponed"]
+    held = world.add("gcr.io", user="_json_key", account="one")
+    assert world.hear(held) == ["postponed"]
     other = world.add("gcr.io", user="_json_key", account="two")
     assert world.hear(other) == ["verified"]
 
 
-def test_wrong_logins_of_one_user_are_tried_one_after_the_other(world: World) -> None:
+def test_tests_of_one_username_run_one_at_a_time(world: World) -> None:
     admission, inside, go_on = admission_of(world), Event(), Event()
 
     def first() -> None:
         with admission.for_test(OCTO) as attempt:
             inside.set()
-            assert go_on.wait(10)
+            assert go_on.wait(PATIENCE)
             attempt.ended("bad_credential")
 
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(first)
-        assert inside.wait(10)
+        assert inside.wait(PATIENCE)
         with pytest.raises(LoginDelayed) as refusal, admission.for_test(OCTO):
             raise AssertionError("two at a time")
         go_on.set()
@@ -122,7 +123,7 @@ def test_wrong_logins_of_one_user_are_tried_one_after_the_other(world: World) ->
     assert refusal.value.reason == "too_many_logins"
 
 
-def test_so_many_a_second_and_no_turn_is_lost_to_who_is_sent_away(make_world: Callable[..., World]) -> None:
+def test_a_refused_caller_uses_no_token(make_world: Callable[..., World]) -> None:
     world = make_world(per_host=0.1, per_account=1000)
     admission = admission_of(world)
     with admission.for_read(OCTO):
@@ -137,7 +138,7 @@ def test_so_many_a_second_and_no_turn_is_lost_to_who_is_sent_away(make_world: Ca
         pass
 
 
-def test_an_exception_gives_the_turn_back(world: World) -> None:
+def test_an_exception_releases_the_slot(world: World) -> None:
     admission = admission_of(world)
     for _ in range(20):
         with pytest.raises(ZeroDivisionError), admission.for_test(OCTO):

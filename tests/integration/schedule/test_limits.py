@@ -1,4 +1,4 @@
-"""Nobody makes regcred hammer a registry: paced, held back after refusals, nothing lost."""
+"""Logins at a registry are limited and held after refusals, and no verification is lost."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ def catch_up(world: World, rounds: int, step: timedelta) -> None:
         world.pass_time(step)
 
 
-def test_after_a_refusal_the_user_is_held_back_ever_longer(world: World) -> None:
+def test_holds_double_after_each_refusal(world: World) -> None:
     world.verdict = lambda _: bad(Code.BAD_CREDENTIAL)
     credential = world.add()
     world.hear(credential)
@@ -30,14 +30,14 @@ def test_after_a_refusal_the_user_is_held_back_ever_longer(world: World) -> None
     assert world.types(credential).count("failed") == 7  # nothing was lost
 
 
-def test_another_user_of_that_host_is_not_held_back(world: World) -> None:
+def test_another_username_is_not_held(world: World) -> None:
     world.verdict = lambda _: bad(Code.BAD_CREDENTIAL)
     one, same, other = world.add(), world.add(), world.add(user="else")
     assert world.hear(one) == ["bad_credential"]
     assert world.hear(same, other) == ["postponed", "bad_credential"]
 
 
-def test_a_good_login_ends_it(world: World) -> None:
+def test_an_accepted_login_ends_a_hold(world: World) -> None:
     world.verdict = lambda _: bad(Code.BAD_CREDENTIAL)
     credential = world.add()
     world.hear(credential)
@@ -49,7 +49,7 @@ def test_a_good_login_ends_it(world: World) -> None:
     assert world.hear(world.add()) == ["verified"]
 
 
-def test_a_registry_is_left_alone_as_long_as_it_asks_for(world: World) -> None:
+def test_retry_after_of_a_registry_is_respected(world: World) -> None:
     world.verdict = lambda _: bad(Code.RATE_LIMITED, retry_after=900)
     first, second = world.add(), world.add()
     assert world.hear(first, second) == ["rate_limited", "postponed"]
@@ -61,7 +61,7 @@ def test_a_registry_is_left_alone_as_long_as_it_asks_for(world: World) -> None:
     assert world.types(first) == ["failed", "succeeded", "recovered"]
 
 
-def test_what_is_due_as_a_held_user_waits_too(world: World) -> None:
+def test_scheduled_logins_of_a_held_username_wait(world: World) -> None:
     first, second = world.add(), world.add()
     world.hear(first, second)
     world.pass_time(INTERVAL * 1.2)
@@ -73,7 +73,7 @@ def test_what_is_due_as_a_held_user_waits_too(world: World) -> None:
     assert len(world.logins) == 4
 
 
-def test_so_many_a_second_at_one_host(make_world: Callable[..., World]) -> None:
+def test_logins_per_host_are_limited(make_world: Callable[..., World]) -> None:
     world = make_world(per_host=2)
     credentials = [world.add(account=f"account-{number}") for number in range(20)]
     outcomes = world.hear(*credentials)
@@ -85,7 +85,7 @@ def test_so_many_a_second_at_one_host(make_world: Callable[..., World]) -> None:
         assert times[index + 10] - times[index] >= timedelta(seconds=1)
 
 
-def test_an_account_waits_behind_itself_and_not_before_others(make_world: Callable[..., World]) -> None:
+def test_logins_per_account_are_limited_and_delay_no_other(make_world: Callable[..., World]) -> None:
     world = make_world(per_host=1000, per_account=2)
     many = [world.add(account="greedy") for _ in range(30)]
     assert world.hear(*many) == ["verified"] * 8 + ["postponed"] * 22
@@ -94,7 +94,7 @@ def test_an_account_waits_behind_itself_and_not_before_others(make_world: Callab
     assert len(world.logins) == 31
 
 
-def test_the_schedule_is_paced_as_well(make_world: Callable[..., World]) -> None:
+def test_scheduled_logins_are_limited_per_host(make_world: Callable[..., World]) -> None:
     world = make_world(per_host=2)
     credentials = [world.add(account=f"account-{number}") for number in range(20)]
     for credential in credentials:
@@ -108,20 +108,20 @@ def test_the_schedule_is_paced_as_well(make_world: Callable[..., World]) -> None
     assert len(world.logins) - done == 20
 
 
-def test_nobody_waits_for_a_host_that_gives_no_answer(world: World) -> None:
+def test_credentials_of_an_unresponsive_host_are_postponed_without_a_login(world: World) -> None:
     dead = [world.add("dead.example", user=f"user-{number}") for number in range(20)]
     world.hear(*dead)
     world.pass_time(INTERVAL * 1.2)
     done = len(world.logins)
     world.verdict = lambda host: bad(Code.UNREACHABLE) if host == "dead.example" else GOOD
     catch_up(world, 8, timedelta(seconds=10))
-    assert len(world.logins) - done <= 4  # the others of that host are put off without a login
+    assert len(world.logins) - done <= 4  # the others of that host are postponed without a login
     due = [wait for one in dead if (wait := world.due_in(one)) is not None]
     assert len(due) == 20
     assert min(due) > timedelta(0)
 
 
-def test_nobody_keeps_a_good_credential_from_being_verified_with_wrong_passwords(world: World) -> None:
+def test_wrong_passwords_of_others_do_not_hold_a_valid_credential(world: World) -> None:
     good = world.add()
     assert world.hear(good) == ["verified"]
     for _ in range(10):
@@ -130,7 +130,7 @@ def test_nobody_keeps_a_good_credential_from_being_verified_with_wrong_passwords
     assert world.hear(good) == ["verified"]
     for _ in range(10):
         world.table.hold("reg.example", "octo", outcome="bad_credential", retry_after=None, now=world.at)
-    assert world.hear(world.add()) == ["postponed"]  # of this one nothing is known
+    assert world.hear(world.add()) == ["postponed"]  # the validity of this one is not known
     done = len(world.logins)
     world.pass_time(INTERVAL * 1.2)
     world.table.hold("reg.example", "octo", outcome="bad_credential", retry_after=None, now=world.at)

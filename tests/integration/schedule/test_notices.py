@@ -1,4 +1,4 @@
-"""Notices of ends, as the clock goes on."""
+"""Notices of expiries, as time passes."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ def days_pass(world: World, days: int) -> None:
 
 
 def notices(world: World, credential: object) -> list[tuple[int, float]]:
-    """Of each: its days, and how many days before the end it was given."""
+    """The days of each notice, and how many days before the expiry it was sent."""
     found = []
     for event in world.recorded(credential):  # type: ignore[arg-type]
         if isinstance(event.payload, ExpiryApproached | ExpiryPassed):
@@ -28,7 +28,7 @@ def notices(world: World, credential: object) -> list[tuple[int, float]]:
     return found
 
 
-def test_thirty_seven_and_one_day_before_and_at_the_end(world: World) -> None:
+def test_notices_are_sent_thirty_seven_and_one_day_before_expiry_and_at_it(world: World) -> None:
     credential = world.add(expires_at=world.at + 40 * DAY)
     world.hear(credential)
     days_pass(world, 60)
@@ -37,7 +37,7 @@ def test_thirty_seven_and_one_day_before_and_at_the_end(world: World) -> None:
     assert all(days - 0.5 <= before <= days for days, before in given)
 
 
-def test_what_ends_soon_is_told_at_once_and_only_once(world: World) -> None:
+def test_a_near_expiry_is_noticed_at_once_and_once(world: World) -> None:
     credential = world.add(expires_at=world.at + 5 * DAY)
     world.hear(credential)
     world.tick()
@@ -46,7 +46,7 @@ def test_what_ends_soon_is_told_at_once_and_only_once(world: World) -> None:
     assert [days for days, _ in notices(world, credential)] == [7]
 
 
-def test_at_its_end_it_is_tried(world: World) -> None:
+def test_a_credential_is_verified_at_its_expiry(world: World) -> None:
     credential = world.add(expires_at=world.at + DAY / 2)
     world.hear(credential)
     world.tick()
@@ -60,17 +60,17 @@ def test_at_its_end_it_is_tried(world: World) -> None:
     ]
 
 
-def test_a_later_end_is_told_of_anew_and_a_new_secret_too(world: World) -> None:
+def test_a_new_secret_without_expiry_ends_the_notices(world: World) -> None:
     credential = world.add(expires_at=world.at + 3 * DAY)
     world.hear(credential)
     world.tick()
     world.rotate(credential)
     world.hear(credential)
     days_pass(world, 10)
-    assert [days for days, _ in notices(world, credential)] == [7]  # the new secret has no end
+    assert [days for days, _ in notices(world, credential)] == [7]  # the new secret has no expiry
 
 
-def test_a_token_tells_its_own_end(world: World) -> None:
+def test_the_expiry_of_a_jwt_is_discovered(world: World) -> None:
     end = world.at + 20 * DAY
     token = jwt.encode({"exp": int(end.timestamp())}, "k" * 32, "HS256")
     credential = world.add(password=token)
@@ -84,7 +84,7 @@ def test_a_token_tells_its_own_end(world: World) -> None:
     assert world.types(credential).count("expiry_discovered") == 1
 
 
-def test_the_earlier_of_both_ends_counts(world: World) -> None:
+def test_the_earlier_of_two_expiries_counts(world: World) -> None:
     end = world.at + 2 * DAY
     token = jwt.encode({"exp": int(end.timestamp())}, "k" * 32, "HS256")
     credential = world.add(password=token, expires_at=world.at + 300 * DAY)
@@ -94,12 +94,12 @@ def test_the_earlier_of_both_ends_counts(world: World) -> None:
     assert (days, before) == (7, 2)
 
 
-def test_a_crash_between_notice_and_table_gives_no_second_one(world: World) -> None:
+def test_a_crash_after_a_notice_repeats_none(world: World) -> None:
     credential = world.add(expires_at=world.at + 5 * DAY)
     world.hear(credential)
     [ending] = world.table.notices_due(world.at, 10)
     world.notices.send()
-    with world.pool.connection() as connection:  # as if it had not been kept
+    with world.pool.connection() as connection:  # as if it had not been stored
         connection.execute(
             "UPDATE verifier.schedule SET notice_at = %s, last_notice_days = NULL", (world.at,)
         )
@@ -108,7 +108,7 @@ def test_a_crash_between_notice_and_table_gives_no_second_one(world: World) -> N
     assert [days for days, _ in notices(world, credential)] == [7]
 
 
-def test_a_good_login_after_the_end_is_recorded_as_such(world: World) -> None:
+def test_an_accepted_login_after_the_expiry_is_no_failure(world: World) -> None:
     start: datetime = world.at
     credential = world.add(expires_at=start + DAY)
     world.hear(credential)
@@ -117,13 +117,13 @@ def test_a_good_login_after_the_end_is_recorded_as_such(world: World) -> None:
     assert "failed" not in world.types(credential)
 
 
-def test_an_end_that_the_provider_told_once_stays(world: World) -> None:
+def test_a_discovered_expiry_is_stored(world: World) -> None:
     end = world.at + 20 * DAY
     world.verdict = lambda _: replace(GOOD, secret_expires_at=end)
     credential = world.add()
     world.hear(credential)
     assert world.row(credential, "secret_expires_at") == end
-    world.verdict = lambda _: GOOD  # it was not to be reached
+    world.verdict = lambda _: GOOD  # the provider was unreachable
     world.pass_time(timedelta(hours=30))
     world.tick()
     assert world.row(credential, "secret_expires_at") == end

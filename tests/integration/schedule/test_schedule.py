@@ -1,4 +1,4 @@
-"""Always known to be good: tried again at the right time, recorded where it says something new."""
+"""Scheduled verifications: when they happen, and which of their outcomes are recorded."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,12 +16,12 @@ HOUR = timedelta(hours=1)
 
 
 def answering(*verdicts: Verdict) -> Callable[[str], Verdict]:
-    """These one after the other, and then the last one."""
+    """These verdicts one after the other, and then the last one."""
     left = list(verdicts)
     return lambda _host: left.pop(0) if len(left) > 1 else left[0]
 
 
-def test_it_is_tried_again_after_about_a_day(world: World) -> None:
+def test_a_credential_is_verified_again_after_about_a_day(world: World) -> None:
     credential = world.add()
     assert world.hear(credential) == ["verified"]
     due = world.due_in(credential)
@@ -39,7 +39,7 @@ def test_it_is_tried_again_after_about_a_day(world: World) -> None:
     assert again.metadata.actor.id == "verifier"
 
 
-def test_what_came_at_once_is_spread(world: World) -> None:
+def test_credentials_added_at_once_are_due_at_different_times(world: World) -> None:
     credentials = [world.add(f"reg-{number}.example") for number in range(40)]
     world.hear(*credentials)
     due = sorted(wait for one in credentials if (wait := world.due_in(one)) is not None)
@@ -67,7 +67,7 @@ def test_an_unchanged_outcome_is_recorded_once_a_day_and_a_changed_one_at_once(
     assert world.types(credential)[4:] == ["failed", "succeeded", "recovered"]
 
 
-def test_what_does_not_answer_is_tried_sooner_and_then_ever_later(world: World) -> None:
+def test_retries_of_an_unreachable_host_begin_soon_and_slow_down(world: World) -> None:
     world.verdict = lambda _: bad(Code.UNREACHABLE)
     credential = world.add()
     world.hear(credential)
@@ -85,7 +85,7 @@ def test_what_does_not_answer_is_tried_sooner_and_then_ever_later(world: World) 
     assert world.types(credential).count("failed") <= 1 + elapsed / (20 * HOUR)
 
 
-def test_a_refused_secret_is_not_tried_by_itself(world: World) -> None:
+def test_a_refused_secret_is_not_scheduled(world: World) -> None:
     world.verdict = lambda _: bad(Code.BAD_CREDENTIAL)
     credential = world.add()
     world.hear(credential)
@@ -100,7 +100,7 @@ def test_a_refused_secret_is_not_tried_by_itself(world: World) -> None:
     assert world.types(credential) == ["failed", "succeeded", "recovered"]
 
 
-def test_a_refusal_by_the_schedule_ends_it_too(world: World) -> None:
+def test_a_refusal_of_a_scheduled_login_ends_the_schedule(world: World) -> None:
     credential = world.add()
     world.hear(credential)
     world.verdict = lambda _: bad(Code.EXPIRED)
@@ -112,7 +112,7 @@ def test_a_refusal_by_the_schedule_ends_it_too(world: World) -> None:
     assert world.types(credential) == ["succeeded", "failed"]
 
 
-def test_an_outcome_of_an_old_secret_is_neither_recorded_nor_kept(world: World) -> None:
+def test_an_outcome_of_an_old_secret_is_not_recorded(world: World) -> None:
     credential = world.add()
     world.hear(credential)
     world.pass_time(INTERVAL * 1.2)
@@ -150,11 +150,13 @@ def test_events_in_any_order_leave_the_latest_state(world: World) -> None:
     assert world.handler.handle(second, world.bulkhead) == "repeated"
 
 
-def test_a_crash_in_the_middle_repeats_the_login_after_the_lease(world: World) -> None:
+def test_a_login_is_repeated_after_the_lease_of_a_crash(world: World) -> None:
     credential = world.add()
     world.hear(credential)
     world.pass_time(INTERVAL * 1.2)
-    assert [due.credential_id for due in world.table.claim(world.at, 10)] == [credential]  # and dies
+    assert [due.credential_id for due in world.table.claim(world.at, 10)] == [
+        credential
+    ]  # then the process is killed
     world.tick()
     assert len(world.logins) == 1
     world.pass_time(timedelta(minutes=3))
@@ -162,7 +164,7 @@ def test_a_crash_in_the_middle_repeats_the_login_after_the_lease(world: World) -
     assert len(world.logins) == 2
 
 
-def test_a_login_that_breaks_is_put_off_and_breaks_nothing_else(world: World) -> None:
+def test_a_login_with_an_exception_is_postponed_and_others_continue(world: World) -> None:
     broken, fine = world.add("broken.example"), world.add("fine.example")
     world.hear(broken, fine)
     world.pass_time(INTERVAL * 1.2)
@@ -181,8 +183,8 @@ def test_a_login_that_breaks_is_put_off_and_breaks_nothing_else(world: World) ->
     assert timedelta(minutes=14) < due < timedelta(minutes=16)
 
 
-def test_a_database_that_was_away_leaves_no_lane_taken(world: World, database_url: str) -> None:
-    """What was reserved for claims stayed so when they failed, and nothing was tried any more."""
+def test_an_unavailable_database_leaves_no_slot_taken(world: World, database_url: str) -> None:
+    """Slots that were reserved for claims stayed taken after a failure, and no login was tried."""
     credential = world.add()
     world.hear(credential)
     world.pass_time(INTERVAL * 1.2)
@@ -198,7 +200,7 @@ def test_a_database_that_was_away_leaves_no_lane_taken(world: World, database_ur
     assert world.types(credential) == ["succeeded", "succeeded"]
 
 
-def test_what_waits_for_a_lane_is_tried_when_one_is_free_and_costs_the_table_nothing(world: World) -> None:
+def test_credentials_wait_for_free_slots(world: World) -> None:
     credentials = [world.add(user=f"user-{number}") for number in range(7)]
     world.hear(*credentials)
     world.pass_time(INTERVAL * 1.2)

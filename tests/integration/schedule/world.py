@@ -1,4 +1,4 @@
-"""Credentials on a real database, registries that answer as told, and a clock that is moved."""
+"""Credentials on a real database, registries with given verdicts, and a clock that tests move."""
 
 import time
 from collections.abc import Callable
@@ -132,7 +132,7 @@ class World:
         )
 
     def hear(self, *credential_ids: UUID) -> list[str]:
-        """Handle what has happened to these since the last time, as the consumer does."""
+        """Handle the new events of these credentials, as the consumer does."""
         outcomes: list[str] = []
         for credential_id in credential_ids:
             events = self.store.load(credential_stream(credential_id))
@@ -142,7 +142,7 @@ class World:
         return outcomes
 
     def tick(self) -> None:
-        """What the scheduler does until nothing is in flight."""
+        """Run the scheduler until no login is in flight."""
         self.scheduler.tick()
         while self.scheduler._running:
             time.sleep(0.001)

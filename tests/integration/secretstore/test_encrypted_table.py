@@ -62,7 +62,7 @@ def test_the_table_contains_no_secret_in_plain_text(store: EncryptedStore, super
         assert CANARY not in text
         assert CANARY.encode().hex() not in text
         assert CANARY.encode() not in ciphertext
-    assert rows[0][1:] != rows[1][1:]  # the same secret twice does not look the same
+    assert rows[0][1:] != rows[1][1:]  # the same secret is encrypted differently each time
 
 
 @pytest.mark.parametrize(

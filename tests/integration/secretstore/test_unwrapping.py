@@ -1,4 +1,4 @@
-"""A secret id comes wrapped, is taken once, and a wrapping that somebody else has opened is told of."""
+"""A wrapped secret id is unwrapped once, and a wrapping that was used before is an error."""
 
 import stat
 from pathlib import Path
@@ -7,12 +7,15 @@ import httpx2
 import pytest
 
 from secretstore.unwrapping import WrappingUnusable, unwrap
+from tests.support.timing import PATIENCE
 from tests.support.vault import Vault
 
 
 def wrapped(vault: Vault, path: str, folder: Path, role: str = "verifier") -> str:
     headers = {"X-Vault-Token": vault.root_token, "X-Vault-Wrap-TTL": "60s"}
-    answer = httpx2.post(f"{vault.addr}/v1/{path}", headers=headers, json={}, timeout=30, trust_env=False)
+    answer = httpx2.post(
+        f"{vault.addr}/v1/{path}", headers=headers, json={}, timeout=PATIENCE, trust_env=False
+    )
     token = str(answer.raise_for_status().json()["wrap_info"]["token"])
     (folder / f"{role}.wrapped").write_text(token + "\n")
     return token
@@ -42,7 +45,7 @@ def test_a_used_wrapping_is_an_alarm(vault: Vault, tmp_path: Path) -> None:
     token = wrapped(vault, SECRET_ID, tmp_path)
     thief = {"X-Vault-Token": token}
     httpx2.post(
-        f"{vault.addr}/v1/sys/wrapping/unwrap", headers=thief, timeout=30, trust_env=False
+        f"{vault.addr}/v1/sys/wrapping/unwrap", headers=thief, timeout=PATIENCE, trust_env=False
     ).raise_for_status()
     with pytest.raises(WrappingUnusable, match="another program has unwrapped it"):
         unwrap(tmp_path, "verifier", address=vault.addr, ca_file=None)

@@ -142,7 +142,7 @@ def test_a_path_needs_a_valid_account_id() -> None:
             SecretPath(name, a_path("x").credential_id)
 
 
-def test_preparing_again_changes_nothing(vault: Vault, open_store: OpenStore, store: VaultStore) -> None:
+def test_a_second_bootstrap_changes_nothing(vault: Vault, open_store: OpenStore, store: VaultStore) -> None:
     path = a_path("prepared-again")
     earlier_id = vault.role_id("credentials")
     earlier = open_store("credentials")

@@ -1,4 +1,4 @@
-"""A Vault that is sealed, away, restarted, or knows the token no more; and an environment full of traps."""
+"""A Vault that is sealed, unreachable, restarted, or has revoked the token; and variables of other clients."""
 
 import socket
 import time
@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from chassis.secret import Secret
+from secretstore import vault_session
 from secretstore.store import SecretDestroyed, SecretStoreUnavailable
 from secretstore.vault import VaultStore
 from secretstore.vault_session import VaultRefused, VaultSettings
@@ -18,7 +19,7 @@ from tests.support.servers import free_port
 from tests.support.timing import PATIENCE, waiting
 from tests.support.vault import Vault
 
-SHORT = 6  # seconds: a third of it, after the moment for a new login, is time enough for a busy machine
+SHORT = 12  # seconds: a third of it, after the moment for a new login, is time enough for a busy machine
 
 
 def settings(vault: Vault, role: str = "one-machine", addr: str = "") -> VaultSettings:
@@ -168,8 +169,11 @@ def test_a_failed_login_is_postponed_while_the_token_is_valid(short: VaultSettin
     store.close()
 
 
-def test_a_vault_that_does_not_respond_makes_no_caller_queue(vault: Vault) -> None:
+def test_a_vault_that_does_not_respond_makes_no_caller_queue(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Logins are made one at a time: those behind one that failed fail with it, and do not each try."""
+    monkeypatch.setattr(vault_session, "LOGIN_PAUSE_SECONDS", PATIENCE)
     with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
         store = VaultStore(settings(vault, addr=f"http://127.0.0.1:{mute.getsockname()[1]}"))
         with ThreadPoolExecutor(8) as callers:
@@ -178,7 +182,7 @@ def test_a_vault_that_does_not_respond_makes_no_caller_queue(vault: Vault) -> No
         store.close()
 
 
-def test_a_token_file_is_read_again_when_its_token_is_replaced(vault: Vault, tmp_path: Path) -> None:
+def test_a_replaced_token_file_is_read_again(vault: Vault, tmp_path: Path) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(vault.token_of("one-machine") + "\n")
     store = VaultStore(VaultSettings(addr=vault.addr, token_file=token_file))

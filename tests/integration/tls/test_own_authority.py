@@ -1,5 +1,5 @@
-"""Database, broker and Vault under an authority of the deployment's own: it is believed, no other one is, and a
-server with another name is refused. Real servers, and the connections that services make.
+"""Database, broker and Vault under the authority of a deployment: it is trusted, no other is, and a server with another
+name is refused. With real servers, and the connections of the services.
 """
 
 import ssl
@@ -24,6 +24,7 @@ from secretstore.vault import VaultStore
 from secretstore.vault_session import VaultSettings
 from tests.support.rabbitmq import DEPLOY, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
+from tests.support.timing import PATIENCE
 from tests.support.tls_postgres import TLSPostgres
 from tests.support.vault import Vault
 
@@ -60,7 +61,7 @@ def protocol(database_url: str) -> str:
     """The version of TLS, of a connection as services have it."""
     settings = Settings.from_environment({"REGCRED_DATABASE_URL": database_url})
     with open_pool(settings.required_database_url(), role="postgres", size=1) as pool:
-        pool.wait(10)
+        pool.wait(PATIENCE)
         with pool.connection() as connection:
             row = connection.execute(
                 "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
@@ -85,7 +86,7 @@ def test_a_database_with_another_name_is_refused(postgres: TLSPostgres, authorit
     psycopg.connect(postgres.url(host="elsewhere", authority=authority, mode="verify-ca")).close()
 
 
-def test_a_database_without_tls_is_not_spoken_to(postgres: TLSPostgres, authority: Path) -> None:
+def test_a_database_refuses_connections_without_tls(postgres: TLSPostgres, authority: Path) -> None:
     with pytest.raises(psycopg.OperationalError, match="no encryption"):
         psycopg.connect(postgres.url(host="postgres", authority=authority, mode="disable"))
 
@@ -132,7 +133,7 @@ def test_the_broker_is_reached_under_tls(broker: tuple[RabbitMQ, int], authority
 
 
 @pytest.mark.parametrize("who", ["another authority", "another name"])
-def test_a_broker_that_is_another_is_refused(
+def test_a_broker_of_another_authority_or_name_is_refused(
     broker: tuple[RabbitMQ, int], authority: Path, another: Path, who: str
 ) -> None:
     trusted, name = (another, "rabbitmq") if who == "another authority" else (authority, "elsewhere")
@@ -144,7 +145,7 @@ def test_a_broker_that_is_another_is_refused(
         pika.BlockingConnection(parameters(url))
 
 
-def test_a_broker_without_tls_is_not_spoken_to(broker: tuple[RabbitMQ, int], authority: Path) -> None:
+def test_a_broker_without_tls_is_refused(broker: tuple[RabbitMQ, int], authority: Path) -> None:
     with pytest.raises(BrokerUnavailable):
         declare_topology(amqps(broker[0].port, authority, "rabbitmq"), TOPOLOGY)
 
@@ -158,13 +159,13 @@ def vault_at(vault: Vault) -> Iterator[Callable[[str, Path], VaultStore]]:
     opened = []
 
     def open_at(address: str, authority: Path) -> VaultStore:
-        told = {
+        variables = {
             "REGCRED_VAULT_ADDR": address,
             "REGCRED_VAULT_ROLE_ID": vault.role_id("verifier"),
             "REGCRED_VAULT_SECRET_ID_FILE": str(vault.secret_id_file("verifier")),
             "REGCRED_VAULT_CA_FILE": str(authority),
         }
-        access = Settings.from_environment(told).vault
+        access = Settings.from_environment(variables).vault
         assert access is not None
         store = VaultStore(
             VaultSettings(

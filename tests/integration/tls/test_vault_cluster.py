@@ -1,5 +1,5 @@
-"""Three real Vaults with the configuration of infra/kubernetes/vault/values.yaml find one another: under TLS, by the name
-that the deployment's certificate is for.
+"""Three real Vaults with the configuration of infra/kubernetes/vault/values.yaml form a cluster: under TLS, by the name
+in the deployment's certificate.
 """
 
 import json
@@ -16,7 +16,7 @@ import yaml
 from chassis.runtime.clock import now
 from launcher.deployment.certificates import new_authority, new_server
 from tests.support.servers import ROOT, free_port, missing, program
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 
 VALUES = yaml.safe_load((ROOT / "infra" / "kubernetes" / "vault" / "values.yaml").read_text())["server"]
 CONFIGURATION: str = VALUES["ha"]["raft"]["config"]
@@ -43,7 +43,7 @@ class Cluster:
         self.ports = [free_port() for _ in range(NODES)]
         for number in range(NODES):
             process = self._start(number)
-            stack.callback(process.wait, 10)
+            stack.callback(process.wait, PATIENCE)
             stack.callback(process.kill)
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
@@ -72,20 +72,20 @@ class Cluster:
 
     def vault(self, number: int, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
         """The client in a pod, with the chart's variables."""
-        told = VALUES["extraEnvironmentVars"]
+        variables = VALUES["extraEnvironmentVars"]
         return subprocess.run(
             [self._binary, *arguments],
             env={
                 "HOME": str(self._folder),
                 "VAULT_ADDR": f"https://127.0.0.1:{self.ports[number]}",
-                "VAULT_CACERT": told["VAULT_CACERT"].replace(MOUNTED, str(self._folder)),
-                "VAULT_TLS_SERVER_NAME": told["VAULT_TLS_SERVER_NAME"],
+                "VAULT_CACERT": variables["VAULT_CACERT"].replace(MOUNTED, str(self._folder)),
+                "VAULT_TLS_SERVER_NAME": variables["VAULT_TLS_SERVER_NAME"],
                 "VAULT_TOKEN": token,
             },
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
 
@@ -95,7 +95,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield Cluster(tmp_path, stack)
 
 
-def test_three_nodes_become_one_vault(cluster: Cluster) -> None:
+def test_three_nodes_form_one_cluster(cluster: Cluster) -> None:
     waiting(lambda: cluster.vault(0, "status").returncode == 2, "the first answers, sealed")
     made = json.loads(
         cluster.vault(0, "operator", "init", "-key-shares=1", "-key-threshold=1", "-format=json").stdout

@@ -9,6 +9,7 @@ from registries.logins.cloud_keys import AwsKeys, ServicePrincipal, StoredLogin
 from registries.token_minter.minter import Endpoints, Minter
 from registries.token_minter.token_calls import TokenCalls
 from registries.token_service import Minted, NotMinted
+from tests.support.timing import PATIENCE
 
 ECR_HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 AWS = AwsKeys(access_key_id="AKIAEXAMPLE", secret_access_key=Secret("canary-aws-secret"))
@@ -20,7 +21,7 @@ PRINCIPAL = ServicePrincipal(
 
 
 class MovedClock:
-    """A clock that stands until it is moved."""
+    """A clock that tests move."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -32,7 +33,7 @@ class MovedClock:
         self.at += by
 
 
-def minter(endpoints: Endpoints, clock: MovedClock, *http: str, seconds: float = 2.0) -> Minter:
+def minter(endpoints: Endpoints, clock: MovedClock, *http: str, seconds: float = PATIENCE) -> Minter:
     policy = NetworkPolicy.parse("127.0.0.0/8", ",".join(http))
     return Minter(TokenCalls(policy, ssl.create_default_context(), seconds=seconds), endpoints, now=clock)
 
@@ -40,7 +41,7 @@ def minter(endpoints: Endpoints, clock: MovedClock, *http: str, seconds: float =
 def minted_or_not(
     made: Minter, stored: StoredLogin, host: str, *, short_lived: bool = False
 ) -> Minted | NotMinted:
-    """What came of it; nothing that is secret or that a cloud sent may stand in a refusal."""
+    """The result; a refusal must contain no secret and no text of a cloud."""
     try:
         return made.fresh(stored, registry_host=host, short_lived=short_lived)
     except NotMinted as error:

@@ -1,4 +1,4 @@
-"""ECR passwords, from an Amazon of our own that checks signatures with AWS's library."""
+"""ECR passwords from a fake Amazon that checks signatures with AWS's library."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +32,7 @@ CASES = [
 ]  # fmt: skip
 
 
-def test_a_password_of_twelve_hours() -> None:
+def test_keys_are_exchanged_for_a_password_of_twelve_hours() -> None:
     clock = MovedClock()
     with FakeServer(ecr(AWS, now=clock)) as cloud:
         made = minter(Endpoints(amazon=f"http://{cloud.address}/"), clock, cloud.address)
@@ -42,7 +42,7 @@ def test_a_password_of_twelve_hours() -> None:
     assert minted.expires_at == clock() + timedelta(hours=12)
 
 
-def test_a_temporary_key_signs_its_session() -> None:
+def test_a_temporary_key_signs_its_session_token() -> None:
     clock, keys = MovedClock(), replace(AWS, session_token=Secret("session"))
     with FakeServer(ecr(keys, now=clock)) as cloud:
         made = minter(Endpoints(amazon=f"http://{cloud.address}/"), clock, cloud.address)
@@ -52,7 +52,7 @@ def test_a_temporary_key_signs_its_session() -> None:
     assert without.code == "bad_credential"
 
 
-def test_the_public_registrys_answer_is_an_object() -> None:
+def test_the_response_of_the_public_registry_is_an_object() -> None:
     body = b'{"authorizationData": {"authorizationToken": "QVdTOnB1YmxpYw==", "expiresAt": 1772409600.5}}'
     with FakeServer(always(Reply(200, body=body))) as cloud:
         made = minter(Endpoints(amazon=f"http://{cloud.address}/"), MovedClock(), cloud.address)
@@ -60,7 +60,7 @@ def test_the_public_registrys_answer_is_an_object() -> None:
 
 
 @pytest.mark.parametrize(("reply", "code", "refused"), CASES)
-def test_refusals(reply: Reply | Raw, code: str, refused: bool) -> None:
+def test_refusals_of_amazon_have_their_codes(reply: Reply | Raw, code: str, refused: bool) -> None:
     with FakeServer(always(reply)) as cloud:
         made = minter(Endpoints(amazon=f"http://{cloud.address}/"), MovedClock(), cloud.address)
         failure = minted_or_not(made, AWS, ECR_HOST)
@@ -68,7 +68,7 @@ def test_refusals(reply: Reply | Raw, code: str, refused: bool) -> None:
     assert (failure.code, failure.refused) == (code, refused)
 
 
-def test_how_long_to_wait_is_passed_on() -> None:
+def test_retry_after_is_reported() -> None:
     with FakeServer(always(Reply(429, (("Retry-After", "7"),)))) as cloud:
         made = minter(Endpoints(amazon=f"http://{cloud.address}/"), MovedClock(), cloud.address)
         failure = minted_or_not(made, AWS, ECR_HOST)
@@ -76,14 +76,14 @@ def test_how_long_to_wait_is_passed_on() -> None:
     assert failure.retry_after == 7
 
 
-def test_nobody_is_there() -> None:
+def test_an_unreachable_endpoint_is_unreachable() -> None:
     made = minter(Endpoints(amazon="https://127.0.0.1:1/"), MovedClock())
     failure = minted_or_not(made, AWS, ECR_HOST)
     assert isinstance(failure, NotMinted)
     assert failure.code == "unreachable"
 
 
-def test_not_without_tls_unless_the_operator_says_so() -> None:
+def test_an_endpoint_without_tls_must_be_listed() -> None:
     with FakeServer(always(Reply(200))) as cloud:
         made = minter(Endpoints(amazon=f"http://{cloud.address}/"), MovedClock())
         failure = minted_or_not(made, AWS, ECR_HOST)

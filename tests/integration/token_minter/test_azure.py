@@ -1,4 +1,4 @@
-"""Refresh tokens for a service principal, from an Entra and a registry of our own."""
+"""Refresh tokens for a service principal from a fake Entra and a fake registry."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +26,7 @@ def at(cloud: FakeServer, clock: MovedClock) -> Minter:
     return minter(Endpoints(azure=f"http://{cloud.address}"), clock, cloud.address)
 
 
-def test_a_token_of_three_hours() -> None:
+def test_a_service_principal_is_exchanged_for_a_token_of_three_hours() -> None:
     clock = MovedClock()
     with FakeServer(real(clock)) as cloud:
         minted = at(cloud, clock).fresh(PRINCIPAL, registry_host=cloud.address)
@@ -35,7 +35,7 @@ def test_a_token_of_three_hours() -> None:
     assert minted.expires_at == clock() + timedelta(hours=3)
 
 
-def test_a_token_that_does_not_say_how_long() -> None:
+def test_a_token_without_expiry_is_accepted() -> None:
     clock = MovedClock()
 
     def opaque(seen: Seen) -> Reply:
@@ -54,7 +54,7 @@ def test_a_token_that_does_not_say_how_long() -> None:
         (replace(PRINCIPAL, tenant="other.example"), "bad_credential"),
     ],
 )
-def test_wrong_keys(principal: ServicePrincipal, code: str) -> None:
+def test_wrong_keys_are_refused(principal: ServicePrincipal, code: str) -> None:
     clock = MovedClock()
     with FakeServer(real(clock)) as cloud:
         failure = minted_or_not(at(cloud, clock), principal, cloud.address)
@@ -75,7 +75,7 @@ def test_wrong_keys(principal: ServicePrincipal, code: str) -> None:
         (Reply(200), "unreachable"),
     ],
 )  # fmt: skip
-def test_refusals_of_the_login(reply: Reply, code: str) -> None:
+def test_refusals_of_the_login_have_their_codes(reply: Reply, code: str) -> None:
     with FakeServer(always(reply)) as cloud:
         failure = minted_or_not(at(cloud, MovedClock()), PRINCIPAL, cloud.address)
     assert isinstance(failure, NotMinted)
@@ -93,7 +93,7 @@ def test_refusals_of_the_login(reply: Reply, code: str) -> None:
         (Reply(200), "unreachable"),
     ],
 )
-def test_refusals_of_the_exchange(reply: Reply, code: str) -> None:
+def test_refusals_of_the_exchange_have_their_codes(reply: Reply, code: str) -> None:
     clock = MovedClock()
     login = real(clock)
 

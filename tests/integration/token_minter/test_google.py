@@ -1,4 +1,4 @@
-"""Access tokens of a service account, from a Google of our own that checks the assertion."""
+"""Access tokens of a service account from a fake Google that checks the assertion."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ def at(cloud: FakeServer, clock: MovedClock) -> Minter:
     return minter(Endpoints(google=f"http://{cloud.address}/token"), clock, cloud.address)
 
 
-def test_a_token_of_an_hour() -> None:
+def test_a_key_file_is_exchanged_for_a_token_of_an_hour() -> None:
     clock = MovedClock()
     with FakeServer(the_real_one(clock)) as cloud:
         minted = at(cloud, clock).fresh(key(), registry_host=HOST, short_lived=True)
@@ -44,7 +44,7 @@ def test_a_token_of_an_hour() -> None:
     assert minted.expires_at == clock() + timedelta(seconds=3599)
 
 
-def test_a_key_file_in_base64_and_one_without_token_uri() -> None:
+def test_a_key_file_in_base64_or_without_token_uri_is_accepted() -> None:
     clock = MovedClock()
     text = base64.b64encode(json.dumps(keyfile(token_uri=None)).encode()).decode()
     login = RegistryLogin(username="_json_key_base64", password=Secret(text))
@@ -52,12 +52,12 @@ def test_a_key_file_in_base64_and_one_without_token_uri() -> None:
         assert isinstance(minted_or_not(at(cloud, clock), login, HOST, short_lived=True), Minted)
 
 
-def test_a_key_file_is_a_login_itself() -> None:
+def test_a_key_file_is_used_as_a_login() -> None:
     made = minter(Endpoints(google="https://127.0.0.1:1/"), MovedClock())
     assert made.fresh(key(), registry_host=HOST).login == key()
 
 
-def test_our_clock_is_wrong() -> None:
+def test_a_wrong_clock_is_reported() -> None:
     google_clock, ours = MovedClock(), MovedClock()
     ours.move(timedelta(minutes=10))
     with FakeServer(the_real_one(google_clock)) as cloud:
@@ -83,7 +83,7 @@ def test_our_clock_is_wrong() -> None:
         (Reply(200, body=b'{"access_token": "x", "expires_in": "soon"}'), "unreachable"),
     ],
 )  # fmt: skip
-def test_refusals(reply: Reply, code: str) -> None:
+def test_refusals_of_google_have_their_codes(reply: Reply, code: str) -> None:
     with FakeServer(always(reply)) as cloud:
         failure = minted_or_not(at(cloud, MovedClock()), key(), HOST, short_lived=True)
     assert isinstance(failure, NotMinted)
@@ -101,21 +101,21 @@ def test_refusals(reply: Reply, code: str) -> None:
         "http://169.254.169.254/token",
     ],
 )
-def test_an_assertion_goes_to_google_alone(uri: str) -> None:
+def test_an_assertion_is_sent_to_google_only(uri: str) -> None:
     failure = minted_or_not(minter(Endpoints(), MovedClock()), key(token_uri=uri), HOST, short_lived=True)
     assert isinstance(failure, NotMinted)
     assert failure.code == "blocked_host"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"client_email": 1}', "[" * 100_000])
-def test_what_is_no_key_file(text: str) -> None:
+def test_an_invalid_key_file_is_refused(text: str) -> None:
     login = RegistryLogin(username="_json_key", password=Secret(text))
     failure = minted_or_not(minter(Endpoints(), MovedClock()), login, HOST, short_lived=True)
     assert isinstance(failure, NotMinted)
     assert failure.code == "bad_credential"
 
 
-def test_a_damaged_private_key() -> None:
+def test_a_damaged_private_key_is_refused() -> None:
     failure = minted_or_not(minter(Endpoints(), MovedClock()), key(private_key="x"), HOST, short_lived=True)
     assert isinstance(failure, NotMinted)
     assert failure.code == "bad_credential"

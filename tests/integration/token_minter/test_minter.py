@@ -1,4 +1,4 @@
-"""A made login is remembered for half of its life, made once for all who ask, and never shown."""
+"""A minted login is cached for half of its lifetime, minted once for concurrent callers, and never shown."""
 
 import logging
 import pickle
@@ -35,7 +35,7 @@ def password(made: Minter, key: MintKey = KEY) -> str:
     return login.password.reveal()
 
 
-def test_half_of_its_life() -> None:
+def test_a_login_is_cached_for_half_of_its_lifetime() -> None:
     clock = MovedClock()
     with numbered(clock) as cloud:
         made = at(cloud, clock)
@@ -46,7 +46,7 @@ def test_half_of_its_life() -> None:
         assert password(made) == "password-2"
 
 
-def test_each_version_of_a_secret_has_its_own() -> None:
+def test_each_version_of_a_secret_has_its_own_login() -> None:
     clock = MovedClock()
     with numbered(clock) as cloud:
         made = at(cloud, clock)
@@ -56,7 +56,7 @@ def test_each_version_of_a_secret_has_its_own() -> None:
         assert password(made) == "password-1"
 
 
-def test_many_at_once_make_one() -> None:
+def test_concurrent_callers_share_one_login() -> None:
     clock = MovedClock()
     slow = after(0.3, ecr(AWS, now=clock))
     with FakeServer(slow) as cloud, ThreadPoolExecutor(16) as pool:
@@ -66,7 +66,7 @@ def test_many_at_once_make_one() -> None:
     assert len(passwords) == 1
 
 
-def test_many_at_once_fail_once() -> None:
+def test_concurrent_callers_share_one_failure() -> None:
     refusal = aws_error(400, "UnrecognizedClientException", "invalid")
     clock = MovedClock()
     with FakeServer(after(0.3, always(refusal))) as cloud, ThreadPoolExecutor(8) as pool:
@@ -81,7 +81,7 @@ def test_many_at_once_fail_once() -> None:
         assert len(cloud.seen) == 1
 
 
-def test_a_refusal_is_remembered_for_a_minute() -> None:
+def test_a_refusal_is_cached_for_a_minute() -> None:
     clock = MovedClock()
     with FakeServer(always(aws_error(400, "UnrecognizedClientException", "invalid"))) as cloud:
         made = at(cloud, clock)
@@ -96,7 +96,7 @@ def test_a_refusal_is_remembered_for_a_minute() -> None:
         assert len(cloud.seen) == 2
 
 
-def test_after_a_failure_it_is_tried_again_soon() -> None:
+def test_a_failure_is_cached_for_seconds() -> None:
     clock = MovedClock()
     good = ecr(AWS, now=clock)
     bad = [Reply(500)]
@@ -112,7 +112,7 @@ def test_after_a_failure_it_is_tried_again_soon() -> None:
         assert password(made)
 
 
-def test_a_login_whose_end_is_past_is_not_remembered() -> None:
+def test_an_expired_login_is_not_cached() -> None:
     clock = MovedClock()
     yesterday = MovedClock()
     yesterday.move(timedelta(days=-1))
@@ -123,7 +123,7 @@ def test_a_login_whose_end_is_past_is_not_remembered() -> None:
         assert len(cloud.seen) == 2
 
 
-def test_no_more_than_its_capacity() -> None:
+def test_the_cache_has_a_limit() -> None:
     clock = MovedClock()
     with numbered(clock) as cloud:
         made = at(cloud, clock)
@@ -134,7 +134,7 @@ def test_no_more_than_its_capacity() -> None:
         assert password(small, MintKey(KEY.credential_id, 1)) == "password-4"
 
 
-def test_a_plain_login_passes_through() -> None:
+def test_a_plain_login_is_returned_unchanged() -> None:
     login = RegistryLogin(username="octo", password=Secret("pw"))
     made = minter(Endpoints(), MovedClock())
     assert made.login(KEY, login, registry_host="ghcr.io", short_lived=True).login is login

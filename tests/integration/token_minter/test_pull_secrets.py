@@ -1,4 +1,4 @@
-"""What a pull secret holds where keys of a cloud are kept: a login that was made, and when it ends."""
+"""The pull secret of a credential with cloud keys: a minted login and its expiry."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -91,7 +91,7 @@ def account() -> Iterator[Account]:
         yield Account(cloud, clock)
 
 
-def test_amazons_password_in_place_of_the_keys(account: Account) -> None:
+def test_a_pull_secret_has_amazons_password_in_place_of_the_keys(account: Account) -> None:
     account.add("ecr", ECR_HOST, "aws_keys", AWS)
     for _ in range(3):
         given = account.issuing.issue(request(), wanted(f"{ECR_HOST}/shop"))
@@ -103,18 +103,18 @@ def test_amazons_password_in_place_of_the_keys(account: Account) -> None:
     assert len(account.cloud.seen) == 1
 
 
-def test_googles_token_only_where_it_is_asked_for(account: Account) -> None:
+def test_a_pull_secret_has_googles_token_on_request_only(account: Account) -> None:
     account.add("gar", "europe-docker.pkg.dev", "keyfile", read_keyfile(keyfile()))
     image = "europe-docker.pkg.dev/acme/images/shop"
-    [kept] = account.issuing.issue(request(), wanted(image)).issued
-    assert (kept.login.username, kept.expires_at) == ("_json_key", None)
+    [issued] = account.issuing.issue(request(), wanted(image)).issued
+    assert (issued.login.username, issued.expires_at) == ("_json_key", None)
     [made] = account.issuing.issue(request(), wanted(image, short_lived=True)).issued
     assert made.login.username == "oauth2accesstoken"
     assert made.login.password == Secret(ACCESS_TOKEN)
     assert made.expires_at == NOW + timedelta(seconds=3599)
 
 
-def test_refused_keys_are_a_recorded_refusal(account: Account) -> None:
+def test_refused_keys_are_recorded_as_a_refusal(account: Account) -> None:
     account.add("ecr", ECR_HOST, "aws_keys", AWS)
     account.cloud.behaviour = lambda _: aws_error(400, "UnrecognizedClientException", "invalid")
     with pytest.raises(NotIssued) as refused:
@@ -125,7 +125,7 @@ def test_refused_keys_are_a_recorded_refusal(account: Account) -> None:
     assert event.payload.reason == "login_refused"
 
 
-def test_a_cloud_that_is_away_is_no_refusal(account: Account) -> None:
+def test_an_unreachable_cloud_is_no_refusal(account: Account) -> None:
     account.add("ecr", ECR_HOST, "aws_keys", AWS)
     account.cloud.behaviour = lambda _: Reply(503, (("Retry-After", "20"),))
     with pytest.raises(NotMinted) as failure:

@@ -1,4 +1,4 @@
-"""Certificates of these tests: an authority of their own, and what it signs."""
+"""Certificates of these tests: an authority, and certificates that it signs."""
 
 import ssl
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Connections that break, are not kept, or go to another address than before."""
+"""Connections that break, are closed early, or lead to another address than before."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ from registries.dialer.connection import Deadline
 from registries.dialer.dialer import Dialer, system_resolver
 from registries.dialer.errors import Unreachable
 from registries.dialer.session import HttpSession
-from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback
+from tests.integration.verifier.attempts import DEADLINE, PASSWORD, SHORT_DEADLINE, USER, attempt, loopback
 from tests.support.fake_registry import (
     MARK,
     FakeServer,
@@ -51,12 +51,12 @@ def listener(then: Callable[[socket.socket], None]) -> Iterator[str]:
         thread.join()
 
 
-def test_a_reset_instead_of_an_answer() -> None:
+def test_a_reset_connection_is_unreachable() -> None:
     with listener(lambda it: it.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)) as address:
         assert attempt(address).code is Code.UNREACHABLE
 
 
-def test_nothing_instead_of_an_answer() -> None:
+def test_a_closed_connection_is_unreachable() -> None:
     with listener(lambda it: it.shutdown(socket.SHUT_WR)) as address:
         assert attempt(address).code is Code.UNREACHABLE
 
@@ -70,12 +70,12 @@ def test_nothing_instead_of_an_answer() -> None:
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
     ],
 )
-def test_half_of_an_answer(part: bytes) -> None:
+def test_a_truncated_response_is_unreachable(part: bytes) -> None:
     with listener(lambda it: it.sendall(part)) as address:
         assert attempt(address).code is Code.UNREACHABLE
 
 
-def test_a_registry_that_hangs_up_after_each_answer_without_saying_so() -> None:
+def test_a_connection_that_is_closed_after_each_response_is_opened_again() -> None:
     def refuse_and_hang_up(seen: Seen) -> Reply | Raw:
         reply = basic(USER, PASSWORD)(seen)
         assert isinstance(reply, Reply)
@@ -85,8 +85,8 @@ def test_a_registry_that_hangs_up_after_each_answer_without_saying_so() -> None:
         assert attempt(server.address).code is None
 
 
-def test_a_name_that_changes_its_address_between_two_requests() -> None:
-    """DNS rebinding: what was public when it was checked is the metadata service when the password comes."""
+def test_a_name_that_changes_to_a_blocked_address_is_unreachable() -> None:
+    """DNS rebinding: the name resolves to a permitted address at first, and to the metadata service later."""
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
     asked = challenge(f'Basic realm="{MARK}"')
     with FakeServer(always(Reply(401, (*asked.headers, ("Connection", "close"))))) as server:
@@ -96,19 +96,22 @@ def test_a_name_that_changes_its_address_between_two_requests() -> None:
     assert [seen.authorization for seen in server.seen] == [None]
 
 
-def test_a_resolver_that_hangs() -> None:
+def test_a_slow_resolver_is_unreachable() -> None:
     answer = Event()
 
     def resolve(_host: str, _port: int) -> list[str]:
-        answer.wait(5)
+        answer.wait()
         return ["127.0.0.1"]
 
-    assert attempt("reg.example:5000", resolver=resolve, deadline=0.5).code is Code.UNREACHABLE
-    answer.set()
+    try:
+        done = attempt("reg.example:5000", resolver=resolve, deadline=SHORT_DEADLINE)
+    finally:
+        answer.set()
+    assert done.code is Code.UNREACHABLE
 
 
 @pytest.mark.parametrize("error", [OSError("canary"), UnicodeError("canary")])
-def test_a_name_that_cannot_be_resolved(error: Exception) -> None:
+def test_an_unresolvable_name_is_unreachable(error: Exception) -> None:
     def resolve(_host: str, _port: int) -> list[str]:
         raise error
 
@@ -116,7 +119,7 @@ def test_a_name_that_cannot_be_resolved(error: Exception) -> None:
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
-def test_a_registry_at_an_ipv6_address() -> None:
+def test_a_registry_at_an_ipv6_address_is_reached() -> None:
     with FakeServer(by_path(bearer("/auth"), tokens(USER, PASSWORD)), host="::1") as server:
         assert attempt(server.address).code is None
     assert {seen.headers["host"] for seen in server.seen} == {server.address}
@@ -128,7 +131,7 @@ def test_a_login_needs_one_connection_to_each_host() -> None:
         assert (len(server.seen), server.connections) == (2, 1)
 
 
-def test_a_kept_connection_stays_at_the_address_that_was_checked() -> None:
+def test_a_persistent_connection_uses_the_checked_address() -> None:
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
     with FakeServer(basic(USER, PASSWORD)) as server:
         host = f"reg.example:{server.port}"
@@ -136,7 +139,7 @@ def test_a_kept_connection_stays_at_the_address_that_was_checked() -> None:
     assert done.code is None
 
 
-def test_what_comes_behind_an_answer_is_not_the_answer_to_the_next_request() -> None:
+def test_bytes_after_a_response_are_not_the_next_response() -> None:
     asked = f'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="{MARK}"\r\nContent-Length: 0\r\n\r\n'.encode()
     let_in = HEAD + b"Content-Length: 0\r\n\r\n"
 
@@ -150,7 +153,7 @@ def test_what_comes_behind_an_answer_is_not_the_answer_to_the_next_request() -> 
 
 def test_a_session_asks_each_host_on_its_own_connection_and_a_body_has_its_length() -> None:
     with FakeServer(always(Reply(200))) as one, FakeServer(always(Reply(200))) as other:
-        deadline = Deadline(5, time.monotonic)
+        deadline = Deadline(DEADLINE, time.monotonic)
         policy = loopback(one.address, other.address)
         network = Dialer(policy, deadline, system_resolver)
         with HttpSession(network, deadline, ssl.create_default_context()) as session:
@@ -163,11 +166,11 @@ def test_a_session_asks_each_host_on_its_own_connection_and_a_body_has_its_lengt
     assert [seen.headers.get("content-length") for seen in one.seen] == [None, None, "3", "0"]
 
 
-def test_what_changes_something_is_not_said_twice() -> None:
-    """A kept connection that breaks under a POST: the token server may have got it."""
+def test_a_post_is_not_repeated() -> None:
+    """A persistent connection breaks during a POST: the token server may have got the request."""
     replies: Iterator[Reply | Raw] = iter([Reply(200), Raw([])])
     with FakeServer(lambda _seen: next(replies)) as server:
-        deadline = Deadline(5, time.monotonic)
+        deadline = Deadline(DEADLINE, time.monotonic)
         network = Dialer(loopback(server.address), deadline, system_resolver)
         with HttpSession(network, deadline, ssl.create_default_context()) as session:
             session.request("GET", f"http://{server.address}/")

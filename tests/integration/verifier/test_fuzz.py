@@ -1,4 +1,4 @@
-"""Whatever a registry answers: a verdict, and the password goes nowhere that `check_realm` would refuse."""
+"""Any response of a registry leads to a verdict, and the password is sent only where `check_realm` permits."""
 
 import json
 import re
@@ -49,7 +49,7 @@ JSON = st.recursive(
 
 
 class Pair:
-    """A registry whose answers are set by each example, and a server that it would like us to call."""
+    """A registry whose responses are set by each example, and a server that it directs clients to."""
 
     def __init__(self) -> None:
         self.answers: list[Reply | Raw] = []
@@ -74,7 +74,7 @@ def pair() -> Iterator[Pair]:
 
 @settings(deadline=None)  # `attempt` has its own
 @given(REALMS)
-def test_the_password_goes_only_where_the_rule_lets_it(pair: Pair, realm: str) -> None:
+def test_the_password_is_sent_only_to_permitted_realms(pair: Pair, realm: str) -> None:
     pair.realm = realm.replace(":PORT", f":{pair.registry.port}").replace(":OTHER", f":{pair.other.port}")
     pair.registry.seen.clear()
     before = pair.other.connections

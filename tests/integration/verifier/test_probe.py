@@ -1,4 +1,4 @@
-"""A good login tried on an image: at Debian's docker-registry, and at registries that answer as theirs do."""
+"""A valid login is tested on an image: at Debian's docker-registry, and at fake registries."""
 
 import base64
 import json
@@ -33,7 +33,6 @@ from tests.support.fake_registry import (
 from tests.support.pushed_images import push_image
 from tests.support.token_server import ISSUER, SERVICE, signing_tokens
 
-DEADLINE = 10.0
 SIGNER = Certificate.made(ISSUER, rsa_key=True)
 
 
@@ -45,7 +44,7 @@ class Site:
     def probed(self, image: str, *, push: bool = False) -> Attempt:
         policy = loopback(*filter(None, [self.address, self.token_server]))
         probe = Probe(image=ImageReference.parse(f"{self.address}/{image}"), push=push)
-        return attempt(self.address, policy=policy, deadline=DEADLINE, probe=probe)
+        return attempt(self.address, policy=policy, probe=probe)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +87,7 @@ def with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def assert_told(done: Attempt, code: Code | None, says: str) -> None:
-    """The login is good; what became of the image stands beside that."""
+    """The login is valid; the result of the probe is separate."""
     probed = done.verdict.probed
     assert done.code is None, done.verdict
     assert probed is not None
@@ -106,7 +105,7 @@ def assert_told(done: Attempt, code: Code | None, says: str) -> None:
         ("team/app:2", False, None, "which has no such image"),
     ],
 )
-def test_a_registry_with_htpasswd(
+def test_probes_of_a_registry_with_htpasswd_have_their_codes(
     with_htpasswd: Site, image: str, push: bool, code: Code | None, says: str
 ) -> None:
     done = with_htpasswd.probed(image, push=push)
@@ -136,13 +135,13 @@ def test_a_registry_with_htpasswd(
         ),
     ],
 )
-def test_a_registry_with_tokens(
+def test_probes_of_a_registry_with_tokens_have_their_codes(
     with_tokens: Site, image: str, push: bool, code: Code | None, says: str
 ) -> None:
     assert_told(with_tokens.probed(image, push=push), code, says)
 
 
-def test_a_wrong_login_is_tried_on_no_image() -> None:
+def test_a_wrong_login_probes_no_image() -> None:
     with FakeServer(basic(USER, "another")) as server:
         done = Site(server.address).probed("team/app:1")
     assert done.code is Code.BAD_CREDENTIAL
@@ -150,7 +149,7 @@ def test_a_wrong_login_is_tried_on_no_image() -> None:
 
 
 def manifests(answer: Reply, *, get: Reply | None = None) -> Behaviour:
-    """A registry with a Basic login whose manifests are answered so."""
+    """A registry with a Basic login that responds so for manifests."""
     gate = basic(USER, PASSWORD)
 
     def behave(seen: Seen) -> Reply | Raw:
@@ -200,7 +199,9 @@ def error(code: str) -> bytes:
         "307",
     ],
 )
-def test_what_registries_answer_for_a_manifest(behaviour: Behaviour, code: Code | None, says: str) -> None:
+def test_responses_for_a_manifest_have_their_codes(
+    behaviour: Behaviour, code: Code | None, says: str
+) -> None:
     with FakeServer(behaviour) as server:
         done = Site(server.address).probed("team/app:1")
     assert_told(done, code, says)
@@ -208,7 +209,7 @@ def test_what_registries_answer_for_a_manifest(behaviour: Behaviour, code: Code 
 
 
 def scoped(answer: Behaviour, *, manifest: Reply) -> Behaviour:
-    """A token server that answers a request for a repository so, and one for nothing in particular well."""
+    """A token server that responds so for a repository, and with a token without a scope."""
 
     def give(seen: Seen) -> Reply | Raw:
         if seen.authorization != basic_of(USER, PASSWORD):
@@ -261,7 +262,7 @@ def giving(token: str) -> Behaviour:
     ],
     ids=["403", "401", "500", "400", "no_token", "no_push", "pull", "opaque", "both", "all", "pull_of_both", "other_name", "empty", "none", "list"],
 )  # fmt: skip
-def test_what_token_servers_answer_for_a_repository(
+def test_responses_of_token_servers_for_a_repository_have_their_codes(
     behaviour: Behaviour, push: bool, code: Code | None, says: str
 ) -> None:
     with FakeServer(behaviour) as server:
@@ -271,7 +272,7 @@ def test_what_token_servers_answer_for_a_repository(
     assert len(refused) <= 2
 
 
-def test_the_token_for_the_image_is_shown_to_its_registry_only() -> None:
+def test_the_token_for_an_image_is_sent_to_its_registry_only() -> None:
     with FakeServer(scoped(giving(jwt_of("pull")), manifest=Reply(200))) as server:
         assert Site(server.address).probed("team/app:1").code is None
     for seen in server.seen:
@@ -281,7 +282,7 @@ def test_the_token_for_the_image_is_shown_to_its_registry_only() -> None:
             assert "Bearer" not in str(seen.authorization)
 
 
-def test_an_identity_token_is_tried_too() -> None:
+def test_an_identity_token_probes_an_image() -> None:
     def give(seen: Seen) -> Reply:
         assert seen.method == "POST"
         return Reply(200, body=json.dumps({"access_token": TOKEN}).encode())
@@ -296,7 +297,7 @@ def test_an_identity_token_is_tried_too() -> None:
     assert b"repository%3Ateam%2Fapp%3Apull" in server.seen[-2].body
 
 
-def test_an_open_registry_proves_nothing_with_an_image_either() -> None:
+def test_an_open_registry_with_an_image_is_unverifiable() -> None:
     with FakeServer(lambda _seen: Reply(200)) as server:
         login = RegistryLogin(username=USER, password=Secret(PASSWORD))
         probe = Probe(image=ImageReference.parse(f"{server.address}/team/app:1"), push=False)
@@ -304,7 +305,7 @@ def test_an_open_registry_proves_nothing_with_an_image_either() -> None:
 
 
 def open_but(image_gate: Behaviour) -> Behaviour:
-    """A registry that lets everybody in at `/v2/`, and asks for a login at its images alone."""
+    """A registry without authentication at `/v2/` that requires a login for its images only."""
     return lambda seen: image_gate(seen) if "/manifests/" in seen.path else Reply(200)
 
 
@@ -328,7 +329,7 @@ def private_with_tokens(seen: Seen) -> Reply | Raw:
 @pytest.mark.parametrize(
     "behaviour", [open_but(private_repository), private_with_tokens], ids=["basic", "tokens"]
 )
-def test_an_image_that_is_hidden_from_others_proves_a_login_at_an_open_registry(behaviour: Behaviour) -> None:
+def test_a_private_image_verifies_a_login_at_an_open_registry(behaviour: Behaviour) -> None:
     with FakeServer(behaviour) as server:
         done = Site(server.address).probed("team/app:1")
         wrong = RegistryLogin(username=USER, password=Secret("wrong"))
@@ -340,7 +341,7 @@ def test_an_image_that_is_hidden_from_others_proves_a_login_at_an_open_registry(
     assert other.code is Code.UNVERIFIABLE
 
 
-def test_an_image_that_is_hidden_from_others_makes_a_weak_login_a_strong_one() -> None:
+def test_a_private_image_makes_weak_evidence_strong() -> None:
     def behave(seen: Seen) -> Reply | Raw:
         if seen.path.startswith("/token"):
             good = seen.authorization == basic_of(USER, PASSWORD)

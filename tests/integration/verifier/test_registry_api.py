@@ -1,9 +1,10 @@
-"""The verifier's HTTP part on a real database and a real registry, by itself and beside the command API."""
+"""The HTTP part of the verifier on a real database and a real registry, alone and with the command API."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
+from threading import Event
 from typing import Any
 from uuid import uuid5
 
@@ -19,10 +20,11 @@ from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from tests.integration.verifier.attempts import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.eventstore_suite import an_id
-from tests.support.fake_registry import FakeServer, Reply, after, always, basic_of
+from tests.support.fake_registry import FakeServer, Reply, Seen, basic_of
 from tests.support.pushed_images import push_image
 from tests.support.servers import free_port
 from tests.support.system import add_body
+from tests.support.timing import PATIENCE, waiting
 from verifier import bootstrap
 from verifier.bootstrap import registry_api
 
@@ -37,7 +39,8 @@ class Site:
     app: Flask
     token: str
     registry: DockerRegistry
-    slow: FakeServer
+    held: FakeServer  # it responds once `go_on` is set
+    go_on: Event
 
     def client(self, token: str | None = None) -> FlaskClient:
         client = self.app.test_client()
@@ -51,7 +54,7 @@ class Site:
         return self.client().get(f"/v1/accounts/{account}/{path}", query_string=query)
 
     def added(self, account: str, host: str, password: str = PASSWORD, **more: Any) -> str:
-        body = add_body(f"kept {next(_numbers)}", host, USER, password) | more
+        body = add_body(f"credential {next(_numbers)}", host, USER, password) | more
         answer = self.post(account, "credentials", body)
         assert answer.status_code == 201, answer.text
         return str(answer.json["id"])
@@ -59,10 +62,15 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    home = tmp_path_factory.mktemp("home")
+    home, go_on = tmp_path_factory.mktemp("home"), Event()
+
+    def when_released(_seen: Seen) -> Reply:
+        go_on.wait(PATIENCE)
+        return Reply(500)
+
     with (
         DockerRegistry(users={USER: PASSWORD}) as registry,
-        FakeServer(after(2, always(Reply(500)))) as slow,
+        FakeServer(when_released) as held,
     ):
         for tag in ("1", "2", "3"):
             push_image(
@@ -73,14 +81,14 @@ def site(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 "REGCRED_HOME": str(home),
                 "REGCRED_DATABASE_URL": database_url,
                 "REGCRED_VERIFIER_ALLOW": "127.0.0.0/8",
-                "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},{slow.address},127.0.0.1:9",
+                "REGCRED_VERIFIER_ALLOW_HTTP": f"{registry.address},{held.address},127.0.0.1:9",
             }
         )
         keys = prepare_keys(settings.key_file)
         prepare_admin_token(home / "admin.token", database_url, keys)
         parts = [command_api(settings), registry_api(settings)]
         token = (home / "admin.token").read_text().strip()
-        yield Site(join(parts), token, registry, slow)
+        yield Site(join(parts), token, registry, held, go_on)
         for part in parts:
             part.close()
 
@@ -108,7 +116,7 @@ def events(database_url: str) -> int:
         (("canary-wrong", "team/app:1", False), "failed", "bad_credential"),
     ],
 )
-def test_a_login_is_tried_and_nothing_is_kept(
+def test_a_login_test_stores_nothing(
     site: Site, database_url: str, asked: tuple[str, str | None, bool], status: str, code: str | None
 ) -> None:
     password, image, push = asked
@@ -129,7 +137,7 @@ def test_a_login_is_tried_and_nothing_is_kept(
     assert events(database_url) == before
 
 
-def test_a_name_need_not_be_given_and_what_is_wrong_is_named(site: Site, account: str) -> None:
+def test_a_login_test_needs_no_name_and_reports_invalid_fields(site: Site, account: str) -> None:
     body = add_body("", site.registry.address, USER, PASSWORD)
     del body["name"]
     assert site.post(account, "verifications", body).status_code == 200
@@ -147,32 +155,30 @@ def test_a_name_need_not_be_given_and_what_is_wrong_is_named(site: Site, account
         assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
 
 
-def test_an_account_has_a_share_of_the_trials_and_others_are_not_held_up(site: Site) -> None:
-    share = bootstrap.API_SLOTS_PER_ACCOUNT + 2
-    bodies = [add_body("slow", site.slow.address, f"user-{number}", PASSWORD) for number in range(share)]
-    body = bodies[0]
-    with ThreadPoolExecutor(8) as threads:
-        waiting = [threads.submit(site.post, "greedy", "verifications", body) for body in bodies]
-        answers = [one.result() for one in waiting]
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(refused) == 2
-    assert {answer.json["code"] for answer in refused} == {"too_many_at_once"}
-    assert {answer.headers["Retry-After"] for answer in refused} == {str(bootstrap.API_RETRY_SECONDS)}
-    done = {answer.json["code"] for answer in answers if answer.status_code == 200}
-    assert done == {"unreachable"}
-    with ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(site.post, "greedy", "verifications", body)
-        other = add_body("quick", site.registry.address, USER, PASSWORD)
-        assert site.post("patient", "verifications", other).json["status"] == "verified"
-        assert slow.result().status_code == 200
+def test_an_account_has_a_share_of_the_login_tests_and_delays_no_other(site: Site) -> None:
+    share = bootstrap.API_SLOTS_PER_ACCOUNT
+    bodies = [add_body("held", site.held.address, f"user-{number}", PASSWORD) for number in range(share + 2)]
+    with ThreadPoolExecutor(share) as threads:
+        try:
+            admitted = [threads.submit(site.post, "greedy", "verifications", body) for body in bodies[:share]]
+            waiting(lambda: len(site.held.seen) == share, "all of them wait for the registry")
+            for body in bodies[share:]:
+                refused = site.post("greedy", "verifications", body)
+                assert (refused.status_code, refused.json["code"]) == (429, "too_many_at_once")
+                assert refused.headers["Retry-After"] == str(bootstrap.API_RETRY_SECONDS)
+            other = add_body("quick", site.registry.address, USER, PASSWORD)
+            assert site.post("patient", "verifications", other).json["status"] == "verified"
+        finally:
+            site.go_on.set()
+        assert {one.result().json["code"] for one in admitted} == {"unreachable"}
 
 
-def test_tags_are_listed_page_by_page(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address)
+def test_tags_are_paginated(site: Site, account: str) -> None:
+    credential_id = site.added(account, site.registry.address)
     found, cursor = [], None
     while True:
         query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
-        answer = site.get(account, f"credentials/{kept}/repositories/team/app/tags", **query)
+        answer = site.get(account, f"credentials/{credential_id}/repositories/team/app/tags", **query)
         assert answer.status_code == 200, answer.text
         found += [item["name"] for item in answer.json["items"]]
         cursor = answer.json["next_cursor"]
@@ -182,13 +188,15 @@ def test_tags_are_listed_page_by_page(site: Site, account: str) -> None:
 
 
 def test_an_image_is_shown(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address)
+    credential_id = site.added(account, site.registry.address)
     reference = f"{site.registry.address}/team/app:2"
-    answer = site.get(account, f"credentials/{kept}/images", reference=reference)
+    answer = site.get(account, f"credentials/{credential_id}/images", reference=reference)
     assert answer.status_code == 200, answer.text
     assert (answer.json["reference"], answer.json["exists"]) == (reference, True)
     assert answer.json["digest"].startswith("sha256:")
-    absent = site.get(account, f"credentials/{kept}/images", reference=f"{site.registry.address}/team/app:9")
+    absent = site.get(
+        account, f"credentials/{credential_id}/images", reference=f"{site.registry.address}/team/app:9"
+    )
     assert (absent.status_code, absent.json["exists"], absent.json["digest"]) == (200, False, None)
 
 
@@ -206,26 +214,26 @@ def test_an_image_is_shown(site: Site, account: str) -> None:
         ("images", {"reference": "a b"}, (422, "invalid_request")),
     ],
 )
-def test_what_cannot_be_looked_at(
+def test_invalid_repositories_and_images_are_refused(
     site: Site, account: str, path: str, query: Json, refusal: tuple[int, str]
 ) -> None:
-    kept = site.added(account, site.registry.address)
-    answer = site.get(account, f"credentials/{kept}/{path}", **query)
+    credential_id = site.added(account, site.registry.address)
+    answer = site.get(account, f"credentials/{credential_id}/{path}", **query)
     assert (answer.status_code, answer.json["code"]) == refusal, answer.text
 
 
-def test_registries_that_refuse_or_cannot_be_reached(site: Site, account: str) -> None:
+def test_refusing_and_unreachable_registries_are_reported(site: Site, account: str) -> None:
     wrong = site.added(account, site.registry.address, "canary-wrong")
     answer = site.get(account, f"credentials/{wrong}/repositories/team/app/tags")
     assert (answer.status_code, answer.json["code"]) == (502, "registry_refused")
     assert "canary" not in answer.text
-    told = set()
+    details = set()
     for host in (f"127.0.0.1:{free_port()}", "127.0.0.1:9", "169.254.169.254"):
-        kept = site.added(account, host)
-        answer = site.get(account, f"credentials/{kept}/images", reference=f"{host}/a/b:1")
+        credential_id = site.added(account, host)
+        answer = site.get(account, f"credentials/{credential_id}/images", reference=f"{host}/a/b:1")
         assert (answer.status_code, answer.json["code"]) == (502, "registry_unreachable")
-        told.add(answer.json["detail"])
-    assert len(told) == 1
+        details.add(answer.json["detail"])
+    assert len(details) == 1
 
 
 @pytest.mark.parametrize(
@@ -238,72 +246,77 @@ def test_registries_that_refuse_or_cannot_be_reached(site: Site, account: str) -
         ({"scope": {"pull": False, "push": True}}, "team/app", "no_pull_scope"),
     ],
 )
-def test_a_credential_is_used_for_what_it_is_for(
+def test_a_credential_is_used_within_its_prefixes_and_scope(
     site: Site, account: str, more: Json, repository: str, refusal: str | None
 ) -> None:
-    kept = site.added(account, site.registry.address, **more)
+    credential_id = site.added(account, site.registry.address, **more)
     image = f"{site.registry.address}/{repository}:1"
     for answer in (
-        site.get(account, f"credentials/{kept}/repositories/{repository}/tags"),
-        site.get(account, f"credentials/{kept}/images", reference=image),
+        site.get(account, f"credentials/{credential_id}/repositories/{repository}/tags"),
+        site.get(account, f"credentials/{credential_id}/images", reference=image),
     ):
         assert answer.status_code == (403 if refusal else 200), answer.text
         assert answer.json.get("code") == refusal
 
 
-def test_nobody_guesses_with_trials(site: Site, account: str) -> None:
-    answers = [
-        site.post(
-            account, "verifications", add_body("x", site.registry.address, "guessed", f"canary-{number}")
-        )
-        for number in range(5)
-    ]
-    codes = [answer.json["code"] for answer in answers]
-    assert codes == ["bad_credential"] * 3 + ["login_held_back"] * 2
-    assert answers[-1].status_code == 429
-    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 4
+def test_repeated_login_tests_of_a_username_are_held(site: Site, account: str) -> None:
+
+    def guess(number: int) -> Any:
+        body = add_body("x", site.registry.address, "guessed", f"canary-{number}")
+        return site.post(account, "verifications", body)
+
+    # Each refusal doubles the hold, from a second on: a slow machine gets a few guesses more until one is refused.
+    answers = list(takewhile(lambda answer: answer.status_code == 200, map(guess, range(12))))
+    assert {answer.json["code"] for answer in answers} == {"bad_credential"}
+    assert 3 <= len(answers) < 12
+    refused = guess(12)
+    assert (refused.status_code, refused.json["code"]) == (429, "login_held_back")
+    assert int(refused.headers["Retry-After"]) >= 1
     other = add_body("x", site.registry.address, USER, PASSWORD)
     assert site.post(account, "verifications", other).json["status"] == "verified"
 
 
-def test_a_secret_that_was_refused_is_not_tried_again_by_browsing(
-    site: Site, account: str, database_url: str
-) -> None:
-    kept = site.added(account, site.registry.address)
+def test_a_refused_secret_is_not_used_for_browsing(site: Site, account: str, database_url: str) -> None:
+    credential_id = site.added(account, site.registry.address)
     with psycopg.connect(database_url) as connection:
         connection.execute(
             "INSERT INTO verifier.schedule (credential_id, stream_version, account_id, provider, registry_host,"
             " username, secret_version, outcome) VALUES (%s, 1, %s, 'custom', %s, %s, 1, 'bad_credential')",
-            (kept, account, site.registry.address, USER),
+            (credential_id, account, site.registry.address, USER),
         )
-    path = f"credentials/{kept}/repositories/team/app/tags"
+    path = f"credentials/{credential_id}/repositories/team/app/tags"
     answer = site.get(account, path)
     assert (answer.status_code, answer.json["code"]) == (409, "verification_failed")
     with psycopg.connect(database_url) as connection:
         connection.execute(
-            "UPDATE verifier.schedule SET outcome = 'verified' WHERE credential_id = %s", (kept,)
+            "UPDATE verifier.schedule SET outcome = 'verified' WHERE credential_id = %s", (credential_id,)
         )
     assert site.get(account, path).status_code == 200
 
 
-def test_only_a_credential_of_the_account_that_is_still_there(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address)
+def test_a_removed_or_foreign_credential_is_not_found(site: Site, account: str) -> None:
+    credential_id = site.added(account, site.registry.address)
     path = "repositories/team/app/tags"
-    assert site.get("somebody-else", f"credentials/{kept}/{path}").json["code"] == "credential_not_found"
+    assert (
+        site.get("somebody-else", f"credentials/{credential_id}/{path}").json["code"]
+        == "credential_not_found"
+    )
     nobody = uuid5(an_id("none"), account)
     assert site.get(account, f"credentials/{nobody}/{path}").status_code == 404
-    gone = site.client().delete(f"/v1/accounts/{account}/credentials/{kept}", headers={"If-Match": "*"})
+    gone = site.client().delete(
+        f"/v1/accounts/{account}/credentials/{credential_id}", headers={"If-Match": "*"}
+    )
     assert gone.status_code == 204
-    assert site.get(account, f"credentials/{kept}/{path}").json["code"] == "credential_not_found"
+    assert site.get(account, f"credentials/{credential_id}/{path}").json["code"] == "credential_not_found"
 
 
 def test_the_newest_secret_is_used(site: Site, account: str) -> None:
-    kept = site.added(account, site.registry.address, "old-and-wrong")
-    path = f"credentials/{kept}/repositories/team/app/tags"
+    credential_id = site.added(account, site.registry.address, "old-and-wrong")
+    path = f"credentials/{credential_id}/repositories/team/app/tags"
     assert site.get(account, path).json["code"] == "registry_refused"
     body = {"credential": {"kind": "username_password", "username": USER, "password": PASSWORD}}
     site.client().put(
-        f"/v1/accounts/{account}/credentials/{kept}/secret", json=body, headers={"If-Match": "*"}
+        f"/v1/accounts/{account}/credentials/{credential_id}/secret", json=body, headers={"If-Match": "*"}
     )
     assert site.get(account, path).status_code == 200
 
@@ -312,8 +325,10 @@ def test_the_newest_secret_is_used(site: Site, account: str) -> None:
     ("scope", "trial", "browse"),
     [("credentials:read", 403, 200), ("credentials:write", 200, 403), ("audit:read", 403, 403)],
 )
-def test_scopes(site: Site, account: str, scope: str, trial: int, browse: int) -> None:
-    kept = site.added(account, site.registry.address)
+def test_each_scope_permits_its_routes_only(
+    site: Site, account: str, scope: str, trial: int, browse: int
+) -> None:
+    credential_id = site.added(account, site.registry.address)
     made = site.client().post(
         "/v1/service-tokens", json={"name": scope, "scopes": [scope], "accounts": [account]}
     )
@@ -321,12 +336,12 @@ def test_scopes(site: Site, account: str, scope: str, trial: int, browse: int) -
     client = site.client(made.json["token"])
     body = add_body("x", site.registry.address, USER, PASSWORD)
     assert client.post(f"/v1/accounts/{account}/verifications", json=body).status_code == trial
-    path = f"/v1/accounts/{account}/credentials/{kept}/repositories/team/app/tags"
+    path = f"/v1/accounts/{account}/credentials/{credential_id}/repositories/team/app/tags"
     assert client.get(path).status_code == browse
     assert client.get(path.replace(account, "other")).status_code == 403
 
 
-def test_by_itself_it_is_ready_and_writes_nothing(site: Site, database_url: str, tmp_path: Any) -> None:
+def test_the_registry_api_alone_is_ready_and_read_only(site: Site, database_url: str, tmp_path: Any) -> None:
     del site
     settings = Settings.from_environment(
         {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": database_url}

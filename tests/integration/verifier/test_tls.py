@@ -1,4 +1,4 @@
-"""Certificates: the operator's authority counts, anything that is not right about one ends the login."""
+"""Certificates: the operator's authority is trusted, and an invalid certificate ends the login."""
 
 import socket
 import ssl
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts.verdicts import VerificationCode as Code
-from tests.integration.verifier.attempts import PASSWORD, USER, attempt, loopback, names
+from tests.integration.verifier.attempts import PASSWORD, SHORT_DEADLINE, USER, attempt, loopback, names
 from tests.integration.verifier.certificates import Certificate
 from tests.support.fake_registry import FakeServer, basic, bearer, by_path, tokens
 
@@ -23,21 +23,21 @@ def server(tmp_path: Path) -> Iterator[FakeServer]:
         yield running
 
 
-def test_an_authority_of_the_operator_is_trusted(server: FakeServer) -> None:
+def test_a_configured_authority_is_trusted(server: FakeServer) -> None:
     host = f"reg.example:{server.port}"
     done = attempt(host, policy=loopback(), tls=AUTHORITY.trusted(), resolver=DNS)
     assert (done.code, done.verdict.confidence) == (None, "strong")
     assert {seen.headers["host"] for seen in server.seen} == {host}
 
 
-def test_without_the_operators_word_it_is_not(server: FakeServer) -> None:
+def test_an_unknown_authority_is_refused(server: FakeServer) -> None:
     done = attempt(f"reg.example:{server.port}", policy=loopback(), resolver=DNS)
     assert done.code is Code.TLS_ERROR
     assert "issuer" in done.verdict.detail
     assert server.seen == []
 
 
-def test_a_certificate_for_another_name(server: FakeServer) -> None:
+def test_a_certificate_of_another_name_is_refused(server: FakeServer) -> None:
     done = attempt(f"other.example:{server.port}", policy=loopback(), tls=AUTHORITY.trusted(), resolver=DNS)
     assert done.code is Code.TLS_ERROR
     assert "mismatch" in done.verdict.detail
@@ -45,13 +45,13 @@ def test_a_certificate_for_another_name(server: FakeServer) -> None:
     assert server.seen == []
 
 
-def test_a_certificate_for_a_name_where_an_address_is_dialled(server: FakeServer) -> None:
+def test_a_certificate_of_a_name_is_refused_for_an_address(server: FakeServer) -> None:
     done = attempt(server.address, policy=loopback(), tls=AUTHORITY.trusted())
     assert done.code is Code.TLS_ERROR
     assert server.seen == []
 
 
-def test_a_certificate_for_an_address(tmp_path: Path) -> None:
+def test_a_certificate_of_an_address_is_accepted(tmp_path: Path) -> None:
     context = Certificate.made("127.0.0.1", issuer=AUTHORITY).served(tmp_path)
     with FakeServer(basic(USER, PASSWORD), tls=context) as server:
         assert attempt(server.address, policy=loopback(), tls=AUTHORITY.trusted()).code is None
@@ -67,7 +67,7 @@ def test_a_certificate_for_an_address(tmp_path: Path) -> None:
     ],
     ids=["self-signed", "expired", "another authority of that name", "signed by no authority"],
 )
-def test_certificates_that_are_not_good(certificate: Certificate, words: str, tmp_path: Path) -> None:
+def test_invalid_certificates_are_refused(certificate: Certificate, words: str, tmp_path: Path) -> None:
     with FakeServer(basic(USER, PASSWORD), tls=certificate.served(tmp_path)) as server:
         host = f"reg.example:{server.port}"
         done = attempt(host, policy=loopback(), tls=AUTHORITY.trusted(), resolver=DNS)
@@ -76,13 +76,13 @@ def test_certificates_that_are_not_good(certificate: Certificate, words: str, tm
     assert server.seen == []
 
 
-def test_plain_http_where_tls_is_expected() -> None:
+def test_plain_http_is_a_tls_error() -> None:
     with FakeServer(basic(USER, PASSWORD)) as server:
         assert attempt(server.address, policy=loopback()).code is Code.TLS_ERROR
     assert server.seen == []
 
 
-def test_tls_of_the_last_century(tmp_path: Path) -> None:
+def test_old_versions_of_tls_are_refused(tmp_path: Path) -> None:
     context = Certificate.made("reg.example", issuer=AUTHORITY).served(tmp_path)
     with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
@@ -92,7 +92,7 @@ def test_tls_of_the_last_century(tmp_path: Path) -> None:
     assert done.code is Code.TLS_ERROR
 
 
-def test_a_realm_on_plain_http_behind_a_registry_with_tls(tmp_path: Path) -> None:
+def test_a_realm_without_tls_behind_a_registry_with_tls_is_blocked(tmp_path: Path) -> None:
     context = Certificate.made("127.0.0.1", issuer=AUTHORITY).served(tmp_path)
     with (
         FakeServer(tokens(USER, PASSWORD)) as other,
@@ -102,9 +102,9 @@ def test_a_realm_on_plain_http_behind_a_registry_with_tls(tmp_path: Path) -> Non
     assert other.connections == 0
 
 
-def test_a_handshake_that_never_begins() -> None:
+def test_a_handshake_that_never_begins_is_unreachable() -> None:
     """A listener that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        done = attempt(address, policy=loopback(), deadline=0.5)
+        done = attempt(address, policy=loopback(), deadline=SHORT_DEADLINE)
     assert done.code is Code.UNREACHABLE

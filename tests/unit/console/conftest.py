@@ -1,4 +1,4 @@
-"""The console in front of a fake API; a browser that keeps cookies and sends the forms it is shown."""
+"""The console with a fake API, and a browser that stores cookies and sends the forms of a page."""
 
 import re
 from collections.abc import Callable
@@ -47,14 +47,14 @@ class Clock:
 
 
 def console(api: FakeApi, clock: Callable[[], datetime], **settings: Any) -> Flask:
-    """The application, in front of this API."""
+    """The application with this API."""
     chosen = {"api_url": None, "listen_host": "127.0.0.1", "listen_port": 8081, "tls": False, **settings}
     return create_app(ConsoleSettings(**chosen), in_process(api), clock=clock)
 
 
 @dataclass
 class OneApp:
-    """Its templates are compiled once; each test has its own answers, time and browser."""
+    """One application for all tests, because it compiles its templates. Responses, time and browser belong to a test."""
 
     api: FakeApi = field(default_factory=FakeApi)
     clock: Clock = field(default_factory=Clock)
@@ -78,7 +78,7 @@ def clock(one_app: OneApp) -> Clock:
 @pytest.fixture
 def api(one_app: OneApp) -> FakeApi:
     """An API with one credential in account acme."""
-    one_app.api.asked.clear()
+    one_app.api.requests.clear()
     one_app.api.answers = {
         ("GET", "/v1/providers"): (200, page(*map(to_public, PROVIDERS))),
         ("GET", f"{ACCOUNT}/credentials"): (200, page(credential(), next_cursor="c2")),
@@ -103,7 +103,7 @@ def api(one_app: OneApp) -> FakeApi:
 
 @dataclass
 class Browser:
-    """`send` posts a form as a browser would: with the hidden fields of the page that shows it."""
+    """A browser. `send` posts a form with the hidden fields of the page that shows it."""
 
     client: FlaskClient
 
@@ -132,7 +132,7 @@ class Browser:
 
 @pytest.fixture
 def browser(one_app: OneApp, api: FakeApi, clock: Clock) -> Browser:
-    """One that is not signed in."""
+    """A browser that is not signed in."""
     return Browser(one_app.app.test_client())
 
 

@@ -1,4 +1,4 @@
-"""A REST API of a few canned answers, as a WSGI application: what a page asked of it is kept."""
+"""A REST API with a few fixed responses, as a WSGI application. It records the requests of a page."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ CREDENTIAL_ID = "018cc251-f400-7000-8000-000000000001"
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     method: str
     path: str
     query: str
@@ -23,20 +23,22 @@ class Asked:
 
 @dataclass
 class FakeApi:
-    """`answers` by method and path: a status and a document, and headers if need be."""
+    """`answers` has a status, a document and optional headers for each method and path."""
 
     answers: dict[tuple[str, str], tuple[int, Any] | tuple[int, Any, dict[str, str]]] = field(
         default_factory=dict
     )
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         sent = environ["wsgi.input"].read(length) if length else b""
         headers = {name[5:]: str(value) for name, value in environ.items() if name.startswith("HTTP_")}
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        self.asked.append(
-            Asked(method, path, environ.get("QUERY_STRING", ""), headers, json.loads(sent) if sent else None)
+        self.requests.append(
+            ReceivedRequest(
+                method, path, environ.get("QUERY_STRING", ""), headers, json.loads(sent) if sent else None
+            )
         )
         status, document, *more = self._answer(method, path, headers)
         content = document.encode() if isinstance(document, str) else json.dumps(document).encode()
@@ -52,9 +54,9 @@ class FakeApi:
             return 401, problem(401, "unauthenticated", "a valid bearer token is needed")
         return self.answers.get((method, path), (404, problem(404, "not_found", "not found")))
 
-    def last(self, method: str, path: str = "") -> Asked:
-        """The last request of this method, to a path that ends so."""
-        return [asked for asked in self.asked if asked.method == method and asked.path.endswith(path)][-1]
+    def last(self, method: str, path: str = "") -> ReceivedRequest:
+        """The last request of this method to a path with this end."""
+        return [one for one in self.requests if one.method == method and one.path.endswith(path)][-1]
 
 
 def problem(status: int, code: str, detail: str, *errors: tuple[str, str], **more: Any) -> Json:

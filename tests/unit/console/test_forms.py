@@ -1,4 +1,4 @@
-"""What is typed: into the API's body, and back into the page when it is refused, but for secrets."""
+"""Form fields are sent to the API. A refused form is shown with its values, but without secrets."""
 
 import io
 from typing import Any
@@ -36,11 +36,11 @@ TYPED = {
         ("", None),
     ],
 )
-def test_the_field_that_a_pointer_is_about(pointer: str, name: str | None) -> None:
+def test_a_pointer_is_mapped_to_its_form_field(pointer: str, name: str | None) -> None:
     assert field_of(pointer) == name
 
 
-def test_adding_sends_what_was_typed(signed_in: Browser, api: FakeApi) -> None:
+def test_the_add_form_sends_its_fields_to_the_api(signed_in: Browser, api: FakeApi) -> None:
     api.answers["POST", f"{ACCOUNT}/credentials"] = (201, credential(), {"Regcred-Position": "p:1"})
     sent = signed_in.send(
         NEW,
@@ -53,8 +53,8 @@ def test_adding_sends_what_was_typed(signed_in: Browser, api: FakeApi) -> None:
         expires_at="2027-01-31",
     )
     assert sent.headers["Location"] == HERE
-    asked = api.last("POST")
-    assert asked.body == {
+    request = api.last("POST")
+    assert request.body == {
         "name": "team-ghcr",
         "provider": "github",
         "registry_url": None,
@@ -66,10 +66,12 @@ def test_adding_sends_what_was_typed(signed_in: Browser, api: FakeApi) -> None:
         "restrictions": {"restricted": True, "projects": ["shop", "shop-staging", "shop"]},
         "expires_at": "2027-01-31T00:00:00Z",
     }
-    assert len(asked.headers["IDEMPOTENCY_KEY"]) > 10
+    assert len(request.headers["IDEMPOTENCY_KEY"]) > 10
 
 
-def test_a_refused_form_keeps_everything_but_the_secret(signed_in: Browser, api: FakeApi) -> None:
+def test_a_refused_form_is_shown_with_its_values_but_without_the_secret(
+    signed_in: Browser, api: FakeApi
+) -> None:
     refusal = problem(
         422,
         "invalid_request",
@@ -89,7 +91,7 @@ def test_a_refused_form_keeps_everything_but_the_secret(signed_in: Browser, api:
     assert 'value="octo"' in shown.text
 
 
-def test_the_same_form_sent_twice_is_one_request_to_the_api(signed_in: Browser, api: FakeApi) -> None:
+def test_a_repeated_form_has_the_same_idempotency_key(signed_in: Browser, api: FakeApi) -> None:
     api.answers["POST", f"{ACCOUNT}/credentials"] = (503, problem(503, "database_unavailable", "away"))
     first = signed_in.send(NEW, BASE, **TYPED, key="k-1")
     assert api.last("POST").headers["IDEMPOTENCY_KEY"] == "k-1"
@@ -108,7 +110,7 @@ def test_the_same_form_sent_twice_is_one_request_to_the_api(signed_in: Browser, 
         ("acr", {"kind": "service_principal", "tenant": "t", "client_id": "c", "client_secret": CANARY}),
     ],
 )
-def test_keys_of_a_cloud_are_sent_and_never_shown_again(
+def test_cloud_keys_are_sent_to_the_api_and_not_shown_in_the_page(
     signed_in: Browser, api: FakeApi, provider: str, typed: dict[str, str]
 ) -> None:
     api.answers["POST", f"{ACCOUNT}/credentials"] = (
@@ -123,7 +125,7 @@ def test_keys_of_a_cloud_are_sent_and_never_shown_again(
 
 @pytest.mark.parametrize("way", ["file", "paste"])
 @pytest.mark.parametrize("kind", ["keyfile", "docker_config"])
-def test_a_document_is_uploaded_or_pasted(signed_in: Browser, api: FakeApi, kind: str, way: str) -> None:
+def test_a_document_can_be_uploaded_or_pasted(signed_in: Browser, api: FakeApi, kind: str, way: str) -> None:
     api.answers["POST", f"{ACCOUNT}/credentials"] = (201, credential())
     text = '{"type": "service_account"}'
     fields: dict[str, Any] = {"name": "google", "kind": kind, "location": "europe-west3"}
@@ -133,9 +135,7 @@ def test_a_document_is_uploaded_or_pasted(signed_in: Browser, api: FakeApi, kind
     assert api.last("POST").body["location"] == "europe-west3"
 
 
-def test_a_test_before_saving_shows_the_verdict_or_that_there_is_none(
-    signed_in: Browser, api: FakeApi
-) -> None:
+def test_a_test_before_saving_shows_its_verdict(signed_in: Browser, api: FakeApi) -> None:
     shown = signed_in.send(NEW, BASE, **TYPED, do="test")
     assert "cannot test before saving" in shown.text
     verdict = {"status": "failed", "code": "bad_credential", "detail": "refused", "help": "Make a new one."}
@@ -146,14 +146,14 @@ def test_a_test_before_saving_shows_the_verdict_or_that_there_is_none(
     assert api.last("POST").path == f"{ACCOUNT}/verifications"
 
 
-def test_what_was_typed_stays_when_another_provider_is_chosen(signed_in: Browser) -> None:
+def test_the_form_keeps_its_values_when_another_provider_is_selected(signed_in: Browser) -> None:
     shown = signed_in.look(f"{BASE}/new?provider=gar&name=mine&restricted=yes&projects=shop&password=x").text
     assert 'value="mine"' in shown
     assert 'value="x"' not in shown
     assert 'name="restricted" value="yes" checked' in shown
 
 
-def test_editing_sends_the_version_it_was_made_from(signed_in: Browser, api: FakeApi) -> None:
+def test_the_edit_form_sends_the_version_that_it_shows(signed_in: Browser, api: FakeApi) -> None:
     api.answers["PATCH", ONE] = (200, credential())
     signed_in.send(f"{HERE}/edit", name="team-ghcr", scope="pull", expires_at="2026-12-10")
     assert api.last("PATCH").headers["IF_MATCH"] == '"3"'
@@ -162,7 +162,9 @@ def test_editing_sends_the_version_it_was_made_from(signed_in: Browser, api: Fak
     assert api.last("PATCH").body["expires_at"] is None
 
 
-def test_who_was_slower_looks_again_before_sending_again(signed_in: Browser, api: FakeApi) -> None:
+def test_an_edit_of_a_stale_version_shows_the_conflict_and_the_new_version(
+    signed_in: Browser, api: FakeApi
+) -> None:
     api.answers["PATCH", ONE] = (412, problem(412, "stale_version", "the credential is at version 3"))
     shown = signed_in.send(f"{HERE}/edit", name="mine", scope="pull", version="2")
     assert shown.status_code == 412
@@ -173,7 +175,7 @@ def test_who_was_slower_looks_again_before_sending_again(signed_in: Browser, api
     assert 'name="version" value="2"' in signed_in.send(f"{HERE}/edit", name="!", version="2").text
 
 
-def test_rotating_never_shows_the_secret_again(signed_in: Browser, api: FakeApi) -> None:
+def test_the_rotate_form_does_not_show_the_secret(signed_in: Browser, api: FakeApi) -> None:
     refusal = problem(422, "invalid_request", "x", ("/credential/password", "A secret may not be empty."))
     api.answers["PUT", f"{ONE}/secret"] = (422, refusal)
     shown = signed_in.send(f"{HERE}/rotate", **TYPED)
@@ -184,12 +186,14 @@ def test_rotating_never_shows_the_secret_again(signed_in: Browser, api: FakeApi)
     assert api.last("PUT").body["credential"]["password"] == CANARY
 
 
-def test_who_would_lose_a_credential_is_shown_first(signed_in: Browser, api: FakeApi) -> None:
+def test_a_restriction_shows_the_affected_workloads_before_it_is_saved(
+    signed_in: Browser, api: FakeApi
+) -> None:
     api.answers["PUT", f"{ONE}/restrictions"] = (200, credential())
     shown = signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other")
     assert "would lose it" in shown.text
     assert "deployment web" in shown.text
-    assert not [asked for asked in api.asked if asked.method == "PUT"]
+    assert not [request for request in api.requests if request.method == "PUT"]
     assert (
         signed_in.send(f"{HERE}/restrict", restricted="yes", projects="other", confirmed="yes").status_code
         == 303
@@ -199,7 +203,7 @@ def test_who_would_lose_a_credential_is_shown_first(signed_in: Browser, api: Fak
     assert api.last("PUT").body == {"restricted": False, "projects": []}
 
 
-def test_removing_asks_for_the_name_and_for_a_reason_where_it_is_in_use(
+def test_removal_needs_the_name_and_a_reason_if_the_credential_is_in_use(
     signed_in: Browser, api: FakeApi
 ) -> None:
     assert signed_in.send(f"{HERE}/remove", typed="another").status_code == 422
@@ -228,9 +232,9 @@ def test_a_new_token_is_shown_once(signed_in: Browser, api: FakeApi) -> None:
     assert signed_in.send("/tokens/tok1/revoke").status_code == 303
 
 
-def test_an_image_is_explained(signed_in: Browser, api: FakeApi) -> None:
-    asked = "/accounts/acme/resolve?image=ghcr.io/acme/shop&project_id=shop"
-    assert "does not support image lookup" in signed_in.look(asked).text
+def test_the_image_page_shows_all_candidates_and_their_reasons(signed_in: Browser, api: FakeApi) -> None:
+    path = "/accounts/acme/resolve?image=ghcr.io/acme/shop&project_id=shop"
+    assert "does not support image lookup" in signed_in.look(path).text
     api.answers["POST", f"{ACCOUNT}/resolutions"] = (
         200,
         {
@@ -242,7 +246,7 @@ def test_an_image_is_explained(signed_in: Browser, api: FakeApi) -> None:
             ],
         },
     )
-    shown = signed_in.look(asked).text
+    shown = signed_in.look(path).text
     assert "It has the most specific repository prefix for this image." in shown
     assert "It is restricted to other projects." in shown
     assert api.last("POST").body == {"image": "ghcr.io/acme/shop", "project_id": "shop", "operation": "pull"}
@@ -250,10 +254,10 @@ def test_an_image_is_explained(signed_in: Browser, api: FakeApi) -> None:
         422,
         problem(422, "invalid_request", "x", ("/image", "no image")),
     )
-    assert signed_in.look(asked).status_code == 422
+    assert signed_in.look(path).status_code == 422
 
 
-def test_an_import_tells_of_each_host(signed_in: Browser, api: FakeApi) -> None:
+def test_an_import_shows_the_result_of_each_entry(signed_in: Browser, api: FakeApi) -> None:
     where = "/accounts/acme/import"
     assert signed_in.send(where, docker_config='{"auths": {}}').status_code == 501
     entry = {"key": "ghcr.io", "registry_host": "ghcr.io", "name": "ghcr-io", "reason": None}
@@ -276,7 +280,7 @@ def test_an_import_tells_of_each_host(signed_in: Browser, api: FakeApi) -> None:
     }
 
 
-def test_an_import_is_looked_at_first(signed_in: Browser, api: FakeApi) -> None:
+def test_a_preview_of_an_import_is_a_dry_run(signed_in: Browser, api: FakeApi) -> None:
     item = {"key": "ghcr.io", "registry_host": "ghcr.io", "name": "n", "reason": None, "credential_id": None}
     api.answers["POST", f"{ACCOUNT}/imports"] = (
         200,

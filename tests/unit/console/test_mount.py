@@ -1,4 +1,4 @@
-"""Which of both answers at the one address, and what the settings say."""
+"""The paths of console and API at one address, and the settings of the console."""
 
 import pytest
 from flask import Flask
@@ -22,7 +22,7 @@ from console.settings import ConsoleSettings
         ("/v2/", "*/*", "api"),
     ],
 )
-def test_each_path_has_its_owner(path: str, accept: str, who: str) -> None:
+def test_each_path_is_served_by_the_api_or_the_console(path: str, accept: str, who: str) -> None:
     api = Flask("an api", static_folder=None)
     api.add_url_rule("/v1/providers", "providers", lambda: "{}")
     api.add_url_rule("/healthz", "healthz", lambda: "{}")
@@ -31,7 +31,7 @@ def test_each_path_has_its_owner(path: str, accept: str, who: str) -> None:
     assert ("Content-Security-Policy" in answer.headers) == (who == "console")
 
 
-def test_the_environment_says_where_everything_is() -> None:
+def test_addresses_are_read_from_the_environment() -> None:
     settings = ConsoleSettings.from_environment(
         {
             "REGCRED_API_URL": "https://api.example/",
@@ -53,7 +53,7 @@ def test_the_environment_says_where_everything_is() -> None:
         ("REGCRED_CONSOLE_LISTEN", "8081"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_without_being_quoted(name: str, text: str) -> None:
+def test_an_invalid_setting_is_refused_without_its_credentials(name: str, text: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
         ConsoleSettings.from_environment({name: text})
     assert refused.value.name == name

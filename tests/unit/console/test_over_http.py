@@ -1,4 +1,4 @@
-"""A console by itself tells the API for which browser it asks."""
+"""A console in its own process forwards the address of the browser to the API."""
 
 from collections.abc import Iterator
 from threading import Thread
@@ -28,11 +28,11 @@ def fake() -> Iterator[tuple[FakeApi, str]]:
         thread.join()
 
 
-def test_the_api_is_told_of_each_browser_by_itself(fake: tuple[FakeApi, str]) -> None:
+def test_each_request_forwards_the_address_of_its_browser(fake: tuple[FakeApi, str]) -> None:
     api, address = fake
     transport_for = over_http(address)
     for browser in ("203.0.113.9", "2001:db8::5", None):
         asking = ApiClient(transport_for(browser), token=Secret(TOKEN), request_id="r")
         assert asking.get("/v1/providers").status == 200
-    told = [asked.headers.get("X_FORWARDED_FOR") for asked in api.asked]
-    assert told == ["203.0.113.9", "2001:db8::5", None]
+    forwarded = [request.headers.get("X_FORWARDED_FOR") for request in api.requests]
+    assert forwarded == ["203.0.113.9", "2001:db8::5", None]

@@ -1,4 +1,4 @@
-"""Every page, from the API's answers: that it is there, safe and small, and says what matters."""
+"""Every page is complete, safe and small for the responses of the API."""
 
 import gzip
 import re
@@ -43,14 +43,14 @@ PAGES = [
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_safe_labelled_and_small(signed_in: Browser, path: str) -> None:
+def test_a_page_has_no_inline_scripts_labels_all_fields_and_is_small(signed_in: Browser, path: str) -> None:
     shown = signed_in.look(path, **{"Accept-Encoding": "gzip"})
     assert shown.status_code == 200
     assert shown.headers["Cache-Control"] == "no-store"
     assert "script-src 'self'" in shown.headers["Content-Security-Policy"]
     assert shown.headers["X-Request-Id"]
     text = gzip.decompress(shown.data).decode()
-    # The page with all that it loads.
+    # The page with all files that it loads.
     loaded = sum(len(asset.compressed) for name, asset in read_assets().items() if name in text)
     assert len(shown.data) + loaded <= 50 * 1024
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=|javascript:", text)
@@ -60,7 +60,7 @@ def test_a_page_is_safe_labelled_and_small(signed_in: Browser, path: str) -> Non
         assert f'for="{field}"' in text or re.search(rf'<label[^>]*><input[^>]*id="{field}"', text)
 
 
-def test_ten_thousand_credentials_make_no_larger_page(signed_in: Browser, api: FakeApi) -> None:
+def test_the_list_shows_one_page_of_credentials(signed_in: Browser, api: FakeApi) -> None:
     many = page(
         *(credential(id=CREDENTIAL_ID[:-4] + f"{number:04}", name=f"name {number}") for number in range(50))
     )
@@ -70,7 +70,7 @@ def test_ten_thousand_credentials_make_no_larger_page(signed_in: Browser, api: F
     assert f'href="{BASE}/credentials?cursor=c2"' in gzip.decompress(shown.data).decode()
 
 
-def test_filters_stand_in_the_address_without_empty_ones(signed_in: Browser, api: FakeApi) -> None:
+def test_filters_are_in_the_url_without_empty_values(signed_in: Browser, api: FakeApi) -> None:
     sent = signed_in.look(f"{BASE}/credentials?name=+team+&status=failed&provider=&cursor=old")
     assert sent.headers["Location"] == f"{BASE}/credentials?name=team&status=failed"
     shown = signed_in.look(f"{BASE}/credentials?name=team&status=failed").text
@@ -78,20 +78,20 @@ def test_filters_stand_in_the_address_without_empty_ones(signed_in: Browser, api
     assert f'href="{BASE}/credentials?name=team"' in shown.replace("&amp;", "&")
 
 
-def test_what_people_wrote_is_shown_as_text(signed_in: Browser) -> None:
+def test_text_of_users_is_escaped(signed_in: Browser) -> None:
     shown = signed_in.look(f"{BASE}/credentials").text
     assert "For the &lt;shop&gt;" in shown
     assert "<shop>" not in shown
 
 
-def test_a_failure_has_code_meaning_and_remedy(signed_in: Browser) -> None:
+def test_a_failed_verification_shows_its_code_meaning_and_remedy(signed_in: Browser) -> None:
     shown = signed_in.look(HERE).text
     assert "<code>bad_credential</code>" in shown
     assert "The registry refused the username or the secret." in shown
     assert "Create a new token with <code>read:packages</code>." in shown
 
 
-def test_a_verification_that_runs_is_looked_at_again_until_it_ends(signed_in: Browser, api: FakeApi) -> None:
+def test_a_pending_verification_is_polled_a_limited_number_of_times(signed_in: Browser, api: FakeApi) -> None:
     state = {"status": "pending", "code": None, "detail": None, "checked_at": None}
     api.answers["GET", ONE] = (200, credential(verification=state), {"ETag": '"3"'})
     assert f'hx-get="{HERE}/verification?polls=0"' in signed_in.look(HERE).text
@@ -104,7 +104,7 @@ def test_a_verification_that_runs_is_looked_at_again_until_it_ends(signed_in: Br
     assert signed_in.look(f"{HERE}/verification").headers["Location"] == HERE
 
 
-def test_what_a_token_may_not_see_is_left_out(signed_in: Browser, api: FakeApi) -> None:
+def test_sections_that_the_token_cannot_read_are_omitted(signed_in: Browser, api: FakeApi) -> None:
     api.answers["GET", f"{ONE}/events"] = (403, problem(403, "insufficient_scope", "needs audit:read"))
     del api.answers["GET", f"{ONE}/usages"]
     shown = signed_in.look(HERE)
@@ -113,7 +113,7 @@ def test_what_a_token_may_not_see_is_left_out(signed_in: Browser, api: FakeApi) 
     assert "Used by" not in shown.text
 
 
-def test_the_audit_log_shows_what_changed_and_links_every_cell(signed_in: Browser) -> None:
+def test_the_audit_log_shows_changes_and_links_to_filters(signed_in: Browser) -> None:
     shown = signed_in.look(f"{BASE}/audit?outcome=success").text.replace("&amp;", "&")
     assert "<del>no</del>" in shown
     assert "<ins>yes</ins>" in shown
@@ -123,13 +123,13 @@ def test_the_audit_log_shows_what_changed_and_links_every_cell(signed_in: Browse
     assert f'href="{BASE}/audit.csv?outcome=success"' in shown
 
 
-def test_an_export_takes_the_filters_along(signed_in: Browser, api: FakeApi) -> None:
+def test_an_export_has_the_filters_of_the_page(signed_in: Browser, api: FakeApi) -> None:
     api.answers["GET", f"{ACCOUNT}/audit-events"] = (200, "a,b\r\n", {"Content-Type": "text/csv"})
     file = signed_in.look(f"{BASE}/audit.csv?since=2026-11-01&action=secret.issued")
     assert file.text == "a,b\r\n"
     assert file.headers["Content-Disposition"] == 'attachment; filename="audit-acme.csv"'
-    assert api.asked[-1].query == "since=2026-11-01T00%3A00%3A00Z&action=secret.issued"
-    assert api.asked[-1].headers["ACCEPT"] == "text/csv"
+    assert api.requests[-1].query == "since=2026-11-01T00%3A00%3A00Z&action=secret.issued"
+    assert api.requests[-1].headers["ACCEPT"] == "text/csv"
     api.answers["GET", f"{ACCOUNT}/audit-events"] = (403, problem(403, "insufficient_scope", "no"))
     assert signed_in.look(f"{BASE}/audit.ndjson").status_code == 403
 
@@ -142,7 +142,7 @@ def test_an_unknown_event_is_shown_by_its_type(signed_in: Browser, api: FakeApi)
     assert "moon.landed" in signed_in.look(f"{BASE}/audit").text
 
 
-def test_the_overview_counts_and_warns(signed_in: Browser, api: FakeApi) -> None:
+def test_the_overview_shows_counts_and_warnings(signed_in: Browser, api: FakeApi) -> None:
     api.answers["GET", f"{ACCOUNT}/credentials/summary"] = (
         200,
         summary(total=9_000, by_status=dict.fromkeys(summary()["by_status"], 1_800), expired=3),
@@ -152,12 +152,12 @@ def test_the_overview_counts_and_warns(signed_in: Browser, api: FakeApi) -> None
     assert "1 within 30 days" in shown
     assert "3 expired" in shown
     assert "All failed credentials" in shown
-    # Whatever their number: one sum, and the first of those that failed.
-    asked = [one for one in api.asked if one.path.startswith(f"{ACCOUNT}/credentials")]
-    assert [one.query for one in asked] == ["", "status=failed&limit=8"]
+    # Two requests for any number of credentials: the summary, and the first failed ones.
+    queries = [one for one in api.requests if one.path.startswith(f"{ACCOUNT}/credentials")]
+    assert [one.query for one in queries] == ["", "status=failed&limit=8"]
 
 
-def test_the_list_says_when_each_was_last_used(signed_in: Browser, api: FakeApi) -> None:
+def test_the_list_shows_the_last_use_of_each_credential(signed_in: Browser, api: FakeApi) -> None:
     items = page(
         credential(),
         credential(name="b", last_used_at=None, used_by=0),
@@ -179,7 +179,7 @@ def test_the_list_says_when_each_was_last_used(signed_in: Browser, api: FakeApi)
         (503, "read_model_behind", "Saved, but not visible yet"),
     ],
 )
-def test_a_problem_of_the_api_is_a_page_with_the_request_s_id(
+def test_a_problem_of_the_api_is_shown_with_the_request_id(
     signed_in: Browser, api: FakeApi, status: int, code: str, said: str
 ) -> None:
     api.answers["GET", ONE] = (status, problem(status, code, "said so"), {"Retry-After": "2"})
@@ -187,19 +187,19 @@ def test_a_problem_of_the_api_is_a_page_with_the_request_s_id(
     assert shown.status_code == status
     assert said in shown.text
     assert shown.headers["X-Request-Id"] in shown.text
-    assert api.asked[-1].headers["X_REQUEST_ID"] == shown.headers["X-Request-Id"]
+    assert api.requests[-1].headers["X_REQUEST_ID"] == shown.headers["X-Request-Id"]
     part = signed_in.look(HERE, **{"HX-Request": "true"})
     assert (part.status_code, part.headers["HX-Retarget"]) == (200, "#notices")
 
 
-def test_another_program_behind_the_address_is_told_so(signed_in: Browser, api: FakeApi) -> None:
+def test_a_response_that_is_not_from_regcred_is_reported(signed_in: Browser, api: FakeApi) -> None:
     api.answers["GET", ONE] = (200, "<html>hello</html>", {"Content-Type": "text/html"})
     shown = signed_in.look(HERE)
     assert shown.status_code == 502
     assert "The response is not from regcred" in shown.text
 
 
-def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_it(signed_in: Browser, api: FakeApi) -> None:
+def test_an_unhandled_exception_shows_a_page_without_details(signed_in: Browser, api: FakeApi) -> None:
     api.answers["GET", ONE] = (200, {"odd": "canary-4711"}, {"ETag": '"1"'})
     shown = signed_in.look(HERE)
     assert shown.status_code == 500
@@ -207,7 +207,7 @@ def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_it(signed_in: Browser, 
     assert shown.headers["X-Request-Id"] in shown.text
 
 
-def test_a_command_s_position_is_waited_for_and_then_forgotten(
+def test_the_next_query_waits_for_the_position_of_the_command(
     signed_in: Browser, api: FakeApi, clock: Clock
 ) -> None:
     api.answers["POST", f"{ONE}/verifications"] = (202, {}, {"Regcred-Position": "p:4"})
@@ -216,15 +216,15 @@ def test_a_command_s_position_is_waited_for_and_then_forgotten(
     signed_in.send(HERE, f"{HERE}/verify", image=" ghcr.io/acme/shop:1 ")
     assert api.last("POST").body == {"image": "ghcr.io/acme/shop:1"}
     signed_in.look(HERE)
-    assert api.asked[-1].headers["REGCRED_WAIT_FOR"] == "p:4"
+    assert api.requests[-1].headers["REGCRED_WAIT_FOR"] == "p:4"
     signed_in.look("/system")
-    assert "REGCRED_WAIT_FOR" not in api.asked[-1].headers
+    assert "REGCRED_WAIT_FOR" not in api.requests[-1].headers
     clock.passes(timedelta(seconds=11))
     signed_in.look(HERE)
-    assert "REGCRED_WAIT_FOR" not in api.asked[-1].headers
+    assert "REGCRED_WAIT_FOR" not in api.requests[-1].headers
 
 
-def test_the_system_page_says_what_is_away(signed_in: Browser) -> None:
+def test_the_system_page_shows_unavailable_dependencies(signed_in: Browser) -> None:
     shown = signed_in.look("/system").text
     assert "Some functions are unavailable" in shown
     assert "Unavailable" in shown
@@ -245,7 +245,7 @@ def test_the_system_page_shows_lag_and_dead_letters(signed_in: Browser) -> None:
         (503, "database_unavailable", "is unavailable"),
     ],
 )
-def test_the_system_page_does_without_what_it_is_not_told(
+def test_the_system_page_works_without_the_system_status(
     signed_in: Browser, api: FakeApi, status: int, code: str, said: str
 ) -> None:
     api.answers["GET", "/v1/system"] = (status, problem(status, code, "no"))
@@ -272,7 +272,7 @@ def tags_are_known(api: FakeApi) -> None:
     api.answers["GET", f"{ONE}/repositories/acme/shop/tags"] = (200, page({"name": "1.4"}, {"name": "<b>"}))
 
 
-def test_tags_are_offered_behind_the_colon_and_asked_for_once(signed_in: Browser, api: FakeApi) -> None:
+def test_tags_are_offered_after_the_colon_and_requested_once(signed_in: Browser, api: FakeApi) -> None:
     tags_are_known(api)
     shown = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop", **HTMX)
     assert '<option value="ghcr.io/acme/shop:1.4">' in shown.text
@@ -280,22 +280,22 @@ def test_tags_are_offered_behind_the_colon_and_asked_for_once(signed_in: Browser
     assert "2 tags found with the credential team-ghcr." in shown.text
     assert api.last("POST", "/resolutions").body == {"image": "ghcr.io/acme/shop", "project_id": "shop"}
     assert 'name="asked_for" value="shop ghcr.io/acme/shop"' in shown.text
-    api.asked.clear()
+    api.requests.clear()
     again = f"{TAGS}?image=ghcr.io/acme/shop:1.4&project_id=shop&asked_for=shop+ghcr.io/acme/shop"
     assert signed_in.look(again, **HTMX).status_code == 204
-    assert not api.asked
+    assert not api.requests
 
 
 @pytest.mark.parametrize("image", ["", "ghcr.io/acme/shop", "localhost:5000/shop", "a/b@sha256:1:2"])
-def test_no_registry_is_asked_before_there_is_a_colon(signed_in: Browser, api: FakeApi, image: str) -> None:
+def test_tags_are_not_requested_before_the_colon(signed_in: Browser, api: FakeApi, image: str) -> None:
     tags_are_known(api)
-    api.asked.clear()
+    api.requests.clear()
     assert signed_in.look(f"{TAGS}?image={image}&project_id=shop", **HTMX).status_code == 204
     assert signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1", **HTMX).status_code == 204
-    assert not api.asked
+    assert not api.requests
 
 
-def test_a_registry_that_does_not_answer_is_told_beside_the_field(signed_in: Browser, api: FakeApi) -> None:
+def test_an_unreachable_registry_is_reported_next_to_the_field(signed_in: Browser, api: FakeApi) -> None:
     tags_are_known(api)
     api.answers["GET", f"{ONE}/repositories/acme/shop/tags"] = (
         502,
@@ -307,12 +307,12 @@ def test_a_registry_that_does_not_answer_is_told_beside_the_field(signed_in: Bro
     assert "asked_for" in shown.text
 
 
-def test_without_a_script_there_is_no_page_of_tags(signed_in: Browser) -> None:
+def test_without_htmx_the_tags_redirect_to_the_image_page(signed_in: Browser) -> None:
     sent = signed_in.look(f"{TAGS}?image=ghcr.io/acme/shop:1&project_id=shop")
     assert sent.headers["Location"].startswith(f"{BASE}/resolve?image=ghcr.io")
 
 
-def test_vendored_files_are_those_of_the_list() -> None:
+def test_vendored_files_match_the_list_of_their_readme() -> None:
     folders = ("services/console/static/vendor", "tests/browser/vendor")
     for folder in folders:
         listed = dict(
@@ -323,7 +323,7 @@ def test_vendored_files_are_those_of_the_list() -> None:
         assert files
 
 
-def test_a_file_s_address_changes_with_the_file(signed_in: Browser) -> None:
+def test_the_url_of_a_static_file_contains_its_digest(signed_in: Browser) -> None:
     for name, asset in read_assets().items():
         found = signed_in.look(f"/static/{asset.digest}/{name}")
         assert found.data == asset.content
@@ -333,15 +333,13 @@ def test_a_file_s_address_changes_with_the_file(signed_in: Browser) -> None:
 
 
 @pytest.mark.parametrize("code", list(VerificationCode))
-def test_every_code_of_a_verification_has_words(
-    signed_in: Browser, api: FakeApi, code: VerificationCode
-) -> None:
+def test_every_verification_code_has_a_text(signed_in: Browser, api: FakeApi, code: VerificationCode) -> None:
     state = {"status": "failed", "code": code.value, "detail": "d", "checked_at": "2026-11-24T11:59:00Z"}
     api.answers["GET", ONE] = (200, credential(verification=state), {"ETag": '"3"'})
     assert f"<strong>{code.value}" not in signed_in.look(HERE).text
 
 
-def test_a_thousand_candidates_make_no_large_page(signed_in: Browser, api: FakeApi) -> None:
+def test_the_image_page_shows_at_most_fifty_candidates(signed_in: Browser, api: FakeApi) -> None:
     tags_are_known(api)
     _, answer, *_ = api.answers["POST", f"{ACCOUNT}/resolutions"]
     other = {
@@ -357,7 +355,7 @@ def test_a_thousand_candidates_make_no_large_page(signed_in: Browser, api: FakeA
     assert len(shown) < 50 * 1024
 
 
-def test_an_image_that_refuses_a_good_login_is_told_beside_it(signed_in: Browser, api: FakeApi) -> None:
+def test_a_failed_probe_is_shown_next_to_the_successful_login(signed_in: Browser, api: FakeApi) -> None:
     probe = {
         "image": "ghcr.io/acme/shop:1",
         "code": "no_pull_access",
@@ -365,13 +363,13 @@ def test_an_image_that_refuses_a_good_login_is_told_beside_it(signed_in: Browser
         "help": "Give it Read.",
     }
     item = verification() | {"probe": probe, "code": None, "status": "verified", "help": None}
-    kept = credential()
-    kept["verification"] = kept["verification"] | {
+    stored = credential()
+    stored["verification"] = stored["verification"] | {
         "status": "verified",
         "code": None,
         "checked_at": item["checked_at"],
     }
-    api.answers["GET", ONE] = (200, kept, {"ETag": '"1"'})
+    api.answers["GET", ONE] = (200, stored, {"ETag": '"1"'})
     api.answers["GET", f"{ONE}/verifications"] = (200, page(item))
     text = signed_in.look(HERE).text
     assert "The registry accepted the login." in text
@@ -380,7 +378,7 @@ def test_an_image_that_refuses_a_good_login_is_told_beside_it(signed_in: Browser
     assert "Give it Read." in text
 
 
-def test_an_image_that_is_none_is_said_in_a_sentence(signed_in: Browser, api: FakeApi) -> None:
+def test_an_invalid_image_is_reported_in_a_sentence(signed_in: Browser, api: FakeApi) -> None:
     refusal = problem(422, "invalid_request", "x", ("/image", "the image is somewhere else"))
     api.answers["POST", f"{ONE}/verifications"] = (422, refusal)
     assert signed_in.send(HERE, f"{HERE}/verify", image="nginx").status_code == 303

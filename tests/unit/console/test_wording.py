@@ -1,4 +1,4 @@
-"""Every code that the API may answer has words, and moments are written as people say them."""
+"""Every code of the API has a text, and times are written relative to now."""
 
 from datetime import UTC, datetime
 from importlib import import_module
@@ -17,7 +17,7 @@ from registries.provider import Provider
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-def test_nothing_that_the_services_say_is_without_words() -> None:
+def test_every_code_of_the_services_has_a_text() -> None:
     assert set(wording.MEANING) == {code.value for code in VerificationCode}
     for module in iter_modules(contracts.__path__):
         import_module(f"contracts.{module.name}")  # each registers its events
@@ -42,7 +42,7 @@ def test_nothing_that_the_services_say_is_without_words() -> None:
         ("2024-11-20T00:00:00Z", "2 years ago"),
     ],
 )
-def test_how_far_a_moment_is(text: str, said: str) -> None:
+def test_a_time_is_shown_relative_to_now(text: str, said: str) -> None:
     assert wording.ago(text, NOW) == said
 
 
@@ -56,16 +56,16 @@ def test_how_far_a_moment_is(text: str, said: str) -> None:
         ("2027-12-01T12:00:00Z", "plain", "In 372 days"),
     ],
 )
-def test_an_end_that_is_near_is_a_warning(text: str | None, tone: str, said: str) -> None:
+def test_a_near_expiry_is_shown_as_a_warning(text: str | None, tone: str, said: str) -> None:
     shown = wording.expiry(text, NOW)
     assert (shown.tone, shown.text) == (tone, said)
 
 
-def test_a_text_of_the_catalogue_is_escaped_but_for_its_code() -> None:
+def test_a_text_of_the_catalogue_is_escaped_and_its_code_marked() -> None:
     assert wording.codes("a `b <c>` <d>") == "a <code>b &lt;c&gt;</code> &lt;d&gt;"
 
 
-def test_changes_are_the_leaves_that_differ() -> None:
+def test_changes_are_the_values_that_differ() -> None:
     before = {"a": {"b": 1, "c": [1]}, "d": None}
     after = {"a": {"b": 2, "c": [1]}, "e": {}}
     assert wording.changes(before, after) == [("a.b", 1, 2), ("e", None, {})]

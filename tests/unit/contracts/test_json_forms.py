@@ -1,4 +1,4 @@
-"""The JSON forms have every field of the schemas that describe them, and tables every field of the details."""
+"""The JSON forms have every field of their schemas, and the tables have every field of the details."""
 
 from dataclasses import fields
 from uuid import UUID
@@ -24,7 +24,7 @@ ROW = {
 }
 
 
-def test_a_credential_has_every_field_that_is_described() -> None:
+def test_a_credential_has_every_field_of_its_schema() -> None:
     form = credential_json(ROW)
     schema = CredentialSchema().fields
     assert list(form) == list(schema)
@@ -32,13 +32,13 @@ def test_a_credential_has_every_field_that_is_described() -> None:
         assert list(form[nested]) == list(schema[nested].schema.fields)  # type: ignore[attr-defined]
 
 
-def test_a_verification_has_every_field_that_is_described() -> None:
+def test_a_verification_has_every_field_of_its_schema() -> None:
     form = verification_json(verification_id=None, trigger="requested", secret_version=None)
     assert list(form) == list(VerificationSchema().fields)
     probe = ImageProbe(image="ghcr.io/acme/shop:1", code=None, detail="the login can pull")
     assert list(probe_json(probe, None)) == list(ProbeSchema().fields)
 
 
-def test_a_table_has_every_detail() -> None:
+def test_the_columns_include_every_detail() -> None:
     names = {field.name for field in (*fields(Details), *fields(Scope))} - {"scope"}
     assert set(columns(a_credential().details)) == names

@@ -1,4 +1,4 @@
-"""The checks before a commit (.pre-commit-config.yaml) use what `make setup-dev` installs, and measure subjects."""
+"""The checks before a commit (.pre-commit-config.yaml) use what `make setup-dev` installs, and limit subjects."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ CONFIG = ROOT / ".pre-commit-config.yaml"
 PRE_COMMIT = Path(sys.executable).with_name("pre-commit")
 
 
-def test_nothing_is_downloaded() -> None:
+def test_hooks_download_nothing() -> None:
     [repository] = yaml.safe_load(CONFIG.read_text())["repos"]
     assert repository["repo"] == "local"
     for hook in repository["hooks"]:
@@ -29,7 +29,7 @@ def test_nothing_is_downloaded() -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """An empty repository with this configuration, whose hooks for messages are installed."""
+    """An empty repository with this configuration and installed hooks for messages."""
     shutil.copy(CONFIG, tmp_path)
     for command in (
         ("git", "init", "--quiet"),
@@ -41,14 +41,14 @@ def repository(tmp_path: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Of git in `folder`, without what a git that runs these tests has set."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    """The environment of git in `folder`, without the variables of a git that runs these tests."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     who = {
         f"GIT_{role}_{what}": "t@example.com"
         for role in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    return {**kept, **who, "PRE_COMMIT_HOME": str(folder / ".git" / "pre-commit"), "HOME": str(folder)}
+    return {**inherited, **who, "PRE_COMMIT_HOME": str(folder / ".git" / "pre-commit"), "HOME": str(folder)}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def environment(folder: Path) -> dict[str, str]:
         (f"Say why below\n\n{'x' * 100}", True),
     ],
 )
-def test_a_commit_whose_subject_is_too_long_is_refused(repository: Path, message: str, taken: bool) -> None:
+def test_a_commit_with_a_long_subject_is_refused(repository: Path, message: str, taken: bool) -> None:
     done = subprocess.run(
         ["git", "commit", "--allow-empty", "--message", message],
         cwd=repository,

@@ -1,6 +1,6 @@
-"""Everything that is installed is pinned by hash, in the versions that pyproject.toml asks for, under a licence that we
-can live with, and is told of in the bill of materials of its image. `make check` runs this; `make audit` asks a
-service of advisories, which this cannot.
+"""Everything that is installed is pinned by hash, in the versions that pyproject.toml requires, under an allowed
+licence, and is listed in the bill of materials of its image. `make check` runs these tests. `make audit` queries a service
+of advisories.
 """
 
 import json
@@ -38,7 +38,7 @@ def text_of(lock: str) -> str:
     return (ROOT / "requirements" / f"{lock}.lock").read_text()
 
 
-def test_there_are_two_locks() -> None:
+def test_the_lock_files_are_those_of_the_list() -> None:
     assert {file.name for file in (ROOT / "requirements").iterdir()} == {f"{lock}.lock" for lock in LOCKS}
 
 
@@ -53,7 +53,7 @@ def test_everything_is_pinned_by_hash(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_has_what_is_asked_for(lock: str) -> None:
+def test_a_lock_satisfies_the_requirements(lock: str) -> None:
     wanted = [one for group in LOCKS[lock] for one in requirements(group)]
     if lock == "runtime":
         wanted += PROJECT["project"]["dependencies"]
@@ -64,23 +64,23 @@ def test_a_lock_has_what_is_asked_for(lock: str) -> None:
         assert one.specifier.contains(version), f"{one} is {version} in {lock}.lock: make lock"
 
 
-def test_development_has_the_versions_of_the_runtime() -> None:
+def test_both_locks_have_the_same_versions() -> None:
     runtime, development = versions("runtime"), versions("development")
     both = runtime.keys() & development.keys()
     assert both
     assert {name: development[name] for name in both} == {name: runtime[name] for name in both}
 
 
-def needed(asked: list[Requirement]) -> set[str]:
-    """The names of requirements and of all that they need on this machine, as installed packages state it."""
+def needed(wanted: list[Requirement]) -> set[str]:
+    """The names of requirements and of all their dependencies on this machine, from the metadata of installed packages."""
     found: set[tuple[str, str]] = set()  # each with an extra, "" for none
-    while asked:
-        one = asked.pop()
+    while wanted:
+        one = wanted.pop()
         name = canonicalize_name(one.name)
         for extra in [extra for extra in ("", *one.extras) if (name, extra) not in found]:
             found.add((name, extra))
             stated = map(Requirement, distribution(one.name).requires or [])
-            asked += [more for more in stated if not more.marker or more.marker.evaluate({"extra": extra})]
+            wanted += [more for more in stated if not more.marker or more.marker.evaluate({"extra": extra})]
     return {name for name, _ in found}
 
 
@@ -89,33 +89,33 @@ def here(pins: Iterable[Pinned]) -> set[str]:
 
 
 @pytest.mark.parametrize("group", ["build", *(f"image-{image.name}" for image in IMAGES)])
-def test_what_is_locked_for_a_group_is_what_it_needs(group: str) -> None:
+def test_a_group_is_locked_with_exactly_its_dependencies(group: str) -> None:
     assert here(locked(group)) == needed([Requirement(one) for one in requirements(group)])
 
 
-def test_a_requirement_that_is_not_locked_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_requirement_that_is_not_locked_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PROJECT["dependency-groups"], "build", ["hatchling", "unheard-of>=1"])
     with pytest.raises(LookupError, match=r"not in runtime.lock: unheard-of; run `make lock`"):
         locked("build")
 
 
 @pytest.mark.parametrize("name", sorted(here(pinned(text_of("runtime")))))
-def test_a_licence_is_one_that_we_can_live_with(name: str) -> None:
+def test_every_licence_is_allowed(name: str) -> None:
     stated = licence(name)
     assert stated is not None
     assert set(re.split(r" (?:AND|OR) |[()]", stated)) - {""} <= LICENCES, stated
 
 
 @pytest.mark.parametrize("image", [image.name for image in IMAGES])
-def test_the_bill_of_materials_is_the_lock(image: str) -> None:
+def test_the_bill_of_materials_matches_the_lock(image: str) -> None:
     text = document(image, at=AT)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     made = json.loads(text)
-    told = {
+    listed = {
         (one["name"], one["version"], tuple(sorted(entry["value"] for entry in one["properties"])))
         for one in made["components"]
     }
-    assert told == {(one.name, one.version, tuple(sorted(one.hashes))) for one in contents(image)}
+    assert listed == {(one.name, one.version, tuple(sorted(one.hashes))) for one in contents(image)}
     for one in made["components"]:
         assert one["purl"] == f"pkg:pypi/{one['name']}@{one['version']}"
         assert one["licenses"] or licence(one["name"]) is None
@@ -125,7 +125,7 @@ def test_the_bill_of_materials_is_the_lock(image: str) -> None:
 
 
 def test_static_analysis_for_security_is_on() -> None:
-    """Bandit's rules are ruff's `S`: all of them, and what is left out stands here too."""
+    """Bandit's rules are ruff's `S` rules. All of them are on except those of this list."""
     lint = PROJECT["tool"]["ruff"]["lint"]
     assert lint["select"] == ["ALL"]
     assert [one for one in lint["ignore"] if re.fullmatch(r"S\d*", one)] == ["S104", "S603", "S607"]

@@ -1,23 +1,21 @@
-"""Each public class of the product has a name of its own, so that a name stands for one concept."""
+"""No two public classes of the product have the same name, so that a name stands for one concept."""
 
-import ast
 from collections import defaultdict
 
 from tests.support.servers import ROOT
+from tests.support.sources import PRODUCT, source
 
-SOURCES = sorted(file for root in ("libs", "services", "tools") for file in (ROOT / root).rglob("*.py"))
-
-# The API client is installed on other people's machines and imports nothing of the services. It has its own
-# side of the same two concepts.
+# The API client is installed on other machines and imports nothing of the services. It has its own classes
+# for the same two concepts.
 TWICE = {"FieldError", "Secret"}
 
 
 def test_no_two_public_classes_have_the_same_name() -> None:
     places = defaultdict(list)
-    for file in SOURCES:
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                places[node.name].append(f"{file.relative_to(ROOT)}:{node.lineno}")
+    for file in PRODUCT:
+        for line, name in source(file).top_level_classes:
+            if not name.startswith("_"):
+                places[name].append(f"{file.relative_to(ROOT)}:{line}")
     repeated = {name: found for name, found in places.items() if len(found) > 1}
     apart = {
         name

@@ -1,15 +1,15 @@
-"""What shares a server runs in one worker of `make test`."""
+"""Tests that share a server run in one worker of `make test`."""
 
 from tests.conftest import TOGETHER, group_of
 from tests.support.servers import ROOT
 
 
-def test_every_group_is_of_tests_that_there_are() -> None:
+def test_every_group_has_tests() -> None:
     for start in TOGETHER:
         assert list(ROOT.glob(f"{start}*")), start
 
 
-def test_a_whole_system_is_started_once_in_each_mode() -> None:
+def test_a_system_in_one_mode_is_used_by_one_worker() -> None:
     one, full = (group_of(f"tests/e2e/test_cli.py::test_a[{mode}]") for mode in ("one-machine", "full"))
     assert one != full
     assert one == group_of("tests/e2e/test_faults.py::test_b[projector-one-machine]")

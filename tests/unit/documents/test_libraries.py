@@ -1,6 +1,5 @@
 """The README of each library lists its public modules: those that other packages import."""
 
-import ast
 import re
 from functools import cache
 from importlib import import_module
@@ -9,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.servers import ROOT
+from tests.support.sources import PRODUCT, source
 
-ROOTS = ("libs", "services", "tools")
+OTHERS = [file for root in ("docs", "bench") for file in (ROOT / root).rglob("*.py")]
 LIBRARIES = sorted(
     str(path.relative_to(ROOT / "libs"))
     for path in (*(ROOT / "libs").glob("*"), *(ROOT / "libs" / "regcred").glob("*"))
@@ -30,8 +30,7 @@ def imported(library: str) -> set[str]:
     package = library.replace("/", ".")
     return {
         name.removeprefix(f"{package}.")
-        for root in ROOTS
-        for file in (ROOT / root).rglob("*.py")
+        for file in PRODUCT
         if not file.is_relative_to(ROOT / "libs" / library)
         for name in modules_named_in(file)
         if f"{name}.".startswith(f"{package}.")
@@ -50,27 +49,25 @@ def modules_named_in(file: Path) -> set[str]:
 def imports_of(file: Path) -> frozenset[tuple[str, str]]:
     """Module and name of each `from module import name` in a file, and the module of each `import module`."""
     found = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {(alias.name, "") for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {(node.module, alias.name) for alias in node.names}
+    for module, names in source(file).imports:
+        found |= {(module, name) for name in names} if names else {(module, "")}
     return frozenset(found)
 
 
+@cache
 def is_module(name: str) -> bool:
     path = ROOT / "libs" / Path(*name.split("."))
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
-def test_there_are_libraries() -> None:
+def test_the_libraries_are_found() -> None:
     assert {"chassis", "contracts", "eventlog", "registries", "secretstore", "regcred/apiclient"} <= set(
         LIBRARIES
     )
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_the_readme_lists_what_others_import(library: str) -> None:
+def test_the_readme_lists_the_modules_that_other_packages_import(library: str) -> None:
     assert sorted(listed(library)) == sorted(imported(library))
 
 
@@ -78,8 +75,7 @@ def names_imported_from(package: str) -> set[str]:
     """The names that files outside of the event log import from one of its modules. Tests do not count."""
     return {
         name
-        for root in (*ROOTS, "docs", "bench")
-        for file in (ROOT / root).rglob("*.py")
+        for file in (*PRODUCT, *OTHERS)
         if not file.is_relative_to(ROOT / "libs" / "eventlog")
         for module, name in imports_of(file)
         if module == package

@@ -1,4 +1,4 @@
-"""The table of docs/packages.md is what the import contracts allow, and paths that pages name are there."""
+"""The table of docs/packages.md says what the import contracts allow, and the paths that pages name exist."""
 
 import re
 import tomllib
@@ -24,7 +24,7 @@ _ROW = re.compile(r"^\| `(?:services|libs|tools)/([\w/]+)` \|.*\| (.+) \|$", re.
 
 
 def allowed(package: str) -> set[str]:
-    """What the layers and the contracts of one package leave."""
+    """The packages that the layers and the contracts let this package import."""
     [place] = [number for number, layer in enumerate(LAYERS) if package in layer]
     below = {name for layer in LAYERS[place + 1 :] for name in layer}
     return below - {
@@ -55,7 +55,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/packages.
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _PATH = re.compile(r"[\w./-]+\.(?:py|sql|md|toml|yml|yaml|json|html)|(?:[\w-]+/)+[\w-]*")
 _OBJECT = re.compile(r"(es|personal|sealed|auth|credentials|verifier|rm|audit)\.([a-z_]+)|regcred_[a-z]+")
-# Written by programs or by others, and the placeholder of a migration.
+# Files that programs or users write, and the placeholder of a migration.
 _ELSEWHERE = {
     ".regcred/",
     "build/docs",
@@ -68,19 +68,19 @@ _ELSEWHERE = {
 
 
 def code_of(page: str) -> Iterator[str]:
-    """What the page marks as code within its sentences and tables."""
+    """The text that the page marks as code within its sentences and tables."""
     text = (ROOT / page).read_text(encoding="utf-8")
     yield from _CODE.findall(re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_path_that_a_page_names_is_there(page: str) -> None:
+def test_every_path_that_a_page_names_exists(page: str) -> None:
     found = {code for code in code_of(page) if _PATH.fullmatch(code)} - _ELSEWHERE
     assert found
     assert not {path for path in found if not any((ROOT / root / path).exists() for root in ("", "docs"))}
 
 
-def test_what_the_architecture_names_in_the_database_is_there() -> None:
+def test_every_database_object_that_the_architecture_names_exists() -> None:
     sql = "".join(file.read_text() for root in ("libs", "services") for file in (ROOT / root).rglob("*.sql"))
     created = set(re.findall(r"CREATE (?:TABLE|FUNCTION|TYPE|ROLE|VIEW) ([\w.]+)", sql))
     found = {code for code in code_of("docs/architecture.md") if _OBJECT.fullmatch(code)}

@@ -1,19 +1,16 @@
-"""Texts that users read, and public names, are free of the phrases of `docs/glossary.md`, "Deny-list"."""
+"""Texts, docstrings, comments and names have none of the phrases of `docs/glossary.md`, "Deny-list"."""
 
-import ast
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from docs.website.command_page import command_page
 from regcred.__main__ import main
 from tests.support.servers import ROOT
+from tests.support.sources import PRODUCT, TESTS, shown, source, text_of
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
-SOURCES = sorted(file for root in ("libs", "services", "tools") for file in (ROOT / root).rglob("*.py"))
 # Not the schemas of events in docs/schemas: what is released there does not change.
 PAGES = sorted(
     {
@@ -33,15 +30,16 @@ PAGES = sorted(
 
 
 @cache
-def phrases() -> tuple[list[str], list[str]]:
+def phrases() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The phrases of the deny-list, and those that are denied only in public names."""
     section = GLOSSARY.read_text(encoding="utf-8").partition("\n## Deny-list\n")[2]
-    texts, _, names = section.partition("Only in public names:")
+    texts, _, names = section.partition("Only in public names and names of tests:")
     listed = re.compile(r"^- (.+)$", re.MULTILINE)
-    return listed.findall(texts), listed.findall(names)
+    return tuple(listed.findall(texts)), tuple(listed.findall(names))
 
 
-def pattern(denied: list[str]) -> re.Pattern[str]:
+@cache
+def pattern(denied: tuple[str, ...]) -> re.Pattern[str]:
     """Matches any of the phrases as whole words, over line breaks, in the singular and the plural."""
     alternatives = "|".join(r"\s+".join(map(re.escape, phrase.split())) for phrase in denied)
     return re.compile(rf"(?<![\w-])(?:{alternatives})s?(?![\w-])", re.IGNORECASE)
@@ -51,56 +49,64 @@ def found_in(text: str) -> list[str]:
     return [" ".join(match[0].split()) for match in pattern(phrases()[0]).finditer(text)]
 
 
-def test_the_list_is_read() -> None:
+def test_the_deny_list_is_read_from_the_glossary() -> None:
     texts, names = phrases()
     assert len(texts) > 20
-    assert names == ["told"]
-    assert found_in("A secret was given\n    out to Whoever asked; he has two user names.") == [
+    assert names == ("told",)
+    assert found_in("A secret was given\n    out to Whoever has two user names.") == [
         "given out",
         "Whoever",
         "user names",
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_page_has_none_of_them(page: Path) -> None:
-    assert not found_in(page.read_text(encoding="utf-8").replace("\\n", "\n"))  # JSON escapes line breaks
+def test_no_page_has_a_denied_phrase() -> None:
+    assert len(PAGES) > 50
+    # JSON escapes line breaks.
+    assert not shown(
+        (page, found) for page in PAGES if (found := found_in(text_of(page).replace("\\n", "\n")))
+    )
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: str(source.relative_to(ROOT)))
-def test_no_string_of_the_product_has_one(source: Path) -> None:
-    """Messages, labels, descriptions. Docstrings are for developers, but those of commands (below) and of the API."""
-    assert not {line: found for line, text in strings(source) if (found := found_in(text))}
+def test_no_string_of_the_product_has_a_denied_phrase() -> None:
+    assert len(PRODUCT) > 300
+    assert not shown(
+        (path, f"line {line}: {found}")
+        for path in PRODUCT
+        for line, text in source(path).strings
+        if (found := found_in(text))
+    )
 
 
-def strings(source: Path) -> Iterator[tuple[int, str]]:
-    """The string constants of a module that are no docstrings, with their lines."""
-    tree = ast.parse(source.read_text(encoding="utf-8"))
-    docstrings = {
-        id(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield node.lineno, node.value
+def test_no_docstring_or_comment_of_the_product_has_a_denied_phrase() -> None:
+    assert not shown(
+        (path, f"line {line}: {found}")
+        for path in PRODUCT
+        for line, text in (*source(path).docstrings, *source(path).comments)
+        if (found := found_in(text))
+    )
 
 
-def test_no_help_text_of_a_command_has_one() -> None:
+def test_no_name_of_a_test_has_a_denied_phrase() -> None:
+    denied = pattern((*phrases()[0], *phrases()[1]))
+    tests = [
+        (path, name) for path in TESTS for _, name in source(path).definitions if name.startswith("test_")
+    ]
+    assert len(tests) > 1000
+    assert not shown((path, name) for path, name in tests if denied.search(words(name)))
+
+
+def test_no_help_text_of_a_command_has_a_denied_phrase() -> None:
     page = command_page(main)
     assert "regcred credentials add" in page
     assert not found_in(page)
 
 
-def test_no_public_name_has_one() -> None:
-    denied = pattern([*phrases()[0], *phrases()[1]])
-    named = [
-        f"{source.relative_to(ROOT)}: {name}"
-        for source in SOURCES
-        for name in public_names(source)
-        if denied.search(words(name))
-    ]
-    assert not named
+def test_no_public_name_has_a_denied_phrase() -> None:
+    denied = pattern((*phrases()[0], *phrases()[1]))
+    assert not shown(
+        (path, name) for path in PRODUCT for name in public_names(path) if denied.search(words(name))
+    )
 
 
 def words(name: str) -> str:
@@ -108,9 +114,7 @@ def words(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).replace("_", " ")
 
 
-def public_names(source: Path) -> Iterator[str]:
+def public_names(path: Path) -> Iterator[str]:
     """The module's own name, and those of its public classes, functions and methods."""
-    yield source.stem
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-            yield node.name
+    yield path.stem
+    yield from (name for _, name in source(path).definitions if not name.startswith("_"))

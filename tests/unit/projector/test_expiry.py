@@ -1,4 +1,4 @@
-"""What the read models make of ends of secrets, and of credentials that are good again."""
+"""Changes of the read models for expiry events and recoveries."""
 
 from datetime import UTC, datetime
 
@@ -42,7 +42,7 @@ def recorded(kind: type, action: str) -> RecordedEvent:
         (VerificationRecovered, "verification.recovered", "success", None),
     ],
 )
-def test_the_trail_says_which_credential_and_how(
+def test_an_expiry_event_is_in_the_audit_trail_with_its_credential(
     kind: type, action: str, outcome: str, reason: str | None
 ) -> None:
     [row] = audit.project(recorded(kind, action))
@@ -52,7 +52,7 @@ def test_the_trail_says_which_credential_and_how(
     assert row.copied == {"credential_name": "name"}
 
 
-def test_an_end_that_was_found_is_shown_where_the_owner_says_none() -> None:
+def test_a_discovered_expiry_is_shown_if_the_owner_set_none() -> None:
     [change] = credentials.project(recorded(ExpiryDiscovered, "verification.expiry_discovered"))
     assert isinstance(change, Update)
     assert change.values == {"expires_at": END}
@@ -60,5 +60,5 @@ def test_an_end_that_was_found_is_shown_where_the_owner_says_none() -> None:
 
 
 @pytest.mark.parametrize("kind", [ExpiryApproached, ExpiryPassed, VerificationRecovered])
-def test_notices_change_nothing_in_the_list(kind: type) -> None:
+def test_notices_do_not_change_the_list(kind: type) -> None:
     assert credentials.project(recorded(kind, "x")) == []

@@ -1,4 +1,4 @@
-"""Batches in memory. That they leave what single statements leave is proved at random, on PostgreSQL."""
+"""Batches in memory. A random test on PostgreSQL compares them with single statements."""
 
 from uuid import UUID
 
@@ -30,20 +30,20 @@ def test_only_the_last_state_of_a_row_is_written() -> None:
     assert folded.deleted["credentials"] == []
 
 
-def test_a_row_that_did_not_live_to_see_the_end_is_not_written() -> None:
+def test_a_row_that_is_deleted_in_the_same_batch_is_not_written() -> None:
     folded = fold([Insert("credentials", ROW), Delete("credentials", ONE)], {})
     assert (folded.put["credentials"], folded.deleted["credentials"]) == ({}, [])
     folded = fold([Delete("credentials", ONE)], {"credentials": {ONE: ROW}})
     assert (folded.put["credentials"], folded.deleted["credentials"]) == ({}, [ONE])
 
 
-def test_a_change_that_no_longer_fits_changes_nothing() -> None:
+def test_a_change_whose_condition_fails_is_ignored() -> None:
     outcome = Update("credentials", ONE, {"name": "x"}, {"secret_version": 2})
     assert fold([outcome], {"credentials": {ONE: ROW}}).put["credentials"] == {}
     assert fold([outcome], {}).put["credentials"] == {}
 
 
-def test_a_copy_is_what_stood_there_at_its_place_in_the_order() -> None:
+def test_a_copied_value_is_the_value_at_that_position() -> None:
     folded = fold(
         [
             trail(1),
@@ -59,7 +59,7 @@ def test_a_copy_is_what_stood_there_at_its_place_in_the_order() -> None:
     assert names == ["team", "crew", None, None]
 
 
-def test_the_older_row_has_its_say_in_one_that_is_put() -> None:
+def test_a_put_merges_with_the_existing_row() -> None:
     def put(first: int, last: int, *images: str) -> Put:
         values = {"usage_id": ONE, "first": first, "last": last, "images": list(images), "version": last}
         return Put("usages", ONE, values, least=("first",), greatest=("last",), gathered=("images",))
@@ -73,12 +73,12 @@ def test_the_older_row_has_its_say_in_one_that_is_put() -> None:
     assert many["images"][:2] == ["new", "0"]
 
 
-def test_a_row_is_inserted_once() -> None:
+def test_a_row_cannot_be_inserted_twice() -> None:
     with pytest.raises(RowExists):
         fold([Insert("credentials", ROW)], {"credentials": {ONE: ROW}})
 
 
-def test_rows_are_loaded_for_what_is_changed_and_what_is_copied() -> None:
+def test_the_rows_of_changes_and_copies_are_loaded() -> None:
     changes: list[Change] = [
         trail(1, TWO),
         Update("credentials", ONE, {"name": "x"}),

@@ -1,4 +1,4 @@
-"""The indexes of a generation, as they are read from their file."""
+"""The indexes of a generation are read from their file."""
 
 from importlib.resources import files
 

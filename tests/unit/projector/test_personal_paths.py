@@ -1,4 +1,4 @@
-"""What the audit trail shows of personal fields, as far as its SQL or this test has to know it."""
+"""The paths of personal fields in the audit trail."""
 
 from eventlog.events import Metadata, personal_fields
 from projector.write.projections.audit import personal_paths
@@ -7,11 +7,11 @@ from projector.write.projections.audit import personal_paths
 COLUMNS = {"actor": {"id": True, "name": True}, "on_behalf_of": True, "source_ip": True}
 
 
-def test_the_personal_fields_of_metadata_are_those_that_the_sql_erases() -> None:
+def test_the_sql_erases_the_personal_fields_of_metadata() -> None:
     assert personal_fields(Metadata) == COLUMNS
 
 
-def test_the_paths_follow_from_the_classes_of_the_events() -> None:
+def test_the_paths_are_derived_from_the_event_classes() -> None:
     paths = personal_paths()
     assert {("username",), ("details", "name"), ("details", "description")} <= set(paths["credential.added"])
     assert {("name",), ("description",)} <= set(paths["credential.details_changed"])

@@ -1,4 +1,4 @@
-"""What is applied and what is parked, before any database is asked."""
+"""Which events are applied and which are dead-lettered, decided without a database."""
 
 from uuid import UUID
 
@@ -19,7 +19,7 @@ def a_reading(
     return ProjectedEvent(position, stream, (row,), changes, reason)
 
 
-def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:
+def test_a_failed_event_dead_letters_the_later_events_of_its_stream() -> None:
     plan = plan_batch(
         [
             a_reading(1, STREAM),
@@ -36,15 +36,15 @@ def test_a_failing_event_takes_the_later_ones_of_its_stream_with_it() -> None:
     assert applied == [STREAM, OTHER, OTHER]
 
 
-def test_every_event_has_its_row_of_the_trail() -> None:
+def test_every_event_has_a_row_in_the_audit_trail() -> None:
     plan = plan_batch([a_reading(1, STREAM, "no"), a_reading(2, STREAM), a_reading(3, OTHER)], {OTHER})
     rows = [change for change in plan.changes if isinstance(change, Insert)]
     assert [row.values["position"] for row in rows] == [1, 2, 3]
-    # The first knows the credential as it was; of the others, that is not known before a redrive.
+    # The first row has the credential at that time. For the others it is unknown before a redrive.
     assert [bool(row.copied) for row in rows] == [True, False, False]
     assert rows[1].values["credential_name"] is None
 
 
-def test_a_stream_that_waits_already_goes_on_waiting() -> None:
+def test_an_event_of_a_held_stream_is_dead_lettered() -> None:
     plan = plan_batch([a_reading(1, STREAM), a_reading(2, OTHER, "no")], {STREAM, OTHER})
     assert plan.dead_letters == [(1, STREAM, WAITS), (2, OTHER, "no")]

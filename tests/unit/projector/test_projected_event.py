@@ -1,4 +1,4 @@
-"""An event of the log as changes, or as a reason why not."""
+"""An event of the log as changes, or as the reason why it cannot be projected."""
 
 from uuid import UUID
 
@@ -35,7 +35,7 @@ def stored(
 REMOVED = CredentialRemoved(credential_id=ID, reason=None, forced=False)
 
 
-def test_a_readable_event_is_its_trail_and_its_changes() -> None:
+def test_a_readable_event_gives_an_audit_row_and_changes() -> None:
     reading = project(stored(REMOVED))
     assert (reading.position, reading.stream_id, reading.credential_id, reading.reason) == (42, ID, ID, None)
     assert len(reading.audit_rows) == len(reading.changes) == 1
@@ -44,7 +44,7 @@ def test_a_readable_event_is_its_trail_and_its_changes() -> None:
 @pytest.mark.parametrize(
     "event", [stored(REMOVED, version=99), stored(REMOVED, data="{}"), stored(REMOVED, data="[")]
 )
-def test_an_unreadable_payload_still_tells_who_and_when(event: StoredEvent) -> None:
+def test_an_unreadable_payload_still_gives_an_audit_row(event: StoredEvent) -> None:
     reading = project(event)
     assert reading.reason
     assert reading.changes == ()
@@ -53,13 +53,13 @@ def test_an_unreadable_payload_still_tells_who_and_when(event: StoredEvent) -> N
     assert reading.credential_id == ID  # a credential's stream has its id
 
 
-def test_unreadable_metadata_leave_nothing_for_the_trail() -> None:
+def test_unreadable_metadata_gives_no_audit_row() -> None:
     reading = project(stored(REMOVED, metadata="{}"))
     assert (len(reading.audit_rows), reading.credential_id) == (0, None)
     assert reading.reason
 
 
-def test_the_trail_shows_who_was_given_which_secret_for_which_images() -> None:
+def test_the_audit_trail_shows_an_issued_secret_and_its_images() -> None:
     issued = SecretIssued(
         issuance_id=UUID(int=5),
         project_id="shop",
@@ -84,7 +84,7 @@ def test_the_trail_shows_who_was_given_which_secret_for_which_images() -> None:
     assert {name: row.values[name] for name in shown} == shown
 
 
-def test_the_trail_shows_who_was_refused_and_why() -> None:
+def test_the_audit_trail_shows_a_refusal_and_its_reason() -> None:
     refused = SecretRefused(
         issuance_id=UUID(int=5),
         project_id="shop",

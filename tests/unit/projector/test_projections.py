@@ -1,4 +1,4 @@
-"""Which changes an event means. What the database makes of them is proved in integration."""
+"""The changes of an event. The integration tests apply them to a database."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -100,7 +100,7 @@ def only(changes: Sequence[Change]) -> Change:
     return change
 
 
-def test_an_added_credential_is_a_pending_row() -> None:
+def test_an_added_credential_is_inserted_as_pending() -> None:
     row = only(credentials.project(recorded(ADDED, version=1)))
     assert isinstance(row, Insert)
     assert row.values["verification_status"] == "pending"
@@ -110,7 +110,7 @@ def test_an_added_credential_is_a_pending_row() -> None:
     assert row.values["created_at"] == row.values["updated_at"] == MOMENT
 
 
-def test_a_rotation_forgets_what_was_known_of_the_old_secret() -> None:
+def test_a_rotation_resets_the_verification() -> None:
     change = only(credentials.project(recorded(ROTATED)))
     assert isinstance(change, Update)
     assert change.key == ID
@@ -120,7 +120,7 @@ def test_a_rotation_forgets_what_was_known_of_the_old_secret() -> None:
     assert change.values["expires_at"] == MOMENT
 
 
-def test_an_outcome_counts_for_its_own_secret_only() -> None:
+def test_an_outcome_changes_only_the_row_of_its_secret() -> None:
     for outcome, status, code in ((FAILED, "failed", "bad_credential"), (SUCCEEDED, "verified", None)):
         change = only(credentials.project(recorded(outcome)))
         assert isinstance(change, Update)
@@ -130,32 +130,32 @@ def test_an_outcome_counts_for_its_own_secret_only() -> None:
         assert "version" not in change.values  # the credential itself has not changed
 
 
-def test_a_rate_limited_login_says_nothing_about_the_credential() -> None:
+def test_a_rate_limited_login_is_shown_as_unreachable() -> None:
     change = only(credentials.project(recorded(replace(FAILED, code=VerificationCode.RATE_LIMITED))))
     assert isinstance(change, Update)
     assert change.values["verification_status"] == "unreachable"
 
 
-def test_a_request_to_verify_keeps_what_is_known() -> None:
+def test_a_requested_verification_changes_only_the_version() -> None:
     requested = VerificationRequested(credential_id=ID, secret_version=1, trigger="requested")
     change = only(credentials.project(recorded(requested)))
     assert isinstance(change, Update)
     assert change.values == {"version": 3}
 
 
-def test_a_removed_credential_is_no_row() -> None:
+def test_a_removed_credential_is_deleted() -> None:
     removed = CredentialRemoved(credential_id=ID, reason=None, forced=False)
     assert only(credentials.project(recorded(removed))) == Delete("credentials", ID)
 
 
-def test_every_outcome_is_a_row_of_the_history() -> None:
+def test_every_outcome_is_in_the_verification_history() -> None:
     row = only(verifications.project(recorded(FAILED)))
     assert isinstance(row, Insert)
     assert (row.values["position"], row.values["status"]) == (42, "failed")
     assert verifications.project(recorded(ADDED)) == []
 
 
-def test_the_trail_says_who_what_and_why() -> None:
+def test_the_audit_trail_shows_actor_action_and_reason() -> None:
     row = only(audit.project(recorded(ADDED, "credential.added")))
     assert isinstance(row, Insert)
     expected = {
@@ -174,7 +174,7 @@ def test_the_trail_says_who_what_and_why() -> None:
     assert row.copied == {}
 
 
-def test_the_trail_shows_before_and_after() -> None:
+def test_the_audit_trail_shows_values_before_and_after() -> None:
     renamed = CredentialDetailsChanged(
         credential_id=ID, details=replace(DETAILS, name="crew"), previous=DETAILS
     )
@@ -196,7 +196,7 @@ def test_the_trail_shows_before_and_after() -> None:
     assert row.copied == {"credential_name": "name", "registry_host": "registry_host"}
 
 
-def test_the_trail_of_a_rotation_tells_whether_the_secret_is_another_one() -> None:
+def test_the_audit_trail_of_a_rotation_shows_whether_the_secret_changed() -> None:
     def prints(event: CredentialSecretRotated, account_id: str = "acme") -> tuple[str, str]:
         stored = recorded(event)
         row = only(
@@ -217,7 +217,7 @@ def test_the_trail_of_a_rotation_tells_whether_the_secret_is_another_one() -> No
     assert prints(ROTATED, "somebody-else")[0] != before
 
 
-def test_the_trail_of_a_failure_has_its_reason() -> None:
+def test_the_audit_trail_shows_the_reason_of_a_failure() -> None:
     row = only(audit.project(recorded(FAILED)))
     assert isinstance(row, Insert)
     assert (row.values["outcome"], row.values["reason"]) == ("failure", "bad_credential")
@@ -227,7 +227,7 @@ def test_the_trail_of_a_failure_has_its_reason() -> None:
     assert row.values["reason"] == "left"
 
 
-def test_an_event_that_no_projection_knows_still_stands_in_the_trail() -> None:
+def test_an_unknown_event_is_in_the_audit_trail() -> None:
     row = only(audit.project(recorded(object(), "something.new")))
     assert isinstance(row, Insert)
     assert row.values["action"] == "something.new"
@@ -248,7 +248,7 @@ def issuance() -> SecretIssued:
     )
 
 
-def test_who_was_given_a_secret_uses_it() -> None:
+def test_an_issued_secret_is_recorded_as_usage() -> None:
     change = only(usages.project(recorded(issuance())))
     assert isinstance(change, Put)
     assert change.key == change.values["usage_id"]
@@ -263,14 +263,14 @@ def images(changes: Sequence[Change]) -> list[Any]:
     return [change.values for change in changes if isinstance(change, Insert)]
 
 
-def test_a_row_of_the_trail_is_found_by_each_image() -> None:
+def test_an_audit_row_is_indexed_by_each_image() -> None:
     assert images(audit_index.project(recorded(issuance()))) == [
         {"account_id": "acme", "image": "ghcr.io/acme/shop:1", "position": 42},
         {"account_id": "acme", "image": "ghcr.io/acme/cart:2", "position": 42},
     ]
 
 
-def test_rows_of_the_trail_widen_their_spans_to_their_times() -> None:
+def test_audit_rows_extend_the_times_of_their_spans() -> None:
     later = MOMENT + timedelta(seconds=1)
     trail = [
         Insert("audit_events", {"position": position, "time": time})
@@ -289,7 +289,7 @@ def test_rows_of_the_trail_widen_their_spans_to_their_times() -> None:
     assert audit_index.spans([]) == []
 
 
-def test_what_was_given_out_and_what_was_not_is_in_the_trail() -> None:
+def test_an_issuance_is_in_the_audit_trail() -> None:
     row = only(audit.project(recorded(issuance(), "secret.issued")))
     assert isinstance(row, Insert)
     wanted = {
@@ -305,16 +305,16 @@ def test_what_was_given_out_and_what_was_not_is_in_the_trail() -> None:
     assert row.copied == {}
 
 
-def test_an_image_that_refuses_a_good_login_stands_beside_its_success() -> None:
-    told = {"image": "ghcr.io/a/b:1", "code": "no_pull_access", "detail": "hidden"}
+def test_a_failed_probe_is_stored_with_the_successful_login() -> None:
+    probe = {"image": "ghcr.io/a/b:1", "code": "no_pull_access", "detail": "hidden"}
     (change,) = credentials.project(recorded(PROBED))
     assert isinstance(change, Update)
     assert (change.values["verification_status"], change.values["verification_code"]) == ("verified", None)
     (row,) = verifications.project(recorded(PROBED))
     assert isinstance(row, Insert)
-    assert (row.values["status"], row.values["probe"]) == ("verified", told)
+    assert (row.values["status"], row.values["probe"]) == ("verified", probe)
     (entry,) = audit.project(recorded(PROBED))
     assert entry.values["outcome"] == "success"
     assert entry.values["image"] == "ghcr.io/a/b:1"
-    assert entry.values["after"]["probe"] == told
+    assert entry.values["after"]["probe"] == probe
     assert [row["image"] for row in images(audit_index.project(recorded(PROBED)))] == ["ghcr.io/a/b:1"]

@@ -1,4 +1,4 @@
-"""Sealed segments as files: whatever byte of them is changed, and whichever of them is missing, is found."""
+"""Segments as files: every changed byte and every missing file is detected."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def line(account_id: str, position: int) -> bytes:
 
 
 def seal(root: Path, first: int, previous: bytes = NONE_BEFORE, *, lacking: tuple[int, ...] = ()) -> Path:
-    """Four positions from `first`: two accounts, as in `ROWS`."""
+    """Write a segment of four positions from `first`, with the accounts of `ROWS`."""
     folder = begin(root, segment_name(first, first + 3))
     files = [
         write_rows(
@@ -85,11 +85,11 @@ def three(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three that no test leaves changed."""
+    """Three segments that every test leaves unchanged."""
     return three_segments(tmp_path_factory.mktemp("sealed"))
 
 
-def test_rows_are_read_as_they_were_written(three: Path) -> None:
+def test_written_rows_are_read_unchanged(three: Path) -> None:
     segment = open_segment(folders(three)[1], KEY.public_key())
     file = segment.file_of("acme")
     assert file is not None
@@ -98,55 +98,57 @@ def test_rows_are_read_as_they_were_written(three: Path) -> None:
 
 
 def tampered(whole: bytes, place: int) -> Iterator[bytes]:
-    """One byte is changed, left out, or there twice."""
+    """Variants of the content in which one byte is changed, removed or doubled."""
     yield whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
     yield whole[:place] + whole[place + 1 :]
     yield whole[:place] + whole[place : place + 1] + whole[place:]
 
 
-def assert_found(root: Path, name: str, places: Iterable[int]) -> None:
-    path = folders(root)[1] / name
-    whole = path.read_bytes()
+def assert_found(path: Path, places: Iterable[int], check: Callable[[], None]) -> None:
+    """The check fails for each byte that is changed, removed or doubled, and passes for the original."""
+    original = path.read_bytes()
     for place in places:
-        for changed in tampered(whole, place):
-            if changed != whole:
+        for changed in tampered(original, place):
+            if changed != original:
                 path.write_bytes(changed)
                 with pytest.raises(BrokenSegment):
-                    check(root)
-    path.write_bytes(whole)
-    check(root)
+                    check()
+    path.write_bytes(original)
+    check()
 
 
 @pytest.mark.parametrize("name", ["acme.ndjson.gz", "globex.ndjson.gz"])
-def test_every_byte_of_the_rows_counts(three: Path, name: str) -> None:
-    size = (folders(three)[1] / name).stat().st_size
-    assert_found(three, name, range(size))
+def test_every_changed_byte_of_the_rows_is_detected(three: Path, name: str) -> None:
+    second = open_segment(folders(three)[1], KEY.public_key())
+    path = second.folder / name
+    assert_found(path, range(path.stat().st_size), lambda: check_files(second, erased=frozenset()))
 
 
-def test_every_name_value_and_sign_of_the_manifest_counts(three: Path) -> None:
-    """A byte in the middle of each: all bytes take too long."""
+def test_every_changed_token_of_the_manifest_is_detected(three: Path) -> None:
+    """A byte in the middle of each token, because all bytes take too long."""
     text = (folders(three)[1] / MANIFEST).read_bytes()
     tokens = [(match.start() + match.end()) // 2 for match in re.finditer(rb'"[^"]*"|[^"\s]', text)]
     names = {name.encode() for name in Manifest.__struct_fields__}
     assert names <= {match.strip(b'"') for match in re.findall(rb'"[^"]*"', text)}
-    assert_found(three, MANIFEST, [*tokens, len(text) - 1])
+    assert_found(folders(three)[1] / MANIFEST, [*tokens, len(text) - 1], lambda: check(three))
 
 
 @given(st.data())
-def test_any_byte_of_the_manifest_counts(sealed: Path, data: st.DataObject) -> None:
-    size = (folders(sealed)[1] / MANIFEST).stat().st_size
-    assert_found(sealed, MANIFEST, [data.draw(st.integers(0, size - 1))])
+def test_any_changed_byte_of_the_manifest_is_detected(sealed: Path, data: st.DataObject) -> None:
+    path = folders(sealed)[1] / MANIFEST
+    place = data.draw(st.integers(0, path.stat().st_size - 1))
+    assert_found(path, [place], lambda: check(sealed))
 
 
 @pytest.mark.parametrize("name", [MANIFEST, "acme.ndjson.gz", "globex.ndjson.gz"])
-def test_a_byte_behind_the_end_is_found(three: Path, name: str) -> None:
+def test_an_appended_byte_is_detected(three: Path, name: str) -> None:
     path = folders(three)[1] / name
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(BrokenSegment):
         check(three)
 
 
-def test_what_is_missing_or_put_there_is_found(three: Path) -> None:
+def test_missing_and_additional_files_are_detected(three: Path) -> None:
     first, second, third = folders(three)
     (second / "eve.ndjson.gz").write_bytes(b"")
     with pytest.raises(BrokenSegment, match=r"eve\.ndjson\.gz: it is not a file of this segment"):
@@ -155,18 +157,22 @@ def test_what_is_missing_or_put_there_is_found(three: Path) -> None:
     (second / "globex.ndjson.gz").unlink()
     with pytest.raises(BrokenSegment, match=r"globex\.ndjson\.gz: it is missing"):
         check(three)
-    check(three, erased=frozenset({"globex"}))  # what it held is gone; all else is still proved
+    check(
+        three, erased=frozenset({"globex"})
+    )  # the file of the erased account is gone; the others are still verified
     shutil.move(second, three.parent / "away")
     with pytest.raises(BrokenSegment, match="position 5 is expected next"):
         check(three)
     shutil.rmtree(first)
-    check(three)  # those before the first that lies there are not asked for
+    check(three)  # segments before the first existing one are not required
     (third / MANIFEST).unlink()
     with pytest.raises(BrokenSegment, match="it is missing"):
         open_segment(third, KEY.public_key())
 
 
-def test_a_segment_stands_for_itself_only(three: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_replaced_or_renamed_segment_is_detected(
+    three: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     other = seal(elsewhere, 5)
     shutil.rmtree(folders(three)[1])
@@ -180,12 +186,12 @@ def test_a_segment_stands_for_itself_only(three: Path, tmp_path_factory: pytest.
         open_segment(folders(three)[0], Ed25519PrivateKey.generate().public_key())
 
 
-def test_positions_without_a_row_are_counted(tmp_path: Path) -> None:
+def test_positions_without_a_row_are_accepted_if_listed(tmp_path: Path) -> None:
     seal(tmp_path, 1, lacking=(3,))
     check(tmp_path)
 
 
-def test_what_a_crash_left_is_begun_anew(tmp_path: Path) -> None:
+def test_an_unfinished_segment_is_started_again(tmp_path: Path) -> None:
     name = segment_name(1, 4)
     write_rows(begin(tmp_path, name), "acme", [line("acme", 1)], news=1)
     assert folders(tmp_path) == []
@@ -193,6 +199,6 @@ def test_what_a_crash_left_is_begun_anew(tmp_path: Path) -> None:
     check(tmp_path)
 
 
-def test_no_account_leads_out_of_the_folder() -> None:
+def test_a_file_name_cannot_leave_the_folder() -> None:
     assert file_name("../../etc/x") == "..%2F..%2Fetc%2Fx.ndjson.gz"
     assert file_name("acme-1") == "acme-1.ndjson.gz"

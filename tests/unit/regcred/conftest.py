@@ -1,4 +1,4 @@
-"""A server of the standard library that answers what a test tells it, one answer after the other."""
+"""A server of the standard library that sends the replies of a test, one after the other."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ TOKEN = "rgcs_a-token-of-this-test"
 
 @dataclass(frozen=True)
 class Reply:
-    """`None` as status hangs up without a word; `cut` ends the connection before the body's end."""
+    """A response. A status of `None` closes the connection; `cut` closes it before the end of the body."""
 
     status: int | None = 200
     body: bytes = b"{}"
@@ -42,7 +42,7 @@ def problem(status: int, code: str, **headers: str) -> Reply:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     method: str
     path: str
     headers: Message  # names in any case
@@ -50,10 +50,10 @@ class Asked:
 
 
 class Server:
-    """The last reply stands for all that come after it."""
+    """The last reply is repeated for all further requests."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.replies: list[Reply] = []
         outer = self
 
@@ -63,7 +63,7 @@ class Server:
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
-                outer.asked.append(Asked(self.command, self.path, self.headers, body))
+                outer.requests.append(ReceivedRequest(self.command, self.path, self.headers, body))
                 reply = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
                 self.close_connection = reply.status is None or reply.cut
                 if reply.status is None:
@@ -99,7 +99,7 @@ class Server:
 
 
 class Times:
-    """A clock that moves when somebody pauses."""
+    """A clock that each pause advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -131,7 +131,7 @@ def notices() -> list[str]:
 
 @pytest.fixture(params=["httpx2", "urllib"])
 def client_of(request: pytest.FixtureRequest) -> Callable[..., ApiClient]:
-    """Makes a client over each transport."""
+    """A factory of clients, for each transport."""
 
     def over_urllib(where: Connection, *, repeats: Repeats | None = None) -> ApiClient:
         return ApiClient(
@@ -155,7 +155,7 @@ def api(
 
 @pytest.fixture
 def session(server: Server, times: Times, notices: list[str]) -> Iterator[CliSession]:
-    """Over httpx2, as the command line's."""
+    """A session over httpx2, as the command line has it."""
     where = Connection(address=server.address, token=Secret(TOKEN), loopback=True)
     with api_client(where, repeats=Repeats(notices.append, clock=times.clock, pause=times.pause)) as api:
         yield CliSession(api, "acme", as_json=False)

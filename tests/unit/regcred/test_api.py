@@ -26,24 +26,24 @@ NDJSON = "application/x-ndjson"
 
 
 def keys(server: Server) -> list[str]:
-    return [asked.headers["Idempotency-Key"] for asked in server.asked]
+    return [request.headers["Idempotency-Key"] for request in server.requests]
 
 
-def test_a_read_shows_the_token_and_names_the_position(api: ApiClient, server: Server) -> None:
+def test_a_query_sends_the_token_and_the_position_to_wait_for(api: ApiClient, server: Server) -> None:
     server.replies = [ok({"a": 1}, ETag='"3"', Regcred_Position="p:3")]
     answer = api.get("/v1/x", {"name": "a b", "left_out": None}, wait_for="p:2")
     assert (answer.body, answer.etag, answer.position) == ({"a": 1}, '"3"', "p:3")
-    [asked] = server.asked
-    assert asked.path == "/v1/x?name=a+b"
-    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
-    assert asked.headers["Regcred-Wait-For"] == "p:2"
+    [request] = server.requests
+    assert request.path == "/v1/x?name=a+b"
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["Regcred-Wait-For"] == "p:2"
 
 
-def test_a_secret_is_in_the_body_and_nowhere_else(api: ApiClient, server: Server, notices: list[str]) -> None:
+def test_a_secret_is_only_in_the_body(api: ApiClient, server: Server, notices: list[str]) -> None:
     server.replies = [problem(503, "busy"), problem(422, "invalid_request")]
     with pytest.raises(ApiProblem) as raised:
         api.post("/v1/x", {"credential": {"password": Secret("s3cret-canary")}})
-    assert [json.loads(asked.body)["credential"]["password"] for asked in server.asked] == [
+    assert [json.loads(request.body)["credential"]["password"] for request in server.requests] == [
         "s3cret-canary"
     ] * 2
     assert "canary" not in f"{raised.value!r} {raised.value} {notices}"
@@ -57,7 +57,7 @@ def test_a_post_is_repeated_under_the_same_key(
 ) -> None:
     server.replies = [failure, failure, ok({"id": "1"})]
     assert api.post("/v1/x", {"a": 1}).body == {"id": "1"}
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
     assert len(set(keys(server))) == 1
     assert times.pauses == [0.25, 0.5]
     assert len(notices) == 1
@@ -71,19 +71,21 @@ def test_each_post_has_a_key_of_its_own(api: ApiClient, server: Server) -> None:
     assert len(set(keys(server))) == 2
 
 
-def test_retry_after_is_kept_to(api: ApiClient, server: Server, times: Times) -> None:
+def test_retry_after_is_respected(api: ApiClient, server: Server, times: Times) -> None:
     server.replies = [problem(503, "busy", Retry_After="3"), ok({})]
     api.get("/v1/x")
     assert times.pauses == [3.0]
 
 
-def test_what_stays_unavailable_is_told_after_a_while(api: ApiClient, server: Server, times: Times) -> None:
+def test_an_unavailable_api_is_reported_after_repeated_attempts(
+    api: ApiClient, server: Server, times: Times
+) -> None:
     server.replies = [problem(503, "busy", Retry_After="5")]
     with pytest.raises(ApiProblem) as raised:
         api.get("/v1/x")
     assert raised.value.code == "busy"
     assert times.now < REPEAT_SECONDS
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("failure", [problem(503, "busy"), HANGS_UP])
@@ -91,17 +93,17 @@ def test_a_change_is_sent_once(api: ApiClient, server: Server, failure: Reply) -
     server.replies = [failure, ok({})]
     with pytest.raises((ApiProblem, ResponseLost)):
         api.change("PUT", "/v1/x", '"1"', {"a": 1}, {"force": "true", "reason": None})
-    [asked] = server.asked
-    assert (asked.method, asked.path) == ("PUT", "/v1/x?force=true")
-    assert asked.headers["If-Match"] == '"1"'
-    assert "Idempotency-Key" not in asked.headers
+    [request] = server.requests
+    assert (request.method, request.path) == ("PUT", "/v1/x?force=true")
+    assert request.headers["If-Match"] == '"1"'
+    assert "Idempotency-Key" not in request.headers
 
 
-def test_a_post_that_knows_no_key_is_sent_once(api: ApiClient, server: Server) -> None:
+def test_a_post_without_an_idempotency_key_is_sent_once(api: ApiClient, server: Server) -> None:
     server.replies = [HANGS_UP, ok({})]
     with pytest.raises(ResponseLost, match="broke before the response"):
         api.post_once("/v1/accounts/acme/verifications", {"name": "x"})
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_refusal_is_not_repeated(api: ApiClient, server: Server) -> None:
@@ -109,7 +111,7 @@ def test_a_refusal_is_not_repeated(api: ApiClient, server: Server) -> None:
     with pytest.raises(ApiProblem) as raised:
         api.get("/v1/x")
     assert (raised.value.status, raised.value.detail) == (422, "it is invalid_request")
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -119,12 +121,12 @@ def test_no_redirect_is_followed(api: ApiClient, server: Server, status: int) ->
         server.replies = [Reply(status, b"", {"Location": f"{elsewhere.address}/v1/x"})]
         with pytest.raises(UnexpectedResponse, match=f"responded with {status}"):
             api.post("/v1/x", {"password": Secret("canary")})
-        assert elsewhere.asked == []
-    assert len(server.asked) == 1
+        assert elsewhere.requests == []
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_is_for_other_machines(
+def test_a_proxy_is_not_used_for_the_loopback_address(
     client_of: ClientOf, server: Server, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     for other in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
@@ -138,7 +140,7 @@ def test_a_proxy_of_the_environment_is_for_other_machines(
         away = Connection(address="http://regcred.invalid", token=Secret(TOKEN), loopback=False)
         with client_of(away) as api:
             assert api.get("/v1/x").body == "by the proxy"
-        assert [asked.path for asked in proxy.asked] == ["http://regcred.invalid/v1/x"]
+        assert [request.path for request in proxy.requests] == ["http://regcred.invalid/v1/x"]
 
 
 @pytest.mark.parametrize(
@@ -151,13 +153,17 @@ def test_a_proxy_of_the_environment_is_for_other_machines(
         Reply(404, b"{", {"Content-Type": "application/problem+json"}),
     ],
 )
-def test_what_is_not_regcred_is_told_so(api: ApiClient, server: Server, reply: Reply) -> None:
+def test_a_response_that_is_not_from_regcred_is_reported(
+    api: ApiClient, server: Server, reply: Reply
+) -> None:
     server.replies = [reply]
     with pytest.raises(UnexpectedResponse, match="is the address right"):
         api.get("/v1/x")
 
 
-def test_nobody_there_is_told_at_once(client_of: ClientOf, times: Times, notices: list[str]) -> None:
+def test_a_refused_connection_is_reported_at_once(
+    client_of: ClientOf, times: Times, notices: list[str]
+) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     where = Connection(address=address, token=Secret(TOKEN), loopback=True)
     with (
@@ -174,41 +180,41 @@ def test_a_list_is_read_page_by_page(api: ApiClient, server: Server) -> None:
         ok({"items": [3], "next_cursor": None}),
     ]
     assert api.listing("/v1/x", {"name": "n"}, limit=None) == {"items": [1, 2, 3], "next_cursor": None}
-    assert [asked.path for asked in server.asked] == [
+    assert [request.path for request in server.requests] == [
         f"/v1/x?name=n&limit={PAGE}",
         f"/v1/x?name=n&limit={PAGE}&cursor=c1",
     ]
 
 
-def test_a_list_ends_at_its_limit_and_tells_where_to_go_on(api: ApiClient, server: Server) -> None:
+def test_a_list_ends_at_its_limit_and_returns_the_next_cursor(api: ApiClient, server: Server) -> None:
     server.replies = [ok({"items": [1, 2], "next_cursor": "c1"}), ok({"items": [3], "next_cursor": "c2"})]
     assert api.listing("/v1/x", {}, limit=3) == {"items": [1, 2, 3], "next_cursor": "c2"}
-    assert [asked.path for asked in server.asked] == ["/v1/x?limit=3", "/v1/x?limit=1&cursor=c1"]
+    assert [request.path for request in server.requests] == ["/v1/x?limit=3", "/v1/x?limit=1&cursor=c1"]
 
 
 @pytest.mark.parametrize("answer", [[], {"items": [1]}, None])
-def test_a_list_that_is_none_is_told_so(api: ApiClient, server: Server, answer: object) -> None:
+def test_a_malformed_list_is_reported(api: ApiClient, server: Server, answer: object) -> None:
     server.replies = [ok(answer)]
     with pytest.raises(UnexpectedResponse, match="a list"):
         api.listing("/v1/x", {}, limit=None)
 
 
-def test_lines_end_at_line_feeds_alone(api: ApiClient, server: Server) -> None:
+def test_lines_end_only_at_line_feeds(api: ApiClient, server: Server) -> None:
     body = 'a\u2028b\x85\n"c\r\n\nd'.encode()
     server.replies = [Reply(200, body, {"Content-Type": f"{NDJSON}; charset=utf-8"})]
     with api.lines("/v1/x", {}, accept=NDJSON) as lines:
         assert list(lines) == ["a\u2028b\x85\n".encode(), b'"c\r\n', b"\n", b"d"]
-    assert server.asked[0].headers["Accept"] == NDJSON
+    assert server.requests[0].headers["Accept"] == NDJSON
 
 
-def test_lines_that_break_off_are_not_taken_for_the_whole(api: ApiClient, server: Server) -> None:
+def test_interrupted_lines_are_reported(api: ApiClient, server: Server) -> None:
     server.replies = [Reply(200, b"a\nb", {"Content-Type": NDJSON}, cut=True)]
     with pytest.raises(ResponseLost), api.lines("/v1/x", {}, accept=NDJSON) as lines:
         for _ in lines:
             pass
 
 
-def test_lines_may_be_refused(api: ApiClient, server: Server) -> None:
+def test_refused_lines_are_reported(api: ApiClient, server: Server) -> None:
     server.replies = [problem(403, "insufficient_scope")]
     with pytest.raises(ApiProblem), api.lines("/v1/x", {}, accept=NDJSON):
         pass
@@ -217,7 +223,7 @@ def test_lines_may_be_refused(api: ApiClient, server: Server) -> None:
         pass
 
 
-def test_a_server_that_does_not_speak_tls(client_of: ClientOf, server: Server) -> None:
+def test_a_server_without_tls_is_reported(client_of: ClientOf, server: Server) -> None:
     address = server.address.replace("http://", "https://")
     with (
         client_of(Connection(address=address, token=Secret(TOKEN), loopback=True)) as api,
@@ -228,7 +234,7 @@ def test_a_server_that_does_not_speak_tls(client_of: ClientOf, server: Server) -
 
 @pytest.fixture
 def untrusted(tmp_path: Path) -> Iterator[int]:
-    """The port of a server whose certificate nobody has signed."""
+    """The port of a server with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     certificate = (
@@ -261,7 +267,7 @@ def untrusted(tmp_path: Path) -> Iterator[int]:
         thread.join()
 
 
-def test_a_certificate_that_is_not_trusted(client_of: ClientOf, untrusted: int) -> None:
+def test_an_untrusted_certificate_is_reported(client_of: ClientOf, untrusted: int) -> None:
     where = Connection(address=f"https://localhost:{untrusted}", token=Secret(TOKEN), loopback=True)
     with client_of(where) as api, pytest.raises(NotConnected) as raised:
         api.get("/v1/x")

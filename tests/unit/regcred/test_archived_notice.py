@@ -1,4 +1,4 @@
-"""What the audit trail lacks because it was sealed is said beside the list, and stands in its JSON."""
+"""The archived part of the audit trail is reported with the list, and is in its JSON."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,9 @@ def run(server: Server, token: Path, *arguments: str) -> Result:
 
 
 @pytest.mark.parametrize("sealed", [SEALED, None])
-def test_it_is_said(server: Server, tmp_path: Path, sealed: dict[str, Any] | None) -> None:
+def test_the_archived_part_is_reported_with_the_list(
+    server: Server, tmp_path: Path, sealed: dict[str, Any] | None
+) -> None:
     token = tmp_path / "token"
     token.write_text(TOKEN)
     answer = {"items": [EVENT], "next_cursor": None, "previous_cursor": None, "sealed": sealed}
@@ -51,7 +53,9 @@ def test_it_is_said(server: Server, tmp_path: Path, sealed: dict[str, Any] | Non
 
 
 @pytest.mark.parametrize("sealed", ["up_to=8, count=1, segments=000000000001-000000000008", None])
-def test_it_is_said_beside_a_file(server: Server, tmp_path: Path, sealed: str | None) -> None:
+def test_the_archived_part_is_reported_with_an_export(
+    server: Server, tmp_path: Path, sealed: str | None
+) -> None:
     token = tmp_path / "token"
     token.write_text(TOKEN)
     headers = {"Content-Type": "text/csv", **({"Regcred-Audit-Sealed": sealed} if sealed else {})}

@@ -1,4 +1,4 @@
-"""`regcred audit --follow`: request after request, nothing twice and nothing left out."""
+"""`regcred audit --follow`: repeated requests print each event once and omit none."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -31,10 +31,10 @@ def event(position: int) -> bytes:
 
 
 def after_of(server: Server) -> list[str | None]:
-    return [parse_qs(urlsplit(asked.path).query).get("after", [None])[0] for asked in server.asked]
+    return [parse_qs(urlsplit(request.path).query).get("after", [None])[0] for request in server.requests]
 
 
-def test_it_goes_on_behind_the_last_event(
+def test_following_continues_after_the_last_event(
     session: CliSession, server: Server, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     server.replies = [
@@ -50,10 +50,12 @@ def test_it_goes_on_behind_the_last_event(
     assert capfdbinary.readouterr().out == b"".join(map(event, [7, 9, 12, 13]))
     assert after_of(server) == [None, "9", "12", "12", "13"]
     assert len(pauses) == 2
-    assert "outcome=denied" in server.asked[0].path
+    assert "outcome=denied" in server.requests[0].path
 
 
-def test_an_event_is_a_line(session: CliSession, server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_event_is_printed_as_one_line(
+    session: CliSession, server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     server.replies = [Reply(200, event(7), NDJSON), problem(403, "insufficient_scope")]
     with pytest.raises(ApiProblem):
         follow(session, {}, raw=False)
@@ -62,8 +64,8 @@ def test_an_event_is_a_line(session: CliSession, server: Server, capsys: pytest.
     )
 
 
-def test_what_never_began_is_not_repeated(session: CliSession, server: Server) -> None:
+def test_a_stream_that_was_refused_is_not_repeated(session: CliSession, server: Server) -> None:
     server.replies = [problem(503, "too_many_at_once")]
     with pytest.raises(ApiProblem, match="too_many_at_once"):
         follow(session, {}, raw=False)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1

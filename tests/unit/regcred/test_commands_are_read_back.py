@@ -1,4 +1,4 @@
-"""A command of the CLI returns when its effect can be read: the user's next command may name what it created."""
+"""A command of the CLI returns when its effect can be read, because the next command can name what it created."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,7 @@ PAGE = ok({"items": [], "next_cursor": None})
     ],
     ids=["import", "verify", "remove"],
 )
-def test_the_last_request_waits_for_the_command(
+def test_the_last_request_waits_for_the_position_of_the_command(
     server: Server, tmp_path: Path, arguments: list[str], replies: list[Reply]
 ) -> None:
     file = tmp_path / "config.json"
@@ -75,5 +75,5 @@ def test_the_last_request_waits_for_the_command(
     given = [str(file) if argument == "FILE" else argument for argument in arguments]
     done = CliRunner().invoke(main, given, env=environment)
     assert done.exit_code == 0, done.output
-    read = server.asked[-1]
+    read = server.requests[-1]
     assert (read.method, read.headers["Regcred-Wait-For"]) == ("GET", position)

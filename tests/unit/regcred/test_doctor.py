@@ -1,4 +1,4 @@
-"""What the doctor makes of what it measured; the servers themselves are broken in tests/integration/doctor."""
+"""Findings of the doctor for measured values. tests/integration/doctor breaks the servers themselves."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,30 +16,30 @@ MEBIBYTE = 1024 * 1024
 @pytest.mark.parametrize(
     ("seconds", "result"), [(0.0, "ok"), (-1.9, "ok"), (3, "warning"), (-31, "failed"), (40, "failed")]
 )
-def test_clocks_that_are_apart(seconds: float, result: str) -> None:
+def test_a_clock_difference_is_reported(seconds: float, result: str) -> None:
     assert skew_finding(seconds).result == result
     if seconds < -2:
         assert "behind" in skew_finding(seconds).sentence
 
 
 @pytest.mark.parametrize(("free", "result"), [(100, "failed"), (1000, "warning"), (5000, "ok")])
-def test_a_disk_that_fills(free: int, result: str) -> None:
+def test_a_full_disk_is_reported(free: int, result: str) -> None:
     assert disk_finding(Path("/home"), free * MEBIBYTE).result == result
 
 
-def test_a_database_that_a_newer_release_has_prepared() -> None:
+def test_a_database_of_a_newer_release_is_reported() -> None:
     finding = migration_finding({"1": "a", "2": "b"}, {"1": "a"})
     assert finding.result == "warning"
     assert "newer" in str(finding.remedy)
 
 
-def test_positions_that_are_held_up_name_the_transaction() -> None:
+def test_delayed_positions_name_the_oldest_transaction() -> None:
     assert relay_finding(0.0, None).result == "ok"
     assert "120 s" in str(relay_finding(90.0, 120.0).remedy)
     assert "log" in str(relay_finding(90.0, 0.0).remedy)
 
 
-def test_what_is_behind() -> None:
+def test_lag_is_reported() -> None:
     assert publishing_finding(10, 10, leads=True).result == "ok"
     assert publishing_finding(10, None, leads=False).result == "warning"
     assert consumer_finding("projector", 5, 2.0, 0).result == "ok"
@@ -47,7 +47,7 @@ def test_what_is_behind() -> None:
     assert consumer_finding("projector", 0, 0.0, 1).result == "failed"
 
 
-def test_a_look_that_breaks_off_keeps_the_others_and_quotes_nothing() -> None:
+def test_a_failed_check_keeps_earlier_findings_and_shows_no_exception_text() -> None:
     def look() -> Iterator[Finding]:
         yield ok("first", "well")
         raise RuntimeError("a password")

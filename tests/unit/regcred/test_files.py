@@ -16,7 +16,7 @@ def break_off(target: Path) -> None:
         raise RuntimeError
 
 
-def test_a_file_is_replaced_when_all_is_written(tmp_path: Path) -> None:
+def test_a_file_is_replaced_after_everything_is_written(tmp_path: Path) -> None:
     target = tmp_path / "audit.csv"
     target.write_text("old")
     with replacing(target) as file:
@@ -27,7 +27,7 @@ def test_a_file_is_replaced_when_all_is_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["audit.csv"]
 
 
-def test_what_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_write_does_not_change_the_file(tmp_path: Path) -> None:
     target = tmp_path / "audit.csv"
     target.write_text("old")
     with pytest.raises(RuntimeError):
@@ -36,20 +36,20 @@ def test_what_breaks_off_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert names(tmp_path) == ["audit.csv"]
 
 
-def test_a_device_is_written_to_and_not_replaced() -> None:
+def test_a_device_is_written_and_not_replaced() -> None:
     with replacing(Path("/dev/null")) as file:
         file.write(b"x")
     assert Path("/dev/null").is_char_device()
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritable, match="No such file"), replacing(tmp_path / "no" / "file"):
         pass
     with pytest.raises(OutputUnwritable, match="No such file"), new_private(tmp_path / "no" / "file"):
         pass
 
 
-def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_new_file_is_readable_only_by_its_owner(tmp_path: Path) -> None:
     target = tmp_path / "token"
     with new_private(target) as file:
         file.write(b"t")
@@ -59,7 +59,7 @@ def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert target.read_text() == "t"
 
 
-def test_a_new_file_goes_where_nothing_came_of_it(tmp_path: Path) -> None:
+def test_a_new_file_is_deleted_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), new_private(tmp_path / "token"):
         raise RuntimeError
     assert names(tmp_path) == []

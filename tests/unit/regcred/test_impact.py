@@ -1,4 +1,4 @@
-"""`--dry-run` of a removal and a restriction, and `regcred credentials usages`: what is asked, and what is shown."""
+"""`--dry-run` of a removal and a restriction, and `regcred credentials usages`: the request, and the output."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def run(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "asked"),
+    ("arguments", "request_line"),
     [
         (["remove", ID, "--dry-run"], ("DELETE", f"/v1/accounts/acme/credentials/{ID}?dry_run=true")),
         (
@@ -46,8 +46,8 @@ def run(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         ),
     ],
 )
-def test_a_dry_run_shows_who_would_lose_it(
-    server: Server, run: Run, arguments: list[str], asked: tuple[str, str]
+def test_a_dry_run_shows_the_affected_workloads(
+    server: Server, run: Run, arguments: list[str], request_line: tuple[str, str]
 ) -> None:
     users = [{**USER, "served_by": []}, {**USER, "project_id": "blog", "served_by": [OTHER]}]
     impact = {"dry_run": True, "users": users, "needs_force": True}
@@ -60,8 +60,8 @@ def test_a_dry_run_shows_who_would_lose_it(
         ["blog", "deployment", "front", "3", "2026-01-02T03:04:05Z", OTHER],
     ]
     assert "would lose team, and the removal would need --force; nothing was changed" in done.stderr
-    assert [(one.method, one.path) for one in server.asked[1:]] == [asked]
-    assert server.asked[1].headers["If-Match"] == '"7"'
+    assert [(one.method, one.path) for one in server.requests[1:]] == [request_line]
+    assert server.requests[1].headers["If-Match"] == '"7"'
 
     server.replies = [ok(CREDENTIAL, ETag='"7"'), ok(impact)]
     assert json.loads(run(*arguments, "--json").stdout) == impact

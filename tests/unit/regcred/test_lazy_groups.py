@@ -1,4 +1,4 @@
-"""The tables of lazy groups say what the commands are, and the commands are where the tables say."""
+"""The tables of lazy groups match the commands and their modules."""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def tables(group: LazyGroup, *path: str) -> Iterator[tuple[LazyGroup, str, tuple
 @pytest.mark.parametrize(
     ("group", "name", "path"), [pytest.param(*one, id=" ".join(one[2])) for one in tables(main)]
 )
-def test_the_table_has_the_command_and_its_first_sentence(
+def test_the_table_has_each_command_with_its_short_help(
     group: LazyGroup, name: str, path: tuple[str, ...]
 ) -> None:
     command = group.get_command(click.Context(group), name)
@@ -33,7 +33,7 @@ def test_the_table_has_the_command_and_its_first_sentence(
     assert CliRunner().invoke(main, [*path, "--help"]).exit_code == 0
 
 
-def test_a_mistake_in_a_command_is_not_taken_for_a_package_that_is_not_installed(
+def test_only_a_missing_package_is_reported_as_not_installed(
     tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open(f"{tmp_path}/mistaken.py", "w") as file:  # noqa: PTH123 a test's own file

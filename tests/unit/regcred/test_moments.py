@@ -26,7 +26,7 @@ AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
         ("7d ", None),
     ],
 )
-def test_durations(text: str, expected: timedelta | None) -> None:
+def test_durations_are_parsed(text: str, expected: timedelta | None) -> None:
     assert parse_duration(text) == expected
 
 
@@ -40,7 +40,7 @@ def test_durations(text: str, expected: timedelta | None) -> None:
         ("2026-03-01 00:00:00+00:00", 1, "2026-03-01T00:00:00Z"),
     ],
 )
-def test_moments(text: str, direction: int, expected: str) -> None:
+def test_times_are_parsed(text: str, direction: int, expected: str) -> None:
     assert parse_moment(text, at=AT, direction=direction) == expected
 
 
@@ -55,6 +55,6 @@ def test_moments(text: str, direction: int, expected: str) -> None:
         ("999999999w", "outside the calendar"),
     ],
 )
-def test_what_is_no_moment(text: str, says: str) -> None:
+def test_an_invalid_time_is_refused(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         parse_moment(text, at=AT, direction=1)

@@ -17,21 +17,21 @@ from regcred.cli.presentation import event_details, verdict
         ("a\x1b[31m\nb\u202e", "a\ufffd[31m\ufffdb\ufffd"),
     ],
 )
-def test_values_for_people(value: object, text: str) -> None:
+def test_values_are_formatted_for_users(value: object, text: str) -> None:
     assert shown(value) == text
 
 
-def test_columns_are_as_wide_as_what_they_hold() -> None:
+def test_columns_are_as_wide_as_their_values() -> None:
     assert aligned([["A", "B"], ["long", "x"], ["漢字", "y"]]) == ["A     B", "long  x", "漢字  y"]
     assert aligned([]) == []
 
 
-def test_a_table_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_plain_text_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("NAME", "STATUS"), [("[bold]x", "verified"), (None, "failed: expired")])
     assert capsys.readouterr().out == "NAME     STATUS\n[bold]x  verified\n-        failed: expired\n"
 
 
-def test_fields_go_on_under_their_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_a_field_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     print_fields([("a", "one\ntwo"), ("long name", None)])
     assert capsys.readouterr().out == "a          one\n           two\nlong name  -\n"
 
@@ -45,7 +45,7 @@ def test_fields_go_on_under_their_first_line(capsys: pytest.CaptureFixture[str])
         ({"status": "unreachable", "code": "rate_limited"}, "unreachable: rate_limited"),
     ],
 )
-def test_verdicts(state: dict[str, object], text: str) -> None:
+def test_verdicts_show_status_and_code(state: dict[str, object], text: str) -> None:
     assert verdict(state) == text
 
 
@@ -65,5 +65,5 @@ def test_verdicts(state: dict[str, object], text: str) -> None:
         ),
     ],
 )
-def test_what_happened(event: dict[str, object], text: str) -> None:
+def test_an_audit_event_shows_reason_or_changes(event: dict[str, object], text: str) -> None:
     assert event_details(event) == text

@@ -1,4 +1,4 @@
-"""What Docker's clients and the kubelet say and are answered."""
+"""Requests of Docker's clients and of the kubelet, and their responses."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ REQUEST = {
 BASIC = {"username": "octo", "password": "right-horse"}
 
 
-def test_a_login_for_docker() -> None:
+def test_a_login_is_returned_to_docker() -> None:
     entry = {**BASIC, "auth": "b2N0bzpyaWdodC1ob3JzZQ=="}
     assert docker.login("ghcr.io", {"auths": {"ghcr.io": entry}}) == {
         "ServerURL": "ghcr.io",
@@ -34,7 +34,7 @@ def test_a_login_for_docker() -> None:
     assert docker.login("ghcr.io", {"auths": {}}) is None
 
 
-def test_a_list_for_docker() -> None:
+def test_registries_are_listed_for_docker() -> None:
     credentials = [
         {"registry_host": host, "username": "octo", "scope": {"pull": pull, "push": True}}
         for host, pull in (("docker.io", True), ("ghcr.io", True), ("quay.io", False))
@@ -46,7 +46,7 @@ def service_account_token(claims: object) -> str:
     return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.sig"
 
 
-def test_requests_of_the_kubelet() -> None:
+def test_requests_of_the_kubelet_are_read() -> None:
     plain = ProviderRequest(image="ghcr.io/acme/shop", project=None, service_account=None)
     assert kubelet.request(json.dumps(REQUEST).encode()) == plain
     claims = {"kubernetes.io": {"namespace": "prod", "serviceaccount": {"name": "web"}}}
@@ -73,14 +73,14 @@ def test_requests_of_the_kubelet() -> None:
         {"serviceAccountAnnotations": {"regcred/project": 1}},
     ],
 )
-def test_what_is_no_request_is_refused(changes: dict[str, Any]) -> None:
+def test_an_invalid_request_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as raised:
         kubelet.request(json.dumps({**REQUEST, **changes}).encode())
     assert "canary" not in str(raised.value)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_is_refused(text: bytes) -> None:
+def test_invalid_json_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidRequest):
         kubelet.request(text)
 

@@ -1,4 +1,4 @@
-"""For whom a plugin asks: variables over a file."""
+"""Settings of a plugin: variables have precedence over a file."""
 
 import json
 import re
@@ -16,7 +16,7 @@ FILE = 'address = "https://reg.example.com/"\ntoken_file = "token"\naccount = "a
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home with a file of the user's own."""
+    """A home folder with a configuration file."""
     folder = tmp_path / ".config" / "regcred"
     folder.mkdir(parents=True)
     (folder / "helper.toml").write_text(FILE)
@@ -24,7 +24,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_file_is_enough(home: Path) -> None:
+def test_a_file_is_sufficient(home: Path) -> None:
     found = caller({"HOME": str(home)}, hostname="worker-1")
     assert (found.account, found.project) == ("acme", "shop")
     assert (found.workload_kind, found.workload_name) == ("host", "worker-1")
@@ -33,13 +33,13 @@ def test_a_file_is_enough(home: Path) -> None:
     assert "a-token" not in repr(found)
 
 
-def test_variables_stand_over_the_file(home: Path) -> None:
+def test_variables_have_precedence_over_the_file(home: Path) -> None:
     (home / "other").write_text("another-token")
     environment = {
         "HOME": str(home),
         "REGCRED_ADDRESS": "http://127.0.0.1:8080",
         "REGCRED_TOKEN_FILE": str(home / "other"),
-        "REGCRED_ACCOUNT": "",  # as good as none
+        "REGCRED_ACCOUNT": "",  # the same as unset
         "REGCRED_PROJECT": "blog",
         "REGCRED_WORKLOAD": "job/team/nightly",
     }
@@ -50,7 +50,7 @@ def test_variables_stand_over_the_file(home: Path) -> None:
     assert found.connection.token.reveal() == "another-token"
 
 
-def test_which_file(home: Path, tmp_path: Path) -> None:
+def test_the_file_is_selected_by_option_variable_or_home(home: Path, tmp_path: Path) -> None:
     own = home / ".config" / "regcred" / "helper.toml"
     named = own.with_name("named.toml")
     named.write_text(FILE.replace("shop", "named"))
@@ -80,7 +80,7 @@ def test_which_file(home: Path, tmp_path: Path) -> None:
         (FILE.replace('"token"', '"no-token"'), "no token"),
     ],
 )
-def test_a_file_that_is_wrong_is_named(home: Path, text: str, says: str) -> None:
+def test_an_invalid_file_is_reported_without_its_content(home: Path, text: str, says: str) -> None:
     file = home / ".config" / "regcred" / "helper.toml"
     file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ConfigurationError, match=says) as raised:
@@ -88,7 +88,7 @@ def test_a_file_that_is_wrong_is_named(home: Path, text: str, says: str) -> None
     assert "hunter2" not in str(raised.value)
 
 
-def test_the_example_for_nodes_is_one(tmp_path: Path) -> None:
+def test_the_example_for_nodes_is_valid(tmp_path: Path) -> None:
     folder = ROOT / "infra" / "kubernetes" / "kubelet"
     (tmp_path / "kubelet.toml").write_text((folder / "kubelet.toml").read_text())
     (tmp_path / "kubelet.token").write_text("a-token")
@@ -101,7 +101,7 @@ def test_the_example_for_nodes_is_one(tmp_path: Path) -> None:
     assert {f"docker-credential-{helper}" for helper in helpers.values()} <= set(scripts)
 
 
-def test_no_file_at_all(home: Path, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(home: Path, tmp_path: Path) -> None:
     token = str(home / ".config" / "regcred" / "token")
     with pytest.raises(
         ConfigurationError, match="no account: set REGCRED_ACCOUNT, or account in a file that"

@@ -40,12 +40,12 @@ def lines(status: int = 422, retry_after: int | None = None, **document: Any) ->
         (None, "request"),
     ],
 )
-def test_a_pointer_is_shown_as_the_option_it_came_from(pointer: str | None, label: str) -> None:
+def test_a_pointer_is_shown_as_its_option(pointer: str | None, label: str) -> None:
     found = lines(errors=[{"pointer": pointer, "code": "x", "detail": "is wrong"}])
     assert found == ["regcred: c: d", f"  {label}: is wrong"]
 
 
-def test_everything_that_helps_is_shown() -> None:
+def test_usages_remedy_and_request_id_are_shown() -> None:
     found = lines(
         409,
         code="credential_in_use",
@@ -61,10 +61,10 @@ def test_everything_that_helps_is_shown() -> None:
     ]
 
 
-def test_unavailable_says_when_to_come_back() -> None:
+def test_retry_after_is_shown() -> None:
     assert "  try again in 30 s" in lines(503, retry_after=30)
 
 
-def test_a_strange_document_is_shown_without_its_control_characters() -> None:
+def test_a_malformed_document_is_shown_without_control_characters() -> None:
     assert lines(detail="red \x1b[31m", errors="nonsense", users=7) == ["regcred: c: red \ufffd[31m"]
     assert lines(errors=[7, {"code": "x"}]) == ["regcred: c: d", "  request: x"]

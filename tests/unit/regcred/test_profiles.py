@@ -1,4 +1,4 @@
-"""Profiles: what they say, what wins over them, and which server sees which token."""
+"""Profiles: their settings, what has precedence over them, and which server gets which token."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ OTHER = "rgcs_another-token"
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the file of profiles is to be; nothing of this machine's environment counts."""
+    """The path of the profiles file, without the environment of this machine."""
     for name in ("ADDRESS", "ACCOUNT", "TOKEN_FILE", "PROFILE", "ALLOW_HTTP", "HOME", "ON_BEHALF_OF"):
         monkeypatch.delenv(f"REGCRED_{name}", raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -38,19 +38,21 @@ def _run(*arguments: str, environment: Mapping[str, str] | None = None) -> Resul
 
 
 def _listed(server: Server) -> str:
-    """The account of the last request."""
-    return server.asked[-1].path.split("/")[3]
+    """The account in the path of the last request."""
+    return server.requests[-1].path.split("/")[3]
 
 
-def test_the_default_profile_says_where_as_whom_and_for_which_account(config: Path, server: Server) -> None:
+def test_the_default_profile_sets_address_token_and_account(config: Path, server: Server) -> None:
     config.write_text('default = "prod"\n' + _profile(config.parent, "prod", server.address, "acme"))
     server.replies = [ok({"items": [], "next_cursor": None})]
     assert _run("credentials", "list").exit_code == 0
     assert _listed(server) == "acme"
-    assert server.asked[-1].headers["Authorization"] == f"Bearer {TOKEN}"
+    assert server.requests[-1].headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-def test_an_option_wins_over_the_environment_and_that_over_a_profile(config: Path, server: Server) -> None:
+def test_options_have_precedence_over_the_environment_and_that_over_profiles(
+    config: Path, server: Server
+) -> None:
     config.write_text(_profile(config.parent, "prod", server.address, "of-profile"))
     server.replies = [ok({"items": [], "next_cursor": None})]
     environment = {"REGCRED_PROFILE": "prod"}
@@ -63,7 +65,7 @@ def test_an_option_wins_over_the_environment_and_that_over_a_profile(config: Pat
     assert _listed(server) == "of-option"
 
 
-def test_a_profile_by_option_wins_over_that_of_the_environment(config: Path, server: Server) -> None:
+def test_the_profile_option_has_precedence_over_the_environment(config: Path, server: Server) -> None:
     both = [_profile(config.parent, name, server.address, name) for name in ("first", "second")]
     config.write_text("".join(both))
     server.replies = [ok({"items": [], "next_cursor": None})]
@@ -71,15 +73,15 @@ def test_a_profile_by_option_wins_over_that_of_the_environment(config: Path, ser
     assert _listed(server) == "second"
 
 
-def test_a_profiles_token_is_shown_to_no_other_server(config: Path, server: Server) -> None:
+def test_the_token_of_a_profile_is_not_sent_to_another_address(config: Path, server: Server) -> None:
     config.write_text(_profile(config.parent, "prod", "https://regcred.example.com", "acme"))
     done = _run("credentials", "list", "--profile", "prod", "--address", server.address)
     assert done.exit_code == 1
     assert "no token" in done.output
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_clear_text_is_allowed_to_the_profiles_own_address_only(config: Path) -> None:
+def test_plain_http_is_allowed_only_to_the_address_of_the_profile(config: Path) -> None:
     config.write_text(
         _profile(config.parent, "lab", "http://lab.example.com", "acme") + "allow_http = true\n"
     )
@@ -90,8 +92,8 @@ def test_clear_text_is_allowed_to_the_profiles_own_address_only(config: Path) ->
     assert "in plain text" in done.output
 
 
-def test_an_address_needs_its_own_token(config: Path) -> None:
-    """Else the admin token of this machine would go to another."""
+def test_a_profile_with_an_address_needs_a_token_file(config: Path) -> None:
+    """Otherwise the admin token of this machine would be sent to another one."""
     config.write_text('[profiles.prod]\naddress = "https://regcred.example.com"\n')
     done = _run("credentials", "list", "--profile", "prod", "--account", "acme")
     assert done.exit_code == 1
@@ -112,7 +114,7 @@ def test_an_address_needs_its_own_token(config: Path) -> None:
         "other = 1\n",
     ],
 )
-def test_what_cannot_be_understood_is_refused_without_its_values(config: Path, text: str) -> None:
+def test_an_invalid_file_is_refused_without_its_values(config: Path, text: str) -> None:
     config.write_text(text)
     done = _run("providers")
     assert done.exit_code == 1
@@ -127,7 +129,7 @@ def test_without_a_file_nothing_changes(config: Path, server: Server) -> None:
     assert _run("providers", "--address", server.address, environment=environment).exit_code == 0
 
 
-def test_use_changes_one_line_and_leaves_the_rest_alone(config: Path) -> None:
+def test_use_changes_only_the_default(config: Path) -> None:
     rest = "# mine\n" + "".join(
         _profile(config.parent, name, "https://r.example.com", name) for name in ("one", "two")
     )
@@ -138,14 +140,14 @@ def test_use_changes_one_line_and_leaves_the_rest_alone(config: Path) -> None:
     assert "no profile 'three'" in _run("profiles", "use", "three").output
 
 
-def test_use_edits_nothing_it_would_damage(config: Path) -> None:
+def test_use_does_not_edit_a_file_that_it_would_damage(config: Path) -> None:
     config.write_text('profiles = {one = {}, two = {}}\n"default" = "one"\n')
     with pytest.raises(ConfigurationError):
         use_profile(config, "two")
     assert read_profiles(config).default == "one"
 
 
-def test_list_and_show_never_show_a_token(config: Path) -> None:
+def test_list_and_show_do_not_show_a_token(config: Path) -> None:
     config.write_text('default = "prod"\n' + _profile(config.parent, "prod", "https://r.example.com", "acme"))
     for arguments in (("list",), ("list", "--json"), ("show",), ("show", "prod", "--json")):
         done = _run("profiles", *arguments)
@@ -154,9 +156,9 @@ def test_list_and_show_never_show_a_token(config: Path) -> None:
         assert TOKEN not in done.output
 
 
-def test_for_whom_it_is_done_is_told(config: Path, server: Server) -> None:
+def test_on_behalf_of_is_sent(config: Path, server: Server) -> None:
     config.write_text('default = "prod"\n' + _profile(config.parent, "prod", server.address, "acme"))
     server.replies = [ok({"items": [], "next_cursor": None})]
     assert _run("credentials", "list", "--on-behalf-of", "octo@example.com").exit_code == 0
-    assert server.asked[-1].headers["Regcred-On-Behalf-Of"] == "octo@example.com"
+    assert server.requests[-1].headers["Regcred-On-Behalf-Of"] == "octo@example.com"
     assert _run("credentials", "list", "--on-behalf-of", "a\nb").exit_code == 1

@@ -48,7 +48,7 @@ def feed(stdin: io.BytesIO, content: bytes) -> None:
         ("pä\n".encode(), "pä"),
     ],
 )
-def test_exactly_one_newline_is_taken_off(tmp_path: Path, content: bytes, password: str) -> None:
+def test_exactly_one_newline_is_removed(tmp_path: Path, content: bytes, password: str) -> None:
     file = tmp_path / "p"
     file.write_bytes(content)
     assert read_password(str(file)).reveal() == password
@@ -63,32 +63,32 @@ def test_exactly_one_newline_is_taken_off(tmp_path: Path, content: bytes, passwo
         (b"a" * (MAX_BYTES + 1), "larger than 1 MiB"),
     ],
 )
-def test_what_is_no_password(stdin: io.BytesIO, content: bytes, says: str) -> None:
+def test_an_invalid_password_is_refused(stdin: io.BytesIO, content: bytes, says: str) -> None:
     feed(stdin, content)
     with pytest.raises(SecretUnreadable, match=says) as raised:
         read_password("-")
     assert raised.value.__cause__ is None
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SecretUnreadable, match="No such file"):
         read_document(str(tmp_path / "nothing"))
 
 
-def test_an_empty_document(stdin: io.BytesIO) -> None:
+def test_an_empty_document_is_refused(stdin: io.BytesIO) -> None:
     feed(stdin, b" \n")
     with pytest.raises(SecretUnreadable, match="stdin is empty"):
         read_document("-")
 
 
-def test_a_password_from_stdin(stdin: io.BytesIO) -> None:
+def test_a_password_is_read_from_stdin(stdin: io.BytesIO) -> None:
     feed(stdin, b"p\n")
     found = credential_of(given(password_stdin=True), username="u")
     assert (found["kind"], found["username"], found["password"].reveal()) == ("username_password", "u", "p")
     assert "'p'" not in repr(found)
 
 
-def test_the_user_name_that_stands_where_none_is_given(stdin: io.BytesIO) -> None:
+def test_the_stored_username_is_the_default(stdin: io.BytesIO) -> None:
     feed(stdin, b"p\n")
     assert credential_of(given(password_stdin=True), username=None, default_username="v")["username"] == "v"
     feed(stdin, b"p\n")
@@ -96,7 +96,7 @@ def test_the_user_name_that_stands_where_none_is_given(stdin: io.BytesIO) -> Non
 
 
 @pytest.mark.parametrize("kind", ["keyfile", "docker_config"])
-def test_documents(tmp_path: Path, kind: str) -> None:
+def test_a_document_is_read_from_a_file(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "document"
     file.write_text('{"a": 1}\n')
     found = credential_of(given(**{kind: str(file)}), username=None, default_username="ignored")
@@ -106,12 +106,12 @@ def test_documents(tmp_path: Path, kind: str) -> None:
         credential_of(given(**{kind: str(file)}), username="u")
 
 
-def test_there_is_one_secret() -> None:
+def test_two_secrets_cannot_be_combined() -> None:
     with pytest.raises(click.UsageError, match="--password-stdin and --keyfile cannot be combined"):
         credential_of(given(password_stdin=True, keyfile="k"), username=None)
 
 
-def test_only_a_terminal_is_asked(stdin: io.BytesIO) -> None:
+def test_the_prompt_needs_a_terminal(stdin: io.BytesIO) -> None:
     with pytest.raises(click.UsageError, match="the source of the secret is missing"):
         credential_of(given(), username="u")
 
@@ -120,7 +120,7 @@ def revealed(body: dict[str, Any]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else value.reveal() for name, value in body.items()}
 
 
-def test_an_access_key_of_aws(stdin: io.BytesIO, tmp_path: Path) -> None:
+def test_an_access_key_of_aws_is_read(stdin: io.BytesIO, tmp_path: Path) -> None:
     feed(stdin, b"canary\n")
     body = credential_of(given(access_key_id="AKIA1", password_stdin=True), username=None)
     assert revealed(body) == {"kind": "aws_keys", "access_key_id": "AKIA1", "secret_access_key": "canary"}
@@ -136,7 +136,7 @@ def test_an_access_key_of_aws(stdin: io.BytesIO, tmp_path: Path) -> None:
     assert (body["secret_access_key"], body["session_token"]) == ("s", "t")
 
 
-def test_a_service_principal_of_azure(stdin: io.BytesIO) -> None:
+def test_a_service_principal_of_azure_is_read(stdin: io.BytesIO) -> None:
     feed(stdin, b"canary\n")
     body = credential_of(given(tenant="t", password_stdin=True), username=None, default_username="kept-id")
     assert revealed(body) == {
@@ -147,17 +147,17 @@ def test_a_service_principal_of_azure(stdin: io.BytesIO) -> None:
     }
 
 
-def test_a_key_is_asked_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_a_key_is_prompted_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts: list[str] = []
 
     def prompt(text: str, **_options: object) -> str:
-        asked.append(text)
+        prompts.append(text)
         return "typed"
 
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     monkeypatch.setattr(click, "prompt", prompt)
     body = revealed(credential_of(given(access_key_id="AKIA1"), username=None))
-    assert (body["secret_access_key"], asked) == ("typed", ["Secret access key"])
+    assert (body["secret_access_key"], prompts) == ("typed", ["Secret access key"])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_key_is_asked_for_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> No
         ({"access_key_id": "A"}, None, "there is a prompt only on a terminal"),
     ],
 )
-def test_what_does_not_go_together(
+def test_conflicting_options_are_refused(
     stdin: io.BytesIO, sources: dict[str, Any], username: str | None, says: str
 ) -> None:
     feed(stdin, b"x\n")

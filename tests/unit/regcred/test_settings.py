@@ -22,7 +22,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         ("https://regcred.example.com/", False),
     ],
 )
-def test_addresses(environment: dict[str, str], address: str, loopback: bool) -> None:
+def test_valid_addresses_are_accepted(environment: dict[str, str], address: str, loopback: bool) -> None:
     found = connection(address, environment, allow_http=False)
     assert (found.address, found.loopback) == (address.rstrip("/"), loopback)
     assert found.token.reveal() == "a-token"
@@ -42,12 +42,12 @@ def test_addresses(environment: dict[str, str], address: str, loopback: bool) ->
         ("http://localhost.example.com", "in plain text"),
     ],
 )
-def test_addresses_that_are_refused(environment: dict[str, str], address: str, says: str) -> None:
+def test_invalid_addresses_are_refused(environment: dict[str, str], address: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         connection(address, environment, allow_http=False)
 
 
-def test_clear_text_where_it_is_asked_for(environment: dict[str, str]) -> None:
+def test_plain_http_is_allowed_on_request(environment: dict[str, str]) -> None:
     assert not connection("http://h.example.com", environment, allow_http=True).loopback
 
 
@@ -59,18 +59,18 @@ def test_clear_text_where_it_is_asked_for(environment: dict[str, str]) -> None:
         ({"REGCRED_HOME": "/state", "REGCRED_TOKEN_FILE": "t"}, "t"),
     ],
 )
-def test_where_the_token_is(environment: dict[str, str], path: str) -> None:
+def test_the_path_of_the_token_is_selected(environment: dict[str, str], path: str) -> None:
     assert token_path(environment) == Path(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"\xff", b"a\0b", b"a" * (16 * 1024 + 1)])
-def test_what_is_no_token(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_token_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "token"
     file.write_bytes(content)
     with pytest.raises(ConfigurationError, match="does not contain a token"):
         connection("http://127.0.0.1", {"REGCRED_TOKEN_FILE": str(file)}, allow_http=False)
 
 
-def test_no_token_at_all(tmp_path: Path) -> None:
+def test_a_missing_token_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"admin\.token: No such file"):
         connection("http://127.0.0.1", {"REGCRED_HOME": str(tmp_path)}, allow_http=False)

@@ -1,4 +1,4 @@
-"""What is refused before anything is asked or sent."""
+"""Wrong usage is refused before a request is sent."""
 
 from collections.abc import Iterator
 
@@ -72,16 +72,16 @@ def refused(run: CliRunner, *arguments: str) -> Result:
         ("tokens revoke t", "confirm with --yes"),
     ],
 )
-def test_wrong_usage(run: CliRunner, arguments: str, says: str) -> None:
+def test_wrong_usage_is_refused(run: CliRunner, arguments: str, says: str) -> None:
     assert says in refused(run, *arguments.split()).output
 
 
-def test_an_account_has_to_be_named(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_is_required(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REGCRED_ACCOUNT")
     assert "REGCRED_ACCOUNT" in refused(run, "credentials", "list").output
 
 
-def test_nobody_there_is_exit_code_one(run: CliRunner) -> None:
+def test_an_unreachable_api_is_exit_code_one(run: CliRunner) -> None:
     result = run.invoke(main, ["credentials", "list", "--address", "http://127.0.0.1:1"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "does not respond at http://127.0.0.1:1" in result.stderr
@@ -101,7 +101,7 @@ def commands(
 
 
 @pytest.mark.parametrize(("path", "command"), list(commands(main)))
-def test_every_command_has_help_and_every_option_of_it_a_text(
+def test_every_command_and_option_has_a_help_text(
     run: CliRunner, path: tuple[str, ...], command: click.Command
 ) -> None:
     result = run.invoke(main, [*path, "--help"])

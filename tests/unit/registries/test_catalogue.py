@@ -1,6 +1,5 @@
-"""The catalogue is whole, says the same everywhere, and the page made of it is current."""
+"""The catalogue is complete and consistent, and its generated page is current."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -18,6 +17,7 @@ from registries.provider import Provider
 from registries.provider_view import to_public
 from registries.secret_kinds import SECRET_KINDS
 from registries.verification_help import GENERAL_HELP, help_for
+from tests.support.sources import PRODUCT, source
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "providers.md"
 LIBS = PAGE.parents[1] / "libs"
@@ -41,12 +41,9 @@ def test_a_provider_is_the_file_of_its_name() -> None:
 @pytest.mark.parametrize("root", [LIBS, LIBS.parent / "services"], ids=lambda root: root.name)
 def test_no_other_file_compares_the_ids_of_providers(root: Path) -> None:
     ids = set(IDS) - {CUSTOM}
-    for path in root.rglob("*.py"):
-        if path.parent.name != "providers":
-            texts = (
-                node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)
-            )
-            assert not ids & {text for text in texts if isinstance(text, str)}, path
+    for path in PRODUCT:
+        if path.is_relative_to(root) and path.parent.name != "providers":
+            assert not ids & {text for _, text in (*source(path).strings, *source(path).docstrings)}, path
 
 
 @pytest.mark.parametrize("entry", PROVIDERS, ids=IDS)
@@ -80,7 +77,7 @@ def test_the_kinds_of_secrets_are_those_of_events_and_requests() -> None:
             assert field.secret == isinstance(schema[field.name], SecretString | JsonDocument)
 
 
-def test_a_form_asks_for_the_user_name_as_the_provider_has_it() -> None:
+def test_a_form_has_the_username_field_of_the_provider() -> None:
     forms = {form["kind"]: form for form in to_public(provider("ecr"))["secrets"]}
     assert list(forms) == ["aws_keys", "username_password", "docker_config"]
     username = forms["username_password"]["fields"][0]
@@ -90,7 +87,7 @@ def test_a_form_asks_for_the_user_name_as_the_provider_has_it() -> None:
     assert hub["fields"][0]["required"]
 
 
-def test_locations() -> None:
+def test_locations_of_google_registries_are_listed() -> None:
     hosts = {location.id: location.host for location in provider("gcr").locations}
     assert hosts == {"gcr.io": "gcr.io", "us": "us.gcr.io", "eu": "eu.gcr.io", "asia": "asia.gcr.io"}
     gar = provider("gar").locations
@@ -108,11 +105,11 @@ def test_every_outcome_has_advice(entry: Provider) -> None:
         assert text == entry.advice.get(code, GENERAL_HELP[code])
 
 
-def test_advice_for_a_provider_that_was_dropped_is_the_general_one() -> None:
+def test_an_unknown_provider_has_the_general_advice() -> None:
     assert help_for("gone", VerificationCode.EXPIRED) == GENERAL_HELP[VerificationCode.EXPIRED]
 
 
-def test_providers_have_advice_of_their_own() -> None:
+def test_providers_have_specific_advice() -> None:
     assert "fine-grained" in help_for("github", VerificationCode.BAD_CREDENTIAL)
     assert "12 hours" in help_for("ecr", VerificationCode.EXPIRED)
     assert "read_registry" in help_for("gitlab", VerificationCode.MISSING_SCOPE)
@@ -124,7 +121,7 @@ def test_the_page_is_current() -> None:
     )
 
 
-def test_the_page_names_everything() -> None:
+def test_the_page_names_providers_locations_and_codes() -> None:
     text = document()
     for entry in PROVIDERS:
         assert f"\n## {entry.id}\n" in text

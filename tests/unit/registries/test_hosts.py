@@ -1,4 +1,4 @@
-"""Every spelling of a registry host that people and config files use, and those that must not get through."""
+"""Spellings of a registry host that users and configuration files use, and those that are refused."""
 
 import pytest
 
@@ -37,7 +37,9 @@ from registries.hosts import (
         ("1.2.3.4.example", "1.2.3.4.example", None, "1.2.3.4.example"),
     ],
 )
-def test_a_host_has_one_spelling(text: str, host: str, port: int | None, written: str) -> None:
+def test_spellings_of_a_host_are_parsed_to_one_form(
+    text: str, host: str, port: int | None, written: str
+) -> None:
     parsed = RegistryHost.parse(text)
     assert parsed == RegistryHost(host, port)
     assert str(parsed) == written
@@ -101,12 +103,12 @@ def test_a_host_has_one_spelling(text: str, host: str, port: int | None, written
         "a." * 400 + "io",
     ],
 )
-def test_what_is_no_host_is_refused(text: str) -> None:
+def test_an_invalid_host_is_refused(text: str) -> None:
     with pytest.raises(InvalidHost):
         RegistryHost.parse(text)
 
 
-def test_a_refusal_does_not_repeat_what_was_pasted() -> None:
+def test_a_refusal_does_not_repeat_the_input() -> None:
     for text in ("user:S3CRET-CANARY@ghcr.io", "S3CRET-CANARY!", "https://x.io/S3CRET-CANARY?y"):
         with pytest.raises(InvalidHost) as caught:
             parse_registry_url(text)
@@ -141,7 +143,7 @@ def test_a_refusal_says_what_to_change() -> None:
         ("http://[2001:db8::1]", "[2001:db8::1]:80", "http"),
     ],
 )
-def test_registry_urls(text: str, host: str, scheme: str | None) -> None:
+def test_registry_urls_are_parsed(text: str, host: str, scheme: str | None) -> None:
     parsed, found = parse_registry_url(text)
     assert (str(parsed), found) == (host, scheme)
 
@@ -158,7 +160,7 @@ def test_registry_urls(text: str, host: str, scheme: str | None) -> None:
         ("*.azurecr.io", "pattern_not_allowed"),
     ],
 )
-def test_registry_urls_that_are_refused(text: str, code: str) -> None:
+def test_invalid_registry_urls_are_refused(text: str, code: str) -> None:
     with pytest.raises(InvalidHost) as caught:
         parse_registry_url(text)
     assert caught.value.code == code
@@ -189,7 +191,7 @@ def test_registry_urls_that_are_refused(text: str, code: str) -> None:
         ("[2001:db8::1]:5000", "[2001:db8::1]:5000", None),
     ],
 )
-def test_keys_of_a_docker_config(text: str, host: str, path: str | None) -> None:
+def test_keys_of_a_docker_config_are_parsed(text: str, host: str, path: str | None) -> None:
     assert parse_config_key(text) == ConfigKey(RegistryHost.parse(host), path)
 
 
@@ -197,7 +199,7 @@ def test_keys_of_a_docker_config(text: str, host: str, path: str | None) -> None
     "text",
     ["*.azurecr.io", "reg.io:*", "k*.io", "https://u:p@reg.io/v1/", "reg.io/NS", "reg.io/a//b", "myhost"],
 )
-def test_keys_that_name_no_host_are_refused(text: str) -> None:
+def test_keys_without_a_valid_host_are_refused(text: str) -> None:
     with pytest.raises(InvalidHost):
         parse_config_key(text)
 
@@ -215,15 +217,13 @@ def test_keys_that_name_no_host_are_refused(text: str) -> None:
         ("localhost:5000", "localhost:5000", "localhost:5000", "localhost:5000"),
     ],
 )  # fmt: skip
-def test_docker_hub_has_one_name_inside_and_its_own_ones_outside(
-    host: str, canonical: str, api: str, key: str
-) -> None:
+def test_a_host_has_canonical_api_and_config_forms(host: str, canonical: str, api: str, key: str) -> None:
     for given in (host, RegistryHost.parse(host)):
         assert canonical_host(given) == canonical
         assert api_host(given) == api
         assert config_key(given) == key
 
 
-def test_the_form_of_the_operators_lists_has_the_port_always() -> None:
+def test_host_and_port_always_has_a_port() -> None:
     assert RegistryHost.parse("ghcr.io").host_and_port == "ghcr.io:443"
     assert RegistryHost.parse("reg:5000").host_and_port == "reg:5000"

@@ -49,7 +49,7 @@ LONGEST = "/".join(["a" * 127, "b" * 127])
         ("bücher.example/x", "xn--bcher-kva.example/x:latest"),
     ],
 )
-def test_a_reference_has_one_spelling(text: str, canonical: str) -> None:
+def test_spellings_of_a_reference_are_parsed_to_one_form(text: str, canonical: str) -> None:
     reference = ImageReference.parse(text)
     assert str(reference) == canonical
     assert ImageReference.parse(canonical) == reference
@@ -102,7 +102,7 @@ def test_a_reference_has_one_spelling(text: str, canonical: str) -> None:
         ("*.gcr.io/x", "pattern_not_allowed"),
     ],
 )
-def test_what_is_no_reference_is_refused_and_says_why(text: str, code: str) -> None:
+def test_an_invalid_reference_is_refused_with_a_reason(text: str, code: str) -> None:
     with pytest.raises(InvalidReference) as refused:
         ImageReference.parse(text, "/images/3")
     assert (refused.value.code, refused.value.pointer) == (code, "/images/3")
@@ -110,7 +110,7 @@ def test_what_is_no_reference_is_refused_and_says_why(text: str, code: str) -> N
     assert refused.value.detail
 
 
-def test_its_parts() -> None:
+def test_a_reference_has_host_repository_tag_and_digest() -> None:
     reference = ImageReference.parse(f"reg.io:5000/acme/shop:1@{SHA}")
     assert reference == ImageReference(
         registry_host="reg.io:5000", repository="acme/shop", tag="1", digest=SHA

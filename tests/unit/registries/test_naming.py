@@ -1,4 +1,4 @@
-"""Provider, registry URL, location and username: which combinations lead where, and which are refused."""
+"""Provider, registry URL, location and username: valid combinations and their hosts, and refused ones."""
 
 import pytest
 
@@ -57,13 +57,13 @@ ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
         ("custom", "docker.pkg.github.com", None, "docker.pkg.github.com", None),
     ],
 )  # fmt: skip
-def test_where_a_choice_leads(
+def test_provider_url_and_location_give_a_host(
     provider: str, url: str | None, location: str | None, host: str, at: str | None
 ) -> None:
     assert registry_host_for(provider, url, location) == (host, at)
 
 
-def test_every_region_of_artifact_registry_is_a_choice() -> None:
+def test_every_location_of_artifact_registry_gives_its_host() -> None:
     for location in provider("gar").locations:
         assert registry_host_for("gar", None, location.id) == (f"{location.id}-docker.pkg.dev", location.id)
         assert registry_host_for("gar", location.host, None) == (location.host, location.id)
@@ -108,7 +108,7 @@ def test_every_region_of_artifact_registry_is_a_choice() -> None:
         ("custom", "http://reg.io", None, "/registry_url", "http_not_allowed"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(
+def test_conflicting_choices_are_refused(
     provider: str, url: str | None, location: str | None, pointer: str, code: str
 ) -> None:
     with pytest.raises(InvalidRegistry) as caught:
@@ -117,7 +117,7 @@ def test_what_does_not_fit_together_is_refused(
     assert caught.value.detail
 
 
-def test_http_needs_the_operators_word_for_that_host_and_port() -> None:
+def test_http_is_allowed_only_for_listed_hosts_and_ports() -> None:
     allowed = {"reg.example.com:5000", "plain.example.com:80"}
     for url, host in {
         "http://reg.example.com:5000": "reg.example.com:5000",
@@ -146,7 +146,7 @@ def test_http_needs_the_operators_word_for_that_host_and_port() -> None:
         ("ghcr.io:5000", "custom"),
     ],
 )
-def test_whose_host_it_is(host: str, provider: str) -> None:
+def test_the_provider_of_a_host_is_found(host: str, provider: str) -> None:
     assert provider_of_host(host) == provider
 
 
@@ -173,7 +173,9 @@ def test_whose_host_it_is(host: str, provider: str) -> None:
         ("custom", "docker_config", "octo", "octo"),
     ],
 )  # fmt: skip
-def test_user_names(provider: str, kind: SecretKind, given: str | None, username: str) -> None:
+def test_usernames_are_accepted_or_filled_in(
+    provider: str, kind: SecretKind, given: str | None, username: str
+) -> None:
     assert username_for(provider, kind, given) == username
 
 
@@ -203,7 +205,7 @@ def test_user_names(provider: str, kind: SecretKind, given: str | None, username
         ("custom", "username_password", '{"type": "service_account"}', "/credential/username", "secret_in_username"),
     ],
 )  # fmt: skip
-def test_user_names_that_cannot_be(
+def test_invalid_usernames_are_refused(
     provider: str, kind: SecretKind, given: str | None, pointer: str, code: str
 ) -> None:
     with pytest.raises(InvalidRegistry) as caught:
@@ -212,13 +214,13 @@ def test_user_names_that_cannot_be(
     assert not given or given not in str(caught.value)
 
 
-def test_the_pointer_of_a_user_name_follows_the_request() -> None:
+def test_the_pointer_of_a_username_is_that_of_the_request() -> None:
     with pytest.raises(InvalidRegistry) as caught:
         username_for("github", "username_password", None, pointer="/items/0/username")
     assert caught.value.pointer == "/items/0/username"
 
 
-def test_ordinary_names_are_no_tokens() -> None:
+def test_ordinary_names_are_not_mistaken_for_tokens() -> None:
     for name in ("glenda-the-rabbit", "ghp_", "eyJohn", "{", "gitlab-ci-token", "dop_v1_x"):
         problem = username_problem(name)
         assert (problem is None) == (name != "{"), name

@@ -1,4 +1,4 @@
-"""Events of one credential, as the verifier meets them."""
+"""Events of one credential, as the verifier reads them."""
 
 from contracts.credential_events import (
     CredentialAdded,
@@ -55,7 +55,7 @@ def requested(version: int, image: str | None = None) -> VerificationRequested:
 
 
 class Credential:
-    """The stream of one credential, as the credentials service would have written it."""
+    """The stream of one credential, as the credentials service writes it."""
 
     def __init__(self, *payloads: object) -> None:
         self._store = MemoryEventStore()

@@ -1,4 +1,4 @@
-"""When secrets end, and when that is told, as a clock goes on."""
+"""The expiry of secrets, and the times of its notices."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ def unsigned(claims: object) -> str:
     return f"{part({'alg': 'none'})}.{part(claims)}."
 
 
-def test_a_token_says_when_it_ends() -> None:
+def test_the_expiry_of_a_jwt_is_read() -> None:
     assert token_expiry(login(token(exp=1_790_000_000))) == datetime.fromtimestamp(1_790_000_000, UTC)
     identity = RegistryLogin(username="<token>", identity_token=Secret(token(exp=1_790_000_000)))
     assert token_expiry(identity) == datetime.fromtimestamp(1_790_000_000, UTC)
@@ -54,11 +54,11 @@ def test_a_token_says_when_it_ends() -> None:
         "eyJ" + "[" * 100_000 + "..",
     ],
 )
-def test_others_do_not(password: str) -> None:
+def test_a_password_that_is_not_a_jwt_has_no_expiry(password: str) -> None:
     assert token_expiry(login(password)) is None
 
 
-def test_keys_of_a_cloud_do_not() -> None:
+def test_cloud_keys_have_no_expiry() -> None:
     assert (
         token_expiry(AwsKeys(access_key_id="AKIA", secret_access_key=Secret(token(exp=1_790_000_000))))
         is None
@@ -79,21 +79,21 @@ def test_keys_of_a_cloud_do_not() -> None:
         (timedelta(days=-400), 0),
     ],
 )
-def test_the_closest_notice(before: timedelta, due: int | None) -> None:
+def test_the_closest_notice_is_due(before: timedelta, due: int | None) -> None:
     assert notice_due(NOW + before, NOW) == due
 
 
-def test_each_is_told_once_as_time_goes_on() -> None:
-    end, at, told = NOW + timedelta(days=45), NOW, []
+def test_each_notice_is_due_once() -> None:
+    end, at, notices = NOW + timedelta(days=45), NOW, []
     moment = next_notice(end, at)
     while moment is not None:
         at = moment
-        told.append((notice_due(end, at), end - at))
+        notices.append((notice_due(end, at), end - at))
         moment = next_notice(end, at)
-    assert told == [(days, timedelta(days=days)) for days in (30, 7, 1, 0)]
+    assert notices == [(days, timedelta(days=days)) for days in (30, 7, 1, 0)]
 
 
-def test_what_ends_soon_is_told_at_once_and_once() -> None:
+def test_a_near_expiry_has_one_notice_at_once() -> None:
     end = NOW + timedelta(days=3)
     assert notice_due(end, NOW) == 7
     assert next_notice(end, NOW) == NOW + timedelta(days=2)

@@ -1,4 +1,4 @@
-"""So many a second, so many at a time, and a small share for what does not answer: as a clock goes on."""
+"""Limits of the rate and the number of logins, and the smaller limits of unresponsive hosts."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -37,7 +37,7 @@ class Clock:
     st.sampled_from([0.5, 2.0, 10.0]),
     st.integers(1, 10),
 )
-def test_never_more_than_a_burst_and_the_rate(gaps: list[float], rate: float, burst: int) -> None:
+def test_the_token_bucket_never_exceeds_burst_and_rate(gaps: list[float], rate: float, burst: int) -> None:
     clock = Clock()
     bucket = TokenBucket(rate, burst, monotonic=clock)
     turns = []
@@ -50,7 +50,7 @@ def test_never_more_than_a_burst_and_the_rate(gaps: list[float], rate: float, bu
             assert last - first + 1 <= burst + (turns[last] - turns[first]) * rate + 1e-6
 
 
-def test_keys_have_buckets_of_their_own_and_full_ones_are_forgotten() -> None:
+def test_keys_have_separate_buckets_and_full_buckets_are_dropped() -> None:
     clock = Clock()
     bucket = TokenBucket(1, 1, monotonic=clock)
     assert [bucket.reserve("a"), bucket.reserve("a"), bucket.reserve("b")] == [0, 1, 0]
@@ -60,7 +60,7 @@ def test_keys_have_buckets_of_their_own_and_full_ones_are_forgotten() -> None:
     assert len(bucket._next) <= 10_001
 
 
-def test_a_host_gets_a_quarter_of_the_lanes_and_an_account_half() -> None:
+def test_a_host_gets_a_quarter_of_the_slots_and_an_account_half() -> None:
     bulkhead = Bulkhead(16)
     assert [bulkhead.enter("a", f"account {n}", RESPONDING) for n in range(5)] == [True] * 4 + [False]
     assert [bulkhead.enter(f"h{n}", "greedy", RESPONDING) for n in range(9)] == [True] * 8 + [False]
@@ -69,18 +69,18 @@ def test_a_host_gets_a_quarter_of_the_lanes_and_an_account_half() -> None:
 
 
 @pytest.mark.parametrize("state", [UNTRIED, SUSPECT])
-def test_a_host_has_one_slot_until_it_answers(state: CircuitState) -> None:
+def test_a_host_has_one_slot_until_it_responds(state: CircuitState) -> None:
     bulkhead = Bulkhead(16)
     assert [bulkhead.enter("a", f"{n}", state) for n in range(2)] == [True, False]
     assert [bulkhead.enter("a", f"{n}", RESPONDING) for n in range(4)] == [True] * 3 + [False]
 
 
-def test_where_people_wait_a_host_that_was_not_tried_may_have_more() -> None:
+def test_an_untried_host_can_have_a_larger_limit() -> None:
     bulkhead = Bulkhead(8, per_host=4, untried=4)
     assert [bulkhead.enter("a", f"{n}", UNTRIED) for n in range(5)] == [True] * 4 + [False]
 
 
-def test_all_suspects_share_a_quarter() -> None:
+def test_all_suspect_hosts_share_a_quarter_of_the_slots() -> None:
     bulkhead = Bulkhead(16)
     assert [bulkhead.enter(f"dead {n}", f"{n}", SUSPECT) for n in range(5)] == [True] * 4 + [False]
     assert bulkhead.enter("live", "x", UNTRIED)
@@ -88,7 +88,7 @@ def test_all_suspects_share_a_quarter() -> None:
     assert bulkhead.enter("dead 9", "9", SUSPECT)
 
 
-def test_a_host_without_an_answer_is_left_alone_for_a_while_and_suspect_until_it_answers() -> None:
+def test_the_circuit_of_an_unresponsive_host_opens_and_the_host_stays_suspect() -> None:
     clock = Clock()
     breakers = CircuitBreakers(clock)
     assert (breakers.state("a"), breakers.open_for("a")) == (UNTRIED, 0)
@@ -102,7 +102,7 @@ def test_a_host_without_an_answer_is_left_alone_for_a_while_and_suspect_until_it
     assert breakers.state("a") is UNTRIED
 
 
-def test_hosts_of_long_ago_are_forgotten() -> None:
+def test_old_hosts_are_dropped() -> None:
     clock = Clock()
     breakers = CircuitBreakers(clock)
     for number in range(25_000):
@@ -112,7 +112,7 @@ def test_hosts_of_long_ago_are_forgotten() -> None:
     assert breakers.state("24999") is RESPONDING
 
 
-def test_what_was_not_asked_shows_nothing_of_a_host() -> None:
+def test_a_login_without_a_request_does_not_change_the_circuit() -> None:
     limiter = LoginLimiter(per_host=100, per_account=100, monotonic=Clock())
     bulkhead = Bulkhead(8)
     assert limiter.admit(bulkhead, "a", "x", NO_TOKEN) is None
@@ -126,7 +126,7 @@ def test_what_was_not_asked_shows_nothing_of_a_host() -> None:
     assert [limiter.admit(bulkhead, "a", f"{n}", NO_TOKEN) is None for n in range(3)] == [True, True, False]
 
 
-def test_a_turn_that_was_waited_for_is_not_waited_for_again() -> None:
+def test_reserved_tokens_are_not_reserved_again() -> None:
     clock = Clock()
     limiter = LoginLimiter(per_host=1, per_account=1000, monotonic=clock)
     bulkhead = Bulkhead(1000, untried=250)
@@ -139,23 +139,23 @@ def test_a_turn_that_was_waited_for_is_not_waited_for_again() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["bad_credential", "expired"])
-def test_what_was_refused_is_not_due(outcome: str) -> None:
+def test_a_refused_login_is_not_due(outcome: str) -> None:
     assert next_login(outcome, 0, now=NOW, interval=DAY, credential_id=UUID(int=1)) is None
 
 
 @given(st.uuids(), st.integers(1, 10_000), st.sampled_from([None, 0, 7200]))
-def test_what_did_not_answer_is_due_before_the_interval_is_over(
-    credential: UUID, failures: int, asked: int | None
+def test_an_unreachable_registry_is_due_before_the_interval_ends(
+    credential: UUID, failures: int, retry_after: int | None
 ) -> None:
     due = next_login(
-        "unreachable", failures, now=NOW, interval=DAY, credential_id=credential, retry_after=asked
+        "unreachable", failures, now=NOW, interval=DAY, credential_id=credential, retry_after=retry_after
     )
     assert due is not None
-    assert max(timedelta(minutes=4.5), timedelta(seconds=asked or 0)) <= due - NOW <= DAY * 1.1
+    assert max(timedelta(minutes=4.5), timedelta(seconds=retry_after or 0)) <= due - NOW <= DAY * 1.1
 
 
 @pytest.mark.parametrize(
-    ("outcome", "times", "asked", "seconds"),
+    ("outcome", "times", "retry_after", "seconds"),
     [
         ("bad_credential", 1, None, 1),
         ("bad_credential", 4, None, 8),
@@ -169,14 +169,14 @@ def test_what_did_not_answer_is_due_before_the_interval_is_over(
         ("forbidden", 5, None, None),
     ],
 )
-def test_how_long_a_user_is_held_back(
-    outcome: str, times: int, asked: int | None, seconds: int | None
+def test_a_failed_login_delays_the_username(
+    outcome: str, times: int, retry_after: int | None, seconds: int | None
 ) -> None:
-    held = hold_after(outcome, times, asked)
+    held = hold_after(outcome, times, retry_after)
     assert held == (None if seconds is None else timedelta(seconds=seconds))
 
 
-def test_so_many_of_a_host_wait_in_memory_and_so_long() -> None:
+def test_the_wait_list_is_limited_per_host_and_in_time() -> None:
     def claimed(host: str, number: int, at: datetime = NOW) -> Claimed:
         due = Due(
             credential_id=UUID(int=number),

@@ -1,4 +1,4 @@
-"""What is recorded of a login besides how it ended, and what is not worth a record."""
+"""Events that are recorded for a login in addition to its outcome, and outcomes that are not recorded."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ def wanted(version: int = 1) -> Verification:
 
 
 class Stream:
-    """The verification stream, as logins one after the other fill it."""
+    """The verification stream of consecutive logins."""
 
     def __init__(self) -> None:
         self._store = MemoryEventStore()
@@ -61,7 +61,7 @@ class Stream:
         return self._store.load(self._stream)
 
 
-def test_good_after_failures_is_a_recovery_from_the_first_of_them() -> None:
+def test_success_after_failures_is_a_recovery_from_the_first_failure() -> None:
     stream = Stream()
     assert stream.login(GOOD) == []
     assert stream.login(AWAY) == []
@@ -73,11 +73,11 @@ def test_good_after_failures_is_a_recovery_from_the_first_of_them() -> None:
     assert stream.login(GOOD) == []
 
 
-def test_a_first_good_login_is_no_recovery() -> None:
+def test_a_first_successful_login_is_not_a_recovery() -> None:
     assert Stream().login(GOOD) == []
 
 
-def test_an_end_is_discovered_once_for_each_secret_and_again_when_it_moves() -> None:
+def test_an_expiry_is_discovered_once_for_each_secret_and_when_it_changes() -> None:
     stream, end = Stream(), NOW + timedelta(days=90)
     [found] = stream.login(GOOD, end=end)
     assert isinstance(found, ExpiryDiscovered)
@@ -99,15 +99,17 @@ def test_an_end_is_discovered_once_for_each_secret_and_again_when_it_moves() -> 
         ("bad_credential", "expired", timedelta(0), True),
     ],
 )
-def test_what_is_worth_a_record(code: str, last: str, age: timedelta, worth: bool) -> None:
+def test_an_unchanged_outcome_is_recorded_after_an_interval(
+    code: str, last: str, age: timedelta, worth: bool
+) -> None:
     assert worth_recording(code, last, NOW - age, NOW) is worth
 
 
-def test_the_first_always_is() -> None:
+def test_the_first_outcome_is_always_recorded() -> None:
     assert worth_recording("verified", None, None, NOW)
 
 
-def test_an_end_that_the_provider_told_is_found_with_its_source() -> None:
+def test_an_expiry_that_the_provider_reports_is_recorded_with_its_source() -> None:
     stream = Stream()
     end = NOW + timedelta(days=20)
     (found,) = stream.login(replace(GOOD, secret_expires_at=end), end=end)
@@ -116,7 +118,7 @@ def test_an_end_that_the_provider_told_is_found_with_its_source() -> None:
     assert stream.login(GOOD) == []
 
 
-def test_an_image_that_refuses_a_good_login_leaves_it_good() -> None:
+def test_a_failed_probe_does_not_fail_the_login() -> None:
     stream = Stream()
     image = ImageReference.parse("nginx:1")
     probed = ProbeResult(image=image, code=VerificationCode.NO_PULL_ACCESS, detail="no")
@@ -124,5 +126,5 @@ def test_an_image_that_refuses_a_good_login_leaves_it_good() -> None:
     assert isinstance(stream.login(replace(GOOD, probed=probed))[0], VerificationRecovered)
     succeeded = stream.history()[1].payload
     assert isinstance(succeeded, VerificationSucceeded)
-    told = ImageProbe(image="docker.io/library/nginx:1", code=VerificationCode.NO_PULL_ACCESS, detail="no")
-    assert succeeded.probe == told
+    probe = ImageProbe(image="docker.io/library/nginx:1", code=VerificationCode.NO_PULL_ACCESS, detail="no")
+    assert succeeded.probe == probe

@@ -1,4 +1,4 @@
-"""What is verified: the newest secret of a credential that is still there, once per event that asks for it."""
+"""The newest secret of an existing credential is verified, once for each event that requests it."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def test_a_new_secret_is_verified() -> None:
         ([added(), requested(1), requested(1)], 1, "requested", 1),
     ],
 )
-def test_the_newest_secret_is_verified_for_whoever_asks(
+def test_the_newest_secret_is_verified_for_every_trigger(
     payloads: list[object], asking: int, trigger: Trigger, version: int
 ) -> None:
     history = Credential(*payloads).history()
@@ -52,7 +52,7 @@ def test_the_newest_secret_is_verified_for_whoever_asks(
     assert (wanted.id, wanted.trigger, wanted.secret_version) == (history[asking].event_id, trigger, version)
 
 
-def test_a_rotation_may_move_to_another_registry() -> None:
+def test_a_rotation_can_move_to_another_registry() -> None:
     history = Credential(added(HUB), rotated(2, CORP), requested(2)).history()
     for event in history[1:]:
         wanted = verification_for(event, history)
@@ -63,19 +63,21 @@ def test_a_rotation_may_move_to_another_registry() -> None:
 @pytest.mark.parametrize(
     ("payloads", "asking"),
     [
-        ([added(), rotated(2)], 0),  # replaced since
+        ([added(), rotated(2)], 0),  # replaced by a rotation
         ([added(), requested(1), rotated(2)], 1),
         ([added(), rotated(2), rotated(3)], 1),
         ([added(), REMOVED], 0),
         ([added(), rotated(2), REMOVED], 1),
         ([added(), requested(1), REMOVED], 1),
-        ([added(), requested(7)], 1),  # of a version that never was
-        ([added(), CHANGED], 1),  # asks for nothing
+        ([added(), requested(7)], 1),  # an unknown version
+        ([added(), CHANGED], 1),  # requests no verification
         ([added(), RESTRICTED], 1),
         ([added(), REMOVED], 1),
     ],
 )
-def test_what_is_not_verified(payloads: list[object], asking: int) -> None:
+def test_replaced_secrets_and_removed_credentials_are_not_verified(
+    payloads: list[object], asking: int
+) -> None:
     history = Credential(*payloads).history()
     assert verification_for(history[asking], history) is None
 
@@ -85,13 +87,13 @@ def test_a_credential_without_history_is_not_verified() -> None:
     assert verification_for(event, []) is None
 
 
-def test_these_events_ask_for_a_verification() -> None:
+def test_added_rotated_and_requested_events_cause_a_verification() -> None:
     history = Credential(added(), CHANGED, RESTRICTED, requested(1), rotated(2), REMOVED).history()
     asking = {event.type for n, event in enumerate(history) if verification_for(event, history[: n + 1])}
     assert asking == {"credential.added", "credential.secret_rotated", "verification.requested"}
 
 
-def test_an_image_of_another_registry_is_not_tried() -> None:
+def test_an_image_of_another_registry_is_not_probed() -> None:
     history = Credential(
         added(CORP), requested(1, "reg.corp.example:5000/a/b:1"), requested(1, "x.io/a/b:1")
     ).history()
@@ -100,7 +102,7 @@ def test_an_image_of_another_registry_is_not_tried() -> None:
 
 
 @pytest.mark.parametrize("push", [True, False])
-def test_whether_it_is_for_pushing_is_what_was_declared_last(push: bool) -> None:
+def test_the_last_declared_scope_is_used(push: bool) -> None:
     scope = Scope(pull=True, push=push)
     changed = replace(CHANGED, details=replace(CHANGED.details, scope=scope))
     history = Credential(added(CORP), changed, rotated(2, CORP)).history()

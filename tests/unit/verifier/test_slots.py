@@ -1,11 +1,11 @@
-"""Nobody takes all the threads, and nobody waits for one."""
+"""Slots limit concurrent requests, and a request without a slot is refused at once."""
 
 import pytest
 
 from verifier.slots import Slots, TooManyAtOnce
 
 
-def test_an_account_has_its_share_and_all_have_theirs() -> None:
+def test_slots_are_limited_in_total_and_per_account() -> None:
     slots = Slots(total=3, per_account=2, retry_after=7)
     with slots.one("a"), slots.one("a"):
         with pytest.raises(TooManyAtOnce) as refused, slots.one("a"):
@@ -17,7 +17,7 @@ def test_an_account_has_its_share_and_all_have_theirs() -> None:
             pass
 
 
-def test_a_slot_is_given_back_whatever_happens() -> None:
+def test_a_slot_is_released_after_an_exception() -> None:
     slots = Slots(total=1, per_account=1, retry_after=1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), slots.one("a"):

@@ -1,4 +1,4 @@
-"""One event, one outcome, however often it is handled and whatever happens meanwhile."""
+"""Each event has one outcome, even if it is handled repeatedly or the credential changes meanwhile."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,16 +45,16 @@ GOOD = Verdict(code=None, detail="the registry accepted the login", confidence="
 
 
 def nothing() -> None:
-    """What happens meanwhile, mostly."""
+    """The default of `during_login` and `after_reading`."""
 
 
 @dataclass
 class World:
-    """A credential, its secrets, the verifier's own stream, and registries that answer `verdict`."""
+    """A credential, its secrets, the stream of the verifier, and registries that give `verdict`."""
 
     credential: Credential
     verdict: Verdict = GOOD
-    after_reading: Callable[[], None] = nothing  # behind the verifier's look at the credential
+    after_reading: Callable[[], None] = nothing  # after the verifier has read the credential
     during_login: Callable[[], None] = nothing
     store: MemoryEventStore = field(default_factory=MemoryEventStore)
     secrets: MemorySecretStore = field(default_factory=lambda: MemorySecretStore(lambda: MOMENT))
@@ -116,7 +116,7 @@ def world(*payloads: object, passwords: tuple[str, ...] = ("pa55-1", "pa55-2", "
     return made
 
 
-def test_a_good_login_is_recorded_with_all_that_an_auditor_asks() -> None:
+def test_a_successful_login_is_recorded_with_all_fields() -> None:
     it = world(added(HUB))
     [event] = it.credential.history()
     it.handle(event)
@@ -137,7 +137,7 @@ def test_a_good_login_is_recorded_with_all_that_an_auditor_asks() -> None:
     assert recorded.metadata == replace(METADATA, actor=ACTOR, causation_id=str(event.event_id))
 
 
-def test_an_image_that_is_asked_about_is_tried() -> None:
+def test_a_requested_image_is_probed() -> None:
     it = world(added(CORP))
     event = it.credential.happened(requested(1, image="reg.corp.example:5000/team/app:1"))
     it.handle(event)
@@ -168,7 +168,7 @@ def test_a_failed_login_is_recorded() -> None:
     ]
 
 
-def test_handled_again_there_is_neither_a_login_nor_an_outcome_more() -> None:
+def test_an_event_that_is_handled_again_causes_no_second_login() -> None:
     it = world(added())
     [event] = it.credential.history()
     it.handle(event)
@@ -176,7 +176,7 @@ def test_handled_again_there_is_neither_a_login_nor_an_outcome_more() -> None:
     assert (len(it.logins), len(it.outcomes())) == (1, 1)
 
 
-def test_handled_twice_at_once_there_is_one_outcome() -> None:
+def test_an_event_that_is_handled_concurrently_has_one_outcome() -> None:
     it = world(added())
     [event] = it.credential.history()
     together = Barrier(2, timeout=5)
@@ -191,7 +191,7 @@ def test_handled_twice_at_once_there_is_one_outcome() -> None:
     assert (len(it.logins), len(it.outcomes())) == (2, 1)
 
 
-def test_each_event_that_asks_has_an_outcome_of_its_own() -> None:
+def test_each_event_has_its_own_outcome() -> None:
     it = world(added(), requested(1), requested(1))
     for event in it.credential.history():
         it.handle(event)
@@ -199,20 +199,20 @@ def test_each_event_that_asks_has_an_outcome_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("later", [rotated(2), REMOVED])
-def test_what_was_replaced_or_removed_is_not_tried(later: object) -> None:
+def test_a_replaced_or_removed_secret_causes_no_login(later: object) -> None:
     it = world(added(), later)
     it.handle(it.credential.history()[0])
     assert (it.logins, it.outcomes()) == ([], [])
 
 
-def test_events_that_ask_for_nothing() -> None:
+def test_other_events_cause_no_login() -> None:
     it = world(added(), CHANGED, REMOVED)
     for event in it.credential.history()[1:]:
         it.handle(event)
     assert (it.logins, it.outcomes()) == ([], [])
 
 
-def test_an_outcome_that_another_verification_overtook_is_recorded_behind_it() -> None:
+def test_an_outcome_is_appended_after_that_of_a_faster_verification() -> None:
     it = world(added(), requested(1))
     first, second = it.credential.history()
 
@@ -229,7 +229,7 @@ def test_an_outcome_that_another_verification_overtook_is_recorded_behind_it() -
 
 
 class RacingStore(MemoryEventStore):
-    """Each append is overtaken `times` times; then it succeeds, perhaps without a word about it."""
+    """Each append conflicts `times` times and then succeeds. Its response can be lost."""
 
     def __init__(self, times: int, *, lose_the_answer: bool = False) -> None:
         super().__init__()
@@ -261,7 +261,7 @@ def _succeeded(event: NewEvent) -> VerificationSucceeded:
     return event.payload
 
 
-def test_a_conflicting_append_is_tried_again_and_without_another_login() -> None:
+def test_a_conflicting_append_is_retried_without_another_login() -> None:
     it = world(added())
     it.store = RacingStore(3)
     [event] = it.credential.history()
@@ -271,7 +271,7 @@ def test_a_conflicting_append_is_tried_again_and_without_another_login() -> None
     assert len(it.outcomes()) == 4
 
 
-def test_an_append_whose_answer_was_lost_is_there_once() -> None:
+def test_an_append_with_a_lost_response_is_recorded_once() -> None:
     it = world(added())
     it.store = RacingStore(0, lose_the_answer=True)
     [event] = it.credential.history()
@@ -281,8 +281,8 @@ def test_an_append_whose_answer_was_lost_is_there_once() -> None:
     assert (len(it.logins), len(it.outcomes())) == (1, 1)
 
 
-def test_a_secret_that_is_gone_although_it_counts_is_an_error() -> None:
-    """Perhaps a store that lags: it is tried again, and in the end somebody has to look at it."""
+def test_a_missing_current_secret_is_an_error() -> None:
+    """The store may lag, so that the event is retried and dead-lettered at last."""
     it = world(added(), passwords=())
     with pytest.raises(SecretMissing):
         it.handle(it.credential.history()[0])
@@ -290,8 +290,8 @@ def test_a_secret_that_is_gone_although_it_counts_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("later", [rotated(2), REMOVED])
-def test_a_secret_that_was_replaced_or_removed_meanwhile_is_no_error(later: object) -> None:
-    """The secret is destroyed between the look at the credential and the reading of the secret."""
+def test_a_secret_that_is_replaced_or_removed_meanwhile_is_not_an_error(later: object) -> None:
+    """The secret is destroyed after the credential was read and before the secret is read."""
     it = world(added())
 
     def meanwhile() -> None:
@@ -307,7 +307,7 @@ def test_a_secret_that_was_replaced_or_removed_meanwhile_is_no_error(later: obje
     assert (it.logins, it.outcomes()) == ([], [])
 
 
-def test_a_stream_of_another_account_is_not_tried_for_ever() -> None:
+def test_a_stream_of_another_account_is_refused() -> None:
     it = world(added())
     [event] = it.credential.history()
     it.handle(event)
@@ -331,7 +331,7 @@ def test_a_stream_of_another_account_is_not_tried_for_ever() -> None:
         it.handle(event)
 
 
-def test_a_secret_of_no_known_form_is_an_error_that_tells_nothing() -> None:
+def test_an_unreadable_secret_is_an_error_without_its_text() -> None:
     it = world(added(), passwords=())
     it.secrets.put(PATH, Secret("canary"), write_id="w", expected_version=0)
     with pytest.raises(ValueError, match="is not a login") as refusal:

@@ -19,9 +19,9 @@ def password_hash(password: str, salt: bytes) -> str:
 
 
 def definitions(
-    wanted: Topology, passwords: Mapping[str, str], *, salt: Callable[[], bytes]
+    topology: Topology, passwords: Mapping[str, str], *, salt: Callable[[], bytes]
 ) -> dict[str, Any]:
-    """The document. `passwords` has a password for each of `wanted.users`; `salt` is called once per user."""
+    """Return the document. `passwords` maps every user to the password, and `salt` is called for each."""
     return {
         "vhosts": [{"name": VHOST}],
         "users": [
@@ -31,7 +31,7 @@ def definitions(
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": ",".join(rights.tags),
             }
-            for name, rights in wanted.users.items()
+            for name, rights in topology.users.items()
         ],
         "permissions": [
             {
@@ -41,7 +41,7 @@ def definitions(
                 "write": rights.write,
                 "read": rights.read,
             }
-            for name, rights in wanted.users.items()
+            for name, rights in topology.users.items()
         ],
         "exchanges": [
             {
@@ -53,7 +53,7 @@ def definitions(
                 "internal": False,
                 "arguments": {},
             }
-            for exchange in wanted.exchanges
+            for exchange in topology.exchanges
         ],
         "queues": [
             {
@@ -63,7 +63,7 @@ def definitions(
                 "auto_delete": False,
                 "arguments": dict(queue.arguments),
             }
-            for queue in wanted.queues
+            for queue in topology.queues
         ],
         "bindings": [
             {
@@ -74,13 +74,13 @@ def definitions(
                 "routing_key": binding.routing_key,
                 "arguments": {},
             }
-            for binding in wanted.bindings
+            for binding in topology.bindings
         ],
-        "policies": _policies(wanted),
+        "policies": _policies(topology),
     }
 
 
-def _policies(wanted: Topology) -> list[dict[str, Any]]:
+def _policies(topology: Topology) -> list[dict[str, Any]]:
     return [
         {
             "vhost": VHOST,
@@ -90,5 +90,5 @@ def _policies(wanted: Topology) -> list[dict[str, Any]]:
             "priority": 10,
             "definition": {"max-length-bytes": queue.max_bytes},
         }
-        for queue in wanted.queues
+        for queue in topology.queues
     ]

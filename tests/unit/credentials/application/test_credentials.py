@@ -220,7 +220,7 @@ def test_a_rotation_writes_after_the_version_of_a_failed_append(world: World) ->
     assert world.rotate(credential_id, 1).body["secret_version"] == 3
 
 
-def test_a_rotation_whose_append_fails_destroys_its_secret_only(world: World) -> None:
+def test_a_rotation_whose_append_fails_destroys_only_its_own_secret(world: World) -> None:
     credential_id = world.add().credential_id
     world.store.before = ValueError("the database says no")
     with pytest.raises(ValueError, match="says no"):

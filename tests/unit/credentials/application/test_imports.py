@@ -232,7 +232,7 @@ def test_a_dry_run_changes_nothing(world: World) -> None:
     assert list(world.secrets.paths()) == []
 
 
-def test_a_repeated_import_creates_nothing_twice(world: World) -> None:
+def test_a_repeated_import_creates_each_credential_once(world: World) -> None:
     first = world.run({"reg.io": OCTO, "x.io": OCTO}, key="k")
     assert world.run({"reg.io": OCTO, "x.io": OCTO}, key="k") == first
     without = world.run({"reg.io": OCTO, "x.io": OCTO})

@@ -268,7 +268,7 @@ def test_an_identity_token_is_refused_in_the_basic_format(world: World) -> None:
     assert world.events() == [("issued", 1), ("refused", "identity_token")]
 
 
-def test_a_repeated_request_has_one_record_and_the_secret_again(world: World) -> None:
+def test_a_repeated_request_returns_the_secret_and_is_recorded_once(world: World) -> None:
     world.add()
     first = world.issuing.issue(request("k"), WANTED)
     second = world.issuing.issue(request("k"), WANTED)
@@ -281,7 +281,7 @@ def test_a_repeated_request_has_one_record_and_the_secret_again(world: World) ->
     assert "old" not in str(known.response)
 
 
-def test_a_repetition_after_a_rotation_is_an_issuance_of_its_own(world: World) -> None:
+def test_a_repeated_request_after_a_rotation_is_a_new_issuance(world: World) -> None:
     credential_id = world.add()
     first = world.issuing.issue(request("k"), WANTED)
     world.rotate(credential_id)
@@ -292,7 +292,7 @@ def test_a_repetition_after_a_rotation_is_an_issuance_of_its_own(world: World) -
     assert world.events() == [("issued", 1), ("issued", 2)]
 
 
-def test_a_repetition_after_a_restriction_is_refused(world: World) -> None:
+def test_a_repeated_request_after_a_restriction_is_refused(world: World) -> None:
     credential_id = world.add()
     world.issuing.issue(request("k"), WANTED)
     world.restrict(credential_id)
@@ -301,7 +301,7 @@ def test_a_repetition_after_a_restriction_is_refused(world: World) -> None:
     assert world.events() == [("issued", 1), ("refused", "no_eligible_credential")]
 
 
-def test_after_a_refusal_the_same_key_may_succeed(world: World) -> None:
+def test_a_request_with_the_same_key_can_succeed_after_a_refusal(world: World) -> None:
     with pytest.raises(NotIssued):
         world.issuing.issue(request("k"), WANTED)
     world.add()

@@ -57,7 +57,7 @@ OTHERS: list[Command] = [
 ]
 
 
-def test_adding_a_credential() -> None:
+def test_add_decides_one_event() -> None:
     assert decide(ADD, Absent()) == (ADDED,)
 
 
@@ -113,7 +113,7 @@ def test_rotating_replaces_secret_username_and_expiry() -> None:
     assert (state.secret, state.username, state.details.expires_at) == (NEXT, "cat", ROTATE.expires_at)
 
 
-def test_restricting_and_lifting() -> None:
+def test_a_restriction_can_be_set_and_lifted() -> None:
     [event] = decide(RestrictCredential(restrictions=SHOP), fold([ADDED]))
     assert event == CredentialRestrictionsChanged(credential_id=ID, restrictions=SHOP, previous=EVERYBODY)
     assert decide(RestrictCredential(restrictions=SHOP), fold([ADDED, event])) == ()

@@ -23,7 +23,7 @@ from credentials.domain.values import credential_name
         (f"{'a' * 38}.io", "", ["a" * 38, "a" * 37 + "-2"]),
     ],
 )
-def test_names_follow_from_hosts(host: str, prefix: str, names: list[str]) -> None:
+def test_names_are_derived_from_hosts(host: str, prefix: str, names: list[str]) -> None:
     assert list(islice(names_for(host, name_prefix(prefix)), len(names))) == names
 
 

@@ -73,7 +73,7 @@ def decoded(text: str) -> str:
     return base64.b64decode(text).decode()
 
 
-def test_images_of_one_credential_are_one_grant_and_a_repeated_image_is_one() -> None:
+def test_images_of_one_credential_are_one_grant_without_duplicates() -> None:
     found = plan(
         wanted("ghcr.io/a/x", "nginx", "ghcr.io/a/y:2", "ghcr.io/a/x:latest"),
         [candidate(1), candidate(2, "docker.io")],
@@ -168,7 +168,7 @@ def test_the_record_of_a_refusal_has_at_most_a_hundred_candidates() -> None:
         ),
     ],
 )
-def test_keys_are_those_that_clients_look_for(
+def test_keys_match_the_lookups_of_clients(
     images: list[str], kept: list[Candidate], keys: dict[int, tuple[str, ...]]
 ) -> None:
     found = plan(wanted(*images), kept, USE)

@@ -95,7 +95,7 @@ def reasons(found: Match) -> list[tuple[int, bool, str]]:
         ),
     ],
 )
-def test_an_image_is_covered_or_not(image: str, configured: str, covered: bool) -> None:
+def test_a_credential_covers_the_images_of_its_prefix(image: str, configured: str, covered: bool) -> None:
     key = parse_config_key(configured)
     candidate = replace(
         PLAIN,
@@ -143,7 +143,9 @@ def test_a_config_key_with_a_pattern_or_without_a_domain_is_refused(configured: 
         ({"scope": Scope(pull=False, push=True), "expires_at": NOW}, "pull", "no_pull_scope"),
     ],
 )
-def test_why_a_candidate_is_not_eligible(changes: dict[str, Any], operation: Operation, reason: str) -> None:
+def test_an_ineligible_candidate_has_its_reason(
+    changes: dict[str, Any], operation: Operation, reason: str
+) -> None:
     image = ImageReference.parse("ghcr.io/acme/shop")
     found = match(image, [candidate(1, **changes)], replace(PULL, operation=operation))
     assert found.selection is None
@@ -160,7 +162,7 @@ def test_why_a_candidate_is_not_eligible(changes: dict[str, Any], operation: Ope
         {"verification": VerificationStatus.UNREACHABLE},
     ],
 )
-def test_the_only_eligible_one_is_selected(changes: dict[str, Any]) -> None:
+def test_the_only_eligible_candidate_is_selected(changes: dict[str, Any]) -> None:
     found = match(ImageReference.parse("ghcr.io/acme/shop"), [candidate(1, **changes)], PULL)
     assert found.selection is not None
     assert found.selection.reason == "only_eligible"

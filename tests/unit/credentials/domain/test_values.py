@@ -17,7 +17,7 @@ def problems(parse: Callable[[], object]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["abc", "a-b", "a b", "Team GHCR", "team-ghcr-2", "x" * 39, "a1-b2 c3"])
-def test_names(name: str) -> None:
+def test_valid_names_are_accepted(name: str) -> None:
     assert values.credential_name(name) == name
 
 
@@ -45,7 +45,7 @@ def test_invalid_names_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["acme", "acme-2", "A", "0", "a" * 63])
-def test_platform_ids(given: str) -> None:
+def test_valid_platform_ids_are_accepted(given: str) -> None:
     assert is_platform_id(given)
 
 
@@ -66,11 +66,11 @@ def test_every_invalid_prefix_is_reported() -> None:
     ]
 
 
-def test_too_many_prefixes() -> None:
+def test_too_many_prefixes_are_refused() -> None:
     assert problems(lambda: values.repository_prefixes(["a/"] * 51)) == [("/repository_prefixes", "too_many")]
 
 
-def test_restrictions() -> None:
+def test_restrictions_are_sorted_and_checked() -> None:
     assert values.restrictions(restricted=True, projects=["b", "a", "b"]).projects == ("a", "b")
     assert values.restrictions(restricted=True, projects=[]).restricted
     assert problems(lambda: values.restrictions(restricted=False, projects=["a"])) == [
@@ -91,7 +91,7 @@ def test_a_past_expiry_is_refused() -> None:
     assert problems(lambda: values.expiry(NOW, now=NOW)) == [("/expires_at", "in_the_past")]
 
 
-def test_texts() -> None:
+def test_descriptions_and_reasons_are_checked() -> None:
     assert values.description("two\nlines") == "two\nlines"
     assert problems(lambda: values.description("x" * 501)) == [("/description", "too_long")]
     assert problems(lambda: values.description("bell\a")) == [("/description", "invalid_characters")]

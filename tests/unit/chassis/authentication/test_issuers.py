@@ -1,0 +1,157 @@
+"""JWTs of trusted issuers: which are accepted, and for which rights."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from chassis.authentication.errors import IssuerUnavailable
+from chassis.authentication.issuers import FileKeys, IssuedTokens, UrlKeys, trusted_issuers
+from chassis.authentication.tokens import TokenScope
+from chassis.settings.invalid_setting import InvalidSetting
+
+ISSUER = "https://issuer.example.com"
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+def jwks(**keys: Any) -> str:
+    found = []
+    for key_id, key in keys.items():
+        algorithm = (
+            jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+        )
+        found.append(json.loads(algorithm.to_jwk(key.public_key())) | {"kid": key_id, "use": "sig"})
+    return json.dumps({"keys": found})
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    made = {
+        "iss": ISSUER,
+        "aud": "regcred",
+        "sub": "deployer",
+        "exp": datetime.now(UTC) + timedelta(minutes=5),  # noqa: TID251 the library compares with this clock
+        "scope": "credentials:read secrets:issue openid",
+        "regcred_accounts": ["acme"],
+    } | changes
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def token(key: Any = RSA, algorithm: str = "RS256", key_id: str = "one", **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key, algorithm=algorithm, headers={"kid": key_id})
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    path = tmp_path / "jwks.json"
+    path.write_text(jwks(one=RSA, two=EC))
+    return path
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def issued(keys: Path, clock: Clock) -> IssuedTokens:
+    return IssuedTokens({ISSUER: FileKeys(keys)}, monotonic=clock)
+
+
+def test_a_valid_token_grants_the_scopes_accounts_and_projects_that_it_names(issued: IssuedTokens) -> None:
+    found = issued.authenticate(token(name="The deployer", regcred_projects=["shop"]))
+    assert found is not None
+    assert found.id == f"{ISSUER}#deployer"
+    assert found.name == "The deployer"
+    assert found.scopes == {TokenScope.CREDENTIALS_READ, TokenScope.SECRETS_ISSUE}
+    assert found.may_in_account("acme")
+    assert not found.may_in_account("other")
+    assert found.may_in_project("shop")
+    assert not found.may_in_project(None)
+
+
+def test_a_token_can_name_all_accounts_or_none(issued: IssuedTokens) -> None:
+    every = issued.authenticate(token(EC, "ES256", "two", regcred_accounts=["*"]))
+    assert every is not None
+    assert every.may_in_account("any")
+    none = issued.authenticate(token(regcred_accounts=[]))
+    assert none is not None
+    assert not none.may_in_account("acme")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a.b",
+        "a.b.c",
+        "x" * 9000,
+        token(OTHER),
+        token(key_id="unknown"),
+        token(iss="https://stranger.example.com"),
+        token(aud="another-service"),
+        token(aud=None),
+        token(exp=None),
+        token(exp=datetime(2020, 1, 1, tzinfo=UTC)),
+        token(nbf=datetime(2090, 1, 1, tzinfo=UTC)),
+        token(sub=None),
+        token(sub="two\nlines"),
+        token(sub="x" * 201),
+        token(regcred_accounts=None),
+        token(regcred_accounts="acme"),
+        token(regcred_projects="shop"),
+        jwt.encode(claims(), "", algorithm="none"),
+        jwt.encode(
+            claims(), "a-shared-secret-of-thirty-two-bytes", algorithm="HS256", headers={"kid": "one"}
+        ),
+        token()[:-4] + "AAAA",
+    ],
+)
+def test_an_invalid_token_is_not_authenticated(issued: IssuedTokens, text: str) -> None:
+    assert issued.authenticate(text) is None
+
+
+def test_a_new_key_is_loaded_and_a_removed_key_is_dropped(
+    issued: IssuedTokens, keys: Path, clock: Clock
+) -> None:
+    assert issued.authenticate(token())
+    keys.write_text(jwks(three=OTHER))
+    assert issued.authenticate(token(OTHER, key_id="three")) is None  # the last lookup is recent
+    clock.seconds += 6
+    assert issued.authenticate(token(OTHER, key_id="three"))
+    assert issued.authenticate(token()) is None
+    keys.write_text(jwks(one=RSA))
+    clock.seconds += 301
+    assert issued.authenticate(token(OTHER, key_id="three")) is None
+
+
+def test_unreadable_keys_and_an_unknown_issuer_are_different_errors(issued: IssuedTokens, keys: Path) -> None:
+    keys.unlink()
+    with pytest.raises(IssuerUnavailable):
+        issued.authenticate(token())
+    assert issued.authenticate(token(iss="https://stranger.example.com")) is None
+
+
+def test_the_setting_of_trusted_issuers_is_parsed() -> None:
+    found = trusted_issuers(f" {ISSUER}=/etc/jwks.json, https://b.example=https://b.example/keys?a=b ")
+    assert found == {
+        ISSUER: FileKeys(Path("/etc/jwks.json")),
+        "https://b.example": UrlKeys("https://b.example/keys?a=b"),
+    }
+    assert trusted_issuers("a=http://127.0.0.1:9/keys") == {"a": UrlKeys("http://127.0.0.1:9/keys")}
+    for wrong in ("nothing", "=x", "a=", "a=http://far.example/keys", "a=ftp://far.example/keys"):
+        with pytest.raises(InvalidSetting):
+            trusted_issuers(wrong)
