@@ -21,19 +21,38 @@ NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # the description n
 def openapi_text() -> str:
     """The text of the file."""
     with _services() as parts:
-        return json.dumps(openapi_of_routes(join(parts)), indent=1, ensure_ascii=False) + "\n"
+        document = openapi_of_routes(join(list(parts.values())))
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def routes_of_services() -> dict[str, set[tuple[str, str]]]:
+    """The method and the path of each route, by the name of the service that serves it."""
+    with _services() as parts:
+        return {
+            service: {
+                (method.upper(), path)
+                for path, operations in openapi_of_routes(join([part]))["paths"].items()
+                for method in operations.keys() - {"parameters"}
+            }
+            for service, part in parts.items()
+        }
 
 
 @contextmanager
-def _services() -> Iterator[list[ApiPart]]:
+def _services() -> Iterator[dict[str, ApiPart]]:
+    """The parts of the API, by the names that the gateway has for the services."""
     # The pool would log that there is no database.
     logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     with TemporaryDirectory(prefix="regcred-openapi-") as home:
         settings = Settings.from_environment({"REGCRED_HOME": home, "REGCRED_DATABASE_URL": NOWHERE})
         prepare_keys(Path(settings.key_file))
-        parts = [command_api(settings), query_api(settings), registry_api(settings)]
+        parts = {
+            "credentials": command_api(settings),
+            "queries": query_api(settings),
+            "registries": registry_api(settings),
+        }
         try:
             yield parts
         finally:
-            for part in parts:
+            for part in parts.values():
                 part.close()
