@@ -4,13 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Table, Update
+from projector.write.projections.changes import KEYS, MAX_GATHERED, Change, Delete, Insert, Put, Table, Update
 
 Row = Mapping[str, Any]
 Rows = Mapping[Table, Mapping[Any, Row]]
-
-# The key column of each table whose rows change. Rows of other tables are only inserted.
-KEYS: Mapping[Table, str] = {"credentials": "credential_id", "usages": "usage_id", "audit_spans": "span"}
 
 
 class RowExists(Exception):

@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps
 
-from projector.write.fold import KEYS, Folded, Row, Rows
-from projector.write.projections.changes import Table
+from projector.write.fold import Folded, Row, Rows
+from projector.write.projections.changes import KEYS, Table
 
 Connection = psycopg.Connection[Any]
 

@@ -5,15 +5,38 @@ the time.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
-Table = Literal["credentials", "usages", "verifications", "audit_events", "audit_images", "audit_spans"]
 # Tables whose rows change. Rows of other tables are only inserted.
-KeyedTable = Literal["credentials", "usages", "audit_spans"]
+KeyedTable = Literal[
+    "credentials",
+    "usages",
+    "audit_spans",
+]
+Table = Literal[
+    KeyedTable,
+    "audit_events",
+    "audit_images",
+    "verifications",
+]
 
 MAX_GATHERED = 50  # items of a `gathered` list; the oldest are dropped
+
+
+def _key_column(table: KeyedTable) -> str:
+    match table:
+        case "credentials":
+            return "credential_id"
+        case "usages":
+            return "usage_id"
+        case "audit_spans":
+            return "span"
+
+
+# The key column of each table whose rows change.
+KEYS: Mapping[Table, str] = {table: _key_column(table) for table in get_args(KeyedTable)}
 
 
 class Insert(Struct, frozen=True):
