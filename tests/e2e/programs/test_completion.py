@@ -1,8 +1,6 @@
 """Completion as the scripts of the shells request it: by a variable, with the words so far."""
 
-import importlib
 import os
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import contracts
-from eventlog.events import EVENTS
 from regcred.__main__ import main
-from regcred.cli.audit_actions import AUDIT_ACTIONS
 from tests.support.timing import PATIENCE, waiting
 from tests.unit.regcred.conftest import TOKEN, Server, ok
 
@@ -70,17 +65,6 @@ def test_commands_and_actions_are_completed_without_a_server(tmp_path: Path) -> 
     assert _offered("regcred cre", tmp_path) == ["credentials"]
     assert _offered("regcred de", tmp_path) == ["deadletters", "demo"]
     assert "secret.refused" in _offered("regcred audit --action secret.", tmp_path)
-
-
-def test_actions_are_the_types_of_the_published_events() -> None:
-    for module in pkgutil.iter_modules(contracts.__path__, f"{contracts.__name__}."):
-        importlib.import_module(module.name)
-    published = {
-        kind.name
-        for kind in EVENTS.all_types()
-        if kind.payload_class.__module__.startswith(f"{contracts.__name__}.")
-    }
-    assert sorted(AUDIT_ACTIONS) == sorted(published)
 
 
 def test_providers_come_from_the_server(server: Server, tmp_path: Path) -> None:
