@@ -113,64 +113,54 @@ class TokenMinter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A provider of registries.
-
-    Texts for users, and rules for credentials:
-
-    `order`: its place in lists; providers with the same number are listed by id.
-    `hosts`: the hosts of its registries, the usual one first; `<...>` is a part that differs.
-    `aliases`: other names of the first of `hosts`.
-    `registry_url`: `fixed`, the host follows from the provider and the location; `optional`, the first host
-    unless the caller names another one (self-hosted); `required`, the caller names the host.
-    `host_pattern`: the form of a host that a caller names; `host_rule` is the same in words. `example_host`:
-    a host for the examples in the documentation. `location_pattern`: locations that are accepted without
-    being listed. Their hosts have the form of the first of `hosts`; the groups of `location_host_pattern`
-    contain the location of a host. `image_path`: the form of its image references. `expiry`: whether and when
-    its secrets expire. `quirks`: common difficulties, a sentence each. `advice`: what to do after a
-    verification with a verdict, where it differs from the general advice.
-
-    Differences of its registries:
-
-    `refused_usernames`: a regular expression of its tokens, which some users enter as the username.
-    `helper_usernames`: a regular expression of usernames that its credential helpers create for an hour.
-    `realms`: token servers outside the registry's own domain, by the host of the registry's API.
-    `needs_control_login`: its token servers may accept any login. So a second request is sent without a
-    login; if the token server does not refuse it, the confidence of the verdict is weak. `forbidden`: the
-    meanings of HTTP 403; the first one that matches applies. `expiry_in_response`: reads the expiry of the
-    secret from a response to the login. `expiry_request`: the request for the expiry after a login; `None` if
-    there is none. `minter`: creates logins from secrets that cannot be used as a login.
-    """
+    """A provider: its texts for users, its rules for credentials, and how its registries differ."""
 
     id: str
-    order: int = 500
+    order: int = 500  # its place in lists; providers with the same number are listed by id
     name: str
+    # The hosts of its registries, the usual one first. `<...>` is a part that differs; then `host_pattern` or
+    # `locations` are required. `<your host>` is any host.
     hosts: tuple[str, ...]
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()  # other names of the first of `hosts`
     locations: tuple[Location, ...] = ()
+    # Locations that are accepted without being listed. Their hosts have the form of the first of `hosts`.
     location_pattern: re.Pattern[str] | None = None
+    # The hosts at all locations; its groups contain the location.
     location_host_pattern: re.Pattern[str] | None = None
+    # `fixed`: the host follows from the provider and the location. `optional`: the first host, unless the
+    # caller names another one (self-hosted). `required`: the caller names the host.
     registry_url: RegistryUrlRule
-    host_pattern: re.Pattern[str] | None = None
-    host_rule: str = ""
-    example_host: str = ""
+    host_pattern: re.Pattern[str] | None = None  # the form of a host that a caller names
+    host_rule: str = ""  # the same in words
+    example_host: str = ""  # for the examples in the documentation
     secret_kinds: tuple[SecretKind, ...] = ("username_password", "docker_config")
     username: UsernameRule
-    image_path: str
+    image_path: str  # the form of its image references
     permission: str
-    expiry: str
+    expiry: str  # whether and when its secrets expire
     help: str
-    quirks: tuple[str, ...] = ()
+    quirks: tuple[str, ...] = ()  # common difficulties, a sentence each
     docs_url: str
+    # What to do after a verification with a verdict, where it differs from the general advice.
     advice: Mapping[VerificationCode, str] = field(default_factory=dict)
 
+    # A regular expression of its tokens, which some users enter as the username.
     refused_usernames: str = ""
+    # A regular expression of usernames that its credential helpers create for an hour.
     helper_usernames: str = ""
+    # Token servers outside the registry's own domain, by the host of the registry's API.
     realms: Mapping[str, str] = field(default_factory=dict)
+    # Its token servers may accept any login. So a second request is sent without a login; if the token server
+    # does not refuse it, the confidence of the verdict is weak.
     needs_control_login: bool = True
-    forbidden: tuple[ForbiddenMeaning, ...] = ()
+    forbidden: tuple[
+        ForbiddenMeaning, ...
+    ] = ()  # the meanings of HTTP 403; the first one that matches applies
+    # Reads the expiry of the secret from a response to the login.
     expiry_in_response: Callable[[HttpResponse], datetime | None] | None = None
+    # The request for the expiry after a login; `None` if there is none.
     expiry_request: Callable[[AcceptedLogin], ExpiryRequest | None] | None = None
-    minter: TokenMinter | None = None
+    minter: TokenMinter | None = None  # creates logins from secrets that cannot be used as a login
 
     def owns(self, host: str) -> bool:
         """Whether a canonical host is known to belong to this provider."""

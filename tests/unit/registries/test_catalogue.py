@@ -10,7 +10,7 @@ import pytest
 from contracts.credential_events import SecretKind
 from contracts.verdicts import VerificationCode
 from docs.contract_documents.provider_page import document
-from registries.catalogue import CUSTOM, PROVIDERS, provider
+from registries.catalogue import CUSTOM, PROVIDERS, provider, registry_host_for
 from registries.errors import InvalidRegistry
 from registries.input.new_secret import _KINDS, JsonDocument, SecretString
 from registries.provider import Provider
@@ -94,6 +94,18 @@ def test_locations_of_google_registries_are_listed() -> None:
     assert len(gar) == 3 + 44
     assert all(location.host == f"{location.id}-docker.pkg.dev" for location in gar)
     assert [entry.id for entry in PROVIDERS if entry.locations] == ["gcr", "gar"]
+
+
+@pytest.mark.parametrize("entry", PROVIDERS, ids=IDS)
+def test_a_provider_refuses_a_host_that_has_not_the_form_of_its_hosts(entry: Provider) -> None:
+    """A host with `<...>` says that its registries have a form. Without a pattern any host would be accepted."""
+    if not any("<" in host for host in set(entry.hosts) - {"<your host>"}):
+        assert not entry.host_pattern
+        return
+    with pytest.raises(InvalidRegistry) as caught:
+        registry_host_for(entry.id, "registry.example.com", None)
+    assert (caught.value.pointer, caught.value.code) == ("/registry_url", "host_mismatch")
+    assert not entry.host_pattern or entry.host_pattern.fullmatch(entry.example_host)
 
 
 @pytest.mark.parametrize("entry", PROVIDERS, ids=IDS)

@@ -19,7 +19,7 @@ from regcred.cli.session import CliSession, of_account
         "    --keyfile reader.json --project shop",
         "regcred credentials add team-ecr --provider ecr --access-key-id AKIA… \\",
         "    --registry 123456789012.dkr.ecr.eu-west-1.amazonaws.com   # asks for the secret access key",
-        "regcred credentials add team-acr --provider acr --registry acme.azurecr.io \\",
+        "regcred credentials add team-acr --provider acr --registry acmeshop.azurecr.io \\",
         "    --tenant acme.onmicrosoft.com --client-id 11111111-… --password-file client-secret",
         "vault-tool print | regcred credentials add own --provider custom \\",
         "    --registry registry.example.com:5000 --username ci --password-stdin",
