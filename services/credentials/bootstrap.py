@@ -8,7 +8,14 @@ from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
-from credentials.api import access, imports, pull_secrets, refusals, resolutions, service_tokens
+from credentials.api import (
+    access,
+    imports,
+    pull_secrets,
+    refusals,
+    resolutions,
+    service_tokens,
+)
 from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer

@@ -98,5 +98,10 @@ class RemoveCredential:
 
 
 Command = (
-    AddCredential | ChangeDetails | RotateSecret | RestrictCredential | RequestVerification | RemoveCredential
+    AddCredential  # one on each line, so that a new command changes no other line
+    | ChangeDetails
+    | RotateSecret
+    | RestrictCredential
+    | RequestVerification
+    | RemoveCredential
 )

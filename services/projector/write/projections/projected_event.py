@@ -8,11 +8,21 @@ from msgspec.structs import replace
 
 from contracts.account_events import AccountErased
 from eventlog.events import EventError, RecordedEvent, StoredEvent, decode_event, decode_metadata
-from projector.write.projections import audit, audit_index, credentials, usages, verifications
+from projector.write.projections import (
+    audit,
+    audit_index,
+    credentials,
+    usages,
+    verifications,
+)
 from projector.write.projections.changes import Change, Insert
 
 # Without the audit trail, which comes first: it copies from rows that the same event may delete.
-PROJECTIONS = (credentials.project, usages.project, verifications.project)
+PROJECTIONS = (
+    credentials.project,
+    usages.project,
+    verifications.project,
+)
 
 
 class ProjectedEvent(Struct, frozen=True):
