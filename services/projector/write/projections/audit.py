@@ -146,9 +146,11 @@ def _entry(recorded: RecordedEvent) -> _Entry:
                 before=_json(event.previous),
                 after=_json(event.restrictions),
             )
-        case CredentialRemoved() | AccountErased():
-            credential_id = event.credential_id if isinstance(event, CredentialRemoved) else None
-            return _Entry(credential_id=credential_id, reason=event.reason)
+        case (
+            AccountErased()  # one on each line, so that a new event changes no other line
+            | CredentialRemoved()
+        ):
+            return _Entry(credential_id=_credential_of(recorded), reason=event.reason)
         case VerificationRequested():
             return _Entry(
                 credential_id=event.credential_id,
@@ -170,10 +172,13 @@ def _entry(recorded: RecordedEvent) -> _Entry:
             return _Entry(after=_json(event))
         case SecretIssued() | SecretRefused():
             return _issuance(event)
-        case _:  # the id of a credential's stream is that of the credential
-            return _Entry(
-                credential_id=recorded.stream.id if recorded.stream.category == "credential" else None
-            )
+        case _:
+            return _Entry(credential_id=_credential_of(recorded))
+
+
+def _credential_of(recorded: RecordedEvent) -> UUID | None:
+    """The credential of an event in a credential's stream. The id of the stream is that of the credential."""
+    return recorded.stream.id if recorded.stream.category == "credential" else None
 
 
 def _issuance(event: SecretIssued | SecretRefused) -> _Entry:
