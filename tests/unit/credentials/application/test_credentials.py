@@ -1,4 +1,4 @@
-"""Commands carried out on the in-memory adapters: what is kept where when something goes wrong."""
+"""Commands carried out on the in-memory adapters: which secrets are stored when something goes wrong."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
