@@ -1,6 +1,6 @@
 """The event log in PostgreSQL: append to a stream, read a stream or the log, keys of personal data."""
 
-from eventlog.storage.cluster import adopt_log, is_younger_cluster, refuse_younger_cluster
+from eventlog.storage.cluster import adopt_log, has_lower_transaction_ids, refuse_lower_transaction_ids
 from eventlog.storage.database_metrics import DatabaseMetrics
 from eventlog.storage.errors import (
     AccountKeyErased,
@@ -11,7 +11,7 @@ from eventlog.storage.errors import (
     OutcomeUnknown,
     StaleLeader,
     VersionConflict,
-    YoungerCluster,
+    LowerTransactionIds,
 )
 from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_log
 from eventlog.storage.personal_keys import PersonalKeys
@@ -42,16 +42,16 @@ __all__ = [
     "PersonalKeys",
     "StaleLeader",
     "VersionConflict",
-    "YoungerCluster",
+    "LowerTransactionIds",
     "adopt_log",
     "append_request",
     "call_append",
-    "is_younger_cluster",
+    "has_lower_transaction_ids",
     "keys_of",
     "load_stream",
     "position_of",
     "read_log",
-    "refuse_younger_cluster",
+    "refuse_lower_transaction_ids",
     "store_errors",
     "stream_log",
     "text_array",
