@@ -267,7 +267,7 @@ def _add_credentials(url: str, keys: KeyFile, hosts: Sequence[str], number: int)
         ]
 
 
-def _upsert(pool: Pool, streams: Sequence[StreamId]) -> None:
+def _enter(pool: Pool, streams: Sequence[StreamId]) -> None:
     table, store = ScheduleTable(pool), PostgresVerificationStore(pool)
     for stream in streams:
         if entry := ScheduleEntry.of(store.load(stream)):

@@ -8,10 +8,10 @@ from eventlog.storage.errors import (
     EventTooLarge,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
+    LowerTransactionIds,
     OutcomeUnknown,
     StaleLeader,
     VersionConflict,
-    LowerTransactionIds,
 )
 from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_log
 from eventlog.storage.personal_keys import PersonalKeys
@@ -38,11 +38,11 @@ __all__ = [
     "IdempotencyKeyReused",
     "IdempotentRequest",
     "KeyOf",
+    "LowerTransactionIds",
     "OutcomeUnknown",
     "PersonalKeys",
     "StaleLeader",
     "VersionConflict",
-    "LowerTransactionIds",
     "adopt_log",
     "append_request",
     "call_append",

@@ -33,7 +33,10 @@ def has_lower_transaction_ids(connection: psycopg.Connection[Any]) -> bool:
 
 
 def refuse_lower_transaction_ids(connection: psycopg.Connection[Any]) -> None:
-    """Raise `LowerTransactionIds` if the log does not fit this cluster. The role must be able to read the log."""
+    """Raise `LowerTransactionIds` if the log does not fit this cluster.
+
+    The role must be able to read the log.
+    """
     if has_lower_transaction_ids(connection):
         raise LowerTransactionIds
 

@@ -246,7 +246,7 @@ def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allow
                 principal = read_service_principal(credential)
                 registry = _registry(target, http_allowed)
                 return NewSecret(registry=registry, kind="service_principal", login=principal)
-            case "username_password":
+            case _:  # `username_password`, the only other kind that `CredentialInput` accepts
                 registry = _registry(target, http_allowed)
                 username = username_for(target.provider, "username_password", credential["username"])
                 login = RegistryLogin(username=username, password=_password(credential["password"], username))

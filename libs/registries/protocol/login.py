@@ -267,7 +267,7 @@ class _LoginProtocol:
             if with_token.status == OK:
                 return self._accepted(server, scope)
             if with_token.status != UNAUTHORIZED:
-                return refused(shown, provider=self._provider, by="registry")
+                return refused(with_token, provider=self._provider, by="registry")
         return verdict
 
     def _accepted(self, server: TokenServer, scope: str | None) -> Verdict:

@@ -11,10 +11,10 @@ from flask import Response
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
+from chassis.invalid_input import FieldProblem
 from chassis.runtime.clock import rfc3339
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.invalid_input import FieldProblem
 from chassis.web.problems import invalid
 from chassis.web.responses import command_headers, empty_response, etag, json_response
 from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema

@@ -86,7 +86,9 @@ class RotateSchema(Schema):
     )
 
 
-def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, request_fingerprint: RequestFingerprint) -> Blueprint:
+def blueprint(
+    credentials: Credentials, *, http_allowed: HttpAllowed, request_fingerprint: RequestFingerprint
+) -> Blueprint:
     """Return the routes to add, change, rotate and verify. `access` has restrictions and removal."""
     routes = Blueprint("commands", __name__, description="Add, change, rotate, verify.")
 

@@ -14,11 +14,11 @@ from marshmallow import Schema, fields, validate
 
 from chassis.authentication.token_table import PostgresTokens
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
+from chassis.invalid_input import FieldProblem
 from chassis.runtime.clock import now
 from chassis.secret import Secret
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
-from chassis.invalid_input import FieldProblem
 from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
 from credentials.api.commands import idempotency_key
@@ -82,7 +82,9 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
         """
         moment = now()
         if body["expires_at"] is not None and body["expires_at"] <= moment:
-            raise invalid([FieldProblem("/expires_at", "in_the_past", "the token would have expired already")])
+            raise invalid(
+                [FieldProblem("/expires_at", "in_the_past", "the token would have expired already")]
+            )
         key = idempotency_key()
         token_id, secret = compose(
             token_bytes(_RANDOM_BYTES) if key is None else _derived(derive, principal().id, key)

@@ -36,7 +36,9 @@ class VerifySchema(Schema):
     image = fields.String(load_default=None, allow_none=True, metadata=PROBED_IMAGE)
 
 
-def add_route(routes: Blueprint, credentials: Credentials, *, request_fingerprint: RequestFingerprint) -> None:
+def add_route(
+    routes: Blueprint, credentials: Credentials, *, request_fingerprint: RequestFingerprint
+) -> None:
     """Add the route that requests a verification."""
 
     @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
@@ -46,8 +48,9 @@ def add_route(routes: Blueprint, credentials: Credentials, *, request_fingerprin
     def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds."""
         image = read_image(body["image"]) if body["image"] else None
-        request = command_request(account_id, request_fingerprint)
-        result = credentials.request_verification(request, credential_id, image)
+        result = credentials.request_verification(
+            command_request(account_id, request_fingerprint), credential_id, image
+        )
         headers = command_headers(result.credential_id, result.version)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
         if wait:

@@ -16,7 +16,12 @@ import structlog
 from chassis.secret import Secret
 from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
-from credentials.application.command_handler import NEW_CREDENTIAL, CommandHandler, CommandRequest, CommandResult
+from credentials.application.command_handler import (
+    NEW_CREDENTIAL,
+    CommandHandler,
+    CommandRequest,
+    CommandResult,
+)
 from credentials.application.store import CredentialStore, RecordedOutcome
 from credentials.domain.commands import (
     DEFAULT_GRACE,

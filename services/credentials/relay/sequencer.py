@@ -12,7 +12,13 @@ import structlog
 
 from chassis.database import Connection, scalar
 from eventlog.consumers import leadership, log_batch
-from eventlog.storage import NOTIFICATIONS, StaleLeader, LowerTransactionIds, refuse_lower_transaction_ids, store_errors
+from eventlog.storage import (
+    NOTIFICATIONS,
+    LowerTransactionIds,
+    StaleLeader,
+    refuse_lower_transaction_ids,
+    store_errors,
+)
 
 log = structlog.get_logger()
 

@@ -15,8 +15,8 @@ import structlog
 
 from eventlog.storage import EventStoreUnavailable
 from projector.write.archived_segments import last_archived_position, without_archived
-from projector.write.erasure import erase_rows
 from projector.write.combine import Combined, RowExists, combine, keys_of
+from projector.write.erasure import erase_rows
 from projector.write.generations import UnknownGeneration, consumer_of
 from projector.write.projections import audit_index
 from projector.write.projections.changes import Change, Insert
@@ -162,7 +162,9 @@ class BatchWriter:
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
         tables = self._tables[generation]
-        changes = without_archived([*changes, *audit_index.spans(changes)], last_archived_position(connection))
+        changes = without_archived(
+            [*changes, *audit_index.spans(changes)], last_archived_position(connection)
+        )
         self._writer(tables, connection, combine(changes, tables.load(connection, keys_of(changes))))
 
 

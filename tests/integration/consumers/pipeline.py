@@ -135,7 +135,11 @@ def running(broker: RabbitMQ) -> Iterator[Pipeline]:
             )
             threads.append(_following(consumer, url, broker.url, "verifier", stop))
         models = ReadModelConsumer()
-        threads.append(_following(models, url, broker.url, "projector", stop, checkpoint=models.redrive_and_get_checkpoint))
+        threads.append(
+            _following(
+                models, url, broker.url, "projector", stop, checkpoint=models.redrive_and_get_checkpoint
+            )
+        )
         for thread in threads:
             thread.start()
         try:

@@ -186,7 +186,9 @@ def test_a_stream_of_the_projector_is_redriven_in_its_order(
     log.append(payloads.renamed(1, "later"), payloads.removed(1))
     KeyFile.create(keys := tmp_path / "keys.json")
     operator, models = Operator(database_url, REGCRED_KEY_FILE=str(keys)), ReadModelConsumer()
-    with following(database_url, models, role=ROLE, name=CONSUMER, checkpoint=models.redrive_and_get_checkpoint):
+    with following(
+        database_url, models, role=ROLE, name=CONSUMER, checkpoint=models.redrive_and_get_checkpoint
+    ):
         waiting(lambda: len(operator.items()) == 1)
         [item] = operator.items("--consumer", "projector")
         assert (item["consumer"], item["position"], item["followers"]) == ("projector:1", 3, 2)

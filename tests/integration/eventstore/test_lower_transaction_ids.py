@@ -13,7 +13,13 @@ from psycopg.conninfo import make_conninfo
 
 from credentials.relay import sequencer
 from eventlog.integrity import LogReader
-from eventlog.storage import LowerTransactionIds, adopt_log, has_lower_transaction_ids, read_log, refuse_lower_transaction_ids
+from eventlog.storage import (
+    LowerTransactionIds,
+    adopt_log,
+    has_lower_transaction_ids,
+    read_log,
+    refuse_lower_transaction_ids,
+)
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from operations.migrate.preparation import prepare

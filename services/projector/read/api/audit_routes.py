@@ -8,9 +8,9 @@ from flask import Response, request
 
 from chassis.authentication.tokens import TokenScope
 from chassis.database import Pool
+from chassis.invalid_input import FieldProblem
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.invalid_input import FieldProblem
 from chassis.web.problems import invalid
 from chassis.web.responses import json_response
 from contracts.audit_events import Form
