@@ -99,8 +99,10 @@ def blueprint(
     def add_credential(body: Body, account_id: str) -> Response:
         """Add a credential. It is then verified with a login."""
         request = command_request(account_id, request_fingerprint)
-        secret, details, restrictions = parse_addition(body, now=request.now, http_allowed=http_allowed)
-        result = credentials.add(request, secret, details, restrictions)
+        result = credentials.replay(request)
+        if result is None:
+            secret, details, restrictions = parse_addition(body, now=request.now, http_allowed=http_allowed)
+            result = credentials.add(request, secret, details, restrictions)
         location = f"/v1/accounts/{account_id}/credentials/{result.credential_id}"
         return respond(result, 201, {"Location": location})
 
