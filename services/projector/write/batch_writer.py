@@ -90,13 +90,13 @@ def lock_number(number: int) -> Lock:
 class BatchWriter:
     """Applies events to the generation that `lock` locks.
 
-    `writer` writes the rows: `Tables.insert` for the small batches of the live generation, `Tables.copy` for
+    `write_rows` writes the rows: `Tables.insert` for the small batches of the live generation, `Tables.copy` for
     the large batches of a rebuild.
     """
 
-    def __init__(self, lock: Lock, writer: RowWriter = Tables.insert) -> None:
+    def __init__(self, lock: Lock, write_rows: RowWriter = Tables.insert) -> None:
         self._lock = lock
-        self._writer = writer
+        self._write_rows = write_rows
         self._tables: dict[int, Tables] = {}
 
     def advance(self, connection: Connection, projected: Sequence[ProjectedEvent]) -> LockedGeneration:
@@ -165,7 +165,7 @@ class BatchWriter:
         changes = without_archived(
             [*changes, *audit_index.spans(changes)], last_archived_position(connection)
         )
-        self._writer(tables, connection, combine(changes, tables.load(connection, keys_of(changes))))
+        self._write_rows(tables, connection, combine(changes, tables.load(connection, keys_of(changes))))
 
 
 def plan_batch(projected: Sequence[ProjectedEvent], blocked: AbstractSet[UUID]) -> BatchPlan:

@@ -5,8 +5,8 @@ from collections import defaultdict
 from tests.support.servers import ROOT
 from tests.support.sources import PRODUCT, source
 
-# The API client is installed on other machines and imports nothing of the services. It has its own classes
-# for the same concept.
+# The API client is installed on other machines and imports nothing of the services. It has its own class
+# for a secret.
 TWICE = {"Secret"}
 
 
