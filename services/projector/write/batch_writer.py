@@ -90,8 +90,8 @@ def lock_number(number: int) -> Lock:
 class BatchWriter:
     """Applies events to the generation that `lock` locks.
 
-    `write_rows` writes the rows: `Tables.insert` for the small batches of the live generation, `Tables.copy` for
-    the large batches of a rebuild.
+    `write_rows` is `Tables.insert` for the small batches of the live generation, and `Tables.copy` for the
+    large batches of a rebuild.
     """
 
     def __init__(self, lock: Lock, write_rows: RowWriter = Tables.insert) -> None:
