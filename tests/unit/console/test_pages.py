@@ -152,9 +152,25 @@ def test_the_overview_shows_counts_and_warnings(signed_in: Browser, api: FakeApi
     assert "1 within 30 days" in shown
     assert "3 expired" in shown
     assert "All failed credentials" in shown
-    # Two requests for any number of credentials: the summary, and the first failed ones.
+    assert "All unreachable credentials" in shown
+    # At most three requests for any number of credentials: the summary, and the first of two statuses.
     queries = [one for one in api.requests if one.path.startswith(f"{ACCOUNT}/credentials")]
-    assert [one.query for one in queries] == ["", "status=failed&limit=8"]
+    assert [one.query for one in queries] == ["", "status=failed&limit=8", "status=unreachable&limit=7"]
+
+
+def test_the_overview_lists_unreachable_credentials(signed_in: Browser, api: FakeApi) -> None:
+    nothing = dict.fromkeys(summary()["by_status"], 0)
+    state = {"status": "unreachable", "code": "unreachable", "detail": "d", "checked_at": None}
+    path = f"{ACCOUNT}/credentials/summary"
+    api.answers["GET", f"{ACCOUNT}/credentials"] = (200, page(credential(verification=state)))
+    api.answers["GET", path] = (200, summary(total=1, by_status={**nothing, "unreachable": 1}))
+    shown = signed_in.look(BASE).text
+    assert api.last("GET", "/credentials").query == "status=unreachable&limit=8"
+    assert "The registry did not respond" in shown
+    assert "All unreachable credentials" not in shown
+    assert "No credential has the status" not in shown
+    api.answers["GET", path] = (200, summary(total=1, by_status={**nothing, "verified": 1}))
+    assert "No credential has the status Failed or Unreachable." in signed_in.look(BASE).text
 
 
 def test_the_list_shows_the_last_use_of_each_credential(signed_in: Browser, api: FakeApi) -> None:
