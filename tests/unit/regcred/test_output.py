@@ -58,10 +58,26 @@ def test_verdicts_show_status_and_code(state: dict[str, object], text: str) -> N
         (
             {
                 "reason": None,
-                "before": {"name": "a", "scope": {"pull": True, "push": False}, "projects": []},
-                "after": {"name": "a", "scope": {"pull": True, "push": True}, "projects": ["x", "y"]},
+                "before": {"name": "a", "scope": {"pull": True, "push": False}, "repository_prefixes": []},
+                "after": {"name": "a", "scope": {"pull": True, "push": True}, "repository_prefixes": ["x", "y"]},
             },
-            "scope.push: no → yes; projects: none → x, y",
+            "scope.push: no → yes; repository_prefixes: none → x, y",
+        ),
+        (
+            {
+                "reason": None,
+                "before": {"restricted": False, "projects": []},
+                "after": {"restricted": True, "projects": ["shop"]},
+            },
+            "projects: all → shop",
+        ),
+        (
+            {
+                "reason": None,
+                "before": {"restricted": True, "projects": ["shop"]},
+                "after": {"restricted": True, "projects": []},
+            },
+            "projects: shop → none",
         ),
     ],
 )

@@ -96,6 +96,9 @@ def event_details(event: Json) -> str:
 
 
 def _leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    if "restricted" in value:  # an empty list of projects has two meanings, which `projects` distinguishes
+        yield f"{path}projects", projects(value)
+        return
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _leaves(inner, f"{path}{name}.")
