@@ -20,6 +20,7 @@ from tests.unit.console.fake_api import (
     page,
     problem,
     summary,
+    token,
     verification,
 )
 
@@ -171,6 +172,32 @@ def test_the_overview_lists_unreachable_credentials(signed_in: Browser, api: Fak
     assert "No credential has the status" not in shown
     api.answers["GET", path] = (200, summary(total=1, by_status={**nothing, "verified": 1}))
     assert "No credential has the status Failed or Unreachable." in signed_in.look(BASE).text
+
+
+def test_the_page_of_a_credential_shows_the_workload_of_an_issuance(signed_in: Browser, api: FakeApi) -> None:
+    issued = audit_event(
+        action="secret.issued", before=None, after={"workload": {"kind": "deployment", "name": "web"}}
+    )
+    api.answers["GET", f"{ONE}/events"] = (200, page(issued, audit_event(before=None, after=None)))
+    assert signed_in.look(HERE).text.count("· deployment/web</span>") == 1
+
+
+@pytest.mark.parametrize(("projects", "said"), [(["shop"], 0), (["shop", "web"], 1)])
+def test_a_single_project_of_a_restriction_is_shown_once(
+    signed_in: Browser, api: FakeApi, projects: list[str], said: int
+) -> None:
+    restrictions = {"restricted": True, "projects": projects}
+    api.answers["GET", ONE] = (200, credential(restrictions=restrictions), {"ETag": '"3"'})
+    note = f'<span class="note mono">{", ".join(projects)}</span>'
+    assert signed_in.look(HERE).text.count(note) == said
+
+
+def test_the_tokens_page_shows_the_name_of_the_creator(signed_in: Browser, api: FakeApi) -> None:
+    tokens = page(token(), token(id="tok0", name="admin", created_by="bootstrap"))
+    api.answers["GET", "/v1/service-tokens"] = (200, tokens)
+    shown = signed_in.look("/tokens").text
+    assert "by admin</span>" in shown
+    assert "by bootstrap</span>" in shown
 
 
 def test_the_list_shows_the_last_use_of_each_credential(signed_in: Browser, api: FakeApi) -> None:
