@@ -70,7 +70,7 @@ class World:
         self.credentials = Credentials(
             self.store,
             self.secrets,
-            fingerprint=lambda secret: f"{len(secret.reveal()):032x}",
+            secret_fingerprint=lambda secret: f"{len(secret.reveal()):032x}",
             new_id=lambda: UUID(int=next(numbers)),
         )
 

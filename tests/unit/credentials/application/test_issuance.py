@@ -80,7 +80,7 @@ class World:
         self.store = RacingStore()
         self.secrets = MemorySecretStore(lambda: NOW)
         self.credentials = Credentials(
-            self.store, self.secrets, fingerprint=lambda _: "ab" * 16, new_id=new_id
+            self.store, self.secrets, secret_fingerprint=lambda _: "ab" * 16, new_id=new_id
         )
         minter = Minter(
             TokenCalls(NetworkPolicy(), ssl.create_default_context()), Endpoints(), now=lambda: NOW
