@@ -110,7 +110,6 @@ def install(app: Flask) -> None:
         date=date,
         ago=lambda text: ago(text, g.now),
         expiry=lambda text: expiry(text, g.now),
-        leaves=lambda document: list(leaves(document)),
         brief=brief,
         codes=codes,
         monogram=monogram,
@@ -159,7 +158,13 @@ def expiry(text: str | None, now: datetime) -> Shown:
 
 
 def leaves(document: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a nested document, each with its dotted path."""
+    """The values of a nested document, each with its dotted path.
+
+    Restrictions are one value, because their empty list of projects means every project or none.
+    """
+    if "restricted" in document:
+        yield f"{path}projects", document["projects"] if document["restricted"] else "every project"
+        return
     for name, inner in document.items():
         if isinstance(inner, dict) and inner:
             yield from leaves(inner, f"{path}{name}.")

@@ -145,6 +145,29 @@ def test_commands_are_found_in_the_cli_page() -> None:
     assert sum(words[0] == "regcred" for words in commands(text)) > 20
 
 
+def leaf_commands(
+    command: click.Command, context: click.Context, path: str
+) -> Iterator[tuple[str, set[str]]]:
+    """Each command that is not a group: its path below `regcred`, and its options."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from leaf_commands(inner, context, f"{path} {name}".strip())
+    else:
+        yield path, {option for parameter in command.params for option in parameter.opts}
+
+
+def test_the_cli_page_names_every_command_without_json() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    [sentences] = re.findall(r"has `--json`, except\s+(.*?)\. A command whose", text, re.DOTALL)
+    named = {" ".join(name.split()) for name in re.findall(r"`([^`-]+)`", sentences)}
+    without = {
+        path for path, options in leaf_commands(main, click.Context(main), "") if "--json" not in options
+    }
+    assert named == without
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

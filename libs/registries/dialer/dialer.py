@@ -17,8 +17,8 @@ from registries.dialer.errors import Blocked, Unreachable
 
 CONNECT_SECONDS = 5.0
 _NO_ADDRESS = (
-    "the registry's name has no address that regcred may connect to; the operator has to allow addresses in "
-    "private networks"
+    "the registry's name does not resolve, or resolves to an address that is not allowed. Check the name; an "
+    "operator allows private addresses with REGCRED_VERIFIER_ALLOW"
 )
 
 Resolver = Callable[[str, int], Sequence[str]]

@@ -11,7 +11,7 @@ from regcred.apiclient.transport import Json
 _CHECKS = {
     "database": "PostgreSQL, with the log of events and the state for commands",
     "read_models": "The data of lists, pages and the audit log",
-    "secret_store": "Vault, or the encrypted table",
+    "secret_store": "Stores the secrets of the credentials",
 }
 _CONSUMERS = {
     "projector": "Updates the read models",

@@ -82,11 +82,13 @@ def _tokens() -> list[Json]:
 
 
 def _page(form: Form, new_token: tuple[str, Secret] | None) -> str:
+    tokens = _tokens()
     return render_template(
         "tokens.html",
         form=form,
         new_token_name=new_token[0] if new_token else None,
         new_token=new_token[1].reveal() if new_token else None,  # the only page that shows a token
-        tokens=_tokens(),
+        tokens=tokens,
+        names={token["id"]: token["name"] for token in tokens},
         SCOPES=SCOPES,
     )

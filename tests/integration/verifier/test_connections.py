@@ -115,7 +115,12 @@ def test_an_unresolvable_name_is_unreachable(error: Exception) -> None:
     def resolve(_host: str, _port: int) -> list[str]:
         raise error
 
-    assert attempt("reg.example:5000", resolver=resolve).code is Code.UNREACHABLE
+    unresolved = attempt("reg.example:5000", resolver=resolve)
+    assert unresolved.code is Code.UNREACHABLE
+    assert "does not resolve, or resolves to an address that is not allowed" in unresolved.verdict.detail
+    # The text is the same for a name in the operator's network, so that it does not confirm its existence.
+    blocked = attempt("reg.example:5000", policy=loopback(), resolver=lambda _host, _port: ["10.0.0.1"])
+    assert blocked.verdict == unresolved.verdict
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")

@@ -20,6 +20,7 @@ from tests.unit.console.fake_api import (
     page,
     problem,
     summary,
+    token,
     verification,
 )
 
@@ -152,9 +153,51 @@ def test_the_overview_shows_counts_and_warnings(signed_in: Browser, api: FakeApi
     assert "1 within 30 days" in shown
     assert "3 expired" in shown
     assert "All failed credentials" in shown
-    # Two requests for any number of credentials: the summary, and the first failed ones.
+    assert "All unreachable credentials" in shown
+    # At most three requests for any number of credentials: the summary, and the first of two statuses.
     queries = [one for one in api.requests if one.path.startswith(f"{ACCOUNT}/credentials")]
-    assert [one.query for one in queries] == ["", "status=failed&limit=8"]
+    assert [one.query for one in queries] == ["", "status=failed&limit=8", "status=unreachable&limit=7"]
+
+
+def test_the_overview_lists_unreachable_credentials(signed_in: Browser, api: FakeApi) -> None:
+    nothing = dict.fromkeys(summary()["by_status"], 0)
+    state = {"status": "unreachable", "code": "unreachable", "detail": "d", "checked_at": None}
+    path = f"{ACCOUNT}/credentials/summary"
+    api.answers["GET", f"{ACCOUNT}/credentials"] = (200, page(credential(verification=state)))
+    api.answers["GET", path] = (200, summary(total=1, by_status={**nothing, "unreachable": 1}))
+    shown = signed_in.look(BASE).text
+    assert api.last("GET", "/credentials").query == "status=unreachable&limit=8"
+    assert "The registry did not respond" in shown
+    assert "All unreachable credentials" not in shown
+    assert "No credential has the status" not in shown
+    api.answers["GET", path] = (200, summary(total=1, by_status={**nothing, "verified": 1}))
+    assert "No credential has the status Failed or Unreachable." in signed_in.look(BASE).text
+
+
+def test_the_page_of_a_credential_shows_the_workload_of_an_issuance(signed_in: Browser, api: FakeApi) -> None:
+    issued = audit_event(
+        action="secret.issued", before=None, after={"workload": {"kind": "deployment", "name": "web"}}
+    )
+    api.answers["GET", f"{ONE}/events"] = (200, page(issued, audit_event(before=None, after=None)))
+    assert signed_in.look(HERE).text.count("· deployment/web</span>") == 1
+
+
+@pytest.mark.parametrize(("projects", "said"), [(["shop"], 0), (["shop", "web"], 1)])
+def test_a_single_project_of_a_restriction_is_shown_once(
+    signed_in: Browser, api: FakeApi, projects: list[str], said: int
+) -> None:
+    restrictions = {"restricted": True, "projects": projects}
+    api.answers["GET", ONE] = (200, credential(restrictions=restrictions), {"ETag": '"3"'})
+    note = f'<span class="note mono">{", ".join(projects)}</span>'
+    assert signed_in.look(HERE).text.count(note) == said
+
+
+def test_the_tokens_page_shows_the_name_of_the_creator(signed_in: Browser, api: FakeApi) -> None:
+    tokens = page(token(), token(id="tok0", name="admin", created_by="bootstrap"))
+    api.answers["GET", "/v1/service-tokens"] = (200, tokens)
+    shown = signed_in.look("/tokens").text
+    assert "by admin</span>" in shown
+    assert "by bootstrap</span>" in shown
 
 
 def test_the_list_shows_the_last_use_of_each_credential(signed_in: Browser, api: FakeApi) -> None:

@@ -72,6 +72,15 @@ def test_changes_are_the_values_that_differ() -> None:
     assert wording.changes(None, None) == []
 
 
+def test_the_change_of_a_restriction_distinguishes_every_project_from_none() -> None:
+    unrestricted = {"restricted": False, "projects": []}
+    one, none = {"restricted": True, "projects": ["shop"]}, {"restricted": True, "projects": []}
+    assert wording.changes(unrestricted, one) == [("projects", "every project", ["shop"])]
+    assert wording.changes(one, none) == [("projects", ["shop"], [])]
+    added = wording.changes(None, {"restrictions": unrestricted})
+    assert added == [("restrictions.projects", None, "every project")]
+
+
 @pytest.mark.parametrize(
     ("name", "letters"),
     [("Docker Hub", "DH"), ("GitHub Container Registry", "GH"), ("Quay", "Qu"), ("harbor", "ha")],

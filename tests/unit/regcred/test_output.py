@@ -49,19 +49,47 @@ def test_verdicts_show_status_and_code(state: dict[str, object], text: str) -> N
     assert verdict(state) == text
 
 
+WORKLOAD = {"kind": "deployment", "name": "web"}
+
+
 @pytest.mark.parametrize(
     ("event", "text"),
     [
         ({"reason": None, "before": None, "after": None}, ""),
         ({"reason": "no longer needed", "before": None, "after": None}, "no longer needed"),
         ({"reason": "expired", "before": None, "after": {"detail": "HTTP 401"}}, "expired: HTTP 401"),
+        ({"reason": None, "before": None, "after": {"workload": WORKLOAD}}, "deployment/web"),
+        (
+            {"reason": "no_eligible_credential", "before": None, "after": {"workload": WORKLOAD}},
+            "no_eligible_credential: deployment/web",
+        ),
         (
             {
                 "reason": None,
-                "before": {"name": "a", "scope": {"pull": True, "push": False}, "projects": []},
-                "after": {"name": "a", "scope": {"pull": True, "push": True}, "projects": ["x", "y"]},
+                "before": {"name": "a", "scope": {"pull": True, "push": False}, "repository_prefixes": []},
+                "after": {
+                    "name": "a",
+                    "scope": {"pull": True, "push": True},
+                    "repository_prefixes": ["x", "y"],
+                },
             },
-            "scope.push: no → yes; projects: none → x, y",
+            "scope.push: no → yes; repository_prefixes: none → x, y",
+        ),
+        (
+            {
+                "reason": None,
+                "before": {"restricted": False, "projects": []},
+                "after": {"restricted": True, "projects": ["shop"]},
+            },
+            "projects: all → shop",
+        ),
+        (
+            {
+                "reason": None,
+                "before": {"restricted": True, "projects": ["shop"]},
+                "after": {"restricted": True, "projects": []},
+            },
+            "projects: shop → none",
         ),
     ],
 )

@@ -15,7 +15,7 @@ from launcher.demo.registry import DemoRegistry
 from regcred.apiclient.errors import ClientError
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_json
-from regcred.cli.session import CliSession, of_no_account
+from regcred.cli.session import CliSession, of_no_account, token_file_of
 
 _PORT = 5099  # `make demo` allows the verifier to connect to it
 _TITLE = "With `make demo` running in another terminal:"
@@ -42,7 +42,8 @@ def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, regis
     """Fill a new installation with example data.
 
     It starts a small registry on this machine, adds a dozen credentials in two accounts, rotates, restricts,
-    verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token.
+    verifies and uses them. The registry then runs until Ctrl-C. It needs an admin token and an installation
+    without data: use another REGCRED_HOME for it.
     """
     if remove:
         count = sample_loader.remove_all(session, _reporter(session))
@@ -67,10 +68,9 @@ def demo(session: CliSession, /, *, remove: bool, force: bool, once: bool, regis
             sample_loader.check_allowed(session, address)
             done = sample_loader.add_all(session, address, at=now(), report=_reporter(session))
             document = {"accounts": list(sample_data.ACCOUNTS), "registry": address, **asdict(done)}
-            counts = f"{done.pulls} pull secrets issued, {done.refused} refused"
-            _print_result(session, document, f"{done.credentials} credentials added; {counts}")
+            _print_result(session, document, _counts(done))
         if not session.as_json:
-            _show_next_steps(session, sample_data.ACCOUNTS[0], address)
+            _show_next_steps(session, sample_data.ACCOUNTS[0], address, serves=not once)
         if not once:
             _serve(address)
 
@@ -97,17 +97,28 @@ def _print_result(session: CliSession, document: dict[str, Any], sentence: str) 
         notice(sentence)
 
 
-def _show_next_steps(session: CliSession, account: str, address: str) -> None:
+def _counts(done: sample_loader.DemoResult) -> str:
+    added = len(sample_data.CREDENTIALS)
+    removed = added - done.credentials
+    return (
+        f"{added} credentials added, {removed} of them removed; "
+        f"{done.pulls} pull secrets issued, {done.refused} refused"
+    )
+
+
+def _show_next_steps(session: CliSession, account: str, address: str, *, serves: bool) -> None:
+    """Print commands to try. Those that need the registry at `address` are omitted unless it `serves`."""
+    token_file = token_file_of(click.get_current_context())
     lines = (
         "",
-        f"In a browser: {session.api.address}/ with the token of this command, account {account}.",
+        f"In a browser: {session.api.address}/; sign in with the token in {token_file}; account {account}.",
         "In a terminal:",
         f"  export REGCRED_ADDRESS={session.api.address} REGCRED_ACCOUNT={account}",
         "  regcred credentials list",
         "  regcred credentials history gitlab-deploy --verifications",
         "  regcred credentials usages shop-images",
         f"  regcred why {address}/acme/payments:2.0 --project marketing",
-        f"  regcred images tags {address}/acme/shop --credential shop-images",
+        *([f"  regcred images tags {address}/acme/shop --credential shop-images"] if serves else []),
         "  regcred audit --outcome denied",
         "  regcred demo --remove",
     )

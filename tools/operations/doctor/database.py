@@ -155,4 +155,4 @@ def _cluster(connection: Connection) -> Finding:
     if lower:
         sentence = "the log was restored into a cluster in which its order cannot continue"
         return failed(check, sentence, "read ADR 8, then run `regcred log adopt`")
-    return ok(check, "the log is in its own cluster, or was adopted")
+    return ok(check, "the event log belongs to this database cluster")

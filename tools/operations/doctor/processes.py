@@ -39,7 +39,7 @@ def running_findings(connection: Connection, settings: Settings) -> Iterator[Fin
 def relay_finding(unplaced_seconds: float, transaction_seconds: float | None) -> Finding:
     """Check the ages of the oldest event without a position and of the oldest writing transaction."""
     if unplaced_seconds < _SLOW_SECONDS:
-        return ok("relay", "it leads and assigns positions")
+        return ok("relay", "the relay is running and assigns positions")
     sentence = f"an event has waited {unplaced_seconds:.0f} s for its position"
     if transaction_seconds and transaction_seconds >= _SLOW_SECONDS:
         age = f"{transaction_seconds:.0f} s"

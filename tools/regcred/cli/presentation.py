@@ -83,7 +83,7 @@ def actor(event: Json) -> str:
 
 
 def event_details(event: Json) -> str:
-    """The details of an audit event that have no column of their own: the reason, or the changed fields."""
+    """The details of an audit event that have no column: reason and workload, or the changed fields."""
     before, after = event["before"], event["after"]
     if isinstance(before, dict) and isinstance(after, dict):
         old, new = dict(_leaves(before)), dict(_leaves(after))
@@ -91,11 +91,18 @@ def event_details(event: Json) -> str:
         return "; ".join(f"{name}: {_brief(old.get(name))} → {_brief(new.get(name))}" for name in changed)
     if event.get("action") == "audit.sealed" and isinstance(after, dict):
         return f"{after['events']} events into {after['segment']}"
-    detail = after.get("detail") if isinstance(after, dict) else None
+    detail = after.get("detail") or _workload(after.get("workload")) if isinstance(after, dict) else None
     return ": ".join(str(part) for part in (event["reason"], detail) if part)
 
 
+def _workload(workload: Json | None) -> str | None:
+    return f"{workload['kind']}/{workload['name']}" if workload else None
+
+
 def _leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    if "restricted" in value:  # an empty list of projects has two meanings, which `projects` distinguishes
+        yield f"{path}projects", projects(value)
+        return
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _leaves(inner, f"{path}{name}.")

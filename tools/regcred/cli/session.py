@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -17,7 +18,7 @@ from regcred.apiclient.client import ApiClient, Repeats
 from regcred.apiclient.errors import ApiProblem, ClientError
 from regcred.apiclient.paths import account_path
 from regcred.apiclient.problem_text import problem_lines
-from regcred.apiclient.settings import DEFAULT_ADDRESS, Connection, connection
+from regcred.apiclient.settings import DEFAULT_ADDRESS, Connection, connection, token_path
 from regcred.apiclient.text import shown
 from regcred.cli.output import notice
 from regcred.cli.profiles import config_path, read_profiles
@@ -113,18 +114,30 @@ def connection_of(context: click.Context) -> Connection:
 
     `token_file` and `allow_http` of a profile are ignored if the address does not come from the profile.
     """
-    given, by_profile = context.params, ParameterSource.DEFAULT_MAP
-    other = context.get_parameter_source("address") is not by_profile
+    given = context.params
     allow_http = given["allow_http"] and not (
-        other and context.get_parameter_source("allow_http") is by_profile
+        not _is_from_profile(context, "address") and _is_from_profile(context, "allow_http")
     )
     return connection(
         given["address"],
         os.environ,
         allow_http=bool(allow_http),
-        token_file=None if other else context.meta.get(_TOKEN_FILE),
+        token_file=_profile_token_file(context),
         on_behalf_of=given.get("on_behalf_of"),
     )
+
+
+def token_file_of(context: click.Context) -> Path:
+    """Return the file that `connection_of` reads the token from."""
+    return token_path(os.environ, _profile_token_file(context))
+
+
+def _profile_token_file(context: click.Context) -> Path | None:
+    return context.meta.get(_TOKEN_FILE) if _is_from_profile(context, "address") else None
+
+
+def _is_from_profile(context: click.Context, parameter: str) -> bool:
+    return context.get_parameter_source(parameter) is ParameterSource.DEFAULT_MAP
 
 
 def connect(server: Connection, *, repeats: Repeats | None = None, seconds: float | None = None) -> ApiClient:
