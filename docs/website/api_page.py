@@ -7,7 +7,6 @@ from chassis.web.docs import PROBLEMS
 
 Json = dict[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete")
-_REFERENCE = "#/components/"
 
 _HEAD = """\
 # HTTP reference

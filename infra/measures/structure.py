@@ -6,15 +6,13 @@ Without arguments it prints all three, as `make measure` does.
 
 lines    For each package and module of the source roots (`dev-mode-dirs` in pyproject.toml): lines with code
          on them, and all lines.
-request  Sends `POST /v1/accounts/a/credentials` to the application of `python -m credentials api`, with its
-own
-         PostgreSQL, and records the calls. A module counts if a function of its file is called. Functions
-         that `dataclasses` generates are not in a file. The second request is recorded, because the first one
-         fills caches. A move is a call in one module after a call in another module.
+request  Sends `POST /v1/accounts/a/credentials` to the application of `python -m credentials api`, with a
+         PostgreSQL of its own, and records the calls. A module counts if a function of its file is called.
+         Functions that `dataclasses` generates are not in a file. The second request is recorded, because
+         the first one fills caches. A move is a call in one module after a call in another module.
 field    The files that contain a field of a credential, by the example of `repository_prefixes`, without
-tests and
-         generated files (`.json`). Files that mention it only in prose (comments, docstrings, messages) are
-         listed separately, because a new field does not change them.
+         tests and generated files (`.json`). Files that mention it only in prose (comments, docstrings,
+         messages) are listed separately, because a new field does not change them.
 """
 
 import argparse

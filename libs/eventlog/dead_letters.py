@@ -135,8 +135,9 @@ def find(
     stream_id: UUID | None = None,
     limit: int | None = None,
 ) -> list[DeadLetter]:
-    """The matching dead letters and retries, ordered by consumer and position. An event that waits for an
-    earlier dead letter of its stream is only found by its position.
+    """The matching dead letters and retries, ordered by consumer and position.
+
+    An event that waits for an earlier dead letter of its stream is only found by its position.
     """
     values = {"consumer": consumer, "position": position, "stream": stream_id, "limit": limit}
     with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:

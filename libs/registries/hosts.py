@@ -142,8 +142,9 @@ def parse_config_key(text: str) -> ConfigKey:
 
 
 def canonical_host(host: RegistryHost | str) -> str:
-    """The canonical spelling of a host, which is stored and compared: `docker.io` for all names of Docker
-    Hub.
+    """The canonical spelling of a host, which is stored and compared.
+
+    It is `docker.io` for all names of Docker Hub.
     """
     return _canonical(host if isinstance(host, str) else str(host))
 
@@ -217,8 +218,9 @@ def _name_or_address_v4(text: str) -> str:
 
 
 def _label(label: str) -> str:
-    """The label in ASCII (IDNA 2008 without mapping, so that full-width letters and similar ones are
-    refused).
+    """The label in ASCII.
+
+    IDNA 2008 is applied without mapping, so that full-width letters and similar ones are refused.
     """
     try:
         ascii_label = label if label.isascii() else idna.encode(label).decode("ascii")

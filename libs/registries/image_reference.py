@@ -70,8 +70,9 @@ class ImageReference:
 
 
 def canonical_image(image: str) -> str:
-    """The canonical spelling of an image, as events contain it. A text that is not a reference, such as
-    `ghcr.io/*`, is returned unchanged.
+    """The canonical spelling of an image, as events contain it.
+
+    A text that is not a reference, such as `ghcr.io/*`, is returned unchanged.
     """
     try:
         return str(ImageReference.parse(image))
@@ -122,8 +123,9 @@ def _parse(text: str) -> ImageReference:
 
 
 def _split_host(name: str) -> tuple[str, str]:
-    """The canonical host and the remaining text. A first component that cannot be a host is a namespace of
-    Docker Hub.
+    """The canonical host and the remaining text.
+
+    A first component that cannot be a host is a namespace of Docker Hub.
     """
     first, slash, rest = name.partition("/")
     if not slash or not (first == "localhost" or "." in first or ":" in first):

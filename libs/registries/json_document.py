@@ -19,8 +19,9 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 class UnreadableDocument(ValueError):
-    """The document cannot be read. `code` is `invalid_type`, `too_large` or `malformed`. `detail` contains
-    nothing of the document.
+    """The document cannot be read.
+
+    `code` is `invalid_type`, `too_large` or `malformed`. `detail` contains nothing of the document.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -44,8 +45,9 @@ def read_object(value: object, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def decode_base64(text: str) -> bytes | None:
-    """Decode standard base64, with or without padding; line breaks are ignored. `None` if the text is not
-    base64.
+    """Decode standard base64, with or without padding; `None` if the text is not base64.
+
+    Line breaks are ignored.
 
     The URL-safe alphabet is not accepted, as in Docker and Kubernetes.
     """

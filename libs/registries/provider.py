@@ -32,8 +32,9 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsernameRule:
-    """The rule for the username of the kind `username_password`. The username of a key file is always
-    `_json_key`.
+    """The rule for the username of the kind `username_password`.
+
+    The username of a key file is always `_json_key`.
 
     `required`: the caller names it. `fixed`: it is `allowed[0]`, and can be omitted. `default`: it is one of
     `allowed`, and the first one if it is omitted.

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretField:
-    """A field of a secret. `secret`: the value is never shown. `document`: the value is a JSON file. `user`:
-    the value is shown as the username.
+    """A field of a secret.
+
+    `secret`: the value is never shown. `document`: the value is a JSON file. `user`: the value is shown as
+    the username.
     """
 
     name: str

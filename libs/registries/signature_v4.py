@@ -1,4 +1,6 @@
-"""AWS Signature Version 4 of a request without a query, as AWS documents it ("Create a signed request"):
+"""AWS Signature Version 4 of a request without a query.
+
+AWS documents it in "Create a signed request":
 
     canonical request ─sha256─▶ string to sign ─HMAC with a key of the day─▶ Authorization
 
@@ -26,8 +28,9 @@ def signed(
     service: str,
     at: datetime,
 ) -> dict[str, str]:
-    """All headers of a signed POST request: `headers`, and those that are added for the signature. All of
-    them are signed.
+    """All headers of a signed POST request.
+
+    They are `headers` and those that are added for the signature. All of them are signed.
     """
     stamp = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     sent = {**headers, "Host": urlsplit(url).netloc, "X-Amz-Date": stamp}

@@ -1,5 +1,6 @@
-"""A request for all repositories of a registry, from clients that know hosts only, such as Docker's
-credential helpers.
+"""A request for all repositories of a registry.
+
+It comes from clients that know hosts only, such as Docker's credential helpers.
 """
 
 from dataclasses import dataclass

@@ -89,10 +89,10 @@ class EncryptedStore:
         if ciphertext is None:
             raise SecretDestroyed
         try:
-            opened = AESGCM(self._keys.key(key)).decrypt(nonce, ciphertext, _label(path, version, key))
+            plaintext = AESGCM(self._keys.key(key)).decrypt(nonce, ciphertext, _label(path, version, key))
         except (InvalidTag, KeyFileError):
             raise SecretDamaged from None
-        return Secret(opened.decode())
+        return Secret(plaintext.decode())
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         with self._connection() as connection:

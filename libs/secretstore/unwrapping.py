@@ -40,7 +40,7 @@ def unwrap(folder: Path, role: str, *, address: str, ca_file: Path | None) -> bo
         looked_up = client.adapter.post("/v1/sys/wrapping/lookup", json={"token": token})
         path = looked_up["data"]["creation_path"]
         if path != expected:
-            raise WrappingUnusable(f"the wrapping was made for {path}, not for {expected}")
+            raise WrappingUnusable(f"the wrapping was created for {path}, not for {expected}")
         secret_id = client.adapter.post("/v1/sys/wrapping/unwrap")["data"]["secret_id"]
     except (vault.InvalidRequest, vault.Forbidden):
         raise WrappingUnusable(

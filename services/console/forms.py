@@ -27,7 +27,7 @@ _OBJECTS = frozenset({"credential", "restrictions"})  # steps of a pointer that 
 _SEPARATORS = re.compile(r"[\s,]+")
 # Messages for users. Those of the API address the developers of its callers.
 _MESSAGES = {
-    "stale_version": "Somebody changed this credential since you opened the form. Check its current state, "
+    "stale_version": "This credential was changed after you opened the form. Check its current state, "
     "and save again if your change still applies.",
     "idempotency_key_reused": "This form was sent before with other values. Open a new form.",
 }

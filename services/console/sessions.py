@@ -52,8 +52,9 @@ class Sessions:
         self._lock = Lock()
 
     def begin(self, token: Secret, person: str | None, now: datetime) -> str:
-        """Create a session; returns its reference. Expired sessions are deleted. If there are `MAX_SESSIONS`,
-        the oldest one is deleted, too.
+        """Create a session; returns its reference.
+
+        Expired sessions are deleted. If there are `MAX_SESSIONS`, the oldest one is deleted, too.
         """
         reference = self._new_reference()
         with self._lock:

@@ -41,8 +41,9 @@ SCHEDULE_CONNECTIONS = 8  # a scheduled login uses a connection for a short time
 
 
 def registry_api(settings: Settings) -> ApiPart:
-    """Tests of logins before they are saved, and lists of tags and images. It writes no events. Holds after
-    refusals are shared with the consumer of the log.
+    """Test logins before they are saved, and list tags and images.
+
+    This part of the API writes no events. It shares the holds after refusals with the consumer of the log.
     """
     pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)

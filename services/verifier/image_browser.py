@@ -1,5 +1,6 @@
-"""Tags and images of a registry, read with a stored credential. The secret is sent to the registry of the
-credential only, and is not stored anywhere else.
+"""Tags and images of a registry, read with a stored credential.
+
+The secret is sent to the registry of the credential only, and is not stored anywhere else.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from registries.image_reference import ImageReference
 from registries.input.image import read_image
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.logins.registry_login import RegistryLogin
-from registries.protocol.browser import Account, Browser, RegistryRefused, RegistryUnreachable
+from registries.protocol.browser import Browser, RegistryAccount, RegistryRefused, RegistryUnreachable
 from registries.protocol.manifests import FoundImage
 from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
@@ -40,8 +41,10 @@ class NoSuchCredential(Exception):
 
 
 class OutOfScope(Exception):
-    """The credential is not for the requested repository (`other_repository`), or not for pulling
-    (`no_pull_scope`).
+    """The credential does not permit this query.
+
+    `reason` is `other_repository` if it is not for the requested repository, and `no_pull_scope` if it is not
+    for pulling.
     """
 
     def __init__(self, reason: Literal["other_repository", "no_pull_scope"]) -> None:
@@ -100,7 +103,7 @@ class ImageBrowser:
     @contextmanager
     def _account(
         self, account_id: str, credential_id: UUID, credential: Active, repository: str
-    ) -> Iterator[Account]:
+    ) -> Iterator[RegistryAccount]:
         """The login for reading a repository, after it was admitted."""
         if not credential.details.scope.pull:
             raise OutOfScope("no_pull_scope")
@@ -123,7 +126,7 @@ class ImageBrowser:
             try:
                 key = MintKey(credential_id, credential.secret.version)
                 login = self._login(key, read_stored_login(secret), credential.registry.host)
-                yield Account(
+                yield RegistryAccount(
                     registry_host=credential.registry.host, provider=credential.registry.provider, login=login
                 )
             except RegistryRefused as refusal:

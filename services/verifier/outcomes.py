@@ -24,8 +24,9 @@ def events_of(
     duration_ms: int,
     expires_at: datetime | None,
 ) -> list[object]:
-    """The outcome; with it, as far as they apply, the recovery of the credential and the expiry of its
-    secret.
+    """The outcome of a verification, and the events that follow from it.
+
+    These are the recovery of the credential and the expiry of its secret, as far as they apply.
     """
     outcome = outcome_of(verification, verdict, checked_at=checked_at, duration_ms=duration_ms)
     events: list[object] = [outcome]

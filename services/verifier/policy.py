@@ -18,8 +18,10 @@ from registries.image_reference import ImageReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """One login to be verified. An accepted login is also tested on `image`, if there is one. `push`: the
-    scope of the credential includes pushing.
+    """One login to be verified.
+
+    An accepted login is also tested on `image`, if there is one. `push`: the scope of the credential includes
+    pushing.
 
     The id of a requested verification is that of the event, so that an event has one outcome.
     """

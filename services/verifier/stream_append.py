@@ -13,8 +13,9 @@ def record_once(
     key: str,
     new_events: Callable[[Sequence[RecordedEvent]], Sequence[NewEvent]],
 ) -> None:
-    """Append the events that `new_events` returns for the events in the stream. A `key` is appended only
-    once.
+    """Append the events that `new_events` returns for the events in the stream.
+
+    A `key` is appended only once.
 
     Raises:
         EventStoreError: the events could not be appended.

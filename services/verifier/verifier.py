@@ -51,8 +51,10 @@ class Streams(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginAttempt:
-    """A login that was tried. `expires_at` is the expiry of its secret, as the secret or its provider reports
-    it. `recorded`: the outcome is in the log.
+    """A login that was tried.
+
+    `expires_at` is the expiry of its secret, as the secret or its provider reports it. `recorded`: the
+    outcome is in the log.
     """
 
     verification: Verification

@@ -36,7 +36,7 @@ class Supervisor:
         self._children = [_Child(name, arguments) for name, arguments in commands.items()]
         self._environment = {**os.environ, **environment, SUPERVISED: "1"}
 
-    def tend(self) -> None:
+    def start_due(self) -> None:
         """Start the processes that do not run and are due. Call it often."""
         for child in self._children:
             if child.process is not None and child.process.poll() is not None:

@@ -27,7 +27,7 @@ PROCESSES = {
     "verifier": ("verifier",),
     "projector": ("projector",),
 }
-TEND_SECONDS = 0.2
+CHECK_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
 
 
@@ -66,15 +66,17 @@ def up(settings: Settings) -> None:
         empty_folder(settings.home / "metrics")
         supervisor = Supervisor(PROCESSES, environment)
         resources.callback(supervisor.stop)
-        _tend(supervisor, database, settings, stop)
+        _supervise(supervisor, database, settings, stop)
 
 
-def _tend(supervisor: Supervisor, database: EmbeddedPostgres | None, settings: Settings, stop: Event) -> None:
+def _supervise(
+    supervisor: Supervisor, database: EmbeddedPostgres | None, settings: Settings, stop: Event
+) -> None:
     host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
     address = f"http://{host}:{settings.listen_port}"
     announced, checked = False, monotonic()
     while not stop.is_set():
-        supervisor.tend()
+        supervisor.start_due()
         if not announced and is_healthy(f"{address}/readyz"):
             print(f"regcred is ready at {address}", flush=True)
             announced = True
@@ -82,7 +84,7 @@ def _tend(supervisor: Supervisor, database: EmbeddedPostgres | None, settings: S
             checked = monotonic()
             if not database.is_serving():
                 log.warning("database_died", started_again=database.restart())
-        stop.wait(TEND_SECONDS)
+        stop.wait(CHECK_SECONDS)
 
 
 @contextmanager

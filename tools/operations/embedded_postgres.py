@@ -80,7 +80,7 @@ def _reap_servers() -> None:
 
 
 def _status(line: str) -> tuple[int, str, str, int]:
-    """Id, name, state and parent of a process, of its `/proc/PID/stat` (proc_pid_stat(5))."""
+    """Id, name, state and parent of a process, from its `/proc/PID/stat` (proc_pid_stat(5))."""
     head, _, tail = line.rpartition(")")
     pid, _, name = head.partition(" (")
     state, parent, *_ = tail.split()

@@ -83,15 +83,17 @@ def trusted_issuers(setting: str) -> dict[str, KeySource]:
     """
     found: dict[str, KeySource] = {}
     for entry in filter(None, (part.strip() for part in setting.split(","))):
-        issuer, equals, place = entry.partition("=")
-        if not equals or not issuer or not place:
+        issuer, equals, location = entry.partition("=")
+        if not equals or not issuer or not location:
             raise InvalidSetting(SETTING, f"{entry!r} is not issuer=JWKS file or URL")
-        if place.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
-            found[issuer] = UrlKeys(place)
-        elif "://" in place:
-            raise InvalidSetting(SETTING, f"{place!r} must be https: a changed key would authenticate anyone")
+        if location.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
+            found[issuer] = UrlKeys(location)
+        elif "://" in location:
+            raise InvalidSetting(
+                SETTING, f"{location!r} must be https: a changed key would authenticate anyone"
+            )
         else:
-            found[issuer] = FileKeys(Path(place))
+            found[issuer] = FileKeys(Path(location))
     return found
 
 

@@ -77,8 +77,10 @@ def empty_folder(folder: Path) -> None:
 
 
 def delete_gauges_of_dead_processes(environment: Mapping[str, str]) -> None:
-    """Delete the gauges of processes that have exited. Their counters stay. Call it at the start of a
-    process, because a process is started when another one has exited.
+    """Delete the gauges of processes that have exited.
+
+    Their counters stay. Call it at the start of a process, because a process is started when another one has
+    exited.
     """
     if not environment.get(FOLDER):
         return

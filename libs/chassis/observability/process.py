@@ -8,6 +8,6 @@ from chassis.observability.tracing import configure_tracing
 
 
 def observe(service: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Call it once in each process. With gunicorn, that is the worker."""
+    """Set up metrics and traces. Call it once in each process; with gunicorn, in the worker."""
     delete_gauges_of_dead_processes(environment)
     configure_tracing(service, environment)

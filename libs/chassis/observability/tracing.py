@@ -71,8 +71,10 @@ _OFF = Span()
 
 
 def start_span(name: str, kind: Kind, *, parent: str | None = None, attributes: Attributes = _NONE) -> Span:
-    """Start a span in the trace of `parent` (a traceparent), or of the current span of the thread. A span of
-    kind `consumer` is also linked to `parent`, as the messaging conventions of OpenTelemetry require.
+    """Start a span in the trace of `parent` (a traceparent), or of the current span of the thread.
+
+    A span of kind `consumer` is also linked to `parent`, as the messaging conventions of OpenTelemetry
+    require.
     """
     if _State.tracer is None:
         return _OFF
@@ -90,8 +92,9 @@ def tracing_is_on() -> bool:
 
 
 def wants_tracing(environment: Mapping[str, str]) -> bool:
-    """Whether the environment names a receiver of traces or enables them by `REGCRED_TRACING`, which can also
-    disable them.
+    """Whether the environment turns tracing on.
+
+    It does so by naming a receiver of traces or by `REGCRED_TRACING`, which can also turn tracing off.
     """
     if environment.get("REGCRED_TRACING", "1").lower() in _NO:
         return False
@@ -99,7 +102,7 @@ def wants_tracing(environment: Mapping[str, str]) -> bool:
 
 
 def configure_tracing(service: str, environment: Mapping[str, str]) -> None:
-    """Call it in each process after a fork, because a thread sends the spans."""
+    """Enable traces if the environment does. Call it after a fork, because a thread sends the spans."""
     if wants_tracing(environment):
         from chassis.observability.otel import OtelTracer  # noqa: PLC0415 only if traces are on
 
@@ -107,7 +110,7 @@ def configure_tracing(service: str, environment: Mapping[str, str]) -> None:
 
 
 def stop_tracing() -> None:
-    """Send the remaining spans and disable traces. A process does that when it ends."""
+    """Send the remaining spans and disable traces. At the exit of a process the SDK sends them itself."""
     if _State.tracer is not None:
         _State.tracer.shutdown()
         _State.tracer = None

@@ -12,9 +12,11 @@ _MAX_TIERS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerSettings:
-    """`verifier_concurrency` is the number of concurrent logins for events, `prefetch` that of unacknowledged
-    messages per queue. `retry_tiers` are the delays after the first failure of an event, the second, and so
-    on.
+    """Settings of the processes that consume the log.
+
+    `verifier_concurrency` is the number of concurrent logins for events. `prefetch` is the number of
+    unacknowledged messages per queue. `retry_tiers` are the delays after the first failure of an event, the
+    second, and so on.
     """
 
     verifier_concurrency: int

@@ -113,8 +113,9 @@ def _broker(url: str | None) -> str | None:
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:
-    """The value of the variable, or the contents of the file that the variable `…_FILE` names. Passwords
-    should not be in the environment.
+    """The value of the variable, or the contents of the file that the variable `…_FILE` names.
+
+    Passwords should not be in the environment.
     """
     path = environment.get(f"{name}_FILE")
     if environment.get(name) or not path:

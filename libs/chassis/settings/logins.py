@@ -12,8 +12,10 @@ _SHORTEST_INTERVAL = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSettings:
-    """`per_host` and `per_account` are limits of logins per second. An endpoint is `None` for the public one
-    of its cloud. In the endpoint of Amazon, `{region}` is replaced by the region of the registry.
+    """Settings of logins at registries and of requests to clouds.
+
+    `per_host` and `per_account` are limits of logins per second. An endpoint is `None` for the public one of
+    its cloud. In the endpoint of Amazon, `{region}` is replaced by the region of the registry.
     """
 
     reverify_interval: timedelta

@@ -25,8 +25,9 @@ class ApiPart:
 
 
 def join(parts: Sequence[ApiPart]) -> Flask:
-    """One application of these parts. All parts have the same authentication and metrics, so those of the
-    first part are used.
+    """Create one application from several parts of the API.
+
+    All parts have the same authentication and metrics, so those of the first part are used.
     """
     app = create_app(
         [blueprint for part in parts for blueprint in part.blueprints],

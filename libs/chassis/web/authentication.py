@@ -1,5 +1,6 @@
-"""Authentication (bearer token) and authorisation (scope, account, project) of requests, and their request
-ids.
+"""Authentication, authorisation and ids of requests.
+
+A bearer token authenticates a request. Scope, account and project of the token authorise it.
 
 Every route is marked with `requires(...)` or `public`. An application with an unmarked route does not start
 (`install`).
@@ -36,8 +37,10 @@ class _Requirements:
 
 
 def requires(*scopes: TokenScope | None, project_in_body: bool = False) -> Callable[[_View], _View]:
-    """The route requires a token with one of these scopes (`None`: any valid token) that is valid for the
-    account and the project in the path. With `project_in_body` the route must call `authorise_project`.
+    """Require a token with one of these scopes (`None`: any valid token) for the route.
+
+    The token must be valid for the account and the project in the path. With `project_in_body` the route must
+    call `authorise_project`.
     """
     requirements = _Requirements(tuple(scope for scope in scopes if scope is not None), project_in_body)
 
@@ -115,8 +118,8 @@ def authorise_project(project_id: str) -> None:
 def _authorise(caller: Principal, requirements: _Requirements, arguments: Mapping[str, Any]) -> None:
     account_id = arguments.get("account_id")
     project_id = arguments.get("project_id")
-    for pointer in (account_id, project_id):
-        if pointer is not None and not is_platform_id(pointer):
+    for platform_id in (account_id, project_id):
+        if platform_id is not None and not is_platform_id(platform_id):
             raise Problem(404, "not_found", "no account or project can have such an id")
     if requirements.scopes and not any(caller.may(scope) for scope in requirements.scopes):
         wanted = " or ".join(requirements.scopes)

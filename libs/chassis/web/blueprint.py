@@ -37,8 +37,8 @@ class _Parser(FlaskParser):
             raise Problem(400, "invalid_json", "the body is not JSON") from None
 
     def handle_error(self, error: marshmallow.ValidationError, *_arguments: Any, **_named: Any) -> NoReturn:
-        places: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        raise invalid([found for place in places.values() for found in field_errors(place)])
+        by_location: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        raise invalid([found for messages in by_location.values() for found in field_errors(messages)])
 
 
 class Blueprint(SmorestBlueprint):

@@ -125,7 +125,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], shared: list[d
         for p in [*shared, *operation.get("parameters", [])]
         if "name" in p
     )
-    answers = ", ".join(sorted(str(status) for status in operation.get("responses", {})))
+    responses = ", ".join(sorted(str(status) for status in operation.get("responses", {})))
     body = _body(operation)
     return (
         f'<details><summary><span class="method">{method.upper()}</span>'
@@ -134,7 +134,7 @@ def _operation(path: str, method: str, operation: dict[str, Any], shared: list[d
         f"<p>{escape(operation.get('description', ''))}</p>"
         + (f"<table>{parameters}</table>" if parameters else "")
         + (f"<p>Body: <code>{escape(body)}</code></p>" if body else "")
-        + f"<p>Answers: {escape(answers)}</p></details>"
+        + f"<p>Responses: {escape(responses)}</p></details>"
     )
 
 

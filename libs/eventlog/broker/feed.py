@@ -44,8 +44,9 @@ class PositionFeed:
         self._thread.start()
 
     def wait(self, timeout: float) -> int:
-        """The highest position of all messages. Returns when there are messages since the last call, at the
-        latest after `timeout` seconds.
+        """Wait for messages and return the highest position of all messages so far.
+
+        Returns when there are messages since the last call, at the latest after `timeout` seconds.
         """
         self._wanted.set()
         with self._changed:
@@ -54,7 +55,7 @@ class PositionFeed:
             return self._highest
 
     def acknowledge_through(self, position: int) -> None:
-        """Every event up to `position` is handled and committed."""
+        """Acknowledge the messages up to `position`, whose events are handled and committed."""
         with self._changed:
             if position <= self._done:
                 return
@@ -142,7 +143,7 @@ class PositionFeed:
             channel.basic_ack(tag)
 
     def _clear(self) -> None:
-        """Delivery tags are only valid on their channel.
+        """Discard the delivery tags, which are valid on their channel only.
 
         The broker delivers unacknowledged messages again.
         """

@@ -79,8 +79,9 @@ class Publisher:
         self.close()
 
     def submit(self, *messages: OutgoingMessage) -> None:
-        """Submit the next messages, in the order of positions and without a gap. Waits while the window is
-        full or the broker blocks the connection.
+        """Submit the next messages, in the order of positions and without a gap.
+
+        Waits while the window is full or the broker blocks the connection.
 
         Raises:
             BrokerUnavailable, PublishRefused: this publisher cannot be used any more.

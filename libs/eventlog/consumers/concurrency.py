@@ -34,8 +34,10 @@ Handle = Callable[[RecordedEvent], str | None]  # may return the outcome in a wo
 
 
 class _Leadership:
-    """The deliveries of one leadership. The results of deliveries that end after its loss are discarded: the
-    next leader delivers these events again.
+    """The deliveries of one leadership.
+
+    The results of deliveries that end after its loss are discarded. The next leader delivers these events
+    again.
     """
 
     def __init__(self, checkpoint: int) -> None:
@@ -140,8 +142,9 @@ class ConcurrentConsumer:
         future.add_done_callback(self._running.discard)
 
     def _save(self, connection: Connection, leadership: _Leadership) -> int:
-        """Save results and checkpoint in one transaction. It runs in any case and so detects a lost
-        connection.
+        """Save results and checkpoint in one transaction.
+
+        The transaction runs even if there is nothing to save, and so detects a lost connection.
         """
         position, results = leadership.collect()
         with connection.transaction():

@@ -36,7 +36,7 @@ class EventConsumer(Protocol):
     """Handles the events that `follow` reads."""
 
     def begin(self, checkpoint: int) -> None:
-        """This process leads. The next event is the one after `checkpoint`."""
+        """Begin a leadership of this process. The next event is the one after `checkpoint`."""
 
     def handle(self, connection: Connection, events: Sequence[StoredEvent]) -> int:
         """Handle the next events, or none. Returns the committed checkpoint, which may precede these events.

@@ -31,8 +31,9 @@ def has_leader(connection: psycopg.Connection[Any], name: str) -> bool:
 def leadership(
     database_url: str, *, role: str, name: str, stop: Event
 ) -> Iterator[psycopg.Connection[Any] | None]:
-    """Wait until this process leads `name`. Yields the connection that holds the lock, or `None` after
-    `stop`.
+    """Wait until this process leads `name`.
+
+    Yields the connection that holds the lock, or `None` after `stop`.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached.

@@ -14,8 +14,11 @@ _CONSUMERS = "SELECT consumer, lag_events, lag_seconds, dead_letters FROM es.con
 
 @dataclass(frozen=True, slots=True)
 class LogMetrics:
-    """The last position of the log, and the last one that the broker has confirmed. The ages, in seconds, of
-    the oldest event without a position and of the oldest write transaction (`None` without rights to see it).
+    """Positions and ages that show how far the log is processed.
+
+    `log_position` is the last position of the log, `published_position` the last one that the broker has
+    confirmed. The ages, in seconds, are those of the oldest event without a position and of the oldest write
+    transaction (`None` without rights to see it).
     """
 
     log_position: int

@@ -115,8 +115,9 @@ class Retries:
         ]
 
     def settled(self, connection: psycopg.Connection[Any], after: int) -> set[int]:
-        """Positions after `after` that are not to be delivered from the log: retries, dead letters,
-        discarded.
+        """The positions after `after` that are not to be delivered from the log.
+
+        These are the positions of retries, dead letters and discarded events.
         """
         rows = connection.execute(_SETTLED, {"consumer": self._consumer, "after": after}).fetchall()
         return {position for (position,) in rows}

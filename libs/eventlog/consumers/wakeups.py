@@ -18,7 +18,7 @@ class Wakeups(Protocol):
         """Return when there may be new events, at the latest after `timeout` seconds."""
 
     def acknowledge_through(self, position: int) -> None:
-        """Every event up to `position` is handled and committed."""
+        """Acknowledge the messages up to `position`, whose events are handled and committed."""
 
     def release(self) -> None:
         """Leave unacknowledged messages to other processes, until the next `wait`."""

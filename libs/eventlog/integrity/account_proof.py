@@ -1,5 +1,7 @@
-"""Writes and verifies the proof of one account: all its events up to a position of the log, unchanged and in
-order. A verification needs neither a database nor events of other accounts (ADR 11).
+"""Writes and verifies the proof of one account (ADR 11).
+
+The proof contains all events of the account up to a position of the log, unchanged and in order. A
+verification needs neither a database nor events of other accounts.
 
     {"format":"regcred-account-proof-1","account_id":"acme"}
     {"position":3,"recorded_at":…,"event_id":…,…,"data":…,"meta":…}       each event, as `HashedEvent` has it
@@ -102,8 +104,9 @@ def write_proof(
     time: datetime,
     outside_chain: Callable[[], Fault | None] = lambda: None,
 ) -> Proven:
-    """Write the events of an account, and verify the complete log at the same time, in constant memory.
-    `outside_chain` finds faults that the chain does not show.
+    """Write the events of an account, and verify the complete log at the same time.
+
+    Needs constant memory. `outside_chain` finds faults that the chain does not show.
 
     Raises:
         BrokenLog: the log is not intact; the file is incomplete and not a proof.
@@ -139,8 +142,9 @@ def write_proof(
 
 
 def verify_proof(file: Iterable[bytes], key: Ed25519PublicKey, *, earlier: Proven | None = None) -> Proven:
-    """Verify a proof. With an `earlier` proof, verify that this one begins with all events of the earlier
-    one.
+    """Verify a proof.
+
+    With an `earlier` proof, verify that this one begins with all events of the earlier one.
 
     The signature vouches that no event is missing. Without trust in the signer, the file shows only that each
     stream has all versions from 1.

@@ -161,8 +161,9 @@ def _fault_of(link: Link, end: Anchor, checkpoint: Anchor | None, rest: Iterator
 
 
 def _explain(link: Link, computed: bytes, checkpoint: Anchor | None, after: Link | None) -> Fault:
-    """Find out whether the event or its hash was changed. The next row or the checkpoint confirms the
-    unchanged one.
+    """Find out whether the event or its hash was changed.
+
+    The next row or the checkpoint confirms the unchanged one.
     """
     signed = checkpoint.hash if checkpoint and checkpoint.position == link.position else None
     if signed == computed or _follows(after, computed):

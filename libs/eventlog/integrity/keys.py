@@ -22,8 +22,9 @@ def public_path(private: Path) -> Path:
 
 
 def create_key(path: Path) -> Ed25519PublicKey:
-    """Create a key pair: the private key in `path` (0600), the public key in `public_path(path)`. Both are
-    PEM.
+    """Create a key pair, as PEM files.
+
+    The private key is in `path` (mode 0600), the public key in `public_path(path)`.
 
     Raises:
         KeyExists: one of the files exists.

@@ -26,8 +26,9 @@ _Value = TypeVar("_Value")
 
 
 class KeyWrapping(Protocol):
-    """Encrypts keys of accounts with a key of the installation. A key that was wrapped for one account cannot
-    be unwrapped for another account.
+    """Encrypts keys of accounts with a key of the installation.
+
+    A key that was wrapped for one account cannot be unwrapped for another account.
     """
 
     def wrap(self, account_id: str, key: bytes) -> bytes: ...
@@ -56,8 +57,9 @@ class PersonalKeys:
         )
 
     def current(self, pool: ConnectionPool[psycopg.Connection[Any]], account_id: str) -> AccountKey:
-        """The key that encrypts new events of an account. It is created if there is none; two concurrent
-        calls get the same key. Call it within `store_errors`.
+        """The key that encrypts new events of an account.
+
+        It is created if there is none. Two concurrent calls get the same key. Call it within `store_errors`.
         """
         known = self._current.get(account_id)
         if known is not None:

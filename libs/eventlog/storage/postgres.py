@@ -140,15 +140,17 @@ def append_request(
 
 
 def text_array(elements: Iterable[str]) -> str:
-    """An array in the text form of PostgreSQL. psycopg would search each element with regular expressions,
-    which takes a fifth of the time of an append.
+    """An array in the text form of PostgreSQL.
+
+    psycopg would search each element with regular expressions, which takes a fifth of the time of an append.
     """
     return "{" + ",".join(map(_quoted, elements)) + "}"
 
 
 def _quoted(text: str, depth: int = 1) -> str:
-    """An element of an array or a field of a composite value, in the text form of PostgreSQL. `depth` is the
-    number of arrays and composite values around it. Each level doubles the backslashes.
+    """An element of an array or a field of a composite value, in the text form of PostgreSQL.
+
+    `depth` is the number of arrays and composite values around it. Each level doubles the backslashes.
     """
     escapes = "\\" * ((1 << depth) - 1)
     quote = escapes[: len(escapes) // 2] + '"'
@@ -158,8 +160,10 @@ def _quoted(text: str, depth: int = 1) -> str:
 def call_append(
     pool: Pool, statement: LiteralString, arguments: Sequence[Any], request: IdempotentRequest | None
 ) -> Appended:
-    """Call an append function, whose first argument is an `append_request` and whose result is an
-    `es.appended`. Raises the errors that `EventStore.append` documents.
+    """Call an append function.
+
+    Its first argument is an `append_request` and its result an `es.appended`. Raises the errors that
+    `EventStore.append` documents.
     """
     try:
         with _append_metrics(), store_errors(), pool.connection() as connection:

@@ -41,7 +41,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
     Args:
         transport: closed with this client.
         token: sent with every request.
-        on_behalf_of: the user that a service acts for; recorded in the audit log.
+        on_behalf_of: the user that a service acts for; recorded in the audit trail.
         request_id: the id of every request; without one, the API generates an id for each request.
         wait_for: the log position that every read must include.
         on_command: called with the log position of each successful command.
@@ -94,7 +94,7 @@ class ApiClient(AbstractContextManager["ApiClient"]):
         """Read a list of at most `limit` items (`None`: all), from as many pages as necessary.
 
         In the result `next_cursor` is the start of the next page. `sealed` describes events that are missing
-        from a list of the audit log because they are archived.
+        from a list of the audit trail because they are archived.
         """
         items: list[Any] = []
         cursor = parameters.get("cursor")

@@ -65,23 +65,23 @@ class HttpxTransport:
 
 
 def api_client(
-    where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None
+    server: Connection, *, repeats: Repeats | None = None, seconds: float | None = None
 ) -> ApiClient:
     """Return a client for the command line. `seconds` limits a request to less than the default."""
     client = httpx2.Client(
-        base_url=where.address,
+        base_url=server.address,
         timeout=seconds or httpx2.Timeout(SECONDS, connect=SECONDS_TO_CONNECT),
         # A proxy of the environment cannot reach the loopback of this machine and must not see its requests.
         # For other addresses the network of the user may need the proxy and the authorities (SSL_CERT_FILE).
-        trust_env=not where.loopback,
+        trust_env=not server.loopback,
         # The authorities of the machine take 20 ms to load. A connection without TLS does not use them.
         # There is no proxy, whose TLS would need them, for the loopback address.
-        verify=not (where.loopback and where.address.startswith("http://")),
+        verify=not (server.loopback and server.address.startswith("http://")),
         # A redirect would send token and secrets to a host that the user did not name.
         follow_redirects=False,
     )
-    transport = HttpxTransport(client, where.address)
-    return ApiClient(transport, token=where.token, on_behalf_of=where.on_behalf_of, repeats=repeats)
+    transport = HttpxTransport(client, server.address)
+    return ApiClient(transport, token=server.token, on_behalf_of=server.on_behalf_of, repeats=repeats)
 
 
 def over_http(address: str) -> TransportFor:
@@ -112,7 +112,7 @@ def in_process(api: WSGIApplication) -> TransportFor:
     """Return a factory of transports to an API in this process, without a socket.
 
     Over a socket, a page would hold one thread of the server and wait for another. With as many pages as
-    threads, all of them would wait forever. The audit log gets the address of the browser.
+    threads, all of them would wait forever. The audit trail gets the address of the browser.
     """
     address = "http://api.regcred"
 

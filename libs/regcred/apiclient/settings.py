@@ -44,8 +44,7 @@ def connection(
 
     Raises:
         ConfigurationError: the address is invalid, the token would be sent in plain text, there is no token,
-        or
-            `on_behalf_of` is not valid in a header.
+            or `on_behalf_of` is not valid in a header.
     """
     parts = urlsplit(address)
     try:

@@ -114,7 +114,8 @@ class NetworkConnection:
 
 
 def _reason(error: ssl.SSLCertVerificationError) -> str:
-    """The message of OpenSSL, which contains nothing of the certificate except a name; at most 120
-    characters.
+    """The message of OpenSSL, in at most 120 characters.
+
+    The message contains nothing of the certificate except a name.
     """
     return error.verify_message[:120]

@@ -25,20 +25,21 @@ class _Origin(NamedTuple):
 
 
 class HttpSession:
-    """The requests of one login: at most `requests`, with responses of at most `body_bytes`. Use it as a
-    context manager; at the end it closes its connections.
+    """The requests of one login, at most `requests`, with responses of at most `body_bytes`.
+
+    Use it as a context manager. At the end it closes its connections.
     """
 
     def __init__(
         self,
-        network: Dialer,
+        dialer: Dialer,
         deadline: Deadline,
         tls: ssl.SSLContext,
         *,
         requests: int = MAX_REQUESTS,
         body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        self._network = network
+        self._dialer = dialer
         self._deadline = deadline
         self._tls = tls
         # Connections are reused: dialling and the TLS handshake are the slowest parts of a login. A reused
@@ -102,7 +103,7 @@ class HttpSession:
         """Open a connection, in place of an existing one."""
         if stale := self._connections.pop(origin, None):
             stale.close()
-        connection = self._network.dial(origin.host, origin.port or (HTTPS_PORT if origin.tls else HTTP_PORT))
+        connection = self._dialer.dial(origin.host, origin.port or (HTTPS_PORT if origin.tls else HTTP_PORT))
         if origin.tls:
             connection.encrypt(self._tls, origin.host)
         self._connections[origin] = HttpConnection(connection)

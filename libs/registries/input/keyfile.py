@@ -42,8 +42,9 @@ _CLIENT_EMAIL = re.compile(r"[a-z0-9][a-z0-9.:-]{0,100}@[a-z0-9][a-z0-9.-]{0,150
 
 
 def read_keyfile(value: object, *, pointer: str = "/credential/keyfile") -> RegistryLogin:
-    """The login of a service-account key file: username `_json_key`, and the file in compact JSON as the
-    password.
+    """The login of a service-account key file.
+
+    The username is `_json_key`, the password is the file in compact JSON.
 
     `value` is the file as an object, as text, or as base64 of its text.
 

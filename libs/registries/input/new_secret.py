@@ -210,9 +210,10 @@ class Target:
     location: str | None
 
     @classmethod
-    def again(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
-        """Return the registry of an existing credential, with host or location replaced if the caller
-        names them.
+    def of_existing(cls, registry: Registry, *, registry_url: str | None, location: str | None) -> "Target":
+        """Return the registry of an existing credential as the target.
+
+        Host and location are replaced if the caller names them.
         """
         unchanged = registry_url is None and location is None
         return cls(

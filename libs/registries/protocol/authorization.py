@@ -77,8 +77,9 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def read_token(response: HttpResponse) -> str:
-    """The token in the response of a token server. It is printable and of limited length, so that it can be
-    sent in a header. Raises `BadChallenge`.
+    """The token in the response of a token server.
+
+    It is printable and of limited length, so that it can be sent in a header. Raises `BadChallenge`.
     """
     try:
         document = json.loads(response.body)

@@ -1,7 +1,7 @@
 """Reads a registry with a login: the tags of a repository, and the manifest of an image.
 
-As the protocol requires, the first request has no login. The challenge is then answered under the same rules
-as in a login (addresses, realm, limits). Redirects are not followed, and nothing is stored.
+As the protocol requires, the first request has no login. The response to the challenge obeys the same rules
+as a login (addresses, realm, limits). Redirects are not followed, and nothing is stored.
 
     RegistryError
     ├── RegistryRefused       the registry responded, but not with the requested content
@@ -45,9 +45,10 @@ class RegistryError(Exception):
 
 
 class RegistryRefused(RegistryError):
-    """The registry refused to return the content. `retry_after` is in seconds, if the registry says when to
-    try again. `code` is the verdict on the login, if the refusal is about the login and not about the
-    content.
+    """The registry refused to return the content.
+
+    `retry_after` is in seconds, if the registry says when to try again. `code` is the verdict on the login,
+    if the refusal is about the login and not about the content.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class RepositoryNotFound(RegistryError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class RegistryAccount:
     """A login at the registry with this canonical host."""
 
     registry_host: str
@@ -77,8 +78,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """Reads registries under the operator's policy. Each method takes at most `deadline_seconds`, and raises
-    `RegistryError`.
+    """Reads registries under the operator's policy.
+
+    Each method takes at most `deadline_seconds`, and raises `RegistryError`.
     """
 
     policy: NetworkPolicy
@@ -86,9 +88,10 @@ class Browser:
     tls: ssl.SSLContext
     resolver: Resolver = system_resolver
 
-    def tags(self, account: Account, repository: str, *, limit: int, after: str | None) -> TagPage:
-        """A page of at most `limit` tags. `after` is the `next` of the page before, `None` for the first
-        page.
+    def tags(self, account: RegistryAccount, repository: str, *, limit: int, after: str | None) -> TagPage:
+        """A page of at most `limit` tags.
+
+        `after` is the `next` of the page before, `None` for the first page.
 
         Raises:
             InvalidTagCursor: `after` is not from an earlier page.
@@ -102,7 +105,7 @@ class Browser:
             raise RegistryRefused("the registry's list of tags cannot be read")
         return page
 
-    def image(self, account: Account, image: ImageReference) -> FoundImage | None:
+    def image(self, account: RegistryAccount, image: ImageReference) -> FoundImage | None:
         """The image; `None` if it does not exist, or is hidden from this login."""
         response = self._read(account, manifest_path(image), image.repository, accept=MANIFEST_TYPES)
         if response.status == HTTPStatus.NOT_FOUND:
@@ -112,15 +115,15 @@ class Browser:
             raise RegistryRefused("the manifest of the image cannot be read")
         return found
 
-    def _read(self, account: Account, path: str, repository: str, *, accept: str) -> HttpResponse:
+    def _read(self, account: RegistryAccount, path: str, repository: str, *, accept: str) -> HttpResponse:
         """The response to a GET request. Its status is 200 or 404."""
         host = api_host(account.registry_host)
         provider = provider_or_custom(account.provider)
         base = f"{self.policy.scheme_for(host)}://{host}"
         deadline = Deadline(self.deadline_seconds, monotonic)
-        network = Dialer(self.policy, deadline, self.resolver)
+        dialer = Dialer(self.policy, deadline, self.resolver)
         try:
-            with HttpSession(network, deadline, self.tls, body_bytes=BODY_BYTES) as session:
+            with HttpSession(dialer, deadline, self.tls, body_bytes=BODY_BYTES) as session:
                 authorizer = Authorizer(session, account.login)
                 headers = {"Accept": accept}
                 response = session.request("GET", base + path, headers=headers)
@@ -157,12 +160,13 @@ class Browser:
         return bearer(read_token(token_response))
 
 
-def _scope(asked: str, repository: str) -> str:
-    """The scope that the registry asks for, if it is for this repository. (Azure needs `metadata_read` for
-    tags.)
+def _scope(requested: str, repository: str) -> str:
+    """The scope that the registry asks for if it is for this repository, otherwise `pull`.
+
+    Azure asks for `metadata_read` to list tags.
     """
     own = f"repository:{repository}:"
-    return asked if asked.startswith(own) and len(asked) <= _MAX_SCOPE else f"{own}pull"
+    return requested if requested.startswith(own) and len(requested) <= _MAX_SCOPE else f"{own}pull"
 
 
 def _refusal(

@@ -52,8 +52,9 @@ def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
 
 
 def choose(challenges: Iterable[Challenge]) -> Challenge | None:
-    """The Bearer challenge, or else the Basic one, as containerd and Harbor choose; `None` if there is
-    neither.
+    """The Bearer challenge, or else the Basic one; `None` if there is neither.
+
+    containerd and Harbor choose in the same way.
     """
     by_scheme: dict[str, Challenge] = {}
     for challenge in challenges:

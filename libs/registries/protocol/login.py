@@ -77,10 +77,10 @@ def log_in(
     Every failure is a verdict. The call takes at most `deadline_seconds`.
     """
     deadline = Deadline(deadline_seconds, monotonic)
-    network = Dialer(policy, deadline, resolver)
+    dialer = Dialer(policy, deadline, resolver)
     requests = MAX_REQUESTS + (PROBE_REQUESTS if probe else 0)
     tls = tls or ssl.create_default_context()
-    with HttpSession(network, deadline, tls, requests=requests) as session:
+    with HttpSession(dialer, deadline, tls, requests=requests) as session:
         base = f"{policy.scheme_for(api_host)}://{api_host}"
         attempt = _Attempt(session, base, login, provider_or_custom(provider), policy)
         try:
@@ -159,8 +159,10 @@ class _Attempt:
         return replace(verdict, probed=None if verdict.code else probed, detail=joined[:500])
 
     def _access(self, probe: Probe) -> RegistryAccess | None:
-        """How the image is requested: with the authorization of the login. If the registry needed none, the
-        challenge for the image decides. `None` if an identity token would need a token server.
+        """How the image is requested, by default with the authorization of the login.
+
+        If the registry needed no login, the challenge for the image decides. `None` if an identity token
+        would need a token server.
         """
         server = self._token_server
         if server is None and self._is_open:
@@ -217,8 +219,9 @@ class _Attempt:
         return self._bearer(challenge) if challenge.scheme == "bearer" else self._basic()
 
     def _open_registry(self, ping: HttpResponse) -> Verdict:
-        """The verdict for a registry that needs no login. A refusal is still meaningful, an accepted login is
-        not.
+        """The verdict for a registry that needs no login.
+
+        Such a registry shows that a login is wrong by refusing it. That it accepts a login shows nothing.
         """
         if "html" in (ping.header("content-type") or ""):
             return Verdict(code=VerificationCode.NOT_A_REGISTRY, detail="the host is a web site")

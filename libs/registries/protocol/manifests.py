@@ -73,8 +73,9 @@ def json_object(response: HttpResponse) -> dict[str, Any] | None:
 
 
 def _platform(entry: object) -> Platform | None:
-    """The platform of an entry; `None` if it is not an image, such as BuildKit's attestations
-    (`unknown/unknown`).
+    """The platform of an entry; `None` if the entry is not an image.
+
+    BuildKit's attestations (`unknown/unknown`) are not images.
     """
     if not isinstance(entry, dict) or not isinstance(platform := entry.get("platform"), dict):
         return None

@@ -27,8 +27,9 @@ class InvalidTagCursor(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagPage:
-    """A page of tags, in the registry's order, or by name if the registry has no pages. `next` is the cursor
-    of the next page, `None` after the last one.
+    """A page of tags, in the registry's order, or by name if the registry has no pages.
+
+    `next` is the cursor of the next page, `None` after the last one.
     """
 
     tags: tuple[str, ...]
@@ -64,8 +65,10 @@ def read_tags(response: HttpResponse, *, limit: int, cursor: str | None) -> TagP
 
 
 def _link(response: HttpResponse) -> str | None:
-    """The cursor of the next page, if the registry names one. Only the query of its link is used. The next
-    request goes to the same URL, even if the link has another host or path.
+    """The cursor of the next page, if the registry names one.
+
+    Only the query of its link is used. The next request goes to the same URL, even if the link has another
+    host or path.
     """
     for header in response.all("link"):
         found = _NEXT.search(header)

@@ -21,8 +21,10 @@ _FIREWALL_TEXTS = ("login attempt failed with status: 403", "client with ip", "n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """The result of a probe. `code` is `None` if the login has the permissions that its scope declares, and
-    `unverifiable` if the registry's response was inconclusive.
+    """The result of a probe.
+
+    `code` is `None` if the login has the permissions that its scope declares, and `unverifiable` if the
+    registry's response was inconclusive.
     """
 
     image: ImageReference

@@ -126,8 +126,9 @@ MINTER = TokenMinter(
 
 
 def expiry_request(login: AcceptedLogin) -> ExpiryRequest | None:
-    """The request for the public certificate of the key; `None` if the password is not a key file, or if the
-    key file names a host that is not Google's.
+    """The request for the public certificate of the key.
+
+    `None` if the password is not a key file, or if the key file names a host that is not Google's.
     """
     try:
         document = _json(login.username, login.password)

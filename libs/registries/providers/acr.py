@@ -1,5 +1,6 @@
-"""Azure Container Registry. A refresh token, valid for some hours, is created from a service principal's
-secret.
+"""Azure Container Registry.
+
+A refresh token, valid for some hours, is created from a service principal's secret.
 
     client id + secret ─Microsoft Entra ID─▶ token for registries ─registry's /oauth2/exchange─▶ refresh token
 

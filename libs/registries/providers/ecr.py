@@ -1,5 +1,6 @@
-"""Amazon Elastic Container Registry. A password, valid for 12 hours, is created from an access key
-(`GetAuthorizationToken`).
+"""Amazon Elastic Container Registry.
+
+A password, valid for 12 hours, is created from an access key (`GetAuthorizationToken`).
 
 The endpoints are from the documentation of AWS for regions and partitions. The errors are from the
 documentation of the API and from its SDKs (`docs/reference/registry-login.md`, "Amazon ECR").

@@ -1,5 +1,7 @@
-"""Google Container Registry. Its hosts have been served by Artifact Registry since March 2025 (Google Cloud,
-"Transition from Container Registry").
+"""Google Container Registry.
+
+Its hosts have been served by Artifact Registry since March 2025 (Google Cloud, "Transition from Container
+Registry").
 """
 
 from dataclasses import replace

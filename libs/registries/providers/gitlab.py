@@ -29,8 +29,9 @@ def _expiry_request(login: AcceptedLogin) -> ExpiryRequest | None:
 
 
 def _expiry(response: HttpResponse) -> datetime | None:
-    """The beginning of the day in the response (GitLab, "Personal access tokens"); `None` if there is
-    none.
+    """The beginning of the day in the response; `None` if there is none.
+
+    The format is from GitLab, "Personal access tokens".
     """
     try:
         day = date.fromisoformat(json.loads(response.body)["expires_at"])

@@ -8,8 +8,9 @@ from registries.token_minter.token_calls import TokenCalls
 
 
 def open_minter(settings: Settings, *, now: Now) -> Minter:
-    """The minter; this makes no calls. The operator's lists of hosts also apply to the endpoints of the
-    clouds.
+    """Create the minter; this makes no calls.
+
+    The operator's lists of hosts also apply to the endpoints of the clouds.
     """
     policy = NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http)
     logins = settings.logins

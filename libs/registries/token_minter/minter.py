@@ -68,8 +68,10 @@ class Minter:
         self._entries: dict[MintKey, _Entry] = {}
 
     def fresh(self, stored: StoredLogin, *, registry_host: str, short_lived: bool = False) -> Minted:
-        """A new login, not from the cache. `short_lived`: create one from a Google key file, too, although
-        that can be used as a login itself.
+        """A new login, not from the cache.
+
+        With `short_lived` a login is also created from a Google key file, although the file can be used as a
+        login itself.
 
         Raises:
             NotMinted: the cloud created no login.

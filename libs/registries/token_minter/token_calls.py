@@ -1,5 +1,6 @@
-"""Calls of the clouds' token services through the dialer: no proxies, no redirects, one deadline for each
-call.
+"""Calls of the clouds' token services through the dialer.
+
+There are no proxies and no redirects, and each call has one deadline.
 """
 
 import ssl
@@ -21,8 +22,9 @@ _TOO_MANY, _SERVER_ERROR = 429, 500
 
 
 class TokenCalls:
-    """Calls token services. `tls` has the trusted certificate authorities; `seconds` is the deadline of a
-    call.
+    """Calls token services.
+
+    `tls` has the trusted certificate authorities. `seconds` is the deadline of a call.
     """
 
     def __init__(
@@ -54,9 +56,9 @@ class TokenCalls:
         if parts.scheme != "https" and self._policy.scheme_for(parts.netloc) != parts.scheme:
             raise NotMinted(VerificationCode.BLOCKED_HOST, f"{service} does not use TLS")
         deadline = Deadline(self._seconds, self._clock)
-        network = Dialer(self._policy, deadline, self._resolver)
+        dialer = Dialer(self._policy, deadline, self._resolver)
         try:
-            with HttpSession(network, deadline, self._tls) as session:
+            with HttpSession(dialer, deadline, self._tls) as session:
                 response = session.request("POST", url, headers=headers, body=body)
         except Blocked:
             detail = f"{service} has an address that regcred may not connect to; the operator can allow it"

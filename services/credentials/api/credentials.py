@@ -121,7 +121,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
         context = command_request(account_id)
 
         def secret_for(credential: Active) -> NewSecret:
-            target = Target.again(
+            target = Target.of_existing(
                 credential.registry, registry_url=body.get("registry_url"), location=body.get("location")
             )
             return read_new_secret(target, body["credential"], http_allowed=http_allowed)

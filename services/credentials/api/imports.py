@@ -59,7 +59,7 @@ class ImportResultSchema(Schema):
     reason = fields.String(allow_none=True)
 
 
-class ImportAnswer(Schema):
+class ImportResponse(Schema):
     """One result for each entry, in their order."""
 
     items = fields.List(fields.Nested(ImportResultSchema))
@@ -72,7 +72,7 @@ def blueprint(importer: Importer, *, fingerprint: Fingerprint) -> Blueprint:
 
     @routes.route("/v1/accounts/<account_id>/imports", methods=["POST"])
     @routes.arguments(ImportInput)
-    @routes.response(200, ImportAnswer)
+    @routes.response(200, ImportResponse)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def import_credentials(body: Body, account_id: str) -> Response:
         """Import every login of a Docker configuration.

@@ -108,5 +108,5 @@ def _of_image(refusal: Refusal) -> FieldError:
         detail = f"{refusal.image}: its credential's keys are refused"
     else:
         detail = f"{refusal.image}: its credential has no password"
-    pointer = "/registry_host" if isinstance(refusal.image, WholeRegistry) else f"/images/{refusal.place}"
+    pointer = "/registry_host" if isinstance(refusal.image, WholeRegistry) else f"/images/{refusal.index}"
     return FieldError(pointer, refusal.reason, detail)

@@ -92,7 +92,7 @@ class Importer:
 
     def run(self, request: CommandRequest, wanted: Import) -> list[ImportResult]:
         """Return one result for each entry, in their order."""
-        requests = [_of_entry(request, place) for place in range(len(wanted.entries))]
+        requests = [_of_entry(request, index) for index in range(len(wanted.entries))]
         # All replays are read before anything is created: under the key of another import nothing is created.
         replays = [None if wanted.dry_run else self._credentials.replay(one) for one in requests]
         run = _Run(self._credentials, self._store, self._fingerprint, wanted)
@@ -203,11 +203,11 @@ class _Run:
         raise AssertionError("names_for is infinite")
 
 
-def _of_entry(request: CommandRequest, place: int) -> CommandRequest:
+def _of_entry(request: CommandRequest, index: int) -> CommandRequest:
     """Return the request for one entry. The import's key is hashed: it may have 255 characters."""
     if request.key is None:
         return request
-    key = f"import:{sha256(request.key.key.encode()).hexdigest()}:{place}"
+    key = f"import:{sha256(request.key.key.encode()).hexdigest()}:{index}"
     return replace(request, key=replace(request.key, key=key))
 
 

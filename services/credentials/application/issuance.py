@@ -103,9 +103,9 @@ class Issuer:
 
     def issue(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
         """Issue the secrets that these images need."""
-        again = (DecidedOnOldVersion, _SecretUnreadable)
+        retried_on = (DecidedOnOldVersion, _SecretUnreadable)
         try:
-            return retried(lambda: self._issue_once(request, wanted), on=again, attempts=_ATTEMPTS)
+            return retried(lambda: self._issue_once(request, wanted), on=retried_on, attempts=_ATTEMPTS)
         except DecidedOnOldVersion:
             raise StillChanging from None
         except _SecretUnreadable as unreadable:
@@ -223,7 +223,7 @@ def _without_password(wanted: PullSecretRequest, issued: tuple[Issued, ...]) -> 
 
 def _refusals_of(wanted: PullSecretRequest, grant: Grant, reason: RefusalReason) -> tuple[Refusal, ...]:
     return tuple(
-        Refusal(place=wanted.images.index(image), image=image, reason=reason, candidates=())
+        Refusal(index=wanted.images.index(image), image=image, reason=reason, candidates=())
         for image in grant.images
     )
 

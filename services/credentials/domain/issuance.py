@@ -51,9 +51,9 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """An image without a secret. `place` is its index in the request."""
+    """An image without a secret. `index` is its place in the request."""
 
-    place: int
+    index: int
     image: Image
     reason: RefusalReason
     candidates: tuple[Judged, ...]
@@ -85,7 +85,7 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
     refusals: list[Refusal] = []
     anonymous: list[Refusal] = []
     for image in dict.fromkeys(wanted.images):
-        place = wanted.images.index(image)
+        index = wanted.images.index(image)
         found = match(image, known, use)
         if found.selection is not None:
             candidate = found.selection.candidate
@@ -95,11 +95,11 @@ def plan(wanted: PullSecretRequest, candidates: Iterable[Candidate], use: Reques
         elif found.candidates:
             refusals.append(
                 Refusal(
-                    place=place, image=image, reason="no_eligible_credential", candidates=found.candidates
+                    index=index, image=image, reason="no_eligible_credential", candidates=found.candidates
                 )
             )
         else:
-            refusal = Refusal(place=place, image=image, reason="no_matching_credential", candidates=())
+            refusal = Refusal(index=index, image=image, reason="no_matching_credential", candidates=())
             (anonymous if wanted.allow_anonymous else refusals).append(refusal)
     return IssuancePlan(grants=tuple(grants.values()), refusals=tuple(refusals), anonymous=tuple(anonymous))
 

@@ -42,14 +42,14 @@ def auth_keys(grants: Sequence[Grant]) -> dict[UUID, tuple[str, ...]]:
     """Return the keys of each credential in a Docker configuration."""
     per_host = Counter(grant.candidate.registry_host for grant in grants)
     return {
-        grant.candidate.credential_id: _keys(grant, alone=per_host[grant.candidate.registry_host] == 1)
+        grant.candidate.credential_id: _keys(grant, only_of_host=per_host[grant.candidate.registry_host] == 1)
         for grant in grants
     }
 
 
-def _keys(grant: Grant, *, alone: bool) -> tuple[str, ...]:
+def _keys(grant: Grant, *, only_of_host: bool) -> tuple[str, ...]:
     host = grant.candidate.registry_host
-    if alone:
+    if only_of_host:
         return (config_key(host),)
     return tuple(dict.fromkeys(f"{host}/{image.repository}" for image in grant.images))
 

@@ -2,10 +2,11 @@
 
 Each parser raises `InvalidInput` with the JSON pointer of the invalid value.
 
-    name        3-39 characters: a letter, then letters, digits, single spaces or hyphens; it ends with a
-    letter or digit id          of an account or project: [A-Za-z0-9][A-Za-z0-9-]{0,62} prefix      of a
-    repository: lower-case path components as in an image reference, joined by `/`,
-                with or without a trailing `/`
+    name    3 to 39 characters: a letter, then letters, digits, single spaces or hyphens; it ends with a
+            letter or digit
+    id      of an account or project: [A-Za-z0-9][A-Za-z0-9-]{0,62}
+    prefix  of a repository: lower-case path components as in an image reference, joined by `/`, with or
+            without a trailing `/`
 """
 
 import re

@@ -41,7 +41,7 @@ def leftovers(
 
 
 def sweep(store: SecretStore, is_referenced: IsReferenced, *, now: datetime, grace: timedelta) -> SweepResult:
-    """Sweep every path of the store. Raises `SecretStoreError`; secrets destroyed before it stay so."""
+    """Sweep every path of the store. Raises `SecretStoreError`; secrets may have been destroyed before it."""
     destroyed = removed = 0
     for path in store.paths():
 

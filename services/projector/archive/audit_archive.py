@@ -71,7 +71,7 @@ class ArchiveOrder:
     by: str
 
 
-def archive_trail(connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> ArchiveResult:
+def archive_audit_trail(connection: Connection, order: ArchiveOrder, key: Ed25519PrivateKey) -> ArchiveResult:
     """Archive the audit trail. The connection is of the owner of the database, in autocommit.
 
     Raises:

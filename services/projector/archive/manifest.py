@@ -1,5 +1,6 @@
-"""The manifest of a segment of the audit trail: its rows, their positions, and the previous segment (ADR 15).
-Pure.
+"""The manifest of a segment of the audit trail (ADR 15).
+
+It names the rows of the segment, their positions, and the previous segment. The functions are pure.
 
 The key of the log's checkpoints signs the JSON of the manifest with an empty `signature`, without a line
 feed. Verification accepts a manifest only byte for byte as it was written, so not even a space can be

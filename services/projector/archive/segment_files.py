@@ -1,8 +1,10 @@
 """Segments as folders of files, which can be verified and read without a database (ADR 15).
 
     <root>/000000000001-000000048213/manifest.json
-                                     acme.ndjson.gz     rows of the account in the form of the API, one per
-                                     line globex.ndjson.gz
+                                     acme.ndjson.gz
+                                     globex.ndjson.gz
+
+The file of an account has its rows in the form of the API, one in each line.
 
 The name of a folder ends in `.partial` until all its files are complete and flushed to the disk.
 """
@@ -138,7 +140,8 @@ def folders(root: Path) -> list[Path]:
 
 
 def check_files(segment: Segment, *, erased: AbstractSet[str] = frozenset()) -> None:
-    """Check that every file is byte for byte the archived one, and contains the rows that the manifest lists.
+    """Check that every file is byte for byte the archived one, and contains the rows of the manifest.
+
     Files of `erased` accounts may be missing.
 
     Raises:

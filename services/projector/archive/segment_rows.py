@@ -105,8 +105,9 @@ class Archivable:
 
 @dataclass(frozen=True, slots=True)
 class AccountRows:
-    """The rows of an account in a range. `news` is their number without those of `audit.sealed`. `earliest`
-    and `latest` are times.
+    """The rows of an account in a range.
+
+    `news` is their number without those of `audit.sealed`. `earliest` and `latest` are times.
     """
 
     account_id: str
@@ -133,8 +134,9 @@ def known_segments(connection: Connection) -> dict[tuple[int, int], bytes]:
 
 
 def archivable(connection: Connection, until: datetime) -> Archivable:
-    """The position before the first event at or after `until`, or before the first dead letter. The row of a
-    dead letter changes when it is redriven.
+    """The position before the first event at or after `until`, or before the first dead letter.
+
+    The row of a dead letter changes when it is redriven.
 
     Raises:
         GenerationBeingBuilt.
@@ -159,8 +161,9 @@ def archivable(connection: Connection, until: datetime) -> Archivable:
 
 
 def missing_positions(connection: Connection, after: int, last: int) -> list[int]:
-    """The positions of a range that have no row in the audit trail. The database refused the row of such an
-    event, and an operator discarded its dead letter.
+    """The positions of a range that have no row in the audit trail.
+
+    The database refused the row of such an event, and an operator discarded its dead letter.
 
     Raises:
         AuditTrailDiffers.
@@ -186,8 +189,9 @@ def rows(connection: Connection, account_id: str, after: int, last: int) -> Iter
 
 
 def record_segment(connection: Connection, manifest: Manifest, digest: bytes) -> None:
-    """Record a segment whose files were written and verified. From then on the read models do not need its
-    rows.
+    """Record a segment whose files were written and verified.
+
+    From then on the read models do not need its rows.
     """
     connection.execute(
         _RECORD_SEGMENT,
@@ -204,9 +208,10 @@ def record_segment(connection: Connection, manifest: Manifest, digest: bytes) ->
 
 
 def record_in_log(connection: Connection, manifest: Manifest, digest: bytes, file: SegmentFile) -> None:
-    """Append `audit.sealed` for an account. The event is derived from the manifest only, so it is appended
-    once, however often this is repeated. Its actor is an operator and not a user of the account, so it has no
-    personal data (ADR 14).
+    """Append `audit.sealed` for an account.
+
+    The event is derived from the manifest only, so it is appended once, however often this is repeated. Its
+    actor is an operator and not a user of the account, so it has no personal data (ADR 14).
     """
     seal_id = uuid5(_SEAL_IDS, f"{digest.hex()}:{file.account_id}")
     payload = AuditSealed(

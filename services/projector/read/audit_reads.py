@@ -37,9 +37,10 @@ class ReturnedRows:
         self.last = position if self.last is None else max(self.last, position)
 
     def is_recorded(self, *, continues: bool) -> bool:
-        """Whether the read is recorded. A read that continues an earlier one is recorded only if it returned
-        rows other than `audit.read`. Otherwise a caller who follows the audit trail would cause a new row
-        with each read of the last one.
+        """Whether the read is recorded.
+
+        A read that continues an earlier one is recorded only if it returned rows other than `audit.read`.
+        Otherwise a caller who follows the audit trail would cause a new row with each read of the last one.
         """
         return self.other_events > 0 or not continues
 
@@ -73,8 +74,9 @@ def _recorded_filters(wanted: AuditFilter) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedRead:
-    """A request to read the audit trail. `metadata` names the caller. `continues` says whether the request
-    continues an earlier read.
+    """A request to read the audit trail.
+
+    `metadata` names the caller. `continues` says whether the request continues an earlier read.
     """
 
     metadata: Metadata

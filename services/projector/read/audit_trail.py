@@ -81,8 +81,9 @@ def newest_position(connection: Connection, account_id: str) -> int:
 
 
 def _conditions(account_id: str, wanted: AuditFilter) -> list[Condition]:
-    """The SQL conditions of the filters. Times are also converted to positions, which limit the range of
-    any index.
+    """The SQL conditions of the filters.
+
+    Times are also converted to positions, which limit the range of any index.
     """
     image: list[object] | None = None if wanted.image is None else [account_id, wanted.image]
     return [

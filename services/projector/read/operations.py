@@ -33,8 +33,9 @@ ORDER BY p.since, p.position LIMIT %s
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """Metrics of the log, a row for each consumer, and the oldest dead letters. Of the projector, only dead
-    letters of the live generation are included.
+    """Metrics of the log, a row for each consumer, and the oldest dead letters.
+
+    Of the projector, only dead letters of the live generation are included.
     """
 
     log: Row

@@ -10,8 +10,10 @@ from projector.read.selection import Condition, InvalidCursor, Page, Row, page, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialFilter:
-    """`None` does not filter. `project` selects the credentials that the project may use, and `name` those
-    whose name contains the text, in any case.
+    """Filters of a list of credentials; `None` does not filter.
+
+    `project` selects the credentials that the project may use, and `name` those whose name contains the text,
+    in any case.
     """
 
     provider: str | None = None

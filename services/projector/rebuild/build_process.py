@@ -14,13 +14,15 @@ ROLE = "regcred_projector"
 # While a transaction writes, events that are committed get no positions (ADR 2). A batch of this size takes
 # about a seventh of a second. With half the size, a rebuild takes up to a twelfth longer.
 BATCH = 5000
-_TURN_SECONDS = 0.001
+_SWITCH_INTERVAL_SECONDS = 0.001
 
 
 @contextmanager
 def connect(database_url: str) -> Iterator[Connection]:
-    """A connection for building, with asynchronous commits: after a crash, rows and checkpoint are lost
-    together or not at all. The switch commits synchronously, and everything before it with it.
+    """A connection for building, with asynchronous commits.
+
+    After a crash, rows and checkpoint are lost together or not at all. The switch commits synchronously, and
+    everything before it with it.
     """
     with psycopg.connect(
         database_url,
@@ -42,12 +44,12 @@ def for_throughput() -> Iterator[None]:
     thread has little to do each time the database accepts more data, and would wait 5 ms for the reading
     thread each time.
     """
-    was_enabled, turn = gc.isenabled(), sys.getswitchinterval()
+    was_enabled, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
-    sys.setswitchinterval(_TURN_SECONDS)
+    sys.setswitchinterval(_SWITCH_INTERVAL_SECONDS)
     try:
         yield
     finally:
-        sys.setswitchinterval(turn)
+        sys.setswitchinterval(interval)
         if was_enabled:
             gc.enable()

@@ -14,10 +14,10 @@ from psycopg import errors as pg
 from eventlog.storage import PersonalKeys, read_log, stream_log
 from projector.rebuild.build_process import BATCH, Connection, connect, for_throughput
 from projector.write import generations
-from projector.write.application import Application, lies_in_an_event, lock_live, lock_number
+from projector.write.application import Application, is_caused_by_event, lock_live, lock_number
 from projector.write.fold import RowExists
 from projector.write.generations import GenerationInUse, administration, generation
-from projector.write.indexes import make_indexes
+from projector.write.indexes import create_indexes
 from projector.write.projections.projected_event import ProjectedEvent, project
 from projector.write.tables import Tables
 
@@ -35,8 +35,10 @@ class ReadersInTheWay(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RebuildProgress:
-    """The progress of a rebuild. `position` is the checkpoint of the generation, `head` the last known
-    position of the log, and `indexes` the number of indexes that remain to be created.
+    """The progress of a rebuild.
+
+    `position` is the checkpoint of the generation, `head` the last known position of the log, and `indexes`
+    the number of indexes that remain to be created.
     """
 
     generation: int
@@ -49,7 +51,7 @@ Report = Callable[[RebuildProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Site:
+class _RebuildContext:
     """The context of a rebuild: the database, the number of the generation, and the receiver of reports."""
 
     database_url: str
@@ -71,8 +73,9 @@ def rebuild(
     report: Report,
     personal: PersonalKeys | None = None,
 ) -> int:
-    """Build a generation up to the end of the log; returns its number. Its status remains `building`, unless
-    `switch` makes it live.
+    """Build a generation up to the end of the log; returns its number.
+
+    Its status remains `building`, unless `switch` makes it live.
 
     `resume` continues an interrupted rebuild. Without `personal`, personal data reads as erased.
 
@@ -83,11 +86,11 @@ def rebuild(
     """
     with connect(database_url) as connection, administration(connection):
         number = _building(connection) if resume else generations.create(database_url)
-        site = _Site(database_url, connection, number, report, personal)
-        _catch_up(site)
-        _index(site)
+        context = _RebuildContext(database_url, connection, number, report, personal)
+        _catch_up(context)
+        _index(context)
         if switch:
-            _switch(site)
+            _switch(context)
     return number
 
 
@@ -102,7 +105,7 @@ def switch(database_url: str, number: int, *, report: Report, personal: Personal
     with connect(database_url) as connection, administration(connection):
         if generation(connection, number).status == "live":
             raise GenerationInUse(f"generation {number} is live already")
-        _switch(_Site(database_url, connection, number, report, personal))
+        _switch(_RebuildContext(database_url, connection, number, report, personal))
 
 
 def _building(connection: Connection) -> int:
@@ -112,25 +115,25 @@ def _building(connection: Connection) -> int:
     raise GenerationInUse("no generation is being built")
 
 
-def _catch_up(site: _Site) -> None:
+def _catch_up(context: _RebuildContext) -> None:
     """Apply the log until a batch is not full. The next batch is read and projected while one is written."""
-    application = Application(lock_number(site.number), Tables.copy)
-    position = site.position
+    application = Application(lock_number(context.number), Tables.copy)
+    position = context.position
     with (
         for_throughput(),
-        connect(site.database_url) as reader,
+        connect(context.database_url) as reader,
         ThreadPoolExecutor(1, thread_name_prefix="log") as thread,
     ):
-        head = _head(site.connection)
-        site.report(RebuildProgress(site.number, position, head))
-        coming = thread.submit(_read, reader, position, site.personal)
+        head = _head(context.connection)
+        context.report(RebuildProgress(context.number, position, head))
+        coming = thread.submit(_read, reader, position, context.personal)
         while projected := coming.result():
             full = len(projected) == BATCH
-            coming = thread.submit(_read, reader, projected[-1].position, site.personal)
-            position = application.advance(site.connection, projected).position
+            coming = thread.submit(_read, reader, projected[-1].position, context.personal)
+            position = application.advance(context.connection, projected).position
             if position >= head:
-                head = _head(site.connection)
-            site.report(RebuildProgress(site.number, position, max(head, position)))
+                head = _head(context.connection)
+            context.report(RebuildProgress(context.number, position, max(head, position)))
             if not full:
                 coming.result()
                 return
@@ -140,24 +143,24 @@ def _read(reader: Connection, after: int, personal: PersonalKeys | None) -> Sequ
     return [project(event) for event in stream_log(reader, after, BATCH, personal=personal)]
 
 
-def _index(site: _Site) -> None:
-    position = site.position
-    for left in make_indexes(site.database_url, site.connection, site.number):
-        site.report(RebuildProgress(site.number, position, position, indexes=left))
+def _index(context: _RebuildContext) -> None:
+    position = context.position
+    for left in create_indexes(context.database_url, context.connection, context.number):
+        context.report(RebuildProgress(context.number, position, position, indexes=left))
 
 
-def _switch(site: _Site) -> None:
-    _catch_up(site)
-    _index(site)
+def _switch(context: _RebuildContext) -> None:
+    _catch_up(context)
+    _index(context)
     for _ in range(ATTEMPTS):
-        _catch_up(site)
+        _catch_up(context)
         try:
-            if _change_over(site.connection, site.number, site.personal):
+            if _change_over(context.connection, context.number, context.personal):
                 return
         except pg.LockNotAvailable:
             continue
         except (psycopg.Error, RowExists) as error:
-            if not lies_in_an_event(error):
+            if not is_caused_by_event(error):
                 raise  # otherwise the next `_catch_up` makes the event a dead letter
     raise ReadersInTheWay
 

@@ -88,8 +88,10 @@ def lock_number(number: int) -> Lock:
 
 
 class Application:
-    """Applies events to the generation that `lock` locks. `writer` writes the rows: `Tables.insert` for the
-    small batches of the live generation, `Tables.copy` for the large batches of a rebuild.
+    """Applies events to the generation that `lock` locks.
+
+    `writer` writes the rows: `Tables.insert` for the small batches of the live generation, `Tables.copy` for
+    the large batches of a rebuild.
     """
 
     def __init__(self, lock: Lock, writer: Writer = Tables.insert) -> None:
@@ -111,7 +113,7 @@ class Application:
             with connection.transaction():
                 return self.apply_locked(connection, self._lock(connection), projected)
         except (psycopg.Error, RowExists) as error:
-            if not lies_in_an_event(error):
+            if not is_caused_by_event(error):
                 raise
             if len(projected) > 1:
                 middle = len(projected) // 2
@@ -150,8 +152,9 @@ class Application:
         return LockedGeneration(at.generation, position)
 
     def write(self, connection: Connection, generation: int, changes: Sequence[Change]) -> None:
-        """Write these changes and the spans of their audit rows, in a transaction that has locked the
-        generation. Archived rows of the audit trail (ADR 15) are skipped.
+        """Write these changes and the spans of their audit rows.
+
+        The transaction has locked the generation. Archived rows of the audit trail (ADR 15) are skipped.
 
         Raises:
             RowExists: an inserted row has the key of an existing one.
@@ -203,7 +206,7 @@ def without_copies(row: Insert) -> Insert:
     return Insert(row.table, {**row.values, **dict.fromkeys(row.copied)})
 
 
-def lies_in_an_event(error: Exception) -> bool:
+def is_caused_by_event(error: Exception) -> bool:
     """Whether the event itself is the cause, so that a retry would fail again.
 
     Other errors are retried: the database may be unavailable, or the installation faulty, and every event

@@ -24,8 +24,9 @@ ORDER BY last_position DESC LIMIT %(limit)s
 
 @dataclass(frozen=True, slots=True)
 class ArchivedPart:
-    """The archived part of a query's result: rows up to position `up_to`, in `count` segments. `segments` has
-    the names of the newest ones.
+    """The archived part of a query's result.
+
+    It has rows up to position `up_to`, in `count` segments. `segments` has the names of the newest ones.
     """
 
     up_to: int
@@ -63,8 +64,9 @@ def archived_part_of(
 
 
 def without_archived(changes: Sequence[Change], position: int) -> Sequence[Change]:
-    """The changes without rows of the audit trail that are archived through `position`. A rebuild skips these
-    rows. Pure.
+    """The changes without rows of the audit trail that are archived through `position`.
+
+    A rebuild skips these rows. Pure.
     """
     if not position:
         return changes

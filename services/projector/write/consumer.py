@@ -17,7 +17,10 @@ CONSUMER = "projector"
 
 
 class ReadModels:
-    """An `EventConsumer`. A switch needs no restart: each batch asks which generation is live."""
+    """An `EventConsumer` that updates the live generation.
+
+    Each batch reads which generation is live, so a switch needs no restart.
+    """
 
     def __init__(self, personal: PersonalKeys | None = None) -> None:
         self._personal = personal
@@ -25,8 +28,9 @@ class ReadModels:
         self._checkpoint = 0
 
     def checkpoint(self, connection: psycopg.Connection[Any]) -> int:
-        """The checkpoint of the live generation, after a redrive of its dead letters: a newer version of the
-        program may be able to read their events.
+        """The checkpoint of the live generation, after a redrive of its dead letters.
+
+        A newer version of the program may be able to read their events.
         """
         for stream_id in blocked_streams_of_live(connection):
             redrive(connection, stream_id, self._personal)

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from chassis.database import Connection
 from eventlog.storage import PersonalKeys, read_log
-from projector.write.application import Application, lies_in_an_event, lock_live, refusal
+from projector.write.application import Application, is_caused_by_event, lock_live, refusal
 from projector.write.fold import RowExists
 from projector.write.generations import consumer_of
 from projector.write.projections.changes import Change, Insert
@@ -75,7 +75,7 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
             with connection.transaction():
                 done, reason = _redrive_some(connection, application, stream_id, size, personal)
         except (psycopg.Error, RowExists) as error:
-            if not lies_in_an_event(error):
+            if not is_caused_by_event(error):
                 raise
             if size > 1:
                 size = 1  # to find the event that the database refuses
@@ -92,8 +92,10 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
 
 
 def discard(connection: Connection, position: int) -> bool:
-    """Delete one dead letter of the live generation. Its event changes nothing but the audit trail, and later
-    events of the stream can be redriven. Returns false if there is no dead letter at the position.
+    """Delete one dead letter of the live generation.
+
+    Its event changes nothing but the audit trail, and later events of the stream can be redriven. Returns
+    false if there is no dead letter at the position.
     """
     with connection.transaction():
         live = lock_live(connection)

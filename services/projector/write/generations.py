@@ -12,7 +12,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from projector.write.indexes import make_first_indexes
+from projector.write.indexes import create_first_indexes
 from projector.write.lag import Lag, lag_behind
 
 Connection = psycopg.Connection[Any]
@@ -39,8 +39,9 @@ class GenerationInUse(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """One complete set of read models. `size` is in bytes and includes the indexes. A generation is degraded
-    while it has dead letters.
+    """One complete set of read models.
+
+    `size` is in bytes and includes the indexes. A generation is degraded while it has dead letters.
     """
 
     generation: int
@@ -113,8 +114,9 @@ def live_position(connection: Connection) -> int:
 
 
 def has_event(connection: Connection, stream_id: UUID, version: int) -> bool:
-    """Whether the live generation has applied an event: its checkpoint is at or after the event, and the
-    event is not a dead letter.
+    """Whether the live generation has applied an event.
+
+    Its checkpoint is then at or after the event, and the event is not a dead letter.
 
     Positions are dense and a checkpoint covers every earlier event, so the comparison is sufficient.
     """
@@ -140,8 +142,9 @@ def administration(connection: Connection) -> Iterator[None]:
 
 
 def create(database_url: str) -> int:
-    """Create an empty generation with status `building`, without the indexes of `make_indexes`; returns its
-    number.
+    """Create an empty generation with status `building`; returns its number.
+
+    It has none of the indexes of `create_indexes`.
 
     The URL has the login that runs migrations, or a superuser.
 
@@ -156,15 +159,16 @@ def create(database_url: str) -> int:
 
 
 def create_first(database_url: str) -> None:
-    """Create the live generation of a new database, empty and with all indexes. Safe to repeat and to run
-    concurrently.
+    """Create the live generation of a new database, empty and with all indexes.
+
+    Safe to repeat and to run concurrently.
     """
     with _owner(database_url) as owner:
         if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
             owner.execute("LOCK TABLE rm.generations IN SHARE ROW EXCLUSIVE MODE")
             if not owner.execute("SELECT FROM rm.generations LIMIT 1").rowcount:
                 number = _create(owner)
-                make_first_indexes(owner, number)
+                create_first_indexes(owner, number)
                 owner.execute("SELECT rm.go_live(%s)", (number,))
 
 

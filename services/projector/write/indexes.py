@@ -41,7 +41,7 @@ def wanted_indexes() -> list[Index]:
     return [Index(*found) for found in _STATEMENT.findall(text)]
 
 
-def make_indexes(database_url: str, connection: Connection, number: int) -> Iterator[int]:
+def create_indexes(database_url: str, connection: Connection, number: int) -> Iterator[int]:
     """Create the missing indexes of a generation; yields the number of missing ones before each.
 
     A rebuild creates indexes last, because writing rows into ten indexes takes twice as long. They are
@@ -69,7 +69,7 @@ def make_indexes(database_url: str, connection: Connection, number: int) -> Iter
             _create(owner, number, index, concurrently=concurrently)
 
 
-def make_first_indexes(owner: Connection, number: int) -> None:
+def create_first_indexes(owner: Connection, number: int) -> None:
     """Create all indexes of a new generation, in the transaction of the owner that created it."""
     for index in _missing(owner, number):
         _create(owner, number, index, concurrently=False)

@@ -38,7 +38,7 @@ class TagSchema(Schema):
     name = fields.String()
 
 
-class TagsAnswer(Schema):
+class TagsResponse(Schema):
     """Tags of a repository, in the order of the registry, or by name if it has no pages."""
 
     items = fields.List(fields.Nested(TagSchema))
@@ -56,7 +56,7 @@ class PlatformSchema(Schema):
     digest = fields.String()
 
 
-class ImageAnswer(Schema):
+class ImageResponse(Schema):
     """An image as the registry has it now. If `exists` is false, the image may be hidden from this login."""
 
     reference = fields.String(metadata={"description": "The canonical reference."})
@@ -76,7 +76,7 @@ def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
 
     @routes.route(f"{_CREDENTIAL}/repositories/<path:repository>/tags")
     @routes.arguments(TagArguments, location="query")
-    @routes.response(200, TagsAnswer)
+    @routes.response(200, TagsResponse)
     @requires(TokenScope.CREDENTIALS_READ)
     def list_tags(arguments: Arguments, account_id: str, credential_id: UUID, repository: str) -> Response:
         """List the tags of a repository, as the registry returns them now."""
@@ -93,7 +93,7 @@ def blueprint(browser: ImageBrowser, slots: Slots) -> Blueprint:
 
     @routes.route(f"{_CREDENTIAL}/images")
     @routes.arguments(ImageArguments, location="query")
-    @routes.response(200, ImageAnswer)
+    @routes.response(200, ImageResponse)
     @requires(TokenScope.CREDENTIALS_READ)
     def show_image(arguments: Arguments, account_id: str, credential_id: UUID) -> Response:
         """Look up an image: whether it exists, its digest and its platforms.

@@ -1,3 +1,4 @@
-"""When the verifier logs in: rate limits, holds after refusals, and scheduled verifications of stored
-credentials (ADR 13).
+"""When the verifier logs in (ADR 13).
+
+The modules have rate limits, holds after refusals, and scheduled verifications of stored credentials.
 """

@@ -1,5 +1,7 @@
-"""Admission of logins for HTTP requests. They follow the same rules as all other logins: token buckets, slots
-of the bulkhead, and holds after a refusal. Otherwise an API client could try passwords in a loop.
+"""Admission of logins for HTTP requests.
+
+These logins follow the same rules as all other logins: token buckets, slots of the bulkhead, and holds after
+a refusal. Otherwise an API client could try passwords in a loop.
 
 A wait of up to `MAX_WAIT_SECONDS` happens here. For a longer wait the caller gets `retry_after`.
 """
@@ -74,8 +76,9 @@ class Admission:
 
     @contextmanager
     def for_test(self, identity: LoginIdentity) -> Iterator[Attempt]:
-        """Admit a login that may be wrong. Only one login of a user runs at a time, so that its outcome
-        applies to the next one.
+        """Admit a login that may be wrong.
+
+        Only one login of a user runs at a time, so that its outcome applies to the next one.
 
         Raises:
             LoginDelayed: the login has to wait longer than `MAX_WAIT_SECONDS`.

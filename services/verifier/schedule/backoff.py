@@ -8,7 +8,7 @@ from contracts.verdicts import VerificationCode
 from verifier.verifier import VERIFIED
 
 # The registry did not say whether the login is valid.
-UNANSWERED = frozenset({VerificationCode.UNREACHABLE.value, VerificationCode.RATE_LIMITED.value})
+INCONCLUSIVE = frozenset({VerificationCode.UNREACHABLE.value, VerificationCode.RATE_LIMITED.value})
 # The registry refused this secret. The schedule does not try it again, because registries lock out users
 # after repeated failures.
 REFUSED = frozenset({VerificationCode.BAD_CREDENTIAL.value, VerificationCode.EXPIRED.value})
@@ -37,22 +37,23 @@ def next_login(
     if outcome in REFUSED:
         return None
     spread = 1 + _JITTER * (_fraction(credential_id) - 0.5)
-    if outcome in UNANSWERED:
+    if outcome in INCONCLUSIVE:
         wait = FIRST_RETRY * (1 << min(max(failures - 1, 0), _MAX_DOUBLINGS))
         return now + max(min(wait, interval) * spread, timedelta(seconds=retry_after or 0))
     return now + interval * spread
 
 
 def hold_after(outcome: str, refusals: int, retry_after: int | None) -> timedelta | None:
-    """How long logins of the user are held back after `refusals` in a row. `retry_after` is in seconds.
-    `None`: the outcome causes no hold.
+    """How long logins of the user are held back after `refusals` in a row.
+
+    `retry_after` is in seconds. `None`: the outcome causes no hold.
     """
     doublings = min(refusals - 1, _MAX_DOUBLINGS)
     if outcome in REFUSED:
         return min(FIRST_HOLD * (1 << doublings), LONGEST_HOLD)
     if outcome == VerificationCode.RATE_LIMITED.value:
-        asked = timedelta(seconds=retry_after or 0)
-        return min(max(FIRST_RATE_HOLD * (1 << doublings), asked), LONGEST_RATE_HOLD)
+        requested = timedelta(seconds=retry_after or 0)
+        return min(max(FIRST_RATE_HOLD * (1 << doublings), requested), LONGEST_RATE_HOLD)
     return None
 
 
@@ -62,7 +63,8 @@ def clears_hold(outcome: str) -> bool:
 
 
 def _fraction(credential_id: UUID) -> float:
-    """A number from 0 to 1 that depends on the credential only. It spreads credentials that were added
-    together over time.
+    """A number from 0 to 1 that depends on the credential only.
+
+    It spreads credentials that were added together over time.
     """
     return int.from_bytes(sha256(credential_id.bytes).digest()[:4]) / 2**32

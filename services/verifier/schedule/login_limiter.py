@@ -1,5 +1,6 @@
-"""Limits for logins: how many run at once and how many begin in a second, per host and per account. Hosts
-that do not respond get a small share of the slots, so that they do not delay logins at other hosts.
+"""Limits for logins: how many run at once and how many begin in a second, per host and per account.
+
+Hosts that do not respond get a small share of the slots, so that they do not delay logins at other hosts.
 """
 
 from collections import Counter
@@ -28,9 +29,10 @@ class Wait:
 
 
 class Bulkhead:
-    """Slots for `total` concurrent logins. An account gets at most half of them, a host a quarter (or
-    `per_host`). A host that is not known to respond gets at most `untried` slots. All suspect hosts together
-    get a quarter.
+    """Slots for `total` concurrent logins.
+
+    An account gets at most half of them, a host a quarter (or `per_host`). A host that is not known to
+    respond gets at most `untried` slots. All suspect hosts together get a quarter.
     """
 
     def __init__(self, total: int, *, per_host: int | None = None, untried: int = 1) -> None:

@@ -41,8 +41,9 @@ _FAILED_WAIT = timedelta(minutes=15)  # delay after a login that failed with an 
 
 
 class Scheduler:
-    """Runs verifications that are due. `run` is the body of a thread. Several processes may run it; one
-    leads.
+    """Runs verifications that are due.
+
+    `run` is the body of a thread. Several processes may run it; one leads.
     """
 
     def __init__(
@@ -116,8 +117,9 @@ class Scheduler:
         return BUSY_SECONDS if postponed or due or self._waiting or before else IDLE_SECONDS
 
     def _start(self, due: list[Due]) -> None:
-        """Start the logins that are admitted, beginning with the waiting rows. The others wait or are
-        deferred.
+        """Start the logins that are admitted, beginning with the waiting rows.
+
+        The others wait or are deferred.
         """
         now, deferred, no_slot, free = self._now(), [], [], self._free()
         for claimed in [*self._waiting, *(Claimed(row, now) for row in due)]:

@@ -110,7 +110,8 @@ ON CONFLICT (registry_host, username) DO UPDATE
 _PUSH_BACK = """
 UPDATE verifier.schedule SET due_at = greatest(due_at, %s)
 WHERE registry_host = %s AND username = %s AND due_at IS NOT NULL
-  AND (%s OR outcome IS DISTINCT FROM 'verified')  -- a valid login is not held back by others
+  -- A valid login does not wait after the refusal of another secret.
+  AND (%s OR outcome IS DISTINCT FROM 'verified')
 """
 _RELEASE = """
 DELETE FROM verifier.holds
@@ -209,8 +210,9 @@ class ScheduleTable:
             return cursor.execute(_HELD, (registry_host, username, now)).fetchone()
 
     def last_outcome(self, credential_id: UUID, secret_version: int) -> str | None:
-        """The outcome of the last login with this secret: `verified` or a code; `None` before the first
-        login.
+        """The outcome of the last login with this secret, `verified` or a code.
+
+        `None` before the first login.
         """
         with store_errors(), self._pool.connection() as connection:
             row = connection.execute(_OUTCOME, (credential_id, secret_version)).fetchone()

@@ -13,7 +13,7 @@ from contracts.broker import CONSUMERS
 from contracts.streams import credential_stream
 from eventlog.events import RecordedEvent
 from verifier.policy import Verification, verification_for
-from verifier.schedule.backoff import REFUSED, UNANSWERED, clears_hold, hold_after, next_login
+from verifier.schedule.backoff import INCONCLUSIVE, REFUSED, clears_hold, hold_after, next_login
 from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
 from verifier.schedule.rows import Due, Hold, Postponed, ScheduleEntry, Settled
 from verifier.schedule.table import ScheduleTable
@@ -38,8 +38,10 @@ class VerificationHandler:
     new_id: Callable[[], UUID]
 
     def handle(self, event: RecordedEvent, bulkhead: Bulkhead, stage: int = NO_TOKEN) -> str:
-        """Handle an event of one of `TYPES`. Returns the outcome: `superseded`, `repeated`, `verified`, the
-        code of the verdict, `postponed`, or `noted`.
+        """Handle an event of one of `TYPES`.
+
+        Returns the outcome: `superseded`, `repeated`, `verified`, the code of the verdict, `postponed`, or
+        `noted`.
         """
         history = self.streams(event.stream)
         entry = ScheduleEntry.of(history)
@@ -78,8 +80,9 @@ class VerificationHandler:
         return outcome
 
     def verify_due(self, due: Due) -> tuple[Settled, LoginAttempt] | None:
-        """Run a verification that is due. `None` if the credential has changed since it was scheduled; the
-        schedule is then updated.
+        """Run a verification that is due.
+
+        `None` if the credential has changed since it was scheduled; the schedule is then updated.
         """
         verification: Verification = due.verification(self.new_id())
         attempt = self.verifier.verify_again(
@@ -97,7 +100,7 @@ class VerificationHandler:
     def settled(self, attempt: LoginAttempt, username: str, failures: int) -> Settled:
         """The changes of the schedule that follow from a login."""
         verification, outcome = attempt.verification, attempt.outcome
-        failures = failures + 1 if outcome in UNANSWERED else 0
+        failures = failures + 1 if outcome in INCONCLUSIVE else 0
         return Settled(
             credential_id=verification.credential_id,
             secret_version=verification.secret_version,
@@ -135,8 +138,9 @@ class VerificationHandler:
                 )
 
     def _is_exempt(self, hold: Hold, entry: ScheduleEntry) -> bool:
-        """Whether the hold follows from another secret. A secret that is known to be valid does not wait for
-        that.
+        """Whether the hold follows from another secret.
+
+        A secret that is known to be valid does not wait for that.
         """
         last = self.table.last_outcome(entry.credential_id, entry.secret_version)
         return hold.outcome in REFUSED and last == VERIFIED

@@ -23,8 +23,9 @@ class Claimed:
 
 
 def partition(claimed: Iterable[Claimed], now: datetime) -> tuple[list[Claimed], list[Claimed]]:
-    """Split rows into those that wait further, in order, and those that do not: at most `PER_HOST` rows of
-    one host wait, each for at most `LONGEST`.
+    """Split rows into those that wait further, in order, and those that do not.
+
+    At most `PER_HOST` rows of one host wait, each for at most `LONGEST`.
     """
     waiting, others = [], []
     hosts: Counter[str] = Counter()

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from chassis import migrations as eventstore
+from chassis import migrations as chassis_migrations
 from chassis.migrations import MigrationChanged, MigrationTooLate, migrations
 from infra.images.contents import packages
 from operations.migrate.migrations import PACKAGES, known_migrations, migrate
@@ -77,7 +77,7 @@ def test_an_edited_migration_is_refused() -> None:
 
 def test_a_new_migration_with_an_earlier_number_is_refused() -> None:
     with fresh_database() as url:
-        eventstore.migrate(url, ["chassis.authentication"])
+        chassis_migrations.migrate(url, ["chassis.authentication"])
         with pytest.raises(MigrationTooLate) as refused:
             migrate(url)
         assert refused.value.name == NAMES[0]
@@ -115,7 +115,7 @@ def test_each_migration_creates_objects_of_its_owner_only() -> None:
 
 def test_the_event_log_needs_no_other_package() -> None:
     with fresh_database() as url:
-        eventstore.migrate(url, ["eventlog.storage"])
+        chassis_migrations.migrate(url, ["eventlog.storage"])
         with psycopg.connect(url, autocommit=True) as superuser:
             append_raw(superuser, "alone", 0, "alone-1")
             append_raw(superuser, "alone", 1, "alone-2")

@@ -16,7 +16,7 @@ from projector.write import generations
 from projector.write.consumer import ReadModels
 from projector.write.dead_letters import discard, redrive
 from projector.write.generations import has_event
-from projector.write.indexes import make_indexes
+from projector.write.indexes import create_indexes
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Connection, Log, content, credential, stream_of
 from tests.support.log import append_one
@@ -128,7 +128,7 @@ def test_an_event_that_the_database_refuses_is_dead_lettered(
 def test_an_audit_row_that_the_database_refuses_is_skipped(
     log: Log, projector: Connection, database_url: str, batch: int
 ) -> None:
-    for _ in make_indexes(database_url, projector, 1):
+    for _ in create_indexes(database_url, projector, 1):
         pass
     log.append(payloads.added(POISON))
     too_long_for_an_index = replace(payloads.metadata(2), request_id=token_hex(4096))

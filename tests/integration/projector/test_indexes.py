@@ -10,7 +10,7 @@ import pytest
 from projector.rebuild.rebuild import RebuildProgress, rebuild
 from projector.write import indexes as indexes_module
 from projector.write.generations import create
-from projector.write.indexes import make_indexes
+from projector.write.indexes import create_indexes
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Connection, Log
 from tests.support.timing import PATIENCE, waiting
@@ -54,7 +54,7 @@ def test_a_rebuilt_generation_has_the_indexes_of_the_live_one(
     assert len(live) > 10
     assert indexes(log.connection, number) == live
     assert [step.indexes for step in steps if step.indexes][-1] == 1
-    assert list(make_indexes(database_url, projector, number)) == []
+    assert list(create_indexes(database_url, projector, number)) == []
 
 
 def test_indexes_of_small_tables_are_built_during_a_backup(
@@ -75,7 +75,7 @@ def test_an_index_build_delays_no_positions_and_is_repeated_after_a_kill(
     number = create(database_url)
     before = log.append(payloads.added(1))
     with ThreadPoolExecutor(1) as thread, old_snapshot(database_url):
-        making = thread.submit(lambda: list(make_indexes(database_url, projector, number)))
+        making = thread.submit(lambda: list(create_indexes(database_url, projector, number)))
         waiting(lambda: waits(log.connection), "an index waits for the backup")
         assert log.append(payloads.renamed(1, "crew")) == before + 1
         assert not making.done()
@@ -85,6 +85,6 @@ def test_an_index_build_delays_no_positions_and_is_repeated_after_a_kill(
         assert isinstance(making.exception(PATIENCE), psycopg.OperationalError)
     row = log.connection.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid").fetchone()
     assert row == (1,)
-    lacking, *_ = list(make_indexes(database_url, projector, number))
+    lacking, *_ = list(create_indexes(database_url, projector, number))
     assert lacking > 1
     assert indexes(log.connection, number) == indexes(log.connection, 1)

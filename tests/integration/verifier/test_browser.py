@@ -12,8 +12,8 @@ from registries.dialer.tls import tls_context
 from registries.image_reference import ImageReference
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.browser import (
-    Account,
     Browser,
+    RegistryAccount,
     RegistryError,
     RegistryRefused,
     RegistryUnreachable,
@@ -68,8 +68,8 @@ def pushed(registry: DockerRegistry) -> dict[str, dict[str, Any]]:
     return made | {"all": push_index(url, "team/app", "all", HEADERS, platforms)}
 
 
-def account(address: str, login: RegistryLogin = PASSWORD_LOGIN) -> Account:
-    return Account(registry_host=address, provider="custom", login=login)
+def account(address: str, login: RegistryLogin = PASSWORD_LOGIN) -> RegistryAccount:
+    return RegistryAccount(registry_host=address, provider="custom", login=login)
 
 
 def browser(*http: str, seconds: float = PATIENCE) -> Browser:

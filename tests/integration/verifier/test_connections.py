@@ -155,8 +155,8 @@ def test_a_session_asks_each_host_on_its_own_connection_and_a_body_has_its_lengt
     with FakeServer(always(Reply(200))) as one, FakeServer(always(Reply(200))) as other:
         deadline = Deadline(DEADLINE, time.monotonic)
         policy = loopback(one.address, other.address)
-        network = Dialer(policy, deadline, system_resolver)
-        with HttpSession(network, deadline, ssl.create_default_context()) as session:
+        dialer = Dialer(policy, deadline, system_resolver)
+        with HttpSession(dialer, deadline, ssl.create_default_context()) as session:
             for server in (one, other, one, other):
                 session.request("GET", f"http://{server.address}/v2/")
             session.request("POST", f"http://{one.address}/token?a=b", body=b"x=1")
@@ -171,8 +171,8 @@ def test_a_post_is_not_repeated() -> None:
     replies: Iterator[Reply | Raw] = iter([Reply(200), Raw([])])
     with FakeServer(lambda _seen: next(replies)) as server:
         deadline = Deadline(DEADLINE, time.monotonic)
-        network = Dialer(loopback(server.address), deadline, system_resolver)
-        with HttpSession(network, deadline, ssl.create_default_context()) as session:
+        dialer = Dialer(loopback(server.address), deadline, system_resolver)
+        with HttpSession(dialer, deadline, ssl.create_default_context()) as session:
             session.request("GET", f"http://{server.address}/")
             with pytest.raises(Unreachable):
                 session.request("POST", f"http://{server.address}/token", body=b"x=1")

@@ -168,7 +168,7 @@ def test_an_edit_of_a_stale_version_shows_the_conflict_and_the_new_version(
     api.answers["PATCH", ONE] = (412, problem(412, "stale_version", "the credential is at version 3"))
     shown = signed_in.send(f"{HERE}/edit", name="mine", scope="pull", version="2")
     assert shown.status_code == 412
-    assert "Somebody changed this credential" in shown.text
+    assert "This credential was changed" in shown.text
     assert 'name="version" value="3"' in shown.text
     assert 'value="mine"' in shown.text
     api.answers["PATCH", ONE] = (422, problem(422, "invalid_request", "x", ("/name", "bad")))

@@ -270,7 +270,7 @@ def test_an_audit_row_is_indexed_by_each_image() -> None:
     ]
 
 
-def test_rows_of_the_audit_trail_extend_the_times_of_their_spans() -> None:
+def test_audit_rows_extend_the_times_of_their_spans() -> None:
     later = MOMENT + timedelta(seconds=1)
     trail = [
         Insert("audit_events", {"position": position, "time": time})

@@ -133,11 +133,11 @@ def notices() -> list[str]:
 def client_of(request: pytest.FixtureRequest) -> Callable[..., ApiClient]:
     """A factory of clients, for each transport."""
 
-    def over_urllib(where: Connection, *, repeats: Repeats | None = None) -> ApiClient:
+    def over_urllib(server: Connection, *, repeats: Repeats | None = None) -> ApiClient:
         return ApiClient(
-            UrllibTransport(where.address, proxies=not where.loopback),
-            token=where.token,
-            on_behalf_of=where.on_behalf_of,
+            UrllibTransport(server.address, proxies=not server.loopback),
+            token=server.token,
+            on_behalf_of=server.on_behalf_of,
             repeats=repeats,
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regcred.apiclient.errors import ConfigurationError
-from regcred.plugins.settings import caller
+from regcred.plugins.settings import read_caller
 from tests.support.servers import ROOT
 
 FILE = 'address = "https://reg.example.com/"\ntoken_file = "token"\naccount = "acme"\nproject = "shop"\n'
@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_a_file_is_sufficient(home: Path) -> None:
-    found = caller({"HOME": str(home)}, hostname="worker-1")
+    found = read_caller({"HOME": str(home)}, hostname="worker-1")
     assert (found.account, found.project) == ("acme", "shop")
     assert (found.workload_kind, found.workload_name) == ("host", "worker-1")
     assert found.connection.address == "https://reg.example.com"
@@ -43,7 +43,7 @@ def test_variables_have_precedence_over_the_file(home: Path) -> None:
         "REGCRED_PROJECT": "blog",
         "REGCRED_WORKLOAD": "job/team/nightly",
     }
-    found = caller(environment, hostname="worker-1")
+    found = read_caller(environment, hostname="worker-1")
     assert (found.account, found.project) == ("acme", "blog")
     assert (found.workload_kind, found.workload_name) == ("job", "team/nightly")
     assert found.connection.loopback
@@ -57,13 +57,13 @@ def test_the_file_is_selected_by_option_variable_or_home(home: Path, tmp_path: P
     given = own.with_name("given.toml")
     given.write_text(FILE.replace("shop", "given") + "allow_http = true\n")
     environment = {"XDG_CONFIG_HOME": str(home / ".config")}
-    assert caller(environment, hostname="h").project == "shop"
+    assert read_caller(environment, hostname="h").project == "shop"
     environment["REGCRED_HELPER_CONFIG"] = str(named)
-    assert caller(environment, hostname="h").project == "named"
+    assert read_caller(environment, hostname="h").project == "named"
     environment["REGCRED_ADDRESS"] = "http://reg.example.com"
-    assert caller(environment, hostname="h", config=given).project == "given"
+    assert read_caller(environment, hostname="h", config=given).project == "given"
     with pytest.raises(ConfigurationError, match="plain text"):
-        caller(environment, hostname="h")
+        read_caller(environment, hostname="h")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_an_invalid_file_is_reported_without_its_content(home: Path, text: str, 
     file = home / ".config" / "regcred" / "helper.toml"
     file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ConfigurationError, match=says) as raised:
-        caller({"HOME": str(home)}, hostname="h")
+        read_caller({"HOME": str(home)}, hostname="h")
     assert "hunter2" not in str(raised.value)
 
 
@@ -92,7 +92,7 @@ def test_the_example_for_nodes_is_valid(tmp_path: Path) -> None:
     folder = ROOT / "infra" / "kubernetes" / "kubelet"
     (tmp_path / "kubelet.toml").write_text((folder / "kubelet.toml").read_text())
     (tmp_path / "kubelet.token").write_text("a-token")
-    found = caller({}, hostname="worker-1", config=tmp_path / "kubelet.toml")
+    found = read_caller({}, hostname="worker-1", config=tmp_path / "kubelet.toml")
     assert (found.account, found.project) == ("acme", "shop")
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     [name] = re.findall(r"- name: (.*)", (folder / "credential-provider-config.yaml").read_text())
@@ -106,6 +106,6 @@ def test_a_missing_file_is_reported(home: Path, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationError, match="no account: set REGCRED_ACCOUNT, or account in a file that"
     ):
-        caller({"REGCRED_TOKEN_FILE": token}, hostname="h")
+        read_caller({"REGCRED_TOKEN_FILE": token}, hostname="h")
     with pytest.raises(ConfigurationError, match="No such file"):
-        caller({"REGCRED_HELPER_CONFIG": str(tmp_path / "none.toml")}, hostname="h")
+        read_caller({"REGCRED_HELPER_CONFIG": str(tmp_path / "none.toml")}, hostname="h")

@@ -82,7 +82,7 @@ def _refuse_data(has_data: bool | None) -> None:
     if has_data:
         raise DemoRefused(
             "this installation has data already. The demo would add two accounts to it, and its events stay "
-            "in the audit log permanently. Use --force to continue"
+            "in the audit trail permanently. Use --force to continue"
         )
 
 

@@ -21,7 +21,7 @@ def password_hash(password: str, salt: bytes) -> str:
 def definitions(
     topology: Topology, passwords: Mapping[str, str], *, salt: Callable[[], bytes]
 ) -> dict[str, Any]:
-    """Return the document. `passwords` maps every user to the password, and `salt` is called for each."""
+    """Return the document. `passwords` has the password of each user. `salt` is called once per user."""
     return {
         "vhosts": [{"name": VHOST}],
         "users": [

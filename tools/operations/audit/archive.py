@@ -17,7 +17,7 @@ from projector.archive.segment_rows import AuditTrailDiffers, GenerationBeingBui
 from projector.write.generations import AdministrationInProgress
 
 
-def archive_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
+def archive_audit_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
     """Archive old rows. An obstacle becomes a message and exit code 2 (`CheckInconclusive`)."""
     refusals = (
         AdministrationInProgress,
@@ -33,7 +33,7 @@ def archive_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
             log_database(settings) as url,
             psycopg.connect(url, autocommit=True, application_name="regcred:seal") as connection,
         ):
-            return audit_archive.archive_trail(connection, order, key)
+            return audit_archive.archive_audit_trail(connection, order, key)
 
 
 def as_document(done: ArchiveResult) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """`regcred audit proof` and `regcred audit verify`: proofs of an account's events for offline checks.
 
-Exit code 0: proved; 1: broken; 2: could not be determined.
+Exit code 0: intact; 1: broken; 2: could not be determined.
 """
 
 from pathlib import Path

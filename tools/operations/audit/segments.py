@@ -40,25 +40,33 @@ HEADERS = ("SEGMENT", "ROWS", "ACCOUNTS", "FROM", "TO", "ARCHIVED", "BY")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSegment:
     segment: Segment
 
     def as_row(self) -> tuple[object, ...]:
-        of = self.segment.manifest
-        return (of.name, of.rows, len(of.files), of.earliest, of.latest, of.sealed_at, of.sealed_by)
+        manifest = self.segment.manifest
+        return (
+            manifest.name,
+            manifest.rows,
+            len(manifest.files),
+            manifest.earliest,
+            manifest.latest,
+            manifest.sealed_at,
+            manifest.sealed_by,
+        )
 
     def as_document(self) -> dict[str, object]:
-        of = self.segment.manifest
+        manifest = self.segment.manifest
         return {
-            "name": of.name,
-            "first_position": of.first_position,
-            "last_position": of.last_position,
-            "rows": of.rows,
-            "accounts": [file.account_id for file in of.files],
-            "earliest": of.earliest,
-            "latest": of.latest,
-            "sealed_at": of.sealed_at,
-            "sealed_by": of.sealed_by,
+            "name": manifest.name,
+            "first_position": manifest.first_position,
+            "last_position": manifest.last_position,
+            "rows": manifest.rows,
+            "accounts": [file.account_id for file in manifest.files],
+            "earliest": manifest.earliest,
+            "latest": manifest.latest,
+            "sealed_at": manifest.sealed_at,
+            "sealed_by": manifest.sealed_by,
             "manifest_hash": self.segment.digest.hex(),
         }
 
@@ -107,10 +115,10 @@ class SegmentsReport:
         return "\n".join(lines)
 
 
-def listed(folder: Path, public_key: Path | None, key_file: Path | None) -> list[Listed]:
+def listed(folder: Path, public_key: Path | None, key_file: Path | None) -> list[ListedSegment]:
     """Return the segments in a folder. Their files are not checked."""
     with _broken(), reported_errors():
-        return [Listed(segment) for segment in _segments(folder, _key(public_key, key_file))]
+        return [ListedSegment(segment) for segment in _segments(folder, _key(public_key, key_file))]
 
 
 def verify(
@@ -193,10 +201,10 @@ def _check_log(segments: Sequence[Segment]) -> None:
     with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
         reader = LogReader(connection)
         for segment in segments:
-            of = segment.manifest
+            manifest = segment.manifest
             for position, expected in (
-                (of.first_position - 1, of.log_before),
-                (of.last_position, of.log_last),
+                (manifest.first_position - 1, manifest.log_before),
+                (manifest.last_position, manifest.log_last),
             ):
                 try:
                     here = reader.anchor_at(position).hash.hex()
@@ -204,12 +212,15 @@ def _check_log(segments: Sequence[Segment]) -> None:
                     here = None
                 if here != expected:
                     raise BrokenSegment(segment.name, f"the log has another hash at position {position}")
-        given = {(of.manifest.first_position, of.manifest.last_position): of.digest for of in segments}
+        present = {
+            (segment.manifest.first_position, segment.manifest.last_position): segment.digest
+            for segment in segments
+        }
         known = known_segments(connection)
     for (first, last), digest in known.items():
-        if given.get((first, last)) != digest:
+        if present.get((first, last)) != digest:
             raise BrokenSegment(segment_name(first, last), "it is recorded in the database and missing here")
-    for first, last in given.keys() - known.keys():
+    for first, last in present.keys() - known.keys():
         raise BrokenSegment(segment_name(first, last), "it is here and not recorded in the database")
 
 

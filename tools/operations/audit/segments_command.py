@@ -80,7 +80,7 @@ def seal(
     if before > moment:
         raise click.UsageError("--until is in the future: everything would be archived", context)
     order = ArchiveOrder(until=before, root=root, size=size, by=by or person())
-    done = archive.archive_trail(order, key_file)
+    done = archive.archive_audit_trail(order, key_file)
     if as_json:
         print_json(archive.as_document(done))
     else:

@@ -46,7 +46,10 @@ def log_database(settings: Settings) -> Iterator[str]:
 
 
 def _url_of_running(folder: Path) -> str:
-    """Read the URL of a running server from its PID file: PID, data, start, port, folder of the socket, …"""
+    """Read the URL of a running server from its PID file.
+
+    The lines of the file are PID, data, start, port, folder of the socket, and others.
+    """
     try:
         _pid, _data, _start, port, socket, *_ = (folder / "postmaster.pid").read_text().splitlines()
     except (OSError, ValueError):

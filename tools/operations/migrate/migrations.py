@@ -1,6 +1,6 @@
 """The migrations of the complete database, from the packages that own parts of it."""
 
-from chassis import migrations as eventstore
+from chassis import migrations
 from projector.write.generations import create_first
 
 PACKAGES = (
@@ -22,11 +22,11 @@ def migrate(database_url: str) -> list[str]:
     Raises:
         MigrationRefused: as `chassis.migrations.migrate`.
     """
-    applied = eventstore.migrate(database_url, PACKAGES)
+    applied = migrations.migrate(database_url, PACKAGES)
     create_first(database_url)
     return applied
 
 
 def known_migrations() -> dict[str, str]:
     """Names and checksums of the migrations of this program."""
-    return {migration.name: migration.checksum for migration in eventstore.migrations(PACKAGES)}
+    return {migration.name: migration.checksum for migration in migrations.migrations(PACKAGES)}

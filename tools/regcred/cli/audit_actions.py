@@ -1,4 +1,7 @@
-"""The event types of the audit log, for shell completion. A test compares them with the published events."""
+"""The event types of the audit trail, for shell completion.
+
+A test compares them with the published events.
+"""
 
 AUDIT_ACTIONS = (
     "account.erased",

@@ -1,5 +1,4 @@
-"""Named servers for users of several: `config.toml` in `~/.config/regcred`, or in `XDG_CONFIG_HOME`.
-
+"""Named servers, for users of several: `config.toml` in `~/.config/regcred` or `XDG_CONFIG_HOME`.
 
     default = "prod"
 
@@ -72,8 +71,7 @@ def read_profiles(path: Path) -> Profiles:
 
     Raises:
         ConfigurationError: the file cannot be read or is invalid. The message quotes no value, because a
-        value
-            may be a token.
+            value may be a token.
     """
     try:
         return _parsed(path, path.read_text(encoding="utf-8"))

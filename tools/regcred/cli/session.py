@@ -127,12 +127,12 @@ def connection_of(context: click.Context) -> Connection:
     )
 
 
-def connect(where: Connection, *, repeats: Repeats | None = None, seconds: float | None = None) -> ApiClient:
-    """Return a client of the API at `where`. `seconds` limits a request to less than the default."""
+def connect(server: Connection, *, repeats: Repeats | None = None, seconds: float | None = None) -> ApiClient:
+    """Return a client of the API of `server`. `seconds` limits a request to less than the default."""
     # The import of httpx2 is a third of the start of the program. Help and most of completion do not need it.
     from regcred.apiclient.over_httpx import api_client  # noqa: PLC0415
 
-    return api_client(where, repeats=repeats, seconds=seconds)
+    return api_client(server, repeats=repeats, seconds=seconds)
 
 
 def _of_a_server(command: _F) -> _F:
@@ -147,8 +147,8 @@ def _run(command: Command[P]) -> Callable[..., None]:
         for name in ("address", "allow_http", "on_behalf_of"):
             del own[name]  # `connection_of` reads them from the context
         try:
-            where = connection_of(click.get_current_context())
-            with connect(where, repeats=Repeats(notice)) as api:
+            server = connection_of(click.get_current_context())
+            with connect(server, repeats=Repeats(notice)) as api:
                 command(CliSession(api, account, as_json), **own)  # type: ignore[call-arg]  # click passes P by name
         except ClientError as error:
             raise _failed(error) from None

@@ -16,7 +16,7 @@ from regcred.credential_helper.protocol import (
     login,
 )
 from regcred.plugins.api_calls import connect, in_one_line, project_credentials, pull_secret
-from regcred.plugins.settings import Caller, caller
+from regcred.plugins.settings import Caller, read_caller
 
 _MAX_INPUT = 1024 * 1024
 
@@ -48,9 +48,9 @@ def _run(arguments: list[str]) -> str:
         case ["get"]:
             return _get(_input().strip())
         case ["list"]:
-            client = _caller()
-            with connect(client) as api:
-                return json.dumps(listed(project_credentials(api, client)))
+            caller = _caller()
+            with connect(caller) as api:
+                return json.dumps(listed(project_credentials(api, caller)))
         case ["store" | "erase"]:
             _input()
             raise HelperError(READ_ONLY)
@@ -63,13 +63,13 @@ def _run(arguments: list[str]) -> str:
 def _get(server: str) -> str:
     if not server:
         raise HelperError(NO_SERVER)
-    client = _caller()
-    with connect(client) as api:
-        issued = pull_secret(api, client, {"registry_host": server, "format": "docker_config"})
+    caller = _caller()
+    with connect(caller) as api:
+        issued = pull_secret(api, caller, {"registry_host": server, "format": "docker_config"})
     try:
         found = login(server, issued["docker_config"])
     except (KeyError, ValueError, TypeError, AttributeError):
-        raise UnexpectedResponse(f"{client.connection.address} did not respond with a login") from None
+        raise UnexpectedResponse(f"{caller.connection.address} did not respond with a login") from None
     if found is None:
         raise HelperError(NOT_FOUND)
     return json.dumps(found)
@@ -81,7 +81,7 @@ def _input() -> str:
 
 
 def _caller() -> Caller:
-    return caller(os.environ, hostname=socket.gethostname())
+    return read_caller(os.environ, hostname=socket.gethostname())
 
 
 if __name__ == "__main__":

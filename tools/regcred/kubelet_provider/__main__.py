@@ -17,7 +17,7 @@ from pathlib import Path
 from regcred.apiclient.errors import ClientError, UnexpectedResponse
 from regcred.kubelet_provider.protocol import Json, ProviderRequest, request, response
 from regcred.plugins.api_calls import connect, in_one_line, pull_secret
-from regcred.plugins.settings import caller
+from regcred.plugins.settings import read_caller
 
 _MAX_INPUT = 1024 * 1024
 
@@ -42,20 +42,21 @@ def _options() -> ArgumentParser:
     return parser
 
 
-def _response(asked: ProviderRequest, config: Path | None) -> Json:
+def _response(provider_request: ProviderRequest, config: Path | None) -> Json:
+    service_account = provider_request.service_account
     of_pod = {
-        "REGCRED_PROJECT": asked.project,
-        "REGCRED_WORKLOAD": f"serviceaccount/{asked.service_account}" if asked.service_account else None,
+        "REGCRED_PROJECT": provider_request.project,
+        "REGCRED_WORKLOAD": f"serviceaccount/{service_account}" if service_account else None,
     }
     # The request of a pod takes precedence over the configuration of the node.
     environment = {**os.environ, **{name: value for name, value in of_pod.items() if value}}
-    client = caller(environment, hostname=socket.gethostname(), config=config)
-    with connect(client) as api:
-        issued = pull_secret(api, client, {"images": [asked.image], "format": "basic"})
+    caller = read_caller(environment, hostname=socket.gethostname(), config=config)
+    with connect(caller) as api:
+        issued = pull_secret(api, caller, {"images": [provider_request.image], "format": "basic"})
     try:
-        return response(asked.image, issued["basic"])
+        return response(provider_request.image, issued["basic"])
     except (KeyError, TypeError):
-        raise UnexpectedResponse(f"{client.connection.address} did not respond with a login") from None
+        raise UnexpectedResponse(f"{caller.connection.address} did not respond with a login") from None
 
 
 if __name__ == "__main__":

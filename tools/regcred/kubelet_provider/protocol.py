@@ -54,7 +54,7 @@ def response(image: str, basic: Json | None) -> Json:
     """Return a `CredentialProviderResponse`. `basic` is the login for the image, or `None` without one.
 
     The kubelet must not cache it: a restricted or removed credential must be refused at the next pull, and
-    the audit log must contain every pull.
+    the audit trail must contain every pull.
     """
     return {
         "apiVersion": API_VERSION,
@@ -78,7 +78,7 @@ def _service_account(token: str) -> str:
     """Return the service account of a token, as `namespace/name`.
 
     The signature is not checked: the token comes from the kubelet itself. The name is only recorded in the
-    audit log and grants no right.
+    audit trail and grants no right.
     """
     _, payload, _ = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["kubernetes.io"]

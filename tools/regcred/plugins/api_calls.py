@@ -16,9 +16,11 @@ from regcred.plugins.settings import Caller
 
 def connect(caller: Caller) -> ApiClient:
     """Return a client of the API for this caller."""
-    where = caller.connection
+    server = caller.connection
     return ApiClient(
-        UrllibTransport(where.address, proxies=not where.loopback), token=where.token, repeats=Repeats(notice)
+        UrllibTransport(server.address, proxies=not server.loopback),
+        token=server.token,
+        repeats=Repeats(notice),
     )
 
 
@@ -30,7 +32,7 @@ def notice(text: str) -> None:
 def pull_secret(api: ApiClient, caller: Caller, wanted: Mapping[str, Any]) -> Json:
     """Issue the pull secret for `wanted` (`images` or `registry_host`, and `format`). Raises `ClientError`.
 
-    If the account has no credential for the registry, the audit log records that and the client continues
+    If the account has no credential for the registry, the audit trail records that and the client continues
     without a login.
     """
     body = {

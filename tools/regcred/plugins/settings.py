@@ -35,7 +35,7 @@ class Caller:
     workload_name: str
 
 
-def caller(environment: Mapping[str, str], *, hostname: str, config: Path | None = None) -> Caller:
+def read_caller(environment: Mapping[str, str], *, hostname: str, config: Path | None = None) -> Caller:
     """Read the settings. The environment takes precedence over the file.
 
     The file is `config`, otherwise `REGCRED_HELPER_CONFIG`, otherwise the file of the user.

@@ -16,8 +16,9 @@ def archived_part(connection: Connection, wanted: AuditFilter) -> ArchivedPart |
 def reject_if_all_archived(
     connection: Connection, account_id: str, wanted: AuditFilter, part: ArchivedPart | None
 ) -> None:
-    """Reject a query with an end time if all rows before it are archived. An empty response would say that
-    nothing happened.
+    """Reject a query with an end time if all rows before it are archived.
+
+    An empty response would say that there were no events.
 
     Raises:
         Problem: 410, with the names of the segments.

@@ -38,8 +38,9 @@ class LiveExport:
         self._slots = BoundedSemaphore(MAX_CONCURRENT)
 
     def stream(self, record: AuditRecord, account_id: str, wanted: AuditFilter, *, seconds: int) -> Response:
-        """Respond with the rows after position `wanted.after`, in the order of the log, for some `seconds`.
-        If it is `None`, the response begins with the next row.
+        """Respond with the rows after position `wanted.after`, in the order of the log, for `seconds`.
+
+        If `wanted.after` is `None`, the response begins with the next row.
 
         Raises:
             Problem: 503, `MAX_CONCURRENT` callers follow the audit trail already.

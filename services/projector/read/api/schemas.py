@@ -11,7 +11,7 @@ from projector.read.selection import MAX_LIMIT
 MAX_IMAGE = 990  # characters; the canonical spelling may be longer
 
 
-_NO_NUL = validate.ContainsNoneOf("\0", error="No text here has a NUL.")
+_NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 
 
 def _filter(description: str | None = None) -> fields.String:
@@ -137,7 +137,7 @@ class CredentialWithUsageSchema(CredentialSchema):
     )
 
 
-class EndingSchema(Schema):
+class ExpiringCredentialSchema(Schema):
     id = fields.UUID()
     name = fields.String()
     provider = fields.String()
@@ -161,7 +161,7 @@ class SummarySchema(Schema):
     expiring_soon = fields.Integer(metadata={"description": "Within the next `soon_days`."})
     soon_days = fields.Integer()
     next_to_expire = fields.List(
-        fields.Nested(EndingSchema),
+        fields.Nested(ExpiringCredentialSchema),
         metadata={"description": "The eight that expire next, those already expired first."},
     )
 

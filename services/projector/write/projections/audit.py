@@ -82,8 +82,9 @@ def project(recorded: RecordedEvent) -> list[Insert]:
 
 @cache
 def personal_paths(registry: EventRegistry = EVENTS) -> dict[str, list[tuple[str, ...]]]:
-    """The paths of personal data in the columns `reason`, `before` and `after`, by action. The classes of the
-    events mark the personal fields.
+    """The paths of personal data in the columns `reason`, `before` and `after`, by action.
+
+    The classes of the events mark the personal fields.
 
     A column has a field under its name in the event or in an object of the event. A previous value has the
     name of the current one.

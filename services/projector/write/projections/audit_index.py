@@ -24,7 +24,7 @@ def project(recorded: RecordedEvent) -> list[Insert]:
 
 
 def spans(changes: Iterable[Change]) -> list[Put]:
-    """The changes of `rm.audit_spans` for the rows of the trail among `changes`, one for each span.
+    """The changes of `rm.audit_spans` for the audit rows among `changes`, one for each span.
 
     Times increase with positions, but not strictly, because the clocks of services differ. A span has the
     earliest and the latest time of its events. A query uses them to limit the positions without missing an

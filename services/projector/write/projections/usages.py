@@ -1,5 +1,6 @@
-"""The read model of usages: a row for each workload that a secret was issued to. Rows of removed credentials
-stay.
+"""The read model of usages: a row for each workload that a secret was issued to.
+
+Rows of removed credentials stay.
 """
 
 from uuid import UUID, uuid5

@@ -168,7 +168,7 @@ def test_a_refused_image_prevents_the_issuance_and_only_it_is_recorded(world: Wo
     asked = replace(WANTED, images=(*WANTED.images, ImageReference.parse("nginx")))
     with pytest.raises(NotIssued) as refused:
         world.issuing.issue(request(), asked)
-    assert [(refusal.place, refusal.reason) for refusal in refused.value.refusals] == [
+    assert [(refusal.index, refusal.reason) for refusal in refused.value.refusals] == [
         (1, "no_matching_credential")
     ]
     assert world.events() == [("refused", "no_matching_credential")]

@@ -89,7 +89,7 @@ def test_images_of_one_credential_are_one_grant_without_duplicates() -> None:
 def test_an_image_without_a_credential_is_refused_or_anonymous() -> None:
     kept = [candidate(1), candidate(2, "reg.io", restrictions=NOBODY)]
     refused = plan(wanted("ghcr.io/a/x", "nginx", "nginx"), kept, USE)
-    assert [(r.place, str(r.image), r.reason) for r in refused.refusals] == [
+    assert [(r.index, str(r.image), r.reason) for r in refused.refusals] == [
         (1, "docker.io/library/nginx:latest", "no_matching_credential")
     ]
     allowed = plan(wanted("ghcr.io/a/x", "nginx", allow_anonymous=True), kept, USE)

@@ -152,7 +152,7 @@ def _row(event: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _export(session: CliSession, wanted: dict[str, Any], form: str, output: Path | None) -> None:
-    """Write the events line by line, so that a long trail needs no memory."""
+    """Write the events line by line, so that a long audit trail needs no memory."""
     if output is None:
         try:
             _copy(session, wanted, form, sys.stdout.buffer)
