@@ -100,7 +100,7 @@ def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployme
 
         assert step(SEAL).count("--older-than 400") == 1
         said = run(deployment, scratch, step(SEAL).replace("--older-than 400", f"--until {rfc3339(now())}"))
-        assert re.search(r"^sealed \d{12}-\d{12}: ", said, re.MULTILINE), said
+        assert re.search(r"^archived \d{12}-\d{12}: ", said, re.MULTILINE), said
         [listed] = json.loads(segments(deployment, scratch, "list", "--json"))["items"]
         assert (listed["first_position"], listed["sealed_by"]) == (1, "cron")
         shown = segments(deployment, scratch, "show", "--account", "acme").splitlines()
