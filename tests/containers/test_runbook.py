@@ -75,6 +75,8 @@ def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployme
     """The whole audit log is archived, as if it was old. Then `acme` leaves; the nightly archive continues."""
     base = "/v1/accounts/acme"
     with deployment.client() as client:
+        stays = client.post("/v1/accounts/stays/credentials", json=add_body("team", REGISTRY, USER, PASSWORD))
+        assert stays.status_code == 201, stays.text
         body = add_body("team", REGISTRY, USER, PASSWORD, description=CANARY)
         added = client.post(f"{base}/credentials", json=body)
         assert added.status_code == 201, added.text
@@ -116,7 +118,7 @@ def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployme
         [erased] = [event for event in trail() if event["action"] == "account.erased"]
         assert (erased["reason"], erased["actor"]["name"]) == ("has left us", _login())
     assert not list(scratch.glob("audit/segments/*/acme.ndjson.gz"))
-    assert list(scratch.glob("audit/segments/*/runbook-*.ndjson.gz"))
+    assert list(scratch.glob("audit/segments/*/stays.ndjson.gz"))
     segments(deployment, scratch, "verify", "--erased", "acme")
     assert "broken" in segments(deployment, scratch, "verify", code=1)
     run(deployment, scratch, step(SEAL))
