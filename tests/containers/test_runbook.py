@@ -36,7 +36,7 @@ def run(deployment: Deployment, folder: Path, commands: str, *, code: int = 0) -
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=1500,
     )
     assert done.returncode == code, (commands, done.stdout[-2000:], done.stderr[-3000:])
     return done.stdout
