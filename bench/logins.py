@@ -235,7 +235,7 @@ def _add_credentials(url: str, keys: KeyFile, hosts: Sequence[str], number: int)
         credentials = Credentials(
             PostgresCredentialStore(pool),
             EncryptedStore(pool, keys),
-            fingerprint=lambda _: "ab" * 16,
+            secret_fingerprint=lambda _: "ab" * 16,
             new_id=new_id,
         )
         return [
@@ -271,4 +271,4 @@ def _enter(pool: Pool, streams: Sequence[StreamId]) -> None:
     table, store = ScheduleTable(pool), PostgresVerificationStore(pool)
     for stream in streams:
         if entry := ScheduleEntry.of(store.load(stream)):
-            table.enter(entry, due_at=now(), now=now())
+            table.upsert(entry, due_at=now(), now=now())

@@ -116,7 +116,7 @@ class KeyFile:
         message = purpose.encode() + b"\0" + data
         return hmac.digest(self.__pepper, message, "sha256").hex()
 
-    def fingerprint(self, secret: Secret) -> str:
+    def secret_fingerprint(self, secret: Secret) -> str:
         """Return 32 hex digits that are equal for equal secrets, and reveal nothing without the pepper."""
         return self.keyed_hash("fingerprint", secret.reveal().encode())[:_FINGERPRINT_DIGITS]
 

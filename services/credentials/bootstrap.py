@@ -34,12 +34,12 @@ def command_api(settings: Settings) -> ApiPart:
     credentials = Credentials(
         store,
         secret_store,
-        fingerprint=keys.fingerprint,
+        secret_fingerprint=keys.secret_fingerprint,
         new_id=new_id,
         use_window=settings.use_window,
     )
 
-    def fingerprint(request: bytes) -> bytes:
+    def request_fingerprint(request: bytes) -> bytes:
         return bytes.fromhex(keys.keyed_hash("request", request))
 
     def new_token(request: bytes) -> bytes:
@@ -52,16 +52,17 @@ def command_api(settings: Settings) -> ApiPart:
     return ApiPart(
         blueprints=(
             credentials_api.blueprint(
-                credentials, http_allowed=settings.allows_http, fingerprint=fingerprint
+                credentials, http_allowed=settings.allows_http, request_fingerprint=request_fingerprint
             ),
             access.blueprint(credentials),
             imports.blueprint(
-                Importer(credentials, store, fingerprint=keys.fingerprint), fingerprint=fingerprint
+                Importer(credentials, store, secret_fingerprint=keys.secret_fingerprint),
+                request_fingerprint=request_fingerprint,
             ),
             resolutions.blueprint(store),
             pull_secrets.blueprint(
                 Issuer(store, secret_store, open_minter(settings, now=now), new_id=new_id),
-                fingerprint=fingerprint,
+                request_fingerprint=request_fingerprint,
             ),
             service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
         ),

@@ -102,7 +102,7 @@ class Verifier:
         """
         if self._outcome_exists(verification):
             return "repeated"
-        login = self._login(verification, cause)
+        login = self._stored_login(verification, cause)
         if login is None:
             return "superseded"
         attempt = self._attempt(verification, login)
@@ -160,7 +160,7 @@ class Verifier:
         VERIFICATION_SECONDS.labels(provider).observe(attempt.seconds)
         return attempt
 
-    def _login(self, verification: Verification, event: RecordedEvent) -> StoredLogin | None:
+    def _stored_login(self, verification: Verification, event: RecordedEvent) -> StoredLogin | None:
         """The stored secret; `None` if the credential was removed or its secret was replaced in the meantime.
 
         A current secret that is missing remains an error: the secret store may lag, or may have lost it.

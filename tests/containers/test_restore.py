@@ -1,5 +1,6 @@
-"""A backup becomes a deployment of its own, by the runbook's commands: the chain holds, the read models built anew say
-what the old ones said, and the secrets open.
+"""A backup is restored as another deployment with the commands of the runbook.
+
+The chain is intact, the rebuilt read models equal the old ones, and the secrets can be decrypted.
 """
 
 import os

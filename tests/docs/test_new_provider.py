@@ -56,7 +56,7 @@ from docs.contract_documents.provider_page import document
 from registries.catalogue import PROVIDERS, provider, provider_of_host, registry_host_for, username_problem
 from registries.dialer.addresses import NetworkPolicy
 from registries.dialer.response import HttpResponse
-from registries.input.new_secret import PROVIDER
+from registries.input.new_secret import PROVIDER_METADATA
 from registries.logins.registry_login import RegistryLogin
 from registries.token_minter.minter import Endpoints, Minter
 from registries.token_minter.token_calls import TokenCalls
@@ -80,7 +80,7 @@ minted, stored = (
 )
 print(json.dumps({
     "ids": [entry.id for entry in PROVIDERS],
-    "of the API": PROVIDER["enum"],
+    "of the API": PROVIDER_METADATA["enum"],
     "public": to_public(acme),
     "page": document(),
     "host": registry_host_for("acme", None, "eu"),

@@ -1,4 +1,4 @@
-"""Authentication, authorisation and ids of requests.
+"""Authentication, authorisation and request ids.
 
 A bearer token authenticates a request. Scope, account and project of the token authorise it.
 

@@ -11,21 +11,12 @@ from flask import Flask, Response, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from chassis.invalid_input import InvalidInput
+from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.runtime.unavailable import Unavailable
 
 log = structlog.get_logger()
 
 TYPE_PREFIX = "/docs#problem-"  # the API documentation describes each code
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One invalid value: a JSON pointer (RFC 6901), a stable code, and a sentence."""
-
-    pointer: str
-    code: str
-    detail: str
 
 
 @dataclass(eq=False)
@@ -35,7 +26,7 @@ class Problem(Exception):
     status: int
     code: str
     detail: str
-    errors: Sequence[FieldError] = ()
+    errors: Sequence[FieldProblem] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -63,7 +54,7 @@ def respond(problem: Problem) -> Response:
     )
 
 
-def invalid(errors: Sequence[FieldError]) -> Problem:
+def invalid(errors: Sequence[FieldProblem]) -> Problem:
     """A problem 422 that lists every invalid value."""
     detail = "the request has an invalid value" if len(errors) == 1 else "the request has invalid values"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors)
@@ -88,9 +79,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(InvalidInput)
     def _invalid(error: InvalidInput) -> Response:
-        return respond(
-            invalid([FieldError(found.pointer, found.code, found.detail) for found in error.problems])
-        )
+        return respond(invalid(error.problems))
 
     @app.errorhandler(Unavailable)
     def _unavailable(error: Unavailable) -> Response:
@@ -122,7 +111,7 @@ _CODES = {
 }
 
 
-def field_errors(messages: Any, pointer: str = "") -> Iterator[FieldError]:
+def field_errors(messages: Any, pointer: str = "") -> Iterator[FieldProblem]:
     """Convert nested messages of marshmallow to errors with pointers."""
     if isinstance(messages, Mapping):
         for key, value in messages.items():
@@ -134,4 +123,4 @@ def field_errors(messages: Any, pointer: str = "") -> Iterator[FieldError]:
     else:
         text = str(messages)
         code = _CODES.get(text) or ("invalid_type" if text.startswith("Not a valid") else "invalid")
-        yield FieldError(pointer, code, text)
+        yield FieldProblem(pointer, code, text)

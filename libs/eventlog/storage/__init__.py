@@ -1,6 +1,6 @@
 """The event log in PostgreSQL: append to a stream, read a stream or the log, keys of personal data."""
 
-from eventlog.storage.cluster import adopt_log, is_younger_cluster, refuse_younger_cluster
+from eventlog.storage.cluster import adopt_log, has_lower_transaction_ids, refuse_lower_transaction_ids
 from eventlog.storage.database_metrics import DatabaseMetrics
 from eventlog.storage.errors import (
     AccountKeyErased,
@@ -8,10 +8,10 @@ from eventlog.storage.errors import (
     EventTooLarge,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
+    LowerTransactionIds,
     OutcomeUnknown,
     StaleLeader,
     VersionConflict,
-    YoungerCluster,
 )
 from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_log
 from eventlog.storage.personal_keys import PersonalKeys
@@ -38,20 +38,20 @@ __all__ = [
     "IdempotencyKeyReused",
     "IdempotentRequest",
     "KeyOf",
+    "LowerTransactionIds",
     "OutcomeUnknown",
     "PersonalKeys",
     "StaleLeader",
     "VersionConflict",
-    "YoungerCluster",
     "adopt_log",
     "append_request",
     "call_append",
-    "is_younger_cluster",
+    "has_lower_transaction_ids",
     "keys_of",
     "load_stream",
     "position_of",
     "read_log",
-    "refuse_younger_cluster",
+    "refuse_lower_transaction_ids",
     "store_errors",
     "stream_log",
     "text_array",

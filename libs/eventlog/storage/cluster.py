@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 
-from eventlog.storage.errors import YoungerCluster
+from eventlog.storage.errors import LowerTransactionIds
 
-_YOUNGER = """
+_HAS_LOWER_IDS = """
 SELECT greatest(t.xid, (SELECT e.xid FROM es.events e WHERE e.seq > t.adopted
                         ORDER BY e.xid DESC, e.seq DESC LIMIT 1)) >= pg_snapshot_xmax(pg_current_snapshot())
 FROM es.tail() t
@@ -26,16 +26,19 @@ class Adopted:
     assigned: int
 
 
-def is_younger_cluster(connection: psycopg.Connection[Any]) -> bool:
+def has_lower_transaction_ids(connection: psycopg.Connection[Any]) -> bool:
     """Whether the log contains a higher transaction id than this cluster has assigned."""
-    row = connection.execute(_YOUNGER).fetchone()
+    row = connection.execute(_HAS_LOWER_IDS).fetchone()
     return bool(row and row[0])
 
 
-def refuse_younger_cluster(connection: psycopg.Connection[Any]) -> None:
-    """Raise `YoungerCluster` if the log does not fit this cluster. The role must be able to read the log."""
-    if is_younger_cluster(connection):
-        raise YoungerCluster
+def refuse_lower_transaction_ids(connection: psycopg.Connection[Any]) -> None:
+    """Raise `LowerTransactionIds` if the log does not fit this cluster.
+
+    The role must be able to read the log.
+    """
+    if has_lower_transaction_ids(connection):
+        raise LowerTransactionIds
 
 
 def adopt_log(database_url: str) -> Adopted | None:
@@ -44,7 +47,7 @@ def adopt_log(database_url: str) -> Adopted | None:
     The login must own the schema. Appends and the relay wait until the end. No stored row is changed.
     """
     with psycopg.connect(database_url) as connection:
-        if not is_younger_cluster(connection):
+        if not has_lower_transaction_ids(connection):
             return None
         row = connection.execute("SELECT log_end, assigned FROM es.adopt()").fetchone()
     return Adopted(*row) if row else None

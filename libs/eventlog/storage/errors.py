@@ -8,7 +8,7 @@ EventStoreError
 ├── EventTooLarge            an event exceeds 256 KiB; a broker would never accept its message
 ├── StaleLeader              another relay leads
 ├── AccountKeyErased         the account's key was erased during the append: encrypt with its next key
-├── YoungerCluster           the log was restored into a cluster with lower transaction ids
+├── LowerTransactionIds      the log was restored into a cluster with lower transaction ids
 └── EventStoreUnavailable    the database cannot be reached; nothing was written
     └── OutcomeUnknown       the connection failed during the append; it may have been committed
 """
@@ -57,7 +57,7 @@ class AccountKeyErased(EventStoreError):
         super().__init__("the key of the account was erased")
 
 
-class YoungerCluster(EventStoreError):
+class LowerTransactionIds(EventStoreError):
     def __init__(self) -> None:
         super().__init__(
             "this log was restored into a cluster with lower transaction ids than its events have, so new "

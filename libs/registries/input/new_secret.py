@@ -1,4 +1,4 @@
-"""The `credential` of a request, in one of five kinds, with the registry that it is for.
+"""The secret in a request, and its registry.
 
 The schemas check the shape and turn texts into `Secret`. `read_new_secret` checks what they mean.
 """
@@ -132,7 +132,7 @@ class CredentialInput(fields.Field[dict[str, Any]]):
         return loaded
 
 
-CREDENTIAL = {
+CREDENTIAL_METADATA = {
     "description": "One of five kinds.",
     "oneOf": [
         {
@@ -179,7 +179,7 @@ CREDENTIAL = {
         },
     ],
 }
-PROVIDER = {"enum": [provider.id for provider in PROVIDERS]}
+PROVIDER_METADATA = {"enum": [provider.id for provider in PROVIDERS]}
 PROBED_IMAGE = {
     "description": "An image of this registry. After an accepted login its manifest is requested; nothing is "
     "pulled. `probe` has the result.",
@@ -246,7 +246,7 @@ def read_new_secret(target: Target, credential: Mapping[str, Any], *, http_allow
                 principal = read_service_principal(credential)
                 registry = _registry(target, http_allowed)
                 return NewSecret(registry=registry, kind="service_principal", login=principal)
-            case _:
+            case _:  # `username_password`, the only other kind that `CredentialInput` accepts
                 registry = _registry(target, http_allowed)
                 username = username_for(target.provider, "username_password", credential["username"])
                 login = RegistryLogin(username=username, password=_password(credential["password"], username))

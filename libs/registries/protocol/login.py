@@ -2,8 +2,8 @@
 
 docker reports "Login Succeeded" whenever `/v2/` responds with 200, even without a password
 (docker/for-linux#802). Here a login counts only if the registry refuses access without it. If a token server
-also gives tokens without a login, the confidence is `weak`. The algorithm is in
-`docs/reference/registry-login.md`, "What proves a login".
+also issues tokens without a login, the confidence is `weak`. The algorithm is in
+`docs/reference/registry-login.md`, "What verifies a login".
 """
 
 import ssl
@@ -82,16 +82,16 @@ def log_in(
     tls = tls or ssl.create_default_context()
     with HttpSession(dialer, deadline, tls, requests=requests) as session:
         base = f"{policy.scheme_for(api_host)}://{api_host}"
-        attempt = _Attempt(session, base, login, provider_or_custom(provider), policy)
+        protocol = _LoginProtocol(session, base, login, provider_or_custom(provider), policy)
         try:
-            verdict = attempt.run()
+            verdict = protocol.run()
         except LoginNotTried as error:
             return Verdict(code=_code_of(error), detail=f"{registry_host}: {error}"[:300])
         if probe and verdict.code in (None, VerificationCode.UNVERIFIABLE):
-            verdict = attempt.with_probe(probe, verdict)
+            verdict = protocol.with_probe(probe, verdict)
         if verdict.code is not None:
             return verdict
-    if verdict.secret_expires_at is None and (expiry_request := attempt.expiry_request(registry_host)):
+    if verdict.secret_expires_at is None and (expiry_request := protocol.expiry_request(registry_host)):
         return replace(
             verdict, secret_expires_at=_read_expiry(expiry_request, policy, deadline, tls, resolver)
         )
@@ -120,7 +120,7 @@ def _code_of(error: LoginNotTried) -> VerificationCode:
     return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
-class _Attempt:
+class _LoginProtocol:
     def __init__(
         self, session: HttpSession, base: str, login: RegistryLogin, provider: Provider, policy: NetworkPolicy
     ) -> None:
@@ -159,10 +159,9 @@ class _Attempt:
         return replace(verdict, probed=None if verdict.code else probed, detail=joined[:500])
 
     def _access(self, probe: Probe) -> RegistryAccess | None:
-        """How the image is requested, by default with the authorization of the login.
+        """Return how to request the image. If `/v2/` needs no login, use the challenge of the manifest.
 
-        If the registry needed no login, the challenge for the image decides. `None` if an identity token
-        would need a token server.
+        `None` if an identity token would need a token server.
         """
         server = self._token_server
         if server is None and self._is_open:
@@ -263,12 +262,12 @@ class _Attempt:
                 if verdict.code is VerificationCode.BAD_CHALLENGE:
                     continue  # some servers require a scope
                 return verdict
-            shown = self._session.request("GET", self._url, headers=bearer(read_token(response)))
-            self._note_expiry(shown)
-            if shown.status == OK:
+            with_token = self._session.request("GET", self._url, headers=bearer(read_token(response)))
+            self._note_expiry(with_token)
+            if with_token.status == OK:
                 return self._accepted(server, scope)
-            if shown.status != UNAUTHORIZED:
-                return refused(shown, provider=self._provider, by="registry")
+            if with_token.status != UNAUTHORIZED:
+                return refused(with_token, provider=self._provider, by="registry")
         return verdict
 
     def _accepted(self, server: TokenServer, scope: str | None) -> Verdict:
@@ -283,7 +282,7 @@ class _Attempt:
             return Verdict(
                 code=None, detail="the token server accepted the login, and refuses requests without one"
             )
-        doubt = "also gives tokens without one, so it may accept wrong logins too"
+        doubt = "also issues tokens without one, so it may accept wrong logins too"
         if control is None or control.status != OK:
             doubt = "its response without a login was inconclusive"
         return Verdict(

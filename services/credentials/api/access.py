@@ -11,10 +11,11 @@ from flask import Response
 from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
+from chassis.invalid_input import FieldProblem
 from chassis.runtime.clock import rfc3339
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.problems import FieldError, invalid
+from chassis.web.problems import invalid
 from chassis.web.responses import command_headers, empty_response, etag, json_response
 from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
 from credentials.api.commands import command_request, expected_version, respond
@@ -85,11 +86,11 @@ def blueprint(credentials: Credentials) -> Blueprint:
     def restrict_credential(body: Body, arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Set which projects may use it: all, some or none. A dry run has the response of a removal."""
         restrictions = values.restrictions(**body, pointer="")
-        context = command_request(account_id)
+        request = command_request(account_id)
         if arguments["dry_run"]:
-            impact = credentials.impact(context, credential_id, expected_version(), restrictions)
+            impact = credentials.impact(request, credential_id, expected_version(), restrictions)
             return _dry_run(impact, needs_force=False)
-        return respond(credentials.restrict(context, credential_id, expected_version(), restrictions))
+        return respond(credentials.restrict(request, credential_id, expected_version(), restrictions))
 
     @routes.route(_CREDENTIAL, methods=["DELETE"])
     @routes.arguments(RemoveArguments, location="query")
@@ -98,21 +99,21 @@ def blueprint(credentials: Credentials) -> Blueprint:
     @requires(TokenScope.CREDENTIALS_WRITE)
     def remove_credential(arguments: Body, account_id: str, credential_id: UUID) -> Response:
         """Remove it permanently and destroy its secret. While workloads use it, this needs `force`."""
-        context = command_request(account_id)
+        request = command_request(account_id)
         reason = values.reason(arguments["reason"])
         if arguments["dry_run"]:
-            impact = credentials.impact(context, credential_id, expected_version(), None)
+            impact = credentials.impact(request, credential_id, expected_version(), None)
             return _dry_run(impact, needs_force=bool(impact.usages))
         if arguments["force"] and reason is None:
             raise invalid(
                 [
-                    FieldError(
+                    FieldProblem(
                         "/reason", "required", "give the reason for removing a credential that is in use"
                     )
                 ]
             )
         result = credentials.remove(
-            context, credential_id, expected_version(), reason=reason, forced=arguments["force"]
+            request, credential_id, expected_version(), reason=reason, forced=arguments["force"]
         )
         return empty_response(command_headers(result.credential_id, result.version))
 

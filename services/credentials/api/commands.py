@@ -1,4 +1,4 @@
-"""Commands over HTTP: the context of a request (caller, account, version, key), and the response."""
+"""Commands over HTTP: the request of a command (caller, account, version, key), and the response."""
 
 import re
 from collections.abc import Callable
@@ -12,14 +12,17 @@ from chassis.web.responses import command_headers, json_response
 from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
 from eventlog.events import Actor
 
-Fingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
+RequestFingerprint = Callable[[bytes], bytes]  # keyed, 32 bytes
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _STRONG = re.compile(r'"([0-9]{1,18})"')
 
 
-def command_request(account_id: str, fingerprint: Fingerprint | None = None) -> CommandRequest:
-    """Return the context of the command. With `fingerprint`, it includes the Idempotency-Key of a POST."""
+def command_request(account_id: str, request_fingerprint: RequestFingerprint | None = None) -> CommandRequest:
+    """Return the request of the command.
+
+    With `request_fingerprint`, it includes the Idempotency-Key of a POST.
+    """
     caller = principal()
     return CommandRequest(
         account_id=account_id,
@@ -29,7 +32,7 @@ def command_request(account_id: str, fingerprint: Fingerprint | None = None) -> 
         on_behalf_of=on_behalf_of(),
         source_ip=request.remote_addr,
         traceparent=traceparent(),
-        key=_key(fingerprint) if fingerprint else None,
+        key=_key(request_fingerprint) if request_fingerprint else None,
     )
 
 
@@ -68,9 +71,9 @@ def respond(result: CommandResult, status: int = 200, headers: dict[str, str] | 
     )
 
 
-def _key(fingerprint: Fingerprint) -> RequestKey | None:
+def _key(request_fingerprint: RequestFingerprint) -> RequestKey | None:
     key = idempotency_key()
     if key is None:
         return None
     content = b"\0".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
-    return RequestKey(key=key, fingerprint=fingerprint(content))
+    return RequestKey(key=key, fingerprint=request_fingerprint(content))

@@ -15,13 +15,13 @@ from contracts.credential import Active
 from contracts.credential_events import Details, Restrictions
 from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
 from credentials.api import verifications
-from credentials.api.commands import Fingerprint, command_request, expected_version, respond
+from credentials.api.commands import RequestFingerprint, command_request, expected_version, respond
 from credentials.application.credentials import Credentials
 from credentials.domain import values
 from credentials.domain.commands import DEFAULT_GRACE, MAX_GRACE, UNCHANGED, ChangeDetails, Unchanged
 from registries.input.new_secret import (
-    CREDENTIAL,
-    PROVIDER,
+    CREDENTIAL_METADATA,
+    PROVIDER_METADATA,
     CredentialInput,
     HttpAllowed,
     NewSecret,
@@ -39,7 +39,7 @@ class AddSchema(Schema):
     """A registry credential to store."""
 
     name = fields.String(required=True, metadata={"example": "team-ghcr"})
-    provider = fields.String(required=True, metadata=PROVIDER)
+    provider = fields.String(required=True, metadata=PROVIDER_METADATA)
     registry_url = fields.String(
         load_default=None,
         allow_none=True,
@@ -49,7 +49,7 @@ class AddSchema(Schema):
         load_default=None, allow_none=True, metadata={"description": "Location of a Google registry."}
     )
     description = fields.String(load_default="")
-    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
     scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
     repository_prefixes = fields.List(fields.String(), load_default=list)
     restrictions = fields.Nested(
@@ -71,7 +71,7 @@ class ChangeSchema(Schema):
 class RotateSchema(Schema):
     """A new secret. The registry stays unless another one is named."""
 
-    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
     registry_url = fields.String(allow_none=True)
     location = fields.String(allow_none=True)
     expires_at = fields.AwareDateTime(allow_none=True)
@@ -86,7 +86,9 @@ class RotateSchema(Schema):
     )
 
 
-def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprint: Fingerprint) -> Blueprint:
+def blueprint(
+    credentials: Credentials, *, http_allowed: HttpAllowed, request_fingerprint: RequestFingerprint
+) -> Blueprint:
     """Return the routes to add, change, rotate and verify. `access` has restrictions and removal."""
     routes = Blueprint("commands", __name__, description="Add, change, rotate, verify.")
 
@@ -96,9 +98,11 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @requires(TokenScope.CREDENTIALS_WRITE)
     def add_credential(body: Body, account_id: str) -> Response:
         """Add a credential. It is then verified with a login."""
-        context = command_request(account_id, fingerprint)
-        secret, details, restrictions = _added(body, now=context.now, http_allowed=http_allowed)
-        result = credentials.add(context, secret, details, restrictions)
+        request = command_request(account_id, request_fingerprint)
+        result = credentials.replay(request)
+        if result is None:
+            secret, details, restrictions = parse_addition(body, now=request.now, http_allowed=http_allowed)
+            result = credentials.add(request, secret, details, restrictions)
         location = f"/v1/accounts/{account_id}/credentials/{result.credential_id}"
         return respond(result, 201, {"Location": location})
 
@@ -108,9 +112,9 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @requires(TokenScope.CREDENTIALS_WRITE)
     def change_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Change name, description, scope, repository prefixes or expiry."""
-        context = command_request(account_id)
-        command = _changed(body, now=context.now)
-        return respond(credentials.change(context, credential_id, expected_version(), command))
+        request = command_request(account_id)
+        command = parse_change(body, now=request.now)
+        return respond(credentials.change(request, credential_id, expected_version(), command))
 
     @routes.route(f"{_CREDENTIAL}/secret", methods=["PUT"])
     @routes.arguments(RotateSchema)
@@ -118,7 +122,7 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     @requires(TokenScope.CREDENTIALS_WRITE)
     def rotate_secret(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Replace the secret and, if given, the registry."""
-        context = command_request(account_id)
+        request = command_request(account_id)
 
         def secret_for(credential: Active) -> NewSecret:
             target = Target.of_existing(
@@ -128,10 +132,10 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
 
         expires_at: datetime | Unchanged | None = UNCHANGED
         if "expires_at" in body:
-            expires_at = values.expiry(body["expires_at"], now=context.now)
+            expires_at = values.expiry(body["expires_at"], now=request.now)
         return respond(
             credentials.rotate(
-                context,
+                request,
                 credential_id,
                 expected_version(),
                 secret_for,
@@ -140,16 +144,16 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
             )
         )
 
-    verifications.add_route(routes, credentials, fingerprint=fingerprint)
+    verifications.add_route(routes, credentials, request_fingerprint=request_fingerprint)
     return routes
 
 
-def _added(
+def parse_addition(
     body: Body, *, now: datetime, http_allowed: HttpAllowed
 ) -> tuple[NewSecret, Details, Restrictions]:
     """Parse the body of an addition. Raises `InvalidInput` with every problem."""
     target = Target(provider=body["provider"], registry_url=body["registry_url"], location=body["location"])
-    parsed = values.all_of(
+    parsed = values.parse_all(
         secret=lambda: read_new_secret(target, body["credential"], http_allowed=http_allowed),
         **_parsers(body, now=now),
         restrictions=lambda: values.restrictions(**body["restrictions"]),
@@ -160,10 +164,10 @@ def _added(
     return secret, Details(**parsed), restrictions
 
 
-def _changed(body: Body, *, now: datetime) -> ChangeDetails:
+def parse_change(body: Body, *, now: datetime) -> ChangeDetails:
     """Parse the body of a change. Raises `InvalidInput` with every problem."""
     parsers = _parsers(body, now=now)
-    return ChangeDetails(**values.all_of(**{name: parsers[name] for name in parsers if name in body}))
+    return ChangeDetails(**values.parse_all(**{name: parsers[name] for name in parsers if name in body}))
 
 
 def _parsers(body: Body, *, now: datetime) -> dict[str, Callable[[], Any]]:

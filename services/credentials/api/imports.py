@@ -10,7 +10,7 @@ from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response, position_token
 from contracts.schemas import RestrictionsSchema, ScopeSchema
-from credentials.api.commands import Fingerprint, command_request
+from credentials.api.commands import RequestFingerprint, command_request
 from credentials.application.imports import Import, Importer, ImportResult
 from credentials.domain import values
 from credentials.domain.imported_names import name_prefix
@@ -66,7 +66,7 @@ class ImportResponse(Schema):
     dry_run = fields.Boolean()
 
 
-def blueprint(importer: Importer, *, fingerprint: Fingerprint) -> Blueprint:
+def blueprint(importer: Importer, *, request_fingerprint: RequestFingerprint) -> Blueprint:
     """Return the route of imports."""
     routes = Blueprint("imports", __name__, description="Import the logins of a Docker configuration.")
 
@@ -83,7 +83,7 @@ def blueprint(importer: Importer, *, fingerprint: Fingerprint) -> Blueprint:
         Idempotency-Key.
         """
         wanted = _wanted(body)
-        results = importer.run(command_request(account_id, fingerprint), wanted)
+        results = importer.run(command_request(account_id, request_fingerprint), wanted)
         headers = {}
         for result in results:
             if result.credential_id is not None and result.version is not None:
@@ -95,7 +95,7 @@ def blueprint(importer: Importer, *, fingerprint: Fingerprint) -> Blueprint:
 
 def _wanted(body: Body) -> Import:
     """Parse the body. Raises `InvalidInput` with every problem."""
-    parsed = values.all_of(
+    parsed = values.parse_all(
         entries=lambda: read_docker_config(body["docker_config"], pointer="/docker_config"),
         scope=lambda: values.scope(**body["scope"]),
         restrictions=lambda: values.restrictions(**body["restrictions"]),

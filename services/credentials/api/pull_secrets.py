@@ -14,7 +14,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.responses import command_headers, json_response
 from contracts.issuance_events import Workload
 from contracts.schemas import WorkloadSchema
-from credentials.api.commands import Fingerprint, command_request
+from credentials.api.commands import RequestFingerprint, command_request
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
 from credentials.domain.issuance import Image, PullSecretRequest
@@ -115,8 +115,8 @@ class PullSecretSchema(Schema):
     )
 
 
-def blueprint(issuer: Issuer, *, fingerprint: Fingerprint) -> Blueprint:
-    """Return the route of pull secrets. `fingerprint` hashes requests with an Idempotency-Key."""
+def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blueprint:
+    """Return the route of pull secrets. `request_fingerprint` hashes requests with an Idempotency-Key."""
     routes = Blueprint("pull secrets", __name__, description="The secret that a deployment pulls with.")
 
     @routes.route("/v1/accounts/<account_id>/pull-secrets", methods=["POST"])
@@ -131,7 +131,7 @@ def blueprint(issuer: Issuer, *, fingerprint: Fingerprint) -> Blueprint:
         """
         authorise_project(body["project_id"])
         wanted = _wanted(body)
-        pull_secret = issuer.issue(command_request(account_id, fingerprint), wanted)
+        pull_secret = issuer.issue(command_request(account_id, request_fingerprint), wanted)
         headers = {
             **command_headers(pull_secret.issuance_id, pull_secret.version),
             "Cache-Control": "no-store",

@@ -2,7 +2,8 @@
 
 from flask import Flask, Response
 
-from chassis.web.problems import FieldError, Problem, respond, unavailable
+from chassis.invalid_input import FieldProblem
+from chassis.web.problems import Problem, respond, unavailable
 from chassis.web.responses import command_headers, etag
 from credentials.api.access import usages_json
 from credentials.application.issuance import StillChanging
@@ -36,7 +37,7 @@ def install(app: Flask) -> None:
     @app.errorhandler(NameTaken)
     def _name_taken(_error: NameTaken) -> Response:
         detail = "another credential of this account has that name"
-        return respond(Problem(409, "name_taken", detail, [FieldError("/name", "name_taken", detail)]))
+        return respond(Problem(409, "name_taken", detail, [FieldProblem("/name", "name_taken", detail)]))
 
     @app.errorhandler(StaleVersion)
     def _stale(error: StaleVersion) -> Response:
@@ -98,7 +99,7 @@ def _of_images(error: NotIssued) -> Problem:
     return Problem(409, "format_not_possible", detail, errors, headers)
 
 
-def _of_image(refusal: Refusal) -> FieldError:
+def _of_image(refusal: Refusal) -> FieldProblem:
     if refusal.candidates:
         codes = ", ".join(sorted({judged.reason.value for judged in refusal.candidates}))
         detail = f"{refusal.image}: no credential for {refusal.image.registry_host} may be used ({codes})"
@@ -109,4 +110,4 @@ def _of_image(refusal: Refusal) -> FieldError:
     else:
         detail = f"{refusal.image}: its credential has no password"
     pointer = "/registry_host" if isinstance(refusal.image, WholeRegistry) else f"/images/{refusal.index}"
-    return FieldError(pointer, refusal.reason, detail)
+    return FieldProblem(pointer, refusal.reason, detail)

@@ -77,7 +77,7 @@ def blueprint(store: CredentialStore) -> Blueprint:
     def resolve_image(body: Body, account_id: str) -> Response:
         """Explain which credential a project would use for an image."""
         authorise_project(body["project_id"])
-        parsed = values.all_of(
+        parsed = values.parse_all(
             image=lambda: read_image(body["image"]),
             project_id=lambda: values.project_id(body["project_id"]),
         )

@@ -15,7 +15,7 @@ from chassis.web.responses import command_headers, json_response, position_token
 from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
-from credentials.api.commands import Fingerprint, command_request
+from credentials.api.commands import RequestFingerprint, command_request
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome, RecordedOutcome
 from registries.input.image import read_image
@@ -36,7 +36,9 @@ class VerifySchema(Schema):
     image = fields.String(load_default=None, allow_none=True, metadata=PROBED_IMAGE)
 
 
-def add_route(routes: Blueprint, credentials: Credentials, *, fingerprint: Fingerprint) -> None:
+def add_route(
+    routes: Blueprint, credentials: Credentials, *, request_fingerprint: RequestFingerprint
+) -> None:
     """Add the route that requests a verification."""
 
     @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
@@ -46,8 +48,9 @@ def add_route(routes: Blueprint, credentials: Credentials, *, fingerprint: Finge
     def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
         """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds."""
         image = read_image(body["image"]) if body["image"] else None
-        context = command_request(account_id, fingerprint)
-        result = credentials.request_verification(context, credential_id, image)
+        result = credentials.request_verification(
+            command_request(account_id, request_fingerprint), credential_id, image
+        )
         headers = command_headers(result.credential_id, result.version)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
         if wait:

@@ -90,7 +90,7 @@ class CommandResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedCredential:
     """A credential, and the events of its stream."""
 
     state: Credential
@@ -107,7 +107,7 @@ class Loaded:
         return self.state
 
 
-NEW = Loaded(state=Absent(), events=())
+NEW_CREDENTIAL = LoadedCredential(state=Absent(), events=())
 
 
 class CommandHandler:
@@ -159,12 +159,12 @@ class CommandHandler:
         retried_on = (UsedMeanwhile,) if expected is not None else (UsedMeanwhile, StaleVersion)
         return retried(once, on=retried_on, attempts=ATTEMPTS)
 
-    def load(self, request: CommandRequest, credential_id: UUID, expected: int | None) -> Loaded:
+    def load(self, request: CommandRequest, credential_id: UUID, expected: int | None) -> LoadedCredential:
         """Return the credential of the account. Raises `CredentialNotFound`, `StaleVersion`."""
         events = self._store.load(credential_id)
         if not events or events[0].metadata.account_id != request.account_id:
             raise CredentialNotFound(credential_id)  # the same for a credential of another account
-        loaded = Loaded(state=fold(event.payload for event in events), events=events)
+        loaded = LoadedCredential(state=fold(event.payload for event in events), events=events)
         if isinstance(loaded.state, Removed):
             raise CredentialNotFound(credential_id)
         if expected is not None and expected != loaded.version:
@@ -174,7 +174,7 @@ class CommandHandler:
     def append(
         self,
         request: CommandRequest,
-        loaded: Loaded,
+        loaded: LoadedCredential,
         command: Command,
         *,
         unused_since: datetime | None = None,
@@ -212,7 +212,7 @@ class CommandHandler:
     def _body(
         self,
         request: CommandRequest,
-        loaded: Loaded,
+        loaded: LoadedCredential,
         after: Active | Removed,
         new: Sequence[NewEvent],
         version: int,

@@ -16,7 +16,12 @@ import structlog
 from chassis.secret import Secret
 from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
-from credentials.application.command_handler import NEW, CommandHandler, CommandRequest, CommandResult
+from credentials.application.command_handler import (
+    NEW_CREDENTIAL,
+    CommandHandler,
+    CommandRequest,
+    CommandResult,
+)
 from credentials.application.store import CredentialStore, RecordedOutcome
 from credentials.domain.commands import (
     DEFAULT_GRACE,
@@ -67,23 +72,21 @@ class Credentials:
         store: CredentialStore,
         secrets: SecretStore,
         *,
-        fingerprint: Callable[[Secret], str],
+        secret_fingerprint: Callable[[Secret], str],
         new_id: Callable[[], UUID],
         use_window: timedelta = DEFAULT_USE_WINDOW,
     ) -> None:
         self._store = store
         self._handler = CommandHandler(store, new_id=new_id)
         self._secrets = secrets
-        self._fingerprint = fingerprint
+        self._secret_fingerprint = secret_fingerprint
         self._new_id = new_id
         self._use_window = use_window
 
     def add(
         self, request: CommandRequest, secret: NewSecret, details: Details, restrictions: Restrictions
     ) -> CommandResult:
-        """Save a credential. A repeated request returns the same result and adds no second one."""
-        if replayed := self._handler.replay(request):
-            return replayed
+        """Save a credential. The caller tries `replay` first, before it parses what the request contains."""
         credential_id = self._id_from(request)
         command = AddCredential(
             credential_id=credential_id,
@@ -93,7 +96,7 @@ class Credentials:
             details=details,
             restrictions=restrictions,
         )
-        decide(command, Absent())
+        decide(command, Absent())  # raises if the command is refused, before a secret is stored
         if self._store.name_taken(request.account_id, details.name):
             raise NameTaken(details.name)
 
@@ -102,12 +105,17 @@ class Credentials:
             path, secret.login.to_secret(), write_id=str(credential_id), expected_version=0
         )
         command = replace(command, secret=self._reference(secret, version))
-        # Under a key, the same request may run concurrently with the same secret.
+        # With an idempotency key, a concurrent repetition writes the same secret, and its event may refer to
+        # it: do not discard the secret.
         with nullcontext() if request.key else _discarded_on_failure(lambda: self._secrets.remove(path)):
-            return self._handler.append(request, NEW, command)
+            return self._handler.append(request, NEW_CREDENTIAL, command)
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
-        """Return the stored result of the same request under the same key; `None` if there is none."""
+        """Return the stored result of the same request under the same key; `None` if there is none.
+
+        This comes before the values of a request are checked: an expiry that was in the future at the first
+        attempt may have passed.
+        """
         return self._handler.replay(request)
 
     def change(
@@ -196,16 +204,18 @@ class Credentials:
     ) -> Impact:
         """Return the effect of these restrictions, or of the removal (`None`). Nothing is changed."""
         loaded = self._handler.load(request, credential_id, expected)
-        lost = loaded.active
+        credential = loaded.active
         usages = self._store.usages(credential_id, since=request.now - self._use_window)
         if restrictions is not None:
-            usages = losing(usages, before=lost.restrictions, after=restrictions)
-        others = self._store.candidates(request.account_id, [lost.registry.host])
-        instead = {
-            project_id: served_by(project_id, lost, others, at=request.now)
+            usages = losing(usages, before=credential.restrictions, after=restrictions)
+        others = self._store.candidates(request.account_id, [credential.registry.host])
+        replacements = {
+            project_id: served_by(project_id, credential, others, at=request.now)
             for project_id in {usage.project_id for usage in usages}
         }
-        return Impact(credential_id=credential_id, version=loaded.version, usages=usages, served_by=instead)
+        return Impact(
+            credential_id=credential_id, version=loaded.version, usages=usages, served_by=replacements
+        )
 
     def outcome_of(self, credential_id: UUID, verification_id: UUID) -> RecordedOutcome | None:
         """Return the outcome of a verification; `None` while it is pending."""
@@ -224,7 +234,7 @@ class Credentials:
         return uuid5(_IDS, f"{request.account_id}:{request.key.key}:{request.key.fingerprint.hex()}")
 
     def _reference(self, secret: NewSecret, version: int) -> SecretReference:
-        fingerprint = self._fingerprint(secret.login.to_secret())
+        fingerprint = self._secret_fingerprint(secret.login.to_secret())
         return SecretReference(version=version, kind=secret.kind, fingerprint=fingerprint)
 
     def _put_next(self, path: SecretPath, secret: NewSecret, version: int) -> int:

@@ -84,18 +84,18 @@ class Importer:
     """Imports entries. Raises `EventStoreError` and `SecretStoreUnavailable` if nothing was created."""
 
     def __init__(
-        self, credentials: Credentials, store: CredentialStore, *, fingerprint: Callable[[Secret], str]
+        self, credentials: Credentials, store: CredentialStore, *, secret_fingerprint: Callable[[Secret], str]
     ) -> None:
         self._credentials = credentials
         self._store = store
-        self._fingerprint = fingerprint
+        self._secret_fingerprint = secret_fingerprint
 
     def run(self, request: CommandRequest, wanted: Import) -> list[ImportResult]:
         """Return one result for each entry, in their order."""
         requests = [_of_entry(request, index) for index in range(len(wanted.entries))]
         # All replays are read before anything is created: under the key of another import nothing is created.
         replays = [None if wanted.dry_run else self._credentials.replay(one) for one in requests]
-        run = _Run(self._credentials, self._store, self._fingerprint, wanted)
+        run = _Run(self._credentials, self._store, self._secret_fingerprint, wanted)
         results: list[ImportResult] = []
         unavailable = False
         for entry, one, replayed in zip(wanted.entries, requests, replays, strict=True):
@@ -120,12 +120,12 @@ class _Run:
         self,
         credentials: Credentials,
         store: CredentialStore,
-        fingerprint: Callable[[Secret], str],
+        secret_fingerprint: Callable[[Secret], str],
         wanted: Import,
     ) -> None:
         self._credentials = credentials
         self._store = store
-        self._fingerprint = fingerprint
+        self._secret_fingerprint = secret_fingerprint
         self._wanted = wanted
         self._stored: dict[str, list[_StoredLogin]] = {}
         self._names: set[str] = set()
@@ -142,7 +142,7 @@ class _Run:
             name="",
             username=secret.login.username,
             repositories=_repositories([secret.path_prefix or ""]),
-            fingerprint=self._fingerprint(secret.login.to_secret()),
+            fingerprint=self._secret_fingerprint(secret.login.to_secret()),
         )
         alike = self._alike(request.account_id, secret.registry.host, new)
         if alike is not None:

@@ -118,7 +118,7 @@ def project_id(text: str, pointer: str = "/project_id") -> str:
     return text
 
 
-def all_of(**parsers: Callable[[], Any]) -> dict[str, Any]:
+def parse_all(**parsers: Callable[[], Any]) -> dict[str, Any]:
     """Return the results of all parsers by name. Raises `InvalidInput` with every problem."""
     parsed: dict[str, Any] = {}
     problems: list[FieldProblem] = []

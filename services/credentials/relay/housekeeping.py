@@ -27,10 +27,10 @@ PAUSE_SECONDS = 0.1  # no caller waits for it, and most events need no work
 ORPHAN_GRACE = timedelta(minutes=15)
 SWEEP_EVERY = timedelta(hours=1)
 SWEEP_AGAIN = timedelta(minutes=1)  # after a sweep that could not reach the store
-KEY_LIFE = timedelta(hours=24)  # of idempotency keys
+IDEMPOTENCY_KEY_AGE = timedelta(hours=24)
 CONCURRENCY = 4  # secrets that are destroyed concurrently
 
-MAY_DESTROY = frozenset({"credential.removed", "credential.secret_rotated"})
+EVENT_TYPES = frozenset({"credential.removed", "credential.secret_rotated"})
 _REFERENCED = """
 SELECT EXISTS (SELECT FROM credentials.current WHERE credential_id = %(id)s AND secret_version = %(version)s)
     OR EXISTS (SELECT FROM es.events
@@ -50,7 +50,7 @@ class Housekeeping:
         self._now = now
         self._swept: datetime | None = None
         self._events = ConcurrentConsumer(
-            self._destroy, name=CONSUMER, types=MAY_DESTROY, concurrency=CONCURRENCY, tiers=tiers, stop=stop
+            self._destroy, name=CONSUMER, types=EVENT_TYPES, concurrency=CONCURRENCY, tiers=tiers, stop=stop
         )
 
     def begin(self, checkpoint: int) -> None:
@@ -85,7 +85,7 @@ class Housekeeping:
         if self._swept is not None and now - self._swept < SWEEP_EVERY:
             return
         self._swept = now
-        connection.execute("DELETE FROM es.idempotency WHERE created_at < %s", (now - KEY_LIFE,))
+        connection.execute("DELETE FROM es.idempotency WHERE created_at < %s", (now - IDEMPOTENCY_KEY_AGE,))
         try:
             result = sweep_secrets(connection, self._secrets, now=now, grace=ORPHAN_GRACE)
         except SecretStoreError as error:

@@ -12,7 +12,13 @@ import structlog
 
 from chassis.database import Connection, scalar
 from eventlog.consumers import leadership, log_batch
-from eventlog.storage import NOTIFICATIONS, StaleLeader, YoungerCluster, refuse_younger_cluster, store_errors
+from eventlog.storage import (
+    NOTIFICATIONS,
+    LowerTransactionIds,
+    StaleLeader,
+    refuse_lower_transaction_ids,
+    store_errors,
+)
 
 log = structlog.get_logger()
 
@@ -46,7 +52,7 @@ def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Ev
                         _lead(connection, on_positions, stop)
         except StaleLeader:
             log.warning("relay_superseded")
-        except YoungerCluster as error:
+        except LowerTransactionIds as error:
             log.error("relay_refuses", reason=str(error))  # noqa: TRY400 a stack trace adds nothing
             stop.wait(REFUSED_SECONDS)
         except Exception as error:
@@ -55,7 +61,7 @@ def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Ev
 
 
 def _lead(connection: Connection, on_positions: Callable[[int, int], None], stop: Event) -> None:
-    refuse_younger_cluster(connection)
+    refuse_lower_transaction_ids(connection)
     epoch = int(scalar(connection, "SELECT es.lead()"))
     last = int(scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
     log.info("relay_leads", epoch=epoch, position=last)

@@ -35,7 +35,7 @@ from projector.archive.segment_files import (
 )
 from projector.archive.segment_rows import LastSegment
 from projector.read.api import views
-from projector.write.archived_through import segment_name
+from projector.write.archived_segments import segment_name
 from projector.write.generations import administration
 
 _encode = msgspec.json.Encoder().encode

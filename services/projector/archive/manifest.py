@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from eventlog.integrity import key_id
-from projector.write.archived_through import segment_name
+from projector.write.archived_segments import segment_name
 
 FORMAT = "regcred-audit-segment-1"
 NONE_BEFORE = bytes(32)  # `previous` of the first segment

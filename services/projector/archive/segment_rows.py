@@ -20,7 +20,7 @@ from eventlog.events import Actor, Metadata, NewEvent
 from eventlog.storage import append_request
 from projector.archive.manifest import Manifest, SegmentFile
 from projector.read.selection import Row
-from projector.write.application import lock_number
+from projector.write.batch_writer import lock_number
 from projector.write.generations import consumer_of, generations
 from projector.write.projections.audit_index import SPAN
 

@@ -14,8 +14,8 @@ from psycopg import errors as pg
 from eventlog.storage import PersonalKeys, read_log, stream_log
 from projector.rebuild.build_process import BATCH, Connection, connect, for_throughput
 from projector.write import generations
-from projector.write.application import Application, is_caused_by_event, lock_live, lock_number
-from projector.write.fold import RowExists
+from projector.write.batch_writer import BatchWriter, is_caused_by_event, lock_live, lock_number
+from projector.write.combine import RowExists
 from projector.write.generations import GenerationInUse, administration, generation
 from projector.write.indexes import create_indexes
 from projector.write.projections.projected_event import ProjectedEvent, project
@@ -117,7 +117,7 @@ def _building(connection: Connection) -> int:
 
 def _catch_up(context: _RebuildContext) -> None:
     """Apply the log until a batch is not full. The next batch is read and projected while one is written."""
-    application = Application(lock_number(context.number), Tables.copy)
+    batch_writer = BatchWriter(lock_number(context.number), Tables.copy)
     position = context.position
     with (
         for_throughput(),
@@ -130,7 +130,7 @@ def _catch_up(context: _RebuildContext) -> None:
         while projected := coming.result():
             full = len(projected) == BATCH
             coming = thread.submit(_read, reader, projected[-1].position, context.personal)
-            position = application.advance(context.connection, projected).position
+            position = batch_writer.advance(context.connection, projected).position
             if position >= head:
                 head = _head(context.connection)
             context.report(RebuildProgress(context.number, position, max(head, position)))
@@ -170,7 +170,7 @@ def _change_over(connection: Connection, number: int, personal: PersonalKeys | N
 
     Returns false if more than `TAIL` events are missing.
     """
-    application = Application(lock_number(number), Tables.copy)
+    batch_writer = BatchWriter(lock_number(number), Tables.copy)
     with connection.transaction():
         connection.execute(f"SET LOCAL lock_timeout = '{LOCK_MILLISECONDS}ms'")
         connection.execute("SET LOCAL synchronous_commit = on")
@@ -182,7 +182,7 @@ def _change_over(connection: Connection, number: int, personal: PersonalKeys | N
                 return False
             events = read_log(connection, target.position, lacking, personal=personal)
             projected = [project(event) for event in events]
-            application.apply_locked(connection, target, projected)
+            batch_writer.apply_locked(connection, target, projected)
         connection.execute("SELECT rm.go_live(%s)", (number,))
     return True
 

@@ -6,7 +6,7 @@ from chassis.observability.exposition import serve_metrics
 from chassis.settings.environment import Settings
 from eventlog.consumers import follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
-from projector.write.consumer import CONSUMER, ReadModels
+from projector.write.consumer import CONSUMER, ReadModelConsumer
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
@@ -21,7 +21,7 @@ def run_projector(settings: Settings, stop: Event) -> None:
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
     personal = open_personal_keys(KeyFile.load(settings.key_file))
-    models = ReadModels(personal)
+    models = ReadModelConsumer(personal)
     follow(
         models,
         database_url=url,
@@ -29,7 +29,7 @@ def run_projector(settings: Settings, stop: Event) -> None:
         name=CONSUMER,
         wakeups=wakeups,
         stop=stop,
-        checkpoint=models.checkpoint,
+        checkpoint=models.redrive_and_get_checkpoint,
         personal=personal,
         pause=PAUSE_SECONDS,
     )

@@ -8,7 +8,7 @@ import psycopg
 from eventlog.consumers import reported_batch
 from eventlog.events import StoredEvent
 from eventlog.storage import PersonalKeys
-from projector.write.application import Application, lock_live
+from projector.write.batch_writer import BatchWriter, lock_live
 from projector.write.dead_letters import blocked_streams_of_live, redrive
 from projector.write.generations import live_position
 from projector.write.projections.projected_event import project
@@ -16,7 +16,7 @@ from projector.write.projections.projected_event import project
 CONSUMER = "projector"
 
 
-class ReadModels:
+class ReadModelConsumer:
     """An `EventConsumer` that updates the live generation.
 
     Each batch reads which generation is live, so a switch needs no restart.
@@ -24,11 +24,11 @@ class ReadModels:
 
     def __init__(self, personal: PersonalKeys | None = None) -> None:
         self._personal = personal
-        self._application = Application(lock_live)
+        self._batch_writer = BatchWriter(lock_live)
         self._checkpoint = 0
 
-    def checkpoint(self, connection: psycopg.Connection[Any]) -> int:
-        """The checkpoint of the live generation, after a redrive of its dead letters.
+    def redrive_and_get_checkpoint(self, connection: psycopg.Connection[Any]) -> int:
+        """Redrive the dead letters of the live generation, and return its checkpoint.
 
         A newer version of the program may be able to read their events.
         """
@@ -42,7 +42,7 @@ class ReadModels:
     def handle(self, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
         if events:
             with reported_batch(CONSUMER, events):
-                self._checkpoint = self._application.advance(
+                self._checkpoint = self._batch_writer.advance(
                     connection, [project(event) for event in events]
                 ).position
         return self._checkpoint

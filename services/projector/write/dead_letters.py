@@ -15,8 +15,8 @@ from psycopg import sql
 
 from chassis.database import Connection
 from eventlog.storage import PersonalKeys, read_log
-from projector.write.application import Application, is_caused_by_event, lock_live, refusal
-from projector.write.fold import RowExists
+from projector.write.batch_writer import BatchWriter, is_caused_by_event, lock_live, refusal
+from projector.write.combine import RowExists
 from projector.write.generations import consumer_of
 from projector.write.projections.changes import Change, Insert
 from projector.write.projections.projected_event import ProjectedEvent, project
@@ -68,12 +68,12 @@ def redrive(connection: Connection, stream_id: UUID, personal: PersonalKeys | No
         psycopg.Error: the database is unavailable.
         EventStoreUnavailable: another generation became live in the meantime; call it again.
     """
-    application = Application(lock_live)
+    batch_writer = BatchWriter(lock_live)
     applied, reason, size = 0, None, BATCH
     while True:
         try:
             with connection.transaction():
-                done, reason = _redrive_some(connection, application, stream_id, size, personal)
+                done, reason = _redrive_some(connection, batch_writer, stream_id, size, personal)
         except (psycopg.Error, RowExists) as error:
             if not is_caused_by_event(error):
                 raise
@@ -105,7 +105,7 @@ def discard(connection: Connection, position: int) -> bool:
 
 def _redrive_some(
     connection: Connection,
-    application: Application,
+    batch_writer: BatchWriter,
     stream_id: UUID,
     size: int,
     personal: PersonalKeys | None,
@@ -142,7 +142,7 @@ def _redrive_some(
             changes.extend(event.audit_index)
             changes.extend(event.changes)
         connection.execute("SELECT rm.retract_dead_letters(%s, %s)", (live.generation, done))
-        application.write(connection, live.generation, changes)
+        batch_writer.write(connection, live.generation, changes)
         connection.execute(_DELETE, (consumer, done))
     return len(projected), reason
 

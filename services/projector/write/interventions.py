@@ -4,7 +4,7 @@ from chassis.database import Connection
 from eventlog.dead_letters import DeadLetter, record
 from eventlog.storage import PersonalKeys
 from projector.write import dead_letters
-from projector.write.application import lock_number
+from projector.write.batch_writer import lock_number
 from projector.write.erasure import erase_rows
 from projector.write.generations import generations
 

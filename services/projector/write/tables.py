@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps
 
-from projector.write.fold import KEYS, Folded, Row, Rows
+from projector.write.combine import KEYS, Combined, Row, Rows
 from projector.write.projections.changes import Table
 
 Connection = psycopg.Connection[Any]
@@ -45,21 +45,21 @@ class Tables:
             if table in self._columns
         }
 
-    def insert(self, connection: Connection, folded: Folded) -> None:
+    def insert(self, connection: Connection, combined: Combined) -> None:
         """Write by INSERT, with few round trips. It is for the small batches of the live generation."""
         with connection.pipeline():
-            self._delete(connection, folded.deleted)
-            for table, rows in folded.inserts.items():
+            self._delete(connection, combined.deleted)
+            for table, rows in combined.inserts.items():
                 self._insert(connection, table, rows)
-            for table, keyed in folded.put.items():
+            for table, keyed in combined.put.items():
                 self._insert(connection, table, list(keyed.values()), key=KEYS[table])
 
-    def copy(self, connection: Connection, folded: Folded) -> None:
+    def copy(self, connection: Connection, combined: Combined) -> None:
         """Write by COPY, which takes the least time per row. Changed rows are deleted and copied again."""
-        for table, keyed in folded.put.items():
-            self._delete(connection, {table: [*folded.deleted[table], *keyed]})
+        for table, keyed in combined.put.items():
+            self._delete(connection, {table: [*combined.deleted[table], *keyed]})
             self._copy(connection, table, list(keyed.values()))
-        for table, rows in folded.inserts.items():
+        for table, rows in combined.inserts.items():
             self._copy(connection, table, rows)
 
     def _load(self, connection: Connection, table: Table, keys: Sequence[Any]) -> dict[Any, Row]:

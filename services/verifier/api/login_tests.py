@@ -20,9 +20,9 @@ from contracts.verification_events import ImageProbe
 from registries.hosts import api_host
 from registries.input.image import read_image
 from registries.input.new_secret import (
-    CREDENTIAL,
+    CREDENTIAL_METADATA,
     PROBED_IMAGE,
-    PROVIDER,
+    PROVIDER_METADATA,
     CredentialInput,
     HttpAllowed,
     NewSecret,
@@ -45,10 +45,10 @@ _AS_FOR_ADD = {"description": "As in the request that adds a credential; ignored
 class LoginTestInput(Schema):
     """A login, as in the request that adds a credential. The other fields of that request are allowed."""
 
-    provider = fields.String(required=True, metadata=PROVIDER)
+    provider = fields.String(required=True, metadata=PROVIDER_METADATA)
     registry_url = fields.String(load_default=None, allow_none=True)
     location = fields.String(load_default=None, allow_none=True)
-    credential = CredentialInput(required=True, metadata=CREDENTIAL)
+    credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
     scope = fields.Nested(ScopeSchema, load_default=lambda: {"pull": True, "push": False})
     image = fields.String(load_default=None, allow_none=True, metadata=PROBED_IMAGE)
     name = fields.String(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)

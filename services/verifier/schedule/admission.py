@@ -50,8 +50,8 @@ class LoginIdentity:
 
 
 @dataclass(slots=True)
-class Attempt:
-    """An admitted login. The caller reports its outcome with `ended`."""
+class AdmittedLogin:
+    """A login that may be tried. The caller reports its outcome with `ended`."""
 
     outcome: str | None = None
     retry_after: int | None = None
@@ -75,7 +75,7 @@ class Admission:
     _lock: Lock = field(default_factory=Lock)
 
     @contextmanager
-    def for_test(self, identity: LoginIdentity) -> Iterator[Attempt]:
+    def for_test(self, identity: LoginIdentity) -> Iterator[AdmittedLogin]:
         """Admit a login that may be wrong.
 
         Only one login of a user runs at a time, so that its outcome applies to the next one.
@@ -85,27 +85,27 @@ class Admission:
         """
         key = (identity.registry_host, hold_name(identity.username, identity.account_id))
         until = self.monotonic() + MAX_WAIT_SECONDS
-        while not self._enter(key):
+        while not self._try_begin(key):
             self._wait(_POLL_SECONDS, until, "too_many_logins")
         try:
-            with self._attempt(identity, until) as attempt:
-                yield attempt
+            with self._admitted(identity, until) as admitted:
+                yield admitted
         finally:
             with self._lock:
                 self._trying.discard(key)
 
     @contextmanager
-    def for_read(self, identity: LoginIdentity) -> Iterator[Attempt]:
+    def for_read(self, identity: LoginIdentity) -> Iterator[AdmittedLogin]:
         """Admit a read with a stored login.
 
         Raises:
             LoginDelayed: the login has to wait longer than `MAX_WAIT_SECONDS`.
         """
-        with self._attempt(identity, self.monotonic() + MAX_WAIT_SECONDS) as attempt:
-            yield attempt
+        with self._admitted(identity, self.monotonic() + MAX_WAIT_SECONDS) as admitted:
+            yield admitted
 
     @contextmanager
-    def _attempt(self, identity: LoginIdentity, until: float) -> Iterator[Attempt]:
+    def _admitted(self, identity: LoginIdentity, until: float) -> Iterator[AdmittedLogin]:
         name = hold_name(identity.username, identity.account_id)
         while (seconds := self._hold_seconds(identity, name)) > 0:
             self._wait(seconds, until, "login_held_back")
@@ -113,13 +113,13 @@ class Admission:
         while wait := self._admit(identity, stage, until):
             self._wait(wait.seconds, until, "too_many_logins")
             stage = wait.stage
-        attempt = Attempt()
+        admitted = AdmittedLogin()
         try:
-            yield attempt
+            yield admitted
         finally:
-            responded = attempt.outcome != VerificationCode.UNREACHABLE
+            responded = admitted.outcome != VerificationCode.UNREACHABLE
             self.limiter.leave(self.bulkhead, host, identity.account_id, responded=responded)
-            self._record(host, name, attempt)
+            self._record(host, name, admitted)
 
     def _admit(self, identity: LoginIdentity, stage: int, until: float) -> Wait | None:
         max_wait = max(0.0, until - self.monotonic())
@@ -127,7 +127,7 @@ class Admission:
             self.bulkhead, identity.registry_host, identity.account_id, stage, max_wait=max_wait
         )
 
-    def _enter(self, key: tuple[str, str]) -> bool:
+    def _try_begin(self, key: tuple[str, str]) -> bool:
         with self._lock:
             if key in self._trying:
                 return False
@@ -151,11 +151,11 @@ class Admission:
             raise LoginDelayed(reason, seconds)
         self.sleep(seconds)
 
-    def _record(self, host: str, name: str, attempt: Attempt) -> None:
-        outcome = attempt.outcome
+    def _record(self, host: str, name: str, admitted: AdmittedLogin) -> None:
+        outcome = admitted.outcome
         if outcome is None:
             return
         if clears_hold(outcome):
             self.table.release([(host, name)])
         elif hold_after(outcome, 1, None) is not None:
-            self.table.hold(host, name, outcome=outcome, retry_after=attempt.retry_after, now=self.now())
+            self.table.hold(host, name, outcome=outcome, retry_after=admitted.retry_after, now=self.now())

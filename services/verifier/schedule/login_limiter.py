@@ -46,7 +46,7 @@ class Bulkhead:
         self._lock = Lock()
 
     def enter(self, host: str, account_id: str, state: CircuitState) -> bool:
-        """Take a slot; `False` if there is none."""
+        """Reserve a slot; `False` if there is none."""
         with self._lock:
             if not self.has_slot(host, account_id, state):
                 return False

@@ -48,7 +48,7 @@ class Notices:
         if days is not None and (notice.last_notice_days is None or days < notice.last_notice_days):
             entry = ScheduleEntry.of(self._streams(credential_stream(notice.credential_id)))
             if entry is None:
-                self._table.leave(notice.credential_id)
+                self._table.delete(notice.credential_id)
                 return
             if entry.secret_version == notice.secret_version:  # else the schedule gets the new secret soon
                 self._record(notice, days, now)

@@ -20,7 +20,7 @@ _FIRST_NOTICE = timedelta(days=NOTICE_DAYS[0])
 _REFUSALS_EXPIRE = timedelta(days=1)  # after the end of a hold; later refusals are counted from 1
 
 # A new secret starts with a new schedule. After a change of the expiry, notices are sent again.
-_ENTER = """
+_UPSERT = """
 INSERT INTO verifier.schedule AS s (
     credential_id, stream_version, account_id, provider, registry_host, username, secret_version, due_at,
     expires_at, notice_at)
@@ -51,7 +51,7 @@ ON CONFLICT (credential_id) DO UPDATE SET
     secret_version = excluded.secret_version, expires_at = excluded.expires_at
 WHERE s.stream_version < excluded.stream_version
 """
-_LEAVE = """
+_DELETE = """
 WITH gone AS (DELETE FROM verifier.postponed WHERE credential_id = %(id)s)
 DELETE FROM verifier.schedule WHERE credential_id = %(id)s
 """
@@ -135,16 +135,16 @@ class ScheduleTable:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def enter(self, entry: ScheduleEntry, *, due_at: datetime, now: datetime) -> None:
+    def upsert(self, entry: ScheduleEntry, *, due_at: datetime, now: datetime) -> None:
         """Update the row of a credential from its stream, unless the row is from a later version."""
         values = {name: getattr(entry, name) for name in ScheduleEntry.__dataclass_fields__}
         with store_errors(), self._pool.connection() as connection:
-            connection.execute(_ENTER, {**values, "due_at": due_at, "now": now, "before": _FIRST_NOTICE})
+            connection.execute(_UPSERT, {**values, "due_at": due_at, "now": now, "before": _FIRST_NOTICE})
 
-    def leave(self, credential_id: UUID) -> None:
+    def delete(self, credential_id: UUID) -> None:
         """Delete the rows of a removed credential."""
         with store_errors(), self._pool.connection() as connection:
-            connection.execute(_LEAVE, {"id": credential_id})
+            connection.execute(_DELETE, {"id": credential_id})
 
     def failures(self, credential_id: UUID, secret_version: int) -> int:
         """The number of consecutive logins that got no result from the registry."""

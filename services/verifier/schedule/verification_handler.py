@@ -1,6 +1,6 @@
 """Runs verifications: those that events request, at once or postponed, and those that are due.
 
-event ──▶ schedule updated ──▶ hold? limit? ──▶ login ──▶ recorded ──▶ schedule settled, user held or released
+event ──▶ schedule updated ──▶ hold? limit? ──▶ login ──▶ recorded ──▶ schedule updated, hold set or cleared
                                    └─▶ postponed ──(scheduler)──┘
 """
 
@@ -46,9 +46,9 @@ class VerificationHandler:
         history = self.streams(event.stream)
         entry = ScheduleEntry.of(history)
         if entry is None:
-            self.table.leave(event.stream.id)
+            self.table.delete(event.stream.id)
             return "superseded"
-        self._enter(entry)
+        self._upsert(entry)
         verification = verification_for(event, history)
         if verification is None:
             return "noted" if event.type == "credential.details_changed" else "superseded"
@@ -92,9 +92,9 @@ class VerificationHandler:
             return self.settled(attempt, due.username, due.failures), attempt
         entry = ScheduleEntry.of(self.streams(credential_stream(due.credential_id)))
         if entry is None:
-            self.table.leave(due.credential_id)
+            self.table.delete(due.credential_id)
         else:
-            self._enter(entry)
+            self._upsert(entry)
         return None
 
     def settled(self, attempt: LoginAttempt, username: str, failures: int) -> Settled:
@@ -145,14 +145,14 @@ class VerificationHandler:
         last = self.table.last_outcome(entry.credential_id, entry.secret_version)
         return hold.outcome in REFUSED and last == VERIFIED
 
-    def _enter(self, entry: ScheduleEntry) -> None:
+    def _upsert(self, entry: ScheduleEntry) -> None:
         now = self.now()
         due_at = next_login("verified", 0, now=now, interval=self.interval, credential_id=entry.credential_id)
         if due_at is None:
             raise ValueError("an accepted login always has a next login")
         if entry.expires_at is not None and now < entry.expires_at < due_at:
             due_at = entry.expires_at
-        self.table.enter(entry, due_at=due_at, now=now)
+        self.table.upsert(entry, due_at=due_at, now=now)
 
     def _postpone(self, event: RecordedEvent, until: datetime, stage: int) -> str:
         self.table.postpone(event.event_id, event.stream.id, due_at=until, stage=stage)

@@ -280,7 +280,7 @@ def test_the_gateway_is_configured_as_in_compose() -> None:
     original = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
     here = re.sub(r"( 8 \w+):8080 ", r"\1.regcred.svc.cluster.local:8080 ", original)
     assert (FOLDER / "base" / "haproxy.cfg").read_text() == here, (
-        "make it anew from infra/gateway/haproxy.cfg"
+        "copy it again from infra/gateway/haproxy.cfg"
     )
     assert set(re.findall(r"\$\{(\w+)", here)) == set(environment(workloads()["gateway"]))
     names = set(re.findall(r" 8 (\w+)\.regcred\.svc", here))

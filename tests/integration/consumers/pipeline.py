@@ -25,7 +25,7 @@ from eventlog.consumers import ConcurrentConsumer, follow
 from eventlog.events import NewEvent, RecordedEvent, StoredEvent
 from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
-from projector.write.consumer import ReadModels
+from projector.write.consumer import ReadModelConsumer
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Connection, Log, open_log
 from tests.support.postgres import migrated_database
@@ -134,8 +134,12 @@ def running(broker: RabbitMQ) -> Iterator[Pipeline]:
                 stop=stop,
             )
             threads.append(_following(consumer, url, broker.url, "verifier", stop))
-        models = ReadModels()
-        threads.append(_following(models, url, broker.url, "projector", stop, checkpoint=models.checkpoint))
+        models = ReadModelConsumer()
+        threads.append(
+            _following(
+                models, url, broker.url, "projector", stop, checkpoint=models.redrive_and_get_checkpoint
+            )
+        )
         for thread in threads:
             thread.start()
         try:

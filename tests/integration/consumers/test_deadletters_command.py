@@ -18,7 +18,7 @@ from eventlog.consumers import ConcurrentConsumer, Notifications, follow
 from eventlog.consumers.consumer import EventConsumer
 from eventlog.events import RecordedEvent, encode
 from projector.rebuild.build_process import ROLE
-from projector.write.consumer import CONSUMER, ReadModels
+from projector.write.consumer import CONSUMER, ReadModelConsumer
 from regcred.__main__ import main
 from secretstore.keyfile import KeyFile
 from tests.integration.projector import payloads
@@ -185,8 +185,10 @@ def test_a_stream_of_the_projector_is_redriven_in_its_order(
     log.append_raw(stream_of(payloads.renamed(1, "x")), name, data.decode(), 99)
     log.append(payloads.renamed(1, "later"), payloads.removed(1))
     KeyFile.create(keys := tmp_path / "keys.json")
-    operator, models = Operator(database_url, REGCRED_KEY_FILE=str(keys)), ReadModels()
-    with following(database_url, models, role=ROLE, name=CONSUMER, checkpoint=models.checkpoint):
+    operator, models = Operator(database_url, REGCRED_KEY_FILE=str(keys)), ReadModelConsumer()
+    with following(
+        database_url, models, role=ROLE, name=CONSUMER, checkpoint=models.redrive_and_get_checkpoint
+    ):
         waiting(lambda: len(operator.items()) == 1)
         [item] = operator.items("--consumer", "projector")
         assert (item["consumer"], item["position"], item["followers"]) == ("projector:1", 3, 2)

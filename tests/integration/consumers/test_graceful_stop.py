@@ -24,7 +24,7 @@ from credentials.postgres_store import PostgresCredentialStore
 from eventlog.events import Actor
 from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
-from projector.write.consumer import ReadModels
+from projector.write.consumer import ReadModelConsumer
 from registries.input.new_secret import NewSecret
 from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import EncryptedStore
@@ -76,7 +76,7 @@ def add_credentials(url: str, keys: KeyFile, hosts: list[FakeServer]) -> None:
         credentials = Credentials(
             PostgresCredentialStore(pool),
             EncryptedStore(pool, keys),
-            fingerprint=lambda _: "ab" * 16,
+            secret_fingerprint=lambda _: "ab" * 16,
             new_id=new_id,
         )
         for number in range(CREDENTIALS):
@@ -145,7 +145,7 @@ def test_a_stop_loses_no_verification_and_repeats_none(
         assert outcomes(owner) == [1] * CREDENTIALS
         assert registries.logins() == CREDENTIALS  # not even a login was made twice
 
-        models = ReadModels()
+        models = ReadModelConsumer()
         with psycopg.connect(url, autocommit=True, options="-c role=regcred_projector") as projector:
             models.begin(0)
             assert models.handle(projector, read_log(projector, 0, 1000)) == end

@@ -85,7 +85,7 @@ class TestPostgresIssuing(IssuingSuite):
     def test_concurrent_issuances_of_many_credentials_do_not_deadlock(
         self, store: PostgresCredentialStore
     ) -> None:
-        """Together with changes of them: no deadlock, and each is either recorded or decided anew."""
+        """Credentials change at the same time. Each issuance is either recorded or decided again."""
         ids = [self.add(store, f"crowd-{number}", account="crowd") for number in range(4)]
 
         def issue(number: int) -> bool:

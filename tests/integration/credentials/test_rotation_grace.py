@@ -83,7 +83,7 @@ def world(database_url: str, tmp_path: Path) -> Iterator[World]:
     secrets = MemorySecretStore(lambda: NOW)
     with open_pool(database_url, role="regcred_credentials", size=2) as pool:
         store = PostgresCredentialStore(pool)
-        credentials = Credentials(store, secrets, fingerprint=lambda _: "ab" * 16, new_id=new_id)
+        credentials = Credentials(store, secrets, secret_fingerprint=lambda _: "ab" * 16, new_id=new_id)
         yield World(credentials, secrets, database_url)
 
 

@@ -12,7 +12,7 @@ from credentials.account_erasure import Erasure
 from eventlog.events import Actor, Metadata, NewEvent
 from eventlog.storage import PersonalKeys, append_request, read_log
 from operations.accounts.erasure import erase
-from projector.write.consumer import ReadModels
+from projector.write.consumer import ReadModelConsumer
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import MOMENT, Connection, Log
 
@@ -48,8 +48,8 @@ class Accounts:
 
     def project(self) -> None:
         self.log.sequence()
-        models = ReadModels(self.personal)
-        position = models.checkpoint(self.projector)
+        models = ReadModelConsumer(self.personal)
+        position = models.redrive_and_get_checkpoint(self.projector)
         models.begin(position)
         while events := read_log(self.projector, position, 3, personal=self.personal):
             position = models.handle(self.projector, events)

@@ -14,7 +14,7 @@ from chassis.web.api_part import join
 from eventlog.storage import PersonalKeys, read_log
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
-from projector.write.consumer import ReadModels
+from projector.write.consumer import ReadModelConsumer
 from secretstore.personal_keys import open_personal_keys
 from tests.integration.projector.payloads import Connection, Log
 
@@ -32,8 +32,8 @@ class Site:
     def project(self) -> None:
         """Project all appended events."""
         self.log.sequence()
-        models = ReadModels(self.personal)
-        position = models.checkpoint(self.projector)
+        models = ReadModelConsumer(self.personal)
+        position = models.redrive_and_get_checkpoint(self.projector)
         models.begin(position)
         while events := read_log(self.projector, position, 500, personal=self.personal):
             position = models.handle(self.projector, events)

@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from eventlog.events import StoredEvent, decode_event
-from projector.write.fold import KEYS
+from projector.write.combine import KEYS
 from projector.write.projections import audit, audit_index, credentials, usages, verifications
 from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Update
 

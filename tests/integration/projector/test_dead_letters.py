@@ -13,7 +13,7 @@ from eventlog.events import encode, encode_metadata
 from eventlog.storage import read_log
 from projector.rebuild.rebuild import rebuild
 from projector.write import generations
-from projector.write.consumer import ReadModels
+from projector.write.consumer import ReadModelConsumer
 from projector.write.dead_letters import discard, redrive
 from projector.write.generations import has_event
 from projector.write.indexes import create_indexes
@@ -24,10 +24,10 @@ from tests.support.log import append_one
 POISON, HEALTHY = 1, 2
 
 
-def follow(projector: Connection, models: ReadModels | None = None) -> int:
+def follow(projector: Connection, models: ReadModelConsumer | None = None) -> int:
     """What the consumer's loop does, until the end of the log."""
-    models = models or ReadModels()
-    position = models.checkpoint(projector)
+    models = models or ReadModelConsumer()
+    position = models.redrive_and_get_checkpoint(projector)
     while events := read_log(projector, position, 3):
         position = models.handle(projector, events)
     return position
@@ -113,8 +113,8 @@ def test_an_event_that_the_database_refuses_is_dead_lettered(
     log.append(
         payloads.succeeded(POISON, 1), payloads.rotated(HEALTHY, 2), payloads.succeeded(HEALTHY, 2, version=2)
     )
-    models = ReadModels()
-    position = models.checkpoint(projector)
+    models = ReadModelConsumer()
+    position = models.redrive_and_get_checkpoint(projector)
     while events := read_log(projector, position, batch):
         position = models.handle(projector, events)
     [(position, stream_id, _, reason)] = dead_letters(projector)
@@ -144,8 +144,8 @@ def test_an_audit_row_that_the_database_refuses_is_skipped(
         meta=encode_metadata(too_long_for_an_index).decode(),
     )
     log.append(payloads.added(HEALTHY))
-    models = ReadModels()
-    position = models.checkpoint(projector)
+    models = ReadModelConsumer()
+    position = models.redrive_and_get_checkpoint(projector)
     while events := read_log(projector, position, batch):
         position = models.handle(projector, events)
     assert position == 3

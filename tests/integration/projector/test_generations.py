@@ -17,7 +17,7 @@ from projector.rebuild import rebuild as rebuild_module
 from projector.rebuild.build_process import ROLE
 from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress, rebuild, switch
 from projector.write import generations
-from projector.write.consumer import CONSUMER, ReadModels
+from projector.write.consumer import CONSUMER, ReadModelConsumer
 from projector.write.generations import (
     AdministrationInProgress,
     GenerationInUse,
@@ -38,7 +38,7 @@ def nobody(_progress: RebuildProgress) -> None:
 @contextmanager
 def running_projector(database_url: str) -> Iterator[None]:
     """The projector's loop, as its process runs it."""
-    stop, models = Event(), ReadModels()
+    stop, models = Event(), ReadModelConsumer()
     wakeups = Notifications(database_url, role=ROLE)
     thread = Thread(
         target=lambda: follow(
@@ -48,7 +48,7 @@ def running_projector(database_url: str) -> Iterator[None]:
             name=CONSUMER,
             wakeups=wakeups,
             stop=stop,
-            checkpoint=models.checkpoint,
+            checkpoint=models.redrive_and_get_checkpoint,
         )
     )
     thread.start()
@@ -80,8 +80,8 @@ def a_life(number: int) -> list[Any]:
 
 def test_a_rebuilt_generation_equals_the_live_one(log: Log, projector: Connection, database_url: str) -> None:
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)])
-    models = ReadModels()
-    position = models.checkpoint(projector)
+    models = ReadModelConsumer()
+    position = models.redrive_and_get_checkpoint(projector)
     while events := read_log(projector, position, 333):
         position = models.handle(projector, events)
     steps: list[RebuildProgress] = []
@@ -206,7 +206,7 @@ def test_drops_and_switches_of_wrong_generations_are_refused(
     with pytest.raises(GenerationInUse, match="being built"):
         rebuild(database_url, resume=True, switch=False, report=nobody)
     log.append(payloads.added(1))
-    models = ReadModels()
+    models = ReadModelConsumer()
     models.handle(projector, read_log(projector, 0, 10))
     number = generations.create(database_url)
     with pytest.raises(psycopg.Error, match="behind"):
@@ -242,7 +242,7 @@ def test_a_long_query_postpones_a_switch(
 def test_a_generation_without_a_new_column_is_still_projected(log: Log, projector: Connection) -> None:
     log.connection.execute("DROP VIEW rm.credentials; ALTER TABLE rm_g1.credentials DROP COLUMN username")
     log.append(*a_life(1))
-    ReadModels().handle(projector, read_log(projector, 0, 100))
+    ReadModelConsumer().handle(projector, read_log(projector, 0, 100))
     assert projector.execute("SELECT name, secret_version FROM rm_g1.credentials").fetchall() == [
         ("crew 1", 2)
     ]

@@ -18,7 +18,7 @@ from eventlog.storage import PersonalKeys, keys_of, read_log
 from projector.archive import segment_rows
 from projector.rebuild.rebuild import RebuildProgress, rebuild, switch
 from projector.write import generations
-from projector.write.application import Application, lock_number
+from projector.write.batch_writer import BatchWriter, lock_number
 from projector.write.generations import AdministrationInProgress
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
@@ -131,7 +131,7 @@ def test_a_rebuild_includes_events_during_it(
     """An erasure of events that it has built and of others; an unreadable event."""
     number = generations.create(database_url)
     half = read_log(projector, 0, 10_000, personal=personal)[:-25]  # one of the two lives in globex
-    Application(lock_number(number), Tables.copy).advance(projector, [project(event) for event in half])
+    BatchWriter(lock_number(number), Tables.copy).advance(projector, [project(event) for event in half])
     assert "Canary globex" in str(content(projector, number))
 
     erase_globex(written)
@@ -151,7 +151,7 @@ def test_a_killed_rebuild_is_resumed_or_started_again(
     head = log.append_many([event for number in range(1, 701) for event in a_life(number)], account_of)
     number = generations.create(database_url)
     half = [project(event) for event in read_log(projector, 0, 2000)]
-    Application(lock_number(number), Tables.copy).advance(projector, half)
+    BatchWriter(lock_number(number), Tables.copy).advance(projector, half)
     environment = {**os.environ, "REGCRED_DATABASE_URL": database_url}
 
     def runs(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from chassis.secret import Secret
 from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
 from credentials.postgres_store import PostgresCredentialStore
-from credentials.relay.housekeeping import CONSUMER, KEY_LIFE, SWEEP_EVERY, Housekeeping
+from credentials.relay.housekeeping import CONSUMER, IDEMPOTENCY_KEY_AGE, SWEEP_EVERY, Housekeeping
 from eventlog.consumers import Notifications, follow
 from eventlog.events import Actor
 from eventlog.storage import read_log
@@ -54,7 +54,7 @@ class Services:
         self.credentials = Credentials(
             PostgresCredentialStore(service),
             self.secrets,
-            fingerprint=lambda _: "ab" * 16,
+            secret_fingerprint=lambda _: "ab" * 16,
             new_id=lambda: uuid5(IDS, str(next(_numbers))),
         )
         self.now = NOW
@@ -266,8 +266,8 @@ def test_a_sweep_is_postponed_and_blocks_nothing_while_the_store_is_unavailable(
 def test_idempotency_keys_are_deleted_after_a_day(services: Services) -> None:
     with psycopg.connect(services.url) as superuser:
         for key, age in (
-            ("old", KEY_LIFE + timedelta(seconds=1)),
-            ("young", KEY_LIFE - timedelta(minutes=1)),
+            ("old", IDEMPOTENCY_KEY_AGE + timedelta(seconds=1)),
+            ("young", IDEMPOTENCY_KEY_AGE - timedelta(minutes=1)),
         ):
             superuser.execute(
                 "INSERT INTO es.idempotency (account_id, key, fingerprint, version, response, created_at)"

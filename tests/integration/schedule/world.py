@@ -86,7 +86,7 @@ class World:
         self.credentials = Credentials(
             PostgresCredentialStore(credentials_pool),
             self.secrets,
-            fingerprint=lambda _: "ab" * 16,
+            secret_fingerprint=lambda _: "ab" * 16,
             new_id=new_id,
         )
         self._handled: dict[UUID, int] = {}

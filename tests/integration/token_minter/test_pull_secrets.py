@@ -47,7 +47,7 @@ class Account:
         endpoints = Endpoints(amazon=f"http://{cloud.address}/", google=f"http://{cloud.address}/")
         self.cloud = cloud
         self.events = store.events
-        self.credentials = Credentials(store, secrets, fingerprint=lambda _: "ab" * 16, new_id=new_id)
+        self.credentials = Credentials(store, secrets, secret_fingerprint=lambda _: "ab" * 16, new_id=new_id)
         self.issuing = Issuer(store, secrets, minter(endpoints, clock, cloud.address), new_id=new_id)
 
     def add(self, provider: str, host: str, kind: SecretKind, login: StoredLogin) -> None:

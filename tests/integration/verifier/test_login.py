@@ -79,7 +79,7 @@ def test_a_token_server_that_accepts_any_login_is_weak_evidence() -> None:
     with FakeServer(by_path(bearer("/auth"), tokens_for_anybody)) as server:
         done = attempt(server.address)
     assert (done.code, done.verdict.confidence) == (None, "weak")
-    assert "also gives tokens without one" in done.verdict.detail
+    assert "also issues tokens without one" in done.verdict.detail
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 429, 500])
@@ -92,7 +92,7 @@ def test_an_inconclusive_control_request_is_weak_evidence(status: int) -> None:
     with FakeServer(by_path(bearer("/auth"), token_server)) as server:
         done = attempt(server.address)
     assert (done.code, done.verdict.confidence) == (None, "weak")
-    assert "also gives tokens without one" not in done.verdict.detail
+    assert "also issues tokens without one" not in done.verdict.detail
 
 
 def test_a_silent_control_request_is_weak_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_a_silent_control_request_is_weak_evidence(monkeypatch: pytest.MonkeyPat
     with FakeServer(by_path(bearer("/auth"), token_server)) as server:
         done = attempt(server.address)
     assert (done.code, done.verdict.confidence) == (None, "weak")
-    assert "also gives tokens without one" not in done.verdict.detail
+    assert "also issues tokens without one" not in done.verdict.detail
 
 
 def test_a_firewall_of_a_registry_is_forbidden() -> None:

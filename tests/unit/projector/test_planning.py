@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from projector.write.application import WAITS, plan_batch
+from projector.write.batch_writer import WAITS, plan_batch
 from projector.write.projections.changes import Insert, Update
 from projector.write.projections.projected_event import ProjectedEvent
 

@@ -23,7 +23,7 @@ from projector.archive.segment_files import (
     open_segment,
     write_rows,
 )
-from projector.write.archived_through import segment_name
+from projector.write.archived_segments import segment_name
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 ROWS = {"acme": (1, 3, 4), "globex": (2,)}

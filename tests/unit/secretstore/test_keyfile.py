@@ -1,4 +1,4 @@
-"""The key file: its owner's alone, never made anew, and said to be damaged where it is."""
+"""The key file: only its owner can read it, it is never created again, and damage is reported with its place."""
 
 import base64
 import json
@@ -34,7 +34,7 @@ def test_a_created_file_is_loaded(tmp_path: Path) -> None:
     assert made.primary == read.primary == "k1"
     assert made.key("k1") == read.key("k1")
     assert len(made.key("k1")) == 32
-    assert made.fingerprint(Secret("a")) == read.fingerprint(Secret("a"))
+    assert made.secret_fingerprint(Secret("a")) == read.secret_fingerprint(Secret("a"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert names(tmp_path) == ["keys.json"]
 
@@ -42,7 +42,7 @@ def test_a_created_file_is_loaded(tmp_path: Path) -> None:
 def test_two_files_have_different_keys(tmp_path: Path) -> None:
     one, other = KeyFile.create(tmp_path / "one"), KeyFile.create(tmp_path / "other")
     assert one.key("k1") != other.key("k1")
-    assert one.fingerprint(Secret("a")) != other.fingerprint(Secret("a"))
+    assert one.secret_fingerprint(Secret("a")) != other.secret_fingerprint(Secret("a"))
 
 
 def test_an_existing_file_is_not_replaced(tmp_path: Path) -> None:
@@ -190,6 +190,6 @@ def test_hashes_differ_by_purpose() -> None:
     assert keys.keyed_hash("token", b"a") != keys.keyed_hash("request", b"a")
     assert keys.keyed_hash("token", b"a") != keys.keyed_hash("token", b"b")
     assert len(keys.keyed_hash("token", b"a")) == 64
-    fingerprint = keys.fingerprint(Secret("a"))
+    fingerprint = keys.secret_fingerprint(Secret("a"))
     assert len(fingerprint) == 32
     assert fingerprint == keys.keyed_hash("fingerprint", b"a")[:32]

@@ -32,7 +32,7 @@ from projector.archive.segment_files import (
 )
 from projector.archive.segment_rows import known_segments
 from projector.read.api.spreadsheet import csv_lines
-from projector.write.archived_through import segment_name
+from projector.write.archived_segments import segment_name
 
 Form = Literal["ndjson", "csv", "json"]
 

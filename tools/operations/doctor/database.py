@@ -11,7 +11,7 @@ from chassis.database_roles import memberships
 from chassis.migrations import applied_migrations
 from chassis.observability.logs import redacted
 from chassis.runtime.clock import now
-from eventlog.storage import is_younger_cluster
+from eventlog.storage import has_lower_transaction_ids
 from operations.doctor.finding import Finding, failed, ok, warning
 from operations.migrate.migrations import known_migrations
 
@@ -142,7 +142,7 @@ def skew_finding(seconds: float) -> Finding:
 def _cluster(connection: Connection) -> Finding:
     check = "database.cluster"
     try:
-        younger = is_younger_cluster(connection)
+        lower = has_lower_transaction_ids(connection)
     except (
         psycopg.errors.UndefinedFunction,
         psycopg.errors.InvalidSchemaName,
@@ -152,7 +152,7 @@ def _cluster(connection: Connection) -> Finding:
     except psycopg.errors.InsufficientPrivilege:
         remedy = "run the check with the login of `regcred migrate` or of the relay"
         return warning(check, f"{connection.info.user} may not read the log", remedy)
-    if younger:
+    if lower:
         sentence = "the log was restored into a cluster in which its order cannot continue"
         return failed(check, sentence, "read ADR 8, then run `regcred log adopt`")
     return ok(check, "the log is in its own cluster, or was adopted")

@@ -95,7 +95,7 @@ def keygen_command(key_file: Path | None) -> None:
 
 @log.command("adopt")
 def adopt_command() -> None:
-    """Adopt a log that was restored into a cluster with younger transaction ids.
+    """Adopt a log that was restored into a cluster with lower transaction ids.
 
     Stop everything that writes first. It needs the owner of the database and changes no stored event.
     """

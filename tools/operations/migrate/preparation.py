@@ -14,7 +14,7 @@ from chassis.runtime.clock import now
 from chassis.secret import Secret
 from contracts.broker import TOPOLOGY
 from eventlog.broker import declare_topology
-from eventlog.storage import refuse_younger_cluster
+from eventlog.storage import refuse_lower_transaction_ids
 from operations.migrate.migrations import migrate
 from secretstore.keyfile import KeyFile
 
@@ -33,11 +33,11 @@ def prepare(database_url: str, broker_url: str | None) -> list[str]:
     applied now.
 
     Raises:
-        YoungerCluster: the log was restored into a cluster in which it cannot continue.
+        LowerTransactionIds: the log was restored into a cluster in which it cannot continue.
     """
     applied = migrate(database_url)
     with psycopg.connect(database_url, autocommit=True) as connection:
-        refuse_younger_cluster(connection)
+        refuse_lower_transaction_ids(connection)
     if broker_url:
         declare_topology(broker_url, TOPOLOGY)
     return applied

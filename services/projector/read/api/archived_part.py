@@ -3,7 +3,7 @@
 from chassis.database import Connection
 from chassis.web.problems import Problem
 from projector.read.audit_trail import AuditFilter, audit_events
-from projector.write.archived_through import ArchivedPart, archived_part_of
+from projector.write.archived_segments import ArchivedPart, archived_part_of
 
 HEADER = "Regcred-Audit-Sealed"  # of an export; a page has the field `sealed`
 

@@ -8,9 +8,10 @@ from flask import Response, request
 
 from chassis.authentication.tokens import TokenScope
 from chassis.database import Pool
+from chassis.invalid_input import FieldProblem
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.problems import FieldError, invalid
+from chassis.web.problems import invalid
 from chassis.web.responses import json_response
 from contracts.audit_events import Form
 from eventlog.storage import KeyOf
@@ -24,7 +25,7 @@ from projector.read.api.schemas import AuditArguments, AuditPage, OrderedPageArg
 from projector.read.audit_reads import ReturnedRows
 from projector.read.audit_trail import AuditFilter
 from projector.read.selection import Page
-from projector.write.archived_through import ArchivedPart
+from projector.write.archived_segments import ArchivedPart
 from registries.image_reference import canonical_image
 
 Arguments = dict[str, Any]
@@ -81,7 +82,7 @@ def blueprint(pool: Pool, key_of: KeyOf | None) -> Blueprint:
         form = request.accept_mimetypes.best_match([_JSON, export.NDJSON, export.CSV], default=_JSON)
         if follow and form != export.NDJSON:
             detail = "follow returns application/x-ndjson only: send it as Accept"
-            raise invalid([FieldError("/follow", "not_ndjson", detail)])
+            raise invalid([FieldProblem("/follow", "not_ndjson", detail)])
         if form == _JSON:
             return page_response(account_id, wanted, paging)
         continues = follow and wanted.after is not None

@@ -20,7 +20,7 @@ from projector.read.api.audit_record import AuditRecord
 from projector.read.api.spreadsheet import csv_lines
 from projector.read.audit_trail import AuditFilter, Order
 from projector.read.selection import Row
-from projector.write.archived_through import ArchivedPart
+from projector.write.archived_segments import ArchivedPart
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"

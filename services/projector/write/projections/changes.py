@@ -1,4 +1,4 @@
-"""Changes of rows as data: insert, update, put and delete. `projector.write.fold` applies them.
+"""Changes of rows as data: insert, update, put and delete. `projector.write.combine` applies them.
 
 They are msgspec structs, not dataclasses: a rebuild creates millions of them, and a struct takes a fifth of
 the time.

@@ -68,9 +68,9 @@ class World:
         self.store = Store()
         self.secrets = Secrets(lambda: NOW)
         self.credentials = Credentials(
-            self.store, self.secrets, fingerprint=fingerprint, new_id=lambda: UUID(int=next(numbers))
+            self.store, self.secrets, secret_fingerprint=fingerprint, new_id=lambda: UUID(int=next(numbers))
         )
-        self.importing = Importer(self.credentials, self.store, fingerprint=fingerprint)
+        self.importing = Importer(self.credentials, self.store, secret_fingerprint=fingerprint)
 
     def run(
         self,

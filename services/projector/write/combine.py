@@ -18,7 +18,7 @@ class RowExists(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class Combined:
     """The rows to write.
 
     `inserts` are new rows of tables without a key. `put` has the new state of each changed row with a key.
@@ -31,7 +31,7 @@ class Folded:
 
 
 def keys_of(changes: Iterable[Change]) -> dict[Table, set[Any]]:
-    """The keys of the rows that have to be loaded before these changes can be folded."""
+    """The keys of the rows that have to be loaded before these changes can be combined."""
     keys: dict[Table, set[Any]] = {table: set() for table in KEYS}
     for change in changes:
         if not isinstance(change, Insert):
@@ -43,7 +43,7 @@ def keys_of(changes: Iterable[Change]) -> dict[Table, set[Any]]:
     return keys
 
 
-def fold(changes: Iterable[Change], before: Rows) -> Folded:
+def combine(changes: Iterable[Change], before: Rows) -> Combined:
     """Apply changes one after the other to the rows that existed `before`.
 
     Raises:
@@ -75,7 +75,7 @@ def fold(changes: Iterable[Change], before: Rows) -> Folded:
         old = before.get(name, {})
         put[name] = {key: row for key, row in table.items() if row is not None and row is not old.get(key)}
         deleted[name] = [key for key, row in table.items() if row is None and key in old]
-    return Folded(inserts=inserts, put=put, deleted=deleted)
+    return Combined(inserts=inserts, put=put, deleted=deleted)
 
 
 def _merged(put: Put, row: Row | None) -> Row:

@@ -13,7 +13,13 @@ from psycopg.conninfo import make_conninfo
 
 from credentials.relay import sequencer
 from eventlog.integrity import LogReader
-from eventlog.storage import YoungerCluster, adopt_log, is_younger_cluster, read_log, refuse_younger_cluster
+from eventlog.storage import (
+    LowerTransactionIds,
+    adopt_log,
+    has_lower_transaction_ids,
+    read_log,
+    refuse_lower_transaction_ids,
+)
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from operations.migrate.preparation import prepare
@@ -78,12 +84,12 @@ def stored_hashes(url: str) -> list[bytes]:
         return [link.hash for link in reader.links(0)]
 
 
-def test_a_younger_cluster_is_refused_until_its_log_is_adopted(
+def test_a_cluster_with_lower_transaction_ids_is_refused_until_its_log_is_adopted(
     restored: str,
 ) -> None:
     with psycopg.connect(restored, autocommit=True) as connection:
-        assert is_younger_cluster(connection)
-        with pytest.raises(YoungerCluster, match="regcred log adopt"):
+        assert has_lower_transaction_ids(connection)
+        with pytest.raises(LowerTransactionIds, match="regcred log adopt"):
             prepare(restored, None)
         epoch = scalar(connection, "SELECT epoch FROM es.relay")
         stop = threading.Event()
@@ -103,14 +109,14 @@ def test_a_younger_cluster_is_refused_until_its_log_is_adopted(
         assert adopted is not None
         assert (adopted.position, adopted.assigned) == (6, 3)
         assert stored_hashes(restored)[:3] == before
-        assert not is_younger_cluster(connection)
+        assert not has_lower_transaction_ids(connection)
         assert adopt_log(restored) is None
         prepare(restored, None)
 
         append_raw(connection, "a", 5, "a5")
         append_raw(connection, "c", 0, "c0")
         with relay_of(restored) as relay_connection:
-            refuse_younger_cluster(relay_connection)
+            refuse_lower_transaction_ids(relay_connection)
             assert sequence(relay_connection, lead(relay_connection)) == 8
         assert log_is_complete(connection)
         assert [event.position for event in read_log(connection, 0, 100)] == list(range(1, 9))

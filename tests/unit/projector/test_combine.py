@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from projector.write.fold import RowExists, fold, keys_of
+from projector.write.combine import RowExists, combine, keys_of
 from projector.write.projections.changes import MAX_GATHERED, Change, Delete, Insert, Put, Update
 
 ONE, TWO = UUID(int=1), UUID(int=2)
@@ -18,7 +18,7 @@ def trail(position: int, credential_id: UUID | None = ONE) -> Insert:
 
 
 def test_only_the_last_state_of_a_row_is_written() -> None:
-    folded = fold(
+    combined = combine(
         [
             Insert("credentials", ROW),
             Update("credentials", ONE, {"name": "crew"}),
@@ -26,25 +26,25 @@ def test_only_the_last_state_of_a_row_is_written() -> None:
         ],
         {},
     )
-    assert folded.put["credentials"] == {ONE: {**ROW, "name": "gang"}}
-    assert folded.deleted["credentials"] == []
+    assert combined.put["credentials"] == {ONE: {**ROW, "name": "gang"}}
+    assert combined.deleted["credentials"] == []
 
 
 def test_a_row_that_is_deleted_in_the_same_batch_is_not_written() -> None:
-    folded = fold([Insert("credentials", ROW), Delete("credentials", ONE)], {})
-    assert (folded.put["credentials"], folded.deleted["credentials"]) == ({}, [])
-    folded = fold([Delete("credentials", ONE)], {"credentials": {ONE: ROW}})
-    assert (folded.put["credentials"], folded.deleted["credentials"]) == ({}, [ONE])
+    combined = combine([Insert("credentials", ROW), Delete("credentials", ONE)], {})
+    assert (combined.put["credentials"], combined.deleted["credentials"]) == ({}, [])
+    combined = combine([Delete("credentials", ONE)], {"credentials": {ONE: ROW}})
+    assert (combined.put["credentials"], combined.deleted["credentials"]) == ({}, [ONE])
 
 
 def test_a_change_whose_condition_fails_is_ignored() -> None:
     outcome = Update("credentials", ONE, {"name": "x"}, {"secret_version": 2})
-    assert fold([outcome], {"credentials": {ONE: ROW}}).put["credentials"] == {}
-    assert fold([outcome], {}).put["credentials"] == {}
+    assert combine([outcome], {"credentials": {ONE: ROW}}).put["credentials"] == {}
+    assert combine([outcome], {}).put["credentials"] == {}
 
 
 def test_a_copied_value_is_the_value_at_that_position() -> None:
-    folded = fold(
+    combined = combine(
         [
             trail(1),
             Update("credentials", ONE, {"name": "crew"}),
@@ -55,7 +55,7 @@ def test_a_copied_value_is_the_value_at_that_position() -> None:
         ],
         {"credentials": {ONE: ROW}},
     )
-    names = [row["credential_name"] for row in folded.inserts["audit_events"]]
+    names = [row["credential_name"] for row in combined.inserts["audit_events"]]
     assert names == ["team", "crew", None, None]
 
 
@@ -64,18 +64,18 @@ def test_a_put_merges_with_the_existing_row() -> None:
         values = {"usage_id": ONE, "first": first, "last": last, "images": list(images), "version": last}
         return Put("usages", ONE, values, least=("first",), greatest=("last",), gathered=("images",))
 
-    folded = fold([put(5, 5, "a", "b"), put(3, 3, "c", "a")], {})
-    assert folded.put["usages"] == {
+    combined = combine([put(5, 5, "a", "b"), put(3, 3, "c", "a")], {})
+    assert combined.put["usages"] == {
         ONE: {"usage_id": ONE, "first": 3, "last": 5, "images": ["c", "a", "b"], "version": 3}
     }
-    many = fold([put(1, 1, *map(str, range(MAX_GATHERED))), put(2, 2, "new")], {}).put["usages"][ONE]
+    many = combine([put(1, 1, *map(str, range(MAX_GATHERED))), put(2, 2, "new")], {}).put["usages"][ONE]
     assert len(many["images"]) == MAX_GATHERED
     assert many["images"][:2] == ["new", "0"]
 
 
 def test_a_row_cannot_be_inserted_twice() -> None:
     with pytest.raises(RowExists):
-        fold([Insert("credentials", ROW)], {"credentials": {ONE: ROW}})
+        combine([Insert("credentials", ROW)], {"credentials": {ONE: ROW}})
 
 
 def test_the_rows_of_changes_and_copies_are_loaded() -> None:

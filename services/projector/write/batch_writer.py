@@ -14,9 +14,9 @@ import psycopg
 import structlog
 
 from eventlog.storage import EventStoreUnavailable
-from projector.write.archived_through import archived_through, without_archived
+from projector.write.archived_segments import last_archived_position, without_archived
+from projector.write.combine import Combined, RowExists, combine, keys_of
 from projector.write.erasure import erase_rows
-from projector.write.fold import Folded, RowExists, fold, keys_of
 from projector.write.generations import UnknownGeneration, consumer_of
 from projector.write.projections import audit_index
 from projector.write.projections.changes import Change, Insert
@@ -47,7 +47,7 @@ class LockedGeneration:
 
 
 Lock = Callable[[Connection], LockedGeneration]
-Writer = Callable[[Tables, Connection, Folded], None]  # `Tables.insert` or `Tables.copy`
+RowWriter = Callable[[Tables, Connection, Combined], None]  # `Tables.insert` or `Tables.copy`
 
 
 @dataclass(slots=True)
@@ -87,16 +87,16 @@ def lock_number(number: int) -> Lock:
     return lock
 
 
-class Application:
+class BatchWriter:
     """Applies events to the generation that `lock` locks.
 
-    `writer` writes the rows: `Tables.insert` for the small batches of the live generation, `Tables.copy` for
-    the large batches of a rebuild.
+    `write_rows` is `Tables.insert` for the small batches of the live generation, and `Tables.copy` for the
+    large batches of a rebuild.
     """
 
-    def __init__(self, lock: Lock, writer: Writer = Tables.insert) -> None:
+    def __init__(self, lock: Lock, write_rows: RowWriter = Tables.insert) -> None:
         self._lock = lock
-        self._writer = writer
+        self._write_rows = write_rows
         self._tables: dict[int, Tables] = {}
 
     def advance(self, connection: Connection, projected: Sequence[ProjectedEvent]) -> LockedGeneration:
@@ -162,8 +162,10 @@ class Application:
         if generation not in self._tables:
             self._tables[generation] = Tables(connection, generation)
         tables = self._tables[generation]
-        changes = without_archived([*changes, *audit_index.spans(changes)], archived_through(connection))
-        self._writer(tables, connection, fold(changes, tables.load(connection, keys_of(changes))))
+        changes = without_archived(
+            [*changes, *audit_index.spans(changes)], last_archived_position(connection)
+        )
+        self._write_rows(tables, connection, combine(changes, tables.load(connection, keys_of(changes))))
 
 
 def plan_batch(projected: Sequence[ProjectedEvent], blocked: AbstractSet[UUID]) -> BatchPlan:

@@ -1,4 +1,4 @@
-"""Batches of any size that are folded in memory leave the same rows as single statements."""
+"""Batches of any size that are combined in memory leave the same rows as single statements."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from projector.write import generations
-from projector.write.application import Application, Writer, lock_number
+from projector.write.batch_writer import BatchWriter, RowWriter, lock_number
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
 from tests.integration.projector import payloads
@@ -18,7 +18,7 @@ from tests.integration.projector.reference_projection import apply_all
 from tests.support.postgres import migrated_database
 
 CREDENTIALS = 3
-FOLDED, REFERENCE = 1, 2
+COMBINED, REFERENCE = 1, 2
 IMAGES = [f"ghcr.io/acme/shop:{number}" for number in range(60)]  # more than a usage stores
 
 
@@ -85,29 +85,29 @@ def _storable(text: str) -> str:
     writer=st.sampled_from([Tables.insert, Tables.copy]),
 )
 def test_batches_and_single_events_have_the_same_result(
-    connection: Connection, drawn: list[Any], cuts: list[int], writer: Writer
+    connection: Connection, drawn: list[Any], cuts: list[int], writer: RowWriter
 ) -> None:
     empty(connection)
     events = stored(drawn)
 
-    application = Application(lock_number(FOLDED), writer)
+    batch_writer = BatchWriter(lock_number(COMBINED), writer)
     rest, at = events, 0
     while rest:
         size = cuts[at % len(cuts)]
-        application.advance(connection, [project(event) for event in rest[:size]])
+        batch_writer.advance(connection, [project(event) for event in rest[:size]])
         rest, at = rest[size:], at + 1
     apply_all(connection, f"rm_g{REFERENCE}", events)
 
-    assert content(connection, FOLDED) == content(connection, REFERENCE)
+    assert content(connection, COMBINED) == content(connection, REFERENCE)
     row = connection.execute(
-        "SELECT position FROM rm.generations WHERE generation = %s", (FOLDED,)
+        "SELECT position FROM rm.generations WHERE generation = %s", (COMBINED,)
     ).fetchone()
     assert row == (len(events),)
     assert connection.execute("SELECT count(*) FROM es.dead_letters").fetchone() == (0,)
 
 
 def empty(connection: Connection) -> None:
-    for generation in (FOLDED, REFERENCE):
+    for generation in (COMBINED, REFERENCE):
         for table in payloads.TABLES:
             connection.execute(f"TRUNCATE rm_g{generation}.{table}")
     connection.execute("UPDATE rm.generations SET position = 0")

@@ -11,7 +11,7 @@ from projector.write.projections.changes import Change, Insert, Put
 
 MAX_NAMED = 20  # segments that a response names
 
-_ARCHIVED_THROUGH = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
+_LAST_ARCHIVED_POSITION = "SELECT coalesce(max(last_position), 0) FROM rm.audit_segments"
 _SEGMENTS = """
 SELECT first_position, last_position, (SELECT max(last_position) FROM rm.audit_segments), count(*) OVER ()
 FROM rm.audit_segments
@@ -40,9 +40,9 @@ class ArchivedPart:
         return f"up_to={self.up_to}, count={self.count}, segments={' '.join(self.segments)}"
 
 
-def archived_through(connection: Connection) -> int:
+def last_archived_position(connection: Connection) -> int:
     """The position up to which the audit trail is archived; 0 if nothing is."""
-    row = connection.execute(_ARCHIVED_THROUGH).fetchone()
+    row = connection.execute(_LAST_ARCHIVED_POSITION).fetchone()
     return int(row[0]) if row else 0
 
 
