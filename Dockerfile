@@ -3,6 +3,9 @@
 # An image contains the packages that pyproject.toml lists for it ([tool.regcred.images]), and the libraries of its
 # dependency group in the versions of requirements/runtime.lock. It contains no tools for installing or compiling. It
 # runs as user 10001 with a read-only root file system and needs no capability.
+#
+# Health checks start a Python process, which takes several seconds on a machine where many containers start at once.
+# `docker compose up` fails when a dependency is unhealthy, so the limits are generous. The gateway has checks of its own.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 ARG IMAGE=tools
 
@@ -40,7 +43,7 @@ STOPSIGNAL SIGTERM
 FROM runtime AS credentials
 LABEL org.opencontainers.image.description="The command API: changes, resolutions and pull secrets"
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
     CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/healthz"]
 ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["api"]
@@ -48,7 +51,7 @@ CMD ["api"]
 FROM runtime AS relay
 LABEL org.opencontainers.image.description="Assigns positions to events and publishes them"
 EXPOSE 9464
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
     CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
 ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["relay"]
@@ -56,21 +59,21 @@ CMD ["relay"]
 FROM runtime AS verifier
 LABEL org.opencontainers.image.description="Verifies credentials; with `api`, tests logins and reads registries over HTTP"
 EXPOSE 9464
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
     CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
 ENTRYPOINT ["python3", "-m", "verifier"]
 
 FROM runtime AS projector
 LABEL org.opencontainers.image.description="Updates the read models"
 EXPOSE 9464
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
     CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
 ENTRYPOINT ["python3", "-m", "projector"]
 
 FROM runtime AS queries
 LABEL org.opencontainers.image.description="The query API"
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
     CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/healthz"]
 ENTRYPOINT ["python3", "-m", "projector"]
 CMD ["api"]
@@ -79,7 +82,7 @@ FROM runtime AS console
 LABEL org.opencontainers.image.description="The web console"
 ENV REGCRED_CONSOLE_LISTEN=0.0.0.0:8080
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
     CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/sign-in"]
 ENTRYPOINT ["python3", "-m", "console"]
 

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.containers.conftest import PASSWORD, USER
 from tests.containers.test_runbook import ELSEWHERE, run, step
 from tests.support.compose import REGISTRY, Deployment
@@ -28,7 +26,6 @@ def query_results(deployment: Deployment, until: str) -> dict[str, Any]:
         }
 
 
-@pytest.mark.timeout(900)
 def test_a_new_deployment_continues_from_a_backup(
     deployment: Deployment, images: Path | None, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def run(deployment: Deployment, folder: Path, commands: str, *, code: int = 0) -
         capture_output=True,
         text=True,
         check=False,
-        timeout=400,
+        timeout=1500,
     )
     assert done.returncode == code, (commands, done.stdout[-2000:], done.stderr[-3000:])
     return done.stdout
@@ -75,6 +75,8 @@ def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployme
     """The whole audit log is archived, as if it was old. Then `acme` leaves; the nightly archive continues."""
     base = "/v1/accounts/acme"
     with deployment.client() as client:
+        stays = client.post("/v1/accounts/stays/credentials", json=add_body("team", REGISTRY, USER, PASSWORD))
+        assert stays.status_code == 201, stays.text
         body = add_body("team", REGISTRY, USER, PASSWORD, description=CANARY)
         added = client.post(f"{base}/credentials", json=body)
         assert added.status_code == 201, added.text
@@ -100,7 +102,7 @@ def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployme
 
         assert step(SEAL).count("--older-than 400") == 1
         said = run(deployment, scratch, step(SEAL).replace("--older-than 400", f"--until {rfc3339(now())}"))
-        assert re.search(r"^sealed \d{12}-\d{12}: ", said, re.MULTILINE), said
+        assert re.search(r"^archived \d{12}-\d{12}: ", said, re.MULTILINE), said
         [listed] = json.loads(segments(deployment, scratch, "list", "--json"))["items"]
         assert (listed["first_position"], listed["sealed_by"]) == (1, "cron")
         shown = segments(deployment, scratch, "show", "--account", "acme").splitlines()
@@ -116,7 +118,7 @@ def test_the_audit_log_is_archived_and_an_account_is_erased(deployment: Deployme
         [erased] = [event for event in trail() if event["action"] == "account.erased"]
         assert (erased["reason"], erased["actor"]["name"]) == ("has left us", _login())
     assert not list(scratch.glob("audit/segments/*/acme.ndjson.gz"))
-    assert list(scratch.glob("audit/segments/*/runbook-*.ndjson.gz"))
+    assert list(scratch.glob("audit/segments/*/stays.ndjson.gz"))
     segments(deployment, scratch, "verify", "--erased", "acme")
     assert "broken" in segments(deployment, scratch, "verify", code=1)
     run(deployment, scratch, step(SEAL))

@@ -22,7 +22,7 @@ from tests.support.servers import ROOT, free_port
 from tests.support.timing import PATIENCE
 
 STANDINS = ROOT / "infra" / "standins" / "standins.env"
-UP_SECONDS = 300
+UP_SECONDS = 900
 REGISTRY = "registry.test:5000"
 
 

@@ -9,19 +9,19 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
-SECONDS = 3.0
+HEALTH_CHECK_SECONDS = 10.0  # the timeout in the Dockerfile also covers the start of Python
 
 
-def is_healthy(url: str) -> bool:
-    """Whether the server responds within `SECONDS`. Raises `ValueError` for another form of URL."""
+def is_healthy(url: str, seconds: float = 3.0) -> bool:
+    """Whether the server responds within `seconds`. Raises `ValueError` for another form of URL."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "tcp"} or parts.hostname is None or parts.port is None:
         raise ValueError(f"{url!r} is neither http://host:port/path nor tcp://host:port")
     try:
         if parts.scheme == "tcp":
-            socket.create_connection((parts.hostname, parts.port), SECONDS).close()
+            socket.create_connection((parts.hostname, parts.port), seconds).close()
             return True
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
         try:
             connection.request("GET", parts.path or "/")
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -34,4 +34,4 @@ def is_healthy(url: str) -> bool:
 if __name__ == "__main__":
     if len(sys.argv) != 2:  # noqa: PLR2004 the program and its URL
         sys.exit("usage: python -m chassis.runtime.health URL")
-    sys.exit(0 if is_healthy(sys.argv[1]) else 1)
+    sys.exit(0 if is_healthy(sys.argv[1], HEALTH_CHECK_SECONDS) else 1)
