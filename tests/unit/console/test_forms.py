@@ -107,7 +107,9 @@ def test_a_refused_form_names_its_action(
 ) -> None:
     api.answers[request_line] = (422, problem(422, "invalid_request", "x", ("/name", "no")))
     fields = {**TYPED, "typed": "team-ghcr", "restricted": "no"}
-    shown = signed_in.send(NEW, BASE, **fields) if page == "add" else signed_in.send(f"{HERE}/{page}", **fields)
+    shown = (
+        signed_in.send(NEW, BASE, **fields) if page == "add" else signed_in.send(f"{HERE}/{page}", **fields)
+    )
     assert shown.status_code == 422
     assert re.findall("<h2>.*(Could not .*)</h2>", shown.text) == [heading]
 
