@@ -174,9 +174,11 @@ class Deployment:
         try:
             self.seconds = self.up()
         except BaseException:
-            (ROOT / ".cache").mkdir(exist_ok=True)
-            (ROOT / ".cache" / "compose.log").write_text(self.logs())
-            self._down()
+            try:
+                (ROOT / ".cache").mkdir(exist_ok=True)
+                (ROOT / ".cache" / "compose.log").write_text(self.logs())
+            finally:
+                self._down()
             raise
         return self
 
@@ -186,8 +188,10 @@ class Deployment:
         self._down()
 
     def _down(self) -> None:
-        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "20")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "20")
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _wait_for_gateway(self) -> None:
         if not self._token:
