@@ -40,6 +40,19 @@ def docker(*arguments: str, check: bool = True, timeout: float = 120) -> str:
     return done.stdout
 
 
+def docker_logs(container: str) -> str:
+    """Both outputs of a container: services log to standard error."""
+    done = subprocess.run(
+        ["docker", "logs", container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout
+
+
 def environment_file() -> Path | None:
     """Which images: REGCRED_TEST_COMPOSE_ENV names a file, else the stand-ins if they are there, else those that
     docker-compose.yml names.

@@ -43,9 +43,10 @@ def refused(
     These are invalid settings, files and key files that cannot be used, a broker that is unavailable, and a
     database that is missing, unprepared or unavailable. An unprepared database has `needed`.
     """
+    caught: tuple[type[Exception], ...] = (*_OBSTACLES, *errors)
     try:
         yield
-    except (*_OBSTACLES, *errors) as error:
+    except caught as error:
         raise refusal(str(error)) from None
     except _NOT_PREPARED:
         raise refusal(f"this database has {needed}; prepare it with `regcred migrate`") from None
