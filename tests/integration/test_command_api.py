@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 
 from chassis.authentication.errors import IssuerUnavailable
 from chassis.database import DatabaseUnavailable
+from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.docs import PROBLEMS
@@ -21,6 +23,7 @@ from secretstore.store import SecretStoreUnavailable
 from tests.support.keyfiles import keyfile
 from tests.support.servers import ROOT
 from tests.support.system import add_body
+from tests.support.timing import waiting
 from verifier.bootstrap import registry_api
 
 Json = dict[str, Any]
@@ -152,6 +155,25 @@ def test_a_rotation_may_move_the_registry_with_the_secret(client: FlaskClient) -
     assert (rotated.json["registry_host"], rotated.json["expires_at"]) == ("new.example.com", None)
     host_alone = client.patch(path, json={"registry_url": "x.example.com"}, headers={"If-Match": "*"})
     assert host_alone.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/v1/accounts/acme/credentials", "/v1/service-tokens"])
+def test_a_repeated_request_succeeds_after_its_expiry_has_passed(client: FlaskClient, path: str) -> None:
+    expires_at = now() + timedelta(seconds=4)
+    body: dict[str, object] = {"expires_at": expires_at.isoformat()}
+    if "accounts" in path:
+        body |= add_body("short", "reg.example.com", "octo", "a-password")
+    else:
+        body |= {"name": "short", "scopes": ["secrets:issue"], "accounts": ["acme"]}
+    key = {"Idempotency-Key": f"short-{next(_numbers)}"}
+    first = client.post(path, json=body, headers=key)
+    assert first.status_code == 201, first.text
+    waiting(lambda: now() > expires_at)
+    again = client.post(path, json=body, headers=key)
+    assert (again.status_code, again.get_json()) == (201, first.get_json())
+    assert again.headers["Idempotency-Replayed"] == "true"
+    late = client.post(path, json=body)
+    assert [error["code"] for error in late.get_json()["errors"]] == ["in_the_past"]
 
 
 def test_no_table_contains_a_secret(client: FlaskClient, database_url: str) -> None:

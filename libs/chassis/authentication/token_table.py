@@ -43,7 +43,7 @@ class PostgresTokens:
         token = parse(text)
         if token is None:
             return None
-        stored = self._find(token.token_id)
+        stored = self.find(token.token_id)
         if stored is None:
             return None
         return recognise(token, stored, keyed_hash=self._keyed_hash, now=self._now())
@@ -90,7 +90,8 @@ class PostgresTokens:
         self._cache.pop(token_id, None)
         return cursor.rowcount == 1
 
-    def _find(self, token_id: str) -> StoredToken | None:
+    def find(self, token_id: str) -> StoredToken | None:
+        """The token with this id, as it was in the last `CACHE_SECONDS`."""
         moment = self._monotonic()
         cached = self._cache.get(token_id)
         if cached and moment - cached[0] < CACHE_SECONDS:

@@ -97,8 +97,10 @@ def blueprint(credentials: Credentials, *, http_allowed: HttpAllowed, fingerprin
     def add_credential(body: Body, account_id: str) -> Response:
         """Add a credential. It is then verified with a login."""
         context = command_request(account_id, fingerprint)
-        secret, details, restrictions = _added(body, now=context.now, http_allowed=http_allowed)
-        result = credentials.add(context, secret, details, restrictions)
+        result = credentials.replay(context)
+        if result is None:
+            secret, details, restrictions = _added(body, now=context.now, http_allowed=http_allowed)
+            result = credentials.add(context, secret, details, restrictions)
         location = f"/v1/accounts/{account_id}/credentials/{result.credential_id}"
         return respond(result, 201, {"Location": location})
 

@@ -80,12 +80,14 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
         It is not stored. Under a key it is derived from the key and a secret of the installation.
         """
         moment = now()
-        if body["expires_at"] is not None and body["expires_at"] <= moment:
-            raise invalid([FieldError("/expires_at", "in_the_past", "the token would have expired already")])
         key = idempotency_key()
         token_id, secret = compose(
             token_bytes(_RANDOM_BYTES) if key is None else _derived(derive, principal().id, key)
         )
+        expired = body["expires_at"] is not None and body["expires_at"] <= moment
+        # A repeated request gets its token, even if that has expired since.
+        if expired and (key is None or tokens.find(token_id) is None):
+            raise invalid([FieldError("/expires_at", "in_the_past", "the token would have expired already")])
         token = StoredToken(
             token_id=token_id,
             name=body["name"],

@@ -81,9 +81,7 @@ class Credentials:
     def add(
         self, request: CommandRequest, secret: NewSecret, details: Details, restrictions: Restrictions
     ) -> CommandResult:
-        """Save a credential. A repeated request returns the same result and adds no second one."""
-        if replayed := self._handler.replay(request):
-            return replayed
+        """Save a credential. The caller tries `replay` first, before it parses what the request contains."""
         credential_id = self._id_from(request)
         command = AddCredential(
             credential_id=credential_id,
@@ -107,7 +105,11 @@ class Credentials:
             return self._handler.append(request, NEW, command)
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
-        """Return the stored result of the same request under the same key; `None` if there is none."""
+        """Return the stored result of the same request under the same key; `None` if there is none.
+
+        This comes before the values of a request are checked: an expiry that was in the future at the first
+        attempt may have passed.
+        """
         return self._handler.replay(request)
 
     def change(

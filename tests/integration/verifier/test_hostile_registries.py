@@ -172,7 +172,7 @@ def test_an_invalid_realm_is_a_bad_challenge(realm: str) -> None:
 
 
 def test_a_registry_that_repeats_its_challenge_is_given_up() -> None:
-    """Every token is refused with another challenge; the login ends after five requests."""
+    """Every token is refused with another challenge; the login stops after five requests."""
     asked = challenge('Bearer realm="/auth",service="a",scope="b"')
     with FakeServer(by_path(always(asked), tokens(USER, PASSWORD))) as server:
         assert attempt(server.address).code is Code.BAD_CHALLENGE

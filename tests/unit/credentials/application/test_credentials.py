@@ -1,4 +1,4 @@
-"""Commands carried out on the in-memory adapters: what is kept where when something goes wrong."""
+"""Commands carried out on the in-memory adapters: which secrets are stored when something goes wrong."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -75,7 +75,10 @@ class World:
         )
 
     def add(self, key: str | None = None, *, name: str = "team", password: str = "old") -> CommandResult:
-        return self.credentials.add(request(key), secret(password), replace(DETAILS, name=name), EVERYBODY)
+        """As the route does: the stored result of a repeated request, else a new credential."""
+        return self.credentials.replay(request(key)) or self.credentials.add(
+            request(key), secret(password), replace(DETAILS, name=name), EVERYBODY
+        )
 
     def rotate(self, credential_id: UUID, expected: int | None, password: str = "new") -> CommandResult:
         def given(_credential: Active) -> NewSecret:
@@ -168,7 +171,7 @@ def test_a_repeated_request_returns_the_first_result(world: World) -> None:
     assert (first.replayed, second.replayed) == (False, True)
     assert first.body == second.body
     with pytest.raises(IdempotencyKeyReused):
-        world.credentials.add(request("k-1", fingerprint=b"g" * 32), secret("old"), DETAILS, EVERYBODY)
+        world.credentials.replay(request("k-1", fingerprint=b"g" * 32))
 
 
 def test_nothing_changes_while_the_secret_store_is_unavailable(

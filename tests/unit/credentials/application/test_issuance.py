@@ -1,4 +1,4 @@
-"""Pull secrets on the in-memory adapters: what is recorded and given out when something changes in between."""
+"""Pull secrets on the in-memory adapters: what is recorded and issued when something changes in between."""
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +103,7 @@ class World:
         self.credentials.restrict(request(), credential_id, None, NOBODY)
 
     def events(self) -> list[tuple[str, str | int]]:
-        """What was recorded: the version that was given out, or the reason why none was."""
+        """What was recorded: the version that was issued, or the reason why none was."""
         return [
             ("issued", payload.secret_version)
             if isinstance(payload, SecretIssued)
