@@ -17,7 +17,11 @@ from tests.support.servers import ROOT
 from tests.support.timing import PATIENCE, waiting
 from tests.support.vault import Vault
 
-SERVERS = {"RABBITMQ": RabbitMQ, "VAULT": Vault, "REGISTRY": DockerRegistry}
+SERVERS: dict[str, type[RabbitMQ | Vault | DockerRegistry]] = {
+    "RABBITMQ": RabbitMQ,
+    "VAULT": Vault,
+    "REGISTRY": DockerRegistry,
+}
 _STEPS = {"RABBITMQ": "prepare", "VAULT": "bootstrap", "REGISTRY": "start"}
 
 
@@ -56,26 +60,20 @@ def test_an_interrupted_pytest_leaves_no_node(folder: Path) -> None:
     )
     temporary = folder / "temporary"
     temporary.mkdir()
+    command = ("-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={folder}", "-c", os.devnull, str(test))
     running = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            f"--rootdir={folder}",
-            "-c",
-            os.devnull,
-            test,
-        ],
+        [sys.executable, *command],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    node = waiting(lambda: next(temporary.glob("regcred-rabbitmq-*"), None))
-    waiting(lambda: processes_of(node), "the node starts")
-    running.send_signal(signal.SIGINT)
-    assert running.wait(PATIENCE) == pytest.ExitCode.INTERRUPTED
+    try:
+        [node] = waiting(lambda: list(temporary.glob("regcred-rabbitmq-*")))
+        waiting(lambda: processes_of(node), "the node starts")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(PATIENCE) == pytest.ExitCode.INTERRUPTED
+    finally:
+        running.kill()
     assert processes_of(node) == []
     assert not node.exists()
