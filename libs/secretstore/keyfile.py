@@ -74,7 +74,7 @@ class KeyFile:
         """Create a key file with new keys. If another process creates it at the same time, read that one.
 
         Raises:
-            KeyFileError: the file that exists cannot be used.
+            KeyFileError: the file cannot be created, or the file that exists cannot be used.
         """
         document = {
             "primary": "k1",
@@ -82,7 +82,10 @@ class KeyFile:
             "pepper": base64.b64encode(token_bytes(KEY_BYTES)).decode(),
         }
         draft = path.with_name(f".{path.name}.{token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise KeyFileError(f"cannot create the key file {path}: {error.strerror}") from None
         try:
             with os.fdopen(descriptor, "w") as file:
                 json.dump(document, file)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from chassis.settings.environment import Settings
 from registries.dialer.addresses import NetworkPolicy
-from registries.dialer.tls import tls_context
+from registries.dialer.settings import network_policy, trusted_authorities
 from registries.logins.cloud_keys import StoredLogin
 from registries.protocol.login import Probe, Verdict, log_in
 from registries.token_minter.factory import open_minter
@@ -65,11 +65,15 @@ class Logins:
 
 
 def open_logins(settings: Settings, *, now: Now, use_short_timeout: Callable[[str], bool] = _never) -> Logins:
-    """The logins that the settings of this environment describe."""
+    """The logins that the settings of this environment describe. This makes no calls.
+
+    Raises:
+        InvalidSetting: as `open_minter`.
+    """
     return Logins(
         minter=open_minter(settings, now=now),
-        policy=NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http),
+        policy=network_policy(settings),
         deadline_seconds=LOGIN_SECONDS,
-        tls=tls_context(settings.verifier_ca_file),
+        tls=trusted_authorities(settings),
         use_short_timeout=use_short_timeout,
     )

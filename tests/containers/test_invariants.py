@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.containers.conftest import PASSWORD, SILENT, USER
-from tests.support.compose import REGISTRY, Deployment
+from tests.support.compose import REGISTRY, Deployment, docker_logs
 from tests.support.load import everything
 from tests.support.system import add_body
 from tests.support.timing import waiting
@@ -22,11 +22,22 @@ SCALE = ("--scale=credentials=3", "--scale=queries=2", "--scale=verifier=2")
 @pytest.fixture(scope="module")
 def client(deployment: Deployment) -> Iterator[httpx2.Client]:
     deployment.compose("up", "--detach", "--no-build", "--no-recreate", *SCALE)
-    waiting(lambda: len(deployment.containers("credentials")) == 3, "there are three")
-    time.sleep(3)  # the gateway asks for names every second, and for health
     with deployment.client() as client:
+        for service, count in (("credentials", 3), ("queries", 2)):
+            waiting(
+                lambda service=service, count=count: replicas_reached(deployment, client, service) == count,  # type: ignore[misc]
+                f"the gateway sends requests to {count} replicas of {service}",
+            )
         yield client
     deployment.compose("up", "--detach", "--no-build", *(part[:-1] + "1" for part in SCALE))
+
+
+def replicas_reached(deployment: Deployment, client: httpx2.Client, service: str) -> int:
+    """Send a request for this service to the gateway; the number of replicas that have logged one of these requests."""
+    request_id = f"reach-{service}"
+    account = "/v1/accounts/reach/credentials"  # reads are for `queries`, commands for `credentials`
+    client.request("GET" if service == "queries" else "POST", account, headers={"X-Request-Id": request_id})
+    return sum(request_id in docker_logs(each["Id"]) for each in deployment.containers(service))
 
 
 @pytest.fixture

@@ -40,6 +40,19 @@ def docker(*arguments: str, check: bool = True, timeout: float = 120) -> str:
     return done.stdout
 
 
+def docker_logs(container: str) -> str:
+    """Both outputs of a container: services log to standard error."""
+    done = subprocess.run(
+        ["docker", "logs", container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout
+
+
 def environment_file() -> Path | None:
     """Which images: REGCRED_TEST_COMPOSE_ENV names a file, else the stand-ins if they are there, else those that
     docker-compose.yml names.
@@ -174,9 +187,11 @@ class Deployment:
         try:
             self.seconds = self.up()
         except BaseException:
-            (ROOT / ".cache").mkdir(exist_ok=True)
-            (ROOT / ".cache" / "compose.log").write_text(self.logs())
-            self._down()
+            try:
+                (ROOT / ".cache").mkdir(exist_ok=True)
+                (ROOT / ".cache" / "compose.log").write_text(self.logs())
+            finally:
+                self._down()
             raise
         return self
 
@@ -186,8 +201,10 @@ class Deployment:
         self._down()
 
     def _down(self) -> None:
-        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "20")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "20")
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _wait_for_gateway(self) -> None:
         if not self._token:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tests.support.cleanup import undone_on_failure
+
 
 @cache
 def image_of(server: str) -> str | None:
@@ -76,8 +78,9 @@ class ServerContainer:
             self._container.with_volume_mapping(str(folder), str(folder), "rw")
         for here, there in mounts.items():
             self._container.with_volume_mapping(str(here), there, "ro")
-        self._container.start()
         self._ended = False
+        with undone_on_failure(self._remove):
+            self._container.start()
 
     def poll(self) -> int | None:
         """`None` while it runs."""

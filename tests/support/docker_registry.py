@@ -12,6 +12,7 @@ from typing import Self
 
 import httpx2
 
+from tests.support.cleanup import undone_on_failure
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing, program
 from tests.support.timing import PATIENCE
@@ -43,7 +44,8 @@ class DockerRegistry:
         self._tls = tls
         self._token = dict(token or {})
         self._process: subprocess.Popen[bytes] | ServerContainer | None = None
-        self._configure(users, token)
+        with undone_on_failure(self.close):
+            self._configure(users, token)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -96,12 +98,17 @@ class DockerRegistry:
             self._process = None
 
     def __enter__(self) -> Self:
-        self.start()
+        with undone_on_failure(self.close):
+            self.start()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it, and remove its folder."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -24,6 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
+from tests.support.cleanup import kill_processes_of
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port
 from tests.support.timing import PATIENCE
@@ -63,7 +64,7 @@ def program_of_the_wheel(name: str) -> str:
 @cache
 def in_container(image: str) -> tuple[str, ServerContainer]:
     """A server in a container that ends with this process: the URL of a superuser, and the container."""
-    folder = Path(tempfile.mkdtemp(prefix="regcred-pg-"))
+    folder = _temporary_folder()
     folder.chmod(0o755)
     password, port = folder / "password", free_port()
     password.write_text(PASSWORD)
@@ -75,12 +76,7 @@ def in_container(image: str) -> tuple[str, ServerContainer]:
         arguments=["postgres", "-clisten_addresses=127.0.0.1", f"-cport={port}", "-cautovacuum=off"],
         shm_size="256m",
     )
-
-    def stop() -> None:
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(stop)
+    atexit.register(server.kill)
     url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/postgres"
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -94,14 +90,8 @@ def in_container(image: str) -> tuple[str, ServerContainer]:
 
 
 def _of_the_wheel() -> str:
-    folder = tempfile.mkdtemp(prefix="regcred-pg-")
-    server = EmbeddedPostgres(Path(folder) / "data")
-
-    def stop() -> None:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(stop)
+    server = EmbeddedPostgres(_temporary_folder() / "data")
+    atexit.register(server.stop)
     with psycopg.connect(server.url, autocommit=True) as admin:
         # Its transactions delay positions for a moment, and tests count positions.
         admin.execute("ALTER SYSTEM SET autovacuum = off")
@@ -110,6 +100,18 @@ def _of_the_wheel() -> str:
         admin.execute("ALTER SYSTEM SET full_page_writes = off")
         admin.execute("SELECT pg_reload_conf()")
     return server.url
+
+
+def _temporary_folder() -> Path:
+    """A folder that is removed when this process exits, after its server is killed if it still runs."""
+    folder = Path(tempfile.mkdtemp(prefix="regcred-pg-"))
+
+    def remove() -> None:
+        kill_processes_of(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
 
 
 @contextmanager

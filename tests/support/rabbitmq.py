@@ -21,6 +21,7 @@ from pika.exceptions import ChannelClosedByBroker
 from contracts.broker import TOPOLOGY
 from eventlog import topology
 from launcher.deployment.broker_definitions import definitions
+from tests.support.cleanup import kill_processes_of, undone_on_failure
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import free_port, missing
 from tests.support.timing import PATIENCE, waiting
@@ -216,20 +217,19 @@ class RabbitMQ:
         return pika.BlockingConnection(parameters)
 
     def __enter__(self) -> Self:
-        self.start()
-        self.prepare()
+        with undone_on_failure(self.close):
+            self.start()
+            self.prepare()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._pid is not None or self._container is not None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the node and its epmd, also while they start, and remove the folder."""
+        if self._container is not None:
             self.kill()
-        if self._image is None:  # else it ended with its container
-            subprocess.run(
-                ["epmd", "-port", self._environment["ERL_EPMD_PORT"], "-kill"],
-                env={**_PATH, **self._environment},
-                capture_output=True,
-                check=False,
-            )
+        kill_processes_of(self._folder)  # its folder is their HOME
         shutil.rmtree(self._folder, ignore_errors=True)

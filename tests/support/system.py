@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import httpx2
 
+from tests.support.cleanup import undone_on_failure
 from tests.support.servers import free_port
 from tests.support.timing import PATIENCE, waiting
 
@@ -100,12 +101,17 @@ class System:
         )
 
     def __enter__(self) -> Self:
-        self.start()
+        with undone_on_failure(self.close):
+            self.start()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it if it runs."""
         if self._process is not None:
             self.stop()
 

@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from launcher.deployment.certificates import Pair
+from tests.support.cleanup import kill_processes_of, undone_on_failure
 from tests.support.servers import free_port, missing
 from tests.support.timing import PATIENCE
 
@@ -41,7 +43,11 @@ class TLSPostgres:
         )
 
     def __enter__(self) -> Self:
-        data = self._folder / "data"
+        with undone_on_failure(self.close):
+            self._start(self._folder / "data")
+        return self
+
+    def _start(self, data: Path) -> None:
         self._run("initdb", "-D", data, "-U", "postgres", "--no-sync")
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -55,12 +61,18 @@ class TLSPostgres:
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run("pg_ctl", "-D", data, "-w", "-l", self._folder / "log", "-o", options, "start")
-        return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
+        self.close()
+
+    def close(self) -> None:
+        """Stop it, also while it starts, and remove its folder."""
+        if (self._folder / "data" / "postmaster.pid").exists():
+            with suppress(subprocess.SubprocessError):  # it does not run yet
+                self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "stop")
+        kill_processes_of(self._folder)
         shutil.rmtree(self._folder)
 
     def _run(self, program: str, *arguments: str | Path) -> None:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chassis.runtime.clock import now
+from tests.support.cleanup import undone_on_failure
 from tests.support.containers import ServerContainer, image_of
 from tests.support.servers import ROOT, free_port, missing, program
 from tests.support.timing import PATIENCE
@@ -132,7 +133,13 @@ class Vault:
         return answer
 
     def __enter__(self) -> Self:
-        self.start()
+        with undone_on_failure(self.close):
+            self.start()
+            self._initialise()
+            self.bootstrap()
+        return self
+
+    def _initialise(self) -> None:
         made = httpx2.put(
             f"{self.addr}/v1/sys/init",
             json={"secret_shares": 1, "secret_threshold": 1},
@@ -141,8 +148,6 @@ class Vault:
         ).json()
         self.root_token, self._unseal_key = made["root_token"], made["keys_base64"][0]
         self.unseal()
-        self.bootstrap()
-        return self
 
     def bootstrap(self) -> None:
         """Mount, policies and roles, by the script that production uses."""
@@ -164,6 +169,10 @@ class Vault:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill it, and remove its folder."""
         if self._process is not None:
             self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -11,8 +11,8 @@ from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from chassis.web.server import serve
 from console.mount import serve_mounted
-from console.settings import ConsoleSettings
 from credentials.bootstrap import command_api
+from launcher.child_settings import console_settings
 from projector.read.bootstrap import query_api
 from verifier.bootstrap import registry_api
 
@@ -21,15 +21,13 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     configure_logs("api")
     settings = Settings.from_environment(os.environ)
+    console = console_settings(settings, os.environ)
     stop_with_parent()
 
     def app() -> Flask:
         observe("api")
         apis = join([command_api(settings), query_api(settings), registry_api(settings)])
-        # If other machines can reach the sign-in page, it must not show a path of this machine.
-        own = settings.listen_host in {"127.0.0.1", "::1", "localhost"}
-        hint = str(settings.home / "admin.token") if own else "admin.token in REGCRED_HOME"
-        serve_mounted(apis, ConsoleSettings.from_environment(os.environ, token_hint=hint))
+        serve_mounted(apis, console)
         return apis
 
     serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)

@@ -4,10 +4,10 @@ import os
 
 import click
 
-from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
-from chassis.settings.environment import InvalidSetting, Settings
+from chassis.settings.environment import Settings
 from eventlog.storage import LowerTransactionIds
+from launcher.child_settings import check_child_settings
 from launcher.up import CannotStart, up
 from operations.command_errors import refused
 from operations.migrate.preparation import DamagedToken
@@ -16,6 +16,8 @@ from operations.migrate.preparation import DamagedToken
 @click.command("up")
 def up_command() -> None:
     """Run everything on this machine."""
-    with refused(CannotStart, InvalidSetting, MigrationRefused, LowerTransactionIds, DamagedToken):
+    with refused(CannotStart, LowerTransactionIds, DamagedToken):
         configure_logs("up")
-        up(Settings.from_environment(os.environ))
+        settings = Settings.from_environment(os.environ)
+        check_child_settings(settings, os.environ)
+        up(settings)

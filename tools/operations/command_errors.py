@@ -9,15 +9,19 @@ from typing import Any
 import click
 import psycopg
 
+from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
 from chassis.settings.environment import InvalidSetting, Settings
+from eventlog.broker import BrokerUnavailable
 from operations.log.database import NoDatabase, log_database
+from secretstore.keyfile import KeyFileError
 
 _NOT_PREPARED = (
     psycopg.errors.UndefinedTable,
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
+_OBSTACLES = (InvalidSetting, NoDatabase, MigrationRefused, BrokerUnavailable, KeyFileError)
 
 
 class OperationRefused(click.ClickException):
@@ -31,26 +35,40 @@ class CheckInconclusive(OperationRefused):
 
 
 @contextmanager
-def refused(*errors: type[Exception], refusal: type[OperationRefused] = OperationRefused) -> Iterator[None]:
-    """Raise `refusal` with the message of any of `errors`."""
-    try:
-        yield
-    except errors as error:
-        raise refusal(str(error)) from None
-
-
-@contextmanager
-def database_errors(
+def refused(
     *errors: type[Exception], refusal: type[OperationRefused] = OperationRefused, needed: str = "no log"
 ) -> Iterator[None]:
-    """Like `refused`, also for invalid settings and a database that is missing, unprepared or unavailable."""
+    """Raise `refusal` for the errors that every operator command can meet, and for any of `errors`.
+
+    These are invalid settings, files and key files that cannot be used, a broker that is unavailable, and a
+    database that is missing, unprepared or unavailable. An unprepared database has `needed`.
+    """
+    caught: tuple[type[Exception], ...] = (*_OBSTACLES, *errors)
     try:
-        with refused(InvalidSetting, NoDatabase, *errors, refusal=refusal):
-            yield
+        yield
+    except caught as error:
+        raise refusal(str(error)) from None
     except _NOT_PREPARED:
         raise refusal(f"this database has {needed}; prepare it with `regcred migrate`") from None
     except psycopg.Error as error:
-        raise refusal(f"the database is unavailable: {error}") from None
+        raise refusal(_database_sentence(error)) from None
+    except BrokenPipeError:
+        raise  # click ends the command quietly if the reader of its output stopped
+    except OSError as error:
+        raise refusal(_file_sentence(error)) from None
+
+
+def _database_sentence(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        # The error of the parser of URLs; its message can contain the password.
+        return "REGCRED_DATABASE_URL: must be a URL such as postgresql://user@host/name"
+    return f"the database is unavailable: {error}"
+
+
+def _file_sentence(error: OSError) -> str:
+    if error.filename is None:
+        return str(error)
+    return f"{error.filename} cannot be read or written: {error.strerror}"
 
 
 @contextmanager
@@ -59,7 +77,7 @@ def owner_connection(
 ) -> Iterator[tuple[psycopg.Connection[Any], Settings]]:
     """Connect to the database as its owner. `errors` are those that refuse the work of the command."""
     configure_logs(command)
-    with database_errors(*errors):
+    with refused(*errors):
         settings = Settings.from_environment(os.environ)
         with (
             log_database(settings) as url,

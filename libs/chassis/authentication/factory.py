@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from chassis.authentication.token_table import KeyedHashes, PostgresTokens, token_hash
 from chassis.authentication.tokens import Principal, parse
 from chassis.database import Pool
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+
+if TYPE_CHECKING:
+    from chassis.authentication.issuers import IssuedTokens
 
 Authenticate = Callable[[str], Principal | None]
 
@@ -23,14 +27,25 @@ def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authentic
     Raises:
         InvalidSetting: the setting of the issuers is invalid.
     """
-    if not settings.token_issuers:
+    issued = open_issuers(settings)
+    if issued is None:
         return tokens.authenticate
-    # Imported here because most installations trust no issuer and do not need JWTs.
-    from chassis.authentication.issuers import IssuedTokens, trusted_issuers  # noqa: PLC0415
-
-    issued = IssuedTokens(trusted_issuers(settings.token_issuers), monotonic=monotonic)
 
     def authenticate(text: str) -> Principal | None:
         return tokens.authenticate(text) if parse(text) else issued.authenticate(text)
 
     return authenticate
+
+
+def open_issuers(settings: Settings) -> "IssuedTokens | None":
+    """The issuers that the operator trusts, or `None` if there are none. Their keys are read later.
+
+    Raises:
+        InvalidSetting: the setting of the issuers is invalid.
+    """
+    if not settings.token_issuers:
+        return None
+    # Imported here because most installations trust no issuer and do not need JWTs.
+    from chassis.authentication.issuers import IssuedTokens, trusted_issuers  # noqa: PLC0415
+
+    return IssuedTokens(trusted_issuers(settings.token_issuers), monotonic=monotonic)

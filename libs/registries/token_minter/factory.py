@@ -1,8 +1,7 @@
 """Creates the minter from the settings."""
 
 from chassis.settings.environment import Settings
-from registries.dialer.addresses import NetworkPolicy
-from registries.dialer.tls import tls_context
+from registries.dialer.settings import network_policy, trusted_authorities
 from registries.token_minter.minter import Endpoints, Minter, Now
 from registries.token_minter.token_calls import TokenCalls
 
@@ -11,11 +10,13 @@ def open_minter(settings: Settings, *, now: Now) -> Minter:
     """Create the minter; this makes no calls.
 
     The operator's lists of hosts also apply to the endpoints of the clouds.
+
+    Raises:
+        InvalidSetting: as `network_policy` and `trusted_authorities`.
     """
-    policy = NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http)
     logins = settings.logins
     return Minter(
-        TokenCalls(policy, tls_context(settings.verifier_ca_file)),
+        TokenCalls(network_policy(settings), trusted_authorities(settings)),
         Endpoints(amazon=logins.amazon_endpoint, google=logins.google_endpoint, azure=logins.azure_endpoint),
         now=now,
     )

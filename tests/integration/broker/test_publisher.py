@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from eventlog.broker import BrokerUnavailable, OutgoingMessage, Publisher
 from eventlog.broker.cloudevents import position_of
@@ -143,13 +144,17 @@ def test_an_unreachable_or_refusing_broker_is_unavailable(rabbitmq: RabbitMQ) ->
 
 
 def test_an_alarm_delays_messages_on_the_same_connection(rabbitmq: RabbitMQ, queue: str) -> None:
-    with open_publisher(rabbitmq, window=10) as publisher:
+    window = 10
+    with open_publisher(rabbitmq, window=window) as publisher:
         publish(publisher, 1, 5)
         submitted: list[int] = []
         rabbitmq.ctl("set_vm_memory_high_watermark", "absolute", "1MB")
         try:
-            relay = in_thread(lambda: publish(publisher, 6, 1000, submitted))
-            waiting(lambda: stands_still(submitted))
+            with capture_logs() as logs:
+                relay = in_thread(lambda: publish(publisher, 6, 1000, submitted))
+                waiting(lambda: {"event": "broker_blocks", "log_level": "warning"} in logs)
+            # From now on nothing is sent, so that a full window stays full.
+            waiting(lambda: 5 + len(submitted) - publisher.confirmed() == window, "the window is full")
             assert len(submitted) < 1000 - 5
         finally:
             rabbitmq.ctl("set_vm_memory_high_watermark", "absolute", "1GB")
@@ -199,12 +204,6 @@ def test_a_fault_between_confirms_loses_no_message(rabbitmq: RabbitMQ, queue: st
     assert set(arrived) == set(range(1, last + 101))
     assert len(arrived) - len(set(arrived)) <= 51 * attempts  # at most a window of duplicates at each attempt
     assert list(dict.fromkeys(arrived)) == sorted(set(arrived))  # first seen in order
-
-
-def stands_still(submitted: list[int]) -> bool:
-    before = len(submitted)
-    time.sleep(0.3)
-    return 0 < before == len(submitted)
 
 
 def publish_until_taken(rabbitmq: RabbitMQ, first: int, last: int) -> int:

@@ -163,11 +163,11 @@ def test_a_discard_is_recorded_with_person_and_reason(database_url: str, log: Lo
     handler.failing = {1, 2}
     with verifying(database_url, handler):
         waiting(lambda: len(operator.items("--consumer", "verifier")) == 2)
-        refused = operator.types("discard", "verifier", "1", "--reason", "no use", answer="n\n")
-        assert refused.exit_code == 1
+        refused = operator.types("discard", "verifier", "1", "--reason", "no use", answer="y\n")
+        assert refused.exit_code == 2  # there is no terminal, and no --yes
         assert len(operator.items()) == 2
         assert operator.types("discard", "verifier", "1", "--yes").exit_code == 2  # a reason is required
-        done = operator.types("discard", "verifier", "1", "--reason", "no use", "--as", "ada", answer="y\n")
+        done = operator.types("discard", "verifier", "1", "--reason", "no use", "--as", "ada", "--yes")
         assert done.exit_code == 0, done.output
         missing = operator.types("discard", "verifier", "1", "--reason", "no use", "--yes")
         assert "verifier has no dead letter at 1" in missing.stderr

@@ -1,6 +1,7 @@
 """Form fields are sent to the API. A refused form is shown with its values, but without secrets."""
 
 import io
+import re
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -89,6 +90,28 @@ def test_a_refused_form_is_shown_with_its_values_but_without_the_secret(
     assert 'id="e-name"' in shown.text
     assert 'aria-describedby="h-password e-password" aria-invalid="true"' in shown.text
     assert 'value="octo"' in shown.text
+
+
+@pytest.mark.parametrize(
+    ("page", "request_line", "heading"),
+    [
+        ("add", ("POST", f"{ACCOUNT}/credentials"), "Could not add the credential"),
+        ("edit", ("PATCH", ONE), "Could not save the changes"),
+        ("rotate", ("PUT", f"{ONE}/secret"), "Could not rotate the secret"),
+        ("restrict", ("PUT", f"{ONE}/restrictions"), "Could not save the restrictions"),
+        ("remove", ("DELETE", ONE), "Could not remove the credential"),
+    ],
+)
+def test_a_refused_form_names_its_action(
+    signed_in: Browser, api: FakeApi, page: str, request_line: tuple[str, str], heading: str
+) -> None:
+    api.answers[request_line] = (422, problem(422, "invalid_request", "x", ("/name", "no")))
+    fields = {**TYPED, "typed": "team-ghcr", "restricted": "no"}
+    shown = (
+        signed_in.send(NEW, BASE, **fields) if page == "add" else signed_in.send(f"{HERE}/{page}", **fields)
+    )
+    assert shown.status_code == 422
+    assert re.findall("<h2>.*(Could not .*)</h2>", shown.text) == [heading]
 
 
 def test_a_repeated_form_has_the_same_idempotency_key(signed_in: Browser, api: FakeApi) -> None:

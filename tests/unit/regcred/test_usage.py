@@ -46,7 +46,6 @@ def refused(run: CliRunner, *arguments: str) -> Result:
         ("credentials restrict a", "give one of"),
         ("credentials restrict a --nobody --everyone", "give one of"),
         ("credentials restrict a --project p --nobody", "give one of"),
-        ("credentials remove a", "confirm with --yes"),
         ("credentials remove a --yes --force", "--force needs --reason"),
         ("credentials verify a --wait 31", "not in the range"),
         ("credentials list --status fine", "is not one of"),
@@ -69,11 +68,35 @@ def refused(run: CliRunner, *arguments: str) -> Result:
         ("tokens make t --scope audit:read --every-account --account a", "--every-account"),
         ("tokens make t --scope root --every-account", "is not one of"),
         ("tokens make t --every-account", "Missing option '--scope'"),
-        ("tokens revoke t", "confirm with --yes"),
     ],
 )
 def test_wrong_usage_is_refused(run: CliRunner, arguments: str, says: str) -> None:
     assert says in refused(run, *arguments.split()).output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "credentials remove a --address http://127.0.0.1:1",
+        "tokens revoke t --address http://127.0.0.1:1",
+        "accounts erase acme",
+        "deadletters discard verifier 1 --reason r",
+    ],
+)
+def test_a_permanent_change_needs_a_terminal_or_yes(run: CliRunner, arguments: str) -> None:
+    result = run.invoke(main, arguments.split(), input="y\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "confirm with --yes: there is no terminal for a prompt" in result.stderr
+
+
+def test_every_command_that_can_ask_is_in_the_test_above(run: CliRunner) -> None:
+    asking = {path for path, command in commands(main) if any(each.name == "yes" for each in command.params)}
+    assert asking == {
+        ("credentials", "remove"),
+        ("tokens", "revoke"),
+        ("accounts", "erase"),
+        ("deadletters", "discard"),
+    }
 
 
 def test_an_account_is_required(run: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

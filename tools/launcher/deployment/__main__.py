@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chassis.runtime.clock import now
 from launcher.deployment.setup import PUBLISHED, Servers, set_up
+from operations.command_errors import OperationRefused, refused
 from operations.migrate.owned_files import Owner
 
 
@@ -23,7 +24,11 @@ def main(folder: str, names: list[str], environment: Mapping[str, str]) -> None:
         gateway=_owner(environment, "GATEWAY_USER_ID", PUBLISHED.gateway),
         gateway_names=tuple(dict.fromkeys((*PUBLISHED.gateway_names, *names))),
     )
-    set_up(Path(folder), servers, now=now())
+    try:
+        with refused():
+            set_up(Path(folder), servers, now=now())
+    except OperationRefused as refusal:
+        sys.exit(f"Error: {refusal.message}")
 
 
 def _owner(environment: Mapping[str, str], name: str, default: Owner) -> Owner:

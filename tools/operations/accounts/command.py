@@ -7,6 +7,7 @@ from chassis.runtime.clock import now
 from credentials.account_erasure import Erasure, NothingToErase, StillHasCredentials
 from operations.accounts.erasure import erase, wait_until_erased
 from operations.command_errors import owner_connection, person
+from regcred.cli.confirmation import YES, confirm
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json
 
@@ -19,7 +20,7 @@ def accounts() -> None:
 @accounts.command("erase")
 @click.argument("account")
 @click.option("--reason", help="The reason, which is recorded.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@YES
 @click.option("--wait", type=click.FloatRange(min=0), default=30.0, help="Seconds to wait for read models.")
 @click.option("--as", "person", default=person, help="Your name, for the record. [default: your login]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -32,8 +33,7 @@ def erase_command(
     log still verifies. The account must not have credentials any more. Exit code 3: erased, but the read
     models still contain the data.
     """
-    if not yes:
-        click.confirm(f"Erase the personal data of {account} permanently?", abort=True)
+    confirm(f"Erase the personal data of {account} permanently?", yes=yes)
     erasure = Erasure(
         erasure_id=new_id(), event_id=new_id(), account_id=account, person=person, reason=reason, at=now()
     )

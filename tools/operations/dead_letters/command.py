@@ -20,9 +20,10 @@ from eventlog.storage import EventStoreUnavailable, read_log
 from operations.command_errors import OperationRefused, owner_connection, person
 from projector.write import interventions
 from projector.write.interventions import GenerationNotLive
+from regcred.cli.confirmation import YES, check_confirmable, confirm
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_fields, print_json, print_table
-from secretstore.keyfile import KeyFile, KeyFileError
+from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
 _POLL_SECONDS = 0.2
@@ -183,21 +184,22 @@ def redrive_command(
 @click.argument("consumer")
 @click.argument("event")
 @click.option("--reason", required=True, help="The reason, which is recorded.")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@YES
 @_PERSON
 def discard_command(*, consumer: str, event: str, reason: str, yes: bool, person: str) -> None:
     """Discard a dead letter permanently.
 
     The consumer will not handle the event. The event itself stays in the log.
     """
+    check_confirmable(yes=yes)
     with _opened() as (connection, settings):
         if consumer in TOPOLOGY.dead_letter_queues:
             message = _message(settings, consumer, event)
-            _confirm(f"Discard message {message.id} of {consumer}?", yes=yes)
+            confirm(f"Discard message {message.id} of {consumer}?", yes=yes)
             _discard_message(connection, settings, message, person=person, remark=reason)
             return
         letter = _letter(connection, consumer, event)
-        _confirm(
+        confirm(
             f"Discard {letter.type} at {letter.position} ({letter.reason}) of {letter.consumer}?", yes=yes
         )
         owner = interventions if interventions.is_projector(letter.consumer) else dead_letters
@@ -278,16 +280,11 @@ def _messages(settings: Settings) -> list[RejectedMessage]:
         return []
 
 
-def _confirm(question: str, *, yes: bool) -> None:
-    if not yes:
-        click.confirm(question, abort=True)
-
-
 @contextmanager
 def _opened() -> Iterator[tuple[Connection, Settings]]:
     """Connect to the database as its owner."""
     try:
-        with owner_connection("deadletters", KeyFileError, GenerationNotLive, BrokerUnavailable) as opened:
+        with owner_connection("deadletters", GenerationNotLive) as opened:
             yield opened
     except EventStoreUnavailable:
         raise OperationRefused("the read models were switched meanwhile: try again") from None

@@ -11,9 +11,10 @@ from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 
-from chassis.settings.environment import Settings
+from chassis.settings.environment import InvalidSetting, Settings
 from operations.doctor.finding import Finding, failed, ok, warning
-from registries.dialer.addresses import InvalidPolicy, NetworkPolicy
+from registries.dialer.addresses import NetworkPolicy
+from registries.dialer.settings import network_policy, trusted_authorities
 from secretstore.keyfile import KeyFile, KeyFileError
 
 _MEBIBYTE = 1024 * 1024
@@ -125,9 +126,9 @@ def _http_get(host: str, port: int, path: str) -> object:
 def allow_list_findings(settings: Settings) -> Iterator[Finding]:
     check = "verifier.allow-lists"
     try:
-        policy = NetworkPolicy.parse(settings.verifier_allow, settings.verifier_allow_http)
-    except InvalidPolicy as error:
-        yield failed(check, str(error), "correct REGCRED_VERIFIER_ALLOW or REGCRED_VERIFIER_ALLOW_HTTP")
+        policy = network_policy(settings)
+    except InvalidSetting as error:
+        yield failed(check, str(error), f"correct {error.name}")
         return
     wide = [network for network in policy.networks if any(each in network for each in _METADATA)]
     if wide:
@@ -150,10 +151,12 @@ def allow_list_findings(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield ok(check, _summary(policy))
-    path = settings.verifier_ca_file
-    if path is not None and not os.access(path, os.R_OK):
-        remedy = "correct REGCRED_VERIFIER_CA_FILE, or let this user read the file"
-        yield failed("verifier.authorities", f"{path} cannot be read", remedy)
+    try:
+        trusted_authorities(settings)
+    except InvalidSetting as error:
+        yield failed(
+            "verifier.authorities", str(error), f"correct {error.name}, or let this user read the file"
+        )
 
 
 def _summary(policy: NetworkPolicy) -> str:

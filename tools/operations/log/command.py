@@ -76,10 +76,10 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
     """Sign the current end of the log. Store the result separately from the database."""
     with maintenance.reported_errors():
         document = maintenance.checkpoint(key_file)
+        if output is not None:
+            output.write_bytes(document)
     if output is None:
         click.echo(document, nl=False)
-    else:
-        output.write_bytes(document)
 
 
 @log.command("keygen")

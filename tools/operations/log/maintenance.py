@@ -34,7 +34,7 @@ from eventlog.integrity import (
     write_export,
 )
 from eventlog.storage import adopt_log
-from operations.command_errors import CheckInconclusive, database_errors
+from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
 
 _BAR_STEPS = 1000  # rows between two updates of the progress bar
@@ -89,7 +89,7 @@ class LogReport:
 
 def reported_errors() -> AbstractContextManager[None]:
     """Turn the errors of a check into a message and exit code 2."""
-    return database_errors(IntegrityError, OSError, refusal=CheckInconclusive)
+    return refused(IntegrityError, refusal=CheckInconclusive)
 
 
 def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:

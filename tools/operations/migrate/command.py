@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
-from chassis.settings.environment import InvalidSetting, Settings
+from chassis.settings.environment import Settings
 from eventlog.storage import LowerTransactionIds
 from operations.command_errors import refused
 from operations.migrate.logins import prepare_logins
@@ -34,7 +33,7 @@ def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token
 
     It is safe to repeat, and to run twice at the same time.
     """
-    with refused(InvalidSetting, MigrationRefused, LowerTransactionIds, DamagedToken):
+    with refused(LowerTransactionIds, DamagedToken):
         configure_logs("migrate")
         settings = Settings.from_environment(os.environ)
         url = settings.required_database_url()

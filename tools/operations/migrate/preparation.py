@@ -76,7 +76,7 @@ def _prepare_token(
     accounts: frozenset[str] | None,
 ) -> None:
     if path.exists():
-        text = Secret(path.read_text().strip())
+        text = Secret(path.read_bytes().decode(errors="replace").strip())
         parsed = parse(text.reveal())
         if parsed is None:
             raise DamagedToken(f"{path} does not contain a token; remove the file to create a new token")

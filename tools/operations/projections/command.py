@@ -18,7 +18,7 @@ from rich.progress import TimeRemainingColumn as Remaining
 from chassis.observability.logs import configure_logs
 from chassis.settings.environment import Settings
 from eventlog.storage import PersonalKeys
-from operations.command_errors import database_errors
+from operations.command_errors import refused
 from operations.log.database import log_database
 from projector.rebuild import rebuild
 from projector.rebuild.build_process import connect
@@ -32,7 +32,6 @@ from projector.write.generations import (
 )
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json, print_table
-from secretstore.keyfile import KeyFileError
 from secretstore.personal_keys import open_key_file
 
 _LINE_SECONDS = 5.0  # between two lines of progress without a terminal
@@ -214,9 +213,9 @@ class _ProgressReport:
 def _database() -> Iterator[str]:
     """Yield the URL of the database. Refusals and obstacles become a message and exit code 1."""
     configure_logs("projections")
-    refusals = (AdministrationInProgress, GenerationInUse, UnknownGeneration, ReadersInTheWay, KeyFileError)
+    refusals = (AdministrationInProgress, GenerationInUse, UnknownGeneration, ReadersInTheWay)
     with (
-        database_errors(*refusals, needed="no read models"),
+        refused(*refusals, needed="no read models"),
         log_database(Settings.from_environment(os.environ)) as url,
     ):
         yield url

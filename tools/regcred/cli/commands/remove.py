@@ -1,10 +1,9 @@
 """`regcred credentials remove`."""
 
-import sys
-
 import click
 
 from regcred.apiclient.text import shown
+from regcred.cli.confirmation import YES, check_confirmable, confirm
 from regcred.cli.examples import examples
 from regcred.cli.lookup import await_read_models, find
 from regcred.cli.output import notice, print_json
@@ -22,7 +21,7 @@ from regcred.cli.usage import removal_impact, show_impact
     ),
 )
 @click.argument("credential", metavar="ID_OR_NAME", shell_complete=credential_names)
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
+@YES
 @click.option("--reason", metavar="TEXT", help="For the audit trail.")
 @click.option("--force", is_flag=True, help="Remove it although it is in use; needs --reason.")
 @click.option("--dry-run", is_flag=True, help="Show which workloads would lose it, without removing it.")
@@ -40,13 +39,11 @@ def remove(
         return
     if force and not reason:
         raise click.UsageError("--force needs --reason, which is recorded in the audit trail")
-    if not yes and not sys.stdin.isatty():
-        raise click.UsageError("confirm with --yes: there is no terminal for a prompt")
+    check_confirmable(yes=yes)
     found = find(session, credential)
     name, credential_id = found.body["name"], found.body["id"]
-    if not yes:
-        what = f"{shown(name)} ({shown(found.body['username'])} at {shown(found.body['registry_host'])})"
-        click.confirm(f"Remove {what} permanently, and destroy its secret?", abort=True, err=True)
+    what = f"{shown(name)} ({shown(found.body['username'])} at {shown(found.body['registry_host'])})"
+    confirm(f"Remove {what} permanently, and destroy its secret?", yes=yes)
     command = session.api.change(
         "DELETE",
         session.path("credentials", credential_id),

@@ -1,6 +1,5 @@
 """`regcred tokens`: tokens of callers."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import click
 from regcred.apiclient.paths import segment
 from regcred.apiclient.text import shown
 from regcred.apiclient.transport import Json
+from regcred.cli.confirmation import YES, confirm
 from regcred.cli.examples import examples
 from regcred.cli.files import new_private
 from regcred.cli.moments import moment_option
@@ -99,17 +99,14 @@ def list_tokens(session: CliSession) -> None:
 
 @tokens.command("revoke")
 @click.argument("token_id", metavar="ID")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
+@YES
 @of_no_account
 def revoke(session: CliSession, /, *, token_id: str, yes: bool) -> None:
     """Revoke a token permanently.
 
     It is refused everywhere within two seconds.
     """
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("confirm with --yes: there is no terminal for a prompt")
-        click.confirm(f"Revoke token {shown(token_id)} permanently?", abort=True, err=True)
+    confirm(f"Revoke token {shown(token_id)} permanently?", yes=yes)
     session.api.change("DELETE", f"{_PATH}/{segment(token_id)}", None)
     if session.as_json:
         print_json({"id": token_id, "revoked": True})
