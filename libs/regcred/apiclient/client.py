@@ -1,8 +1,7 @@
 """Requests to the REST API, over any transport.
 
 Reads, and POSTs with an idempotency key, are repeated when the response is lost or is a 503. A change with
-`If-Match` is sent once. Repeated after a lost response, it would be refused as stale, although nobody else
-changed the object.
+`If-Match` is sent once: if it was done and its response was lost, a repetition would be refused as stale.
 """
 
 import json
