@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 
 import psycopg
-from bench.measurements import Benchmark, Options, Row, Run, Target
+from bench.benchmark import Benchmark, Options, Row, Run, Target
 
 from bench import appenders
 from bench.peer import prepare_peer
