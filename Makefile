@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Some machines set it. Every process of the tests would compile all modules again, which takes a fifth of the time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: images up demo test unit test-browser test-clients test-deployment test-containers check audit sbom lock clean setup setup-dev bench measure docs
 
 up: setup ## run everything on this machine, in the foreground
