@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 
 import psycopg
-from bench.benchmark import Benchmark, Options, Row, Run, Target
 
 from bench import appenders
+from bench.benchmark import Benchmark, Options, Row, Run, Target
 from bench.peer import prepare_peer
 from bench.servers import Postgres, postgres
 from bench.writers import Appender, write, write_in_threads
