@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cleanup import processes_of
+from tests.support.cleanup import kill_processes_of, processes_of
 from tests.support.containers import image_of
 from tests.support.docker_registry import DockerRegistry
 from tests.support.rabbitmq import RabbitMQ
@@ -49,6 +49,17 @@ def test_a_failed_start_leaves_nothing(kind: str, folder: Path, monkeypatch: pyt
         pytest.fail("it started")
     assert processes_of(folder) == []
     assert list(folder.iterdir()) == []
+
+
+def test_a_process_that_executes_other_programs_is_killed(folder: Path) -> None:
+    program = folder / "again.sh"
+    program.write_text('#!/bin/sh\nexec "$0"\n')
+    program.chmod(0o700)
+    for _ in range(20):
+        running = subprocess.Popen([program])
+        kill_processes_of(folder)
+        assert running.poll() == -signal.SIGKILL
+        running.wait()
 
 
 @pytest.mark.skipif(image_of("RABBITMQ") is not None, reason="the node is no process of this machine")

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tests.support.timing import PATIENCE
 
+# A process has no command line for a moment while it executes another program, so one look can miss it.
+_LOOKS = 5
+
 
 @contextmanager
 def undone_on_failure(clean_up: Callable[[], None]) -> Iterator[None]:
@@ -34,9 +37,12 @@ def processes_of(folder: Path) -> list[int]:
 def kill_processes_of(folder: Path) -> None:
     """Kill these processes with SIGKILL, and those that they start meanwhile, until none is left."""
     deadline = time.monotonic() + PATIENCE
-    while left := processes_of(folder):
+    looks = 0
+    while looks < _LOOKS:
+        left = processes_of(folder)
         assert time.monotonic() < deadline, f"these processes do not end: {left}"
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        looks = 0 if left else looks + 1
         time.sleep(0.02)
