@@ -140,11 +140,10 @@ class Admission:
         A hold after a refused secret does not apply to a login that is known to be valid. A hold after a rate
         limit applies to every login.
         """
-        now = self.now()
-        hold = self.table.hold_on(identity.registry_host, name, now)
+        hold = self.table.hold_on(identity.registry_host, name, self.now())
         if hold is None or (identity.known_valid and hold.outcome in REFUSED):
             return 0.0
-        return (hold.until - now).total_seconds()
+        return (hold.until - self.now()).total_seconds()  # the read took time, too
 
     def _wait(self, seconds: float, until: float, reason: DelayReason) -> None:
         if self.monotonic() + seconds > until:

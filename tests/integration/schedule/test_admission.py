@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 
 import pytest
@@ -11,7 +11,7 @@ from tests.integration.schedule.world import World
 from tests.support.timing import PATIENCE
 from verifier.schedule.admission import Admission, LoginDelayed, LoginIdentity
 from verifier.schedule.login_limiter import Bulkhead
-from verifier.schedule.rows import hold_name
+from verifier.schedule.rows import Hold, hold_name
 
 OCTO = LoginIdentity(registry_host="reg.example", username="octo", account_id="acme")
 KNOWN = LoginIdentity(registry_host="reg.example", username="octo", account_id="acme", known_valid=True)
@@ -46,6 +46,20 @@ def test_login_tests_wait_after_refusals_and_then_are_refused(world: World) -> N
     with pytest.raises(LoginDelayed) as refusal, admission.for_test(OCTO):
         raise AssertionError("it was tried")
     assert (refusal.value.reason, refusal.value.retry_after) == ("login_held_back", 4)
+
+
+def test_the_time_to_read_a_hold_counts_as_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    admission, read_hold = admission_of(world), world.table.hold_on
+
+    def read_slowly(registry_host: str, username: str, now: datetime) -> Hold | None:
+        hold = read_hold(registry_host, username, now)
+        world.pass_time(timedelta(milliseconds=100))
+        return hold
+
+    monkeypatch.setattr(world.table, "hold_on", read_slowly)
+    for _ in range(3):  # the third is held back for two seconds, the longest time that a request waits
+        refused(admission)
+        world.pass_time(timedelta(milliseconds=50))
 
 
 def test_logins_for_events_and_for_requests_share_holds(world: World) -> None:
