@@ -1,10 +1,13 @@
-"""Says why the database cannot be used, without a part of its URL: a mistyped URL can put a password anywhere.
+"""Says why the database cannot be used.
 
-libpq reports failed connections as text only, so that known texts are looked up.
+The texts of libpq are not passed on, because they quote the URL, and a mistyped URL can have a part of its
+password anywhere. Since libpq reports failed connections as text only, known texts are looked up.
 """
 
 import psycopg
 from psycopg_pool import PoolTimeout
+
+from chassis.runtime.unavailable import Unavailable
 
 _CONNECTION_FAILURES = (
     ("password authentication failed", "the server refused the password of the login"),
@@ -36,7 +39,9 @@ _CONNECTION_FAILURES = (
 
 
 def failure_reason(error: Exception) -> str:
-    """The reason of an error of psycopg, as a part of a sentence."""
+    """The reason of an error of psycopg or of an `Unavailable` that it caused, as a part of a sentence."""
+    if isinstance(error, Unavailable):
+        return failure_reason(error.__cause__) if isinstance(error.__cause__, psycopg.Error) else str(error)
     if isinstance(error, PoolTimeout):
         return "no connection became free in time"
     if not isinstance(error, psycopg.Error):

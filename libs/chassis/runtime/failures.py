@@ -8,18 +8,19 @@ from chassis.runtime.backoff import backoff
 
 log = structlog.get_logger()
 
-REMIND_EVERY = 60  # failures in a row; with the longest delays below, some minutes
+REMIND_EVERY = 60  # failures in a row: five minutes with delays of five seconds
 
 
 class Failures:
     """Counts consecutive failures. A loop calls `add` after each, and `reset` when it works again.
 
-    `event` is the name of the log line, `fields` are its other fields, `longest` is the longest delay in
-    seconds.
+    `event` is the name of the log line, and `unexpected` that of errors without a known reason. `fields` are
+    the other fields. `longest` is the longest delay in seconds.
     """
 
-    def __init__(self, event: str, *, longest: float, **fields: str) -> None:
+    def __init__(self, event: str, *, longest: float, unexpected: str | None = None, **fields: str) -> None:
         self._event = event
+        self._unexpected = unexpected or event
         self._longest = longest
         self._fields = fields
         self._in_a_row = 0
@@ -35,7 +36,7 @@ class Failures:
         if self._logged != (kind, reason or "") or self._in_a_row % REMIND_EVERY == 0:
             fields: dict[str, Any] = {**self._fields, "error": kind, "attempt": self._in_a_row + 1}
             if reason is None:
-                log.error(self._event, **fields, exc_info=error)
+                log.error(self._unexpected, **fields, exc_info=error)
             else:
                 log.warning(self._event, **fields, reason=reason)
         self._logged = (kind, reason or "")

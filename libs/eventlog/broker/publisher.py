@@ -18,7 +18,7 @@ import pika
 import structlog
 
 from eventlog.broker.cloudevents import CONTENT_TYPE, OutgoingMessage, position_of
-from eventlog.broker.connection import parameters
+from eventlog.broker.connection import failure_reason, parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage, MessagingError
 from eventlog.events.positions import ContiguousPrefix
 from eventlog.topology import EXCHANGE
@@ -111,9 +111,10 @@ class Publisher:
         return len(part)
 
     def confirmed(self) -> int:
-        """The position up to which every submitted message is confirmed or refused. 0 before the first message.
+        """The position up to which every submitted message is confirmed or refused.
 
-        Read it before `take_refused`, which then has every refused message up to this position.
+        It is 0 before the first message. Read it before `take_refused`, which then has every refused message
+        up to this position.
         """
         with self._changed:
             return self._prefix.position if self._prefix else 0
@@ -179,7 +180,7 @@ class Publisher:
             )
             self._connection.ioloop.start()
         except Exception as error:
-            self._fail(BrokerUnavailable(type(error).__name__))
+            self._fail(BrokerUnavailable(failure_reason(error)))
         finally:
             if self._connection is not None:
                 self._connection.ioloop.close()
@@ -272,11 +273,11 @@ class Publisher:
 
     def _on_channel_closed(self, _channel: Any, reason: Any) -> None:
         if not self._closing:
-            self._fail(BrokerUnavailable(type(reason).__name__))
+            self._fail(BrokerUnavailable(failure_reason(reason)))
 
     def _on_closed(self, connection: Any, reason: Any) -> None:
         if not self._closing:
-            self._fail(BrokerUnavailable(type(reason).__name__))
+            self._fail(BrokerUnavailable(failure_reason(reason)))
         connection.ioloop.stop()
 
     def _close_connection(self) -> None:

@@ -19,6 +19,7 @@ from chassis.runtime.clock import now
 from chassis.secret import Secret
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.moment import Moment
 from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
 from credentials.api.commands import idempotency_key
@@ -41,7 +42,7 @@ class TokenInput(Schema):
     )
     accounts = fields.List(fields.String(), load_default=None, allow_none=True)
     projects = fields.List(fields.String(), load_default=None, allow_none=True)
-    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+    expires_at = Moment(load_default=None, allow_none=True)
 
 
 class TokenSchema(Schema):

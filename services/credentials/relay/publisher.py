@@ -1,8 +1,8 @@
 """Publish the log to RabbitMQ in order, starting at the checkpoint. The leading relay does this.
 
 The checkpoint is the highest position up to which every message is confirmed, or recorded as refused
-(`refused_messages`). After a fault there are duplicates, but no gaps. Publishing has its own thread, so that a slow or missing broker does not delay
-sequencing.
+(`refused_messages`). After a fault there are duplicates, but no gaps. Publishing has its own thread, so that
+a slow or missing broker does not delay sequencing.
 """
 
 from collections import deque

@@ -70,7 +70,8 @@ class RefusedMessages:
         with connect() as publisher:
             refused = self._publish(publisher, list(first_of_type.values()))
             failed = {name for name, delivery in first_of_type.items() if delivery.position in refused}
-            others = [one for one in due if one not in first_of_type.values() and one.event.type not in failed]
+            probes = {delivery.position for delivery in first_of_type.values()}
+            others = [one for one in due if one.position not in probes and one.event.type not in failed]
             refused |= self._publish(publisher, others)
         with connection.transaction():
             for one in due:

@@ -139,7 +139,9 @@ def test_a_queue_that_refuses_holds_up_nobody(publishing: Publishing, rabbitmq: 
             assert positions(rabbitmq, healthy) == list(range(last + 1, later + 1))
         letters = dead_letters.find(publishing.log.connection, consumer="publishing")
         dead_letters.redrive(publishing.log.connection, letters, person="a test")
-        waiting(lambda: not publishing.retrying() and not publishing.dead(), "the redriven messages are confirmed")
+        waiting(
+            lambda: not publishing.retrying() and not publishing.dead(), "the redriven messages are confirmed"
+        )
         again = positions(rabbitmq, healthy)
         assert sorted(again) == sorted(letter.position for letter in letters)
 

@@ -33,7 +33,8 @@ CONSUMER = Path(__file__).parents[3] / "docs" / "examples" / "consumer"
 
 
 @pytest.mark.parametrize(
-    "imports", ["from chassis.runtime.lifecycle import stop_on_signals", "from consumer import stop_on_signals"]
+    "imports",
+    ["from chassis.runtime.lifecycle import stop_on_signals", "from consumer import stop_on_signals"],
 )
 def test_signals_that_interrupt_the_use_of_the_event_set_it(imports: str) -> None:
     code = SIGNALS_WHILE_THE_LOCK_IS_HELD.format(imports=imports)
