@@ -115,7 +115,7 @@ def declare(channel: Any, queue: str) -> None:
     """Declare the queue, its dead letter queue and its bindings. It is safe to repeat.
 
     The length of the queue is limited. When it is full, the oldest messages become dead letters. A queue that
-    refuses messages instead (`reject-publish`) would block regcred's relay, and with it all other consumers.
+    refuses messages instead (`reject-publish`) would lose them, unless an operator of regcred redrives them.
     """
     bounded = {"x-queue-type": "quorum", "x-max-length-bytes": 256 * 1024 * 1024}
     channel.exchange_declare(f"{queue}.dead", "fanout", durable=True)

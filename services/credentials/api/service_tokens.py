@@ -34,7 +34,13 @@ Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the ke
 class TokenInput(Schema):
     """A service token to create."""
 
-    name = fields.String(required=True, validate=validate.Length(1, 100))
+    name = fields.String(
+        required=True,
+        validate=[
+            validate.Length(1, 100),
+            validate.ContainsNoneOf("\0", error="Must not contain a NUL character."),
+        ],
+    )
     scopes = fields.List(
         fields.String(validate=validate.OneOf([scope.value for scope in TokenScope])),
         required=True,
