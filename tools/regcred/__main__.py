@@ -39,6 +39,7 @@ _COMMANDS = {
     "accounts": Lazy(
         "operations.accounts.command:accounts", "Erase the personal data in the events of an account."
     ),
+    "backup": Lazy("operations.backup.command:backup_command", "Back up the one-machine mode to a file."),
     "deadletters": Lazy(
         "operations.dead_letters.command:deadletters",
         "Inspect and retry events that a consumer could not handle.",
@@ -52,6 +53,9 @@ _COMMANDS = {
     ),
     "projections": Lazy(
         "operations.projections.command:projections", "Rebuild read models without downtime."
+    ),
+    "restore": Lazy(
+        "operations.backup.command:restore_command", "Restore a backup into an empty REGCRED_HOME."
     ),
     # To run everything on one machine
     "demo": Lazy("launcher.demo.command:demo", "Fill a new installation with example data."),
