@@ -39,7 +39,10 @@ _COMMANDS = {
     "accounts": Lazy(
         "operations.accounts.command:accounts", "Erase the personal data in the events of an account."
     ),
-    "backup": Lazy("operations.backup.command:backup_command", "Back up the one-machine mode to a file."),
+    "backup": Lazy(
+        "operations.backup.command:backup_command",
+        "Write a backup of the one-machine mode to a new FILE, also while `regcred up` runs.",
+    ),
     "deadletters": Lazy(
         "operations.dead_letters.command:deadletters",
         "Inspect and retry events that a consumer could not handle.",
@@ -55,7 +58,8 @@ _COMMANDS = {
         "operations.projections.command:projections", "Rebuild read models without downtime."
     ),
     "restore": Lazy(
-        "operations.backup.command:restore_command", "Restore a backup into an empty REGCRED_HOME."
+        "operations.backup.command:restore_command",
+        "Restore a backup into an empty REGCRED_HOME, and verify it.",
     ),
     # To run everything on one machine
     "demo": Lazy("launcher.demo.command:demo", "Fill a new installation with example data."),
