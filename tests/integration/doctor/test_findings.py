@@ -133,8 +133,12 @@ def test_a_database_that_was_never_migrated_is_found(installation: Installation)
 def test_missing_and_changed_migrations_are_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute("UPDATE public.regcred_migrations SET checksum = 'x' WHERE name LIKE '0010%'")
-        _failed(installation.look()["database.migrations"], "other content", "never change")
+        _failed(installation.look()["database.migrations"], "other contents", "never change")
         owner.execute("DELETE FROM public.regcred_migrations WHERE name LIKE '0010%'")
+        _failed(
+            installation.look()["database.migrations"], "0010", "upgrading.md"
+        )  # `migrate` refuses it too
+        owner.execute("DELETE FROM public.regcred_migrations WHERE name > '0010'")
         _failed(installation.look()["database.migrations"], "0010", "regcred migrate")
 
 

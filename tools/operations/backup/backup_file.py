@@ -29,7 +29,7 @@ class BackupDamaged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class BackupManifest:
     """What a backup contains.
 
     Attributes:
@@ -55,12 +55,12 @@ class Manifest:
 class Backup:
     """A backup whose digests are right. `keys` is the sealed key file, if the backup has one."""
 
-    manifest: Manifest
+    manifest: BackupManifest
     dump: Path
     keys: bytes | None
 
 
-def write_backup(file: BinaryIO, manifest: Manifest, dump: Path, keys: bytes | None) -> None:
+def write_backup(file: BinaryIO, manifest: BackupManifest, dump: Path, keys: bytes | None) -> None:
     """Write a backup. The digests of the manifest are computed here."""
     with dump.open("rb") as source:
         digests = {_DUMP: hashlib.file_digest(source, "sha256").hexdigest()}
@@ -111,9 +111,9 @@ def _read(path: Path, dump: Path) -> Backup:
     return Backup(manifest, dump, keys)
 
 
-def _manifest(path: Path, text: bytes) -> Manifest:
+def _manifest(path: Path, text: bytes) -> BackupManifest:
     try:
-        manifest = Manifest(**json.loads(text))
+        manifest = BackupManifest(**json.loads(text))
     except (ValueError, TypeError):
         raise BackupDamaged(path, f"its {_MANIFEST} cannot be read") from None
     if manifest.format != FORMAT:
@@ -128,7 +128,7 @@ def _content(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return found
 
 
-def _check(path: Path, manifest: Manifest, name: str, digest: str) -> None:
+def _check(path: Path, manifest: BackupManifest, name: str, digest: str) -> None:
     if manifest.sha256[name] != digest:
         raise BackupDamaged(path, f"{name} was changed")
 

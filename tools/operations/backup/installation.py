@@ -19,7 +19,7 @@ from chassis.secret import Secret
 from chassis.settings.environment import Settings
 from eventlog.integrity import START, LogReader, verify_chain
 from eventlog.storage import adopt_log
-from operations.backup.backup_file import Backup, Manifest, opened_backup, write_backup
+from operations.backup.backup_file import Backup, BackupManifest, opened_backup, write_backup
 from operations.backup.sealed_keys import seal, unseal
 from operations.embedded_postgres import EmbeddedPostgres, client_program
 from operations.home_lock import home_lock
@@ -27,8 +27,9 @@ from operations.log.database import log_database
 from operations.migrate.identities import GROUP_ROLES
 from operations.migrate.migrations import known_migrations, migrate
 from operations.migrate.owned_files import Owner, write
-from secretstore.encrypted_table import EncryptedStore, SecretDamaged
+from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
+from secretstore.store import SecretStoreError
 
 SEALED = "sealed"
 VAULT = "vault"
@@ -48,7 +49,7 @@ class Restored:
     secrets: int | None
 
 
-def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Manifest:
+def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> BackupManifest:
     """Write a backup of one moment of the installation, also while `regcred up` runs.
 
     Args:
@@ -70,13 +71,13 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ma
         tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as scratch,
     ):
         end = reader.end()
-        manifest = Manifest(
+        manifest = BackupManifest(
             version=version("regcred"),
             time=rfc3339(now()),
             position=end.position,
             log_hash=end.hash.hex(),
             migrations=sorted(applied_migrations(reader.connection)),
-            secret_store=SEALED if settings.vault is None else VAULT,
+            secret_store=_secret_store(settings),
             sha256={},
         )
         dump = Path(scratch) / "dump"
@@ -115,27 +116,27 @@ def restore(
             if existing.exists():
                 raise BackupRefused(f"{existing} exists: restore into another REGCRED_HOME, or move it away")
         partial = settings.home / _PARTIAL
-        _remove(partial)  # of an interrupted restore
+        _remove_interrupted(partial)
         partial.mkdir(mode=0o700)
         with (
             tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.home) as scratch,
             opened_backup(path, Path(scratch)) as backup,
         ):
-            _require_known_version(backup.manifest)
+            _require_usable(backup.manifest, settings)
             keys = _write_keys(partial / "keys.json", _keys(backup, key_file, passphrase))
             with _database(partial / "postgres") as url:
-                restored = _restore_database(settings.home, url, backup, keys)
+                restored = _restore_database(settings, url, backup, keys)
         # In this order, because a database without its key file is refused by `regcred up`.
         (partial / "postgres").rename(postgres)
         (partial / "keys.json").rename(settings.key_file)
-        _remove(partial)
+        partial.rmdir()
     return restored
 
 
-def _restore_database(home: Path, url: str, backup: Backup, keys: KeyFile) -> Restored:
+def _restore_database(settings: Settings, url: str, backup: Backup, keys: KeyFile) -> Restored:
     manifest = backup.manifest
     create_roles(url, GROUP_ROLES)
-    _run(home, "pg_restore", "--exit-on-error", f"--dbname={url}", str(backup.dump))
+    _run(settings.home, "pg_restore", "--exit-on-error", f"--dbname={url}", str(backup.dump))
     migrate(url)
     adopt_log(url)
     with LogReader.snapshot(url) as reader:
@@ -146,11 +147,11 @@ def _restore_database(home: Path, url: str, backup: Backup, keys: KeyFile) -> Re
         fault = found.fault or reader.fault_outside_chain()
         if fault is not None:
             raise BackupRefused(f"the log in this backup is broken: {fault.kind}: {fault.detail}")
-    secrets = _readable_secrets(url, keys) if manifest.secret_store == SEALED else None
+    secrets = _readable_secrets(settings, url, keys) if settings.vault is None else None
     return Restored(found.end.position, manifest.version, secrets)
 
 
-def _readable_secrets(url: str, keys: KeyFile) -> int:
+def _readable_secrets(settings: Settings, url: str, keys: KeyFile) -> int:
     """Decrypt every secret that was not destroyed, and return their number.
 
     Raises:
@@ -158,14 +159,14 @@ def _readable_secrets(url: str, keys: KeyFile) -> int:
     """
     count = 0
     with open_pool(url, role="regcred_credentials", size=1) as pool:
-        store = EncryptedStore(pool, keys)
+        store = open_secret_store(settings, pool=pool, keys=keys)
         for path in store.paths():
             for stored in store.versions(path):
                 if stored.destroyed:
                     continue
                 try:
                     store.get(path, stored.version)
-                except SecretDamaged:
+                except SecretStoreError:
                     raise BackupRefused("this key file does not decrypt the secrets of the backup") from None
                 count += 1
     return count
@@ -192,13 +193,23 @@ def _require_embedded(settings: Settings) -> None:
         )
 
 
-def _require_known_version(manifest: Manifest) -> None:
-    unknown = sorted(set(manifest.migrations) - known_migrations().keys())
+def _require_usable(manifest: BackupManifest, settings: Settings) -> None:
+    unknown = sorted(set(manifest.migrations) - {migration.name for migration in known_migrations()})
     if unknown:
         raise BackupRefused(
             f"this backup was made by regcred {manifest.version}, and this is {version('regcred')},"
             f" which does not know {unknown[0]}: restore it with the newer version"
         )
+    if manifest.secret_store != _secret_store(settings):
+        raise BackupRefused(
+            "the secrets of this backup are in Vault: set REGCRED_VAULT_ADDR as it was"
+            if manifest.secret_store == VAULT
+            else "the secrets are in this backup: unset REGCRED_VAULT_ADDR"
+        )
+
+
+def _secret_store(settings: Settings) -> str:
+    return SEALED if settings.vault is None else VAULT
 
 
 @contextmanager
@@ -224,7 +235,9 @@ def _run(home: Path, program: str, *arguments: str) -> None:
         raise BackupRefused(f"{program} failed: {reason}")
 
 
-def _remove(folder: Path) -> None:
-    # A server whose restore was killed ends by itself when its data is gone.
-    if folder.exists():
-        shutil.rmtree(folder)
+def _remove_interrupted(partial: Path) -> None:
+    """Remove what a killed restore left, and stop its server."""
+    if (partial / "postgres" / "postmaster.pid").exists():
+        EmbeddedPostgres(partial / "postgres").stop()
+    if partial.exists():
+        shutil.rmtree(partial)
