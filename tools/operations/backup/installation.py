@@ -129,7 +129,7 @@ def restore(
         # In this order, because a database without its key file is refused by `regcred up`.
         (partial / "postgres").rename(postgres)
         (partial / "keys.json").rename(settings.key_file)
-        partial.rmdir()
+        shutil.rmtree(partial)
     return restored
 
 
