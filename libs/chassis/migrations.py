@@ -14,6 +14,7 @@ from importlib.resources import files
 import psycopg
 
 from chassis.database import Connection
+from chassis.database_failure import failure_reason
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
 _LOCK = 7_203_001  # no other code locks this number
@@ -39,6 +40,13 @@ class MigrationChanged(MigrationRefused):
 
     def __init__(self, name: str) -> None:
         super().__init__(name, "was applied to this database with other contents")
+
+
+class MigrationFailed(MigrationRefused):
+    """The database refused a statement of a file, or the connection was lost."""
+
+    def __init__(self, name: str, error: psycopg.Error) -> None:
+        super().__init__(name, f"failed and was rolled back: {failure_reason(error)}")
 
 
 class MigrationTooLate(MigrationRefused):
@@ -121,7 +129,8 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         MigrationChanged: an applied file was changed.
         MigrationTooLate: a new file has a lower number than an applied one.
         ValueError: as `migrations`.
-        psycopg.Error: the database refused a file, which was rolled back.
+        MigrationFailed: the database refused a file, which was rolled back.
+        psycopg.Error: the database cannot be reached, or the login may not use it.
     """
     wanted = migrations(packages)
     applied = []
@@ -131,13 +140,21 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
             connection.execute("SET client_min_messages = warning")
             connection.execute(_LEDGER)
             for migration in unapplied(wanted, applied_migrations(connection)):
-                with connection.transaction():
-                    connection.execute(migration.text)
-                    connection.execute(
-                        "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
-                        (migration.name, migration.checksum),
-                    )
+                _apply(connection, migration)
                 applied.append(migration.name)
         finally:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+            if not connection.closed:
+                connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
     return applied
+
+
+def _apply(connection: Connection, migration: Migration) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(migration.text)
+            connection.execute(
+                "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
+                (migration.name, migration.checksum),
+            )
+    except psycopg.Error as error:
+        raise MigrationFailed(migration.name, error) from error

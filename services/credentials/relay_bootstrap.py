@@ -35,6 +35,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
             role=ROLE,
             jitter=secrets.SystemRandom().random,
             stop=stop,
+            tiers=settings.consumers.retry_tiers,
             personal=open_personal_keys(keys),
         )
         announce = publishing.announce

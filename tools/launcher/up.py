@@ -27,6 +27,9 @@ PROCESSES = {
 }
 CHECK_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
+_TAKEN_OVER = (
+    "its PostgreSQL was still running, because `regcred up` was killed; it is used, and stopped at the end"
+)
 
 
 class CannotStart(Exception):
@@ -52,6 +55,8 @@ def up(settings: Settings) -> None:
             database = EmbeddedPostgres(settings.home / "postgres")
             resources.callback(database.stop)
             url = database.url
+            if database.taken_over:
+                log.warning("database_taken_over", pid=database.taken_over, reason=_TAKEN_OVER)
         prepare(url, settings.broker_url)
         keys = prepare_keys(settings.key_file)
         prepare_admin_token(settings.home / "admin.token", url, keys)

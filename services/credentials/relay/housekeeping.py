@@ -84,7 +84,6 @@ class Housekeeping:
         now = self._now()
         if self._swept is not None and now - self._swept < SWEEP_EVERY:
             return
-        self._swept = now
         connection.execute("DELETE FROM es.idempotency WHERE created_at < %s", (now - IDEMPOTENCY_KEY_AGE,))
         try:
             result = sweep_secrets(connection, self._secrets, now=now, grace=ORPHAN_GRACE)
@@ -92,6 +91,7 @@ class Housekeeping:
             log.warning("sweep_put_off", error=type(error).__name__)
             self._swept = now - SWEEP_EVERY + SWEEP_AGAIN
         else:
+            self._swept = now
             log.info("swept", destroyed=result[0], removed=result[1])
 
 

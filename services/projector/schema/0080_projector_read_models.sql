@@ -36,6 +36,10 @@ CREATE UNIQUE INDEX one_live_one_building ON rm.generations (status) WHERE statu
 CREATE OR REPLACE VIEW es.consumer_positions AS
     SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints
     UNION ALL
+    SELECT 'publishing', 'publishing', r.published FROM es.relay r
+    WHERE EXISTS (SELECT FROM es.retries WHERE consumer = 'publishing')
+       OR EXISTS (SELECT FROM es.dead_letters WHERE consumer = 'publishing')
+    UNION ALL
     SELECT CASE g.status WHEN 'live' THEN 'projector' ELSE 'projector:building' END, 'projector:' || g.generation, g.position
     FROM rm.generations g WHERE g.status <> 'retired';
 

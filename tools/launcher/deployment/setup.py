@@ -155,5 +155,8 @@ def _logins(path: Path, passwords: Mapping[str, str]) -> None:
 def _keys(path: Path) -> None:
     file = path / "keys.json"
     if not file.exists():
-        KeyFile.create(file)
-        write(file, file.read_text(), OURS, PRIVATE)
+        draft = path / ".keys.json.new"
+        draft.unlink(missing_ok=True)
+        KeyFile.create(draft)
+        write(file, draft.read_text(), OURS, PRIVATE)
+        draft.unlink()

@@ -76,7 +76,10 @@ def seal(
     moment = now()
     if (until is None) == (days is None):
         raise click.UsageError("give either --until or --older-than", context)
-    before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
+    try:
+        before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
+    except OverflowError:
+        raise click.UsageError("--older-than begins before the calendar", context) from None
     if before > moment:
         raise click.UsageError("--until is in the future: everything would be archived", context)
     order = ArchiveOrder(until=before, root=root, size=size, by=by or person())

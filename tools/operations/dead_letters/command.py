@@ -48,8 +48,9 @@ _PERSON = click.option(
 def deadletters() -> None:
     """Inspect and retry events that a consumer could not handle.
 
-    The consumers are `verifier`, `housekeeping` and `projector`. Messages that a queue rejected are listed
-    under the name of the queue if REGCRED_BROKER_URL is set.
+    The consumers are `verifier`, `housekeeping` and `projector`. `publishing` has the messages that the
+    broker refused. Messages that a queue rejected are listed under the name of the queue if
+    REGCRED_BROKER_URL is set.
     """
 
 

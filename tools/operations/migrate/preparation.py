@@ -16,10 +16,12 @@ from contracts.broker import TOPOLOGY
 from eventlog.broker import declare_topology
 from eventlog.storage import refuse_lower_transaction_ids
 from operations.migrate.migrations import migrate
+from operations.migrate.owned_files import Owner, write
 from secretstore.keyfile import KeyFile
 
 _TOKEN_ROLE = "regcred_credentials"  # noqa: S105 the name of a role
 _RANDOM_BYTES = 38
+_PRIVATE = 0o600
 
 
 class DamagedToken(Exception):
@@ -51,8 +53,10 @@ def prepare_keys(path: Path) -> KeyFile:
 def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
     """Create the admin token at the first start (0600), and store its hash in the database.
 
+    An empty file counts as missing.
+
     Raises:
-        DamagedToken: the file exists and does not contain a token.
+        DamagedToken: the file contains something else.
     """
     _prepare_token(
         path, database_url, keys, name="admin of this machine", scope=TokenScope.ADMIN, accounts=None
@@ -75,17 +79,16 @@ def _prepare_token(
     scope: TokenScope,
     accounts: frozenset[str] | None,
 ) -> None:
-    if path.exists():
-        text = Secret(path.read_bytes().decode(errors="replace").strip())
+    stored = path.read_bytes().decode(errors="replace").strip() if path.exists() else ""
+    if stored:
+        text = Secret(stored)
         parsed = parse(text.reveal())
         if parsed is None:
             raise DamagedToken(f"{path} does not contain a token; remove the file to create a new token")
         token_id = parsed.token_id
     else:
         token_id, text = compose(token_bytes(_RANDOM_BYTES))
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text.reveal() + "\n")
+        write(path, text.reveal() + "\n", Owner(os.geteuid(), os.getegid()), _PRIVATE)
     with open_pool(database_url, role=_TOKEN_ROLE, size=1) as pool:
         open_tokens(pool, keys).add(
             StoredToken(
