@@ -15,6 +15,7 @@ from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
 from registries.protocol.browser import Browser
 from secretstore.factory import open_secret_store
+from secretstore.installation import await_key_file, compare_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 from verifier.api import login_tests, refusals, registry_contents
@@ -45,8 +46,10 @@ def registry_api(settings: Settings) -> ApiPart:
 
     This part of the API writes no events. It shares the holds after refusals with the consumer of the log.
     """
-    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
-    keys = KeyFile.load(settings.key_file)
+    url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
+    compare = partial(compare_keys, keys)
+    refuse_wrong_keys(url, role=ROLE, compare=compare)
+    pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, examine=compare)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
     logins = open_logins(settings, now=now)
@@ -91,9 +94,11 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     """Verify until `stop` is set. Several processes may run; one leads."""
     url = settings.required_database_url()
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
+    keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
+    if keys is None:
+        return
     concurrency = settings.consumers.verifier_concurrency
     pool = open_pool(url, role=ROLE, size=concurrency + SCHEDULE_CONNECTIONS)
-    keys = KeyFile.load(settings.key_file)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     personal = open_personal_keys(keys)
     store = PostgresVerificationStore(pool, personal)

@@ -78,7 +78,7 @@ BODIES = st.fixed_dictionaries(
 @given(BODIES, st.sampled_from([None, "key"]))
 def test_an_import_reveals_no_secret_and_leaves_no_orphan(body: dict[str, Any], key: str | None) -> None:
     store = MemoryCredentialStore()
-    secrets = MemorySecretStore(lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    secrets = MemorySecretStore()
 
     def fingerprint(secret: Secret) -> str:
         return sha256(secret.reveal().encode("utf-8", "replace")).hexdigest()[:32]

@@ -80,7 +80,7 @@ def secret(password: str) -> NewSecret:
 
 @pytest.fixture
 def world(database_url: str, tmp_path: Path) -> Iterator[World]:
-    secrets = MemorySecretStore(lambda: NOW)
+    secrets = MemorySecretStore()
     with open_pool(database_url, role="regcred_credentials", size=2) as pool:
         store = PostgresCredentialStore(pool)
         credentials = Credentials(store, secrets, secret_fingerprint=lambda _: "ab" * 16, new_id=new_id)

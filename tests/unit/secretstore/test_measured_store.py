@@ -33,7 +33,7 @@ class Away(MemorySecretStore):
 
 
 def test_requests_and_errors_are_counted() -> None:
-    store = MeasuredStore(MemorySecretStore(now), kind="memory")
+    store = MeasuredStore(MemorySecretStore(), kind="memory")
     assert store.put(PATH, Secret("canary"), write_id="a", expected_version=0) == 1
     assert store.get(PATH, 1) == Secret("canary")
     with pytest.raises(SecretVersionConflict):

@@ -9,7 +9,7 @@ from tests.support.secretstore_suite import SecretStoreSuite
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[MemorySecretStore]:
-    made = MemorySecretStore(now)
+    made = MemorySecretStore()
     yield made
     made.close()
 

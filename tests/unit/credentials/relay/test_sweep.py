@@ -75,7 +75,7 @@ def test_referenced_and_new_versions_are_never_destroyed(drawn: list[tuple[float
 
 def test_a_sweep_reads_every_path() -> None:
     moment = NOW - timedelta(hours=1)
-    store = MemorySecretStore(lambda: moment)
+    store = MemorySecretStore()
     kept, half, orphan = a_path("kept"), a_path("half"), a_path("orphan")
     for path in (kept, half):
         put(store, path, "one", "two")
@@ -102,7 +102,7 @@ def test_an_interrupted_sweep_is_reported_and_can_be_repeated() -> None:
                 raise SecretStoreUnavailable("away")
             super().remove(path)
 
-    store = Failing(lambda: NOW - timedelta(hours=1))
+    store = Failing()
     for number in range(3):
         store.put(a_path(f"f-{number}"), Secret("x"), write_id="w", expected_version=0)
     with pytest.raises(SecretStoreUnavailable):
