@@ -17,7 +17,6 @@ from secretstore.store import SecretStore, SecretStoreUnavailable, WrongSecretSt
 from secretstore.vault import Binding, VaultStore
 from secretstore.vault_session import VaultSettings
 
-
 log = structlog.get_logger()
 
 _DATABASE_SECONDS = 2.0
@@ -30,8 +29,9 @@ def open_secret_store(
     keys: KeyFile,
     claims: bool = False,
 ) -> SecretStore:
-    """Return the secret store of these settings. A Vault that cannot be reached is compared at its first request.
+    """Return the secret store of these settings.
 
+    A Vault that cannot be reached now is compared with the database before its first request.
     `claims`: this service binds a new Vault to the installation of the database.
 
     Raises:
@@ -46,7 +46,9 @@ def open_secret_store(
             with database_errors(), pool.connection(timeout=_DATABASE_SECONDS) as connection:
                 return installation_id(connection)
         except (DatabaseUnavailable, psycopg.ProgrammingError) as error:
-            raise SecretStoreUnavailable(f"the database has no installation id: {type(error).__name__}") from None
+            raise SecretStoreUnavailable(
+                f"the database has no installation id: {type(error).__name__}"
+            ) from None
 
     vault = VaultStore(
         VaultSettings(

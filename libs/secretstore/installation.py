@@ -38,6 +38,11 @@ def installation_id(connection: Connection) -> UUID:
     return found
 
 
+def adopt_installation_id(found: UUID, connection: Connection) -> None:
+    """Give this database the id that a Vault has. Only the owner of the database may do this."""
+    connection.execute("UPDATE installation.identity SET installation_id = %s", (found,))
+
+
 def has_recorded_keys(connection: Connection) -> bool:
     """Whether the database was ever used with a key file."""
     return bool(_recorded(connection))
@@ -53,7 +58,7 @@ def compare_keys(keys: KeyFile, connection: Connection) -> None:
 
 
 def record_keys(keys: KeyFile, connection: Connection) -> None:
-    """Compare the keys, and record the check values of keys that are new. The database role may need the right.
+    """Compare the keys, and record the check values of keys that are new.
 
     Raises:
         WrongKeyFile: as `compare_keys`.

@@ -3,8 +3,8 @@
 A version contains `{"secret": …, "write_id": …}`. The write id distinguishes a repeated write from another
 one.
 
-The secret `installation` has the id of the installation to which the mount belongs. The store compares it with
-that of the database before its first request, and before each sweep.
+The secret `installation` has the id of the installation to which the mount belongs. The store compares it
+with that of the database before its first request, and before each sweep.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -146,7 +146,9 @@ class VaultStore:
                 self._session.ask(lambda client: self._claim(client, expected))
             found = self._installation()
         if found is None:
-            raise SecretStoreUnavailable("the mount has no installation yet: the credentials service writes it")
+            raise SecretStoreUnavailable(
+                "the mount has no installation yet: the credentials service writes it"
+            )
         if found != str(expected):
             raise WrongSecretStore(wrong_vault(found, expected), retry_after=REFUSED_RETRY_AFTER)
         self._bound = True

@@ -6,6 +6,7 @@ from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
+from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
 from chassis.observability.exposition import exposition, serve_metrics
 from chassis.runtime.clock import now
@@ -58,7 +59,7 @@ def registry_api(settings: Settings) -> ApiPart:
         table=table,
         limiter=_limiter(settings),
         bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
-        now=now,
+        now=DatabaseClock(pool, monotonic=monotonic),
         monotonic=monotonic,
         sleep=sleep,
     )
@@ -103,12 +104,13 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     personal = open_personal_keys(keys)
     store = PostgresVerificationStore(pool, personal)
     limiter = _limiter(settings)
+    clock = DatabaseClock(pool, monotonic=monotonic)
     verifier = Verifier(
         store,
         secrets,
         open_logins(settings, now=now, use_short_timeout=lambda host: limiter.open_for(host) > 0),
         streams=store.load,
-        now=now,
+        now=clock,
         monotonic=monotonic,
         new_id=new_id,
     )
@@ -119,11 +121,13 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         limiter=limiter,
         streams=store.load,
         interval=logins.reverify_interval,
-        now=now,
+        now=clock,
         new_id=new_id,
     )
-    notices = Notices(store, table, store.load, now=now, new_id=new_id)
-    scheduler = Scheduler(handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=now)
+    notices = Notices(store, table, store.load, now=clock, new_id=new_id)
+    scheduler = Scheduler(
+        handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
+    )
     schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
     schedule.start()
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")

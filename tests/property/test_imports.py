@@ -5,7 +5,6 @@ import io
 import json
 import logging
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 

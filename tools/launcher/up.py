@@ -17,7 +17,7 @@ from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings
 from launcher.supervisor import Supervisor
 from operations.embedded_postgres import EmbeddedPostgres, adopt_orphans
-from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
+from operations.migrate.preparation import bind_keys, bind_secret_store, prepare, prepare_admin_token
 
 log = structlog.get_logger()
 
@@ -54,7 +54,8 @@ def up(settings: Settings) -> None:
             resources.callback(database.stop)
             url = database.url
         prepare(url, settings.broker_url)
-        keys = prepare_keys(settings.key_file)
+        keys = bind_keys(settings.key_file, url)
+        bind_secret_store(settings, url, keys)
         prepare_admin_token(settings.home / "admin.token", url, keys)
         environment = {
             "REGCRED_HOME": str(settings.home),

@@ -16,7 +16,6 @@ import structlog
 
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import leadership
-from eventlog.storage import EventStoreUnavailable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
@@ -81,7 +80,7 @@ class Scheduler:
                     while connection is not None and not stop.is_set():
                         connection.execute("SELECT")  # fails if the connection, and with it the lock, is lost
                         stop.wait(self.tick())
-            except (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable) as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError, Unavailable) as error:
                 log.warning("schedule_lost_database", error=type(error).__name__)
                 stop.wait(_RECONNECT_SECONDS)
             except Exception:
@@ -94,7 +93,7 @@ class Scheduler:
         self._pool.shutdown(wait=True)
         try:
             self._settle_results()
-        except EventStoreUnavailable:
+        except Unavailable:
             log.warning("schedule_not_kept")  # the leases expire, and the rows are due again
 
     def tick(self) -> float:
@@ -161,8 +160,8 @@ class Scheduler:
     def _defer(self, due: Due) -> None:
         try:
             self._table.defer([(due, self._now() + _FAILED_WAIT, due.stage)])
-        except EventStoreUnavailable:
-            log.warning("dependency_down", error="EventStoreUnavailable")
+        except Unavailable:
+            log.warning("dependency_down", error="DatabaseUnavailable")
 
     def _resume(self, postponed: Postponed) -> None:
         try:

@@ -2,7 +2,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.runtime.clock import now
 from tests.support.memory_secretstore import MemorySecretStore
 from tests.support.secretstore_suite import SecretStoreSuite
 

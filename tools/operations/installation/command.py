@@ -1,0 +1,60 @@
+"""`regcred installation`: show what binds database, key file and Vault, and change it after a loss."""
+
+from uuid import UUID
+
+import click
+
+from operations.command_errors import OperationRefused, owner_connection
+from regcred.cli.examples import examples
+from secretstore.installation import (
+    adopt_installation_id,
+    compare_keys,
+    installation_id,
+    replace_recorded_keys,
+)
+from secretstore.keyfile import KeyFile, KeyFileError
+
+
+@click.group()
+def installation() -> None:
+    """Show or change what binds database, key file and Vault."""
+
+
+@installation.command("show")
+def show_command() -> None:
+    """Show the id of this database, and whether the key file belongs to it."""
+    with owner_connection("installation") as (connection, settings):
+        click.echo(f"database: installation {installation_id(connection)}")
+        try:
+            compare_keys(KeyFile.load(settings.key_file), connection)
+        except KeyFileError as error:
+            raise OperationRefused(str(error)) from None
+        click.echo(f"key file: {settings.key_file} belongs to it")
+
+
+@installation.command(
+    "adopt-vault", epilog=examples("regcred installation adopt-vault 9f1c0d5e-3c62-4f0e-8a0b-0c1d2e3f4a5b")
+)
+@click.argument("vault_installation", metavar="ID", type=click.UUID)
+def adopt_vault_command(*, vault_installation: UUID) -> None:
+    """Let this database replace the one to which a Vault belonged.
+
+    ID is the id in the Vault (`vault kv get regcred/installation`); a service that refuses to start prints it.
+    Do this only if no other database uses this Vault: its secrets would be deleted after a day, and destroyed a
+    week later. Restart the services afterwards.
+    """
+    with owner_connection("installation") as (connection, _settings):
+        adopt_installation_id(vault_installation, connection)
+    click.echo(f"the database belongs to installation {vault_installation}")
+
+
+@installation.command("adopt-keys")
+def adopt_keys_command() -> None:
+    """Accept the present key file in place of the one that was lost.
+
+    What the lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
+    Tokens become invalid: remove admin.token, so that a new one is created. Restart the services afterwards.
+    """
+    with owner_connection("installation") as (connection, settings):
+        replace_recorded_keys(KeyFile.load(settings.key_file), connection)
+    click.echo(f"the database belongs to the key file {settings.key_file}")
