@@ -28,9 +28,7 @@ def key_finding(connection: Connection, settings: Settings) -> Finding:
     """Check that the keys are those with which the data was encrypted."""
     check = "key-file.database"
     if not settings.key_file.exists() and has_recorded_keys(connection):
-        remedy = (
-            f"restore {settings.key_file} from its backup; until then nothing starts, and no file is created"
-        )
+        remedy = f"restore {settings.key_file} from its backup; until then nothing starts"
         return failed(check, "the data in the database needs a key file, which is missing", remedy)
     try:
         compare_keys(KeyFile.load(settings.key_file), connection)
@@ -54,7 +52,7 @@ def vault_binding_findings(connection: Connection, access: VaultAccess) -> Itera
         yield warning(check, "Vault has no id of an installation, or this service may not read it", remedy)
     elif found != expected:
         sentence = f"Vault belongs to installation {found}, the database to {expected}"
-        remedy = "correct REGCRED_VAULT_ADDR or REGCRED_DATABASE_URL; see `regcred installation adopt-vault --help`"
+        remedy = "correct REGCRED_VAULT_ADDR or REGCRED_DATABASE_URL; see `regcred installation --help`"
         yield failed(check, sentence, remedy)
     else:
         yield ok(check, "Vault and database belong to the same installation")

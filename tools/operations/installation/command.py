@@ -39,9 +39,9 @@ def show_command() -> None:
 def adopt_vault_command(*, vault_installation: UUID) -> None:
     """Let this database replace the one to which a Vault belonged.
 
-    ID is the id in the Vault (`vault kv get regcred/installation`); a service that refuses to start prints it.
-    Do this only if no other database uses this Vault: its secrets would be deleted after a day, and destroyed a
-    week later. Restart the services afterwards.
+    ID is the id in the Vault (`vault kv get regcred/installation`). A service that refuses to start shows it.
+    Do this only if no other database uses this Vault. Secrets that this database does not know are deleted
+    after a day, and destroyed a week later. Restart the services afterwards.
     """
     with owner_connection("installation") as (connection, _settings):
         adopt_installation_id(vault_installation, connection)
@@ -52,8 +52,9 @@ def adopt_vault_command(*, vault_installation: UUID) -> None:
 def adopt_keys_command() -> None:
     """Accept the present key file in place of the one that was lost.
 
-    What the lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
-    Tokens become invalid: remove admin.token, so that a new one is created. Restart the services afterwards.
+    What the lost key file encrypted stays unreadable: personal data in events and, without Vault, every
+    secret. Tokens become invalid: remove admin.token, so that a new one is created. Restart the services
+    afterwards.
     """
     with owner_connection("installation") as (connection, settings):
         replace_recorded_keys(KeyFile.load(settings.key_file), connection)
