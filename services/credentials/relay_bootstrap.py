@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from threading import Event, Thread
+from time import monotonic
 
 from chassis.database import open_pool
 from chassis.observability.exposition import serve_metrics
@@ -43,7 +44,8 @@ def run_relay(settings: Settings, stop: Event) -> None:
     pool = open_pool(url, role=ROLE, size=CONNECTIONS)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
     wakeups = Notifications(url, role=ROLE)
-    consumer = Housekeeping(secret_store, tiers=settings.consumers.retry_tiers, stop=stop)
+    tiers = settings.consumers.retry_tiers
+    consumer = Housekeeping(secret_store, tiers=tiers, stop=stop, monotonic=monotonic)
 
     def run_housekeeping() -> None:
         follow(

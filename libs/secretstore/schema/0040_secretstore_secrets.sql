@@ -21,7 +21,7 @@ CREATE TABLE encrypted.secrets (
 CREATE SCHEMA installation;
 
 CREATE TABLE installation.identity (
-    only            boolean PRIMARY KEY DEFAULT true CHECK (only),  -- one row
+    singleton       boolean PRIMARY KEY DEFAULT true CHECK (singleton),  -- one row
     installation_id uuid NOT NULL DEFAULT gen_random_uuid()
 );
 INSERT INTO installation.identity DEFAULT VALUES;

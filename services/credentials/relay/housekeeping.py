@@ -5,10 +5,9 @@ progress can read them. Without a grace the previous secret must not be used any
 once. The sweep also deletes versions that no event refers to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from threading import Event
-from time import monotonic
 
 import structlog
 
@@ -36,9 +35,17 @@ _DELETE_OLD_KEYS = "DELETE FROM es.idempotency WHERE created_at < clock_timestam
 class Housekeeping:
     """An `EventConsumer` that destroys secrets, and retries until each secret is destroyed."""
 
-    def __init__(self, secrets: SecretStore, *, tiers: Sequence[timedelta], stop: Event) -> None:
+    def __init__(
+        self,
+        secrets: SecretStore,
+        *,
+        tiers: Sequence[timedelta],
+        stop: Event,
+        monotonic: Callable[[], float],
+    ) -> None:
         self._secrets = secrets
-        self._sweep_due = 0.0
+        self._monotonic = monotonic
+        self._sweep_due = monotonic()
         self._events = ConcurrentConsumer(
             self._destroy, name=CONSUMER, types=EVENT_TYPES, concurrency=CONCURRENCY, tiers=tiers, stop=stop
         )
@@ -71,14 +78,14 @@ class Housekeeping:
         return "destroyed"
 
     def _sweep_when_due(self, connection: Connection) -> None:
-        if monotonic() < self._sweep_due:
+        if self._monotonic() < self._sweep_due:
             return
-        self._sweep_due = monotonic() + SWEEP_EVERY.total_seconds()
+        self._sweep_due = self._monotonic() + SWEEP_EVERY.total_seconds()
         connection.execute(_DELETE_OLD_KEYS, (IDEMPOTENCY_KEY_AGE,))
         try:
             result = sweep_secrets(connection, self._secrets)
         except SecretStoreError as error:
             log.warning("sweep_put_off", error=type(error).__name__)
-            self._sweep_due = monotonic() + SWEEP_AGAIN.total_seconds()
+            self._sweep_due = self._monotonic() + SWEEP_AGAIN.total_seconds()
         else:
             log.info("swept", deleted=result.deleted, destroyed=result.destroyed, removed=result.removed)

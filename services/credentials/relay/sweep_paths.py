@@ -1,8 +1,8 @@
 """Sweep the secret store: for each path, decide under the lock of its stream, then delete or destroy.
 
-An append holds the same lock (`es.append`). If it comes first, the decision sees its event. If it comes later, it
-finds the version discarded and is refused (`credentials.append`). The requests to the secret store follow
-the commit of the decision, so that no lock waits for Vault.
+An append holds the same lock (`es.append`). If it comes first, the decision sees its event. If it comes
+later, it finds the version discarded and is refused (`credentials.append`). The requests to the secret store
+follow the commit of the decision, so that no lock waits for Vault.
 """
 
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def _decide(
     if all(what is Action.KEEP for _, what, _ in _actions(connection, path, versions)):
         return Leftovers()  # most paths: no lock, no write
     with connection.transaction():
-        # Consumers commit asynchronously. A crash must not lose a decision that the secret store has carried out.
+        # Consumers commit asynchronously, and a crash must not lose a decision that was carried out.
         connection.execute("SET LOCAL synchronous_commit = on")
         connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('stream:' || %s, 0))", (path.credential_id,)

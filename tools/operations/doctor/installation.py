@@ -38,7 +38,7 @@ def key_finding(connection: Connection, settings: Settings) -> Finding:
 
 
 def vault_binding_findings(connection: Connection, access: VaultAccess) -> Iterator[Finding]:
-    """Check that Vault belongs to the same installation. Other findings report a Vault that does not serve."""
+    """Check that Vault belongs to it too. Other findings report a Vault that does not serve."""
     check, expected = "vault.installation", str(installation_id(connection))
     try:
         with VaultInspector(access) as inspector:
