@@ -44,12 +44,14 @@ def vault_binding_findings(connection: Connection, access: VaultAccess) -> Itera
         with VaultInspector(access) as inspector:
             if inspector.health()[0] != "serves" or (login := inspector.log_in()).refused:
                 return
-            found = inspector.installation(login.token)
+            readable, found = inspector.installation(login.token)
     except requests.RequestException:
         return
-    if found is None:
-        remedy = "start the credentials service, which records it; its policy is in infra/vault/policies"
-        yield warning(check, "Vault has no id of an installation, or this service may not read it", remedy)
+    if not readable:
+        remedy = "give it the policies in infra/vault/policies: run infra/vault/bootstrap.sh"
+        yield failed(check, "this service may not read to which installation Vault belongs", remedy)
+    elif found is None:
+        yield ok(check, "Vault belongs to no installation yet; the credentials service binds it")
     elif found != expected:
         sentence = f"Vault belongs to installation {found}, the database to {expected}"
         remedy = "correct REGCRED_VAULT_ADDR or REGCRED_DATABASE_URL; see `regcred installation --help`"
