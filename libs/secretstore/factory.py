@@ -14,7 +14,7 @@ from secretstore.installation import installation_id
 from secretstore.keyfile import KeyFile
 from secretstore.measured import MeasuredStore
 from secretstore.store import SecretStore, SecretStoreUnavailable, WrongSecretStore
-from secretstore.vault import Binding, VaultStore
+from secretstore.vault import InstallationBinding, VaultStore
 from secretstore.vault_session import VaultSettings
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ def open_secret_store(
             token_file=access.token_file,
             ca_file=access.ca_file,
         ),
-        Binding(database_id, claims=claims),
+        InstallationBinding(database_id, claims=claims),
     )
     try:
         vault.bind()

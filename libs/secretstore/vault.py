@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class InstallationBinding:
     """The installation to which the mount must belong. `database_id` reads the id from the database.
 
     `claims`: this service writes the id to a mount that has none. Others wait until it has.
@@ -49,7 +49,7 @@ class VaultStore:
     Without a `binding` the mount may belong to any installation; only tests and benchmarks omit it.
     """
 
-    def __init__(self, settings: VaultSettings, binding: Binding | None = None) -> None:
+    def __init__(self, settings: VaultSettings, binding: InstallationBinding | None = None) -> None:
         self._mount = settings.mount
         self._session = VaultSession(settings)
         self._binding = binding

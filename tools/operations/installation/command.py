@@ -5,6 +5,7 @@ from uuid import UUID
 import click
 
 from operations.command_errors import OperationRefused, owner_connection
+from operations.migrate.preparation import prepare_keys
 from regcred.cli.examples import examples
 from secretstore.installation import (
     adopt_installation_id,
@@ -50,12 +51,12 @@ def adopt_vault_command(*, vault_installation: UUID) -> None:
 
 @installation.command("adopt-keys")
 def adopt_keys_command() -> None:
-    """Accept the present key file in place of the one that was lost.
+    """Accept the present key file, or a new one, in place of the one that was lost.
 
     What the lost key file encrypted stays unreadable: personal data in events and, without Vault, every
     secret. Tokens become invalid: remove admin.token, so that a new one is created. Restart the services
     afterwards.
     """
     with owner_connection("installation") as (connection, settings):
-        replace_recorded_keys(KeyFile.load(settings.key_file), connection)
+        replace_recorded_keys(prepare_keys(settings.key_file), connection)
     click.echo(f"the database belongs to the key file {settings.key_file}")
