@@ -139,5 +139,5 @@ def _compare(recorded: Mapping[str, str], present: Mapping[str, str]) -> None:
         fault = f"the key file is older than the database: it lacks {', '.join(missing)}"
     raise WrongKeyFile(
         f"{fault}. Restore the key file from its backup. If the former one is lost for good, read"
-        " `regcred installation adopt-keys --help`"
+        " `regcred installation adopt --help`"
     )

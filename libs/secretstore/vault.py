@@ -239,5 +239,5 @@ def wrong_vault(found: str, expected: UUID) -> str:
     return (
         f"this Vault belongs to installation {found}, the database to {expected}. Correct REGCRED_VAULT_ADDR"
         " or REGCRED_DATABASE_URL. If this database replaces that of the other installation, read"
-        " `regcred installation adopt-vault --help`"
+        " `regcred installation adopt --help`"
     )

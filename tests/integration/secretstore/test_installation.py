@@ -161,12 +161,12 @@ def test_an_operator_can_accept_a_new_key_file_after_a_loss(url: str, tmp_path: 
     shown = CliRunner().invoke(main, ["installation", "show"], env=environment)
     assert (shown.exit_code, "of another installation" in shown.stderr) == (1, True)
     for _ in range(2):
-        done = CliRunner().invoke(main, ["installation", "adopt-keys"], env=environment)
+        done = CliRunner().invoke(main, ["installation", "adopt", "--keys"], env=environment)
         assert done.exit_code == 0, done.output
         bind_keys(tmp_path / "keys.json", url)
         (tmp_path / "keys.json").unlink()  # then it creates one
     prepare_keys(tmp_path / "keys.json")
-    assert CliRunner().invoke(main, ["installation", "adopt-keys"], env=environment).exit_code == 0
+    assert CliRunner().invoke(main, ["installation", "adopt", "--keys"], env=environment).exit_code == 0
     assert CliRunner().invoke(main, ["installation", "show"], env=environment).exit_code == 0
 
 
@@ -203,7 +203,7 @@ def test_a_second_database_on_the_same_vault_is_refused(own_vault: Vault, url: s
     with migrated_database() as other:
         settings = vault_settings(own_vault, tmp_path, other)
         for service in ("credentials api", "credentials relay", "verifier", "verifier api"):
-            with pytest.raises(WrongSecretStore, match=r"belongs to installation .*adopt-vault"):
+            with pytest.raises(WrongSecretStore, match=r"belongs to installation .*installation adopt"):
                 START[service](settings)
     assert first.get(a_path("of-first"), 1) == Secret("one")
     first.remove(a_path("of-first"))
@@ -286,7 +286,7 @@ def test_an_operator_can_let_a_database_replace_another(own_vault: Vault, url: s
         vault_id = installation_id(connection)
     with migrated_database() as other:
         environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": other}
-        done = CliRunner().invoke(main, ["installation", "adopt-vault", str(vault_id)], env=environment)
+        done = CliRunner().invoke(main, ["installation", "adopt", "--vault", str(vault_id)], env=environment)
         assert done.exit_code == 0, done.output
         assert opened(vault_settings(own_vault, tmp_path, other)).get(a_path("taken-over"), 1)
     store.remove(a_path("taken-over"))

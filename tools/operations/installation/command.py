@@ -34,29 +34,39 @@ def show_command() -> None:
 
 
 @installation.command(
-    "adopt-vault", epilog=examples("regcred installation adopt-vault 9f1c0d5e-3c62-4f0e-8a0b-0c1d2e3f4a5b")
+    "adopt",
+    epilog=examples(
+        "regcred installation adopt --keys",
+        "regcred installation adopt --vault 9f1c0d5e-3c62-4f0e-8a0b-0c1d2e3f4a5b",
+    ),
 )
-@click.argument("vault_installation", metavar="ID", type=click.UUID)
-def adopt_vault_command(*, vault_installation: UUID) -> None:
-    """Let this database replace the one to which a Vault belonged.
+@click.option("--keys", is_flag=True, help="Accept the key file. If there is none, create it.")
+@click.option(
+    "--vault",
+    "vault_installation",
+    metavar="ID",
+    type=click.UUID,
+    help="Replace the database to which a Vault with this id belonged.",
+)
+@click.pass_context
+def adopt_command(context: click.Context, *, keys: bool, vault_installation: UUID | None) -> None:
+    """Accept another key file or Vault after the former one, or its database, was lost for good.
 
-    ID is the id in the Vault (`vault kv get regcred/installation`). A service that refuses to start shows it.
-    Do this only if no other database uses this Vault. Secrets that this database does not know are deleted
-    after a day, and destroyed a week later. Restart the services afterwards.
+    What a lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
+    Tokens become invalid: remove admin.token, so that a new one is created.
+
+    ID is the id in Vault (`vault kv get regcred/installation`). A service that refuses to start shows it. Do
+    this only if no other database uses this Vault. Secrets that this database does not know are deleted after
+    a day, and destroyed a week later.
+
+    Restart the services afterwards.
     """
-    with owner_connection("installation") as (connection, _settings):
-        adopt_installation_id(vault_installation, connection)
-    click.echo(f"the database belongs to installation {vault_installation}")
-
-
-@installation.command("adopt-keys")
-def adopt_keys_command() -> None:
-    """Accept the present key file, or a new one, in place of the one that was lost.
-
-    What the lost key file encrypted stays unreadable: personal data in events and, without Vault, every
-    secret. Tokens become invalid: remove admin.token, so that a new one is created. Restart the services
-    afterwards.
-    """
+    if not keys and vault_installation is None:
+        raise click.UsageError("give --keys or --vault", context)
     with owner_connection("installation") as (connection, settings):
-        replace_recorded_keys(prepare_keys(settings.key_file), connection)
-    click.echo(f"the database belongs to the key file {settings.key_file}")
+        if keys:
+            replace_recorded_keys(prepare_keys(settings.key_file), connection)
+            click.echo(f"the database belongs to the key file {settings.key_file}")
+        if vault_installation is not None:
+            adopt_installation_id(vault_installation, connection)
+            click.echo(f"the database belongs to installation {vault_installation}")

@@ -62,7 +62,7 @@ def bind_keys(path: Path, database_url: str) -> KeyFile:
             raise KeyFileError(
                 f"there is no key file {path}, and the data in this database needs it. Restore it from its"
                 " backup, or set REGCRED_KEY_FILE to its path. If it is lost for good, read"
-                " `regcred installation adopt-keys --help`"
+                " `regcred installation adopt --help`"
             )
         keys = prepare_keys(path)
         record_keys(keys, connection)
