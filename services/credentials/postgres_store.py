@@ -19,6 +19,7 @@ from contracts.verdicts import VerificationCode, VerificationStatus, status_of
 from credentials.application.store import (
     DecidedOnOldVersion,
     RecordedOutcome,
+    SecretDiscarded,
     UsedMeanwhile,
     recorded_outcomes,
 )
@@ -126,6 +127,10 @@ class PostgresCredentialStore:
         except psycopg.errors.UniqueViolation as error:
             if current and error.diag.constraint_name == "name_in_account":
                 raise NameTaken(current.details.name) from None
+            raise
+        except psycopg.Error as error:
+            if error.sqlstate == "ES429":
+                raise SecretDiscarded from None
             raise
 
     def remove(

@@ -15,7 +15,7 @@ from chassis.settings.environment import Settings
 from launcher.supervisor import Supervisor
 from operations.embedded_postgres import EmbeddedPostgres, adopt_orphans
 from operations.home_lock import home_lock
-from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
+from operations.migrate.preparation import bind_keys, bind_secret_store, prepare, prepare_admin_token
 
 log = structlog.get_logger()
 
@@ -58,7 +58,8 @@ def up(settings: Settings) -> None:
             if database.taken_over:
                 log.warning("database_taken_over", pid=database.taken_over, reason=_TAKEN_OVER)
         prepare(url, settings.broker_url)
-        keys = prepare_keys(settings.key_file)
+        keys = bind_keys(settings.key_file, url)
+        bind_secret_store(settings, url, keys)
         prepare_admin_token(settings.home / "admin.token", url, keys)
         environment = {
             "REGCRED_HOME": str(settings.home),

@@ -50,6 +50,10 @@ _COMMANDS = {
     "doctor": Lazy(
         "operations.doctor.command:doctor", "Check an installation and show how to fix its problems."
     ),
+    "installation": Lazy(
+        "operations.installation.command:installation",
+        "Show or change what binds database, key file and Vault.",
+    ),
     "log": Lazy("operations.log.command:log", "Verify the event log."),
     "migrate": Lazy(
         "operations.migrate.command:migrate_command", "Prepare the database, its roles and the broker."

@@ -22,7 +22,7 @@ from credentials.application.command_handler import (
     CommandRequest,
     CommandResult,
 )
-from credentials.application.store import CredentialStore, RecordedOutcome
+from credentials.application.store import CredentialStore, RecordedOutcome, SecretDiscarded
 from credentials.domain.commands import (
     DEFAULT_GRACE,
     DEFAULT_USE_WINDOW,
@@ -101,14 +101,17 @@ class Credentials:
             raise NameTaken(details.name)
 
         path = SecretPath(request.account_id, credential_id)
-        version = self._secrets.put(
-            path, secret.login.to_secret(), write_id=str(credential_id), expected_version=0
-        )
-        command = replace(command, secret=self._reference(secret, version))
+        version = self._put_first(path, secret, write_id=str(credential_id))
         # With an idempotency key, a concurrent repetition writes the same secret, and its event may refer to
         # it: do not discard the secret.
         with nullcontext() if request.key else _discarded_on_failure(lambda: self._secrets.remove(path)):
-            return self._handler.append(request, NEW_CREDENTIAL, command)
+            try:
+                referring = replace(command, secret=self._reference(secret, version))
+                return self._handler.append(request, NEW_CREDENTIAL, referring)
+            except SecretDiscarded:  # an earlier attempt wrote this version, and the sweep was faster
+                version = self._put_next(path, secret, version)
+                referring = replace(command, secret=self._reference(secret, version))
+                return self._handler.append(request, NEW_CREDENTIAL, referring)
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
         """Return the stored result of the same request under the same key; `None` if there is none.
@@ -236,6 +239,13 @@ class Credentials:
     def _reference(self, secret: NewSecret, version: int) -> SecretReference:
         fingerprint = self._secret_fingerprint(secret.login.to_secret())
         return SecretReference(version=version, kind=secret.kind, fingerprint=fingerprint)
+
+    def _put_first(self, path: SecretPath, secret: NewSecret, *, write_id: str) -> int:
+        """Write the first version. An earlier attempt may have written it, and the sweep deleted it since."""
+        try:
+            return self._secrets.put(path, secret.login.to_secret(), write_id=write_id, expected_version=0)
+        except SecretVersionConflict:
+            return self._put_next(path, secret, self._secrets.current_version(path))
 
     def _put_next(self, path: SecretPath, secret: NewSecret, version: int) -> int:
         """Write the version after the one that the credential refers to, or after that of a failed append."""

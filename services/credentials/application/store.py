@@ -38,6 +38,10 @@ class DecidedOnOldVersion(Exception):
     """A credential has changed since the decision to issue its secret. The caller has to decide again."""
 
 
+class SecretDiscarded(Exception):
+    """The sweep has discarded the version of the secret. The caller has to write it again."""
+
+
 class UsedMeanwhile(Exception):
     """The secret was issued since the decision to remove the credential. The caller has to decide again."""
 

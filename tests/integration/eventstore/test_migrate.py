@@ -32,7 +32,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'public')
 """
 SCHEMAS = {
     "eventlog": {"es", "personal"},
-    "secretstore": {"encrypted"},
+    "secretstore": {"encrypted", "installation"},
     "auth": {"auth"},
     "credentials": {"credentials"},
     "verifier": {"verifier"},

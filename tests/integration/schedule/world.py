@@ -56,7 +56,7 @@ class World:
         self.verdict: Callable[[str], Verdict] = lambda _host: GOOD
         self.logins: list[tuple[str, datetime]] = []
         self.pool = verifier_pool
-        self.secrets = MemorySecretStore(self.now)
+        self.secrets = MemorySecretStore()
         self.store = PostgresVerificationStore(verifier_pool)
         self.table = ScheduleTable(verifier_pool)
         self.limiter = LoginLimiter(per_host=per_host, per_account=per_account, monotonic=self.seconds)

@@ -66,7 +66,7 @@ class World:
     def __init__(self) -> None:
         numbers = count(1)
         self.store = FailingStore()
-        self.secrets = MemorySecretStore(lambda: NOW)
+        self.secrets = MemorySecretStore()
         self.credentials = Credentials(
             self.store,
             self.secrets,
