@@ -26,6 +26,13 @@ class MemoryEventStore:
         with self._lock:
             return list(self._streams.get(stream, []))
 
+    def newest(self, stream: StreamId) -> list[RecordedEvent]:
+        return self.load(stream)
+
+    def event(self, event_id: UUID) -> RecordedEvent | None:
+        with self._lock:
+            return self._events.get(event_id)
+
     def append(
         self,
         stream: StreamId,

@@ -46,7 +46,12 @@ class Caller:
     database_url: str
 
     def call(
-        self, method: str, path: str, json: Json | None = None, version: str | None = None, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        json: Json | None = None,
+        version: str | None = None,
+        key: str | None = None,
     ) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.token}"}
         if version is not None:
@@ -68,7 +73,9 @@ class Caller:
     def change(self, path: str, version: str, *, key: str | None = None, **details: Any) -> TestResponse:
         return self.call("PATCH", path, details, version, key)
 
-    def rotate(self, path: str, version: str, password: str = "new", *, key: str | None = None) -> TestResponse:
+    def rotate(
+        self, path: str, version: str, password: str = "new", *, key: str | None = None
+    ) -> TestResponse:
         return self.call("PUT", f"{path}/secret", secret(password), version, key)
 
     def restrict(self, path: str, version: str, *projects: str) -> TestResponse:
@@ -83,7 +90,7 @@ class Caller:
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url) as superuser:
-            return superuser.execute(query, parameters).fetchall()  # type: ignore[call-overload, no-any-return]
+            return superuser.execute(query, parameters).fetchall()
 
     def events(self, account: str) -> Counter[str]:
         """The number of events of the account's credentials, by type."""

@@ -1,5 +1,6 @@
 """Commands that run at the same time: each has the response that it would have if it came alone, or its conflict."""
 
+from functools import partial
 from itertools import count
 
 import pytest
@@ -25,19 +26,21 @@ def test_one_of_many_rotations_of_a_version_succeeds(caller: Caller, account: st
 
 def test_every_rotation_of_any_version_succeeds(caller: Caller, account: str) -> None:
     path = caller.added(account)
-    responses = at_once([lambda n=n: caller.rotate(path, "*", f"new {n}") for n in range(12)])  # type: ignore[misc]
+    responses = at_once([partial(caller.rotate, path, "*", f"new {n}") for n in range(12)])
     assert statuses(responses) == {200: 12}
     versions = [response.get_json()["secret_version"] for response in responses]
     assert len(set(versions)) == 12
-    [(current,)] = caller.rows("SELECT secret_version FROM credentials.current WHERE account_id = %s", account)
+    [(current,)] = caller.rows(
+        "SELECT secret_version FROM credentials.current WHERE account_id = %s", account
+    )
     assert current == max(versions)
     assert caller.unreferenced_secrets(account) == 0
 
 
 def test_every_change_of_any_version_succeeds(caller: Caller, account: str) -> None:
     path = caller.added(account)
-    changes = [lambda n=n: caller.change(path, "*", description=f"change {n}") for n in range(20)]  # type: ignore[misc]
-    restrictions = [lambda n=n: caller.restrict(path, "*", f"project-{n}") for n in range(4)]  # type: ignore[misc]
+    changes = [partial(caller.change, path, "*", description=f"change {n}") for n in range(20)]
+    restrictions = [partial(caller.restrict, path, "*", f"project-{n}") for n in range(4)]
     responses = at_once(changes + restrictions)
     assert statuses(responses) == {200: 24}
     assert len({response.headers["ETag"] for response in responses}) == 24
@@ -100,10 +103,10 @@ def test_other_commands_find_a_removed_credential_missing_or_succeed_before(
             command
             for path in paths
             for command in (
-                lambda path=path: caller.remove(path, version),  # type: ignore[misc]
-                lambda path=path: caller.rotate(path, version),  # type: ignore[misc]
-                lambda path=path: caller.change(path, version, description="edited"),  # type: ignore[misc]
-                lambda path=path: caller.verify(path),  # type: ignore[misc]
+                partial(caller.remove, path, version),
+                partial(caller.rotate, path, version),
+                partial(caller.change, path, version, description="edited"),
+                partial(caller.verify, path),
             )
         ]
     )
@@ -128,7 +131,10 @@ def test_one_of_many_removals_of_a_version_succeeds(caller: Caller, account: str
 def test_keyed_requests_with_a_version_are_conflicts_and_no_errors(caller: Caller, account: str) -> None:
     """Only a POST has an idempotency key. The version makes the others safe to repeat."""
     path = caller.added(account)
-    assert statuses(at_once([lambda: caller.change(path, '"1"', key="k", name="other")] * 6)) == {200: 1, 412: 5}
+    assert statuses(at_once([lambda: caller.change(path, '"1"', key="k", name="other")] * 6)) == {
+        200: 1,
+        412: 5,
+    }
     assert statuses(at_once([lambda: caller.rotate(path, '"2"', key="k")] * 6)) == {200: 1, 412: 5}
 
 
