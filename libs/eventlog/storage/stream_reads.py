@@ -25,11 +25,14 @@ SELECT %(stream)s::uuid, 1::bigint UNION ALL SELECT %(stream)s::uuid, version FR
 """
 _ALL: LiteralString = "SELECT stream_id, version FROM es.events WHERE stream_id = %(stream)s"
 _ONE: LiteralString = "SELECT stream_id, version FROM es.events WHERE event_id = %(event)s"
+# LATERAL with LIMIT: one index look-up for each selected event. The planner overestimates how many there are, and
+# would read the complete table while that is small.
 _SELECTED: LiteralString = """
 SELECT e.event_id, s.category, s.stream_id, e.version, e.type, e.schema_version, e.data::text, e.meta::text,
        e.recorded_at, s.account_id, k.wrapped
 FROM ({}) AS selected (stream_id, version)
-JOIN es.events e ON e.stream_id = selected.stream_id AND e.version = selected.version
+CROSS JOIN LATERAL (
+    SELECT * FROM es.events WHERE stream_id = selected.stream_id AND version = selected.version LIMIT 1) AS e
 JOIN es.streams s ON s.stream_id = e.stream_id
 LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{{personal,key}}')::integer
 ORDER BY e.version
