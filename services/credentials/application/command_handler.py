@@ -18,6 +18,7 @@ from contracts.credential import (
     columns,
     credential_json,
     fold,
+    is_change,
 )
 from contracts.credential_events import VerificationRequested
 from contracts.verdicts import VerificationStatus
@@ -117,7 +118,7 @@ class LoadedCredential:
 
     @property
     def changes(self) -> Sequence[RecordedEvent]:
-        return [event for event in self.events if not isinstance(event.payload, VerificationRequested)]
+        return [event for event in self.events if is_change(event.payload)]
 
     @property
     def active(self) -> Active:
@@ -211,8 +212,7 @@ class CommandHandler:
         credential_id = after.credential_id
         new = request.events(events, self._new_id)
         stream_version = loaded.stream_version + len(new)
-        changed = bool(new) and not isinstance(events[-1], VerificationRequested)
-        version = stream_version if changed else loaded.version
+        version = stream_version if new and is_change(events[-1]) else loaded.version
         body = self._body(request, loaded, after, new, version)
         result = CommandResult(
             credential_id=credential_id, version=version, stream_version=stream_version, body=body
