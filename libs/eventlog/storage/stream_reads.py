@@ -25,8 +25,8 @@ SELECT %(stream)s::uuid, 1::bigint UNION ALL SELECT %(stream)s::uuid, version FR
 """
 _ALL: LiteralString = "SELECT stream_id, version FROM es.events WHERE stream_id = %(stream)s"
 _ONE: LiteralString = "SELECT stream_id, version FROM es.events WHERE event_id = %(event)s"
-# LATERAL with LIMIT: one index look-up for each selected event. The planner overestimates their number, and would
-# read the complete table while that is small.
+# LATERAL with LIMIT: one index look-up for each selected event. The planner overestimates their number, and
+# would read the complete table while that is small.
 _SELECTED: LiteralString = """
 SELECT e.event_id, s.category, s.stream_id, e.version, e.type, e.schema_version, e.data::text, e.meta::text,
        e.recorded_at, s.account_id, k.wrapped

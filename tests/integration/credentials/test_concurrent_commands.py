@@ -72,6 +72,14 @@ def test_an_edit_succeeds_while_verifications_are_requested(caller: Caller, acco
     assert statuses(responses) == {200: 1, 202: 15}
 
 
+def test_secrets_are_issued_while_the_credential_changes(caller: Caller, account: str) -> None:
+    path = caller.added(account)
+    pulls = [partial(caller.pull, account)] * 6
+    changes = [partial(caller.change, path, "*", description=f"change {n}") for n in range(8)]
+    responses = at_once([*pulls, *changes, *[partial(caller.verify, path)] * 10])
+    assert statuses(responses) == {200: 14, 202: 10}
+
+
 def test_identical_additions_have_one_effect_and_one_response(caller: Caller, account: str) -> None:
     responses = at_once([lambda: caller.add(account, key="same")] * 10)
     in_flight = [response for response in responses if response.status_code == 409]
