@@ -60,6 +60,11 @@ class MemoryCredentialStore:
             raise IdempotencyKeyReused
         return Appended(version=known[1].version, replayed=True, response=known[1].response)
 
+    def delete_responses(self) -> None:
+        """Delete the responses to all keys, as housekeeping does after 24 hours."""
+        self._answers.clear()
+        self.events.delete_responses()
+
     def append(
         self,
         credential_id: UUID,

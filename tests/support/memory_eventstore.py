@@ -33,6 +33,11 @@ class MemoryEventStore:
         with self._lock:
             return self._events.get(event_id)
 
+    def delete_responses(self) -> None:
+        """Delete the responses to all keys."""
+        with self._lock:
+            self._requests.clear()
+
     def append(
         self,
         stream: StreamId,

@@ -186,7 +186,7 @@ class CommandHandler:
         if not events or events[0].metadata.account_id != request.account_id:
             raise CredentialNotFound(credential_id)  # the same for a credential of another account
         loaded = LoadedCredential(state=fold(event.payload for event in events), events=events)
-        if isinstance(loaded.state, Removed):
+        if not isinstance(loaded.state, Active):  # it was removed, or this is another stream
             raise CredentialNotFound(credential_id)
         if expected is not None and expected != loaded.version:
             raise StaleVersion(expected=expected, actual=loaded.version)

@@ -166,6 +166,25 @@ def test_a_repeated_request_succeeds_after_an_unknown_outcome(world: World, writ
     assert len(world.store.load(answer.credential_id)) == 1
 
 
+@pytest.mark.parametrize("written", [True, False], ids=["had been written", "had not"])
+def test_a_reused_key_finds_its_own_credential_after_an_unknown_outcome(world: World, written: bool) -> None:
+    removed = world.add("k-1")
+    world.credentials.remove(request(), removed.credential_id, 1, reason=None, forced=False)
+    world.store.delete_responses()
+    if written:
+        world.store.after = OutcomeUnknown()
+    else:
+        world.store.before = OutcomeUnknown()
+    with pytest.raises(OutcomeUnknown):
+        world.add("k-1")
+    world.store.before = world.store.after = None
+    answer = world.add("k-1")
+    assert answer.replayed is written
+    assert answer.credential_id != removed.credential_id
+    assert len(world.store.load(answer.credential_id)) == 1
+    assert len(world.kept()) == 2
+
+
 def test_a_repeated_request_returns_the_first_result(world: World) -> None:
     first, second = world.add("k-1"), world.add("k-1")
     assert (first.replayed, second.replayed) == (False, True)
