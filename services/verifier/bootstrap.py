@@ -64,7 +64,7 @@ def registry_api(settings: Settings) -> ApiPart:
         sleep=sleep,
     )
     browser = ImageBrowser(
-        streams=PostgresVerificationStore(pool, open_personal_keys(keys)).load,
+        streams=PostgresVerificationStore(pool, open_personal_keys(keys)).credential,
         secrets=secrets,
         minter=logins.minter,
         browser=Browser(policy=logins.policy, deadline_seconds=logins.deadline_seconds, tls=logins.tls),
@@ -109,7 +109,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         store,
         secrets,
         open_logins(settings, now=now, use_short_timeout=lambda host: limiter.open_for(host) > 0),
-        streams=store.load,
+        streams=store.credential,
         now=clock,
         monotonic=monotonic,
         new_id=new_id,
@@ -119,12 +119,13 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         verifier=verifier,
         table=table,
         limiter=limiter,
-        streams=store.load,
+        streams=store.credential,
+        event=store.event,
         interval=logins.reverify_interval,
         now=clock,
         new_id=new_id,
     )
-    notices = Notices(store, table, store.load, now=clock, new_id=new_id)
+    notices = Notices(store, table, store.credential, now=clock, new_id=new_id)
     scheduler = Scheduler(
         handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
     )

@@ -320,7 +320,7 @@ def test_a_stream_of_another_account_is_refused() -> None:
             0,
             [
                 NewEvent(
-                    event_id=outcome.event_id,
+                    event_id=an_id("theirs"),
                     payload=replace(payload, verification_id=an_id("theirs")),
                     metadata=replace(outcome.metadata, account_id="other"),
                 )
