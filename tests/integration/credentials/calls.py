@@ -88,13 +88,13 @@ class Caller:
     def verify(self, path: str, *, key: str | None = None) -> TestResponse:
         return self.call("POST", f"{path}/verifications", {}, key=key)
 
-    def pull(self, account: str) -> TestResponse:
+    def pull(self, account: str, *, key: str | None = None) -> TestResponse:
         body = {
             "images": ["reg.example.com/app"],
             "project_id": "shop",
             "workload": {"kind": "job", "name": "j"},
         }
-        return self.call("POST", f"{account}/pull-secrets", body)
+        return self.call("POST", f"{account}/pull-secrets", body, key=key)
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url) as superuser:

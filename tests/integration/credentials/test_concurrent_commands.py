@@ -93,6 +93,22 @@ def test_identical_additions_have_one_effect_and_one_response(caller: Caller, ac
     assert caller.unreferenced_secrets(account) == 0
 
 
+def test_identical_requests_for_a_verification_or_a_secret_have_one_effect(
+    caller: Caller, account: str
+) -> None:
+    path = caller.added(account)
+    for send, status in (
+        (partial(caller.verify, path, key="v"), 202),
+        (partial(caller.pull, account, key="p"), 200),
+    ):
+        responses = at_once([send] * 10)
+        done = [response for response in responses if response.status_code == status]
+        refused = {response.get_json()["code"] for response in responses if response not in done}
+        assert refused <= {"idempotency_key_in_flight"}
+        assert len({response.headers["Regcred-Position"] for response in [*done, send()]}) == 1
+    assert caller.events(account) == {"credential.added": 1, "verification.requested": 1}
+
+
 def test_one_of_two_additions_of_a_name_succeeds(caller: Caller, account: str) -> None:
     responses = at_once([lambda: caller.add(account, key="one"), lambda: caller.add(account, key="other")])
     assert statuses(responses) == {201: 1, 409: 1}

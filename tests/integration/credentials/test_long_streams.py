@@ -27,7 +27,7 @@ from verifier.outcomes import events_of
 from verifier.policy import Verification
 from verifier.postgres_store import PostgresVerificationStore
 
-ROUNDS = 60
+ROUNDS = 40
 
 
 @dataclass
