@@ -191,7 +191,7 @@ class Scheduler:
         results, self._unsettled = self._unsettled, []
         try:
             self._handler.settle([row for row, _ in results], [attempt for _, attempt in results])
-        except EventStoreUnavailable:
+        except Unavailable:
             self._unsettled = results  # stored at the next call
             raise
 

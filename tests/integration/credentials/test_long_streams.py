@@ -42,7 +42,7 @@ class World:
     credential_id: UUID = field(init=False)
 
     def __post_init__(self) -> None:
-        secrets = MemorySecretStore(lambda: NOW)
+        secrets = MemorySecretStore()
         self.credentials = Credentials(
             self.store, secrets, secret_fingerprint=lambda _: "ab" * 16, new_id=new_id
         )
