@@ -79,7 +79,7 @@ def test_a_killed_supervisor_loses_no_data_and_its_database_is_taken_over(
     system.start()
     waiting(lambda: names(system) == ["kept"], "it is there again")
     [line] = [line for line in system.log.read_text().splitlines() if "database_taken_over" in line]
-    assert json.loads(line)["pid"] == left
+    assert json.loads(line)["server"] == left
     assert system.stop() == 0
     assert running_server(system.home / "postgres") is None
 

@@ -27,9 +27,6 @@ PROCESSES = {
 }
 CHECK_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
-_TAKEN_OVER = (
-    "its PostgreSQL was still running, because `regcred up` was killed; it is used, and stopped at the end"
-)
 
 
 class CannotStart(Exception):
@@ -55,8 +52,6 @@ def up(settings: Settings) -> None:
             database = EmbeddedPostgres(settings.home / "postgres")
             resources.callback(database.stop)
             url = database.url
-            if database.taken_over:
-                log.warning("database_taken_over", pid=database.taken_over, reason=_TAKEN_OVER)
         prepare(url, settings.broker_url)
         keys = bind_keys(settings.key_file, url)
         bind_secret_store(settings, url, keys)

@@ -14,10 +14,17 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import psycopg
+import structlog
 
 from chassis.runtime.lifecycle import STOP_SIGNALS
 
+log = structlog.get_logger()
+
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_TAKEN_OVER = (
+    "PostgreSQL was still running, because the regcred that started it was killed; "
+    "this regcred uses it, and stops it at its end"
+)
 _START_SECONDS = 300.0  # for the recovery after a crash
 _POLL_SECONDS = 0.1
 # The library passes the path to a shell, and PostgreSQL to its list of socket folders.
@@ -48,6 +55,8 @@ class EmbeddedPostgres:
 
         folder.mkdir(parents=True, exist_ok=True)
         self.taken_over = running_server(folder)
+        if self.taken_over is not None:
+            log.warning("database_taken_over", server=self.taken_over, reason=_TAKEN_OVER)
         # The library's list of processes that use the server. Only one does, and a kill can cut the file.
         (folder / ".handle_pids.json").unlink(missing_ok=True)
         try:

@@ -72,7 +72,7 @@ def test_a_folder_with_letters_of_any_language_is_used_and_a_running_server_take
         assert server.taken_over is None
         running = running_server(folder)
         (folder / ".handle_pids.json").write_text("[")  # cut by a kill
-        type(server._server)._instances.clear()  # as in another process
+        del type(server._server)._instances[folder]  # as in another process
         again = EmbeddedPostgres(folder)
         assert (again.taken_over, again.is_serving()) == (running, True)
         again.stop()

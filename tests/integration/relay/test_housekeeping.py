@@ -354,6 +354,21 @@ def _sightings(services: Services) -> int:
     return int(scalar(services.relay, "SELECT count(*) FROM credentials.unreferenced_secrets"))
 
 
+def test_a_sweep_that_the_database_interrupts_is_repeated_at_once(services: Services) -> None:
+    orphan = a_path("interrupted")
+    put(services.secrets, orphan, "one")
+    services.age(orphan, 60)
+    with psycopg.connect(services.url, autocommit=True) as admin:
+        admin.execute("ALTER TABLE credentials.current RENAME TO away")
+        try:
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                services.take()
+        finally:
+            admin.execute("ALTER TABLE credentials.away RENAME TO current")
+    services.take()
+    assert services.readable(orphan) == []
+
+
 def test_a_sweep_is_postponed_and_blocks_nothing_while_the_store_is_unavailable(services: Services) -> None:
     path = services.added()
     orphan = a_path("put-off")
