@@ -62,8 +62,9 @@ def open_secret_store(
     )
     try:
         vault.bind()
-    except WrongSecretStore:
+    except WrongSecretStore as error:
         vault.close()
+        log.error("wrong_secret_store", reason=str(error))  # noqa: TRY400 a stack trace adds nothing
         raise
     except SecretStoreUnavailable as error:
         log.warning("vault_not_compared_yet", error=str(error))

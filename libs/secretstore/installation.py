@@ -137,7 +137,9 @@ def _compare(recorded: Mapping[str, str], present: Mapping[str, str]) -> None:
         fault = f"the key file is of another installation than the database: {', '.join(other)} differs"
     else:
         fault = f"the key file is older than the database: it lacks {', '.join(missing)}"
-    raise WrongKeyFile(
+    sentence = (
         f"{fault}. Restore the key file from its backup. If the former one is lost for good, read"
         " `regcred installation adopt --help`"
     )
+    log.error("wrong_key_file", reason=sentence)
+    raise WrongKeyFile(sentence)
