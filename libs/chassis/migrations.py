@@ -7,7 +7,7 @@ advisory lock. A file must not change after it was applied; its checksum is stor
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -39,7 +39,7 @@ class MigrationChanged(MigrationRefused):
     """A file was changed after it was applied to this database."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, "was applied to this database with other contents; restore the file")
+        super().__init__(name, "was applied to this database with other contents")
 
 
 class MigrationFailed(MigrationRefused):
@@ -101,6 +101,25 @@ def applied_migrations(connection: Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall())
 
 
+def unapplied(wanted: Sequence[Migration], applied: Mapping[str, str]) -> list[Migration]:
+    """The migrations that a database lacks. `applied` maps the names of those that it has to their checksums.
+
+    Raises:
+        MigrationChanged: an applied file was changed.
+        MigrationTooLate: a new file has a lower number than an applied one.
+    """
+    last = max(applied, default="")
+    lacking = []
+    for migration in wanted:
+        if migration.name not in applied:
+            if migration.name < last:
+                raise MigrationTooLate(migration.name, last)
+            lacking.append(migration)
+        elif applied[migration.name] != migration.checksum:
+            raise MigrationChanged(migration.name)
+    return lacking
+
+
 def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
     """Apply the files of these packages that were not applied yet. Returns their names.
 
@@ -120,15 +139,7 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         try:
             connection.execute("SET client_min_messages = warning")
             connection.execute(_LEDGER)
-            known = applied_migrations(connection)
-            last = max(known, default="")
-            for migration in wanted:
-                if migration.name in known:
-                    if known[migration.name] != migration.checksum:
-                        raise MigrationChanged(migration.name)
-                    continue
-                if migration.name < last:
-                    raise MigrationTooLate(migration.name, last)
+            for migration in unapplied(wanted, applied_migrations(connection)):
                 _apply(connection, migration)
                 applied.append(migration.name)
         finally:

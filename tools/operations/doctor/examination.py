@@ -11,6 +11,7 @@ from chassis.settings.environment import InvalidSetting, Settings
 from operations.doctor.broker import broker_findings
 from operations.doctor.database import connect, database_findings
 from operations.doctor.finding import Finding, failed, guarded, ok, warning
+from operations.doctor.installation import installation_findings
 from operations.doctor.machine import machine_findings
 from operations.doctor.processes import running_findings, token_findings
 from operations.doctor.vault import vault_findings
@@ -67,6 +68,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield finding
         if prepared:
             yield from guarded("services", lambda: running_findings(connection, settings))
+            yield from guarded("key-file.database", lambda: installation_findings(connection, settings))
             yield from guarded("admin-token", lambda: token_findings(url, settings))
 
 
