@@ -16,9 +16,11 @@ from tests.support.timing import PATIENCE
 
 
 class TLSPostgres:
-    """Listens at 127.0.0.1 with this certificate, and accepts every login under TLS."""
+    """Listens at 127.0.0.1 with this certificate. Logins need TLS, and with `passwords` a password as well, except
+    the superuser.
+    """
 
-    def __init__(self, certificate: Pair) -> None:
+    def __init__(self, certificate: Pair, *, passwords: bool = False) -> None:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         if not found:
             missing("a PostgreSQL with TLS", "apt-get install postgresql")
@@ -29,16 +31,21 @@ class TLSPostgres:
         for name, content in (("tls.crt", certificate.certificate), ("tls.key", certificate.key)):
             (self._folder / name).write_text(content)
             (self._folder / name).chmod(0o600)
-        (self._folder / "hba").write_text("hostssl all all 127.0.0.1/32 trust\n")
+        method = "scram-sha-256" if passwords else "trust"
+        (self._folder / "hba").write_text(
+            f"hostssl all postgres 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 {method}\n"
+        )
         if self._user:
             for path in (self._folder, *self._folder.iterdir()):
                 shutil.chown(path, self._user)
         self.port = free_port()
 
-    def url(self, *, host: str, authority: Path, mode: str = "verify-full") -> str:
-        """The URL for a service; `host` is the name that its certificate must have."""
+    def url(
+        self, *, host: str, authority: Path, mode: str = "verify-full", database: str = "postgres"
+    ) -> str:
+        """The URL of the superuser; `host` is the name that its certificate must have."""
         return (
-            f"postgresql://postgres@{host}/postgres?hostaddr=127.0.0.1&port={self.port}"
+            f"postgresql://postgres@{host}/{database}?hostaddr=127.0.0.1&port={self.port}"
             f"&sslmode={mode}&sslrootcert={authority}"
         )
 
