@@ -9,6 +9,7 @@ import yaml
 
 from tests.support.kubernetes import Cluster, Object
 from tests.support.servers import ROOT
+from tests.support.timing import waiting
 
 _GUIDE = (ROOT / "docs" / "kubernetes.md").read_text()
 ROLES = ("credentials", "relay", "verifier")
@@ -40,6 +41,15 @@ def prepared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path
                 (folder / "roles" / f"{role}.secret-id").write_text(f"secret id of {role}")
             cluster.run("bash", "-euo", "pipefail", "-c", command.replace("FOLDER", str(folder)))
     return folder
+
+
+@pytest.fixture
+def cleared(cluster: Cluster, prepared: Path) -> Iterator[None]:
+    """Remove all workloads afterwards. No kubelet reports the end of a pod, so pods are removed by force."""
+    yield
+    cluster.kubectl("delete", "-n", "regcred", "deployments,jobs,scaledobjects", "--all")
+    cluster.kubectl("delete", "-n", "regcred", "pods", "--all", "--force", "--grace-period=0")
+    waiting(lambda: not cluster.get("pods"), "the pods are removed")
 
 
 def under_restricted(cluster: Cluster, folder: Path, overlay: str, *images: Object) -> list[Object]:

@@ -8,7 +8,6 @@ container, the variables of the pod, the service, its database, and the probes w
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -42,6 +41,20 @@ def entrypoint(image: str) -> list[str]:
     return [sys.executable, *command[1:]]
 
 
+# The volumes of a container at their paths, in a mount namespace: pairs of folder and path, then the command.
+_MOUNTS = """
+mount -t tmpfs none /run
+mkdir /run/regcred
+while [ "$1" != -- ]; do
+    mkdir -p "$2"
+    mount --bind "$1" "$2"
+    shift 2
+done
+shift
+exec "$@"
+"""
+
+
 @dataclass(slots=True)
 class Probe:
     """One probe of a container and its last results."""
@@ -73,6 +86,10 @@ class Running:
     started: bool = False
     ready: bool | None = None
     stop_at: float | None = None
+
+    def refusals(self) -> int:
+        """How many probes in a row have said that it does not work, since its process has started."""
+        return max(self.probes[kind].failures for kind in ("startup", "readiness"))
 
 
 class Kubelet:
@@ -115,10 +132,6 @@ class Kubelet:
         assert self._failure is None, self._failure
         return [one for one in list(self._pods.values()) if _name(one.pod) == deployment]
 
-    def log(self, running: Running) -> str:
-        """What the service has printed."""
-        return (running.folder / "log").read_text()
-
     def _run(self) -> None:
         try:
             while not self._ended.wait(0.3):
@@ -148,13 +161,12 @@ class Kubelet:
     def _admit(self, pod: Object) -> Running:
         self._numbers += 1
         folder = self._cluster.folder / pod["metadata"]["name"]
-        (folder / "log").parent.mkdir()
+        folder.mkdir()
         running = Running(pod, f"127.0.1.{self._numbers}", folder)
         for volume in pod["spec"]["volumes"]:
             self._mount(volume, folder / volume["name"])
         for container in pod["spec"]["initContainers"]:
-            command = [self._moved(running, container, part) for part in container["command"]]
-            subprocess.run(command, check=True, timeout=PATIENCE)
+            subprocess.run(_within(running, container, container["command"]), check=True, timeout=PATIENCE)
         self._start(running)
         return running
 
@@ -172,18 +184,6 @@ class Kubelet:
         for item in items:
             (folder / item["path"]).write_bytes(b64decode(data[item["key"]]))
 
-    def _moved(self, running: Running, container: Object, text: str) -> str:
-        """The text with the paths of the container as those of this machine."""
-        mounts = {one["mountPath"]: running.folder / one["name"] for one in container["volumeMounts"]}
-        if "/mounted/" in text:  # the init container copies the files of every mount below this folder
-            sources = [
-                shlex.quote(str(real)) for path, real in mounts.items() if path.startswith("/mounted/")
-            ]
-            text = text.replace("/mounted/*/*", " ".join(f"{source}/*" for source in sources))
-        for path, real in mounts.items():
-            text = text.replace(f"{path}/", f"{real}/")
-        return text
-
     def _start(self, running: Running) -> None:
         [container] = running.pod["spec"]["containers"]
         variables: dict[str, str] = {}
@@ -191,21 +191,18 @@ class Kubelet:
             [found] = self._cluster.get("configmap", source["configMapRef"]["name"])
             variables |= found["data"]
         variables |= {one["name"]: one["value"] for one in container.get("env", [])}
-        for name, value in variables.items():
-            moved = self._moved(running, container, value)
-            for server, replacement in self._servers.items():
-                moved = moved.replace(server, replacement)
-            variables[name] = moved
+        for server, replacement in self._servers.items():
+            variables = {name: value.replace(server, replacement) for name, value in variables.items()}
         variables |= {name: f"{running.address}:{port}" for name, port in _PORTS.items()}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGCRED_")}
         paths = [str(ROOT / folder) for folder in ("libs", "services", "tools")]
         with (running.folder / "log").open("ab") as log:
             running.process = subprocess.Popen(
-                [*entrypoint(container["image"]), *container.get("args", [])],
+                _within(running, container, [*entrypoint(container["image"]), *container.get("args", [])]),
                 env={
                     **inherited,
                     "PYTHONPATH": os.pathsep.join(paths),
-                    "REGCRED_HOME": str(running.folder / "tmp"),
+                    "REGCRED_HOME": "/run/regcred",
                     **variables,
                 },
                 cwd=running.folder,
@@ -292,6 +289,18 @@ class Kubelet:
             self._cluster.kubectl(
                 "delete", "pod", "-n", "regcred", pod["metadata"]["name"], "--grace-period=0", "--force"
             )
+
+
+def _within(running: Running, container: Object, command: list[str]) -> list[str]:
+    """The command with the volumes of the container. Programs and libraries are those of this machine."""
+    mounts = {
+        one["mountPath"].replace("/mounted/", "/run/mounted/"): running.folder / one["name"]
+        for one in container["volumeMounts"]
+        if one["mountPath"] != "/tmp"
+    }
+    pairs = [str(part) for path, folder in mounts.items() for part in (folder, path)]
+    moved = [part.replace("/mounted/", "/run/mounted/") for part in command]
+    return ["unshare", "--mount", "sh", "-euc", _MOUNTS, "sh", *pairs, "--", *moved]
 
 
 def _name(pod: Object) -> str:

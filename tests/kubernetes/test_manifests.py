@@ -56,20 +56,16 @@ def test_every_secret_of_a_pod_exists_after_the_documented_commands(cluster: Clu
                 assert keys <= found[volume["secret"]["secretName"]]
 
 
-@pytest.mark.usefixtures("prepared")
+@pytest.mark.usefixtures("cleared")
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_admission_accepts_every_pod_under_restricted(cluster: Cluster, tmp_path: Path, overlay: str) -> None:
     wanted = under_restricted(cluster, tmp_path, overlay)
     apply(cluster, wanted)
-    try:
-        waiting(lambda: _has_its_pods(cluster), f"every workload of {overlay} has its pods")
-        refused = cluster.run(
-            "kubectl", "run", "-n", "regcred", "unlike-ours", "--image=regcred/tools", check=False
-        )
-        assert "violates PodSecurity" in refused.stderr
-    finally:
-        cluster.kubectl("delete", "-n", "regcred", "deployments,jobs,scaledobjects", "--all")
-        waiting(lambda: not cluster.get("pods"), "the pods are removed")
+    waiting(lambda: _has_its_pods(cluster), f"every workload of {overlay} has its pods")
+    refused = cluster.run(
+        "kubectl", "run", "-n", "regcred", "unlike-ours", "--image=regcred/tools", check=False
+    )
+    assert "violates PodSecurity" in refused.stderr
 
 
 def _has_its_pods(cluster: Cluster) -> bool:

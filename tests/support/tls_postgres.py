@@ -49,6 +49,10 @@ class TLSPostgres:
             f"&sslmode={mode}&sslrootcert={authority}"
         )
 
+    def log(self) -> str:
+        """What the server has logged."""
+        return (self._folder / "log").read_text()
+
     def __enter__(self) -> Self:
         with undone_on_failure(self.close):
             self._start(self._folder / "data")
