@@ -26,7 +26,7 @@ def prepare_logins(
     """
     with psycopg.connect(database_url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('regcred logins'))")
-        # PostgreSQL 15 does not know the option. The owner of the database then has the rights without switching.
+        # PostgreSQL 15 does not know the option. The owner then has the rights without switching to the role.
         option = " WITH INHERIT FALSE" if connection.info.server_version >= _INHERIT_OPTION else ""
         for role in roles:
             grant = sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role))

@@ -70,7 +70,8 @@ class Probe:
             self.at = time.monotonic() + self.spec.get("periodSeconds", 10)
             self.passed = is_healthy(url, self.spec.get("timeoutSeconds", 1))
             self.failures = 0 if self.passed else self.failures + 1
-        return self.failures < self.spec.get("failureThreshold", 3)
+        threshold: int = self.spec.get("failureThreshold", 3)
+        return self.failures < threshold
 
 
 @dataclass(slots=True)

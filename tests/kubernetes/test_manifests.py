@@ -8,7 +8,7 @@ import yaml
 
 from tests.kubernetes.conftest import apply, under_restricted
 from tests.support.kubernetes import Cluster
-from tests.support.manifests import FOLDER, KUSTOMIZATIONS, containers, manifests, pod, workloads
+from tests.support.manifests import FOLDER, KUSTOMIZATIONS, manifests, pod, workloads
 from tests.support.timing import waiting
 
 OVERLAYS = [one for one in KUSTOMIZATIONS if one.startswith("overlays/")]

@@ -5,6 +5,7 @@ The services run as processes with a real PostgreSQL under TLS; `tests.kubernete
 
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,7 @@ from launcher.deployment.certificates import new_authority, new_server
 from operations.migrate.logins import prepare_logins
 from operations.migrate.migrations import migrate
 from tests.kubernetes.conftest import apply, under_restricted
-from tests.kubernetes.kubelet import Kubelet
+from tests.kubernetes.kubelet import Kubelet, Running
 from tests.support.kubernetes import Cluster
 from tests.support.timing import waiting
 from tests.support.tls_postgres import TLSPostgres
@@ -52,16 +53,16 @@ def kubelet(cluster: Cluster, prepared: Path, tmp_path_factory: pytest.TempPathF
 def test_a_wrong_database_secret_replaces_no_pod(cluster: Cluster, kubelet: Kubelet, tmp_path: Path) -> None:
     apply(cluster, under_restricted(cluster, tmp_path, "overlays/small"))
     for name in DEPLOYMENTS:
-        waiting(lambda name=name: _is_complete(cluster, name), f"the first pod of {name} is ready")
+        _wait_until_complete(cluster, name)
     first = {name: kubelet.pods(name)[0] for name in DEPLOYMENTS}
     right = {name: cluster.get("secret", name)[0]["data"]["pgpass"] for name in DEPLOYMENTS}
 
     for name in DEPLOYMENTS:
         _restart_with(cluster, name, WRONG)
     for name in DEPLOYMENTS:
-        waiting(lambda name=name: len(kubelet.pods(name)) == 2, f"{name} has a second pod")
+        _wait_for_pods(kubelet, name, 2)
         second = kubelet.pods(name)[1]
-        waiting(lambda second=second: second.ready or second.refusals() >= 2, "the second pod was probed")
+        waiting(partial(_was_probed, second), "the second pod was probed")
         assert not second.ready, f"{name} with a wrong password is ready"
     for name in DEPLOYMENTS:
         assert kubelet.pods(name)[0] is first[name]
@@ -73,9 +74,21 @@ def test_a_wrong_database_secret_replaces_no_pod(cluster: Cluster, kubelet: Kube
     for name in DEPLOYMENTS:
         _restart_with(cluster, name, right[name])
     for name in DEPLOYMENTS:
-        waiting(lambda name=name: _is_complete(cluster, name), f"the repaired pod of {name} is ready")
-        waiting(lambda name=name: len(kubelet.pods(name)) == 1, "the former pods are removed")
+        _wait_until_complete(cluster, name)
+        _wait_for_pods(kubelet, name, 1)
         assert kubelet.pods(name)[0] is not first[name]
+
+
+def _wait_until_complete(cluster: Cluster, name: str) -> None:
+    waiting(lambda: _is_complete(cluster, name), f"the last change of {name} is complete")
+
+
+def _wait_for_pods(kubelet: Kubelet, name: str, count: int) -> None:
+    waiting(lambda: len(kubelet.pods(name)) == count, f"{name} has {count} pods")
+
+
+def _was_probed(running: Running) -> bool:
+    return bool(running.ready) or running.refusals() >= 2
 
 
 def _restart_with(cluster: Cluster, name: str, passfile: str) -> None:

@@ -46,6 +46,8 @@ def left_out(reason: str) -> NoReturn:
 
 def needed() -> tuple[Path, Path]:
     """The program and the folder of the definitions: those of the variables, else those in `../shared`."""
+    if os.geteuid() != 0:
+        left_out("secrets.sh gives files to other users, which only root may")
     named = os.environ.get("REGCRED_TEST_KUBE")
     binary = Path(named) if named else program("kube")
     if binary is None or not binary.exists():
