@@ -297,7 +297,7 @@ def _within(running: Running, container: Object, command: list[str]) -> list[str
     mounts = {
         one["mountPath"].replace("/mounted/", "/run/mounted/"): running.folder / one["name"]
         for one in container["volumeMounts"]
-        if one["mountPath"] != "/tmp"
+        if one["mountPath"].startswith(("/run/", "/mounted/"))
     }
     pairs = [str(part) for path, folder in mounts.items() for part in (folder, path)]
     moved = [part.replace("/mounted/", "/run/mounted/") for part in command]
