@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from chassis.runtime.clock import now
 from chassis.runtime.health import is_healthy
@@ -33,10 +34,12 @@ def kubelet(cluster: Cluster, prepared: Path, tmp_path_factory: pytest.TempPathF
     ca_file = tmp_path_factory.mktemp("database") / "ca.crt"
     authority = new_authority(now())
     ca_file.write_text(authority.certificate)
-    with TLSPostgres(new_server(authority, ["postgres-rw"], now()), passwords=True) as postgres:
-        with psycopg.connect(postgres.url(host="postgres-rw", authority=ca_file), autocommit=True) as admin:
+    with TLSPostgres(new_server(authority, ["postgres-rw"], now())) as postgres:
+        postgres.require_passwords()
+        superuser = postgres.url(host="postgres-rw", authority=ca_file)
+        with psycopg.connect(superuser, autocommit=True) as admin:
             admin.execute("CREATE DATABASE regcred")
-        url = postgres.url(host="postgres-rw", authority=ca_file, database="regcred")
+        url = make_conninfo(superuser, dbname="regcred")
         migrate(url)
         prepare_logins(url, prepared / "migrate" / "logins")
         # As CloudNativePG makes it.

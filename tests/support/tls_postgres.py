@@ -16,11 +16,9 @@ from tests.support.timing import PATIENCE
 
 
 class TLSPostgres:
-    """Listens at 127.0.0.1 with this certificate. Logins need TLS, and with `passwords` a password as well, except
-    the superuser.
-    """
+    """Listens at 127.0.0.1 with this certificate, and accepts every login under TLS."""
 
-    def __init__(self, certificate: Pair, *, passwords: bool = False) -> None:
+    def __init__(self, certificate: Pair) -> None:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         if not found:
             missing("a PostgreSQL with TLS", "apt-get install postgresql")
@@ -31,27 +29,25 @@ class TLSPostgres:
         for name, content in (("tls.crt", certificate.certificate), ("tls.key", certificate.key)):
             (self._folder / name).write_text(content)
             (self._folder / name).chmod(0o600)
-        method = "scram-sha-256" if passwords else "trust"
-        (self._folder / "hba").write_text(
-            f"hostssl all postgres 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 {method}\n"
-        )
+        (self._folder / "hba").write_text("hostssl all all 127.0.0.1/32 trust\n")
         if self._user:
             for path in (self._folder, *self._folder.iterdir()):
                 shutil.chown(path, self._user)
         self.port = free_port()
 
-    def url(
-        self, *, host: str, authority: Path, mode: str = "verify-full", database: str = "postgres"
-    ) -> str:
-        """The URL of the superuser; `host` is the name that its certificate must have."""
+    def url(self, *, host: str, authority: Path, mode: str = "verify-full") -> str:
+        """The URL for a service; `host` is the name that its certificate must have."""
         return (
-            f"postgresql://postgres@{host}/{database}?hostaddr=127.0.0.1&port={self.port}"
+            f"postgresql://postgres@{host}/postgres?hostaddr=127.0.0.1&port={self.port}"
             f"&sslmode={mode}&sslrootcert={authority}"
         )
 
-    def log(self) -> str:
-        """What the server has logged."""
-        return (self._folder / "log").read_text()
+    def require_passwords(self) -> None:
+        """Let only the superuser log in without a password from here on."""
+        (self._folder / "hba").write_text(
+            "hostssl all postgres all trust\nhostssl all all all scram-sha-256\n"
+        )
+        self._run("pg_ctl", "-D", self._folder / "data", "reload")
 
     def __enter__(self) -> Self:
         with undone_on_failure(self.close):

@@ -33,7 +33,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     authority = new_authority(now())
     (tmp_path / "ca.crt").write_text(authority.certificate)
-    with TLSPostgres(new_server(authority, ["postgres"], now()), passwords=True) as server:
+    with TLSPostgres(new_server(authority, ["postgres"], now())) as server:
+        server.require_passwords()
         url = server.url(host="postgres", authority=tmp_path / "ca.crt")
         migrate(url)
         yield url
