@@ -172,18 +172,14 @@ class Kubelet:
         return running
 
     def _mount(self, volume: Object, folder: Path) -> None:
+        """Create the folder of a volume: the files of a Secret, or an empty one."""
         folder.mkdir()
-        if "secret" in volume:
-            [secret] = self._cluster.get("secret", volume["secret"]["secretName"])
-            data = secret["data"]
-        elif "configMap" in volume and not volume["configMap"].get("optional"):
-            [found] = self._cluster.get("configmap", volume["configMap"]["name"])
-            data = found["data"]
-        else:
+        if "secret" not in volume:
             return
-        items = volume.get("secret", {}).get("items") or [{"key": key, "path": key} for key in data]
-        for item in items:
-            (folder / item["path"]).write_bytes(b64decode(data[item["key"]]))
+        [secret] = self._cluster.get("secret", volume["secret"]["secretName"])
+        every = [{"key": key, "path": key} for key in secret["data"]]
+        for item in volume["secret"].get("items", every):
+            (folder / item["path"]).write_bytes(b64decode(secret["data"][item["key"]]))
 
     def _start(self, running: Running) -> None:
         [container] = running.pod["spec"]["containers"]

@@ -120,9 +120,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 def test_a_service_has_the_variables_that_compose_gives_it(name: str) -> None:
     needless = {"REGCRED_BROKER_URL_FILE"} if name == "registries" else set()  # it shares an anchor there
     variables = set(COMPOSE[name].get("environment", {})) - needless
-    variables = {
-        one for one in variables if not one.startswith("OTEL_")
-    }  # operators add those that they need
+    variables = {one for one in variables if not one.startswith("OTEL_")}  # operators add what they need
     assert set(fixed(workloads()[name])) == variables - set(settings(workloads()[name]))
 
 
