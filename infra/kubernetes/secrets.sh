@@ -16,7 +16,7 @@ folder=$1
 shift
 kubectl=${KUBECTL:-kubectl}
 python=${PYTHON:-$(dirname "$0")/../../.venv/bin/python}
-if ! "$python" -c 'import launcher.deployment, chassis.authentication.tokens'; then
+if ! "$python" -c 'import launcher.deployment, chassis.authentication.tokens' 2>/dev/null; then
     echo "secrets.sh: $python does not have regcred: run \`make setup\` first, or set PYTHON" >&2
     exit 1
 fi
