@@ -21,7 +21,7 @@ from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage import DatabaseMetrics
+from eventlog.storage import DatabaseMetrics, log_check
 from registries.token_minter.factory import open_minter
 from secretstore.factory import open_secret_store
 from secretstore.keyfile import KeyFile
@@ -74,7 +74,11 @@ def command_api(settings: Settings) -> ApiPart:
             service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
         ),
         authenticate=open_authentication(settings, tokens),
-        checks={"database": database_check(pool), "secret_store": secret_store.check},
+        checks={
+            "database": database_check(pool),
+            "log": log_check(pool),
+            "secret_store": secret_store.check,
+        },
         install=refusals.install,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),

@@ -1,6 +1,12 @@
 """The event log in PostgreSQL: append to a stream, read a stream or the log, keys of personal data."""
 
-from eventlog.storage.cluster import adopt_log, has_lower_transaction_ids, refuse_lower_transaction_ids
+from eventlog.storage.cluster import (
+    adopt_log,
+    has_lower_transaction_ids,
+    has_skipped_events,
+    log_check,
+    refuse_lower_transaction_ids,
+)
 from eventlog.storage.database_metrics import DatabaseMetrics
 from eventlog.storage.errors import (
     AccountKeyErased,
@@ -47,8 +53,10 @@ __all__ = [
     "append_request",
     "call_append",
     "has_lower_transaction_ids",
+    "has_skipped_events",
     "keys_of",
     "load_stream",
+    "log_check",
     "position_of",
     "read_log",
     "refuse_lower_transaction_ids",

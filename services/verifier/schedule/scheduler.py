@@ -81,7 +81,7 @@ class Scheduler:
                     while connection is not None and not stop.is_set():
                         connection.execute("SELECT")  # fails if the connection, and with it the lock, is lost
                         stop.wait(self.tick())
-            except (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable) as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError, Unavailable) as error:
                 log.warning("schedule_lost_database", error=type(error).__name__)
                 stop.wait(_RECONNECT_SECONDS)
             except Exception:

@@ -97,6 +97,8 @@ def keygen_command(key_file: Path | None) -> None:
 def adopt_command() -> None:
     """Adopt a log that was restored into a cluster with lower transaction ids.
 
+    Events before its end that have no position get one, too.
+
     Stop everything that writes first. It needs the owner of the database and changes no stored event.
     """
     with maintenance.reported_errors():

@@ -137,7 +137,7 @@ def adopt() -> str:
     with log_database(_settings()) as url:
         adopted = adopt_log(url)
     if adopted is None:
-        return "nothing to do: the transaction ids of this cluster are ahead of the log"
+        return "nothing to do: this cluster's transaction ids are ahead of the log, and no event was skipped"
     return (
         f"adopted: the log ends at position {adopted.position},"
         f" {adopted.assigned} events got their positions now"
