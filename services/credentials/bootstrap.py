@@ -20,6 +20,7 @@ from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
+from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
 from eventlog.storage import DatabaseMetrics, log_check
 from registries.token_minter.factory import open_minter
@@ -37,7 +38,7 @@ def command_api(settings: Settings) -> ApiPart:
     keys = KeyFile.load(settings.key_file)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
     tokens = open_tokens(pool, keys)
-    store = PostgresCredentialStore(pool, open_personal_keys(keys))
+    store = PostgresCredentialStore(pool, open_personal_keys(keys), authenticate_rows(keys))
     credentials = Credentials(
         store,
         secret_store,

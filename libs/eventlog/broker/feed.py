@@ -1,9 +1,10 @@
 """Wakes a consumer of the log with the positions of messages in its queue.
 
 A message is acknowledged when the checkpoint of the consumer has passed its position, so the length of the
-queue is the number of events to handle. A message with a position beyond the end of the log is acknowledged and
-counted: consumers read the log by their checkpoint. A message without a position is rejected to the dead-letter queue.
-Only the leading process consumes: a standby would hold messages that it never acknowledges.
+queue is the number of events to handle. A message with a position beyond the end of the log is acknowledged
+and counted: consumers read the log by their checkpoint. A message without a position is rejected to the
+dead-letter queue. Only the leading process consumes: a standby would hold messages that it never
+acknowledges.
 """
 
 import secrets
@@ -162,7 +163,7 @@ class PositionFeed:
             self._changed.notify_all()
 
     def _acknowledge(self, channel: Any) -> None:
-        """Acknowledge messages of handled events, and dropped ones: the oldest with one frame, others singly."""
+        """Acknowledge handled and dropped messages: the oldest with one frame, others singly."""
         with self._changed:
             due = {
                 tag

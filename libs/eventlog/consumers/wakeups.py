@@ -21,7 +21,7 @@ class Wakeups(Protocol):
         """Acknowledge the messages up to `position`, whose events are handled and committed."""
 
     def drop_beyond(self, position: int) -> None:
-        """Acknowledge messages beyond the end of the log at `position`, which was read after the last `wait`."""
+        """Acknowledge messages beyond `position`, the end of the log as read after the last `wait`."""
 
     def release(self) -> None:
         """Leave unacknowledged messages to other processes, until the next `wait`."""

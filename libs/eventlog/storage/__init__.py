@@ -19,7 +19,7 @@ from eventlog.storage.errors import (
     StaleLeader,
     VersionConflict,
 )
-from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_log
+from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_grouped, stream_log
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import (
     KeyOf,
@@ -61,6 +61,7 @@ __all__ = [
     "read_log",
     "refuse_lower_transaction_ids",
     "store_errors",
+    "stream_grouped",
     "stream_log",
     "text_array",
 ]

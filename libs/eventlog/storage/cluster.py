@@ -17,7 +17,8 @@ from eventlog.storage.errors import LowerTransactionIds
 _HAS_SKIPPED_EVENTS = """
 SELECT EXISTS (SELECT FROM es.events e, es.tail() t
                WHERE ((e.xid, e.seq) <= (t.xid, t.seq) OR e.seq <= t.adopted)
-                 AND NOT EXISTS (SELECT FROM es.log l WHERE l.stream_id = e.stream_id AND l.version = e.version))
+                 AND NOT EXISTS (SELECT FROM es.log l
+                                 WHERE l.stream_id = e.stream_id AND l.version = e.version))
 """
 
 

@@ -180,7 +180,7 @@ def test_the_refusal_is_a_problem_document_with_the_remedy() -> None:
     problems.install(app)
 
     @app.post("/")
-    def command() -> None:
+    def command() -> str:
         raise LowerTransactionIds
 
     response = app.test_client().post("/")
