@@ -47,9 +47,11 @@ def verify_command(
     as_json: bool,
     key_file: Path | None,
 ) -> None:
-    """Recompute the hash chain and show the first break.
+    """Recompute the hash chain, show the first break, and compare what is derived from the log with it.
 
-    Rows before --from are not checked. Exit code 0: intact, 1: broken, 2: could not be determined.
+    These are the state of credentials, on which commands and pull secrets are decided, and the live read
+    models. With --from or --export, only the chain is verified. Rows before --from are not checked. Exit code
+    0: intact, 1: broken, 2: could not be determined.
     """
     signed = None if checkpoint is None else (checkpoint, public_key or maintenance.public_key_file(key_file))
     with maintenance.reported_errors():
@@ -91,6 +93,17 @@ def keygen_command(key_file: Path | None) -> None:
     click.echo(
         f"created {path} (private, store it separately from the database) and {public_path}, key id {key_id}"
     )
+
+
+@log.command("rebuild-state")
+def rebuild_state_command() -> None:
+    """Write the state of credentials again where it differs from the log.
+
+    Pull secrets are decided on it (`credentials.current`, `credentials.usages`). Queries continue, and
+    commands wait until the end. It needs the owner of the database and the key file.
+    """
+    with maintenance.reported_errors():
+        click.echo(maintenance.rebuild_state())
 
 
 @log.command("adopt")
