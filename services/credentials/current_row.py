@@ -1,7 +1,7 @@
 """The row of `credentials.current`: its columns, and the code that authenticates it.
 
-Commands and pull secrets are decided on these rows. Whoever can write to the database could change one, and a
-secret would go to another registry or project. The service therefore stores an HMAC under the key file with
+Commands and pull secrets are decided on these rows. If somebody changed one in the database, a secret would
+go to another registry or project. The service therefore stores an HMAC under the key file with
 each row. It covers every column that decides to whom a secret is issued. `added_at` and the last verification
 are not covered: another service or the database writes them, and they only rank credentials that may be used.
 """

@@ -160,7 +160,7 @@ class PostgresCredentialStore:
 
     def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
         with store_errors(), self._pool.connection() as connection:
-            rows = connection.execute(_USAGES, (credential_id, since, MAX_WORKLOADS)).fetchall()
+            rows = connection.execute(_USAGES, (credential_id, since, MAX_WORKLOADS + 1)).fetchall()
         return tuple(
             WorkloadUsage(
                 project_id=project_id,

@@ -117,7 +117,8 @@ class CredentialStore(Protocol):
     def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
         """Return the workloads to which its secret was issued at `since` or later, the latest first.
 
-        At most `MAX_WORKLOADS` are returned. They are consistent with the log.
+        At most one more than `MAX_WORKLOADS` is returned, which shows that there are more. They are
+        consistent with the log.
         """
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
