@@ -33,7 +33,7 @@ Key = tuple[Any, ...]  # that of the credential, and what orders its rows
 _CHUNK = 1000  # events of one credential that are projected at once
 
 # The credential of an event; NULL for an event that concerns none.
-_GROUP = """CASE s.category WHEN 'credential' THEN e.stream_id
+_GROUP = """CASE s.category WHEN 'credential' THEN coalesce((e.data->>'credential_id')::uuid, e.stream_id)
                  WHEN 'verification' THEN (e.data->>'credential_id')::uuid
                  WHEN 'issuance' THEN (e.data->>'credential_id')::uuid END"""
 _WHERE = "l.position <= (SELECT g.position FROM rm.generations g WHERE g.status = 'live')"
