@@ -13,8 +13,9 @@ _LONGEST_LOG = 200_000  # events; with more, the read models would take longer t
 def state_findings(database_url: str, settings: Settings) -> Iterator[Finding]:
     found = compare_state(database_url, settings, longest_log=_LONGEST_LOG)
     if found.differences:
-        sentence = f"{found.differences} rows were changed by others than the services: {found.first[0]}"
-        yield failed(_CHECK, sentence, f"find out who has written to the database, then run {found.remedies}")
+        sentence = f"{found.differences} rows differ from the log: {found.first[0]}"
+        remedy = "find out who has written to the database, unless an upgrade has changed the read models"
+        yield failed(_CHECK, sentence, f"{remedy}; then run {found.remedies}")
     elif found.not_compared:
         remedy = "run `regcred log verify` with the key file and the login of `regcred migrate`"
         yield warning(_CHECK, f"not compared with the log: {found.not_compared}", remedy)
