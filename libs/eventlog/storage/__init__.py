@@ -26,11 +26,11 @@ from eventlog.storage.postgres import (
     append_request,
     call_append,
     keys_of,
-    load_stream,
     store_errors,
     text_array,
 )
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest
+from eventlog.storage.stream_reads import load_event, load_newest, load_selected, load_stream
 
 __all__ = [
     "NOTIFICATIONS",
@@ -55,6 +55,9 @@ __all__ = [
     "has_lower_transaction_ids",
     "has_skipped_events",
     "keys_of",
+    "load_event",
+    "load_newest",
+    "load_selected",
     "load_stream",
     "log_check",
     "position_of",

@@ -1,6 +1,6 @@
 """The port through which commands read and write streams of credentials."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,13 +26,11 @@ class RecordedOutcome:
     version: int
 
 
-def recorded_outcomes(events: Iterable[RecordedEvent]) -> list[RecordedOutcome]:
-    """Return the outcomes among the events of a verification stream."""
-    return [
-        RecordedOutcome(event.payload, event.stream.id, event.version)
-        for event in events
-        if isinstance(event.payload, VerificationSucceeded | VerificationFailed)
-    ]
+def recorded_outcome(event: RecordedEvent | None) -> RecordedOutcome | None:
+    """Return the outcome that an event of a verification stream records; `None` if it records none."""
+    if event is None or not isinstance(event.payload, VerificationSucceeded | VerificationFailed):
+        return None
+    return RecordedOutcome(event.payload, event.stream.id, event.version)
 
 
 class DecidedOnOldVersion(Exception):
@@ -54,6 +52,10 @@ class StateDamaged(Unavailable):
         self.credential_id = credential_id
 
 
+class SecretDiscarded(Exception):
+    """The sweep has discarded the version of the secret. The caller has to write it again."""
+
+
 class UsedMeanwhile(Exception):
     """The secret was issued since the decision to remove the credential. The caller has to decide again."""
 
@@ -65,10 +67,17 @@ class CredentialStore(Protocol):
     """
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
-        """Return all events of a credential, oldest first."""
+        """Return the events that determine a credential, oldest first; none if it does not exist.
 
-    def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
-        """Return the outcomes of its verifications, oldest first."""
+        They are its first event and the newest of each type (`contracts.credential_events`), so that the cost
+        of a command does not grow with the stream.
+        """
+
+    def last_outcome(self, credential_id: UUID, secret_version: int) -> RecordedOutcome | None:
+        """Return the newest outcome of a verification of this version of the secret."""
+
+    def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
+        """Return the outcome of a verification; `None` while it is pending."""
 
     def name_taken(self, account_id: str, name: str) -> bool:
         """Return whether a credential of the account has that name. Case does not matter."""

@@ -85,7 +85,7 @@ def test_a_broken_log_is_reported(run: Run, log_url: str) -> None:
 def test_changed_state_is_reported_and_written_again(run: Run, log_url: str, tmp_path: Path) -> None:
     KeyFile.create(tmp_path / "keys.json")
     assert "agree with the log" in run("verify").stdout
-    assert run("rebuild-state").stdout == "no row differed\n"
+    assert run("repair").stdout == "no row differed\n"
     with psycopg.connect(log_url, autocommit=True) as superuser:
         superuser.execute("SET session_replication_role = replica")
         superuser.execute(
@@ -95,7 +95,7 @@ def test_changed_state_is_reported_and_written_again(run: Run, log_url: str, tmp
         superuser.execute("INSERT INTO rm_g1.audit_spans (span, earliest, latest) VALUES (3, now(), now())")
     result = run("verify")
     assert result.exit_code == 1
-    assert "13 rows differ from the log; run `regcred log rebuild-state`" in result.stdout
+    assert "13 rows differ from the log; run `regcred log repair`" in result.stdout
     assert "`regcred projections rebuild --switch`" in result.stdout
     assert "rm.audit_spans 3: changed" in result.stdout
     report = json.loads(run("verify", "--json").stdout)
@@ -103,12 +103,12 @@ def test_changed_state_is_reported_and_written_again(run: Run, log_url: str, tmp
     assert (report["state"]["differences"], len(report["state"]["first"])) == (13, 11)
     assert report["state"]["first"][0]["problem"] == "unexpected"
 
-    assert run("rebuild-state").stdout.startswith("12 rows differed")
+    assert run("repair").stdout.startswith("12 rows differed")
     assert "1 rows differ" in run("verify").stdout
     (tmp_path / "keys.json").unlink()
     result = run("verify")
-    assert (result.exit_code, "the key file cannot be read" in result.stdout) == (0, True)
-    assert run("rebuild-state").exit_code == 2
+    assert (result.exit_code, "cannot open the key file" in result.stdout) == (0, True)
+    assert run("repair").exit_code == 2
 
 
 def test_an_event_without_a_position_is_reported(run: Run, log_url: str) -> None:

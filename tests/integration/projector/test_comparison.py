@@ -11,7 +11,8 @@ from projector.rebuild.rebuild import RebuildProgress, rebuild
 from projector.write import generations
 from projector.write.batch_writer import BatchWriter, lock_live
 from projector.write.projections.projected_event import project
-from secretstore.personal_keys import open_key_file
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 from tests.integration.projector import payloads
 from tests.integration.projector.comparing import differences
 from tests.integration.projector.payloads import SHOP, Connection, Log, credential
@@ -21,7 +22,7 @@ ONE = credential(1)
 
 @pytest.fixture
 def personal(key_file: Path) -> PersonalKeys:
-    return open_key_file(key_file)
+    return open_personal_keys(KeyFile.load(key_file))
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from projector.write import generations, indexes
 from projector.write.batch_writer import BatchWriter, lock_live
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
-from secretstore.personal_keys import open_key_file
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 from tests.integration.projector import payloads
 from tests.integration.projector.comparing import differences
 from tests.integration.projector.installation import Installation, after
@@ -34,7 +35,7 @@ AND application_name IN ('regcred_projector:projections', 'regcred:indexes', 're
 
 @pytest.fixture
 def personal(key_file: Path) -> PersonalKeys:
-    return open_key_file(key_file)
+    return open_personal_keys(KeyFile.load(key_file))
 
 
 def nobody(_progress: RebuildProgress) -> None:

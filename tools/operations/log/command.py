@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from operations.log import maintenance
+from regcred.cli.files import replacing
 
 KEY_FILE = "REGCRED_LOG_KEY_FILE"
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -79,7 +80,8 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
     with maintenance.reported_errors():
         document = maintenance.checkpoint(key_file)
         if output is not None:
-            output.write_bytes(document)
+            with replacing(output) as file:
+                file.write(document)
     if output is None:
         click.echo(document, nl=False)
 
@@ -95,8 +97,8 @@ def keygen_command(key_file: Path | None) -> None:
     )
 
 
-@log.command("rebuild-state")
-def rebuild_state_command() -> None:
+@log.command("repair")
+def repair_command() -> None:
     """Write the state of credentials again where it differs from the log.
 
     Pull secrets are decided on it (`credentials.current`, `credentials.usages`). Queries continue, and

@@ -38,7 +38,7 @@ from eventlog.storage import adopt_log
 from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
 from operations.log.state import StateReport, compare_state
-from secretstore.keyfile import KeyFile
+from secretstore.installation import open_key_file_of
 
 _BAR_STEPS = 1000  # rows between two updates of the progress bar
 
@@ -160,9 +160,8 @@ def adopt() -> str:
 def rebuild_state() -> str:
     """Write the state of credentials again, and return a sentence with the result."""
     settings = _settings()
-    keys = KeyFile.load(settings.key_file)
     with log_database(settings) as url:
-        changed = write_state(url, keys)
+        changed = write_state(url, open_key_file_of(url, settings.key_file))
     return f"{changed} rows differed from the log and were written again" if changed else "no row differed"
 
 

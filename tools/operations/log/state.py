@@ -13,13 +13,13 @@ from chassis.settings.environment import Settings
 from credentials.state.comparison import state_differences
 from eventlog.integrity import Difference
 from projector.rebuild.comparison import read_model_differences
+from secretstore.installation import open_key_file_of
 from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.personal_keys import open_personal_keys
 
 NAMED = 10  # differences that a report names
-REBUILD_STATE = "`regcred log rebuild-state`"
+REBUILD_STATE = "`regcred log repair`"
 REBUILD_READ_MODELS = "`regcred projections rebuild --switch`"
-_NO_KEY_FILE = "names and read models, because the key file cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,11 @@ class StateReport:
 
 def compare_state(database_url: str, settings: Settings, *, longest_log: int | None = None) -> StateReport:
     """Compare both with the log. Read models are not compared with more than `longest_log` events."""
-    keys, reason = _key_file(settings)
+    reason: str | None = None
     count = unread = 0
     first: list[Difference] = []
     try:
+        keys, reason = _key_file(database_url, settings)
         with _snapshot(database_url) as connection:
             found: Iterator[Difference] = state_differences(connection, keys)
             length = scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log")
@@ -87,11 +88,11 @@ def _is_new_table(found: Difference, first: list[Difference]) -> bool:
     return all(found.table != each.table for each in first)
 
 
-def _key_file(settings: Settings) -> tuple[KeyFile | None, str | None]:
+def _key_file(database_url: str, settings: Settings) -> tuple[KeyFile | None, str | None]:
     try:
-        return KeyFile.load(settings.key_file), None
-    except KeyFileError:
-        return None, _NO_KEY_FILE
+        return open_key_file_of(database_url, settings.key_file), None
+    except KeyFileError as error:
+        return None, f"names and read models: {error}"
 
 
 @contextmanager
