@@ -14,8 +14,9 @@ from typing import Any
 import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
+from chassis.database import is_unavailable
 from chassis.secret import Secret
 from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.store import (
@@ -166,8 +167,10 @@ class EncryptedStore:
         try:
             with self._pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise SecretStoreUnavailable(type(error).__name__, retry_after=2) from None
+        except psycopg.Error as error:
+            if is_unavailable(error):
+                raise SecretStoreUnavailable(type(error).__name__, retry_after=2) from None
+            raise
 
 
 def _label(path: SecretPath, version: int, key: str) -> bytes:

@@ -33,7 +33,7 @@ API_CONNECTIONS = 24
 
 def command_api(settings: Settings) -> ApiPart:
     """Return the command API, with its own connections."""
-    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
+    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS, serves_requests=True)
     keys = KeyFile.load(settings.key_file)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
     tokens = open_tokens(pool, keys)

@@ -45,7 +45,7 @@ def registry_api(settings: Settings) -> ApiPart:
 
     This part of the API writes no events. It shares the holds after refusals with the consumer of the log.
     """
-    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
+    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS, serves_requests=True)
     keys = KeyFile.load(settings.key_file)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Protocol
 
-import psycopg
 import structlog
 
-from chassis.database import Connection
+from chassis.database import Connection, is_unavailable
 from chassis.runtime.backoff import backoff
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers.leader import leadership
@@ -25,7 +24,6 @@ log = structlog.get_logger()
 BATCH = 500
 POLL_SECONDS = 1.0  # the longest time between two reads of the log, even without a wake-up
 LONGEST_BACKOFF_SECONDS = 5.0  # between failed attempts
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 
 # A crash of the database can undo the last commits of a consumer. Checkpoint and effects are in one
 # transaction, so the consumer repeats them from the log, and its commits need not wait for the disk.
@@ -62,7 +60,7 @@ class _Failures:
     def add(self, error: Exception) -> float:
         """Log a failure, with a stack trace if it is an unexpected new one. Returns the seconds to wait."""
         kind = type(error).__name__
-        if isinstance(error, _UNAVAILABLE):
+        if isinstance(error, Unavailable) or is_unavailable(error):
             log.warning("consumer_waits", consumer=self._name, error=kind)
         else:
             log.error("consumer_failed", consumer=self._name, error=kind, exc_info=kind != self._reported)

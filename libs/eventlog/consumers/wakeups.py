@@ -44,6 +44,7 @@ class Notifications:
                     options=f"-c role={self._role}",
                     application_name=f"{self._role}:listen",
                     connect_timeout=5,
+                    target_session_attrs="read-write",  # a standby has no notifications
                 )
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
                 return 0  # there may be events from before LISTEN

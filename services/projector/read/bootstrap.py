@@ -16,7 +16,14 @@ API_CONNECTIONS = 16
 
 def query_api(settings: Settings) -> ApiPart:
     """The query API. Its database role can read, and append `audit.read`."""
-    pool = open_pool(settings.required_database_url(), role=QUERY_ROLE, size=API_CONNECTIONS)
+    # A standby can serve queries. It refuses reads of the audit trail, because they are recorded.
+    pool = open_pool(
+        settings.required_database_url(),
+        role=QUERY_ROLE,
+        size=API_CONNECTIONS,
+        writes=False,
+        serves_requests=True,
+    )
     keys = KeyFile.load(settings.key_file)
     tokens = open_tokens(pool, keys)
     key_of = keys_of(pool, open_personal_keys(keys))

@@ -11,9 +11,9 @@ from queue import Empty, SimpleQueue
 from threading import Event, Lock
 from typing import TypeVar
 
-import psycopg
 import structlog
 
+from chassis.database import is_unavailable
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import leadership
 from eventlog.storage import EventStoreUnavailable
@@ -81,11 +81,11 @@ class Scheduler:
                     while connection is not None and not stop.is_set():
                         connection.execute("SELECT")  # fails if the connection, and with it the lock, is lost
                         stop.wait(self.tick())
-            except (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable) as error:
-                log.warning("schedule_lost_database", error=type(error).__name__)
-                stop.wait(_RECONNECT_SECONDS)
-            except Exception:
-                log.exception("schedule_failed")
+            except Exception as error:
+                if isinstance(error, EventStoreUnavailable) or is_unavailable(error):
+                    log.warning("schedule_lost_database", error=type(error).__name__)
+                else:
+                    log.exception("schedule_failed")
                 stop.wait(_RECONNECT_SECONDS)
         self.close()
 

@@ -90,7 +90,7 @@ def _recognised(check: str, path: Path, url: str, settings: Settings) -> Finding
         keys = KeyFile.load(settings.key_file)
     except KeyFileError:
         return warning(check, "it cannot be checked without the key file", "fix the key file first")
-    with open_pool(url, role=_TOKEN_ROLE, size=1) as pool:
+    with open_pool(url, role=_TOKEN_ROLE, size=1, writes=False) as pool:
         if open_tokens(pool, keys).authenticate(text) is None:
             return failed(check, f"the token in {path} is unknown to the database, or was revoked", remedy)
     return ok(check, f"the token in {path} is valid")
