@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.settings.environment import Settings
 from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
@@ -15,12 +16,20 @@ from secretstore.vault_session import VaultSettings
 
 
 def open_secret_store(
-    settings: Settings, *, pool: ConnectionPool[psycopg.Connection[Any]], keys: KeyFile
+    settings: Settings,
+    *,
+    pool: ConnectionPool[psycopg.Connection[Any]],
+    keys: KeyFile,
+    waiting_threads: int | None = None,
 ) -> SecretStore:
-    """Return the secret store of these settings. The first request connects to it."""
+    """Return the secret store of these settings. The first request connects to it.
+
+    At most `waiting_threads` wait for it at the same time. Requests of further threads fail at once.
+    """
+    guard = GuardedDependency(slots=waiting_threads) if waiting_threads else None
     access = settings.vault
     if access is None:
-        return MeasuredStore(EncryptedStore(pool, keys), kind="sealed")
+        return MeasuredStore(EncryptedStore(pool, keys), kind="sealed", guard=guard)
     vault = VaultStore(
         VaultSettings(
             addr=access.address,
@@ -30,4 +39,4 @@ def open_secret_store(
             ca_file=access.ca_file,
         )
     )
-    return MeasuredStore(vault, kind="vault")
+    return MeasuredStore(vault, kind="vault", guard=guard)

@@ -29,13 +29,14 @@ from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_credentials"
 API_CONNECTIONS = 24
+SECRET_THREADS = 12  # of the threads of the HTTP server; the others serve requests that need no secret
 
 
 def command_api(settings: Settings) -> ApiPart:
     """Return the command API, with its own connections."""
     pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS, serves_requests=True)
     keys = KeyFile.load(settings.key_file)
-    secret_store = open_secret_store(settings, pool=pool, keys=keys)
+    secret_store = open_secret_store(settings, pool=pool, keys=keys, waiting_threads=SECRET_THREADS)
     tokens = open_tokens(pool, keys)
     store = PostgresCredentialStore(pool, open_personal_keys(keys))
     credentials = Credentials(

@@ -47,7 +47,7 @@ def registry_api(settings: Settings) -> ApiPart:
     """
     pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS, serves_requests=True)
     keys = KeyFile.load(settings.key_file)
-    secrets = open_secret_store(settings, pool=pool, keys=keys)
+    secrets = open_secret_store(settings, pool=pool, keys=keys, waiting_threads=API_SLOTS_PER_ACCOUNT)
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)

@@ -11,7 +11,7 @@ from time import monotonic as monotonic_clock
 
 OPEN_SECONDS = 2.0  # calls are refused for this time; then one of them tries the dependency
 SLOW_SECONDS = 0.5  # a call that fails earlier does not occupy a thread for long
-SLOT_SECONDS = 0.1  # the longest wait for a slot; a dependency that responds frees one sooner
+SLOT_SECONDS = 0.1  # the default; a dependency that responds frees a slot sooner
 
 
 class NotAdmitted(Exception):
@@ -33,9 +33,15 @@ class GuardedDependency:
     """
 
     def __init__(
-        self, *, slots: int, failures: int = 3, monotonic: Callable[[], float] = monotonic_clock
+        self,
+        *,
+        slots: int,
+        slot_seconds: float = SLOT_SECONDS,
+        failures: int = 3,
+        monotonic: Callable[[], float] = monotonic_clock,
     ) -> None:
         self._slots = BoundedSemaphore(slots)
+        self._slot_seconds = slot_seconds
         self._limit = failures
         self._monotonic = monotonic
         self._lock = Lock()
@@ -48,9 +54,9 @@ class GuardedDependency:
         """Call the dependency in this context.
 
         Raises:
-            NotAdmitted: the circuit is open, or no slot was free in `SLOT_SECONDS`.
+            NotAdmitted: the circuit is open, or no slot was free in `slot_seconds`.
         """
-        if not self._slots.acquire(timeout=SLOT_SECONDS):
+        if not self._slots.acquire(timeout=self._slot_seconds):
             raise NotAdmitted
         try:
             probe = self._admit()

@@ -71,7 +71,7 @@ PROBLEMS = {
     "invalid_cursor": "A cursor must be that of an earlier page.",
     "issuer_unavailable": "The keys of the token's issuer cannot be read now; try again after Retry-After.",
     "read_model_behind": "The read model has not caught up yet; try again after Retry-After.",
-    "database_unavailable": "The database is unreachable, read-only, overloaded or full; try again after Retry-After.",
+    "database_unavailable": "The database is unreachable, read-only or full; try again after Retry-After.",
     "secret_store_unavailable": "The secret store cannot be reached; try again after Retry-After.",
     "method_not_allowed": "The route does not support this method.",
     "internal_error": "An internal error; the log of the service has the cause under the request id.",
