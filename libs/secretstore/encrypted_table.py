@@ -20,24 +20,18 @@ from chassis.database import is_unavailable
 from chassis.secret import Secret
 from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.store import (
+    SecretDamaged,
     SecretDestroyed,
     SecretMissing,
     SecretPath,
-    SecretStoreError,
     SecretStoreUnavailable,
+    SecretUnreadable,
     SecretVersionConflict,
     StoredVersion,
 )
 
 NONCE_BYTES = 12
 _PAGE = 1000
-
-
-class SecretDamaged(SecretStoreError):
-    """A row cannot be decrypted: it was changed or moved, or the key file is of another installation."""
-
-    def __init__(self) -> None:
-        super().__init__("the encrypted secret cannot be decrypted with this key file")
 
 
 class EncryptedStore:
@@ -156,7 +150,7 @@ class EncryptedStore:
             raise SecretVersionConflict
         try:
             same = self.get(path, row[0]) == secret
-        except SecretDestroyed:
+        except SecretUnreadable:
             same = False
         if not same:
             raise SecretVersionConflict

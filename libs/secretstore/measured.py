@@ -7,6 +7,7 @@ from chassis.observability.metrics import SECRET_STORE_ERRORS, SECRET_STORE_SECO
 from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
 from chassis.secret import Secret
 from secretstore.store import (
+    SecretDamaged,
     SecretDestroyed,
     SecretMissing,
     SecretPath,
@@ -20,6 +21,7 @@ _KINDS = (
     (SecretVersionConflict, "conflict"),
     (SecretMissing, "missing"),
     (SecretDestroyed, "destroyed"),
+    (SecretDamaged, "damaged"),
     (SecretStoreUnavailable, "unavailable"),
 )
 

@@ -43,6 +43,7 @@ PROBLEMS = {
     "image; `errors` has the reasons, POST …/resolutions those of each credential.",
     "format_not_possible": "The credential is an identity token, not a password; ask for a docker_config.",
     "login_refused": "The cloud refuses the credential's keys; rotate it. The detail has the reason.",
+    "secret_unreadable": "The stored secret cannot be read any more, also not later; rotate the credential.",
     "login_unavailable": "The cloud that creates the login is unavailable; try again after Retry-After.",
     "credential_changing": "The credential is changing too often; try again after Retry-After.",
     "registry_refused": "The registry responded with an error; the detail has it.",

@@ -21,7 +21,7 @@ from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
 from verifier.schedule.table import ScheduleTable
-from verifier.schedule.verification_handler import VerificationHandler
+from verifier.schedule.verification_handler import VerificationHandler, responded
 from verifier.schedule.wait_list import Claimed, partition
 from verifier.verifier import LoginAttempt
 
@@ -152,8 +152,12 @@ class Scheduler:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
             self._defer(due)
         finally:
-            responded = None if result is None else result[0].outcome != "unreachable"
-            self._limiter.leave(self._bulkhead, due.registry_host, due.account_id, responded=responded)
+            self._limiter.leave(
+                self._bulkhead,
+                due.registry_host,
+                due.account_id,
+                responded=responded(result and result[1]),
+            )
             if result is not None:
                 self._results.put(result)
             self._finished()
