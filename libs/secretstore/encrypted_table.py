@@ -25,8 +25,8 @@ from secretstore.store import (
     SecretMissing,
     SecretPath,
     SecretStoreUnavailable,
-    SecretUnreadable,
     SecretVersionConflict,
+    StoredSecretUnreadable,
     StoredVersion,
 )
 
@@ -150,7 +150,7 @@ class EncryptedStore:
             raise SecretVersionConflict
         try:
             same = self.get(path, row[0]) == secret
-        except SecretUnreadable:
+        except StoredSecretUnreadable:
             same = False
         if not same:
             raise SecretVersionConflict

@@ -2,7 +2,7 @@
 
 SecretStoreError
 ├── SecretVersionConflict    the path is at another version; nothing was written
-├── SecretUnreadable         a later attempt fails in the same way
+├── StoredSecretUnreadable   a later attempt fails in the same way
 │   ├── SecretMissing        the version never existed, or the path was removed
 │   ├── SecretDestroyed      the version was destroyed
 │   └── SecretDamaged        it cannot be decrypted, or is not a secret of regcred
@@ -34,21 +34,21 @@ class SecretVersionConflict(SecretStoreError):
         super().__init__("the secret is at another version")
 
 
-class SecretUnreadable(SecretStoreError):
+class StoredSecretUnreadable(SecretStoreError):
     """The store responds, and this version of the secret cannot be read."""
 
 
-class SecretMissing(SecretUnreadable):
+class SecretMissing(StoredSecretUnreadable):
     def __init__(self) -> None:
         super().__init__("there is no such secret")
 
 
-class SecretDestroyed(SecretUnreadable):
+class SecretDestroyed(StoredSecretUnreadable):
     def __init__(self) -> None:
         super().__init__("this version of the secret was destroyed")
 
 
-class SecretDamaged(SecretUnreadable):
+class SecretDamaged(StoredSecretUnreadable):
     """It was changed or moved, or the key file is of another installation."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class SecretStore(Protocol):
         """
 
     def get(self, path: SecretPath, version: int) -> Secret:
-        """Return a version. Raises `SecretUnreadable`."""
+        """Return a version. Raises `StoredSecretUnreadable`."""
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         """Make these versions permanently unreadable. Missing versions are not an error."""
@@ -138,7 +138,7 @@ def read_secret(
     """Return the result of `parse` for a version of a secret.
 
     Raises:
-        SecretUnreadable: it cannot be read, or `parse` raised a `ValueError`.
+        StoredSecretUnreadable: it cannot be read, or `parse` raised a `ValueError`.
         SecretStoreUnavailable: the store cannot be reached.
     """
     secret = store.get(path, version)

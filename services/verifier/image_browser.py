@@ -23,7 +23,7 @@ from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
 from registries.token_minter.minter import Minter, MintKey
 from registries.token_service import NotMinted
-from secretstore.store import SecretPath, SecretStore, SecretUnreadable, read_secret
+from secretstore.store import SecretPath, SecretStore, StoredSecretUnreadable, read_secret
 from verifier.policy import active_credential
 from verifier.schedule.admission import Admission, LoginIdentity
 from verifier.schedule.backoff import REFUSED
@@ -65,7 +65,7 @@ class ImageBrowser:
     """Reads a registry with a stored credential.
 
     Raises `NoSuchCredential`, `OutOfScope`, `LoginRefused`, `SecretChanging`, `LoginDelayed`, `InvalidInput`,
-    `RegistryError`, `EventStoreError`, `SecretUnreadable` and `SecretStoreUnavailable`.
+    `RegistryError`, `EventStoreError`, `StoredSecretUnreadable` and `SecretStoreUnavailable`.
     """
 
     streams: Streams
@@ -115,7 +115,7 @@ class ImageBrowser:
         path, version = SecretPath(account_id, credential_id), credential.secret.version
         try:
             stored = read_secret(self.secrets, path, version, read_stored_login)
-        except SecretUnreadable:
+        except StoredSecretUnreadable:
             if self._active(account_id, credential_id).secret.version != version:
                 raise SecretChanging from None
             raise

@@ -20,7 +20,7 @@ from eventlog.storage import EventStore
 from registries.hosts import api_host
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.protocol.login import Probe, Verdict
-from secretstore.store import SecretMissing, SecretPath, SecretStore, SecretUnreadable, read_secret
+from secretstore.store import SecretMissing, SecretPath, SecretStore, StoredSecretUnreadable, read_secret
 from verifier.expiry import earliest_expiry, token_expiry
 from verifier.outcomes import events_of, worth_recording
 from verifier.policy import Verification, active_credential, verification_for
@@ -111,7 +111,7 @@ class Verifier:
             return "repeated"
         try:
             login = self._stored_login(verification)
-        except SecretUnreadable as error:
+        except StoredSecretUnreadable as error:
             if verification_for(cause, self._streams(cause.stream)) is None:
                 return "superseded"
             if isinstance(error, SecretMissing) and self._now() - cause.metadata.occurred_at < STORE_LAG:
@@ -130,7 +130,7 @@ class Verifier:
         """
         try:
             login = self._stored_login(verification)
-        except SecretUnreadable:
+        except StoredSecretUnreadable:
             if not self._is_current(verification):
                 return None
             login = None

@@ -36,7 +36,7 @@ from eventlog.storage import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.token_minter.minter import MintKey
 from registries.token_service import Minted, NotMinted
-from secretstore.store import SecretPath, SecretStore, SecretUnreadable, read_secret
+from secretstore.store import SecretPath, SecretStore, StoredSecretUnreadable, read_secret
 
 log = structlog.get_logger()
 
@@ -143,7 +143,7 @@ class Issuer:
         try:
             path = SecretPath(request.account_id, credential_id)
             stored = read_secret(self._secrets, path, version, read_stored_login)
-        except SecretUnreadable as error:
+        except StoredSecretUnreadable as error:
             refusals = _refusals_of(wanted, grant, "secret_unreadable")
             raise _Unreadable(type(error).__name__, refusals) from None
         try:
