@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from regcred.cli.errors import StoredSecretUnreadable
+from regcred.cli.errors import SecretUnreadable
 from regcred.cli.secret_input import MAX_BYTES, credential_of, read_document, read_password
 
 NOTHING = {
@@ -65,19 +65,19 @@ def test_exactly_one_newline_is_removed(tmp_path: Path, content: bytes, password
 )
 def test_an_invalid_password_is_refused(stdin: io.BytesIO, content: bytes, says: str) -> None:
     feed(stdin, content)
-    with pytest.raises(StoredSecretUnreadable, match=says) as raised:
+    with pytest.raises(SecretUnreadable, match=says) as raised:
         read_password("-")
     assert raised.value.__cause__ is None
 
 
 def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(StoredSecretUnreadable, match="No such file"):
+    with pytest.raises(SecretUnreadable, match="No such file"):
         read_document(str(tmp_path / "nothing"))
 
 
 def test_an_empty_document_is_refused(stdin: io.BytesIO) -> None:
     feed(stdin, b" \n")
-    with pytest.raises(StoredSecretUnreadable, match="stdin is empty"):
+    with pytest.raises(SecretUnreadable, match="stdin is empty"):
         read_document("-")
 
 
