@@ -10,7 +10,7 @@ from threading import BoundedSemaphore, Lock
 from time import monotonic as monotonic_clock
 
 OPEN_SECONDS = 2.0  # calls are refused for this time; then one of them tries the dependency
-SLOW_SECONDS = 0.5  # a call that fails earlier does not occupy a thread for long
+SLOW_SECONDS = 0.5  # the default; a call that fails earlier does not occupy a thread for long
 SLOT_SECONDS = 0.1  # the default; a dependency that responds frees a slot sooner
 
 
@@ -28,7 +28,7 @@ class NotAdmitted(Exception):
 class GuardedDependency:
     """At most `slots` concurrent calls of a dependency, and only one while it does not respond.
 
-    After `failures` consecutive calls that failed after `SLOW_SECONDS` or later, the circuit is open: calls
+    After `failures` consecutive calls that failed after `slow_seconds` or later, the circuit is open: calls
     are refused at once. After `OPEN_SECONDS` one call is admitted. If it succeeds, the circuit is closed.
     """
 
@@ -37,11 +37,13 @@ class GuardedDependency:
         *,
         slots: int,
         slot_seconds: float = SLOT_SECONDS,
+        slow_seconds: float = SLOW_SECONDS,
         failures: int = 3,
         monotonic: Callable[[], float] = monotonic_clock,
     ) -> None:
         self._slots = BoundedSemaphore(slots)
         self._slot_seconds = slot_seconds
+        self._slow_seconds = slow_seconds
         self._limit = failures
         self._monotonic = monotonic
         self._lock = Lock()
@@ -64,7 +66,7 @@ class GuardedDependency:
             try:
                 yield
             except Exception:
-                self._settle(failed=self._monotonic() - started >= SLOW_SECONDS)
+                self._settle(failed=self._monotonic() - started >= self._slow_seconds)
                 raise
             else:
                 self._settle(failed=False)
