@@ -48,7 +48,7 @@ class GuardedDependency:
         self._monotonic = monotonic
         self._lock = Lock()
         self._failures = 0
-        self._closed_to_calls_until = 0.0
+        self._open_until = 0.0
         self._probing = False
 
     @contextmanager
@@ -58,10 +58,10 @@ class GuardedDependency:
         Raises:
             NotAdmitted: the circuit is open, or no slot was free in `slot_seconds`.
         """
-        if not self._slots.acquire(timeout=self._slot_seconds):
-            raise NotAdmitted
+        probe = self._admit()
         try:
-            probe = self._admit()
+            if not self._slots.acquire(timeout=self._slot_seconds):
+                raise NotAdmitted
             started = self._monotonic()
             try:
                 yield
@@ -71,17 +71,17 @@ class GuardedDependency:
             else:
                 self._settle(failed=False)
             finally:
-                if probe:
-                    self._probing = False
+                self._slots.release()
         finally:
-            self._slots.release()
+            if probe:
+                self._probing = False
 
     def _admit(self) -> bool:
         """Return whether this call is the one that tries a dependency which did not respond."""
         with self._lock:
             if self._failures < self._limit:
                 return False
-            if self._probing or self._monotonic() < self._closed_to_calls_until:
+            if self._probing or self._monotonic() < self._open_until:
                 raise NotAdmitted
             self._probing = True
             return True
@@ -90,4 +90,4 @@ class GuardedDependency:
         with self._lock:
             self._failures = self._failures + 1 if failed else 0
             if self._failures >= self._limit:
-                self._closed_to_calls_until = self._monotonic() + OPEN_SECONDS
+                self._open_until = self._monotonic() + OPEN_SECONDS
