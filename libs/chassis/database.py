@@ -1,6 +1,6 @@
 """PostgreSQL for services: connections, a pool that acts as one role, and `DatabaseUnavailable`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, LiteralString
@@ -81,14 +81,21 @@ def scalar(
 
 
 def open_pool(
-    database_url: str, *, role: str, size: int, writes: bool = True, serves_requests: bool = False
+    database_url: str,
+    *,
+    role: str,
+    size: int,
+    writes: bool = True,
+    serves_requests: bool = False,
+    examine: Callable[[Connection], None] | None = None,
 ) -> Pool:
     """Open a pool of connections that act as the role of one service.
 
     They are opened in the background. If the database cannot be reached, the first use raises
     `DatabaseUnavailable`. With `writes`, a standby or a read-only server counts as a database that cannot be
     reached; of several hosts in the URL the primary is used. With `serves_requests`, a limited number of
-    threads waits for a connection, and the others are refused.
+    threads waits for a connection, and the others are refused. A new connection for which `examine` raises an
+    exception is not used.
     """
     pool = MeasuredPool(
         database_url,
@@ -104,6 +111,7 @@ def open_pool(
         },
         min_size=1,
         max_size=size,
+        configure=examine,
         # so that no request fails after a restart or a failover of the database
         check=_check_writable if writes else MeasuredPool.check_connection,
         timeout=5.0,

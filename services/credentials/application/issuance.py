@@ -17,7 +17,7 @@ from uuid import UUID
 import structlog
 
 from contracts.issuance_events import RefusalReason
-from credentials.application.command_handler import CommandRequest, retried
+from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
     Grant,
@@ -40,7 +40,7 @@ from secretstore.store import SecretPath, SecretStore, StoredSecretUnreadable, r
 
 log = structlog.get_logger()
 
-_ATTEMPTS = 10
+_READ_ATTEMPTS = 10
 
 
 class StillChanging(Exception):
@@ -104,9 +104,14 @@ class Issuer:
 
     def issue(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
         """Issue the secrets that these images need."""
-        retried_on = (DecidedOnOldVersion, _Unreadable)
+
+        def decided() -> PullSecret:
+            return retried(
+                lambda: self._issue_once(request, wanted), on=(DecidedOnOldVersion,), attempts=ATTEMPTS
+            )
+
         try:
-            return retried(lambda: self._issue_once(request, wanted), on=retried_on, attempts=_ATTEMPTS)
+            return retried(decided, on=(_Unreadable,), attempts=_READ_ATTEMPTS)
         except DecidedOnOldVersion:
             raise StillChanging from None
         except _Unreadable as unreadable:
