@@ -1,30 +1,48 @@
 """PostgreSQL for services: connections, a pool that acts as one role, and `DatabaseUnavailable`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, TooManyRequests
 
 from chassis.observability.metrics import POOL_IN_USE, POOL_WAITING
+from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
 from chassis.runtime.unavailable import Unavailable
 
 Connection = psycopg.Connection[Any]
 Pool = ConnectionPool[Connection]
 
+WAITING_REQUESTS = 12  # request threads that may wait for a connection of a pool at the same time
+# The server cannot write (standby, demoted primary), or ended an idle or long transaction. psycopg maps the
+# class 25 to InternalError.
+_READ_ONLY = "25006"
+_STATES = frozenset({_READ_ONLY, "25P03", "25P04"})
+
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached, or the connection broke."""
+    """The database cannot be reached, the connection broke, or the server cannot execute statements now."""
 
     code = "database_unavailable"
-    sentence = "the database cannot be reached now"
+    sentence = "the database cannot be reached now, or cannot execute this now"
     retry_after = 2
 
     def __init__(self) -> None:
-        super().__init__("the database cannot be reached")
+        super().__init__("the database is unavailable")
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Whether an error comes from the state of the database, so that the same statement may succeed later.
+
+    `OperationalError` includes failed connections and the SQLSTATE classes 08 (connection), 40 (deadlock,
+    serialisation), 53 (full disk, memory, connections), 55 (locks), 57 (shutdown, timeout) and 58 (I/O).
+    """
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return True
+    return isinstance(error, psycopg.Error) and error.sqlstate in _STATES
 
 
 def read_only_connection(database_url: str, *, connect_seconds: int, statement_seconds: int) -> Connection:
@@ -43,11 +61,13 @@ def server_time(connection: Connection) -> datetime:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Translate failures of the pool or of the connection to `DatabaseUnavailable`. Other errors pass."""
+    """Translate errors for which `is_unavailable` to `DatabaseUnavailable`. Other errors pass."""
     try:
         yield
-    except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise DatabaseUnavailable from error
+    except psycopg.Error as error:
+        if is_unavailable(error):
+            raise DatabaseUnavailable from error
+        raise
 
 
 def scalar(
@@ -61,27 +81,39 @@ def scalar(
 
 
 def open_pool(
-    database_url: str, *, role: str, size: int, examine: Callable[[Connection], None] | None = None
+    database_url: str,
+    *,
+    role: str,
+    size: int,
+    writes: bool = True,
+    serves_requests: bool = False,
+    examine: Callable[[Connection], None] | None = None,
 ) -> Pool:
     """Open a pool of connections that act as the role of one service.
 
     They are opened in the background. If the database cannot be reached, the first use raises
-    `DatabaseUnavailable`. A new connection for which `examine` raises an exception is not used.
+    `DatabaseUnavailable`. With `writes`, a standby or a read-only server counts as a database that cannot be
+    reached; of several hosts in the URL the primary is used. With `serves_requests`, a limited number of
+    threads waits for a connection, and the others are refused. A new connection for which `examine` raises an
+    exception is not used.
     """
     pool = MeasuredPool(
         database_url,
         measured_as=role,
+        guard=GuardedDependency(slots=WAITING_REQUESTS) if serves_requests else None,
         kwargs={
             "autocommit": True,
             "options": f"-c role={role} -c idle_in_transaction_session_timeout=10s -c statement_timeout=15s",
             "application_name": role,
             "connect_timeout": 5,
             "keepalives_idle": 10,
+            "target_session_attrs": "read-write" if writes else "any",
         },
         min_size=1,
         max_size=size,
         configure=examine,
-        check=MeasuredPool.check_connection,  # so that no request fails after a restart of the database
+        # so that no request fails after a restart or a failover of the database
+        check=_check_writable if writes else MeasuredPool.check_connection,
         timeout=5.0,
         reconnect_timeout=0,  # a failed attempt ends at once; the next use starts another one
         open=False,
@@ -90,10 +122,27 @@ def open_pool(
     return pool
 
 
-class MeasuredPool(ConnectionPool[Connection]):
-    """Counts connections in use and waiting threads. Pools of the same role are counted together."""
+def _check_writable(connection: Connection) -> None:
+    """Raise an exception if the connection is broken, or its server has become read-only.
 
-    def __init__(self, conninfo: str, *, measured_as: str, **options: Any) -> None:
+    The server reports both parameters by itself, at the latest with the response to this statement.
+    """
+    MeasuredPool.check_connection(connection)
+    status = connection.info.parameter_status
+    if "on" in (status("in_hot_standby"), status("default_transaction_read_only")):
+        raise psycopg.OperationalError("the server is read-only")
+
+
+class MeasuredPool(ConnectionPool[Connection]):
+    """Counts connections in use and waiting threads. Pools of the same role are counted together.
+
+    `guard` limits the waiting threads.
+    """
+
+    def __init__(
+        self, conninfo: str, *, measured_as: str, guard: GuardedDependency | None = None, **options: Any
+    ) -> None:
+        self._guard = guard
         self._working = POOL_IN_USE.labels(measured_as)
         self._queued = POOL_WAITING.labels(measured_as)
         super().__init__(conninfo, **options)
@@ -101,11 +150,24 @@ class MeasuredPool(ConnectionPool[Connection]):
     def getconn(self, timeout: float | None = None) -> Connection:
         self._queued.inc()
         try:
-            connection = super().getconn(timeout)
+            with self._guard.call() if self._guard else nullcontext():
+                connection = super().getconn(timeout)
+        except NotAdmitted as refused:
+            raise TooManyRequests(str(refused)) from None
         finally:
             self._queued.dec()
         self._working.inc()
         return connection
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[Connection]:
+        with super().connection(timeout) as connection:
+            try:
+                yield connection
+            except psycopg.Error as error:
+                if error.sqlstate == _READ_ONLY:
+                    connection.close()  # so that it is replaced by one to the primary
+                raise
 
     def putconn(self, conn: Connection) -> None:
         self._working.dec()

@@ -33,6 +33,7 @@ _CONNECTION_FAILURES = (
     ("too many", "the server has no free connections"),
     ("remaining connection slots", "the server has no free connections"),
     ("invalid", "an option in the URL is invalid"),
+    ("read-only", "the server accepts no writes: it is a standby, or read-only"),
     ("closed the connection", "the server closed the connection"),
     ("connection is closed", "the connection is closed"),
 )

@@ -23,6 +23,9 @@ from eventlog.events import event
 MAX_IMAGES = 100  # of one request
 MAX_REFUSED_CANDIDATES = 100
 
+RefusalReason = Literal[
+    "no_matching_credential", "no_eligible_credential", "identity_token", "login_refused", "secret_unreadable"
+]
 SecretFormat = Literal["docker_config", "kubernetes_secret", "basic"]
 IssuanceId = Annotated[UUID, Meta(description="The request for the pull secret; the id of its stream.")]
 
@@ -80,11 +83,11 @@ class SecretRefused:
     registry_host: RegistryHost
     image: Image
     reason: Annotated[
-        Literal["no_matching_credential", "no_eligible_credential", "identity_token", "login_refused"],
+        RefusalReason,
         Meta(
             description="The account has no credential for that registry; it has one, but not for this "
             "project or image; the secret is an identity token, which has no such format; the cloud refuses "
-            "the stored keys."
+            "the stored keys; the stored secret cannot be read any more."
         ),
     ]
     anonymous: Annotated[bool, Meta(description="The caller continues without a secret.")]

@@ -1,7 +1,8 @@
 """The verdicts of verifications, as codes and statuses.
 
-The codes are part of events and responses and do not change. The last two are about an image, never about the
-login. `docs/reference/registry-login.md`, "Verification codes", describes each.
+The codes are part of events and responses and do not change. `no_pull_access` and `no_push_access` are about
+an image, never about the login. With `secret_unreadable` there was no login. The codes are described in
+`docs/reference/registry-login.md`, "Verification codes".
 """
 
 from enum import StrEnum
@@ -23,6 +24,7 @@ class VerificationCode(StrEnum):
     UNVERIFIABLE = "unverifiable"
     NO_PULL_ACCESS = "no_pull_access"
     NO_PUSH_ACCESS = "no_push_access"
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 not a secret
 
 
 class VerificationStatus(StrEnum):

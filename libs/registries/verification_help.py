@@ -56,6 +56,11 @@ GENERAL_HELP: Mapping[Code, str] = {
         "The login is valid and can pull from that repository, but not push. Grant the account or token "
         "write access, or remove push from the credential's scope."
     ),
+    Code.SECRET_UNREADABLE: (
+        "The stored secret cannot be read any more, so no login was tried and no pull secret can be issued. "
+        "Rotate the secret of this credential. If other credentials have the same fault, an operator must "
+        "check the secret store and the key file."
+    ),
 }
 
 

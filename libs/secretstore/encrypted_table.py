@@ -14,29 +14,24 @@ from typing import Any
 import psycopg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
+from chassis.database import is_unavailable
 from chassis.secret import Secret
 from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.store import (
+    SecretDamaged,
     SecretDestroyed,
     SecretMissing,
     SecretPath,
-    SecretStoreError,
     SecretStoreUnavailable,
     SecretVersionConflict,
+    StoredSecretUnreadable,
     StoredVersion,
 )
 
 NONCE_BYTES = 12
 _PAGE = 1000
-
-
-class SecretDamaged(SecretStoreError):
-    """A row cannot be decrypted: it was changed or moved, or the key file is of another installation."""
-
-    def __init__(self) -> None:
-        super().__init__("the encrypted secret cannot be decrypted with this key file")
 
 
 class EncryptedStore:
@@ -159,7 +154,7 @@ class EncryptedStore:
             raise SecretVersionConflict
         try:
             same = self.get(path, row[0]) == secret
-        except SecretDestroyed:
+        except StoredSecretUnreadable:
             same = False
         if not same:
             raise SecretVersionConflict
@@ -170,8 +165,10 @@ class EncryptedStore:
         try:
             with self._pool.connection() as connection:
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise SecretStoreUnavailable(type(error).__name__, retry_after=2) from None
+        except psycopg.Error as error:
+            if is_unavailable(error):
+                raise SecretStoreUnavailable(type(error).__name__, retry_after=2) from None
+            raise
 
 
 def _label(path: SecretPath, version: int, key: str) -> bytes:

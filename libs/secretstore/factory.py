@@ -8,6 +8,7 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from chassis.database import DatabaseUnavailable, database_errors
+from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.settings.environment import Settings
 from secretstore.encrypted_table import EncryptedStore
 from secretstore.installation import installation_id
@@ -28,18 +29,21 @@ def open_secret_store(
     pool: ConnectionPool[psycopg.Connection[Any]],
     keys: KeyFile,
     claims: bool = False,
+    waiting_threads: int | None = None,
 ) -> SecretStore:
     """Return the secret store of these settings.
 
     A Vault that cannot be reached now is compared with the database before its first request.
-    `claims`: this service binds a new Vault to the installation of the database.
+    `claims`: this service binds a new Vault to the installation of the database. At most `waiting_threads`
+    wait for the store at the same time. Requests of further threads fail at once.
 
     Raises:
         WrongSecretStore: Vault belongs to another installation.
     """
+    guard = GuardedDependency(slots=waiting_threads) if waiting_threads else None
     access = settings.vault
     if access is None:
-        return MeasuredStore(EncryptedStore(pool, keys), kind="sealed")
+        return MeasuredStore(EncryptedStore(pool, keys), kind="sealed", guard=guard)
 
     def database_id() -> UUID:
         try:
@@ -68,4 +72,4 @@ def open_secret_store(
         raise
     except SecretStoreUnavailable as error:
         log.warning("vault_not_compared_yet", error=str(error))
-    return MeasuredStore(vault, kind="vault")
+    return MeasuredStore(vault, kind="vault", guard=guard)

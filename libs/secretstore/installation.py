@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from chassis.database import Connection
+from chassis.database import Connection, is_unavailable
 from secretstore.keyfile import KeyFile, KeyFileError
 
 log = structlog.get_logger()
@@ -120,7 +120,9 @@ def refuse_wrong_keys(database_url: str, *, role: str, compare: Callable[[Connec
             database_url, autocommit=True, options=f"-c role={role}", connect_timeout=2
         ) as connection:
             compare(connection)
-    except (psycopg.OperationalError, psycopg.InterfaceError, *_NOT_PREPARED) as error:
+    except psycopg.Error as error:
+        if not is_unavailable(error) and not isinstance(error, _NOT_PREPARED):
+            raise
         log.warning("keys_not_compared_yet", error=type(error).__name__)
 
 

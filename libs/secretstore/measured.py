@@ -1,11 +1,13 @@
-"""Metrics of a secret store: the duration of its requests, and the errors by kind."""
+"""Metrics of a secret store, and the limit of the threads that wait for it."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from chassis.observability.metrics import SECRET_STORE_ERRORS, SECRET_STORE_SECONDS
+from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
 from chassis.secret import Secret
 from secretstore.store import (
+    SecretDamaged,
     SecretDestroyed,
     SecretMissing,
     SecretPath,
@@ -19,6 +21,7 @@ _KINDS = (
     (SecretVersionConflict, "conflict"),
     (SecretMissing, "missing"),
     (SecretDestroyed, "destroyed"),
+    (SecretDamaged, "damaged"),
     (SecretStoreUnavailable, "unavailable"),
 )
 
@@ -26,11 +29,15 @@ _KINDS = (
 class MeasuredStore:
     """`SecretStore` that measures another one. `kind` is its label in the metrics (`vault`, `sealed`).
 
+    A request that `guard` does not admit raises `SecretStoreUnavailable`. `check` is not guarded: it has
+    short timeouts of its own, and its success does not show that secrets can be read.
+
     `paths` is not measured: its duration depends on the caller, which reads the list page by page.
     """
 
-    def __init__(self, store: SecretStore, *, kind: str) -> None:
+    def __init__(self, store: SecretStore, *, kind: str, guard: GuardedDependency | None = None) -> None:
         self._store = store
+        self._guard = guard
         self._kind = kind
 
     def put(self, path: SecretPath, secret: Secret, *, write_id: str, expected_version: int) -> int:
@@ -65,17 +72,21 @@ class MeasuredStore:
         return self._store.paths()
 
     def check(self) -> None:
-        with self._measured("check"):
+        with self._measured("check", guarded=False):
             self._store.check()
 
     def close(self) -> None:
         self._store.close()
 
     @contextmanager
-    def _measured(self, operation: str) -> Iterator[None]:
+    def _measured(self, operation: str, *, guarded: bool = True) -> Iterator[None]:
+        guard = self._guard.call() if self._guard and guarded else nullcontext()
         try:
-            with SECRET_STORE_SECONDS.labels(self._kind, operation).time():
+            with guard, SECRET_STORE_SECONDS.labels(self._kind, operation).time():
                 yield
+        except NotAdmitted as refused:
+            SECRET_STORE_ERRORS.labels(self._kind, operation, "unavailable").inc()
+            raise SecretStoreUnavailable(str(refused), retry_after=refused.retry_after) from None
         except Exception as error:
             kind = next((name for known, name in _KINDS if isinstance(error, known)), "other")
             SECRET_STORE_ERRORS.labels(self._kind, operation, kind).inc()

@@ -2,8 +2,10 @@
 
 SecretStoreError
 ├── SecretVersionConflict    the path is at another version; nothing was written
-├── SecretMissing            the version never existed, or the path was removed
-├── SecretDestroyed          the version was destroyed
+├── StoredSecretUnreadable   a later attempt fails in the same way
+│   ├── SecretMissing        the version never existed, or the path was removed
+│   ├── SecretDestroyed      the version was destroyed
+│   └── SecretDamaged        it cannot be decrypted, or is not a secret of regcred
 └── SecretStoreUnavailable   Vault is sealed, standby or rate-limited, or the store cannot be reached
     └── WrongSecretStore     it belongs to another installation
 
@@ -11,14 +13,16 @@ No message of an error contains a part of a secret. The adapters are `encrypted_
 (HashiCorp Vault, KV version 2), and one in memory for tests. All pass `tests/support/secretstore_suite.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from chassis.ids import is_platform_id
 from chassis.runtime.unavailable import Unavailable
 from chassis.secret import Secret
+
+_Parsed = TypeVar("_Parsed")
 
 
 class SecretStoreError(Exception):
@@ -30,14 +34,25 @@ class SecretVersionConflict(SecretStoreError):
         super().__init__("the secret is at another version")
 
 
-class SecretMissing(SecretStoreError):
+class StoredSecretUnreadable(SecretStoreError):
+    """The store responds, and this version of the secret cannot be read."""
+
+
+class SecretMissing(StoredSecretUnreadable):
     def __init__(self) -> None:
         super().__init__("there is no such secret")
 
 
-class SecretDestroyed(SecretStoreError):
+class SecretDestroyed(StoredSecretUnreadable):
     def __init__(self) -> None:
         super().__init__("this version of the secret was destroyed")
+
+
+class SecretDamaged(StoredSecretUnreadable):
+    """It was changed or moved, or the key file is of another installation."""
+
+    def __init__(self) -> None:
+        super().__init__("the stored secret cannot be decrypted, or is not a secret of regcred")
 
 
 class SecretStoreUnavailable(SecretStoreError, Unavailable):
@@ -98,7 +113,7 @@ class SecretStore(Protocol):
         """
 
     def get(self, path: SecretPath, version: int) -> Secret:
-        """Return a version. Raises `SecretMissing` or `SecretDestroyed`."""
+        """Return a version. Raises `StoredSecretUnreadable`."""
 
     def delete(self, path: SecretPath, versions: Sequence[int]) -> None:
         """Make these versions unreadable. In Vault an operator can undo this until they are destroyed."""
@@ -122,3 +137,19 @@ class SecretStore(Protocol):
         """Raise `SecretStoreUnavailable` if the store cannot accept requests now."""
 
     def close(self) -> None: ...
+
+
+def read_secret(
+    store: SecretStore, path: SecretPath, version: int, parse: Callable[[Secret], _Parsed]
+) -> _Parsed:
+    """Return the result of `parse` for a version of a secret.
+
+    Raises:
+        StoredSecretUnreadable: it cannot be read, or `parse` raised a `ValueError`.
+        SecretStoreUnavailable: the store cannot be reached.
+    """
+    secret = store.get(path, version)
+    try:
+        return parse(secret)
+    except ValueError:
+        raise SecretDamaged from None

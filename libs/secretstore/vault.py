@@ -18,6 +18,7 @@ import requests
 
 from chassis.secret import Secret
 from secretstore.store import (
+    SecretDamaged,
     SecretDestroyed,
     SecretMissing,
     SecretPath,
@@ -72,7 +73,7 @@ class VaultStore:
     def get(self, path: SecretPath, version: int) -> Secret:
         secret = self._read(path, version).get("secret")
         if not isinstance(secret, str):
-            raise SecretMissing  # another program wrote it
+            raise SecretDamaged  # another program wrote it
         return Secret(secret)
 
     def delete(self, path: SecretPath, versions: Sequence[int]) -> None:

@@ -46,6 +46,7 @@ MEANING = {
     "unverifiable": "The registry accepts every login, so it cannot be verified",
     "no_pull_access": "The login was accepted, but is not allowed to pull",
     "no_push_access": "The login was accepted and can pull, but is not allowed to push",
+    "secret_unreadable": "The stored secret cannot be read any more, so it was not verified",
 }
 ACTION = {
     "credential.added": "Added",

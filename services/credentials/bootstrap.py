@@ -33,6 +33,7 @@ from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_credentials"
 API_CONNECTIONS = 24
+SECRET_THREADS = 12  # of the threads of the HTTP server; the others serve requests that need no secret
 
 
 def command_api(settings: Settings) -> ApiPart:
@@ -40,8 +41,10 @@ def command_api(settings: Settings) -> ApiPart:
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(record_keys, keys)
     refuse_wrong_keys(url, role=ROLE, compare=compare)
-    pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, examine=compare)
-    secret_store = open_secret_store(settings, pool=pool, keys=keys, claims=True)
+    pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare)
+    secret_store = open_secret_store(
+        settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
+    )
     tokens = open_tokens(pool, keys)
     store = PostgresCredentialStore(pool, open_personal_keys(keys), authenticate_rows(keys))
     credentials = Credentials(

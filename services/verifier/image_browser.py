@@ -23,7 +23,7 @@ from registries.protocol.tag_list import TagPage
 from registries.repository_prefixes import covering_prefix
 from registries.token_minter.minter import Minter, MintKey
 from registries.token_service import NotMinted
-from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
+from secretstore.store import SecretPath, SecretStore, StoredSecretUnreadable, read_secret
 from verifier.policy import active_credential
 from verifier.schedule.admission import Admission, LoginIdentity
 from verifier.schedule.backoff import REFUSED
@@ -65,7 +65,7 @@ class ImageBrowser:
     """Reads a registry with a stored credential.
 
     Raises `NoSuchCredential`, `OutOfScope`, `LoginRefused`, `SecretChanging`, `LoginDelayed`, `InvalidInput`,
-    `RegistryError`, `EventStoreError` and `SecretStoreError`.
+    `RegistryError`, `EventStoreError`, `StoredSecretUnreadable` and `SecretStoreUnavailable`.
     """
 
     streams: Streams
@@ -112,10 +112,13 @@ class ImageBrowser:
         last = self.last_outcome(credential_id, credential.secret.version)
         if last in REFUSED:
             raise LoginRefused
+        path, version = SecretPath(account_id, credential_id), credential.secret.version
         try:
-            secret = self.secrets.get(SecretPath(account_id, credential_id), credential.secret.version)
-        except (SecretMissing, SecretDestroyed):
-            raise SecretChanging from None
+            stored = read_secret(self.secrets, path, version, read_stored_login)
+        except StoredSecretUnreadable:
+            if self._active(account_id, credential_id).secret.version != version:
+                raise SecretChanging from None
+            raise
         identity = LoginIdentity(
             registry_host=credential.registry.host,
             username=credential.username,
@@ -125,7 +128,7 @@ class ImageBrowser:
         with self.admission.for_read(identity) as attempt:
             try:
                 key = MintKey(credential_id, credential.secret.version)
-                login = self._login(key, read_stored_login(secret), credential.registry.host)
+                login = self._login(key, stored, credential.registry.host)
                 yield RegistryAccount(
                     registry_host=credential.registry.host, provider=credential.registry.provider, login=login
                 )

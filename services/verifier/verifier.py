@@ -7,19 +7,20 @@ appends it under a key that is derived from the event.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from chassis.observability.metrics import VERIFICATION_SECONDS, VERIFICATIONS
 from chassis.observability.tracing import current_traceparent, start_span
 from contracts.streams import credential_stream, outcome_event_id, verification_stream
+from contracts.verdicts import VerificationCode
 from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent, StreamId
 from eventlog.storage import EventStore
 from registries.hosts import api_host
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.protocol.login import Probe, Verdict
-from secretstore.store import SecretDestroyed, SecretMissing, SecretPath, SecretStore
+from secretstore.store import SecretMissing, SecretPath, SecretStore, StoredSecretUnreadable, read_secret
 from verifier.expiry import earliest_expiry, token_expiry
 from verifier.outcomes import events_of, worth_recording
 from verifier.policy import Verification, active_credential, verification_for
@@ -27,6 +28,11 @@ from verifier.stream_append import record_once
 
 ACTOR = Actor(type="system", id="verifier", name="regcred verifier")
 VERIFIED = "verified"
+STORE_LAG = timedelta(minutes=1)  # a secret that is missing for longer after its event is lost
+UNREADABLE = Verdict(
+    code=VerificationCode.SECRET_UNREADABLE,
+    detail="the stored secret cannot be read any more; no login was tried",
+)
 
 
 class LogIn(Protocol):
@@ -73,7 +79,8 @@ class LoginAttempt:
 class Verifier:
     """Runs verifications and records their outcomes. Handling an event twice has no further effect.
 
-    Raises `EventStoreError` and `SecretStoreError`; the caller then handles the event again.
+    A current secret that cannot be read is an outcome (`UNREADABLE`). Raises `EventStoreError`,
+    `SecretStoreUnavailable`, and `SecretMissing` within `STORE_LAG`; the caller then handles the event again.
     """
 
     def __init__(
@@ -102,9 +109,14 @@ class Verifier:
         """
         if self._outcome_exists(verification):
             return "repeated"
-        login = self._stored_login(verification, cause)
-        if login is None:
-            return "superseded"
+        try:
+            login = self._stored_login(verification)
+        except StoredSecretUnreadable as error:
+            if verification_for(cause, self._streams(cause.stream)) is None:
+                return "superseded"
+            if isinstance(error, SecretMissing) and self._now() - cause.metadata.occurred_at < STORE_LAG:
+                raise
+            login = None
         attempt = self._attempt(verification, login)
         self._record(attempt, cause.metadata, causation_id=str(cause.event_id))
         return attempt
@@ -117,16 +129,15 @@ class Verifier:
         `None` if the credential was removed or its secret was replaced.
         """
         try:
-            secret = self._secrets.get(
-                SecretPath(verification.account_id, verification.credential_id), verification.secret_version
-            )
-        except (SecretMissing, SecretDestroyed):
-            return None
-        attempt = self._attempt(verification, read_stored_login(secret))
+            login = self._stored_login(verification)
+        except StoredSecretUnreadable:
+            if not self._is_current(verification):
+                return None
+            login = None
+        attempt = self._attempt(verification, login)
         if not worth_recording(attempt.outcome, last_outcome, last_recorded, attempt.checked_at):
             return replace(attempt, recorded=False)
-        credential = active_credential(self._streams(credential_stream(verification.credential_id)))
-        if credential is None or credential.secret.version != verification.secret_version:
+        if not self._is_current(verification):
             return None
         metadata = Metadata(
             account_id=verification.account_id,
@@ -138,40 +149,43 @@ class Verifier:
         self._record(attempt, metadata, causation_id=None)
         return attempt
 
-    def _attempt(self, verification: Verification, login: StoredLogin) -> LoginAttempt:
+    def _attempt(self, verification: Verification, login: StoredLogin | None) -> LoginAttempt:
+        """Log in. Without a login the verdict is `UNREADABLE`."""
         started = self._monotonic()
+        provider = verification.registry.provider
+        verdict = UNREADABLE if login is None else self._try(verification, login)
+        attempt = LoginAttempt(
+            verification=verification,
+            verdict=verdict,
+            checked_at=self._now(),
+            seconds=self._monotonic() - started,
+            expires_at=earliest_expiry(
+                None if login is None else token_expiry(login), verdict.secret_expires_at
+            ),
+        )
+        VERIFICATIONS.labels(provider, attempt.outcome).inc()
+        VERIFICATION_SECONDS.labels(provider).observe(attempt.seconds)
+        return attempt
+
+    def _try(self, verification: Verification, login: StoredLogin) -> Verdict:
         provider, host = verification.registry.provider, verification.registry.host
         with start_span("login", "client", attributes={"regcred.provider": provider, "server.address": host}):
-            verdict = self._log_in(
+            return self._log_in(
                 registry_host=host,
                 api_host=api_host(host),
                 login=login,
                 provider=provider,
                 probe=Probe(image=verification.image, push=verification.push) if verification.image else None,
             )
-        attempt = LoginAttempt(
-            verification=verification,
-            verdict=verdict,
-            checked_at=self._now(),
-            seconds=self._monotonic() - started,
-            expires_at=earliest_expiry(token_expiry(login), verdict.secret_expires_at),
-        )
-        VERIFICATIONS.labels(provider, attempt.outcome).inc()
-        VERIFICATION_SECONDS.labels(provider).observe(attempt.seconds)
-        return attempt
 
-    def _stored_login(self, verification: Verification, event: RecordedEvent) -> StoredLogin | None:
-        """The stored secret; `None` if the credential was removed or its secret was replaced in the meantime.
-
-        A current secret that is missing remains an error: the secret store may lag, or may have lost it.
-        """
+    def _stored_login(self, verification: Verification) -> StoredLogin:
         path = SecretPath(verification.account_id, verification.credential_id)
-        try:
-            return read_stored_login(self._secrets.get(path, verification.secret_version))
-        except (SecretMissing, SecretDestroyed):
-            if verification_for(event, self._streams(event.stream)) is None:
-                return None
-            raise
+        return read_secret(self._secrets, path, verification.secret_version, read_stored_login)
+
+    def _is_current(self, verification: Verification) -> bool:
+        """Whether the credential exists with this version of its secret."""
+        credential = active_credential(self._streams(credential_stream(verification.credential_id)))
+        return credential is not None and credential.secret.version == verification.secret_version
 
     def _outcome_exists(self, verification: Verification) -> bool:
         return self._store.event(outcome_event_id(verification.id)) is not None

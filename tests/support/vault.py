@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -99,6 +100,15 @@ class Vault:
         self._process.kill()
         self._process.wait(PATIENCE)
         self._process = None
+
+    def freeze(self) -> None:
+        """Stop it with SIGSTOP: it accepts connections, and responds to nothing until it is thawed."""
+        assert isinstance(self._process, subprocess.Popen), "a container cannot be frozen"
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert isinstance(self._process, subprocess.Popen)
+        self._process.send_signal(signal.SIGCONT)
 
     def role_id(self, role: str) -> str:
         return (self._folder / "roles" / f"{role}.role-id").read_text().strip()

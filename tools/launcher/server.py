@@ -26,7 +26,8 @@ def main() -> None:
 
     def app() -> Flask:
         observe("api")
-        apis = join([command_api(settings), query_api(settings), registry_api(settings)])
+        # The first part authenticates. The connections of queries also work while the database is read-only.
+        apis = join([query_api(settings), command_api(settings), registry_api(settings)])
         serve_mounted(apis, console)
         return apis
 

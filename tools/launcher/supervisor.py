@@ -9,6 +9,7 @@ from time import monotonic
 
 import structlog
 
+from chassis.observability.metric_files import PROCESS
 from chassis.runtime.backoff import backoff
 from chassis.runtime.parent import SUPERVISED
 
@@ -63,7 +64,7 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         child.process = subprocess.Popen(
             [sys.executable, "-m", *child.arguments],
-            env=self._environment,
+            env={**self._environment, PROCESS: child.name},
             stdin=subprocess.PIPE,  # the child stops at its end, also if this process was killed
             start_new_session=True,  # Ctrl-C in the terminal reaches only this process
         )

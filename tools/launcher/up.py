@@ -8,7 +8,7 @@ from time import monotonic
 
 import structlog
 
-from chassis.observability.exposition import FOLDER, empty_folder
+from chassis.observability.metric_files import FOLDER, empty_folder
 from chassis.runtime.health import is_healthy
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings

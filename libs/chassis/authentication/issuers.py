@@ -23,6 +23,7 @@ import structlog
 
 from chassis.authentication.errors import IssuerUnavailable
 from chassis.authentication.tokens import Principal, TokenScope
+from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
 from chassis.settings.invalid_setting import InvalidSetting
 
 log = structlog.get_logger()
@@ -32,6 +33,8 @@ AUDIENCE = "regcred"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 LEEWAY_SECONDS = 30
 FETCH_SECONDS = 5
+READERS = 4  # threads that may read the keys of one issuer at the same time
+READ_WAIT_SECONDS = 0.5  # the others wait for their result for this time
 KEY_CACHE_SECONDS = 300.0  # then the file or URL is read again; for an unknown key id, at once
 MAX_TOKEN = 8 * 1024
 MAX_SUBJECT = 200
@@ -104,6 +107,12 @@ class IssuedTokens:
         self._issuers = issuers
         self._monotonic = monotonic
         self._keys: dict[str, tuple[float, jwt.PyJWKSet]] = {}
+        self._guards = {
+            issuer: GuardedDependency(
+                slots=READERS, slot_seconds=READ_WAIT_SECONDS, failures=1, monotonic=monotonic
+            )
+            for issuer in issuers
+        }
 
     def authenticate(self, text: str) -> Principal | None:
         """The principal of a token. `None` if the token is invalid.
@@ -142,7 +151,13 @@ class IssuedTokens:
             found = _of_id(known[1], key_id)
             if found is not None or self._monotonic() - known[0] < FETCH_SECONDS:
                 return found  # read a moment ago: invented key ids must not cause more requests
-        keys = source.read()
+        try:
+            with self._guards[issuer].call():
+                if known is not self._keys.get(issuer):  # another thread has read them in the meantime
+                    return _of_id(self._keys[issuer][1], key_id)
+                keys = source.read()
+        except NotAdmitted:
+            raise IssuerUnavailable from None
         self._keys[issuer] = (self._monotonic(), keys)
         return _of_id(keys, key_id)
 

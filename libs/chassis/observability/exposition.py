@@ -1,14 +1,12 @@
 """Serves metrics in the format of Prometheus: of this process, or of all processes in the one-machine mode.
 
-In the one-machine mode each process stores its values in files below `PROMETHEUS_MULTIPROC_DIR`, and each
-process serves the values of all. prometheus-client reads this variable when it is imported.
+In the one-machine mode each process stores its values in files (`metric_files`), and each process serves the
+values of all.
 """
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from importlib.metadata import version
-from pathlib import Path
 from platform import python_version
 
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
@@ -17,7 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+from chassis.observability.metric_files import FOLDER
 
 Exposition = Callable[[str], tuple[bytes, str]]  # from the Accept header to the text and its content type
 
@@ -67,34 +65,3 @@ def serve_metrics(
     if address is not None:
         host, port = address
         start_http_server(port, host, registry_of(collectors, environment))
-
-
-def empty_folder(folder: Path) -> None:
-    """Delete the values of processes of an earlier `regcred up`."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for file in folder.glob("*.db"):
-        file.unlink()
-
-
-def delete_gauges_of_dead_processes(environment: Mapping[str, str]) -> None:
-    """Delete the gauges of processes that have exited.
-
-    Their counters stay. Call it at the start of a process, because a process is started when another one has
-    exited.
-    """
-    if not environment.get(FOLDER):
-        return
-    for file in Path(environment[FOLDER]).glob("gauge_live*_*.db"):
-        if not _is_alive(int(file.stem.rpartition("_")[2])):
-            with suppress(FileNotFoundError):
-                file.unlink()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -2,10 +2,14 @@
 
 Labels have few values: templates of routes, names from the catalogue, codes, roles. No label is an account, a
 host or a credential. In the one-machine mode prometheus-client stores the values of all processes in files
-(`exposition`), so each gauge defines how values of several processes are combined.
+(`metric_files`), so each gauge defines how values of several processes are combined.
 """
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from chassis.observability.metric_files import use_metric_files
+
+use_metric_files()  # before the first metric
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)

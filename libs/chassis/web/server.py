@@ -1,6 +1,7 @@
 """Runs an application in gunicorn: one process with threads, a graceful stop, no access log."""
 
 import gc
+import os
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -14,6 +15,7 @@ from chassis.web.client_address import client_addresses
 
 THREADS = 24
 GRACEFUL_SECONDS = 8
+_MEMORY = "/dev/shm"  # noqa: S108 gunicorn removes its file at once
 
 
 class _Worker(ThreadWorker):
@@ -44,6 +46,8 @@ class _Server(BaseApplication):
             "keepalive": 30,
             "loglevel": "warning",
             "control_socket_disable": True,
+            # In memory, so that a worker starts while the disk is full.
+            "worker_tmp_dir": _MEMORY if os.access(_MEMORY, os.W_OK) else None,
         }
         for name, value in settings.items():
             if name in self.cfg.settings:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Protocol
 
-import psycopg
 import structlog
 
-from chassis.database import Connection
+from chassis.database import Connection, is_unavailable
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
 from chassis.runtime.unavailable import Unavailable
@@ -26,7 +25,6 @@ log = structlog.get_logger()
 BATCH = 500
 POLL_SECONDS = 1.0  # the longest time between two reads of the log, even without a wake-up
 LONGEST_BACKOFF_SECONDS = 5.0  # between failed attempts
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 
 # A crash of the database can undo the last commits of a consumer. Checkpoint and effects are in one
 # transaction, so the consumer repeats them from the log, and its commits need not wait for the disk.
@@ -91,7 +89,8 @@ def follow(
                     )
         except Exception as error:
             wakeups.release()
-            reason = failure_reason(error) if isinstance(error, _UNAVAILABLE) else None
+            expected = isinstance(error, Unavailable) or is_unavailable(error)
+            reason = failure_reason(error) if expected else None
             stop.wait(failures.add(error, reason))
     wakeups.release()
 

@@ -44,6 +44,7 @@ def leadership(
         options=f"-c role={role} -c idle_in_transaction_session_timeout=10s",
         application_name=f"{role}:{name}",
         connect_timeout=5,
+        target_session_attrs="read-write",
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,

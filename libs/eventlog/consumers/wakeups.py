@@ -49,6 +49,7 @@ class Notifications:
                     options=f"-c role={self._role}",
                     application_name=f"{self._role}:listen",
                     connect_timeout=5,
+                    target_session_attrs="read-write",  # a standby has no notifications
                 )
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
                 self._failures.reset()

@@ -8,9 +8,9 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 from psycopg import errors as pg
-from psycopg_pool import PoolTimeout
+from psycopg_pool import PoolTimeout, TooManyRequests
 
-from chassis.database import Pool
+from chassis.database import Pool, is_unavailable
 from chassis.observability.metrics import (
     APPEND_CONFLICTS,
     APPEND_SECONDS,
@@ -50,7 +50,7 @@ def store_errors() -> Iterator[None]:
     """
     try:
         yield
-    except PoolTimeout:
+    except (PoolTimeout, TooManyRequests, pg.ReadOnlySqlTransaction):
         raise EventStoreUnavailable from None
     except psycopg.Error as error:
         match error.sqlstate:
@@ -70,7 +70,7 @@ def store_errors() -> Iterator[None]:
                 raise LowerTransactionIds from None
             case _:
                 pass
-        if isinstance(error, (pg.OperationalError, pg.InterfaceError)):
+        if is_unavailable(error):
             raise OutcomeUnknown from error
         raise
 

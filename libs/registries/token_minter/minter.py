@@ -2,7 +2,7 @@
 
 A login is returned from the cache during the first half of its lifetime, so that callers can use it for at
 least the other half. The cache is in memory only. Concurrent callers with the same key wait for one call of
-the cloud.
+the cloud. While a cloud does not respond, logins in the cache are returned, and few threads wait for others.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from uuid import UUID
 
+from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
+from contracts.verdicts import VerificationCode
 from registries.catalogue import PROVIDERS
 from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin
@@ -22,6 +24,9 @@ from registries.token_service import Minted, NotMinted
 CAPACITY = 10_000
 REFUSAL_LASTS = timedelta(minutes=1)  # a refusal is cached, so that retries do not reach the cloud
 FAILURE_LASTS = timedelta(seconds=5)
+WAITING_THREADS = 6  # for one cloud at the same time
+_SLOT_SECONDS = 1.0
+_SLOW_SECONDS = 5.0  # half of the deadline of a call; refusals of single keys are faster
 
 Now = Callable[[], datetime]
 
@@ -66,6 +71,12 @@ class Minter:
         self._capacity = capacity
         self._lock = Lock()
         self._entries: dict[MintKey, _Entry] = {}
+        self._guards = {
+            cloud: GuardedDependency(
+                slots=WAITING_THREADS, slot_seconds=_SLOT_SECONDS, slow_seconds=_SLOW_SECONDS
+            )
+            for cloud in sorted({entry.minter.cloud for entry in PROVIDERS if entry.minter is not None})
+        }
 
     def fresh(self, stored: StoredLogin, *, registry_host: str, short_lived: bool = False) -> Minted:
         """A new login, not from the cache.
@@ -92,15 +103,29 @@ class Minter:
         Raises:
             NotMinted: the cloud created no login. This result is cached, too: a refusal for a minute.
         """
-        if _minter_for(stored, short_lived=short_lived) is None:
+        minter = _minter_for(stored, short_lived=short_lived)
+        if minter is None:
             return self.fresh(stored, registry_host=registry_host)
-        entry, is_new = self._entry(key)
-        if is_new:
-            self._fill(key, entry, stored, registry_host, short_lived=short_lived)
         try:
-            return entry.future.result()
+            cached = self._finished(key)
+            if cached is not None:
+                return cached.result()
+            with self._guards[minter.cloud].call():
+                entry, is_new = self._entry(key)
+                if is_new:
+                    self._fill(key, entry, stored, registry_host, short_lived=short_lived)
+                return entry.future.result()
+        except NotAdmitted as refused:
+            detail = f"the token service of {minter.cloud} does not respond"
+            raise NotMinted(VerificationCode.UNREACHABLE, detail, retry_after=refused.retry_after) from None
         except NotMinted as failure:  # a copy: many threads may raise it
             raise NotMinted(failure.code, failure.detail, retry_after=failure.retry_after) from None
+
+    def _finished(self, key: MintKey) -> Future[Minted] | None:
+        """The login in the cache, or the failure; `None` if there is none that is current."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return entry.future if entry and entry.until is not None and self._now() < entry.until else None
 
     def _entry(self, key: MintKey) -> tuple[_Entry, bool]:
         """The entry to wait for, and whether the caller has to fill it."""

@@ -100,6 +100,9 @@ def _of_images(error: NotIssued) -> Problem:
     if "no_matching_credential" in reasons:
         detail = "the account has no credential for that registry"
         return Problem(404, "no_matching_credential", detail, errors, headers)
+    if "secret_unreadable" in reasons:
+        detail = "the stored secret of the credential cannot be read any more; rotate it"
+        return Problem(409, "secret_unreadable", detail, errors, headers)
     if "login_refused" in reasons:
         detail = "the cloud refuses the stored keys; verify the credential to see the reason"
         return Problem(409, "login_refused", detail, errors, headers)
@@ -115,6 +118,8 @@ def _of_image(refusal: Refusal) -> FieldProblem:
         detail = f"{refusal.image}: the account has no credential for {refusal.image.registry_host}"
     elif refusal.reason == "login_refused":
         detail = f"{refusal.image}: its credential's keys are refused"
+    elif refusal.reason == "secret_unreadable":
+        detail = f"{refusal.image}: its credential's stored secret cannot be read"
     else:
         detail = f"{refusal.image}: its credential has no password"
     pointer = "/registry_host" if isinstance(refusal.image, WholeRegistry) else f"/images/{refusal.index}"

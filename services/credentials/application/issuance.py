@@ -16,6 +16,7 @@ from uuid import UUID
 
 import structlog
 
+from contracts.issuance_events import RefusalReason
 from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
@@ -25,7 +26,6 @@ from credentials.domain.issuance import (
     NotIssued,
     PullSecretRequest,
     Refusal,
-    RefusalReason,
     events_of,
     plan,
     refused_events,
@@ -36,7 +36,7 @@ from eventlog.storage import Appended
 from registries.logins.cloud_keys import StoredLogin, read_stored_login
 from registries.token_minter.minter import MintKey
 from registries.token_service import Minted, NotMinted
-from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretStoreUnavailable
+from secretstore.store import SecretPath, SecretStore, StoredSecretUnreadable, read_secret
 
 log = structlog.get_logger()
 
@@ -73,12 +73,13 @@ class _LoginRefused(Exception):
         self.refusals = refusals
 
 
-class _SecretUnreadable(Exception):
-    """A secret was removed or rotated since the decision to issue it."""
+class _Unreadable(Exception):
+    """A secret cannot be read: it was removed or rotated since the decision to issue it, or is lost."""
 
-    def __init__(self, error: str) -> None:
+    def __init__(self, error: str, refusals: tuple[Refusal, ...]) -> None:
         super().__init__(error)
         self.error = error
+        self.refusals = refusals
 
 
 class Issuer:
@@ -110,13 +111,12 @@ class Issuer:
             )
 
         try:
-            return retried(decided, on=(_SecretUnreadable,), attempts=_READ_ATTEMPTS)
+            return retried(decided, on=(_Unreadable,), attempts=_READ_ATTEMPTS)
         except DecidedOnOldVersion:
             raise StillChanging from None
-        except _SecretUnreadable as unreadable:
+        except _Unreadable as unreadable:
             log.error("secret_lost", error=unreadable.error, account_id=request.account_id)  # noqa: TRY400 a stack trace adds nothing
-            detail = "a secret that a credential refers to cannot be read"
-            raise SecretStoreUnavailable(detail, retry_after=60) from None
+            raise self._refused(request, wanted, unreadable.refusals) from None
 
     def _issue_once(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
         decided = self._decide(request, wanted)
@@ -146,15 +146,15 @@ class Issuer:
         """Return the stored login, or a login that the cloud creates from the stored keys."""
         credential_id, version = grant.candidate.credential_id, grant.candidate.secret_version
         try:
-            secret = self._secrets.get(SecretPath(request.account_id, credential_id), version)
-        except SecretStoreUnavailable:
-            raise
-        except SecretStoreError as error:
-            raise _SecretUnreadable(type(error).__name__) from None
+            path = SecretPath(request.account_id, credential_id)
+            stored = read_secret(self._secrets, path, version, read_stored_login)
+        except StoredSecretUnreadable as error:
+            refusals = _refusals_of(wanted, grant, "secret_unreadable")
+            raise _Unreadable(type(error).__name__, refusals) from None
         try:
             minted = self._minter.login(
                 MintKey(credential_id, version),
-                read_stored_login(secret),
+                stored,
                 registry_host=grant.candidate.registry_host,
                 short_lived=wanted.short_lived,
             )

@@ -9,11 +9,11 @@ has a credential, but not for this project or image, pulling without a login wou
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 from uuid import UUID
 
 from contracts.issuance_events import (
     MAX_REFUSED_CANDIDATES,
+    RefusalReason,
     RefusedCandidate,
     SecretFormat,
     SecretIssued,
@@ -26,7 +26,6 @@ from registries.image_reference import ImageReference
 from registries.whole_registry import WholeRegistry
 
 Image = ImageReference | WholeRegistry
-RefusalReason = Literal["no_matching_credential", "no_eligible_credential", "identity_token", "login_refused"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,7 @@ class RelayPublisher:
                 options=f"-c role={self._role} -c synchronous_commit=off",
                 application_name=f"{self._role}:publish",
                 connect_timeout=5,
+                target_session_attrs="read-write",
             ) as connection,
             Publisher(self._broker_url) as publisher,
         ):

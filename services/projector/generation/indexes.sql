@@ -1,6 +1,7 @@
 -- The indexes of a generation, created after its rows (`projector/write/indexes.py`). Each line is one statement.
 
 CREATE INDEX credentials_by_name ON credentials (account_id, lower(name), credential_id);
+CREATE INDEX credentials_unreadable ON credentials (credential_id) WHERE verification_code = 'secret_unreadable';
 CREATE INDEX usages_of_credential ON usages (credential_id, last_used_at, usage_id);
 CREATE INDEX verifications_of_credential ON verifications (credential_id, position);
 

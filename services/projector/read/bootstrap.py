@@ -22,7 +22,10 @@ def query_api(settings: Settings) -> ApiPart:
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(compare_keys, keys)
     refuse_wrong_keys(url, role=QUERY_ROLE, compare=compare)
-    pool = open_pool(url, role=QUERY_ROLE, size=API_CONNECTIONS, examine=compare)
+    # A standby can serve queries.
+    pool = open_pool(
+        url, role=QUERY_ROLE, size=API_CONNECTIONS, writes=False, serves_requests=True, examine=compare
+    )
     tokens = open_tokens(pool, keys)
     key_of = keys_of(pool, open_personal_keys(keys))
     return ApiPart(

@@ -31,9 +31,12 @@ ORDER BY p.since, p.position LIMIT %s
 """
 
 
+_UNREADABLE = "SELECT count(*) AS secrets FROM rm.credentials WHERE verification_code = 'secret_unreadable'"
+
+
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """Metrics of the log, a row for each consumer, and the oldest dead letters.
+    """Metrics of the log, a row for each consumer, the oldest dead letters, and the number of lost secrets.
 
     Of the projector, only dead letters of the live generation are included.
     """
@@ -41,6 +44,7 @@ class Operations:
     log: Row
     consumers: Sequence[Row]
     dead_letters: Sequence[Row]
+    unreadable_secrets: int
 
 
 def operations(connection: Connection) -> Operations:
@@ -51,4 +55,7 @@ def operations(connection: Connection) -> Operations:
             return cursor.execute(statement, values or None).fetchall()
 
         [log] = rows(_LOG)
-        return Operations(log, rows(_CONSUMERS), rows(_DEAD_LETTERS, _MAX_DEAD_LETTERS))
+        [unreadable] = rows(_UNREADABLE)
+        return Operations(
+            log, rows(_CONSUMERS), rows(_DEAD_LETTERS, _MAX_DEAD_LETTERS), unreadable["secrets"]
+        )

@@ -38,6 +38,14 @@ FROM unnest(%s::uuid[]) AS c (credential_id) LEFT JOIN LATERAL (
 """
 
 
+_DEAD_LETTERS = """
+SELECT p.stream_id, count(*) FROM es.dead_letters p
+WHERE p.stream_id = ANY (%s) AND (p.consumer NOT LIKE 'projector:%%'
+   OR p.consumer = (SELECT 'projector:' || g.generation FROM rm.generations g WHERE g.status = 'live'))
+GROUP BY p.stream_id
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """`by_status` has every status. `next_to_expire` are rows by expiry; expired credentials come first."""
@@ -55,10 +63,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class UsageSummary:
-    """When a secret was last issued, and to how many workloads, `_MAX_WORKLOADS` at most."""
+    """When a secret was last issued, and to how many workloads, `_MAX_WORKLOADS` at most.
+
+    `dead_letters` is the number of the credential's events that a consumer could not handle.
+    """
 
     last_used_at: datetime | None
     workloads: int
+    dead_letters: int
 
 
 def summary(connection: Connection, account_id: str, now: datetime) -> Summary:
@@ -88,4 +100,8 @@ def usage_summaries(connection: Connection, credential_ids: Sequence[UUID]) -> d
     if not credential_ids:
         return {}
     rows = connection.execute(_USAGE, (list(credential_ids), _MAX_WORKLOADS)).fetchall()
-    return {credential_id: UsageSummary(last, workloads) for credential_id, last, workloads in rows}
+    dead_letters = dict(connection.execute(_DEAD_LETTERS, (list(credential_ids),)).fetchall())
+    return {
+        credential_id: UsageSummary(last, workloads, dead_letters.get(credential_id, 0))
+        for credential_id, last, workloads in rows
+    }

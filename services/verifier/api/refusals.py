@@ -7,6 +7,7 @@ from flask import Flask, Response
 from chassis.web.problems import Problem, respond, unavailable
 from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
 from registries.protocol.tag_list import InvalidTagCursor
+from secretstore.store import StoredSecretUnreadable
 from verifier.image_browser import LoginRefused, NoSuchCredential, OutOfScope, SecretChanging
 from verifier.schedule.admission import DelayReason, LoginDelayed
 from verifier.slots import TooManyAtOnce
@@ -52,6 +53,11 @@ def install(app: Flask) -> None:
     def _changing(_error: SecretChanging) -> Response:
         detail = "the credential's secret is being replaced or removed"
         return respond(unavailable("credential_changing", detail, 1))
+
+    @app.errorhandler(StoredSecretUnreadable)
+    def _unreadable(_error: StoredSecretUnreadable) -> Response:
+        detail = "the stored secret of the credential cannot be read any more; rotate it"
+        return respond(Problem(409, "secret_unreadable", detail))
 
     @app.errorhandler(InvalidTagCursor)
     def _cursor(_error: InvalidTagCursor) -> Response:

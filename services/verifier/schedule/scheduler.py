@@ -12,9 +12,9 @@ from queue import Empty, SimpleQueue
 from threading import Event, Lock
 from typing import TypeVar
 
-import psycopg
 import structlog
 
+from chassis.database import is_unavailable
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
 from chassis.runtime.unavailable import Unavailable
@@ -23,7 +23,7 @@ from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
 from verifier.schedule.table import ScheduleTable
-from verifier.schedule.verification_handler import VerificationHandler
+from verifier.schedule.verification_handler import VerificationHandler, responded
 from verifier.schedule.wait_list import Claimed, partition
 from verifier.verifier import LoginAttempt
 
@@ -39,7 +39,6 @@ _WAITING_LIMIT = 1000  # no further rows are claimed while this many wait
 _NOTICES_EVERY = timedelta(seconds=1)
 _PER_HOST = 4  # concurrent scheduled logins; a low limit, because no user waits for them
 _LONGEST_BACKOFF_SECONDS = 5.0  # after the loss of the database
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 _FAILED_WAIT = timedelta(minutes=15)  # delay after a login that failed with an unexpected exception
 
 
@@ -91,7 +90,7 @@ class Scheduler:
                         failures.reset()
                         stop.wait(seconds)
             except Exception as error:
-                expected = isinstance(error, _UNAVAILABLE)
+                expected = isinstance(error, Unavailable) or is_unavailable(error)
                 stop.wait(failures.add(error, failure_reason(error) if expected else None))
         self.close()
 
@@ -158,8 +157,12 @@ class Scheduler:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
             self._defer(due)
         finally:
-            responded = None if result is None else result[0].outcome != "unreachable"
-            self._limiter.leave(self._bulkhead, due.registry_host, due.account_id, responded=responded)
+            self._limiter.leave(
+                self._bulkhead,
+                due.registry_host,
+                due.account_id,
+                responded=responded(result and result[1]),
+            )
             if result is not None:
                 self._results.put(result)
             self._finished()

@@ -17,7 +17,7 @@ from verifier.schedule.backoff import INCONCLUSIVE, REFUSED, clears_hold, hold_a
 from verifier.schedule.login_limiter import NO_TOKEN, Bulkhead, LoginLimiter
 from verifier.schedule.rows import Due, Hold, Postponed, ScheduleEntry, Settled
 from verifier.schedule.table import ScheduleTable
-from verifier.verifier import VERIFIED, LoginAttempt, Streams, Verifier
+from verifier.verifier import UNREADABLE, VERIFIED, LoginAttempt, Streams, Verifier
 
 TYPES = frozenset(CONSUMERS["verifier"])  # the events that determine a credential's schedule
 
@@ -64,7 +64,7 @@ class VerificationHandler:
         try:
             attempt = self.verifier.verify(verification, event)
         finally:
-            self.limiter.leave(bulkhead, host, entry.account_id, responded=_responded(attempt))
+            self.limiter.leave(bulkhead, host, entry.account_id, responded=responded(attempt))
         if isinstance(attempt, str):
             return attempt
         failures = self.table.failures(entry.credential_id, entry.secret_version)
@@ -159,6 +159,8 @@ class VerificationHandler:
         return "postponed"
 
 
-def _responded(attempt: LoginAttempt | str | None) -> bool | None:
+def responded(attempt: LoginAttempt | str | None) -> bool | None:
     """Whether the registry responded; `None` if there was no login."""
-    return attempt.outcome != "unreachable" if isinstance(attempt, LoginAttempt) else None
+    if not isinstance(attempt, LoginAttempt) or attempt.verdict is UNREADABLE:
+        return None
+    return attempt.outcome != "unreachable"

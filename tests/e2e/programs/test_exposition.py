@@ -1,5 +1,6 @@
 """The exposition of metrics: of one process, and of several that share a folder."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,13 +10,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from chassis.observability.exposition import (
-    FOLDER,
-    delete_gauges_of_dead_processes,
-    empty_folder,
-    exposition,
-    serve_metrics,
-)
+from chassis.observability.exposition import exposition, serve_metrics
+from chassis.observability.metric_files import FOLDER, PROCESS, MetricFile, empty_folder
 from chassis.settings.environment import InvalidSetting, Settings
 from tests.support.servers import ROOT, free_port
 from tests.support.timing import PATIENCE
@@ -34,11 +30,11 @@ sys.stdin.read()
 """
 
 
-def count_elsewhere(folder: Path) -> subprocess.Popen[str]:
+def count_elsewhere(folder: Path, name: str) -> subprocess.Popen[str]:
     child = subprocess.Popen(
         [sys.executable, "-c", COUNTING],
         cwd=ROOT,
-        env={**os.environ, FOLDER: str(folder)},
+        env={**os.environ, FOLDER: str(folder), PROCESS: name},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -66,7 +62,7 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
 def test_one_scrape_has_counters_of_all_processes_and_gauges_of_live_ones(tmp_path: Path) -> None:
     folder = tmp_path / "metrics"
     empty_folder(folder)
-    children = [count_elsewhere(folder), count_elsewhere(folder)]
+    children = [count_elsewhere(folder, "one"), count_elsewhere(folder, "two")]
     seen = scrape(folder)
     assert seen["http_requests_total", "GET", "/x", "200"] == 2
     assert seen["http_request_seconds_count", "GET", "/x", "2xx"] == 2
@@ -74,20 +70,44 @@ def test_one_scrape_has_counters_of_all_processes_and_gauges_of_live_ones(tmp_pa
     assert seen["relay_unconfirmed",] == 14
     assert seen["db_pool_in_use", "some_role"] == 2
 
+    files = sorted(folder.iterdir())
     children[0].communicate("")
-    delete_gauges_of_dead_processes({FOLDER: str(folder)})
+    children[0] = count_elsewhere(folder, "one")
     seen = scrape(folder)
-    assert seen["verifications_total", "verified", "github"] == 2
-    assert seen["relay_unconfirmed",] == 7
+    assert seen["verifications_total", "verified", "github"] == 3
+    assert seen["db_pool_in_use", "some_role"] == 2  # without those of the process that ended
+    assert sorted(folder.iterdir()) == files
 
-    children[1].communicate("")
+    for child in children:
+        child.communicate("")
     empty_folder(folder)
     assert list(folder.iterdir()) == []
     assert {name for name, *_ in scrape(folder)} == {"regcred_build_info"}
 
 
-def test_deleting_metrics_of_dead_processes_without_a_folder_does_nothing() -> None:
-    delete_gauges_of_dead_processes({})
+def test_a_value_without_room_is_stored_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = MetricFile(str(tmp_path / "counter_one.db"))
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "posix_fallocate", full)
+        file.write_value("a", 1.0, 0.0)
+        assert file.read_value("a") == (0.0, 0.0)
+        assert list(tmp_path.iterdir()) == []
+    for number in range(2000):  # more than fit into the first blocks
+        file.write_value(f"key {number}", float(number), 0.0)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "posix_fallocate", full)
+        for number in range(9000):
+            file.write_value(f"key {number}", float(number), 0.0)
+    file.write_value("a", 2.0, 0.0)
+    file.close()
+    again = MetricFile(str(tmp_path / "counter_one.db"))
+    assert [again.read_value(key)[0] for key in ("a", "key 1999")] == [2.0, 1999.0]
+    again.close()
 
 
 def test_a_single_process_serves_its_own_metrics() -> None:

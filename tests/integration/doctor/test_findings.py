@@ -236,6 +236,16 @@ def test_dead_letters_are_found(installation: Installation) -> None:
     _failed(installation.look()["consumer.verifier"], "dead letters", "regcred deadletters")
 
 
+def test_secrets_that_cannot_be_read_are_found(installation: Installation) -> None:
+    with psycopg.connect(installation.database_url, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")  # a row without its stream is enough here
+        owner.execute(
+            "INSERT INTO credentials.current VALUES (gen_random_uuid(), 'acme', 'lost', 'github', 'ghcr.io', '{}',"
+            " true, false, false, '{}', 2, NULL, 2, now(), 2, 'secret_unreadable')"
+        )
+    _failed(installation.look()["secrets"], "stored secrets of 1 credentials", "key file")
+
+
 def test_a_consumer_without_a_leader_is_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as relay:
         relay.execute("SELECT pg_advisory_lock(7203, hashtext('relay'))")

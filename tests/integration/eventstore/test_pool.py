@@ -1,12 +1,19 @@
 """A pool whose connections were all cut: later requests get new ones."""
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 from typing import Any
 
 import psycopg
+import pytest
+from psycopg_pool import PoolTimeout, TooManyRequests
 
-from chassis.database import Pool, open_pool
+from chassis.database import WAITING_REQUESTS, Pool, open_pool
+from chassis.runtime.guarded_dependency import SLOW_SECONDS
+from eventlog.storage import EventStoreUnavailable, store_errors
 from tests.support.log import Connection
 from tests.support.timing import PATIENCE, waiting
 
@@ -43,3 +50,36 @@ def test_no_request_fails_after_all_connections_were_cut(database_url: str) -> N
 
 def others(admin: Connection) -> list[Any]:
     return admin.execute("SELECT pid FROM pg_stat_activity WHERE application_name = %s", (ROLE,)).fetchall()
+
+
+def test_an_unreachable_database_is_not_waited_for_by_each_request() -> None:
+    with open_pool("postgresql://nobody@127.0.0.1:1/none", role=ROLE, size=1, serves_requests=True) as pool:
+        for _ in range(3):
+            with pytest.raises(PoolTimeout):
+                pool.getconn(SLOW_SECONDS + 0.1)
+        with pytest.raises(EventStoreUnavailable), store_errors():
+            pool.getconn(PATIENCE)  # without waiting
+
+
+def test_few_requests_wait_for_a_database_that_does_not_respond(database_url: str) -> None:
+    with open_pool(database_url, role=ROLE, size=WAITING_REQUESTS + 1, serves_requests=True) as pool:
+        connections = [pool.getconn() for _ in range(WAITING_REQUESTS)]
+        servers = [connection.info.backend_pid for connection in connections]
+        for connection in connections:
+            pool.putconn(connection)
+        for server in servers:
+            os.kill(server, signal.SIGSTOP)
+        try:
+            with ThreadPoolExecutor(WAITING_REQUESTS) as threads:
+                waits = [threads.submit(pool.getconn) for _ in range(WAITING_REQUESTS)]
+                waiting(lambda: pool.get_stats()["pool_available"] == 0, "all wait")
+                with pytest.raises(TooManyRequests):
+                    pool.getconn()
+                for server in servers:
+                    os.kill(server, signal.SIGCONT)
+                for wait in waits:
+                    pool.putconn(wait.result())
+        finally:
+            for server in servers:
+                with suppress(ProcessLookupError):
+                    os.kill(server, signal.SIGCONT)

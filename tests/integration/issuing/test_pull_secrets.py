@@ -1,6 +1,7 @@
 """Pull secrets over HTTP: refusals, records and rights."""
 
 from collections.abc import Callable
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -221,3 +222,36 @@ def test_an_unavailable_secret_store_records_nothing(
     assert answer.get_json()["code"] == "secret_store_unavailable"
     assert recorded(account) == []
     assert pull(client, account, "reg.example.com/x").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "DELETE FROM encrypted.secrets WHERE credential_id = %s",
+        "UPDATE encrypted.secrets SET ciphertext = NULL, nonce = NULL WHERE credential_id = %s",
+        "UPDATE encrypted.secrets SET ciphertext = ciphertext || '0'::bytea WHERE credential_id = %s",
+        "UPDATE encrypted.secrets SET key = 'k9' WHERE credential_id = %s",
+    ],
+    ids=["missing", "destroyed", "tampered", "of another key"],
+)
+def test_a_secret_that_can_never_be_read_again_is_no_reason_to_wait(
+    client: FlaskClient,
+    account: str,
+    database_url: str,
+    recorded: Callable[[str], list[Json]],
+    fault: LiteralString,
+) -> None:
+    credential = add(client, account, "lost", "reg.example.com")
+    with psycopg.connect(database_url) as owner:
+        owner.execute(fault, (credential["id"],))
+    refused = pull(client, account, "reg.example.com/team/x")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "secret_unreadable")
+    assert "Retry-After" not in refused.headers
+    [error] = refused.get_json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/images/0", "secret_unreadable")
+    assert [event["reason"] for event in recorded(account)] == ["secret_unreadable"]
+    rotation = {"credential": {"kind": "username_password", "username": "octo", "password": "new"}}
+    path = f"/v1/accounts/{account}/credentials/{credential['id']}/secret"
+    rotated = client.put(path, json=rotation, headers={"If-Match": '"1"'})
+    assert rotated.status_code == 200, rotated.text
+    assert pull(client, account, "reg.example.com/team/x").status_code == 200

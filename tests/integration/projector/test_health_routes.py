@@ -1,7 +1,10 @@
 """The routes of the console's overview and system page: counts, uses, consumers and dead letters."""
 
+from dataclasses import replace
+
 import psycopg
 
+from contracts.verdicts import VerificationCode
 from eventlog.events import encode
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Log, credential, stream_of
@@ -90,3 +93,26 @@ def test_the_system_route_requires_the_admin_scope(site: Site, database_url: str
         owner.execute("UPDATE auth.tokens SET scopes = '{credentials:read}'")
     answer = site.client.get("/v1/system")
     assert (answer.status_code, answer.get_json()["code"]) == (403, "insufficient_scope")
+
+
+def test_the_system_route_counts_secrets_that_cannot_be_read(site: Site) -> None:
+    before = site.client.get("/v1/system").get_json()["unreadable_secrets"]
+    lost = replace(payloads.failed(3, 3), code=VerificationCode.SECRET_UNREADABLE)
+    site.happened(payloads.added(3, "lost"), lost)
+    assert site.client.get("/v1/system").get_json()["unreadable_secrets"] == before + 1
+    shown = site.get(f"credentials/{credential(3)}")["verification"]
+    assert (shown["status"], shown["code"]) == ("failed", "secret_unreadable")
+
+
+def test_a_credential_shows_that_some_of_its_events_could_not_be_handled(
+    site: Site, database_url: str
+) -> None:
+    site.happened(payloads.added(4, "stuck"))
+    assert site.get(f"credentials/{credential(4)}")["dead_letters"] == 0
+    with psycopg.connect(database_url) as owner:
+        owner.execute(
+            "INSERT INTO es.dead_letters (consumer, position, stream_id, attempts, reason)"
+            " SELECT 'verifier', position, stream_id, 4, 'away' FROM es.log WHERE stream_id = %s",
+            (credential(4),),
+        )
+    assert site.get(f"credentials/{credential(4)}")["dead_letters"] == 1

@@ -10,9 +10,9 @@ from psycopg import errors as pg
 
 from chassis.database import Pool, open_pool
 from chassis.secret import Secret
-from secretstore.encrypted_table import EncryptedStore, SecretDamaged
+from secretstore.encrypted_table import EncryptedStore
 from secretstore.keyfile import KeyFile
-from secretstore.store import SecretDestroyed, SecretPath, SecretStoreUnavailable
+from secretstore.store import SecretDamaged, SecretDestroyed, SecretPath, SecretStoreUnavailable
 from tests.support.secretstore_suite import CANARY, SecretStoreSuite, a_path, put, shown
 
 Connection = psycopg.Connection[Any]

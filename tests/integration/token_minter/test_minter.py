@@ -5,17 +5,20 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
+from threading import Event
 from uuid import UUID
 
 import pytest
 
 from chassis.secret import Secret
+from contracts.verdicts import VerificationCode
 from registries.logins.registry_login import RegistryLogin
-from registries.token_minter.minter import Endpoints, Minter, MintKey
+from registries.token_minter.minter import WAITING_THREADS, Endpoints, Minter, MintKey
 from registries.token_service import NotMinted
 from tests.integration.token_minter.clouds import AWS, ECR_HOST, MovedClock, minter
 from tests.support.fake_clouds import aws_error, ecr
 from tests.support.fake_registry import FakeServer, Raw, Reply, Seen, after, always
+from tests.support.timing import PATIENCE, waiting
 
 KEY = MintKey(UUID(int=1), 1)
 
@@ -150,3 +153,31 @@ def test_nothing_secret_is_logged_or_written(caplog: pytest.LogCaptureFixture) -
     assert "canary" not in shown
     with pytest.raises(TypeError):
         pickle.dumps(minted)
+
+
+def test_few_threads_wait_for_a_cloud_that_does_not_respond() -> None:
+    clock, release, frozen = MovedClock(), Event(), Event()
+    respond = ecr(AWS, now=clock)
+
+    def handle(seen: Seen) -> Reply | Raw:
+        if frozen.is_set():
+            release.wait(PATIENCE)
+        return respond(seen)
+
+    with FakeServer(handle) as cloud, ThreadPoolExecutor() as pool:
+        made = at(cloud, clock)
+        password(made)
+        frozen.set()
+        before = len(cloud.seen)
+        waits = [
+            pool.submit(password, made, MintKey(UUID(int=2 + number), 1)) for number in range(WAITING_THREADS)
+        ]
+        waiting(lambda: len(cloud.seen) == before + WAITING_THREADS, "all slots are taken")
+        with pytest.raises(NotMinted) as refused:
+            password(made, MintKey(UUID(int=99), 1))
+        assert (refused.value.code, refused.value.refused) == (VerificationCode.UNREACHABLE, False)
+        password(made)  # from the cache
+        release.set()
+        for one in waits:
+            one.exception()  # a login, or the end of its deadline on a slow machine
+        password(made, MintKey(UUID(int=99), 1))

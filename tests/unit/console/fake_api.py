@@ -102,6 +102,7 @@ def credential(**changes: Any) -> Json:
         "updated_at": "2026-11-24T11:30:00Z",
         "last_used_at": "2026-11-24T11:30:00Z",
         "used_by": 2,
+        "dead_letters": 0,
     } | changes
 
 
@@ -134,6 +135,7 @@ def system(**changes: Any) -> Json:
             {"name": "projector", **figures, "lag_events": 2, "lag_seconds": 64.2, "dead_letters": 1},
             {"name": "verifier", **figures, "retries": 3},
         ],
+        "unreadable_secrets": 0,
         "dead_letters": [
             {
                 "consumer": "projector",

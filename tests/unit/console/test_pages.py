@@ -20,6 +20,7 @@ from tests.unit.console.fake_api import (
     page,
     problem,
     summary,
+    system,
     token,
     verification,
 )
@@ -278,6 +279,18 @@ def test_the_system_page_shows_unavailable_dependencies(signed_in: Browser) -> N
     shown = signed_in.look("/system").text
     assert "Some functions are unavailable" in shown
     assert "Unavailable" in shown
+
+
+def test_a_credential_shows_events_that_could_not_be_handled(signed_in: Browser, api: FakeApi) -> None:
+    assert "could not handle" not in signed_in.look(f"{BASE}/credentials/{CREDENTIAL_ID}").text
+    api.answers["GET", ONE] = (200, credential(dead_letters=1), {"ETag": '"3"'})
+    assert "could not handle 1 event of" in signed_in.look(f"{BASE}/credentials/{CREDENTIAL_ID}").text
+
+
+def test_the_system_page_shows_secrets_that_cannot_be_read(signed_in: Browser, api: FakeApi) -> None:
+    assert "cannot be read" not in signed_in.look("/system").text
+    api.answers["GET", "/v1/system"] = (200, system(unreadable_secrets=2))
+    assert "stored secret of 2 credentials cannot be read" in signed_in.look("/system").text
 
 
 def test_the_system_page_shows_lag_and_dead_letters(signed_in: Browser) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import count
 from threading import Barrier
 
@@ -37,7 +38,7 @@ from tests.unit.verifier.events import (
     rotated,
 )
 from verifier.policy import verification_for
-from verifier.verifier import ACTOR, Verifier
+from verifier.verifier import ACTOR, STORE_LAG, Verifier
 
 PATH = SecretPath("acme", ID)
 OUTCOMES = verification_stream(ID)
@@ -54,6 +55,7 @@ class World:
 
     credential: Credential
     verdict: Verdict = GOOD
+    at: datetime = MOMENT
     after_reading: Callable[[], None] = nothing  # after the verifier has read the credential
     during_login: Callable[[], None] = nothing
     store: MemoryEventStore = field(default_factory=MemoryEventStore)
@@ -74,7 +76,7 @@ class World:
             self.secrets,
             self.log_in,
             streams=self.read,
-            now=lambda: MOMENT,
+            now=lambda: self.at,
             monotonic=lambda: float(next(seconds)),
             new_id=lambda: an_id(f"outcome {next(self.ids)}"),
         )
@@ -281,12 +283,40 @@ def test_an_append_with_a_lost_response_is_recorded_once() -> None:
     assert (len(it.logins), len(it.outcomes())) == (1, 1)
 
 
-def test_a_missing_current_secret_is_an_error() -> None:
-    """The store may lag, so that the event is retried and dead-lettered at last."""
+def test_a_secret_that_is_missing_just_after_its_event_is_an_error() -> None:
+    """The store may lag, so that the event is retried."""
     it = world(added(), passwords=())
     with pytest.raises(SecretMissing):
         it.handle(it.credential.history()[0])
     assert (it.logins, it.outcomes()) == ([], [])
+
+
+@pytest.mark.parametrize("fault", ["missing", "destroyed"])
+def test_a_current_secret_that_cannot_be_read_is_an_outcome(fault: str) -> None:
+    it = world(added(), passwords=("p",) if fault == "destroyed" else ())
+    if fault == "destroyed":
+        it.secrets.destroy(PATH, [1])
+    it.at = MOMENT + STORE_LAG
+    it.handle(it.credential.history()[0])
+    [outcome] = it.outcomes()
+    assert isinstance(outcome, VerificationFailed)
+    assert outcome.code is VerificationCode.SECRET_UNREADABLE
+    assert it.logins == []
+
+
+def test_a_scheduled_verification_reports_a_secret_that_cannot_be_read() -> None:
+    it = world(added(), passwords=())
+    [event] = it.credential.history()
+    due = verification_for(event, it.credential.history())
+    assert due is not None
+    attempt = it.verifier().verify_again(due, last_outcome="verified", last_recorded=MOMENT)
+    assert attempt is not None
+    assert attempt.outcome == "secret_unreadable"
+    assert len(it.outcomes()) == 1
+    assert it.verifier().verify_again(due, last_outcome="secret_unreadable", last_recorded=MOMENT)
+    assert len(it.outcomes()) == 1  # an unchanged outcome is not recorded again
+    it.credential.happened(REMOVED)
+    assert it.verifier().verify_again(due, last_outcome="verified", last_recorded=MOMENT) is None
 
 
 @pytest.mark.parametrize("later", [rotated(2), REMOVED])
@@ -331,9 +361,10 @@ def test_a_stream_of_another_account_is_refused() -> None:
         it.handle(event)
 
 
-def test_an_unreadable_secret_is_an_error_without_its_text() -> None:
+def test_a_secret_that_is_no_login_is_reported_without_its_text() -> None:
     it = world(added(), passwords=())
     it.secrets.put(PATH, Secret("canary"), write_id="w", expected_version=0)
-    with pytest.raises(ValueError, match="is not a login") as refusal:
-        it.handle(it.credential.history()[0])
-    assert "canary" not in str(refusal.value)
+    it.handle(it.credential.history()[0])
+    [outcome] = it.outcomes()
+    assert getattr(outcome, "code", None) is VerificationCode.SECRET_UNREADABLE
+    assert "canary" not in str(outcome)

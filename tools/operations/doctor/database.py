@@ -6,7 +6,7 @@ from datetime import datetime
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from chassis.database import Connection, read_only_connection, server_time
+from chassis.database import Connection, read_only_connection, scalar, server_time
 from chassis.database_roles import memberships
 from chassis.migrations import Migration, MigrationRefused, applied_migrations, unapplied
 from chassis.observability.logs import redacted
@@ -44,6 +44,7 @@ def connect(url: str) -> Connection | Finding:
 def database_findings(connection: Connection) -> Iterator[Finding]:
     yield _version(connection.info.server_version)
     yield _encoding(connection.info.parameter_status("server_encoding") or "")
+    yield _writable(connection)
     yield _roles(connection)
     yield _migrations(connection)
     before = now()
@@ -79,6 +80,18 @@ def _encoding(name: str) -> Finding:
         remedy = "create the database with ENCODING 'UTF8'"
         return failed("database.encoding", f"its encoding {name} lacks most letters", remedy)
     return ok("database.encoding", "its encoding is UTF8")
+
+
+def _writable(connection: Connection) -> Finding:
+    """Whether sessions can write. This one is read-only by itself, so its own setting says nothing."""
+    check = "database.writable"
+    if scalar(connection, "SELECT pg_is_in_recovery()"):
+        remedy = "name the primary in REGCRED_DATABASE_URL, or all hosts, separated by commas"
+        return failed(check, "it is a standby; it accepts no writes", remedy)
+    name = "default_transaction_read_only"
+    if scalar(connection, "SELECT reset_val FROM pg_settings WHERE name = %s", (name,)) == "on":
+        return failed(check, f"it accepts no writes: {name} is on", f"reset {name}")
+    return ok(check, "it accepts writes")
 
 
 def _roles(connection: Connection) -> Finding:

@@ -4,9 +4,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
+
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.tokens import parse
-from chassis.database import Connection, open_pool
+from chassis.database import Connection, open_pool, scalar
 from chassis.settings.environment import Settings
 from eventlog.consumers import consumer_metrics, has_leader, log_metrics
 from operations.doctor.finding import Finding, failed, ok, warning
@@ -14,6 +16,10 @@ from secretstore.keyfile import KeyFile, KeyFileError
 
 _LEADERS = ("relay", "verifier", "projector")
 _SLOW_SECONDS = 30.0
+_UNREADABLE = """
+SELECT count(*) FROM credentials.current
+WHERE verified_version = secret_version AND verification_code = 'secret_unreadable'
+"""
 _TOKEN_ROLE = "regcred_credentials"  # noqa: S105 a role's name
 
 
@@ -34,6 +40,22 @@ def running_findings(connection: Connection, settings: Settings) -> Iterator[Fin
         yield publishing_finding(log.log_position, log.published_position, leads=leading["relay"])
     for each in consumer_metrics(connection):
         yield consumer_finding(each.consumer, each.lag_events, each.lag_seconds, each.dead_letters)
+    yield from _secrets(connection)
+
+
+def _secrets(connection: Connection) -> Iterator[Finding]:
+    try:
+        unreadable = int(scalar(connection, _UNREADABLE))
+    except psycopg.errors.InsufficientPrivilege:
+        return  # the login of another service
+    check = "secrets"
+    if unreadable:
+        sentence = (
+            f"the stored secrets of {unreadable} credentials could not be read at the last verification"
+        )
+        yield failed(check, sentence, "restore the key file or the secret store, or rotate these secrets")
+    else:
+        yield ok(check, "every secret could be read at the last verification")
 
 
 def relay_finding(unplaced_seconds: float, transaction_seconds: float | None) -> Finding:
@@ -90,7 +112,7 @@ def _recognised(check: str, path: Path, url: str, settings: Settings) -> Finding
         keys = KeyFile.load(settings.key_file)
     except KeyFileError:
         return warning(check, "it cannot be checked without the key file", "fix the key file first")
-    with open_pool(url, role=_TOKEN_ROLE, size=1) as pool:
+    with open_pool(url, role=_TOKEN_ROLE, size=1, writes=False) as pool:
         if open_tokens(pool, keys).authenticate(text) is None:
             return failed(check, f"the token in {path} is unknown to the database, or was revoked", remedy)
     return ok(check, f"the token in {path} is valid")

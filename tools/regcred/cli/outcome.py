@@ -45,6 +45,10 @@ def show(session: CliSession, credential: Json) -> None:
     newest = newest_verification(session, credential) if state["code"] else None
     advice = newest["help"] if newest else None
     print_fields([*credential_fields(credential), *verification_fields(state, advice)])
+    if dead_letters := credential.get("dead_letters"):
+        notice(
+            f"{dead_letters} events of it could not be handled, so this may be out of date; ask an operator"
+        )
 
 
 def sentence(credential: Json, done: str, *, waited: int) -> str:

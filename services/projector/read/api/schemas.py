@@ -136,6 +136,12 @@ class CredentialWithUsageSchema(CredentialSchema):
     used_by = fields.Integer(
         metadata={"description": "How many workloads its secret was issued to, 100 at most."}
     )
+    dead_letters = fields.Integer(
+        metadata={
+            "description": "Events of this credential that could not be handled. Until an operator retries "
+            "them, what is shown, such as the verification, may be out of date."
+        }
+    )
 
 
 class ExpiringCredentialSchema(Schema):

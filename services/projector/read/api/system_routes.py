@@ -55,6 +55,9 @@ class SystemSchema(Schema):
     dead_letters = fields.List(
         fields.Nested(DeadLetterSchema), metadata={"description": "The oldest ones, 20 at most."}
     )
+    unreadable_secrets = fields.Integer(
+        metadata={"description": "Credentials whose stored secret could not be read when it was verified."}
+    )
 
 
 def blueprint(pool: Pool) -> Blueprint:
@@ -79,6 +82,7 @@ def blueprint(pool: Pool) -> Blueprint:
                 "log": log,
                 "consumers": found.consumers,
                 "dead_letters": found.dead_letters,
+                "unreadable_secrets": found.unreadable_secrets,
             }
         )
 

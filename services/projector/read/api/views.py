@@ -12,8 +12,13 @@ from registries.verification_help import help_for, help_for_image
 
 
 def credential_with_usage(row: Row, usage: UsageSummary) -> dict[str, Any]:
-    """A credential with a summary of its usage."""
-    return {**credential_json(row), "last_used_at": usage.last_used_at, "used_by": usage.workloads}
+    """A credential with a summary of its usage, and the number of its dead letters."""
+    return {
+        **credential_json(row),
+        "last_used_at": usage.last_used_at,
+        "used_by": usage.workloads,
+        "dead_letters": usage.dead_letters,
+    }
 
 
 def summary(found: Summary) -> dict[str, Any]:

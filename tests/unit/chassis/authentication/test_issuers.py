@@ -155,3 +155,25 @@ def test_the_setting_of_trusted_issuers_is_parsed() -> None:
     for wrong in ("nothing", "=x", "a=", "a=http://far.example/keys", "a=ftp://far.example/keys"):
         with pytest.raises(InvalidSetting):
             trusted_issuers(wrong)
+
+
+class HungKeys:
+    """A source that does not respond within its timeout."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.reads = 0
+
+    def read(self) -> jwt.PyJWKSet:
+        self.reads += 1
+        self.clock.seconds += 5
+        raise IssuerUnavailable
+
+
+def test_an_issuer_that_does_not_respond_is_not_asked_by_each_request(clock: Clock) -> None:
+    source = HungKeys(clock)
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    for _ in range(9):
+        with pytest.raises(IssuerUnavailable):
+            issued.authenticate(token())
+    assert source.reads == 1

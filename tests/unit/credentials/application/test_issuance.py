@@ -219,12 +219,14 @@ def test_a_request_is_decided_again_when_its_secret_is_removed_meanwhile(
     assert world.events() == [("issued", 1)]
 
 
-def test_a_lost_secret_is_not_an_internal_error(world: World) -> None:
+def test_a_lost_secret_is_refused_with_its_own_reason(world: World) -> None:
     world.secrets.remove(SecretPath("acme", world.add()))
-    with pytest.raises(SecretStoreUnavailable) as away:
+    with pytest.raises(NotIssued) as refused:
         world.issuing.issue(request(), WANTED)
-    assert away.value.retry_after == 60
-    assert world.events() == []
+    assert [refusal.reason for refusal in refused.value.refusals] == ["secret_unreadable"]
+    [event] = world.store.recorded
+    assert isinstance(event.payload, SecretRefused)
+    assert event.payload.reason == "secret_unreadable"
 
 
 def test_a_credential_that_changes_at_every_attempt_is_reported(world: World) -> None:

@@ -34,6 +34,7 @@ def system(session: CliSession, /) -> None:
             ("version", found["version"]),
             ("log", log["position"]),
             ("published", "no broker" if log["published_position"] is None else log["published_position"]),
+            ("unreadable secrets", found["unreadable_secrets"]),
         ]
     )
     click.echo()
