@@ -15,6 +15,14 @@ from chassis.runtime.unavailable import Unavailable
 Connection = psycopg.Connection[Any]
 Pool = ConnectionPool[Connection]
 
+SILENCE_SECONDS = 10  # without a response of the other end, until a connection counts as lost
+_SERVER_KEEPALIVES = {
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": f"{SILENCE_SECONDS}s",
+}
+
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, or the connection broke."""
@@ -60,6 +68,26 @@ def scalar(
     return row[0] if row else None
 
 
+def session(role: str, *, part: str = "", **settings: str) -> dict[str, Any]:
+    """The arguments of `psycopg.connect` for a session of a service: its role, and limits at both ends.
+
+    `part` is what the connection is for, and follows the role in its name. `settings` are those of
+    PostgreSQL. If the other end does not respond, each end gives the connection up within
+    `SILENCE_SECONDS`, also if packets are dropped or a machine is lost.
+    """
+    options = {"role": role, **_SERVER_KEEPALIVES, "idle_in_transaction_session_timeout": "5s", **settings}
+    return {
+        "autocommit": True,
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        "application_name": f"{role}:{part}" if part else role,
+        "connect_timeout": 5,
+        "keepalives_idle": 4,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": SILENCE_SECONDS * 1000,
+    }
+
+
 def open_pool(database_url: str, *, role: str, size: int) -> Pool:
     """Open a pool of connections that act as the role of one service.
 
@@ -69,13 +97,7 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
     pool = MeasuredPool(
         database_url,
         measured_as=role,
-        kwargs={
-            "autocommit": True,
-            "options": f"-c role={role} -c idle_in_transaction_session_timeout=10s -c statement_timeout=15s",
-            "application_name": role,
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-        },
+        kwargs=session(role, idle_in_transaction_session_timeout="10s", statement_timeout="15s"),
         min_size=1,
         max_size=size,
         check=MeasuredPool.check_connection,  # so that no request fails after a restart of the database

@@ -29,6 +29,7 @@ from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_credentials"
 API_CONNECTIONS = 24
+SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "credentials")
 
 
 def command_api(settings: Settings) -> ApiPart:
@@ -74,7 +75,7 @@ def command_api(settings: Settings) -> ApiPart:
             service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
         ),
         authenticate=open_authentication(settings, tokens),
-        checks={"database": database_check(pool), "secret_store": secret_store.check},
+        checks={"database": database_check(pool, SCHEMA), "secret_store": secret_store.check},
         install=refusals.install,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),

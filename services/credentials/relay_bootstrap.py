@@ -5,8 +5,10 @@ from collections.abc import Callable
 from threading import Event, Thread
 
 from chassis.database import open_pool
-from chassis.observability.exposition import serve_metrics
+from chassis.migrations import schema_check
+from chassis.observability.process_server import serve_process
 from chassis.runtime.clock import now
+from chassis.runtime.loops import Loops
 from chassis.settings.environment import Settings
 from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
@@ -19,13 +21,13 @@ from secretstore.personal_keys import open_personal_keys
 
 ROLE = sequencer.ROLE
 CONNECTIONS = 4
+SCHEMA = ("eventlog.storage", "secretstore", "credentials")
 
 
 def run_relay(settings: Settings, stop: Event) -> None:
     """Run sequencing, publishing and housekeeping until `stop` is set. Several may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
-    keys = KeyFile.load(settings.key_file)
+    keys, loops = KeyFile.load(settings.key_file), Loops()
     threads = []
     announce: Callable[[int, int], None] = _ignore
     if settings.broker_url:
@@ -39,8 +41,15 @@ def run_relay(settings: Settings, stop: Event) -> None:
         )
         announce = publishing.announce
         threads.append(Thread(target=publishing.run, name="publishing"))
+        loops.watch(threads[-1])  # its steps take as long as the broker blocks it
     pool = open_pool(url, role=ROLE, size=CONNECTIONS)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
+    serve_process(
+        settings.metrics_listen,
+        [DatabaseMetrics.of(settings, role=ROLE)],
+        checks={"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": secret_store.check},
+        loops=loops,
+    )
     wakeups = Notifications(url, role=ROLE)
     consumer = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
 
@@ -53,13 +62,14 @@ def run_relay(settings: Settings, stop: Event) -> None:
             wakeups=wakeups,
             stop=stop,
             pause=housekeeping.PAUSE_SECONDS,
+            step=loops.add("housekeeping"),
         )
         consumer.close()
 
     threads.append(Thread(target=run_housekeeping, name="housekeeping"))
     for thread in threads:
         thread.start()
-    sequencer.run(url, on_positions=announce, stop=stop)
+    sequencer.run(url, on_positions=announce, stop=stop, step=loops.add("sequencing"))
     for thread in threads:
         thread.join()
     wakeups.close()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from chassis.database import Pool
+from eventlog.consumers import current_lease
 from eventlog.events import NewEvent, RecordedEvent, StreamId
 from eventlog.storage import (
     Appended,
@@ -15,11 +16,14 @@ from eventlog.storage import (
     store_errors,
 )
 
-_APPEND = "SELECT * FROM verifier.append(%s)"
+_APPEND = "SELECT * FROM verifier.append(%s, %s, %s)"
 
 
 class PostgresVerificationStore:
-    """`EventStore` of the verification streams."""
+    """`EventStore` of the verification streams.
+
+    A thread that works under a lease which has ended cannot append: `StaleLeader`.
+    """
 
     def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
         self._pool = pool
@@ -39,4 +43,6 @@ class PostgresVerificationStore:
         request: IdempotentRequest | None = None,
     ) -> Appended:
         argument = append_request(stream, expected_version, events, request, self._key_of)
-        return call_append(self._pool, _APPEND, [argument], request)
+        lease = current_lease()
+        fence = (lease.name, lease.epoch) if lease else (None, None)
+        return call_append(self._pool, _APPEND, [argument, *fence], request)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -56,17 +56,6 @@ def exposition(collectors: Sequence[Collector], environment: Mapping[str, str] =
         return encode(registry), content_type
 
     return expose
-
-
-def serve_metrics(
-    address: tuple[str, int] | None,
-    collectors: Sequence[Collector],
-    environment: Mapping[str, str] = os.environ,
-) -> None:
-    """Serve `/metrics` at an address in a thread, without authentication. Does nothing without an address."""
-    if address is not None:
-        host, port = address
-        start_http_server(port, host, registry_of(collectors, environment))
 
 
 def empty_folder(folder: Path) -> None:

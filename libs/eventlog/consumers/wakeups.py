@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import psycopg
 import structlog
 
+from chassis.database import session
 from eventlog.storage.log import NOTIFICATIONS
 
 log = structlog.get_logger()
@@ -38,13 +39,7 @@ class Notifications:
     def wait(self, timeout: float) -> int:
         try:
             if self._connection is None:
-                self._connection = psycopg.connect(
-                    self._database_url,
-                    autocommit=True,
-                    options=f"-c role={self._role}",
-                    application_name=f"{self._role}:listen",
-                    connect_timeout=5,
-                )
+                self._connection = psycopg.connect(self._database_url, **session(self._role, part="listen"))
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
                 return 0  # there may be events from before LISTEN
             for notification in self._connection.notifies(timeout=timeout, stop_after=1):

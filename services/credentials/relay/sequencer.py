@@ -10,8 +10,9 @@ from time import perf_counter
 
 import structlog
 
-from chassis.database import Connection, scalar
-from eventlog.consumers import leadership, log_batch
+from chassis.database import scalar
+from chassis.runtime.loops import Step, no_step
+from eventlog.consumers import LeaderConnection, leadership, log_batch
 from eventlog.storage import (
     NOTIFICATIONS,
     LowerTransactionIds,
@@ -36,17 +37,20 @@ SELECT position FROM sequenced LEFT JOIN notified ON true
 RECONNECT_SECONDS = 0.5
 REFUSED_SECONDS = 10.0  # until it checks again whether an operator has adopted the log
 ROLE = "regcred_relay"
+LEASE = "relay"  # es.sequence and es.published check it
 
 
-def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Event) -> None:
+def run(
+    database_url: str, *, on_positions: Callable[[int, int], None], stop: Event, step: Step = no_step
+) -> None:
     """Lead or wait to lead, until `stop` is set.
 
     `on_positions(epoch, last position)` is called at the start of each leadership and whenever positions were
-    assigned.
+    assigned. `step` is called at each step of the loop (`chassis.runtime.loops`).
     """
     while not stop.is_set():
         try:
-            with leadership(database_url, role=ROLE, name="relay", stop=stop) as connection:
+            with leadership(database_url, role=ROLE, name=LEASE, stop=stop, step=step) as connection:
                 if connection is not None:
                     with store_errors():
                         _lead(connection, on_positions, stop)
@@ -60,9 +64,9 @@ def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Ev
         stop.wait(RECONNECT_SECONDS)
 
 
-def _lead(connection: Connection, on_positions: Callable[[int, int], None], stop: Event) -> None:
+def _lead(connection: LeaderConnection, on_positions: Callable[[int, int], None], stop: Event) -> None:
     refuse_lower_transaction_ids(connection)
-    epoch = int(scalar(connection, "SELECT es.lead()"))
+    epoch = connection.lease.epoch
     last = int(scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
     log.info("relay_leads", epoch=epoch, position=last)
     on_positions(epoch, last)

@@ -2,7 +2,9 @@
 
 from threading import Event
 
-from chassis.observability.exposition import serve_metrics
+from chassis.migrations import schema_check
+from chassis.observability.process_server import serve_process
+from chassis.runtime.loops import Loops
 from chassis.settings.environment import Settings
 from eventlog.consumers import follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
@@ -11,6 +13,7 @@ from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_projector"
+SCHEMA = ("eventlog.storage", "projector")
 # A batch costs as much as several events. Under load, events that arrive within this time share a batch.
 PAUSE_SECONDS = 0.005
 
@@ -18,7 +21,13 @@ PAUSE_SECONDS = 0.005
 def run_projector(settings: Settings, stop: Event) -> None:
     """Update the read models until `stop` is set. Several processes may run; one of them leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
+    loops = Loops()
+    serve_process(
+        settings.metrics_listen,
+        [DatabaseMetrics.of(settings, role=ROLE)],
+        checks={"database": schema_check(url, SCHEMA, role=ROLE)},
+        loops=loops,
+    )
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
     personal = open_personal_keys(KeyFile.load(settings.key_file))
     models = ReadModelConsumer(personal)
@@ -32,5 +41,6 @@ def run_projector(settings: Settings, stop: Event) -> None:
         checkpoint=models.redrive_and_get_checkpoint,
         personal=personal,
         pause=PAUSE_SECONDS,
+        step=loops.add("projector"),
     )
     wakeups.close()

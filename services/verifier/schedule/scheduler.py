@@ -6,6 +6,7 @@ load on the database.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -14,9 +15,10 @@ from typing import TypeVar
 import psycopg
 import structlog
 
+from chassis.runtime.loops import Step, no_step
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import leadership
-from eventlog.storage import EventStoreUnavailable
+from eventlog.storage import EventStoreUnavailable, StaleLeader
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
@@ -70,17 +72,22 @@ class Scheduler:
         self._notices_at = datetime.min.replace(tzinfo=UTC)
         self._results: SimpleQueue[tuple[Settled, LoginAttempt]] = SimpleQueue()
 
-    def run(self, database_url: str, *, role: str, stop: Event) -> None:
-        """Run until `stop` is set, and then finish the logins that are running."""
+    def run(self, database_url: str, *, role: str, stop: Event, step: Step = no_step) -> None:
+        """Run until `stop` is set, and then finish the logins that are running.
+
+        `step` is called at each step of the loop (`chassis.runtime.loops`).
+        """
         while not stop.is_set():
             try:
-                with leadership(database_url, role=role, name=NAME, stop=stop) as connection:
+                with leadership(database_url, role=role, name=NAME, stop=stop, step=step) as connection:
                     if connection is not None:
                         log.info("schedule_leads")
                         self._table.delete_old_holds(self._now())
                     while connection is not None and not stop.is_set():
-                        connection.execute("SELECT")  # fails if the connection, and with it the lock, is lost
+                        connection.execute("SELECT")  # fails if the connection or the lease is lost
                         stop.wait(self.tick())
+            except StaleLeader:
+                log.warning("schedule_superseded")
             except (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable) as error:
                 log.warning("schedule_lost_database", error=type(error).__name__)
                 stop.wait(_RECONNECT_SECONDS)
@@ -94,8 +101,8 @@ class Scheduler:
         self._pool.shutdown(wait=True)
         try:
             self._settle_results()
-        except EventStoreUnavailable:
-            log.warning("schedule_not_kept")  # the leases expire, and the rows are due again
+        except (EventStoreUnavailable, StaleLeader):
+            log.warning("schedule_not_kept")  # the claims expire, and the rows are due again
 
     def tick(self) -> float:
         """Start what is due. Returns the seconds until the next call."""
@@ -146,7 +153,7 @@ class Scheduler:
         result: tuple[Settled, LoginAttempt] | None = None
         try:
             result = self._handler.verify_due(due)
-        except Unavailable as error:  # the lease expires, and the row is due again
+        except (Unavailable, StaleLeader) as error:  # the claim expires, and the row is due again
             log.warning("dependency_down", error=type(error).__name__)
         except Exception:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
@@ -161,14 +168,14 @@ class Scheduler:
     def _defer(self, due: Due) -> None:
         try:
             self._table.defer([(due, self._now() + _FAILED_WAIT, due.stage)])
-        except EventStoreUnavailable:
-            log.warning("dependency_down", error="EventStoreUnavailable")
+        except (EventStoreUnavailable, StaleLeader) as error:
+            log.warning("dependency_down", error=type(error).__name__)
 
     def _resume(self, postponed: Postponed) -> None:
         try:
             outcome = self._handler.resume(postponed, self._bulkhead)
             log.info("resumed", credential_id=str(postponed.credential_id), outcome=outcome)
-        except Unavailable as error:
+        except (Unavailable, StaleLeader) as error:
             log.warning("dependency_down", error=type(error).__name__)
         except Exception:
             log.exception("postponed_login_failed", credential_id=str(postponed.credential_id))
@@ -195,7 +202,7 @@ class Scheduler:
     def _submit(self, work: Callable[[Row], None], row: Row) -> None:
         with self._lock:
             self._running += 1
-        self._pool.submit(work, row)
+        self._pool.submit(copy_context().run, work, row)  # under the lease of this leadership
 
     def _finished(self) -> None:
         with self._lock:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,9 @@ from chassis.observability.exposition import (
     delete_gauges_of_dead_processes,
     empty_folder,
     exposition,
-    serve_metrics,
 )
 from chassis.settings.environment import InvalidSetting, Settings
-from tests.support.servers import ROOT, free_port
-from tests.support.timing import PATIENCE
+from tests.support.servers import ROOT
 
 COUNTING = """
 import os, sys; sys.path.insert(0, "libs")
@@ -88,16 +85,6 @@ def test_one_scrape_has_counters_of_all_processes_and_gauges_of_live_ones(tmp_pa
 
 def test_deleting_metrics_of_dead_processes_without_a_folder_does_nothing() -> None:
     delete_gauges_of_dead_processes({})
-
-
-def test_a_single_process_serves_its_own_metrics() -> None:
-    port = free_port()
-    serve_metrics(("127.0.0.1", port), [], {})
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
-        seen = samples(answer.read().decode())
-    assert [value for (name, *_), value in seen.items() if name == "regcred_build_info"] == [1]
-    assert any(name == "process_resident_memory_bytes" for name, *_ in seen)
-    serve_metrics(None, [], {})
 
 
 def test_the_address_of_metrics_is_a_setting() -> None:

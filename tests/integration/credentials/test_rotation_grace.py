@@ -58,7 +58,7 @@ class World:
 
     def run_housekeeping(self) -> None:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            [epoch] = connection.execute("SELECT es.lead()").fetchone() or (0,)
+            [epoch] = connection.execute("SELECT es.lead('relay', '0')").fetchone() or (0,)
             connection.execute("SELECT es.sequence(%s, 1000)", (epoch,))
             housekeeping = Housekeeping(self.secrets, now=lambda: NOW, tiers=(), stop=Event())
             done = load_checkpoint(connection, "housekeeping")
