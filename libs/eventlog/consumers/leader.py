@@ -20,10 +20,13 @@ from chassis.database import Connection, scalar, session
 from chassis.runtime.loops import Step, no_step
 from eventlog.storage.errors import StaleLeader
 
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 8.0
 RETRY_SECONDS = 1.0  # between two attempts of a standby to lead
 _RENEWALS = 4  # in the time of a lease
-_STALE = "ES410"
+_STALE = {
+    "ES410",
+    "25P03",
+}  # another epoch; the session was ended because the process stopped in a transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +123,18 @@ def leadership(
     name: str,
     stop: Event,
     step: Step = no_step,
-    seconds: float | None = None,
 ) -> Iterator[LeaderConnection | None]:
     """Wait until this process leads `name`.
 
     Yields the connection of the leader, or `None` after `stop`. `step` is called at each attempt and at each
-    statement. `seconds` is the time of the lease; the default is `LEASE_SECONDS`.
+    statement.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached.
         StaleLeader: another process leads, because this one did not renew its lease in time.
     """
     with LeaderConnection.connect(database_url, **session(role, part=name)) as connection:
-        while not connection.lead(name, seconds or LEASE_SECONDS, step):
+        while not connection.lead(name, LEASE_SECONDS, step):
             if stop.wait(RETRY_SECONDS):
                 yield None
                 return
@@ -140,7 +142,7 @@ def leadership(
         try:
             yield connection
         except psycopg.Error as error:
-            if error.sqlstate == _STALE:
+            if error.sqlstate in _STALE:
                 raise StaleLeader from None
             raise
         finally:

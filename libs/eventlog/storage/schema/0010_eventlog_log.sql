@@ -287,7 +287,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM FROM es.leases WHERE name = p_name AND epoch = p_epoch FOR SHARE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'another process leads %', p_name USING ERRCODE = 'ES410';
+        RAISE EXCEPTION 'another % leads', p_name USING ERRCODE = 'ES410';
     END IF;
 END $$;
 
@@ -303,7 +303,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE es.leases SET expires_at = clock_timestamp() + p_lease WHERE name = p_name AND epoch = p_epoch;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'another process leads %', p_name USING ERRCODE = 'ES410';
+        RAISE EXCEPTION 'another % leads', p_name USING ERRCODE = 'ES410';
     END IF;
 END $$;
 
@@ -341,7 +341,7 @@ DECLARE
     next record;
 BEGIN
     IF NOT es.leads('relay', p_epoch) THEN
-        RAISE EXCEPTION 'another process leads relay' USING ERRCODE = 'ES410';
+        RAISE EXCEPTION 'another relay leads' USING ERRCODE = 'ES410';
     END IF;
     SELECT * INTO last FROM es.tail();
     -- A call without new events writes nothing, because the lock below costs a transaction id and a flush.
@@ -374,10 +374,10 @@ END $$;
 -- Record that the broker has confirmed every event up to a position. False for a former leader.
 CREATE FUNCTION es.published(p_epoch bigint, p_position bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH leading AS (SELECT FROM es.leases WHERE name = 'relay' AND epoch = p_epoch FOR SHARE),
+    WITH lease AS (SELECT FROM es.leases WHERE name = 'relay' AND epoch = p_epoch FOR SHARE),
     moved AS (
         UPDATE es.relay SET published = greatest(published, p_position), updated_at = clock_timestamp()
-        WHERE name = 'log' AND EXISTS (SELECT FROM leading) RETURNING 1)
+        WHERE name = 'log' AND EXISTS (SELECT FROM lease) RETURNING 1)
     SELECT EXISTS (SELECT FROM moved)
 $$;
 
