@@ -100,25 +100,26 @@ def test_a_former_leader_changes_nothing(
     url: str, owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leader, "LEASE_SECONDS", SHORT)
-    with open_pool(url, role=ROLE, size=2) as pool:
+    with open_pool(url, role=ROLE, size=2) as pool, leading(url) as first:
         store, table = PostgresVerificationStore(pool), ScheduleTable(pool)
-        with pytest.raises(StaleLeader), leading(url) as first:
-            assert save_in_transaction(first, position=1)
-            former = copy_context()
-            monkeypatch.setattr(leader, "LEASE_SECONDS", LONG)
-            with leading(url) as second:
-                with pytest.raises(StaleLeader):
-                    former.run(store.append, stream("a"), 0, [an_event("late")])
-                with pytest.raises(StaleLeader):
-                    former.run(table.postpone, an_id("event"), an_id("c"), due_at=now(), stage=0)
-                with pytest.raises(StaleLeader):
-                    former.run(table.hold, "registry", "user", outcome="x", retry_after=60, now=now())
-                store.append(stream("a"), 0, [an_event("first of the next leader")])
-                table.upsert(entry(), due_at=now(), now=now())
-                assert former.run(table.claim, now(), 10) == []
-                assert len(table.claim(now(), 10)) == 1
-                assert save_in_transaction(second, position=2, after=1)
+        assert save_in_transaction(first, position=1)
+        former = copy_context()
+        monkeypatch.setattr(leader, "LEASE_SECONDS", LONG)
+        with leading(url) as second:
+            with pytest.raises(StaleLeader):
+                former.run(store.append, stream("a"), 0, [an_event("late")])
+            with pytest.raises(StaleLeader):
+                former.run(table.postpone, an_id("event"), an_id("c"), due_at=now(), stage=0)
+            with pytest.raises(StaleLeader):
+                former.run(table.hold, "registry", "user", outcome="x", retry_after=60, now=now())
+            store.append(stream("a"), 0, [an_event("first of the next leader")])
+            table.upsert(entry(), due_at=now(), now=now())
+            assert former.run(table.claim, now(), 10) == []
+            assert len(table.claim(now(), 10)) == 1
+            assert save_in_transaction(second, position=2, after=1)
+        with pytest.raises(psycopg.Error) as refused:
             save_in_transaction(first, position=3, after=2)
+        assert refused.value.sqlstate == "ES410"
         assert load_checkpoint(owner, NAME) == 2
         assert scalar(owner, "SELECT count(*) FROM es.events") == 1
 
