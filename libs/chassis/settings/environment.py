@@ -34,8 +34,8 @@ class Settings:
     """All settings of the environment.
 
     `database_url` is `None` for the embedded PostgreSQL, `broker_url` for an installation without a broker,
-    `vault` for the encrypted store. `metrics_listen` is the address of metrics and health of a service
-    without an API; `None` if they are not served. A credential is in use if its secret was issued within `use_window`. The
+    `vault` for the encrypted store. `metrics_listen` is the address of the metrics of a service without HTTP;
+    `None` if they are not served. A credential is in use if its secret was issued within `use_window`. The
     X-Forwarded-For of `proxies` is trusted.
     """
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Flask
-from psycopg_pool import PoolTimeout
+from psycopg_pool import PoolTimeout, TooManyRequests
 
 from chassis.database import Pool
 from chassis.migrations import migrations, require_applied
@@ -56,7 +56,7 @@ def database_check(pool: Pool, packages: Sequence[str]) -> Check:
         try:
             with pool.connection(timeout=_CHECK_SECONDS) as connection:
                 require_applied(connection, wanted)
-        except PoolTimeout:
+        except (PoolTimeout, TooManyRequests):
             stats = pool.get_stats()
             if stats["pool_size"] < stats["pool_max"]:
                 raise
