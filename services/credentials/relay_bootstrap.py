@@ -9,6 +9,7 @@ from chassis.migrations import schema_check
 from chassis.observability.process_server import serve_process
 from chassis.runtime.clock import now
 from chassis.runtime.loops import Loops
+from chassis.runtime.readiness import starting
 from chassis.settings.environment import Settings
 from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
@@ -27,7 +28,10 @@ SCHEMA = ("eventlog.storage", "secretstore", "credentials")
 def run_relay(settings: Settings, stop: Event) -> None:
     """Run sequencing, publishing and housekeeping until `stop` is set. Several may run; one leads."""
     url = settings.required_database_url()
-    keys, loops = KeyFile.load(settings.key_file), Loops()
+    loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": starting}
+    metrics = [DatabaseMetrics.of(settings, role=ROLE)]
+    serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
+    keys = KeyFile.load(settings.key_file)
     threads = []
     announce: Callable[[int, int], None] = _ignore
     if settings.broker_url:
@@ -44,12 +48,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
         loops.watch(threads[-1])  # its steps take as long as the broker blocks it
     pool = open_pool(url, role=ROLE, size=CONNECTIONS)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
-    serve_process(
-        settings.metrics_listen,
-        [DatabaseMetrics.of(settings, role=ROLE)],
-        checks={"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": secret_store.check},
-        loops=loops,
-    )
+    checks["secret_store"] = secret_store.check
     wakeups = Notifications(url, role=ROLE)
     consumer = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
 

@@ -12,6 +12,7 @@ from chassis.observability.exposition import exposition
 from chassis.observability.process_server import serve_process
 from chassis.runtime.clock import now
 from chassis.runtime.loops import Loops
+from chassis.runtime.readiness import starting
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
@@ -94,17 +95,14 @@ def registry_api(settings: Settings) -> ApiPart:
 def run_verifier(settings: Settings, stop: Event) -> None:
     """Verify until `stop` is set. Several processes may run; one leads."""
     url = settings.required_database_url()
+    loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": starting}
+    metrics = [DatabaseMetrics.of(settings, role=ROLE)]
+    serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
     concurrency = settings.consumers.verifier_concurrency
     pool = open_pool(url, role=ROLE, size=concurrency + SCHEDULE_CONNECTIONS)
     keys = KeyFile.load(settings.key_file)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
-    loops = Loops()
-    serve_process(
-        settings.metrics_listen,
-        [DatabaseMetrics.of(settings, role=ROLE)],
-        checks={"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": secrets.check},
-        loops=loops,
-    )
+    checks["secret_store"] = secrets.check
     personal = open_personal_keys(keys)
     store = PostgresVerificationStore(pool, personal)
     limiter = _limiter(settings)

@@ -5,6 +5,7 @@ from threading import Event
 from chassis.migrations import schema_check
 from chassis.observability.process_server import serve_process
 from chassis.runtime.loops import Loops
+from chassis.runtime.readiness import starting
 from chassis.settings.environment import Settings
 from eventlog.consumers import follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
@@ -21,15 +22,12 @@ PAUSE_SECONDS = 0.005
 def run_projector(settings: Settings, stop: Event) -> None:
     """Update the read models until `stop` is set. Several processes may run; one of them leads."""
     url = settings.required_database_url()
-    loops = Loops()
-    serve_process(
-        settings.metrics_listen,
-        [DatabaseMetrics.of(settings, role=ROLE)],
-        checks={"database": schema_check(url, SCHEMA, role=ROLE)},
-        loops=loops,
-    )
+    loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "key_file": starting}
+    metrics = [DatabaseMetrics.of(settings, role=ROLE)]
+    serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
     personal = open_personal_keys(KeyFile.load(settings.key_file))
+    del checks["key_file"]
     models = ReadModelConsumer(personal)
     follow(
         models,
