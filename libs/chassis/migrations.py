@@ -7,13 +7,14 @@ advisory lock. A file must not change after it was applied; its checksum is stor
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 import psycopg
 
 from chassis.database import Connection, session
+from chassis.database_failure import failure_reason
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
 _LOCK = 7_203_001  # no other code locks this number
@@ -39,7 +40,14 @@ class MigrationChanged(MigrationRefused):
     """A file was changed after it was applied to this database."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, "was applied to this database with other contents; restore the file")
+        super().__init__(name, "was applied to this database with other contents")
+
+
+class MigrationFailed(MigrationRefused):
+    """The database refused a statement of a file, or the connection was lost."""
+
+    def __init__(self, name: str, error: psycopg.Error) -> None:
+        super().__init__(name, f"failed and was rolled back: {failure_reason(error)}")
 
 
 class MigrationTooLate(MigrationRefused):
@@ -125,6 +133,25 @@ def schema_check(database_url: str, packages: Sequence[str], *, role: str) -> Ca
     return check
 
 
+def unapplied(wanted: Sequence[Migration], applied: Mapping[str, str]) -> list[Migration]:
+    """The migrations that a database lacks. `applied` maps the names of those that it has to their checksums.
+
+    Raises:
+        MigrationChanged: an applied file was changed.
+        MigrationTooLate: a new file has a lower number than an applied one.
+    """
+    last = max(applied, default="")
+    lacking = []
+    for migration in wanted:
+        if migration.name not in applied:
+            if migration.name < last:
+                raise MigrationTooLate(migration.name, last)
+            lacking.append(migration)
+        elif applied[migration.name] != migration.checksum:
+            raise MigrationChanged(migration.name)
+    return lacking
+
+
 def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
     """Apply the files of these packages that were not applied yet. Returns their names.
 
@@ -134,7 +161,8 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         MigrationChanged: an applied file was changed.
         MigrationTooLate: a new file has a lower number than an applied one.
         ValueError: as `migrations`.
-        psycopg.Error: the database refused a file, which was rolled back.
+        MigrationFailed: the database refused a file, which was rolled back.
+        psycopg.Error: the database cannot be reached, or the login may not use it.
     """
     wanted = migrations(packages)
     applied = []
@@ -143,22 +171,22 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         try:
             connection.execute("SET client_min_messages = warning")
             connection.execute(_LEDGER)
-            known = applied_migrations(connection)
-            last = max(known, default="")
-            for migration in wanted:
-                if migration.name in known:
-                    if known[migration.name] != migration.checksum:
-                        raise MigrationChanged(migration.name)
-                    continue
-                if migration.name < last:
-                    raise MigrationTooLate(migration.name, last)
-                with connection.transaction():
-                    connection.execute(migration.text)
-                    connection.execute(
-                        "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
-                        (migration.name, migration.checksum),
-                    )
+            for migration in unapplied(wanted, applied_migrations(connection)):
+                _apply(connection, migration)
                 applied.append(migration.name)
         finally:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+            if not connection.closed:
+                connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
     return applied
+
+
+def _apply(connection: Connection, migration: Migration) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(migration.text)
+            connection.execute(
+                "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
+                (migration.name, migration.checksum),
+            )
+    except psycopg.Error as error:
+        raise MigrationFailed(migration.name, error) from error

@@ -3,11 +3,11 @@
 import secrets
 from collections.abc import Callable
 from threading import Event, Thread
+from time import monotonic
 
 from chassis.database import open_pool
 from chassis.migrations import schema_check
 from chassis.observability.process_server import serve_process
-from chassis.runtime.clock import now
 from chassis.runtime.loops import Loops
 from chassis.runtime.readiness import starting
 from chassis.settings.environment import Settings
@@ -17,7 +17,7 @@ from credentials.relay.publisher import RelayPublisher
 from eventlog.consumers import Notifications, follow
 from eventlog.storage import DatabaseMetrics
 from secretstore.factory import open_secret_store
-from secretstore.keyfile import KeyFile
+from secretstore.installation import await_key_file
 from secretstore.personal_keys import open_personal_keys
 
 ROLE = sequencer.ROLE
@@ -31,7 +31,9 @@ def run_relay(settings: Settings, stop: Event) -> None:
     loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": starting}
     metrics = [DatabaseMetrics.of(settings, role=ROLE)]
     serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
-    keys = KeyFile.load(settings.key_file)
+    keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
+    if keys is None:
+        return
     threads = []
     announce: Callable[[int, int], None] = _ignore
     if settings.broker_url:
@@ -41,6 +43,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
             role=ROLE,
             jitter=secrets.SystemRandom().random,
             stop=stop,
+            tiers=settings.consumers.retry_tiers,
             personal=open_personal_keys(keys),
         )
         announce = publishing.announce
@@ -50,7 +53,8 @@ def run_relay(settings: Settings, stop: Event) -> None:
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
     checks["secret_store"] = secret_store.check
     wakeups = Notifications(url, role=ROLE)
-    consumer = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
+    tiers = settings.consumers.retry_tiers
+    consumer = Housekeeping(secret_store, tiers=tiers, stop=stop, monotonic=monotonic)
 
     def run_housekeeping() -> None:
         follow(

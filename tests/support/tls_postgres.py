@@ -16,9 +16,12 @@ from tests.support.timing import PATIENCE
 
 
 class TLSPostgres:
-    """Listens at `address` with this certificate, and accepts every login from its network under TLS."""
+    """Listens at `address` with this certificate, and accepts every login from its network under TLS.
 
-    def __init__(self, certificate: Pair, address: str = "127.0.0.1") -> None:
+    With another `method`, it asks for its password.
+    """
+
+    def __init__(self, certificate: Pair, address: str = "127.0.0.1", *, method: str = "trust") -> None:
         self._address = address
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         if not found:
@@ -30,7 +33,7 @@ class TLSPostgres:
         for name, content in (("tls.crt", certificate.certificate), ("tls.key", certificate.key)):
             (self._folder / name).write_text(content)
             (self._folder / name).chmod(0o600)
-        (self._folder / "hba").write_text(f"hostssl all all {address}/24 trust\n")
+        (self._folder / "hba").write_text(f"hostssl all all {address}/24 {method}\n")
         if self._user:
             for path in (self._folder, *self._folder.iterdir()):
                 shutil.chown(path, self._user)

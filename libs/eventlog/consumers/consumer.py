@@ -12,7 +12,8 @@ import psycopg
 import structlog
 
 from chassis.database import Connection
-from chassis.runtime.backoff import backoff
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from chassis.runtime.loops import Step, no_step
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers.leader import leadership
@@ -50,30 +51,6 @@ class EventConsumer(Protocol):
         """Complete events in progress within seconds, because the process stops. Returns the checkpoint."""
 
 
-class _Failures:
-    """Logs failures, and counts consecutive ones for the backoff."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._in_a_row = 0
-        self._reported = ""
-
-    def reset(self) -> None:
-        self._in_a_row, self._reported = 0, ""
-
-    def add(self, error: Exception) -> float:
-        """Log a failure, with a stack trace if it is an unexpected new one. Returns the seconds to wait."""
-        kind = type(error).__name__
-        if isinstance(error, _UNAVAILABLE):
-            log.warning("consumer_waits", consumer=self._name, error=kind)
-        else:
-            log.error("consumer_failed", consumer=self._name, error=kind, exc_info=kind != self._reported)
-            self._reported = kind
-        seconds = backoff(self._in_a_row, longest=LONGEST_BACKOFF_SECONDS)
-        self._in_a_row += 1
-        return seconds
-
-
 def follow(
     consumer: EventConsumer,
     *,
@@ -95,7 +72,9 @@ def follow(
     delivered at once. `step` is called at each step of the loop (`chassis.runtime.loops`).
     """
     start = checkpoint or (lambda connection: load_checkpoint(connection, name))
-    failures = _Failures(name)
+    failures = Failures(
+        "consumer_waits", unexpected="consumer_failed", longest=LONGEST_BACKOFF_SECONDS, consumer=name
+    )
     while not stop.is_set():
         try:
             with leadership(database_url, role=role, name=name, stop=stop, step=step) as connection:
@@ -118,7 +97,8 @@ def follow(
             wakeups.release()
         except Exception as error:
             wakeups.release()
-            stop.wait(failures.add(error))
+            reason = failure_reason(error) if isinstance(error, _UNAVAILABLE) else None
+            stop.wait(failures.add(error, reason))
     wakeups.release()
 
 
@@ -129,7 +109,7 @@ def _lead(
     *,
     wakeups: Wakeups,
     stop: Event,
-    failures: _Failures,
+    failures: Failures,
     personal: PersonalKeys | None,
     pause: float,
 ) -> None:

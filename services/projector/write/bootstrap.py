@@ -10,7 +10,7 @@ from chassis.settings.environment import Settings
 from eventlog.consumers import follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
 from projector.write.consumer import CONSUMER, ReadModelConsumer
-from secretstore.keyfile import KeyFile
+from secretstore.installation import await_key_file
 from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_projector"
@@ -25,9 +25,12 @@ def run_projector(settings: Settings, stop: Event) -> None:
     loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "key_file": starting}
     metrics = [DatabaseMetrics.of(settings, role=ROLE)]
     serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
-    wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
-    personal = open_personal_keys(KeyFile.load(settings.key_file))
+    keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
+    if keys is None:
+        return
     del checks["key_file"]
+    wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
+    personal = open_personal_keys(keys)
     models = ReadModelConsumer(personal)
     follow(
         models,

@@ -6,6 +6,7 @@ load on the database.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
@@ -15,10 +16,12 @@ from typing import TypeVar
 import psycopg
 import structlog
 
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from chassis.runtime.loops import Step, no_step
 from chassis.runtime.unavailable import Unavailable
-from eventlog.consumers import leadership
-from eventlog.storage import EventStoreUnavailable, StaleLeader
+from eventlog.consumers import LeaderConnection, leadership
+from eventlog.storage import StaleLeader
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
@@ -38,7 +41,8 @@ _CLAIM_LIMIT = 250
 _WAITING_LIMIT = 1000  # no further rows are claimed while this many wait
 _NOTICES_EVERY = timedelta(seconds=1)
 _PER_HOST = 4  # concurrent scheduled logins; a low limit, because no user waits for them
-_RECONNECT_SECONDS = 0.5
+_LONGEST_BACKOFF_SECONDS = 5.0  # after the loss of the database
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 _FAILED_WAIT = timedelta(minutes=15)  # delay after a login that failed with an unexpected exception
 
 
@@ -65,43 +69,55 @@ class Scheduler:
         self._now = now
         self._concurrency = concurrency
         self._bulkhead = Bulkhead(concurrency, per_host=min(_PER_HOST, max(1, concurrency // 4)))
+        self._epoch = 0  # of the last leadership of this process
         self._running = 0  # grows in `tick` only, so that slots which are free there stay free
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=NAME)
         self._waiting: list[Claimed] = []
         self._notices_at = datetime.min.replace(tzinfo=UTC)
         self._results: SimpleQueue[tuple[Settled, LoginAttempt]] = SimpleQueue()
+        self._unsettled: list[tuple[Settled, LoginAttempt]] = []  # taken from the queue, and not stored yet
 
     def run(self, database_url: str, *, role: str, stop: Event, step: Step = no_step) -> None:
         """Run until `stop` is set, and then finish the logins that are running.
 
         `step` is called at each step of the loop (`chassis.runtime.loops`).
         """
+        failures = Failures(
+            "schedule_lost_database", unexpected="schedule_failed", longest=_LONGEST_BACKOFF_SECONDS
+        )
         while not stop.is_set():
             try:
                 with leadership(database_url, role=role, name=NAME, stop=stop, step=step) as connection:
                     if connection is not None:
-                        log.info("schedule_leads")
-                        self._table.delete_old_holds(self._now())
-                    while connection is not None and not stop.is_set():
-                        connection.execute("SELECT")  # fails if the connection or the lease is lost
-                        stop.wait(self.tick())
+                        self._lead(connection, failures, stop)
             except StaleLeader:
                 log.warning("schedule_superseded")
-            except (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable) as error:
-                log.warning("schedule_lost_database", error=type(error).__name__)
-                stop.wait(_RECONNECT_SECONDS)
-            except Exception:
-                log.exception("schedule_failed")
-                stop.wait(_RECONNECT_SECONDS)
+            except Exception as error:
+                expected = isinstance(error, _UNAVAILABLE)
+                stop.wait(failures.add(error, failure_reason(error) if expected else None))
         self.close()
+
+    def _lead(self, connection: LeaderConnection, failures: Failures, stop: Event) -> None:
+        epoch = connection.lease.epoch
+        log.info("schedule_leads", epoch=epoch)
+        if epoch != self._epoch + 1:  # another process led in the meantime, and has claimed the rows again
+            self._discard_claims()
+        self._epoch = epoch
+        self._table.delete_old_holds(self._now())
+        while not stop.is_set():
+            connection.execute("SELECT")  # fails if the connection or the lease is lost
+            seconds = self.tick()
+            failures.reset()
+            stop.wait(seconds)
+        self.close()  # while this process still leads
 
     def close(self) -> None:
         """Wait for the logins that are running, and store their outcomes."""
         self._pool.shutdown(wait=True)
         try:
             self._settle_results()
-        except (EventStoreUnavailable, StaleLeader):
+        except (Unavailable, StaleLeader):
             log.warning("schedule_not_kept")  # the claims expire, and the rows are due again
 
     def tick(self) -> float:
@@ -154,7 +170,7 @@ class Scheduler:
         try:
             result = self._handler.verify_due(due)
         except (Unavailable, StaleLeader) as error:  # the claim expires, and the row is due again
-            log.warning("dependency_down", error=type(error).__name__)
+            log.warning("dependency_down", error=type(error).__name__, reason=failure_reason(error))
         except Exception:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
             self._defer(due)
@@ -168,7 +184,7 @@ class Scheduler:
     def _defer(self, due: Due) -> None:
         try:
             self._table.defer([(due, self._now() + _FAILED_WAIT, due.stage)])
-        except (EventStoreUnavailable, StaleLeader) as error:
+        except (Unavailable, StaleLeader) as error:
             log.warning("dependency_down", error=type(error).__name__)
 
     def _resume(self, postponed: Postponed) -> None:
@@ -176,24 +192,31 @@ class Scheduler:
             outcome = self._handler.resume(postponed, self._bulkhead)
             log.info("resumed", credential_id=str(postponed.credential_id), outcome=outcome)
         except (Unavailable, StaleLeader) as error:
-            log.warning("dependency_down", error=type(error).__name__)
+            log.warning("dependency_down", error=type(error).__name__, reason=failure_reason(error))
         except Exception:
             log.exception("postponed_login_failed", credential_id=str(postponed.credential_id))
         finally:
             self._finished()
 
     def _settle_results(self) -> None:
-        """Store the outcomes of the logins that have finished since the last call."""
-        settled, attempts = [], []
-        while True:
-            try:
-                row, attempt = self._results.get_nowait()
-            except Empty:
-                break
-            settled.append(row)
-            attempts.append(attempt)
-        if settled:
-            self._handler.settle(settled, attempts)
+        """Store the outcomes of the logins that have finished since the last success."""
+        with suppress(Empty):
+            while True:
+                self._unsettled.append(self._results.get_nowait())
+        if not self._unsettled:
+            return
+        results, self._unsettled = self._unsettled, []
+        try:
+            self._handler.settle([row for row, _ in results], [attempt for _, attempt in results])
+        except Unavailable:
+            self._unsettled = results  # stored at the next call
+            raise
+
+    def _discard_claims(self) -> None:
+        self._waiting, self._unsettled = [], []
+        with suppress(Empty):
+            while True:
+                self._results.get_nowait()
 
     def _free(self) -> int:
         """How many logins may start now."""
