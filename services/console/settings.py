@@ -1,6 +1,7 @@
 """Settings of the console, from environment variables.
 
 REGCRED_API_URL         URL of the REST API; without it: the API of the same process (one-machine mode)
+REGCRED_CA_FILE         certificate authorities of the API, in addition to those of the system
 REGCRED_CONSOLE_LISTEN  address of `python -m console`, 127.0.0.1:8081
 REGCRED_TRUSTED_PROXIES proxies whose `X-Forwarded-For` is trusted
 REGCRED_CONSOLE_URL     URL in the browser; with https://, cookies are `Secure` and HSTS is sent
@@ -8,6 +9,7 @@ REGCRED_CONSOLE_URL     URL in the browser; with https://, cookies are `Secure` 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from chassis.settings.environment import InvalidSetting
@@ -32,6 +34,7 @@ class ConsoleSettings:
     tls: bool
     proxies: TrustedProxies | None = None
     token_hint: str | None = None
+    ca_file: Path | None = None
 
     @classmethod
     def from_environment(
@@ -41,6 +44,7 @@ class ConsoleSettings:
         host, port = _address(environment.get("REGCRED_CONSOLE_LISTEN") or DEFAULT_LISTEN)
         api_url = _url(environment, "REGCRED_API_URL")
         console_url = _url(environment, "REGCRED_CONSOLE_URL")
+        ca_file = environment.get("REGCRED_CA_FILE")
         return cls(
             api_url=api_url,
             listen_host=host,
@@ -48,6 +52,7 @@ class ConsoleSettings:
             tls=console_url is not None and console_url.startswith("https://"),
             proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
             token_hint=token_hint,
+            ca_file=Path(ca_file) if ca_file else None,
         )
 
 

@@ -80,7 +80,6 @@ class Housekeeping:
     def _sweep_when_due(self, connection: Connection) -> None:
         if self._monotonic() < self._sweep_due:
             return
-        self._sweep_due = self._monotonic() + SWEEP_EVERY.total_seconds()
         connection.execute(_DELETE_OLD_KEYS, (IDEMPOTENCY_KEY_AGE,))
         try:
             result = sweep_secrets(connection, self._secrets)
@@ -88,4 +87,5 @@ class Housekeeping:
             log.warning("sweep_put_off", error=type(error).__name__)
             self._sweep_due = self._monotonic() + SWEEP_AGAIN.total_seconds()
         else:
+            self._sweep_due = self._monotonic() + SWEEP_EVERY.total_seconds()
             log.info("swept", deleted=result.deleted, destroyed=result.destroyed, removed=result.removed)

@@ -83,10 +83,15 @@ class Relays:
         self._appended += 1
 
     def takes_over(self, *, since: float) -> None:
-        """An event that is appended gets its position within the time that is promised."""
+        """The next epoch begins, and an event gets its position, within the time that is promised."""
+        epoch = self.epoch()
+
+        def left() -> float:
+            return TAKEOVER_SECONDS - (monotonic() - since)
+
+        waiting(lambda: self.epoch() == epoch + 1, "the standby leads", seconds=left())
         self.append()
-        left = TAKEOVER_SECONDS - (monotonic() - since)
-        waiting(lambda: self.positions() == self._appended, "the event has its position", seconds=left)
+        waiting(lambda: self.positions() == self._appended, "the event has its position", seconds=left())
 
     def log(self) -> str:
         return self._folder.joinpath("log").read_text()
