@@ -81,15 +81,11 @@ def command_api(settings: Settings) -> ApiPart:
             service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
         ),
         authenticate=open_authentication(settings, tokens),
-<<<<<<< HEAD
-        checks={"database": database_check(pool, SCHEMA), "secret_store": secret_store.check},
-=======
         checks={
-            "database": database_check(pool),
+            "database": database_check(pool, SCHEMA),
             "log": log_check(pool),
             "secret_store": secret_store.check,
         },
->>>>>>> main
         install=refusals.install,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
