@@ -44,7 +44,7 @@ FROM runtime AS credentials
 LABEL org.opencontainers.image.description="The command API: changes, resolutions and pull secrets"
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
-    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/healthz"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/readyz"]
 ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["api"]
 
@@ -52,7 +52,7 @@ FROM runtime AS relay
 LABEL org.opencontainers.image.description="Assigns positions to events and publishes them"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
-    CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:9464/readyz"]
 ENTRYPOINT ["python3", "-m", "credentials"]
 CMD ["relay"]
 
@@ -60,21 +60,21 @@ FROM runtime AS verifier
 LABEL org.opencontainers.image.description="Verifies credentials; with `api`, tests logins and reads registries over HTTP"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
-    CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:9464/readyz"]
 ENTRYPOINT ["python3", "-m", "verifier"]
 
 FROM runtime AS projector
 LABEL org.opencontainers.image.description="Updates the read models"
 EXPOSE 9464
 HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
-    CMD ["python3", "-m", "chassis.runtime.health", "tcp://127.0.0.1:9464"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:9464/readyz"]
 ENTRYPOINT ["python3", "-m", "projector"]
 
 FROM runtime AS queries
 LABEL org.opencontainers.image.description="The query API"
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
-    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/healthz"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/readyz"]
 ENTRYPOINT ["python3", "-m", "projector"]
 CMD ["api"]
 

@@ -63,7 +63,7 @@ def fill(url: str, rows: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(LOG, {"rows": rows, "stream": STREAM})
         connection.execute(EVENTS, {"rows": rows, "stream": STREAM})
-        [epoch] = connection.execute("SELECT es.lead()").fetchone() or (0,)
+        [epoch] = connection.execute("SELECT es.lead('relay', '0')").fetchone() or (0,)
         position, last = 0, -1
         while position != last:
             last = position

@@ -142,7 +142,7 @@ def _copy(connection: psycopg.Connection[Any], columns: LiteralString, rows: Ite
 
 
 def _assign_positions(connection: psycopg.Connection[Any]) -> None:
-    epoch = connection.execute("SELECT es.lead()").fetchone()
+    epoch = connection.execute("SELECT es.lead('relay', '0')").fetchone()
     position, before = 0, -1
     while position > before:
         before = position

@@ -186,7 +186,7 @@ def fill(url: str, number: int, personal: PersonalKeys) -> None:
 def assign_positions(url: str) -> None:
     """Assign positions to all events, as the relay does."""
     with psycopg.connect(url, autocommit=True) as connection:
-        epoch = connection.execute("SELECT es.lead()").fetchone()
+        epoch = connection.execute("SELECT es.lead('relay', '0')").fetchone()
         position, before = 0, -1
         while position > before:
             before = position

@@ -75,7 +75,7 @@ def _ours(url: str, broker: RabbitMQ, number: int, personal: PersonalKeys) -> Ma
     )
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE es.relay SET published = 0")
-        row = connection.execute("SELECT es.lead()").fetchone()
+        row = connection.execute("SELECT es.lead('relay', '0')").fetchone()
         assert row is not None
         thread = Thread(target=publishing.run)
         started = time.monotonic()

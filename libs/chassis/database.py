@@ -17,6 +17,13 @@ Connection = psycopg.Connection[Any]
 Pool = ConnectionPool[Connection]
 
 WAITING_REQUESTS = 12  # request threads that may wait for a connection of a pool at the same time
+SILENCE_SECONDS = 10  # without a response of the other end, until a connection counts as lost
+_SERVER_KEEPALIVES = {
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": f"{SILENCE_SECONDS}s",
+}
 # The server cannot write (standby, demoted primary), or ended an idle or long transaction. psycopg maps the
 # class 25 to InternalError.
 _READ_ONLY = "25006"
@@ -80,6 +87,27 @@ def scalar(
     return row[0] if row else None
 
 
+def session(role: str, *, part: str = "", writes: bool = True, **settings: str) -> dict[str, Any]:
+    """The arguments of `psycopg.connect` for a session of a service: its role, and limits at both ends.
+
+    `part` is what the connection is for, and follows the role in its name. With `writes`, a server that is
+    read-only is not used. `settings` are those of PostgreSQL. If the other end does not respond, each end
+    gives the connection up within `SILENCE_SECONDS`, also if packets are dropped or a machine is lost.
+    """
+    options = {"role": role, **_SERVER_KEEPALIVES, "idle_in_transaction_session_timeout": "5s", **settings}
+    return {
+        "autocommit": True,
+        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        "application_name": f"{role}:{part}" if part else role,
+        "connect_timeout": 5,
+        "target_session_attrs": "read-write" if writes else "any",
+        "keepalives_idle": 4,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": SILENCE_SECONDS * 1000,
+    }
+
+
 def open_pool(
     database_url: str,
     *,
@@ -101,14 +129,9 @@ def open_pool(
         database_url,
         measured_as=role,
         guard=GuardedDependency(slots=WAITING_REQUESTS) if serves_requests else None,
-        kwargs={
-            "autocommit": True,
-            "options": f"-c role={role} -c idle_in_transaction_session_timeout=10s -c statement_timeout=15s",
-            "application_name": role,
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "target_session_attrs": "read-write" if writes else "any",
-        },
+        kwargs=session(
+            role, writes=writes, idle_in_transaction_session_timeout="10s", statement_timeout="15s"
+        ),
         min_size=1,
         max_size=size,
         configure=examine,

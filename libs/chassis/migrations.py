@@ -7,13 +7,13 @@ advisory lock. A file must not change after it was applied; its checksum is stor
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 import psycopg
 
-from chassis.database import Connection
+from chassis.database import Connection, session
 from chassis.database_failure import failure_reason
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS public.regcred_migrations (
     name       text PRIMARY KEY,
     checksum   text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
-)
+);
+GRANT SELECT ON public.regcred_migrations TO PUBLIC;  -- each service checks that its schema is there
 """
 
 
@@ -54,6 +55,13 @@ class MigrationTooLate(MigrationRefused):
 
     def __init__(self, name: str, last: str) -> None:
         super().__init__(name, f"is new, but {last} was applied before it")
+
+
+class NotMigrated(Exception):
+    """A migration was not applied to this database."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"migration {name} was not applied; run `regcred migrate`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,30 @@ def applied_migrations(connection: Connection) -> dict[str, str]:
         psycopg.errors.UndefinedTable: no migration was applied to this database.
     """
     return dict(connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall())
+
+
+def require_applied(connection: Connection, names: Collection[str]) -> None:
+    """Check that these files were applied. A newer release may have applied more.
+
+    Raises:
+        NotMigrated: one of them was not.
+        psycopg.errors.UndefinedTable: as `applied_migrations`.
+    """
+    missing = set(names) - set(applied_migrations(connection))
+    if missing:
+        raise NotMigrated(min(missing))
+
+
+def schema_check(database_url: str, packages: Sequence[str], *, role: str) -> Callable[[], None]:
+    """A readiness check: log in, act as `role`, and find that the files of these packages were applied."""
+    wanted = {migration.name for migration in migrations(packages)}
+    limits = session(role, part="ready", statement_timeout="2s")
+
+    def check() -> None:
+        with psycopg.connect(database_url, **limits) as connection:
+            require_applied(connection, wanted)
+
+    return check
 
 
 def unapplied(wanted: Sequence[Migration], applied: Mapping[str, str]) -> list[Migration]:

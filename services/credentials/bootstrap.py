@@ -34,6 +34,7 @@ from secretstore.personal_keys import open_personal_keys
 ROLE = "regcred_credentials"
 API_CONNECTIONS = 24
 SECRET_THREADS = 12  # of the threads of the HTTP server; the others serve requests that need no secret
+SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "credentials")
 
 
 def command_api(settings: Settings) -> ApiPart:
@@ -84,7 +85,7 @@ def command_api(settings: Settings) -> ApiPart:
         ),
         authenticate=open_authentication(settings, tokens),
         checks={
-            "database": database_check(pool),
+            "database": database_check(pool, SCHEMA),
             "log": log_check(pool),
             "secret_store": secret_store.check,
         },

@@ -6,7 +6,10 @@ from threading import Event, Thread
 from time import monotonic
 
 from chassis.database import open_pool
-from chassis.observability.exposition import serve_metrics
+from chassis.migrations import schema_check
+from chassis.observability.process_server import serve_process
+from chassis.runtime.loops import Loops
+from chassis.runtime.readiness import starting
 from chassis.settings.environment import Settings
 from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
@@ -19,12 +22,15 @@ from secretstore.personal_keys import open_personal_keys
 
 ROLE = sequencer.ROLE
 CONNECTIONS = 4
+SCHEMA = ("eventlog.storage", "secretstore", "credentials")
 
 
 def run_relay(settings: Settings, stop: Event) -> None:
     """Run sequencing, publishing and housekeeping until `stop` is set. Several may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
+    loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": starting}
+    metrics = [DatabaseMetrics.of(settings, role=ROLE)]
+    serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
     keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
     if keys is None:
         return
@@ -42,8 +48,10 @@ def run_relay(settings: Settings, stop: Event) -> None:
         )
         announce = publishing.announce
         threads.append(Thread(target=publishing.run, name="publishing"))
+        loops.watch(threads[-1])  # its steps take as long as the broker blocks it
     pool = open_pool(url, role=ROLE, size=CONNECTIONS)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
+    checks["secret_store"] = secret_store.check
     wakeups = Notifications(url, role=ROLE)
     tiers = settings.consumers.retry_tiers
     consumer = Housekeeping(secret_store, tiers=tiers, stop=stop, monotonic=monotonic)
@@ -57,13 +65,14 @@ def run_relay(settings: Settings, stop: Event) -> None:
             wakeups=wakeups,
             stop=stop,
             pause=housekeeping.PAUSE_SECONDS,
+            step=loops.add("housekeeping"),
         )
         consumer.close()
 
     threads.append(Thread(target=run_housekeeping, name="housekeeping"))
     for thread in threads:
         thread.start()
-    sequencer.run(url, on_positions=announce, stop=stop)
+    sequencer.run(url, on_positions=announce, stop=stop, step=loops.add("sequencing"))
     for thread in threads:
         thread.join()
     wakeups.close()

@@ -8,8 +8,12 @@ from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
 from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
-from chassis.observability.exposition import exposition, serve_metrics
+from chassis.migrations import schema_check
+from chassis.observability.exposition import exposition
+from chassis.observability.process_server import serve_process
 from chassis.runtime.clock import now
+from chassis.runtime.loops import Loops
+from chassis.runtime.readiness import starting
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
@@ -33,6 +37,7 @@ from verifier.slots import Slots
 from verifier.verifier import Verifier
 
 ROLE = "regcred_verifier"
+SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "verifier")
 API_CONNECTIONS = 6
 API_SLOTS = 8  # threads of the HTTP server that may wait for registries; the others serve other requests
 API_SLOTS_PER_ACCOUNT = 4
@@ -84,7 +89,7 @@ def registry_api(settings: Settings) -> ApiPart:
             registry_contents.blueprint(browser, slots),
         ),
         authenticate=open_authentication(settings, open_tokens(pool, keys)),
-        checks={"database": database_check(pool), "secret_store": secrets.check},
+        checks={"database": database_check(pool, SCHEMA), "secret_store": secrets.check},
         install=refusals.install,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
@@ -94,13 +99,16 @@ def registry_api(settings: Settings) -> ApiPart:
 def run_verifier(settings: Settings, stop: Event) -> None:
     """Verify until `stop` is set. Several processes may run; one leads."""
     url = settings.required_database_url()
-    serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
+    loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": starting}
+    metrics = [DatabaseMetrics.of(settings, role=ROLE)]
+    serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
     keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
     if keys is None:
         return
     concurrency = settings.consumers.verifier_concurrency
     pool = open_pool(url, role=ROLE, size=concurrency + SCHEDULE_CONNECTIONS)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
+    checks["secret_store"] = secrets.check
     personal = open_personal_keys(keys)
     store = PostgresVerificationStore(pool, personal)
     limiter = _limiter(settings)
@@ -129,7 +137,12 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     scheduler = Scheduler(
         handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
     )
-    schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
+    schedule = Thread(
+        target=scheduler.run,
+        args=(url,),
+        kwargs={"role": ROLE, "stop": stop, "step": loops.add("schedule")},
+        name="schedule",
+    )
     schedule.start()
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")
     consumer = ConcurrentConsumer(
@@ -150,6 +163,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         stop=stop,
         personal=personal,
         pause=PAUSE_SECONDS,
+        step=loops.add("verifier"),
     )
     consumer.close()
     schedule.join()

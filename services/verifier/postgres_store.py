@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from chassis.database import Pool
+from eventlog.consumers import current_lease
 from eventlog.events import NewEvent, RecordedEvent, StreamId
 from eventlog.storage import (
     Appended,
@@ -19,7 +20,7 @@ from eventlog.storage import (
     store_errors,
 )
 
-_APPEND = "SELECT * FROM verifier.append(%s)"
+_APPEND = "SELECT * FROM verifier.append(%s, %s, %s)"
 # The first failed login after the last accepted one.
 _FIRST_FAILURE = """
 SELECT e.stream_id, e.version FROM es.events e
@@ -31,7 +32,10 @@ ORDER BY e.version LIMIT 1
 
 
 class PostgresVerificationStore:
-    """`EventStore` of the verification streams."""
+    """`EventStore` of the verification streams.
+
+    A thread that works under a lease which has ended cannot append: `StaleLeader`.
+    """
 
     def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
         self._pool = pool
@@ -68,4 +72,6 @@ class PostgresVerificationStore:
         request: IdempotentRequest | None = None,
     ) -> Appended:
         argument = append_request(stream, expected_version, events, request, self._key_of)
-        return call_append(self._pool, _APPEND, [argument], request)
+        lease = current_lease()
+        fence = (lease.name, lease.epoch) if lease else (None, None)
+        return call_append(self._pool, _APPEND, [argument, *fence], request)

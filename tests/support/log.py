@@ -70,7 +70,7 @@ def append_one(
 
 
 def lead(relay: Connection) -> int:
-    return int(scalar(relay, "SELECT es.lead()"))
+    return int(scalar(relay, "SELECT es.lead('relay', '0')"))
 
 
 def sequence(relay: Connection, epoch: int, limit: int = 1000) -> int:

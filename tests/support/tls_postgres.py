@@ -16,9 +16,13 @@ from tests.support.timing import PATIENCE
 
 
 class TLSPostgres:
-    """Listens at 127.0.0.1 with this certificate, and accepts every login under TLS, or asks for its password."""
+    """Listens at `address` with this certificate, and accepts every login from its network under TLS.
 
-    def __init__(self, certificate: Pair, *, method: str = "trust") -> None:
+    With another `method`, it asks for its password.
+    """
+
+    def __init__(self, certificate: Pair, address: str = "127.0.0.1", *, method: str = "trust") -> None:
+        self._address = address
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         if not found:
             missing("a PostgreSQL with TLS", "apt-get install postgresql")
@@ -29,7 +33,7 @@ class TLSPostgres:
         for name, content in (("tls.crt", certificate.certificate), ("tls.key", certificate.key)):
             (self._folder / name).write_text(content)
             (self._folder / name).chmod(0o600)
-        (self._folder / "hba").write_text(f"hostssl all all 127.0.0.1/32 {method}\n")
+        (self._folder / "hba").write_text(f"hostssl all all {address}/24 {method}\n")
         if self._user:
             for path in (self._folder, *self._folder.iterdir()):
                 shutil.chown(path, self._user)
@@ -38,7 +42,7 @@ class TLSPostgres:
     def url(self, *, host: str, authority: Path, mode: str = "verify-full") -> str:
         """The URL for a service; `host` is the name that its certificate must have."""
         return (
-            f"postgresql://postgres@{host}/postgres?hostaddr=127.0.0.1&port={self.port}"
+            f"postgresql://postgres@{host}/postgres?hostaddr={self._address}&port={self.port}"
             f"&sslmode={mode}&sslrootcert={authority}"
         )
 
@@ -57,7 +61,7 @@ class TLSPostgres:
     def _start(self, data: Path) -> None:
         self._run("initdb", "-D", data, "-U", "postgres", "--no-sync")
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self._address,
             "port": self.port,
             "unix_socket_directories": self._folder,
             "hba_file": self._folder / "hba",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from platform import python_version
 
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -54,14 +54,3 @@ def exposition(collectors: Sequence[Collector], environment: Mapping[str, str] =
         return encode(registry), content_type
 
     return expose
-
-
-def serve_metrics(
-    address: tuple[str, int] | None,
-    collectors: Sequence[Collector],
-    environment: Mapping[str, str] = os.environ,
-) -> None:
-    """Serve `/metrics` at an address in a thread, without authentication. Does nothing without an address."""
-    if address is not None:
-        host, port = address
-        start_http_server(port, host, registry_of(collectors, environment))

@@ -1,11 +1,9 @@
 """`python -m chassis.runtime.health URL`: the health check of images, which contain no curl.
 
-`http://host:port/path` must respond with 200. For `tcp://host:port` a connection is enough. It is for
-processes whose only HTTP route is `/metrics`, which queries the database.
+`http://host:port/path` must respond with 200.
 """
 
 import http.client
-import socket
 import sys
 from urllib.parse import urlsplit
 
@@ -15,20 +13,16 @@ HEALTH_CHECK_SECONDS = 10.0  # the timeout in the Dockerfile also covers the sta
 def is_healthy(url: str, seconds: float = 3.0) -> bool:
     """Whether the server responds within `seconds`. Raises `ValueError` for another form of URL."""
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "tcp"} or parts.hostname is None or parts.port is None:
-        raise ValueError(f"{url!r} is neither http://host:port/path nor tcp://host:port")
+    if parts.scheme != "http" or parts.hostname is None or parts.port is None:
+        raise ValueError(f"{url!r} is not http://host:port/path")
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
     try:
-        if parts.scheme == "tcp":
-            socket.create_connection((parts.hostname, parts.port), seconds).close()
-            return True
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
-        try:
-            connection.request("GET", parts.path or "/")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        finally:
-            connection.close()
+        connection.request("GET", f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/")
+        return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 if __name__ == "__main__":

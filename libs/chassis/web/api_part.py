@@ -4,12 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Flask
+from psycopg_pool import PoolTimeout, TooManyRequests
 
 from chassis.database import Pool
+from chassis.migrations import migrations, require_applied
 from chassis.observability.exposition import Exposition
-from chassis.web.application import Check, create_app
+from chassis.runtime.readiness import Check
+from chassis.web.application import create_app
 from chassis.web.authentication import Authenticate
 from chassis.web.blueprint import Blueprint
+
+_CHECK_SECONDS = 0.5  # the gateway waits a second for the response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +45,20 @@ def join(parts: Sequence[ApiPart]) -> Flask:
     return app
 
 
-def database_check(pool: Pool) -> Check:
-    """A readiness check that executes a statement."""
+def database_check(pool: Pool, packages: Sequence[str]) -> Check:
+    """A readiness check: a statement is executed, and the migrations of these packages were applied.
+
+    While requests use every connection, the login works and the process is only busy.
+    """
+    wanted = {migration.name for migration in migrations(packages)}
 
     def check() -> None:
-        with pool.connection(timeout=2) as connection:
-            connection.execute("SELECT 1")
+        try:
+            with pool.connection(timeout=_CHECK_SECONDS) as connection:
+                require_applied(connection, wanted)
+        except (PoolTimeout, TooManyRequests):
+            stats = pool.get_stats()
+            if stats["pool_size"] < stats["pool_max"]:
+                raise
 
     return check

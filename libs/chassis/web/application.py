@@ -1,24 +1,21 @@
 """The Flask application of one or more APIs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
-import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_smorest import Api
 
 from chassis.observability.exposition import Exposition
+from chassis.runtime.readiness import Check, readiness
 from chassis.web import authentication, docs, interface, metrics_route, problems, request_telemetry
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 
-log = structlog.get_logger()
-
 MAX_BODY_BYTES = 1024 * 1024
 
 _DESCRIPTION = "regcred-openapi"
-
-Check = Callable[[], None]  # raises an exception if its dependency is unavailable
 
 
 def create_app(
@@ -72,14 +69,6 @@ def _operations(app: Flask, checks: Mapping[str, Check]) -> None:
     @app.get("/readyz")
     @authentication.public
     def readyz() -> Response:
-        state: dict[str, str] = {}
-        for name, check in checks.items():
-            try:
-                check()
-                state[name] = "ok"
-            except Exception as error:
-                log.warning("not_ready", check=name, error=type(error).__name__)
-                state[name] = "unavailable"
-        ready = all(value == "ok" for value in state.values())
-        headers = {} if ready else {"Retry-After": "2"}
-        return json_response({"ready": ready, "checks": state}, 200 if ready else 503, headers)
+        status, document = readiness(checks, exclude=request.args.getlist("exclude"))
+        headers = {} if status is HTTPStatus.OK else {"Retry-After": "2"}
+        return json_response(document, status, headers)

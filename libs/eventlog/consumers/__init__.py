@@ -4,7 +4,7 @@ from eventlog.consumers.concurrency import ConcurrentConsumer
 from eventlog.consumers.consumer import follow
 from eventlog.consumers.delivery_report import log_batch, reported_batch
 from eventlog.consumers.factory import open_wakeups
-from eventlog.consumers.leader import has_leader, leadership
+from eventlog.consumers.leader import LeaderConnection, check_lease, current_lease, has_leader, leadership
 from eventlog.consumers.metrics import consumer_metrics, log_metrics
 from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.consumers.wakeups import Notifications
@@ -14,9 +14,12 @@ __all__ = [
     "Delivery",
     "DeliveryOutcome",
     "DeliveryResult",
+    "LeaderConnection",
     "Notifications",
     "Retries",
+    "check_lease",
     "consumer_metrics",
+    "current_lease",
     "follow",
     "has_leader",
     "leadership",

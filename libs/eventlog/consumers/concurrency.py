@@ -5,8 +5,10 @@ Each event before the checkpoint is handled, or is in `es.retries` or `es.dead_l
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from datetime import timedelta
 from threading import BoundedSemaphore, Event, Lock
+from time import monotonic
 
 import structlog
 
@@ -21,7 +23,7 @@ from eventlog.events.codec import decode_event
 from eventlog.events.envelope import RecordedEvent, StoredEvent
 from eventlog.events.errors import EventError
 from eventlog.events.positions import ContiguousPrefix
-from eventlog.storage.errors import EventStoreUnavailable
+from eventlog.storage.errors import EventStoreUnavailable, StaleLeader
 from eventlog.storage.log import save_checkpoint
 from eventlog.storage.personal_keys import PersonalKeys
 
@@ -43,6 +45,7 @@ class _Leadership:
 
     def __init__(self, checkpoint: int) -> None:
         self.saved = checkpoint
+        self.saved_at = monotonic()
         self.settled: set[int] | None = None  # not read yet
         self.retrying: set[int] = set()
         self._lock = Lock()
@@ -111,10 +114,11 @@ class ConcurrentConsumer:
                 leadership.skip(delivery.position)
                 continue
             while not self._stop.is_set():
+                if monotonic() - leadership.saved_at >= SAVE_SECONDS:
+                    self._save(connection, leadership)
                 if self._slots.acquire(timeout=SAVE_SECONDS):
                     self._start(leadership, delivery)
                     break
-                self._save(connection, leadership)
         return self._save(connection, leadership)
 
     def finish(self, connection: Connection) -> int:
@@ -138,14 +142,14 @@ class ConcurrentConsumer:
             self._start(leadership, delivery)
 
     def _start(self, leadership: _Leadership, delivery: Delivery) -> None:
-        future = self._pool.submit(self._work, leadership, delivery)
+        future = self._pool.submit(copy_context().run, self._work, leadership, delivery)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
 
     def _save(self, connection: Connection, leadership: _Leadership) -> int:
         """Save results and checkpoint in one transaction.
 
-        The transaction runs even if there is nothing to save, and so detects a lost connection.
+        The transaction runs even if there is nothing to save, and so detects a lost connection or lease.
         """
         position, results = leadership.collect()
         with connection.transaction():
@@ -155,7 +159,7 @@ class ConcurrentConsumer:
                 connection, self._name, after=leadership.saved, position=position
             ):
                 raise EventStoreUnavailable  # another process leads: begin again from its checkpoint
-        leadership.saved = position
+        leadership.saved, leadership.saved_at = position, monotonic()
         leadership.retrying -= {result.delivery.position for result in results}
         return position
 
@@ -179,6 +183,8 @@ class ConcurrentConsumer:
                 event = decode_event(delivery.event)
                 report.about(event.payload)
                 report.outcome = self._handle(event) or "handled"
+            except StaleLeader:
+                return None  # the next leader delivers it again
             except EventError as error:
                 return DeliveryResult(delivery, DeliveryOutcome.NOT_RETRIABLE, str(error))
             except Unavailable as error:

@@ -13,10 +13,12 @@ import structlog
 from chassis.database import Connection, is_unavailable
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
+from chassis.runtime.loops import Step, no_step
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers.leader import leadership
 from eventlog.consumers.wakeups import Wakeups
 from eventlog.events.envelope import StoredEvent
+from eventlog.storage.errors import StaleLeader
 from eventlog.storage.log import load_checkpoint, read_log
 from eventlog.storage.personal_keys import PersonalKeys
 
@@ -58,13 +60,14 @@ def follow(
     checkpoint: Callable[[Connection], int] | None = None,
     personal: PersonalKeys | None = None,
     pause: float = 0.0,
+    step: Step = no_step,
 ) -> None:
     """Run a consumer until `stop` is set.
 
     `checkpoint` returns the position to begin after; the default is that of `es.checkpoints`. Without
     `personal`, personal data reads as erased. `pause` is the time in seconds between two reads while there
     are events, so that events of this time are delivered in one batch. After an idle time, events are
-    delivered at once.
+    delivered at once. `step` is called at each step of the loop (`chassis.runtime.loops`).
     """
     start = checkpoint or (lambda connection: load_checkpoint(connection, name))
     failures = Failures(
@@ -72,7 +75,7 @@ def follow(
     )
     while not stop.is_set():
         try:
-            with leadership(database_url, role=role, name=name, stop=stop) as connection:
+            with leadership(database_url, role=role, name=name, stop=stop, step=step) as connection:
                 if connection is not None:
                     connection.execute(_ASYNCHRONOUS)
                     consumer.begin(read := start(connection))
@@ -87,6 +90,9 @@ def follow(
                         personal=personal,
                         pause=pause,
                     )
+        except StaleLeader:
+            log.warning("consumer_superseded", consumer=name)
+            wakeups.release()
         except Exception as error:
             wakeups.release()
             expected = isinstance(error, Unavailable) or is_unavailable(error)

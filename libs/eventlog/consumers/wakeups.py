@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import psycopg
 
+from chassis.database import session
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
 from eventlog.storage.log import NOTIFICATIONS
@@ -43,14 +44,8 @@ class Notifications:
     def wait(self, timeout: float) -> int:
         try:
             if self._connection is None:
-                self._connection = psycopg.connect(
-                    self._database_url,
-                    autocommit=True,
-                    options=f"-c role={self._role}",
-                    application_name=f"{self._role}:listen",
-                    connect_timeout=5,
-                    target_session_attrs="read-write",  # a standby has no notifications
-                )
+                # A standby has no notifications; `session` does not use one.
+                self._connection = psycopg.connect(self._database_url, **session(self._role, part="listen"))
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
                 self._failures.reset()
                 return 0  # there may be events from before LISTEN

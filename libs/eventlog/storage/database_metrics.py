@@ -8,6 +8,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chassis.database import session
 from chassis.database_failure import failure_reason
 from chassis.settings.environment import Settings
 
@@ -76,11 +77,7 @@ class DatabaseMetrics(Collector):
             yield family
 
     def _read(self) -> list[tuple[Any, ...]]:
-        with psycopg.connect(
-            self._database_url,
-            autocommit=True,
-            options=f"-c role={self._role} -c statement_timeout={CONNECT_SECONDS}s",
-            application_name=f"{self._role}:metrics",
-            connect_timeout=CONNECT_SECONDS,
-        ) as connection:
+        limits = session(self._role, part="metrics", statement_timeout=f"{CONNECT_SECONDS}s")
+        limits["connect_timeout"] = CONNECT_SECONDS
+        with psycopg.connect(self._database_url, **limits) as connection:
             return connection.execute(_STATEMENT).fetchall()

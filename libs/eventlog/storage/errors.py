@@ -6,7 +6,7 @@ EventStoreError
 ├── IdempotencyKeyReused     the key was used for another request
 ├── IdempotencyKeyInFlight   the first request with the key is not complete
 ├── EventTooLarge            an event exceeds 256 KiB; a broker would never accept its message
-├── StaleLeader              another relay leads
+├── StaleLeader              another process leads
 ├── AccountKeyErased         the account's key was erased during the append: encrypt with its next key
 ├── LowerTransactionIds      the log was restored into a cluster with lower transaction ids
 └── EventStoreUnavailable    the database cannot be reached; nothing was written
@@ -50,7 +50,7 @@ class EventTooLarge(EventStoreError):
 
 class StaleLeader(EventStoreError):
     def __init__(self) -> None:
-        super().__init__("another relay leads")
+        super().__init__("another process leads")
 
 
 class AccountKeyErased(EventStoreError):

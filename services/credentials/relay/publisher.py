@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import structlog
 
+from chassis.database import session
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
 from credentials.relay.published_batch import PublishedBatch
@@ -99,12 +100,8 @@ class RelayPublisher:
         with (
             psycopg.connect(
                 self._database_url,
-                autocommit=True,
                 # A crash that undoes a checkpoint causes only duplicates, so no flush is needed.
-                options=f"-c role={self._role} -c synchronous_commit=off",
-                application_name=f"{self._role}:publish",
-                connect_timeout=5,
-                target_session_attrs="read-write",
+                **session(self._role, part="publish", synchronous_commit="off", statement_timeout="15s"),
             ) as connection,
             Publisher(self._broker_url) as publisher,
         ):

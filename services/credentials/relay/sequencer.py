@@ -11,10 +11,11 @@ from time import perf_counter
 import psycopg
 import structlog
 
-from chassis.database import Connection, scalar
+from chassis.database import scalar
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
-from eventlog.consumers import leadership, log_batch
+from chassis.runtime.loops import Step, no_step
+from eventlog.consumers import LeaderConnection, leadership, log_batch
 from eventlog.storage import (
     NOTIFICATIONS,
     EventStoreUnavailable,
@@ -41,18 +42,21 @@ RECONNECT_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 5.0  # while the database cannot be used
 REFUSED_SECONDS = 10.0  # until it checks again whether an operator has adopted the log
 ROLE = "regcred_relay"
+LEASE = "relay"  # es.sequence and es.published check it
 
 
-def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Event) -> None:
+def run(
+    database_url: str, *, on_positions: Callable[[int, int], None], stop: Event, step: Step = no_step
+) -> None:
     """Lead or wait to lead, until `stop` is set.
 
     `on_positions(epoch, last position)` is called at the start of each leadership and whenever positions were
-    assigned.
+    assigned. `step` is called at each step of the loop (`chassis.runtime.loops`).
     """
     failures = Failures("relay_lost_database", longest=LONGEST_BACKOFF_SECONDS)
     while not stop.is_set():
         try:
-            with leadership(database_url, role=ROLE, name="relay", stop=stop) as connection:
+            with leadership(database_url, role=ROLE, name=LEASE, stop=stop, step=step) as connection:
                 if connection is not None:
                     with store_errors():
                         _lead(connection, on_positions, failures, stop)
@@ -73,10 +77,13 @@ def _reason(error: Exception) -> str | None:
 
 
 def _lead(
-    connection: Connection, on_positions: Callable[[int, int], None], failures: Failures, stop: Event
+    connection: LeaderConnection,
+    on_positions: Callable[[int, int], None],
+    failures: Failures,
+    stop: Event,
 ) -> None:
     refuse_lower_transaction_ids(connection)
-    epoch = int(scalar(connection, "SELECT es.lead()"))
+    epoch = connection.lease.epoch
     last = int(scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
     log.info("relay_leads", epoch=epoch, position=last)
     on_positions(epoch, last)

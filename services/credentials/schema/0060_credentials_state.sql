@@ -212,7 +212,8 @@ GRANT USAGE ON SCHEMA es, credentials, personal, encrypted, installation, auth T
 GRANT SELECT ON installation.identity, installation.key_checks TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION installation.record_keys TO regcred_credentials;
 GRANT SELECT ON es.streams, es.events, es.log TO regcred_credentials;
-GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.has_lower_ids, es.log_metrics, es.consumer_metrics TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.has_lower_ids, es.has_leader, es.log_metrics, es.consumer_metrics
+    TO regcred_credentials;
 GRANT SELECT ON personal.keys TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_credentials;
 GRANT SELECT, INSERT, UPDATE, DELETE ON encrypted.secrets TO regcred_credentials;
@@ -228,7 +229,8 @@ GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.retries TO regcred_relay;
 GRANT SELECT, DELETE ON es.idempotency TO regcred_relay;  -- keys are deleted after 24 hours
-GRANT EXECUTE ON FUNCTION es.tail, es.has_lower_ids, es.lead, es.sequence, es.published, es.log_metrics, es.consumer_metrics
+GRANT EXECUTE ON FUNCTION es.lead, es.has_leader, es.fence, es.renew TO regcred_relay;
+GRANT EXECUTE ON FUNCTION es.tail, es.has_lower_ids, es.sequence, es.published, es.log_metrics, es.consumer_metrics
     TO regcred_relay;
 GRANT SELECT ON personal.keys TO regcred_relay;
 GRANT SELECT ON credentials.current TO regcred_relay;

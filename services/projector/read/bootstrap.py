@@ -15,6 +15,7 @@ from secretstore.personal_keys import open_personal_keys
 
 QUERY_ROLE = "regcred_query"
 API_CONNECTIONS = 16
+SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "projector")
 
 
 def query_api(settings: Settings) -> ApiPart:
@@ -35,7 +36,7 @@ def query_api(settings: Settings) -> ApiPart:
             system_routes.blueprint(pool),
         ),
         authenticate=open_authentication(settings, tokens),
-        checks={"read_models": database_check(pool)},
+        checks={"read_models": database_check(pool, SCHEMA)},
         install=refusals.install,
         close=pool.close,
         expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),

@@ -186,6 +186,7 @@ GRANT SELECT ON installation.identity, installation.key_checks TO regcred_projec
 GRANT SELECT ON es.streams, es.events, es.log, es.adoptions TO regcred_projector;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_projector;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_projector;
+GRANT EXECUTE ON FUNCTION es.lead, es.has_leader, es.fence, es.renew TO regcred_projector;
 GRANT EXECUTE ON FUNCTION es.tail, es.log_metrics, es.consumer_metrics TO regcred_projector;
 GRANT SELECT ON personal.keys TO regcred_projector;
 GRANT SELECT, UPDATE (position, updated_at) ON rm.generations TO regcred_projector;
@@ -196,7 +197,7 @@ GRANT EXECUTE ON FUNCTION rm.go_live, rm.drop_generation, rm.retract_dead_letter
 GRANT USAGE ON SCHEMA es, rm, audit, personal, installation, auth TO regcred_query;
 GRANT SELECT ON installation.identity, installation.key_checks TO regcred_query;
 GRANT SELECT ON es.log, es.checkpoints, es.relay, es.dead_letters, es.retries TO regcred_query;
-GRANT EXECUTE ON FUNCTION es.log_metrics, es.consumer_metrics TO regcred_query;
+GRANT EXECUTE ON FUNCTION es.has_leader, es.log_metrics, es.consumer_metrics TO regcred_query;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_query;
 GRANT SELECT ON rm.generations, rm.audit_segments TO regcred_query;
 GRANT SELECT ON auth.tokens TO regcred_query;

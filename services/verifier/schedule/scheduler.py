@@ -7,6 +7,7 @@ load on the database.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -17,8 +18,10 @@ import structlog
 from chassis.database import is_unavailable
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
+from chassis.runtime.loops import Step, no_step
 from chassis.runtime.unavailable import Unavailable
-from eventlog.consumers import leadership
+from eventlog.consumers import LeaderConnection, leadership
+from eventlog.storage import StaleLeader
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
@@ -65,6 +68,7 @@ class Scheduler:
         self._now = now
         self._concurrency = concurrency
         self._bulkhead = Bulkhead(concurrency, per_host=min(_PER_HOST, max(1, concurrency // 4)))
+        self._epoch = 0  # of the last leadership of this process
         self._running = 0  # grows in `tick` only, so that slots which are free there stay free
         self._lock = Lock()
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix=NAME)
@@ -73,34 +77,47 @@ class Scheduler:
         self._results: SimpleQueue[tuple[Settled, LoginAttempt]] = SimpleQueue()
         self._unsettled: list[tuple[Settled, LoginAttempt]] = []  # taken from the queue, and not stored yet
 
-    def run(self, database_url: str, *, role: str, stop: Event) -> None:
-        """Run until `stop` is set, and then finish the logins that are running."""
+    def run(self, database_url: str, *, role: str, stop: Event, step: Step = no_step) -> None:
+        """Run until `stop` is set, and then finish the logins that are running.
+
+        `step` is called at each step of the loop (`chassis.runtime.loops`).
+        """
         failures = Failures(
             "schedule_lost_database", unexpected="schedule_failed", longest=_LONGEST_BACKOFF_SECONDS
         )
         while not stop.is_set():
             try:
-                with leadership(database_url, role=role, name=NAME, stop=stop) as connection:
+                with leadership(database_url, role=role, name=NAME, stop=stop, step=step) as connection:
                     if connection is not None:
-                        log.info("schedule_leads")
-                        self._table.delete_old_holds(self._now())
-                    while connection is not None and not stop.is_set():
-                        connection.execute("SELECT")  # fails if the connection, and with it the lock, is lost
-                        seconds = self.tick()
-                        failures.reset()
-                        stop.wait(seconds)
+                        self._lead(connection, failures, stop)
+            except StaleLeader:
+                log.warning("schedule_superseded")
             except Exception as error:
                 expected = isinstance(error, Unavailable) or is_unavailable(error)
                 stop.wait(failures.add(error, failure_reason(error) if expected else None))
         self.close()
+
+    def _lead(self, connection: LeaderConnection, failures: Failures, stop: Event) -> None:
+        epoch = connection.lease.epoch
+        log.info("schedule_leads", epoch=epoch)
+        if epoch != self._epoch + 1:  # another process led in the meantime, and has claimed the rows again
+            self._discard_claims()
+        self._epoch = epoch
+        self._table.delete_old_holds(self._now())
+        while not stop.is_set():
+            connection.execute("SELECT")  # fails if the connection or the lease is lost
+            seconds = self.tick()
+            failures.reset()
+            stop.wait(seconds)
+        self.close()  # while this process still leads
 
     def close(self) -> None:
         """Wait for the logins that are running, and store their outcomes."""
         self._pool.shutdown(wait=True)
         try:
             self._settle_results()
-        except Unavailable:
-            log.warning("schedule_not_kept")  # the leases expire, and the rows are due again
+        except (Unavailable, StaleLeader):
+            log.warning("schedule_not_kept")  # the claims expire, and the rows are due again
 
     def tick(self) -> float:
         """Start what is due. Returns the seconds until the next call."""
@@ -151,7 +168,7 @@ class Scheduler:
         result: tuple[Settled, LoginAttempt] | None = None
         try:
             result = self._handler.verify_due(due)
-        except Unavailable as error:  # the lease expires, and the row is due again
+        except (Unavailable, StaleLeader) as error:  # the claim expires, and the row is due again
             log.warning("dependency_down", error=type(error).__name__, reason=failure_reason(error))
         except Exception:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
@@ -170,14 +187,14 @@ class Scheduler:
     def _defer(self, due: Due) -> None:
         try:
             self._table.defer([(due, self._now() + _FAILED_WAIT, due.stage)])
-        except Unavailable:
-            log.warning("dependency_down", error="DatabaseUnavailable")
+        except (Unavailable, StaleLeader) as error:
+            log.warning("dependency_down", error=type(error).__name__)
 
     def _resume(self, postponed: Postponed) -> None:
         try:
             outcome = self._handler.resume(postponed, self._bulkhead)
             log.info("resumed", credential_id=str(postponed.credential_id), outcome=outcome)
-        except Unavailable as error:
+        except (Unavailable, StaleLeader) as error:
             log.warning("dependency_down", error=type(error).__name__, reason=failure_reason(error))
         except Exception:
             log.exception("postponed_login_failed", credential_id=str(postponed.credential_id))
@@ -198,6 +215,12 @@ class Scheduler:
             self._unsettled = results  # stored at the next call
             raise
 
+    def _discard_claims(self) -> None:
+        self._waiting, self._unsettled = [], []
+        with suppress(Empty):
+            while True:
+                self._results.get_nowait()
+
     def _free(self) -> int:
         """How many logins may start now."""
         return min(self._concurrency - self._running, _CLAIM_LIMIT)
@@ -205,7 +228,7 @@ class Scheduler:
     def _submit(self, work: Callable[[Row], None], row: Row) -> None:
         with self._lock:
             self._running += 1
-        self._pool.submit(work, row)
+        self._pool.submit(copy_context().run, work, row)  # under the lease of this leadership
 
     def _finished(self) -> None:
         with self._lock:

@@ -3,13 +3,15 @@
 A process claims rows for the time of `LEASE`. If it dies, the rows are due again after that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from psycopg.rows import class_row
 
-from chassis.database import Pool
+from chassis.database import Connection, Pool
+from eventlog.consumers import check_lease, current_lease
 from eventlog.storage import store_errors
 from verifier.expiry import NOTICE_DAYS
 from verifier.schedule.backoff import REFUSED, hold_after
@@ -60,6 +62,7 @@ _OUTCOME = "SELECT outcome FROM verifier.schedule WHERE credential_id = %s AND s
 _CLAIM = """
 UPDATE verifier.schedule s SET due_at = %(now)s + %(lease)s
 FROM (SELECT credential_id FROM verifier.schedule WHERE due_at <= %(now)s
+      AND (SELECT es.leads(%(lease_name)s, %(epoch)s))
       ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS c
 WHERE s.credential_id = c.credential_id
 RETURNING s.credential_id, s.account_id, s.provider, s.registry_host, s.username, s.secret_version, s.stage,
@@ -93,6 +96,7 @@ UPDATE verifier.postponed p
 SET due_at = %(now)s + least(%(lease)s * 2 ^ least(p.attempts, 10), interval '1 hour'),
     attempts = p.attempts + 1
 FROM (SELECT event_id FROM verifier.postponed WHERE due_at <= %(now)s
+      AND (SELECT es.leads(%(lease_name)s, %(epoch)s))
       ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS c
 WHERE p.event_id = c.event_id
 RETURNING p.event_id, p.credential_id, p.stage
@@ -129,21 +133,42 @@ WHERE credential_id = %s AND secret_version = %s AND least(expires_at, secret_ex
 """
 
 
+def _claim(now: datetime, limit: int) -> dict[str, object]:
+    lease = current_lease()
+    return {
+        "now": now,
+        "lease": LEASE,
+        "limit": limit,
+        "lease_name": lease.name if lease else None,
+        "epoch": lease.epoch if lease else None,
+    }
+
+
 class ScheduleTable:
-    """Reads and writes the tables. Raises `EventStoreUnavailable` if the database is unavailable."""
+    """Reads and writes the tables.
+
+    Raises `EventStoreUnavailable` if the database is unavailable, and `StaleLeader` if the thread works under
+    a lease that has ended.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with store_errors(), self._pool.connection() as connection, connection.transaction():
+            check_lease(connection)
+            yield connection
+
     def upsert(self, entry: ScheduleEntry, *, due_at: datetime, now: datetime) -> None:
         """Update the row of a credential from its stream, unless the row is from a later version."""
         values = {name: getattr(entry, name) for name in ScheduleEntry.__dataclass_fields__}
-        with store_errors(), self._pool.connection() as connection:
+        with self._transaction() as connection:
             connection.execute(_UPSERT, {**values, "due_at": due_at, "now": now, "before": _FIRST_NOTICE})
 
     def delete(self, credential_id: UUID) -> None:
         """Delete the rows of a removed credential."""
-        with store_errors(), self._pool.connection() as connection:
+        with self._transaction() as connection:
             connection.execute(_DELETE, {"id": credential_id})
 
     def failures(self, credential_id: UUID, secret_version: int) -> int:
@@ -159,12 +184,12 @@ class ScheduleTable:
             self._pool.connection() as connection,
             connection.cursor(row_factory=class_row(Due)) as cursor,
         ):
-            return cursor.execute(_CLAIM, {"now": now, "lease": LEASE, "limit": limit}).fetchall()
+            return cursor.execute(_CLAIM, _claim(now, limit)).fetchall()
 
     def defer(self, rows: Sequence[tuple[Due, datetime, int]]) -> None:
         """Defer claimed rows: each until its time, at its stage."""
         values = [(at, stage, due.credential_id, due.secret_version) for due, at, stage in rows]
-        with store_errors(), self._pool.connection() as connection, connection.cursor() as cursor:
+        with self._transaction() as connection, connection.cursor() as cursor:
             cursor.executemany(_DEFER, values)
 
     def settle(self, settled: Sequence[Settled], now: datetime) -> None:
@@ -175,14 +200,14 @@ class ScheduleTable:
             for row in settled
         ]
         refused = [(row.credential_id, row.secret_version) for row in settled if row.due_at is None]
-        with store_errors(), self._pool.connection() as connection, connection.cursor() as cursor:
+        with self._transaction() as connection, connection.cursor() as cursor:
             cursor.executemany(_SETTLE, values)
             if refused:
                 cursor.executemany(_REFUSED_STAYS, refused)
 
     def postpone(self, event_id: UUID, credential_id: UUID, *, due_at: datetime, stage: int) -> None:
         """Store a verification that has to wait. It survives a crash."""
-        with store_errors(), self._pool.connection() as connection:
+        with self._transaction() as connection:
             connection.execute(_POSTPONE, (event_id, credential_id, due_at, stage))
 
     def claim_postponed(self, now: datetime, limit: int) -> list[Postponed]:
@@ -192,12 +217,11 @@ class ScheduleTable:
             self._pool.connection() as connection,
             connection.cursor(row_factory=class_row(Postponed)) as cursor,
         ):
-            values = {"now": now, "lease": LEASE, "limit": limit}
-            return cursor.execute(_CLAIM_POSTPONED, values).fetchall()
+            return cursor.execute(_CLAIM_POSTPONED, _claim(now, limit)).fetchall()
 
     def done(self, event_id: UUID) -> None:
         """Delete a postponed verification that has run or is no longer needed."""
-        with store_errors(), self._pool.connection() as connection:
+        with self._transaction() as connection:
             connection.execute(_DONE, (event_id,))
 
     def hold_on(self, registry_host: str, username: str, now: datetime) -> Hold | None:
@@ -222,7 +246,7 @@ class ScheduleTable:
         self, registry_host: str, username: str, *, outcome: str, retry_after: int | None, now: datetime
     ) -> None:
         """Hold a user back after a refusal, longer each time, and defer the scheduled logins of the user."""
-        with store_errors(), self._pool.connection() as connection, connection.transaction():
+        with self._transaction() as connection:
             row = connection.execute(_REFUSALS, (registry_host, username)).fetchone()
             refusals = row[0] + 1 if row and row[1] > now - _REFUSALS_EXPIRE else 1
             duration = hold_after(outcome, refusals, retry_after)
@@ -233,12 +257,12 @@ class ScheduleTable:
 
     def release(self, logins: Sequence[tuple[str, str]]) -> None:
         """End the holds of these users, given as (host, user), after accepted logins."""
-        with store_errors(), self._pool.connection() as connection:
+        with self._transaction() as connection:
             connection.execute(_RELEASE, ([host for host, _ in logins], [user for _, user in logins]))
 
     def delete_old_holds(self, now: datetime) -> None:
         """Delete holds that ended more than a day ago."""
-        with store_errors(), self._pool.connection() as connection:
+        with self._transaction() as connection:
             connection.execute(_DELETE_OLD_HOLDS, (now - _REFUSALS_EXPIRE,))
 
     def notices_due(self, now: datetime, limit: int) -> list[ExpiryNotice]:
@@ -253,5 +277,5 @@ class ScheduleTable:
     def mark_sent(self, notice: ExpiryNotice, *, days: int | None, next_at: datetime | None) -> None:
         """Record that the notice was sent, and when the next one is due."""
         values = (next_at, days, notice.credential_id, notice.secret_version, notice.expires_at)
-        with store_errors(), self._pool.connection() as connection:
+        with self._transaction() as connection:
             connection.execute(_NOTICE_SENT, values)

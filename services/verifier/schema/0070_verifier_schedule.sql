@@ -8,8 +8,10 @@ CREATE SCHEMA verifier;
 
 -- Appends to a `verification` stream; there is no other way to write one. The same transaction writes the outcome of the
 -- last login to the row of the credential in credentials.current: matching prefers verified credentials, and must not depend
--- on a read model that may lag.
-CREATE FUNCTION verifier.append(p_request es.append_request) RETURNS es.appended
+-- on a read model that may lag. `p_lease` and `p_epoch` are those of the leader that the outcome is from: ES410 for a former
+-- leader, whose outcome may be old. NULL: the caller needs no lease.
+CREATE FUNCTION verifier.append(p_request es.append_request, p_lease text DEFAULT NULL, p_epoch bigint DEFAULT NULL)
+RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     done  es.appended := es.append('verification', p_request);
@@ -17,6 +19,9 @@ DECLARE
 BEGIN
     IF done.replayed THEN
         RETURN done;
+    END IF;
+    IF p_lease IS NOT NULL THEN
+        PERFORM es.fence(p_lease, p_epoch);  -- after the append, which must be the first write
     END IF;
     -- A late outcome of an older secret does not apply to the newer one. The last outcome in the append counts.
     FOR n IN REVERSE cardinality(p_request.events) .. 1 LOOP
@@ -83,6 +88,7 @@ GRANT SELECT ON es.streams, es.events, es.log, es.interventions TO regcred_verif
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.retries TO regcred_verifier;
+GRANT EXECUTE ON FUNCTION es.lead, es.has_leader, es.fence, es.leads, es.renew TO regcred_verifier;
 GRANT EXECUTE ON FUNCTION es.repeated, es.log_metrics, es.consumer_metrics TO regcred_verifier;
 GRANT SELECT ON personal.keys TO regcred_verifier;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_verifier;

@@ -4,17 +4,15 @@ import errno
 import os
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from chassis.observability.exposition import exposition, serve_metrics
+from chassis.observability.exposition import exposition
 from chassis.observability.metric_files import FOLDER, PROCESS, MetricFile, empty_folder
 from chassis.settings.environment import InvalidSetting, Settings
-from tests.support.servers import ROOT, free_port
-from tests.support.timing import PATIENCE
+from tests.support.servers import ROOT
 
 COUNTING = """
 import os, sys; sys.path.insert(0, "libs")
@@ -108,16 +106,6 @@ def test_a_value_without_room_is_stored_when_there_is_room(
     again = MetricFile(str(tmp_path / "counter_one.db"))
     assert [again.read_value(key)[0] for key in ("a", "key 1999")] == [2.0, 1999.0]
     again.close()
-
-
-def test_a_single_process_serves_its_own_metrics() -> None:
-    port = free_port()
-    serve_metrics(("127.0.0.1", port), [], {})
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
-        seen = samples(answer.read().decode())
-    assert [value for (name, *_), value in seen.items() if name == "regcred_build_info"] == [1]
-    assert any(name == "process_resident_memory_bytes" for name, *_ in seen)
-    serve_metrics(None, [], {})
 
 
 def test_the_address_of_metrics_is_a_setting() -> None:

@@ -138,9 +138,8 @@ class Impatient(Event):
 def cut(url: str, application: str) -> int:
     with psycopg.connect(url, autocommit=True) as superuser:
         rows = superuser.execute(
-            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-            " WHERE l.locktype = 'advisory' AND l.granted AND a.application_name = %s"
-            " AND a.datname = current_database()",
+            "SELECT pg_terminate_backend(l.pid) FROM es.leases l JOIN pg_stat_activity a USING (pid)"
+            " WHERE a.application_name = %s",
             (application,),
         ).fetchall()
     return len(rows)

@@ -40,7 +40,7 @@ class TestPostgresCredentialStore(CredentialStoreSuite):
         ("regcred_credentials", "INSERT INTO es.streams VALUES (gen_random_uuid(), 'a', 'credential', 1)"),
         ("regcred_credentials", "DELETE FROM credentials.current"),
         ("regcred_credentials", "SELECT * FROM rm.credentials"),
-        ("regcred_credentials", "SELECT es.lead()"),
+        ("regcred_credentials", "SELECT es.lead('relay', '0')"),
         ("regcred_verifier", "SELECT * FROM credentials.current"),
         ("regcred_verifier", "UPDATE auth.tokens SET revoked_at = NULL"),
         ("regcred_verifier", "DELETE FROM encrypted.secrets"),

@@ -60,7 +60,7 @@ class World:
 
     def run_housekeeping(self) -> None:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            [epoch] = connection.execute("SELECT es.lead()").fetchone() or (0,)
+            [epoch] = connection.execute("SELECT es.lead('relay', '0')").fetchone() or (0,)
             connection.execute("SELECT es.sequence(%s, 1000)", (epoch,))
             housekeeping = Housekeeping(self.secrets, tiers=(), stop=Event(), monotonic=time.monotonic)
             done = load_checkpoint(connection, "housekeeping")

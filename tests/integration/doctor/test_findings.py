@@ -248,7 +248,7 @@ def test_secrets_that_cannot_be_read_are_found(installation: Installation) -> No
 
 def test_a_consumer_without_a_leader_is_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as relay:
-        relay.execute("SELECT pg_advisory_lock(7203, hashtext('relay'))")
+        relay.execute("SELECT es.lead('relay', '50 s')")
         found = installation.look()
     assert found["relay"]["result"] == "ok"
     _failed(found["projector"], "there is no leader", "start the projector")

@@ -40,7 +40,7 @@ def relay(database_url: str) -> Iterator[Connection]:
 
 
 def lead(relay: Connection) -> int:
-    return int(relay.execute("SELECT es.lead()").fetchone()[0])  # type: ignore[index]
+    return int(relay.execute("SELECT es.lead('relay', '0')").fetchone()[0])  # type: ignore[index]
 
 
 def sequence(relay: Connection, epoch: int) -> int:

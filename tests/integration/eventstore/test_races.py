@@ -256,17 +256,11 @@ def start_relay(url: str) -> subprocess.Popen[bytes]:
 
 
 def leaders(superuser: Connection) -> int:
-    return int(scalar(superuser, "SELECT epoch FROM es.relay"))
+    return int(scalar(superuser, "SELECT coalesce(max(epoch), 0) FROM es.leases"))
 
 
 def somebody_leads(superuser: Connection) -> bool:
-    return bool(
-        scalar(
-            superuser,
-            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
-            " WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.classid = 7203 AND l.granted)",
-        )
-    )
+    return bool(scalar(superuser, "SELECT es.has_leader('relay')"))
 
 
 def test_kills_and_rollbacks_lose_repeat_and_reorder_no_event(log_url: str, superuser: Connection) -> None:

@@ -124,7 +124,7 @@ def test_no_secret_is_issued_after_a_completed_restriction_or_removal(api: Api, 
 def check_log(database_url: str) -> int:
     """Check the log as an auditor does; the number of issued secrets."""
     with psycopg.connect(database_url, autocommit=True) as superuser:
-        [epoch] = superuser.execute("SELECT es.lead()").fetchone() or (0,)
+        [epoch] = superuser.execute("SELECT es.lead('relay', '0')").fetchone() or (0,)
         last = -1
         while True:
             [position] = superuser.execute("SELECT es.sequence(%s, 1000)", (epoch,)).fetchone() or (0,)

@@ -294,7 +294,7 @@ class Log:
 @contextmanager
 def open_log(database_url: str) -> Iterator[Log]:
     with psycopg.connect(database_url, autocommit=True) as connection:
-        row = connection.execute("SELECT es.lead()").fetchone()
+        row = connection.execute("SELECT es.lead('relay', '0')").fetchone()
         assert row is not None
         yield Log(connection, row[0])
 

@@ -57,11 +57,18 @@ CREATE TABLE es.adoptions (
     adopted_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- One row. `epoch` counts leaders: a former leader has an old epoch and is refused. `published` is the position up to
--- which the broker has confirmed every event.
+-- The leader of each loop of which only one process may work: the relay and the consumers of the log. `epoch` counts leaders:
+-- a former leader has an old epoch and is refused. A lease ends with the session that began it (`pid`), or if it is not renewed.
+CREATE TABLE es.leases (
+    name       text PRIMARY KEY,
+    epoch      bigint NOT NULL,
+    pid        integer NOT NULL,
+    expires_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- One row. `published` is the position up to which the broker has confirmed every event.
 CREATE TABLE es.relay (
     name       text PRIMARY KEY,
-    epoch      bigint NOT NULL DEFAULT 0,
     published  bigint NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -252,12 +259,68 @@ BEGIN
 END $$;
 
 
--- Order -------------------------------------------------------------------------------------------------------------
+-- Leaders -----------------------------------------------------------------------------------------------------------
 
--- Begin the epoch of a new leader. All former leaders are refused from now on.
-CREATE FUNCTION es.lead() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE es.relay SET epoch = epoch + 1, updated_at = clock_timestamp() WHERE name = 'log' RETURNING epoch
+-- Whether a lease lasts. An expiry that is far away was written before the clock of the database was set back. A process id
+-- that another session has now only delays the next leader until the expiry.
+CREATE FUNCTION es.lasts(l es.leases) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT l.expires_at BETWEEN clock_timestamp() AND clock_timestamp() + interval '1 minute'
+       AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.pid)
 $$;
+
+CREATE FUNCTION es.has_leader(p_name text) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM es.leases l WHERE l.name = p_name AND es.lasts(l))
+$$;
+
+-- Begin the next epoch, if nobody leads. NULL if another process does: a standby calls it every second, so it writes nothing
+-- then.
+CREATE FUNCTION es.lead(p_name text, p_lease interval) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    begun bigint;
+BEGIN
+    IF es.has_leader(p_name) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO es.leases AS l (name, epoch, pid, expires_at)
+        VALUES (p_name, 1, pg_backend_pid(), clock_timestamp() + p_lease)
+        ON CONFLICT (name) DO UPDATE
+            SET epoch = l.epoch + 1, pid = excluded.pid, expires_at = clock_timestamp() + p_lease
+            WHERE NOT es.lasts(l)
+        RETURNING l.epoch INTO begun;
+    RETURN begun;
+END $$;
+
+-- Check the epoch of a leader until the end of the transaction: ES410 if another process leads.
+CREATE FUNCTION es.fence(p_name text, p_epoch bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM es.leases WHERE name = p_name AND epoch = p_epoch FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another % leads', p_name USING ERRCODE = 'ES410';
+    END IF;
+END $$;
+
+-- Whether this epoch still lasts, without a lock; true without a lease. For statements that take work.
+CREATE FUNCTION es.leads(p_name text, p_epoch bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p_name IS NULL OR EXISTS (SELECT FROM es.leases WHERE name = p_name AND epoch = p_epoch)
+$$;
+
+-- Renew a lease. It may have expired, if nobody else leads. ES410 for a former leader.
+CREATE FUNCTION es.renew(p_name text, p_epoch bigint, p_lease interval) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE es.leases SET expires_at = clock_timestamp() + p_lease WHERE name = p_name AND epoch = p_epoch;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another % leads', p_name USING ERRCODE = 'ES410';
+    END IF;
+END $$;
+
+
+-- Order -------------------------------------------------------------------------------------------------------------
 
 -- The hash of one row of the log: SHA-256 of these thirteen lines in UTF-8, the last without a line feed (ADR 8).
 -- JSON text of PostgreSQL has no raw line feed, and es.append refuses line feeds in the other fields.
@@ -297,7 +360,7 @@ DECLARE
     last record;
     next record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM es.relay WHERE name = 'log' AND epoch = p_epoch) THEN
+    IF NOT es.leads('relay', p_epoch) THEN
         RAISE EXCEPTION 'another relay leads' USING ERRCODE = 'ES410';
     END IF;
     SELECT * INTO last FROM es.tail();
@@ -309,10 +372,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN last.log_position;
     END IF;
-    PERFORM 1 FROM es.relay WHERE name = 'log' AND epoch = p_epoch FOR SHARE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'another relay leads' USING ERRCODE = 'ES410';
-    END IF;
+    PERFORM es.fence('relay', p_epoch);
     SELECT * INTO last FROM es.tail();
     FOR next IN
         SELECT found.event, s AS stream
@@ -334,9 +394,10 @@ END $$;
 -- Record that the broker has confirmed every event up to a position. False for a former leader.
 CREATE FUNCTION es.published(p_epoch bigint, p_position bigint) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    WITH moved AS (
+    WITH lease AS (SELECT FROM es.leases WHERE name = 'relay' AND epoch = p_epoch FOR SHARE),
+    moved AS (
         UPDATE es.relay SET published = greatest(published, p_position), updated_at = clock_timestamp()
-        WHERE name = 'log' AND epoch = p_epoch RETURNING 1)
+        WHERE name = 'log' AND EXISTS (SELECT FROM lease) RETURNING 1)
     SELECT EXISTS (SELECT FROM moved)
 $$;
 

@@ -1,11 +1,9 @@
-"""Settings that are read from files because they are secret, and the health check of a port."""
+"""Settings that are read from files because they are secret."""
 
-import socket
 from pathlib import Path
 
 import pytest
 
-from chassis.runtime.health import is_healthy
 from chassis.settings.environment import InvalidSetting, Settings
 
 
@@ -38,13 +36,3 @@ def test_the_role_id_is_read_from_a_file(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="cannot be read"):
         Settings.from_environment({"REGCRED_BROKER_URL_FILE": str(tmp_path / "none")})
-
-
-def test_the_health_check_connects_to_a_port_or_url() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert is_healthy(f"tcp://127.0.0.1:{port}")
-    assert not is_healthy(f"tcp://127.0.0.1:{port}")
-    assert not is_healthy(f"http://127.0.0.1:{port}/healthz")
-    with pytest.raises(ValueError, match="neither"):
-        is_healthy("127.0.0.1:80")

@@ -1,0 +1,72 @@
+"""Serves `/healthz`, `/readyz` and `/metrics` of a process without an API, without authentication."""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
+
+from prometheus_client.registry import Collector
+
+from chassis.observability.exposition import exposition
+from chassis.runtime.loops import Loops
+from chassis.runtime.readiness import Check, readiness
+
+_JSON = "application/json"
+_REQUEST_SECONDS = 10.0  # for a client that sends nothing
+
+
+def serve_process(
+    address: tuple[str, int] | None,
+    collectors: Sequence[Collector],
+    *,
+    checks: Mapping[str, Check],
+    loops: Loops,
+) -> None:
+    """Serve at an address in a thread. Does nothing without an address.
+
+    `/healthz` is 503 if one of `loops` is dead, and `/readyz` if one of `checks` fails.
+    """
+    if address is None:
+        return
+    expose = exposition(collectors)
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _REQUEST_SECONDS
+
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            match url.path:
+                case "/metrics":
+                    body, content_type = expose(self.headers.get("Accept", ""))
+                    self._respond(HTTPStatus.OK, body, content_type)
+                case "/healthz":
+                    dead = loops.dead()
+                    status = HTTPStatus.SERVICE_UNAVAILABLE if dead else HTTPStatus.OK
+                    self._respond(status, {"status": "dead", "loops": dead} if dead else {"status": "ok"})
+                case "/readyz":
+                    self._respond(*readiness(checks, exclude=parse_qs(url.query).get("exclude", ())))
+                case _:
+                    self._respond(HTTPStatus.NOT_FOUND, {})
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing: these routes are requested every few seconds."""
+
+        def _respond(
+            self, status: HTTPStatus, body: bytes | Mapping[str, object], content_type: str = _JSON
+        ) -> None:
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    server = _Server(address, Handler)
+    Thread(target=server.serve_forever, name="process-server", daemon=True).start()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Log nothing: the client has closed its connection."""
