@@ -1,8 +1,8 @@
 """The files of a deployment: passwords, keys and certificates, each in the volume of its service.
 
-Files are created once. A second run changes only certificates that expire soon, and repairs what an interrupted
-run has left, such as a certificate without its key. Services mount their files read-only; no environment variable
-contains a secret.
+Files are created once. A second run changes only certificates that expire soon, and repairs what an
+interrupted run has left, such as a certificate without its key. Services mount their files read-only; no
+environment variable contains a secret.
 """
 
 import json
