@@ -1,9 +1,10 @@
 #!/bin/sh
-# Runs a server, and sends it a signal when one of its files has changed: `setup` renews certificates while it runs.
-#   reload.sh SIGNAL FILE... -- COMMAND...
-# Servers that find certificate and key of two runs keep the former pair, and get another signal when both are there.
+# Runs a server, and a command when one of its files has changed: `setup` renews certificates while servers run.
+#   reload.sh RELOAD FILE... -- COMMAND...
+# RELOAD is for sh; `$server` is the number of the server's process. A server that finds the certificate of one run and
+# the key of another keeps the former pair, and RELOAD runs again when both are there.
 set -eu
-signal=$1
+reload=$1
 shift
 files=
 while [ "$1" != -- ]; do
@@ -11,15 +12,16 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-server=$$ # of this shell, and then of the command
+server=$$ # of this shell, and then of COMMAND
+export server
 
 before=$(cksum $files)
 while kill -0 "$server" 2>/dev/null; do
     sleep "${RELOAD_SECONDS:-5}"
     after=$(cksum $files) || continue
     [ "$after" != "$before" ] || continue
+    sh -c "$reload" || continue
     before=$after
-    echo "the certificate was renewed: the server loads it" >&2
-    kill -s "$signal" "$server"
+    echo "the server loads the renewed certificate" >&2
 done &
 exec "$@"

@@ -25,7 +25,18 @@ fi
 
 rm -rf "$data/new" "$operator/unseal.new"
 mkdir "$data/new"
-VAULT_RAFT_PATH=$data/new vault server -config="$config" >"$data/new/log" 2>&1 &
+# As vault.hcl, but reachable from here only and therefore without TLS.
+sed '/^listener/,/^}/d' "$config" >"$data/new/vault.hcl"
+cat >>"$data/new/vault.hcl" <<HCL
+listener "tcp" {
+  address         = "127.0.0.1:${PORT:-8200}"
+  cluster_address = "127.0.0.1:${CLUSTER_PORT:-8201}"
+  tls_disable     = true
+}
+HCL
+VAULT_ADDR=http://127.0.0.1:${PORT:-8200}
+export VAULT_ADDR
+VAULT_RAFT_PATH=$data/new vault server -config="$data/new/vault.hcl" >"$data/new/log" 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
 tries=0
@@ -40,7 +51,7 @@ echo "$response" | sed -n 's/^Unseal Key 1: //p' | tr -d '\n' >"$operator/unseal
 [ -s "$operator/unseal.new" ]
 kill "$server"
 wait "$server" || true
-rm "$data/new/log"
+rm "$data/new/log" "$data/new/vault.hcl"
 sync
 mv "$data/new" "$data/storage"
 mv "$operator/unseal.new" "$operator/unseal.key"

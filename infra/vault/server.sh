@@ -23,5 +23,5 @@ while kill -0 "$server" 2>/dev/null; do
     rotate
     kill -HUP "$server"
 done &
-exec sh "$(dirname "$0")/../reload.sh" HUP \
+exec sh "$(dirname "$0")/../reload.sh" 'kill -HUP "$server"' \
     "${CERTIFICATE:-/run/secrets/tls.crt}" "${KEY:-/run/secrets/tls.key}" -- "$@"

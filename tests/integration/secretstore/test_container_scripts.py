@@ -70,6 +70,8 @@ class Machine:
             "OPERATOR": str(self.operator),
             "DATA": str(self.data),
             "CONFIG": str(folder / "vault.hcl"),
+            "PORT": str(free_port()),
+            "CLUSTER_PORT": str(free_port()),
             "VAULT_ADDR": f"https://127.0.0.1:{port}",
             "VAULT_CACERT": str(folder / "ca.crt"),
             "AUDIT_LOG": str(folder / "audit" / "audit.log"),
