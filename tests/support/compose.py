@@ -120,6 +120,11 @@ class Deployment:
             timeout=UP_SECONDS,
         )
 
+    def set(self, name: str, value: str) -> None:
+        """Change a variable for the next `docker compose`; the last line of a name counts."""
+        with (self._folder / "env").open("a") as file:
+            file.write(f"{name}={value}\n")
+
     def up(self, *arguments: str) -> float:
         """`docker compose up`; the seconds until everything is well."""
         began = time.monotonic()
