@@ -111,6 +111,11 @@ class Deployment:
         """The variables with which a plain `docker compose` finds this deployment."""
         return {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_ENV_FILES": str(self._folder / "env")}
 
+    @property
+    def authority(self) -> str:
+        """The certificate of the deployment's own authority."""
+        return (self._folder / "ca.crt").read_text()
+
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run docker compose; its standard output."""
         return docker(

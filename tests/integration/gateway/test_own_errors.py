@@ -1,7 +1,6 @@
-"""Every error that the gateway itself makes is a problem document."""
+"""Every error that the gateway itself makes is a problem document (see also `tests/containers/test_gateway_errors.py`)."""
 
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,24 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.integration.gateway.gateway import CONFIGURATION, Gateway, running
+from tests.integration.gateway.gateway import CONFIGURATION, running
 from tests.support.servers import ROOT
-from tests.support.timing import PATIENCE, waiting
+from tests.support.timing import waiting
 
-BROKEN_REQUESTS = {
-    "an invalid header": (400, b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n"),
-    "two lengths": (400, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
-    "an unknown version": (400, b"GET / HTTP/9.9\r\nHost: a\r\n\r\n"),
-    "headers that are too large": (400, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000 + b"\r\n\r\n"),
-    "a request that does not end": (408, b"GET / HTTP/1.1\r\nHost: a\r\n"),
-}
-SHORTER = {"timeout http-request 10s": "timeout http-request 1s", "timeout server 65s": "timeout server 1s"}
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running(tmp_path_factory.mktemp("gateway"), requests=1000, changes=SHORTER) as made:
-        yield made
+SHORTER = {"timeout server 65s": "timeout server 1s"}
 
 
 def problem_of(response: httpx2.Response) -> dict[str, Any]:
@@ -39,30 +25,6 @@ def problem_of(response: httpx2.Response) -> dict[str, Any]:
     assert found["code"]
     assert found["detail"]
     return found
-
-
-@pytest.mark.parametrize("name", BROKEN_REQUESTS)
-def test_a_request_that_cannot_be_read_gets_a_problem(gateway: Gateway, name: str) -> None:
-    status, sent = BROKEN_REQUESTS[name]
-    host, _, port = gateway.address.removeprefix("https://").partition(":")
-    context = ssl.create_default_context(cafile=str(gateway.authority))
-    with (
-        socket.create_connection((host, int(port)), PATIENCE) as plain,
-        context.wrap_socket(plain, server_hostname=host) as connection,
-    ):
-        connection.sendall(sent)
-        received = b""
-        while chunk := connection.recv(65536):
-            received += chunk
-    head, _, body = received.partition(b"\r\n\r\n")
-    found = problem_of(httpx2.Response(status, headers=_headers(head), content=body))
-    assert head.startswith(f"HTTP/1.1 {status}".encode())
-    assert found["status"] == status
-
-
-def _headers(head: bytes) -> list[tuple[str, str]]:
-    lines = head.decode().split("\r\n")[1:]
-    return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
 
 
 @contextmanager
