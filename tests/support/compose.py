@@ -145,9 +145,10 @@ class Deployment:
         """An operator's command, with the rights of the deploy step."""
         return self.compose("run", "--rm", "--no-TTY", "migrate", *arguments)
 
-    def inside(self, service: str, *command: str, index: int = 1, check: bool = True) -> str:
-        """Run a command in a running container."""
-        return self.compose("exec", "-T", "--index", str(index), service, *command, check=check)
+    def inside(self, service: str, *command: str, index: int | None = None, check: bool = True) -> str:
+        """Run a command in a running container: that with this number, or any."""
+        number = ("--index", str(index)) if index else ()
+        return self.compose("exec", "-T", *number, service, *command, check=check)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
         """The output of `docker inspect` for each container of a service."""

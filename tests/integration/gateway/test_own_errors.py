@@ -75,11 +75,11 @@ def test_a_replica_that_does_not_answer_is_a_problem(
         gateway.client() as client,
     ):
 
-        def answer() -> httpx2.Response | None:
+        def answer() -> list[httpx2.Response]:
             response = client.post("/v1/accounts/acme/credentials", json={})
-            return None if response.status_code == 503 else response  # until the first health check
+            return [] if response.status_code == 503 else [response]  # until the first health check
 
-        response = waiting(answer, "the replica is healthy")
+        [response] = waiting(answer, "the replica is healthy")
     assert response.status_code == status
     assert problem_of(response)["code"] == "unavailable"
     assert int(response.headers["Retry-After"]) > 0
