@@ -44,8 +44,8 @@ replace() {
         [ "$(present "$old")" != "$want" ] || continue
         echo "replacing a replica of $service"
         before=$(docker compose ps --all --quiet "$service")
-        docker compose up --detach --no-build --no-deps --no-recreate \
-            --scale "$service=$(($(echo "$before" | wc -w) + 1))" "$service" >/dev/null 2>&1
+        docker compose --progress quiet up --detach --no-build --no-deps --no-recreate \
+            --scale "$service=$(($(echo "$before" | wc -w) + 1))" "$service"
         for new in $(docker compose ps --all --quiet "$service"); do
             case $before in *"$new"*) ;; *) break ;; esac
         done
