@@ -107,19 +107,20 @@ class _Verifier:
                 store,
                 self.secrets,
                 logins,
-                streams=store.load,
+                streams=store.credential,
                 now=now,
                 monotonic=time.monotonic,
                 new_id=new_id,
             ),
             table=table,
             limiter=limiter,
-            streams=store.load,
+            streams=store.credential,
+            event=store.event,
             interval=timedelta(hours=24),
             now=now,
             new_id=new_id,
         )
-        notices = Notices(store, table, store.load, now=now, new_id=new_id)
+        notices = Notices(store, table, store.credential, now=now, new_id=new_id)
         return Scheduler(handler, table, limiter, notices, concurrency=CONCURRENCY, now=now)
 
 
@@ -270,5 +271,5 @@ def _add_credentials(url: str, keys: KeyFile, hosts: Sequence[str], number: int)
 def _enter(pool: Pool, streams: Sequence[StreamId]) -> None:
     table, store = ScheduleTable(pool), PostgresVerificationStore(pool)
     for stream in streams:
-        if entry := ScheduleEntry.of(store.load(stream)):
+        if entry := ScheduleEntry.of(store.credential(stream)):
             table.upsert(entry, due_at=now(), now=now())

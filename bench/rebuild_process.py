@@ -18,7 +18,8 @@ from bench.rebuild import assign_positions, fill
 from bench.servers import postgres
 from operations.migrate.migrations import migrate
 from projector.write.generations import drop
-from secretstore.personal_keys import open_key_file
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 
 NUMBER, QUICK_NUMBER = 1_000_000, 5_000
 MOST_SECONDS = 120.0  # for a million events, on two cores
@@ -30,7 +31,7 @@ def open_rebuild(options: Options) -> Iterator[list[Benchmark]]:
     number = QUICK_NUMBER if options.quick else NUMBER
     with postgres() as server, server.fresh() as url, fresh_key_file() as key_file:
         migrate(url)
-        fill(url, number, open_key_file(key_file))
+        fill(url, number, open_personal_keys(KeyFile.load(key_file)))
         assign_positions(url)
         rows = [
             Row(

@@ -20,6 +20,7 @@ TOGETHER = {
     "tests/integration/consumers/test_faults.py": "rabbitmq",
     "tests/integration/consumers/test_deadletters_command.py": "rabbitmq",
     "tests/integration/observability/test_traces.py": "rabbitmq",
+    "tests/integration/tls/test_failure_reasons.py": "rabbitmq",
     "tests/integration/secretstore/test_vault": "vault",
     "tests/integration/secretstore/test_unwrapping.py": "vault",
     "tests/integration/secretstore/test_snapshot.py": "vault",

@@ -22,7 +22,15 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = {
     "Start": ("start", "configuration"),
     "Guides": ("providers/index", "integrations", "console", "cli", "audit"),
     "Reference": ("api", "http", "events", "examples/consumer/README", "commands", "glossary"),
-    "Operations": ("deployment", "kubernetes", "runbook", "scaling", "observability", "benchmarks"),
+    "Operations": (
+        "deployment",
+        "kubernetes",
+        "upgrading",
+        "runbook",
+        "scaling",
+        "observability",
+        "benchmarks",
+    ),
     "Design": (
         "security",
         "architecture",

@@ -20,6 +20,11 @@ devices=$(vault audit list 2>/dev/null || true)
 case $devices in *regcred-file/*) ;; *) vault audit enable -path=regcred-file file file_path=/vault/audit/audit.log >/dev/null ;; esac
 case $devices in *regcred-stdout/*) ;; *) vault audit enable -path=regcred-stdout file file_path=stdout >/dev/null ;; esac
 
+# A new version may have other policies.
+for policy in credentials verifier housekeeping; do
+    vault policy write "regcred-$policy" "$(dirname "$0")/policies/regcred-$policy.hcl" >/dev/null
+done
+
 for service in $services; do
     folder=$handover/$service-secrets/vault
     if [ -e "$folder/$service.secret-id" ] && [ -z "${ROTATE:-}" ]; then

@@ -1,6 +1,6 @@
 """PostgreSQL for services: connections, a pool that acts as one role, and `DatabaseUnavailable`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, LiteralString
@@ -60,11 +60,13 @@ def scalar(
     return row[0] if row else None
 
 
-def open_pool(database_url: str, *, role: str, size: int) -> Pool:
+def open_pool(
+    database_url: str, *, role: str, size: int, examine: Callable[[Connection], None] | None = None
+) -> Pool:
     """Open a pool of connections that act as the role of one service.
 
     They are opened in the background. If the database cannot be reached, the first use raises
-    `DatabaseUnavailable`.
+    `DatabaseUnavailable`. A new connection for which `examine` raises an exception is not used.
     """
     pool = MeasuredPool(
         database_url,
@@ -78,6 +80,7 @@ def open_pool(database_url: str, *, role: str, size: int) -> Pool:
         },
         min_size=1,
         max_size=size,
+        configure=examine,
         check=MeasuredPool.check_connection,  # so that no request fails after a restart of the database
         timeout=5.0,
         reconnect_timeout=0,  # a failed attempt ends at once; the next use starts another one

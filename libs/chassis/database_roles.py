@@ -1,4 +1,4 @@
-"""Creates the database logins of services, and reads the roles that a login may switch to."""
+"""Creates the roles and logins of services, and reads the roles that a login may switch to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,6 +6,14 @@ import psycopg
 from psycopg import sql
 
 from chassis.database import Connection, scalar
+
+
+def create_roles(database_url: str, roles: Sequence[str]) -> None:
+    """Create the group roles that do not exist. A dump refers to roles and does not contain them."""
+    with psycopg.connect(database_url) as connection:
+        known = memberships(connection, roles)
+        for role in sorted(set(roles) - known.keys()):
+            connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
 
 
 def prepare_logins(

@@ -7,13 +7,14 @@ advisory lock. A file must not change after it was applied; its checksum is stor
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
 import psycopg
 
 from chassis.database import Connection
+from chassis.database_failure import failure_reason
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
 _LOCK = 7_203_001  # no other code locks this number
@@ -38,7 +39,14 @@ class MigrationChanged(MigrationRefused):
     """A file was changed after it was applied to this database."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, "was applied to this database with other contents; restore the file")
+        super().__init__(name, "was applied to this database with other contents")
+
+
+class MigrationFailed(MigrationRefused):
+    """The database refused a statement of a file, or the connection was lost."""
+
+    def __init__(self, name: str, error: psycopg.Error) -> None:
+        super().__init__(name, f"failed and was rolled back: {failure_reason(error)}")
 
 
 class MigrationTooLate(MigrationRefused):
@@ -93,6 +101,25 @@ def applied_migrations(connection: Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, checksum FROM public.regcred_migrations").fetchall())
 
 
+def unapplied(wanted: Sequence[Migration], applied: Mapping[str, str]) -> list[Migration]:
+    """The migrations that a database lacks. `applied` maps the names of those that it has to their checksums.
+
+    Raises:
+        MigrationChanged: an applied file was changed.
+        MigrationTooLate: a new file has a lower number than an applied one.
+    """
+    last = max(applied, default="")
+    lacking = []
+    for migration in wanted:
+        if migration.name not in applied:
+            if migration.name < last:
+                raise MigrationTooLate(migration.name, last)
+            lacking.append(migration)
+        elif applied[migration.name] != migration.checksum:
+            raise MigrationChanged(migration.name)
+    return lacking
+
+
 def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
     """Apply the files of these packages that were not applied yet. Returns their names.
 
@@ -102,7 +129,8 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         MigrationChanged: an applied file was changed.
         MigrationTooLate: a new file has a lower number than an applied one.
         ValueError: as `migrations`.
-        psycopg.Error: the database refused a file, which was rolled back.
+        MigrationFailed: the database refused a file, which was rolled back.
+        psycopg.Error: the database cannot be reached, or the login may not use it.
     """
     wanted = migrations(packages)
     applied = []
@@ -111,22 +139,22 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         try:
             connection.execute("SET client_min_messages = warning")
             connection.execute(_LEDGER)
-            known = applied_migrations(connection)
-            last = max(known, default="")
-            for migration in wanted:
-                if migration.name in known:
-                    if known[migration.name] != migration.checksum:
-                        raise MigrationChanged(migration.name)
-                    continue
-                if migration.name < last:
-                    raise MigrationTooLate(migration.name, last)
-                with connection.transaction():
-                    connection.execute(migration.text)
-                    connection.execute(
-                        "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
-                        (migration.name, migration.checksum),
-                    )
+            for migration in unapplied(wanted, applied_migrations(connection)):
+                _apply(connection, migration)
                 applied.append(migration.name)
         finally:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+            if not connection.closed:
+                connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
     return applied
+
+
+def _apply(connection: Connection, migration: Migration) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(migration.text)
+            connection.execute(
+                "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
+                (migration.name, migration.checksum),
+            )
+    except psycopg.Error as error:
+        raise MigrationFailed(migration.name, error) from error

@@ -21,6 +21,7 @@ from contracts.credential_events import (
     Registry,
     Restrictions,
     SecretReference,
+    VerificationRequested,
 )
 
 
@@ -79,6 +80,11 @@ def evolve(state: Credential, event: object) -> Credential:
             return Removed(event.credential_id)
         case _:
             return state
+
+
+def is_change(event: object) -> bool:
+    """Return whether an event changes its credential, and thereby the version that callers edit with."""
+    return not isinstance(event, VerificationRequested)
 
 
 def fold(events: Iterable[object], state: Credential | None = None) -> Credential:

@@ -5,6 +5,9 @@ No event contains a secret. `SecretReference` refers to the secret store. Its fi
 service with the key can tell whether two secrets are equal, and nothing else.
 
 Events of a change contain the previous values, so that the audit trail needs no look-up.
+
+An event replaces everything that an earlier event of its type has set. The first event of a stream and the
+newest of each type therefore determine the credential, and commands load no others.
 """
 
 from dataclasses import dataclass

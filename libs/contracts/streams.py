@@ -1,4 +1,4 @@
-"""The ids of streams. One service writes each category."""
+"""The ids of streams, and derived ids of events. One service writes each category."""
 
 from uuid import UUID, uuid5
 
@@ -15,6 +15,11 @@ def credential_stream(credential_id: UUID) -> StreamId:
 def verification_stream(credential_id: UUID) -> StreamId:
     """The stream of a credential's verifications, written by the verifier."""
     return StreamId("verification", uuid5(_DERIVED, f"verification:{credential_id}"))
+
+
+def outcome_event_id(verification_id: UUID) -> UUID:
+    """The id of the event with the outcome of a verification, so that a second one cannot be appended."""
+    return uuid5(_DERIVED, f"outcome:{verification_id}")
 
 
 def issuance_stream(issuance_id: UUID) -> StreamId:

@@ -94,6 +94,10 @@ class EncryptedStore:
             raise SecretDamaged from None
         return Secret(plaintext.decode())
 
+    def delete(self, path: SecretPath, versions: Sequence[int]) -> None:
+        """Destroy the versions. The table is in the database of the log, so it cannot be at another time."""
+        self.destroy(path, versions)
+
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         with self._connection() as connection:
             connection.execute(
@@ -112,7 +116,7 @@ class EncryptedStore:
     def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
         with self._connection() as connection:
             rows = connection.execute(
-                "SELECT version, created_at, destroyed FROM encrypted.secrets"
+                "SELECT version, destroyed FROM encrypted.secrets"
                 " WHERE account_id = %s AND credential_id = %s ORDER BY version",
                 (path.account_id, path.credential_id),
             ).fetchall()

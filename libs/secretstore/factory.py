@@ -1,26 +1,55 @@
 """The secret store that the settings select: HashiCorp Vault, or without it the encrypted table."""
 
 from typing import Any
+from uuid import UUID
 
 import psycopg
+import structlog
 from psycopg_pool import ConnectionPool
 
+from chassis.database import DatabaseUnavailable, database_errors
 from chassis.settings.environment import Settings
 from secretstore.encrypted_table import EncryptedStore
+from secretstore.installation import installation_id
 from secretstore.keyfile import KeyFile
 from secretstore.measured import MeasuredStore
-from secretstore.store import SecretStore
-from secretstore.vault import VaultStore
+from secretstore.store import SecretStore, SecretStoreUnavailable, WrongSecretStore
+from secretstore.vault import InstallationBinding, VaultStore
 from secretstore.vault_session import VaultSettings
+
+log = structlog.get_logger()
+
+_DATABASE_SECONDS = 2.0
 
 
 def open_secret_store(
-    settings: Settings, *, pool: ConnectionPool[psycopg.Connection[Any]], keys: KeyFile
+    settings: Settings,
+    *,
+    pool: ConnectionPool[psycopg.Connection[Any]],
+    keys: KeyFile,
+    claims: bool = False,
 ) -> SecretStore:
-    """Return the secret store of these settings. The first request connects to it."""
+    """Return the secret store of these settings.
+
+    A Vault that cannot be reached now is compared with the database before its first request.
+    `claims`: this service binds a new Vault to the installation of the database.
+
+    Raises:
+        WrongSecretStore: Vault belongs to another installation.
+    """
     access = settings.vault
     if access is None:
         return MeasuredStore(EncryptedStore(pool, keys), kind="sealed")
+
+    def database_id() -> UUID:
+        try:
+            with database_errors(), pool.connection(timeout=_DATABASE_SECONDS) as connection:
+                return installation_id(connection)
+        except (DatabaseUnavailable, psycopg.ProgrammingError) as error:
+            raise SecretStoreUnavailable(
+                f"the database has no installation id: {type(error).__name__}"
+            ) from None
+
     vault = VaultStore(
         VaultSettings(
             addr=access.address,
@@ -28,6 +57,15 @@ def open_secret_store(
             secret_id_file=access.secret_id_file,
             token_file=access.token_file,
             ca_file=access.ca_file,
-        )
+        ),
+        InstallationBinding(database_id, claims=claims),
     )
+    try:
+        vault.bind()
+    except WrongSecretStore as error:
+        vault.close()
+        log.error("wrong_secret_store", reason=str(error))  # noqa: TRY400 a stack trace adds nothing
+        raise
+    except SecretStoreUnavailable as error:
+        log.warning("vault_not_compared_yet", error=str(error))
     return MeasuredStore(vault, kind="vault")

@@ -3,8 +3,8 @@
     {"primary": "k1", "keys": {"k1": <base64 of 32 bytes>, …}, "pepper": <base64 of 32 bytes>}
 
 With this file and the database, every secret of the encrypted table can be read. Only its owner may access
-the file (0600), and its backup is separate from that of the database. If the file is missing while there is
-data, it is not created again (`operations.migrate.preparation`).
+the file (0600), and its backup is separate from that of the database. The database has check values of the
+keys (`installation`): with another key file nothing starts, and a missing one is not created again.
 """
 
 import base64
@@ -113,6 +113,17 @@ class KeyFile:
             return self.__keys[name]
         except KeyError:
             raise KeyFileError(f"the key file has no key {name}") from None
+
+    def check_values(self) -> dict[str, str]:
+        """Return a check value for each key: an HMAC-SHA-256 under that key, 64 hex digits.
+
+        It identifies the key. The keys are random and have 256 bits, so the value does not help to find one.
+        """
+        named = {"pepper": self.__pepper, **{f"key {name}": key for name, key in self.__keys.items()}}
+        return {
+            name: hmac.digest(key, b"regcred-key-check\0" + name.encode(), "sha256").hex()
+            for name, key in named.items()
+        }
 
     def keyed_hash(self, purpose: str, data: bytes) -> str:
         """Return the HMAC-SHA-256 of `data` under the pepper, 64 hex digits. It differs for each purpose."""

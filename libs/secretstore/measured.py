@@ -41,6 +41,10 @@ class MeasuredStore:
         with self._measured("get"):
             return self._store.get(path, version)
 
+    def delete(self, path: SecretPath, versions: Sequence[int]) -> None:
+        with self._measured("delete"):
+            self._store.delete(path, versions)
+
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         with self._measured("destroy"):
             self._store.destroy(path, versions)

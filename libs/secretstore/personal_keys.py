@@ -5,7 +5,6 @@ bytes, and the ciphertext of AES-256-GCM with its tag.
 """
 
 import json
-from pathlib import Path
 from secrets import token_bytes
 from time import monotonic
 
@@ -21,15 +20,6 @@ _NONCE_BYTES = 12
 def open_personal_keys(keys: KeyFile) -> PersonalKeys:
     """Return the keys of personal data. Each is read from the database when an event first needs it."""
     return PersonalKeys(KeyFileWrapping(keys), monotonic=monotonic, random_bytes=token_bytes)
-
-
-def open_key_file(path: Path) -> PersonalKeys:
-    """Return the keys of personal data that are wrapped with this key file.
-
-    Raises:
-        KeyFileError: the key file cannot be used.
-    """
-    return open_personal_keys(KeyFile.load(path))
 
 
 class KeyFileWrapping:

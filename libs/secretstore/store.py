@@ -5,6 +5,7 @@ SecretStoreError
 ├── SecretMissing            the version never existed, or the path was removed
 ├── SecretDestroyed          the version was destroyed
 └── SecretStoreUnavailable   Vault is sealed, standby or rate-limited, or the store cannot be reached
+    └── WrongSecretStore     it belongs to another installation
 
 No message of an error contains a part of a secret. The adapters are `encrypted_table` (PostgreSQL), `vault`
 (HashiCorp Vault, KV version 2), and one in memory for tests. All pass `tests/support/secretstore_suite.py`.
@@ -12,7 +13,6 @@ No message of an error contains a part of a secret. The adapters are `encrypted_
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -49,6 +49,10 @@ class SecretStoreUnavailable(SecretStoreError, Unavailable):
         self.retry_after = retry_after
 
 
+class WrongSecretStore(SecretStoreUnavailable):
+    """The secret store belongs to another installation. Nothing is read, written or deleted there."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretPath:
     """The path of all versions of one credential's secret.
@@ -70,11 +74,11 @@ class SecretPath:
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """A version of a secret, destroyed or not."""
+    """A version of a secret. One that is `deleted` cannot be read; a `destroyed` one is lost."""
 
     version: int
-    created_at: datetime
     destroyed: bool
+    deleted: bool = False
 
 
 class SecretStore(Protocol):
@@ -96,6 +100,9 @@ class SecretStore(Protocol):
     def get(self, path: SecretPath, version: int) -> Secret:
         """Return a version. Raises `SecretMissing` or `SecretDestroyed`."""
 
+    def delete(self, path: SecretPath, versions: Sequence[int]) -> None:
+        """Make these versions unreadable. In Vault an operator can undo this until they are destroyed."""
+
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         """Make these versions permanently unreadable. Missing versions are not an error."""
 
@@ -109,7 +116,7 @@ class SecretStore(Protocol):
         """Return the newest version, destroyed or not; 0 for a missing path."""
 
     def paths(self) -> Iterator[SecretPath]:
-        """Yield every path."""
+        """Yield every path. Raises `WrongSecretStore` if the store belongs to another installation."""
 
     def check(self) -> None:
         """Raise `SecretStoreUnavailable` if the store cannot accept requests now."""

@@ -2,12 +2,15 @@
 
 A version contains `{"secret": …, "write_id": …}`. The write id distinguishes a repeated write from another
 one.
+
+The secret `installation` has the id of the installation to which the mount belongs. The store compares it
+with that of the database before its first request, and before each sweep.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import UUID
 
 import hvac
@@ -18,18 +21,39 @@ from secretstore.store import (
     SecretDestroyed,
     SecretMissing,
     SecretPath,
+    SecretStoreUnavailable,
     SecretVersionConflict,
     StoredVersion,
+    WrongSecretStore,
 )
-from secretstore.vault_session import VaultSession, VaultSettings, field
+from secretstore.vault_session import REFUSED_RETRY_AFTER, VaultSession, VaultSettings, field
+
+INSTALLATION = "installation"  # the path of the id
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationBinding:
+    """The installation to which the mount must belong. `database_id` reads the id from the database.
+
+    `claims`: this service writes the id to a mount that has none. Others wait until it has.
+    """
+
+    database_id: Callable[[], UUID]
+    claims: bool
 
 
 class VaultStore:
-    """`SecretStore` in Vault. Threads may share it. Processes may not, because it has open connections."""
+    """`SecretStore` in Vault. Threads may share it. Processes may not, because it has open connections.
 
-    def __init__(self, settings: VaultSettings) -> None:
+    Without a `binding` the mount may belong to any installation; only tests and benchmarks omit it.
+    """
+
+    def __init__(self, settings: VaultSettings, binding: InstallationBinding | None = None) -> None:
         self._mount = settings.mount
         self._session = VaultSession(settings)
+        self._binding = binding
+        self._bound = binding is None
 
     def put(self, path: SecretPath, secret: Secret, *, write_id: str, expected_version: int) -> int:
         fields = {"secret": secret.reveal(), "write_id": write_id}
@@ -40,7 +64,7 @@ class VaultStore:
             )
 
         try:
-            response = self._session.ask(write)
+            response = self._ask(write)
         except SecretVersionConflict:
             return self._earlier_write(path, secret, write_id)
         return int(field(response, "data", "version"))
@@ -51,6 +75,15 @@ class VaultStore:
             raise SecretMissing  # another program wrote it
         return Secret(secret)
 
+    def delete(self, path: SecretPath, versions: Sequence[int]) -> None:
+        def delete(client: hvac.Client) -> Any:
+            return client.secrets.kv.v2.delete_secret_versions(
+                str(path), list(versions), mount_point=self._mount
+            )
+
+        with suppress(SecretMissing):
+            _done(self._ask(delete))
+
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         def destroy(client: hvac.Client) -> Any:
             return client.secrets.kv.v2.destroy_secret_versions(
@@ -58,14 +91,14 @@ class VaultStore:
             )
 
         with suppress(SecretMissing):
-            _done(self._session.ask(destroy))
+            _done(self._ask(destroy))
 
     def remove(self, path: SecretPath) -> None:
         def remove(client: hvac.Client) -> Any:
             return client.secrets.kv.v2.delete_metadata_and_all_versions(str(path), mount_point=self._mount)
 
         with suppress(SecretMissing):
-            _done(self._session.ask(remove))
+            _done(self._ask(remove))
 
     def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
         try:
@@ -73,7 +106,7 @@ class VaultStore:
         except SecretMissing:
             return ()
         return tuple(
-            StoredVersion(number, _moment(about["created_time"]), bool(about["destroyed"]))
+            StoredVersion(number, bool(about["destroyed"]), bool(about["deletion_time"]))
             for number, about in sorted((int(number), about) for number, about in versions.items())
         )
 
@@ -84,6 +117,7 @@ class VaultStore:
             return 0
 
     def paths(self) -> Iterator[SecretPath]:
+        self.bind()
         for folder in self._list("accounts"):
             account = folder.removesuffix("/")
             for credential in self._list(f"accounts/{account}/credentials"):
@@ -93,6 +127,52 @@ class VaultStore:
 
     def check(self) -> None:
         self._session.check()
+        if not self._bound:
+            self.bind()
+
+    def bind(self) -> None:
+        """Compare the id of the installation in the mount with that of the database.
+
+        Raises:
+            WrongSecretStore: the mount belongs to another installation.
+            SecretStoreUnavailable: Vault or the database cannot be reached, or the mount has no id yet.
+        """
+        if self._binding is None:
+            return
+        self._bound = False
+        expected = self._binding.database_id()
+        if (found := self._installation()) is None and self._binding.claims:
+            with suppress(SecretVersionConflict):
+                self._session.ask(lambda client: self._claim(client, expected))
+            found = self._installation()
+        if found is None:
+            raise SecretStoreUnavailable(
+                "the mount has no installation yet: the credentials service writes it"
+            )
+        if found != str(expected):
+            raise WrongSecretStore(wrong_vault(found, expected), retry_after=REFUSED_RETRY_AFTER)
+        self._bound = True
+
+    def _installation(self) -> str | None:
+        def read(client: hvac.Client) -> Any:
+            return client.secrets.kv.v2.read_secret_version(
+                INSTALLATION, mount_point=self._mount, raise_on_deleted_version=True
+            )
+
+        try:
+            return str(field(self._session.ask(read), "data", "data", "id"))
+        except (SecretMissing, SecretDestroyed):
+            return None
+
+    def _claim(self, client: hvac.Client, installation: UUID) -> Any:
+        return client.secrets.kv.v2.create_or_update_secret(
+            INSTALLATION, {"id": str(installation)}, cas=0, mount_point=self._mount
+        )
+
+    def _ask(self, request: Callable[[hvac.Client], _T]) -> _T:
+        if not self._bound:
+            self.bind()
+        return self._session.ask(request)
 
     def close(self) -> None:
         self._session.close()
@@ -119,14 +199,14 @@ class VaultStore:
 
         if version < 1:
             raise SecretMissing  # Vault reads 0 as the newest version
-        fields: dict[str, Any] = field(self._session.ask(read), "data", "data")
+        fields: dict[str, Any] = field(self._ask(read), "data", "data")
         return fields
 
     def _metadata(self, path: SecretPath) -> dict[str, Any]:
         def read(client: hvac.Client) -> Any:
             return client.secrets.kv.v2.read_secret_metadata(str(path), mount_point=self._mount)
 
-        data: dict[str, Any] = field(self._session.ask(read), "data")
+        data: dict[str, Any] = field(self._ask(read), "data")
         return data
 
     def _list(self, prefix: str) -> list[str]:
@@ -134,7 +214,7 @@ class VaultStore:
             return client.secrets.kv.v2.list_secrets(prefix, mount_point=self._mount)
 
         try:
-            return list(field(self._session.ask(list_keys), "data", "keys"))
+            return list(field(self._ask(list_keys), "data", "keys"))
         except SecretMissing:
             return []
 
@@ -154,7 +234,10 @@ def _done(response: Any) -> None:
         field(response, "request_id")
 
 
-def _moment(text: str) -> datetime:
-    """Convert RFC 3339 with nanoseconds, as Go writes it, to a time with microseconds."""
-    seconds, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
+def wrong_vault(found: str, expected: UUID) -> str:
+    """The sentence for the operator."""
+    return (
+        f"this Vault belongs to installation {found}, the database to {expected}. Correct REGCRED_VAULT_ADDR"
+        " or REGCRED_DATABASE_URL. If this database replaces that of the other installation, read"
+        " `regcred installation adopt --help`"
+    )

@@ -94,6 +94,12 @@ class VaultInspector:
         version = _field(about, "data", "options", "version")
         return Mount(exists=version == "2", capabilities=capabilities)
 
+    def installation(self, token: str) -> tuple[bool, str | None]:
+        """Return whether the token may read the id of the installation, and the id, if there is one."""
+        response = self._ask("GET", f"{MOUNT}/data/installation", token=token)
+        found = _field(response, "data", "data", "id")
+        return response.status_code != requests.codes.forbidden, found if isinstance(found, str) else None
+
     def cas_required(self, administrator: Path) -> bool | None:
         """Return whether the mount requires check-and-set, `None` if the token cannot read it."""
         token, error = _read(administrator)

@@ -1,5 +1,7 @@
 """Composition of the command API. `relay_bootstrap` composes the relay, which has its own image."""
 
+from functools import partial
+
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.database import open_pool
@@ -24,6 +26,7 @@ from credentials.postgres_store import PostgresCredentialStore
 from eventlog.storage import DatabaseMetrics
 from registries.token_minter.factory import open_minter
 from secretstore.factory import open_secret_store
+from secretstore.installation import record_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
@@ -33,9 +36,11 @@ API_CONNECTIONS = 24
 
 def command_api(settings: Settings) -> ApiPart:
     """Return the command API, with its own connections."""
-    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
-    keys = KeyFile.load(settings.key_file)
-    secret_store = open_secret_store(settings, pool=pool, keys=keys)
+    url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
+    compare = partial(record_keys, keys)
+    refuse_wrong_keys(url, role=ROLE, compare=compare)
+    pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, examine=compare)
+    secret_store = open_secret_store(settings, pool=pool, keys=keys, claims=True)
     tokens = open_tokens(pool, keys)
     store = PostgresCredentialStore(pool, open_personal_keys(keys))
     credentials = Credentials(

@@ -14,13 +14,14 @@ from chassis.observability.metrics import REPLAYS
 from contracts.credential import Active, columns
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import Workload
-from contracts.streams import credential_stream, issuance_stream, verification_stream
+from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
 from contracts.verdicts import VerificationCode, VerificationStatus, status_of
 from credentials.application.store import (
     DecidedOnOldVersion,
     RecordedOutcome,
+    SecretDiscarded,
     UsedMeanwhile,
-    recorded_outcomes,
+    recorded_outcome,
 )
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from credentials.domain.errors import NameTaken
@@ -34,7 +35,9 @@ from eventlog.storage import (
     append_request,
     call_append,
     keys_of,
-    load_stream,
+    load_event,
+    load_newest,
+    load_selected,
     store_errors,
     text_array,
 )
@@ -52,6 +55,22 @@ SELECT credential_id, version, name, registry_host, repository_prefixes, pull, p
        secret_version, expires_at, added_at, verified_version = secret_version AS checked,
        verification_code AS code
 FROM credentials.current WHERE account_id = %s AND registry_host = ANY (%s)
+"""
+# Outcomes of an older secret may follow that of the current one: as many as logins run at the same time.
+_LATE_OUTCOMES = 32
+_LAST_OUTCOME = """
+SELECT o.stream_id, o.version FROM (
+    (SELECT * FROM es.events WHERE stream_id = %(stream)s AND version = 1)
+    UNION ALL
+    (SELECT * FROM es.events WHERE stream_id = %(stream)s AND type = 'verification.succeeded' AND version > 1
+     ORDER BY version DESC LIMIT %(late)s)
+    UNION ALL
+    (SELECT * FROM es.events WHERE stream_id = %(stream)s AND type = 'verification.failed' AND version > 1
+     ORDER BY version DESC LIMIT %(late)s)
+) AS o
+WHERE o.type IN ('verification.succeeded', 'verification.failed')
+  AND (o.data->>'secret_version')::integer = %(secret_version)s
+ORDER BY o.version DESC LIMIT 1
 """
 _NAME_TAKEN = (
     "SELECT EXISTS (SELECT FROM credentials.current WHERE account_id = %s AND lower(name) = lower(%s))"
@@ -72,12 +91,19 @@ class PostgresCredentialStore:
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
         with store_errors(), self._pool.connection() as connection:
-            return load_stream(connection, credential_stream(credential_id), self._personal)
+            return load_newest(connection, credential_stream(credential_id), self._personal)
 
-    def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
+    def last_outcome(self, credential_id: UUID, secret_version: int) -> RecordedOutcome | None:
+        stream = verification_stream(credential_id).id
+        parameters = {"stream": stream, "secret_version": secret_version, "late": _LATE_OUTCOMES}
         with store_errors(), self._pool.connection() as connection:
-            events = load_stream(connection, verification_stream(credential_id), self._personal)
-        return recorded_outcomes(events)
+            events = load_selected(connection, _LAST_OUTCOME, parameters, self._personal)
+        return recorded_outcome(next(iter(events), None))
+
+    def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
+        with store_errors(), self._pool.connection() as connection:
+            event = load_event(connection, outcome_event_id(verification_id), self._personal)
+        return recorded_outcome(event)
 
     def name_taken(self, account_id: str, name: str) -> bool:
         with store_errors(), self._pool.connection() as connection:
@@ -126,6 +152,10 @@ class PostgresCredentialStore:
         except psycopg.errors.UniqueViolation as error:
             if current and error.diag.constraint_name == "name_in_account":
                 raise NameTaken(current.details.name) from None
+            raise
+        except psycopg.Error as error:
+            if error.sqlstate == "ES429":
+                raise SecretDiscarded from None
             raise
 
     def remove(

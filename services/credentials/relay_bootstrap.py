@@ -3,10 +3,10 @@
 import secrets
 from collections.abc import Callable
 from threading import Event, Thread
+from time import monotonic
 
 from chassis.database import open_pool
 from chassis.observability.exposition import serve_metrics
-from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
@@ -14,7 +14,7 @@ from credentials.relay.publisher import RelayPublisher
 from eventlog.consumers import Notifications, follow
 from eventlog.storage import DatabaseMetrics
 from secretstore.factory import open_secret_store
-from secretstore.keyfile import KeyFile
+from secretstore.installation import await_key_file
 from secretstore.personal_keys import open_personal_keys
 
 ROLE = sequencer.ROLE
@@ -25,7 +25,9 @@ def run_relay(settings: Settings, stop: Event) -> None:
     """Run sequencing, publishing and housekeeping until `stop` is set. Several may run; one leads."""
     url = settings.required_database_url()
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
-    keys = KeyFile.load(settings.key_file)
+    keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
+    if keys is None:
+        return
     threads = []
     announce: Callable[[int, int], None] = _ignore
     if settings.broker_url:
@@ -35,6 +37,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
             role=ROLE,
             jitter=secrets.SystemRandom().random,
             stop=stop,
+            tiers=settings.consumers.retry_tiers,
             personal=open_personal_keys(keys),
         )
         announce = publishing.announce
@@ -42,7 +45,8 @@ def run_relay(settings: Settings, stop: Event) -> None:
     pool = open_pool(url, role=ROLE, size=CONNECTIONS)
     secret_store = open_secret_store(settings, pool=pool, keys=keys)
     wakeups = Notifications(url, role=ROLE)
-    consumer = Housekeeping(secret_store, now=now, tiers=settings.consumers.retry_tiers, stop=stop)
+    tiers = settings.consumers.retry_tiers
+    consumer = Housekeeping(secret_store, tiers=tiers, stop=stop, monotonic=monotonic)
 
     def run_housekeeping() -> None:
         follow(

@@ -6,6 +6,7 @@ from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
+from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
 from chassis.observability.exposition import exposition, serve_metrics
 from chassis.runtime.clock import now
@@ -15,6 +16,7 @@ from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
 from registries.protocol.browser import Browser
 from secretstore.factory import open_secret_store
+from secretstore.installation import await_key_file, compare_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 from verifier.api import login_tests, refusals, registry_contents
@@ -45,8 +47,10 @@ def registry_api(settings: Settings) -> ApiPart:
 
     This part of the API writes no events. It shares the holds after refusals with the consumer of the log.
     """
-    pool = open_pool(settings.required_database_url(), role=ROLE, size=API_CONNECTIONS)
-    keys = KeyFile.load(settings.key_file)
+    url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
+    compare = partial(compare_keys, keys)
+    refuse_wrong_keys(url, role=ROLE, compare=compare)
+    pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, examine=compare)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
     logins = open_logins(settings, now=now)
@@ -55,12 +59,12 @@ def registry_api(settings: Settings) -> ApiPart:
         table=table,
         limiter=_limiter(settings),
         bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
-        now=now,
+        now=DatabaseClock(pool, monotonic=monotonic),
         monotonic=monotonic,
         sleep=sleep,
     )
     browser = ImageBrowser(
-        streams=PostgresVerificationStore(pool, open_personal_keys(keys)).load,
+        streams=PostgresVerificationStore(pool, open_personal_keys(keys)).credential,
         secrets=secrets,
         minter=logins.minter,
         browser=Browser(policy=logins.policy, deadline_seconds=logins.deadline_seconds, tls=logins.tls),
@@ -91,19 +95,22 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     """Verify until `stop` is set. Several processes may run; one leads."""
     url = settings.required_database_url()
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
+    keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
+    if keys is None:
+        return
     concurrency = settings.consumers.verifier_concurrency
     pool = open_pool(url, role=ROLE, size=concurrency + SCHEDULE_CONNECTIONS)
-    keys = KeyFile.load(settings.key_file)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     personal = open_personal_keys(keys)
     store = PostgresVerificationStore(pool, personal)
     limiter = _limiter(settings)
+    clock = DatabaseClock(pool, monotonic=monotonic)
     verifier = Verifier(
         store,
         secrets,
         open_logins(settings, now=now, use_short_timeout=lambda host: limiter.open_for(host) > 0),
-        streams=store.load,
-        now=now,
+        streams=store.credential,
+        now=clock,
         monotonic=monotonic,
         new_id=new_id,
     )
@@ -112,13 +119,16 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         verifier=verifier,
         table=table,
         limiter=limiter,
-        streams=store.load,
+        streams=store.credential,
+        event=store.event,
         interval=logins.reverify_interval,
-        now=now,
+        now=clock,
         new_id=new_id,
     )
-    notices = Notices(store, table, store.load, now=now, new_id=new_id)
-    scheduler = Scheduler(handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=now)
+    notices = Notices(store, table, store.credential, now=clock, new_id=new_id)
+    scheduler = Scheduler(
+        handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
+    )
     schedule = Thread(target=scheduler.run, args=(url,), kwargs={"role": ROLE, "stop": stop}, name="schedule")
     schedule.start()
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.verifier")

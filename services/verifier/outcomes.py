@@ -26,7 +26,9 @@ def events_of(
 ) -> list[object]:
     """The outcome of a verification, and the events that follow from it.
 
-    These are the recovery of the credential and the expiry of its secret, as far as they apply.
+    These are the recovery of the credential and the expiry of its secret, as far as they apply. `history` has
+    the newest event of each type in the verification stream, and the first failure after the last accepted
+    login.
     """
     outcome = outcome_of(verification, verdict, checked_at=checked_at, duration_ms=duration_ms)
     events: list[object] = [outcome]
@@ -103,7 +105,7 @@ def _probe_of(verdict: Verdict) -> ImageProbe | None:
 
 
 def _failures(history: Sequence[RecordedEvent]) -> list[VerificationFailed]:
-    """The failed logins since the last accepted one, the oldest first."""
+    """The failed logins since the last accepted one: at least the first and the last of them."""
     failed: list[VerificationFailed] = []
     for event in history:
         if isinstance(event.payload, VerificationSucceeded):

@@ -37,7 +37,7 @@ class Verification:
 
 
 def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> Verification | None:
-    """The verification that an event requests. `history` is the complete stream of its credential.
+    """The verification that an event requests. `history` has the events that determine its credential.
 
     `None` if the event requests none, the credential was removed, or its secret was replaced later: the event
     that replaced the secret requests its own verification.
@@ -70,7 +70,7 @@ def verification_for(event: RecordedEvent, history: Sequence[RecordedEvent]) -> 
 
 
 def active_credential(history: Sequence[RecordedEvent]) -> Active | None:
-    """The credential of a stream; `None` if it was removed or does not exist."""
+    """The credential that these events determine; `None` if it was removed or does not exist."""
     state = fold(event.payload for event in history)
     return state if isinstance(state, Active) else None
 

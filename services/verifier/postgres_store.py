@@ -1,6 +1,7 @@
 """Verification streams in PostgreSQL."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from chassis.database import Pool
 from eventlog.events import NewEvent, RecordedEvent, StreamId
@@ -11,11 +12,22 @@ from eventlog.storage import (
     append_request,
     call_append,
     keys_of,
+    load_event,
+    load_newest,
+    load_selected,
     load_stream,
     store_errors,
 )
 
 _APPEND = "SELECT * FROM verifier.append(%s)"
+# The first failed login after the last accepted one.
+_FIRST_FAILURE = """
+SELECT e.stream_id, e.version FROM es.events e
+WHERE e.stream_id = %(stream)s AND e.type = 'verification.failed' AND e.version > 1
+  AND e.version > coalesce((SELECT max(s.version) FROM es.events s WHERE s.stream_id = %(stream)s
+                            AND s.type = 'verification.succeeded' AND s.version > 1), 1)
+ORDER BY e.version LIMIT 1
+"""
 
 
 class PostgresVerificationStore:
@@ -29,6 +41,23 @@ class PostgresVerificationStore:
     def load(self, stream: StreamId) -> list[RecordedEvent]:
         with store_errors(), self._pool.connection() as connection:
             return load_stream(connection, stream, self._personal)
+
+    def newest(self, stream: StreamId) -> list[RecordedEvent]:
+        """As `EventStore.newest`, with the first failed login after the last accepted one."""
+        with store_errors(), self._pool.connection() as connection:
+            failure = load_selected(connection, _FIRST_FAILURE, {"stream": stream.id}, self._personal)
+            newest = load_newest(connection, stream, self._personal)
+        events = {event.version: event for event in [*failure, *newest]}
+        return [events[version] for version in sorted(events)]
+
+    def event(self, event_id: UUID) -> RecordedEvent | None:
+        with store_errors(), self._pool.connection() as connection:
+            return load_event(connection, event_id, self._personal)
+
+    def credential(self, stream: StreamId) -> list[RecordedEvent]:
+        """The events that determine a credential, the oldest first (`verifier.verifier.Streams`)."""
+        with store_errors(), self._pool.connection() as connection:
+            return load_newest(connection, stream, self._personal)
 
     def append(
         self,

@@ -13,7 +13,7 @@ def record_once(
     key: str,
     new_events: Callable[[Sequence[RecordedEvent]], Sequence[NewEvent]],
 ) -> None:
-    """Append the events that `new_events` returns for the events in the stream.
+    """Append the events that `new_events` returns for the newest events of the stream.
 
     A `key` is appended only once.
 
@@ -21,13 +21,13 @@ def record_once(
         EventStoreError: the events could not be appended.
     """
     request = IdempotentRequest(key=key, fingerprint=sha256(key.encode()).digest(), response={})
-    history = store.load(stream)
     while True:
+        history = store.newest(stream)
+        version = history[-1].version if history else 0
         try:
-            store.append(stream, len(history), new_events(history), request=request)
+            store.append(stream, version, new_events(history), request=request)
         except VersionConflict as conflict:  # another process appended in the meantime
-            if conflict.actual == len(history):  # a stream of another account, so a retry does not help
+            if conflict.actual == version:  # a stream of another account, so a retry does not help
                 raise
-            history = store.load(stream)
         else:
             return

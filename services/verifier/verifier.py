@@ -1,8 +1,8 @@
 """One verification, requested by an event or by the schedule: read the secret, log in, record the outcome.
 
 The login is at-least-once: a crash between login and append repeats it. The outcome of an event is recorded
-exactly once: the verifier checks that the stream does not have it, and appends it under a key that is derived
-from the event.
+exactly once: its id is derived from the verification, the verifier checks that the log does not have it, and
+appends it under a key that is derived from the event.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from chassis.observability.metrics import VERIFICATION_SECONDS, VERIFICATIONS
 from chassis.observability.tracing import current_traceparent, start_span
-from contracts.streams import credential_stream, verification_stream
+from contracts.streams import credential_stream, outcome_event_id, verification_stream
 from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent, StreamId
 from eventlog.storage import EventStore
 from registries.hosts import api_host
@@ -44,7 +44,7 @@ class LogIn(Protocol):
 
 
 class Streams(Protocol):
-    """Reads the stream of a credential, which only the credentials service writes."""
+    """Reads the events that determine a credential; only the credentials service writes them."""
 
     def __call__(self, stream: StreamId) -> list[RecordedEvent]: ...
 
@@ -174,8 +174,7 @@ class Verifier:
             raise
 
     def _outcome_exists(self, verification: Verification) -> bool:
-        events = self._store.load(verification_stream(verification.credential_id))
-        return any(getattr(event.payload, "verification_id", None) == verification.id for event in events)
+        return self._store.event(outcome_event_id(verification.id)) is not None
 
     def _record(self, attempt: LoginAttempt, cause: Metadata, *, causation_id: str | None) -> None:
         verification = attempt.verification
@@ -188,7 +187,7 @@ class Verifier:
             causation_id=causation_id,
             traceparent=current_traceparent() or cause.traceparent,
         )
-        outcome_id = self._new_id()
+        outcome_id = outcome_event_id(verification.id)
 
         def new_events(history: Sequence[RecordedEvent]) -> list[NewEvent]:
             outcome, *more = events_of(

@@ -16,7 +16,7 @@ from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
 from launcher.deployment.certificates import LIFE
-from launcher.deployment.setup import PUBLISHED, set_up
+from launcher.deployment.setup import PUBLISHED, KeyFileMissing, set_up
 from operations.migrate.identities import IDENTITIES, OURS
 from operations.migrate.owned_files import PRIVATE, Owner, write
 
@@ -161,3 +161,16 @@ def test_a_service_accepts_its_broker_url(root: Path) -> None:
     settings = Settings.from_environment({"REGCRED_BROKER_URL_FILE": str(root / "relay" / "broker.url")})
     assert settings.broker_url is not None
     assert settings.broker_url.startswith("amqps://regcred-relay:")
+
+
+def test_a_lost_key_file_of_a_deployment_is_not_replaced(root: Path) -> None:
+    lost = root / "keys" / "keys.json"
+    content = lost.read_bytes()
+    lost.unlink()
+    with pytest.raises(KeyFileMissing, match="Restore it from its backup"):
+        set_up(root, PUBLISHED, now=now())
+    assert not lost.exists()
+    lost.write_bytes(content)
+    set_up(root, PUBLISHED, now=now())
+    assert (lost.stat().st_uid, lost.stat().st_mode & 0o777) == (OURS.uid, 0o400)
+    assert lost.read_bytes() == content

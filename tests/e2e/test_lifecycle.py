@@ -1,5 +1,6 @@
 """Start, stop and kill of the one-machine mode: no process is left, and no data is lost."""
 
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.embedded_postgres import running_server
 from tests.e2e.conftest import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.servers import free_port
@@ -60,13 +62,33 @@ def test_a_signal_stops_all_processes_and_a_restart_keeps_the_data(
     waiting(lambda: names(system) == ["first", "second"], "the second is listed")
 
 
-def test_children_of_a_killed_supervisor_end_and_no_data_is_lost(
+def test_a_burst_of_signals_stops_all_processes_and_the_database(system: System) -> None:
+    assert system.stop_with_burst() == 0
+    assert not system.processes()
+    assert running_server(system.home / "postgres") is None
+    assert "Traceback" not in system.log.read_text()
+    assert "child_killed" not in system.log.read_text()
+
+
+def test_a_killed_supervisor_loses_no_data_and_its_database_is_taken_over(
     system: System, registry: DockerRegistry
 ) -> None:
     add(system, "kept", registry)
     system.kill()
+    left = running_server(system.home / "postgres")
     system.start()
     waiting(lambda: names(system) == ["kept"], "it is there again")
+    [line] = [line for line in system.log.read_text().splitlines() if "database_taken_over" in line]
+    assert json.loads(line)["server"] == left
+    assert system.stop() == 0
+    assert running_server(system.home / "postgres") is None
+
+
+def test_a_home_that_the_database_cannot_use_is_refused(tmp_path: Path) -> None:
+    refused = up(tmp_path / "with space", free_port())
+    assert refused.returncode == 1
+    assert "the embedded PostgreSQL cannot use the folder" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_the_state_is_readable_by_its_owner_only(untouched: System) -> None:

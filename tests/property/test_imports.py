@@ -5,7 +5,6 @@ import io
 import json
 import logging
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -78,7 +77,7 @@ BODIES = st.fixed_dictionaries(
 @given(BODIES, st.sampled_from([None, "key"]))
 def test_an_import_reveals_no_secret_and_leaves_no_orphan(body: dict[str, Any], key: str | None) -> None:
     store = MemoryCredentialStore()
-    secrets = MemorySecretStore(lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    secrets = MemorySecretStore()
 
     def fingerprint(secret: Secret) -> str:
         return sha256(secret.reveal().encode("utf-8", "replace")).hexdigest()[:32]

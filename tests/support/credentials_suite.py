@@ -61,7 +61,8 @@ class CredentialStoreSuite:
         credential_id = self.add(store, "loaded", name="loaded")
         [event] = store.load(credential_id)
         assert event.payload == an_event("loaded").payload
-        assert store.outcomes(credential_id) == []
+        assert store.last_outcome(credential_id, 1) is None
+        assert store.outcome_of(an_id("nothing")) is None
         assert store.load(an_id("nothing")) == []
 
     def test_a_name_is_taken_in_any_case_and_in_its_account_only(self, store: CredentialStore) -> None:

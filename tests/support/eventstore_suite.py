@@ -58,6 +58,29 @@ class EventStoreSuite:
         assert {event.type for event in loaded} == {"credential.removed"}
         assert loaded[0].position is None
 
+    def test_the_newest_events_are_the_first_and_the_last_of_each_type(self, store: EventStore) -> None:
+        stream = self.stream("newest")
+        assert store.newest(stream) == []
+        payload = VerificationRequested(credential_id=an_id("c"), secret_version=3, trigger="scheduled")
+        removals = [an_event(f"newest-{number}") for number in range(4)]
+        requests = [
+            NewEvent(event_id=an_id(f"newest-r-{number}"), payload=payload, metadata=removals[0].metadata)
+            for number in range(3)
+        ]
+        store.append(stream, 0, [*removals[:2], *requests, *removals[2:]])
+        newest = store.newest(stream)
+        assert newest[0].event_id == removals[0].event_id
+        assert (newest[-1].event_id, newest[-1].version) == (removals[-1].event_id, 7)
+        assert requests[-1].event_id in {event.event_id for event in newest}
+        assert [event.version for event in newest] == sorted(event.version for event in newest)
+        assert set(newest) <= set(store.load(stream))
+
+    def test_an_event_is_found_by_its_id(self, store: EventStore) -> None:
+        stream = self.stream("found")
+        store.append(stream, 0, [an_event("found-1"), an_event("found-2")])
+        assert store.event(an_id("found-2")) == store.load(stream)[1]
+        assert store.event(an_id("found-3")) is None
+
     def test_an_append_at_another_version_is_refused_with_the_actual_version(self, store: EventStore) -> None:
         stream = self.stream("versions")
         store.append(stream, 0, [an_event("versions-1")])

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from contracts.credential import Active
 from contracts.issuance_events import SecretIssued, Workload
-from contracts.streams import credential_stream, issuance_stream, verification_stream
+from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
 from contracts.verdicts import VerificationStatus
 from contracts.verification_events import verdict_of
 from credentials.application.store import (
     DecidedOnOldVersion,
     RecordedOutcome,
     UsedMeanwhile,
-    recorded_outcomes,
+    recorded_outcome,
 )
 from credentials.domain.commands import WorkloadUsage
 from credentials.domain.errors import NameTaken
@@ -38,8 +38,13 @@ class MemoryCredentialStore:
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
         return self.events.load(credential_stream(credential_id))
 
-    def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
-        return recorded_outcomes(self.events.load(verification_stream(credential_id)))
+    def last_outcome(self, credential_id: UUID, secret_version: int) -> RecordedOutcome | None:
+        events = reversed(self.events.load(verification_stream(credential_id)))
+        outcomes = (found for event in events if (found := recorded_outcome(event)))
+        return next((found for found in outcomes if found.outcome.secret_version == secret_version), None)
+
+    def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
+        return recorded_outcome(self.events.event(outcome_event_id(verification_id)))
 
     def name_taken(self, account_id: str, name: str) -> bool:
         return any(
@@ -54,6 +59,11 @@ class MemoryCredentialStore:
         if known[0] != fingerprint:
             raise IdempotencyKeyReused
         return Appended(version=known[1].version, replayed=True, response=known[1].response)
+
+    def delete_responses(self) -> None:
+        """Delete the responses to all keys, as housekeeping does after 24 hours."""
+        self._answers.clear()
+        self.events.delete_responses()
 
     def append(
         self,
@@ -148,11 +158,7 @@ class MemoryCredentialStore:
         return len(self.events.load(credential_stream(credential_id)))
 
     def _candidate(self, credential_id: UUID, current: Active) -> Candidate:
-        outcomes = [
-            recorded.outcome
-            for recorded in self.outcomes(credential_id)
-            if recorded.outcome.secret_version == current.secret.version
-        ]
+        last = self.last_outcome(credential_id, current.secret.version)
         return Candidate(
             credential_id=credential_id,
             version=self._version(credential_id),
@@ -163,6 +169,6 @@ class MemoryCredentialStore:
             restrictions=current.restrictions,
             secret_version=current.secret.version,
             expires_at=current.details.expires_at,
-            verification=verdict_of(outcomes[-1])[0] if outcomes else VerificationStatus.PENDING,
+            verification=verdict_of(last.outcome)[0] if last else VerificationStatus.PENDING,
             added_at=_EPOCH + timedelta(seconds=self._added.index(credential_id)),
         )

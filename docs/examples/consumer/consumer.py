@@ -15,9 +15,11 @@ import os
 import signal
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import SystemRandom
 from threading import Event as Flag
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -113,7 +115,7 @@ def declare(channel: Any, queue: str) -> None:
     """Declare the queue, its dead letter queue and its bindings. It is safe to repeat.
 
     The length of the queue is limited. When it is full, the oldest messages become dead letters. A queue that
-    refuses messages instead (`reject-publish`) would block regcred's relay, and with it all other consumers.
+    refuses messages instead (`reject-publish`) would lose them, unless an operator of regcred redrives them.
     """
     bounded = {"x-queue-type": "quorum", "x-max-length-bytes": 256 * 1024 * 1024}
     channel.exchange_declare(f"{queue}.dead", "fanout", durable=True)
@@ -159,12 +161,33 @@ def consume(parameters: pika.URLParameters, queue: str, due: DueRenewals, stop: 
             connection.process_data_events(time_limit=0.5)
 
 
+def stop_on_signals() -> Flag:
+    """A flag that is set after SIGTERM or SIGINT.
+
+    The handler only writes to a pipe: `Flag.set` takes a lock, which the interrupted code may hold just then.
+    """
+    stop = Flag()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+
+    def on_signal(*_: object) -> None:
+        with suppress(BlockingIOError):
+            os.write(writer, b"\0")
+
+    def set_flag() -> None:
+        os.read(reader, 1)
+        stop.set()
+
+    Thread(target=set_flag, daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # this program logs errors of the connection itself
-    stop = Flag()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     parameters = pika.URLParameters(os.environ["BROKER_URL"])
     parameters.heartbeat = 15
     parameters.blocked_connection_timeout = 60

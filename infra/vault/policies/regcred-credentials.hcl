@@ -3,3 +3,5 @@
 path "regcred/data/accounts/+/credentials/+"     { capabilities = ["create", "update", "read"] }
 path "regcred/destroy/accounts/+/credentials/+"  { capabilities = ["update"] }
 path "regcred/metadata/accounts/+/credentials/+" { capabilities = ["read", "delete"] }
+# The id of the installation: written once, to a mount that has none.
+path "regcred/data/installation"                 { capabilities = ["create", "read"] }

@@ -27,6 +27,9 @@ UNCONFIRMED = Gauge(
     "Published events that the broker has not confirmed.",
     multiprocess_mode="livesum",
 )
+REFUSED_MESSAGES = Counter(
+    "relay_refused_messages", "Messages that the broker refused or returned, retries included."
+)
 VERIFICATIONS = Counter("verifications", "Logins of verifications, by outcome.", ["provider", "outcome"])
 VERIFICATION_SECONDS = Histogram(
     "verification_seconds", "Duration of logins of verifications.", ["provider"], buckets=_SLOW

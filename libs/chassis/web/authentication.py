@@ -81,6 +81,8 @@ def install(app: Flask, authenticate: Authenticate) -> None:
         endpoint = request.endpoint
         if endpoint is None:
             return  # no such route: the 404 reveals only what the published API contains
+        if any("\0" in str(argument) for argument in (request.view_args or {}).values()):
+            raise Problem(404, "not_found", "no path can contain a NUL character")
         requirements = getattr(app.view_functions[endpoint], _REQUIREMENTS)
         if requirements is not None:
             g.principal = _authenticated(authenticate)

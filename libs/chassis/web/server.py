@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from queue import Empty
+from types import FrameType
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
 
 from chassis.settings.trusted_proxies import TrustedProxies
 from chassis.web.client_address import client_addresses
@@ -45,6 +47,17 @@ class _Arbiter(Arbiter):
         super().handle_term()
 
 
+class _Worker(ThreadWorker):
+    """Stops after requests in progress on every signal that stops it.
+
+    On SIGINT and SIGQUIT, gunicorn's worker shuts its thread pool down in the handler. That takes a lock,
+    which the interrupted main thread may hold.
+    """
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        self.handle_exit(sig, frame)
+
+
 class _Server(BaseApplication):
     def __init__(self, factory: Callable[[], Flask], bind: str, draining: Draining, drain: timedelta) -> None:
         self._factory = factory
@@ -56,7 +69,7 @@ class _Server(BaseApplication):
     def load_config(self) -> None:
         settings: dict[str, Any] = {
             "bind": self._bind,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "workers": 1,  # a supervisor restarts it; scale by containers
             "threads": THREADS,
             "graceful_timeout": GRACEFUL_SECONDS,

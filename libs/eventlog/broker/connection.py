@@ -1,6 +1,11 @@
 """The parameters of every connection: heartbeats, time limits, and errors without the password."""
 
+import socket
+import ssl
+from collections.abc import Iterator
+
 import pika
+from pika import exceptions as amqp
 
 from eventlog.broker.errors import BrokerUnavailable
 
@@ -27,3 +32,44 @@ def parameters(broker_url: str) -> pika.URLParameters:
     parsed.stack_timeout = 2 * CONNECT_SECONDS
     parsed.tcp_options = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
     return parsed
+
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (amqp.ProbableAuthenticationError, "it refused user or password"),
+    (amqp.ProbableAccessDeniedError, "the user may not use the virtual host, or there is none of this name"),
+    (socket.gaierror, "the name of its host cannot be resolved"),
+    (ssl.SSLCertVerificationError, "TLS failed: its certificate is not accepted"),
+    (ssl.SSLError, "TLS failed"),
+    (ConnectionRefusedError, "no server listens at its address"),
+    (ConnectionResetError, "it closed the connection"),
+    (TimeoutError, "it did not respond in time"),
+    (amqp.AMQPHeartbeatTimeout, "it stopped responding"),
+    (amqp.ConnectionBlockedTimeout, "it has blocked the connection too long (a memory or disk alarm)"),
+)
+
+
+def failure_reason(error: BaseException) -> str:
+    """The reason of an error of pika or of a socket, without a part of the URL."""
+    chain = list(_chain(error))
+    for known, reason in _REASONS:
+        if any(isinstance(one, known) for one in chain):
+            return reason
+    for one in chain:
+        if isinstance(one, (amqp.ConnectionClosed, amqp.ChannelClosed)):
+            return f"{one.reply_code} {one.reply_text}"
+    return type(error).__name__
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, the errors in its arguments (pika nests them there) and its causes."""
+    yield error
+    nested = [
+        *error.args,
+        getattr(error, "exceptions", ()),
+        getattr(error, "exception", None),
+        error.__cause__,
+    ]
+    for one in nested:
+        for inner in one if isinstance(one, (list, tuple)) else [one]:
+            if isinstance(inner, BaseException):
+                yield from _chain(inner)

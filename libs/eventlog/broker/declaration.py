@@ -3,7 +3,7 @@
 import pika
 from pika.exceptions import AMQPError
 
-from eventlog.broker.connection import parameters
+from eventlog.broker.connection import failure_reason, parameters
 from eventlog.broker.errors import BrokerUnavailable
 from eventlog.topology import Topology
 
@@ -25,4 +25,4 @@ def declare_topology(broker_url: str, wanted: Topology) -> None:
             for binding in wanted.bindings:
                 channel.queue_bind(binding.queue, binding.exchange, binding.routing_key)
     except (AMQPError, OSError) as error:
-        raise BrokerUnavailable(f"declaring failed with {type(error).__name__}") from error
+        raise BrokerUnavailable(failure_reason(error)) from error

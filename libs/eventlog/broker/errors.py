@@ -2,7 +2,6 @@
 
 MessagingError
 ├── BrokerUnavailable    there is no connection, or it was lost; unconfirmed messages may have been published
-├── PublishRefused       the broker returned or refused a message, because no queue accepts it
 └── MalformedMessage     a message has no position, so the relay did not send it
 """
 
@@ -14,12 +13,6 @@ class MessagingError(Exception):
 class BrokerUnavailable(MessagingError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"the broker is unavailable: {reason}")
-
-
-class PublishRefused(MessagingError):
-    def __init__(self, position: int) -> None:
-        super().__init__(f"the broker did not accept the message at position {position}")
-        self.position = position
 
 
 class MalformedMessage(MessagingError):

@@ -14,9 +14,9 @@ import pika
 import structlog
 from pika.exceptions import AMQPError
 
-from chassis.runtime.backoff import backoff
+from chassis.runtime.failures import Failures
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, parameters
+from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, failure_reason, parameters
 from eventlog.broker.errors import MalformedMessage
 
 log = structlog.get_logger()
@@ -81,21 +81,19 @@ class PositionFeed:
     # The methods below run in the thread of the feed.
 
     def _run(self) -> None:
-        attempt = 0
+        failures = Failures("feed_lost_broker", longest=LONGEST_BACKOFF_SECONDS, queue=self._queue)
         while not self._closed.is_set():
             if not self._wanted.wait(POLL_SECONDS):
                 continue
             try:
                 self._consume()
-                attempt = 0
+                failures.reset()
             except (AMQPError, OSError) as error:
                 if self._connection is not None:
-                    attempt = 0
-                log.warning("feed_lost_broker", queue=self._queue, error=type(error).__name__)
+                    failures.reset()
+                jitter = secrets.SystemRandom().random()
+                self._closed.wait(failures.add(error, failure_reason(error), jitter=jitter))
             self._clear()
-            jitter = secrets.SystemRandom().random()
-            self._closed.wait(backoff(attempt, longest=LONGEST_BACKOFF_SECONDS, jitter=jitter))
-            attempt += 1
 
     def _consume(self) -> None:
         with pika.BlockingConnection(self._parameters) as connection:

@@ -1,9 +1,9 @@
 """Publishes messages with asynchronous confirms and a window, in a thread that owns the connection.
 
 With one unconfirmed message at a time, the broker accepts about a thousand messages per second; with a window
-of 500, twenty times as many (`docs/reference/messaging.md`, "Publisher confirms"). If the broker returns a
-message (no queue accepts it) or refuses it, the connection is closed; no message is skipped. After a failure
-the relay begins again from its checkpoint.
+of 500, twenty times as many (`docs/reference/messaging.md`, "Publisher confirms"). A message that the broker
+returns (it has no queue for it) or refuses (a queue does not accept it) counts as confirmed and is reported
+by `take_refused`; others are not delayed. After a failure the relay begins again from its checkpoint.
 """
 
 from collections import deque
@@ -18,8 +18,8 @@ import pika
 import structlog
 
 from eventlog.broker.cloudevents import CONTENT_TYPE, OutgoingMessage, position_of
-from eventlog.broker.connection import parameters
-from eventlog.broker.errors import BrokerUnavailable, MalformedMessage, MessagingError, PublishRefused
+from eventlog.broker.connection import failure_reason, parameters
+from eventlog.broker.errors import BrokerUnavailable, MalformedMessage, MessagingError
 from eventlog.events.positions import ContiguousPrefix
 from eventlog.topology import EXCHANGE
 
@@ -37,7 +37,7 @@ CLOSE_SECONDS = 5.0
 class Publisher:
     """One connection, as a context manager. It cannot be used after a failure.
 
-    Only one thread may call `submit`, `wait_confirmed` and `confirmed`.
+    Only one thread may call `submit`, `wait_confirmed`, `confirmed`, `wait_all` and `take_refused`.
     """
 
     def __init__(self, broker_url: str, *, window: int = WINDOW, exchange: str = EXCHANGE) -> None:
@@ -57,6 +57,7 @@ class Publisher:
         self._outbox: deque[OutgoingMessage] = deque()
         self._pending: dict[int, tuple[int, float]] = {}  # delivery tag to position and time, in order
         self._returned: set[int] = set()
+        self._refused: list[int] = []
         self._tag = 0
         self._connection: Any = None
         self._channel: Any = None
@@ -84,7 +85,7 @@ class Publisher:
         Waits while the window is full or the broker blocks the connection.
 
         Raises:
-            BrokerUnavailable, PublishRefused: this publisher cannot be used any more.
+            BrokerUnavailable: this publisher cannot be used any more.
         """
         done = 0
         while done < len(messages):
@@ -110,7 +111,11 @@ class Publisher:
         return len(part)
 
     def confirmed(self) -> int:
-        """The position up to which every submitted message is confirmed. 0 before the first message."""
+        """The position up to which every submitted message is confirmed or refused.
+
+        It is 0 before the first message. Read it before `take_refused`, which then has every refused message
+        up to this position.
+        """
         with self._changed:
             return self._prefix.position if self._prefix else 0
 
@@ -118,7 +123,7 @@ class Publisher:
         """Wait until `confirmed()` has reached `position`. Returns False after `timeout` seconds.
 
         Raises:
-            BrokerUnavailable, PublishRefused: as `submit`.
+            BrokerUnavailable: as `submit`.
         """
         with self._changed:
             reached = self._changed.wait_for(
@@ -127,6 +132,20 @@ class Publisher:
             if self._failure:
                 raise self._failure
             return bool(reached)
+
+    def wait_all(self, timeout: float) -> bool:
+        """Wait until every submitted message is confirmed or refused. Otherwise as `wait_confirmed`."""
+        with self._changed:
+            ended = self._changed.wait_for(lambda: self._failure or not self._in_flight(), timeout)
+            if self._failure:
+                raise self._failure
+            return bool(ended)
+
+    def take_refused(self) -> list[int]:
+        """The positions of the messages that were refused or returned since the last call."""
+        with self._changed:
+            refused, self._refused = self._refused, []
+            return refused
 
     def close(self) -> None:
         """Wait up to `CLOSE_SECONDS` for confirms, and close the connection."""
@@ -161,7 +180,7 @@ class Publisher:
             )
             self._connection.ioloop.start()
         except Exception as error:
-            self._fail(BrokerUnavailable(type(error).__name__))
+            self._fail(BrokerUnavailable(failure_reason(error)))
         finally:
             if self._connection is not None:
                 self._connection.ioloop.close()
@@ -225,8 +244,8 @@ class Publisher:
             for tag in tags:
                 position, _ = self._pending.pop(tag)
                 if method.NAME == "Basic.Nack" or position in self._returned:
-                    self._fail(PublishRefused(position))
-                    return
+                    self._returned.discard(position)
+                    self._refused.append(position)
                 if self._prefix is not None:
                     self._prefix.done(position)
             self._changed.notify_all()
@@ -254,11 +273,11 @@ class Publisher:
 
     def _on_channel_closed(self, _channel: Any, reason: Any) -> None:
         if not self._closing:
-            self._fail(BrokerUnavailable(type(reason).__name__))
+            self._fail(BrokerUnavailable(failure_reason(reason)))
 
     def _on_closed(self, connection: Any, reason: Any) -> None:
         if not self._closing:
-            self._fail(BrokerUnavailable(type(reason).__name__))
+            self._fail(BrokerUnavailable(failure_reason(reason)))
         connection.ioloop.stop()
 
     def _close_connection(self) -> None:

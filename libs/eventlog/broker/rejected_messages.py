@@ -15,7 +15,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.connection import parameters
+from eventlog.broker.connection import failure_reason, parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
 
 MAX_PER_QUEUE = 500  # messages that are read
@@ -60,7 +60,7 @@ def _channel(broker_url: str) -> Iterator[Any]:
         with pika.BlockingConnection(parameters(broker_url)) as connection:
             yield connection.channel()
     except (AMQPError, OSError) as error:
-        raise BrokerUnavailable(type(error).__name__) from error
+        raise BrokerUnavailable(failure_reason(error)) from error
 
 
 def _messages(channel: Any, queue: str) -> Iterator[tuple[int, RejectedMessage]]:

@@ -6,11 +6,16 @@ from eventlog.consumers.delivery_report import log_batch, reported_batch
 from eventlog.consumers.factory import open_wakeups
 from eventlog.consumers.leader import has_leader, leadership
 from eventlog.consumers.metrics import consumer_metrics, log_metrics
+from eventlog.consumers.retries import Delivery, DeliveryOutcome, DeliveryResult, Retries
 from eventlog.consumers.wakeups import Notifications
 
 __all__ = [
     "ConcurrentConsumer",
+    "Delivery",
+    "DeliveryOutcome",
+    "DeliveryResult",
     "Notifications",
+    "Retries",
     "consumer_metrics",
     "follow",
     "has_leader",

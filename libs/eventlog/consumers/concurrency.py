@@ -11,6 +11,7 @@ from threading import BoundedSemaphore, Event, Lock
 import structlog
 
 from chassis.database import Connection
+from chassis.database_failure import failure_reason
 from chassis.runtime.backoff import backoff
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import delivery_report
@@ -181,7 +182,7 @@ class ConcurrentConsumer:
             except EventError as error:
                 return DeliveryResult(delivery, DeliveryOutcome.NOT_RETRIABLE, str(error))
             except Unavailable as error:
-                self._record_outage(type(error).__name__)
+                self._record_outage(error)
                 seconds = backoff(waits, longest=LONGEST_BACKOFF_SECONDS)
                 if waited >= WAIT_SECONDS:
                     return DeliveryResult(delivery, DeliveryOutcome.POSTPONED, type(error).__name__)
@@ -195,8 +196,9 @@ class ConcurrentConsumer:
                 self._outage.clear()
                 return DeliveryResult(delivery, DeliveryOutcome.DONE)
 
-    def _record_outage(self, error: str) -> None:
+    def _record_outage(self, error: Unavailable) -> None:
         """Log one line per outage, however many events wait."""
         if not self._outage.is_set():
             self._outage.set()
-            log.warning("dependency_down", consumer=self._name, error=error)
+            kind, reason = type(error).__name__, failure_reason(error)
+            log.warning("dependency_down", consumer=self._name, error=kind, reason=reason)

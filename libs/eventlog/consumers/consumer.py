@@ -12,7 +12,8 @@ import psycopg
 import structlog
 
 from chassis.database import Connection
-from chassis.runtime.backoff import backoff
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers.leader import leadership
 from eventlog.consumers.wakeups import Wakeups
@@ -48,30 +49,6 @@ class EventConsumer(Protocol):
         """Complete events in progress within seconds, because the process stops. Returns the checkpoint."""
 
 
-class _Failures:
-    """Logs failures, and counts consecutive ones for the backoff."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._in_a_row = 0
-        self._reported = ""
-
-    def reset(self) -> None:
-        self._in_a_row, self._reported = 0, ""
-
-    def add(self, error: Exception) -> float:
-        """Log a failure, with a stack trace if it is an unexpected new one. Returns the seconds to wait."""
-        kind = type(error).__name__
-        if isinstance(error, _UNAVAILABLE):
-            log.warning("consumer_waits", consumer=self._name, error=kind)
-        else:
-            log.error("consumer_failed", consumer=self._name, error=kind, exc_info=kind != self._reported)
-            self._reported = kind
-        seconds = backoff(self._in_a_row, longest=LONGEST_BACKOFF_SECONDS)
-        self._in_a_row += 1
-        return seconds
-
-
 def follow(
     consumer: EventConsumer,
     *,
@@ -92,7 +69,9 @@ def follow(
     delivered at once.
     """
     start = checkpoint or (lambda connection: load_checkpoint(connection, name))
-    failures = _Failures(name)
+    failures = Failures(
+        "consumer_waits", unexpected="consumer_failed", longest=LONGEST_BACKOFF_SECONDS, consumer=name
+    )
     while not stop.is_set():
         try:
             with leadership(database_url, role=role, name=name, stop=stop) as connection:
@@ -112,7 +91,8 @@ def follow(
                     )
         except Exception as error:
             wakeups.release()
-            stop.wait(failures.add(error))
+            reason = failure_reason(error) if isinstance(error, _UNAVAILABLE) else None
+            stop.wait(failures.add(error, reason))
     wakeups.release()
 
 
@@ -123,7 +103,7 @@ def _lead(
     *,
     wakeups: Wakeups,
     stop: Event,
-    failures: _Failures,
+    failures: Failures,
     personal: PersonalKeys | None,
     pause: float,
 ) -> None:

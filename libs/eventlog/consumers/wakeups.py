@@ -4,11 +4,12 @@ from threading import Event
 from typing import Any, Protocol
 
 import psycopg
-import structlog
 
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from eventlog.storage.log import NOTIFICATIONS
 
-log = structlog.get_logger()
+LONGEST_BACKOFF_SECONDS = 5.0
 
 
 class Wakeups(Protocol):
@@ -34,6 +35,7 @@ class Notifications:
         self._role = role
         self._connection: psycopg.Connection[Any] | None = None
         self._closed = Event()
+        self._failures = Failures("notifications_lost", longest=LONGEST_BACKOFF_SECONDS, role=role)
 
     def wait(self, timeout: float) -> int:
         try:
@@ -46,13 +48,14 @@ class Notifications:
                     connect_timeout=5,
                 )
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
+                self._failures.reset()
                 return 0  # there may be events from before LISTEN
             for notification in self._connection.notifies(timeout=timeout, stop_after=1):
                 return int(notification.payload or 0)
         except psycopg.Error as error:
-            log.warning("notifications_lost", error=type(error).__name__)
+            seconds = self._failures.add(error, failure_reason(error))
             self._disconnect()
-            self._closed.wait(timeout)
+            self._closed.wait(min(timeout, seconds))
         return 0
 
     def acknowledge_through(self, position: int) -> None:

@@ -3,6 +3,7 @@
 import os
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -69,14 +70,19 @@ def load_public(path: Path) -> Ed25519PublicKey:
 
 
 def _write_new(path: Path, contents: bytes, mode: int) -> None:
+    draft = path.with_name(f".{path.name}.{token_hex(8)}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, it does not replace an existing file
     except FileExistsError:
         raise KeyExists(path) from None
     except OSError as error:
         raise UnusableKey(path, _reason(error)) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(contents)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

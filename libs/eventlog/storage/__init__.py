@@ -20,11 +20,11 @@ from eventlog.storage.postgres import (
     append_request,
     call_append,
     keys_of,
-    load_stream,
     store_errors,
     text_array,
 )
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest
+from eventlog.storage.stream_reads import load_event, load_newest, load_selected, load_stream
 
 __all__ = [
     "NOTIFICATIONS",
@@ -48,6 +48,9 @@ __all__ = [
     "call_append",
     "has_lower_transaction_ids",
     "keys_of",
+    "load_event",
+    "load_newest",
+    "load_selected",
     "load_stream",
     "position_of",
     "read_log",

@@ -8,6 +8,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from chassis.database_failure import failure_reason
 from chassis.settings.environment import Settings
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class DatabaseMetrics(Collector):
         try:
             rows = self._read()
         except psycopg.Error as error:
-            log.warning("figures_unavailable", error=type(error).__name__)
+            log.warning("figures_unavailable", error=type(error).__name__, reason=failure_reason(error))
             up.add_metric([], 0)
             yield up
             return

@@ -17,8 +17,8 @@ from chassis.observability.metrics import (
     REPLAYS,
 )
 from chassis.observability.tracing import start_span
-from eventlog.events.codec import decode_event, encode, encode_metadata
-from eventlog.events.envelope import NewEvent, RecordedEvent, StoredEvent, StreamId
+from eventlog.events.codec import encode, encode_metadata
+from eventlog.events.envelope import NewEvent, StreamId
 from eventlog.events.personal import AccountKey, split
 from eventlog.storage.errors import (
     AccountKeyErased,
@@ -36,14 +36,6 @@ from eventlog.storage.store import MAX_EVENT_BYTES, Appended, IdempotentRequest
 
 KeyOf = Callable[[str], AccountKey]  # from an account id
 
-_LOAD = """
-SELECT e.event_id, e.version, e.type, e.schema_version, e.data::text, e.meta::text, e.recorded_at,
-       s.account_id, k.wrapped
-FROM es.events e
-JOIN es.streams s ON s.stream_id = e.stream_id
-LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{personal,key}')::integer
-WHERE e.stream_id = %s ORDER BY e.version
-"""
 _SPAN = {"db.system.name": "postgresql", "db.operation.name": "append", "db.collection.name": "es.events"}
 _REPEATED = "SELECT es.repeated(%s)"
 
@@ -78,29 +70,6 @@ def store_errors() -> Iterator[None]:
         if isinstance(error, (pg.OperationalError, pg.InterfaceError)):
             raise OutcomeUnknown from error
         raise
-
-
-def load_stream(
-    connection: psycopg.Connection[Any], stream: StreamId, personal: PersonalKeys | None
-) -> list[RecordedEvent]:
-    """All events of a stream, the oldest first. `personal` as in `read_log`."""
-    rows = connection.execute(_LOAD, (stream.id,)).fetchall()
-    return [
-        decode_event(
-            StoredEvent(
-                event_id=event_id,
-                stream=stream,
-                version=version,
-                type=name,
-                schema_version=schema_version,
-                payload=data,
-                metadata=meta,
-                recorded_at=recorded_at,
-                cipher=personal.cipher(account_id, wrapped) if personal else None,
-            )
-        )
-        for event_id, version, name, schema_version, data, meta, recorded_at, account_id, wrapped in rows
-    ]
 
 
 def append_request(

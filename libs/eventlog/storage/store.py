@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 from eventlog.events.envelope import NewEvent, RecordedEvent, StreamId
 
@@ -39,7 +40,19 @@ class EventStore(Protocol):
     """Streams of one category. Reads of a stream see every committed event, with or without a position."""
 
     def load(self, stream: StreamId) -> list[RecordedEvent]:
-        """All events of a stream, the oldest first. Empty if there is no such stream."""
+        """All events of a stream, the oldest first. Empty if there is no such stream.
+
+        The cost grows with the stream, so decisions use `newest`.
+        """
+
+    def newest(self, stream: StreamId) -> list[RecordedEvent]:
+        """The first event and the newest event of each type, the oldest first; an adapter may add others.
+
+        The version of the last one is that of the stream.
+        """
+
+    def event(self, event_id: UUID) -> RecordedEvent | None:
+        """The event with this id, of any stream; `None` if there is none."""
 
     def append(
         self,

@@ -25,7 +25,10 @@ def expiry_in_header(response: HttpResponse) -> datetime | None:
             moment = datetime.strptime(text, form)  # noqa: DTZ007 the next line adds the zone if it was a name
         except ValueError:
             continue
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except OverflowError:
+            return None
     return None
 
 

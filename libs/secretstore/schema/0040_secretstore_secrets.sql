@@ -14,3 +14,27 @@ CREATE TABLE encrypted.secrets (
     PRIMARY KEY (account_id, credential_id, version),
     CHECK ((nonce IS NULL) = (ciphertext IS NULL))
 );
+
+
+-- What binds this database to its key file and to its Vault. The id is random, and Vault has a copy of it. Rows are in the
+-- backup of the database, so a restored database belongs to the same installation.
+CREATE SCHEMA installation;
+
+CREATE TABLE installation.identity (
+    singleton       boolean PRIMARY KEY DEFAULT true CHECK (singleton),  -- one row
+    installation_id uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO installation.identity DEFAULT VALUES;
+
+-- A check value of each key in the key file: an HMAC under that key. It identifies the key and does not help to find it.
+CREATE TABLE installation.key_checks (
+    name  text PRIMARY KEY,
+    value text NOT NULL
+);
+
+-- Record check values of keys that have none yet. The caller has compared the others.
+CREATE FUNCTION installation.record_keys(p_names text[], p_values text[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO installation.key_checks (name, value) SELECT * FROM unnest(p_names, p_values) ON CONFLICT DO NOTHING
+$$;
+REVOKE ALL ON FUNCTION installation.record_keys FROM PUBLIC;

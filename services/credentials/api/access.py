@@ -16,9 +16,9 @@ from chassis.runtime.clock import rfc3339
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.problems import invalid
-from chassis.web.responses import command_headers, empty_response, etag, json_response
+from chassis.web.responses import empty_response, etag, json_response
 from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
-from credentials.api.commands import command_request, expected_version, respond
+from credentials.api.commands import command_headers, command_request, expected_version, respond
 from credentials.application.credentials import Credentials, Impact
 from credentials.domain import values
 from credentials.domain.commands import WorkloadUsage
@@ -115,7 +115,7 @@ def blueprint(credentials: Credentials) -> Blueprint:
         result = credentials.remove(
             request, credential_id, expected_version(), reason=reason, forced=arguments["force"]
         )
-        return empty_response(command_headers(result.credential_id, result.version))
+        return empty_response(command_headers(result))
 
     return routes
 

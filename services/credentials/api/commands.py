@@ -8,7 +8,7 @@ from flask import Response, request
 from chassis.runtime.clock import now
 from chassis.web.authentication import on_behalf_of, principal, request_id, traceparent
 from chassis.web.problems import Problem
-from chassis.web.responses import command_headers, json_response
+from chassis.web.responses import etag, json_response, position_token
 from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
 from eventlog.events import Actor
 
@@ -67,8 +67,17 @@ def respond(result: CommandResult, status: int = 200, headers: dict[str, str] | 
     return json_response(
         result.body,
         status,
-        {**command_headers(result.credential_id, result.version), **replayed, **(headers or {})},
+        {**command_headers(result), **replayed, **(headers or {})},
     )
+
+
+def command_headers(result: CommandResult) -> dict[str, str]:
+    """Return the headers of the response to each command (`docs/http.md`, "Versions of a credential").
+
+    The ETag names the version that changes are based on, the position the last event of the command.
+    """
+    position = position_token(result.credential_id, result.stream_version)
+    return {"ETag": etag(result.version), "Regcred-Position": position}
 
 
 def _key(request_fingerprint: RequestFingerprint) -> RequestKey | None:

@@ -11,6 +11,7 @@ from marshmallow import Schema, fields, validate
 from chassis.authentication.tokens import TokenScope
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.moment import Moment
 from contracts.credential import Active
 from contracts.credential_events import Details, Restrictions
 from contracts.schemas import CredentialSchema, RestrictionsSchema, ScopeSchema
@@ -55,7 +56,7 @@ class AddSchema(Schema):
     restrictions = fields.Nested(
         RestrictionsSchema, load_default=lambda: {"restricted": False, "projects": []}
     )
-    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+    expires_at = Moment(load_default=None, allow_none=True)
 
 
 class ChangeSchema(Schema):
@@ -65,7 +66,7 @@ class ChangeSchema(Schema):
     description = fields.String()
     scope = fields.Nested(ScopeSchema)
     repository_prefixes = fields.List(fields.String())
-    expires_at = fields.AwareDateTime(allow_none=True)
+    expires_at = Moment(allow_none=True)
 
 
 class RotateSchema(Schema):
@@ -74,7 +75,7 @@ class RotateSchema(Schema):
     credential = CredentialInput(required=True, metadata=CREDENTIAL_METADATA)
     registry_url = fields.String(allow_none=True)
     location = fields.String(allow_none=True)
-    expires_at = fields.AwareDateTime(allow_none=True)
+    expires_at = Moment(allow_none=True)
     grace_seconds = fields.Integer(
         strict=True,
         load_default=int(DEFAULT_GRACE.total_seconds()),

@@ -10,9 +10,10 @@ from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
 from credentials.domain.issuance import NotIssued, Refusal
-from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused
+from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused, VersionConflict
 from registries.token_service import NotMinted
 from registries.whole_registry import WholeRegistry
+from secretstore.store import SecretVersionConflict
 
 MINT_RETRY_SECONDS = 5  # the minter caches a failure for this time
 
@@ -49,8 +50,10 @@ def install(app: Flask) -> None:
         return respond(_of_images(error))
 
     @app.errorhandler(StillChanging)
-    def _still_changing(_error: StillChanging) -> Response:
-        detail = "the credential is changing too often; nothing was issued"
+    @app.errorhandler(VersionConflict)
+    @app.errorhandler(SecretVersionConflict)
+    def _changing(_error: Exception) -> Response:
+        detail = "the credential is changing too often; nothing was changed or issued"
         return respond(unavailable("credential_changing", detail, 1))
 
     @app.errorhandler(NotMinted)

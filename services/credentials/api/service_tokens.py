@@ -19,6 +19,7 @@ from chassis.runtime.clock import now
 from chassis.secret import Secret
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.moment import Moment
 from chassis.web.problems import Problem, invalid
 from chassis.web.responses import empty_response, json_response
 from credentials.api.commands import idempotency_key
@@ -33,7 +34,13 @@ Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the ke
 class TokenInput(Schema):
     """A service token to create."""
 
-    name = fields.String(required=True, validate=validate.Length(1, 100))
+    name = fields.String(
+        required=True,
+        validate=[
+            validate.Length(1, 100),
+            validate.ContainsNoneOf("\0", error="Must not contain a NUL character."),
+        ],
+    )
     scopes = fields.List(
         fields.String(validate=validate.OneOf([scope.value for scope in TokenScope])),
         required=True,
@@ -41,7 +48,7 @@ class TokenInput(Schema):
     )
     accounts = fields.List(fields.String(), load_default=None, allow_none=True)
     projects = fields.List(fields.String(), load_default=None, allow_none=True)
-    expires_at = fields.AwareDateTime(load_default=None, allow_none=True)
+    expires_at = Moment(load_default=None, allow_none=True)
 
 
 class TokenSchema(Schema):

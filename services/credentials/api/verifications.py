@@ -11,11 +11,11 @@ from marshmallow import Schema, fields
 from chassis.authentication.tokens import TokenScope
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.responses import command_headers, json_response, position_token
+from chassis.web.responses import json_response, position_token
 from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
-from credentials.api.commands import RequestFingerprint, command_request
+from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome, RecordedOutcome
 from registries.input.image import read_image
@@ -51,12 +51,12 @@ def add_route(
         result = credentials.request_verification(
             command_request(account_id, request_fingerprint), credential_id, image
         )
-        headers = command_headers(result.credential_id, result.version)
+        headers = command_headers(result)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
         if wait:
             seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
             headers["Preference-Applied"] = f"wait={seconds:g}"
-            recorded = _await_outcome(credentials, credential_id, UUID(result.body["id"]), seconds)
+            recorded = _await_outcome(credentials, UUID(result.body["id"]), seconds)
             if recorded:
                 # A caller that waits for this position reads the outcome, not only the request.
                 headers["Regcred-Position"] = position_token(recorded.stream_id, recorded.version)
@@ -64,12 +64,10 @@ def add_route(
         return json_response(result.body, 202, headers)
 
 
-def _await_outcome(
-    credentials: Credentials, credential_id: UUID, verification_id: UUID, seconds: float
-) -> RecordedOutcome | None:
+def _await_outcome(credentials: Credentials, verification_id: UUID, seconds: float) -> RecordedOutcome | None:
     deadline = monotonic() + seconds
     while True:
-        recorded = credentials.outcome_of(credential_id, verification_id)
+        recorded = credentials.outcome_of(verification_id)
         if recorded or monotonic() >= deadline:
             return recorded
         sleep(_WAIT_POLL_SECONDS)

@@ -1,4 +1,8 @@
-"""Execute a command: load, decide, append, and repeat this if the stream has changed meanwhile."""
+"""Execute a command: load, decide, append, and repeat this if the stream has changed meanwhile.
+
+The version of a credential is that of its last change. A requested verification is an event of the same
+stream, but no change: it leaves the version that callers edit with.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from contracts.credential import (
     columns,
     credential_json,
     fold,
+    is_change,
 )
 from contracts.credential_events import VerificationRequested
 from contracts.verdicts import VerificationStatus
@@ -26,7 +31,7 @@ from credentials.domain.errors import CredentialNotFound, StaleVersion
 from eventlog.events import Actor, Metadata, NewEvent, RecordedEvent
 from eventlog.storage import IdempotentRequest, VersionConflict
 
-ATTEMPTS = 5
+ATTEMPTS = 100  # a conflict means that another command succeeded, so this many would have to come at once
 
 _Result = TypeVar("_Result")
 
@@ -81,24 +86,39 @@ class CommandRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
-    """The result of a command: the credential or verification as JSON, and its version in the log."""
+    """The result of a command: the credential or verification as JSON.
+
+    `version` is that of the credential, `stream_version` that of its stream after the command.
+    """
 
     credential_id: UUID
     version: int
+    stream_version: int
     body: dict[str, Any]
     replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedCredential:
-    """A credential, and the events of its stream."""
+    """A credential, and the events that determine it."""
 
     state: Credential
     events: Sequence[RecordedEvent]
 
     @property
+    def stream_version(self) -> int:
+        """The version of the stream, which the next append expects; 0 for a new one."""
+        return self.events[-1].version if self.events else 0
+
+    @property
     def version(self) -> int:
-        return len(self.events)
+        """The version of the last change, which callers edit with; 0 for a new credential."""
+        changes = self.changes
+        return changes[-1].version if changes else 0
+
+    @property
+    def changes(self) -> Sequence[RecordedEvent]:
+        return [event for event in self.events if is_change(event.payload)]
 
     @property
     def active(self) -> Active:
@@ -111,7 +131,10 @@ NEW_CREDENTIAL = LoadedCredential(state=Absent(), events=())
 
 
 class CommandHandler:
-    """Executes commands. Its methods raise `Refused`, `InvalidInput` and `EventStoreError`."""
+    """Executes commands. Its methods raise `Refused`, `InvalidInput` and `EventStoreError`.
+
+    `VersionConflict` is raised after `ATTEMPTS` attempts: the credential is changing too often.
+    """
 
     def __init__(self, store: CredentialStore, *, new_id: Callable[[], UUID]) -> None:
         self._store = store
@@ -126,7 +149,8 @@ class CommandHandler:
             return None
         return CommandResult(
             credential_id=UUID(known.response["credential_id"]),
-            version=known.version,
+            version=known.response["version"],
+            stream_version=known.version,
             body=known.response["body"],
             replayed=True,
         )
@@ -142,7 +166,8 @@ class CommandHandler:
     ) -> CommandResult:
         """Execute the command that `command_for` returns for the credential at version `expected`.
 
-        If `expected` is `None`, any version is accepted, and a conflict is retried on the next one.
+        If `expected` is `None`, any version is accepted. A command that conflicts with another one is decided
+        again on what the other one left: a change makes `expected` stale, a removal makes it not found.
 
         Raises:
             StaleVersion: the credential is at another version.
@@ -151,13 +176,9 @@ class CommandHandler:
 
         def once() -> CommandResult:
             loaded = self.load(request, credential_id, expected)
-            try:
-                return self.append(request, loaded, command_for(loaded.active), unused_since=unused_since)
-            except VersionConflict as conflict:
-                raise StaleVersion(expected=loaded.version, actual=conflict.actual) from None
+            return self.append(request, loaded, command_for(loaded.active), unused_since=unused_since)
 
-        retried_on = (UsedMeanwhile,) if expected is not None else (UsedMeanwhile, StaleVersion)
-        return retried(once, on=retried_on, attempts=ATTEMPTS)
+        return retried(once, on=(UsedMeanwhile, VersionConflict), attempts=ATTEMPTS)
 
     def load(self, request: CommandRequest, credential_id: UUID, expected: int | None) -> LoadedCredential:
         """Return the credential of the account. Raises `CredentialNotFound`, `StaleVersion`."""
@@ -165,7 +186,7 @@ class CommandHandler:
         if not events or events[0].metadata.account_id != request.account_id:
             raise CredentialNotFound(credential_id)  # the same for a credential of another account
         loaded = LoadedCredential(state=fold(event.payload for event in events), events=events)
-        if isinstance(loaded.state, Removed):
+        if not isinstance(loaded.state, Active):  # it was removed, or this is another stream
             raise CredentialNotFound(credential_id)
         if expected is not None and expected != loaded.version:
             raise StaleVersion(expected=expected, actual=loaded.version)
@@ -190,21 +211,30 @@ class CommandHandler:
             raise TypeError("a command results in a credential")
         credential_id = after.credential_id
         new = request.events(events, self._new_id)
-        version = loaded.version + len(new)
+        stream_version = loaded.stream_version + len(new)
+        version = stream_version if new and is_change(events[-1]) else loaded.version
         body = self._body(request, loaded, after, new, version)
+        result = CommandResult(
+            credential_id=credential_id, version=version, stream_version=stream_version, body=body
+        )
         if not new:
-            return CommandResult(credential_id=credential_id, version=version, body=body)
+            return result
         if isinstance(after, Removed):
-            appended = self._store.remove(credential_id, loaded.version, new, unused_since=unused_since)
-            return CommandResult(credential_id=credential_id, version=appended.version, body=body)
-        stored: dict[str, Any] = {"credential_id": str(credential_id), "body": body}
+            self._store.remove(credential_id, loaded.stream_version, new, unused_since=unused_since)
+            return result
+        stored: dict[str, Any] = {"credential_id": str(credential_id), "version": version, "body": body}
         appended = self._store.append(
-            credential_id, loaded.version, new, current=after, request=request.idempotent_request(stored)
+            credential_id,
+            loaded.stream_version,
+            new,
+            current=after,
+            request=request.idempotent_request(stored),
         )
         response: Mapping[str, Any] = appended.response or stored
         return CommandResult(
             credential_id=UUID(response["credential_id"]),
-            version=appended.version,
+            version=response["version"],
+            stream_version=appended.version,
             body=response["body"],
             replayed=appended.replayed,
         )
@@ -226,15 +256,17 @@ class CommandHandler:
             )
         if isinstance(after, Removed):
             return {}
-        changes = [event for event in loaded.events if not isinstance(event.payload, VerificationRequested)]
+        secret_version = after.secret.version
         row = {
             **columns(after),
-            **_last_verification(after, self._store.outcomes(after.credential_id) if loaded.events else ()),
+            **_verification(
+                self._store.last_outcome(after.credential_id, secret_version) if loaded.events else None
+            ),
             "credential_id": after.credential_id,
             "account_id": request.account_id,
             "version": version,
             "created_at": loaded.events[0].metadata.occurred_at if loaded.events else request.now,
-            "updated_at": request.now if new else changes[-1].metadata.occurred_at,
+            "updated_at": request.now if new else loaded.changes[-1].metadata.occurred_at,
         }
         return credential_json(row)
 
@@ -249,20 +281,12 @@ def retried(once: Callable[[], _Result], *, on: tuple[type[Exception], ...], att
     return once()
 
 
-def _last_verification(credential: Active, outcomes: Sequence[RecordedOutcome]) -> dict[str, object]:
-    """Return the columns of the newest outcome for the current version of the secret."""
-    status, code = VerificationStatus.PENDING, None
-    of_this_secret = [
-        recorded.outcome
-        for recorded in outcomes
-        if recorded.outcome.secret_version == credential.secret.version
-    ]
-    last = of_this_secret[-1] if of_this_secret else None
-    if last:
-        status, code = verdict_of(last)
+def _verification(last: RecordedOutcome | None) -> dict[str, object]:
+    """Return the columns of the last outcome; without one the verification is pending."""
+    status, code = verdict_of(last.outcome) if last else (VerificationStatus.PENDING, None)
     return {
         "verification_status": status,
         "verification_code": code,
-        "verification_detail": last.detail if last else None,
-        "verification_checked_at": last.checked_at if last else None,
+        "verification_detail": last.outcome.detail if last else None,
+        "verification_checked_at": last.outcome.checked_at if last else None,
     }

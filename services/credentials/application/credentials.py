@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, count
 from uuid import UUID, uuid5
 
 import structlog
@@ -17,12 +18,14 @@ from chassis.secret import Secret
 from contracts.credential import Absent, Active
 from contracts.credential_events import Details, Restrictions, SecretReference
 from credentials.application.command_handler import (
+    ATTEMPTS,
     NEW_CREDENTIAL,
     CommandHandler,
     CommandRequest,
     CommandResult,
+    retried,
 )
-from credentials.application.store import CredentialStore, RecordedOutcome
+from credentials.application.store import CredentialStore, RecordedOutcome, SecretDiscarded
 from credentials.domain.commands import (
     DEFAULT_GRACE,
     DEFAULT_USE_WINDOW,
@@ -37,7 +40,7 @@ from credentials.domain.commands import (
     WorkloadUsage,
 )
 from credentials.domain.credential import decide
-from credentials.domain.errors import NameTaken, StaleVersion
+from credentials.domain.errors import NameTaken
 from credentials.domain.impact import losing, served_by
 from eventlog.storage import OutcomeUnknown, VersionConflict
 from registries.image_reference import ImageReference
@@ -87,7 +90,11 @@ class Credentials:
         self, request: CommandRequest, secret: NewSecret, details: Details, restrictions: Restrictions
     ) -> CommandResult:
         """Save a credential. The caller tries `replay` first, before it parses what the request contains."""
+        name_taken = self._store.name_taken(request.account_id, details.name)
         credential_id = self._id_from(request)
+        # A concurrent repetition may have taken the name or the first id since the caller tried.
+        if replayed := self._handler.replay(request):
+            return replayed
         command = AddCredential(
             credential_id=credential_id,
             registry=secret.registry,
@@ -97,18 +104,21 @@ class Credentials:
             restrictions=restrictions,
         )
         decide(command, Absent())  # raises if the command is refused, before a secret is stored
-        if self._store.name_taken(request.account_id, details.name):
+        if name_taken:
             raise NameTaken(details.name)
 
         path = SecretPath(request.account_id, credential_id)
-        version = self._secrets.put(
-            path, secret.login.to_secret(), write_id=str(credential_id), expected_version=0
-        )
-        command = replace(command, secret=self._reference(secret, version))
+        version = self._put_first(path, secret, write_id=str(credential_id))
         # With an idempotency key, a concurrent repetition writes the same secret, and its event may refer to
         # it: do not discard the secret.
         with nullcontext() if request.key else _discarded_on_failure(lambda: self._secrets.remove(path)):
-            return self._handler.append(request, NEW_CREDENTIAL, command)
+            try:
+                referring = replace(command, secret=self._reference(secret, version))
+                return self._handler.append(request, NEW_CREDENTIAL, referring)
+            except SecretDiscarded:  # an earlier attempt wrote this version, and the sweep was faster
+                version = self._put_next(path, secret, version)
+                referring = replace(command, secret=self._reference(secret, version))
+                return self._handler.append(request, NEW_CREDENTIAL, referring)
 
     def replay(self, request: CommandRequest) -> CommandResult | None:
         """Return the stored result of the same request under the same key; `None` if there is none.
@@ -146,22 +156,23 @@ class Credentials:
         `secret_for` reads the new secret for the current credential, whose registry stays unless the caller
         names another one. Without `expires_at`, the expiry is removed: it was that of the previous secret.
         """
-        loaded = self._handler.load(request, credential_id, expected)
-        secret = secret_for(loaded.active)
         path = SecretPath(request.account_id, credential_id)
-        version = self._put_next(path, secret, loaded.active.secret.version)
-        command = RotateSecret(
-            registry=secret.registry,
-            username=secret.login.username,
-            secret=self._reference(secret, version),
-            expires_at=None if isinstance(expires_at, Unchanged) else expires_at,
-            previous_valid_until=request.now + grace,
-        )
-        try:
+
+        def once() -> CommandResult:
+            loaded = self._handler.load(request, credential_id, expected)
+            secret = secret_for(loaded.active)
+            version = self._put_next(path, secret, loaded.active.secret.version)
+            command = RotateSecret(
+                registry=secret.registry,
+                username=secret.login.username,
+                secret=self._reference(secret, version),
+                expires_at=None if isinstance(expires_at, Unchanged) else expires_at,
+                previous_valid_until=request.now + grace,
+            )
             with _discarded_on_failure(lambda: self._secrets.destroy(path, [version])):
                 return self._handler.append(request, loaded, command)
-        except VersionConflict as conflict:
-            raise StaleVersion(expected=loaded.version, actual=conflict.actual) from None
+
+        return retried(once, on=(SecretVersionConflict, VersionConflict), attempts=ATTEMPTS)
 
     def request_verification(
         self, request: CommandRequest, credential_id: UUID, image: ImageReference | None = None
@@ -217,28 +228,40 @@ class Credentials:
             credential_id=credential_id, version=loaded.version, usages=usages, served_by=replacements
         )
 
-    def outcome_of(self, credential_id: UUID, verification_id: UUID) -> RecordedOutcome | None:
+    def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
         """Return the outcome of a verification; `None` while it is pending."""
-        for recorded in self._store.outcomes(credential_id):
-            if recorded.outcome.verification_id == verification_id:
-                return recorded
-        return None
+        return self._store.outcome_of(verification_id)
 
     def _id_from(self, request: CommandRequest) -> UUID:
         """Return the id of a new credential. Under a key, it is derived from the request.
 
-        A request that is repeated after an unknown outcome then writes the same secret to the same path.
+        A request that is repeated after an unknown outcome then writes the same secret to the same path. An
+        id that was used before is skipped: a key can be used again after its response was deleted, and the
+        credential of the first time may have been removed.
         """
         if request.key is None:
             return self._new_id()
-        return uuid5(_IDS, f"{request.account_id}:{request.key.key}:{request.key.fingerprint.hex()}")
+        name = f"{request.account_id}:{request.key.key}:{request.key.fingerprint.hex()}"
+        derived = chain([uuid5(_IDS, name)], (uuid5(_IDS, f"{name}:{number}") for number in count(1)))
+        return next(credential_id for credential_id in derived if not self._store.load(credential_id))
 
     def _reference(self, secret: NewSecret, version: int) -> SecretReference:
         fingerprint = self._secret_fingerprint(secret.login.to_secret())
         return SecretReference(version=version, kind=secret.kind, fingerprint=fingerprint)
 
+    def _put_first(self, path: SecretPath, secret: NewSecret, *, write_id: str) -> int:
+        """Write the first version. An earlier attempt may have written it, and the sweep deleted it since."""
+        try:
+            return self._secrets.put(path, secret.login.to_secret(), write_id=write_id, expected_version=0)
+        except SecretVersionConflict:
+            return self._put_next(path, secret, self._secrets.current_version(path))
+
     def _put_next(self, path: SecretPath, secret: NewSecret, version: int) -> int:
-        """Write the version after the one that the credential refers to, or after that of a failed append."""
+        """Write the version after the one that the credential refers to, or after that of a failed append.
+
+        Raises:
+            SecretVersionConflict: another rotation wrote at the same time.
+        """
         write_id, value = str(self._new_id()), secret.login.to_secret()
         try:
             return self._secrets.put(path, value, write_id=write_id, expected_version=version)

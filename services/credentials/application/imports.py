@@ -9,7 +9,7 @@ import can be repeated: a credential that was created is then a duplicate, or un
 created as before.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
@@ -57,7 +57,7 @@ class ImportResult:
     """The result of an entry.
 
     `credential_id` and `name` belong to the credential that was created or existed before. `version` is that
-    of a created one.
+    of the stream of a created one.
     """
 
     key: str
@@ -114,7 +114,7 @@ class Importer:
 
 
 class _Run:
-    """One import. It caches the stored logins by host, and the names that it has used."""
+    """One import. It caches the stored logins by credential, and the names that it has used."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class _Run:
         self._store = store
         self._secret_fingerprint = secret_fingerprint
         self._wanted = wanted
-        self._stored: dict[str, list[_StoredLogin]] = {}
+        self._loaded: dict[UUID, _StoredLogin | None] = {}
         self._names: set[str] = set()
 
     def entry(self, request: CommandRequest, entry: ConfigEntry) -> ImportResult:
@@ -144,62 +144,69 @@ class _Run:
             repositories=_repositories([secret.path_prefix or ""]),
             fingerprint=self._secret_fingerprint(secret.login.to_secret()),
         )
-        alike = self._alike(request.account_id, secret.registry.host, new)
-        if alike is not None:
-            return _duplicate(entry, alike, same=alike.fingerprint == new.fingerprint)
-        if self._wanted.dry_run:
+        while True:
+            # The name is chosen before the stored logins are read. A concurrent import of the same login has
+            # then stored it, and it is found here, or it takes the same name, and this attempt is refused.
             name = self._free_name(request.account_id, secret)
-            return replace(_result(entry, "created", None), name=name)
-        return _created(entry, self._add(request, secret))
+            alike = self._alike(request.account_id, secret.registry.host, new)
+            if alike is not None:
+                if replayed := self._credentials.replay(request):  # a concurrent repetition has stored it
+                    return _created(entry, replayed)
+                return _duplicate(entry, alike, same=alike.fingerprint == new.fingerprint)
+            self._names.add(name)
+            if self._wanted.dry_run:
+                return replace(_result(entry, "created", None), name=name)
+            try:
+                return _created(entry, self._add(request, secret, name))
+            except NameTaken:
+                continue  # another request has just taken the name
 
     def _alike(self, account_id: str, host: str, new: _StoredLogin) -> _StoredLogin | None:
         """Return a credential for the same username and repositories, preferably one with the same secret."""
-        if host not in self._stored:
-            self._stored[host] = self._load(account_id, host)
         alike = [
             stored
-            for stored in self._stored[host]
+            for stored in self._stored_logins(account_id, host)
             if (stored.username, stored.repositories) == (new.username, new.repositories)
         ]
         same = [stored for stored in alike if stored.fingerprint == new.fingerprint]
         return next(iter(same or alike), None)
 
-    def _load(self, account_id: str, host: str) -> list[_StoredLogin]:
-        loaded = []
+    def _stored_logins(self, account_id: str, host: str) -> Iterator[_StoredLogin]:
+        """Yield the logins that the account has now. Each credential is loaded once in an import."""
         for candidate in self._store.candidates(account_id, [host]):
-            state = fold(event.payload for event in self._store.load(candidate.credential_id))
-            if isinstance(state, Active):
-                stored = _StoredLogin(
-                    credential_id=candidate.credential_id,
-                    name=state.details.name,
-                    username=state.username,
-                    repositories=_repositories(state.details.repository_prefixes),
-                    fingerprint=state.secret.fingerprint,
-                )
-                loaded.append(stored)
-        return loaded
+            credential_id = candidate.credential_id
+            if credential_id not in self._loaded:
+                self._loaded[credential_id] = self._load(credential_id)
+            if stored := self._loaded[credential_id]:
+                yield stored
 
-    def _add(self, request: CommandRequest, secret: NewSecret) -> CommandResult:
-        while True:
-            details = Details(
-                name=self._free_name(request.account_id, secret),
-                description="",
-                scope=self._wanted.scope,
-                repository_prefixes=(secret.path_prefix,) if secret.path_prefix else (),
-                expires_at=None,
-            )
-            try:
-                return self._credentials.add(request, secret, details, self._wanted.restrictions)
-            except NameTaken:
-                continue  # another request has just taken the name: try the next one
+    def _load(self, credential_id: UUID) -> _StoredLogin | None:
+        state = fold(event.payload for event in self._store.load(credential_id))
+        if not isinstance(state, Active):
+            return None
+        return _StoredLogin(
+            credential_id=credential_id,
+            name=state.details.name,
+            username=state.username,
+            repositories=_repositories(state.details.repository_prefixes),
+            fingerprint=state.secret.fingerprint,
+        )
+
+    def _add(self, request: CommandRequest, secret: NewSecret, name: str) -> CommandResult:
+        details = Details(
+            name=name,
+            description="",
+            scope=self._wanted.scope,
+            repository_prefixes=(secret.path_prefix,) if secret.path_prefix else (),
+            expires_at=None,
+        )
+        return self._credentials.add(request, secret, details, self._wanted.restrictions)
 
     def _free_name(self, account_id: str, secret: NewSecret) -> str:
         """Return a name that neither a credential nor another entry of this import has."""
         for name in names_for(secret.registry.host, self._wanted.name_prefix):
-            if name not in self._names:
-                self._names.add(name)
-                if not self._store.name_taken(account_id, name):
-                    return name
+            if name not in self._names and not self._store.name_taken(account_id, name):
+                return name
         raise AssertionError("names_for is infinite")
 
 
@@ -224,7 +231,7 @@ def _created(entry: ConfigEntry, result: CommandResult) -> ImportResult:
         _result(entry, "created", None),
         credential_id=result.credential_id,
         name=result.body["name"],
-        version=result.version,
+        version=result.stream_version,
     )
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import structlog
 
-from credentials.application.command_handler import CommandRequest, retried
+from credentials.application.command_handler import ATTEMPTS, CommandRequest, retried
 from credentials.application.store import CredentialStore, DecidedOnOldVersion
 from credentials.domain.issuance import (
     Grant,
@@ -40,7 +40,7 @@ from secretstore.store import SecretPath, SecretStore, SecretStoreError, SecretS
 
 log = structlog.get_logger()
 
-_ATTEMPTS = 10
+_READ_ATTEMPTS = 10
 
 
 class StillChanging(Exception):
@@ -103,9 +103,14 @@ class Issuer:
 
     def issue(self, request: CommandRequest, wanted: PullSecretRequest) -> PullSecret:
         """Issue the secrets that these images need."""
-        retried_on = (DecidedOnOldVersion, _SecretUnreadable)
+
+        def decided() -> PullSecret:
+            return retried(
+                lambda: self._issue_once(request, wanted), on=(DecidedOnOldVersion,), attempts=ATTEMPTS
+            )
+
         try:
-            return retried(lambda: self._issue_once(request, wanted), on=retried_on, attempts=_ATTEMPTS)
+            return retried(decided, on=(_SecretUnreadable,), attempts=_READ_ATTEMPTS)
         except DecidedOnOldVersion:
             raise StillChanging from None
         except _SecretUnreadable as unreadable:

@@ -1,6 +1,6 @@
 """The port through which commands read and write streams of credentials."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -25,17 +25,19 @@ class RecordedOutcome:
     version: int
 
 
-def recorded_outcomes(events: Iterable[RecordedEvent]) -> list[RecordedOutcome]:
-    """Return the outcomes among the events of a verification stream."""
-    return [
-        RecordedOutcome(event.payload, event.stream.id, event.version)
-        for event in events
-        if isinstance(event.payload, VerificationSucceeded | VerificationFailed)
-    ]
+def recorded_outcome(event: RecordedEvent | None) -> RecordedOutcome | None:
+    """Return the outcome that an event of a verification stream records; `None` if it records none."""
+    if event is None or not isinstance(event.payload, VerificationSucceeded | VerificationFailed):
+        return None
+    return RecordedOutcome(event.payload, event.stream.id, event.version)
 
 
 class DecidedOnOldVersion(Exception):
     """A credential has changed since the decision to issue its secret. The caller has to decide again."""
+
+
+class SecretDiscarded(Exception):
+    """The sweep has discarded the version of the secret. The caller has to write it again."""
 
 
 class UsedMeanwhile(Exception):
@@ -49,10 +51,17 @@ class CredentialStore(Protocol):
     """
 
     def load(self, credential_id: UUID) -> list[RecordedEvent]:
-        """Return all events of a credential, oldest first."""
+        """Return the events that determine a credential, oldest first; none if it does not exist.
 
-    def outcomes(self, credential_id: UUID) -> list[RecordedOutcome]:
-        """Return the outcomes of its verifications, oldest first."""
+        They are its first event and the newest of each type (`contracts.credential_events`), so that the cost
+        of a command does not grow with the stream.
+        """
+
+    def last_outcome(self, credential_id: UUID, secret_version: int) -> RecordedOutcome | None:
+        """Return the newest outcome of a verification of this version of the secret."""
+
+    def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:
+        """Return the outcome of a verification; `None` while it is pending."""
 
     def name_taken(self, account_id: str, name: str) -> bool:
         """Return whether a credential of the account has that name. Case does not matter."""

@@ -1,21 +1,19 @@
 """Destroy secrets that are no longer needed: at once after a removal, the others by an hourly sweep.
 
-The sweep destroys versions of failed appends, and versions that a rotation replaced, after
-`previous_valid_until`. Until then requests in progress can read them. If that is the time of the rotation
-itself, the previous secret must not be used any more and is destroyed at once.
+The sweep (`sweep`) destroys versions that a rotation replaced, after their grace. Until then requests in
+progress can read them. Without a grace the previous secret must not be used any more and is destroyed at
+once. The sweep also deletes versions that no event refers to.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from threading import Event
-from typing import Any
 
-import psycopg
 import structlog
 
 from chassis.database import Connection
 from contracts.credential_events import CredentialRemoved, CredentialSecretRotated
-from credentials.relay.sweep import sweep
+from credentials.relay.sweep_paths import sweep_secrets
 from eventlog.consumers import ConcurrentConsumer
 from eventlog.events import RecordedEvent, StoredEvent
 from secretstore.store import SecretPath, SecretStore, SecretStoreError
@@ -24,31 +22,30 @@ log = structlog.get_logger()
 
 CONSUMER = "housekeeping"
 PAUSE_SECONDS = 0.1  # no caller waits for it, and most events need no work
-ORPHAN_GRACE = timedelta(minutes=15)
 SWEEP_EVERY = timedelta(hours=1)
 SWEEP_AGAIN = timedelta(minutes=1)  # after a sweep that could not reach the store
 IDEMPOTENCY_KEY_AGE = timedelta(hours=24)
 CONCURRENCY = 4  # secrets that are destroyed concurrently
 
 EVENT_TYPES = frozenset({"credential.removed", "credential.secret_rotated"})
-_REFERENCED = """
-SELECT EXISTS (SELECT FROM credentials.current WHERE credential_id = %(id)s AND secret_version = %(version)s)
-    OR EXISTS (SELECT FROM es.events
-               WHERE stream_id = %(id)s AND type = 'credential.secret_rotated'
-                 AND (data->'previous_secret'->>'version')::int = %(version)s
-                 AND (data->>'previous_valid_until')::timestamptz > %(now)s)
-"""
+# By the clock of the database, which has written these times.
+_DELETE_OLD_KEYS = "DELETE FROM es.idempotency WHERE created_at < clock_timestamp() - %s"
 
 
 class Housekeeping:
     """An `EventConsumer` that destroys secrets, and retries until each secret is destroyed."""
 
     def __init__(
-        self, secrets: SecretStore, *, now: Callable[[], datetime], tiers: Sequence[timedelta], stop: Event
+        self,
+        secrets: SecretStore,
+        *,
+        tiers: Sequence[timedelta],
+        stop: Event,
+        monotonic: Callable[[], float],
     ) -> None:
         self._secrets = secrets
-        self._now = now
-        self._swept: datetime | None = None
+        self._monotonic = monotonic
+        self._sweep_due = monotonic()
         self._events = ConcurrentConsumer(
             self._destroy, name=CONSUMER, types=EVENT_TYPES, concurrency=CONCURRENCY, tiers=tiers, stop=stop
         )
@@ -81,31 +78,14 @@ class Housekeeping:
         return "destroyed"
 
     def _sweep_when_due(self, connection: Connection) -> None:
-        now = self._now()
-        if self._swept is not None and now - self._swept < SWEEP_EVERY:
+        if self._monotonic() < self._sweep_due:
             return
-        self._swept = now
-        connection.execute("DELETE FROM es.idempotency WHERE created_at < %s", (now - IDEMPOTENCY_KEY_AGE,))
+        connection.execute(_DELETE_OLD_KEYS, (IDEMPOTENCY_KEY_AGE,))
         try:
-            result = sweep_secrets(connection, self._secrets, now=now, grace=ORPHAN_GRACE)
+            result = sweep_secrets(connection, self._secrets)
         except SecretStoreError as error:
             log.warning("sweep_put_off", error=type(error).__name__)
-            self._swept = now - SWEEP_EVERY + SWEEP_AGAIN
+            self._sweep_due = self._monotonic() + SWEEP_AGAIN.total_seconds()
         else:
-            log.info("swept", destroyed=result[0], removed=result[1])
-
-
-def sweep_secrets(
-    connection: psycopg.Connection[Any], secrets: SecretStore, *, now: datetime, grace: timedelta
-) -> tuple[int, int]:
-    """Destroy unreferenced versions and paths older than `grace`. Return the number of each."""
-
-    def is_referenced(path: SecretPath, version: int) -> bool:
-        row = connection.execute(
-            _REFERENCED,
-            {"id": path.credential_id, "version": version, "now": now},
-        ).fetchone()
-        return bool(row and row[0])
-
-    result = sweep(secrets, is_referenced, now=now, grace=grace)
-    return result.destroyed, result.removed
+            self._sweep_due = self._monotonic() + SWEEP_EVERY.total_seconds()
+            log.info("swept", deleted=result.deleted, destroyed=result.destroyed, removed=result.removed)

@@ -1,20 +1,24 @@
 """Publish the log to RabbitMQ in order, starting at the checkpoint. The leading relay does this.
 
-The checkpoint is the highest position up to which every message is confirmed. After a fault there are
-duplicates, but no gaps. Publishing has its own thread, so that a slow or missing broker does not delay
-sequencing.
+The checkpoint is the highest position up to which every message is confirmed, or recorded as refused
+(`refused_messages`). After a fault there are duplicates, but no gaps. Publishing has its own thread, so that
+a slow or missing broker does not delay sequencing.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from threading import Event, Lock
+from time import monotonic
 from typing import Any
 
 import psycopg
 import structlog
 
-from chassis.runtime.backoff import backoff
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from credentials.relay.published_batch import PublishedBatch
+from credentials.relay.refused_messages import RefusedMessages
 from eventlog.broker import (
     LONGEST_BACKOFF_SECONDS,
     MessagingError,
@@ -29,6 +33,7 @@ log = structlog.get_logger()
 BATCH = 500
 POLL_SECONDS = 0.5
 CONFIRM_POLL_SECONDS = 0.005
+RETRY_POLL_SECONDS = 1.0  # between two looks for refused messages that are due
 GRACE_SECONDS = 2.0  # at the stop, for unconfirmed messages
 
 
@@ -43,6 +48,7 @@ class RelayPublisher:
         role: str,
         jitter: Callable[[], float],
         stop: Event,
+        tiers: Sequence[timedelta] = (),
         personal: PersonalKeys | None = None,
     ) -> None:
         self._database_url = database_url
@@ -51,6 +57,8 @@ class RelayPublisher:
         self._jitter = jitter
         self._stop = stop
         self._personal = personal
+        self._refused = RefusedMessages(tiers, personal)
+        self._failures = Failures("publishing_interrupted", longest=LONGEST_BACKOFF_SECONDS)
         self._lock = Lock()
         self._epoch = 0
         self._new_positions = Event()
@@ -62,25 +70,32 @@ class RelayPublisher:
         self._new_positions.set()
 
     def run(self) -> None:
-        """Publish until `stop` is set."""
-        attempt = 0
+        """Publish until `stop` is set.
+
+        Whether there is work follows from the epoch and the checkpoint. `_new_positions` only ends a wait, so
+        that a failure leaves nothing undone.
+        """
+        superseded = 0  # the last epoch that does not lead; 0 precedes the first one
         while not self._stop.is_set():
-            if not self._new_positions.wait(POLL_SECONDS):
+            self._new_positions.clear()
+            epoch = self._leading_epoch()
+            if epoch == superseded:
+                self._new_positions.wait(POLL_SECONDS)
                 continue
             try:
-                self._publish()
+                self._publish(epoch)
             except StaleLeader:
                 log.warning("publisher_superseded")
-                self._new_positions.clear()
+                superseded = epoch
             except Exception as error:
-                expected = isinstance(error, (MessagingError, psycopg.Error))
-                log.warning("publishing_interrupted", error=type(error).__name__, exc_info=not expected)
-                self._stop.wait(backoff(attempt, longest=LONGEST_BACKOFF_SECONDS, jitter=self._jitter()))
-                attempt += 1
-            else:
-                attempt = 0
+                self._stop.wait(self._failures.add(error, _reason(error), jitter=self._jitter()))
 
-    def _publish(self) -> None:
+    def _leading_epoch(self) -> int:
+        with self._lock:
+            return self._epoch
+
+    def _publish(self, epoch: int) -> None:
+        """Publish over one connection until another epoch begins."""
         with (
             psycopg.connect(
                 self._database_url,
@@ -97,7 +112,7 @@ class RelayPublisher:
             unconfirmed: deque[PublishedBatch] = deque()
             failure = "stopped"
             try:
-                self._publish_after(connection, publisher, published, unconfirmed)
+                self._publish_after(connection, publisher, epoch, published, unconfirmed)
             except BaseException as error:
                 failure = type(error).__name__
                 raise
@@ -109,12 +124,13 @@ class RelayPublisher:
         self,
         connection: psycopg.Connection[Any],
         publisher: Publisher,
+        epoch: int,
         position: int,
         unconfirmed: deque[PublishedBatch],
     ) -> None:
         """Publish and save confirmed positions. Unconfirmed batches do not delay the next ones."""
-        saved = position
-        while not self._stop.is_set():
+        saved, retried = position, monotonic()
+        while not self._stop.is_set() and self._leading_epoch() == epoch:
             self._new_positions.clear()
             events = read_log(connection, position, BATCH, personal=self._personal)
             if events:
@@ -127,10 +143,13 @@ class RelayPublisher:
                     publisher.submit(*messages)
             else:
                 self._wait(publisher, unconfirmed)
-            saved = self._settle(connection, publisher, saved, unconfirmed)
+            saved = self._settle(connection, publisher, epoch, saved, unconfirmed)
+            if monotonic() - retried > RETRY_POLL_SECONDS:
+                self._refused.retry_due(connection, lambda: Publisher(self._broker_url))
+                retried = monotonic()
         if unconfirmed:
             publisher.wait_confirmed(position, GRACE_SECONDS)
-            self._settle(connection, publisher, saved, unconfirmed)
+            self._settle(connection, publisher, epoch, saved, unconfirmed)
 
     def _wait(self, publisher: Publisher, unconfirmed: deque[PublishedBatch]) -> None:
         """Wait for new positions, or until the oldest batch is confirmed.
@@ -149,23 +168,37 @@ class RelayPublisher:
         self,
         connection: psycopg.Connection[Any],
         publisher: Publisher,
+        epoch: int,
         saved: int,
         unconfirmed: deque[PublishedBatch],
     ) -> int:
-        """Save the confirmed position, end the confirmed batches, and return the checkpoint."""
+        """Save the confirmed position with the refused messages, and end the confirmed batches.
+
+        Returns the checkpoint.
+        """
         confirmed = publisher.confirmed()
-        if confirmed > saved:
-            self._save(connection, confirmed)
+        refused = publisher.take_refused()
+        if confirmed > saved or refused:
+            with connection.transaction():
+                self._refused.record(connection, refused)
+                _save(connection, epoch, confirmed)
+            self._failures.reset()
         while unconfirmed and unconfirmed[0].last <= confirmed:
             unconfirmed.popleft().end()
         return max(saved, confirmed)
 
-    def _save(self, connection: psycopg.Connection[Any], position: int) -> None:
-        with self._lock:
-            epoch = self._epoch
-        row = connection.execute("SELECT es.published(%s, %s)", (epoch, position)).fetchone()
-        if row is None or not row[0]:
-            raise StaleLeader
+
+def _save(connection: psycopg.Connection[Any], epoch: int, position: int) -> None:
+    row = connection.execute("SELECT es.published(%s, %s)", (epoch, position)).fetchone()
+    if row is None or not row[0]:
+        raise StaleLeader
+
+
+def _reason(error: Exception) -> str | None:
+    """The reason of an expected failure."""
+    if isinstance(error, psycopg.Error):
+        return failure_reason(error)
+    return str(error) if isinstance(error, MessagingError) else None
 
 
 def _published(connection: psycopg.Connection[Any]) -> int:

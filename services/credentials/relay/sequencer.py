@@ -8,12 +8,16 @@ from collections.abc import Callable
 from threading import Event
 from time import perf_counter
 
+import psycopg
 import structlog
 
 from chassis.database import Connection, scalar
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from eventlog.consumers import leadership, log_batch
 from eventlog.storage import (
     NOTIFICATIONS,
+    EventStoreUnavailable,
     LowerTransactionIds,
     StaleLeader,
     refuse_lower_transaction_ids,
@@ -34,6 +38,7 @@ WITH sequenced AS MATERIALIZED (SELECT es.sequence(%s, %s) AS position), notifie
 SELECT position FROM sequenced LEFT JOIN notified ON true
 """
 RECONNECT_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 5.0  # while the database cannot be used
 REFUSED_SECONDS = 10.0  # until it checks again whether an operator has adopted the log
 ROLE = "regcred_relay"
 
@@ -44,28 +49,38 @@ def run(database_url: str, *, on_positions: Callable[[int, int], None], stop: Ev
     `on_positions(epoch, last position)` is called at the start of each leadership and whenever positions were
     assigned.
     """
+    failures = Failures("relay_lost_database", longest=LONGEST_BACKOFF_SECONDS)
     while not stop.is_set():
         try:
             with leadership(database_url, role=ROLE, name="relay", stop=stop) as connection:
                 if connection is not None:
                     with store_errors():
-                        _lead(connection, on_positions, stop)
+                        _lead(connection, on_positions, failures, stop)
         except StaleLeader:
             log.warning("relay_superseded")
         except LowerTransactionIds as error:
             log.error("relay_refuses", reason=str(error))  # noqa: TRY400 a stack trace adds nothing
             stop.wait(REFUSED_SECONDS)
         except Exception as error:
-            log.warning("relay_lost_database", error=type(error).__name__)
+            stop.wait(failures.add(error, _reason(error)))
         stop.wait(RECONNECT_SECONDS)
 
 
-def _lead(connection: Connection, on_positions: Callable[[int, int], None], stop: Event) -> None:
+def _reason(error: Exception) -> str | None:
+    """The reason of an expected failure."""
+    expected = isinstance(error, (psycopg.Error, EventStoreUnavailable))
+    return failure_reason(error) if expected else None
+
+
+def _lead(
+    connection: Connection, on_positions: Callable[[int, int], None], failures: Failures, stop: Event
+) -> None:
     refuse_lower_transaction_ids(connection)
     epoch = int(scalar(connection, "SELECT es.lead()"))
     last = int(scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log"))
     log.info("relay_leads", epoch=epoch, position=last)
     on_positions(epoch, last)
+    failures.reset()
     idle = 0
     while not stop.is_set():
         started = perf_counter()

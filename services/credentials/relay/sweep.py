@@ -1,58 +1,81 @@
-"""Find and destroy unreferenced secrets: versions of failed appends, replaced versions, complete paths."""
+"""What the sweep does with a version of a secret, given what the log and earlier sweeps know of it. Pure.
 
-from collections.abc import Callable, Sequence
+A version that was replaced, and whose grace is over, is destroyed at once. A version of which the log knows
+nothing may be the remains of a failed command. It may also be that the log is older than the secret store,
+after a restore. It is therefore deleted only after sweeps saw it for a day, and destroyed a week after that.
+Until then an operator can undo the deletion in Vault.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
-from secretstore.store import SecretPath, SecretStore, StoredVersion
+from secretstore.store import StoredVersion
 
-IsReferenced = Callable[[SecretPath, int], bool]
+UNREFERENCED_FOR = timedelta(days=1)  # the time between two sightings before a deletion
+SIGHTINGS_EXPIRE = timedelta(hours=6)  # without a sweep for this time, the day begins again
+DELETED_FOR = timedelta(days=7)  # before it is destroyed
+
+
+class Reference(Enum):
+    """What the log says of a version."""
+
+    NEEDED = auto()
+    REPLACED = auto()  # and its grace is over
+    UNKNOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class SweepResult:
-    """The number of destroyed versions and of removed paths."""
+class Sighting:
+    """Earlier sweeps that found the version unknown. `discarded_at`: when it was decided to delete it."""
 
-    destroyed: int
-    removed: int
+    first_seen: datetime
+    last_seen: datetime
+    discarded_at: datetime | None
+
+
+class Action(Enum):
+    """What to do with a version."""
+
+    KEEP = auto()
+    FORGET = auto()  # keep it, and delete the record of its sightings
+    SEE_FIRST = auto()  # the day begins
+    SEE = auto()
+    DELETE = auto()
+    DESTROY = auto()
+
+
+def action(
+    version: StoredVersion, reference: Reference, sighting: Sighting | None, *, now: datetime
+) -> Action:
+    """Decide for one version. `now` and the times of the sighting are of the clock of the database."""
+    if version.destroyed or reference is Reference.NEEDED:
+        return Action.KEEP if sighting is None else Action.FORGET
+    if reference is Reference.REPLACED:
+        return Action.DESTROY
+    if sighting is None:
+        return Action.SEE_FIRST
+    if sighting.discarded_at is not None:
+        return Action.DESTROY if now - sighting.discarded_at >= DELETED_FOR else Action.DELETE
+    if now - sighting.last_seen > SIGHTINGS_EXPIRE:
+        return Action.SEE_FIRST
+    return Action.DELETE if now - sighting.first_seen >= UNREFERENCED_FOR else Action.SEE
 
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """The unreferenced secrets of one path: the complete path, some versions, or none."""
+    """The versions of a path that the secret store deletes or destroys."""
 
-    whole_path: bool
-    versions: tuple[int, ...]
+    delete: tuple[int, ...] = ()
+    destroy: tuple[int, ...] = ()
 
 
-def leftovers(
-    versions: Sequence[StoredVersion], referenced: Callable[[int], bool], *, now: datetime, grace: timedelta
-) -> Leftovers:
-    """Return the versions of a path that are older than `grace` and not `referenced`."""
-    if any(now - version.created_at < grace for version in versions):
-        return Leftovers(whole_path=False, versions=())  # its command may still be running
-    needed = {version.version for version in versions if referenced(version.version)}
-    if versions and not needed:
-        return Leftovers(whole_path=True, versions=())
-    unneeded = (
-        version.version for version in versions if version.version not in needed and not version.destroyed
+def leftovers(decided: Sequence[tuple[StoredVersion, Action]]) -> Leftovers:
+    """Return what follows from the actions. A version that is deleted already is not deleted again."""
+    return Leftovers(
+        delete=tuple(
+            version.version for version, what in decided if what is Action.DELETE and not version.deleted
+        ),
+        destroy=tuple(version.version for version, what in decided if what is Action.DESTROY),
     )
-    return Leftovers(whole_path=False, versions=tuple(unneeded))
-
-
-def sweep(store: SecretStore, is_referenced: IsReferenced, *, now: datetime, grace: timedelta) -> SweepResult:
-    """Sweep every path of the store. Raises `SecretStoreError`; secrets may have been destroyed before it."""
-    destroyed = removed = 0
-    for path in store.paths():
-
-        def referenced(version: int, path: SecretPath = path) -> bool:
-            return is_referenced(path, version)
-
-        found = leftovers(store.versions(path), referenced, now=now, grace=grace)
-        if found.whole_path:
-            store.remove(path)
-            removed += 1
-        elif found.versions:
-            store.destroy(path, found.versions)
-            destroyed += len(found.versions)
-    return SweepResult(destroyed, removed)

@@ -50,8 +50,21 @@ CREATE TABLE credentials.usages (
     PRIMARY KEY (credential_id, project_id, workload_kind, workload_name)
 ) WITH (fillfactor = 70);
 
+-- Secrets to which no event refers, as the sweeps of housekeeping saw them. Times are of this database's clock. `discarded_at`:
+-- the sweep has decided to delete the version, and no event may refer to it any more. Both the sweep and an append hold the
+-- lock of the stream, so one of them sees the other.
+CREATE TABLE credentials.unreferenced_secrets (
+    credential_id uuid NOT NULL,
+    version       integer NOT NULL,
+    first_seen    timestamptz NOT NULL,
+    last_seen     timestamptz NOT NULL,
+    discarded_at  timestamptz,
+    PRIMARY KEY (credential_id, version)
+);
+
 -- Append to a `credential` stream; nothing else writes one. `p_current` is the new row, NULL after a removal.
 --   ES426 a credential is added, and the account's key is being erased or was erased
+--   ES429 the sweep has discarded the version of the secret
 CREATE FUNCTION credentials.append(p_request es.append_request, p_current jsonb) RETURNS es.appended
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -75,6 +88,10 @@ BEGIN
         RETURN done;
     END IF;
     new := jsonb_populate_record(NULL::credentials.current, p_current);
+    IF EXISTS (SELECT FROM credentials.unreferenced_secrets u WHERE u.credential_id = p_request.stream_id
+                 AND u.version = new.secret_version AND u.discarded_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'this version of the secret is discarded' USING ERRCODE = 'ES429';
+    END IF;
     new.credential_id := p_request.stream_id; new.account_id := p_request.account_id; new.version := done.version;
     IF p_request.expected_version = 0 THEN
         new.added_at := clock_timestamp(); new.verified_version := 0;
@@ -181,7 +198,9 @@ END $$;
 
 -- The service
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA credentials FROM PUBLIC;
-GRANT USAGE ON SCHEMA es, credentials, personal, encrypted, auth TO regcred_credentials;
+GRANT USAGE ON SCHEMA es, credentials, personal, encrypted, installation, auth TO regcred_credentials;
+GRANT SELECT ON installation.identity, installation.key_checks TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION installation.record_keys TO regcred_credentials;
 GRANT SELECT ON es.streams, es.events, es.log TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.log_metrics, es.consumer_metrics TO regcred_credentials;
 GRANT SELECT ON personal.keys TO regcred_credentials;
@@ -192,7 +211,8 @@ GRANT SELECT ON credentials.current, credentials.usages TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION credentials.append, credentials.issue, credentials.remove TO regcred_credentials;
 
 -- The relay assigns positions, publishes the log, and consumes it to destroy secrets that are no longer needed.
-GRANT USAGE ON SCHEMA es, credentials, personal, encrypted TO regcred_relay;
+GRANT USAGE ON SCHEMA es, credentials, personal, encrypted, installation TO regcred_relay;
+GRANT SELECT ON installation.identity, installation.key_checks TO regcred_relay;
 GRANT SELECT ON es.streams, es.events, es.log, es.adoptions, es.relay, es.interventions TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_relay;
@@ -201,6 +221,7 @@ GRANT SELECT, DELETE ON es.idempotency TO regcred_relay;  -- keys are deleted af
 GRANT EXECUTE ON FUNCTION es.tail, es.lead, es.sequence, es.published, es.log_metrics, es.consumer_metrics TO regcred_relay;
 GRANT SELECT ON personal.keys TO regcred_relay;
 GRANT SELECT ON credentials.current TO regcred_relay;
+GRANT SELECT, INSERT, UPDATE, DELETE ON credentials.unreferenced_secrets TO regcred_relay;
 -- It destroys secrets without the right to read them.
-GRANT SELECT (account_id, credential_id, version, destroyed, created_at), UPDATE (ciphertext, nonce), DELETE
+GRANT SELECT (account_id, credential_id, version, destroyed), UPDATE (ciphertext, nonce), DELETE
     ON encrypted.secrets TO regcred_relay;

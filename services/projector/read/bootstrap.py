@@ -1,5 +1,7 @@
 """Composition of the query API."""
 
+from functools import partial
+
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.database import open_pool
 from chassis.observability.exposition import exposition
@@ -7,6 +9,7 @@ from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check
 from eventlog.storage import DatabaseMetrics, keys_of
 from projector.read.api import audit_routes, refusals, routes, system_routes
+from secretstore.installation import compare_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
@@ -16,8 +19,10 @@ API_CONNECTIONS = 16
 
 def query_api(settings: Settings) -> ApiPart:
     """The query API. Its database role can read, and append `audit.read`."""
-    pool = open_pool(settings.required_database_url(), role=QUERY_ROLE, size=API_CONNECTIONS)
-    keys = KeyFile.load(settings.key_file)
+    url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
+    compare = partial(compare_keys, keys)
+    refuse_wrong_keys(url, role=QUERY_ROLE, compare=compare)
+    pool = open_pool(url, role=QUERY_ROLE, size=API_CONNECTIONS, examine=compare)
     tokens = open_tokens(pool, keys)
     key_of = keys_of(pool, open_personal_keys(keys))
     return ApiPart(

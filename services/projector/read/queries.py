@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.database import Connection
+from chassis.runtime.clock import in_utc
 from projector.read.selection import Condition, InvalidCursor, Page, Row, page, read_cursor, select
 
 
@@ -87,8 +88,8 @@ def _id(text: str) -> UUID:
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return in_utc(moment)
     except ValueError:
-        raise InvalidCursor from None
-    if moment.tzinfo is None:
-        raise InvalidCursor
-    return moment
+        pass
+    raise InvalidCursor

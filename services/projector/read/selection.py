@@ -1,11 +1,11 @@
 """Building blocks of queries: statements from conditions, pages, and cursors."""
 
 import base64
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
+import msgspec
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -15,6 +15,8 @@ Row = dict[str, Any]
 Condition = tuple[LiteralString, object]  # a value of `None` does not filter; a list is several values
 
 MAX_LIMIT = 200
+
+_decode = msgspec.json.Decoder().decode
 
 
 class InvalidCursor(Exception):
@@ -59,15 +61,21 @@ def page(rows: list[Row], limit: int, key: Any) -> Page:
 
 
 def write_cursor(key: list[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
 def read_cursor(text: str, *types: type) -> list[Any]:
-    """The key in a cursor, whose parts have these types. Raises `InvalidCursor`."""
+    """The key in a cursor, whose parts have these types. Raises `InvalidCursor`.
+
+    A text of the key can be a parameter of a statement: it has no surrogate, which the decoder refuses, and
+    no NUL.
+    """
     try:
-        key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
+        key = _decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, RecursionError, msgspec.DecodeError):
         raise InvalidCursor from None
     if not isinstance(key, list) or [type(part) for part in key] != list(types):
+        raise InvalidCursor
+    if any(isinstance(part, str) and "\0" in part for part in key):
         raise InvalidCursor
     return key

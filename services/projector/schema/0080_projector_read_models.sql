@@ -36,6 +36,10 @@ CREATE UNIQUE INDEX one_live_one_building ON rm.generations (status) WHERE statu
 CREATE OR REPLACE VIEW es.consumer_positions AS
     SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints
     UNION ALL
+    SELECT 'publishing', 'publishing', r.published FROM es.relay r
+    WHERE EXISTS (SELECT FROM es.retries WHERE consumer = 'publishing')
+       OR EXISTS (SELECT FROM es.dead_letters WHERE consumer = 'publishing')
+    UNION ALL
     SELECT CASE g.status WHEN 'live' THEN 'projector' ELSE 'projector:building' END, 'projector:' || g.generation, g.position
     FROM rm.generations g WHERE g.status <> 'retired';
 
@@ -177,7 +181,8 @@ END $$;
 -- The projector
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA rm FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
-GRANT USAGE ON SCHEMA es, rm, personal TO regcred_projector;
+GRANT USAGE ON SCHEMA es, rm, personal, installation TO regcred_projector;
+GRANT SELECT ON installation.identity, installation.key_checks TO regcred_projector;
 GRANT SELECT ON es.streams, es.events, es.log, es.adoptions TO regcred_projector;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_projector;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_projector;
@@ -188,7 +193,8 @@ GRANT SELECT ON rm.audit_segments TO regcred_projector;
 GRANT EXECUTE ON FUNCTION rm.go_live, rm.drop_generation, rm.retract_dead_letters, rm.erase_account TO regcred_projector;
 
 -- The query API
-GRANT USAGE ON SCHEMA es, rm, audit, personal, auth TO regcred_query;
+GRANT USAGE ON SCHEMA es, rm, audit, personal, installation, auth TO regcred_query;
+GRANT SELECT ON installation.identity, installation.key_checks TO regcred_query;
 GRANT SELECT ON es.log, es.checkpoints, es.relay, es.dead_letters, es.retries TO regcred_query;
 GRANT EXECUTE ON FUNCTION es.log_metrics, es.consumer_metrics TO regcred_query;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_query;

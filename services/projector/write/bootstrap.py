@@ -7,7 +7,7 @@ from chassis.settings.environment import Settings
 from eventlog.consumers import follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
 from projector.write.consumer import CONSUMER, ReadModelConsumer
-from secretstore.keyfile import KeyFile
+from secretstore.installation import await_key_file
 from secretstore.personal_keys import open_personal_keys
 
 ROLE = "regcred_projector"
@@ -19,8 +19,11 @@ def run_projector(settings: Settings, stop: Event) -> None:
     """Update the read models until `stop` is set. Several processes may run; one of them leads."""
     url = settings.required_database_url()
     serve_metrics(settings.metrics_listen, [DatabaseMetrics.of(settings, role=ROLE)])
+    keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
+    if keys is None:
+        return
     wakeups = open_wakeups(settings, role=ROLE, queue="regcred.projector")
-    personal = open_personal_keys(KeyFile.load(settings.key_file))
+    personal = open_personal_keys(keys)
     models = ReadModelConsumer(personal)
     follow(
         models,

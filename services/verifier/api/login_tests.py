@@ -12,6 +12,7 @@ from chassis.authentication.tokens import TokenScope
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
+from chassis.web.moment import Moment
 from chassis.web.responses import json_response
 from contracts.schemas import RestrictionsSchema, ScopeSchema, VerificationSchema
 from contracts.verdicts import VerificationStatus, status_of
@@ -55,7 +56,7 @@ class LoginTestInput(Schema):
     description = fields.String(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
     repository_prefixes = fields.List(fields.String(), load_default=list, metadata=_AS_FOR_ADD)
     restrictions = fields.Nested(RestrictionsSchema, load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
-    expires_at = fields.AwareDateTime(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
+    expires_at = Moment(load_default=None, allow_none=True, metadata=_AS_FOR_ADD)
 
 
 def blueprint(

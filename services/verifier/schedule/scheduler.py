@@ -6,6 +6,7 @@ load on the database.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -14,9 +15,10 @@ from typing import TypeVar
 import psycopg
 import structlog
 
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers import leadership
-from eventlog.storage import EventStoreUnavailable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.rows import Due, Postponed, Settled
@@ -36,7 +38,8 @@ _CLAIM_LIMIT = 250
 _WAITING_LIMIT = 1000  # no further rows are claimed while this many wait
 _NOTICES_EVERY = timedelta(seconds=1)
 _PER_HOST = 4  # concurrent scheduled logins; a low limit, because no user waits for them
-_RECONNECT_SECONDS = 0.5
+_LONGEST_BACKOFF_SECONDS = 5.0  # after the loss of the database
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, Unavailable)
 _FAILED_WAIT = timedelta(minutes=15)  # delay after a login that failed with an unexpected exception
 
 
@@ -69,9 +72,13 @@ class Scheduler:
         self._waiting: list[Claimed] = []
         self._notices_at = datetime.min.replace(tzinfo=UTC)
         self._results: SimpleQueue[tuple[Settled, LoginAttempt]] = SimpleQueue()
+        self._unsettled: list[tuple[Settled, LoginAttempt]] = []  # taken from the queue, and not stored yet
 
     def run(self, database_url: str, *, role: str, stop: Event) -> None:
         """Run until `stop` is set, and then finish the logins that are running."""
+        failures = Failures(
+            "schedule_lost_database", unexpected="schedule_failed", longest=_LONGEST_BACKOFF_SECONDS
+        )
         while not stop.is_set():
             try:
                 with leadership(database_url, role=role, name=NAME, stop=stop) as connection:
@@ -80,13 +87,12 @@ class Scheduler:
                         self._table.delete_old_holds(self._now())
                     while connection is not None and not stop.is_set():
                         connection.execute("SELECT")  # fails if the connection, and with it the lock, is lost
-                        stop.wait(self.tick())
-            except (psycopg.OperationalError, psycopg.InterfaceError, EventStoreUnavailable) as error:
-                log.warning("schedule_lost_database", error=type(error).__name__)
-                stop.wait(_RECONNECT_SECONDS)
-            except Exception:
-                log.exception("schedule_failed")
-                stop.wait(_RECONNECT_SECONDS)
+                        seconds = self.tick()
+                        failures.reset()
+                        stop.wait(seconds)
+            except Exception as error:
+                expected = isinstance(error, _UNAVAILABLE)
+                stop.wait(failures.add(error, failure_reason(error) if expected else None))
         self.close()
 
     def close(self) -> None:
@@ -94,7 +100,7 @@ class Scheduler:
         self._pool.shutdown(wait=True)
         try:
             self._settle_results()
-        except EventStoreUnavailable:
+        except Unavailable:
             log.warning("schedule_not_kept")  # the leases expire, and the rows are due again
 
     def tick(self) -> float:
@@ -147,7 +153,7 @@ class Scheduler:
         try:
             result = self._handler.verify_due(due)
         except Unavailable as error:  # the lease expires, and the row is due again
-            log.warning("dependency_down", error=type(error).__name__)
+            log.warning("dependency_down", error=type(error).__name__, reason=failure_reason(error))
         except Exception:
             log.exception("scheduled_login_failed", credential_id=str(due.credential_id))
             self._defer(due)
@@ -161,32 +167,33 @@ class Scheduler:
     def _defer(self, due: Due) -> None:
         try:
             self._table.defer([(due, self._now() + _FAILED_WAIT, due.stage)])
-        except EventStoreUnavailable:
-            log.warning("dependency_down", error="EventStoreUnavailable")
+        except Unavailable:
+            log.warning("dependency_down", error="DatabaseUnavailable")
 
     def _resume(self, postponed: Postponed) -> None:
         try:
             outcome = self._handler.resume(postponed, self._bulkhead)
             log.info("resumed", credential_id=str(postponed.credential_id), outcome=outcome)
         except Unavailable as error:
-            log.warning("dependency_down", error=type(error).__name__)
+            log.warning("dependency_down", error=type(error).__name__, reason=failure_reason(error))
         except Exception:
             log.exception("postponed_login_failed", credential_id=str(postponed.credential_id))
         finally:
             self._finished()
 
     def _settle_results(self) -> None:
-        """Store the outcomes of the logins that have finished since the last call."""
-        settled, attempts = [], []
-        while True:
-            try:
-                row, attempt = self._results.get_nowait()
-            except Empty:
-                break
-            settled.append(row)
-            attempts.append(attempt)
-        if settled:
-            self._handler.settle(settled, attempts)
+        """Store the outcomes of the logins that have finished since the last success."""
+        with suppress(Empty):
+            while True:
+                self._unsettled.append(self._results.get_nowait())
+        if not self._unsettled:
+            return
+        results, self._unsettled = self._unsettled, []
+        try:
+            self._handler.settle([row for row, _ in results], [attempt for _, attempt in results])
+        except Unavailable:
+            self._unsettled = results  # stored at the next call
+            raise
 
     def _free(self) -> int:
         """How many logins may start now."""

@@ -33,6 +33,7 @@ class VerificationHandler:
     table: ScheduleTable
     limiter: LoginLimiter
     streams: Streams
+    event: Callable[[UUID], RecordedEvent | None]
     interval: timedelta
     now: Callable[[], datetime]
     new_id: Callable[[], UUID]
@@ -72,8 +73,7 @@ class VerificationHandler:
 
     def resume(self, postponed: Postponed, bulkhead: Bulkhead) -> str:
         """Run a postponed verification. It may be postponed again."""
-        history = self.streams(credential_stream(postponed.credential_id))
-        event = next((event for event in history if event.event_id == postponed.event_id), None)
+        event = self.event(postponed.event_id)
         outcome = "superseded" if event is None else self.handle(event, bulkhead, postponed.stage)
         if outcome != "postponed":
             self.table.done(postponed.event_id)

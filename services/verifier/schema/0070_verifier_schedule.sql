@@ -77,7 +77,8 @@ CREATE TABLE verifier.holds (
 );
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA verifier FROM PUBLIC;
-GRANT USAGE ON SCHEMA es, verifier, personal, encrypted, auth TO regcred_verifier;
+GRANT USAGE ON SCHEMA es, verifier, personal, encrypted, installation, auth TO regcred_verifier;
+GRANT SELECT ON installation.identity, installation.key_checks TO regcred_verifier;
 GRANT SELECT ON es.streams, es.events, es.log, es.interventions TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_verifier;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_verifier;

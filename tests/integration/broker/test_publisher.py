@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from eventlog.broker import BrokerUnavailable, OutgoingMessage, Publisher
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.errors import PublishRefused
 from eventlog.broker.feed import PositionFeed
 from tests.support.rabbitmq import EXCHANGE, PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
@@ -83,17 +82,15 @@ def test_closing_waits_for_unconfirmed_messages(rabbitmq: RabbitMQ, queue: str) 
     assert [thread.name for thread in threading.enumerate() if thread.name == "publisher"] == []
 
 
-def test_an_unroutable_message_is_refused_and_not_skipped(rabbitmq: RabbitMQ, queue: str) -> None:
+def test_an_unroutable_message_is_reported_and_delays_no_other(rabbitmq: RabbitMQ, queue: str) -> None:
     with open_publisher(rabbitmq) as publisher:
         publish(publisher, 1, 2)
         publisher.submit(message(3, key="nobody.wants.it"))
-        with pytest.raises(PublishRefused) as refused:
-            publisher.wait_confirmed(4, PATIENCE)
-        assert refused.value.position == 3
-        assert publisher.confirmed() == 2
-        with pytest.raises(PublishRefused):
-            publisher.submit(message(4))
-    assert positions(rabbitmq, queue) == [1, 2]
+        publish(publisher, 4, 5)
+        assert publisher.confirmed() == 5
+        assert publisher.take_refused() == [3]
+        assert publisher.take_refused() == []
+    assert positions(rabbitmq, queue) == [1, 2, 4, 5]
 
 
 @pytest.fixture
@@ -103,14 +100,17 @@ def full_queue(rabbitmq: RabbitMQ) -> Iterator[str]:
     rabbitmq.delete(name)
 
 
-def test_a_message_refused_by_a_full_queue_is_not_skipped(rabbitmq: RabbitMQ, full_queue: str) -> None:
+def test_messages_refused_by_a_full_queue_reach_the_others_in_order(
+    rabbitmq: RabbitMQ, queue: str, full_queue: str
+) -> None:
     with open_publisher(rabbitmq) as publisher:
-        with pytest.raises(PublishRefused) as refused:
-            publish(publisher, 1, 100)
-        assert publisher.confirmed() < refused.value.position
+        publish(publisher, 1, 100)
+        assert publisher.confirmed() == 100
+        refused = publisher.take_refused()
     arrived = positions(rabbitmq, full_queue)
-    assert arrived == list(range(1, len(arrived) + 1))
-    assert publisher.confirmed() <= len(arrived)
+    assert set(arrived) | set(refused) == set(range(1, 101))
+    assert len(refused) > 50
+    assert positions(rabbitmq, queue) == list(range(1, 101))
 
 
 def test_a_missing_exchange_is_unavailable(rabbitmq: RabbitMQ) -> None:
@@ -215,11 +215,14 @@ def publish_until_taken(rabbitmq: RabbitMQ, first: int, last: int) -> int:
         try:
             with publisher:
                 publish(publisher, first, last)
-        except (BrokerUnavailable, PublishRefused):
+        except BrokerUnavailable:
             first = max(first, publisher.confirmed() + 1)
             time.sleep(0.2)
-        else:
+            continue
+        refused = publisher.take_refused()
+        if not refused:
             return attempt
+        first = min(refused)
     raise AssertionError("the broker takes nothing")
 
 

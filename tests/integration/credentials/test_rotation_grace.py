@@ -19,7 +19,8 @@ from credentials.application.command_handler import CommandRequest
 from credentials.application.credentials import Credentials
 from credentials.domain.commands import DEFAULT_GRACE
 from credentials.postgres_store import PostgresCredentialStore
-from credentials.relay.housekeeping import Housekeeping, sweep_secrets
+from credentials.relay.housekeeping import Housekeeping
+from credentials.relay.sweep_paths import sweep_secrets
 from eventlog.events import Actor
 from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
@@ -28,6 +29,7 @@ from registries.logins.registry_login import RegistryLogin
 from secretstore.store import SecretPath
 from tests.support.builders import EVERYBODY, GITHUB, details
 from tests.support.memory_secretstore import MemorySecretStore
+from tests.support.timing import waiting
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 REQUEST = CommandRequest(
@@ -52,15 +54,15 @@ class World:
         versions = self.secrets.versions(SecretPath("acme", credential_id))
         return [version.version for version in versions if not version.destroyed]
 
-    def sweep(self, now: datetime) -> None:
-        with psycopg.connect(self.database_url) as connection:
-            sweep_secrets(connection, self.secrets, now=now, grace=timedelta(0))
+    def sweep(self) -> None:
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            sweep_secrets(connection, self.secrets)
 
     def run_housekeeping(self) -> None:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             [epoch] = connection.execute("SELECT es.lead()").fetchone() or (0,)
             connection.execute("SELECT es.sequence(%s, 1000)", (epoch,))
-            housekeeping = Housekeeping(self.secrets, now=lambda: NOW, tiers=(), stop=Event())
+            housekeeping = Housekeeping(self.secrets, tiers=(), stop=Event(), monotonic=time.monotonic)
             done = load_checkpoint(connection, "housekeeping")
             housekeeping.begin(done)
             events = read_log(connection, done, 1000)
@@ -80,26 +82,34 @@ def secret(password: str) -> NewSecret:
 
 @pytest.fixture
 def world(database_url: str, tmp_path: Path) -> Iterator[World]:
-    secrets = MemorySecretStore(lambda: NOW)
+    secrets = MemorySecretStore()
     with open_pool(database_url, role="regcred_credentials", size=2) as pool:
         store = PostgresCredentialStore(pool)
         credentials = Credentials(store, secrets, secret_fingerprint=lambda _: "ab" * 16, new_id=new_id)
         yield World(credentials, secrets, database_url)
 
 
-@pytest.mark.parametrize("grace", [DEFAULT_GRACE, timedelta(seconds=1), timedelta(days=7)])
+@pytest.mark.parametrize("grace", [DEFAULT_GRACE, timedelta(minutes=2), timedelta(days=7)])
 def test_a_previous_secret_can_be_read_during_the_grace(world: World, grace: timedelta) -> None:
     credential_id = world.rotated(grace)
     world.run_housekeeping()
-    world.sweep(NOW + grace - timedelta(microseconds=1))
+    world.sweep()
     assert world.readable(credential_id) == [1, 2]
-    world.sweep(NOW + grace)
-    assert world.readable(credential_id) == [2]
+
+
+def test_a_previous_secret_is_destroyed_by_the_first_sweep_after_the_grace(world: World) -> None:
+    credential_id = world.rotated(timedelta(seconds=0.1))
+
+    def destroyed() -> bool:
+        world.sweep()
+        return world.readable(credential_id) == [2]
+
+    waiting(destroyed)
 
 
 def test_a_previous_secret_is_destroyed_at_once_without_grace(world: World) -> None:
     credential_id = world.rotated(timedelta(0))
-    with_grace = world.rotated(timedelta(seconds=1))
+    with_grace = world.rotated(timedelta(minutes=1))
     world.run_housekeeping()
     assert world.readable(credential_id) == [2]
     assert world.readable(with_grace) == [1, 2]

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from eventlog import topology
-from operations.migrate.preparation import prepare, prepare_admin_token, prepare_keys
+from operations.migrate.preparation import bind_keys, prepare, prepare_admin_token, prepare_keys
 from regcred.__main__ import main
 from tests.support.postgres import fresh_database
 from tests.support.rabbitmq import PASSWORDS, RabbitMQ
@@ -40,8 +40,8 @@ class Installation:
             "REGCRED_LISTEN": f"127.0.0.1:{free_port()}",
             "REGCRED_DATABASE_URL": database_url,
         }
-        keys = prepare_keys(home / "keys.json")
         prepare(database_url, None)
+        keys = bind_keys(home / "keys.json", database_url)
         prepare_admin_token(home / "admin.token", database_url, keys)
 
     def look(self, *arguments: str, **environment: str) -> Findings:
@@ -133,8 +133,12 @@ def test_a_database_that_was_never_migrated_is_found(installation: Installation)
 def test_missing_and_changed_migrations_are_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute("UPDATE public.regcred_migrations SET checksum = 'x' WHERE name LIKE '0010%'")
-        _failed(installation.look()["database.migrations"], "other content", "never change")
+        _failed(installation.look()["database.migrations"], "other contents", "never change")
         owner.execute("DELETE FROM public.regcred_migrations WHERE name LIKE '0010%'")
+        _failed(
+            installation.look()["database.migrations"], "0010", "upgrading.md"
+        )  # `migrate` refuses it too
+        owner.execute("DELETE FROM public.regcred_migrations WHERE name > '0010'")
         _failed(installation.look()["database.migrations"], "0010", "regcred migrate")
 
 
@@ -161,7 +165,20 @@ def test_a_damaged_or_readable_key_file_is_found(installation: Installation) -> 
     path.write_text("{")
     _failed(installation.look()["key-file"], "damaged", "backup")
     path.unlink()
-    assert installation.look()["key-file"]["result"] == "warning"
+    found = installation.look()
+    assert found["key-file"]["result"] == "warning"
+    _failed(found["key-file.database"], "needs a key file, which is missing", "restore")
+
+
+def test_a_key_file_of_another_installation_is_found(installation: Installation) -> None:
+    path = installation.home / "keys.json"
+    path.unlink()
+    prepare_keys(path)
+    _failed(
+        installation.look()["key-file.database"],
+        "of another installation than the database",
+        "regcred installation",
+    )
 
 
 def test_a_revoked_or_readable_admin_token_is_found(installation: Installation) -> None:
@@ -230,6 +247,17 @@ def test_a_healthy_vault_has_no_findings(installation: Installation, vault: Vaul
     assert {item["result"] for check, item in found.items() if check.startswith("vault")} == {"ok"}
     assert "read and write" in found["vault.policy"]["sentence"]
     assert "read" in installation.look(**_with_vault(vault, "verifier"))["vault.policy"]["sentence"]
+
+
+def test_a_vault_of_another_installation_is_found(installation: Installation, vault: Vault) -> None:
+    other = "00000000-0000-0000-0000-00000000beef"
+    vault.api("POST", "regcred/data/installation", {"data": {"id": other}, "options": {"cas": 0}})
+    try:
+        for role in ("credentials", "verifier", "relay"):
+            finding = installation.look(**_with_vault(vault, role))["vault.installation"]
+            _failed(finding, f"Vault belongs to installation {other}", "REGCRED_VAULT_ADDR")
+    finally:
+        vault.api("DELETE", "regcred/metadata/installation")
 
 
 def test_a_sealed_vault_is_found(installation: Installation, vault: Vault) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from operations.embedded_postgres import EmbeddedPostgres
+from operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed, running_server
 from tests.support.timing import PATIENCE
 
 pytestmark = pytest.mark.integration
@@ -55,6 +55,31 @@ def test_a_database_sorts_by_the_c_locale_in_any_environment(
         server.stop()
         shutil.rmtree(home)
     assert os.environ.get("LC_ALL") == name
+
+
+@pytest.mark.parametrize("name", ["a b", "a'b", 'a"b', "a$HOME", "a;b", "a,b", "a\nb"])
+def test_a_folder_that_the_server_cannot_use_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(EmbeddedPostgresFailed, match="cannot use the folder"):
+        EmbeddedPostgres(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_folder_with_letters_of_any_language_is_used_and_a_running_server_taken_over() -> None:
+    home = Path(tempfile.mkdtemp(prefix="regcred-größe%20-"))
+    folder = home / "postgres"
+    server = EmbeddedPostgres(folder)
+    try:
+        assert server.taken_over is None
+        running = running_server(folder)
+        (folder / ".handle_pids.json").write_text("[")  # cut by a kill
+        del type(server._server)._instances[folder]  # as in another process
+        again = EmbeddedPostgres(folder)
+        assert (again.taken_over, again.is_serving()) == (running, True)
+        again.stop()
+        assert running_server(folder) is None
+    finally:
+        server.stop()
+        shutil.rmtree(home)
 
 
 def test_a_killed_server_is_restarted_by_a_process_that_adopts_orphans() -> None:

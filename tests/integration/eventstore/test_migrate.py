@@ -18,7 +18,7 @@ from tests.support.postgres import fresh_database
 from tests.support.servers import ROOT
 from tests.support.timing import PATIENCE
 
-NAMES = list(known_migrations())
+NAMES = [migration.name for migration in known_migrations()]
 PROGRAM = (
     "import sys; from operations.migrate.migrations import migrate; print('\\n'.join(migrate(sys.argv[1])))"
 )
@@ -32,7 +32,7 @@ WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'public')
 """
 SCHEMAS = {
     "eventlog": {"es", "personal"},
-    "secretstore": {"encrypted"},
+    "secretstore": {"encrypted", "installation"},
     "auth": {"auth"},
     "credentials": {"credentials"},
     "verifier": {"verifier"},

@@ -22,7 +22,8 @@ from projector.write.batch_writer import BatchWriter, lock_number
 from projector.write.generations import AdministrationInProgress
 from projector.write.projections.projected_event import project
 from projector.write.tables import Tables
-from secretstore.personal_keys import open_key_file
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
 from tests.integration.projector import accounts, payloads
 from tests.integration.projector.accounts import Accounts
 from tests.integration.projector.payloads import Connection, Log, content, credential
@@ -59,7 +60,7 @@ def account_of(payload: Any) -> str:
 
 @pytest.fixture
 def personal(key_file: Path) -> PersonalKeys:
-    return open_key_file(key_file)
+    return open_personal_keys(KeyFile.load(key_file))
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ import pytest
 
 from contracts.streams import credential_stream
 from contracts.verdicts import VerificationCode as Code
+from eventlog.storage import EventStoreUnavailable
 from registries.protocol.login import Verdict
 from tests.integration.schedule.world import GOOD, INTERVAL, World, bad
+from verifier.schedule.rows import hold_name
 
 HOUR = timedelta(hours=1)
 
@@ -198,6 +200,28 @@ def test_an_unavailable_database_leaves_no_slot_taken(world: World, database_url
             admin.execute("ALTER TABLE verifier.away RENAME TO postponed")
     world.tick()
     assert world.types(credential) == ["succeeded", "succeeded"]
+
+
+def test_an_outcome_that_cannot_be_stored_is_stored_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the hold after a refused login would be lost, and the login repeated."""
+    credential = world.add()
+    world.hear(credential)
+    world.pass_time(INTERVAL * 1.2)
+    world.verdict = lambda _host: bad(Code.BAD_CREDENTIAL)
+
+    def unavailable(*_: object) -> None:
+        raise EventStoreUnavailable
+
+    with monkeypatch.context() as outage:
+        outage.setattr(world.table, "settle", unavailable)
+        with pytest.raises(EventStoreUnavailable):
+            world.tick()
+    world.tick()
+    assert len(world.logins) == 2  # the first one, and the one whose outcome was stored later
+    assert world.due_in(credential) is None  # a refused secret is not scheduled
+    assert world.table.hold_on("reg.example", hold_name("octo", world.account), world.at) is not None
 
 
 def test_credentials_wait_for_free_slots(world: World) -> None:

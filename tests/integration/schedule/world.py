@@ -56,7 +56,7 @@ class World:
         self.verdict: Callable[[str], Verdict] = lambda _host: GOOD
         self.logins: list[tuple[str, datetime]] = []
         self.pool = verifier_pool
-        self.secrets = MemorySecretStore(self.now)
+        self.secrets = MemorySecretStore()
         self.store = PostgresVerificationStore(verifier_pool)
         self.table = ScheduleTable(verifier_pool)
         self.limiter = LoginLimiter(per_host=per_host, per_account=per_account, monotonic=self.seconds)
@@ -65,7 +65,7 @@ class World:
             self.store,
             self.secrets,
             self._log_in,
-            streams=self.store.load,
+            streams=self.store.credential,
             now=self.now,
             monotonic=self.seconds,
             new_id=new_id,
@@ -74,12 +74,13 @@ class World:
             verifier=verifier,
             table=self.table,
             limiter=self.limiter,
-            streams=self.store.load,
+            streams=self.store.credential,
+            event=self.store.event,
             interval=INTERVAL,
             now=self.now,
             new_id=new_id,
         )
-        self.notices = Notices(self.store, self.table, self.store.load, now=self.now, new_id=new_id)
+        self.notices = Notices(self.store, self.table, self.store.credential, now=self.now, new_id=new_id)
         self.scheduler = Scheduler(
             self.handler, self.table, self.limiter, self.notices, concurrency=concurrency, now=self.now
         )

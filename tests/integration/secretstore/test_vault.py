@@ -90,7 +90,9 @@ def test_the_verifier_can_only_read(open_store: OpenStore, store: VaultStore) ->
     assert store.get(path, 1).reveal() == CANARY
 
 
-def test_housekeeping_finds_and_destroys_but_cannot_read(open_store: OpenStore, store: VaultStore) -> None:
+def test_housekeeping_finds_and_destroys_but_cannot_read(
+    open_store: OpenStore, store: VaultStore, vault: Vault
+) -> None:
     path, removed = a_path("role-house"), a_path("role-house-removed")
     put(store, path, CANARY, CANARY)
     put(store, removed, CANARY)
@@ -105,6 +107,12 @@ def test_housekeeping_finds_and_destroys_but_cannot_read(open_store: OpenStore, 
         store.get(path, 1)
     with pytest.raises(SecretMissing):
         store.get(removed, 1)
+    assert store.get(path, 2).reveal() == CANARY
+    keeper.delete(path, [2])
+    with pytest.raises(SecretDestroyed):
+        store.get(path, 2)
+    assert vault.status("POST", f"regcred/undelete/{path}", vault.token_of("relay")) == 403
+    vault.api("POST", f"regcred/undelete/{path}", {"versions": [2]})
     assert store.get(path, 2).reveal() == CANARY
 
 

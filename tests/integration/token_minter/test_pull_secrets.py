@@ -43,7 +43,7 @@ class Account:
         def new_id() -> UUID:
             return UUID(int=next(numbers))
 
-        store, secrets = MemoryCredentialStore(), MemorySecretStore(lambda: NOW)
+        store, secrets = MemoryCredentialStore(), MemorySecretStore()
         endpoints = Endpoints(amazon=f"http://{cloud.address}/", google=f"http://{cloud.address}/")
         self.cloud = cloud
         self.events = store.events

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chassis.migrations import Migration
 from operations.doctor.database import migration_finding, skew_finding
 from operations.doctor.finding import Finding, guarded, ok
 from operations.doctor.machine import disk_finding
@@ -27,10 +28,25 @@ def test_a_full_disk_is_reported(free: int, result: str) -> None:
     assert disk_finding(Path("/home"), free * MEBIBYTE).result == result
 
 
-def test_a_database_of_a_newer_release_is_reported() -> None:
-    finding = migration_finding({"1": "a", "2": "b"}, {"1": "a"})
-    assert finding.result == "warning"
-    assert "newer" in str(finding.remedy)
+FIRST, SECOND = Migration("0001_a_b.sql", b"1"), Migration("0002_a_b.sql", b"2")
+
+
+@pytest.mark.parametrize(
+    ("applied", "result", "remedy"),
+    [
+        ({FIRST.name: FIRST.checksum, SECOND.name: SECOND.checksum}, "ok", "None"),
+        ({FIRST.name: FIRST.checksum}, "failed", "regcred migrate"),
+        ({FIRST.name: FIRST.checksum, SECOND.name: SECOND.checksum, "9": "x"}, "warning", "newer release"),
+        ({FIRST.name: "another"}, "failed", "upgrading.md"),  # `regcred migrate` refuses it
+        ({SECOND.name: SECOND.checksum}, "failed", "upgrading.md"),
+    ],
+)
+def test_the_remedy_for_a_database_of_another_release_works(
+    applied: dict[str, str], result: str, remedy: str
+) -> None:
+    finding = migration_finding(applied, [FIRST, SECOND])
+    assert finding.result == result
+    assert remedy in str(finding.remedy)
 
 
 def test_delayed_positions_name_the_oldest_transaction() -> None:

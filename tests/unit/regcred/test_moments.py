@@ -52,6 +52,8 @@ def test_times_are_parsed(text: str, direction: int, expected: str) -> None:
         ("2026-03-01", "no time zone"),
         ("2026-13-01T00:00:00Z", "neither RFC 3339"),
         ("999999w", "outside the calendar"),
+        ("9999-12-31T23:59:59-14:00", "outside the calendar"),
+        ("0001-01-01T00:00:00+14:00", "outside the calendar"),
         ("999999999w", "outside the calendar"),
     ],
 )

@@ -44,6 +44,7 @@ def answer(body: object = None, *headers: tuple[str, str], status: int = 200) ->
         ("never", None),
         ("", None),
         ("9" * 5000, None),
+        ("9999-12-31 23:59:59 -1400", None),
     ],
 )
 def test_the_expiry_header_of_github_is_read(text: str, end: datetime | None) -> None:

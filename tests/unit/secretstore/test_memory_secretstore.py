@@ -2,14 +2,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis.runtime.clock import now
 from tests.support.memory_secretstore import MemorySecretStore
 from tests.support.secretstore_suite import SecretStoreSuite
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[MemorySecretStore]:
-    made = MemorySecretStore(now)
+    made = MemorySecretStore()
     yield made
     made.close()
 

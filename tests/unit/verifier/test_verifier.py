@@ -57,7 +57,7 @@ class World:
     after_reading: Callable[[], None] = nothing  # after the verifier has read the credential
     during_login: Callable[[], None] = nothing
     store: MemoryEventStore = field(default_factory=MemoryEventStore)
-    secrets: MemorySecretStore = field(default_factory=lambda: MemorySecretStore(lambda: MOMENT))
+    secrets: MemorySecretStore = field(default_factory=MemorySecretStore)
     logins: list[tuple[str, str, str, str]] = field(default_factory=list)
     probes: list[Probe | None] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -320,7 +320,7 @@ def test_a_stream_of_another_account_is_refused() -> None:
             0,
             [
                 NewEvent(
-                    event_id=outcome.event_id,
+                    event_id=an_id("theirs"),
                     payload=replace(payload, verification_id=an_id("theirs")),
                     metadata=replace(outcome.metadata, account_id="other"),
                 )

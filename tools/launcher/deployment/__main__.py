@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chassis.runtime.clock import now
-from launcher.deployment.setup import PUBLISHED, Servers, set_up
+from launcher.deployment.setup import PUBLISHED, KeyFileMissing, Servers, set_up
 from operations.command_errors import OperationRefused, refused
 from operations.migrate.owned_files import Owner
 
@@ -25,7 +25,7 @@ def main(folder: str, names: list[str], environment: Mapping[str, str]) -> None:
         gateway_names=tuple(dict.fromkeys((*PUBLISHED.gateway_names, *names))),
     )
     try:
-        with refused():
+        with refused(KeyFileMissing):
             set_up(Path(folder), servers, now=now())
     except OperationRefused as refusal:
         sys.exit(f"Error: {refusal.message}")

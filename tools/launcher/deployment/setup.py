@@ -27,6 +27,10 @@ _OWN, _PASSABLE = 0o700, 0o711
 _GROUP_SHARED = 0o2770  # files that Vault's job writes there get the group of the service
 
 
+class KeyFileMissing(Exception):
+    """The key file of an existing deployment is missing. It is not replaced by a new one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
     """Unix users of the servers in their images, and the host names of the gateway."""
@@ -53,6 +57,7 @@ def set_up(root: Path, servers: Servers, *, now: datetime) -> None:
     It must run as root, because it sets the owners of the files.
     """
     own = folder(root / "setup", _ROOT)
+    _keys(folder(root / "keys", OURS), is_new=not (own / "ca.key").exists())  # before the authority's key
     authority = _authority(own, now)
     passwords = {
         name: ensure_file(own / f"{name}.password", password, _ROOT)
@@ -73,7 +78,6 @@ def set_up(root: Path, servers: Servers, *, now: datetime) -> None:
         mode = _PASSABLE if identity.vault else _OWN
         _service(folder(root / name, OURS, mode), identity, authority, passwords, servers)
     _logins(folder(root / "migrate" / "logins", OURS), passwords)
-    _keys(folder(root / "keys", OURS))
     write(folder(root / "tokens", OURS) / "ca.crt", authority.certificate, OURS, PUBLIC)
     folder(root / "metrics", OURS)
     ensure_file(folder(root / "grafana", OURS) / "grafana.password", password, OURS)
@@ -166,9 +170,13 @@ def _logins(path: Path, passwords: Mapping[str, str]) -> None:
             write(path / f"{identity.login}.password", passwords[identity.login], OURS)
 
 
-def _keys(path: Path) -> None:
+def _keys(path: Path, *, is_new: bool) -> None:
     file = path / "keys.json"
     if not file.exists():
+        if not is_new:
+            raise KeyFileMissing(
+                f"there is no key file {file}, and this deployment had one. Restore it from its backup"
+                " (docs/runbook.md, `Restore into a new deployment`)"
+            )
         KeyFile.create(file)
-    if file.stat().st_uid != OURS.uid:  # created by this run, or by one that was interrupted here
-        write(file, file.read_text(), OURS, PRIVATE)
+    write(file, file.read_text(), OURS, PRIVATE)  # also after a run that was interrupted before this

@@ -1,10 +1,13 @@
 """The work and the output of `regcred audit seal`."""
 
 import os
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
 
+from chassis.database import server_time
 from chassis.settings.environment import Settings
 from eventlog.integrity import load_private
 from operations.command_errors import CheckInconclusive, refused
@@ -17,8 +20,11 @@ from projector.archive.segment_rows import AuditTrailDiffers, GenerationBeingBui
 from projector.write.generations import AdministrationInProgress
 
 
-def archive_audit_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveResult:
-    """Archive old rows. An obstacle becomes a message and exit code 2 (`CheckInconclusive`)."""
+def archive_audit_trail(order_at: Callable[[datetime], ArchiveOrder], key_file: Path | None) -> ArchiveResult:
+    """Archive old rows. An obstacle becomes a message and exit code 2 (`CheckInconclusive`).
+
+    `order_at` gets the time of the database.
+    """
     refusals = (
         AdministrationInProgress,
         GenerationBeingBuilt,
@@ -33,7 +39,7 @@ def archive_audit_trail(order: ArchiveOrder, key_file: Path | None) -> ArchiveRe
             log_database(settings) as url,
             psycopg.connect(url, autocommit=True, application_name="regcred:seal") as connection,
         ):
-            return audit_archive.archive_audit_trail(connection, order, key)
+            return audit_archive.archive_audit_trail(connection, order_at(server_time(connection)), key)
 
 
 def as_document(done: ArchiveResult) -> dict[str, object]:

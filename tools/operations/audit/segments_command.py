@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from chassis.runtime.clock import now
 from operations.audit import archive
 from operations.audit import segments as audit_segments
 from operations.command_errors import person
@@ -73,14 +72,21 @@ def seal(
     The rows are deleted from the read models after the files are verified. The log retains every event. The
     next run continues an interrupted one. Run it as the owner of the database.
     """
-    moment = now()
     if (until is None) == (days is None):
         raise click.UsageError("give either --until or --older-than", context)
-    before = moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
-    if before > moment:
-        raise click.UsageError("--until is in the future: everything would be archived", context)
-    order = ArchiveOrder(until=before, root=root, size=size, by=by or person())
-    done = archive.archive_audit_trail(order, key_file)
+
+    def order_at(moment: datetime) -> ArchiveOrder:
+        try:
+            before = (
+                moment - timedelta(days=days) if days is not None else datetime.fromisoformat(until or "")
+            )
+        except OverflowError:
+            raise click.UsageError("--older-than begins before the calendar", context) from None
+        if before > moment:
+            raise click.UsageError("--until is in the future: everything would be archived", context)
+        return ArchiveOrder(until=before, root=root, size=size, by=by or person())
+
+    done = archive.archive_audit_trail(order_at, key_file)
     if as_json:
         print_json(archive.as_document(done))
     else:

@@ -23,6 +23,7 @@ from projector.write.interventions import GenerationNotLive
 from regcred.cli.confirmation import YES, check_confirmable, confirm
 from regcred.cli.examples import examples
 from regcred.cli.output import notice, print_fields, print_json, print_table
+from secretstore.installation import compare_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 
@@ -48,8 +49,9 @@ _PERSON = click.option(
 def deadletters() -> None:
     """Inspect and retry events that a consumer could not handle.
 
-    The consumers are `verifier`, `housekeeping` and `projector`. Messages that a queue rejected are listed
-    under the name of the queue if REGCRED_BROKER_URL is set.
+    The consumers are `verifier`, `housekeeping` and `projector`. `publishing` has the messages that the
+    broker refused. Messages that a queue rejected are listed under the name of the queue if
+    REGCRED_BROKER_URL is set.
     """
 
 
@@ -211,7 +213,9 @@ def _redrive_streams(
     connection: Connection, settings: Settings, selected: list[DeadLetter], person: str
 ) -> tuple[int, int]:
 
-    personal = open_personal_keys(KeyFile.load(settings.key_file))
+    keys = KeyFile.load(settings.key_file)
+    compare_keys(keys, connection)
+    personal = open_personal_keys(keys)
     done = left = 0
     for letter in selected:
         result = interventions.redrive_stream(connection, letter, person=person, personal=personal)

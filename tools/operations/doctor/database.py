@@ -1,6 +1,6 @@
 """Checks of the database: connection, version, encoding, roles, migrations, clock and cluster."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import psycopg
@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from chassis.database import Connection, read_only_connection, server_time
 from chassis.database_roles import memberships
-from chassis.migrations import applied_migrations
+from chassis.migrations import Migration, MigrationRefused, applied_migrations, unapplied
 from chassis.observability.logs import redacted
 from chassis.runtime.clock import now
 from eventlog.storage import has_lower_transaction_ids
@@ -106,17 +106,22 @@ def _migrations(connection: Connection) -> Finding:
     return migration_finding(applied, known_migrations())
 
 
-def migration_finding(applied: Mapping[str, str], known: Mapping[str, str]) -> Finding:
-    """Compare applied migrations with those of this program. Both map names to checksums."""
+def migration_finding(applied: Mapping[str, str], known: Sequence[Migration]) -> Finding:
+    """Compare the migrations of a database with those of this program, as `regcred migrate` does.
+
+    `applied` maps names to checksums.
+    """
     check = "database.migrations"
-    missing = sorted(set(known) - set(applied))
+    try:
+        missing = unapplied(known, applied)
+    except MigrationRefused as refusal:
+        remedy = (
+            "install the release that prepared this database (docs/upgrading.md); applied files never change"
+        )
+        return failed(check, str(refusal), remedy)
     if missing:
-        return failed(check, f"{len(missing)} are missing, starting with {missing[0]}", _MIGRATE)
-    changed = sorted(name for name in known if applied[name] != known[name])
-    if changed:
-        remedy = "install the release that this database belongs to; applied files never change"
-        return failed(check, f"{changed[0]} was applied with other content", remedy)
-    unknown = sorted(set(applied) - set(known))
+        return failed(check, f"{len(missing)} are missing, starting with {missing[0].name}", _MIGRATE)
+    unknown = sorted(set(applied) - {migration.name for migration in known})
     if unknown:
         remedy = "a newer release of regcred prepared the database: use that release everywhere"
         return warning(check, f"this release does not know {unknown[-1]}", remedy)

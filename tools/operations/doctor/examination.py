@@ -11,9 +11,11 @@ from chassis.settings.environment import InvalidSetting, Settings
 from operations.doctor.broker import broker_findings
 from operations.doctor.database import connect, database_findings
 from operations.doctor.finding import Finding, failed, guarded, ok, warning
+from operations.doctor.installation import installation_findings
 from operations.doctor.machine import machine_findings
 from operations.doctor.processes import running_findings, token_findings
 from operations.doctor.vault import vault_findings
+from operations.embedded_postgres import EmbeddedPostgresFailed
 from operations.log.database import log_database
 
 _PREPARED = "database.migrations"
@@ -50,7 +52,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         try:
             url = resources.enter_context(log_database(settings))
         except Exception as error:
-            # In addition to NoDatabase, the library of the embedded server raises various exceptions.
+            # In addition to NoDatabase and EmbeddedPostgresFailed, the library raises various exceptions.
             yield _embedded_failure(settings.home, error)
             return
         if settings.database_url is None:
@@ -66,10 +68,13 @@ def _database(settings: Settings) -> Iterator[Finding]:
             yield finding
         if prepared:
             yield from guarded("services", lambda: running_findings(connection, settings))
+            yield from guarded("key-file.database", lambda: installation_findings(connection, settings))
             yield from guarded("admin-token", lambda: token_findings(url, settings))
 
 
 def _embedded_failure(home: Path, error: Exception) -> Finding:
+    if isinstance(error, EmbeddedPostgresFailed):
+        return failed("embedded-postgres", str(error), "do as the sentence says, and start regcred again")
     sentence = f"the database in {home} does not start ({type(error).__name__})"
     remedy = (
         f"read {home / 'postgres' / 'log'}; this user must own the folder, and no other server may use it"

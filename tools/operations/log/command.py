@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from operations.log import maintenance
+from regcred.cli.files import replacing
 
 KEY_FILE = "REGCRED_LOG_KEY_FILE"
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -77,7 +78,8 @@ def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
     with maintenance.reported_errors():
         document = maintenance.checkpoint(key_file)
         if output is not None:
-            output.write_bytes(document)
+            with replacing(output) as file:
+                file.write(document)
     if output is None:
         click.echo(document, nl=False)
 

@@ -1,6 +1,5 @@
 """The database for operator commands. The embedded one is started if `regcred up` does not run."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from psycopg.conninfo import make_conninfo
 
 from chassis.settings.environment import Settings
 from operations.embedded_postgres import EmbeddedPostgres
+from operations.home_lock import HomeInUse, home_lock
 
 
 class NoDatabase(Exception):
@@ -34,10 +34,9 @@ def log_database(settings: Settings) -> Iterator[str]:
     if not (folder / "PG_VERSION").exists():
         raise NoDatabase(settings.home)
     with ExitStack() as resources:
-        lock = resources.enter_context((settings.home / "lock").open("w"))
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # `regcred up` holds it
+            resources.enter_context(home_lock(settings.home))
+        except HomeInUse:
             yield _url_of_running(folder)
             return
         database = EmbeddedPostgres(folder)

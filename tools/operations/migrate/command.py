@@ -12,9 +12,9 @@ from operations.command_errors import refused
 from operations.migrate.logins import prepare_logins
 from operations.migrate.preparation import (
     DamagedToken,
+    bind_keys,
     prepare,
     prepare_admin_token,
-    prepare_keys,
     prepare_metrics_token,
 )
 
@@ -40,10 +40,12 @@ def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token
         applied = prepare(url, settings.broker_url)
         if logins:
             prepare_logins(url, logins)
-        if admin_token:
-            prepare_admin_token(admin_token, url, prepare_keys(settings.key_file))
-        if metrics_token:
-            prepare_metrics_token(metrics_token, url, prepare_keys(settings.key_file))
+        if admin_token or metrics_token or settings.key_file.exists():
+            keys = bind_keys(settings.key_file, url)
+            if admin_token:
+                prepare_admin_token(admin_token, url, keys)
+            if metrics_token:
+                prepare_metrics_token(metrics_token, url, keys)
     for name in applied:
         click.echo(f"applied {name}")
     click.echo(

@@ -27,6 +27,6 @@ def migrate(database_url: str) -> list[str]:
     return applied
 
 
-def known_migrations() -> dict[str, str]:
-    """Names and checksums of the migrations of this program."""
-    return {migration.name: migration.checksum for migration in migrations.migrations(PACKAGES)}
+def known_migrations() -> list[migrations.Migration]:
+    """The migrations of this program, in their order."""
+    return migrations.migrations(PACKAGES)

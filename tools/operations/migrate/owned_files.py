@@ -33,9 +33,16 @@ def folder(path: Path, owner: Owner, mode: int = 0o700) -> Path:
 
 
 def write(path: Path, content: str, owner: Owner, mode: int = PRIVATE) -> None:
-    """Replace a file atomically: a concurrent reader gets the old or the new content."""
+    """Replace a file atomically: a concurrent reader gets the old or the new content.
+
+    Raises:
+        OSError: with the name of the file itself.
+    """
     draft = path.with_name(f".{path.name}.{token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     with os.fdopen(descriptor, "w") as file:
         file.write(content)
         file.flush()

@@ -12,14 +12,19 @@ from chassis.authentication.tokens import StoredToken, TokenScope, compose, pars
 from chassis.database import open_pool
 from chassis.runtime.clock import now
 from chassis.secret import Secret
+from chassis.settings.environment import Settings
 from contracts.broker import TOPOLOGY
 from eventlog.broker import declare_topology
 from eventlog.storage import refuse_lower_transaction_ids
 from operations.migrate.migrations import migrate
-from secretstore.keyfile import KeyFile
+from operations.migrate.owned_files import Owner, write
+from secretstore.factory import open_secret_store
+from secretstore.installation import has_recorded_keys, record_keys
+from secretstore.keyfile import KeyFile, KeyFileError
 
-_TOKEN_ROLE = "regcred_credentials"  # noqa: S105 the name of a role
+_SERVICE_ROLE = "regcred_credentials"  # writes tokens and the id of the installation
 _RANDOM_BYTES = 38
+_PRIVATE = 0o600
 
 
 class DamagedToken(Exception):
@@ -44,15 +49,45 @@ def prepare(database_url: str, broker_url: str | None) -> list[str]:
 
 
 def prepare_keys(path: Path) -> KeyFile:
-    """Load the key file. The first start creates it (0600)."""
+    """Load the key file, or create it (0600)."""
     return KeyFile.load(path) if path.exists() else KeyFile.create(path)
+
+
+def bind_keys(path: Path, database_url: str) -> KeyFile:
+    """Load the key file of this database. The first start creates it (0600) and records its keys.
+
+    Raises:
+        KeyFileError: the file cannot be used, is of another installation, or is missing beside existing data.
+    """
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        if not path.exists() and has_recorded_keys(connection):
+            raise KeyFileError(
+                f"there is no key file {path}, and the data in this database needs it. Restore it from its"
+                " backup, or set REGCRED_KEY_FILE to its path. If it is lost for good, read"
+                " `regcred installation adopt --help`"
+            )
+        keys = prepare_keys(path)
+        record_keys(keys, connection)
+    return keys
+
+
+def bind_secret_store(settings: Settings, database_url: str, keys: KeyFile) -> None:
+    """Bind Vault to the installation of this database, if there is a Vault and it can be reached.
+
+    Raises:
+        WrongSecretStore: Vault belongs to another installation.
+    """
+    with open_pool(database_url, role=_SERVICE_ROLE, size=1) as pool:
+        open_secret_store(settings, pool=pool, keys=keys, claims=True).close()
 
 
 def prepare_admin_token(path: Path, database_url: str, keys: KeyFile) -> None:
     """Create the admin token at the first start (0600), and store its hash in the database.
 
+    An empty file counts as missing.
+
     Raises:
-        DamagedToken: the file exists and does not contain a token.
+        DamagedToken: the file contains something else.
     """
     _prepare_token(
         path, database_url, keys, name="admin of this machine", scope=TokenScope.ADMIN, accounts=None
@@ -75,18 +110,17 @@ def _prepare_token(
     scope: TokenScope,
     accounts: frozenset[str] | None,
 ) -> None:
-    if path.exists():
-        text = Secret(path.read_bytes().decode(errors="replace").strip())
+    stored = path.read_bytes().decode(errors="replace").strip() if path.exists() else ""
+    if stored:
+        text = Secret(stored)
         parsed = parse(text.reveal())
         if parsed is None:
             raise DamagedToken(f"{path} does not contain a token; remove the file to create a new token")
         token_id = parsed.token_id
     else:
         token_id, text = compose(token_bytes(_RANDOM_BYTES))
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text.reveal() + "\n")
-    with open_pool(database_url, role=_TOKEN_ROLE, size=1) as pool:
+        write(path, text.reveal() + "\n", Owner(os.geteuid(), os.getegid()), _PRIVATE)
+    with open_pool(database_url, role=_SERVICE_ROLE, size=1) as pool:
         open_tokens(pool, keys).add(
             StoredToken(
                 token_id=token_id,

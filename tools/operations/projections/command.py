@@ -32,7 +32,8 @@ from projector.write.generations import (
 )
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json, print_table
-from secretstore.personal_keys import open_key_file
+from secretstore.installation import open_key_file_of
+from secretstore.personal_keys import open_personal_keys
 
 _LINE_SECONDS = 5.0  # between two lines of progress without a terminal
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -91,7 +92,7 @@ def rebuild_command(*, switch: bool | None, resume: bool, as_json: bool) -> None
     Otherwise the generation stays `building` until `regcred projections switch`.
     """
     with _database() as url:
-        personal = _personal()
+        personal = _personal(url)
         started = monotonic()
         with _ProgressReport() as progress:
             number = rebuild.rebuild(
@@ -125,7 +126,7 @@ def switch_command(*, generation: int, as_json: bool) -> None:
     """
     with _database() as url:
         with _ProgressReport() as progress:
-            rebuild.switch(url, generation, report=progress.report, personal=_personal())
+            rebuild.switch(url, generation, report=progress.report, personal=_personal(url))
         [live] = [one for one in _generations(url) if one.generation == generation]
     if as_json:
         print_json(_document(live))
@@ -221,9 +222,9 @@ def _database() -> Iterator[str]:
         yield url
 
 
-def _personal() -> PersonalKeys:
+def _personal(url: str) -> PersonalKeys:
     """The keys that decrypt personal data in events."""
-    return open_key_file(Settings.from_environment(os.environ).key_file)
+    return open_personal_keys(open_key_file_of(url, Settings.from_environment(os.environ).key_file))
 
 
 def _generations(url: str) -> list[Generation]:

@@ -1,5 +1,6 @@
 """Files that the client writes. They are complete or absent, and only their owner can read them."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -40,18 +41,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def new_private(path: Path) -> Iterator[BinaryIO]:
-    """Create a file (0600), and delete it if the block fails.
+    """Yield a file (0600) that becomes `path` when the block ends without an error.
 
     Raises:
         OutputUnwritable: the file exists already or cannot be created.
     """
+    if path.exists():
+        raise OutputUnwritable(f"{path}: {os.strerror(errno.EEXIST)}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise OutputUnwritable(f"{path}: {error.strerror}") from None
+    partial = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        os.link(partial, path)  # unlike a rename, it does not replace an existing file
+    except OSError as error:
+        raise OutputUnwritable(f"{path}: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -40,7 +40,10 @@ def parse_moment(text: str, *, at: datetime, direction: int) -> str:
         ) from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: add Z or an offset such as +01:00")
-    return _rfc3339(moment)
+    try:
+        return _rfc3339(moment)
+    except OverflowError:
+        raise ValueError(f"{text!r} is outside the calendar (years 1 to 9999)") from None
 
 
 def moment_option(flag: str, parameter: str, *, ago: bool, text: str) -> Callable[[_F], _F]:

@@ -31,6 +31,9 @@ CREATE TABLE es.events (
     PRIMARY KEY (stream_id, version)
 );
 CREATE INDEX events_tail ON es.events (xid, seq);
+-- Finds the newest event of each type of a stream, at any length of the stream (eventlog.storage.load_newest). The first
+-- event is found by the primary key. Most streams have only that one, and their appends do not write to this index.
+CREATE INDEX events_by_type ON es.events (stream_id, type, version) WHERE version > 1;
 
 -- Positions. Only es.sequence and es.adopt write here. `hash` chains every row to the one before it.
 CREATE TABLE es.log (

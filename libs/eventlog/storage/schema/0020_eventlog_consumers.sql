@@ -57,10 +57,15 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON es.interventio
     FOR EACH STATEMENT EXECUTE FUNCTION es.deny();
 ALTER TABLE es.interventions ENABLE ALWAYS TRIGGER append_only;
 
--- Every consumer and its checkpoint; `dead_letter_name` is its name in es.dead_letters. The owner of a consumer that stores
+-- Every consumer and its checkpoint. `publishing` is the relay's, while messages that the broker refused are retried or are
+-- dead letters. `dead_letter_name` is its name in es.dead_letters. The owner of a consumer that stores
 -- its checkpoint in another table adds it with CREATE OR REPLACE VIEW.
 CREATE VIEW es.consumer_positions AS
-    SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints;
+    SELECT consumer, consumer AS dead_letter_name, position FROM es.checkpoints
+    UNION ALL
+    SELECT 'publishing', 'publishing', r.published FROM es.relay r
+    WHERE EXISTS (SELECT FROM es.retries WHERE consumer = 'publishing')
+       OR EXISTS (SELECT FROM es.dead_letters WHERE consumer = 'publishing');
 
 -- Lag, dead letters and retries of each consumer, for operators, as es.log_metrics.
 CREATE FUNCTION es.consumer_metrics()

@@ -2,6 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
+from chassis.web.moment import Moment
 from contracts.audit_events import MAX_FILTER
 from contracts.schemas import CredentialSchema, VerificationSchema, WorkloadSchema
 from contracts.verdicts import VerificationStatus
@@ -46,8 +47,8 @@ class OrderedPageArguments(PageArguments):
 
 
 class AuditArguments(OrderedPageArguments):
-    since = fields.AwareDateTime(load_default=None, metadata={"description": "Inclusive."})
-    until = fields.AwareDateTime(load_default=None, metadata={"description": "Exclusive."})
+    since = Moment(load_default=None, metadata={"description": "Inclusive."})
+    until = Moment(load_default=None, metadata={"description": "Exclusive."})
     action = _filter("A type of event.")
     outcome = fields.String(load_default=None, validate=validate.OneOf(["success", "denied", "failure"]))
     actor = _filter("Id of the actor.")

@@ -7,7 +7,6 @@ from contracts.credential_events import (
     CredentialRemoved,
     CredentialRestrictionsChanged,
     CredentialSecretRotated,
-    VerificationRequested,
 )
 from contracts.expiry_events import ExpiryDiscovered
 from contracts.verdicts import VerificationStatus
@@ -61,8 +60,6 @@ def project(recorded: RecordedEvent) -> list[Change]:
                 **_PENDING,  # the last verification was of the old secret
                 **stamp,
             }
-        case VerificationRequested():
-            values = {"version": recorded.version}  # the credential itself has not changed
         case CredentialRemoved():
             return [Delete("credentials", event.credential_id)]
         case VerificationSucceeded() | VerificationFailed():

@@ -11,7 +11,7 @@ import pytest
 from chassis.secret import Secret
 from contracts.credential import Active
 from contracts.credential_events import Registry
-from contracts.streams import verification_stream
+from contracts.streams import outcome_event_id, verification_stream
 from contracts.verification_events import VerificationSucceeded
 from credentials.application.command_handler import CommandRequest, CommandResult, RequestKey
 from credentials.application.credentials import Credentials
@@ -66,7 +66,7 @@ class World:
     def __init__(self) -> None:
         numbers = count(1)
         self.store = FailingStore()
-        self.secrets = MemorySecretStore(lambda: NOW)
+        self.secrets = MemorySecretStore()
         self.credentials = Credentials(
             self.store,
             self.secrets,
@@ -164,6 +164,25 @@ def test_a_repeated_request_succeeds_after_an_unknown_outcome(world: World, writ
     assert answer.replayed is written
     assert list(world.kept().values()) == [[1]]
     assert len(world.store.load(answer.credential_id)) == 1
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["had been written", "had not"])
+def test_a_reused_key_finds_its_own_credential_after_an_unknown_outcome(world: World, written: bool) -> None:
+    removed = world.add("k-1")
+    world.credentials.remove(request(), removed.credential_id, 1, reason=None, forced=False)
+    world.store.delete_responses()
+    if written:
+        world.store.after = OutcomeUnknown()
+    else:
+        world.store.before = OutcomeUnknown()
+    with pytest.raises(OutcomeUnknown):
+        world.add("k-1")
+    world.store.before = world.store.after = None
+    answer = world.add("k-1")
+    assert answer.replayed is written
+    assert answer.credential_id != removed.credential_id
+    assert len(world.store.load(answer.credential_id)) == 1
+    assert len(world.kept()) == 2
 
 
 def test_a_repeated_request_returns_the_first_result(world: World) -> None:
@@ -291,7 +310,7 @@ def test_a_result_has_the_newest_outcome_of_the_current_secret(world: World) -> 
     asked = world.credentials.request_verification(request("k-v"), credential_id)
     verification_id = UUID(asked.body["id"])
     assert asked.body["status"] == "pending"
-    assert world.credentials.outcome_of(credential_id, verification_id) is None
+    assert world.credentials.outcome_of(verification_id) is None
     outcome = VerificationSucceeded(
         verification_id=verification_id,
         credential_id=credential_id,
@@ -304,9 +323,11 @@ def test_a_result_has_the_newest_outcome_of_the_current_secret(world: World) -> 
         checked_at=NOW,
         duration_ms=3,
     )
-    event = NewEvent(event_id=UUID(int=999), payload=outcome, metadata=request().metadata())
+    event = NewEvent(
+        event_id=outcome_event_id(verification_id), payload=outcome, metadata=request().metadata()
+    )
     world.store.events.append(verification_stream(credential_id), 0, [event])
-    recorded = world.credentials.outcome_of(credential_id, verification_id)
+    recorded = world.credentials.outcome_of(verification_id)
     assert recorded == RecordedOutcome(outcome, verification_stream(credential_id).id, 1)
     answer = world.credentials.change(request(), credential_id, None, ChangeDetails(name="other"))
     assert answer.body["verification"]["status"] == "verified"

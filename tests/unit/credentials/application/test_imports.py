@@ -66,7 +66,7 @@ class World:
     def __init__(self) -> None:
         numbers = count(1)
         self.store = Store()
-        self.secrets = Secrets(lambda: NOW)
+        self.secrets = Secrets()
         self.credentials = Credentials(
             self.store, self.secrets, secret_fingerprint=fingerprint, new_id=lambda: UUID(int=next(numbers))
         )

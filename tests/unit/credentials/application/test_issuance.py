@@ -78,7 +78,7 @@ class World:
             return UUID(int=next(numbers))
 
         self.store = RacingStore()
-        self.secrets = MemorySecretStore(lambda: NOW)
+        self.secrets = MemorySecretStore()
         self.credentials = Credentials(
             self.store, self.secrets, secret_fingerprint=lambda _: "ab" * 16, new_id=new_id
         )

@@ -1,0 +1,145 @@
+"""What binds database, key file and Vault to one installation.
+
+The database has the id of the installation and a check value of each key in the key file
+(`schema/0040_secretstore_secrets.sql`). Vault has the id (`vault`). With another key file, or with the Vault
+of another installation, a service refuses to work: it would encrypt with keys that nothing else has, and its
+housekeeping would delete secrets that its database does not know.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from chassis.database import Connection
+from secretstore.keyfile import KeyFile, KeyFileError
+
+log = structlog.get_logger()
+
+RETRY_SECONDS = 1.0
+_CHECKS = "SELECT name, value FROM installation.key_checks"
+_RECORD = "SELECT installation.record_keys(%s, %s)"
+_NOT_PREPARED = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+
+
+class WrongKeyFile(KeyFileError):
+    """The key file is not the one with which the data in the database was encrypted."""
+
+
+def installation_id(connection: Connection) -> UUID:
+    """Return the id of the installation to which this database belongs."""
+    row = connection.execute("SELECT installation_id FROM installation.identity").fetchone()
+    if row is None:
+        raise LookupError("installation.identity has no row")
+    found: UUID = row[0]
+    return found
+
+
+def adopt_installation_id(found: UUID, connection: Connection) -> None:
+    """Give this database the id that a Vault has. Only the owner of the database may do this."""
+    connection.execute("UPDATE installation.identity SET installation_id = %s", (found,))
+
+
+def has_recorded_keys(connection: Connection) -> bool:
+    """Whether the database was ever used with a key file."""
+    return bool(_recorded(connection))
+
+
+def compare_keys(keys: KeyFile, connection: Connection) -> None:
+    """Compare the keys with the check values in the database. A database without any accepts every key file.
+
+    Raises:
+        WrongKeyFile: a key is another one than when it was recorded, or is missing.
+    """
+    _compare(_recorded(connection), keys.check_values())
+
+
+def record_keys(keys: KeyFile, connection: Connection) -> None:
+    """Compare the keys, and record the check values of keys that are new.
+
+    Raises:
+        WrongKeyFile: as `compare_keys`.
+    """
+    recorded, present = _recorded(connection), keys.check_values()
+    _compare(recorded, present)
+    if present.keys() - recorded.keys():
+        connection.execute(_RECORD, [list(present), list(present.values())])
+        _compare(_recorded(connection), present)  # another process may have recorded another file meanwhile
+
+
+def replace_recorded_keys(keys: KeyFile, connection: Connection) -> None:
+    """Record the keys in place of those that were recorded. Only the owner of the database may do this."""
+    present = keys.check_values()
+    with connection.transaction():
+        connection.execute("DELETE FROM installation.key_checks")
+        connection.execute(_RECORD, [list(present), list(present.values())])
+
+
+def open_key_file_of(database_url: str, path: Path, *, role: str | None = None) -> KeyFile:
+    """Read the key file, and compare it with the database.
+
+    Raises:
+        KeyFileError: the file cannot be used, or is another one (`WrongKeyFile`).
+        psycopg.Error: the database cannot be reached, or has no schema.
+    """
+    keys = KeyFile.load(path)
+    options = f"-c role={role}" if role else ""
+    with psycopg.connect(database_url, autocommit=True, options=options, connect_timeout=5) as connection:
+        compare_keys(keys, connection)
+    return keys
+
+
+def await_key_file(database_url: str, path: Path, *, role: str, stop: Event) -> KeyFile | None:
+    """Return the key file as soon as it can be compared with the database; `None` after `stop`.
+
+    Raises:
+        KeyFileError: as `open_key_file_of`.
+    """
+    while not stop.is_set():
+        try:
+            return open_key_file_of(database_url, path, role=role)
+        except (psycopg.OperationalError, psycopg.InterfaceError, *_NOT_PREPARED) as error:
+            log.warning("waiting_for_database", error=type(error).__name__)
+            stop.wait(RETRY_SECONDS)
+    return None
+
+
+def refuse_wrong_keys(database_url: str, *, role: str, compare: Callable[[Connection], None]) -> None:
+    """Compare at the start of a service that serves requests, if the database can be reached.
+
+    Otherwise the pool compares: each new connection is examined.
+
+    Raises:
+        WrongKeyFile: as `compare_keys`.
+    """
+    try:
+        with psycopg.connect(
+            database_url, autocommit=True, options=f"-c role={role}", connect_timeout=2
+        ) as connection:
+            compare(connection)
+    except (psycopg.OperationalError, psycopg.InterfaceError, *_NOT_PREPARED) as error:
+        log.warning("keys_not_compared_yet", error=type(error).__name__)
+
+
+def _recorded(connection: Connection) -> dict[str, str]:
+    return dict(connection.execute(_CHECKS).fetchall())
+
+
+def _compare(recorded: Mapping[str, str], present: Mapping[str, str]) -> None:
+    missing = sorted(recorded.keys() - present.keys())
+    other = sorted(name for name, value in recorded.items() if present.get(name, value) != value)
+    if not missing and not other:
+        return
+    if other:
+        fault = f"the key file is of another installation than the database: {', '.join(other)} differs"
+    else:
+        fault = f"the key file is older than the database: it lacks {', '.join(missing)}"
+    sentence = (
+        f"{fault}. Restore the key file from its backup. If the former one is lost for good, read"
+        " `regcred installation adopt --help`"
+    )
+    log.error("wrong_key_file", reason=sentence)
+    raise WrongKeyFile(sentence)

@@ -1,0 +1,318 @@
+"""Database, key file and Vault of one installation belong together; anything else is refused."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from secrets import token_bytes
+from threading import Event
+from uuid import UUID
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from chassis.database import open_pool
+from chassis.ids import new_id
+from chassis.secret import Secret
+from chassis.settings.environment import Settings
+from credentials.bootstrap import command_api
+from credentials.relay.sweep import DELETED_FOR, UNREFERENCED_FOR
+from credentials.relay.sweep_paths import SweepResult, sweep_secrets
+from credentials.relay_bootstrap import run_relay
+from operations.migrate.preparation import bind_keys, prepare_keys
+from projector.read.bootstrap import query_api
+from projector.write.bootstrap import run_projector
+from regcred.__main__ import main
+from secretstore.factory import open_secret_store
+from secretstore.installation import WrongKeyFile, compare_keys, installation_id, record_keys
+from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
+from secretstore.store import SecretDestroyed, SecretStore, SecretStoreUnavailable, WrongSecretStore
+from secretstore.vault import InstallationBinding, VaultStore
+from secretstore.vault_session import VaultRefused, VaultSettings
+from tests.support.postgres import migrated_database
+from tests.support.secretstore_suite import a_path, put
+from tests.support.timing import waiting
+from tests.support.vault import Vault
+from verifier.bootstrap import registry_api, run_verifier
+
+K1, K2, PEPPER = (token_bytes(KEY_BYTES) for _ in range(3))
+START: dict[str, Callable[[Settings], object]] = {
+    "credentials api": command_api,
+    "credentials relay": lambda settings: run_relay(settings, Event()),
+    "projector": lambda settings: run_projector(settings, Event()),
+    "projector api": query_api,
+    "verifier": lambda settings: run_verifier(settings, Event()),
+    "verifier api": registry_api,
+}
+
+
+def keys(pepper: bytes = PEPPER, **named: bytes) -> KeyFile:
+    return KeyFile(primary=min(named), keys=named, pepper=pepper)
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A database of an installation of its own."""
+    with migrated_database() as url:
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute("UPDATE installation.identity SET installation_id = gen_random_uuid()")
+        yield url
+
+
+@pytest.fixture
+def connection(url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def settings_of(home: Path, url: str, **more: str) -> Settings:
+    return Settings.from_environment(
+        {"REGCRED_HOME": str(home), "REGCRED_DATABASE_URL": url, "REGCRED_METRICS_LISTEN": "", **more}
+    )
+
+
+def test_a_key_file_with_a_further_key_is_accepted_and_the_former_one_is_not(
+    connection: psycopg.Connection,
+) -> None:
+    record_keys(keys(k1=K1), connection)
+    record_keys(keys(k1=K1, k2=K2), connection)
+    compare_keys(keys(k1=K1, k2=K2), connection)
+    with pytest.raises(WrongKeyFile, match=r"lacks key k2.*Restore the key file"):
+        compare_keys(keys(k1=K1), connection)
+
+
+@pytest.mark.parametrize("wrong", [keys(k1=K2), keys(k1=K1, pepper=K2), keys(k1=K2, k2=K2)])
+def test_another_key_or_pepper_is_refused_and_not_recorded(
+    connection: psycopg.Connection, wrong: KeyFile
+) -> None:
+    record_keys(keys(k1=K1), connection)
+    for examine in (compare_keys, record_keys):
+        with pytest.raises(WrongKeyFile, match=r"of another installation.*Restore the key file"):
+            examine(wrong, connection)
+    compare_keys(keys(k1=K1), connection)
+
+
+def test_a_check_value_contains_no_key(connection: psycopg.Connection) -> None:
+    record_keys(keys(k1=K1), connection)
+    rows: dict[str, str] = dict(
+        connection.execute("SELECT name, value FROM installation.key_checks").fetchall()
+    )
+    assert set(rows) == {"key k1", "pepper"}
+    assert all(key.hex() not in value for value in rows.values() for key in (K1, PEPPER))
+    assert keys(k2=K1).check_values()["key k2"] != rows["key k1"]  # it depends on the name
+
+
+@pytest.mark.parametrize("role", ["relay", "verifier", "projector", "query"])
+def test_only_the_credentials_service_records_keys(url: str, role: str) -> None:
+    with (
+        psycopg.connect(url, autocommit=True, options=f"-c role=regcred_{role}") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        record_keys(keys(k1=K1), connection)
+
+
+@pytest.mark.parametrize("service", START)
+def test_every_service_refuses_another_key_file(url: str, tmp_path: Path, service: str) -> None:
+    bind_keys(tmp_path / "right.json", url)
+    prepare_keys(tmp_path / "keys.json")
+    with pytest.raises(WrongKeyFile, match="of another installation"):
+        START[service](settings_of(tmp_path, url))
+
+
+def test_a_pool_uses_no_connection_to_a_database_of_another_key_file(url: str, tmp_path: Path) -> None:
+    """The database was not reachable when the service started."""
+    bind_keys(tmp_path / "right.json", url)
+
+    def examine(connection: psycopg.Connection) -> None:
+        compare_keys(keys(k1=K1), connection)
+
+    with open_pool(url, role="regcred_query", size=1, examine=examine) as pool:
+        pool.timeout = 1.0
+        with pytest.raises(psycopg.OperationalError), pool.connection():
+            pass
+
+
+def test_a_missing_key_file_beside_data_is_not_replaced(
+    url: str, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    bind_keys(tmp_path / "keys.json", url)
+    (tmp_path / "keys.json").unlink()
+    with pytest.raises(KeyFileError, match="the data in this database needs it"):
+        bind_keys(tmp_path / "keys.json", url)
+    environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
+    migrate = ["migrate", "--admin-token", str(tmp_path / "token")]
+    refused = CliRunner().invoke(main, migrate, env=environment)
+    assert (refused.exit_code, "Restore it from its backup" in refused.stderr) == (1, True)
+    others = {name: value for name, value in os.environ.items() if not name.startswith("REGCRED_")}
+    command = [sys.executable, "-m", "regcred", "up"]
+    done = subprocess.run(command, env={**others, **environment}, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Restore it from its backup" in done.stderr) == (1, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "keys.json").exists()
+
+
+def test_an_operator_can_accept_a_new_key_file_after_a_loss(url: str, tmp_path: Path) -> None:
+    bind_keys(tmp_path / "keys.json", url)
+    (tmp_path / "keys.json").unlink()
+    prepare_keys(tmp_path / "keys.json")
+    environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
+    shown = CliRunner().invoke(main, ["installation", "show"], env=environment)
+    assert (shown.exit_code, "of another installation" in shown.stderr) == (1, True)
+    for _ in range(2):
+        done = CliRunner().invoke(main, ["installation", "adopt", "--keys"], env=environment)
+        assert done.exit_code == 0, done.output
+        bind_keys(tmp_path / "keys.json", url)
+        (tmp_path / "keys.json").unlink()  # then it creates one
+    prepare_keys(tmp_path / "keys.json")
+    assert CliRunner().invoke(main, ["installation", "adopt", "--keys"], env=environment).exit_code == 0
+    assert CliRunner().invoke(main, ["installation", "show"], env=environment).exit_code == 0
+
+
+# --- Vault ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_vault(vault: Vault) -> Iterator[Vault]:
+    """The Vault, which belongs to no installation before and after the test."""
+    vault.api("DELETE", "regcred/metadata/installation")
+    yield vault
+    vault.api("DELETE", "regcred/metadata/installation")
+
+
+def vault_settings(vault: Vault, home: Path, url: str, role: str = "one-machine") -> Settings:
+    prepare_keys(home / "keys.json")
+    return settings_of(
+        home,
+        url,
+        REGCRED_VAULT_ADDR=vault.addr,
+        REGCRED_VAULT_ROLE_ID=vault.role_id(role),
+        REGCRED_VAULT_SECRET_ID_FILE=str(vault.secret_id_file(role)),
+    )
+
+
+def opened(settings: Settings, role: str = "credentials", *, claims: bool = True) -> SecretStore:
+    pool = open_pool(settings.required_database_url(), role=f"regcred_{role}", size=1)
+    return open_secret_store(settings, pool=pool, keys=KeyFile.load(settings.key_file), claims=claims)
+
+
+def test_a_second_database_on_the_same_vault_is_refused(own_vault: Vault, url: str, tmp_path: Path) -> None:
+    first = opened(vault_settings(own_vault, tmp_path, url))
+    put(first, a_path("of-first"), "one")
+    with migrated_database() as other:
+        settings = vault_settings(own_vault, tmp_path, other)
+        for service in ("credentials api", "credentials relay", "verifier", "verifier api"):
+            with pytest.raises(WrongSecretStore, match=r"belongs to installation .*installation adopt"):
+                START[service](settings)
+    assert first.get(a_path("of-first"), 1) == Secret("one")
+    first.remove(a_path("of-first"))
+
+
+def refusal(store: SecretStore) -> str:
+    with pytest.raises(SecretStoreUnavailable) as raised:
+        store.check()
+    return str(raised.value)
+
+
+def test_a_vault_that_was_away_at_the_start_is_compared_before_the_first_request(
+    own_vault: Vault, url: str, tmp_path: Path
+) -> None:
+    opened(vault_settings(own_vault, tmp_path, url)).check()
+    with migrated_database() as other:
+        settings = vault_settings(own_vault, tmp_path, other)
+        own_vault.seal()
+        store = opened(settings)
+        own_vault.unseal()
+        waiting(lambda: "belongs to installation" in refusal(store))  # after the pause of a failed login
+        for attempt in (
+            store.check,
+            lambda: put(store, a_path("late"), "one"),
+            lambda: list(store.paths()),
+            lambda: store.remove(a_path("late")),
+        ):
+            with pytest.raises(WrongSecretStore):
+                attempt()
+
+
+def test_only_the_credentials_service_binds_a_vault_and_nothing_changes_it(
+    own_vault: Vault, url: str, tmp_path: Path
+) -> None:
+    relay = opened(vault_settings(own_vault, tmp_path, url, "relay"), "relay", claims=False)
+    with pytest.raises(SecretStoreUnavailable, match="no installation yet"):
+        list(relay.paths())
+    opened(vault_settings(own_vault, tmp_path, url, "credentials"))
+    assert a_path("x") not in set(relay.paths())
+    for role in ("credentials", "relay", "verifier", "one-machine"):
+        token = own_vault.token_of(role)
+        assert own_vault.status("POST", "regcred/data/installation", token) in (400, 403)
+        assert own_vault.status("DELETE", "regcred/data/installation", token) == 403
+        assert own_vault.status("DELETE", "regcred/metadata/installation", token) == 403
+    body = own_vault.api("GET", "regcred/data/installation").json()
+    with psycopg.connect(url) as connection:
+        assert body["data"]["data"] == {"id": str(installation_id(connection))}
+
+
+def test_an_older_dump_beside_a_newer_vault_destroys_nothing_for_a_week_and_a_day(
+    own_vault: Vault, url: str, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """The database, of the same installation, does not know the secret. An operator can undo the deletion."""
+    store, newer = opened(vault_settings(own_vault, tmp_path, url)), a_path("newer")
+    for path in list(store.paths()):
+        store.remove(path)
+    put(store, newer, "one", "two")
+    assert sweep_secrets(connection, store) == SweepResult()
+    assert sweep_secrets(connection, store) == SweepResult()
+    assert store.get(newer, 2) == Secret("two")
+    _let_pass(connection, UNREFERENCED_FOR)
+    assert sweep_secrets(connection, store) == SweepResult(deleted=2)
+    with pytest.raises(SecretDestroyed):
+        store.get(newer, 2)
+    own_vault.api("POST", f"regcred/undelete/{newer}", {"versions": [1, 2]})
+    assert store.get(newer, 2) == Secret("two")
+    assert sweep_secrets(connection, store) == SweepResult(deleted=2)
+    _let_pass(connection, DELETED_FOR)
+    assert sweep_secrets(connection, store) == SweepResult(destroyed=2)
+    own_vault.api("POST", f"regcred/undelete/{newer}", {"versions": [1, 2]})
+    with pytest.raises(SecretDestroyed):
+        store.get(newer, 2)
+    assert sweep_secrets(connection, store) == SweepResult()
+
+
+def test_an_operator_can_let_a_database_replace_another(own_vault: Vault, url: str, tmp_path: Path) -> None:
+    store = opened(vault_settings(own_vault, tmp_path, url))
+    put(store, a_path("taken-over"), "one")
+    with psycopg.connect(url) as connection:
+        vault_id = installation_id(connection)
+    with migrated_database() as other:
+        environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": other}
+        done = CliRunner().invoke(main, ["installation", "adopt", "--vault", str(vault_id)], env=environment)
+        assert done.exit_code == 0, done.output
+        assert opened(vault_settings(own_vault, tmp_path, other)).get(a_path("taken-over"), 1)
+    store.remove(a_path("taken-over"))
+
+
+def test_of_two_installations_that_bind_a_vault_at_once_one_is_refused(own_vault: Vault) -> None:
+    def store_of(installation: UUID) -> VaultStore:
+        settings = VaultSettings(
+            addr=own_vault.addr,
+            role_id=own_vault.role_id("credentials"),
+            secret_id_file=own_vault.secret_id_file("credentials"),
+        )
+        return VaultStore(settings, InstallationBinding(lambda: installation, claims=True))
+
+    first, second = new_id(), new_id()
+    store_of(first).bind()
+    with pytest.raises(WrongSecretStore):
+        store_of(second).bind()
+    own_vault.api("DELETE", "regcred/data/installation")  # deleted by hand: it is not written again
+    with pytest.raises((SecretStoreUnavailable, VaultRefused)):
+        store_of(second).bind()
+
+
+def _let_pass(connection: psycopg.Connection, time: object) -> None:
+    connection.execute(
+        "UPDATE credentials.unreferenced_secrets"
+        " SET first_seen = first_seen - %(time)s, discarded_at = discarded_at - %(time)s",
+        {"time": time},
+    )

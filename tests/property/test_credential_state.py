@@ -1,0 +1,83 @@
+"""The first event of a credential and the newest of each type determine it, as all its events do.
+
+Commands load no other events (`eventlog.storage.load_newest`).
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.credential import Absent, Credential, Removed, fold
+from contracts.credential_events import Restrictions, Scope
+from credentials.domain.commands import (
+    UNCHANGED,
+    AddCredential,
+    ChangeDetails,
+    Command,
+    RemoveCredential,
+    RequestVerification,
+    RestrictCredential,
+    RotateSecret,
+)
+from credentials.domain.credential import Event, decide
+from tests.support.builders import EVERYBODY, GITHUB, ID, details, secret_reference
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ADD = AddCredential(
+    credential_id=ID,
+    registry=GITHUB,
+    username="octo",
+    secret=secret_reference(1),
+    details=details("team"),
+    restrictions=EVERYBODY,
+)
+_unchanged = st.just(UNCHANGED)
+_texts = st.sampled_from(["a", "b", "c"])
+_expiries = st.none() | st.sampled_from([NOW + timedelta(days=days) for days in (1, 2, 3)])
+_commands: dict[type, st.SearchStrategy[Command]] = {
+    AddCredential: st.just(ADD),
+    ChangeDetails: st.builds(
+        ChangeDetails,
+        name=_unchanged | _texts,
+        description=_unchanged | _texts,
+        scope=_unchanged | st.builds(Scope, pull=st.booleans(), push=st.booleans()),
+        repository_prefixes=_unchanged | st.tuples(_texts),
+        expires_at=_unchanged | _expiries,
+    ),
+    RotateSecret: st.builds(
+        RotateSecret,
+        registry=st.builds(replace, st.just(GITHUB), location=st.none() | _texts),
+        username=_texts,
+        secret=st.integers(1, 5).map(secret_reference),
+        expires_at=_expiries,
+        previous_valid_until=st.just(NOW),
+    ),
+    RestrictCredential: st.builds(
+        RestrictCredential,
+        restrictions=st.builds(Restrictions, restricted=st.booleans(), projects=st.tuples(_texts)),
+    ),
+    RequestVerification: st.just(RequestVerification(trigger="requested")),
+    RemoveCredential: st.just(RemoveCredential(reason=None, forced=False)),
+}
+
+
+def test_every_command_is_tried() -> None:
+    assert set(_commands) == set(get_args(Command))
+
+
+@given(st.lists(st.one_of([commands for kind, commands in _commands.items() if kind is not AddCredential])))
+def test_the_newest_events_determine_a_credential(commands: list[Command]) -> None:
+    state: Credential = Absent()
+    events: list[Event] = []
+    for command in [ADD, *commands]:
+        if isinstance(state, Removed):
+            break
+        new = decide(command, state)
+        events.extend(new)
+        state = fold(new, state)
+    newest = {type(event): number for number, event in enumerate(events)}
+    determining = [events[number] for number in sorted({0, *newest.values()})]
+    assert fold(determining) == fold(events) == state

@@ -1,0 +1,102 @@
+"""A release and this version run side by side on one database, while users work: no request fails, nothing is lost.
+
+The source of the release comes from the history of this repository. Its commit is in the file `commit` of its fixture.
+"""
+
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from launcher.demo.registry import DemoRegistry
+from tests.support.load import Load, Target, check
+from tests.support.postgres import fresh_database
+from tests.support.servers import ROOT, free_port
+from tests.support.system import System, add_body
+from tests.support.timing import waiting
+from tests.upgrade.installation import settings
+from tests.upgrade.test_upgrade import FOLDER
+
+LOGIN = ("octo", "fixture-password")
+RELEASES = sorted(file.parent.name for file in FOLDER.glob("*/commit"))
+SOURCES = ("libs", "services", "tools")
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source of a release."""
+    commit = (FOLDER / request.param / "commit").read_text().strip()
+    archive = subprocess.run(["git", "archive", commit, *SOURCES], cwd=ROOT, capture_output=True, check=False)
+    assert archive.returncode == 0, f"the history of {request.param} is missing: git fetch --unshallow"
+    folder = tmp_path_factory.mktemp("release")
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    with fresh_database() as url:
+        yield url
+
+
+def test_there_is_a_release() -> None:
+    assert "0.9.0" in RELEASES
+
+
+def path_of(source: Path) -> str:
+    return ":".join(str(source / name) for name in SOURCES)
+
+
+class Strict(Load):
+    """A load whose every request must succeed at once."""
+
+    def _add(self, client: httpx2.Client, number: int) -> str:
+        body = add_body(f"load-{number}", self._target.registry, *LOGIN)
+        response = client.post(f"/v1/accounts/{self._account}/credentials", json=body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
+
+
+def test_the_release_runs_its_own_code(source: Path) -> None:
+    """The environment of this version is installed in editable mode, and comes after PYTHONPATH."""
+    command = [sys.executable, "-c", "import eventlog, launcher; print(eventlog.__file__, launcher.__file__)"]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": path_of(source)}, capture_output=True, text=True, check=True
+    )
+    assert all(file.startswith(str(source)) for file in done.stdout.split())
+
+
+def test_no_request_fails_during_an_upgrade(source: Path, database_url: str, tmp_path: Path) -> None:
+    """The release serves, the database is migrated, both serve, and this version serves alone."""
+    port = free_port()
+    registry = f"127.0.0.1:{port}"
+    environment = {
+        **settings(),
+        "REGCRED_VERIFIER_ALLOW": registry,
+        "REGCRED_VERIFIER_ALLOW_HTTP": registry,
+        "REGCRED_DATABASE_URL": database_url,
+        "REGCRED_KEY_FILE": str(tmp_path / "keys.json"),
+    }
+    old = System(tmp_path / "old", {**environment, "PYTHONPATH": path_of(source)})
+    new = System(tmp_path / "new", environment)
+    before = Strict(Target(old.client, registry, *LOGIN), "acme")
+    after = Strict(Target(new.client, registry, *LOGIN), "globex")
+    with DemoRegistry(port, logins=[LOGIN], tags={}), ExitStack() as running:
+        with old, before:
+            running.enter_context(new)  # migrates the database first
+            on_new = running.enter_context(ExitStack())
+            on_new.enter_context(after)
+            waiting(
+                lambda: len(before.answered) >= 40 and len(after.answered) >= 20, "both serve for a while"
+            )
+        target = Target(new.client, registry, *LOGIN)
+        check(target, "acme", before.answered)
+        on_new.close()
+        check(target, "globex", after.answered)

@@ -1,0 +1,1 @@
+"""`regcred backup` and `regcred restore`: the backup of an installation in the one-machine mode."""

@@ -1,0 +1,243 @@
+"""Backs up and restores the embedded database of the one-machine mode, with its key file."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO
+
+from chassis.database import open_pool, scalar
+from chassis.database_roles import create_roles
+from chassis.migrations import applied_migrations
+from chassis.runtime.clock import now, rfc3339
+from chassis.secret import Secret
+from chassis.settings.environment import Settings
+from eventlog.integrity import START, LogReader, verify_chain
+from eventlog.storage import adopt_log
+from operations.backup.backup_file import Backup, BackupManifest, opened_backup, write_backup
+from operations.backup.sealed_keys import seal, unseal
+from operations.embedded_postgres import EmbeddedPostgres, client_program
+from operations.home_lock import home_lock
+from operations.log.database import log_database
+from operations.migrate.identities import GROUP_ROLES
+from operations.migrate.migrations import known_migrations, migrate
+from operations.migrate.owned_files import Owner, write
+from secretstore.factory import open_secret_store
+from secretstore.keyfile import KeyFile
+from secretstore.store import SecretStoreError
+
+SEALED = "sealed"
+VAULT = "vault"
+_PARTIAL = "restoring"  # the folder in REGCRED_HOME of a restore that has not ended
+
+
+class BackupRefused(Exception):
+    """The installation cannot be backed up or restored. The message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The log is intact up to `position`. `secrets` can be decrypted (`None`: they are in Vault)."""
+
+    position: int
+    version: str
+    secrets: int | None
+
+
+def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> BackupManifest:
+    """Write a backup of one moment of the installation, also while `regcred up` runs.
+
+    Args:
+        settings: the installation.
+        file: where the backup is written to.
+        passphrase: encrypts the key file in the backup; `None`: the backup has no key file.
+
+    Raises:
+        BackupRefused: the database is not embedded, or pg_dump failed.
+        NoDatabase: the installation has no database.
+        KeyFileError: the key file cannot be used.
+    """
+    _require_embedded(settings)
+    KeyFile.load(settings.key_file)  # a backup without a usable key file could not be restored
+    keys = seal(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
+    with (
+        log_database(settings) as url,
+        LogReader.snapshot(url) as reader,
+        tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as scratch,
+    ):
+        end = reader.end()
+        manifest = BackupManifest(
+            version=version("regcred"),
+            time=rfc3339(now()),
+            position=end.position,
+            log_hash=end.hash.hex(),
+            migrations=sorted(applied_migrations(reader.connection)),
+            secret_store=_secret_store(settings),
+            sha256={},
+        )
+        dump = Path(scratch) / "dump"
+        snapshot = scalar(reader.connection, "SELECT pg_export_snapshot()")
+        _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={dump}", url)
+        write_backup(file, manifest, dump, keys)
+    return manifest
+
+
+def restore(
+    settings: Settings, path: Path, key_file: Path | None, passphrase: Callable[[], Secret]
+) -> Restored:
+    """Restore a backup as a new installation in `settings.home`, and verify it.
+
+    A restore that is interrupted leaves no installation and can be repeated.
+
+    Args:
+        settings: the new installation, which has no database and no key file.
+        path: the backup.
+        key_file: the key file of the installation, if the backup does not contain it.
+        passphrase: called for the passphrase of the key file in the backup, if that is needed.
+
+    Raises:
+        BackupRefused: there is an installation, the key file is missing, the backup is of a newer version, or
+            its contents are not intact.
+        BackupDamaged: the file is not a complete backup.
+        WrongPassphrase: the key file in the backup does not open.
+        KeyFileError: `key_file` cannot be used.
+        HomeInUse: `regcred up` or another command uses `settings.home`.
+    """
+    _require_embedded(settings)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    postgres = settings.home / "postgres"
+    with home_lock(settings.home):
+        for existing in (postgres, settings.key_file):
+            if existing.exists():
+                raise BackupRefused(f"{existing} exists: restore into another REGCRED_HOME, or move it away")
+        partial = settings.home / _PARTIAL
+        _remove_interrupted(partial)
+        partial.mkdir(mode=0o700)
+        with (
+            tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.home) as scratch,
+            opened_backup(path, Path(scratch)) as backup,
+        ):
+            _require_usable(backup.manifest, settings)
+            keys = _write_keys(partial / "keys.json", _keys(backup, key_file, passphrase))
+            with _database(partial / "postgres") as url:
+                restored = _restore_database(settings, url, backup, keys)
+        # In this order, because a database without its key file is refused by `regcred up`.
+        (partial / "postgres").rename(postgres)
+        (partial / "keys.json").rename(settings.key_file)
+        shutil.rmtree(partial)
+    return restored
+
+
+def _restore_database(settings: Settings, url: str, backup: Backup, keys: KeyFile) -> Restored:
+    manifest = backup.manifest
+    create_roles(url, GROUP_ROLES)
+    _run(settings.home, "pg_restore", "--exit-on-error", f"--dbname={url}", str(backup.dump))
+    migrate(url)
+    adopt_log(url)
+    with LogReader.snapshot(url) as reader:
+        stored = reader.anchor_at(manifest.position)
+        if stored.hash.hex() != manifest.log_hash:
+            raise BackupRefused(f"position {stored.position} of the log is not that of the backup")
+        found = verify_chain(reader.links(0), start=START, checkpoint=None)
+        fault = found.fault or reader.fault_outside_chain()
+        if fault is not None:
+            raise BackupRefused(f"the log in this backup is broken: {fault.kind}: {fault.detail}")
+    secrets = _readable_secrets(settings, url, keys) if settings.vault is None else None
+    return Restored(found.end.position, manifest.version, secrets)
+
+
+def _readable_secrets(settings: Settings, url: str, keys: KeyFile) -> int:
+    """Decrypt every secret that was not destroyed, and return their number.
+
+    Raises:
+        BackupRefused: one cannot be decrypted with this key file.
+    """
+    count = 0
+    with open_pool(url, role="regcred_credentials", size=1) as pool:
+        store = open_secret_store(settings, pool=pool, keys=keys)
+        for path in store.paths():
+            for stored in store.versions(path):
+                if stored.destroyed:
+                    continue
+                try:
+                    store.get(path, stored.version)
+                except SecretStoreError:
+                    raise BackupRefused("this key file does not decrypt the secrets of the backup") from None
+                count += 1
+    return count
+
+
+def _keys(backup: Backup, key_file: Path | None, passphrase: Callable[[], Secret]) -> bytes:
+    if key_file is not None:
+        KeyFile.load(key_file)
+        return key_file.read_bytes()
+    if backup.keys is None:
+        raise BackupRefused("this backup contains no key file: name that of the installation with --key-file")
+    return unseal(backup.keys, passphrase())
+
+
+def _write_keys(path: Path, content: bytes) -> KeyFile:
+    write(path, content.decode(), Owner(os.geteuid(), os.getegid()), mode=0o600)
+    return KeyFile.load(path)
+
+
+def _require_embedded(settings: Settings) -> None:
+    if settings.database_url is not None:
+        raise BackupRefused(
+            "REGCRED_DATABASE_URL selects a database of its own: use pg_dump and pg_restore (docs/runbook.md)"
+        )
+
+
+def _require_usable(manifest: BackupManifest, settings: Settings) -> None:
+    unknown = sorted(set(manifest.migrations) - {migration.name for migration in known_migrations()})
+    if unknown:
+        raise BackupRefused(
+            f"this backup was made by regcred {manifest.version}, and this is {version('regcred')},"
+            f" which does not know {unknown[0]}: restore it with the newer version"
+        )
+    if manifest.secret_store != _secret_store(settings):
+        raise BackupRefused(
+            "the secrets of this backup are in Vault: set REGCRED_VAULT_ADDR as it was"
+            if manifest.secret_store == VAULT
+            else "the secrets are in this backup: unset REGCRED_VAULT_ADDR"
+        )
+
+
+def _secret_store(settings: Settings) -> str:
+    return SEALED if settings.vault is None else VAULT
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[str]:
+    server = EmbeddedPostgres(folder)
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def _run(home: Path, program: str, *arguments: str) -> None:
+    """Run a client program of PostgreSQL. Raises `BackupRefused` with its last line if it fails."""
+    done = subprocess.run(
+        [client_program(program, home), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no reason"])[-1]
+        raise BackupRefused(f"{program} failed: {reason}")
+
+
+def _remove_interrupted(partial: Path) -> None:
+    """Remove what a killed restore left, and stop its server."""
+    if (partial / "postgres" / "postmaster.pid").exists():
+        EmbeddedPostgres(partial / "postgres").stop()
+    if partial.exists():
+        shutil.rmtree(partial)

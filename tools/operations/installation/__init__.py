@@ -1,0 +1,1 @@
+"""`regcred installation`: what binds database, key file and Vault to one installation."""

@@ -1,0 +1,72 @@
+"""`regcred installation`: show what binds database, key file and Vault, and change it after a loss."""
+
+from uuid import UUID
+
+import click
+
+from operations.command_errors import OperationRefused, owner_connection
+from operations.migrate.preparation import prepare_keys
+from regcred.cli.examples import examples
+from secretstore.installation import (
+    adopt_installation_id,
+    compare_keys,
+    installation_id,
+    replace_recorded_keys,
+)
+from secretstore.keyfile import KeyFile, KeyFileError
+
+
+@click.group()
+def installation() -> None:
+    """Show or change what binds database, key file and Vault."""
+
+
+@installation.command("show")
+def show_command() -> None:
+    """Show the id of this database, and whether the key file belongs to it."""
+    with owner_connection("installation") as (connection, settings):
+        click.echo(f"database: installation {installation_id(connection)}")
+        try:
+            compare_keys(KeyFile.load(settings.key_file), connection)
+        except KeyFileError as error:
+            raise OperationRefused(str(error)) from None
+        click.echo(f"key file: {settings.key_file} belongs to it")
+
+
+@installation.command(
+    "adopt",
+    epilog=examples(
+        "regcred installation adopt --keys",
+        "regcred installation adopt --vault 9f1c0d5e-3c62-4f0e-8a0b-0c1d2e3f4a5b",
+    ),
+)
+@click.option("--keys", is_flag=True, help="Accept the key file. If there is none, create it.")
+@click.option(
+    "--vault",
+    "vault_installation",
+    metavar="ID",
+    type=click.UUID,
+    help="Replace the database to which a Vault with this id belonged.",
+)
+@click.pass_context
+def adopt_command(context: click.Context, *, keys: bool, vault_installation: UUID | None) -> None:
+    """Accept another key file or Vault after the former one, or its database, was lost for good.
+
+    What a lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
+    Tokens become invalid: remove admin.token, so that a new one is created.
+
+    ID is the id in Vault (`vault kv get regcred/installation`). A service that refuses to start shows it. Do
+    this only if no other database uses this Vault. Secrets that this database does not know are deleted after
+    a day, and destroyed a week later.
+
+    Restart the services afterwards.
+    """
+    if not keys and vault_installation is None:
+        raise click.UsageError("give --keys or --vault", context)
+    with owner_connection("installation") as (connection, settings):
+        if keys:
+            replace_recorded_keys(prepare_keys(settings.key_file), connection)
+            click.echo(f"the database belongs to the key file {settings.key_file}")
+        if vault_installation is not None:
+            adopt_installation_id(vault_installation, connection)
+            click.echo(f"the database belongs to installation {vault_installation}")
