@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Some machines set it. Every process of the tests would compile all modules again, which takes a fifth of the time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: images up demo test unit test-browser test-clients test-deployment test-containers check audit sbom lock clean setup setup-dev bench measure docs
+.PHONY: images up demo test unit test-browser test-clients test-deployment test-kubernetes test-containers check audit sbom lock clean setup setup-dev bench measure docs
 
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
@@ -20,7 +20,8 @@ PYTEST   = $(BIN)/pytest --durations=10
 PARALLEL = $(PYTEST) -n $(WORKERS)
 
 test: setup-dev ## test the product on real servers; reports each missing server (a failure in CI)
-	$(PARALLEL) -m "not clients" --ignore=tests/browser --ignore=tests/containers --ignore=tests/deployment
+	$(PARALLEL) -m "not clients" --ignore=tests/browser --ignore=tests/containers --ignore=tests/deployment \
+	    --ignore=tests/kubernetes
 
 unit: setup-dev ## the part of `test` without servers and other processes, with fewer examples of each property
 	$(PARALLEL) -m "not integration" --hypothesis-profile=quick --ignore=tests/unit/dependencies \
@@ -34,6 +35,9 @@ test-clients: setup-dev ## skopeo and podman pull with secrets that regcred issu
 
 test-deployment: setup-dev ## Kubernetes manifests, contents of the images, files of a deployment; needs no cluster and no Docker
 	$(PARALLEL) tests/deployment
+
+test-kubernetes: setup-dev ## the manifests on a real API server with its controllers; skipped without a Kubernetes binary
+	$(PYTEST) tests/kubernetes
 
 test-containers: setup-dev ## docker-compose.yml; skipped without a docker daemon or without `make images`
 	$(PYTEST) tests/containers

@@ -24,6 +24,7 @@ from contracts.credential_events import (
     Scope,
     SecretReference,
 )
+from credentials.current_row import Authenticate, authenticate_rows, authentication_code
 from eventlog.events import Actor, Metadata, encode, encode_metadata
 from registries.logins.registry_login import RegistryLogin
 from secretstore.encrypted_table import EncryptedStore
@@ -88,8 +89,15 @@ def seeded(number: int) -> Iterator[Seeded]:
         yield Seeded(UUID(int=chance.getrandbits(128), version=4), account_id, turn, provider, host)
 
 
+_CURRENT_COLUMNS = (
+    "credential_id, account_id, name, provider, registry_host, repository_prefixes, pull, push, restricted,"
+    " projects, secret_version, expires_at, version, added_at, verified_version, verification_code, mac"
+)
+
+
 def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
     """Write them into a prepared, empty database, with their secrets in its encrypted table."""
+    authenticate = authenticate_rows(keys)
     with psycopg.connect(url) as connection:
         # Otherwise foreign keys are checked for each row.
         connection.execute("SET session_replication_role = replica")
@@ -105,10 +113,8 @@ def seed(url: str, credentials: Sequence[Seeded], keys: KeyFile) -> None:
         )
         _copy(
             connection,
-            "credentials.current (credential_id, account_id, name, provider, registry_host,"
-            " repository_prefixes, pull, push, restricted, projects, secret_version, expires_at, version,"
-            " added_at, verified_version, verification_code)",
-            map(_current, credentials),
+            f"credentials.current ({_CURRENT_COLUMNS})",
+            (_current(one, authenticate) for one in credentials),
         )
     with psycopg.connect(url, autocommit=True) as connection:
         _assign_positions(connection)
@@ -165,23 +171,26 @@ def _event(one: Seeded) -> tuple[UUID, int, str, int, str, str]:
     return one.credential_id, 1, name, schema_version, data.decode(), encode_metadata(metadata).decode()
 
 
-def _current(one: Seeded) -> tuple[Any, ...]:
+def _current(one: Seeded, authenticate: Authenticate) -> list[Any]:
+    """The row of `_CURRENT_COLUMNS`."""
     details, restrictions = one.details, one.restrictions
-    return (
-        one.credential_id,
-        one.account_id,
-        details.name,
-        one.provider,
-        one.host,
-        list(details.repository_prefixes),
-        details.scope.pull,
-        details.scope.push,
-        restrictions.restricted,
-        list(restrictions.projects),
-        1,
-        details.expires_at,
-        1,
-        BEGIN,
-        0 if one.turn % 6 == 5 else 1,
-        "bad_credential" if one.turn == 2 else None,
-    )
+    row = {
+        "credential_id": one.credential_id,
+        "account_id": one.account_id,
+        "name": details.name,
+        "provider": one.provider,
+        "registry_host": one.host,
+        "repository_prefixes": list(details.repository_prefixes),
+        "pull": details.scope.pull,
+        "push": details.scope.push,
+        "restricted": restrictions.restricted,
+        "projects": list(restrictions.projects),
+        "secret_version": 1,
+        "expires_at": details.expires_at,
+        "version": 1,
+        "added_at": BEGIN,
+        "verified_version": 0 if one.turn % 6 == 5 else 1,
+        "verification_code": "bad_credential" if one.turn == 2 else None,
+    }
+    row["mac"] = authentication_code(row, authenticate)
+    return [row[name] for name in _CURRENT_COLUMNS.split(", ")]

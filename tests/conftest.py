@@ -16,6 +16,7 @@ TOGETHER = {
     "tests/unit/documents/": "parsed sources",
     "tests/unit/registries/test_catalogue.py": "parsed sources",
     "tests/containers/": "containers",
+    "tests/kubernetes/": "kubernetes",
     "tests/integration/broker/": "rabbitmq",
     "tests/integration/consumers/test_faults.py": "rabbitmq",
     "tests/integration/consumers/test_deadletters_command.py": "rabbitmq",

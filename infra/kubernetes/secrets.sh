@@ -5,13 +5,21 @@
 # authority: store it separately from the cluster, and encrypted. A second run only renews certificates that expire soon.
 #
 # FOLDER/roles is optional, with role ids and secret ids in the form of infra/vault/bootstrap.sh.
-# It needs root (to set owners of files), kubectl, and Python with regcred.
+# It needs root (to set owners of files), kubectl, and Python with regcred: that of `make setup`, or PYTHON.
 set -eu
 umask 077
+if [ $# = 0 ]; then
+    echo "usage: secrets.sh FOLDER [NAME...] | kubectl apply --server-side -f -" >&2
+    exit 2
+fi
 folder=$1
 shift
 kubectl=${KUBECTL:-kubectl}
-python=${PYTHON:-python3}
+python=${PYTHON:-$(dirname "$0")/../../.venv/bin/python}
+if ! "$python" -c 'import launcher.deployment, chassis.authentication.tokens' 2>/dev/null; then
+    echo "secrets.sh: $python does not have regcred: run \`make setup\` first, or set PYTHON" >&2
+    exit 1
+fi
 
 "$python" -m launcher.deployment "$folder" "$@"
 

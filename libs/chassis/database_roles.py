@@ -7,6 +7,8 @@ from psycopg import sql
 
 from chassis.database import Connection, scalar
 
+_INHERIT_OPTION = 160_000  # the version of PostgreSQL that has it
+
 
 def create_roles(database_url: str, roles: Sequence[str]) -> None:
     """Create the group roles that do not exist. A dump refers to roles and does not contain them."""
@@ -32,10 +34,11 @@ def prepare_logins(
     """
     with psycopg.connect(database_url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('regcred logins'))")
+        # PostgreSQL 15 does not know the option. The owner then has the rights without switching to the role.
+        option = " WITH INHERIT FALSE" if connection.info.server_version >= _INHERIT_OPTION else ""
         for role in roles:
-            connection.execute(
-                sql.SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE").format(sql.Identifier(role))
-            )
+            grant = sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role))
+            connection.execute(grant + sql.SQL(option))
         for login, role in logins.items():
             _prepare(connection, login, role, passwords[login])
 

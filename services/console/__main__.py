@@ -21,7 +21,7 @@ def main() -> None:
     stop_with_parent()
 
     def app() -> Flask:
-        return create_app(settings, over_http(settings.api_url or DEFAULT_API))
+        return create_app(settings, over_http(settings.api_url or DEFAULT_API, ca_file=settings.ca_file))
 
     serve(
         app,

@@ -12,7 +12,11 @@ from regcred.apiclient.over_httpx import in_process, over_http
 
 def serve_mounted(api: Flask, settings: ConsoleSettings) -> None:
     """Add the console to the application of the API. It calls `api`, unless the settings have another URL."""
-    transport_for = over_http(settings.api_url) if settings.api_url else in_process(api.wsgi_app)
+    transport_for = (
+        over_http(settings.api_url, ca_file=settings.ca_file)
+        if settings.api_url
+        else in_process(api.wsgi_app)
+    )
     api.wsgi_app = mounted(api, create_app(settings, transport_for))  # type: ignore[method-assign, assignment]
 
 

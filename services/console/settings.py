@@ -1,6 +1,7 @@
 """Settings of the console, from environment variables.
 
 REGCRED_API_URL         URL of the REST API; without it: the API of the same process (one-machine mode)
+REGCRED_CA_FILE         certificate authorities of the API, in addition to those of the system
 REGCRED_CONSOLE_LISTEN  address of `python -m console`, 127.0.0.1:8081
 REGCRED_TRUSTED_PROXIES proxies whose `X-Forwarded-For` is trusted
 REGCRED_DRAIN_SECONDS   time in which a stopping console is not ready and handles requests, 0
@@ -10,6 +11,7 @@ REGCRED_CONSOLE_URL     URL in the browser; with https://, cookies are `Secure` 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from chassis.settings.drain import drain
@@ -36,6 +38,7 @@ class ConsoleSettings:
     proxies: TrustedProxies | None = None
     drain: timedelta = timedelta(0)
     token_hint: str | None = None
+    ca_file: Path | None = None
 
     @classmethod
     def from_environment(
@@ -45,6 +48,7 @@ class ConsoleSettings:
         host, port = _address(environment.get("REGCRED_CONSOLE_LISTEN") or DEFAULT_LISTEN)
         api_url = _url(environment, "REGCRED_API_URL")
         console_url = _url(environment, "REGCRED_CONSOLE_URL")
+        ca_file = environment.get("REGCRED_CA_FILE")
         return cls(
             api_url=api_url,
             listen_host=host,
@@ -53,6 +57,7 @@ class ConsoleSettings:
             proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
             drain=drain(environment),
             token_hint=token_hint,
+            ca_file=Path(ca_file) if ca_file else None,
         )
 
 

@@ -22,8 +22,9 @@ from credentials.api import credentials as credentials_api
 from credentials.application.credentials import Credentials
 from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
+from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage import DatabaseMetrics
+from eventlog.storage import DatabaseMetrics, log_check
 from registries.token_minter.factory import open_minter
 from secretstore.factory import open_secret_store
 from secretstore.installation import record_keys, refuse_wrong_keys
@@ -42,7 +43,7 @@ def command_api(settings: Settings) -> ApiPart:
     pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, examine=compare)
     secret_store = open_secret_store(settings, pool=pool, keys=keys, claims=True)
     tokens = open_tokens(pool, keys)
-    store = PostgresCredentialStore(pool, open_personal_keys(keys))
+    store = PostgresCredentialStore(pool, open_personal_keys(keys), authenticate_rows(keys))
     credentials = Credentials(
         store,
         secret_store,
@@ -79,7 +80,11 @@ def command_api(settings: Settings) -> ApiPart:
             service_tokens.blueprint(tokens, token_hash(keys), derive=new_token),
         ),
         authenticate=open_authentication(settings, tokens),
-        checks={"database": database_check(pool), "secret_store": secret_store.check},
+        checks={
+            "database": database_check(pool),
+            "log": log_check(pool),
+            "secret_store": secret_store.check,
+        },
         install=refusals.install,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hmac import compare_digest
 from uuid import UUID
 
 import msgspec
 import psycopg
+import structlog
 from psycopg.rows import class_row
 
 from chassis.database import Pool
 from chassis.observability.metrics import REPLAYS
-from contracts.credential import Active, columns
+from contracts.credential import Active
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import Workload
 from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
@@ -20,9 +22,11 @@ from credentials.application.store import (
     DecidedOnOldVersion,
     RecordedOutcome,
     SecretDiscarded,
+    StateDamaged,
     UsedMeanwhile,
     recorded_outcome,
 )
+from credentials.current_row import COVERED, Authenticate, authentication_code, current_row
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 from credentials.domain.errors import NameTaken
 from credentials.domain.matching import Candidate
@@ -42,6 +46,8 @@ from eventlog.storage import (
     text_array,
 )
 
+log = structlog.get_logger()
+
 _APPEND = "SELECT * FROM credentials.append(%s, %s)"
 _ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s)"
 _REMOVE = "SELECT * FROM credentials.remove(%s, %s)"
@@ -51,9 +57,9 @@ FROM credentials.usages WHERE credential_id = %s AND last_issued_at >= %s
 ORDER BY last_issued_at DESC, project_id, workload_kind, workload_name LIMIT %s
 """
 _CANDIDATES = """
-SELECT credential_id, version, name, registry_host, repository_prefixes, pull, push, restricted, projects,
-       secret_version, expires_at, added_at, verified_version = secret_version AS checked,
-       verification_code AS code
+SELECT credential_id, account_id, version, name, provider, registry_host, repository_prefixes, pull, push,
+       restricted, projects, secret_version, expires_at, added_at,
+       verified_version = secret_version AS checked, verification_code AS code, mac
 FROM credentials.current WHERE account_id = %s AND registry_host = ANY (%s)
 """
 # Outcomes of an older secret may follow that of the current one: as many as logins run at the same time.
@@ -77,15 +83,18 @@ _NAME_TAKEN = (
 )
 
 
-# Columns of a credential that `credentials.current` does not have; two of them are personal.
-_NOT_CURRENT = frozenset({"location", "username", "description"})
-
-
 class PostgresCredentialStore:
-    """`CredentialStore` in PostgreSQL. `personal` encrypts personal data in events; only tests omit it."""
+    """`CredentialStore` in PostgreSQL.
 
-    def __init__(self, pool: Pool, personal: PersonalKeys | None = None) -> None:
+    `personal` encrypts personal data in events, and `authenticate` authenticates rows of
+    `credentials.current`. Only tests omit them.
+    """
+
+    def __init__(
+        self, pool: Pool, personal: PersonalKeys | None = None, authenticate: Authenticate | None = None
+    ) -> None:
         self._pool = pool
+        self._authenticate = authenticate
         self._personal = personal
         self._key_of = keys_of(pool, personal)
 
@@ -146,7 +155,11 @@ class PostgresCredentialStore:
     ) -> Appended:
         stream = credential_stream(credential_id)
         argument = append_request(stream, expected_version, events, request, self._key_of)
-        row = _row_of(current) if current else None
+        row = None
+        if current:
+            account_id = events[0].metadata.account_id
+            columns = current_row(current, account_id=account_id, version=expected_version + len(events))
+            row = self._as_json(columns)
         try:
             return call_append(self._pool, _APPEND, [argument, row], request)
         except psycopg.errors.UniqueViolation as error:
@@ -177,7 +190,7 @@ class PostgresCredentialStore:
 
     def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
         with store_errors(), self._pool.connection() as connection:
-            rows = connection.execute(_USAGES, (credential_id, since, MAX_WORKLOADS)).fetchall()
+            rows = connection.execute(_USAGES, (credential_id, since, MAX_WORKLOADS + 1)).fetchall()
         return tuple(
             WorkloadUsage(
                 project_id=project_id,
@@ -195,6 +208,9 @@ class PostgresCredentialStore:
             connection.cursor(row_factory=class_row(_Row)) as cursor,
         ):
             rows = cursor.execute(_CANDIDATES, (account_id, list(hosts))).fetchall()
+        if self._authenticate is not None:
+            for row in rows:
+                self._check(row, self._authenticate)
         return [_candidate(row) for row in rows]
 
     def issue(
@@ -212,13 +228,25 @@ class PostgresCredentialStore:
         except psycopg.Error as error:
             if error.sqlstate == "ES424":
                 raise DecidedOnOldVersion from None
+            if error.sqlstate == "ES432":
+                raise _damaged(UUID(error.diag.message_detail or "")) from None
             raise
 
+    def _as_json(self, row: dict[str, object]) -> str:
+        if self._authenticate is not None:
+            row["mac"] = "\\x" + authentication_code(row, self._authenticate).hex()
+        return msgspec.json.encode(row).decode()
 
-def _row_of(credential: Active) -> str:
-    """Return the row of `credentials.current` as JSON."""
-    row = {name: value for name, value in columns(credential).items() if name not in _NOT_CURRENT}
-    return msgspec.json.encode(row).decode()
+    @staticmethod
+    def _check(row: "_Row", authenticate: Authenticate) -> None:
+        covered = {name: getattr(row, name) for name in COVERED}
+        if row.mac is None or not compare_digest(row.mac, authentication_code(covered, authenticate)):
+            raise _damaged(row.credential_id)
+
+
+def _damaged(credential_id: UUID) -> StateDamaged:
+    log.error("credential_state_damaged", credential_id=str(credential_id))
+    return StateDamaged(credential_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +254,10 @@ class _Row:
     """A row of `credentials.current`. `checked`: the current version of the secret was verified."""
 
     credential_id: UUID
+    account_id: str
     version: int
     name: str
+    provider: str
     registry_host: str
     repository_prefixes: list[str]
     pull: bool
@@ -239,6 +269,7 @@ class _Row:
     added_at: datetime
     checked: bool
     code: str | None
+    mac: bytes | None
 
 
 def _candidate(row: _Row) -> Candidate:

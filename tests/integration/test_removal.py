@@ -19,6 +19,7 @@ from chassis.web.api_part import join
 from contracts.credential_events import CredentialRemoved
 from contracts.streams import credential_stream
 from credentials.bootstrap import command_api
+from credentials.domain.commands import MAX_WORKLOADS
 from eventlog.storage import load_stream
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from secretstore.keyfile import KeyFile
@@ -115,13 +116,33 @@ def test_an_unused_credential_is_removed(client: FlaskClient, account: str, data
     assert client.delete(path, headers=ANY).status_code == 204
 
 
+def test_lists_of_workloads_have_a_limit_and_say_that_there_are_more(
+    client: FlaskClient, account: str, database_url: str
+) -> None:
+    path = add(client, account)
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(
+            "INSERT INTO credentials.usages SELECT %s, 'shop', 'job', 'job ' || n, now(), 1"
+            " FROM generate_series(1, %s) AS n",
+            (path.rpartition("/")[2], MAX_WORKLOADS + 1),
+        )
+    refused = client.delete(path, headers=ANY).get_json()
+    assert (refused["code"], len(refused["users"]), refused["more_users"]) == (
+        "credential_in_use",
+        MAX_WORKLOADS,
+        True,
+    )
+    planned = client.delete(f"{path}?dry_run=true", headers=ANY).get_json()
+    assert (len(planned["users"]), planned["more_users"]) == (MAX_WORKLOADS, True)
+
+
 def test_a_dry_run_returns_the_workloads_that_would_lose_it_and_changes_nothing(
     client: FlaskClient, account: str
 ) -> None:
     path = add(client, account)
     unused = client.delete(f"{path}?dry_run=true", headers={"If-Match": '"1"'})
     assert (unused.status_code, unused.headers["ETag"]) == (200, '"1"')
-    assert unused.get_json() == {"dry_run": True, "users": [], "needs_force": False}
+    assert unused.get_json() == {"dry_run": True, "users": [], "more_users": False, "needs_force": False}
     pull(client, account, "shop")
     pull(client, account, "blog")
     removal = client.delete(f"{path}?dry_run=true&force=true", headers=ANY).get_json()

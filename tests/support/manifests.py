@@ -61,14 +61,21 @@ def containers(workload: Manifest) -> Iterator[Manifest]:
     yield from pod(workload)["containers"]
 
 
-def environment(workload: Manifest) -> dict[str, str]:
-    """Variables of the service, those of its ConfigMaps too."""
+def settings(workload: Manifest) -> dict[str, str]:
+    """The variables that operators set: those of the ConfigMap."""
     maps = {one["metadata"]["name"]: one["data"] for one in manifests("base", "ConfigMap")}
-    container = service_container(workload)
-    found: dict[str, str] = {}
-    for source in container.get("envFrom", []):
-        found |= maps[source["configMapRef"]["name"]]
-    return found | {one["name"]: one["value"] for one in container.get("env", [])}
+    [source] = service_container(workload)["envFrom"]
+    return dict(maps[source["configMapRef"]["name"]])
+
+
+def fixed(workload: Manifest) -> dict[str, str]:
+    """The variables that the manifest sets."""
+    return {one["name"]: one["value"] for one in service_container(workload).get("env", [])}
+
+
+def environment(workload: Manifest) -> dict[str, str]:
+    """All variables of the service."""
+    return settings(workload) | fixed(workload)
 
 
 def selects(selector: Manifest, labels: dict[str, str]) -> bool:

@@ -42,6 +42,13 @@ class TLSPostgres:
             f"&sslmode={mode}&sslrootcert={authority}"
         )
 
+    def require_passwords(self) -> None:
+        """Let only the superuser log in without a password from here on."""
+        (self._folder / "hba").write_text(
+            "hostssl all postgres all trust\nhostssl all all all scram-sha-256\n"
+        )
+        self._run("pg_ctl", "-D", self._folder / "data", "reload")
+
     def __enter__(self) -> Self:
         with undone_on_failure(self.close):
             self._start(self._folder / "data")

@@ -11,6 +11,13 @@ from chassis.secret import Secret
 CACHE_SECONDS = 2.0
 _CACHED = 1000
 _COLUMNS = "token_id, name, hash, scopes, accounts, projects, created_at, created_by, expires_at, revoked_at"
+_PAGE = f"""
+SELECT {_COLUMNS} FROM auth.tokens
+WHERE %(after)s::text IS NULL
+   OR (created_at, token_id) < (SELECT t.created_at, t.token_id FROM auth.tokens t
+                                WHERE t.token_id = %(after)s)
+ORDER BY created_at DESC, token_id DESC LIMIT %(limit)s
+"""  # noqa: S608 constants
 _ONE = f"SELECT {_COLUMNS} FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
 
 
@@ -72,12 +79,10 @@ class PostgresTokens:
             row = connection.execute(_ONE, (token.token_id,)).fetchone()
         return token if row is None else _token(row)
 
-    def all(self) -> list[StoredToken]:
-        """All tokens, also revoked ones, the newest first."""
+    def page(self, *, limit: int, after: str | None) -> list[StoredToken]:
+        """Up to `limit` tokens after the one with id `after`, also revoked ones, the newest first."""
         with database_errors(), self._pool.connection() as connection:
-            rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM auth.tokens ORDER BY created_at DESC, token_id"  # noqa: S608 constants
-            ).fetchall()
+            rows = connection.execute(_PAGE, {"limit": limit, "after": after}).fetchall()
         return [_token(row) for row in rows]
 
     def revoke(self, token_id: str) -> bool:

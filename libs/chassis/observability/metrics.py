@@ -22,6 +22,7 @@ HTTP_SECONDS = Histogram(
 APPEND_SECONDS = Histogram("es_append_seconds", "Appends to the log, including failed ones.", buckets=_FAST)
 APPEND_CONFLICTS = Counter("es_append_conflicts", "Appends refused because the stream had another version.")
 REPLAYS = Counter("es_idempotent_replays", "Repeated requests that got the stored response.")
+BEYOND_LOG = Counter("messages_beyond_log", "Messages whose position the log does not have.")
 UNCONFIRMED = Gauge(
     "relay_unconfirmed",
     "Published events that the broker has not confirmed.",

@@ -14,7 +14,7 @@ Value = str | int | float | bool
 Attributes = Mapping[str, Value]
 
 _ENABLING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "REGCRED_TRACING")
-_NO = frozenset({"", "0", "off", "no", "false"})
+_NO = frozenset({"0", "off", "no", "false"})
 _NONE: Attributes = {}
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")  # W3C Trace Context
 
@@ -96,7 +96,7 @@ def wants_tracing(environment: Mapping[str, str]) -> bool:
 
     It does so by naming a receiver of traces or by `REGCRED_TRACING`, which can also turn tracing off.
     """
-    if environment.get("REGCRED_TRACING", "1").lower() in _NO:
+    if environment.get("REGCRED_TRACING", "").lower() in _NO:
         return False
     return any(environment.get(name) for name in _ENABLING)
 

@@ -16,6 +16,7 @@ from chassis.runtime.unavailable import Unavailable
 
 log = structlog.get_logger()
 
+MAX_ERRORS = 100  # in a document; a body can have an invalid value in each of its thousands of items
 TYPE_PREFIX = "/docs#problem-"  # the API documentation describes each code
 
 
@@ -41,10 +42,13 @@ def respond(problem: Problem) -> Response:
         "code": problem.code,
         "request_id": g.get("request_id"),
         "errors": [
-            {"pointer": error.pointer, "code": error.code, "detail": error.detail} for error in problem.errors
+            {"pointer": error.pointer, "code": error.code, "detail": error.detail}
+            for error in problem.errors[:MAX_ERRORS]
         ],
         **problem.extra,
     }
+    if len(problem.errors) > MAX_ERRORS:
+        document["more_errors"] = len(problem.errors) - MAX_ERRORS
     g.problem_code = problem.code
     return Response(
         json.dumps(document),

@@ -1,8 +1,10 @@
 """Wakes a consumer of the log with the positions of messages in its queue.
 
 A message is acknowledged when the checkpoint of the consumer has passed its position, so the length of the
-queue is the number of events to handle. A message without a position is rejected to the dead-letter queue.
-Only the leading process consumes: a standby would hold messages that it never acknowledges.
+queue is the number of events to handle. A message with a position beyond the end of the log is acknowledged
+and counted: consumers read the log by their checkpoint. A message without a position is rejected to the
+dead-letter queue. Only the leading process consumes: a standby would hold messages that it never
+acknowledges.
 """
 
 import secrets
@@ -14,6 +16,7 @@ import pika
 import structlog
 from pika.exceptions import AMQPError
 
+from chassis.observability.metrics import BEYOND_LOG
 from chassis.runtime.failures import Failures
 from eventlog.broker.cloudevents import position_of
 from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, failure_reason, parameters
@@ -37,6 +40,8 @@ class PositionFeed:
         self._has_new = False
         self._done = 0
         self._unacknowledged: dict[int, int] = {}  # delivery tag to position, for the current channel
+        self._before_read: set[int] = set()  # delivery tags from before the last return of `wait`
+        self._dropped: set[int] = set()  # delivery tags to acknowledge although nothing was handled
         self._wanted = Event()
         self._closed = Event()
         self._connection: Any = None
@@ -52,6 +57,7 @@ class PositionFeed:
         with self._changed:
             self._changed.wait_for(lambda: self._has_new, timeout)
             self._has_new = False
+            self._before_read = set(self._unacknowledged)
             return self._highest
 
     def acknowledge_through(self, position: int) -> None:
@@ -61,10 +67,33 @@ class PositionFeed:
                 return
             self._done = position
             due = any(announced <= position for announced in self._unacknowledged.values())
-            connection = self._connection
-        if due and connection is not None and connection.is_open:
-            with suppress(AMQPError):  # closed in the meantime: the broker delivers all messages again
-                connection.add_callback_threadsafe(_return_from_wait)
+        if due:
+            self._interrupt()
+
+    def drop_beyond(self, position: int) -> None:
+        """Acknowledge messages whose position the log does not have, and log them.
+
+        `position` is the end of the log, read after the last `wait`. The log had the event of every message
+        when the message was published, so the log was restored or failed over since, or the message is
+        forged. Without this, the broker would end the subscription after its time limit, again and again.
+        """
+        with self._changed:
+            beyond = {
+                tag: announced
+                for tag, announced in self._unacknowledged.items()
+                if announced > position and tag in self._before_read and tag not in self._dropped
+            }
+            self._dropped.update(beyond)
+        if beyond:
+            BEYOND_LOG.inc(len(beyond))
+            log.error(
+                "messages_beyond_the_log",
+                queue=self._queue,
+                messages=len(beyond),
+                first=min(beyond.values()),
+                log_position=position,
+            )
+            self._interrupt()
 
     def release(self) -> None:
         """Stop consuming until the next `wait`.
@@ -77,6 +106,13 @@ class PositionFeed:
         """Stop. The broker delivers unacknowledged messages to the next process."""
         self._closed.set()
         self._thread.join(CLOSE_SECONDS)
+
+    def _interrupt(self) -> None:
+        """Let the thread of the feed acknowledge messages now."""
+        connection = self._connection
+        if connection is not None and connection.is_open:
+            with suppress(AMQPError):  # closed in the meantime: the broker delivers all messages again
+                connection.add_callback_threadsafe(_return_from_wait)
 
     # The methods below run in the thread of the feed.
 
@@ -125,9 +161,13 @@ class PositionFeed:
             self._changed.notify_all()
 
     def _acknowledge(self, channel: Any) -> None:
-        """Acknowledge messages of handled events: the oldest with one frame, others singly."""
+        """Acknowledge handled and dropped messages: the oldest with one frame, others singly."""
         with self._changed:
-            due = {tag for tag, position in self._unacknowledged.items() if position <= self._done}
+            due = {
+                tag
+                for tag, position in self._unacknowledged.items()
+                if position <= self._done or tag in self._dropped
+            }
             through = 0
             for tag in self._unacknowledged:  # in the order of delivery
                 if tag not in due:
@@ -135,6 +175,7 @@ class PositionFeed:
                 through = tag
             for tag in due:
                 del self._unacknowledged[tag]
+            self._dropped -= due
         if through:
             channel.basic_ack(through, multiple=True)
         for tag in sorted(tag for tag in due if tag > through):
@@ -148,6 +189,8 @@ class PositionFeed:
         with self._changed:
             self._connection = None
             self._unacknowledged.clear()
+            self._before_read.clear()
+            self._dropped.clear()
 
 
 def _return_from_wait() -> None:

@@ -115,6 +115,7 @@ def _lead(
             read = events[-1].position or read
         wakeups.acknowledge_through(checkpoint)
         if len(events) < BATCH:
+            wakeups.drop_beyond(read)
             if events and pause:
                 stop.wait(pause)
             wakeups.wait(POLL_SECONDS)

@@ -21,6 +21,9 @@ class Wakeups(Protocol):
     def acknowledge_through(self, position: int) -> None:
         """Acknowledge the messages up to `position`, whose events are handled and committed."""
 
+    def drop_beyond(self, position: int) -> None:
+        """Acknowledge messages beyond `position`, the end of the log as read after the last `wait`."""
+
     def release(self) -> None:
         """Leave unacknowledged messages to other processes, until the next `wait`."""
 
@@ -60,6 +63,9 @@ class Notifications:
 
     def acknowledge_through(self, position: int) -> None:
         """Does nothing: notifications are not acknowledged."""
+
+    def drop_beyond(self, position: int) -> None:
+        """Does nothing, for the same reason."""
 
     def release(self) -> None:
         self._disconnect()

@@ -3,6 +3,7 @@
 from eventlog.integrity.account_proof import BrokenLog, BrokenProof, Proven, verify_proof, write_proof
 from eventlog.integrity.chain import START, Anchor, ChainVerification, Link, verify_chain
 from eventlog.integrity.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from eventlog.integrity.differences import Difference, difference, merge_rows
 from eventlog.integrity.errors import IntegrityError, NoSuchPosition
 from eventlog.integrity.export import read_export, write_export
 from eventlog.integrity.keys import create_key, key_id, load_private, load_public, public_path
@@ -15,15 +16,18 @@ __all__ = [
     "BrokenProof",
     "ChainVerification",
     "Checkpoint",
+    "Difference",
     "IntegrityError",
     "Link",
     "LogReader",
     "NoSuchPosition",
     "Proven",
     "create_key",
+    "difference",
     "key_id",
     "load_private",
     "load_public",
+    "merge_rows",
     "open_checkpoint",
     "public_path",
     "read_export",

@@ -28,7 +28,8 @@ SELECT count(*) FROM es.events e, es.tail() t WHERE (e.xid, e.seq) > (t.xid, t.s
 """
 # Queries for faults that the chain does not show.
 _EVENTS = """
-SELECT NULL::bigint, format('event %s (version %s of %s) is older than the last position, and has none',
+SELECT NULL::bigint, format('event %s (version %s of %s) is older than the last position, and has none; '
+                            'run `regcred log adopt`',
                             e.event_id, e.version, e.stream_id)
 FROM es.events e, es.tail() t
 WHERE ((e.xid, e.seq) <= (t.xid, t.seq) OR e.seq <= t.adopted)

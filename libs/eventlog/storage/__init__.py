@@ -1,6 +1,12 @@
 """The event log in PostgreSQL: append to a stream, read a stream or the log, keys of personal data."""
 
-from eventlog.storage.cluster import adopt_log, has_lower_transaction_ids, refuse_lower_transaction_ids
+from eventlog.storage.cluster import (
+    adopt_log,
+    has_lower_transaction_ids,
+    has_skipped_events,
+    log_check,
+    refuse_lower_transaction_ids,
+)
 from eventlog.storage.database_metrics import DatabaseMetrics
 from eventlog.storage.errors import (
     AccountKeyErased,
@@ -13,7 +19,7 @@ from eventlog.storage.errors import (
     StaleLeader,
     VersionConflict,
 )
-from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_log
+from eventlog.storage.log import NOTIFICATIONS, position_of, read_log, stream_grouped, stream_log
 from eventlog.storage.personal_keys import PersonalKeys
 from eventlog.storage.postgres import (
     KeyOf,
@@ -47,15 +53,18 @@ __all__ = [
     "append_request",
     "call_append",
     "has_lower_transaction_ids",
+    "has_skipped_events",
     "keys_of",
     "load_event",
     "load_newest",
     "load_selected",
     "load_stream",
+    "log_check",
     "position_of",
     "read_log",
     "refuse_lower_transaction_ids",
     "store_errors",
+    "stream_grouped",
     "stream_log",
     "text_array",
 ]

@@ -4,17 +4,21 @@ The order of events relies on growing transaction ids. A dump can contain higher
 which it is restored has assigned. New events would then sort before old ones and never get a position.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
+from chassis.database import Pool, scalar
 from eventlog.storage.errors import LowerTransactionIds
 
-_HAS_LOWER_IDS = """
-SELECT greatest(t.xid, (SELECT e.xid FROM es.events e WHERE e.seq > t.adopted
-                        ORDER BY e.xid DESC, e.seq DESC LIMIT 1)) >= pg_snapshot_xmax(pg_current_snapshot())
-FROM es.tail() t
+# `es.sequence` never reaches these events. It reads all events.
+_HAS_SKIPPED_EVENTS = """
+SELECT EXISTS (SELECT FROM es.events e, es.tail() t
+               WHERE ((e.xid, e.seq) <= (t.xid, t.seq) OR e.seq <= t.adopted)
+                 AND NOT EXISTS (SELECT FROM es.log l
+                                 WHERE l.stream_id = e.stream_id AND l.version = e.version))
 """
 
 
@@ -28,26 +32,42 @@ class Adopted:
 
 def has_lower_transaction_ids(connection: psycopg.Connection[Any]) -> bool:
     """Whether the log contains a higher transaction id than this cluster has assigned."""
-    row = connection.execute(_HAS_LOWER_IDS).fetchone()
-    return bool(row and row[0])
+    return bool(scalar(connection, "SELECT es.has_lower_ids()"))
+
+
+def has_skipped_events(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the log has events before its end that have no position and would never get one.
+
+    They were appended after a restore, when the cluster had lower transaction ids than the log.
+    """
+    return bool(scalar(connection, _HAS_SKIPPED_EVENTS))
+
+
+def log_check(pool: Pool) -> Callable[[], None]:
+    """A readiness check that raises `LowerTransactionIds` if appends are refused."""
+
+    def check() -> None:
+        with pool.connection(timeout=2) as connection:
+            refuse_lower_transaction_ids(connection)
+
+    return check
 
 
 def refuse_lower_transaction_ids(connection: psycopg.Connection[Any]) -> None:
-    """Raise `LowerTransactionIds` if the log does not fit this cluster.
-
-    The role must be able to read the log.
-    """
+    """Raise `LowerTransactionIds` if the log does not fit this cluster."""
     if has_lower_transaction_ids(connection):
         raise LowerTransactionIds
 
 
 def adopt_log(database_url: str) -> Adopted | None:
-    """Begin a new order of events after the end of the log. Returns `None` if the log fits this cluster.
+    """Begin a new order of events after the end of the log, and give every event a position.
+
+    Returns `None` if the log fits this cluster and no event was skipped.
 
     The login must own the schema. Appends and the relay wait until the end. No stored row is changed.
     """
     with psycopg.connect(database_url) as connection:
-        if not has_lower_transaction_ids(connection):
+        if not (has_lower_transaction_ids(connection) or has_skipped_events(connection)):
             return None
         row = connection.execute("SELECT log_end, assigned FROM es.adopt()").fetchone()
     return Adopted(*row) if row else None

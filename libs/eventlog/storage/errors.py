@@ -14,6 +14,7 @@ EventStoreError
 """
 
 from chassis.database import DatabaseUnavailable
+from chassis.runtime.unavailable import Unavailable
 
 
 class EventStoreError(Exception):
@@ -57,7 +58,16 @@ class AccountKeyErased(EventStoreError):
         super().__init__("the key of the account was erased")
 
 
-class LowerTransactionIds(EventStoreError):
+class LowerTransactionIds(EventStoreError, Unavailable):
+    """Appends are refused, because the events would never get a position. Nothing was written."""
+
+    code = "log_not_adopted"
+    sentence = (
+        "the database was restored into another cluster, and its log cannot continue there;"
+        " the operator must run `regcred log adopt`"
+    )
+    retry_after = 60
+
     def __init__(self) -> None:
         super().__init__(
             "this log was restored into a cluster with lower transaction ids than its events have, so new "

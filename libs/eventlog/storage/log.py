@@ -1,10 +1,11 @@
 """Reads the log by position, and stores the checkpoints of consumers."""
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
 from eventlog.events.envelope import StoredEvent, StreamId
 from eventlog.storage.personal_keys import PersonalKeys
@@ -18,6 +19,17 @@ JOIN es.events e ON e.stream_id = l.stream_id AND e.version = l.version
 JOIN es.streams s ON s.stream_id = l.stream_id
 LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{personal,key}')::integer
 WHERE l.position > %s ORDER BY l.position LIMIT %s
+"""
+
+# Events in another order than that of the log, each with the value by which they are grouped.
+_GROUPED = """
+SELECT {group}, l.position, e.event_id, s.category, e.stream_id, e.version, e.type, e.schema_version,
+       e.data::text, e.meta::text, e.recorded_at, s.account_id, k.wrapped
+FROM es.events e
+JOIN es.streams s ON s.stream_id = e.stream_id
+LEFT JOIN es.log l ON l.stream_id = e.stream_id AND l.version = e.version
+LEFT JOIN personal.keys k ON k.account_id = s.account_id AND k.number = (e.meta#>>'{{personal,key}}')::integer
+WHERE {where} ORDER BY 1 NULLS FIRST, {order}
 """
 
 NOTIFICATIONS = "es_log"  # the relay notifies on this channel when it has assigned positions
@@ -46,6 +58,27 @@ def stream_log(
     with connection.cursor(binary=True) as cursor:
         for row in cursor.stream(_READ, (after, limit), size=_STREAMED_ROWS):
             yield _stored_event(row, personal)
+
+
+def stream_grouped(
+    connection: psycopg.Connection[Any],
+    *,
+    group: LiteralString,
+    where: LiteralString,
+    order: LiteralString,
+    personal: PersonalKeys | None = None,
+) -> Iterator[tuple[Any, StoredEvent]]:
+    """Events with the value of `group`, in the order of these values (NULL first) and then by `order`.
+
+    PostgreSQL sorts them, and they are read in parts. The three arguments are expressions on the event `e`,
+    its stream `s` and its place `l` in the log, which may have no position. The connection is in a
+    transaction. Without `personal`, personal data reads as erased.
+    """
+    query = sql.SQL(_GROUPED).format(group=sql.SQL(group), where=sql.SQL(where), order=sql.SQL(order))
+    with connection.cursor(name="grouped_events") as cursor:
+        cursor.itersize = _STREAMED_ROWS
+        for value, *row in cursor.execute(query):
+            yield value, _stored_event(tuple(row), personal)
 
 
 def _stored_event(row: tuple[Any, ...], personal: PersonalKeys | None) -> StoredEvent:

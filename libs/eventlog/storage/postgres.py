@@ -27,6 +27,7 @@ from eventlog.storage.errors import (
     EventTooLarge,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
+    LowerTransactionIds,
     OutcomeUnknown,
     StaleLeader,
     VersionConflict,
@@ -65,6 +66,8 @@ def store_errors() -> Iterator[None]:
                 raise StaleLeader from None
             case "ES426":
                 raise AccountKeyErased from None
+            case "ES431":
+                raise LowerTransactionIds from None
             case _:
                 pass
         if isinstance(error, (pg.OperationalError, pg.InterfaceError)):

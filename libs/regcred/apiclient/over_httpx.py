@@ -1,16 +1,19 @@
 """The transport of console and command line. The only module that imports httpx2."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from wsgiref.types import WSGIApplication
 
 import httpx2
 
 from regcred.apiclient.client import ApiClient, Repeats
-from regcred.apiclient.errors import NotConnected
+from regcred.apiclient.errors import ConfigurationError, NotConnected
 from regcred.apiclient.failures import broken, not_connected
 from regcred.apiclient.settings import Connection
 from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, ApiRequest, Reply, Stream, Transport
+from regcred.apiclient.trust import trust
 
 TransportFor = Callable[[str | None], Transport]  # the parameter is the address of the browser
 _CONSOLE_SECONDS_TO_CONNECT = 3.0  # a user waits for the page
@@ -67,16 +70,19 @@ class HttpxTransport:
 def api_client(
     server: Connection, *, repeats: Repeats | None = None, seconds: float | None = None
 ) -> ApiClient:
-    """Return a client for the command line. `seconds` limits a request to less than the default."""
+    """Return a client for the command line. `seconds` limits a request to less than the default.
+
+    Raises:
+        ConfigurationError: a file of certificate authorities cannot be read.
+    """
     client = httpx2.Client(
         base_url=server.address,
         timeout=seconds or httpx2.Timeout(SECONDS, connect=SECONDS_TO_CONNECT),
         # A proxy of the environment cannot reach the loopback of this machine and must not see its requests.
-        # For other addresses the network of the user may need the proxy and the authorities (SSL_CERT_FILE).
         trust_env=not server.loopback,
         # The authorities of the machine take 20 ms to load. A connection without TLS does not use them.
         # There is no proxy, whose TLS would need them, for the loopback address.
-        verify=not (server.loopback and server.address.startswith("http://")),
+        verify=not _without_tls(server) and _authorities(server.ca_file),
         # A redirect would send token and secrets to a host that the user did not name.
         follow_redirects=False,
     )
@@ -84,15 +90,31 @@ def api_client(
     return ApiClient(transport, token=server.token, on_behalf_of=server.on_behalf_of, repeats=repeats)
 
 
-def over_http(address: str) -> TransportFor:
+def _without_tls(server: Connection) -> bool:
+    return server.loopback and server.address.startswith("http://")
+
+
+def _authorities(ca_file: Path | None) -> ssl.SSLContext:
+    """The authorities of the system or of `SSL_CERT_FILE`, and those of `ca_file`."""
+    try:
+        context = httpx2.create_ssl_context()
+    except OSError:
+        raise ConfigurationError("the file of SSL_CERT_FILE cannot be read, or has no certificate") from None
+    return trust(context, ca_file)
+
+
+def over_http(address: str, *, ca_file: Path | None = None) -> TransportFor:
     """Return a factory of transports to an API at another address. They share one pool of connections.
 
     Each request contains the address of the browser. The API uses it if the console is one of its
     REGCRED_TRUSTED_PROXIES.
+
+    Raises:
+        ConfigurationError: a file of certificate authorities cannot be read.
     """
     # A proxy of the environment must not see these requests, and a redirect would send the token to another
     # host.
-    connections = httpx2.HTTPTransport(trust_env=False)
+    connections = httpx2.HTTPTransport(trust_env=False, verify=_authorities(ca_file))
 
     def transport_for(remote: str | None) -> Transport:
         client = httpx2.Client(

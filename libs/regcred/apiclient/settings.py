@@ -23,13 +23,15 @@ class Connection:
     """How to reach the API.
 
     `address` has no trailing slash. `loopback`: the API is on this machine. `on_behalf_of`: the user that a
-    service acts for; recorded in the audit trail.
+    service acts for; recorded in the audit trail. `ca_file`: certificate authorities that are trusted in
+    addition to those of the system.
     """
 
     address: str
     token: Secret
     loopback: bool
     on_behalf_of: str | None = None
+    ca_file: Path | None = None
 
 
 def connection(
@@ -39,6 +41,7 @@ def connection(
     allow_http: bool,
     token_file: Path | None = None,
     on_behalf_of: str | None = None,
+    ca_file: Path | None = None,
 ) -> Connection:
     """Check the settings and read the token. The environment takes precedence over `token_file` of a profile.
 
@@ -70,6 +73,7 @@ def connection(
         token=_token(token_path(environment, token_file)),
         loopback=loopback,
         on_behalf_of=on_behalf_of or None,
+        ca_file=ca_file,
     )
 
 

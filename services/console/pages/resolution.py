@@ -13,7 +13,6 @@ from regcred.apiclient.paths import account_path
 
 OPERATIONS = ("pull", "push")
 _MAX_TAGS = 200
-_MAX_CANDIDATES = 50  # an account can have a thousand credentials for one registry
 
 
 def install(pages: Blueprint) -> None:
@@ -44,7 +43,6 @@ def resolve_image(account: str) -> str | tuple[str, int]:
         "resolve.html",
         form=form,
         resolution=resolution,
-        max_candidates=_MAX_CANDIDATES,
         operations=OPERATIONS,
         providers=provider_names(api()),
     )

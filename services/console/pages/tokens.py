@@ -1,5 +1,6 @@
 """Service tokens: list, create and revoke them. The text of a new token is shown once."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -14,6 +15,8 @@ from regcred.apiclient.paths import segment
 from regcred.apiclient.transport import Json
 
 _API = "/v1/service-tokens"
+_PAGE = 50
+_MOST = 200  # the largest page of the API
 SCOPES = {
     TokenScope.CREDENTIALS_READ: "Read credentials",
     TokenScope.CREDENTIALS_WRITE: "Add, change, rotate, restrict and remove credentials",
@@ -63,7 +66,7 @@ def create_token() -> Response | tuple[str, int]:
 
 def revocation_form(token_id: str) -> str | tuple[str, int]:
     """Ask for a confirmation."""
-    found = next((token for token in _tokens() if token["id"] == token_id), None)
+    found = next((token for token in _all_tokens() if token["id"] == token_id), None)
     if found is None:
         raise ApiProblem(404, {"code": "not_found", "detail": "No service token has that id."})
     return render_template("revoke.html", token=found)
@@ -76,19 +79,28 @@ def revoke_token(token_id: str) -> Response:
     return redirect(url_for("pages.show_tokens"), 303)
 
 
-def _tokens() -> list[Json]:
-    items: list[Json] = api().get(_API).body["items"]
-    return items
+def _all_tokens() -> Iterator[Json]:
+    cursor = None
+    while True:
+        page = api().get(_API, {"limit": _MOST, "cursor": cursor}).body
+        yield from page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return
 
 
 def _page(form: Form, new_token: tuple[str, Secret] | None) -> str:
-    tokens = _tokens()
+    cursor = request.args.get("cursor") or None
+    found = api().get(_API, {"limit": _PAGE, "cursor": cursor}).body
+    tokens: list[Json] = found["items"]
     return render_template(
         "tokens.html",
         form=form,
         new_token_name=new_token[0] if new_token else None,
         new_token=new_token[1].reveal() if new_token else None,  # the only page that shows a token
         tokens=tokens,
+        next_cursor=found["next_cursor"],
+        is_later_page=cursor is not None,
         names={token["id"]: token["name"] for token in tokens},
         SCOPES=SCOPES,
     )

@@ -21,9 +21,11 @@ from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSche
 from credentials.api.commands import command_headers, command_request, expected_version, respond
 from credentials.application.credentials import Credentials, Impact
 from credentials.domain import values
-from credentials.domain.commands import WorkloadUsage
+from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
 
 Body = dict[str, Any]
+
+MAX_SERVED_BY = 10  # a credential can have fifty prefixes, with another replacement for each
 
 _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
 
@@ -58,7 +60,7 @@ class LosingSchema(UserSchema):
         fields.UUID(),
         metadata={
             "description": "The credentials that it would get instead, for every repository that this one "
-            "covers. Empty: it would get none."
+            f"covers, {MAX_SERVED_BY} at most. Empty: it would get none."
         },
     )
 
@@ -70,6 +72,11 @@ class ImpactSchema(Schema):
     users = fields.List(
         fields.Nested(LosingSchema),
         metadata={"description": "The workloads that would lose the credential, most recent use first."},
+    )
+    more_users = fields.Boolean(
+        metadata={
+            "description": f"Whether more than {MAX_WORKLOADS} workloads use it. The latest are listed."
+        }
     )
     needs_force = fields.Boolean(metadata={"description": "Whether the change is refused without `force`."})
 
@@ -123,10 +130,18 @@ def blueprint(credentials: Credentials) -> Blueprint:
 def _dry_run(impact: Impact, *, needs_force: bool) -> Response:
     """Return 200 with the workloads that would lose it, and the ETag of the unchanged credential."""
     users = [
-        {**user, "served_by": [str(other) for other in impact.served_by[user["project_id"]]]}
+        {
+            **user,
+            "served_by": [str(other) for other in impact.served_by[user["project_id"]][:MAX_SERVED_BY]],
+        }
         for user in usages_json(impact.usages)
     ]
-    body = {"dry_run": True, "users": users, "needs_force": needs_force}
+    body = {
+        "dry_run": True,
+        "users": users,
+        "more_users": impact.more_usages,
+        "needs_force": needs_force,
+    }
     return json_response(body, headers={"ETag": etag(impact.version)})
 
 

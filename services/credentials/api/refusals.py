@@ -8,6 +8,7 @@ from chassis.web.responses import command_headers, etag
 from credentials.api.access import usages_json
 from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
+from credentials.domain.commands import MAX_WORKLOADS
 from credentials.domain.errors import CredentialInUse, CredentialNotFound, NameTaken, StaleVersion
 from credentials.domain.issuance import NotIssued, Refusal
 from eventlog.storage import EventTooLarge, IdempotencyKeyInFlight, IdempotencyKeyReused, VersionConflict
@@ -28,7 +29,11 @@ def install(app: Flask) -> None:
     @app.errorhandler(CredentialInUse)
     def _in_use(error: CredentialInUse) -> Response:
         detail = "workloads use the credential; rotate it instead, or remove it with force and a reason"
-        return respond(Problem(409, "credential_in_use", detail, extra={"users": usages_json(error.usages)}))
+        extra = {
+            "users": usages_json(error.usages[:MAX_WORKLOADS]),
+            "more_users": len(error.usages) > MAX_WORKLOADS,
+        }
+        return respond(Problem(409, "credential_in_use", detail, extra=extra))
 
     @app.errorhandler(UsedMeanwhile)
     def _used_meanwhile(_error: UsedMeanwhile) -> Response:

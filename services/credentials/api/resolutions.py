@@ -1,5 +1,6 @@
 """`POST …/resolutions`: which credential would be used for an image, and why."""
 
+from collections import Counter
 from typing import Any
 
 from flask import Response
@@ -24,6 +25,8 @@ from registries.image_reference import ImageReference
 from registries.input.image import read_image
 
 Body = dict[str, Any]
+
+MAX_CANDIDATES = 50  # listed in a response
 
 
 class ResolutionInput(Schema):
@@ -59,11 +62,22 @@ class CandidateSchema(Schema):
 
 
 class ResolutionSchema(Schema):
-    """The credential that would be used, and every credential of that registry, without secrets."""
+    """The credential that would be used, and the credentials of that registry, without secrets."""
 
     image = fields.Nested(ImageSchema)
     selected = fields.Nested(SelectedSchema, allow_none=True)
-    candidates = fields.List(fields.Nested(CandidateSchema))
+    candidates = fields.List(
+        fields.Nested(CandidateSchema),
+        metadata={"description": f"The first {MAX_CANDIDATES}: eligible ones by rank, then the others."},
+    )
+    more_candidates = fields.Integer(
+        metadata={"description": "The number of candidates that are not listed."}
+    )
+    reasons = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={"description": "The number of candidates for each reason, with those that are not listed."},
+    )
 
 
 def blueprint(store: CredentialStore) -> Blueprint:
@@ -108,6 +122,8 @@ def _resolution(image: ImageReference, found: Match) -> dict[str, Any]:
                 "eligible": judged.eligible,
                 "reason": judged.reason,
             }
-            for judged in found.candidates
+            for judged in found.candidates[:MAX_CANDIDATES]
         ],
+        "more_candidates": max(len(found.candidates) - MAX_CANDIDATES, 0),
+        "reasons": dict(Counter(judged.reason for judged in found.candidates)),
     }

@@ -27,6 +27,7 @@ from eventlog.storage import IdempotencyKeyReused
 
 Body = dict[str, Any]
 _RANDOM_BYTES = 38
+_MAX_LIMIT = 200
 
 Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the key file
 
@@ -67,6 +68,11 @@ class TokenSchema(Schema):
 
 class NewTokenSchema(TokenSchema):
     token = fields.String()
+
+
+class TokenArguments(Schema):
+    limit = fields.Integer(load_default=50, validate=validate.Range(1, _MAX_LIMIT))
+    cursor = fields.String(load_default=None, validate=validate.Regexp(r"[A-Za-z0-9_-]{1,64}\Z"))
 
 
 class TokenPage(Schema):
@@ -116,11 +122,15 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
         return json_response({**_view(stored), "token": secret.reveal()}, 201, headers)
 
     @routes.route("/v1/service-tokens")
+    @routes.arguments(TokenArguments, location="query")
     @routes.response(200, TokenPage)
     @requires(TokenScope.ADMIN)
-    def list_tokens() -> Response:
-        """List every token, newest first, including revoked ones."""
-        return json_response({"items": [_view(token) for token in tokens.all()], "next_cursor": None})
+    def list_tokens(arguments: Body) -> Response:
+        """List the tokens, newest first, including revoked ones."""
+        limit = arguments["limit"]
+        found = tokens.page(limit=limit + 1, after=arguments["cursor"])
+        items = [_view(token) for token in found[:limit]]
+        return json_response({"items": items, "next_cursor": items[-1]["id"] if len(found) > limit else None})
 
     @routes.route("/v1/service-tokens/<token_id>", methods=["DELETE"])
     @routes.response(204)

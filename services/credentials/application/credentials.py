@@ -29,6 +29,7 @@ from credentials.application.store import CredentialStore, RecordedOutcome, Secr
 from credentials.domain.commands import (
     DEFAULT_GRACE,
     DEFAULT_USE_WINDOW,
+    MAX_WORKLOADS,
     UNCHANGED,
     AddCredential,
     ChangeDetails,
@@ -57,13 +58,14 @@ _IDS = UUID("0b1d1f0e-3c55-5e0a-8f43-9a7a55a2f6d1")
 class Impact:
     """The effect of a change of a credential at `version`.
 
-    `usages` are the workloads that would lose it. `served_by` has, by project, the credentials that its
-    workloads would use instead.
+    `usages` are the workloads that would lose it, and `more_usages` whether others use it that were not
+    checked. `served_by` has, by project, the credentials that its workloads would use instead.
     """
 
     credential_id: UUID
     version: int
     usages: tuple[WorkloadUsage, ...]
+    more_usages: bool
     served_by: Mapping[str, tuple[UUID, ...]]
 
 
@@ -216,7 +218,8 @@ class Credentials:
         """Return the effect of these restrictions, or of the removal (`None`). Nothing is changed."""
         loaded = self._handler.load(request, credential_id, expected)
         credential = loaded.active
-        usages = self._store.usages(credential_id, since=request.now - self._use_window)
+        found = self._store.usages(credential_id, since=request.now - self._use_window)
+        usages = found[:MAX_WORKLOADS]
         if restrictions is not None:
             usages = losing(usages, before=credential.restrictions, after=restrictions)
         others = self._store.candidates(request.account_id, [credential.registry.host])
@@ -225,7 +228,11 @@ class Credentials:
             for project_id in {usage.project_id for usage in usages}
         }
         return Impact(
-            credential_id=credential_id, version=loaded.version, usages=usages, served_by=replacements
+            credential_id=credential_id,
+            version=loaded.version,
+            usages=usages,
+            more_usages=len(found) > MAX_WORKLOADS,
+            served_by=replacements,
         )
 
     def outcome_of(self, verification_id: UUID) -> RecordedOutcome | None:

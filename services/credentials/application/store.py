@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from chassis.runtime.unavailable import Unavailable
 from contracts.credential import Active
 from contracts.verification_events import VerificationFailed, VerificationSucceeded
 from credentials.domain.commands import WorkloadUsage
@@ -34,6 +35,21 @@ def recorded_outcome(event: RecordedEvent | None) -> RecordedOutcome | None:
 
 class DecidedOnOldVersion(Exception):
     """A credential has changed since the decision to issue its secret. The caller has to decide again."""
+
+
+class StateDamaged(Unavailable):
+    """The stored state of a credential is not what the service wrote; nothing was decided on it."""
+
+    code = "credential_state_damaged"
+    sentence = (
+        "the stored state of a credential of this account differs from the log, so nothing is issued;"
+        " the operator must run `regcred doctor`"
+    )
+    retry_after = 60
+
+    def __init__(self, credential_id: UUID) -> None:
+        super().__init__(f"the state of credential {credential_id} differs from the log")
+        self.credential_id = credential_id
 
 
 class SecretDiscarded(Exception):
@@ -110,11 +126,16 @@ class CredentialStore(Protocol):
     def usages(self, credential_id: UUID, *, since: datetime) -> tuple[WorkloadUsage, ...]:
         """Return the workloads to which its secret was issued at `since` or later, the latest first.
 
-        At most `MAX_WORKLOADS` are returned. They are consistent with the log.
+        At most one more than `MAX_WORKLOADS` is returned, which shows that there are more. They are
+        consistent with the log.
         """
 
     def candidates(self, account_id: str, hosts: Sequence[str]) -> list[Candidate]:
-        """Return the account's credentials for these canonical hosts, unordered, consistent with the log."""
+        """Return the account's credentials for these canonical hosts, unordered, consistent with the log.
+
+        Raises:
+            StateDamaged: the stored state of one was changed by others than the service.
+        """
 
     def issue(
         self,
@@ -131,4 +152,5 @@ class CredentialStore(Protocol):
         Raises:
             DecidedOnOldVersion: a credential has another version; nothing was written. Other errors are those
                 of `EventStore.append`.
+            StateDamaged: the stored state of one is that of an earlier version.
         """

@@ -22,7 +22,7 @@ UNCHANGED = Unchanged.UNCHANGED
 DEFAULT_GRACE = timedelta(minutes=15)  # in which a replaced secret can be read
 MAX_GRACE = timedelta(days=7)
 DEFAULT_USE_WINDOW = timedelta(days=30)  # a credential is in use for this time after its secret was issued
-MAX_WORKLOADS = 500  # listed for one credential
+MAX_WORKLOADS = 100  # listed for one credential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

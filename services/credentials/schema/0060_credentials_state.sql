@@ -32,7 +32,8 @@ CREATE TABLE credentials.current (
     version             bigint NOT NULL,
     added_at            timestamptz NOT NULL,
     verified_version    integer NOT NULL DEFAULT 0,  -- version of the secret in the last verification
-    verification_code   text                         -- its verdict; NULL: the registry accepted the login
+    verification_code   text,                        -- its verdict; NULL: the registry accepted the login
+    mac                 bytea                        -- authenticates what the service wrote (credentials.current_row)
 ) WITH (fillfactor = 70);  -- an updated row stays on its page
 CREATE UNIQUE INDEX name_in_account ON credentials.current (account_id, lower(name));
 CREATE INDEX candidates ON credentials.current (account_id, registry_host);
@@ -94,14 +95,15 @@ BEGIN
     END IF;
     new.credential_id := p_request.stream_id; new.account_id := p_request.account_id; new.version := done.version;
     IF p_request.expected_version = 0 THEN
-        new.added_at := clock_timestamp(); new.verified_version := 0;
+        SELECT e.recorded_at INTO new.added_at FROM es.events e WHERE e.stream_id = p_request.stream_id AND e.version = 1;
+        new.verified_version := 0;
         INSERT INTO credentials.current SELECT new.*;
     ELSE
         UPDATE credentials.current c
             SET name = new.name, provider = new.provider, registry_host = new.registry_host,
                 repository_prefixes = new.repository_prefixes, pull = new.pull, push = new.push,
                 restricted = new.restricted, projects = new.projects, secret_version = new.secret_version,
-                expires_at = new.expires_at, version = new.version
+                expires_at = new.expires_at, version = new.version, mac = new.mac
             WHERE c.credential_id = p_request.stream_id;
     END IF;
     RETURN done;
@@ -110,6 +112,7 @@ END $$;
 -- Append an `issuance` stream; nothing else writes one. The issuance is recorded, also in credentials.usages, if the
 -- credentials have the versions (`p_versions`) on which it was decided.
 --   ES424 a credential has another version; nothing is written
+--   ES432 the row of a credential is not that of the last version of its stream (DETAIL: its id); nothing is written
 --
 -- An append to a credential holds the lock of its stream exclusively, from before it has a transaction id until the commit
 -- (es.append). Sharing the lock here therefore orders the two: a restriction, rotation or removal comes completely before
@@ -132,6 +135,13 @@ BEGIN
         WHERE c.credential_id IS NULL
     ) THEN
         RAISE EXCEPTION 'a credential has changed since the decision' USING ERRCODE = 'ES424';
+    END IF;
+    -- A row of an earlier version was put back by hand: its `mac` is valid.
+    SELECT d.id INTO credential FROM unnest(p_credentials, p_versions) AS d (id, version)
+        WHERE d.version IS DISTINCT FROM
+              (SELECT e.version FROM es.events e WHERE e.stream_id = d.id ORDER BY e.version DESC LIMIT 1);
+    IF FOUND THEN
+        RAISE EXCEPTION 'the state of a credential is not that of its stream' USING ERRCODE = 'ES432', DETAIL = credential::text;
     END IF;
     done := es.append('issuance', p_request);
     IF done.replayed THEN
@@ -202,7 +212,7 @@ GRANT USAGE ON SCHEMA es, credentials, personal, encrypted, installation, auth T
 GRANT SELECT ON installation.identity, installation.key_checks TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION installation.record_keys TO regcred_credentials;
 GRANT SELECT ON es.streams, es.events, es.log TO regcred_credentials;
-GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.log_metrics, es.consumer_metrics TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.has_lower_ids, es.log_metrics, es.consumer_metrics TO regcred_credentials;
 GRANT SELECT ON personal.keys TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION personal.key TO regcred_credentials;
 GRANT SELECT, INSERT, UPDATE, DELETE ON encrypted.secrets TO regcred_credentials;
@@ -218,7 +228,8 @@ GRANT SELECT, INSERT, UPDATE ON es.checkpoints TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE (stream_id, attempts, reason), DELETE ON es.dead_letters TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON es.retries TO regcred_relay;
 GRANT SELECT, DELETE ON es.idempotency TO regcred_relay;  -- keys are deleted after 24 hours
-GRANT EXECUTE ON FUNCTION es.tail, es.lead, es.sequence, es.published, es.log_metrics, es.consumer_metrics TO regcred_relay;
+GRANT EXECUTE ON FUNCTION es.tail, es.has_lower_ids, es.lead, es.sequence, es.published, es.log_metrics, es.consumer_metrics
+    TO regcred_relay;
 GRANT SELECT ON personal.keys TO regcred_relay;
 GRANT SELECT ON credentials.current TO regcred_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON credentials.unreferenced_secrets TO regcred_relay;

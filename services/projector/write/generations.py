@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any, Literal
 from uuid import UUID
@@ -18,7 +18,9 @@ from projector.write.lag import Lag, lag_behind
 Connection = psycopg.Connection[Any]
 Status = Literal["building", "live", "retired"]
 
+RETIRED_GRACE = timedelta(days=7)  # in which an operator can switch back to a retired generation
 _LOCK = (7_204, 1)  # advisory lock of a rebuild, switch or drop
+_DROP_LOCK_MILLISECONDS = 500
 
 
 class AdministrationInProgress(Exception):
@@ -42,6 +44,7 @@ class Generation:
     """One complete set of read models.
 
     `size` is in bytes and includes the indexes. A generation is degraded while it has dead letters.
+    `dropped_after` is the time after which the projector drops a retired generation.
     """
 
     generation: int
@@ -51,6 +54,7 @@ class Generation:
     dead_letters: int
     size: int
     created_at: datetime
+    dropped_after: datetime | None = None
 
     @property
     def degraded(self) -> bool:
@@ -67,11 +71,16 @@ SELECT g.generation, g.status, g.position, g.created_at,
        (SELECT count(*) FROM es.dead_letters p WHERE p.consumer = 'projector:' || g.generation),
        (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'rm_g' || g.generation AND c.relkind = 'r')
+        WHERE n.nspname = 'rm_g' || g.generation AND c.relkind = 'r'),
+       CASE g.status WHEN 'retired' THEN g.updated_at + %s END
 FROM rm.generations g ORDER BY g.generation
 """
 _OWNER = "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'rm'"
 _NEXT = "SELECT coalesce(max(generation), 0) + 1 FROM rm.generations"
+_PAST_GRACE = """
+SELECT generation FROM rm.generations WHERE status = 'retired' AND updated_at + %s < clock_timestamp()
+ORDER BY generation
+"""
 _HAS_EVENT = """
 SELECT EXISTS (
     SELECT FROM es.log l JOIN rm.generations g ON g.status = 'live' AND g.position >= l.position
@@ -92,10 +101,17 @@ def generations(connection: Connection) -> list[Generation]:
             dead_letters=dead_letters,
             size=size,
             lag=lag_behind(connection, position),
+            dropped_after=dropped_after,
         )
-        for generation, status, position, created_at, dead_letters, size in connection.execute(
-            _GENERATIONS
-        ).fetchall()
+        for (
+            generation,
+            status,
+            position,
+            created_at,
+            dead_letters,
+            size,
+            dropped_after,
+        ) in connection.execute(_GENERATIONS, (RETIRED_GRACE,)).fetchall()
     ]
 
 
@@ -202,3 +218,21 @@ def drop(connection: Connection, number: int) -> None:
         if generation(connection, number).status == "live":
             raise GenerationInUse(f"generation {number} is live: switch to another one first")
         connection.execute("SELECT rm.drop_generation(%s)", (number,))
+
+
+def drop_retired(connection: Connection) -> list[int]:
+    """Drop the generations that were retired longer than `RETIRED_GRACE` ago; returns their numbers.
+
+    It does nothing while another process rebuilds, switches or drops a generation.
+    """
+    dropped: list[int] = []
+    try:
+        with administration(connection):
+            for (number,) in connection.execute(_PAST_GRACE, (RETIRED_GRACE,)).fetchall():
+                with connection.transaction():
+                    connection.execute(f"SET LOCAL lock_timeout = '{_DROP_LOCK_MILLISECONDS}ms'")
+                    connection.execute("SELECT rm.drop_generation(%s)", (number,))
+                dropped.append(number)
+    except AdministrationInProgress:
+        pass
+    return dropped

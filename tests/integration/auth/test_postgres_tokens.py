@@ -81,7 +81,21 @@ def test_a_stored_token_is_found_with_all_its_fields(
     stored, text = new_token(accounts=accounts)
     tokens.add(stored)
     assert tokens.authenticate(text) == stored.principal()
-    assert stored in tokens.all()
+    assert stored in tokens.page(limit=100, after=None)
+
+
+def test_tokens_are_read_page_by_page_newest_first(tokens: PostgresTokens) -> None:
+    for _ in range(5):
+        tokens.add(new_token()[0])
+    everything = tokens.page(limit=1000, after=None)
+    after, read = None, []
+    while part := tokens.page(limit=2, after=after):
+        assert len(part) <= 2
+        read += part
+        after = part[-1].token_id
+    assert read == everything
+    assert len(read) >= 5
+    assert tokens.page(limit=2, after="unknown") == []
 
 
 def test_a_malformed_or_unknown_token_is_not_found(tokens: PostgresTokens) -> None:
@@ -174,7 +188,7 @@ def test_an_unavailable_database_is_reported(clock: Clock) -> None:
         away = tokens_of(pool, clock)
         attempts: list[Callable[[], object]] = [
             lambda: away.authenticate(new_token()[1]),
-            away.all,
+            lambda: away.page(limit=1, after=None),
             lambda: away.revoke("a"),
             lambda: away.add(new_token()[0]),
         ]
@@ -187,7 +201,7 @@ def test_an_unavailable_database_is_reported(clock: Clock) -> None:
 def test_the_query_role_reads_tokens_and_creates_none(database_url: str, clock: Clock) -> None:
     with open_pool(database_url, role="regcred_query", size=1) as pool:
         reader = tokens_of(pool, clock)
-        assert isinstance(reader.all(), list)
+        assert isinstance(reader.page(limit=1, after=None), list)
         with pytest.raises(pg.InsufficientPrivilege):
             reader.add(new_token()[0])
         with pytest.raises(pg.InsufficientPrivilege):

@@ -104,6 +104,20 @@ def test_messages_of_handled_positions_are_acknowledged_on_arrival(
     assert left(rabbitmq, feed, queue) == [11]
 
 
+def test_a_message_beyond_the_end_of_the_log_is_acknowledged(
+    rabbitmq: RabbitMQ, feed: PositionFeed, queue: str
+) -> None:
+    """The log was restored, or the message is forged. Messages that came after the last wait may be newer."""
+    announce(rabbitmq, "2", "900")
+    waiting(lambda: feed.wait(1) == 900)
+    announce(rabbitmq, "3")
+    waiting(lambda: rabbitmq.depth(queue) == 3)
+    feed.drop_beyond(2)
+    waiting(lambda: rabbitmq.depth(queue) == 2)
+    feed.acknowledge_through(2)
+    assert left(rabbitmq, feed, queue) == [3]
+
+
 def test_unacknowledged_messages_come_to_the_next_consumer(rabbitmq: RabbitMQ, queue: str) -> None:
     announce(rabbitmq, "1", "2", "3")
     first = consuming(rabbitmq.url, queue)

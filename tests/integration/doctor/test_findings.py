@@ -191,6 +191,16 @@ def test_a_revoked_or_readable_admin_token_is_found(installation: Installation) 
     _failed(installation.look()["admin-token"], "unknown to the database", f"remove {path}")
 
 
+def test_changed_state_is_found(installation: Installation) -> None:
+    with psycopg.connect(installation.database_url, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute(
+            "INSERT INTO credentials.current VALUES (gen_random_uuid(), 'acme', 'team', 'github', 'ghcr.io', '{}',"
+            " true, false, false, '{}', 1, NULL, 1, now())"
+        )
+    _failed(installation.look()["database.state"], "credentials.current", "regcred log repair")
+
+
 def test_a_port_in_use_is_found(installation: Installation) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         found = installation.look(REGCRED_LISTEN=f"127.0.0.1:{other.getsockname()[1]}")

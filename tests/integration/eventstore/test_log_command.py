@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from regcred.__main__ import main
+from secretstore.keyfile import KeyFile
 from tests.support.eventstore_suite import an_event
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence, stream, writing
 from tests.support.postgres import fresh_database
@@ -64,6 +65,7 @@ def test_an_intact_log_is_verified(run: Run) -> None:
     assert len(report.pop("hash")) == 64
     assert report == {
         "intact": True, "from": 4, "position": 6, "waiting": 0, "checkpoint": None, "fault": None,
+        "state": None,
     }  # fmt: skip
 
 
@@ -78,6 +80,35 @@ def test_a_broken_log_is_reported(run: Run, log_url: str) -> None:
     assert (report["intact"], report["position"]) == (False, 2)
     assert (report["fault"]["kind"], report["fault"]["position"]) == ("changed_event", 3)
     assert run("verify", "--from", 4).exit_code == 0
+
+
+def test_changed_state_is_reported_and_written_again(run: Run, log_url: str, tmp_path: Path) -> None:
+    KeyFile.create(tmp_path / "keys.json")
+    assert "agree with the log" in run("verify").stdout
+    assert run("repair").stdout == "no row differed\n"
+    with psycopg.connect(log_url, autocommit=True) as superuser:
+        superuser.execute("SET session_replication_role = replica")
+        superuser.execute(
+            "INSERT INTO credentials.current SELECT gen_random_uuid(), 'acme', 'team ' || n, 'github', 'ghcr.io', '{}',"
+            " true, false, false, '{}', 1, NULL, 1, now() FROM generate_series(1, 12) AS n"
+        )
+        superuser.execute("INSERT INTO rm_g1.audit_spans (span, earliest, latest) VALUES (3, now(), now())")
+    result = run("verify")
+    assert result.exit_code == 1
+    assert "13 rows differ from the log; run `regcred log repair`" in result.stdout
+    assert "`regcred projections rebuild --switch`" in result.stdout
+    assert "rm.audit_spans 3: changed" in result.stdout
+    report = json.loads(run("verify", "--json").stdout)
+    assert (report["intact"], report["fault"]) == (False, None)
+    assert (report["state"]["differences"], len(report["state"]["first"])) == (13, 11)
+    assert report["state"]["first"][0]["problem"] == "unexpected"
+
+    assert run("repair").stdout.startswith("12 rows differed")
+    assert "1 rows differ" in run("verify").stdout
+    (tmp_path / "keys.json").unlink()
+    result = run("verify")
+    assert (result.exit_code, "cannot open the key file" in result.stdout) == (0, True)
+    assert run("repair").exit_code == 2
 
 
 def test_an_event_without_a_position_is_reported(run: Run, log_url: str) -> None:

@@ -6,24 +6,31 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from psycopg.conninfo import make_conninfo
 
+from chassis.database import open_pool
+from chassis.web import problems
 from credentials.relay import sequencer
 from eventlog.integrity import LogReader
 from eventlog.storage import (
     LowerTransactionIds,
     adopt_log,
     has_lower_transaction_ids,
+    has_skipped_events,
+    log_check,
     read_log,
     refuse_lower_transaction_ids,
 )
+from operations.doctor.database import database_findings
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from operations.migrate.preparation import prepare
-from tests.support.eventstore_suite import an_event
+from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import (
     append_raw,
     fault_of,
@@ -37,6 +44,7 @@ from tests.support.log import (
     writing,
 )
 from tests.support.postgres import dump, program_of_the_wheel
+from tests.support.timing import PATIENCE, waiting
 
 BURN = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
 
@@ -79,6 +87,31 @@ def restored(younger: str, tmp_path: Path) -> str:
     return target
 
 
+def append_unchecked(connection: psycopg.Connection[Any], name: str, expected: int, event: str) -> None:
+    """An append as releases before 0.9.0 accepted it in such a cluster, in one transaction."""
+    where, event_id = stream(name), an_id(event)
+    with connection.transaction():
+        connection.execute(
+            "INSERT INTO es.streams AS s (stream_id, account_id, category, version)"
+            " VALUES (%s, 'acme', %s, 1) ON CONFLICT (stream_id) DO UPDATE SET version = s.version + 1",
+            (where.id, where.category),
+        )
+        connection.execute(
+            "INSERT INTO es.events (event_id, stream_id, version, type, schema_version, data, meta)"
+            " VALUES (%s, %s, %s, 'credential.removed', 1, '{}', '{}')",
+            (event_id, where.id, expected + 1),
+        )
+
+
+def beyond_restored_ids(connection: psycopg.Connection[Any]) -> None:
+    """Let the cluster assign all transaction ids that the log has."""
+    connection.execute("SET synchronous_commit = off")
+    while scalar(
+        connection, "SELECT pg_current_xact_id() < (SELECT xid FROM es.events ORDER BY xid DESC LIMIT 1)"
+    ):
+        connection.execute(BURN)
+
+
 def stored_hashes(url: str) -> list[bytes]:
     with LogReader.snapshot(url) as reader:
         return [link.hash for link in reader.links(0)]
@@ -97,7 +130,7 @@ def test_a_cluster_with_lower_transaction_ids_is_refused_until_its_log_is_adopte
             target=sequencer.run, args=(restored,), kwargs={"on_positions": lambda *_: None, "stop": stop}
         )
         relay.start()
-        append_raw(connection, "a", 4, "a4")  # a writer that did not wait
+        append_unchecked(connection, "a", 4, "a4")  # a writer that did not wait
         relay.join(1.0)
         stop.set()
         relay.join()
@@ -123,6 +156,66 @@ def test_a_cluster_with_lower_transaction_ids_is_refused_until_its_log_is_adopte
     assert fault_of(restored) is None
 
 
+def test_appends_are_refused_until_the_log_is_adopted(restored: str) -> None:
+    with psycopg.connect(restored, autocommit=True) as connection:
+        ids = scalar(connection, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        with pytest.raises(psycopg.Error) as refused:
+            append_raw(connection, "new", 0, "new")
+        assert refused.value.sqlstate == "ES431"
+        assert scalar(connection, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text") == ids
+        assert scalar(connection, "SELECT count(*) FROM es.events") == 5
+        with writing(restored) as store, pytest.raises(LowerTransactionIds):
+            store.append(stream("new"), 0, [an_event("new")])
+        with open_pool(restored, role="regcred_credentials", size=1) as pool:
+            ready = log_check(pool)
+            with pytest.raises(LowerTransactionIds):
+                ready()
+            assert adopt_log(restored) is not None
+            ready()
+        append_raw(connection, "new", 0, "new")
+
+
+def test_the_refusal_is_a_problem_document_with_the_remedy() -> None:
+    app = Flask("refusing")
+    problems.install(app)
+
+    @app.post("/")
+    def command() -> str:
+        raise LowerTransactionIds
+
+    response = app.test_client().post("/")
+    assert response.status_code == 503
+    assert response.json is not None
+    assert response.json["code"] == "log_not_adopted"
+    assert "regcred log adopt" in response.json["detail"]
+    assert response.headers["Retry-After"] == "60"
+
+
+def test_skipped_events_get_a_position_from_an_adoption(restored: str) -> None:
+    """The cluster has passed the transaction ids of the log since these events were accepted."""
+    with psycopg.connect(restored, autocommit=True) as connection, relay_of(restored) as relay:
+        append_unchecked(connection, "c", 0, "c0")
+        append_unchecked(connection, "a", 4, "a4")
+        beyond_restored_ids(connection)
+        assert not has_lower_transaction_ids(connection)
+        assert sequence(relay, lead(relay)) == 5
+        assert has_skipped_events(connection)
+        [found] = [each for each in database_findings(connection) if each.check == "database.cluster"]
+        assert (found.result, found.remedy is not None and "log adopt" in found.remedy) == ("failed", True)
+        fault = fault_of(restored)
+        assert fault is not None
+        assert "regcred log adopt" in fault.detail
+
+        adopted = adopt_log(restored)
+        assert adopted is not None
+        assert (adopted.position, adopted.assigned) == (7, 2)
+        assert not has_skipped_events(connection)
+        assert log_is_complete(connection)
+        append_raw(connection, "c", 1, "c1")
+        assert sequence(relay, lead(relay)) == 8
+    assert fault_of(restored) is None
+
+
 def test_appends_during_an_adoption_are_all_in_the_log(restored: str) -> None:
     stop = threading.Event()
     appended = [0] * 4
@@ -130,18 +223,23 @@ def test_appends_during_an_adoption_are_all_in_the_log(restored: str) -> None:
     def write(number: int) -> None:
         with psycopg.connect(restored, autocommit=True) as connection:
             while not stop.is_set():
-                append_raw(connection, f"w{number}", appended[number], f"w{number}-{appended[number]}")
-                appended[number] += 1
+                try:
+                    append_raw(connection, f"w{number}", appended[number], f"w{number}-{appended[number]}")
+                except psycopg.Error as error:
+                    if error.sqlstate != "ES431":
+                        raise
+                    refused.set()
+                else:
+                    appended[number] += 1
 
+    refused = threading.Event()
     writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
     for writer in writers:
         writer.start()
-    while min(appended) < 20:
-        stop.wait(0.01)
+    assert refused.wait(PATIENCE)
+    assert appended == [0] * 4
     adopted = adopt_log(restored)
-    seen = list(appended)
-    while any(now < then + 20 for now, then in zip(appended, seen, strict=True)):
-        stop.wait(0.01)
+    waiting(lambda: min(appended) >= 20)
     stop.set()
     for writer in writers:
         writer.join()
@@ -156,11 +254,7 @@ def test_old_events_get_no_second_position_after_an_adoption(restored: str) -> N
     """Their transaction ids are ahead of the adoption's, and come into view as the counter passes them."""
     assert adopt_log(restored) is not None
     with psycopg.connect(restored, autocommit=True) as connection, relay_of(restored) as relay:
-        connection.execute("SET synchronous_commit = off")
-        while scalar(
-            connection, "SELECT pg_current_xact_id() < (SELECT xid FROM es.events ORDER BY xid DESC LIMIT 1)"
-        ):
-            connection.execute(BURN)
+        beyond_restored_ids(connection)
         epoch = lead(relay)
         assert sequence(relay, epoch) == 5
         append_raw(connection, "later", 0, "later")

@@ -2,6 +2,7 @@
 
 from flask.testing import FlaskClient
 
+from credentials.api.resolutions import MAX_CANDIDATES
 from tests.integration.issuing.calls import CANARY, add, pull, resolve
 
 
@@ -29,6 +30,8 @@ def test_a_resolution_explains_every_candidate(client: FlaskClient, account: str
             {"credential_id": other["id"], "name": "other", "eligible": False, "reason": "restricted"},
             {"credential_id": push["id"], "name": "push", "eligible": False, "reason": "no_pull_scope"},
         ],
+        "more_candidates": 0,
+        "reasons": {"selected": 1, "less_specific": 1, "restricted": 1, "no_pull_scope": 1},
     }
     pushed = resolve(client, account, "reg.example.com/team/app", operation="push").get_json()
     assert pushed["selected"] == {"credential_id": push["id"], "reason": "only_eligible"}
@@ -36,6 +39,19 @@ def test_a_resolution_explains_every_candidate(client: FlaskClient, account: str
     assert (nothing["selected"], nothing["candidates"]) == (None, [])
     assert nothing["image"]["repository"] == "library/nginx"
     assert CANARY not in answer.text
+
+
+def test_a_response_lists_the_first_candidates_and_counts_all(client: FlaskClient, account: str) -> None:
+    team = add(client, account, "team", "reg.example.com", repository_prefixes=["team"])
+    for number in range(MAX_CANDIDATES + 4):
+        restrictions = {"restricted": number % 2 == 0, "projects": []}
+        add(client, account, f"other {number}", "reg.example.com", restrictions=restrictions)
+    found = resolve(client, account, "reg.example.com/team/app").get_json()
+    half = (MAX_CANDIDATES + 4) // 2
+    assert found["selected"]["credential_id"] == found["candidates"][0]["credential_id"] == team["id"]
+    assert (len(found["candidates"]), found["more_candidates"]) == (MAX_CANDIDATES, 5)
+    assert found["reasons"] == {"selected": 1, "less_specific": half, "restricted": half}
+    assert [one["eligible"] for one in found["candidates"]] == [True] * (half + 1) + [False] * (half - 5)
 
 
 def test_a_change_is_seen_by_the_next_request(client: FlaskClient, account: str) -> None:

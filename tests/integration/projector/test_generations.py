@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
 
@@ -19,6 +20,7 @@ from projector.rebuild.rebuild import ReadersInTheWay, RebuildProgress, rebuild,
 from projector.write import generations
 from projector.write.consumer import CONSUMER, ReadModelConsumer
 from projector.write.generations import (
+    RETIRED_GRACE,
     AdministrationInProgress,
     GenerationInUse,
     UnknownGeneration,
@@ -33,6 +35,40 @@ from tests.support.timing import PATIENCE, waiting
 
 def nobody(_progress: RebuildProgress) -> None:
     """Report no progress."""
+
+
+def test_a_retired_generation_is_dropped_after_its_grace(
+    log: Log, projector: Connection, database_url: str
+) -> None:
+    log.append(payloads.added(1))
+    assert rebuild(database_url, resume=False, switch=True, report=nobody) == 2
+    assert rebuild(database_url, resume=False, switch=True, report=nobody) == 3
+    [first, second, live] = generations.generations(projector)
+    assert live.dropped_after is None
+    retired_for(log, 1, RETIRED_GRACE + timedelta(seconds=1))
+    retired_for(log, 2, RETIRED_GRACE - timedelta(hours=1))
+    assert first.dropped_after is not None
+    assert second.dropped_after is not None
+
+    with psycopg.connect(database_url, autocommit=True) as other, administration(other):
+        ReadModelConsumer().handle(projector, [])
+    assert [one.generation for one in generations.generations(projector)] == [1, 2, 3]
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT FROM rm_g1.credentials")
+        ReadModelConsumer().handle(projector, [])  # does not wait for the reader
+    assert [one.generation for one in generations.generations(projector)] == [1, 2, 3]
+    models = ReadModelConsumer()
+    models.handle(projector, [])
+    assert [one.generation for one in generations.generations(projector)] == [2, 3]
+    retired_for(log, 2, 2 * RETIRED_GRACE)
+    models.handle(projector, [])  # the next time is in an hour
+    assert [one.generation for one in generations.generations(projector)] == [2, 3]
+
+
+def retired_for(log: Log, number: int, time: timedelta) -> None:
+    log.connection.execute(
+        "UPDATE rm.generations SET updated_at = clock_timestamp() - %s WHERE generation = %s", (time, number)
+    )
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
 from tests.integration.projector import accounts, payloads
 from tests.integration.projector.accounts import Accounts
+from tests.integration.projector.comparing import differences
 from tests.integration.projector.payloads import Connection, Log, content, credential
 from tests.support.log import append_one
 from tests.support.timing import PATIENCE, waiting
@@ -112,6 +113,7 @@ def test_a_rebuild_equals_the_live_projection(
         (archived, bytes(32)),
     )
     segment_rows.delete_rows(log.connection, archived)
+    assert differences(database_url, personal) == []
 
     steps: list[RebuildProgress] = []
     number = rebuild(database_url, resume=False, switch=False, report=steps.append, personal=personal)
@@ -124,6 +126,7 @@ def test_a_rebuild_equals_the_live_projection(
     assert built.position == steps[-1].position == steps[-1].head
     assert [step.position for step in steps] == sorted(step.position for step in steps)
     switch(database_url, number, report=nobody, personal=personal)
+    assert differences(database_url, personal) == []
 
 
 def test_a_rebuild_includes_events_during_it(

@@ -267,6 +267,8 @@ def test_the_image_page_shows_all_candidates_and_their_reasons(signed_in: Browse
                 {"credential_id": CREDENTIAL_ID, "name": "team-ghcr", "eligible": True, "reason": "selected"},
                 {"credential_id": "x", "name": "other", "eligible": False, "reason": "restricted"},
             ],
+            "more_candidates": 0,
+            "reasons": {"selected": 1, "restricted": 1},
         },
     )
     shown = signed_in.look(path).text

@@ -200,6 +200,13 @@ def test_the_tokens_page_shows_the_name_of_the_creator(signed_in: Browser, api: 
     assert "by bootstrap</span>" in shown
 
 
+def test_the_tokens_page_links_the_next_page(signed_in: Browser, api: FakeApi) -> None:
+    api.answers["GET", "/v1/service-tokens"] = (200, page(token(), next_cursor="tok1"))
+    assert "/tokens?cursor=tok1" in signed_in.look("/tokens").text
+    signed_in.look("/tokens?cursor=tok1")
+    assert api.last("GET", "/v1/service-tokens").query == "limit=50&cursor=tok1"
+
+
 def test_the_list_shows_the_last_use_of_each_credential(signed_in: Browser, api: FakeApi) -> None:
     items = page(
         credential(),
@@ -310,6 +317,8 @@ def tags_are_known(api: FakeApi) -> None:
         "candidates": [
             {"credential_id": CREDENTIAL_ID, "name": "team-ghcr", "eligible": True, "reason": "selected"}
         ],
+        "more_candidates": 0,
+        "reasons": {"selected": 1},
     }
     api.answers["POST", f"{ACCOUNT}/resolutions"] = (200, answer)
     api.answers["GET", f"{ONE}/repositories/acme/shop/tags"] = (200, page({"name": "1.4"}, {"name": "<b>"}))
@@ -382,7 +391,7 @@ def test_every_verification_code_has_a_text(signed_in: Browser, api: FakeApi, co
     assert f"<strong>{code.value}" not in signed_in.look(HERE).text
 
 
-def test_the_image_page_shows_at_most_fifty_candidates(signed_in: Browser, api: FakeApi) -> None:
+def test_the_image_page_counts_the_candidates_that_are_not_listed(signed_in: Browser, api: FakeApi) -> None:
     tags_are_known(api)
     _, answer, *_ = api.answers["POST", f"{ACCOUNT}/resolutions"]
     other = {
@@ -391,9 +400,11 @@ def test_the_image_page_shows_at_most_fifty_candidates(signed_in: Browser, api: 
         "eligible": False,
         "reason": "restricted",
     }
-    answer["candidates"] += [other] * 999
+    answer["candidates"] += [other] * 49
+    answer |= {"more_candidates": 950, "reasons": {"selected": 1, "restricted": 999}}
     shown = signed_in.look(f"{BASE}/resolve?image=ghcr.io/acme/shop&project_id=shop").text
-    assert shown.count("It is restricted to other projects.") == 49
+    assert shown.count("It is restricted to other projects.") == 49 + 1
+    assert "999: It is restricted to other projects." in shown
     assert "950 more are not shown" in shown
     assert len(shown) < 50 * 1024
 

@@ -135,7 +135,7 @@ def client_of(request: pytest.FixtureRequest) -> Callable[..., ApiClient]:
 
     def over_urllib(server: Connection, *, repeats: Repeats | None = None) -> ApiClient:
         return ApiClient(
-            UrllibTransport(server.address, proxies=not server.loopback),
+            UrllibTransport(server.address, proxies=not server.loopback, ca_file=server.ca_file),
             token=server.token,
             on_behalf_of=server.on_behalf_of,
             repeats=repeats,

@@ -272,4 +272,4 @@ def test_an_untrusted_certificate_is_reported(client_of: ClientOf, untrusted: in
     with client_of(where) as api, pytest.raises(NotConnected) as raised:
         api.get("/v1/x")
     assert "its certificate is not trusted, self-signed certificate" in str(raised.value)
-    assert "SSL_CERT_FILE" in str(raised.value)
+    assert "REGCRED_CA_FILE" in str(raised.value)

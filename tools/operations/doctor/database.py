@@ -11,7 +11,7 @@ from chassis.database_roles import memberships
 from chassis.migrations import Migration, MigrationRefused, applied_migrations, unapplied
 from chassis.observability.logs import redacted
 from chassis.runtime.clock import now
-from eventlog.storage import has_lower_transaction_ids
+from eventlog.storage import has_lower_transaction_ids, has_skipped_events
 from operations.doctor.finding import Finding, failed, ok, warning
 from operations.migrate.migrations import known_migrations
 
@@ -148,6 +148,7 @@ def _cluster(connection: Connection) -> Finding:
     check = "database.cluster"
     try:
         lower = has_lower_transaction_ids(connection)
+        skipped = not lower and has_skipped_events(connection)
     except (
         psycopg.errors.UndefinedFunction,
         psycopg.errors.InvalidSchemaName,
@@ -160,4 +161,7 @@ def _cluster(connection: Connection) -> Finding:
     if lower:
         sentence = "the log was restored into a cluster in which its order cannot continue"
         return failed(check, sentence, "read ADR 8, then run `regcred log adopt`")
+    if skipped:
+        sentence = "events before the end of the log have no position, so nothing shows their effect"
+        return failed(check, sentence, "read ADR 8, then run `regcred log adopt`, which gives them positions")
     return ok(check, "the event log belongs to this database cluster")

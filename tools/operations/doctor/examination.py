@@ -14,6 +14,7 @@ from operations.doctor.finding import Finding, failed, guarded, ok, warning
 from operations.doctor.installation import installation_findings
 from operations.doctor.machine import machine_findings
 from operations.doctor.processes import running_findings, token_findings
+from operations.doctor.state import state_findings
 from operations.doctor.vault import vault_findings
 from operations.embedded_postgres import EmbeddedPostgresFailed
 from operations.log.database import log_database
@@ -67,6 +68,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             prepared = prepared and not (finding.check == _PREPARED and finding.result == "failed")
             yield finding
         if prepared:
+            yield from guarded("state", lambda: state_findings(url, settings))
             yield from guarded("services", lambda: running_findings(connection, settings))
             yield from guarded("key-file.database", lambda: installation_findings(connection, settings))
             yield from guarded("admin-token", lambda: token_findings(url, settings))

@@ -48,9 +48,11 @@ def verify_command(
     as_json: bool,
     key_file: Path | None,
 ) -> None:
-    """Recompute the hash chain and show the first break.
+    """Recompute the hash chain, show the first break, and compare what is derived from the log with it.
 
-    Rows before --from are not checked. Exit code 0: intact, 1: broken, 2: could not be determined.
+    These are the state of credentials, on which commands and pull secrets are decided, and the live read
+    models. With --from or --export, only the chain is verified. Rows before --from are not checked. Exit code
+    0: intact, 1: broken, 2: could not be determined.
     """
     signed = None if checkpoint is None else (checkpoint, public_key or maintenance.public_key_file(key_file))
     with maintenance.reported_errors():
@@ -95,9 +97,22 @@ def keygen_command(key_file: Path | None) -> None:
     )
 
 
+@log.command("repair")
+def repair_command() -> None:
+    """Write the state of credentials again where it differs from the log.
+
+    Pull secrets are decided on it (`credentials.current`, `credentials.usages`). Queries continue, and
+    commands wait until the end. It needs the owner of the database and the key file.
+    """
+    with maintenance.reported_errors():
+        click.echo(maintenance.rebuild_state())
+
+
 @log.command("adopt")
 def adopt_command() -> None:
     """Adopt a log that was restored into a cluster with lower transaction ids.
+
+    Events before its end that have no position get one, too.
 
     Stop everything that writes first. It needs the owner of the database and changes no stored event.
     """

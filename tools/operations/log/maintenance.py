@@ -13,6 +13,7 @@ import click
 
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+from credentials.state.rebuild import rebuild_state as write_state
 from eventlog.integrity import (
     START,
     Anchor,
@@ -36,21 +37,27 @@ from eventlog.integrity import (
 from eventlog.storage import adopt_log
 from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
+from operations.log.state import StateReport, compare_state
+from secretstore.installation import open_key_file_of
 
 _BAR_STEPS = 1000  # rows between two updates of the progress bar
 
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """The result of `regcred log verify`. `waiting` events have no position yet (`None` for a file)."""
+    """The result of `regcred log verify`.
+
+    `waiting` events have no position yet (`None` for a file). `state` is `None` if only the log was verified.
+    """
 
     verification: ChainVerification
     checkpoint: Checkpoint | None
     waiting: int | None
+    state: StateReport | None = None
 
     @property
     def intact(self) -> bool:
-        return self.verification.fault is None
+        return self.verification.fault is None and not (self.state and self.state.differences)
 
     def as_json(self) -> str:
         found = self.verification
@@ -62,6 +69,7 @@ class LogReport:
             "waiting": self.waiting,
             "checkpoint": found.checkpoint,
             "fault": asdict(found.fault) if found.fault else None,
+            "state": asdict(self.state) if self.state else None,
         }
         return json.dumps(document, indent=2)
 
@@ -84,6 +92,8 @@ class LogReport:
             )
         if self.waiting:
             lines.append(f"not verified, because they have no position yet: {self.waiting}")
+        if self.state is not None:
+            lines += self.state.lines()
         return "\n".join(lines)
 
 
@@ -110,7 +120,10 @@ def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path |
         found = _verify(reader.links(start.position), start, anchor, length)
         if found.fault is None:
             found = found.with_fault(reader.fault_outside_chain())
-        return LogReport(found, signed, reader.waiting_for_position())
+        waiting = reader.waiting_for_position()
+        # What is derived from the log cannot be compared with a broken log, or with a part of it.
+        state = compare_state(url, _settings()) if first == 1 and found.fault is None else None
+        return LogReport(found, signed, waiting, state)
 
 
 def export(file: BinaryIO) -> int:
@@ -137,11 +150,19 @@ def adopt() -> str:
     with log_database(_settings()) as url:
         adopted = adopt_log(url)
     if adopted is None:
-        return "nothing to do: the transaction ids of this cluster are ahead of the log"
+        return "nothing to do: this cluster's transaction ids are ahead of the log, and no event was skipped"
     return (
         f"adopted: the log ends at position {adopted.position},"
         f" {adopted.assigned} events got their positions now"
     )
+
+
+def rebuild_state() -> str:
+    """Write the state of credentials again, and return a sentence with the result."""
+    settings = _settings()
+    with log_database(settings) as url:
+        changed = write_state(url, open_key_file_of(url, settings.key_file))
+    return f"{changed} rows differed from the log and were written again" if changed else "no row differed"
 
 
 def public_key_file(key_file: Path | None) -> Path:

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bar
 from rich.progress import TimeRemainingColumn as Remaining
 
 from chassis.observability.logs import configure_logs
+from chassis.runtime.clock import rfc3339
 from chassis.settings.environment import Settings
 from eventlog.storage import PersonalKeys
 from operations.command_errors import refused
@@ -32,6 +33,7 @@ from projector.write.generations import (
 )
 from regcred.cli.examples import examples
 from regcred.cli.output import print_json, print_table
+from regcred.cli.presentation import moment
 from secretstore.installation import open_key_file_of
 from secretstore.personal_keys import open_personal_keys
 
@@ -58,7 +60,8 @@ def projections() -> None:
 def list_command(*, as_json: bool) -> None:
     """List the generations of the read models.
 
-    A degraded generation has dead letters: events that it could not apply.
+    A degraded generation has dead letters: events that it could not apply. The projector drops a retired
+    generation a week after the switch.
     """
     with _database() as url:
         found = _generations(url)
@@ -66,7 +69,7 @@ def list_command(*, as_json: bool) -> None:
         print_json({"items": [_document(generation) for generation in found]})
         return
     print_table(
-        ("GENERATION", "STATUS", "POSITION", "LAG", "DEAD LETTERS", "SIZE"),
+        ("GENERATION", "STATUS", "POSITION", "LAG", "DEAD LETTERS", "SIZE", "DROPPED AFTER"),
         [
             (
                 generation.generation,
@@ -75,6 +78,7 @@ def list_command(*, as_json: bool) -> None:
                 f"{generation.lag.events} events, {generation.lag.seconds:.1f} s",
                 generation.dead_letters,
                 _size(generation.size),
+                moment(rfc3339(generation.dropped_after)) if generation.dropped_after else None,
             )
             for generation in found
         ],
@@ -137,9 +141,9 @@ def switch_command(*, generation: int, as_json: bool) -> None:
 @projections.command("drop")
 @click.argument("generation", type=click.IntRange(min=1))
 def drop_command(*, generation: int) -> None:
-    """Remove a retired or abandoned generation.
+    """Remove a retired or abandoned generation now.
 
-    The live generation cannot be removed.
+    The live generation cannot be removed. The projector drops a retired one a week after the switch.
     """
     with _database() as url, connect(url) as connection:
         generations.drop(connection, generation)

@@ -7,10 +7,11 @@
     account = "acme"
     token_file = "~/.config/regcred/prod.token"
     allow_http = false
+    ca_file = "~/.config/regcred/prod-ca.crt"
 
-Options and the environment take precedence over a profile. `token_file` and `allow_http` apply only to the
-address of the profile, so that a token is sent to no other server. The file does not contain the token
-itself.
+Options and the environment take precedence over a profile. `token_file`, `allow_http` and `ca_file` apply
+only to the address of the profile, so that a token is sent to no other server. The file does not contain the
+token itself.
 """
 
 import re
@@ -25,18 +26,25 @@ from regcred.cli.files import replacing
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _DEFAULT_LINE = re.compile(r"\s*default\s*=")
-_KINDS: Mapping[str, type] = {"address": str, "account": str, "token_file": str, "allow_http": bool}
+_KINDS: Mapping[str, type] = {
+    "address": str,
+    "account": str,
+    "token_file": str,
+    "allow_http": bool,
+    "ca_file": str,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One server. Settings that the profile does not have are `None`. `token_file` has its `~` expanded."""
+    """One server. Settings that the profile does not have are `None`. A `~` in a path is expanded."""
 
     name: str
     address: str | None = None
     account: str | None = None
     token_file: Path | None = None
     allow_http: bool | None = None
+    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ def _profile(path: Path, name: str, table: Mapping[str, Any]) -> Profile:
         if type(value) is not _KINDS[key]:
             wanted = "true or false" if _KINDS[key] is bool else "text in quotes"
             raise ConfigurationError(f"{where}: {key} must be {wanted}")
-    token_file = table.get("token_file")
+    token_file, ca_file = table.get("token_file"), table.get("ca_file")
     if table.get("address") and not token_file:
         # Otherwise the token of `regcred up` on this machine would be sent to another server.
         raise ConfigurationError(f"{where}: an address needs a token_file")
@@ -136,6 +144,7 @@ def _profile(path: Path, name: str, table: Mapping[str, Any]) -> Profile:
         account=table.get("account"),
         token_file=Path(token_file).expanduser() if token_file else None,
         allow_http=table.get("allow_http"),
+        ca_file=Path(ca_file).expanduser() if ca_file else None,
     )
 
 

@@ -20,6 +20,7 @@ from regcred.apiclient.paths import account_path
 from regcred.apiclient.problem_text import problem_lines
 from regcred.apiclient.settings import DEFAULT_ADDRESS, Connection, connection, token_path
 from regcred.apiclient.text import shown
+from regcred.apiclient.trust import CA_FILE
 from regcred.cli.output import notice
 from regcred.cli.profiles import config_path, read_profiles
 
@@ -48,6 +49,14 @@ _ALLOW_HTTP = click.option(
     is_flag=True,
     help="Allow http:// to another machine, without encryption.",
 )
+_CA_FILE = click.option(
+    "--ca-file",
+    envvar=CA_FILE,
+    show_envvar=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Trust these certificate authorities, in addition to those of the system.",
+)
 _ON_BEHALF_OF = click.option(
     "--on-behalf-of",
     envvar="REGCRED_ON_BEHALF_OF",
@@ -65,7 +74,12 @@ def _apply_profile(context: click.Context, _parameter: click.Parameter, name: st
             return name
         raise _failed(error) from None
     if profile is not None:
-        values = {"address": profile.address, "account": profile.account, "allow_http": profile.allow_http}
+        values = {
+            "address": profile.address,
+            "account": profile.account,
+            "allow_http": profile.allow_http,
+            "ca_file": profile.ca_file,
+        }
         context.default_map = {key: value for key, value in values.items() if value is not None}
         context.meta[_TOKEN_FILE] = profile.token_file
     return name
@@ -112,17 +126,20 @@ def of_no_account(command: Command[P]) -> Callable[..., None]:
 def connection_of(context: click.Context) -> Connection:
     """Return the connection of the options, the environment and the profile. Raises `ConfigurationError`.
 
-    `token_file` and `allow_http` of a profile are ignored if the address does not come from the profile.
+    `token_file`, `allow_http` and `ca_file` of a profile are ignored if the address does not come from the
+    profile.
     """
     given = context.params
-    allow_http = given["allow_http"] and not (
-        not _is_from_profile(context, "address") and _is_from_profile(context, "allow_http")
-    )
+
+    def applies(name: str) -> bool:
+        return _is_from_profile(context, "address") or not _is_from_profile(context, name)
+
     return connection(
         given["address"],
         os.environ,
-        allow_http=bool(allow_http),
+        allow_http=bool(given["allow_http"]) and applies("allow_http"),
         token_file=_profile_token_file(context),
+        ca_file=given["ca_file"] if applies("ca_file") else None,
         on_behalf_of=given.get("on_behalf_of"),
     )
 
@@ -149,7 +166,7 @@ def connect(server: Connection, *, repeats: Repeats | None = None, seconds: floa
 
 
 def _of_a_server(command: _F) -> _F:
-    for option in (_PROFILE, _ADDRESS, _ALLOW_HTTP, _ON_BEHALF_OF, _JSON):
+    for option in (_PROFILE, _ADDRESS, _CA_FILE, _ALLOW_HTTP, _ON_BEHALF_OF, _JSON):
         command = option(command)
     return command
 
@@ -157,7 +174,7 @@ def _of_a_server(command: _F) -> _F:
 def _run(command: Command[P]) -> Callable[..., None]:
     @wraps(command)
     def run(*, as_json: bool, account: str = "", **own: Any) -> None:
-        for name in ("address", "allow_http", "on_behalf_of"):
+        for name in ("address", "allow_http", "ca_file", "on_behalf_of"):
             del own[name]  # `connection_of` reads them from the context
         try:
             server = connection_of(click.get_current_context())

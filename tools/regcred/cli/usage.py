@@ -28,6 +28,8 @@ def show_impact(session: CliSession, name: str, impact: ApiResponse) -> None:
     print_table(
         (*_HEADERS, "REPLACED BY"), [(*usage_row(usage), _replacements(usage)) for usage in workloads]
     )
+    if impact.body.get("more_users"):
+        notice("more workloads use it than are listed; regcred credentials usages lists all of them")
     forced = ", and the removal would need --force" if impact.body["needs_force"] else ""
     notice(f"these workloads would lose {name}{forced}; nothing was changed")
 

@@ -18,7 +18,7 @@ def connect(caller: Caller) -> ApiClient:
     """Return a client of the API for this caller."""
     server = caller.connection
     return ApiClient(
-        UrllibTransport(server.address, proxies=not server.loopback),
+        UrllibTransport(server.address, proxies=not server.loopback, ca_file=server.ca_file),
         token=server.token,
         repeats=Repeats(notice),
     )

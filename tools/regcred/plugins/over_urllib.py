@@ -1,15 +1,16 @@
 """The transport of the plugins. It uses only the standard library, so that they start in milliseconds."""
 
 import http.client
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import (
     HTTPHandler,
     HTTPRedirectHandler,
     HTTPSHandler,
-    OpenerDirector,
     ProxyHandler,
     build_opener,
     getproxies,
@@ -19,6 +20,7 @@ from urllib.request import Request as UrllibRequest
 from regcred.apiclient.errors import NotConnected
 from regcred.apiclient.failures import broken, not_connected
 from regcred.apiclient.transport import SECONDS, SECONDS_TO_CONNECT, ApiRequest, Reply, Stream
+from regcred.apiclient.trust import trust
 
 
 class _ConnectError(OSError):
@@ -47,8 +49,12 @@ class _Http(HTTPHandler):
 
 
 class _Https(HTTPSHandler):
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(context=context)
+        self._trusted = context
+
     def https_open(self, request: UrllibRequest) -> http.client.HTTPResponse:
-        return self.do_open(_SecureConnection, request)
+        return self.do_open(_SecureConnection, request, context=self._trusted)
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -59,11 +65,22 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 class UrllibTransport:
-    """A transport over urllib. `proxies`: whether to use the proxies of the environment."""
+    """A transport over urllib.
 
-    def __init__(self, address: str, *, proxies: bool) -> None:
+    Args:
+        address: of the API, without a trailing slash.
+        proxies: whether to use the proxies of the environment.
+        ca_file: certificate authorities that are trusted in addition to those of the system.
+
+    Raises:
+        ConfigurationError: `ca_file` cannot be read.
+    """
+
+    def __init__(self, address: str, *, proxies: bool, ca_file: Path | None = None) -> None:
         self._address = address
-        self._opener = _opener(_proxies() if proxies else {})
+        # The authorities of the machine take 50 ms to load. A connection without TLS does not use them.
+        tls = [_Https(trust(ssl.create_default_context(), ca_file))] if address.startswith("https://") else []
+        self._opener = build_opener(ProxyHandler(_proxies() if proxies else {}), _Http, _NoRedirect, *tls)
 
     @property
     def address(self) -> str:
@@ -102,10 +119,6 @@ class UrllibTransport:
             if isinstance(cause, _ConnectError):
                 raise not_connected(self._address, cause) from None
             raise broken(self._address) from None
-
-
-def _opener(proxies: dict[str, str]) -> OpenerDirector:
-    return build_opener(ProxyHandler(proxies), _Http, _Https, _NoRedirect)
 
 
 def _proxies() -> dict[str, str]:

@@ -8,6 +8,7 @@ TOML. Its names are those of the variables, without `REGCRED_` and in lower case
     account = "acme"
     project = "shop"
     workload = "deployment/storefront"       # default: host/<name of the machine>
+    ca_file = "ca.crt"                       # authorities in addition to those of the system; like token_file
 """
 
 import tomllib
@@ -17,9 +18,10 @@ from pathlib import Path
 
 from regcred.apiclient.errors import ConfigurationError
 from regcred.apiclient.settings import DEFAULT_ADDRESS, TOKEN_FILE, Connection, connection
+from regcred.apiclient.trust import CA_FILE
 
 CONFIG_FILE = "REGCRED_HELPER_CONFIG"
-_NAMES = ("address", "token_file", "account", "project", "workload", "allow_http")
+_NAMES = ("address", "token_file", "account", "project", "workload", "allow_http", "ca_file")
 _YES = {"1", "true", "yes", "on"}
 _MAX_FILE = 64 * 1024  # bytes
 
@@ -53,6 +55,7 @@ def read_caller(environment: Mapping[str, str], *, hostname: str, config: Path |
             settings.get("REGCRED_ADDRESS", DEFAULT_ADDRESS),
             settings,
             allow_http=settings.get("REGCRED_ALLOW_HTTP", "").lower() in _YES,
+            ca_file=Path(settings[CA_FILE]) if CA_FILE in settings else None,
         ),
         account=_needed(settings, "REGCRED_ACCOUNT", file),
         project=_needed(settings, "REGCRED_PROJECT", file),
@@ -91,8 +94,9 @@ def _read(file: Path) -> dict[str, str]:
             wanted = "true or false" if name == "allow_http" else "text in quotes"
             raise ConfigurationError(f"{file}: {name} must be {wanted}")
         settings[f"REGCRED_{name.upper()}"] = str(value)
-    if TOKEN_FILE in settings:
-        settings[TOKEN_FILE] = str(file.parent / Path(settings[TOKEN_FILE]).expanduser())
+    for name in (TOKEN_FILE, CA_FILE):
+        if name in settings:
+            settings[name] = str(file.parent / Path(settings[name]).expanduser())
     return settings
 
 

@@ -157,6 +157,7 @@ END $$;
 -- constraint would be parsed again by each statement that writes to its table.
 --   ES409 the key is in flight · ES422 the key was used for another request · ES412 another version (DETAIL: which)
 --   ES423 an event id belongs to another event (a violation of events_event_id_key if the version is right)
+--   ES431 the log has transaction ids that this cluster has not assigned yet; nothing is written (es.has_lower_ids)
 CREATE FUNCTION es.append(p_category text, p_request es.append_request) RETURNS es.appended
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -189,6 +190,14 @@ BEGIN
             END IF;
             RETURN (stored.version, true, stored.response);
         END IF;
+    END IF;
+    -- es.has_lower_ids, for the cost of one look-up: the highest id of all events comes first. Only after an adoption it can
+    -- be that of an adopted event, and then the end of the log decides. A visible event of this cluster is below the upper
+    -- bound of the snapshot, so that concurrent appends refuse nothing.
+    IF (SELECT e.xid FROM es.events e ORDER BY e.xid DESC, e.seq DESC LIMIT 1) >= pg_snapshot_xmax(pg_current_snapshot())
+       AND (NOT EXISTS (SELECT FROM es.adoptions)
+            OR (SELECT t.xid FROM es.tail() t) >= pg_snapshot_xmax(pg_current_snapshot())) THEN
+        RAISE EXCEPTION 'the log was restored into a cluster with lower transaction ids' USING ERRCODE = 'ES431';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('stream:' || p_request.stream_id, 0));
 
@@ -272,6 +281,14 @@ BEGIN ATOMIC
     LEFT JOIN (SELECT * FROM es.adoptions ORDER BY number DESC LIMIT 1) AS a ON true;
 END;
 
+-- Whether the log has transaction ids that this cluster has not assigned yet, because it was restored into another cluster
+-- (dump and restore). New events would sort before old ones and get no position (ADR 8).
+CREATE FUNCTION es.has_lower_ids() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT greatest(t.xid, (SELECT e.xid FROM es.events e WHERE e.seq > t.adopted ORDER BY e.xid DESC, e.seq DESC LIMIT 1))
+           >= pg_snapshot_xmax(pg_current_snapshot())
+    FROM es.tail() t
+$$;
+
 -- Assign positions to committed events that have none. Events at or above the xid horizon (the oldest running transaction)
 -- wait, because a transaction with a lower id may still commit. Only the leader calls it; ES410 for a former leader.
 CREATE FUNCTION es.sequence(p_epoch bigint, p_limit int) RETURNS bigint
@@ -323,8 +340,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM moved)
 $$;
 
--- Adopt a log that was restored into a cluster with lower transaction ids (ADR 8). Events without a position get one, and
--- a row of es.adoptions records where the order of this cluster begins. No event is changed. No service may call this
+-- Adopt a log that was restored into a cluster with lower transaction ids (ADR 8), or that has events before its end without
+-- a position. Events without a position get one, and a row of es.adoptions records where the order of this cluster begins. No event is changed. No service may call this
 -- function; the owner of the schema calls it with `regcred log adopt`.
 CREATE FUNCTION es.adopt(OUT log_end bigint, OUT assigned bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

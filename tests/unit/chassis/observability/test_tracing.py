@@ -23,7 +23,8 @@ from chassis.observability.tracing import (
         ({"REGCRED_TRACING": "1"}, True),
         ({"REGCRED_TRACING": "off"}, False),
         ({"REGCRED_TRACING": "0", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, False),
-        ({"REGCRED_TRACING": "", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, False),
+        ({"REGCRED_TRACING": "", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"REGCRED_TRACING": "", "OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
     ],
 )
 def test_tracing_is_enabled_by_the_environment(environment: dict[str, str], wanted: bool) -> None:

@@ -28,8 +28,8 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def profiles() -> None:
     """Select one of several servers.
 
-    ~/.config/regcred/config.toml defines them as [profiles.NAME] with address, account, token_file and
-    allow_http. An option takes precedence over the environment, the environment over a profile.
+    ~/.config/regcred/config.toml defines them as [profiles.NAME] with address, account, token_file,
+    ca_file and allow_http. An option takes precedence over the environment, the environment over a profile.
     """
 
 
@@ -88,6 +88,7 @@ def _document(profile: Profile) -> dict[str, Any]:
         "account": profile.account,
         "token_file": str(profile.token_file) if profile.token_file else None,
         "allow_http": bool(profile.allow_http),
+        "ca_file": str(profile.ca_file) if profile.ca_file else None,
     }
 
 

@@ -90,7 +90,7 @@ def make(
 @of_no_account
 def list_tokens(session: CliSession) -> None:
     """List every token, including revoked ones."""
-    found = session.api.get(_PATH).body
+    found = session.api.listing(_PATH, {}, limit=None)
     if session.as_json:
         print_json(found)
     else:

@@ -54,6 +54,10 @@ def why(session: CliSession, /, *, image: str, project: str, push: bool) -> None
         print_json(found)
     elif found["candidates"]:
         print_table(_HEADERS, (_row(candidate, selected) for candidate in found["candidates"]))
+        if found.get("more_candidates"):
+            notice(f"{found['more_candidates']} more are not shown; of all of them:")
+            for reason, number in found["reasons"].items():
+                notice(f"  {number}: {_OTHERS.get(reason, reason)}")
     if selected is None:
         notice(_none_for(found, project))
         raise click.exceptions.Exit(FAILED)

@@ -1,0 +1,105 @@
+"""Rows of the read models that were changed by hand are found, and a rebuild repairs them."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from psycopg import sql
+
+from eventlog.storage import PersonalKeys, read_log
+from projector.rebuild.rebuild import RebuildProgress, rebuild
+from projector.write import generations
+from projector.write.batch_writer import BatchWriter, lock_live
+from projector.write.projections.projected_event import project
+from secretstore.keyfile import KeyFile
+from secretstore.personal_keys import open_personal_keys
+from tests.integration.projector import payloads
+from tests.integration.projector.comparing import differences
+from tests.integration.projector.payloads import SHOP, Connection, Log, credential
+
+ONE = credential(1)
+
+
+@pytest.fixture
+def personal(key_file: Path) -> PersonalKeys:
+    return open_personal_keys(KeyFile.load(key_file))
+
+
+@pytest.fixture
+def projected(log: Log, projector: Connection, personal: PersonalKeys) -> Connection:
+    """Twelve events of two credentials, in the read models; and others behind the checkpoint."""
+    log.append(*payloads.of_two_credentials())
+    events = [project(event) for event in read_log(projector, 0, 100, personal=personal)]
+    BatchWriter(lock_live).advance(projector, events)
+    log.append(payloads.added(3, "not applied yet"))
+    return projector
+
+
+CHANGES = (
+    ("DELETE FROM {s}.audit_events WHERE position = 6", ("audit_events", "6", "missing", ())),
+    (
+        "UPDATE {s}.audit_events SET actor_name = 'somebody', image = NULL WHERE position = 4",
+        ("audit_events", "4", "changed", ("actor_name", "image")),
+    ),
+    (
+        "UPDATE {s}.audit_events SET after = jsonb_set(after, ARRAY['restricted'], 'false') WHERE position = 7",
+        ("audit_events", "7", "changed", ("after",)),
+    ),
+    ("DELETE FROM {s}.audit_images WHERE position = 5", ("audit_images", f"5 {SHOP}", "missing", ())),
+    (
+        "UPDATE {s}.credentials SET registry_host = 'evil.example.com', verification_status = 'failed'",
+        ("credentials", str(ONE), "changed", ("registry_host", "verification_status")),
+    ),
+    (
+        "UPDATE {s}.verifications SET code = NULL WHERE position = 3",
+        ("verifications", str(UUID(int=0xABC << 64 | 1)), "changed", ("code",)),
+    ),
+    (
+        "INSERT INTO {s}.usages SELECT gen_random_uuid(), 'acme', %s, 'shop', 'job', 'never', '{{}}', 1, now(), now()",
+        ("usages", "", "unexpected", ()),
+    ),
+    ("UPDATE {s}.audit_spans SET latest = earliest", ("audit_spans", "0", "changed", ())),
+)
+
+
+def test_changed_rows_are_found_and_repaired_by_a_rebuild(
+    projected: Connection, log: Log, database_url: str, personal: PersonalKeys
+) -> None:
+    assert differences(database_url, personal) == []
+    for statement, _ in CHANGES:
+        query = sql.SQL(statement).format(s=sql.Identifier("rm_g1"))
+        log.connection.execute(query, [ONE] if "%s" in statement else [])
+    found = differences(database_url, personal)
+    assert sorted(
+        (each.table, "" if each.problem == "unexpected" else each.key, each.problem, each.columns)
+        for each in found
+    ) == sorted(
+        [
+            *((f"rm.{table}", *more) for _, (table, *more) in CHANGES),
+            ("rm.audit_images", "", "unexpected", ()),  # the image of the row that was deleted
+            ("rm.audit_images", f"6 {SHOP}", "missing", ()),
+        ]
+    )
+    rebuild(database_url, resume=False, switch=True, report=nobody, personal=personal)
+    assert differences(database_url, personal) == []
+    assert generations.live_position(projected) == 13
+
+
+def test_only_one_credential_is_in_memory_and_parts_of_it_agree(
+    log: Log,
+    projector: Connection,
+    database_url: str,
+    personal: PersonalKeys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each part of the events of a credential continues after the one before it."""
+    log.append(*payloads.of_two_credentials(), payloads.added(3))
+    events = [project(event) for event in read_log(projector, 0, 100, personal=personal)]
+    BatchWriter(lock_live).advance(projector, events)
+    for size in (1, 2, 5):
+        monkeypatch.setattr("projector.rebuild.comparison._CHUNK", size)
+        assert differences(database_url, personal) == []
+
+
+def nobody(_progress: RebuildProgress) -> None:
+    """Report no progress."""

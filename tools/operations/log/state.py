@@ -1,0 +1,104 @@
+"""Compare what is derived from the log with the log: the state of credentials, and the read models."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import psycopg
+
+from chassis.database import scalar
+from chassis.settings.environment import Settings
+from credentials.state.comparison import state_differences
+from eventlog.integrity import Difference
+from projector.rebuild.comparison import read_model_differences
+from secretstore.installation import open_key_file_of
+from secretstore.keyfile import KeyFile, KeyFileError
+from secretstore.personal_keys import open_personal_keys
+
+NAMED = 10  # differences that a report names
+REBUILD_STATE = "`regcred log repair`"
+REBUILD_READ_MODELS = "`regcred projections rebuild --switch`"
+
+
+@dataclass(frozen=True, slots=True)
+class StateReport:
+    """The number of rows that differ from the log, and the first of them.
+
+    `not_compared` says what could not be compared, and why.
+    """
+
+    differences: int
+    first: tuple[Difference, ...]
+    not_compared: str | None
+
+    @property
+    def remedies(self) -> str:
+        """The commands that write the rows again."""
+        tables = {found.table.partition(".")[0] for found in self.first}
+        commands = [REBUILD_STATE] if "credentials" in tables else []
+        commands += [REBUILD_READ_MODELS] if "rm" in tables else []
+        return " and ".join(commands)
+
+    def lines(self) -> list[str]:
+        """The report as lines for an operator."""
+        lines = []
+        if self.differences:
+            lines.append(f"{self.differences} rows differ from the log; run {self.remedies}")
+            lines += [f"  {found}" for found in self.first]
+            if self.differences > len(self.first):
+                lines.append(f"  and {self.differences - len(self.first)} more")
+        if self.not_compared:
+            lines.append(f"not compared with the log: {self.not_compared}")
+        return lines or ["the state of credentials and the read models agree with the log"]
+
+
+def compare_state(database_url: str, settings: Settings, *, longest_log: int | None = None) -> StateReport:
+    """Compare both with the log. Read models are not compared with more than `longest_log` events."""
+    reason: str | None = None
+    count = unread = 0
+    first: list[Difference] = []
+    try:
+        keys, reason = _key_file(database_url, settings)
+        with _snapshot(database_url) as connection:
+            found: Iterator[Difference] = state_differences(connection, keys)
+            length = scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log")
+            if longest_log is not None and length > longest_log:
+                reason = f"read models, because the log has {length} events; run `regcred log verify`"
+            elif keys is not None:
+                found = chain(found, read_model_differences(connection, open_personal_keys(keys)))
+            for each in found:
+                if each.problem == "not_compared":
+                    unread += 1
+                    continue
+                count += 1
+                if len(first) < NAMED or _is_new_table(each, first):
+                    first.append(each)
+    except KeyFileError as error:
+        reason = str(error)
+    except psycopg.errors.InsufficientPrivilege:
+        reason = "this login may not read all tables; use that of `regcred migrate`"
+    if unread:
+        reason = f"{unread} credentials, because this program cannot read their events"
+    return StateReport(count, tuple(first), reason)
+
+
+def _is_new_table(found: Difference, first: list[Difference]) -> bool:
+    return all(found.table != each.table for each in first)
+
+
+def _key_file(database_url: str, settings: Settings) -> tuple[KeyFile | None, str | None]:
+    try:
+        return open_key_file_of(database_url, settings.key_file), None
+    except KeyFileError as error:
+        return None, f"names and read models: {error}"
+
+
+@contextmanager
+def _snapshot(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """One moment of the database. A read-only transaction does not delay positions (ADR 2)."""
+    with psycopg.connect(database_url, connect_timeout=5) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection
