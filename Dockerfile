@@ -26,7 +26,7 @@ RUN for module in pip setuptools wheel pkg_resources; do \
         rm -rf "$(python3 -c 'import importlib.util as u, os, sys; s = u.find_spec(sys.argv[1]); print(os.path.dirname(s.origin) if s else "/nothing")' "$module")"; \
     done
 ENV PYTHONPATH=/app PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1 \
-    REGCRED_HOME=/run/regcred REGCRED_LISTEN=0.0.0.0:8080 REGCRED_METRICS_LISTEN=0.0.0.0:9464
+    REGCRED_HOME=/run/regcred REGCRED_LISTEN=0.0.0.0:8080 REGCRED_METRICS_LISTEN=0.0.0.0:9464 REGCRED_DRAIN_SECONDS=5
 ARG IMAGE
 ARG VERSION=unknown
 ARG REVISION=unknown
@@ -83,7 +83,7 @@ LABEL org.opencontainers.image.description="The web console"
 ENV REGCRED_CONSOLE_LISTEN=0.0.0.0:8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=15s --start-period=60s --retries=6 \
-    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/sign-in"]
+    CMD ["python3", "-m", "chassis.runtime.health", "http://127.0.0.1:8080/healthz"]
 ENTRYPOINT ["python3", "-m", "console"]
 
 FROM runtime AS tools

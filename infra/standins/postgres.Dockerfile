@@ -10,8 +10,8 @@ RUN groupadd -g 999 postgres && useradd -u 999 -g 999 -d /var/lib/postgresql -s 
  && mkdir -p /var/run/postgresql /docker-entrypoint-initdb.d \
  && chown 999:999 /var/run/postgresql /var/lib/postgresql
 ENV PATH=/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin PGDATA=/var/lib/postgresql/data LANG=C.UTF-8
-COPY postgres-entrypoint.sh /usr/local/bin/
-RUN chmod 0755 /usr/local/bin/postgres-entrypoint.sh
-ENTRYPOINT ["/usr/local/bin/postgres-entrypoint.sh"]
+COPY docker-entrypoint.sh /usr/local/bin/
+RUN chmod 0755 /usr/local/bin/docker-entrypoint.sh
+ENTRYPOINT ["/usr/local/bin/docker-entrypoint.sh"]
 CMD ["postgres"]
 STOPSIGNAL SIGINT

@@ -9,7 +9,7 @@ handover=/handover
 services="credentials verifier relay"
 
 if [ ! -s "$operator/unseal.key" ]; then
-    echo "there is no unseal key: Vault is not changed"
+    echo "there is no unseal key in the volume operator: Vault is not changed" >&2
     exit 0
 fi
 

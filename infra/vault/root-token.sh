@@ -1,7 +1,7 @@
 # Sourced by other scripts: sets VAULT_TOKEN to a root token, created with the unseal key (HashiCorp, "generate root
 # tokens using unseal keys"). `$operator` is the folder of the key. The caller must revoke it:  vault token revoke -self
-if [ -s "$operator/root.token" ]; then
-    VAULT_TOKEN=$(cat "$operator/root.token")
+if VAULT_TOKEN=$(cat "$operator/root.token" 2>/dev/null) && VAULT_TOKEN=$VAULT_TOKEN vault token lookup >/dev/null 2>&1; then
+    : # the first root token; an interrupted run may have left one that is revoked already
 else
     vault operator generate-root -cancel >/dev/null 2>&1 || true
     otp=$(vault operator generate-root -generate-otp)

@@ -1,6 +1,6 @@
 # A Vault server for regcred: one node of a raft cluster. Use three or five nodes in production, with retry_join.
 storage "raft" {
-  path    = "/vault/data"
+  path    = "/vault/data/storage" # see initialise.sh
   node_id = "vault-1"
   # A node waits about a second for others before it leads. Set it to 5 if the nodes are far apart.
   performance_multiplier = 1

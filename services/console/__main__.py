@@ -23,7 +23,13 @@ def main() -> None:
     def app() -> Flask:
         return create_app(settings, over_http(settings.api_url or DEFAULT_API, ca_file=settings.ca_file))
 
-    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+    serve(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        proxies=settings.proxies,
+        drain=settings.drain,
+    )
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def create_app(
     wording.install(app)
     app.register_blueprint(sign_in.blueprint(sessions, settings.token_hint))
     app.register_blueprint(_pages())
+    app.add_url_rule("/healthz", "healthz", lambda: {"status": "ok"})
     return app
 
 

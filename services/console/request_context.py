@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 REFERENCE = "reference"
 USER_AGENT = "regcred-console"
+_QUIET = frozenset({"static_file", "healthz"})  # endpoints that are not logged
 _LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 
 
@@ -58,7 +59,7 @@ def install(
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
-        if request.endpoint != "static_file":
+        if request.endpoint not in _QUIET:
             log.info(
                 "page",
                 method=request.method,

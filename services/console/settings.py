@@ -4,14 +4,17 @@ REGCRED_API_URL         URL of the REST API; without it: the API of the same pro
 REGCRED_CA_FILE         certificate authorities of the API, in addition to those of the system
 REGCRED_CONSOLE_LISTEN  address of `python -m console`, 127.0.0.1:8081
 REGCRED_TRUSTED_PROXIES proxies whose `X-Forwarded-For` is trusted
+REGCRED_DRAIN_SECONDS   time in which a stopping console is not ready and handles requests, 0
 REGCRED_CONSOLE_URL     URL in the browser; with https://, cookies are `Secure` and HSTS is sent
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chassis.settings.drain import drain
 from chassis.settings.environment import InvalidSetting
 from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
 from chassis.settings.trusted_proxies import TrustedProxies
@@ -33,6 +36,7 @@ class ConsoleSettings:
     listen_port: int
     tls: bool
     proxies: TrustedProxies | None = None
+    drain: timedelta = timedelta(0)
     token_hint: str | None = None
     ca_file: Path | None = None
 
@@ -51,6 +55,7 @@ class ConsoleSettings:
             listen_port=port,
             tls=console_url is not None and console_url.startswith("https://"),
             proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
+            drain=drain(environment),
             token_hint=token_hint,
             ca_file=Path(ca_file) if ca_file else None,
         )

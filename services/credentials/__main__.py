@@ -32,7 +32,13 @@ def main_api() -> None:
         observe("credentials")
         return join([command_api(settings)])
 
-    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+    serve(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        proxies=settings.proxies,
+        drain=settings.drain,
+    )
 
 
 def main_relay() -> None:

@@ -43,7 +43,13 @@ def main_api() -> None:
         observe("projector-api")
         return join([query_api(settings)])
 
-    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+    serve(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        proxies=settings.proxies,
+        drain=settings.drain,
+    )
 
 
 if __name__ == "__main__":

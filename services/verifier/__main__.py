@@ -35,7 +35,13 @@ def main_api() -> None:
         observe("verifier-api")
         return join([registry_api(settings)])
 
-    serve(app, host=settings.listen_host, port=settings.listen_port, proxies=settings.proxies)
+    serve(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        proxies=settings.proxies,
+        drain=settings.drain,
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from tests.containers.conftest import PASSWORD, USER
-from tests.support.compose import REGISTRY, Deployment, docker, hidden_fields
+from tests.support.compose import REGISTRY, Deployment, docker, docker_logs, hidden_fields
 from tests.support.load import Load, Target, check
 from tests.support.servers import free_port
 from tests.support.system import add_body
@@ -305,3 +305,12 @@ def test_more_replicas_share_the_requests(deployment: Deployment, target: Target
             waiting(partial(requests_of, deployment, index), "each has work")
     check(target, account, load.answered)
     deployment.compose("up", "--detach", "--no-build", *(argument[:-1] + "1" for argument in scale))
+
+
+def test_health_checks_leave_no_lines_in_the_logs(deployment: Deployment) -> None:
+    [database] = deployment.containers("postgres")
+    assert database["State"]["Health"]["Status"] == "healthy"
+    assert "no pg_hba.conf entry" not in docker_logs(database["Id"])
+    assert "pg_hba.conf rejects" not in docker_logs(database["Id"])
+    for console in deployment.containers("console"):
+        assert "/healthz" not in docker_logs(console["Id"])

@@ -2,12 +2,15 @@
 
 import json
 import os
+import ssl
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
@@ -15,6 +18,7 @@ from contracts.broker import TOPOLOGY
 from launcher.deployment.certificates import LIFE
 from launcher.deployment.setup import PUBLISHED, KeyFileMissing, set_up
 from operations.migrate.identities import IDENTITIES, OURS
+from operations.migrate.owned_files import PRIVATE, Owner, write
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files get owners: only root can give them")
 
@@ -55,6 +59,70 @@ def test_a_name_of_the_gateway_can_be_added(root: Path) -> None:
     after = contents(root)
     assert after["gateway/gateway.pem"] != before["gateway/gateway.pem"]
     assert after["postgres/tls.crt"] == before["postgres/tls.crt"]
+
+
+class Interrupted(Exception):
+    """The end of a run in the middle."""
+
+
+SECOND_OF_A_GROUP = (
+    "setup/ca.key",
+    "postgres/tls.key",
+    "rabbitmq/tls.key",
+    "vault/tls.key",
+    "gateway/tls.key",
+    "gateway/gateway.pem",
+    "keys/keys.json",
+)
+
+
+@pytest.mark.parametrize("missed", SECOND_OF_A_GROUP)
+@pytest.mark.parametrize("first_run", [True, False])
+def test_a_run_repairs_what_an_interrupted_one_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missed: str, *, first_run: bool
+) -> None:
+    """The interrupted run is the first, or one that renews every certificate."""
+
+    def until_missed(path: Path, content: str, owner: Owner, mode: int = PRIVATE) -> None:
+        if path == tmp_path / missed:
+            raise Interrupted
+        write(path, content, owner, mode)
+
+    monkeypatch.setattr("os.fsync", lambda _descriptor: None)  # most of the time of a run
+    moment = now() if first_run else now() + LIFE - timedelta(days=1)
+    if not first_run:
+        set_up(tmp_path, PUBLISHED, now=now())
+    with monkeypatch.context() as patch, suppress(Interrupted):
+        patch.setattr("launcher.deployment.setup.write", until_missed)
+        set_up(tmp_path, PUBLISHED, now=moment)
+    set_up(tmp_path, PUBLISHED, now=moment)
+    assert_consistent(tmp_path)
+
+
+def assert_consistent(root: Path) -> None:
+    """Every key belongs to its certificate, every certificate to the authority, every password to its copies."""
+    authority = (root / "tokens" / "ca.crt").read_text()
+    for server in ("postgres", "rabbitmq", "vault", "gateway"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(root / server / "tls.crt", root / server / "tls.key")
+        assert (root / server / "ca.crt").read_text() == authority
+        signer = x509.load_pem_x509_certificate(authority.encode())
+        x509.load_pem_x509_certificate((root / server / "tls.crt").read_bytes()).verify_directly_issued_by(
+            signer
+        )
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(root / "gateway" / "gateway.pem")
+    for name, identity in IDENTITIES.items():
+        password = (root / "setup" / f"{identity.login}.password").read_text()
+        assert password in (root / name / "pgpass").read_text()
+    keys = root / "keys" / "keys.json"
+    assert (keys.stat().st_uid, stat.S_IMODE(keys.stat().st_mode)) == (OURS.uid, 0o400)
+
+
+@pytest.mark.parametrize("lost", ["ca.crt", "ca.key"])
+def test_a_new_authority_signs_every_certificate_again(root: Path, lost: str) -> None:
+    (root / "setup" / lost).unlink()
+    set_up(root, PUBLISHED, now=now())
+    assert_consistent(root)
 
 
 def test_every_secret_is_readable_by_its_owner_only(root: Path) -> None:

@@ -111,6 +111,11 @@ class Deployment:
         """The variables with which a plain `docker compose` finds this deployment."""
         return {"COMPOSE_PROJECT_NAME": self.project, "COMPOSE_ENV_FILES": str(self._folder / "env")}
 
+    @property
+    def authority(self) -> str:
+        """The certificate of the deployment's own authority."""
+        return (self._folder / "ca.crt").read_text()
+
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run docker compose; its standard output."""
         return docker(
@@ -119,6 +124,11 @@ class Deployment:
             check=check,
             timeout=UP_SECONDS,
         )
+
+    def set(self, name: str, value: str) -> None:
+        """Change a variable for the next `docker compose`; the last line of a name counts."""
+        with (self._folder / "env").open("a") as file:
+            file.write(f"{name}={value}\n")
 
     def up(self, *arguments: str) -> float:
         """`docker compose up`; the seconds until everything is well."""
@@ -135,9 +145,10 @@ class Deployment:
         """An operator's command, with the rights of the deploy step."""
         return self.compose("run", "--rm", "--no-TTY", "migrate", *arguments)
 
-    def inside(self, service: str, *command: str, index: int = 1, check: bool = True) -> str:
-        """Run a command in a running container."""
-        return self.compose("exec", "-T", "--index", str(index), service, *command, check=check)
+    def inside(self, service: str, *command: str, index: int | None = None, check: bool = True) -> str:
+        """Run a command in a running container: that with this number, or any."""
+        number = ("--index", str(index)) if index else ()
+        return self.compose("exec", "-T", *number, service, *command, check=check)
 
     def containers(self, service: str) -> list[dict[str, Any]]:
         """The output of `docker inspect` for each container of a service."""

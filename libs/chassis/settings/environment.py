@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from chassis.settings.consumers import ConsumerSettings
+from chassis.settings.drain import drain
 from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.logins import LoginSettings
 from chassis.settings.quantities import duration
@@ -36,7 +37,7 @@ class Settings:
     `database_url` is `None` for the embedded PostgreSQL, `broker_url` for an installation without a broker,
     `vault` for the encrypted store. `metrics_listen` is the address of the metrics of a service without HTTP;
     `None` if they are not served. A credential is in use if its secret was issued within `use_window`. The
-    X-Forwarded-For of `proxies` is trusted.
+    X-Forwarded-For of `proxies` is trusted. An API that stops drains for `drain`.
     """
 
     home: Path
@@ -55,6 +56,7 @@ class Settings:
     metrics_listen: tuple[str, int] | None
     proxies: TrustedProxies
     token_issuers: str
+    drain: timedelta
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -79,6 +81,7 @@ class Settings:
             metrics_listen=_address("REGCRED_METRICS_LISTEN", metrics) if metrics else None,
             proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
             token_issuers=environment.get("REGCRED_TOKEN_ISSUERS", ""),
+            drain=drain(environment),
         )
 
     def allows_http(self, host: str) -> bool:

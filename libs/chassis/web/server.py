@@ -1,21 +1,52 @@
-"""Runs an application in gunicorn: one process with threads, a graceful stop, no access log."""
+"""Runs an application in gunicorn: one process with threads, a graceful stop, no access log.
+
+A stop by SIGTERM has two phases. While it drains, the process answers `/healthz` and `/readyz` with 503 and
+handles every other request, so that the gateway sends the next ones to another replica. Then it accepts no
+connection any more, and handles the requests that it has.
+"""
 
 import gc
 import os
+import signal
+import time
 from collections.abc import Callable
+from datetime import timedelta
+from queue import Empty
 from types import FrameType
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
 from chassis.settings.trusted_proxies import TrustedProxies
 from chassis.web.client_address import client_addresses
+from chassis.web.draining import Draining, while_draining
 
 THREADS = 24
 GRACEFUL_SECONDS = 8
 _MEMORY = "/dev/shm"  # noqa: S108 gunicorn removes its file at once
+
+
+class _Arbiter(Arbiter):
+    """Waits after SIGTERM, before gunicorn stops the worker."""
+
+    def __init__(self, app: "_Server") -> None:
+        self._server = app
+        super().__init__(app)
+
+    def handle_term(self) -> None:
+        """Drain, unless SIGINT or SIGQUIT asks for an end at once."""
+        self._server.draining.begin()
+        deadline = time.monotonic() + self._server.drain.total_seconds()
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                if self.SIG_QUEUE.get(timeout=left) in (signal.SIGINT, signal.SIGQUIT):
+                    break
+            except Empty:
+                break
+        super().handle_term()
 
 
 class _Worker(ThreadWorker):
@@ -30,9 +61,11 @@ class _Worker(ThreadWorker):
 
 
 class _Server(BaseApplication):
-    def __init__(self, factory: Callable[[], Flask], bind: str) -> None:
+    def __init__(self, factory: Callable[[], Flask], bind: str, draining: Draining, drain: timedelta) -> None:
         self._factory = factory
         self._bind = bind
+        self.draining = draining
+        self.drain = drain
         super().__init__()
 
     def load_config(self) -> None:
@@ -56,15 +89,27 @@ class _Server(BaseApplication):
     def load(self) -> Flask:
         return self._factory()
 
+    def run(self) -> None:
+        _Arbiter(self).run()
 
-def serve(factory: Callable[[], Flask], *, host: str, port: int, proxies: TrustedProxies | None) -> None:
+
+def serve(
+    factory: Callable[[], Flask],
+    *,
+    host: str,
+    port: int,
+    proxies: TrustedProxies | None,
+    drain: timedelta = timedelta(0),
+) -> None:
     """Serve until SIGTERM or SIGINT. `factory` is called in the worker, after the fork.
 
-    Only the X-Forwarded-For of `proxies` is trusted.
+    Only the X-Forwarded-For of `proxies` is trusted. `drain` is the time in which a gateway notices the stop.
     """
+    draining = Draining()
 
     def behind_proxies() -> Flask:
         app = factory()
+        app.wsgi_app = while_draining(app.wsgi_app, draining)  # type: ignore[method-assign, assignment]
         if proxies:
             app.wsgi_app = client_addresses(app.wsgi_app, proxies)  # type: ignore[method-assign, assignment]
         # Objects that exist now live as long as the process, so the garbage collector need not scan them.
@@ -73,4 +118,4 @@ def serve(factory: Callable[[], Flask], *, host: str, port: int, proxies: Truste
         return app
 
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    _Server(behind_proxies, address).run()
+    _Server(behind_proxies, address, draining, drain).run()

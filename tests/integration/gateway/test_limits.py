@@ -3,79 +3,23 @@ size of a body, and routes that are not public. No service is behind it: its res
 """
 
 import json
-import os
-import ssl
 import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from chassis.runtime.clock import now
-from launcher.deployment.certificates import new_authority, new_server
-from tests.support.servers import ROOT, free_port, missing, program
+from tests.integration.gateway.gateway import Gateway, running
 from tests.support.timing import PATIENCE, waiting
 
 ALLOWED = 30
-CONFIGURATION = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    address: str
-    authority: Path
-
-    def client(self) -> httpx2.Client:
-        context = ssl.create_default_context(cafile=str(self.authority))
-        return httpx2.Client(base_url=self.address, verify=context, timeout=PATIENCE, trust_env=False)
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[Gateway]:
-    haproxy = program("haproxy")
-    if haproxy is None:
-        missing("haproxy", "apt-get install haproxy")
-    authority = new_authority(now())
-    certificate = new_server(authority, ["127.0.0.1"], now())
-    (tmp_path / "gateway.pem").write_text(certificate.certificate + certificate.key)
-    (tmp_path / "ca.crt").write_text(authority.certificate)
-    port = free_port()
-    text = CONFIGURATION.replace("/run/secrets/", f"{tmp_path}/")
-    for there, here in ((8443, port), (8080, free_port()), (8404, free_port())):
-        assert f"bind :{there}" in text
-        text = text.replace(f"bind :{there}", f"bind 127.0.0.1:{here}")
-    (tmp_path / "haproxy.cfg").write_text(text)
-    variables = {"REGCRED_REQUESTS_PER_10_SECONDS": str(ALLOWED), "REGCRED_LOAD_BALANCERS": "255.255.255.255"}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [haproxy, "-db", "-f", tmp_path / "haproxy.cfg"],
-            env={**os.environ, **variables},
-            stdout=log,
-            stderr=log,
-        )
-    made = Gateway(f"https://127.0.0.1:{port}", tmp_path / "ca.crt")
-    try:
-        _wait(made, tmp_path / "log")
+    with running(tmp_path, requests=ALLOWED) as made:
         yield made
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
-
-
-def _wait(gateway: Gateway, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    with gateway.client() as client:
-        while True:
-            try:
-                client.get("/metrics")
-            except httpx2.TransportError:
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-            else:
-                return
 
 
 def test_too_many_requests_of_an_address_are_refused(gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -70,6 +71,23 @@ def is_due(certificate: str, names: Sequence[str], now: datetime) -> bool:
     return found.not_valid_after_utc - now < RENEW_BEFORE or list(alternative) != [
         _general_name(name) for name in names
     ]
+
+
+def is_pair(pair: Pair) -> bool:
+    """Whether the certificate has this key."""
+    certificate = x509.load_pem_x509_certificate(pair.certificate.encode())
+    key = serialization.load_pem_private_key(pair.key.encode(), password=None)
+    return certificate.public_key() == key.public_key()
+
+
+def is_signed_by(authority: Pair, certificate: str) -> bool:
+    """Whether the authority has signed this certificate."""
+    found = x509.load_pem_x509_certificate(certificate.encode())
+    try:
+        found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate.encode()))
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def _builder(

@@ -1,7 +1,8 @@
 """The files of a deployment: passwords, keys and certificates, each in the volume of its service.
 
-Files are created once. A second run changes only certificates that expire soon. Services mount their files
-read-only; no environment variable contains a secret.
+Files are created once. A second run changes only certificates that expire soon, and repairs what an
+interrupted run has left, such as a certificate without its key. Services mount their files read-only; no
+environment variable contains a secret.
 """
 
 import json
@@ -15,7 +16,7 @@ from urllib.parse import quote
 from contracts.broker import TOPOLOGY
 from eventlog.topology import VHOST
 from launcher.deployment.broker_definitions import SALT_BYTES, definitions
-from launcher.deployment.certificates import Pair, is_due, new_authority, new_server
+from launcher.deployment.certificates import Pair, is_due, is_pair, is_signed_by, new_authority, new_server
 from operations.migrate.identities import IDENTITIES, OURS, Identity
 from operations.migrate.owned_files import PRIVATE, PUBLIC, Owner, ensure_file, folder, password, write
 from secretstore.keyfile import KeyFile
@@ -98,20 +99,33 @@ def _users(identity: Identity) -> tuple[str, ...]:
 
 
 def _authority(own: Path, now: datetime) -> Pair:
-    if not (own / "ca.key").exists():
-        pair = new_authority(now)
-        write(own / "ca.crt", pair.certificate, _ROOT, PUBLIC)
-        write(own / "ca.key", pair.key, _ROOT)  # last, so that the next run repeats an interrupted one
-    return Pair((own / "ca.crt").read_text(), (own / "ca.key").read_text())
+    found = _pair(own / "ca.crt", own / "ca.key")
+    if found is None or not is_pair(found):
+        found = new_authority(now)
+        write(own / "ca.crt", found.certificate, _ROOT, PUBLIC)
+        write(own / "ca.key", found.key, _ROOT)
+    return found
 
 
 def _server(path: Path, owner: Owner, authority: Pair, names: Sequence[str], now: datetime) -> Pair:
     certificate, key = path / "tls.crt", path / "tls.key"
-    if not key.exists() or is_due(certificate.read_text(), names, now):
-        pair = new_server(authority, names, now)
-        write(certificate, pair.certificate, owner, PUBLIC)
-        write(key, pair.key, owner)
+    found = _pair(certificate, key)
+    if (
+        found is None
+        or not is_pair(found)
+        or not is_signed_by(authority, found.certificate)
+        or is_due(found.certificate, names, now)
+    ):
+        found = new_server(authority, names, now)
+        write(certificate, found.certificate, owner, PUBLIC)
+        write(key, found.key, owner)
     write(path / "ca.crt", authority.certificate, owner, PUBLIC)
+    return found
+
+
+def _pair(certificate: Path, key: Path) -> Pair | None:
+    if not certificate.exists() or not key.exists():
+        return None
     return Pair(certificate.read_text(), key.read_text())
 
 
