@@ -114,7 +114,7 @@ class Pipeline:
 @contextmanager
 def running(broker: RabbitMQ) -> Iterator[Pipeline]:
     """All services run, on a database of their own and the broker that all tests share."""
-    broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
+    broker.purge(LAST_PUBLISHED, *QUEUES, *(f"{queue}.dead" for queue in QUEUES))
     with ExitStack() as servers:
         url = servers.enter_context(migrated_database())
         log = servers.enter_context(open_log(url))
