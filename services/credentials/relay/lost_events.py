@@ -24,9 +24,9 @@ class LostEvents:
 
     def __str__(self) -> str:
         return (
-            f"published events are not in the database, the last one with position {self.last}: a standby that"
-            f" lacked them was promoted, or an older backup was restored. Positions after {self.common} may be"
-            " given to other events"
+            f"published events are not in the database, the last one with position {self.last}: a standby"
+            " that lacked them was promoted, or an older backup was restored. Positions after"
+            f" {self.common} may be given to other events"
         )
 
 
@@ -34,9 +34,7 @@ class PublishedEventsLost(Exception):
     """The relay publishes nothing until an operator has accepted the loss."""
 
     def __init__(self, lost: LostEvents) -> None:
-        super().__init__(
-            f"{lost}. Inform the consumers, then run `regcred log accept-loss` (docs/runbook.md)"
-        )
+        super().__init__(f"{lost}. Read docs/runbook.md, then run `regcred log accept-loss`")
 
 
 def find_lost_events(connection: Connection, broker_url: str) -> LostEvents | None:

@@ -25,6 +25,7 @@ from eventlog.consumers import ConcurrentConsumer, follow
 from eventlog.events import NewEvent, RecordedEvent, StoredEvent
 from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
+from eventlog.topology import LAST_PUBLISHED
 from projector.write.consumer import ReadModelConsumer
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Connection, Log, open_log
