@@ -4,7 +4,7 @@
                                      ├▶ regcred.projector ──rejected──▶ regcred.projector.dead
                                      └▶ regcred.published
 
-`regcred.published` keeps the last message only. The relay compares it with the log (`broker.last_published`).
+`regcred.published` keeps the last message only. The relay compares it with the log (`broker.published`).
 
 A queue only wakes its consumer. Retries are in the database (ADR 10), so there are no queues for them. A
 queue rejects messages without a position; operators inspect them with `regcred deadletters`.
