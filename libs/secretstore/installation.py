@@ -14,7 +14,8 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from chassis.database import Connection, is_unavailable
+from chassis.database import Connection, is_unavailable, refuse_pooler
+from chassis.database_failure import failure_reason
 from secretstore.keyfile import KeyFile, KeyFileError
 
 log = structlog.get_logger()
@@ -88,6 +89,7 @@ def open_key_file_of(database_url: str, path: Path, *, role: str | None = None) 
     keys = KeyFile.load(path)
     options = f"-c role={role}" if role else ""
     with psycopg.connect(database_url, autocommit=True, options=options, connect_timeout=5) as connection:
+        refuse_pooler(connection)
         compare_keys(keys, connection)
     return keys
 
@@ -102,7 +104,7 @@ def await_key_file(database_url: str, path: Path, *, role: str, stop: Event) -> 
         try:
             return open_key_file_of(database_url, path, role=role)
         except (psycopg.OperationalError, psycopg.InterfaceError, *_NOT_PREPARED) as error:
-            log.warning("waiting_for_database", error=type(error).__name__)
+            log.warning("waiting_for_database", reason=failure_reason(error))
             stop.wait(RETRY_SECONDS)
     return None
 
@@ -119,11 +121,12 @@ def refuse_wrong_keys(database_url: str, *, role: str, compare: Callable[[Connec
         with psycopg.connect(
             database_url, autocommit=True, options=f"-c role={role}", connect_timeout=2
         ) as connection:
+            refuse_pooler(connection)
             compare(connection)
     except psycopg.Error as error:
         if not is_unavailable(error) and not isinstance(error, _NOT_PREPARED):
             raise
-        log.warning("keys_not_compared_yet", error=type(error).__name__)
+        log.warning("keys_not_compared_yet", reason=failure_reason(error))
 
 
 def _recorded(connection: Connection) -> dict[str, str]:

@@ -18,6 +18,7 @@ import structlog
 from chassis.database import session
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
+from credentials.relay.lost_events import PublishedEventsLost, refuse_lost_events
 from credentials.relay.published_batch import PublishedBatch
 from credentials.relay.refused_messages import RefusedMessages
 from eventlog.broker import (
@@ -105,6 +106,7 @@ class RelayPublisher:
             ) as connection,
             Publisher(self._broker_url) as publisher,
         ):
+            refuse_lost_events(connection, self._broker_url)
             published = _published(connection)
             log.info("publishing", after=published)
             unconfirmed: deque[PublishedBatch] = deque()
@@ -196,7 +198,7 @@ def _reason(error: Exception) -> str | None:
     """The reason of an expected failure."""
     if isinstance(error, psycopg.Error):
         return failure_reason(error)
-    return str(error) if isinstance(error, MessagingError) else None
+    return str(error) if isinstance(error, (MessagingError, PublishedEventsLost)) else None
 
 
 def _published(connection: psycopg.Connection[Any]) -> int:

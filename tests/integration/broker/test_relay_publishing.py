@@ -13,7 +13,7 @@ from credentials.relay.publisher import RelayPublisher
 from eventlog import dead_letters
 from eventlog.broker.cloudevents import position_of
 from eventlog.consumers import consumer_metrics
-from eventlog.topology import EXCHANGE, VHOST
+from eventlog.topology import EXCHANGE, LAST_PUBLISHED, VHOST
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Log, open_log
 from tests.support.log import Connection, lead, relay_of, scalar, sequence
@@ -71,7 +71,7 @@ def running(rabbitmq: RabbitMQ, *, tiers: Sequence[timedelta]) -> Iterator[Publi
         finally:
             stop.set()
             thread.join(PATIENCE)
-            rabbitmq.purge("regcred.verifier", "regcred.projector")
+            rabbitmq.purge("regcred.verifier", "regcred.projector", LAST_PUBLISHED)
 
 
 @pytest.fixture
