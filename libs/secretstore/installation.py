@@ -39,9 +39,25 @@ def installation_id(connection: Connection) -> UUID:
     return found
 
 
+def has_vault(connection: Connection) -> bool:
+    """Whether a Vault was bound to this database. Its secrets are then in no other one."""
+    row = connection.execute("SELECT vault_bound_at IS NOT NULL FROM installation.identity").fetchone()
+    return bool(row and row[0])
+
+
+def record_vault(connection: Connection) -> None:
+    """Record that a Vault has the id of this database."""
+    connection.execute("SELECT installation.record_vault()")
+
+
 def adopt_installation_id(found: UUID, connection: Connection) -> None:
-    """Give this database the id that a Vault has. Only the owner of the database may do this."""
-    connection.execute("UPDATE installation.identity SET installation_id = %s", (found,))
+    """Give this database the id that a Vault has, or an id to write to an empty Vault.
+
+    Only the owner of the database may do this.
+    """
+    connection.execute(
+        "UPDATE installation.identity SET installation_id = %s, vault_bound_at = NULL", (found,)
+    )
 
 
 def has_recorded_keys(connection: Connection) -> bool:

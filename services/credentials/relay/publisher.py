@@ -145,7 +145,7 @@ class RelayPublisher:
                 self._wait(publisher, unconfirmed)
             saved = self._settle(connection, publisher, epoch, saved, unconfirmed)
             if monotonic() - retried > RETRY_POLL_SECONDS:
-                self._refused.retry_due(connection, lambda: Publisher(self._broker_url))
+                self._refused.retry_due(connection, epoch, lambda: Publisher(self._broker_url))
                 retried = monotonic()
         if unconfirmed:
             publisher.wait_confirmed(position, GRACE_SECONDS)
