@@ -9,9 +9,12 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool, TooManyRequests
 
+from chassis.database_times import read_every_time
 from chassis.observability.metrics import POOL_IN_USE, POOL_WAITING
 from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
 from chassis.runtime.unavailable import Unavailable
+
+read_every_time()
 
 Connection = psycopg.Connection[Any]
 Pool = ConnectionPool[Connection]

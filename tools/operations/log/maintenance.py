@@ -180,8 +180,15 @@ def rebuild_state() -> str:
     """Write the state of credentials again, and return a sentence with the result."""
     settings = _settings()
     with log_database(settings) as url:
-        changed = write_state(url, open_key_file_of(url, settings.key_file))
-    return f"{changed} rows differed from the log and were written again" if changed else "no row differed"
+        rebuilt = write_state(url, open_key_file_of(url, settings.key_file))
+    changed = rebuilt.changed
+    lines = [f"{changed} rows differed from the log and were written again"] if changed else []
+    lines += [
+        f"{credential_id} was not written, because another credential has taken its name meanwhile:"
+        " rename one of the two, and repeat this"
+        for credential_id in rebuilt.name_taken
+    ]
+    return "\n".join(lines) or "no row differed"
 
 
 def public_key_file(key_file: Path | None) -> Path:
