@@ -176,11 +176,11 @@ def test_readiness_asks_for_what_a_service_needs_and_liveness_asks_the_service_i
         assert asked["readiness"] == ready + ("?exclude=secret_store" if vault else "")
 
 
-def test_gateway_and_console_are_asked_for_their_own_pages() -> None:
+def test_gateway_and_console_are_asked_whether_they_respond() -> None:
     configuration = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
     assert re.search(r"bind :8404\n +monitor-uri /healthz", configuration)
     assert set(probes("gateway").values()) == {"http://127.0.0.1:8404/healthz"}
-    assert set(probes("console").values()) == {"http://127.0.0.1:8080/sign-in"}
+    assert set(probes("console").values()) == {"http://127.0.0.1:8080/healthz"}
 
 
 @pytest.mark.parametrize("kustomization", KUSTOMIZATIONS)
