@@ -7,6 +7,7 @@ password anywhere. Since libpq reports failed connections as text only, known te
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from chassis.database import is_unavailable
 from chassis.runtime.unavailable import Unavailable
 
 _CONNECTION_FAILURES = (
@@ -37,6 +38,11 @@ _CONNECTION_FAILURES = (
     ("closed the connection", "the server closed the connection"),
     ("connection is closed", "the connection is closed"),
 )
+
+
+def outage_reason(error: Exception) -> str | None:
+    """The reason of a failure that ends when a dependency is available again; `None` for any other error."""
+    return failure_reason(error) if isinstance(error, Unavailable) or is_unavailable(error) else None
 
 
 def failure_reason(error: Exception) -> str:

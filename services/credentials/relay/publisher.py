@@ -16,7 +16,7 @@ import psycopg
 import structlog
 
 from chassis.database import session
-from chassis.database_failure import failure_reason
+from chassis.database_failure import outage_reason
 from chassis.runtime.failures import Failures
 from credentials.relay.published_batch import PublishedBatch
 from credentials.relay.refused_messages import RefusedMessages
@@ -89,7 +89,8 @@ class RelayPublisher:
                 log.warning("publisher_superseded")
                 superseded = epoch
             except Exception as error:
-                self._stop.wait(self._failures.add(error, _reason(error), jitter=self._jitter()))
+                reason = str(error) if isinstance(error, MessagingError) else outage_reason(error)
+                self._stop.wait(self._failures.add(error, reason, jitter=self._jitter()))
 
     def _leading_epoch(self) -> int:
         with self._lock:
@@ -190,13 +191,6 @@ def _save(connection: psycopg.Connection[Any], epoch: int, position: int) -> Non
     row = connection.execute("SELECT es.published(%s, %s)", (epoch, position)).fetchone()
     if row is None or not row[0]:
         raise StaleLeader
-
-
-def _reason(error: Exception) -> str | None:
-    """The reason of an expected failure."""
-    if isinstance(error, psycopg.Error):
-        return failure_reason(error)
-    return str(error) if isinstance(error, MessagingError) else None
 
 
 def _published(connection: psycopg.Connection[Any]) -> int:
