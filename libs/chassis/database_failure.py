@@ -55,7 +55,5 @@ def failure_reason(error: Exception) -> str:
         return type(error).__name__
     if error.sqlstate is not None:
         return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
-    if isinstance(error, psycopg.ProgrammingError):
-        return "the URL is no URL such as postgresql://user@host/name"
     text = str(error)
     return next((reason for known, reason in _CONNECTION_FAILURES if known in text), "the connection failed")

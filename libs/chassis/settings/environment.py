@@ -68,7 +68,7 @@ class Settings:
             home=home,
             listen_host=host,
             listen_port=port,
-            database_url=environment.get("REGCRED_DATABASE_URL") or None,
+            database_url=_database(environment.get("REGCRED_DATABASE_URL")),
             broker_url=_broker(_text(environment, "REGCRED_BROKER_URL")),
             vault=_vault(environment),
             key_file=Path(environment.get("REGCRED_KEY_FILE") or home / "keys.json"),
@@ -107,6 +107,18 @@ def _duration(environment: Mapping[str, str], name: str, default: str) -> timede
     if found is None:
         raise InvalidSetting(name, "must be a duration, such as 24h or 30d")
     return found
+
+
+def _database(url: str | None) -> str | None:
+    import psycopg.conninfo  # noqa: PLC0415 the console has no database, and uses other parts of this module
+
+    try:
+        psycopg.conninfo.conninfo_to_dict(url or "")
+    except psycopg.ProgrammingError:  # its message can contain a part of the password
+        raise InvalidSetting(
+            "REGCRED_DATABASE_URL", "must be a URL such as postgresql://user@host/name"
+        ) from None
+    return url or None
 
 
 def _broker(url: str | None) -> str | None:

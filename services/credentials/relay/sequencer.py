@@ -51,9 +51,7 @@ def run(
     `on_positions(epoch, last position)` is called at the start of each leadership and whenever positions were
     assigned. `step` is called at each step of the loop (`chassis.runtime.loops`).
     """
-    failures = Failures(
-        "relay_lost_database", unexpected="relay_failed", longest=LONGEST_BACKOFF_SECONDS
-    )
+    failures = Failures("relay_lost_database", unexpected="relay_failed", longest=LONGEST_BACKOFF_SECONDS)
     while not stop.is_set():
         try:
             with leadership(database_url, role=ROLE, name=LEASE, stop=stop, step=step) as connection:
