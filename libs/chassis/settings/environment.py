@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from chassis.settings.consumers import ConsumerSettings
 from chassis.settings.drain import drain
 from chassis.settings.invalid_setting import InvalidSetting
@@ -110,11 +113,9 @@ def _duration(environment: Mapping[str, str], name: str, default: str) -> timede
 
 
 def _database(url: str | None) -> str | None:
-    import psycopg.conninfo  # noqa: PLC0415 the console has no database, and uses other parts of this module
-
     try:
-        psycopg.conninfo.conninfo_to_dict(url or "")
-    except psycopg.ProgrammingError:  # its message can contain a part of the password
+        conninfo_to_dict(url or "")
+    except ProgrammingError:  # its message can contain a part of the password
         raise InvalidSetting(
             "REGCRED_DATABASE_URL", "must be a URL such as postgresql://user@host/name"
         ) from None
