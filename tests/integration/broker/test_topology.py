@@ -77,7 +77,7 @@ def test_a_different_queue_of_the_same_name_is_reported(rabbitmq: RabbitMQ, decl
         channel = connection.channel()
         channel.queue_delete("regcred.verifier.dead")
         channel.queue_declare("regcred.verifier.dead", durable=True)
-    with pytest.raises(BrokerUnavailable, match="ChannelClosedByBroker") as raised:
+    with pytest.raises(BrokerUnavailable, match="406 PRECONDITION_FAILED") as raised:
         declare_topology(declared_url, TOPOLOGY)
     assert PASSWORDS[DEPLOY] not in str(raised.value)
     with pika.BlockingConnection(pika.URLParameters(declared_url)) as connection:

@@ -21,6 +21,7 @@ from tests.integration.verifier.attempts import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.eventstore_suite import an_id
 from tests.support.fake_registry import FakeServer, Reply, Seen, basic_of
+from tests.support.postgres import migrated_database
 from tests.support.pushed_images import push_image
 from tests.support.servers import free_port
 from tests.support.system import add_body
@@ -341,14 +342,20 @@ def test_each_scope_permits_its_routes_only(
     assert client.get(path.replace(account, "other")).status_code == 403
 
 
-def test_the_registry_api_alone_is_ready_and_read_only(site: Site, database_url: str, tmp_path: Any) -> None:
-    del site
+@pytest.fixture
+def other_database() -> Iterator[str]:
+    """The database of another installation, which has a key file of its own."""
+    with migrated_database() as url:
+        yield url
+
+
+def test_the_registry_api_alone_is_ready_and_read_only(other_database: str, tmp_path: Any) -> None:
     settings = Settings.from_environment(
-        {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": database_url}
+        {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": other_database}
     )
     keys = prepare_keys(settings.key_file)
     token = tmp_path / "admin.token"
-    prepare_admin_token(token, database_url, keys)
+    prepare_admin_token(token, other_database, keys)
     part = registry_api(settings)
     client = join([part]).test_client()
     assert client.get("/readyz").json == {"ready": True, "checks": {"database": "ok", "secret_store": "ok"}}
@@ -360,7 +367,7 @@ def test_the_registry_api_alone_is_ready_and_read_only(site: Site, database_url:
     assert answer.json is not None
     assert answer.json["code"] == "blocked_host"
     assert client.post("/v1/service-tokens", json={}).status_code == 404
-    with psycopg.connect(database_url) as connection:
+    with psycopg.connect(other_database) as connection:
         connection.execute(f"SET ROLE {bootstrap.ROLE}")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("DELETE FROM auth.tokens")
