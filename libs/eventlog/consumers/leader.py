@@ -23,10 +23,8 @@ from eventlog.storage.errors import StaleLeader
 LEASE_SECONDS = 8.0
 RETRY_SECONDS = 1.0  # between two attempts of a standby to lead
 _RENEWALS = 4  # in the time of a lease
-_STALE = {
-    "ES410",
-    "25P03",
-}  # another epoch; the session was ended because the process stopped in a transaction
+# Another epoch; the session was ended because the process stopped in a transaction.
+_STALE = frozenset({"ES410", "25P03"})
 
 
 @dataclass(frozen=True, slots=True)

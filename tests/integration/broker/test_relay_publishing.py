@@ -15,12 +15,8 @@ from eventlog import dead_letters
 from eventlog.broker import Publisher
 from eventlog.broker.cloudevents import position_of
 from eventlog.consumers import consumer_metrics
-<<<<<<< HEAD
-from eventlog.topology import EXCHANGE, LAST_PUBLISHED, VHOST
-=======
 from eventlog.storage import StaleLeader
-from eventlog.topology import EXCHANGE, VHOST
->>>>>>> refs/heads/attack1
+from eventlog.topology import EXCHANGE, LAST_PUBLISHED, VHOST
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Log, open_log
 from tests.support.log import Connection, lead, relay_of, scalar, sequence
