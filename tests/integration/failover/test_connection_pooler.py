@@ -92,7 +92,7 @@ def test_a_service_is_not_ready_and_does_not_lead_behind_a_pooler(
     prepare_keys(keys := tmp_path / "keys")
     checks: list[Callable[[], Any]] = [
         schema_check(through, ["eventlog.storage"], role=ROLE),
-        lambda: open_key_file_of(through, keys, role=ROLE),
+        lambda: open_key_file_of(through, keys),
     ]
     for check in checks:
         with pytest.raises(psycopg.OperationalError) as refused:
