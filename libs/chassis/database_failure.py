@@ -10,7 +10,10 @@ from psycopg_pool import PoolTimeout
 from chassis.database import is_unavailable
 from chassis.runtime.unavailable import Unavailable
 
+_POOLER = "a connection pooler is in between, which cannot be used: name PostgreSQL itself in the URL"
 _CONNECTION_FAILURES = (
+    ("a connection pooler", _POOLER),
+    ("unsupported startup parameter", _POOLER),  # pgbouncer
     ("password authentication failed", "the server refused the password of the login"),
     ("no password supplied", "the server asks for a password, and none is configured"),
     ("no pg_hba.conf entry", "the server does not accept this login from this machine (pg_hba.conf)"),

@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from chassis.database import Connection, scalar, session
+from chassis.database import Connection, refuse_pooler, scalar, session
 from chassis.runtime.loops import Step, no_step
 from eventlog.storage.errors import StaleLeader
 
@@ -132,6 +132,7 @@ def leadership(
         StaleLeader: another process leads, because this one did not renew its lease in time.
     """
     with LeaderConnection.connect(database_url, **session(role, part=name)) as connection:
+        refuse_pooler(connection)
         while not connection.lead(name, LEASE_SECONDS, step):
             if stop.wait(RETRY_SECONDS):
                 yield None

@@ -18,6 +18,7 @@ import structlog
 from chassis.database import session
 from chassis.database_failure import outage_reason
 from chassis.runtime.failures import Failures
+from credentials.relay.lost_events import PublishedEventsLost, refuse_lost_events
 from credentials.relay.published_batch import PublishedBatch
 from credentials.relay.refused_messages import RefusedMessages
 from eventlog.broker import (
@@ -89,7 +90,8 @@ class RelayPublisher:
                 log.warning("publisher_superseded")
                 superseded = epoch
             except Exception as error:
-                reason = str(error) if isinstance(error, MessagingError) else outage_reason(error)
+                known = isinstance(error, (MessagingError, PublishedEventsLost))
+                reason = str(error) if known else outage_reason(error)
                 self._stop.wait(self._failures.add(error, reason, jitter=self._jitter()))
 
     def _leading_epoch(self) -> int:
@@ -106,6 +108,7 @@ class RelayPublisher:
             ) as connection,
             Publisher(self._broker_url) as publisher,
         ):
+            refuse_lost_events(connection, self._broker_url)
             published = _published(connection)
             log.info("publishing", after=published)
             unconfirmed: deque[PublishedBatch] = deque()
@@ -144,7 +147,7 @@ class RelayPublisher:
                 self._wait(publisher, unconfirmed)
             saved = self._settle(connection, publisher, epoch, saved, unconfirmed)
             if monotonic() - retried > RETRY_POLL_SECONDS:
-                self._refused.retry_due(connection, lambda: Publisher(self._broker_url))
+                self._refused.retry_due(connection, epoch, lambda: Publisher(self._broker_url))
                 retried = monotonic()
         if unconfirmed:
             publisher.wait_confirmed(position, GRACE_SECONDS)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import psycopg
 
-from chassis.database import Connection, read_only_connection, scalar, server_time
+from chassis.database import Connection, read_only_connection, refuse_pooler, scalar, server_time
 from chassis.database_failure import failure_reason
 from chassis.database_roles import memberships
 from chassis.migrations import Migration, MigrationRefused, applied_migrations, unapplied
@@ -33,6 +33,7 @@ def connect(url: str) -> Connection | Finding:
 
 
 def database_findings(connection: Connection) -> Iterator[Finding]:
+    yield _session(connection)
     yield _version(connection.info.server_version)
     yield _encoding(connection.info.parameter_status("server_encoding") or "")
     yield _writable(connection)
@@ -50,6 +51,15 @@ def _connection_remedy(text: str) -> str:
     if "does not exist" in text:
         return "create the database, or correct its name in REGCRED_DATABASE_URL"
     return "start PostgreSQL, or correct host and port in REGCRED_DATABASE_URL"
+
+
+def _session(connection: Connection) -> Finding:
+    check = "database.session"
+    try:
+        refuse_pooler(connection)
+    except psycopg.OperationalError as error:
+        return failed(check, failure_reason(error), "name PostgreSQL itself in REGCRED_DATABASE_URL")
+    return ok(check, "no connection pooler is in between")
 
 
 def _version(number: int) -> Finding:
