@@ -28,6 +28,7 @@ from operations.migrate.identities import GROUP_ROLES
 from operations.migrate.migrations import known_migrations, migrate
 from operations.migrate.owned_files import Owner, write
 from secretstore.factory import open_secret_store
+from secretstore.installation import open_key_file_of
 from secretstore.keyfile import KeyFile
 from secretstore.store import SecretStoreError
 
@@ -60,16 +61,16 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
     Raises:
         BackupRefused: the database is not embedded, or pg_dump failed.
         NoDatabase: the installation has no database.
-        KeyFileError: the key file cannot be used.
+        KeyFileError: the key file cannot be used, or is of another installation.
     """
     _require_embedded(settings)
-    KeyFile.load(settings.key_file)  # a backup without a usable key file could not be restored
-    keys = seal(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
     with (
         log_database(settings) as url,
         LogReader.snapshot(url) as reader,
         tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as scratch,
     ):
+        open_key_file_of(url, settings.key_file)  # with another one the backup could not be restored
+        keys = seal(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
         end = reader.end()
         manifest = BackupManifest(
             version=version("regcred"),
