@@ -17,13 +17,14 @@ from pathlib import Path
 from secrets import token_bytes, token_hex
 from typing import NoReturn
 
+from chassis.runtime.cannot_start import CannotStart
 from chassis.secret import REDACTED, Secret
 
 KEY_BYTES = 32
 _FINGERPRINT_DIGITS = 32
 
 
-class KeyFileError(Exception):
+class KeyFileError(CannotStart):
     """The key file cannot be used. The message contains the reason and no part of a key."""
 
 
@@ -66,7 +67,7 @@ class KeyFile:
             pepper = base64.b64decode(document["pepper"])
             primary = str(document["primary"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise KeyFileError(f"the key file {path} is damaged") from None
+            raise KeyFileError(f"the key file {path} is damaged; restore it from its backup") from None
         return cls(primary=primary, keys=keys, pepper=pepper)
 
     @classmethod
