@@ -77,9 +77,8 @@ def open_secret_store(
     )
     try:
         vault.bind()
-    except WrongSecretStore as error:
+    except WrongSecretStore:
         vault.close()
-        log.error("wrong_secret_store", reason=str(error))  # noqa: TRY400 a stack trace adds nothing
         raise
     except SecretStoreUnavailable as error:
         log.warning("vault_not_compared_yet", error=str(error))

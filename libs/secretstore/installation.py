@@ -6,7 +6,8 @@ of another installation, a service refuses to work: it would encrypt with keys t
 housekeeping would delete secrets that its database does not know.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from uuid import UUID
@@ -17,6 +18,7 @@ import structlog
 from chassis.database import Connection, is_unavailable, refuse_pooler, session
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
+from chassis.settings.invalid_setting import InvalidSetting
 from secretstore.keyfile import KeyFile, KeyFileError
 
 log = structlog.get_logger()
@@ -114,13 +116,17 @@ def await_key_file(database_url: str, path: Path, *, role: str, stop: Event) -> 
     """Return the key file as soon as it can be compared with the database; `None` after `stop`.
 
     Raises:
+        InvalidSetting: the URL of the database cannot be read.
         KeyFileError: as `open_key_file_of`.
     """
     keys = KeyFile.load(path)
     failures = Failures("waiting_for_database", longest=LONGEST_BACKOFF_SECONDS)
     while not stop.is_set():
         try:
-            with psycopg.connect(database_url, **session(role, part="keys", writes=False)) as connection:
+            with (
+                _readable_url(),
+                psycopg.connect(database_url, **session(role, part="keys", writes=False)) as connection,
+            ):
                 refuse_pooler(connection)
                 compare_keys(keys, connection)
                 return keys
@@ -137,18 +143,33 @@ def refuse_wrong_keys(database_url: str, *, role: str, compare: Callable[[Connec
     Otherwise the pool compares: each new connection is examined.
 
     Raises:
+        InvalidSetting: the URL of the database cannot be read.
         WrongKeyFile: as `compare_keys`.
     """
+    options = f"-c role={role}"
     try:
-        with psycopg.connect(
-            database_url, autocommit=True, options=f"-c role={role}", connect_timeout=2
-        ) as connection:
+        with (
+            _readable_url(),
+            psycopg.connect(database_url, autocommit=True, options=options, connect_timeout=2) as connection,
+        ):
             refuse_pooler(connection)
             compare(connection)
     except psycopg.Error as error:
         if not is_unavailable(error) and not isinstance(error, _NOT_PREPARED):
             raise
         log.warning("keys_not_compared_yet", reason=failure_reason(error))
+
+
+@contextmanager
+def _readable_url() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate is not None:
+            raise
+        raise InvalidSetting(
+            "REGCRED_DATABASE_URL", "must be a URL such as postgresql://user@host/name"
+        ) from None
 
 
 def _recorded(connection: Connection) -> dict[str, str]:
@@ -161,12 +182,10 @@ def _compare(recorded: Mapping[str, str], present: Mapping[str, str]) -> None:
     if not missing and not other:
         return
     if other:
-        fault = f"the key file is of another installation than the database: {', '.join(other)} differs"
+        fault = f"the key file is of another installation than the database (different: {', '.join(other)})"
     else:
         fault = f"the key file is older than the database: it lacks {', '.join(missing)}"
-    sentence = (
+    raise WrongKeyFile(
         f"{fault}. Restore the key file from its backup. If the former one is lost for good, read"
         " `regcred installation adopt --help`"
     )
-    log.error("wrong_key_file", reason=sentence)
-    raise WrongKeyFile(sentence)

@@ -18,13 +18,14 @@ from secrets import token_bytes
 from typing import NoReturn
 
 from chassis.new_file import create_file
+from chassis.runtime.cannot_start import CannotStart
 from chassis.secret import REDACTED, Secret
 
 KEY_BYTES = 32
 _FINGERPRINT_DIGITS = 32
 
 
-class KeyFileError(Exception):
+class KeyFileError(CannotStart):
     """The key file cannot be used. The message contains the reason and no part of a key."""
 
 
@@ -67,7 +68,7 @@ class KeyFile:
             pepper = base64.b64decode(document["pepper"])
             primary = str(document["primary"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise KeyFileError(f"the key file {path} is damaged") from None
+            raise KeyFileError(f"the key file {path} is damaged; restore it from its backup") from None
         return cls(primary=primary, keys=keys, pepper=pepper)
 
     @classmethod

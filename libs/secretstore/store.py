@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from chassis.ids import is_platform_id
+from chassis.runtime.cannot_start import CannotStart
 from chassis.runtime.unavailable import Unavailable
 from chassis.secret import Secret
 
@@ -64,7 +65,7 @@ class SecretStoreUnavailable(SecretStoreError, Unavailable):
         self.retry_after = retry_after
 
 
-class WrongSecretStore(SecretStoreUnavailable):
+class WrongSecretStore(SecretStoreUnavailable, CannotStart):
     """The secret store belongs to another installation. Nothing is read, written or deleted there."""
 
 

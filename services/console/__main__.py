@@ -6,6 +6,7 @@ import sys
 from flask import Flask
 
 from chassis.observability.logs import configure_logs
+from chassis.runtime.cannot_start import one_sentence
 from chassis.runtime.parent import stop_with_parent
 from chassis.runtime.version import print_version
 from chassis.web.server import serve
@@ -29,9 +30,11 @@ def main() -> None:
         port=settings.listen_port,
         proxies=settings.proxies,
         drain=settings.drain,
+        setting="REGCRED_CONSOLE_LISTEN",
     )
 
 
 if __name__ == "__main__":
     print_version(sys.argv[1:])
-    main()
+    with one_sentence():
+        main()

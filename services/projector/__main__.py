@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
+from chassis.runtime.cannot_start import one_sentence
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.runtime.parent import stop_with_parent
 from chassis.runtime.version import print_version
@@ -56,4 +57,5 @@ if __name__ == "__main__":
     print_version(sys.argv[1:])
     if sys.argv[1:] not in ([], ["api"]):
         sys.exit("usage: python -m projector [api]")
-    main_api() if sys.argv[1:] else main()
+    with one_sentence():
+        main_api() if sys.argv[1:] else main()

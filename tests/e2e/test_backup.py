@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from secretstore.keyfile import KeyFile
 from tests.e2e.conftest import PASSWORD, USER
 from tests.support.docker_registry import DockerRegistry
 from tests.support.system import System, add_body
@@ -50,6 +51,21 @@ def backup(original: System, passphrase: Path, tmp_path_factory: pytest.TempPath
     assert "the log up to position" in done.stdout
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     return file
+
+
+def test_a_backup_with_a_wrong_key_file_or_to_an_existing_file_is_refused(
+    original: System, backup: Path, tmp_path: Path
+) -> None:
+    """A key file of another installation in the backup would be found only when it is restored."""
+    repeated = run(original.home, "backup", str(backup))
+    assert (repeated.returncode, repeated.stderr) == (1, f"Error: {backup}: File exists\n")
+    KeyFile.create(tmp_path / "keys.json")
+    file = tmp_path / "wrong.regcred"
+    done = run(original.home, "backup", str(file), REGCRED_KEY_FILE=str(tmp_path / "keys.json"))
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("Error: the key file is of another installation than the database")
+    assert not file.exists()
 
 
 def test_a_restored_installation_has_the_state_of_the_backup_and_goes_on(
@@ -158,11 +174,11 @@ def environment(home: Path) -> dict[str, str]:
     return {**own, "REGCRED_HOME": str(home)}
 
 
-def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "regcred", *arguments]
     return subprocess.run(
         command,
-        env=environment(home),
+        env={**environment(home), **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

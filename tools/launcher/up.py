@@ -1,7 +1,5 @@
 """`regcred up`: runs everything on one machine, in the foreground."""
 
-import socket
-import sys
 from contextlib import ExitStack
 from threading import Event
 from time import monotonic
@@ -9,6 +7,7 @@ from time import monotonic
 import structlog
 
 from chassis.observability.metric_files import FOLDER, empty_folder
+from chassis.runtime.addresses import check_address_is_free
 from chassis.runtime.health import is_healthy
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings
@@ -29,22 +28,18 @@ CHECK_SECONDS = 0.2
 DATABASE_CHECK_SECONDS = 2.0
 
 
-class CannotStart(Exception):
-    """The one-machine mode cannot start. The message is for its user."""
-
-
 def up(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Afterwards only the state in `settings.home` remains.
 
     Raises:
         HomeInUse: another `regcred up` uses this home folder.
-        CannotStart: the address is in use.
+        AddressUnusable: nothing can listen at the address.
     """
     stop = stop_on_signals()
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as resources:
         resources.enter_context(home_lock(settings.home))
-        _check_address_is_free(settings.listen_host, settings.listen_port)
+        check_address_is_free("REGCRED_LISTEN", settings.listen_host, settings.listen_port)
         database = None
         url = settings.database_url
         if url is None:
@@ -85,14 +80,3 @@ def _supervise(
             if not database.is_serving():
                 log.warning("database_died", started_again=database.restart())
         stop.wait(CHECK_SECONDS)
-
-
-def _check_address_is_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        if sys.platform != "win32":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CannotStart(f"cannot listen on {host}:{port}: {error.strerror}") from None

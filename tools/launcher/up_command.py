@@ -8,17 +8,16 @@ from chassis.observability.logs import configure_logs
 from chassis.settings.environment import Settings
 from eventlog.storage import LowerTransactionIds
 from launcher.child_settings import check_child_settings
-from launcher.up import CannotStart, up
+from launcher.up import up
 from operations.command_errors import refused
 from operations.home_lock import HomeInUse
 from operations.migrate.preparation import DamagedToken
-from secretstore.store import WrongSecretStore
 
 
 @click.command("up")
 def up_command() -> None:
     """Run everything on this machine."""
-    with refused(CannotStart, HomeInUse, LowerTransactionIds, DamagedToken, WrongSecretStore):
+    with refused(HomeInUse, LowerTransactionIds, DamagedToken):
         configure_logs("up")
         settings = Settings.from_environment(os.environ)
         check_child_settings(settings, os.environ)

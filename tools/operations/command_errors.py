@@ -12,12 +12,12 @@ import psycopg
 from chassis.database_failure import failure_reason
 from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
+from chassis.runtime.cannot_start import CannotStart
 from chassis.runtime.unavailable import Unavailable
-from chassis.settings.environment import InvalidSetting, Settings
+from chassis.settings.environment import Settings
 from eventlog.broker import BrokerUnavailable
 from operations.embedded_postgres import EmbeddedPostgresFailed
 from operations.log.database import NoDatabase, log_database
-from secretstore.keyfile import KeyFileError
 
 _NOT_PREPARED = (
     psycopg.errors.UndefinedTable,
@@ -25,12 +25,11 @@ _NOT_PREPARED = (
     psycopg.errors.InvalidSchemaName,
 )
 _OBSTACLES = (
-    InvalidSetting,
+    CannotStart,
     NoDatabase,
     EmbeddedPostgresFailed,
     MigrationRefused,
     BrokerUnavailable,
-    KeyFileError,
 )
 # The first two characters of the SQLSTATE of a database that cannot be used: connection, login, name,
 # resources, shutdown. Others are those of statements.

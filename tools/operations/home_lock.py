@@ -10,7 +10,7 @@ class HomeInUse(Exception):
     """`regcred up` or an operator command uses this home folder."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__(f"another `regcred up` uses {home}")
+        super().__init__(f"another `regcred up` uses {home}; stop it, or set another REGCRED_HOME")
 
 
 @contextmanager

@@ -65,6 +65,8 @@ def configure_logs(service: str, environment: Mapping[str, str] = os.environ) ->
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[name]),
     )
     logging.basicConfig(handlers=[_ThroughStructlog(logging.WARNING)], level=logging.WARNING, force=True)
+    # It logs a stack trace for each failed connection. Its callers log the reason.
+    logging.getLogger("pika.adapters").setLevel(logging.CRITICAL)
 
 
 def redacted(text: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from prometheus_client.registry import Collector
 
 from chassis.observability.exposition import exposition
+from chassis.runtime.addresses import check_address_is_free
 from chassis.runtime.loops import Loops
 from chassis.runtime.readiness import Check, readiness
 
@@ -27,9 +28,11 @@ def serve_process(
     """Serve at an address in a thread. Does nothing without an address.
 
     `/healthz` is 503 if one of `loops` is dead, and `/readyz` if one of `checks` fails.
+    Raises `AddressUnusable`.
     """
     if address is None:
         return
+    check_address_is_free("REGCRED_METRICS_LISTEN", *address)
     expose = exposition(collectors)
 
     class Handler(BaseHTTPRequestHandler):

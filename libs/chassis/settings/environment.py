@@ -151,6 +151,8 @@ def _vault(environment: Mapping[str, str]) -> VaultAccess | None:
     address = environment.get("REGCRED_VAULT_ADDR")
     if not address:
         return None
+    if not address.startswith(("https://", "http://")):
+        raise InvalidSetting("REGCRED_VAULT_ADDR", "must begin with https:// or http://")
     access = VaultAccess(
         address=address,
         role_id=_text(environment, "REGCRED_VAULT_ROLE_ID"),

@@ -1,7 +1,9 @@
 """The error of all settings."""
 
+from chassis.runtime.cannot_start import CannotStart
 
-class InvalidSetting(Exception):
+
+class InvalidSetting(CannotStart):
     """A variable has an invalid value, or lacks another variable that belongs to it."""
 
     def __init__(self, name: str, reason: str) -> None:

@@ -8,6 +8,7 @@ no connection any more, and handles the requests that it has.
 import gc
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,6 +21,8 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
+from chassis.runtime.addresses import check_address_is_free
+from chassis.runtime.cannot_start import CannotStart
 from chassis.settings.trusted_proxies import TrustedProxies
 from chassis.web.client_address import client_addresses
 from chassis.web.draining import Draining, while_draining
@@ -47,6 +50,13 @@ class _Arbiter(Arbiter):
             except Empty:
                 break
         super().handle_term()
+
+    def halt(self, reason: str | None = None, exit_status: int = 0) -> None:
+        """End with exit code 1 after a failed start, which the worker has reported."""
+        if exit_status == self.APP_LOAD_ERROR:
+            self.stop()
+            sys.exit(1)
+        super().halt(reason, exit_status)
 
 
 class _Worker(ThreadWorker):
@@ -87,7 +97,11 @@ class _Server(BaseApplication):
                 self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        return self._factory()
+        try:
+            return self._factory()
+        except CannotStart as error:
+            sys.stderr.write(f"Error: {error}\n")
+            sys.exit(Arbiter.APP_LOAD_ERROR)
 
     def run(self) -> None:
         _Arbiter(self).run()
@@ -100,11 +114,14 @@ def serve(
     port: int,
     proxies: TrustedProxies | None,
     drain: timedelta = timedelta(0),
+    setting: str = "REGCRED_LISTEN",
 ) -> None:
     """Serve until SIGTERM or SIGINT. `factory` is called in the worker, after the fork.
 
     Only the X-Forwarded-For of `proxies` is trusted. `drain` is the time in which a gateway notices the stop.
+    `setting` is the variable that names the address. Raises `AddressUnusable`.
     """
+    check_address_is_free(setting, host, port)
     draining = Draining()
 
     def behind_proxies() -> Flask:

@@ -14,6 +14,7 @@ from operations.backup.encrypted_keys import WrongPassphrase
 from operations.backup.installation import VAULT, BackupRefused, back_up, restore
 from operations.command_errors import refused
 from operations.home_lock import HomeInUse
+from regcred.cli.errors import OutputUnwritable
 from regcred.cli.examples import examples
 from regcred.cli.files import new_private
 
@@ -35,7 +36,7 @@ def backup_command(file: Path, *, with_keys: bool, passphrase_file: Path | None)
     It contains the log, the read models, the tokens and the encrypted secrets. Nobody can read the secrets
     without the key file: store the two separately, or use --with-keys.
     """
-    with refused(BackupRefused):
+    with refused(BackupRefused, OutputUnwritable):
         configure_logs("backup")
         settings = Settings.from_environment(os.environ)
         passphrase = _passphrase(passphrase_file, new=True) if with_keys or passphrase_file else None

@@ -84,6 +84,14 @@ def test_libraries_log_only_warnings_and_errors_even_at_level_debug(
     assert (line["logger"], line["level"]) == (library, "warning")
 
 
+def test_a_failed_connection_to_the_broker_is_not_logged_a_second_time_with_a_stack_trace(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("test", {})
+    logging.getLogger("pika.adapters.blocking_connection").error("Error in _create_connection().")
+    assert capfd.readouterr().err == ""
+
+
 def test_urls_in_the_text_of_an_exception_are_redacted(capfd: pytest.CaptureFixture[str]) -> None:
     configure_logs("test", {})
     error = ConnectionError("amqp://regcred:canary-6@broker:5672/ refused; see /help?token=canary-7")
