@@ -16,6 +16,7 @@ from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from credentials.bootstrap import command_api
 from credentials.relay_bootstrap import run_relay
+from eventlog.topology import LAST_PUBLISHED
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from projector.read.bootstrap import query_api
 from projector.write.bootstrap import run_projector
@@ -52,6 +53,7 @@ class Life:
 @pytest.fixture(scope="module")
 def life(database_url: str, rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     home = tmp_path_factory.mktemp("home")
+    rabbitmq.purge(LAST_PUBLISHED)  # of the log of another test
     with ExitStack() as left_behind:
         registry = left_behind.enter_context(DockerRegistry(users={"octo": PASSWORD}))
         receiver = left_behind.enter_context(Receiver())
