@@ -48,7 +48,7 @@ def names(system: System) -> list[str]:
         return [item["name"] for item in client.get("/v1/accounts/acme/credentials").json()["items"]]
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_all_processes_and_a_restart_keeps_the_data(
     system: System, registry: DockerRegistry, how: signal.Signals
 ) -> None:
@@ -56,6 +56,7 @@ def test_a_signal_stops_all_processes_and_a_restart_keeps_the_data(
     waiting(lambda: names(system) == ["first"], "it is listed")
     assert system.stop(how) == 0
     assert not system.processes()
+    assert running_server(system.home / "postgres") is None
     system.start()
     assert names(system) == ["first"]
     add(system, "second", registry)

@@ -1,4 +1,4 @@
-"""Graceful stop: SIGTERM and SIGINT set an event, which the loops of a process check.
+"""Graceful stop: SIGTERM, SIGINT and SIGHUP set an event, which the loops of a process check.
 
 Python calls a handler between two steps of the main thread, which may hold the lock of the event just then:
 in `Event.wait`, or in a handler that a second signal interrupts. A handler that set the event would wait for
@@ -11,11 +11,14 @@ from contextlib import suppress
 from threading import Event, Thread
 from types import FrameType
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # SIGHUP: the terminal was closed
 
 
 def stop_on_signals() -> Event:
-    """An event that is set after the first SIGTERM or SIGINT. Call it in the main thread."""
+    """An event that is set after the first stop signal. Call it in the main thread.
+
+    SIGHUP stays ignored if it is, as by `nohup`.
+    """
     stop = Event()
     reader, writer = os.pipe()
     os.set_blocking(writer, False)  # further signals are dropped when the pipe is full
@@ -30,5 +33,6 @@ def stop_on_signals() -> Event:
 
     Thread(target=set_event, name="stop", daemon=True).start()
     for number in STOP_SIGNALS:
-        signal.signal(number, on_signal)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
     return stop
