@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from threading import Barrier
 
@@ -291,12 +291,14 @@ def test_a_secret_that_is_missing_just_after_its_event_is_an_error() -> None:
     assert (it.logins, it.outcomes()) == ([], [])
 
 
+@pytest.mark.parametrize("clock", [STORE_LAG, -timedelta(hours=2)])
 @pytest.mark.parametrize("fault", ["missing", "destroyed"])
-def test_a_current_secret_that_cannot_be_read_is_an_outcome(fault: str) -> None:
+def test_a_current_secret_that_cannot_be_read_is_an_outcome(fault: str, clock: timedelta) -> None:
+    """Also if the clock of the verifier is hours behind that of the service that wrote the event."""
     it = world(added(), passwords=("p",) if fault == "destroyed" else ())
     if fault == "destroyed":
         it.secrets.destroy(PATH, [1])
-    it.at = MOMENT + STORE_LAG
+    it.at = MOMENT + clock
     it.handle(it.credential.history()[0])
     [outcome] = it.outcomes()
     assert isinstance(outcome, VerificationFailed)
