@@ -8,6 +8,7 @@ from eventlog.integrity.errors import IntegrityError, NoSuchPosition
 from eventlog.integrity.export import read_export, write_export
 from eventlog.integrity.keys import create_key, key_id, load_private, load_public, public_path
 from eventlog.integrity.log_reader import LogReader
+from eventlog.integrity.positions import position_differences, set_back_positions
 
 __all__ = [
     "START",
@@ -29,8 +30,10 @@ __all__ = [
     "load_public",
     "merge_rows",
     "open_checkpoint",
+    "position_differences",
     "public_path",
     "read_export",
+    "set_back_positions",
     "sign_checkpoint",
     "verify_chain",
     "verify_proof",

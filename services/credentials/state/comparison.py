@@ -18,7 +18,7 @@ from contracts.credential import Absent, Active, Credential, evolve
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from credentials.current_row import authenticate_rows, authentication_code, current_row
 from eventlog.events import EventError, StoredEvent, decode_event
-from eventlog.integrity import Difference, difference, merge_rows
+from eventlog.integrity import Difference, difference, merge_rows, position_differences
 from eventlog.storage import stream_grouped
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -55,7 +55,7 @@ ORDER BY credential_id
 
 
 def state_differences(connection: Connection, keys: KeyFile | None) -> Iterator[Difference]:
-    """The rows of `credentials.current` and `credentials.usages` that differ from the log.
+    """The rows of `credentials.current` and `credentials.usages` that differ, and positions after its end.
 
     The connection is in a transaction, with one snapshot for all statements. Without `keys`, names and
     authentication codes are not compared.
@@ -67,6 +67,7 @@ def state_differences(connection: Connection, keys: KeyFile | None) -> Iterator[
         yield found
     for row in usage_differences(connection):
         yield _usage_difference(row)
+    yield from position_differences(connection)
 
 
 def current_differences(

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from credentials.state.comparison import current_differences, usage_differences
+from eventlog.integrity import set_back_positions
 from secretstore.keyfile import KeyFile
 
 _APPLICATION = "regcred:state"
@@ -36,7 +37,7 @@ class RebuiltState:
 
 
 def rebuild_state(database_url: str, keys: KeyFile) -> RebuiltState:
-    """Write every row that differs from the log, in one transaction.
+    """Write every row that differs from the log, in one transaction, and set back positions after its end.
 
     The login must own the schema. Rows whose events cannot be read remain as they are.
 
@@ -51,6 +52,7 @@ def rebuild_state(database_url: str, keys: KeyFile) -> RebuiltState:
             if row["expected_at"] is not None:
                 connection.execute(_INSERT_USAGE, row)
             changed += 1
+        changed += set_back_positions(connection)
     return RebuiltState(changed, tuple(name_taken))
 
 

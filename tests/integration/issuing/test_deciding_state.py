@@ -213,6 +213,21 @@ def test_a_name_that_was_taken_meanwhile_holds_up_no_other_repair(
     assert operator.differences(lost) == []
 
 
+def test_positions_after_the_end_of_the_log_are_found_and_set_back(
+    client: FlaskClient, account: str, database_url: str, operator: Operator
+) -> None:
+    """A consumer with such a position skips every later event, and is not behind."""
+    restricted(client, account)
+    with superuser(database_url) as connection:
+        connection.execute("INSERT INTO es.checkpoints (consumer, position) VALUES ('verifier', 1000000)")
+        connection.execute("UPDATE es.relay SET published = 1000000")
+    assert operator.differences("verifier") == [("es.checkpoints", "changed", ("position",))]
+    assert ("es.relay", "changed", ("published",)) in operator.differences("log")
+    assert operator.rebuild() == 2
+    assert operator.differences("verifier") == []
+    assert operator.differences("log") == []
+
+
 def test_usages_are_compared_and_rebuilt(
     client: FlaskClient, account: str, database_url: str, operator: Operator
 ) -> None:

@@ -37,7 +37,7 @@ class StateReport:
     def remedies(self) -> str:
         """The commands that write the rows again."""
         tables = {found.table.partition(".")[0] for found in self.first}
-        commands = [REBUILD_STATE] if "credentials" in tables else []
+        commands = [REBUILD_STATE] if tables & {"credentials", "es"} else []
         commands += [REBUILD_READ_MODELS] if "rm" in tables else []
         return " and ".join(commands)
 
