@@ -48,3 +48,11 @@ _STATUS = {
 def status_of(code: VerificationCode) -> VerificationStatus:
     """Return the status that a verification with this code gives its credential."""
     return _STATUS.get(code, VerificationStatus.FAILED)
+
+
+def known_code(text: str) -> VerificationCode | None:
+    """Return the code; `None` for a text that this version does not know, because a newer one wrote it."""
+    try:
+        return VerificationCode(text)
+    except ValueError:
+        return None

@@ -17,7 +17,7 @@ from contracts.credential import Active
 from contracts.credential_events import Restrictions, Scope
 from contracts.issuance_events import Workload
 from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
-from contracts.verdicts import VerificationCode, VerificationStatus, status_of
+from contracts.verdicts import VerificationStatus, known_code, status_of
 from credentials.application.store import (
     DecidedOnOldVersion,
     RecordedOutcome,
@@ -274,8 +274,10 @@ class _Row:
 
 def _candidate(row: _Row) -> Candidate:
     verification = VerificationStatus.PENDING
-    if row.checked:
-        verification = status_of(VerificationCode(row.code)) if row.code else VerificationStatus.VERIFIED
+    if row.checked and row.code is None:
+        verification = VerificationStatus.VERIFIED
+    elif row.checked and row.code and (code := known_code(row.code)):
+        verification = status_of(code)
     return Candidate(
         credential_id=row.credential_id,
         version=row.version,

@@ -1,6 +1,7 @@
 """`POST …/credentials/{id}/verifications`: request a new login, and optionally wait for its result."""
 
 import re
+from threading import BoundedSemaphore
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from chassis.web.responses import json_response, position_token
 from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
-from credentials.api.commands import RequestFingerprint, command_headers, command_request
+from credentials.api.commands import RequestFingerprint, command_request, result_headers
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome, RecordedOutcome
 from registries.input.image import read_image
@@ -25,6 +26,7 @@ from registries.verification_help import help_for, help_for_image
 Body = dict[str, Any]
 
 MAX_WAIT_SECONDS = 30.0
+MAX_WAITING = 6  # threads of the server that may wait for results; the others serve other requests
 _WAIT_POLL_SECONDS = 0.05
 _CREDENTIAL = "/v1/accounts/<account_id>/credentials/<uuid:credential_id>"
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,4})(?:$|[,;\s])")
@@ -40,23 +42,30 @@ def add_route(
     routes: Blueprint, credentials: Credentials, *, request_fingerprint: RequestFingerprint
 ) -> None:
     """Add the route that requests a verification."""
+    slots = BoundedSemaphore(MAX_WAITING)
 
     @routes.route(f"{_CREDENTIAL}/verifications", methods=["POST"])
     @routes.arguments(VerifySchema, required=False)
     @routes.response(202, VerificationSchema)
     @requires(TokenScope.CREDENTIALS_WRITE)
     def verify_credential(body: Body, account_id: str, credential_id: UUID) -> Response:
-        """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds."""
+        """Verify again. With `Prefer: wait=N` the response is the result, if there is one in N seconds.
+
+        While many requests wait, further ones do not: their responses have no `Preference-Applied`.
+        """
         image = read_image(body["image"]) if body["image"] else None
         result = credentials.request_verification(
             command_request(account_id, request_fingerprint), credential_id, image
         )
-        headers = command_headers(result)
+        headers = result_headers(result)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
-        if wait:
+        if wait and slots.acquire(blocking=False):
             seconds = min(float(wait[1]), MAX_WAIT_SECONDS)
             headers["Preference-Applied"] = f"wait={seconds:g}"
-            recorded = _await_outcome(credentials, UUID(result.body["id"]), seconds)
+            try:
+                recorded = _await_outcome(credentials, UUID(result.body["id"]), seconds)
+            finally:
+                slots.release()
             if recorded:
                 # A caller that waits for this position reads the outcome, not only the request.
                 headers["Regcred-Position"] = position_token(recorded.stream_id, recorded.version)

@@ -39,7 +39,7 @@ class Action(Enum):
     """What to do with a version."""
 
     KEEP = auto()
-    FORGET = auto()  # keep it, and delete the record of its sightings
+    CLEAR = auto()  # keep it, and delete its sighting
     SEE_FIRST = auto()  # the day begins
     SEE = auto()
     DELETE = auto()
@@ -51,7 +51,7 @@ def action(
 ) -> Action:
     """Decide for one version. `now` and the times of the sighting are of the clock of the database."""
     if version.destroyed or reference is Reference.NEEDED:
-        return Action.KEEP if sighting is None else Action.FORGET
+        return Action.KEEP if sighting is None else Action.CLEAR
     if reference is Reference.REPLACED:
         return Action.DESTROY
     if sighting is None:

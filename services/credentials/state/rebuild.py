@@ -1,12 +1,13 @@
 """Write the rows of `credentials.current` and `credentials.usages` again that differ from the log."""
 
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
 from credentials.state.comparison import current_differences, usage_differences
-from eventlog.integrity import Difference
 from secretstore.keyfile import KeyFile
 
 _APPLICATION = "regcred:state"
@@ -22,8 +23,20 @@ INSERT INTO credentials.usages VALUES (%(credential_id)s, %(project_id)s, %(work
 """
 
 
-def rebuild_state(database_url: str, keys: KeyFile) -> int:
-    """Write every row that differs from the log, in one transaction. Returns the number of rows.
+@dataclass(frozen=True, slots=True)
+class RebuiltState:
+    """The number of rows that were written again, and the credentials that could not be.
+
+    Another credential has taken the name of each of `name_taken` while its row was missing or had another
+    name. They are not issued until one of the two is renamed.
+    """
+
+    changed: int
+    name_taken: tuple[UUID, ...]
+
+
+def rebuild_state(database_url: str, keys: KeyFile) -> RebuiltState:
+    """Write every row that differs from the log, in one transaction.
 
     The login must own the schema. Rows whose events cannot be read remain as they are.
 
@@ -32,31 +45,32 @@ def rebuild_state(database_url: str, keys: KeyFile) -> int:
     """
     with psycopg.connect(database_url, application_name=_APPLICATION, connect_timeout=5) as connection:
         connection.execute(_LOCK)
-        changed = _rebuild_current(connection, keys)
+        changed, name_taken = _rebuild_current(connection, keys)
         for row in usage_differences(connection):
             connection.execute(_DELETE_USAGE, row)
             if row["expected_at"] is not None:
                 connection.execute(_INSERT_USAGE, row)
             changed += 1
-    return changed
+    return RebuiltState(changed, tuple(name_taken))
 
 
-def _rebuild_current(connection: psycopg.Connection[Any], keys: KeyFile) -> int:
+def _rebuild_current(connection: psycopg.Connection[Any], keys: KeyFile) -> tuple[int, list[UUID]]:
     """Delete all rows that differ before the first is inserted: two rows may have exchanged their names."""
-    changed = 0
+    changed, name_taken = 0, []
     for _, found in current_differences(connection, keys):
         if found.problem != "not_compared":
             connection.execute("DELETE FROM credentials.current WHERE credential_id = %s", (found.key,))
-            changed += _is_not_inserted(found)
+            changed += found.problem == "unexpected"  # the others are counted when they are inserted
     for row, found in current_differences(connection, keys):
         if row is not None and found.problem == "missing":
             columns = sql.SQL(", ").join(map(sql.Identifier, row))
             values = sql.SQL(", ").join([sql.Placeholder()] * len(row))
-            statement = sql.SQL("INSERT INTO credentials.current ({}) VALUES ({})").format(columns, values)
-            connection.execute(statement, list(row.values()))
-            changed += 1
-    return changed
-
-
-def _is_not_inserted(found: Difference) -> bool:
-    return found.problem == "unexpected"
+            statement = sql.SQL(
+                "INSERT INTO credentials.current ({}) VALUES ({})"
+                " ON CONFLICT (account_id, lower(name)) DO NOTHING"
+            ).format(columns, values)
+            if connection.execute(statement, list(row.values())).rowcount:
+                changed += 1
+            else:
+                name_taken.append(row["credential_id"])
+    return changed, name_taken

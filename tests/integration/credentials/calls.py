@@ -52,12 +52,16 @@ class Caller:
         json: Json | None = None,
         version: str | None = None,
         key: str | None = None,
+        *,
+        prefer: str | None = None,
     ) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.token}"}
         if version is not None:
             headers["If-Match"] = version
         if key is not None:
             headers["Idempotency-Key"] = key
+        if prefer is not None:
+            headers["Prefer"] = prefer
         return self.app.test_client().open(f"/v1/accounts/{path}", method=method, json=json, headers=headers)
 
     def add(self, account: str, name: str = "team", *, key: str | None = None, **more: Any) -> TestResponse:
@@ -85,8 +89,8 @@ class Caller:
     def remove(self, path: str, version: str, *, key: str | None = None) -> TestResponse:
         return self.call("DELETE", path, version=version, key=key)
 
-    def verify(self, path: str, *, key: str | None = None) -> TestResponse:
-        return self.call("POST", f"{path}/verifications", {}, key=key)
+    def verify(self, path: str, *, key: str | None = None, prefer: str | None = None) -> TestResponse:
+        return self.call("POST", f"{path}/verifications", {}, key=key, prefer=prefer)
 
     def pull(self, account: str, *, key: str | None = None) -> TestResponse:
         body = {

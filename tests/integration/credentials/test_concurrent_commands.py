@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from credentials.api.verifications import MAX_WAITING
 from tests.integration.credentials.calls import Caller, at_once, statuses
 
 _numbers = count(1)
@@ -183,3 +184,11 @@ def test_an_import_that_is_sent_twice_stores_each_login_once(
     expected = {"created"} if key else {"created", "duplicate"}
     assert {result["status"] for result in results} <= expected
     assert caller.unreferenced_secrets(account) == 0
+
+
+def test_few_requests_wait_for_their_verification(caller: Caller, account: str) -> None:
+    """No verifier runs: each waits for its whole time, and occupies a thread."""
+    path = caller.added(account)
+    responses = at_once([lambda: caller.verify(path, prefer="wait=5")] * (MAX_WAITING + 4))
+    assert statuses(responses) == {202: MAX_WAITING + 4}
+    assert sum("Preference-Applied" in response.headers for response in responses) == MAX_WAITING

@@ -40,7 +40,10 @@ class Operator:
         return [(each.table, each.problem, each.columns) for each in found]
 
     def rebuild(self) -> int:
-        return rebuild_state(self._url, self._keys)
+        return rebuild_state(self._url, self._keys).changed
+
+    def without_name(self) -> list[str]:
+        return [str(each) for each in rebuild_state(self._url, self._keys).name_taken]
 
 
 @pytest.fixture
@@ -67,6 +70,8 @@ def restricted(client: FlaskClient, account: str) -> Json:
         ("projects = '{other}'", "other", f"{HOST}/team/app"),
         ("repository_prefixes = '{}'", "shop", f"{HOST}/anything/app"),
         ("expires_at = now() + interval '1 day'", "shop", f"{HOST}/team/app"),
+        ("expires_at = 'infinity'", "shop", f"{HOST}/team/app"),
+        ("expires_at = '10000-01-01'", "shop", f"{HOST}/team/app"),
         ("secret_version = 2", "shop", f"{HOST}/team/app"),
         ("pull = true, push = true", "shop", f"{HOST}/team/app"),
         ("provider = 'github'", "shop", f"{HOST}/team/app"),
@@ -129,16 +134,24 @@ def test_a_row_of_an_earlier_version_is_not_accepted(
 
 
 @pytest.mark.parametrize(
-    "column", ["verified_version = 7", "verification_code = 'expired'", "added_at = now()"]
+    "column",
+    [
+        "verified_version = 7",
+        "verification_code = 'expired'",
+        "verified_version = 1, verification_code = 'of_a_newer_version'",
+        "added_at = now()",
+        "added_at = '-infinity'",
+    ],
 )
 def test_columns_that_only_rank_are_compared(
     client: FlaskClient, account: str, database_url: str, operator: Operator, column: str
 ) -> None:
     key = restricted(client, account)["id"]
     change(database_url, column, key)
-    assert operator.differences(key) == [
-        ("credentials.current", "changed", (column.split(" =", maxsplit=1)[0],))
-    ]
+    [(table, problem, columns)] = operator.differences(key)
+    assert (table, problem) == ("credentials.current", "changed")
+    assert set(columns) == {part.split(" =")[0] for part in column.split(", ")}
+    assert pull(client, account, f"{HOST}/team/app").status_code == 200
     operator.rebuild()
     assert operator.differences(key) == []
 
@@ -181,6 +194,23 @@ def test_exchanged_names_are_repaired(
             )
     assert operator.rebuild() == 2
     assert operator.differences(first) == operator.differences(second) == []
+
+
+def test_a_name_that_was_taken_meanwhile_holds_up_no_other_repair(
+    client: FlaskClient, account: str, database_url: str, operator: Operator
+) -> None:
+    lost, other = restricted(client, account)["id"], add(client, account, "other", HOST)["id"]
+    with superuser(database_url) as connection:
+        connection.execute("DELETE FROM credentials.current WHERE credential_id = ANY (%s)", ([lost, other],))
+    second = add(client, account, "team", HOST)["id"]
+    assert operator.without_name() == [lost]
+    assert operator.differences(other) == []
+    renamed = client.patch(
+        f"/v1/accounts/{account}/credentials/{second}", json={"name": "second"}, headers={"If-Match": "*"}
+    )
+    assert renamed.status_code == 200
+    assert operator.rebuild() == 1
+    assert operator.differences(lost) == []
 
 
 def test_usages_are_compared_and_rebuilt(

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from threading import Barrier
 
 import pytest
+from msgspec import structs
 
 from chassis.secret import Secret
 from contracts.streams import verification_stream
@@ -283,11 +284,18 @@ def test_an_append_with_a_lost_response_is_recorded_once() -> None:
     assert (len(it.logins), len(it.outcomes())) == (1, 1)
 
 
+def recorded_at_moment(it: World) -> RecordedEvent:
+    """The first event. The clock of the process that appended it is an hour ahead of the database."""
+    event = it.credential.history()[0]
+    metadata = replace(event.metadata, occurred_at=MOMENT + timedelta(hours=1))
+    return structs.replace(event, recorded_at=MOMENT, metadata=metadata)
+
+
 def test_a_secret_that_is_missing_just_after_its_event_is_an_error() -> None:
     """The store may lag, so that the event is retried."""
     it = world(added(), passwords=())
     with pytest.raises(SecretMissing):
-        it.handle(it.credential.history()[0])
+        it.handle(recorded_at_moment(it))
     assert (it.logins, it.outcomes()) == ([], [])
 
 
@@ -297,7 +305,7 @@ def test_a_current_secret_that_cannot_be_read_is_an_outcome(fault: str) -> None:
     if fault == "destroyed":
         it.secrets.destroy(PATH, [1])
     it.at = MOMENT + STORE_LAG
-    it.handle(it.credential.history()[0])
+    it.handle(recorded_at_moment(it))
     [outcome] = it.outcomes()
     assert isinstance(outcome, VerificationFailed)
     assert outcome.code is VerificationCode.SECRET_UNREADABLE

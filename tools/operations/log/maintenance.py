@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+import psycopg
 
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+from credentials.relay.lost_events import find_lost_events
 from credentials.state.rebuild import rebuild_state as write_state
+from eventlog.broker import MessagingError, forget_last_published
 from eventlog.integrity import (
     START,
     Anchor,
@@ -99,7 +102,7 @@ class LogReport:
 
 def reported_errors() -> AbstractContextManager[None]:
     """Turn the errors of a check into a message and exit code 2."""
-    return refused(IntegrityError, refusal=CheckInconclusive)
+    return refused(IntegrityError, MessagingError, refusal=CheckInconclusive)
 
 
 def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:
@@ -157,12 +160,35 @@ def adopt() -> str:
     )
 
 
+def accept_loss() -> str:
+    """Let publishing continue although published events are lost, and return a sentence with the result."""
+    settings = _settings()
+    if settings.broker_url is None:
+        return "nothing to do: REGCRED_BROKER_URL is not set, so no event was published"
+    with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
+        lost = find_lost_events(connection, settings.broker_url)
+    if lost is None:
+        return "nothing to do: the log has the last published event"
+    forget_last_published(settings.broker_url)
+    return (
+        f"publishing continues after position {lost.common}. Other events were published with positions"
+        f" {lost.common + 1} to {lost.last}: consumers must forget these positions"
+    )
+
+
 def rebuild_state() -> str:
     """Write the state of credentials again, and return a sentence with the result."""
     settings = _settings()
     with log_database(settings) as url:
-        changed = write_state(url, open_key_file_of(url, settings.key_file))
-    return f"{changed} rows differed from the log and were written again" if changed else "no row differed"
+        rebuilt = write_state(url, open_key_file_of(url, settings.key_file))
+    changed = rebuilt.changed
+    lines = [f"{changed} rows differed from the log and were written again"] if changed else []
+    lines += [
+        f"{credential_id} was not written, because another credential has taken its name meanwhile:"
+        " rename one of the two, and repeat this"
+        for credential_id in rebuilt.name_taken
+    ]
+    return "\n".join(lines) or "no row differed"
 
 
 def public_key_file(key_file: Path | None) -> Path:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.credential import credential_json
-from contracts.verdicts import VerificationCode
+from contracts.verdicts import known_code
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import ImageProbe
 from projector.read.selection import Row
@@ -46,6 +46,7 @@ def usage(row: Row) -> dict[str, Any]:
 
 def verification(row: Row) -> dict[str, Any]:
     code, provider = row["code"], row["provider"]
+    known = known_code(code) if code else None
     return verification_json(
         verification_id=row["verification_id"],
         trigger=row["trigger"],
@@ -53,7 +54,7 @@ def verification(row: Row) -> dict[str, Any]:
         status=row["status"],
         code=code,
         detail=row["detail"],
-        advice=help_for(provider, VerificationCode(code)) if code else None,
+        advice=help_for(provider, known) if known else None,
         checked_at=row["checked_at"],
         duration_ms=row["duration_ms"],
         probe=_probe(row["probe"], provider),
@@ -64,7 +65,7 @@ def _probe(probe: dict[str, Any] | None, provider: str) -> dict[str, Any] | None
     if probe is None:
         return None
     code = probe["code"]
-    return probe_json(ImageProbe(**probe), help_for_image(provider, VerificationCode(code) if code else None))
+    return probe_json(ImageProbe(**probe), help_for_image(provider, known_code(code) if code else None))
 
 
 _ISSUED = "secret.issued"

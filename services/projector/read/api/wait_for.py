@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import Callable
+from threading import BoundedSemaphore
 from uuid import UUID
 
 from chassis.database import Connection
 from chassis.web.problems import Problem, unavailable
 
 WAIT_SECONDS = 2.0
+MAX_WAITING = 8  # threads of the server, each with a connection; the others serve other requests
+_SLOT_SECONDS = 0.1  # read models that follow the log free a slot sooner
 _POLL_SECONDS = 0.01
 _POSITION = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9]{1,18})")
+
+_slots = BoundedSemaphore(MAX_WAITING)
 
 
 def wait_for(
@@ -25,16 +30,23 @@ def wait_for(
     `has_event` says whether they have the event of a stream and version.
 
     Raises:
-        Problem: 400 for a malformed token; 503 with Retry-After after `WAIT_SECONDS`.
+        Problem: 400 for a malformed token; 503 with Retry-After after `WAIT_SECONDS`, or sooner while
+            `MAX_WAITING` threads wait.
     """
     stream_id, version = read_position_token(token)
-    deadline = monotonic() + WAIT_SECONDS
-    while True:
-        if has_event(connection, stream_id, version):
-            return
-        if monotonic() >= deadline:
-            raise unavailable("read_model_behind", "the read model has not caught up with this position", 1)
-        sleep(_POLL_SECONDS)
+    if has_event(connection, stream_id, version):
+        return
+    behind = unavailable("read_model_behind", "the read model has not caught up with this position", 1)
+    if not _slots.acquire(timeout=_SLOT_SECONDS):
+        raise behind
+    try:
+        deadline = monotonic() + WAIT_SECONDS
+        while not has_event(connection, stream_id, version):
+            if monotonic() >= deadline:
+                raise behind
+            sleep(_POLL_SECONDS)
+    finally:
+        _slots.release()
 
 
 def read_position_token(text: str) -> tuple[UUID, int]:
