@@ -55,7 +55,8 @@ def test_the_manifests_start_every_image_of_the_dockerfile() -> None:
         }
         ours = {image for image in images if "regcred/" in image}
         assert {image.rpartition("regcred/")[2].partition(":")[0] for image in ours} == TARGETS
-        assert images - ours == {"haproxy:3.0"}
+        assert images - ours == {"haproxy:3.2"}
+    assert "GATEWAY_IMAGE:-haproxy:3.2}" in (ROOT / "docker-compose.yml").read_text()
 
 
 def test_in_production_every_image_has_a_version() -> None:
@@ -69,7 +70,7 @@ def test_every_variable_is_a_setting() -> None:
         file.read_text() for root in ("libs", "services", "tools") for file in (ROOT / root).rglob("*.py")
     )
     read = set(re.findall(r"\"((?:REGCRED|OTEL)_[A-Z_]+)\"", source)) | {f"{one}_FILE" for one in FROM_A_FILE}
-    gateway = set(re.findall(r"\$\{(\w+)", (FOLDER / "base" / "haproxy.cfg").read_text()))
+    gateway = set(re.findall(r"(?:\$\{|defined\()(\w+)", (FOLDER / "base" / "haproxy.cfg").read_text()))
     variables = set().union(*(environment(one) for one in workloads().values()))
     assert gateway < variables
     assert variables - gateway <= read
@@ -376,12 +377,26 @@ def test_the_broker_has_users_rights_and_sizes_of_the_topology() -> None:
         )
 
 
+def mounted_files(workload: Manifest, volume: str) -> dict[str, str]:
+    """The files of a ConfigMap that a workload mounts, by their path."""
+    [mounted] = [one for one in pod(workload)["volumes"] if one["name"] == volume]
+    [at] = [one["mountPath"] for one in service_container(workload)["volumeMounts"] if one["name"] == volume]
+    maps = {one["metadata"]["name"]: one["data"] for one in manifests("base", "ConfigMap")}
+    return {f"{at}/{key}": text for key, text in maps[mounted["configMap"]["name"]].items()}
+
+
 def test_the_gateway_is_configured_as_in_compose() -> None:
     original = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
     here = re.sub(r"( 8 \w+):8080 ", r"\1.regcred.svc.cluster.local:8080 ", original)
     assert (FOLDER / "base" / "haproxy.cfg").read_text() == here, (
         "copy it again from infra/gateway/haproxy.cfg"
     )
+    errors = ROOT / "infra" / "gateway" / "errors"
+    files = {f"/infra/gateway/errors/{file.name}": file.read_bytes().decode() for file in errors.iterdir()}
+    assert mounted_files(workloads()["gateway"], "errors") == files, (
+        "copy them again from infra/gateway/errors"
+    )
+    assert set(re.findall(r"^ +errorfile \d+ (\S+)$", here, re.MULTILINE)) == set(files)
     names = set(re.findall(r" 8 (\w+)\.regcred\.svc", here))
     headless = {
         one["metadata"]["name"]
