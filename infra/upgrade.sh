@@ -4,7 +4,7 @@
 # It takes the variables of docker compose (.env, COMPOSE_PROJECT_NAME, COMPOSE_FILE, …) and needs the images on the machine.
 #
 # The migrations run first. They are compatible with the former version, which serves meanwhile. Then each replica is
-# replaced: the new one is healthy before the old one stops. If a step fails, the replicas that are left go on serving.
+# replaced: the new one is healthy before the old one stops. If a step fails, the other replicas continue.
 # `docker compose up` with a new version stops all of them first.
 set -eu
 healthy_seconds=${HEALTHY_SECONDS:-180}

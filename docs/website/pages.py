@@ -32,6 +32,7 @@ NAVIGATION: Mapping[str, tuple[str, ...]] = {
         "benchmarks",
     ),
     "Design": (
+        "reliability",
         "security",
         "architecture",
         "request",

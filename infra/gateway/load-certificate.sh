@@ -1,5 +1,5 @@
 #!/bin/bash
-# Replaces the certificate of the running HAProxy by that of the file. A reload would forget the replicas for a moment.
+# Replaces the certificate of the running HAProxy by that of the file. After a reload HAProxy would have no replicas for a moment.
 set -eu
 file=/run/secrets/gateway.pem
 

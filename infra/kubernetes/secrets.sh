@@ -25,10 +25,12 @@ fi
 
 # The tokens are created here. `migrate` stores their hashes in the database.
 for token in admin metrics; do
-    if [ ! -e "$folder/tokens/$token.token" ]; then
+    file=$folder/tokens/$token.token
+    if [ ! -s "$file" ]; then
         "$python" -c 'from secrets import token_bytes
 from chassis.authentication.tokens import compose
-print(compose(token_bytes(38))[1].reveal(), end="")' >"$folder/tokens/$token.token"
+print(compose(token_bytes(38))[1].reveal(), end="")' >"$file.draft"
+        mv "$file.draft" "$file"
     fi
 done
 

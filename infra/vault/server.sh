@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs Vault, and rotates its audit log beside it: more than AUDIT_BYTES are in a file of their own, and AUDIT_FILES of
-# these files are kept. Until SIGHUP Vault writes to the renamed file, so that no entry is lost.
+# these files remain. Until SIGHUP Vault writes to the renamed file, so that no entry is lost.
 set -eu
 log=${AUDIT_LOG:-/vault/audit/audit.log}
 bytes=${AUDIT_BYTES:-50000000}

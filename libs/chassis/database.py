@@ -111,6 +111,16 @@ def session(role: str, *, part: str = "", writes: bool = True, **settings: str) 
     }
 
 
+def refuse_pooler(connection: Connection) -> None:
+    """Raise `psycopg.OperationalError` if a pooler such as pgbouncer is between this program and PostgreSQL.
+
+    Roles, leases, locks, limits and `LISTEN` belong to a session, which a pooler gives to other clients. A
+    pooler tells its clients a process id of its own.
+    """
+    if connection.info.backend_pid != scalar(connection, "SELECT pg_backend_pid()"):
+        raise psycopg.OperationalError("a connection pooler")
+
+
 def open_pool(
     database_url: str,
     *,
@@ -128,6 +138,12 @@ def open_pool(
     threads waits for a connection, and the others are refused. A new connection for which `examine` raises an
     exception is not used.
     """
+
+    def configure(connection: Connection) -> None:
+        refuse_pooler(connection)
+        if examine is not None:
+            examine(connection)
+
     pool = MeasuredPool(
         database_url,
         measured_as=role,
@@ -137,7 +153,7 @@ def open_pool(
         ),
         min_size=1,
         max_size=size,
-        configure=examine,
+        configure=configure,
         # so that no request fails after a restart or a failover of the database
         check=_check_writable if writes else MeasuredPool.check_connection,
         timeout=5.0,

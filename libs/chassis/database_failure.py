@@ -7,9 +7,13 @@ password anywhere. Since libpq reports failed connections as text only, known te
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from chassis.database import is_unavailable
 from chassis.runtime.unavailable import Unavailable
 
+_POOLER = "a connection pooler is in between, which cannot be used: name PostgreSQL itself in the URL"
 _CONNECTION_FAILURES = (
+    ("a connection pooler", _POOLER),
+    ("unsupported startup parameter", _POOLER),  # pgbouncer
     ("password authentication failed", "the server refused the password of the login"),
     ("no password supplied", "the server asks for a password, and none is configured"),
     ("no pg_hba.conf entry", "the server does not accept this login from this machine (pg_hba.conf)"),
@@ -39,6 +43,11 @@ _CONNECTION_FAILURES = (
 )
 
 
+def outage_reason(error: Exception) -> str | None:
+    """The reason of a failure that ends when a dependency is available again; `None` for any other error."""
+    return failure_reason(error) if isinstance(error, Unavailable) or is_unavailable(error) else None
+
+
 def failure_reason(error: Exception) -> str:
     """The reason of an error of psycopg or of an `Unavailable` that it caused, as a part of a sentence."""
     if isinstance(error, Unavailable):
@@ -49,7 +58,5 @@ def failure_reason(error: Exception) -> str:
         return type(error).__name__
     if error.sqlstate is not None:
         return f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})"
-    if isinstance(error, psycopg.ProgrammingError):
-        return "the URL is no URL such as postgresql://user@host/name"
     text = str(error)
     return next((reason for known, reason in _CONNECTION_FAILURES if known in text), "the connection failed")

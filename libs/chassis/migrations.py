@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import psycopg
 
-from chassis.database import Connection, session
+from chassis.database import Connection, refuse_pooler, session
 from chassis.database_failure import failure_reason
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
@@ -128,6 +128,7 @@ def schema_check(database_url: str, packages: Sequence[str], *, role: str) -> Ca
 
     def check() -> None:
         with psycopg.connect(database_url, **limits) as connection:
+            refuse_pooler(connection)
             require_applied(connection, wanted)
 
     return check
@@ -167,6 +168,7 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
     wanted = migrations(packages)
     applied = []
     with psycopg.connect(database_url, autocommit=True) as connection:
+        refuse_pooler(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         try:
             connection.execute("SET client_min_messages = warning")

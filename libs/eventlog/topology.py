@@ -1,7 +1,10 @@
 """Exchanges, queues, bindings and users of the broker, as data. Pure.
 
     relay ─▶ regcred.events (topic) ─┬▶ regcred.verifier  ──rejected──▶ regcred.verifier.dead
-                                     └▶ regcred.projector ──rejected──▶ regcred.projector.dead
+                                     ├▶ regcred.projector ──rejected──▶ regcred.projector.dead
+                                     └▶ regcred.published
+
+`regcred.published` keeps the last message only. The relay compares it with the log (`broker.published`).
 
 A queue only wakes its consumer. Retries are in the database (ADR 10), so there are no queues for them. A
 queue rejects messages without a position; operators inspect them with `regcred deadletters`.
@@ -18,13 +21,14 @@ from typing import Literal
 
 VHOST = "regcred"
 EXCHANGE = "regcred.events"
+LAST_PUBLISHED = "regcred.published"
 # Far above the number that restarts of a consumer cause: a closed channel counts as a delivery of each of its
 # messages.
 DELIVERY_LIMIT = 50
 MEBIBYTE = 1024 * 1024
-# An inspection of a rejected message counts as a delivery, and RabbitMQ 4 drops a message after 20
-# deliveries.
-DEAD_DELIVERY_LIMIT = 1_000_000
+# An inspection of a message counts as a delivery, and RabbitMQ 4 drops a message after 20 deliveries.
+INSPECTED_DELIVERY_LIMIT = 1_000_000
+_INSPECTED: dict[str, str | int] = {"x-delivery-limit": INSPECTED_DELIVERY_LIMIT}
 Arguments = Mapping[str, str | int]
 Consumers = Mapping[str, tuple[str, ...]]  # name → routing keys of the events that the consumer needs
 
@@ -96,16 +100,18 @@ def topology(consumers: Consumers) -> Topology:
         exchanges.append(BrokerExchange(dead, "fanout"))
         limits = {"x-delivery-limit": DELIVERY_LIMIT}
         queues.append(Queue(own, _quorum(dead_letters=dead) | limits, 1024 * MEBIBYTE))
-        inspected = {"x-delivery-limit": DEAD_DELIVERY_LIMIT}
-        queues.append(Queue(dead, _quorum() | inspected, 1024 * MEBIBYTE))
+        queues.append(Queue(dead, _quorum() | _INSPECTED, 1024 * MEBIBYTE))
         bindings += [Binding(EXCHANGE, own, key) for key in keys]
         bindings.append(Binding(dead, dead))
+    last: dict[str, str | int] = {"x-queue-type": "quorum", "x-max-length": 1}  # it drops the former message
+    queues.append(Queue(LAST_PUBLISHED, last | _INSPECTED, 1024 * MEBIBYTE))
+    bindings.append(Binding(EXCHANGE, LAST_PUBLISHED, "#"))
     return Topology(consumers, tuple(exchanges), tuple(queues), tuple(bindings), _users(consumers))
 
 
 def _users(consumers: Consumers) -> dict[str, Rights]:
     return {
-        "regcred-relay": Rights("^$", r"^regcred\.events$", "^$"),
+        "regcred-relay": Rights("^$", r"^regcred\.events$", r"^regcred\.published$"),
         **{f"regcred-{consumer}": Rights("^$", "^$", rf"^regcred\.{consumer}$") for consumer in consumers},
         "regcred-deploy": Rights(r"^regcred\.", r"^regcred\.", r"^regcred\."),
     }

@@ -1,5 +1,7 @@
 """The secret store that the settings select: HashiCorp Vault, or without it the encrypted table."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -7,11 +9,11 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
-from chassis.database import DatabaseUnavailable, database_errors
+from chassis.database import Connection, DatabaseUnavailable, database_errors
 from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.settings.environment import Settings
 from secretstore.encrypted_table import EncryptedStore
-from secretstore.installation import installation_id
+from secretstore.installation import has_vault, installation_id, record_vault
 from secretstore.keyfile import KeyFile
 from secretstore.measured import MeasuredStore
 from secretstore.store import SecretStore, SecretStoreUnavailable, WrongSecretStore
@@ -34,25 +36,34 @@ def open_secret_store(
     """Return the secret store of these settings.
 
     A Vault that cannot be reached now is compared with the database before its first request.
-    `claims`: this service binds a new Vault to the installation of the database. At most `waiting_threads`
+    `claims`: this service may bind a new Vault to the installation of the database. At most `waiting_threads`
     wait for the store at the same time. Requests of further threads fail at once.
 
     Raises:
-        WrongSecretStore: Vault belongs to another installation.
+        WrongSecretStore: Vault belongs to another installation, or lost its secrets.
     """
     guard = GuardedDependency(slots=waiting_threads) if waiting_threads else None
     access = settings.vault
     if access is None:
         return MeasuredStore(EncryptedStore(pool, keys), kind="sealed", guard=guard)
 
-    def database_id() -> UUID:
+    @contextmanager
+    def database() -> Iterator[Connection]:
         try:
             with database_errors(), pool.connection(timeout=_DATABASE_SECONDS) as connection:
-                return installation_id(connection)
+                yield connection
         except (DatabaseUnavailable, psycopg.ProgrammingError) as error:
             raise SecretStoreUnavailable(
-                f"the database has no installation id: {type(error).__name__}"
+                f"the database has no installation id, or cannot record Vault: {type(error).__name__}"
             ) from None
+
+    def identity() -> tuple[UUID, bool]:
+        with database() as connection:
+            return installation_id(connection), has_vault(connection)
+
+    def record() -> None:
+        with database() as connection:
+            record_vault(connection)
 
     vault = VaultStore(
         VaultSettings(
@@ -62,7 +73,7 @@ def open_secret_store(
             token_file=access.token_file,
             ca_file=access.ca_file,
         ),
-        InstallationBinding(database_id, claims=claims),
+        InstallationBinding(identity, record if claims else None),
     )
     try:
         vault.bind()

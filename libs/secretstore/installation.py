@@ -14,12 +14,14 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from chassis.database import Connection, is_unavailable
+from chassis.database import Connection, is_unavailable, refuse_pooler, session
+from chassis.database_failure import failure_reason
+from chassis.runtime.failures import Failures
 from secretstore.keyfile import KeyFile, KeyFileError
 
 log = structlog.get_logger()
 
-RETRY_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 5.0  # between two attempts to reach the database
 _CHECKS = "SELECT name, value FROM installation.key_checks"
 _RECORD = "SELECT installation.record_keys(%s, %s)"
 _NOT_PREPARED = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
@@ -38,9 +40,25 @@ def installation_id(connection: Connection) -> UUID:
     return found
 
 
+def has_vault(connection: Connection) -> bool:
+    """Whether a Vault was bound to this database. Its secrets are then in no other one."""
+    row = connection.execute("SELECT vault_bound_at IS NOT NULL FROM installation.identity").fetchone()
+    return bool(row and row[0])
+
+
+def record_vault(connection: Connection) -> None:
+    """Record that a Vault has the id of this database."""
+    connection.execute("SELECT installation.record_vault()")
+
+
 def adopt_installation_id(found: UUID, connection: Connection) -> None:
-    """Give this database the id that a Vault has. Only the owner of the database may do this."""
-    connection.execute("UPDATE installation.identity SET installation_id = %s", (found,))
+    """Give this database the id that a Vault has, or an id to write to an empty Vault.
+
+    Only the owner of the database may do this.
+    """
+    connection.execute(
+        "UPDATE installation.identity SET installation_id = %s, vault_bound_at = NULL", (found,)
+    )
 
 
 def has_recorded_keys(connection: Connection) -> bool:
@@ -78,16 +96,16 @@ def replace_recorded_keys(keys: KeyFile, connection: Connection) -> None:
         connection.execute(_RECORD, [list(present), list(present.values())])
 
 
-def open_key_file_of(database_url: str, path: Path, *, role: str | None = None) -> KeyFile:
-    """Read the key file, and compare it with the database.
+def open_key_file_of(database_url: str, path: Path) -> KeyFile:
+    """Read the key file, and compare it with the database as the login of the URL.
 
     Raises:
         KeyFileError: the file cannot be used, or is another one (`WrongKeyFile`).
         psycopg.Error: the database cannot be reached, or has no schema.
     """
     keys = KeyFile.load(path)
-    options = f"-c role={role}" if role else ""
-    with psycopg.connect(database_url, autocommit=True, options=options, connect_timeout=5) as connection:
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+        refuse_pooler(connection)
         compare_keys(keys, connection)
     return keys
 
@@ -98,12 +116,18 @@ def await_key_file(database_url: str, path: Path, *, role: str, stop: Event) -> 
     Raises:
         KeyFileError: as `open_key_file_of`.
     """
+    keys = KeyFile.load(path)
+    failures = Failures("waiting_for_database", longest=LONGEST_BACKOFF_SECONDS)
     while not stop.is_set():
         try:
-            return open_key_file_of(database_url, path, role=role)
-        except (psycopg.OperationalError, psycopg.InterfaceError, *_NOT_PREPARED) as error:
-            log.warning("waiting_for_database", error=type(error).__name__)
-            stop.wait(RETRY_SECONDS)
+            with psycopg.connect(database_url, **session(role, part="keys", writes=False)) as connection:
+                refuse_pooler(connection)
+                compare_keys(keys, connection)
+                return keys
+        except psycopg.Error as error:
+            if not is_unavailable(error) and not isinstance(error, _NOT_PREPARED):
+                raise
+            stop.wait(failures.add(error, failure_reason(error)))
     return None
 
 
@@ -119,11 +143,12 @@ def refuse_wrong_keys(database_url: str, *, role: str, compare: Callable[[Connec
         with psycopg.connect(
             database_url, autocommit=True, options=f"-c role={role}", connect_timeout=2
         ) as connection:
+            refuse_pooler(connection)
             compare(connection)
     except psycopg.Error as error:
         if not is_unavailable(error) and not isinstance(error, _NOT_PREPARED):
             raise
-        log.warning("keys_not_compared_yet", error=type(error).__name__)
+        log.warning("keys_not_compared_yet", reason=failure_reason(error))
 
 
 def _recorded(connection: Connection) -> dict[str, str]:

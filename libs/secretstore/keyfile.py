@@ -14,9 +14,10 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from secrets import token_bytes, token_hex
+from secrets import token_bytes
 from typing import NoReturn
 
+from chassis.new_file import create_file
 from chassis.secret import REDACTED, Secret
 
 KEY_BYTES = 32
@@ -81,26 +82,12 @@ class KeyFile:
             "keys": {"k1": base64.b64encode(token_bytes(KEY_BYTES)).decode()},
             "pepper": base64.b64encode(token_bytes(KEY_BYTES)).decode(),
         }
-        draft = path.with_name(f".{path.name}.{token_hex(8)}")
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise KeyFileError(f"cannot create the key file {path}: {error.strerror}") from None
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(descriptor)
-            os.link(draft, path)  # unlike a rename, it does not replace an existing file
+            create_file(path, json.dumps(document).encode(), mode=0o600)
         except FileExistsError:
             pass
-        finally:
-            draft.unlink()
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        except OSError as error:
+            raise KeyFileError(f"cannot create the key file {path}: {error.strerror}") from None
         return cls.load(path)
 
     def key(self, name: str) -> bytes:

@@ -35,13 +35,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class InstallationBinding:
-    """The installation to which the mount must belong. `database_id` reads the id from the database.
+    """The installation to which the mount must belong.
 
-    `claims`: this service writes the id to a mount that has none. Others wait until it has.
+    `identity` reads from the database the id, and whether a mount had it before. With `record`, this service
+    writes the id to the mount of a new installation, and then calls it. Others wait until it has.
     """
 
-    database_id: Callable[[], UUID]
-    claims: bool
+    identity: Callable[[], tuple[UUID, bool]]
+    record: Callable[[], None] | None
 
 
 class VaultStore:
@@ -135,14 +136,17 @@ class VaultStore:
         """Compare the id of the installation in the mount with that of the database.
 
         Raises:
-            WrongSecretStore: the mount belongs to another installation.
+            WrongSecretStore: the mount belongs to another installation, or lost its secrets.
             SecretStoreUnavailable: Vault or the database cannot be reached, or the mount has no id yet.
         """
         if self._binding is None:
             return
         self._bound = False
-        expected = self._binding.database_id()
-        if (found := self._installation()) is None and self._binding.claims:
+        expected, had_mount = self._binding.identity()
+        found, record = self._installation(), self._binding.record
+        if found is None and had_mount:
+            raise WrongSecretStore(empty_vault(expected), retry_after=REFUSED_RETRY_AFTER)
+        if found is None and record:
             with suppress(SecretVersionConflict):
                 self._session.ask(lambda client: self._claim(client, expected))
             found = self._installation()
@@ -152,6 +156,8 @@ class VaultStore:
             )
         if found != str(expected):
             raise WrongSecretStore(wrong_vault(found, expected), retry_after=REFUSED_RETRY_AFTER)
+        if record and not had_mount:
+            record()
         self._bound = True
 
     def _installation(self) -> str | None:
@@ -240,5 +246,14 @@ def wrong_vault(found: str, expected: UUID) -> str:
     return (
         f"this Vault belongs to installation {found}, the database to {expected}. Correct REGCRED_VAULT_ADDR"
         " or REGCRED_DATABASE_URL. If this database replaces that of the other installation, read"
+        " `regcred installation adopt --help`"
+    )
+
+
+def empty_vault(expected: UUID) -> str:
+    """The sentence for the operator, for a mount without an id although the database has used one."""
+    return (
+        f"this Vault has no secrets of installation {expected}, to which the database belongs. Correct"
+        " REGCRED_VAULT_ADDR, or restore Vault from its snapshot. If the secrets are lost for good, read"
         " `regcred installation adopt --help`"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from chassis.settings.drain import drain
-from chassis.settings.environment import InvalidSetting
+from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
 from chassis.settings.trusted_proxies import TrustedProxies
 

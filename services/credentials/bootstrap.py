@@ -9,7 +9,7 @@ from chassis.ids import new_id
 from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from chassis.web.api_part import ApiPart, database_check
+from chassis.web.api_part import ApiPart, database_check, pool_check
 from credentials.api import (
     access,
     imports,
@@ -24,7 +24,7 @@ from credentials.application.imports import Importer
 from credentials.application.issuance import Issuer
 from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
-from eventlog.storage import DatabaseMetrics, log_check
+from eventlog.storage import DatabaseMetrics, refuse_lower_transaction_ids
 from registries.token_minter.factory import open_minter
 from secretstore.factory import open_secret_store
 from secretstore.installation import record_keys, refuse_wrong_keys
@@ -86,7 +86,7 @@ def command_api(settings: Settings) -> ApiPart:
         authenticate=open_authentication(settings, tokens),
         checks={
             "database": database_check(pool, SCHEMA),
-            "log": log_check(pool),
+            "log": pool_check(pool, refuse_lower_transaction_ids),
             "secret_store": secret_store.check,
         },
         install=refusals.install,

@@ -28,7 +28,7 @@ from verifier.stream_append import record_once
 
 ACTOR = Actor(type="system", id="verifier", name="regcred verifier")
 VERIFIED = "verified"
-STORE_LAG = timedelta(minutes=1)  # a secret that is missing for longer after its event is lost
+STORE_LAG = timedelta(minutes=1)  # a secret that is missing for longer after its event was recorded is lost
 UNREADABLE = Verdict(
     code=VerificationCode.SECRET_UNREADABLE,
     detail="the stored secret cannot be read any more; no login was tried",
@@ -114,9 +114,7 @@ class Verifier:
         except StoredSecretUnreadable as error:
             if verification_for(cause, self._streams(cause.stream)) is None:
                 return "superseded"
-            # The two clocks are those of different machines: one that is far behind makes no error for ever.
-            age = abs(self._now() - cause.metadata.occurred_at)
-            if isinstance(error, SecretMissing) and age < STORE_LAG:
+            if isinstance(error, SecretMissing) and self._now() - cause.recorded_at < STORE_LAG:
                 raise
             login = None
         attempt = self._attempt(verification, login)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.docker_registry import DockerRegistry
 from tests.support.image_layout import write_image
-from tests.support.rabbitmq import RabbitMQ
+from tests.support.rabbitmq import RabbitMQ, other_root
 from tests.support.servers import missing, program
 from tests.support.system import System
 from tests.support.vault import Vault
@@ -57,7 +57,7 @@ def running(
         vault = broker = None
         if request.param == "full":
             vault = servers.enter_context(Vault())
-            broker = servers.enter_context(RabbitMQ())
+            broker = servers.enter_context(RabbitMQ(other_root()))  # the newest one that is found
             environment |= {
                 "REGCRED_BROKER_URL": broker.url,
                 "REGCRED_VAULT_ADDR": vault.addr,

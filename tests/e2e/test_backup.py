@@ -109,7 +109,7 @@ def test_a_wrong_passphrase_a_foreign_key_file_and_a_changed_file_are_refused(
     foreign.chmod(0o600)
     for file, options, sentence in (
         (backup, ["--passphrase-file", str(wrong)], "does not open with this passphrase"),
-        (backup, ["--key-file", str(foreign)], "of another installation than the database"),
+        (backup, ["--key-file", str(foreign)], "pepper differs"),
         (backup, ["--passphrase-file", str(backup)], "is not text in UTF-8"),
         (changed(backup, tmp_path), ["--passphrase-file", str(passphrase)], "database.dump was changed"),
         (cut(backup, tmp_path), ["--passphrase-file", str(passphrase)], "is not a complete backup"),
@@ -229,7 +229,7 @@ def password_of(system: System, registry: DockerRegistry) -> str:
 
 def changed_keys(path: Path) -> str:
     document = json.loads(path.read_text())
-    return json.dumps({**document, "keys": {"k1": document["pepper"]}})
+    return json.dumps({**document, "pepper": document["keys"]["k1"]})
 
 
 def members(path: Path) -> dict[str, bytes]:

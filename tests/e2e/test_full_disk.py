@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
 from tests.support.servers import missing
@@ -54,6 +55,13 @@ def fill(path: Path) -> None:
             return
 
 
+def write_a_segment(database_url: str) -> None:
+    """Do what minutes of refused writes do: end a segment of the write-ahead log, and a checkpoint."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()")
+        connection.execute("CHECKPOINT")
+
+
 def read(client: httpx2.Client) -> set[int]:
     try:
         return {client.get(path).status_code for path in READS}
@@ -69,6 +77,10 @@ def test_a_full_disk_stops_writes_only(disk: Path) -> None:
         refused = waiting(lambda: status if (status := add(client)) != httpx2.codes.CREATED else 0, "no room")
         assert refused in {httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.INSUFFICIENT_STORAGE}
         files = set(metrics.iterdir())
+        assert read(client) == {httpx2.codes.OK}
+
+        for _ in range(3):
+            write_a_segment(system.database_url())
         assert read(client) == {httpx2.codes.OK}
 
         for pid, command in system.processes().items():

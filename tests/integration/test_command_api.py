@@ -227,6 +227,22 @@ def test_the_documentation_page_shows_every_route(client: FlaskClient) -> None:
         assert f'id="problem-{code}"' in page
 
 
+def test_a_key_is_free_for_another_token_after_a_day(client: FlaskClient, settings: Settings) -> None:
+    body = {"name": "deployer", "scopes": ["secrets:issue"], "accounts": ["acme"]}
+    key = {"Idempotency-Key": f"make-{next(_numbers)}"}
+    first = client.post("/v1/service-tokens", json=body, headers=key).get_json()
+    assert client.delete(f"/v1/service-tokens/{first['id']}").status_code == 204
+    with psycopg.connect(settings.required_database_url()) as connection:
+        connection.execute(
+            "UPDATE auth.tokens SET created_at = created_at - interval '24 hours' WHERE token_id = %s",
+            (first["id"],),
+        )
+    second = client.post("/v1/service-tokens", json={**body, "name": "its successor"}, headers=key)
+    assert (second.status_code, "Idempotency-Replayed" in second.headers) == (201, False), second.text
+    bearer = {"Authorization": f"Bearer {second.get_json()['token']}"}
+    assert client.get("/v1/providers", headers=bearer).status_code != 401
+
+
 def test_a_repeated_request_for_a_token_returns_the_same_token(
     client: FlaskClient, settings: Settings
 ) -> None:

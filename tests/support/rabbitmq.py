@@ -1,5 +1,9 @@
 """A real RabbitMQ node of this test's own, in a temporary directory, on free ports: in a container, or the programs
 of Debian's package.
+
+REGCRED_TEST_RABBITMQ is the root folder of another Debian with a second RabbitMQ, which `.ci/other_rabbitmq` creates.
+Its programs run there by chroot, in a mount namespace of their own that ends with them, so they see the temporary
+directory at the same path.
 """
 
 import itertools
@@ -31,20 +35,35 @@ _PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 _PATH = {"PATH": f"{_PROGRAMS}:/usr/sbin:/usr/bin:/sbin:/bin"}
 DEPLOY = "regcred-deploy"
 EXCHANGE = "regcred.test.events"
+# Argument 0 is the root folder, the others are the command.
+_IN_OTHER_ROOT = """
+for folder in proc dev sys; do mount --rbind "/$folder" "$0/$folder"; done
+mkdir -p "$0$HOME" && mount --bind "$HOME" "$0$HOME"
+exec chroot "$0" "$@"
+"""
 _numbers = itertools.count(1)
 PASSWORDS = {name: f"{name}-password" for name in TOPOLOGY.users}
+
+
+def other_root() -> Path | None:
+    """The root folder of the second RabbitMQ, if there is one."""
+    named = os.environ.get("REGCRED_TEST_RABBITMQ")
+    return Path(named) if named else None
 
 
 class RabbitMQ:
     """A node whose virtual host `regcred` has the users, rights and queues of `launcher.deployment.broker_definitions`.
 
-    `url` is that of `regcred-deploy`, which may do everything there; `url_of(user)` is that of another user.
+    `url` is that of `regcred-deploy`, which may do everything there; `url_of(user)` is that of another user. The
+    programs are those in the folder `root`, if it is given.
     """
 
-    def __init__(self) -> None:
-        self._image = image_of("RABBITMQ")
+    def __init__(self, root: Path | None = None) -> None:
+        self._image = None if root else image_of("RABBITMQ")
+        self._prefix = ("unshare", "--mount", "sh", "-euc", _IN_OTHER_ROOT, str(root)) if root else ()
         self._container: ServerContainer | None = None
-        if self._image is None and not (_PROGRAMS / "rabbitmq-server").exists():
+        programs = Path(f"{root or ''}{_PROGRAMS}")
+        if self._image is None and not (programs / "rabbitmq-server").exists():
             missing("rabbitmq", "apt-get install rabbitmq-server")
         self._folder = Path(tempfile.mkdtemp(prefix="regcred-rabbitmq-"))
         self.port = free_port()
@@ -96,7 +115,7 @@ class RabbitMQ:
 
     def _start_program(self) -> None:
         subprocess.run(
-            [_PROGRAMS / "rabbitmq-server", "-detached"],
+            [*self._prefix, _PROGRAMS / "rabbitmq-server", "-detached"],
             env={**_PATH, **self._environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # a pipe would stay open while the node runs
@@ -145,7 +164,7 @@ class RabbitMQ:
         if self._container is not None:
             return self._container.run("rabbitmqctl", "--quiet", *arguments, environment=self._environment)
         return subprocess.run(
-            [_PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
+            [*self._prefix, _PROGRAMS / "rabbitmqctl", "--quiet", *arguments],
             env={**_PATH, **self._environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,

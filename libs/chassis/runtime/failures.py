@@ -1,4 +1,4 @@
-"""Failures of a loop that runs forever: a log line when the reason changes, and a growing delay."""
+"""Failures of a loop: a log line when the reason changes, and a growing delay."""
 
 from typing import Any
 
@@ -29,8 +29,8 @@ class Failures:
     def add(self, error: Exception, reason: str | None, *, jitter: float = 1.0) -> float:
         """Log a failure if its reason is another one than before. Returns the seconds to wait.
 
-        Without a `reason` the error is unexpected, and logged with its stack trace. A failure that goes on is
-        logged again after `REMIND_EVERY` attempts.
+        Without a `reason` the error is unexpected, and logged with its stack trace. The same failure
+        is logged again after `REMIND_EVERY` attempts.
         """
         kind = type(error).__name__
         if self._logged != (kind, reason or "") or self._in_a_row % REMIND_EVERY == 0:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from chassis.settings.consumers import ConsumerSettings
 from chassis.settings.drain import drain
 from chassis.settings.invalid_setting import InvalidSetting
@@ -68,7 +71,7 @@ class Settings:
             home=home,
             listen_host=host,
             listen_port=port,
-            database_url=environment.get("REGCRED_DATABASE_URL") or None,
+            database_url=_database(environment.get("REGCRED_DATABASE_URL")),
             broker_url=_broker(_text(environment, "REGCRED_BROKER_URL")),
             vault=_vault(environment),
             key_file=Path(environment.get("REGCRED_KEY_FILE") or home / "keys.json"),
@@ -107,6 +110,16 @@ def _duration(environment: Mapping[str, str], name: str, default: str) -> timede
     if found is None:
         raise InvalidSetting(name, "must be a duration, such as 24h or 30d")
     return found
+
+
+def _database(url: str | None) -> str | None:
+    try:
+        conninfo_to_dict(url or "")
+    except ProgrammingError:  # its message can contain a part of the password
+        raise InvalidSetting(
+            "REGCRED_DATABASE_URL", "must be a URL such as postgresql://user@host/name"
+        ) from None
+    return url or None
 
 
 def _broker(url: str | None) -> str | None:

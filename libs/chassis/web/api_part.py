@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flask import Flask
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from chassis.database import Pool
+from chassis.database import Connection, Pool
 from chassis.migrations import migrations, require_applied
 from chassis.observability.exposition import Exposition
 from chassis.runtime.readiness import Check
@@ -14,7 +14,7 @@ from chassis.web.application import create_app
 from chassis.web.authentication import Authenticate
 from chassis.web.blueprint import Blueprint
 
-_CHECK_SECONDS = 0.5  # the gateway waits a second for the response
+_CHECK_SECONDS = 0.5  # for each check; a probe waits three seconds for all of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +46,21 @@ def join(parts: Sequence[ApiPart]) -> Flask:
 
 
 def database_check(pool: Pool, packages: Sequence[str]) -> Check:
-    """A readiness check: a statement is executed, and the migrations of these packages were applied.
+    """A readiness check: the migrations of these packages were applied."""
+    wanted = {migration.name for migration in migrations(packages)}
+    return pool_check(pool, lambda connection: require_applied(connection, wanted))
+
+
+def pool_check(pool: Pool, examine: Callable[[Connection], None]) -> Check:
+    """A readiness check that raises what `examine` raises for a connection of the pool.
 
     While requests use every connection, the login works and the process is only busy.
     """
-    wanted = {migration.name for migration in migrations(packages)}
 
     def check() -> None:
         try:
             with pool.connection(timeout=_CHECK_SECONDS) as connection:
-                require_applied(connection, wanted)
+                examine(connection)
         except (PoolTimeout, TooManyRequests):
             stats = pool.get_stats()
             if stats["pool_size"] < stats["pool_max"]:

@@ -24,7 +24,7 @@ class Draining:
 
 
 def while_draining(app: WSGIApplication, draining: Draining) -> WSGIApplication:
-    """An application that answers probes with 503 while the process is stopping, and else as `app`."""
+    """An application that responds to probes with 503 while the process is stopping, and else calls `app`."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if not draining or environ.get("PATH_INFO") not in PROBES:

@@ -28,11 +28,6 @@ def empty_response(headers: Mapping[str, str] | None = None) -> Response:
     return response
 
 
-def command_headers(credential_id: UUID, version: int) -> dict[str, str]:
-    """The headers of the response to each command (`docs/http.md`, "Versions of a credential")."""
-    return {"ETag": etag(version), "Regcred-Position": position_token(credential_id, version)}
-
-
 def etag(version: int) -> str:
     """The entity tag (RFC 9110 section 8.8.3) of an aggregate at a version."""
     return f'"{version}"'

@@ -1,8 +1,8 @@
 """Runs an application in gunicorn: one process with threads, a graceful stop, no access log.
 
-A stop by SIGTERM has two phases. While it drains, the process answers `/healthz` and `/readyz` with 503 and
-handles every other request, so that the gateway sends the next ones to another replica. Then it accepts no
-connection any more, and handles the requests that it has.
+A stop by SIGTERM has two phases. While it drains, the process responds to `/healthz` and `/readyz` with 503
+and handles every other request, so that the gateway sends the next ones to another replica. Then it accepts
+no connection any more, and handles the requests that it has.
 """
 
 import gc

@@ -5,6 +5,7 @@ from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS
 from eventlog.broker.declaration import declare_topology
 from eventlog.broker.errors import BrokerUnavailable, MessagingError
 from eventlog.broker.inspection import BrokerState, inspect_broker
+from eventlog.broker.published import forget_last_published, last_published
 from eventlog.broker.publisher import Publisher
 from eventlog.broker.rejected_messages import RejectedMessage, discard_message, find_rejected_messages
 
@@ -21,6 +22,8 @@ __all__ = [
     "declare_topology",
     "discard_message",
     "find_rejected_messages",
+    "forget_last_published",
     "inspect_broker",
+    "last_published",
     "outgoing_message",
 ]

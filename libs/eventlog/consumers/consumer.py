@@ -10,11 +10,10 @@ from typing import Protocol
 
 import structlog
 
-from chassis.database import Connection, is_unavailable
-from chassis.database_failure import failure_reason
+from chassis.database import Connection
+from chassis.database_failure import outage_reason
 from chassis.runtime.failures import Failures
 from chassis.runtime.loops import Step, no_step
-from chassis.runtime.unavailable import Unavailable
 from eventlog.consumers.leader import leadership
 from eventlog.consumers.wakeups import Wakeups
 from eventlog.events.envelope import StoredEvent
@@ -95,9 +94,7 @@ def follow(
             wakeups.release()
         except Exception as error:
             wakeups.release()
-            expected = isinstance(error, Unavailable) or is_unavailable(error)
-            reason = failure_reason(error) if expected else None
-            stop.wait(failures.add(error, reason))
+            stop.wait(failures.add(error, outage_reason(error)))
     wakeups.release()
 
 

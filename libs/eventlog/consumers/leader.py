@@ -16,17 +16,15 @@ from typing import Any
 
 import psycopg
 
-from chassis.database import Connection, scalar, session
+from chassis.database import Connection, refuse_pooler, scalar, session
 from chassis.runtime.loops import Step, no_step
 from eventlog.storage.errors import StaleLeader
 
 LEASE_SECONDS = 8.0
 RETRY_SECONDS = 1.0  # between two attempts of a standby to lead
 _RENEWALS = 4  # in the time of a lease
-_STALE = {
-    "ES410",
-    "25P03",
-}  # another epoch; the session was ended because the process stopped in a transaction
+# Another epoch; the session was ended because the process stopped in a transaction.
+_STALE = frozenset({"ES410", "25P03"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +132,7 @@ def leadership(
         StaleLeader: another process leads, because this one did not renew its lease in time.
     """
     with LeaderConnection.connect(database_url, **session(role, part=name)) as connection:
+        refuse_pooler(connection)
         while not connection.lead(name, LEASE_SECONDS, step):
             if stop.wait(RETRY_SECONDS):
                 yield None

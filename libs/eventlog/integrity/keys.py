@@ -1,14 +1,13 @@
 """The key pair that signs checkpoints (Ed25519, RFC 8032). Store it on another machine than the log."""
 
-import os
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from chassis.new_file import create_file
 from eventlog.integrity.errors import KeyExists, UnusableKey
 
 
@@ -70,19 +69,12 @@ def load_public(path: Path) -> Ed25519PublicKey:
 
 
 def _write_new(path: Path, contents: bytes, mode: int) -> None:
-    draft = path.with_name(f".{path.name}.{token_hex(8)}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(contents)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)  # unlike a rename, it does not replace an existing file
+        create_file(path, contents, mode=mode)
     except FileExistsError:
         raise KeyExists(path) from None
     except OSError as error:
         raise UnusableKey(path, _reason(error)) from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -4,7 +4,6 @@ from eventlog.storage.cluster import (
     adopt_log,
     has_lower_transaction_ids,
     has_skipped_events,
-    log_check,
     refuse_lower_transaction_ids,
 )
 from eventlog.storage.database_metrics import DatabaseMetrics
@@ -59,7 +58,6 @@ __all__ = [
     "load_newest",
     "load_selected",
     "load_stream",
-    "log_check",
     "position_of",
     "read_log",
     "refuse_lower_transaction_ids",

@@ -4,13 +4,12 @@ The order of events relies on growing transaction ids. A dump can contain higher
 which it is restored has assigned. New events would then sort before old ones and never get a position.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 
-from chassis.database import Pool, scalar
+from chassis.database import scalar
 from eventlog.storage.errors import LowerTransactionIds
 
 # `es.sequence` never reaches these events. It reads all events.
@@ -41,16 +40,6 @@ def has_skipped_events(connection: psycopg.Connection[Any]) -> bool:
     They were appended after a restore, when the cluster had lower transaction ids than the log.
     """
     return bool(scalar(connection, _HAS_SKIPPED_EVENTS))
-
-
-def log_check(pool: Pool) -> Callable[[], None]:
-    """A readiness check that raises `LowerTransactionIds` if appends are refused."""
-
-    def check() -> None:
-        with pool.connection(timeout=2) as connection:
-            refuse_lower_transaction_ids(connection)
-
-    return check
 
 
 def refuse_lower_transaction_ids(connection: psycopg.Connection[Any]) -> None:

@@ -71,7 +71,7 @@ def stream_grouped(
     """Events with the value of `group`, in the order of these values (NULL first) and then by `order`.
 
     PostgreSQL sorts them, and they are read in parts. The three arguments are expressions on the event `e`,
-    its stream `s` and its place `l` in the log, which may have no position. The connection is in a
+    its stream `s` and its row `l` of the log, which is NULL before it has a position. The connection is in a
     transaction. Without `personal`, personal data reads as erased.
     """
     query = sql.SQL(_GROUPED).format(group=sql.SQL(group), where=sql.SQL(where), order=sql.SQL(order))

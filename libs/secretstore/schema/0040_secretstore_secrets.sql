@@ -22,7 +22,8 @@ CREATE SCHEMA installation;
 
 CREATE TABLE installation.identity (
     singleton       boolean PRIMARY KEY DEFAULT true CHECK (singleton),  -- one row
-    installation_id uuid NOT NULL DEFAULT gen_random_uuid()
+    installation_id uuid NOT NULL DEFAULT gen_random_uuid(),
+    vault_bound_at  timestamptz  -- since then its secrets are in a Vault that has the id; NULL: no Vault was used
 );
 INSERT INTO installation.identity DEFAULT VALUES;
 
@@ -38,3 +39,10 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO installation.key_checks (name, value) SELECT * FROM unnest(p_names, p_values) ON CONFLICT DO NOTHING
 $$;
 REVOKE ALL ON FUNCTION installation.record_keys FROM PUBLIC;
+
+-- Record that a Vault has the id, so that an empty one is not taken for it later.
+CREATE FUNCTION installation.record_vault() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE installation.identity SET vault_bound_at = coalesce(vault_bound_at, clock_timestamp())
+$$;
+REVOKE ALL ON FUNCTION installation.record_vault FROM PUBLIC;

@@ -18,7 +18,7 @@ from chassis.web.blueprint import Blueprint
 from chassis.web.problems import invalid
 from chassis.web.responses import empty_response, etag, json_response
 from contracts.schemas import CredentialSchema, RestrictionsSchema, WorkloadSchema
-from credentials.api.commands import command_headers, command_request, expected_version, respond
+from credentials.api.commands import command_request, expected_version, respond, result_headers
 from credentials.application.credentials import Credentials, Impact
 from credentials.domain import values
 from credentials.domain.commands import MAX_WORKLOADS, WorkloadUsage
@@ -122,7 +122,7 @@ def blueprint(credentials: Credentials) -> Blueprint:
         result = credentials.remove(
             request, credential_id, expected_version(), reason=reason, forced=arguments["force"]
         )
-        return empty_response(command_headers(result))
+        return empty_response(result_headers(result))
 
     return routes
 

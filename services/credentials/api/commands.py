@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from uuid import UUID
 
 from flask import Response, request
 
@@ -67,17 +68,21 @@ def respond(result: CommandResult, status: int = 200, headers: dict[str, str] | 
     return json_response(
         result.body,
         status,
-        {**command_headers(result), **replayed, **(headers or {})},
+        {**result_headers(result), **replayed, **(headers or {})},
     )
 
 
-def command_headers(result: CommandResult) -> dict[str, str]:
+def result_headers(result: CommandResult) -> dict[str, str]:
+    """Return the headers of the response to a command on a credential."""
+    return command_headers(result.credential_id, result.version, result.stream_version)
+
+
+def command_headers(stream_id: UUID, version: int, stream_version: int) -> dict[str, str]:
     """Return the headers of the response to each command (`docs/http.md`, "Versions of a credential").
 
-    The ETag names the version that changes are based on, the position the last event of the command.
+    The ETag has the version that changes are based on, `Regcred-Position` the last event of the command.
     """
-    position = position_token(result.credential_id, result.stream_version)
-    return {"ETag": etag(result.version), "Regcred-Position": position}
+    return {"ETag": etag(version), "Regcred-Position": position_token(stream_id, stream_version)}
 
 
 def _key(request_fingerprint: RequestFingerprint) -> RequestKey | None:

@@ -11,10 +11,10 @@ from chassis.authentication.tokens import TokenScope
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.web.authentication import authorise_project, requires
 from chassis.web.blueprint import Blueprint
-from chassis.web.responses import command_headers, json_response
+from chassis.web.responses import json_response
 from contracts.issuance_events import Workload
 from contracts.schemas import WorkloadSchema
-from credentials.api.commands import RequestFingerprint, command_request
+from credentials.api.commands import RequestFingerprint, command_headers, command_request
 from credentials.application.issuance import Issuer, PullSecret
 from credentials.domain import values
 from credentials.domain.issuance import Image, PullSecretRequest
@@ -133,7 +133,7 @@ def blueprint(issuer: Issuer, *, request_fingerprint: RequestFingerprint) -> Blu
         wanted = _wanted(body)
         pull_secret = issuer.issue(command_request(account_id, request_fingerprint), wanted)
         headers = {
-            **command_headers(pull_secret.issuance_id, pull_secret.version),
+            **command_headers(pull_secret.issuance_id, pull_secret.version, pull_secret.version),
             "Cache-Control": "no-store",
         }
         if pull_secret.replayed:

@@ -4,8 +4,9 @@ from flask import Flask, Response
 
 from chassis.invalid_input import FieldProblem
 from chassis.web.problems import Problem, respond, unavailable
-from chassis.web.responses import command_headers, etag
+from chassis.web.responses import etag
 from credentials.api.access import usages_json
+from credentials.api.commands import command_headers
 from credentials.application.issuance import StillChanging
 from credentials.application.store import UsedMeanwhile
 from credentials.domain.commands import MAX_WORKLOADS
@@ -92,7 +93,7 @@ def install(app: Flask) -> None:
 def _of_images(error: NotIssued) -> Problem:
     """Return one problem for all refused images: with the most specific reason, and that of each image."""
     errors = [_of_image(refusal) for refusal in error.refusals]
-    headers = command_headers(error.issuance_id, error.version)
+    headers = command_headers(error.issuance_id, error.version, error.version)
     reasons = {refusal.reason for refusal in error.refusals}
     if "no_eligible_credential" in reasons:
         detail = "the account has a credential for that registry, but not for this project or image"

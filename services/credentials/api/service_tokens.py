@@ -1,11 +1,13 @@
 """Service tokens over HTTP, for administrators (ADR 6).
 
 Under an Idempotency-Key the token is derived from the key, the caller and the pepper of the key file, by
-HMAC. A repeated request therefore returns the same token, and no token is stored.
+HMAC. A request that is repeated within a day therefore returns the same token, and no token is stored.
 """
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime, timedelta
+from itertools import count
 from secrets import token_bytes
 from typing import Any
 
@@ -28,6 +30,7 @@ from eventlog.storage import IdempotencyKeyReused
 Body = dict[str, Any]
 _RANDOM_BYTES = 38
 _MAX_LIMIT = 200
+_KEY_AGE = timedelta(hours=24)  # then the key is free, as for every other request
 
 Derive = Callable[[bytes], bytes]  # 32 bytes, derived with the pepper of the key file
 
@@ -96,7 +99,9 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
         moment = now()
         key = idempotency_key()
         token_id, secret = compose(
-            token_bytes(_RANDOM_BYTES) if key is None else _derived(derive, principal().id, key)
+            token_bytes(_RANDOM_BYTES)
+            if key is None
+            else _under_key(tokens, derive, f"{principal().id}\0{key}", moment)
         )
         expired = body["expires_at"] is not None and body["expires_at"] <= moment
         # A repeated request gets its token, even if that has expired since.
@@ -144,9 +149,21 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
     return routes
 
 
-def _derived(derive: Derive, principal_id: str, key: str) -> bytes:
-    """Return the bytes of the token for a key. Each caller has other ones for the same key."""
-    parts = (derive(f"{part}\0{principal_id}\0{key}".encode()) for part in ("first", "second"))
+def _under_key(tokens: PostgresTokens, derive: Derive, name: str, moment: datetime) -> bytes:
+    """Return the bytes of the token for a caller and a key, which are `name`.
+
+    These of a token that was created under the key a day ago or earlier are skipped: the key is free again.
+    """
+    names = (name if number == 0 else f"{name}\0{number}" for number in count())
+    for derived in (_derived(derive, each) for each in names):
+        stored = tokens.find(compose(derived)[0])
+        if stored is None or moment - stored.created_at < _KEY_AGE:
+            return derived
+    raise AssertionError("the names are infinite")
+
+
+def _derived(derive: Derive, name: str) -> bytes:
+    parts = (derive(f"{part}\0{name}".encode()) for part in ("first", "second"))
     return b"".join(parts)[:_RANDOM_BYTES]
 
 

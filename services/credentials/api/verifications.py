@@ -16,7 +16,7 @@ from chassis.web.responses import json_response, position_token
 from contracts.schemas import VerificationSchema
 from contracts.verification import probe_json, verification_json
 from contracts.verification_events import VerificationSucceeded, verdict_of
-from credentials.api.commands import RequestFingerprint, command_headers, command_request
+from credentials.api.commands import RequestFingerprint, command_request, result_headers
 from credentials.application.credentials import Credentials
 from credentials.application.store import Outcome, RecordedOutcome
 from registries.input.image import read_image
@@ -57,7 +57,7 @@ def add_route(
         result = credentials.request_verification(
             command_request(account_id, request_fingerprint), credential_id, image
         )
-        headers = command_headers(result)
+        headers = result_headers(result)
         wait = _WAIT.search(request.headers.get("Prefer", ""))
         if wait and slots.acquire(blocking=False):
             seconds = min(float(wait[1]), MAX_WAIT_SECONDS)

@@ -16,8 +16,9 @@ import psycopg
 import structlog
 
 from chassis.database import session
-from chassis.database_failure import failure_reason
+from chassis.database_failure import outage_reason
 from chassis.runtime.failures import Failures
+from credentials.relay.lost_events import PublishedEventsLost, refuse_lost_events
 from credentials.relay.published_batch import PublishedBatch
 from credentials.relay.refused_messages import RefusedMessages
 from eventlog.broker import (
@@ -34,7 +35,7 @@ log = structlog.get_logger()
 BATCH = 500
 POLL_SECONDS = 0.5
 CONFIRM_POLL_SECONDS = 0.005
-RETRY_POLL_SECONDS = 1.0  # between two looks for refused messages that are due
+RETRY_POLL_SECONDS = 1.0  # between two queries for refused messages that are due
 GRACE_SECONDS = 2.0  # at the stop, for unconfirmed messages
 
 
@@ -89,7 +90,9 @@ class RelayPublisher:
                 log.warning("publisher_superseded")
                 superseded = epoch
             except Exception as error:
-                self._stop.wait(self._failures.add(error, _reason(error), jitter=self._jitter()))
+                known = isinstance(error, (MessagingError, PublishedEventsLost))
+                reason = str(error) if known else outage_reason(error)
+                self._stop.wait(self._failures.add(error, reason, jitter=self._jitter()))
 
     def _leading_epoch(self) -> int:
         with self._lock:
@@ -105,6 +108,7 @@ class RelayPublisher:
             ) as connection,
             Publisher(self._broker_url) as publisher,
         ):
+            refuse_lost_events(connection, self._broker_url)
             published = _published(connection)
             log.info("publishing", after=published)
             unconfirmed: deque[PublishedBatch] = deque()
@@ -143,7 +147,7 @@ class RelayPublisher:
                 self._wait(publisher, unconfirmed)
             saved = self._settle(connection, publisher, epoch, saved, unconfirmed)
             if monotonic() - retried > RETRY_POLL_SECONDS:
-                self._refused.retry_due(connection, lambda: Publisher(self._broker_url))
+                self._refused.retry_due(connection, epoch, lambda: Publisher(self._broker_url))
                 retried = monotonic()
         if unconfirmed:
             publisher.wait_confirmed(position, GRACE_SECONDS)
@@ -190,13 +194,6 @@ def _save(connection: psycopg.Connection[Any], epoch: int, position: int) -> Non
     row = connection.execute("SELECT es.published(%s, %s)", (epoch, position)).fetchone()
     if row is None or not row[0]:
         raise StaleLeader
-
-
-def _reason(error: Exception) -> str | None:
-    """The reason of an expected failure."""
-    if isinstance(error, psycopg.Error):
-        return failure_reason(error)
-    return str(error) if isinstance(error, MessagingError) else None
 
 
 def _published(connection: psycopg.Connection[Any]) -> int:

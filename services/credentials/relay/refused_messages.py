@@ -18,7 +18,7 @@ from chassis.database import Connection
 from chassis.observability.metrics import REFUSED_MESSAGES
 from eventlog.broker import BrokerUnavailable, Publisher, outgoing_message
 from eventlog.consumers import Delivery, DeliveryOutcome, DeliveryResult, Retries
-from eventlog.storage import PersonalKeys, read_log
+from eventlog.storage import PersonalKeys, read_log, store_errors
 
 log = structlog.get_logger()
 
@@ -26,6 +26,7 @@ NAME = "publishing"  # in es.retries and es.dead_letters
 RETRY_LIMIT = 500  # messages that are retried together
 CONFIRM_SECONDS = 10.0
 REASON = "the broker refused the message: a queue does not accept it, or no queue is bound"
+_FENCE = "SELECT es.fence('relay', %s)"
 # Types that are refused now are among the latest dead letters. There may be a row for each event.
 _GIVEN_UP = """
 SELECT DISTINCT e.type
@@ -55,15 +56,18 @@ class RefusedMessages:
                 outcome = DeliveryOutcome.FAILED if again else DeliveryOutcome.NOT_RETRIABLE
                 self._retries.record(connection, DeliveryResult(Delivery(event), outcome, REASON))
 
-    def retry_due(self, connection: Connection, connect: Callable[[], Publisher]) -> None:
+    def retry_due(self, connection: Connection, epoch: int, connect: Callable[[], Publisher]) -> None:
         """Publish the messages that are due again, over a connection of their own, and record the results.
 
         Raises:
             BrokerUnavailable: nothing was recorded.
+            StaleLeader: this epoch is over; nothing was recorded.
         """
         due = self._retries.due(connection, RETRY_LIMIT, excluding=())
         if not due:
             return
+        with store_errors():
+            connection.execute(_FENCE, (epoch,))
         first_of_type: dict[str, Delivery] = {}
         for delivery in due:
             first_of_type.setdefault(delivery.event.type, delivery)
@@ -73,7 +77,8 @@ class RefusedMessages:
             probes = {delivery.position for delivery in first_of_type.values()}
             others = [one for one in due if one.position not in probes and one.event.type not in failed]
             refused |= self._publish(publisher, others)
-        with connection.transaction():
+        with store_errors(), connection.transaction():
+            connection.execute(_FENCE, (epoch,))
             for one in due:
                 done = one.position not in refused and one.event.type not in failed
                 outcome = DeliveryOutcome.DONE if done else DeliveryOutcome.FAILED

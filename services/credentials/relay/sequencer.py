@@ -8,17 +8,15 @@ from collections.abc import Callable
 from threading import Event
 from time import perf_counter
 
-import psycopg
 import structlog
 
 from chassis.database import scalar
-from chassis.database_failure import failure_reason
+from chassis.database_failure import outage_reason
 from chassis.runtime.failures import Failures
 from chassis.runtime.loops import Step, no_step
 from eventlog.consumers import LeaderConnection, leadership, log_batch
 from eventlog.storage import (
     NOTIFICATIONS,
-    EventStoreUnavailable,
     LowerTransactionIds,
     StaleLeader,
     refuse_lower_transaction_ids,
@@ -53,7 +51,7 @@ def run(
     `on_positions(epoch, last position)` is called at the start of each leadership and whenever positions were
     assigned. `step` is called at each step of the loop (`chassis.runtime.loops`).
     """
-    failures = Failures("relay_lost_database", longest=LONGEST_BACKOFF_SECONDS)
+    failures = Failures("relay_lost_database", unexpected="relay_failed", longest=LONGEST_BACKOFF_SECONDS)
     while not stop.is_set():
         try:
             with leadership(database_url, role=ROLE, name=LEASE, stop=stop, step=step) as connection:
@@ -66,14 +64,8 @@ def run(
             log.error("relay_refuses", reason=str(error))  # noqa: TRY400 a stack trace adds nothing
             stop.wait(REFUSED_SECONDS)
         except Exception as error:
-            stop.wait(failures.add(error, _reason(error)))
+            stop.wait(failures.add(error, outage_reason(error)))
         stop.wait(RECONNECT_SECONDS)
-
-
-def _reason(error: Exception) -> str | None:
-    """The reason of an expected failure."""
-    expected = isinstance(error, (psycopg.Error, EventStoreUnavailable))
-    return failure_reason(error) if expected else None
 
 
 def _lead(

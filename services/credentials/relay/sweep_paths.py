@@ -45,7 +45,9 @@ ON CONFLICT (credential_id, version) DO UPDATE SET
     first_seen = CASE WHEN %(action)s = 'SEE_FIRST' THEN %(now)s ELSE u.first_seen END, last_seen = %(now)s,
     discarded_at = CASE WHEN %(action)s = 'DELETE' THEN coalesce(u.discarded_at, %(now)s) END
 """
-_FORGET = "DELETE FROM credentials.unreferenced_secrets WHERE credential_id = %s AND version = ANY (%s)"
+_DELETE_SIGHTINGS = (
+    "DELETE FROM credentials.unreferenced_secrets WHERE credential_id = %s AND version = ANY (%s)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def sweep_secrets(connection: psycopg.Connection[Any], secrets: SecretStore) -> 
         versions = secrets.versions(path)
         if _is_removed(connection, path.credential_id):
             secrets.remove(path)  # no event can follow in this stream
-            _forget(connection, path.credential_id, [version.version for version in versions])
+            _delete_sightings(connection, path.credential_id, [version.version for version in versions])
             removed += 1
             continue
         found = _decide(connection, path, versions)
@@ -79,7 +81,7 @@ def sweep_secrets(connection: psycopg.Connection[Any], secrets: SecretStore) -> 
             )
         if found.destroy:
             secrets.destroy(path, found.destroy)
-            _forget(connection, path.credential_id, found.destroy)
+            _delete_sightings(connection, path.credential_id, found.destroy)
         deleted, destroyed = deleted + len(found.delete), destroyed + len(found.destroy)
     return SweepResult(deleted, destroyed, removed)
 
@@ -103,8 +105,8 @@ def _decide(
                     _RECORD,
                     {"id": path.credential_id, "version": version.version, "action": what.name, "now": now},
                 )
-        _forget(
-            connection, path.credential_id, [v.version for v, what, _ in decided if what is Action.FORGET]
+        _delete_sightings(
+            connection, path.credential_id, [v.version for v, what, _ in decided if what is Action.CLEAR]
         )
     return leftovers([(version, what) for version, what, _ in decided])
 
@@ -139,6 +141,8 @@ def _is_removed(connection: psycopg.Connection[Any], credential_id: UUID) -> boo
     return bool(row and row[0])
 
 
-def _forget(connection: psycopg.Connection[Any], credential_id: UUID, versions: Sequence[int]) -> None:
+def _delete_sightings(
+    connection: psycopg.Connection[Any], credential_id: UUID, versions: Sequence[int]
+) -> None:
     if versions:
-        connection.execute(_FORGET, (credential_id, list(versions)))
+        connection.execute(_DELETE_SIGHTINGS, (credential_id, list(versions)))

@@ -210,7 +210,7 @@ END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA credentials FROM PUBLIC;
 GRANT USAGE ON SCHEMA es, credentials, personal, encrypted, installation, auth TO regcred_credentials;
 GRANT SELECT ON installation.identity, installation.key_checks TO regcred_credentials;
-GRANT EXECUTE ON FUNCTION installation.record_keys TO regcred_credentials;
+GRANT EXECUTE ON FUNCTION installation.record_keys, installation.record_vault TO regcred_credentials;
 GRANT SELECT ON es.streams, es.events, es.log TO regcred_credentials;
 GRANT EXECUTE ON FUNCTION es.repeated, es.replay, es.has_lower_ids, es.has_leader, es.log_metrics, es.consumer_metrics
     TO regcred_credentials;

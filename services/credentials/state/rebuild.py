@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from credentials.state.comparison import current_differences, usage_differences
-from eventlog.integrity import Difference, set_back_positions
+from eventlog.integrity import set_back_positions
 from secretstore.keyfile import KeyFile
 
 _APPLICATION = "regcred:state"
@@ -62,7 +62,7 @@ def _rebuild_current(connection: psycopg.Connection[Any], keys: KeyFile) -> tupl
     for _, found in current_differences(connection, keys):
         if found.problem != "not_compared":
             connection.execute("DELETE FROM credentials.current WHERE credential_id = %s", (found.key,))
-            changed += _is_not_inserted(found)
+            changed += found.problem == "unexpected"  # the others are counted when they are inserted
     for row, found in current_differences(connection, keys):
         if row is not None and found.problem == "missing":
             columns = sql.SQL(", ").join(map(sql.Identifier, row))
@@ -76,7 +76,3 @@ def _rebuild_current(connection: psycopg.Connection[Any], keys: KeyFile) -> tupl
             else:
                 name_taken.append(row["credential_id"])
     return changed, name_taken
-
-
-def _is_not_inserted(found: Difference) -> bool:
-    return found.problem == "unexpected"

@@ -77,7 +77,7 @@ _ERASABLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Installation:
+class _Scope:
     """What the comparison has to know: `erased` has positions by account, `skipped` are positions."""
 
     schema: str
@@ -99,32 +99,32 @@ def read_model_differences(connection: Connection, personal: PersonalKeys) -> It
     row = connection.execute("SELECT generation FROM rm.generations WHERE status = 'live'").fetchone()
     if row is None:
         return
-    installation = _installation(connection, row[0])
-    stored = {table: _StoredRows(connection, installation, table) for table in _STORED}
+    scope = _scope(connection, row[0])
+    stored = {table: _StoredRows(connection, scope, table) for table in _STORED}
     events = stream_grouped(connection, group=_GROUP, where=_WHERE, order="l.position", personal=personal)
     for credential_id, group in groupby(events, key=itemgetter(0)):
-        expected = _expected_chunks(credential_id, (event for _, event in group), installation)
+        expected = _expected_chunks(credential_id, (event for _, event in group), scope)
         for rows, bounds in expected:
             for table, bound in bounds.items():
                 found = stored[table].differences(rows.get(table, ()), bound)
-                if credential_id in installation.skipped_credentials:
+                if credential_id in scope.skipped_credentials:
                     continue
                 yield from found
     for table in _STORED:
         yield from stored[table].differences((), (2,))
     spans = sql.SQL(_SPANS).format(
-        s=sql.Identifier(installation.schema),
+        s=sql.Identifier(scope.schema),
         size=sql.Literal(SPAN),
-        archived=sql.Literal(installation.archived),
+        archived=sql.Literal(scope.archived),
     )
     for (span,) in connection.execute(spans).fetchall():
         yield Difference("rm.audit_spans", str(span), "changed")
 
 
-def _installation(connection: Connection, generation: int) -> _Installation:
+def _scope(connection: Connection, generation: int) -> _Scope:
     query = sql.SQL(_NOT_APPLIED).format(group=sql.SQL(_GROUP))
     skipped = connection.execute(query, {"consumer": consumer_of(generation)}).fetchall()
-    return _Installation(
+    return _Scope(
         schema=f"rm_g{generation}",
         archived=last_archived_position(connection),
         skipped=frozenset(position for position, _ in skipped),
@@ -141,9 +141,9 @@ def _credential_key(credential_id: UUID | None) -> Key:
 class _StoredRows:
     """The rows of one table, read in the order of their keys."""
 
-    def __init__(self, connection: Connection, installation: _Installation, table: Table) -> None:
+    def __init__(self, connection: Connection, scope: _Scope, table: Table) -> None:
         self._table = table
-        self._installation = installation
+        self._scope = scope
         self._rows = self._read(connection)
         self._next = next(self._rows, None)
 
@@ -160,7 +160,7 @@ class _StoredRows:
         """Ignore columns that were replaced when the account was erased."""
         if self._table != "audit_events" or row is None:
             return found
-        if row["position"] >= self._installation.erased.get(row["account_id"], 0):
+        if row["position"] >= self._scope.erased.get(row["account_id"], 0):
             return found
         columns = tuple(column for column in found.columns if column not in _ERASABLE)
         return Difference(found.table, found.key, found.problem, columns) if columns else None
@@ -171,12 +171,12 @@ class _StoredRows:
             self._next = next(self._rows, None)
 
     def _read(self, connection: Connection) -> Iterator[tuple[Key, Row]]:
-        query = sql.SQL(_STORED[self._table]).format(s=sql.Identifier(self._installation.schema))
+        query = sql.SQL(_STORED[self._table]).format(s=sql.Identifier(self._scope.schema))
         with connection.cursor(name=f"stored_{self._table}", row_factory=dict_row) as cursor:
             cursor.itersize = _CHUNK
             for row in cursor.execute(query):
                 credential_id, order, text = row.pop("c"), row.pop("o"), row.pop("t")
-                if self._table.startswith("audit_") and not _is_compared(self._installation, order):
+                if self._table.startswith("audit_") and not _is_compared(self._scope, order):
                     continue
                 yield _key(credential_id, order, text), row
 
@@ -193,12 +193,12 @@ def _shown(table: Table, key: Key, row: Row | None) -> object:
     return " ".join(map(str, key[2:]))
 
 
-def _is_compared(installation: _Installation, position: int) -> bool:
-    return position > installation.archived and position not in installation.skipped
+def _is_compared(scope: _Scope, position: int) -> bool:
+    return position > scope.archived and position not in scope.skipped
 
 
 def _expected_chunks(
-    credential_id: UUID | None, events: Iterator[StoredEvent], installation: _Installation
+    credential_id: UUID | None, events: Iterator[StoredEvent], scope: _Scope
 ) -> Iterator[tuple[Mapping[Table, Sequence[tuple[Key, Row]]], Mapping[Table, Key]]]:
     """The expected rows of a credential in parts, each with the keys before which its rows end.
 
@@ -209,7 +209,7 @@ def _expected_chunks(
     while chunk := list(islice(events, _CHUNK)):
         changes: list[Change] = []
         for event in map(project, chunk):
-            if event.position not in installation.skipped:
+            if event.position not in scope.skipped:
                 changes += [*event.audit_rows, *event.audit_index, *event.changes]
         combined = combine(changes, state)
         for table, rows in state.items():
@@ -218,7 +218,7 @@ def _expected_chunks(
                 del rows[key]
         end = (*group, (chunk[-1].position or 0) + 1)
         inserted = {
-            table: sorted(_inserted(credential_id, table, combined.inserts, installation), key=itemgetter(0))
+            table: sorted(_inserted(credential_id, table, combined.inserts, scope), key=itemgetter(0))
             for table in _INSERTED
         }
         yield inserted, dict.fromkeys(inserted, end)
@@ -234,10 +234,10 @@ def _inserted(
     credential_id: UUID | None,
     table: Table,
     inserts: Mapping[Table, Sequence[Row]],
-    installation: _Installation,
+    scope: _Scope,
 ) -> Iterator[tuple[Key, Row]]:
     for row in inserts.get(table, ()):
-        if table == "verifications" or _is_compared(installation, row["position"]):
+        if table == "verifications" or _is_compared(scope, row["position"]):
             text = row["image"] if table == "audit_images" else None
             yield _key(credential_id, row["position"], text), _as_stored(row)
 

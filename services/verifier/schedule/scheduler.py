@@ -15,8 +15,7 @@ from typing import TypeVar
 
 import structlog
 
-from chassis.database import is_unavailable
-from chassis.database_failure import failure_reason
+from chassis.database_failure import failure_reason, outage_reason
 from chassis.runtime.failures import Failures
 from chassis.runtime.loops import Step, no_step
 from chassis.runtime.unavailable import Unavailable
@@ -93,8 +92,7 @@ class Scheduler:
             except StaleLeader:
                 log.warning("schedule_superseded")
             except Exception as error:
-                expected = isinstance(error, Unavailable) or is_unavailable(error)
-                stop.wait(failures.add(error, failure_reason(error) if expected else None))
+                stop.wait(failures.add(error, outage_reason(error)))
         self.close()
 
     def _lead(self, connection: LeaderConnection, failures: Failures, stop: Event) -> None:

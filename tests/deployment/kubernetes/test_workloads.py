@@ -2,13 +2,16 @@
 
 import os
 import re
+import signal
 import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 import yaml
 
+from chassis.authentication.tokens import parse
 from chassis.settings.environment import Settings
 from chassis.web.server import GRACEFUL_SECONDS
 from contracts.broker import TOPOLOGY
@@ -173,11 +176,11 @@ def test_readiness_asks_for_what_a_service_needs_and_liveness_asks_the_service_i
         assert asked["readiness"] == ready + ("?exclude=secret_store" if vault else "")
 
 
-def test_gateway_and_console_are_asked_for_their_own_pages() -> None:
+def test_gateway_and_console_are_asked_whether_they_respond() -> None:
     configuration = (ROOT / "infra" / "gateway" / "haproxy.cfg").read_text()
     assert re.search(r"bind :8404\n +monitor-uri /healthz", configuration)
     assert set(probes("gateway").values()) == {"http://127.0.0.1:8404/healthz"}
-    assert set(probes("console").values()) == {"http://127.0.0.1:8080/sign-in"}
+    assert set(probes("console").values()) == {"http://127.0.0.1:8080/healthz"}
 
 
 @pytest.mark.parametrize("kustomization", KUSTOMIZATIONS)
@@ -284,17 +287,34 @@ def test_every_mounted_secret_is_created(tmp_path: Path) -> None:
     assert again == made
 
 
+def test_an_interrupted_run_leaves_no_empty_token(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    interrupted = tmp_path / "python"
+    interrupted.write_text(
+        f'#!/bin/sh\ncase "$2" in *token_bytes*) kill -KILL $PPID; exit;; esac\nexec {sys.executable} "$@"\n'
+    )
+    interrupted.chmod(0o755)
+    assert run_secrets(folder, PYTHON=str(interrupted)).returncode == -signal.SIGKILL
+    secrets(folder)
+    for name in ("admin", "metrics"):
+        assert parse((folder / "tokens" / f"{name}.token").read_text()) is not None
+
+
 def secrets(folder: Path) -> dict[str, set[str]]:
     """Keys of the Secrets that secrets.sh creates."""
-    done = subprocess.run(
+    done = run_secrets(folder)
+    assert done.returncode == 0, done.stderr
+    return {one["metadata"]["name"]: set(one["data"]) for one in yaml.safe_load_all(done.stdout)}
+
+
+def run_secrets(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [FOLDER / "secrets.sh", folder, "regcred.example.com"],
-        env={**os.environ, "KUBECTL": str(KUBECTL)},
+        env={**os.environ, "KUBECTL": str(KUBECTL), **variables},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return {one["metadata"]["name"]: set(one["data"]) for one in yaml.safe_load_all(done.stdout)}
 
 
 def test_private_files_are_readable_by_their_user_only(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from credentials.relay.publisher import RelayPublisher
+from credentials.relay.refused_messages import RefusedMessages
 from eventlog import dead_letters
+from eventlog.broker import Publisher
 from eventlog.broker.cloudevents import position_of
 from eventlog.consumers import consumer_metrics
-from eventlog.topology import EXCHANGE, VHOST
+from eventlog.storage import StaleLeader
+from eventlog.topology import EXCHANGE, LAST_PUBLISHED, VHOST
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Log, open_log
 from tests.support.log import Connection, lead, relay_of, scalar, sequence
@@ -71,7 +74,7 @@ def running(rabbitmq: RabbitMQ, *, tiers: Sequence[timedelta]) -> Iterator[Publi
         finally:
             stop.set()
             thread.join(PATIENCE)
-            rabbitmq.purge("regcred.verifier", "regcred.projector")
+            rabbitmq.purge("regcred.verifier", "regcred.projector", LAST_PUBLISHED)
 
 
 @pytest.fixture
@@ -175,3 +178,30 @@ def test_a_leader_again_publishes_after_another_one_led(publishing: Publishing) 
     publishing.epoch = lead(publishing.relay)
     publishing.publisher.announce(publishing.epoch, last)
     publishing.waiting_for(last)
+
+
+def test_a_former_leader_neither_publishes_nor_records_refused_messages(rabbitmq: RabbitMQ) -> None:
+    refused = RefusedMessages(TIERS, None)
+    with (
+        migrated_database() as url,
+        open_log(url) as log,
+        relay_of(url) as relay,
+        bound_queue(rabbitmq, "regcred.test.healthy") as healthy,
+    ):
+        former = lead(relay)
+        log.append_payload(payloads.added(1, "team-1"))
+        position = sequence(relay, former)
+        log.connection.execute(
+            "INSERT INTO es.retries (consumer, position, stream_id, attempts, due_at, reason)"
+            " SELECT 'publishing', position, stream_id, 1, clock_timestamp(), 'a test' FROM es.log"
+        )
+
+        def another_leads() -> Publisher:
+            lead(relay)
+            return Publisher(rabbitmq.url)
+
+        for _ in range(2):  # while the messages are published, and before
+            with pytest.raises(StaleLeader):
+                refused.retry_due(relay, former, another_leads)
+            assert scalar(relay, "SELECT count(*) FROM es.retries") == 1
+        assert positions(rabbitmq, healthy) == [position]

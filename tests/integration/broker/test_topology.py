@@ -116,6 +116,7 @@ ATTEMPTS: dict[str, Callable[[Any], None]] = {
     "publish to the default exchange": publish("", "regcred.verifier"),
     "publish to verifier.dead": publish("regcred.verifier.dead"),
     "publish to projector.dead": publish("regcred.projector.dead"),
+    "read the last message": read("regcred.published"),
     "read verifier": read("regcred.verifier"),
     "read verifier.dead": read("regcred.verifier.dead"),
     "read projector": read("regcred.projector"),
@@ -128,7 +129,7 @@ ATTEMPTS: dict[str, Callable[[Any], None]] = {
     "listen to all events": lambda channel: channel.queue_bind("amq.gen", "regcred.events", "#"),
 }
 MAY = {
-    "regcred-relay": {"publish events"},
+    "regcred-relay": {"publish events", "read the last message"},
     "regcred-verifier": {"read verifier"},
     "regcred-projector": {"read projector"},
 }

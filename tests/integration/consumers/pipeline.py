@@ -25,6 +25,7 @@ from eventlog.consumers import ConcurrentConsumer, follow
 from eventlog.events import NewEvent, RecordedEvent, StoredEvent
 from eventlog.storage import read_log
 from eventlog.storage.log import load_checkpoint
+from eventlog.topology import LAST_PUBLISHED
 from projector.write.consumer import ReadModelConsumer
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import Connection, Log, open_log
@@ -114,7 +115,7 @@ class Pipeline:
 @contextmanager
 def running(broker: RabbitMQ) -> Iterator[Pipeline]:
     """All services run, on a database of their own and the broker that all tests share."""
-    broker.purge(*QUEUES, *(f"{queue}.dead" for queue in QUEUES))
+    broker.purge(LAST_PUBLISHED, *QUEUES, *(f"{queue}.dead" for queue in QUEUES))
     with ExitStack() as servers:
         url = servers.enter_context(migrated_database())
         log = servers.enter_context(open_log(url))

@@ -93,17 +93,18 @@ def test_an_invalid_setting_is_found(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "sentence", "remedy"),
+    ("url", "check", "sentence", "remedy"),
     [
-        ("postgresql://a:geheim-canary@127.0.0.1:9/x", "Connection refused", "start PostgreSQL"),
-        ("postgresql://a:geheim-canary@127.0.0.1:x/?y", "URL is invalid", "postgresql://"),
+        ("postgresql://a:geheim-canary@127.0.0.1:9/x", "database", "no server listens", "start PostgreSQL"),
+        ("postgresql://a:pw@geheim-canary@127.0.0.1:9/x", "database", "cannot be resolved", "correct host"),
+        ("postgresql://a:geheim-canary@127.0.0.1:x/?y", "settings", "must be a URL", "correct this variable"),
     ],
 )
 def test_a_wrong_database_url_is_found(
-    installation: Installation, url: str, sentence: str, remedy: str
+    installation: Installation, url: str, check: str, sentence: str, remedy: str
 ) -> None:
     found = installation.look(REGCRED_DATABASE_URL=url)
-    _failed(found["database"], sentence, remedy)
+    _failed(found[check], sentence, remedy)
     assert "geheim-canary" not in json.dumps(found)
 
 

@@ -96,3 +96,21 @@ def test_a_killed_server_is_restarted_by_a_process_that_adopts_orphans() -> None
     finally:
         shutil.rmtree(home)
     assert done.stdout == "serving: True\n", done.stderr
+
+
+def test_a_server_without_a_free_connection_is_serving() -> None:
+    home = Path(tempfile.mkdtemp(prefix="regcred-home-"))
+    server = EmbeddedPostgres(home / "postgres")
+    held: list[psycopg.Connection] = []
+    try:
+        held.append(psycopg.connect(server.url))
+        [limit] = held[0].execute("SELECT current_setting('max_connections')::int").fetchone() or [0]
+        held.extend(psycopg.connect(server.url) for _ in range(limit - 1))
+        with pytest.raises(psycopg.OperationalError, match="too many clients"):
+            psycopg.connect(server.url)
+        assert server.is_serving()
+    finally:
+        for connection in held:
+            connection.close()
+        server.stop()
+        shutil.rmtree(home)

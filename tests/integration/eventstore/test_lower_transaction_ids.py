@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from chassis.database import open_pool
 from chassis.web import problems
+from chassis.web.api_part import pool_check
 from credentials.relay import sequencer
 from eventlog.integrity import LogReader
 from eventlog.storage import (
@@ -22,7 +23,6 @@ from eventlog.storage import (
     adopt_log,
     has_lower_transaction_ids,
     has_skipped_events,
-    log_check,
     read_log,
     refuse_lower_transaction_ids,
 )
@@ -167,7 +167,7 @@ def test_appends_are_refused_until_the_log_is_adopted(restored: str) -> None:
         with writing(restored) as store, pytest.raises(LowerTransactionIds):
             store.append(stream("new"), 0, [an_event("new")])
         with open_pool(restored, role="regcred_credentials", size=1) as pool:
-            ready = log_check(pool)
+            ready = pool_check(pool, refuse_lower_transaction_ids)
             with pytest.raises(LowerTransactionIds):
                 ready()
             assert adopt_log(restored) is not None

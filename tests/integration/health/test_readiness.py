@@ -19,9 +19,10 @@ from chassis.database import open_pool
 from chassis.observability.process_server import serve_process
 from chassis.runtime.loops import DEAD_AFTER_SECONDS, Loops
 from chassis.settings.environment import Settings
-from chassis.web.api_part import ApiPart, database_check, join
+from chassis.web.api_part import ApiPart, database_check, join, pool_check
 from credentials.bootstrap import command_api
 from eventlog.consumers import leadership
+from eventlog.storage import refuse_lower_transaction_ids
 from operations.migrate.preparation import prepare_keys
 from projector.read.bootstrap import query_api
 from tests.support.postgres import fresh_database, migrated_database
@@ -135,9 +136,10 @@ def test_an_api_is_ready_with_its_login_and_its_schema_only(
 def test_an_api_whose_connections_are_all_in_use_is_ready() -> None:
     """It is busy. If it were not ready, the other replicas would get its requests and be busy next."""
     with migrated_database() as url, open_pool(url, role="regcred_query", size=2) as pool:
-        check = database_check(pool, ["eventlog.storage"])
+        checks = [database_check(pool, ["eventlog.storage"]), pool_check(pool, refuse_lower_transaction_ids)]
         with pool.connection(), pool.connection():
-            check()
+            for check in checks:
+                check()
 
 
 def test_a_process_with_a_dead_loop_is_dead() -> None:

@@ -279,6 +279,24 @@ def test_an_older_dump_beside_a_newer_vault_destroys_nothing_for_a_week_and_a_da
     assert sweep_secrets(connection, store) == SweepResult()
 
 
+def test_an_emptied_vault_beside_data_is_not_taken_for_a_new_one(
+    own_vault: Vault, url: str, tmp_path: Path
+) -> None:
+    settings = vault_settings(own_vault, tmp_path, url)
+    put(opened(settings), path := a_path("lost"), "one")
+    for each in (f"accounts/{path.account_id}/credentials/{path.credential_id}", "installation"):
+        own_vault.api("DELETE", f"regcred/metadata/{each}")
+    for role, claims in (("credentials", True), ("relay", False)):
+        with pytest.raises(WrongSecretStore, match=r"has no secrets of installation.*restore Vault"):
+            opened(vault_settings(own_vault, tmp_path, url, role), role, claims=claims)
+    with psycopg.connect(url) as connection:
+        own_id = str(installation_id(connection))
+    environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
+    done = CliRunner().invoke(main, ["installation", "adopt", "--vault", own_id], env=environment)
+    assert done.exit_code == 0, done.output
+    put(opened(settings), path, "another")
+
+
 def test_an_operator_can_let_a_database_replace_another(own_vault: Vault, url: str, tmp_path: Path) -> None:
     store = opened(vault_settings(own_vault, tmp_path, url))
     put(store, a_path("taken-over"), "one")
@@ -299,7 +317,7 @@ def test_of_two_installations_that_bind_a_vault_at_once_one_is_refused(own_vault
             role_id=own_vault.role_id("credentials"),
             secret_id_file=own_vault.secret_id_file("credentials"),
         )
-        return VaultStore(settings, InstallationBinding(lambda: installation, claims=True))
+        return VaultStore(settings, InstallationBinding(lambda: (installation, False), lambda: None))
 
     first, second = new_id(), new_id()
     store_of(first).bind()

@@ -129,7 +129,7 @@ def summary(**changes: Any) -> Json:
 def system(**changes: Any) -> Json:
     figures = {"position": 7, "lag_seconds": 0.0, "lag_events": 0, "retries": 0, "dead_letters": 0}
     return {
-        "version": "0.1.0",
+        "version": "0.9.0",
         "log": {"position": 9, "published_position": None, "waiting_seconds": 0.0},
         "consumers": [
             {"name": "projector", **figures, "lag_events": 2, "lag_seconds": 64.2, "dead_letters": 1},

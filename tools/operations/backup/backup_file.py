@@ -19,7 +19,7 @@ import msgspec
 from regcred.cli.files import new_private
 
 FORMAT = 1
-_MANIFEST, _DUMP, _KEYS = "manifest.json", "database.dump", "keys.sealed"
+_MANIFEST, _DUMP, _KEYS = "manifest.json", "database.dump", "keys.encrypted"
 _CHUNK = 1024 * 1024
 
 
@@ -39,7 +39,7 @@ class BackupManifest:
         time: when, in RFC 3339.
         position: the last position of the log; `log_hash` is its hash in the chain, 64 hex digits.
         migrations: the names of the migrations of the database.
-        secret_store: where the secrets are: `sealed` (in this database) or `vault` (not in the backup).
+        secret_store: where the secrets are: `encrypted` (in this database) or `vault` (not in the backup).
         sha256: the digest of each other member, in hex.
     """
 
@@ -55,7 +55,7 @@ class BackupManifest:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup whose digests are right. `keys` is the sealed key file, if the backup has one."""
+    """A backup whose digests are right. `keys` is the encrypted key file, if the backup has one."""
 
     manifest: BackupManifest
     dump: Path

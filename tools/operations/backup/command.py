@@ -11,8 +11,8 @@ from chassis.secret import Secret
 from chassis.settings.environment import Settings
 from eventlog.integrity import IntegrityError
 from operations.backup.backup_file import BackupDamaged
+from operations.backup.encrypted_keys import WrongPassphrase
 from operations.backup.installation import VAULT, BackupRefused, back_up, restore
-from operations.backup.sealed_keys import WrongPassphrase
 from operations.command_errors import refused
 from operations.home_lock import HomeInUse
 from regcred.cli.errors import OutputUnwritable

@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
-import psycopg
-
 from chassis.database import open_pool, scalar
 from chassis.database_roles import create_roles
 from chassis.migrations import applied_migrations
@@ -22,7 +20,7 @@ from chassis.settings.environment import Settings
 from eventlog.integrity import START, LogReader, verify_chain
 from eventlog.storage import adopt_log
 from operations.backup.backup_file import Backup, BackupManifest, opened_backup, write_backup
-from operations.backup.sealed_keys import seal, unseal
+from operations.backup.encrypted_keys import decrypt, encrypt
 from operations.embedded_postgres import EmbeddedPostgres, client_program
 from operations.home_lock import home_lock
 from operations.log.database import log_database
@@ -34,7 +32,7 @@ from secretstore.installation import compare_keys
 from secretstore.keyfile import KeyFile
 from secretstore.store import SecretStoreError
 
-SEALED = "sealed"
+ENCRYPTED = "encrypted"
 VAULT = "vault"
 _PARTIAL = "restoring"  # the folder in REGCRED_HOME of a restore that has not ended
 
@@ -67,15 +65,15 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
     Raises:
         BackupRefused: the database is not embedded, or pg_dump failed.
         NoDatabase: the installation has no database.
-        KeyFileError: the key file cannot be used.
+        KeyFileError: the key file cannot be used, or does not belong to the database.
     """
     _require_embedded(settings)
-    KeyFile.load(settings.key_file)  # a backup without a usable key file could not be restored
     with (
         log_database(settings) as url,
         LogReader.snapshot(url) as reader,
         tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as scratch,
     ):
+        compare_keys(KeyFile.load(settings.key_file), reader.connection)  # without its keys, it is of no use
         end = reader.end()
         manifest = BackupManifest(
             version=version("regcred"),
@@ -90,7 +88,7 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
         snapshot = scalar(reader.connection, "SELECT pg_export_snapshot()")
         _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={dump}", url)
         # After the dump, so that it has every key that the dump needs. A new key is in the file first.
-        keys = seal(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
+        keys = encrypt(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
         write_backup(file, manifest, dump, keys)
     return manifest
 
@@ -114,7 +112,7 @@ def restore(
         IntegrityError: the log does not have the position that the backup names.
         BackupDamaged: the file is not a complete backup.
         WrongPassphrase: the key file in the backup does not open.
-        KeyFileError: `key_file` cannot be used, or is of another installation.
+        KeyFileError: `key_file` cannot be used, or does not belong to the backup.
         HomeInUse: `regcred up` or another command uses `settings.home`.
     """
     _require_embedded(settings)
@@ -149,9 +147,8 @@ def _restore_database(settings: Settings, url: str, backup: Backup, keys: KeyFil
     _run(settings.home, "pg_restore", "--exit-on-error", f"--dbname={url}", str(backup.dump))
     migrate(url)
     adopt_log(url)
-    with psycopg.connect(url) as connection:
-        compare_keys(keys, connection)
     with LogReader.snapshot(url) as reader:
+        compare_keys(keys, reader.connection)
         stored = reader.anchor_at(manifest.position)
         if stored.hash.hex() != manifest.log_hash:
             raise BackupRefused(f"position {stored.position} of the log is not that of the backup")
@@ -189,7 +186,7 @@ def _keys(backup: Backup, key_file: Path | None, passphrase: Callable[[], Secret
         return key_file.read_bytes()
     if backup.keys is None:
         raise BackupRefused("this backup contains no key file: name that of the installation with --key-file")
-    return unseal(backup.keys, passphrase())
+    return decrypt(backup.keys, passphrase())
 
 
 def _write_keys(path: Path, content: bytes) -> KeyFile:
@@ -208,7 +205,7 @@ def _require_usable(manifest: BackupManifest, settings: Settings) -> None:
     unknown = sorted(set(manifest.migrations) - {migration.name for migration in known_migrations()})
     if unknown:
         raise BackupRefused(
-            f"this backup was made by regcred {manifest.version}, and this is {version('regcred')},"
+            f"this backup was written by regcred {manifest.version}, and this is {version('regcred')},"
             f" which does not know {unknown[0]}: restore it with the newer version"
         )
     if manifest.secret_store != _secret_store(settings):
@@ -220,7 +217,7 @@ def _require_usable(manifest: BackupManifest, settings: Settings) -> None:
 
 
 def _secret_store(settings: Settings) -> str:
-    return SEALED if settings.vault is None else VAULT
+    return ENCRYPTED if settings.vault is None else VAULT
 
 
 @contextmanager

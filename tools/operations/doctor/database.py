@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
-from chassis.database import Connection, read_only_connection, scalar, server_time
+from chassis.database import Connection, read_only_connection, refuse_pooler, scalar, server_time
+from chassis.database_failure import failure_reason
 from chassis.database_roles import memberships
 from chassis.migrations import Migration, MigrationRefused, applied_migrations, unapplied
-from chassis.observability.logs import redacted
 from chassis.runtime.clock import now
 from eventlog.storage import has_lower_transaction_ids, has_skipped_events
 from operations.doctor.finding import Finding, failed, ok, warning
@@ -28,20 +27,13 @@ def connect(url: str) -> Connection | Finding:
     """Open a read-only connection, or return the finding that explains the failure."""
     check = "database"
     try:
-        password = conninfo_to_dict(url).get("password")
-    except psycopg.ProgrammingError:  # its message may contain parts of the URL
-        return failed(
-            check, "its URL is invalid", "correct REGCRED_DATABASE_URL: postgresql://user@host/name"
-        )
-    try:
         return read_only_connection(url, connect_seconds=_SECONDS, statement_seconds=_STATEMENT_SECONDS)
     except psycopg.Error as error:
-        return failed(
-            check, f"it cannot be reached: {_first_line(error, password)}", _connection_remedy(str(error))
-        )
+        return failed(check, f"it cannot be reached: {failure_reason(error)}", _connection_remedy(str(error)))
 
 
 def database_findings(connection: Connection) -> Iterator[Finding]:
+    yield _session(connection)
     yield _version(connection.info.server_version)
     yield _encoding(connection.info.parameter_status("server_encoding") or "")
     yield _writable(connection)
@@ -53,18 +45,21 @@ def database_findings(connection: Connection) -> Iterator[Finding]:
     yield _cluster(connection)
 
 
-def _first_line(error: psycopg.Error, password: object) -> str:
-    """The first line of the error, without the password."""
-    line = next(iter(str(error).splitlines()), type(error).__name__)
-    return redacted(line.replace(str(password), "…") if password else line)
-
-
 def _connection_remedy(text: str) -> str:
     if "password" in text or "role" in text or "no pg_hba.conf" in text:
         return "correct user and password in REGCRED_DATABASE_URL, or pg_hba.conf"
     if "does not exist" in text:
         return "create the database, or correct its name in REGCRED_DATABASE_URL"
     return "start PostgreSQL, or correct host and port in REGCRED_DATABASE_URL"
+
+
+def _session(connection: Connection) -> Finding:
+    check = "database.session"
+    try:
+        refuse_pooler(connection)
+    except psycopg.OperationalError as error:
+        return failed(check, failure_reason(error), "name PostgreSQL itself in REGCRED_DATABASE_URL")
+    return ok(check, "no connection pooler is in between")
 
 
 def _version(number: int) -> Finding:

@@ -8,7 +8,7 @@ import requests
 from chassis.database import Connection
 from chassis.settings.environment import Settings, VaultAccess
 from operations.doctor.finding import Finding, failed, ok, warning
-from secretstore.installation import compare_keys, has_recorded_keys, installation_id
+from secretstore.installation import compare_keys, has_recorded_keys, has_vault, installation_id
 from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.vault_inspection import VaultInspector
 
@@ -50,6 +50,9 @@ def vault_binding_findings(connection: Connection, access: VaultAccess) -> Itera
     if not readable:
         remedy = "give it the policies in infra/vault/policies: run infra/vault/bootstrap.sh"
         yield failed(check, "this service may not read to which installation Vault belongs", remedy)
+    elif found is None and has_vault(connection):
+        remedy = "correct REGCRED_VAULT_ADDR, or restore Vault; see `regcred installation --help`"
+        yield failed(check, "Vault has no secrets of this installation, which used a Vault before", remedy)
     elif found is None:
         yield ok(check, "Vault belongs to no installation yet; the credentials service binds it")
     elif found != expected:

@@ -10,6 +10,8 @@ from chassis.authentication.factory import open_tokens
 from chassis.authentication.tokens import parse
 from chassis.database import Connection, open_pool, scalar
 from chassis.settings.environment import Settings
+from credentials.relay.lost_events import find_lost_events
+from eventlog.broker import BrokerUnavailable
 from eventlog.consumers import consumer_metrics, has_leader, log_metrics
 from operations.doctor.finding import Finding, failed, ok, warning
 from secretstore.keyfile import KeyFile, KeyFileError
@@ -38,9 +40,22 @@ def running_findings(connection: Connection, settings: Settings) -> Iterator[Fin
         yield relay_finding(log.horizon_lag_seconds, log.oldest_write_xact_seconds)
     if settings.broker_url:
         yield publishing_finding(log.log_position, log.published_position, leads=leading["relay"])
+        yield from _lost_events(connection, settings.broker_url)
     for each in consumer_metrics(connection):
         yield consumer_finding(each.consumer, each.lag_events, each.lag_seconds, each.dead_letters)
     yield from _secrets(connection)
+
+
+def _lost_events(connection: Connection, broker_url: str) -> Iterator[Finding]:
+    try:
+        lost = find_lost_events(connection, broker_url)
+    except (BrokerUnavailable, psycopg.errors.InsufficientPrivilege):
+        return  # the findings about the broker say why, or it is the login of another service
+    check = "broker.log"
+    if lost:
+        yield failed(check, str(lost), "inform the consumers, then run `regcred log accept-loss`")
+    else:
+        yield ok(check, "the log has the last published event")
 
 
 def _secrets(connection: Connection) -> Iterator[Finding]:

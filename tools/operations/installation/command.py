@@ -46,7 +46,7 @@ def show_command() -> None:
     "vault_installation",
     metavar="ID",
     type=click.UUID,
-    help="Replace the database to which a Vault with this id belonged.",
+    help="Use the Vault that has this id, or an empty one, in place of a lost database or Vault.",
 )
 @click.pass_context
 def adopt_command(context: click.Context, *, keys: bool, vault_installation: UUID | None) -> None:
@@ -55,9 +55,9 @@ def adopt_command(context: click.Context, *, keys: bool, vault_installation: UUI
     What a lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
     Tokens become invalid: remove admin.token, so that a new one is created.
 
-    ID is the id in Vault (`vault kv get regcred/installation`). A service that refuses to start shows it. Do
-    this only if no other database uses this Vault. Secrets that this database does not know are deleted after
-    a day, and destroyed a week later.
+    ID is the id in Vault (`vault kv get regcred/installation`), or that of the database for an empty Vault. A
+    service that refuses to start shows it. Do this only if no other database uses this Vault. Secrets that
+    this database does not know are deleted after a day, and destroyed a week later.
 
     Restart the services afterwards.
     """

@@ -118,3 +118,14 @@ def adopt_command() -> None:
     """
     with maintenance.reported_errors():
         click.echo(maintenance.adopt())
+
+
+@log.command("accept-loss")
+def accept_loss_command() -> None:
+    """Accept that published events are lost, so that the relay publishes again.
+
+    A standby that lacked them was promoted, or an older backup was restored. The relay then publishes
+    nothing, because it would use their positions again. Inform the consumers first (docs/runbook.md).
+    """
+    with maintenance.reported_errors():
+        click.echo(maintenance.accept_loss())

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+import psycopg
 
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+from credentials.relay.lost_events import find_lost_events
 from credentials.state.rebuild import rebuild_state as write_state
+from eventlog.broker import MessagingError, forget_last_published
 from eventlog.integrity import (
     START,
     Anchor,
@@ -99,7 +102,7 @@ class LogReport:
 
 def reported_errors() -> AbstractContextManager[None]:
     """Turn the errors of a check into a message and exit code 2."""
-    return refused(IntegrityError, refusal=CheckInconclusive)
+    return refused(IntegrityError, MessagingError, refusal=CheckInconclusive)
 
 
 def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:
@@ -154,6 +157,22 @@ def adopt() -> str:
     return (
         f"adopted: the log ends at position {adopted.position},"
         f" {adopted.assigned} events got their positions now"
+    )
+
+
+def accept_loss() -> str:
+    """Let publishing continue although published events are lost, and return a sentence with the result."""
+    settings = _settings()
+    if settings.broker_url is None:
+        return "nothing to do: REGCRED_BROKER_URL is not set, so no event was published"
+    with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
+        lost = find_lost_events(connection, settings.broker_url)
+    if lost is None:
+        return "nothing to do: the log has the last published event"
+    forget_last_published(settings.broker_url)
+    return (
+        f"publishing continues after position {lost.common}. Other events were published with positions"
+        f" {lost.common + 1} to {lost.last}: consumers must forget these positions"
     )
 
 

@@ -56,16 +56,20 @@ class StateReport:
 
 def compare_state(database_url: str, settings: Settings, *, longest_log: int | None = None) -> StateReport:
     """Compare both with the log. Read models are not compared with more than `longest_log` events."""
-    reason: str | None = None
+    reasons: list[str] = []
     count = unread = 0
     first: list[Difference] = []
     try:
-        keys, reason = _key_file(database_url, settings)
+        keys: KeyFile | None = None
+        try:
+            keys = open_key_file_of(database_url, settings.key_file)
+        except KeyFileError as error:
+            reasons.append(f"names and read models: {error}")
         with _snapshot(database_url) as connection:
             found: Iterator[Difference] = state_differences(connection, keys)
             length = scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log")
             if longest_log is not None and length > longest_log:
-                reason = f"read models, because the log has {length} events; run `regcred log verify`"
+                reasons.append(f"read models, because the log has {length} events; run `regcred log verify`")
             elif keys is not None:
                 found = chain(found, read_model_differences(connection, open_personal_keys(keys)))
             for each in found:
@@ -76,23 +80,16 @@ def compare_state(database_url: str, settings: Settings, *, longest_log: int | N
                 if len(first) < NAMED or _is_new_table(each, first):
                     first.append(each)
     except KeyFileError as error:
-        reason = str(error)
+        reasons.append(str(error))
     except psycopg.errors.InsufficientPrivilege:
-        reason = "this login may not read all tables; use that of `regcred migrate`"
+        reasons.append("this login may not read all tables; use that of `regcred migrate`")
     if unread:
-        reason = f"{unread} credentials, because this program cannot read their events"
-    return StateReport(count, tuple(first), reason)
+        reasons.append(f"{unread} credentials, because this program cannot read their events")
+    return StateReport(count, tuple(first), "; ".join(reasons) or None)
 
 
 def _is_new_table(found: Difference, first: list[Difference]) -> bool:
     return all(found.table != each.table for each in first)
-
-
-def _key_file(database_url: str, settings: Settings) -> tuple[KeyFile | None, str | None]:
-    try:
-        return open_key_file_of(database_url, settings.key_file), None
-    except KeyFileError as error:
-        return None, f"names and read models: {error}"
 
 
 @contextmanager

@@ -57,8 +57,9 @@ CREATE TABLE es.adoptions (
     adopted_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- The leader of each loop of which only one process may work: the relay and the consumers of the log. `epoch` counts leaders:
--- a former leader has an old epoch and is refused. A lease ends with the session that began it (`pid`), or if it is not renewed.
+-- The leader of each loop that only one process may run: the relay, the consumers of the log and the schedule. `epoch` counts
+-- leaders: a former leader has an old epoch and is refused. A lease ends with the session that began it (`pid`), or if it is not
+-- renewed.
 CREATE TABLE es.leases (
     name       text PRIMARY KEY,
     epoch      bigint NOT NULL,
@@ -261,7 +262,7 @@ END $$;
 
 -- Leaders -----------------------------------------------------------------------------------------------------------
 
--- Whether a lease lasts. An expiry that is far away was written before the clock of the database was set back. A process id
+-- Whether a lease lasts. An expiry after more than a minute was written before the clock of the database was set back. A process id
 -- that another session has now only delays the next leader until the expiry.
 CREATE FUNCTION es.lasts(l es.leases) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -303,7 +304,7 @@ BEGIN
     END IF;
 END $$;
 
--- Whether this epoch still lasts, without a lock; true without a lease. For statements that take work.
+-- Whether this epoch still lasts, without a lock; true without a lease. For statements that claim rows.
 CREATE FUNCTION es.leads(p_name text, p_epoch bigint) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT p_name IS NULL OR EXISTS (SELECT FROM es.leases WHERE name = p_name AND epoch = p_epoch)
@@ -402,8 +403,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Adopt a log that was restored into a cluster with lower transaction ids (ADR 8), or that has events before its end without
--- a position. Events without a position get one, and a row of es.adoptions records where the order of this cluster begins. No event is changed. No service may call this
--- function; the owner of the schema calls it with `regcred log adopt`.
+-- a position. Events without a position get one, and a row of es.adoptions records where the order of this cluster begins. No
+-- event is changed. No service may call this function; the owner of the schema calls it with `regcred log adopt`.
 CREATE FUNCTION es.adopt(OUT log_end bigint, OUT assigned bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -36,7 +36,7 @@ def unknown(sighting: Sighting | None) -> Action:
 def test_a_needed_version_stays_and_its_sightings_are_forgotten() -> None:
     assert action(PRESENT, Reference.NEEDED, None, now=NOW) is Action.KEEP
     for sighting in (seen(UNREFERENCED_FOR), seen(30 * UNREFERENCED_FOR, discarded=2 * DELETED_FOR)):
-        assert action(PRESENT, Reference.NEEDED, sighting, now=NOW) is Action.FORGET
+        assert action(PRESENT, Reference.NEEDED, sighting, now=NOW) is Action.CLEAR
 
 
 def test_a_replaced_version_is_destroyed_at_once() -> None:

@@ -26,7 +26,7 @@ class WrongPassphrase(Exception):
         super().__init__("the key file in this backup does not open with this passphrase")
 
 
-def seal(key_file: bytes, passphrase: Secret) -> bytes:
+def encrypt(key_file: bytes, passphrase: Secret) -> bytes:
     """Return the encrypted contents of a key file, as JSON."""
     salt, nonce = token_bytes(_SALT_BYTES), token_bytes(_NONCE_BYTES)
     ciphertext = AESGCM(_key(passphrase, salt)).encrypt(nonce, key_file, _LABEL)
@@ -34,14 +34,14 @@ def seal(key_file: bytes, passphrase: Secret) -> bytes:
     return json.dumps({name: base64.b64encode(part).decode() for name, part in parts.items()}).encode()
 
 
-def unseal(sealed: bytes, passphrase: Secret) -> bytes:
+def decrypt(encrypted: bytes, passphrase: Secret) -> bytes:
     """Return the contents of the key file.
 
     Raises:
         WrongPassphrase: the passphrase is another one, or the contents were changed.
     """
     try:
-        parts = {name: base64.b64decode(part) for name, part in json.loads(sealed).items()}
+        parts = {name: base64.b64decode(part) for name, part in json.loads(encrypted).items()}
         key = _key(passphrase, parts["salt"])
         return AESGCM(key).decrypt(parts["nonce"], parts["ciphertext"], _LABEL)
     except (InvalidTag, ValueError, KeyError, TypeError, AttributeError):
