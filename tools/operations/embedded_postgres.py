@@ -73,6 +73,8 @@ class EmbeddedPostgres:
                 except (subprocess.TimeoutExpired, AssertionError):  # it is starting, perhaps after a crash
                     _wait_while_starting(folder)
                     self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
+                    # The library may return the object of the failed call, which knows no server.
+                    self._server.ensure_postgres_running()
         except (subprocess.SubprocessError, AssertionError, RuntimeError, ValueError) as error:
             raise EmbeddedPostgresFailed(
                 f"the embedded PostgreSQL does not start ({type(error).__name__}); read {folder / 'log'}"

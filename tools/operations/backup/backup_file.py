@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
+import msgspec
+
 from regcred.cli.files import new_private
 
 FORMAT = 1
@@ -113,8 +115,8 @@ def _read(path: Path, dump: Path) -> Backup:
 
 def _manifest(path: Path, text: bytes) -> BackupManifest:
     try:
-        manifest = BackupManifest(**json.loads(text))
-    except (ValueError, TypeError):
+        manifest = msgspec.json.decode(text, type=BackupManifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise BackupDamaged(path, f"its {_MANIFEST} cannot be read") from None
     if manifest.format != FORMAT:
         raise BackupDamaged(path, f"it has format {manifest.format}; this version reads format {FORMAT}")

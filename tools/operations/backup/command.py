@@ -9,6 +9,7 @@ import click
 from chassis.observability.logs import configure_logs
 from chassis.secret import Secret
 from chassis.settings.environment import Settings
+from eventlog.integrity import IntegrityError
 from operations.backup.backup_file import BackupDamaged
 from operations.backup.encrypted_keys import WrongPassphrase
 from operations.backup.installation import VAULT, BackupRefused, back_up, restore
@@ -61,23 +62,31 @@ def restore_command(file: Path, *, key_file: Path | None, passphrase_file: Path 
 
     The restored installation has the state of the backup. `regcred up` creates a new admin token for it.
     """
-    with refused(BackupRefused, BackupDamaged, WrongPassphrase, HomeInUse):
+    with refused(BackupRefused, BackupDamaged, WrongPassphrase, HomeInUse, IntegrityError):
         configure_logs("restore")
         settings = Settings.from_environment(os.environ)
         restored = restore(settings, file, key_file, lambda: _passphrase(passphrase_file, new=False))
     readable = "they are in Vault" if restored.secrets is None else str(restored.secrets)
     click.echo(f"restored a backup of regcred {restored.version}")
     click.echo(f"the log is intact up to position {restored.position}; secrets that can be read: {readable}")
+    if restored.unreadable:
+        click.echo(
+            f"{restored.unreadable} secrets were damaged when the backup was made: rotate those that"
+            " verifications report as secret_unreadable"
+        )
 
 
 def _passphrase(file: Path | None, *, new: bool) -> Secret:
     """Read the passphrase from the file, otherwise from a hidden prompt.
 
     Raises:
-        click.UsageError: there is neither a file nor a terminal, or the passphrase is empty.
+        click.UsageError: there is neither a file nor a terminal, or the passphrase is empty or not UTF-8.
     """
     if file is not None:
-        text = file.read_text().rstrip("\r\n")
+        try:
+            text = file.read_text(encoding="utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise click.UsageError(f"{file} is not text in UTF-8") from None
     elif sys.stdin.isatty():
         text = click.prompt("Passphrase of the key file", hide_input=True, confirmation_prompt=new, err=True)
     else:

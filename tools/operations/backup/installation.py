@@ -43,11 +43,15 @@ class BackupRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The log is intact up to `position`. `secrets` can be decrypted (`None`: they are in Vault)."""
+    """The log is intact up to `position`.
+
+    `secrets` can be decrypted (`None`: they are in Vault), and `unreadable` were damaged before the backup.
+    """
 
     position: int
     version: str
     secrets: int | None
+    unreadable: int
 
 
 def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> BackupManifest:
@@ -64,7 +68,6 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
         KeyFileError: the key file cannot be used, or does not belong to the database.
     """
     _require_embedded(settings)
-    keys = encrypt(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
     with (
         log_database(settings) as url,
         LogReader.snapshot(url) as reader,
@@ -84,6 +87,8 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
         dump = Path(scratch) / "dump"
         snapshot = scalar(reader.connection, "SELECT pg_export_snapshot()")
         _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={dump}", url)
+        # After the dump, so that it has every key that the dump needs. A new key is in the file first.
+        keys = encrypt(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
         write_backup(file, manifest, dump, keys)
     return manifest
 
@@ -104,33 +109,35 @@ def restore(
     Raises:
         BackupRefused: there is an installation, the key file is missing, the backup is of a newer version, or
             its contents are not intact.
+        IntegrityError: the log does not have the position that the backup names.
         BackupDamaged: the file is not a complete backup.
         WrongPassphrase: the key file in the backup does not open.
         KeyFileError: `key_file` cannot be used, or does not belong to the backup.
         HomeInUse: `regcred up` or another command uses `settings.home`.
     """
     _require_embedded(settings)
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    postgres = settings.home / "postgres"
+    for folder in (settings.home, settings.key_file.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    postgres, partial = settings.home / "postgres", settings.home / _PARTIAL
     with home_lock(settings.home):
+        _take_back(postgres, partial, settings.key_file)
         for existing in (postgres, settings.key_file):
             if existing.exists():
                 raise BackupRefused(f"{existing} exists: restore into another REGCRED_HOME, or move it away")
-        partial = settings.home / _PARTIAL
-        _remove_interrupted(partial)
+        _remove(partial)
         partial.mkdir(mode=0o700)
-        with (
-            tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.home) as scratch,
-            opened_backup(path, Path(scratch)) as backup,
-        ):
-            _require_usable(backup.manifest, settings)
-            keys = _write_keys(partial / "keys.json", _keys(backup, key_file, passphrase))
-            with _database(partial / "postgres") as url:
-                restored = _restore_database(settings, url, backup, keys)
-        # In this order, because a database without its key file is refused by `regcred up`.
-        (partial / "postgres").rename(postgres)
-        (partial / "keys.json").rename(settings.key_file)
-        shutil.rmtree(partial)
+        try:
+            with opened_backup(path, partial) as backup:
+                _require_usable(backup.manifest, settings)
+                keys = _write_keys(partial / "keys.json", _keys(backup, key_file, passphrase))
+                with _database(partial / "postgres") as url:
+                    restored = _restore_database(settings, url, backup, keys)
+            # In this order, because a database without its key file is refused by `regcred up`.
+            (partial / "postgres").rename(postgres)
+            _write_keys(settings.key_file, (partial / "keys.json").read_bytes())
+        finally:
+            _take_back(postgres, partial, settings.key_file)
+            _remove(partial)
     return restored
 
 
@@ -149,17 +156,16 @@ def _restore_database(settings: Settings, url: str, backup: Backup, keys: KeyFil
         fault = found.fault or reader.fault_outside_chain()
         if fault is not None:
             raise BackupRefused(f"the log in this backup is broken: {fault.kind}: {fault.detail}")
-    secrets = _readable_secrets(settings, url, keys) if settings.vault is None else None
-    return Restored(found.end.position, manifest.version, secrets)
+    secrets, unreadable = _decrypted(settings, url, keys) if settings.vault is None else (None, 0)
+    return Restored(found.end.position, manifest.version, secrets, unreadable)
 
 
-def _readable_secrets(settings: Settings, url: str, keys: KeyFile) -> int:
-    """Decrypt every secret that was not destroyed, and return their number.
+def _decrypted(settings: Settings, url: str, keys: KeyFile) -> tuple[int, int]:
+    """Decrypt every secret that was not destroyed. Return how many can be decrypted, and how many cannot.
 
-    Raises:
-        BackupRefused: one cannot be decrypted with this key file.
+    The key file is the right one, so the latter were damaged before the backup was made.
     """
-    count = 0
+    readable = unreadable = 0
     with open_pool(url, role="regcred_credentials", size=1) as pool:
         store = open_secret_store(settings, pool=pool, keys=keys)
         for path in store.paths():
@@ -168,10 +174,10 @@ def _readable_secrets(settings: Settings, url: str, keys: KeyFile) -> int:
                     continue
                 try:
                     store.get(path, stored.version)
+                    readable += 1
                 except SecretStoreError:
-                    raise BackupRefused("this key file does not decrypt the secrets of the backup") from None
-                count += 1
-    return count
+                    unreadable += 1
+    return readable, unreadable
 
 
 def _keys(backup: Backup, key_file: Path | None, passphrase: Callable[[], Secret]) -> bytes:
@@ -237,8 +243,15 @@ def _run(home: Path, program: str, *arguments: str) -> None:
         raise BackupRefused(f"{program} failed: {reason}")
 
 
-def _remove_interrupted(partial: Path) -> None:
-    """Remove what a killed restore left, and stop its server."""
+def _take_back(postgres: Path, partial: Path, key_file: Path) -> None:
+    """Take back the database of a restore that ended before it wrote the key file."""
+    moved = (partial / "keys.json").exists() and not (partial / "postgres").exists()
+    if moved and postgres.exists() and not key_file.exists():
+        postgres.rename(partial / "postgres")
+
+
+def _remove(partial: Path) -> None:
+    """Remove the folder of a restore, and stop the server that a killed one left running."""
     if (partial / "postgres" / "postmaster.pid").exists():
         EmbeddedPostgres(partial / "postgres").stop()
     if partial.exists():
