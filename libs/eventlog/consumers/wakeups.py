@@ -44,7 +44,7 @@ class Notifications:
     def wait(self, timeout: float) -> int:
         try:
             if self._connection is None:
-                # A standby has no notifications; `session` does not use one.
+                # PostgreSQL notifies only on the server that accepts writes, which `session` selects.
                 self._connection = psycopg.connect(self._database_url, **session(self._role, part="listen"))
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
                 self._failures.reset()

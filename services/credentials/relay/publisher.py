@@ -35,7 +35,7 @@ log = structlog.get_logger()
 BATCH = 500
 POLL_SECONDS = 0.5
 CONFIRM_POLL_SECONDS = 0.005
-RETRY_POLL_SECONDS = 1.0  # between two looks for refused messages that are due
+RETRY_POLL_SECONDS = 1.0  # between two queries for refused messages that are due
 GRACE_SECONDS = 2.0  # at the stop, for unconfirmed messages
 
 

@@ -1,9 +1,9 @@
 """What the sweep does with a version of a secret, given what the log and earlier sweeps know of it. Pure.
 
 A version that was replaced, and whose grace is over, is destroyed at once. A version of which the log knows
-nothing may be the remains of a failed command. It may also be that the log is older than the secret store,
-after a restore. It is therefore deleted only after sweeps saw it for a day, and destroyed a week after that.
-Until then an operator can undo the deletion in Vault.
+nothing may be left from a failed command. After a restore, the log may also be older than the secret store.
+Such a version is therefore deleted only after a day of sightings, and destroyed a week after that. Until then
+an operator can undo the deletion in Vault.
 """
 
 from collections.abc import Sequence
