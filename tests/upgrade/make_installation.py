@@ -91,7 +91,7 @@ def _work(client: httpx2.Client, account: str, jwt: str) -> None:
         "images": ["ghcr.io/a/b:1"],
     }
     for _ in range(10):
-        _ok(client.post(f"{path}/pull-secrets", json=unknown), 403)
+        _ok(client.post(f"{path}/pull-secrets", json=unknown), 404)
     for credential in credentials[-4:]:
         _change(client, "DELETE", f"{credential}?force=true&reason=unused", None)
     for _ in range(3):
