@@ -125,7 +125,7 @@ def test_a_wrong_passphrase_a_foreign_key_file_and_a_changed_file_are_refused(
     foreign.chmod(0o600)
     for file, options, sentence in (
         (backup, ["--passphrase-file", str(wrong)], "does not open with this passphrase"),
-        (backup, ["--key-file", str(foreign)], "pepper differs"),
+        (backup, ["--key-file", str(foreign)], "different: pepper"),
         (backup, ["--passphrase-file", str(backup)], "is not text in UTF-8"),
         (changed(backup, tmp_path), ["--passphrase-file", str(passphrase)], "database.dump was changed"),
         (cut(backup, tmp_path), ["--passphrase-file", str(passphrase)], "is not a complete backup"),

@@ -112,7 +112,7 @@ def services(url: str, folder: Path) -> Iterator[dict[str, subprocess.Popen[byte
 
 def started(name: str, url: str, folder: Path, ports: dict[str, int]) -> Callable[[], bool]:
     if name in ports:
-        return lambda: is_healthy(f"tcp://127.0.0.1:{ports[name]}")
+        return lambda: is_healthy(f"http://127.0.0.1:{ports[name]}/healthz")
     if name == "example":
         return lambda: "interrupted" in (folder / name).read_text()
 

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from chassis.secret import Secret
-from secretstore.store import SecretMissing, SecretStoreUnavailable
+from secretstore.store import SecretDamaged, SecretStoreUnavailable
 from secretstore.vault import VaultStore
 from secretstore.vault_session import VaultSettings
 from tests.support.secretstore_suite import CANARY, a_path, shown
@@ -133,7 +133,7 @@ def test_an_entry_of_another_program_is_no_secret(
     server: Scripted, store: VaultStore, fields: dict[str, object]
 ) -> None:
     server.body = json.dumps({"data": {"data": fields, "metadata": {"version": 1}}}).encode()
-    with pytest.raises(SecretMissing) as raised:
+    with pytest.raises(SecretDamaged) as raised:
         store.get(a_path("foreign"), 1)
     assert CANARY not in shown(raised.value)
 
