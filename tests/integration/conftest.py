@@ -35,3 +35,11 @@ def vault() -> Iterator[Vault]:
     """One Vault for all tests. A test that seals it unseals it again."""
     with Vault() as server:
         yield server
+
+
+@pytest.fixture
+def own_vault(vault: Vault) -> Iterator[Vault]:
+    """The Vault, which belongs to no installation before and after the test."""
+    vault.api("DELETE", "regcred/metadata/installation")
+    yield vault
+    vault.api("DELETE", "regcred/metadata/installation")

@@ -90,15 +90,15 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 
 
 def test_no_position_is_used_again_until_the_loss_is_accepted(
-    servers: PrimaryAndStandby, broker: RabbitMQ, vault: Vault, tmp_path: Path
+    servers: PrimaryAndStandby, broker: RabbitMQ, own_vault: Vault, tmp_path: Path
 ) -> None:
     environment = {
         "REGCRED_HOME": str(tmp_path),
         "REGCRED_DATABASE_URL": servers.both,
         "REGCRED_BROKER_URL": broker.url,
-        "REGCRED_VAULT_ADDR": vault.addr,
-        "REGCRED_VAULT_ROLE_ID": vault.role_id("one-machine"),
-        "REGCRED_VAULT_SECRET_ID_FILE": str(vault.secret_id_file("one-machine")),
+        "REGCRED_VAULT_ADDR": own_vault.addr,
+        "REGCRED_VAULT_ROLE_ID": own_vault.role_id("one-machine"),
+        "REGCRED_VAULT_SECRET_ID_FILE": str(own_vault.secret_id_file("one-machine")),
     }
     settings = Settings.from_environment(environment)
     keys = prepare_keys(settings.key_file)

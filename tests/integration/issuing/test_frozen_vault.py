@@ -26,16 +26,16 @@ IMAGE = "registry.example.com/team/app:1"
 
 
 @pytest.fixture
-def client(database_url: str, vault: Vault, tmp_path: Path) -> Iterator[httpx2.Client]:
+def client(database_url: str, own_vault: Vault, tmp_path: Path) -> Iterator[httpx2.Client]:
     """The command API in a process of its own, with all its threads."""
     port = free_port()
     environment = {
         "REGCRED_HOME": str(tmp_path),
         "REGCRED_LISTEN": f"127.0.0.1:{port}",
         "REGCRED_DATABASE_URL": database_url,
-        "REGCRED_VAULT_ADDR": vault.addr,
-        "REGCRED_VAULT_ROLE_ID": vault.role_id("one-machine"),
-        "REGCRED_VAULT_SECRET_ID_FILE": str(vault.secret_id_file("one-machine")),
+        "REGCRED_VAULT_ADDR": own_vault.addr,
+        "REGCRED_VAULT_ROLE_ID": own_vault.role_id("one-machine"),
+        "REGCRED_VAULT_SECRET_ID_FILE": str(own_vault.secret_id_file("one-machine")),
     }
     settings = Settings.from_environment(environment)
     token = tmp_path / "admin.token"
@@ -87,14 +87,14 @@ def timed_pull(client: httpx2.Client) -> tuple[int, float]:
 
 
 def test_a_frozen_vault_does_not_hold_up_requests_without_secrets(
-    client: httpx2.Client, vault: Vault
+    client: httpx2.Client, own_vault: Vault
 ) -> None:
     added = client.post(f"{ACCOUNT}/credentials", json=add_body("one", "registry.example.com", "octo", "p"))
     assert added.status_code == httpx2.codes.CREATED
     assert pull(client) == httpx2.codes.OK
     resolved = 0
     with ThreadPoolExecutor(PULLS) as threads:
-        vault.freeze()
+        own_vault.freeze()
         try:
             pulls = [threads.submit(timed_pull, client) for _ in range(PULLS)]
             # Until the first pull that waits for Vault reaches its timeout.
@@ -103,7 +103,7 @@ def test_a_frozen_vault_does_not_hold_up_requests_without_secrets(
                 resolved += 1
             assert {one.result()[0] for one in pulls} == {httpx2.codes.SERVICE_UNAVAILABLE}
         finally:
-            vault.thaw()
+            own_vault.thaw()
     # The last one may have begun before that timeout, and ended after it.
     assert resolved > 1
     waiting(lambda: pull(client) == httpx2.codes.OK, "pulls work again")

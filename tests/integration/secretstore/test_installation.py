@@ -173,14 +173,6 @@ def test_an_operator_can_accept_a_new_key_file_after_a_loss(url: str, tmp_path: 
 # --- Vault ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def own_vault(vault: Vault) -> Iterator[Vault]:
-    """The Vault, which belongs to no installation before and after the test."""
-    vault.api("DELETE", "regcred/metadata/installation")
-    yield vault
-    vault.api("DELETE", "regcred/metadata/installation")
-
-
 def vault_settings(vault: Vault, home: Path, url: str, role: str = "one-machine") -> Settings:
     prepare_keys(home / "keys.json")
     return settings_of(
