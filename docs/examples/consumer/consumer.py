@@ -15,6 +15,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import SystemRandom
 from threading import Event as Flag
@@ -167,11 +168,11 @@ def stop_on_signals() -> Flag:
     """
     stop = Flag()
     reader, writer = os.pipe()
+    os.set_blocking(writer, False)
 
     def on_signal(*_: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # further ones must not kill Python while it ends
-        os.write(writer, b"\0")
+        with suppress(BlockingIOError):
+            os.write(writer, b"\0")
 
     def set_flag() -> None:
         os.read(reader, 1)
