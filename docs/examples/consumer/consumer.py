@@ -204,6 +204,8 @@ def main() -> None:
             wait = FIRST_BACKOFF_SECONDS
         stop.wait(wait * SystemRandom().uniform(0.5, 1.5))
         wait = min(2 * wait, LONGEST_BACKOFF_SECONDS)
+    # A further signal must not kill Python while it ends, when its handlers are gone.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     log.info("stopped")
 
 
