@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,12 @@ from tests.support.servers import missing, program
 USER = "octo"
 SILENT = "silent.test:5000"
 PASSWORD = "right-horse-battery"  # also the canary that no log, environment, image or table may contain
+SETTINGS = {
+    "REGCRED_VERIFIER_ALLOW": f"{REGISTRY},{SILENT}",
+    "REGCRED_VERIFIER_ALLOW_HTTP": REGISTRY,
+    "REGCRED_LOGINS_PER_HOST": "1000",
+    "REGCRED_LOGINS_PER_ACCOUNT": "1000",
+}
 
 _SAY_NOTHING = (
     "import socket, time; s = socket.create_server(('', 5000)); kept = []\n"
@@ -39,13 +45,18 @@ def deployment(images: Path | None, tmp_path_factory: pytest.TempPathFactory) ->
     """`docker compose up`, with two registries that the verifier may reach in the network `outside`: a good one,
     and one that takes connections and says nothing.
     """
-    environment = {"REGCRED_VERIFIER_ALLOW": f"{REGISTRY},{SILENT}", "REGCRED_VERIFIER_ALLOW_HTTP": REGISTRY}
-    environment["REGCRED_LOGINS_PER_HOST"] = environment["REGCRED_LOGINS_PER_ACCOUNT"] = "1000"
     folder = tmp_path_factory.mktemp("registry")
+    with Deployment(SETTINGS, images) as running, registries(running, images, folder):
+        yield running
+
+
+@contextmanager
+def registries(running: Deployment, images: Path | None, folder: Path) -> Iterator[None]:
+    """Both registries beside a deployment."""
     folder.chmod(0o755)
     _write_registry(folder)
-    with Deployment(environment, images) as running, ExitStack() as beside:
-        outside = f"{running.project}_outside"
+    outside = f"{running.project}_outside"
+    with ExitStack() as beside:
         for alias, *command in (
             (REGISTRY, "--volume", f"{folder}:/etc/docker/registry:ro", _registry_image(images)),
             (SILENT, "--entrypoint", "python3", "regcred/tools", "-c", _SAY_NOTHING),
@@ -57,7 +68,7 @@ def deployment(images: Path | None, tmp_path_factory: pytest.TempPathFactory) ->
                 *("run", "--detach", "--name", container, "--network", outside, "--network-alias", name),
                 *command,
             )
-        yield running
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +89,9 @@ def _write_registry(folder: Path) -> None:
 
 
 def _registry_image(images: Path | None) -> str:
-    return _variable(images, "REGISTRY_IMAGE") or "registry:2"
+    return variable(images, "REGISTRY_IMAGE") or "registry:2"
 
 
-def _variable(file: Path | None, name: str) -> str | None:
+def variable(file: Path | None, name: str) -> str | None:
     lines = file.read_text().splitlines() if file else []
     return dict(line.partition("=")[::2] for line in lines).get(name)

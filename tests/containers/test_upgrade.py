@@ -1,6 +1,7 @@
 """infra/upgrade.sh: migrations first, then replica by replica, under load. What fails leaves the former version serving."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,13 +14,14 @@ from threading import Event
 import pytest
 import yaml
 
-from tests.containers.conftest import PASSWORD, USER
+from tests.containers.conftest import PASSWORD, SETTINGS, USER, registries, variable
 from tests.support.compose import REGISTRY, Deployment, docker
 from tests.support.images import IMAGES
 from tests.support.load import Target, check
 from tests.support.servers import ROOT
 from tests.support.system import add_body
 from tests.support.timing import waiting
+from tests.upgrade.release import RELEASES, extract
 
 NEXT = "next"
 OURS = ("credentials", "relay", "verifier", "registries", "projector", "queries", "console")
@@ -28,15 +30,13 @@ _accounts = (f"upgrade-{number}" for number in count(1))
 
 
 def upgrade(
-    deployment: Deployment,
-    *overrides: Path,
-    command: str = str(ROOT / "infra" / "upgrade.sh"),
-    **variables: str,
+    deployment: Deployment, *overrides: Path, command: str = "infra/upgrade.sh", **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the script, or another command of an operator, with further files for docker compose."""
-    files = ":".join(str(file) for file in (ROOT / "docker-compose.yml", *overrides))
+    files = ":".join(str(file) for file in (deployment.source / "docker-compose.yml", *overrides))
     return subprocess.run(
         ["sh", "-c", command],
+        cwd=deployment.source,
         env={**os.environ, **deployment.variables, "COMPOSE_FILE": files, **variables},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -123,7 +123,7 @@ def test_a_failed_migration_stops_no_replica(
     version = {"REGCRED_VERSION": NEXT} if command == "infra/upgrade.sh" else {}
     account = next(_accounts)
     with writers(target, account) as (added, refused):
-        failed = upgrade(deployment, broken, command=command.replace("infra", str(ROOT / "infra")), **version)
+        failed = upgrade(deployment, broken, command=command, **version)
     assert failed.returncode != 0, failed.stdout
     assert running(deployment) == before
     assert refused == []
@@ -145,21 +145,57 @@ def test_a_replica_that_does_not_become_healthy_replaces_none(
     check(target, account, added)
 
 
-def test_an_upgrade_under_load_refuses_no_request(deployment: Deployment, target: Target) -> None:
-    before = running(deployment)
+@pytest.fixture(params=RELEASES)
+def of_release(
+    request: pytest.FixtureRequest, images: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """A deployment of a release, with its own images and its own docker-compose.yml."""
+    release, source = request.param, tmp_path_factory.mktemp("release")
+    extract(release, source)
+    for image in IMAGES:
+        docker(
+            *(
+                "build",
+                "--quiet",
+                "--tag",
+                f"regcred/{image.name}:{release}",
+                "--build-arg",
+                f"IMAGE={image.name}",
+            ),
+            *(
+                "--build-arg",
+                f"PYTHON_IMAGE={variable(images, 'PYTHON_IMAGE') or 'python:3.11-slim-bookworm'}",
+            ),
+            ".",
+            timeout=1200,
+            folder=source,
+        )
+    environment = {**SETTINGS, "REGCRED_VERSION": release}
+    with (
+        Deployment(environment, images, source) as deployed,
+        registries(deployed, images, tmp_path_factory.mktemp("registry")),
+    ):
+        yield deployed
+
+
+def test_an_upgrade_of_a_release_under_load_refuses_no_request(of_release: Deployment) -> None:
+    before = running(of_release)
+    target = Target(of_release.client, REGISTRY, USER, PASSWORD)
     account = next(_accounts)
     with writers(target, account) as (added, refused):
-        done = upgrade(deployment, REGCRED_VERSION=NEXT)
+        shutil.copytree(ROOT / "infra", of_release.source / "infra", dirs_exist_ok=True)
+        shutil.copy(ROOT / "docker-compose.yml", of_release.source)
+        done = upgrade(of_release, REGCRED_VERSION=NEXT)
     assert done.returncode == 0, (done.stdout[-2000:], done.stderr[-3000:])
-    after = running(deployment)
+    after = running(of_release)
     for service in OURS:
         assert len(after[service]) == len(before[service]) == 1
         assert after[service][0][1].endswith(f":{NEXT}")
     assert refused == []
     check(target, account, added)
-    again = upgrade(deployment, REGCRED_VERSION=NEXT)
+    again = upgrade(of_release, REGCRED_VERSION=NEXT)
     assert again.returncode == 0, again.stderr[-3000:]
-    assert running(deployment) == after
+    assert running(of_release) == after
 
 
 def test_a_stopping_replica_refuses_no_request(deployment: Deployment, target: Target) -> None:

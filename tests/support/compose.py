@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -24,6 +25,7 @@ from tests.support.timing import PATIENCE
 STANDINS = ROOT / "infra" / "standins" / "standins.env"
 UP_SECONDS = 900
 REGISTRY = "registry.test:5000"
+_numbers = count(1)  # of the deployments of this process
 
 
 def left_out(reason: str) -> NoReturn:
@@ -31,10 +33,10 @@ def left_out(reason: str) -> NoReturn:
     pytest.skip(f"containers are left out: {reason}")
 
 
-def docker(*arguments: str, check: bool = True, timeout: float = 120) -> str:
-    """Run docker; its standard output."""
+def docker(*arguments: str, check: bool = True, timeout: float = 120, folder: Path = ROOT) -> str:
+    """Run docker in this folder; its standard output."""
     done = subprocess.run(
-        ["docker", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=timeout
+        ["docker", *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=timeout
     )
     assert not check or done.returncode == 0, (arguments, done.stdout[-2000:], done.stderr[-4000:])
     return done.stdout
@@ -91,10 +93,14 @@ def hidden_fields(page: str) -> dict[str, str]:
 
 
 class Deployment:
-    """Runs while it is entered, at `https://localhost:<port>`; then it is removed with its volumes."""
+    """Runs while it is entered, at `https://localhost:<port>`; then it is removed with its volumes.
 
-    def __init__(self, environment: Mapping[str, str], env_file: Path | None) -> None:
-        self.project = f"regcred-test-{os.getpid()}"
+    `source` is the checkout of the version that runs.
+    """
+
+    def __init__(self, environment: Mapping[str, str], env_file: Path | None, source: Path = ROOT) -> None:
+        self.source = source
+        self.project = f"regcred-test-{os.getpid()}-{next(_numbers)}"
         self.port = free_port()
         self.prometheus_port = free_port()
         self.address = f"https://localhost:{self.port}"
@@ -123,6 +129,7 @@ class Deployment:
             *arguments,
             check=check,
             timeout=UP_SECONDS,
+            folder=self.source,
         )
 
     def set(self, name: str, value: str) -> None:

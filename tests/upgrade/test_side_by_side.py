@@ -1,14 +1,9 @@
-"""A release and this version run side by side on one database, while users work: no request fails, nothing is lost.
-
-The source of the release comes from the history of this repository. Its commit is in the file `commit` of its fixture.
-"""
+"""A release and this version run side by side on one database, while users work: no request fails, nothing is lost."""
 
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
 
 import httpx2
@@ -17,26 +12,21 @@ import pytest
 from launcher.demo.registry import DemoRegistry
 from tests.support.load import Load, Target, check
 from tests.support.postgres import fresh_database
-from tests.support.servers import ROOT, free_port
+from tests.support.servers import free_port
 from tests.support.system import System, add_body
 from tests.support.timing import waiting
 from tests.upgrade.installation import settings
-from tests.upgrade.test_upgrade import FOLDER
+from tests.upgrade.release import RELEASES, extract
 
 LOGIN = ("octo", "fixture-password")
-RELEASES = sorted(file.parent.name for file in FOLDER.glob("*/commit"))
 SOURCES = ("libs", "services", "tools")
 
 
 @pytest.fixture(scope="module", params=RELEASES)
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source of a release."""
-    commit = (FOLDER / request.param / "commit").read_text().strip()
-    archive = subprocess.run(["git", "archive", commit, *SOURCES], cwd=ROOT, capture_output=True, check=False)
-    assert archive.returncode == 0, f"the history of {request.param} is missing: git fetch --unshallow"
     folder = tmp_path_factory.mktemp("release")
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
+    extract(request.param, folder, *SOURCES)
     return folder
 
 
