@@ -3,13 +3,17 @@
 The queue shows what a feed has acknowledged: other messages are delivered to the next consumer.
 """
 
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pika
 import pytest
+from structlog.testing import capture_logs
 
+from eventlog.broker import connection
 from eventlog.broker.cloudevents import position_of
 from eventlog.broker.feed import PositionFeed
 from tests.support.rabbitmq import EXCHANGE, RabbitMQ
@@ -217,3 +221,19 @@ def test_handled_positions_are_acknowledged_on_close(rabbitmq: RabbitMQ, queue: 
     waiting(lambda: feed.wait(1) == 3)
     feed.acknowledge_through(2)
     assert left(rabbitmq, feed, queue) == [3]
+
+
+def test_a_feed_outlives_a_broker_that_accepts_connections_and_is_silent(
+    rabbitmq: RabbitMQ, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stopped broker, or one behind a proxy: its kernel completes the handshake of TCP."""
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = re.sub(r":\d+/", f":{silent.getsockname()[1]}/", rabbitmq.url)
+        feed = consuming(url, queue)
+        with capture_logs() as logs:
+            waiting(lambda: [line for line in logs if line["event"] == "feed_lost_broker"], "it gives up")
+        assert logs[0]["reason"] == "it did not respond in time"
+        for _ in range(2):  # it tries again
+            silent.accept()
+        feed.close()
