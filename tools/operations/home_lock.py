@@ -17,7 +17,7 @@ class HomeInUse(Exception):
 
 
 class HomeOfAnotherUser(CannotStart):
-    """The installation is that of another user. If root started its database, that user could not any more."""
+    """The installation of another user, who could not start its database any more after root has."""
 
     def __init__(self, home: Path, owner: int) -> None:
         super().__init__(
