@@ -6,8 +6,6 @@ from typing import Any
 
 import structlog
 
-from chassis.database_failure import failure_reason
-
 log = structlog.get_logger()
 
 Check = Callable[[], None]  # raises an exception if its dependency is unavailable
@@ -30,7 +28,7 @@ def readiness(
             check()
             state[name] = "ok"
         except Exception as error:
-            log.warning("not_ready", check=name, error=type(error).__name__, reason=failure_reason(error))
+            log.warning("not_ready", check=name, error=type(error).__name__)
             state[name] = "unavailable"
     ready = all(value == "ok" for value in state.values())
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
