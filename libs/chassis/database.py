@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
-from typing import Any, LiteralString
+from time import monotonic
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import RV, PQGen
 from psycopg_pool import ConnectionPool, TooManyRequests
 
 from chassis.database_times import read_every_time
@@ -20,7 +22,9 @@ Connection = psycopg.Connection[Any]
 Pool = ConnectionPool[Connection]
 
 WAITING_REQUESTS = 12  # request threads that may wait for a connection of a pool at the same time
-SILENCE_SECONDS = 10  # without a response of the other end, until a connection counts as lost
+SILENCE_SECONDS = 10  # without packets of the other end, until a connection counts as lost
+CHECK_SECONDS = 5.0  # for the response that shows that a resting connection can be used
+_STATEMENT_SECONDS = 15  # of a statement of a service, at the server
 _SERVER_KEEPALIVES = {
     "tcp_keepalives_idle": "4",
     "tcp_keepalives_interval": "2",
@@ -31,6 +35,29 @@ _SERVER_KEEPALIVES = {
 # class 25 to InternalError.
 _READ_ONLY = "25006"
 _STATES = frozenset({_READ_ONLY, "25P03", "25P04"})
+
+
+class ServiceConnection(psycopg.Connection[Any]):
+    """Gives up a server that does not respond to a statement in `response_seconds`.
+
+    Limits at the server, and those of TCP, do not end the wait for a server that is stopped: its kernel still
+    acknowledges packets.
+    """
+
+    response_seconds = _STATEMENT_SECONDS + 5.0
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for a response. Raises `psycopg.OperationalError` and closes the connection if none comes."""
+        if timeout is not None:  # the caller handles the end of this time
+            return super().wait(gen, interval, timeout)
+        deadline = monotonic() + self.response_seconds
+        try:
+            return super().wait(gen, interval, self.response_seconds)
+        except psycopg.OperationalError:
+            if monotonic() < deadline:
+                raise
+            self.pgconn.finish()  # its response to this statement may still come
+            raise psycopg.OperationalError("timeout: no response to a statement") from None
 
 
 class DatabaseUnavailable(Unavailable):
@@ -149,13 +176,17 @@ def open_pool(
         measured_as=role,
         guard=GuardedDependency(slots=WAITING_REQUESTS) if serves_requests else None,
         kwargs=session(
-            role, writes=writes, idle_in_transaction_session_timeout="10s", statement_timeout="15s"
+            role,
+            writes=writes,
+            idle_in_transaction_session_timeout="10s",
+            statement_timeout=f"{_STATEMENT_SECONDS}s",
         ),
+        connection_class=ServiceConnection,
         min_size=1,
         max_size=size,
         configure=configure,
         # so that no request fails after a restart or a failover of the database
-        check=_check_writable if writes else MeasuredPool.check_connection,
+        check=_check_writable if writes else _check_responds,
         timeout=5.0,
         reconnect_timeout=0,  # a failed attempt ends at once; the next use starts another one
         open=False,
@@ -164,12 +195,20 @@ def open_pool(
     return pool
 
 
+def _check_responds(connection: Connection) -> None:
+    """Raise an exception if the connection is broken, or its server does not respond in `CHECK_SECONDS`."""
+    checked = cast(ServiceConnection, connection)  # the class of the connections of this pool
+    usual, checked.response_seconds = checked.response_seconds, CHECK_SECONDS
+    MeasuredPool.check_connection(checked)
+    checked.response_seconds = usual
+
+
 def _check_writable(connection: Connection) -> None:
-    """Raise an exception if the connection is broken, or its server has become read-only.
+    """Raise an exception as `_check_responds`, or if the server has become read-only.
 
     The server reports both parameters by itself, at the latest with the response to this statement.
     """
-    MeasuredPool.check_connection(connection)
+    _check_responds(connection)
     status = connection.info.parameter_status
     if "on" in (status("in_hot_standby"), status("default_transaction_read_only")):
         raise psycopg.OperationalError("the server is read-only")

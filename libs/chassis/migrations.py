@@ -13,7 +13,7 @@ from importlib.resources import files
 
 import psycopg
 
-from chassis.database import Connection, refuse_pooler, session
+from chassis.database import Connection, ServiceConnection, refuse_pooler, session
 from chassis.database_failure import failure_reason
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
@@ -127,7 +127,7 @@ def schema_check(database_url: str, packages: Sequence[str], *, role: str) -> Ca
     limits = session(role, part="ready", statement_timeout="2s")
 
     def check() -> None:
-        with psycopg.connect(database_url, **limits) as connection:
+        with ServiceConnection.connect(database_url, **limits) as connection:
             refuse_pooler(connection)
             require_applied(connection, wanted)
 

@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 import structlog
 
-from chassis.database import Connection, is_unavailable, refuse_pooler, session
+from chassis.database import Connection, ServiceConnection, is_unavailable, refuse_pooler, session
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
 from chassis.settings.invalid_setting import InvalidSetting
@@ -125,7 +125,9 @@ def await_key_file(database_url: str, path: Path, *, role: str, stop: Event) -> 
         try:
             with (
                 _readable_url(),
-                psycopg.connect(database_url, **session(role, part="keys", writes=False)) as connection,
+                ServiceConnection.connect(
+                    database_url, **session(role, part="keys", writes=False)
+                ) as connection,
             ):
                 refuse_pooler(connection)
                 compare_keys(keys, connection)

@@ -128,8 +128,13 @@ class VaultStore:
                     yield path
 
     def check(self) -> None:
+        """Raise an error of the port if Vault cannot serve requests.
+
+        The health that Vault reports does not show everything: if it cannot write its audit log, it refuses
+        every request. After a failed request, the installation is read again.
+        """
         self._session.check()
-        if not self._bound:
+        if not self._bound or self._session.failing:
             self.bind()
 
     def bind(self) -> None:

@@ -83,14 +83,19 @@ class VaultSession:
         self._login_due = 0.0
         self._token_expires = 0.0
         self._no_login_before = 0.0
+        self.failing = False  # whether Vault did not execute the last request, for whatever reason
 
     def ask(self, request: Callable[[hvac.Client], _T]) -> _T:
         """Send a request and return its response. Raises the errors of the port."""
         try:
-            return self._send(request)
-        except VaultRefused as refused:
-            log.error("vault_refused", what=refused.what)  # noqa: TRY400 a stack trace adds nothing
+            response = self._send(request)
+        except SecretStoreUnavailable as error:
+            self.failing = True
+            if isinstance(error, VaultRefused):
+                log.error("vault_refused", what=error.what)  # noqa: TRY400 a stack trace adds nothing
             raise
+        self.failing = False
+        return response
 
     def _send(self, request: Callable[[hvac.Client], _T]) -> _T:
         """Send a request. If Vault no longer accepts the token, log in again, once."""

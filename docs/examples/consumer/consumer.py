@@ -24,6 +24,7 @@ from time import monotonic
 from typing import Any
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 EXCHANGE = "regcred.events"
@@ -198,7 +199,7 @@ def main() -> None:
         started = monotonic()
         try:
             consume(parameters, queue, due, stop)
-        except (AMQPError, OSError, sqlite3.OperationalError) as error:
+        except (AMQPError, AMQPConnectorException, OSError, sqlite3.OperationalError) as error:
             log.warning("interrupted by %s", type(error).__name__)
         if monotonic() - started > HEALTHY_SECONDS:
             wait = FIRST_BACKOFF_SECONDS

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from chassis.authentication.token_table import KeyedHashes, PostgresTokens, token_hash
 from chassis.authentication.tokens import Principal, parse
 from chassis.database import Pool
-from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ Authenticate = Callable[[str], Principal | None]
 
 def open_tokens(pool: Pool, keys: KeyedHashes) -> PostgresTokens:
     """The service tokens in the database of this pool."""
-    return PostgresTokens(pool, keyed_hash=token_hash(keys), now=now, monotonic=monotonic)
+    return PostgresTokens(pool, keyed_hash=token_hash(keys), monotonic=monotonic)
 
 
 def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authenticate:

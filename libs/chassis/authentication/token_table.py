@@ -1,11 +1,11 @@
 """Service tokens in PostgreSQL, with a cache: a revoked token is refused within two seconds."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from chassis.authentication.tokens import Principal, StoredToken, TokenScope, parse, recognise
-from chassis.database import Pool, database_errors
+from chassis.database import Pool, database_errors, server_time
 from chassis.secret import Secret
 
 CACHE_SECONDS = 2.0
@@ -29,31 +29,33 @@ class KeyedHashes(Protocol):
 
 
 class PostgresTokens:
-    """The tokens in `auth.tokens`. `monotonic` is the clock of the cache, `now` that of expiry."""
+    """The tokens in `auth.tokens`. They expire by the clock of the database.
+
+    `monotonic` is the clock of the cache.
+    """
 
     def __init__(
         self,
         pool: Pool,
         *,
         keyed_hash: Callable[[Secret], bytes],
-        now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
         self._pool = pool
         self._keyed_hash = keyed_hash
-        self._now = now
         self._monotonic = monotonic
-        self._cache: dict[str, tuple[float, StoredToken]] = {}
+        self._cache: dict[str, tuple[float, StoredToken, datetime]] = {}
 
     def authenticate(self, text: str) -> Principal | None:
         """The principal of a bearer token. `None` if the token is invalid."""
         token = parse(text)
         if token is None:
             return None
-        stored = self.find(token.token_id)
-        if stored is None:
+        found = self._found(token.token_id)
+        if found is None:
             return None
-        return recognise(token, stored, keyed_hash=self._keyed_hash, now=self._now())
+        stored, time = found
+        return recognise(token, stored, keyed_hash=self._keyed_hash, now=time)
 
     def add(self, token: StoredToken) -> StoredToken:
         """Store a token, unless one with its id is stored already. Returns the stored one."""
@@ -89,27 +91,35 @@ class PostgresTokens:
         """Revoke a token. False if there is no such token, or it is revoked already."""
         with database_errors(), self._pool.connection() as connection:
             cursor = connection.execute(
-                "UPDATE auth.tokens SET revoked_at = %s WHERE token_id = %s AND revoked_at IS NULL",
-                (self._now(), token_id),
+                "UPDATE auth.tokens SET revoked_at = clock_timestamp()"
+                " WHERE token_id = %s AND revoked_at IS NULL",
+                (token_id,),
             )
         self._cache.pop(token_id, None)
         return cursor.rowcount == 1
 
     def find(self, token_id: str) -> StoredToken | None:
         """The token with this id, as it was in the last `CACHE_SECONDS`."""
+        found = self._found(token_id)
+        return None if found is None else found[0]
+
+    def _found(self, token_id: str) -> tuple[StoredToken, datetime] | None:
+        """The token, and the time of the database."""
         moment = self._monotonic()
         cached = self._cache.get(token_id)
         if cached and moment - cached[0] < CACHE_SECONDS:
-            return cached[1]
+            read, token, time = cached
+            return token, time + timedelta(seconds=moment - read)
         with database_errors(), self._pool.connection() as connection:
             row = connection.execute(_ONE, (token_id,)).fetchone()
+            time = server_time(connection)
         if row is None:
             return None  # not cached: guesses must not fill the cache
         if len(self._cache) >= _CACHED:
             self._cache.clear()
         token = _token(row)
-        self._cache[token_id] = (moment, token)
-        return token
+        self._cache[token_id] = (moment, token, time)
+        return token, time
 
 
 def _token(row: tuple[Any, ...]) -> StoredToken:

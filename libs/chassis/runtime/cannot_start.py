@@ -3,6 +3,7 @@
 CannotStart
 ├── chassis.settings.invalid_setting.InvalidSetting   a setting
 ├── chassis.runtime.addresses.AddressUnusable         the address at which the process serves
+├── operations.home_lock.HomeOfAnotherUser            the user who runs a command
 ├── secretstore.keyfile.KeyFileError                  the key file
 └── secretstore.store.WrongSecretStore                a Vault of another installation
 """

@@ -11,6 +11,7 @@ from flask import Flask, Response, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from chassis.database_failure import failure_reason
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.runtime.unavailable import Unavailable
 
@@ -87,7 +88,8 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Unavailable)
     def _unavailable(error: Unavailable) -> Response:
-        log.warning("dependency_unavailable", code=error.code, error=type(error).__name__)
+        reason = failure_reason(error)
+        log.warning("dependency_unavailable", code=error.code, error=type(error).__name__, reason=reason)
         return respond(unavailable(error.code, error.sentence, error.retry_after))
 
     @app.errorhandler(RequestEntityTooLarge)

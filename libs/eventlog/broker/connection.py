@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pika
 from pika import exceptions as amqp
+from pika.adapters.utils.connection_workflow import AMQPConnectorException, AMQPConnectorStackTimeout
 
 from eventlog.broker.errors import BrokerUnavailable
 
@@ -34,6 +35,20 @@ def parameters(broker_url: str) -> pika.URLParameters:
     return parsed
 
 
+def connect(connect_as: pika.URLParameters) -> pika.BlockingConnection:
+    """Open a connection.
+
+    Raises:
+        AMQPError: the broker refused it, or did not respond. If the broker accepts the connection and is then
+            silent, pika raises an error of another hierarchy, which is translated here.
+        OSError: the broker cannot be reached.
+    """
+    try:
+        return pika.BlockingConnection(connect_as)
+    except AMQPConnectorException as error:
+        raise amqp.AMQPConnectionError(error) from error
+
+
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (amqp.ProbableAuthenticationError, "it refused user or password"),
     (amqp.ProbableAccessDeniedError, "the user may not use the virtual host, or there is none of this name"),
@@ -43,6 +58,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "no server listens at its address"),
     (ConnectionResetError, "it closed the connection"),
     (TimeoutError, "it did not respond in time"),
+    (AMQPConnectorStackTimeout, "it did not respond in time"),
     (amqp.AMQPHeartbeatTimeout, "it stopped responding"),
     (amqp.ConnectionBlockedTimeout, "it has blocked the connection too long (a memory or disk alarm)"),
 )

@@ -1,9 +1,8 @@
 """Declares a topology at the broker."""
 
-import pika
 from pika.exceptions import AMQPError
 
-from eventlog.broker.connection import failure_reason, parameters
+from eventlog.broker.connection import connect, failure_reason, parameters
 from eventlog.broker.errors import BrokerUnavailable
 from eventlog.topology import Topology
 
@@ -16,7 +15,7 @@ def declare_topology(broker_url: str, wanted: Topology) -> None:
             arguments.
     """
     try:
-        with pika.BlockingConnection(parameters(broker_url)) as connection:
+        with connect(parameters(broker_url)) as connection:
             channel = connection.channel()
             for exchange in wanted.exchanges:
                 channel.exchange_declare(exchange.name, exchange.type, durable=True)

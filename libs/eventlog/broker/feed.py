@@ -12,14 +12,13 @@ from contextlib import suppress
 from threading import Condition, Event, Thread
 from typing import Any
 
-import pika
 import structlog
 from pika.exceptions import AMQPError
 
 from chassis.observability.metrics import BEYOND_LOG
 from chassis.runtime.failures import Failures
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, failure_reason, parameters
+from eventlog.broker.connection import LONGEST_BACKOFF_SECONDS, connect, failure_reason, parameters
 from eventlog.broker.errors import MalformedMessage
 
 log = structlog.get_logger()
@@ -132,7 +131,7 @@ class PositionFeed:
             self._clear()
 
     def _consume(self) -> None:
-        with pika.BlockingConnection(self._parameters) as connection:
+        with connect(self._parameters) as connection:
             channel = connection.channel()
             channel.basic_qos(prefetch_count=self._prefetch)
             cancelled = Event()

@@ -18,7 +18,7 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from eventlog.broker.connection import parameters
+from eventlog.broker.connection import connect, parameters
 from eventlog.broker.errors import BrokerUnavailable
 from eventlog.topology import EXCHANGE, Topology, queue_name
 
@@ -52,7 +52,7 @@ def inspect_broker(broker_url: str, wanted: Topology) -> BrokerState:
     connect_as = parameters(broker_url)
     connect_as.blocked_connection_timeout = _BLOCKED_SECONDS
     try:
-        with BlockingConnection(connect_as) as connection:
+        with connect(connect_as) as connection:
             missing, depths = _declared(connection, wanted)
             user = connect_as.credentials.username
             refused = _unreadable(connection, wanted, user, depths)

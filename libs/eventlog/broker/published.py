@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import pika
 from pika.exceptions import AMQPError
 
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.connection import failure_reason, parameters
+from eventlog.broker.connection import connect, failure_reason, parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
 from eventlog.topology import LAST_PUBLISHED
 
@@ -52,7 +51,7 @@ def forget_last_published(broker_url: str) -> None:
 @contextmanager
 def _channel(broker_url: str) -> Iterator[Any]:
     try:
-        with pika.BlockingConnection(parameters(broker_url)) as connection:
+        with connect(parameters(broker_url)) as connection:
             yield connection.channel()
     except (AMQPError, OSError) as error:
         raise BrokerUnavailable(failure_reason(error)) from error

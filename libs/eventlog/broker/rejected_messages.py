@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pika
 from pika.exceptions import AMQPError
 
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.connection import failure_reason, parameters
+from eventlog.broker.connection import connect, failure_reason, parameters
 from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
 
 MAX_PER_QUEUE = 500  # messages that are read
@@ -57,7 +56,7 @@ def discard_message(broker_url: str, queue: str, message_id: str) -> RejectedMes
 def _channel(broker_url: str) -> Iterator[Any]:
     """A channel. Unacknowledged messages return to their queues when it is closed."""
     try:
-        with pika.BlockingConnection(parameters(broker_url)) as connection:
+        with connect(parameters(broker_url)) as connection:
             yield connection.channel()
     except (AMQPError, OSError) as error:
         raise BrokerUnavailable(failure_reason(error)) from error

@@ -16,8 +16,8 @@ from typing import Any
 
 import psycopg
 
-from chassis.database import Connection, refuse_pooler, scalar, session
-from chassis.runtime.loops import Step, no_step
+from chassis.database import Connection, ServiceConnection, refuse_pooler, scalar, session
+from chassis.runtime.loops import DEAD_AFTER_SECONDS, Step, no_step
 from eventlog.storage.errors import StaleLeader
 
 LEASE_SECONDS = 8.0
@@ -62,12 +62,15 @@ def has_leader(connection: Connection, name: str) -> bool:
     return bool(scalar(connection, "SELECT es.has_leader(%s)", (name,)))
 
 
-class LeaderConnection(psycopg.Connection[Any]):
+class LeaderConnection(ServiceConnection):
     """The connection of a leader, or of a standby that waits.
 
     Each transaction checks the epoch, and each statement renews the lease if that is due. Both count as a
-    step of the loop.
+    step of the loop. A statement has no limit at the server, but each of them ends before the loop counts as
+    dead.
     """
+
+    response_seconds = DEAD_AFTER_SECONDS - 20
 
     _lease: Lease | None = None
     _seconds = LEASE_SECONDS

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from chassis.database import session
+from chassis.database import ServiceConnection, session
 from chassis.database_failure import failure_reason
 from chassis.runtime.failures import Failures
 from eventlog.storage.log import NOTIFICATIONS
@@ -45,7 +45,9 @@ class Notifications:
         try:
             if self._connection is None:
                 # PostgreSQL notifies only on the server that accepts writes, which `session` selects.
-                self._connection = psycopg.connect(self._database_url, **session(self._role, part="listen"))
+                self._connection = ServiceConnection.connect(
+                    self._database_url, **session(self._role, part="listen")
+                )
                 self._connection.execute(f"LISTEN {NOTIFICATIONS}")
                 self._failures.reset()
                 return 0  # there may be events from before LISTEN

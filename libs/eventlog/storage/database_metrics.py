@@ -8,7 +8,7 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chassis.database import session
+from chassis.database import ServiceConnection, session
 from chassis.database_failure import failure_reason
 from chassis.settings.environment import Settings
 
@@ -79,5 +79,5 @@ class DatabaseMetrics(Collector):
     def _read(self) -> list[tuple[Any, ...]]:
         limits = session(self._role, part="metrics", statement_timeout=f"{CONNECT_SECONDS}s")
         limits["connect_timeout"] = CONNECT_SECONDS
-        with psycopg.connect(self._database_url, **limits) as connection:
+        with ServiceConnection.connect(self._database_url, **limits) as connection:
             return connection.execute(_STATEMENT).fetchall()

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from chassis.database import session
+from chassis.database import ServiceConnection, session
 from chassis.database_failure import outage_reason
 from chassis.runtime.failures import Failures
 from credentials.relay.lost_events import PublishedEventsLost, refuse_lost_events
@@ -101,7 +101,7 @@ class RelayPublisher:
     def _publish(self, epoch: int) -> None:
         """Publish over one connection until another epoch begins."""
         with (
-            psycopg.connect(
+            ServiceConnection.connect(
                 self._database_url,
                 # A crash that undoes a checkpoint causes only duplicates, so no flush is needed.
                 **session(self._role, part="publish", synchronous_commit="off", statement_timeout="15s"),

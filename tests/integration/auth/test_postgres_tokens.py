@@ -10,9 +10,10 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
+from chassis.authentication import token_table
 from chassis.authentication.token_table import PostgresTokens
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
-from chassis.database import DatabaseUnavailable, Pool, open_pool
+from chassis.database import DatabaseUnavailable, Pool, open_pool, server_time
 from chassis.secret import Secret
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -20,12 +21,9 @@ START = datetime(2026, 1, 2, tzinfo=UTC)
 
 @dataclass
 class Clock:
-    """Two clocks that move together."""
+    """The clock of the cache."""
 
     passed: float = 0.0
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.passed)
 
     def monotonic(self) -> float:
         return 1000.0 + self.passed
@@ -47,7 +45,7 @@ def digest(token: Secret) -> bytes:
 
 
 def tokens_of(pool: Pool, clock: Clock) -> PostgresTokens:
-    return PostgresTokens(pool, keyed_hash=digest, now=clock.now, monotonic=clock.monotonic)
+    return PostgresTokens(pool, keyed_hash=digest, monotonic=clock.monotonic)
 
 
 @pytest.fixture
@@ -144,12 +142,20 @@ def test_a_token_revoked_by_another_process_is_refused_after_two_seconds(
     assert tokens.authenticate(text) is None
 
 
-def test_a_cached_token_expires(tokens: PostgresTokens, clock: Clock) -> None:
-    stored, text = new_token(expires_at=START + timedelta(seconds=1))
+def test_a_token_expires_by_the_clock_of_the_database(
+    tokens: PostgresTokens, pool: Pool, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while it is cached. The clock of a machine may be a day wrong."""
+    monkeypatch.setattr(token_table, "CACHE_SECONDS", 7200.0)
+    with pool.connection() as connection:
+        time = server_time(connection)
+    expired, text = new_token(expires_at=time)
+    tokens.add(expired)
+    assert tokens.authenticate(text) is None
+    stored, text = new_token(expires_at=time + timedelta(hours=1))
     tokens.add(stored)
-    clock.passed = 0.9
     assert tokens.authenticate(text) is not None
-    clock.passed = 1.0
+    clock.passed = 3601.0
     assert tokens.authenticate(text) is None
 
 

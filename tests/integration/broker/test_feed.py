@@ -3,13 +3,17 @@
 The queue shows what a feed has acknowledged: other messages are delivered to the next consumer.
 """
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pika
 import pytest
+from structlog.testing import capture_logs
 
+from eventlog.broker import connection
 from eventlog.broker.cloudevents import position_of
 from eventlog.broker.feed import PositionFeed
 from tests.support.rabbitmq import EXCHANGE, RabbitMQ
@@ -217,3 +221,18 @@ def test_handled_positions_are_acknowledged_on_close(rabbitmq: RabbitMQ, queue: 
     waiting(lambda: feed.wait(1) == 3)
     feed.acknowledge_through(2)
     assert left(rabbitmq, feed, queue) == [3]
+
+
+def test_a_feed_outlives_a_broker_that_accepts_connections_and_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel of a stopped broker completes the handshake of TCP."""
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
+    with ExitStack() as accepted:
+        silent = accepted.enter_context(socket.create_server(("127.0.0.1", 0)))
+        with capture_logs() as logs:
+            feed = consuming(f"amqp://nobody:none@127.0.0.1:{silent.getsockname()[1]}/none", "none")
+            for _ in range(2):  # it tries again
+                accepted.enter_context(silent.accept()[0])
+        assert [line["reason"] for line in logs] == ["it did not respond in time"]
+        feed.close()

@@ -2,8 +2,9 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from threading import Barrier
 from typing import Any
 
@@ -11,7 +12,8 @@ import psycopg
 import pytest
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from chassis.database import WAITING_REQUESTS, Pool, open_pool
+from chassis import database
+from chassis.database import WAITING_REQUESTS, Pool, ServiceConnection, open_pool
 from chassis.runtime.guarded_dependency import SLOW_SECONDS
 from eventlog.storage import EventStoreUnavailable, store_errors
 from tests.support.log import Connection
@@ -83,3 +85,42 @@ def test_few_requests_wait_for_a_database_that_does_not_respond(database_url: st
             for server in servers:
                 with suppress(ProcessLookupError):
                     os.kill(server, signal.SIGCONT)
+
+
+def test_a_statement_without_a_response_ends_and_its_connection_is_replaced(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel of a stopped server acknowledges packets, so the limits of TCP do not end the wait."""
+    monkeypatch.setattr(ServiceConnection, "response_seconds", 1.0)
+    with open_pool(database_url, role=ROLE, size=1) as pool:
+        with pool.connection() as connection, stopped(connection.info.backend_pid):
+            with pytest.raises(EventStoreUnavailable), store_errors():
+                connection.execute("SELECT 1")
+            assert connection.closed
+        use_one(pool)
+
+
+def test_a_resting_connection_without_a_response_is_not_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CHECK_SECONDS", 0.5)
+    with open_pool(database_url, role=ROLE, size=1) as pool:
+        with pool.connection() as connection:
+            server = connection.info.backend_pid
+        with stopped(server):
+            use_one(pool)
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
+
+
+def use_one(pool: Pool) -> None:
+    with pool.connection() as connection:
+        connection.execute("SELECT 1")

@@ -1,6 +1,7 @@
 """Database, key file and Vault of one installation belong together; anything else is refused."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -205,6 +206,39 @@ def refusal(store: SecretStore) -> str:
     with pytest.raises(SecretStoreUnavailable) as raised:
         store.check()
     return str(raised.value)
+
+
+@pytest.fixture
+def audited_vault() -> Iterator[Vault]:
+    """A Vault that no other test needs to work."""
+    with Vault() as made:
+        yield made
+
+
+def test_a_vault_that_is_healthy_and_executes_no_request_is_not_ready(
+    audited_vault: Vault, url: str, tmp_path: Path
+) -> None:
+    """It cannot write its audit log, for example because the disk of the log is full."""
+    store, path = opened(vault_settings(audited_vault, tmp_path, url)), a_path("audited")
+    put(store, path, "one")
+    with socket.create_server(("127.0.0.1", 0)) as audit:
+        address = audit.getsockname()
+        device = {"address": f"127.0.0.1:{address[1]}", "socket_type": "tcp"}
+        audited_vault.api("PUT", "sys/audit/socket", {"type": "socket", "options": device})
+        audit.accept()[0].close()
+
+    def refused() -> bool:
+        try:
+            store.get(path, 1)
+        except SecretStoreUnavailable:
+            return True
+        return False
+
+    waiting(refused, "requests are refused")
+    refusal(store)
+    with socket.create_server(address):
+        waiting(lambda: not refused(), "requests are executed")
+        store.check()
 
 
 def test_a_vault_that_was_away_at_the_start_is_compared_before_the_first_request(

@@ -1,8 +1,8 @@
 """Backs up and restores the embedded database of the one-machine mode, with its key file."""
 
+import fcntl
 import os
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ from secretstore.store import SecretStoreError
 
 ENCRYPTED = "encrypted"
 VAULT = "vault"
+_SCRATCH = ".backup"  # the folder in REGCRED_HOME of the dump, while a backup is written
 _PARTIAL = "restoring"  # the folder in REGCRED_HOME of a restore that has not ended
 
 
@@ -62,7 +63,7 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
         passphrase: encrypts the key file in the backup; `None`: the backup has no key file.
 
     Raises:
-        BackupRefused: the database is not embedded, or pg_dump failed.
+        BackupRefused: the database is not embedded, pg_dump failed, or another backup is being written.
         NoDatabase: the installation has no database.
         KeyFileError: the key file cannot be used, or does not belong to the database.
     """
@@ -70,7 +71,7 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
     with (
         log_database(settings) as url,
         LogReader.snapshot(url) as reader,
-        tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as scratch,
+        _scratch(settings.home) as scratch,
     ):
         compare_keys(KeyFile.load(settings.key_file), reader.connection)  # without its keys, it is of no use
         end = reader.end()
@@ -83,13 +84,41 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
             secret_store=_secret_store(settings),
             sha256={},
         )
-        dump = Path(scratch) / "dump"
+        dump = scratch / "dump"
         snapshot = scalar(reader.connection, "SELECT pg_export_snapshot()")
         _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={dump}", url)
         # After the dump, so that it has every key that the dump needs. A new key is in the file first.
         keys = encrypt(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
         write_backup(file, manifest, dump, keys)
     return manifest
+
+
+@contextmanager
+def _scratch(home: Path) -> Iterator[Path]:
+    """An empty folder for the dump. What a killed backup has left in it is removed.
+
+    Raises `BackupRefused` if another backup uses it.
+    """
+    folder = home / _SCRATCH
+    folder.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupRefused("another backup of this installation is being written") from None
+        _empty(folder)
+        try:
+            yield folder
+        finally:
+            _empty(folder)
+    finally:
+        os.close(descriptor)
+
+
+def _empty(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
 
 
 def restore(
