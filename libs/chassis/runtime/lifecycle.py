@@ -16,7 +16,8 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # SIGHUP: the ter
 def stop_on_signals() -> Event:
     """An event that is set after the first stop signal. Call it in the main thread, before others start.
 
-    Programs that the process starts inherit the blocked signals. SIGHUP stays ignored if it is, as by `nohup`.
+    Programs that the process starts inherit the blocked signals. SIGHUP stays ignored if it is, as by
+    `nohup`.
     """
     stop = Event()
     awaited = [

@@ -1,16 +1,15 @@
 """Backs up and restores the embedded database of the one-machine mode, with its key file."""
 
-import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
+from chassis.atomic_file import replace_file
 from chassis.database import open_pool, scalar
 from chassis.database_roles import create_roles
 from chassis.migrations import applied_migrations
@@ -23,10 +22,9 @@ from operations.backup.backup_file import Backup, BackupManifest, opened_backup,
 from operations.backup.encrypted_keys import decrypt, encrypt
 from operations.embedded_postgres import EmbeddedPostgres, client_program
 from operations.home_lock import home_lock
-from operations.log.database import log_database
+from operations.log.database import embedded_database, log_database
 from operations.migrate.identities import GROUP_ROLES
 from operations.migrate.migrations import known_migrations, migrate
-from operations.migrate.owned_files import Owner, write
 from secretstore.factory import open_secret_store
 from secretstore.installation import compare_keys
 from secretstore.keyfile import KeyFile
@@ -71,7 +69,7 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
     with (
         log_database(settings) as url,
         LogReader.snapshot(url) as reader,
-        tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.home) as scratch,
+        tempfile.TemporaryFile(dir=settings.home) as dump,  # without a name: no kill can leave it
     ):
         compare_keys(KeyFile.load(settings.key_file), reader.connection)  # without its keys, it is of no use
         end = reader.end()
@@ -84,9 +82,8 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
             secret_store=_secret_store(settings),
             sha256={},
         )
-        dump = Path(scratch) / "dump"
         snapshot = scalar(reader.connection, "SELECT pg_export_snapshot()")
-        _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={dump}", url)
+        _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", url, output=dump)
         # After the dump, so that it has every key that the dump needs. A new key is in the file first.
         keys = encrypt(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
         write_backup(file, manifest, dump, keys)
@@ -130,7 +127,7 @@ def restore(
             with opened_backup(path, partial) as backup:
                 _require_usable(backup.manifest, settings)
                 keys = _write_keys(partial / "keys.json", _keys(backup, key_file, passphrase))
-                with _database(partial / "postgres") as url:
+                with embedded_database(partial / "postgres") as url:
                     restored = _restore_database(settings, url, backup, keys)
             # In this order, because a database without its key file is refused by `regcred up`.
             (partial / "postgres").rename(postgres)
@@ -190,7 +187,7 @@ def _keys(backup: Backup, key_file: Path | None, passphrase: Callable[[], Secret
 
 
 def _write_keys(path: Path, content: bytes) -> KeyFile:
-    write(path, content.decode(), Owner(os.geteuid(), os.getegid()), mode=0o600)
+    replace_file(path, content, mode=0o600)
     return KeyFile.load(path)
 
 
@@ -220,20 +217,12 @@ def _secret_store(settings: Settings) -> str:
     return ENCRYPTED if settings.vault is None else VAULT
 
 
-@contextmanager
-def _database(folder: Path) -> Iterator[str]:
-    server = EmbeddedPostgres(folder)
-    try:
-        yield server.url
-    finally:
-        server.stop()
-
-
-def _run(home: Path, program: str, *arguments: str) -> None:
+def _run(home: Path, program: str, *arguments: str, output: IO[bytes] | None = None) -> None:
     """Run a client program of PostgreSQL. Raises `BackupRefused` with its last line if it fails."""
     done = subprocess.run(
         [client_program(program, home), *arguments],
-        capture_output=True,
+        stdout=output or subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,

@@ -4,15 +4,20 @@ Exit code 0: the log is intact; 1: it is broken; 2: could not be determined.
 """
 
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from operations.log import maintenance
-from regcred.cli.files import replacing
+from regcred.cli.files import output_file
 
 KEY_FILE = "REGCRED_LOG_KEY_FILE"
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_OUTPUT = click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default="-",
+    help="File; default: standard output.",
+)
 _KEY_FILE = click.option(
     "--key-file",
     type=_FILE,
@@ -62,28 +67,21 @@ def verify_command(
 
 
 @log.command("export")
-@click.option(
-    "--output", type=click.File("wb", lazy=False), default="-", help="File; default: standard output."
-)
-def export_command(output: BinaryIO) -> None:
+@_OUTPUT
+def export_command(output: Path) -> None:
     """Write the log as one JSON object per line, for `regcred log verify --export`."""
-    with maintenance.reported_errors():
-        count = maintenance.export(output)
+    with maintenance.reported_errors(), output_file(output) as file:
+        count = maintenance.export(file)
     click.echo(f"{count} events", err=True)
 
 
 @log.command("checkpoint")
-@click.option("--output", type=_FILE, help="File; default: standard output.")
+@_OUTPUT
 @_KEY_FILE
-def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
+def checkpoint_command(output: Path, key_file: Path | None) -> None:
     """Sign the current end of the log. Store the result separately from the database."""
-    with maintenance.reported_errors():
-        document = maintenance.checkpoint(key_file)
-        if output is not None:
-            with replacing(output) as file:
-                file.write(document)
-    if output is None:
-        click.echo(document, nl=False)
+    with maintenance.reported_errors(), output_file(output) as file:
+        file.write(maintenance.checkpoint(key_file))
 
 
 @log.command("keygen")

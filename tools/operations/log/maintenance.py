@@ -41,6 +41,7 @@ from eventlog.storage import adopt_log
 from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
 from operations.log.state import StateReport, compare_state
+from regcred.cli.errors import OutputUnwritable
 from secretstore.installation import open_key_file_of
 
 _BAR_STEPS = 1000  # rows between two updates of the progress bar
@@ -102,7 +103,7 @@ class LogReport:
 
 def reported_errors() -> AbstractContextManager[None]:
     """Turn the errors of a check into a message and exit code 2."""
-    return refused(IntegrityError, MessagingError, refusal=CheckInconclusive)
+    return refused(IntegrityError, MessagingError, OutputUnwritable, refusal=CheckInconclusive)
 
 
 def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:
