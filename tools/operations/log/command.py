@@ -40,6 +40,9 @@ def log() -> None:
     "--public-key", type=_FILE, help="Public key of the checkpoint; default: the key file's, with .pub."
 )
 @click.option("--export", "exported", type=_FILE, help="Verify this exported log, without a database.")
+@click.option(
+    "--without-key-file", is_flag=True, help="Do not compare what needs REGCRED_KEY_FILE: names, read models."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_KEY_FILE
 @click.pass_context
@@ -50,6 +53,7 @@ def verify_command(
     checkpoint: Path | None,
     public_key: Path | None,
     exported: Path | None,
+    without_key_file: bool,
     as_json: bool,
     key_file: Path | None,
 ) -> None:
@@ -57,13 +61,16 @@ def verify_command(
 
     These are the state of credentials, on which commands and pull secrets are decided, and the live read
     models. With --from or --export, only the chain is verified. Rows before --from are not checked. Exit code
-    0: intact, 1: broken, 2: could not be determined.
+    0: intact, 1: broken, 2: could not be determined, or not everything could be compared, for example because
+    the key file is missing.
     """
     signed = None if checkpoint is None else (checkpoint, public_key or maintenance.public_key_file(key_file))
     with maintenance.reported_errors():
-        report = maintenance.verify(first=first, checkpoint=signed, exported=exported)
+        report = maintenance.verify(
+            first=first, checkpoint=signed, exported=exported, without_keys=without_key_file
+        )
     click.echo(report.as_json() if as_json else report.as_text())
-    context.exit(0 if report.intact else 1)
+    context.exit((0 if report.complete else 2) if report.intact else 1)
 
 
 @log.command("export")
