@@ -1,7 +1,6 @@
 """`chassis/web/openapi.json`: the descriptions of the routes of all three services, as one document."""
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +9,12 @@ from tempfile import TemporaryDirectory
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, join
 from chassis.web.application import openapi_of_routes
-from credentials.bootstrap import command_api
+from credentials.bootstrap import command_part
 from operations.migrate.preparation import prepare_keys
-from projector.read.bootstrap import query_api
-from verifier.bootstrap import registry_api
+from projector.read.bootstrap import query_part
+from verifier.bootstrap import registry_part
 
-NOWHERE = "postgresql://127.0.0.1:1/none?connect_timeout=1"  # the description needs no database
+NOWHERE = "postgresql://127.0.0.1:1/none"  # the description needs no database
 
 
 def openapi_text() -> str:
@@ -41,15 +40,13 @@ def routes_of_services() -> dict[str, set[tuple[str, str]]]:
 @contextmanager
 def _services() -> Iterator[dict[str, ApiPart]]:
     """The parts of the API, by the names that the gateway has for the services."""
-    # The pool would log that there is no database.
-    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     with TemporaryDirectory(prefix="regcred-openapi-") as home:
         settings = Settings.from_environment({"REGCRED_HOME": home, "REGCRED_DATABASE_URL": NOWHERE})
         prepare_keys(Path(settings.key_file))
         parts = {
-            "credentials": command_api(settings),
-            "queries": query_api(settings),
-            "registries": registry_api(settings),
+            "credentials": command_part(settings),
+            "queries": query_part(settings),
+            "registries": registry_part(settings),
         }
         try:
             yield parts

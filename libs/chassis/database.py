@@ -157,9 +157,26 @@ def open_pool(
     serves_requests: bool = False,
     examine: Callable[[Connection], None] | None = None,
 ) -> Pool:
-    """Open a pool of connections that act as the role of one service.
+    """Open a pool as `new_pool` creates it. Its connections are opened in the background."""
+    pool = new_pool(
+        database_url, role=role, size=size, writes=writes, serves_requests=serves_requests, examine=examine
+    )
+    pool.open()
+    return pool
 
-    They are opened in the background. If the database cannot be reached, the first use raises
+
+def new_pool(
+    database_url: str,
+    *,
+    role: str,
+    size: int,
+    writes: bool = True,
+    serves_requests: bool = False,
+    examine: Callable[[Connection], None] | None = None,
+) -> Pool:
+    """Create a pool of connections that act as the role of one service. It connects when it is opened.
+
+    If the database cannot be reached, the first use raises
     `DatabaseUnavailable`. With `writes`, a standby or a read-only server counts as a database that cannot be
     reached; of several hosts in the URL the primary is used. With `serves_requests`, a limited number of
     threads waits for a connection, and the others are refused. A new connection for which `examine` raises an
@@ -171,7 +188,7 @@ def open_pool(
         if examine is not None:
             examine(connection)
 
-    pool = MeasuredPool(
+    return MeasuredPool(
         database_url,
         measured_as=role,
         guard=GuardedDependency(slots=WAITING_REQUESTS) if serves_requests else None,
@@ -191,8 +208,6 @@ def open_pool(
         reconnect_timeout=0,  # a failed attempt ends at once; the next use starts another one
         open=False,
     )
-    pool.open()
-    return pool
 
 
 def _check_responds(connection: Connection) -> None:

@@ -33,14 +33,31 @@ def open_secret_store(
     claims: bool = False,
     waiting_threads: int | None = None,
 ) -> SecretStore:
-    """Return the secret store of these settings.
+    """Return the secret store of these settings, bound to the installation of the database.
 
-    A Vault that cannot be reached now is compared with the database before its first request.
-    `claims`: this service may bind a new Vault to the installation of the database. At most `waiting_threads`
-    wait for the store at the same time. Requests of further threads fail at once.
+    The parameters are those of `new_secret_store`.
 
     Raises:
         WrongSecretStore: Vault belongs to another installation, or lost its secrets.
+    """
+    store = new_secret_store(settings, pool=pool, keys=keys, claims=claims, waiting_threads=waiting_threads)
+    store.bind()
+    return store
+
+
+def new_secret_store(
+    settings: Settings,
+    *,
+    pool: ConnectionPool[psycopg.Connection[Any]],
+    keys: KeyFile,
+    claims: bool = False,
+    waiting_threads: int | None = None,
+) -> MeasuredStore:
+    """Return the secret store of these settings, without a request.
+
+    Its `bind` compares Vault with the database, or the first request if Vault cannot be reached then.
+    `claims`: this service may bind a new Vault to the installation of the database. At most `waiting_threads`
+    wait for the store at the same time. Requests of further threads fail at once.
     """
     guard = GuardedDependency(slots=waiting_threads) if waiting_threads else None
     access = settings.vault
@@ -75,11 +92,14 @@ def open_secret_store(
         ),
         InstallationBinding(identity, record if claims else None),
     )
-    try:
-        vault.bind()
-    except WrongSecretStore:
-        vault.close()
-        raise
-    except SecretStoreUnavailable as error:
-        log.warning("vault_not_compared_yet", error=str(error))
-    return MeasuredStore(vault, kind="vault", guard=guard)
+
+    def bind() -> None:
+        try:
+            vault.bind()
+        except WrongSecretStore:
+            vault.close()
+            raise
+        except SecretStoreUnavailable as error:
+            log.warning("vault_not_compared_yet", error=str(error))
+
+    return MeasuredStore(vault, kind="vault", guard=guard, bind=bind)

@@ -17,7 +17,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import NoReturn
 
-from chassis.new_file import create_file
+from chassis.atomic_file import create_file
 from chassis.runtime.cannot_start import CannotStart
 from chassis.secret import REDACTED, Secret
 

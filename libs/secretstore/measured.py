@@ -1,6 +1,6 @@
 """Metrics of a secret store, and the limit of the threads that wait for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from chassis.observability.metrics import SECRET_STORE_ERRORS, SECRET_STORE_SECONDS
@@ -35,10 +35,23 @@ class MeasuredStore:
     `paths` is not measured: its duration depends on the caller, which reads the list page by page.
     """
 
-    def __init__(self, store: SecretStore, *, kind: str, guard: GuardedDependency | None = None) -> None:
+    def __init__(
+        self,
+        store: SecretStore,
+        *,
+        kind: str,
+        guard: GuardedDependency | None = None,
+        bind: Callable[[], None] | None = None,
+    ) -> None:
         self._store = store
+        self._bind = bind
         self._guard = guard
         self._kind = kind
+
+    def bind(self) -> None:
+        """Bind the store to its installation, if it can belong to another one. Raises `WrongSecretStore`."""
+        if self._bind is not None:
+            self._bind()
 
     def put(self, path: SecretPath, secret: Secret, *, write_id: str, expected_version: int) -> int:
         with self._measured("put"):

@@ -13,6 +13,8 @@ import hvac
 import requests
 from hvac import exceptions as vault
 
+from chassis.atomic_file import replace_file
+
 SECONDS = 10
 
 
@@ -46,12 +48,7 @@ def unwrap(folder: Path, role: str, *, address: str, ca_file: Path | None) -> bo
         raise WrappingUnusable(
             f"the wrapping of {role} is not valid: it has expired, or another program has unwrapped it"
         ) from None
-    draft = folder / f".{role}.secret-id"
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret_id)
-    draft.replace(folder / f"{role}.secret-id")
+    replace_file(folder / f"{role}.secret-id", secret_id.encode(), mode=0o600)
     wrapped.unlink()
     return True
 

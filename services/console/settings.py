@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from chassis.settings.drain import drain
+from chassis.settings.files import ca_file
 from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
 from chassis.settings.trusted_proxies import TrustedProxies
+from chassis.settings.urls import http_url
 
 DEFAULT_API = "http://127.0.0.1:8080"
 DEFAULT_LISTEN = "127.0.0.1:8081"
@@ -46,9 +47,8 @@ class ConsoleSettings:
     ) -> "ConsoleSettings":
         """Read `REGCRED_…`. Raises `InvalidSetting`."""
         host, port = _address(environment.get("REGCRED_CONSOLE_LISTEN") or DEFAULT_LISTEN)
-        api_url = _url(environment, "REGCRED_API_URL")
-        console_url = _url(environment, "REGCRED_CONSOLE_URL")
-        ca_file = environment.get("REGCRED_CA_FILE")
+        api_url = http_url(environment, "REGCRED_API_URL")
+        console_url = http_url(environment, "REGCRED_CONSOLE_URL")
         return cls(
             api_url=api_url,
             listen_host=host,
@@ -57,24 +57,8 @@ class ConsoleSettings:
             proxies=TrustedProxies(environment.get(TRUSTED_PROXIES, "")),
             drain=drain(environment),
             token_hint=token_hint,
-            ca_file=Path(ca_file) if ca_file else None,
+            ca_file=ca_file(environment, "REGCRED_CA_FILE"),
         )
-
-
-def _url(environment: Mapping[str, str], name: str) -> str | None:
-    text = environment.get(name)
-    if not text:
-        return None
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise InvalidSetting(name, "is not a URL") from None
-    if not host or not text.startswith(("http://", "https://")) or parts.query or parts.fragment:
-        raise InvalidSetting(name, "must look like http://host:port or https://host")
-    if parts.username is not None or parts.password is not None:
-        raise InvalidSetting(name, "must not contain a username or password")
-    return text.rstrip("/")
 
 
 def _address(text: str) -> tuple[str, int]:

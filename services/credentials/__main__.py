@@ -46,11 +46,12 @@ def main_relay() -> None:
     """Run until SIGTERM or SIGINT."""
     from credentials.relay_bootstrap import run_relay  # noqa: PLC0415 see above
 
+    stop = stop_on_signals()
     configure_logs("credentials-relay")
     settings = Settings.from_environment(os.environ)
     stop_with_parent()
     observe("relay")
-    run_relay(settings, stop_on_signals())
+    run_relay(settings, stop)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from functools import partial
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.authentication.token_table import token_hash
-from chassis.database import open_pool
+from chassis.database import new_pool
 from chassis.ids import new_id
 from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
-from chassis.web.api_part import ApiPart, database_check, pool_check
+from chassis.web.api_part import ApiPart, database_check, pool_check, started
 from credentials.api import (
     access,
     imports,
@@ -26,7 +26,7 @@ from credentials.current_row import authenticate_rows
 from credentials.postgres_store import PostgresCredentialStore
 from eventlog.storage import DatabaseMetrics, refuse_lower_transaction_ids
 from registries.token_minter.factory import open_minter
-from secretstore.factory import open_secret_store
+from secretstore.factory import new_secret_store
 from secretstore.installation import record_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -38,12 +38,16 @@ SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "credenti
 
 
 def command_api(settings: Settings) -> ApiPart:
-    """Return the command API, with its own connections."""
+    """Return the started command API, with its own connections. Raises `CannotStart`."""
+    return started(command_part(settings))
+
+
+def command_part(settings: Settings) -> ApiPart:
+    """Compose the command API. It connects to nothing before it is started."""
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(record_keys, keys)
-    refuse_wrong_keys(url, role=ROLE, compare=compare)
-    pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare)
-    secret_store = open_secret_store(
+    pool = new_pool(url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare)
+    secret_store = new_secret_store(
         settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
     )
     tokens = open_tokens(pool, keys)
@@ -61,6 +65,11 @@ def command_api(settings: Settings) -> ApiPart:
 
     def new_token(request: bytes) -> bytes:
         return bytes.fromhex(keys.keyed_hash("new token", request))
+
+    def start() -> None:
+        refuse_wrong_keys(url, role=ROLE, compare=compare)
+        pool.open()
+        secret_store.bind()
 
     def close() -> None:
         secret_store.close()
@@ -90,6 +99,7 @@ def command_api(settings: Settings) -> ApiPart:
             "secret_store": secret_store.check,
         },
         install=refusals.install,
+        start=start,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )

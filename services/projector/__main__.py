@@ -23,11 +23,12 @@ def main() -> None:
     """Update the read models until SIGTERM or SIGINT."""
     from projector.write.bootstrap import run_projector  # noqa: PLC0415 see above
 
+    stop = stop_on_signals()
     configure_logs("projector")
     settings = Settings.from_environment(os.environ)
     stop_with_parent()
     observe("projector")
-    run_projector(settings, stop_on_signals())
+    run_projector(settings, stop)
 
 
 def main_api() -> None:

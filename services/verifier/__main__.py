@@ -19,11 +19,12 @@ from verifier.bootstrap import registry_api, run_verifier
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
+    stop = stop_on_signals()
     configure_logs("verifier")
     settings = Settings.from_environment(os.environ)
     stop_with_parent()
     observe("verifier")
-    run_verifier(settings, stop_on_signals())
+    run_verifier(settings, stop)
 
 
 def main_api() -> None:

@@ -5,7 +5,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
-from chassis.database import open_pool
+from chassis.database import new_pool, open_pool
 from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
 from chassis.migrations import schema_check
@@ -15,11 +15,11 @@ from chassis.runtime.clock import now
 from chassis.runtime.loops import Loops
 from chassis.runtime.readiness import starting
 from chassis.settings.environment import Settings
-from chassis.web.api_part import ApiPart, database_check
+from chassis.web.api_part import ApiPart, database_check, started
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
 from eventlog.storage import DatabaseMetrics
 from registries.protocol.browser import Browser
-from secretstore.factory import open_secret_store
+from secretstore.factory import new_secret_store, open_secret_store
 from secretstore.installation import await_key_file, compare_keys, refuse_wrong_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -48,15 +48,19 @@ SCHEDULE_CONNECTIONS = 8  # a scheduled login uses a connection for a short time
 
 
 def registry_api(settings: Settings) -> ApiPart:
-    """Test logins before they are saved, and list tags and images.
+    """Return the started HTTP part, with its own connections. Raises `CannotStart`."""
+    return started(registry_part(settings))
+
+
+def registry_part(settings: Settings) -> ApiPart:
+    """Test logins before they are saved, and list tags and images. It connects to nothing before its start.
 
     This part of the API writes no events. It shares the holds after refusals with the consumer of the log.
     """
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(compare_keys, keys)
-    refuse_wrong_keys(url, role=ROLE, compare=compare)
-    pool = open_pool(url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare)
-    secrets = open_secret_store(settings, pool=pool, keys=keys, waiting_threads=API_SLOTS_PER_ACCOUNT)
+    pool = new_pool(url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare)
+    secrets = new_secret_store(settings, pool=pool, keys=keys, waiting_threads=API_SLOTS_PER_ACCOUNT)
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
@@ -77,6 +81,11 @@ def registry_api(settings: Settings) -> ApiPart:
         last_outcome=table.last_outcome,
     )
 
+    def start() -> None:
+        refuse_wrong_keys(url, role=ROLE, compare=compare)
+        pool.open()
+        secrets.bind()
+
     def close() -> None:
         secrets.close()
         pool.close()
@@ -91,6 +100,7 @@ def registry_api(settings: Settings) -> ApiPart:
         authenticate=open_authentication(settings, open_tokens(pool, keys)),
         checks={"database": database_check(pool, SCHEMA), "secret_store": secrets.check},
         install=refusals.install,
+        start=start,
         close=close,
         expose=exposition([DatabaseMetrics.of(settings, role=ROLE)]),
     )

@@ -1,9 +1,13 @@
 """`openapi.json` is current: all routes of the three services, for the one address."""
 
 import json
+import socket
+
+import pytest
 
 from chassis.web.interface import FILE, document
-from docs.contract_documents.openapi import openapi_text
+from docs.contract_documents import openapi
+from docs.contract_documents.openapi import openapi_text, routes_of_services
 
 
 def test_the_file_is_current() -> None:
@@ -25,3 +29,13 @@ def test_every_reference_exists() -> None:
     for kind in ("schemas", "responses", "parameters"):
         named = {part.split('"')[0] for part in text.split(f"#/components/{kind}/")[1:]}
         assert named <= whole["components"].get(kind, {}).keys()
+
+
+def test_composing_the_services_connects_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        port = database.getsockname()[1]
+        monkeypatch.setattr(openapi, "NOWHERE", f"postgresql://127.0.0.1:{port}/none?connect_timeout=2")
+        assert routes_of_services()
+        database.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            database.accept()

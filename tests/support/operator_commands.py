@@ -12,14 +12,13 @@ from regcred.__main__ import main
 def run_command(command: str, environment: Mapping[str, str]) -> Result:
     """Run a command that ends with a message. It must not raise another exception.
 
-    The signal handlers and the logs that it sets are reset afterwards.
+    The signals that it blocks and the logs that it sets are reset afterwards.
     """
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         result = CliRunner().invoke(main, command.split(), env=environment)
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         structlog.reset_defaults()
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert "canary" not in result.output

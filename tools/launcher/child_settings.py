@@ -6,6 +6,7 @@ A process with an invalid setting would stop at once, and the supervisor would r
 from collections.abc import Mapping
 
 from chassis.authentication.factory import open_issuers
+from chassis.observability.tracing import wants_tracing
 from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
 from console.settings import ConsoleSettings
@@ -20,6 +21,7 @@ def check_child_settings(settings: Settings, environment: Mapping[str, str]) -> 
     """
     open_logins(settings, now=now)
     open_issuers(settings)
+    wants_tracing(environment)
     console_settings(settings, environment)
 
 

@@ -15,7 +15,6 @@ import os
 import signal
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from secrets import SystemRandom
 from threading import Event as Flag
@@ -163,25 +162,20 @@ def consume(parameters: pika.URLParameters, queue: str, due: DueRenewals, stop: 
 
 
 def stop_on_signals() -> Flag:
-    """A flag that is set after SIGTERM or SIGINT.
+    """A flag that is set after SIGTERM or SIGINT. Call it before any other thread starts.
 
-    The handler only writes to a pipe: `Flag.set` takes a lock, which the interrupted code may hold just then.
+    All threads block the signals, and one waits for them. A handler could interrupt code that holds the lock
+    of the flag, and Python removes handlers before it has ended.
     """
     stop = Flag()
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-
-    def on_signal(*_: object) -> None:
-        with suppress(BlockingIOError):
-            os.write(writer, b"\0")
+    signals = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
     def set_flag() -> None:
-        os.read(reader, 1)
+        signal.sigwait(signals)
         stop.set()
 
     Thread(target=set_flag, daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
     return stop
 
 
@@ -205,8 +199,6 @@ def main() -> None:
             wait = FIRST_BACKOFF_SECONDS
         stop.wait(wait * SystemRandom().uniform(0.5, 1.5))
         wait = min(2 * wait, LONGEST_BACKOFF_SECONDS)
-    # A further signal must not kill Python while it ends, when its handlers are gone.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     log.info("stopped")
 
 

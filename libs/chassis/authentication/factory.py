@@ -37,14 +37,18 @@ def open_authentication(settings: Settings, tokens: PostgresTokens) -> Authentic
 
 
 def open_issuers(settings: Settings) -> "IssuedTokens | None":
-    """The issuers that the operator trusts, or `None` if there are none. Their keys are read later.
+    """The issuers that the operator trusts, or `None` if there are none. Their keys are read again later.
 
     Raises:
-        InvalidSetting: the setting of the issuers is invalid.
+        InvalidSetting: the setting of the issuers is invalid, or a file has no keys.
     """
     if not settings.token_issuers:
         return None
     # Imported here because most installations trust no issuer and do not need JWTs.
-    from chassis.authentication.issuers import IssuedTokens, trusted_issuers  # noqa: PLC0415
+    from chassis.authentication.issuers import FileKeys, IssuedTokens, trusted_issuers  # noqa: PLC0415
 
-    return IssuedTokens(trusted_issuers(settings.token_issuers), monotonic=monotonic)
+    issuers = trusted_issuers(settings.token_issuers)
+    for source in issuers.values():
+        if isinstance(source, FileKeys):  # a URL may be reachable later
+            source.check()
+    return IssuedTokens(issuers, monotonic=monotonic)

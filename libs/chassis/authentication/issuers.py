@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import jwt
 import structlog
@@ -24,6 +25,7 @@ import structlog
 from chassis.authentication.errors import IssuerUnavailable
 from chassis.authentication.tokens import Principal, TokenScope
 from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
+from chassis.settings.files import text_of
 from chassis.settings.invalid_setting import InvalidSetting
 
 log = structlog.get_logger()
@@ -39,6 +41,7 @@ KEY_CACHE_SECONDS = 300.0  # then the file or URL is read again; for an unknown 
 MAX_TOKEN = 8 * 1024
 MAX_SUBJECT = 200
 EVERY_ACCOUNT = "*"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Monotonic = Callable[[], float]
 
@@ -62,6 +65,13 @@ class FileKeys:
         except (OSError, ValueError, jwt.PyJWTError) as error:
             log.warning("issuer_keys_unreadable", file=self.path.name, error=type(error).__name__)
             raise IssuerUnavailable from None
+
+    def check(self) -> None:
+        """Read the file at the start of the process. Raises `InvalidSetting`."""
+        try:
+            jwt.PyJWKSet.from_json(text_of(SETTING, self.path))
+        except (ValueError, jwt.PyJWTError):
+            raise InvalidSetting(SETTING, f"{self.path} is not a JWKS with a usable key") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +99,21 @@ def trusted_issuers(setting: str) -> dict[str, KeySource]:
         issuer, equals, location = entry.partition("=")
         if not equals or not issuer or not location:
             raise InvalidSetting(SETTING, f"{entry!r} is not issuer=JWKS file or URL")
-        if location.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
-            found[issuer] = UrlKeys(location)
-        elif "://" in location:
-            raise InvalidSetting(
-                SETTING, f"{location!r} must be https: a changed key would authenticate anyone"
-            )
-        else:
-            found[issuer] = FileKeys(Path(location))
+        found[issuer] = _url_keys(location) if "://" in location else FileKeys(Path(location))
     return found
+
+
+def _url_keys(location: str) -> UrlKeys:
+    try:
+        parts = urlsplit(location)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = parts = None
+    if parts is None or not host:
+        raise InvalidSetting(SETTING, f"{location!r} is not a URL")
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        raise InvalidSetting(SETTING, f"{location!r} must be https: a changed key would authenticate anyone")
+    return UrlKeys(location)
 
 
 class IssuedTokens:

@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from chassis.settings.invalid_setting import InvalidSetting
+
 Kind = Literal["server", "client", "producer", "consumer"]
 Value = str | int | float | bool
 Attributes = Mapping[str, Value]
 
-_ENABLING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "REGCRED_TRACING")
-_NO = frozenset({"0", "off", "no", "false"})
+SETTING = "REGCRED_TRACING"
+_ENABLING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", SETTING)
+_ON = "1"
+_OFF_VALUES = frozenset({"0", "off", "no", "false"})
 _NONE: Attributes = {}
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")  # W3C Trace Context
 
@@ -94,15 +98,22 @@ def tracing_is_on() -> bool:
 def wants_tracing(environment: Mapping[str, str]) -> bool:
     """Whether the environment turns tracing on.
 
-    It does so by naming a receiver of traces or by `REGCRED_TRACING`, which can also turn tracing off.
+    It does so by naming a receiver of traces or by `REGCRED_TRACING`, which can also turn tracing off. Raises
+    `InvalidSetting`.
     """
-    if environment.get("REGCRED_TRACING", "").lower() in _NO:
+    chosen = environment.get(SETTING, "").lower()
+    if chosen in _OFF_VALUES:
         return False
+    if chosen not in {"", _ON}:
+        raise InvalidSetting(SETTING, f"{chosen!r} is neither 1 (on) nor 0 (off)")
     return any(environment.get(name) for name in _ENABLING)
 
 
 def configure_tracing(service: str, environment: Mapping[str, str]) -> None:
-    """Enable traces if the environment does. Call it after a fork, because a thread sends the spans."""
+    """Enable traces if the environment does. Call it after a fork, because a thread sends the spans.
+
+    Raises `InvalidSetting`.
+    """
     if wants_tracing(environment):
         from chassis.observability.otel import OtelTracer  # noqa: PLC0415 only if traces are on
 

@@ -1,38 +1,55 @@
 """Graceful stop: SIGTERM, SIGINT and SIGHUP set an event, which the loops of a process check.
 
-Python calls a handler between two steps of the main thread, which may hold the lock of the event just then:
-in `Event.wait`, or in a handler that a second signal interrupts. A handler that set the event would wait for
-that lock forever. It only writes to a pipe; a thread reads the pipe and sets the event.
+Every thread of the process blocks these signals, and one thread waits for the first of them. So no handler
+interrupts a thread that holds the lock of the event, and further signals have no effect, also while Python
+finalizes: it removes all handlers then, and a signal that is not blocked would end the process with -15.
 """
 
-import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
-from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # SIGHUP: the terminal was closed
 
 
 def stop_on_signals() -> Event:
-    """An event that is set after the first stop signal. Call it in the main thread.
+    """An event that is set after the first stop signal. Call it in the main thread, before others start.
 
-    SIGHUP stays ignored if it is, as by `nohup`.
+    Programs that the process starts inherit the blocked signals. SIGHUP stays ignored if it is, as by
+    `nohup`.
     """
     stop = Event()
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)  # further signals are dropped when the pipe is full
-
-    def on_signal(_signal: int, _frame: FrameType | None) -> None:
-        with suppress(BlockingIOError):
-            os.write(writer, b"\0")
+    awaited = [
+        number
+        for number in STOP_SIGNALS
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    block_stop_signals()
 
     def set_event() -> None:
-        os.read(reader, 1)
+        signal.sigwait(awaited)
         stop.set()
 
     Thread(target=set_event, name="stop", daemon=True).start()
-    for number in STOP_SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, on_signal)
     return stop
+
+
+def block_stop_signals() -> None:
+    """Let stop signals have no effect on this thread, and on the threads and programs that it starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def unblock_stop_signals() -> None:
+    """Let this thread receive stop signals, also those that came while they were blocked."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+@contextmanager
+def stop_signals_deferred() -> Iterator[None]:
+    """Defer stop signals to the end of the block, so that what it starts is never left half registered."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -5,6 +5,8 @@ import signal
 import sys
 from threading import Thread
 
+from chassis.runtime.lifecycle import block_stop_signals
+
 SUPERVISED = "REGCRED_SUPERVISED"
 
 
@@ -15,6 +17,7 @@ def stop_with_parent() -> None:
 
 
 def _watch() -> None:
+    block_stop_signals()  # the main thread handles them, or blocks them
     while os.read(sys.stdin.fileno(), 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -7,17 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from chassis.settings.consumers import ConsumerSettings
 from chassis.settings.drain import drain
+from chassis.settings.files import ca_file, secret_file, text_of
 from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.logins import LoginSettings
 from chassis.settings.quantities import duration
 from chassis.settings.trusted_proxies import NAME as TRUSTED_PROXIES
 from chassis.settings.trusted_proxies import TrustedProxies
+from chassis.settings.urls import http_url
 
 __all__ = ["InvalidSetting", "Settings", "VaultAccess"]
 
@@ -66,6 +69,8 @@ class Settings:
         """Read the variables `REGCRED_…`. Raises `InvalidSetting`."""
         home = Path(environment.get("REGCRED_HOME") or ".regcred").absolute()
         host, port = _address("REGCRED_LISTEN", environment.get("REGCRED_LISTEN") or "127.0.0.1:8080")
+        # Read by the services that log in to registries: the others do not have the file.
+        verifier_ca_file = environment.get("REGCRED_VERIFIER_CA_FILE")
         metrics = environment.get("REGCRED_METRICS_LISTEN")
         return cls(
             home=home,
@@ -77,7 +82,7 @@ class Settings:
             key_file=Path(environment.get("REGCRED_KEY_FILE") or home / "keys.json"),
             verifier_allow=environment.get("REGCRED_VERIFIER_ALLOW", ""),
             verifier_allow_http=environment.get("REGCRED_VERIFIER_ALLOW_HTTP", ""),
-            verifier_ca_file=_file(environment, "REGCRED_VERIFIER_CA_FILE"),
+            verifier_ca_file=Path(verifier_ca_file) if verifier_ca_file else None,
             logins=LoginSettings.from_environment(environment),
             use_window=_duration(environment, "REGCRED_USE_WINDOW", "30d"),
             consumers=ConsumerSettings.from_environment(environment),
@@ -123,8 +128,13 @@ def _database(url: str | None) -> str | None:
 
 
 def _broker(url: str | None) -> str | None:
-    if url and not url.startswith(("amqp://", "amqps://")):
-        raise InvalidSetting("REGCRED_BROKER_URL", "must begin with amqp:// or amqps://")
+    try:
+        parts = urlsplit(url or "amqp://host")
+        usable = parts.scheme in {"amqp", "amqps"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its message can contain a part of the password
+        usable = False
+    if not usable:
+        raise InvalidSetting("REGCRED_BROKER_URL", "must look like amqp://host:port or amqps://host:port")
     return url or None
 
 
@@ -136,29 +146,19 @@ def _text(environment: Mapping[str, str], name: str) -> str | None:
     path = environment.get(f"{name}_FILE")
     if environment.get(name) or not path:
         return environment.get(name) or None
-    try:
-        return Path(path).read_text().strip() or None
-    except OSError as error:
-        raise InvalidSetting(f"{name}_FILE", f"cannot be read: {error.strerror}") from None
-
-
-def _file(environment: Mapping[str, str], name: str) -> Path | None:
-    value = environment.get(name)
-    return Path(value) if value else None
+    return text_of(f"{name}_FILE", Path(path)) or None
 
 
 def _vault(environment: Mapping[str, str]) -> VaultAccess | None:
-    address = environment.get("REGCRED_VAULT_ADDR")
-    if not address:
+    address = http_url(environment, "REGCRED_VAULT_ADDR")
+    if address is None:
         return None
-    if not address.startswith(("https://", "http://")):
-        raise InvalidSetting("REGCRED_VAULT_ADDR", "must begin with https:// or http://")
     access = VaultAccess(
         address=address,
         role_id=_text(environment, "REGCRED_VAULT_ROLE_ID"),
-        secret_id_file=_file(environment, "REGCRED_VAULT_SECRET_ID_FILE"),
-        token_file=_file(environment, "REGCRED_VAULT_TOKEN_FILE"),
-        ca_file=_file(environment, "REGCRED_VAULT_CA_FILE"),
+        secret_id_file=secret_file(environment, "REGCRED_VAULT_SECRET_ID_FILE"),
+        token_file=secret_file(environment, "REGCRED_VAULT_TOKEN_FILE"),
+        ca_file=ca_file(environment, "REGCRED_VAULT_CA_FILE"),
     )
     if access.token_file is None and (access.role_id is None or access.secret_id_file is None):
         raise InvalidSetting(

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from chassis.settings.invalid_setting import InvalidSetting
 from chassis.settings.quantities import duration, number, whole_number
+from chassis.settings.urls import http_url
 
 _SHORTEST_INTERVAL = timedelta(minutes=1)
 
@@ -36,9 +37,9 @@ class LoginSettings:
             ),
             per_host=number(environment, "REGCRED_LOGINS_PER_HOST", "10", least=0.01, most=10_000),
             per_account=number(environment, "REGCRED_LOGINS_PER_ACCOUNT", "10", least=0.01, most=10_000),
-            amazon_endpoint=_url(environment, "REGCRED_AMAZON_ENDPOINT"),
-            google_endpoint=_url(environment, "REGCRED_GOOGLE_ENDPOINT"),
-            azure_endpoint=_url(environment, "REGCRED_AZURE_ENDPOINT"),
+            amazon_endpoint=http_url(environment, "REGCRED_AMAZON_ENDPOINT"),
+            google_endpoint=http_url(environment, "REGCRED_GOOGLE_ENDPOINT"),
+            azure_endpoint=http_url(environment, "REGCRED_AZURE_ENDPOINT"),
         )
 
 
@@ -47,10 +48,3 @@ def _interval(environment: Mapping[str, str], name: str, default: str) -> timede
     if interval is None or interval < _SHORTEST_INTERVAL:
         raise InvalidSetting(name, "must be a duration of at least a minute, such as 24h or 30m")
     return interval
-
-
-def _url(environment: Mapping[str, str], name: str) -> str | None:
-    value = environment.get(name) or None
-    if value is not None and not value.startswith(("https://", "http://")):
-        raise InvalidSetting(name, "must begin with https:// or http://")
-    return value

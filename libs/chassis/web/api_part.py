@@ -19,14 +19,24 @@ _CHECK_SECONDS = 0.5  # for each check; a probe waits three seconds for all of t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiPart:
-    """The routes, authentication, readiness checks, error handlers and metrics of one service."""
+    """The routes, authentication, readiness checks, error handlers and metrics of one service.
+
+    `start` connects to the servers that the part needs. Before that, only its description can be used.
+    """
 
     blueprints: Sequence[Blueprint]
     authenticate: Authenticate
     checks: Mapping[str, Check]
     install: Callable[[Flask], None]
+    start: Callable[[], None]
     close: Callable[[], None]
     expose: Exposition | None = None
+
+
+def started(part: ApiPart) -> ApiPart:
+    """Start a part, and return it. Raises `CannotStart`."""
+    part.start()
+    return part
 
 
 def join(parts: Sequence[ApiPart]) -> Flask:

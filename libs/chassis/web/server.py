@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from chassis.runtime.addresses import check_address_is_free
 from chassis.runtime.cannot_start import CannotStart
+from chassis.runtime.lifecycle import block_stop_signals, unblock_stop_signals
 from chassis.settings.trusted_proxies import TrustedProxies
 from chassis.web.client_address import client_addresses
 from chassis.web.draining import Draining, while_draining
@@ -38,6 +39,11 @@ class _Arbiter(Arbiter):
     def __init__(self, app: "_Server") -> None:
         self._server = app
         super().__init__(app)
+
+    def init_signals(self) -> None:
+        """Handle the signals. A supervisor that blocks its own has started this process with blocked ones."""
+        super().init_signals()
+        unblock_stop_signals()
 
     def handle_term(self) -> None:
         """Drain, unless SIGINT or SIGQUIT asks for an end at once."""
@@ -89,6 +95,9 @@ class _Server(BaseApplication):
             "keepalive": 30,
             "loglevel": "warning",
             "control_socket_disable": True,
+            # Python removes the handlers when it finalizes. A further signal must not end a process then.
+            "on_exit": lambda _arbiter: block_stop_signals(),
+            "worker_exit": lambda _arbiter, _worker: block_stop_signals(),
             # In memory, so that a worker starts while the disk is full.
             "worker_tmp_dir": _MEMORY if os.access(_MEMORY, os.W_OK) else None,
         }

@@ -7,7 +7,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from chassis.new_file import create_file
+from chassis.atomic_file import create_file
 from eventlog.integrity.errors import KeyExists, UnusableKey
 
 

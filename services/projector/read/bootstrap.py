@@ -3,10 +3,10 @@
 from functools import partial
 
 from chassis.authentication.factory import open_authentication, open_tokens
-from chassis.database import open_pool
+from chassis.database import new_pool
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
-from chassis.web.api_part import ApiPart, database_check
+from chassis.web.api_part import ApiPart, database_check, started
 from eventlog.storage import DatabaseMetrics, keys_of
 from projector.read.api import audit_routes, refusals, routes, system_routes
 from secretstore.installation import compare_keys, refuse_wrong_keys
@@ -19,16 +19,28 @@ SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "projecto
 
 
 def query_api(settings: Settings) -> ApiPart:
-    """The query API. Its database role can read, and append `audit.read`."""
+    """Return the started query API, with its own connections. Raises `CannotStart`."""
+    return started(query_part(settings))
+
+
+def query_part(settings: Settings) -> ApiPart:
+    """Compose the query API. It connects to nothing before it is started.
+
+    Its database role can read, and append `audit.read`.
+    """
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(compare_keys, keys)
-    refuse_wrong_keys(url, role=QUERY_ROLE, compare=compare)
     # A standby can serve queries.
-    pool = open_pool(
+    pool = new_pool(
         url, role=QUERY_ROLE, size=API_CONNECTIONS, writes=False, serves_requests=True, examine=compare
     )
     tokens = open_tokens(pool, keys)
     key_of = keys_of(pool, open_personal_keys(keys))
+
+    def start() -> None:
+        refuse_wrong_keys(url, role=QUERY_ROLE, compare=compare)
+        pool.open()
+
     return ApiPart(
         blueprints=(
             routes.blueprint(pool),
@@ -38,6 +50,7 @@ def query_api(settings: Settings) -> ApiPart:
         authenticate=open_authentication(settings, tokens),
         checks={"read_models": database_check(pool, SCHEMA)},
         install=refusals.install,
+        start=start,
         close=pool.close,
         expose=exposition([DatabaseMetrics.of(settings, role=QUERY_ROLE)]),
     )

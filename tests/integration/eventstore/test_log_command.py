@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
 from regcred.__main__ import main
+from secretstore.installation import record_keys
 from secretstore.keyfile import KeyFile
 from tests.support.eventstore_suite import an_event
 from tests.support.log import append_raw, fresh_log, lead, relay_of, sequence, stream, writing
@@ -59,12 +60,12 @@ CHANGE = """UPDATE es.events SET data = data || '{"reason": "none"}' WHERE versi
 
 
 def test_an_intact_log_is_verified(run: Run) -> None:
-    result = run("verify")
+    result = run("verify", "--without-key-file")
     assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "intact: positions 1 to 6")
     report = json.loads(run("verify", "--json", "--from", 4).stdout)
     assert len(report.pop("hash")) == 64
     assert report == {
-        "intact": True, "from": 4, "position": 6, "waiting": 0, "checkpoint": None, "fault": None,
+        "intact": True, "complete": True, "from": 4, "position": 6, "waiting": 0, "checkpoint": None, "fault": None,
         "state": None,
     }  # fmt: skip
 
@@ -106,9 +107,27 @@ def test_changed_state_is_reported_and_written_again(run: Run, log_url: str, tmp
     assert run("repair").stdout.startswith("12 rows differed")
     assert "1 rows differ" in run("verify").stdout
     (tmp_path / "keys.json").unlink()
-    result = run("verify")
-    assert (result.exit_code, "cannot open the key file" in result.stdout) == (0, True)
     assert run("repair").exit_code == 2
+
+
+def test_what_cannot_be_compared_without_the_key_file_is_not_reported_as_verified(
+    run: Run, log_url: str, tmp_path: Path
+) -> None:
+    keys = KeyFile.create(tmp_path / "keys.json")
+    with psycopg.connect(log_url, autocommit=True) as connection:
+        record_keys(keys, connection)
+    assert run("verify").exit_code == 0
+    (tmp_path / "keys.json").unlink()
+    for reason in ("cannot open the key file", "the key file is of another installation"):
+        result = run("verify")
+        assert result.exit_code == 2
+        assert f"NOT compared with the log: names and read models: {reason}" in result.stdout
+        report = json.loads(run("verify", "--json").stdout)
+        assert (report["intact"], report["complete"]) == (True, False)
+        omitted = run("verify", "--without-key-file")
+        assert omitted.exit_code == 0
+        assert "not compared with the log, because of --without-key-file: names and read" in omitted.stdout
+        KeyFile.create(tmp_path / "keys.json")
 
 
 def test_an_event_without_a_position_is_reported(run: Run, log_url: str) -> None:
@@ -136,6 +155,7 @@ def test_a_signed_checkpoint_detects_a_rewritten_or_shortened_log(
     run: Run, log_url: str, tmp_path: Path
 ) -> None:
     checkpoint, exported = tmp_path / "checkpoint.json", tmp_path / "log.ndjson"
+    KeyFile.create(tmp_path / "keys.json")
     assert run("keygen").exit_code == 0
     assert (tmp_path / "log-key.pem").stat().st_mode & 0o777 == 0o600
     assert run("keygen").exit_code == 2
@@ -198,11 +218,17 @@ def test_the_embedded_database_is_found_whether_it_runs_or_not() -> None:
         migrate(server.url)
         with (home / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # as `regcred up` does
-            assert CliRunner().invoke(main, ["log", "verify"], env=environment).exit_code == 0
+            assert (
+                CliRunner().invoke(main, ["log", "verify", "--without-key-file"], env=environment).exit_code
+                == 0
+            )
             assert server.is_serving()
             server.stop()
-            assert CliRunner().invoke(main, ["log", "verify"], env=environment).exit_code == 2
-        result = CliRunner().invoke(main, ["log", "verify"], env=environment)
+            assert (
+                CliRunner().invoke(main, ["log", "verify", "--without-key-file"], env=environment).exit_code
+                == 2
+            )
+        result = CliRunner().invoke(main, ["log", "verify", "--without-key-file"], env=environment)
         assert (result.exit_code, result.stdout.splitlines()[0]) == (
             0,
             "intact: there are no events after position 0",

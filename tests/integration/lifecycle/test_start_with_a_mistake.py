@@ -93,6 +93,24 @@ def test_an_invalid_setting_is_named(service: str, setting: str, home: Path) -> 
     assert refusal(service, home, **{setting: "nowhere"}).startswith(f"Error: {setting}: ")
 
 
+@pytest.mark.parametrize("service", ["credentials api", "credentials relay", "verifier"])
+def test_a_missing_token_file_is_named(service: str, home: Path) -> None:
+    variables = {"REGCRED_VAULT_ADDR": "http://127.0.0.1:1", "REGCRED_VAULT_TOKEN_FILE": "/nope"}
+    sentence = refusal(service, home, **variables)
+    assert sentence == "Error: REGCRED_VAULT_TOKEN_FILE: /nope cannot be read: No such file or directory"
+
+
+def test_a_missing_jwks_file_is_named(url: str, home: Path) -> None:
+    variables = {"REGCRED_KEY_FILE": str(home / "former.json"), "REGCRED_TOKEN_ISSUERS": "ci=/nope"}
+    sentence = refusal("credentials api", home, REGCRED_DATABASE_URL=url, **variables)
+    assert sentence == "Error: REGCRED_TOKEN_ISSUERS: /nope cannot be read: No such file or directory"
+
+
+def test_a_value_that_is_no_choice_is_named(home: Path) -> None:
+    sentence = refusal("credentials relay", home, REGCRED_TRACING="yes")
+    assert sentence == "Error: REGCRED_TRACING: 'yes' is neither 1 (on) nor 0 (off)"
+
+
 @pytest.mark.parametrize(
     ("service", "setting"),
     [

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from chassis.runtime.health import is_healthy
+from chassis.runtime.parent import SUPERVISED
 from secretstore.keyfile import KeyFile
 from tests.support.postgres import migrated_database
 from tests.support.servers import free_port
@@ -28,6 +29,35 @@ with stop._cond:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         os.kill(os.getpid(), number)
 assert stop.wait(60)
+"""
+# When Python deletes what a module contains, it has removed the handlers. Other threads may still run then.
+SIGNAL_WHILE_PYTHON_FINALIZES = """
+import os, signal, sys
+from chassis.runtime.parent import stop_with_parent
+
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid, number=signal.SIGTERM):
+        kill(pid(), number)
+
+last = Last()
+"""
+LOOP = """
+from chassis.runtime.lifecycle import stop_on_signals
+stop = stop_on_signals()
+stop_with_parent()
+os.kill(os.getpid(), signal.SIGINT)
+assert stop.wait(60)
+"""
+SERVER = """
+from flask import Flask
+from chassis.web.server import serve
+
+def app():
+    os.kill(os.getppid(), signal.SIGTERM)
+    return Flask("empty")
+
+stop_with_parent()
+serve(app, host="127.0.0.1", port=int(sys.argv[1]), proxies=None)
 """
 CONSUMER = Path(__file__).parents[3] / "docs" / "examples" / "consumer"
 
@@ -48,6 +78,23 @@ def test_signals_that_interrupt_the_use_of_the_event_set_it(imports: str) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("work", [LOOP, SERVER], ids=["loop", "server"])
+def test_a_signal_while_python_finalizes_has_no_effect(work: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SIGNAL_WHILE_PYTHON_FINALIZES + work, str(free_port())],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), SUPERVISED: "1"},
+        stdin=subprocess.PIPE,  # at its end, a supervised process would stop
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.wait(PATIENCE) == 0
+            assert process.stderr is not None
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,14 @@
 """`regcred demo`."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
+from threading import Event
 from typing import Any
 
 import click
 
 from chassis.runtime.clock import now
-from chassis.runtime.lifecycle import stop_on_signals
 from launcher.demo import sample_data, sample_loader
 from launcher.demo.registry import DemoRegistry
 from regcred.apiclient.errors import ClientError
@@ -126,8 +126,8 @@ def _show_next_steps(session: CliSession, account: str, address: str, *, serves:
 
 
 def _serve(address: str) -> None:
-    """Wait for SIGINT or SIGTERM, also if a shell started this process with SIGINT ignored."""
-    stop = stop_on_signals()
+    """Wait for a stop signal."""
     notice(f"the registry of the demo listens on {address} until Ctrl-C")
-    stop.wait()
+    with suppress(KeyboardInterrupt):
+        Event().wait()
     notice("the registry of the demo has ended; the credentials stay")

@@ -20,7 +20,6 @@ from eventlog.integrity import (
 from operations.command_errors import CheckInconclusive
 from operations.log.database import log_database
 from operations.log.maintenance import public_key_file, reported_errors
-from regcred.cli.errors import OutputUnwritable
 from regcred.cli.files import replacing
 
 
@@ -76,8 +75,6 @@ def prove(account_id: str, output: Path, key_file: Path | None) -> ProofReport:
                 )
         except BrokenLog as error:
             return ProofReport(None, str(error))
-        except OutputUnwritable as error:
-            raise CheckInconclusive(str(error)) from None
     return ProofReport(proven)
 
 

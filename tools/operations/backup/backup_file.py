@@ -5,12 +5,12 @@ pg_dump, which is compressed; the archive is not.
 """
 
 import hashlib
-import io
 import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import BufferedRandom, BytesIO
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -62,10 +62,10 @@ class Backup:
     keys: bytes | None
 
 
-def write_backup(file: BinaryIO, manifest: BackupManifest, dump: Path, keys: bytes | None) -> None:
-    """Write a backup. The digests of the manifest are computed here."""
-    with dump.open("rb") as source:
-        digests = {_DUMP: hashlib.file_digest(source, "sha256").hexdigest()}
+def write_backup(file: BinaryIO, manifest: BackupManifest, dump: BufferedRandom, keys: bytes | None) -> None:
+    """Write a backup with the file `dump`. The digests of the manifest are computed here."""
+    dump.seek(0)
+    digests = {_DUMP: hashlib.file_digest(dump, "sha256").hexdigest()}
     if keys is not None:
         digests[_KEYS] = hashlib.sha256(keys).hexdigest()
     document = json.dumps({**asdict(manifest), "sha256": digests}, indent=2).encode()
@@ -74,9 +74,9 @@ def write_backup(file: BinaryIO, manifest: BackupManifest, dump: Path, keys: byt
         if keys is not None:
             _add(archive, _KEYS, keys)
         member = tarfile.TarInfo(_DUMP)
-        member.size, member.mode = dump.stat().st_size, 0o600
-        with dump.open("rb") as source:
-            archive.addfile(member, source)
+        member.size, member.mode = dump.tell(), 0o600
+        dump.seek(0)
+        archive.addfile(member, dump)
 
 
 @contextmanager
@@ -138,4 +138,4 @@ def _check(path: Path, manifest: BackupManifest, name: str, digest: str) -> None
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size, member.mode = len(content), 0o600
-    archive.addfile(member, io.BytesIO(content))
+    archive.addfile(member, BytesIO(content))

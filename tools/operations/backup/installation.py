@@ -1,15 +1,14 @@
 """Backs up and restores the embedded database of the one-machine mode, with its key file."""
 
-import fcntl
-import os
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
+from chassis.atomic_file import replace_file
 from chassis.database import open_pool, scalar
 from chassis.database_roles import create_roles
 from chassis.migrations import applied_migrations
@@ -22,10 +21,9 @@ from operations.backup.backup_file import Backup, BackupManifest, opened_backup,
 from operations.backup.encrypted_keys import decrypt, encrypt
 from operations.embedded_postgres import EmbeddedPostgres, client_program, remove_folder, running_server
 from operations.home_lock import home_lock
-from operations.log.database import log_database
+from operations.log.database import embedded_database, log_database
 from operations.migrate.identities import GROUP_ROLES
 from operations.migrate.migrations import known_migrations, migrate
-from operations.migrate.owned_files import Owner, write
 from secretstore.factory import open_secret_store
 from secretstore.installation import compare_keys
 from secretstore.keyfile import KeyFile
@@ -33,7 +31,6 @@ from secretstore.store import SecretStoreError
 
 ENCRYPTED = "encrypted"
 VAULT = "vault"
-_SCRATCH = ".backup"  # the folder in REGCRED_HOME of the dump, while a backup is written
 _PARTIAL = "restoring"  # the folder in REGCRED_HOME of a restore that has not ended
 
 
@@ -63,7 +60,7 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
         passphrase: encrypts the key file in the backup; `None`: the backup has no key file.
 
     Raises:
-        BackupRefused: the database is not embedded, pg_dump failed, or another backup is being written.
+        BackupRefused: the database is not embedded, or pg_dump failed.
         NoDatabase: the installation has no database.
         KeyFileError: the key file cannot be used, or does not belong to the database.
     """
@@ -71,7 +68,7 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
     with (
         log_database(settings) as url,
         LogReader.snapshot(url) as reader,
-        _scratch(settings.home) as scratch,
+        tempfile.TemporaryFile(dir=settings.home) as dump,  # without a name: no kill can leave it
     ):
         compare_keys(KeyFile.load(settings.key_file), reader.connection)  # without its keys, it is of no use
         end = reader.end()
@@ -84,41 +81,12 @@ def back_up(settings: Settings, file: BinaryIO, passphrase: Secret | None) -> Ba
             secret_store=_secret_store(settings),
             sha256={},
         )
-        dump = scratch / "dump"
         snapshot = scalar(reader.connection, "SELECT pg_export_snapshot()")
-        _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", f"--file={dump}", url)
+        _run(settings.home, "pg_dump", "--format=custom", f"--snapshot={snapshot}", url, output=dump)
         # After the dump, so that it has every key that the dump needs. A new key is in the file first.
         keys = encrypt(settings.key_file.read_bytes(), passphrase) if passphrase is not None else None
         write_backup(file, manifest, dump, keys)
     return manifest
-
-
-@contextmanager
-def _scratch(home: Path) -> Iterator[Path]:
-    """An empty folder for the dump. What a killed backup has left in it is removed.
-
-    Raises `BackupRefused` if another backup uses it.
-    """
-    folder = home / _SCRATCH
-    folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupRefused("another backup of this installation is being written") from None
-        _empty(folder)
-        try:
-            yield folder
-        finally:
-            _empty(folder)
-    finally:
-        os.close(descriptor)
-
-
-def _empty(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink()
 
 
 def restore(
@@ -158,7 +126,7 @@ def restore(
             with opened_backup(path, partial) as backup:
                 _require_usable(backup.manifest, settings)
                 keys = _write_keys(partial / "keys.json", _keys(backup, key_file, passphrase))
-                with _database(partial / "postgres") as url:
+                with embedded_database(partial / "postgres") as url:
                     restored = _restore_database(settings, url, backup, keys)
             # In this order, because a database without its key file is refused by `regcred up`.
             (partial / "postgres").rename(postgres)
@@ -218,7 +186,7 @@ def _keys(backup: Backup, key_file: Path | None, passphrase: Callable[[], Secret
 
 
 def _write_keys(path: Path, content: bytes) -> KeyFile:
-    write(path, content.decode(), Owner(os.geteuid(), os.getegid()), mode=0o600)
+    replace_file(path, content, mode=0o600)
     return KeyFile.load(path)
 
 
@@ -248,20 +216,12 @@ def _secret_store(settings: Settings) -> str:
     return ENCRYPTED if settings.vault is None else VAULT
 
 
-@contextmanager
-def _database(folder: Path) -> Iterator[str]:
-    server = EmbeddedPostgres(folder)
-    try:
-        yield server.url
-    finally:
-        server.stop()
-
-
-def _run(home: Path, program: str, *arguments: str) -> None:
+def _run(home: Path, program: str, *arguments: str, output: IO[bytes] | None = None) -> None:
     """Run a client program of PostgreSQL. Raises `BackupRefused` with its last line if it fails."""
     done = subprocess.run(
         [client_program(program, home), *arguments],
-        capture_output=True,
+        stdout=output or subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,

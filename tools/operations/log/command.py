@@ -4,15 +4,20 @@ Exit code 0: the log is intact; 1: it is broken; 2: could not be determined.
 """
 
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from operations.log import maintenance
-from regcred.cli.files import replacing
+from regcred.cli.files import output_file
 
 KEY_FILE = "REGCRED_LOG_KEY_FILE"
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_OUTPUT = click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default="-",
+    help="File; default: standard output.",
+)
 _KEY_FILE = click.option(
     "--key-file",
     type=_FILE,
@@ -35,6 +40,9 @@ def log() -> None:
     "--public-key", type=_FILE, help="Public key of the checkpoint; default: the key file's, with .pub."
 )
 @click.option("--export", "exported", type=_FILE, help="Verify this exported log, without a database.")
+@click.option(
+    "--without-key-file", is_flag=True, help="Do not compare what needs REGCRED_KEY_FILE: names, read models."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_KEY_FILE
 @click.pass_context
@@ -45,6 +53,7 @@ def verify_command(
     checkpoint: Path | None,
     public_key: Path | None,
     exported: Path | None,
+    without_key_file: bool,
     as_json: bool,
     key_file: Path | None,
 ) -> None:
@@ -52,38 +61,34 @@ def verify_command(
 
     These are the state of credentials, on which commands and pull secrets are decided, and the live read
     models. With --from or --export, only the chain is verified. Rows before --from are not checked. Exit code
-    0: intact, 1: broken, 2: could not be determined.
+    0: intact, 1: broken, 2: could not be determined, or not everything could be compared, for example because
+    the key file is missing.
     """
     signed = None if checkpoint is None else (checkpoint, public_key or maintenance.public_key_file(key_file))
     with maintenance.reported_errors():
-        report = maintenance.verify(first=first, checkpoint=signed, exported=exported)
+        report = maintenance.verify(
+            first=first, checkpoint=signed, exported=exported, without_keys=without_key_file
+        )
     click.echo(report.as_json() if as_json else report.as_text())
-    context.exit(0 if report.intact else 1)
+    context.exit((0 if report.complete else 2) if report.intact else 1)
 
 
 @log.command("export")
-@click.option(
-    "--output", type=click.File("wb", lazy=False), default="-", help="File; default: standard output."
-)
-def export_command(output: BinaryIO) -> None:
+@_OUTPUT
+def export_command(output: Path) -> None:
     """Write the log as one JSON object per line, for `regcred log verify --export`."""
-    with maintenance.reported_errors():
-        count = maintenance.export(output)
+    with maintenance.reported_errors(), output_file(output) as file:
+        count = maintenance.export(file)
     click.echo(f"{count} events", err=True)
 
 
 @log.command("checkpoint")
-@click.option("--output", type=_FILE, help="File; default: standard output.")
+@_OUTPUT
 @_KEY_FILE
-def checkpoint_command(output: Path | None, key_file: Path | None) -> None:
+def checkpoint_command(output: Path, key_file: Path | None) -> None:
     """Sign the current end of the log. Store the result separately from the database."""
-    with maintenance.reported_errors():
-        document = maintenance.checkpoint(key_file)
-        if output is not None:
-            with replacing(output) as file:
-                file.write(document)
-    if output is None:
-        click.echo(document, nl=False)
+    with maintenance.reported_errors(), output_file(output) as file:
+        file.write(maintenance.checkpoint(key_file))
 
 
 @log.command("keygen")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from chassis.runtime.lifecycle import stop_signals_deferred
 from chassis.settings.environment import Settings
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.home_lock import HomeInUse, home_lock
@@ -39,8 +40,20 @@ def log_database(settings: Settings) -> Iterator[str]:
         except HomeInUse:
             yield _url_of_running(folder)
             return
-        database = EmbeddedPostgres(folder)
-        resources.callback(database.stop)
+        yield resources.enter_context(embedded_database(folder))
+
+
+@contextmanager
+def embedded_database(folder: Path) -> Iterator[str]:
+    """Run the embedded database with its data in `folder` for the duration of the block. Yield its URL.
+
+    Raises:
+        EmbeddedPostgresFailed: the server cannot be used.
+    """
+    with ExitStack() as resources:
+        with stop_signals_deferred():  # until its stop is registered
+            database = EmbeddedPostgres(folder)
+            resources.callback(database.stop)
         yield database.url
 
 

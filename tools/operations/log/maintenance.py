@@ -41,6 +41,7 @@ from eventlog.storage import adopt_log
 from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
 from operations.log.state import StateReport, compare_state
+from regcred.cli.errors import OutputUnwritable
 from secretstore.installation import open_key_file_of
 
 _BAR_STEPS = 1000  # rows between two updates of the progress bar
@@ -62,10 +63,16 @@ class LogReport:
     def intact(self) -> bool:
         return self.verification.fault is None and not (self.state and self.state.differences)
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything was compared that should be."""
+        return self.state is None or self.state.not_compared is None
+
     def as_json(self) -> str:
         found = self.verification
         document = {
             "intact": self.intact,
+            "complete": self.complete,
             "from": found.start.position + 1,
             "position": found.end.position,
             "hash": found.end.hash.hex(),
@@ -102,11 +109,16 @@ class LogReport:
 
 def reported_errors() -> AbstractContextManager[None]:
     """Turn the errors of a check into a message and exit code 2."""
-    return refused(IntegrityError, MessagingError, refusal=CheckInconclusive)
+    return refused(IntegrityError, MessagingError, OutputUnwritable, refusal=CheckInconclusive)
 
 
-def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None) -> LogReport:
-    """Verify the log from position `first`. `checkpoint`: the files of a checkpoint and of its public key."""
+def verify(
+    *, first: int, checkpoint: tuple[Path, Path] | None, exported: Path | None, without_keys: bool
+) -> LogReport:
+    """Verify the log from position `first`. `checkpoint`: the files of a checkpoint and of its public key.
+
+    `without_keys`: compare only what needs no key file.
+    """
     signed = None
     if checkpoint is not None:
         document, key = checkpoint
@@ -125,7 +137,9 @@ def verify(*, first: int, checkpoint: tuple[Path, Path] | None, exported: Path |
             found = found.with_fault(reader.fault_outside_chain())
         waiting = reader.waiting_for_position()
         # What is derived from the log cannot be compared with a broken log, or with a part of it.
-        state = compare_state(url, _settings()) if first == 1 and found.fault is None else None
+        state = None
+        if first == 1 and found.fault is None:
+            state = compare_state(url, _settings(), without_keys=without_keys)
         return LogReport(found, signed, waiting, state)
 
 

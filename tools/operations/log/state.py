@@ -18,6 +18,7 @@ from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.personal_keys import open_personal_keys
 
 NAMED = 10  # differences that a report names
+_NEED_KEYS = "names and read models"
 REBUILD_STATE = "`regcred log repair`"
 REBUILD_READ_MODELS = "`regcred projections rebuild --switch`"
 
@@ -26,12 +27,13 @@ REBUILD_READ_MODELS = "`regcred projections rebuild --switch`"
 class StateReport:
     """The number of rows that differ from the log, and the first of them.
 
-    `not_compared` says what could not be compared, and why.
+    `not_compared` says what could not be compared, and why; `omitted`, what the operator did not ask for.
     """
 
     differences: int
     first: tuple[Difference, ...]
     not_compared: str | None
+    omitted: str | None = None
 
     @property
     def remedies(self) -> str:
@@ -50,21 +52,29 @@ class StateReport:
             if self.differences > len(self.first):
                 lines.append(f"  and {self.differences - len(self.first)} more")
         if self.not_compared:
-            lines.append(f"not compared with the log: {self.not_compared}")
+            lines.append(f"NOT compared with the log: {self.not_compared}")
+        if self.omitted:
+            lines.append(f"not compared with the log, because of --without-key-file: {self.omitted}")
         return lines or ["the state of credentials and the read models agree with the log"]
 
 
-def compare_state(database_url: str, settings: Settings, *, longest_log: int | None = None) -> StateReport:
-    """Compare both with the log. Read models are not compared with more than `longest_log` events."""
+def compare_state(
+    database_url: str, settings: Settings, *, longest_log: int | None = None, without_keys: bool = False
+) -> StateReport:
+    """Compare both with the log. Read models are not compared with more than `longest_log` events.
+
+    `without_keys`: compare only what needs no key file.
+    """
     reasons: list[str] = []
     count = unread = 0
     first: list[Difference] = []
     try:
         keys: KeyFile | None = None
         try:
-            keys = open_key_file_of(database_url, settings.key_file)
+            if not without_keys:
+                keys = open_key_file_of(database_url, settings.key_file)
         except KeyFileError as error:
-            reasons.append(f"names and read models: {error}")
+            reasons.append(f"{_NEED_KEYS}: {error}")
         with _snapshot(database_url) as connection:
             found: Iterator[Difference] = state_differences(connection, keys)
             length = scalar(connection, "SELECT coalesce(max(position), 0) FROM es.log")
@@ -85,7 +95,8 @@ def compare_state(database_url: str, settings: Settings, *, longest_log: int | N
         reasons.append("this login may not read all tables; use that of `regcred migrate`")
     if unread:
         reasons.append(f"{unread} credentials, because this program cannot read their events")
-    return StateReport(count, tuple(first), "; ".join(reasons) or None)
+    omitted = _NEED_KEYS if without_keys else None
+    return StateReport(count, tuple(first), "; ".join(reasons) or None, omitted)
 
 
 def _is_new_table(found: Difference, first: list[Difference]) -> bool:

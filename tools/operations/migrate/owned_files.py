@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 
+from chassis.atomic_file import replace_file
+
 PRIVATE = 0o400
 PUBLIC = 0o444
 _PASSWORD_BYTES = 24
@@ -33,23 +35,8 @@ def folder(path: Path, owner: Owner, mode: int = 0o700) -> Path:
 
 
 def write(path: Path, content: str, owner: Owner, mode: int = PRIVATE) -> None:
-    """Replace a file atomically: a concurrent reader gets the old or the new content.
-
-    Raises:
-        OSError: with the name of the file itself.
-    """
-    draft = path.with_name(f".{path.name}.{token_hex(8)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    with os.fdopen(descriptor, "w") as file:
-        file.write(content)
-        file.flush()
-        os.fchmod(descriptor, mode)
-        os.fchown(descriptor, owner.uid, owner.gid)
-        os.fsync(descriptor)
-    draft.replace(path)
+    """Replace a file atomically. Raises `OSError` with its name."""
+    replace_file(path, content.encode(), mode=mode, owner=(owner.uid, owner.gid))
 
 
 def ensure_file(path: Path, create: Callable[[], str], owner: Owner) -> str:

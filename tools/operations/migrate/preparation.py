@@ -1,11 +1,11 @@
 """The prerequisites of the services: schema, topology, keys and first tokens."""
 
-import os
 from pathlib import Path
 from secrets import token_bytes
 
 import psycopg
 
+from chassis.atomic_file import replace_file
 from chassis.authentication.factory import open_tokens
 from chassis.authentication.token_table import token_hash
 from chassis.authentication.tokens import StoredToken, TokenScope, compose, parse
@@ -17,7 +17,6 @@ from contracts.broker import TOPOLOGY
 from eventlog.broker import declare_topology
 from eventlog.storage import refuse_lower_transaction_ids
 from operations.migrate.migrations import migrate
-from operations.migrate.owned_files import Owner, write
 from secretstore.factory import open_secret_store
 from secretstore.installation import has_recorded_keys, record_keys
 from secretstore.keyfile import KeyFile, KeyFileError
@@ -119,7 +118,7 @@ def _prepare_token(
         token_id = parsed.token_id
     else:
         token_id, text = compose(token_bytes(_RANDOM_BYTES))
-        write(path, text.reveal() + "\n", Owner(os.geteuid(), os.getegid()), _PRIVATE)
+        replace_file(path, f"{text.reveal()}\n".encode(), mode=_PRIVATE)
     with open_pool(database_url, role=_SERVICE_ROLE, size=1) as pool:
         open_tokens(pool, keys).add(
             StoredToken(

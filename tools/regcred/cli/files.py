@@ -2,13 +2,24 @@
 
 import errno
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from regcred.cli.errors import OutputUnwritable
+
+
+@contextmanager
+def output_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield standard output for the path `-`, otherwise `replacing(path)`."""
+    if path == Path("-"):
+        yield sys.stdout.buffer
+        return
+    with replacing(path) as file:
+        yield file
 
 
 @contextmanager
@@ -20,23 +31,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputUnwritable: the file cannot be written.
     """
-    try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as file:
-                yield file
-            return
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OutputUnwritable(f"{path}: {error.strerror}") from None
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    if path.exists() and not path.is_file():
+        with _reported(path), path.open("wb") as file:
             yield file
-        partial.replace(path)
-    except OSError as error:
-        raise OutputUnwritable(f"{path}: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        return
+    with _draft(path, os.replace) as file:
+        yield file
 
 
 @contextmanager
@@ -48,16 +48,28 @@ def new_private(path: Path) -> Iterator[BinaryIO]:
     """
     if path.exists():
         raise OutputUnwritable(f"{path}: {os.strerror(errno.EEXIST)}")
-    try:
+    with _draft(path, os.link) as file:  # unlike a rename, it does not replace an existing file
+        yield file
+
+
+@contextmanager
+def _draft(path: Path, publish: Callable[[Path, Path], object]) -> Iterator[BinaryIO]:
+    with _reported(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OutputUnwritable(f"{path}: {error.strerror}") from None
-    partial = Path(name)
+        draft = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
+            publish(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        os.link(partial, path)  # unlike a rename, it does not replace an existing file
+        yield
     except OSError as error:
         raise OutputUnwritable(f"{path}: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)

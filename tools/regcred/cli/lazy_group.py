@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, cast
 import click
 from click.shell_completion import CompletionItem
 
+from regcred.cli.stop_signals import interrupted_by_stop_signals
+
 
 class Lazy(NamedTuple):
     """A command as `module:attribute`, with its line in the help of the group."""
@@ -26,6 +28,11 @@ class LazyGroup(click.Group):
     def __init__(self, *arguments: Any, lazy: Mapping[str, Lazy], **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.lazy = lazy
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        """Run the command of this process. Stop signals interrupt it."""
+        with interrupted_by_stop_signals():
+            return super().__call__(*arguments, **more)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *self.lazy])

@@ -23,6 +23,7 @@ from regcred.apiclient.trust import CA_FILE
 CONFIG_FILE = "REGCRED_HELPER_CONFIG"
 _NAMES = ("address", "token_file", "account", "project", "workload", "allow_http", "ca_file")
 _YES = {"1", "true", "yes", "on"}
+_NO = {"", "0", "false", "no", "off"}
 _MAX_FILE = 64 * 1024  # bytes
 
 
@@ -54,7 +55,7 @@ def read_caller(environment: Mapping[str, str], *, hostname: str, config: Path |
         connection=connection(
             settings.get("REGCRED_ADDRESS", DEFAULT_ADDRESS),
             settings,
-            allow_http=settings.get("REGCRED_ALLOW_HTTP", "").lower() in _YES,
+            allow_http=_allow_http(settings.get("REGCRED_ALLOW_HTTP", "")),
             ca_file=Path(settings[CA_FILE]) if CA_FILE in settings else None,
         ),
         account=_needed(settings, "REGCRED_ACCOUNT", file),
@@ -62,6 +63,12 @@ def read_caller(environment: Mapping[str, str], *, hostname: str, config: Path |
         workload_kind=kind,
         workload_name=name,
     )
+
+
+def _allow_http(text: str) -> bool:
+    if text.lower() not in _YES | _NO:
+        raise ConfigurationError("REGCRED_ALLOW_HTTP must be true or false")
+    return text.lower() in _YES
 
 
 def _named_file(environment: Mapping[str, str]) -> Path | None:

@@ -11,6 +11,7 @@ from chassis.observability.tracing import (
     tracing_is_on,
     wants_tracing,
 )
+from chassis.settings.invalid_setting import InvalidSetting
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,12 @@ from chassis.observability.tracing import (
 )
 def test_tracing_is_enabled_by_the_environment(environment: dict[str, str], wanted: bool) -> None:
     assert wants_tracing(environment) is wanted
+
+
+@pytest.mark.parametrize("value", ["yes", "2", "true"])
+def test_another_value_is_refused(value: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"^REGCRED_TRACING: .* neither 1"):
+        wants_tracing({"REGCRED_TRACING": value})
 
 
 def test_spans_do_nothing_while_tracing_is_off() -> None:
