@@ -307,9 +307,11 @@ def test_a_second_restore_is_refused_until_the_log_is_adopted_again(
             append_unchecked(connection, "skipped", 0, "skipped")
             beyond_restored_ids(connection)
         assert adopt_log(restored) is not None
-        passed = scalar(
-            connection, f"SELECT max(xid)::text FROM es.{'adoptions' if ahead == 'events' else 'events'}"
+        of_events, of_adoptions = (
+            "SELECT max(xid)::text FROM es.events",
+            "SELECT max(xid)::text FROM es.adoptions",
         )
+        passed = scalar(connection, of_adoptions if ahead == "events" else of_events)
         beyond(connection, max(int(passed), newest_id(youngest)) + 2 * SOME)
         if ahead == "events":
             append_raw(connection, "after", 0, "after")
