@@ -46,7 +46,7 @@ class LiveExport:
         If `wanted.after` is `None`, the response begins with the next row.
 
         Raises:
-            Problem: 503, `MAX_CONCURRENT` requests follow audit trails already, or `MAX_PER_ACCOUNT` this one.
+            Problem: 503, `MAX_CONCURRENT` requests follow audit trails, or `MAX_PER_ACCOUNT` this one.
             EventStoreError.
         """
         slot = ExitStack()
