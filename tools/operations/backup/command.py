@@ -71,7 +71,8 @@ def restore_command(file: Path, *, key_file: Path | None, passphrase_file: Path 
     click.echo(f"the log is intact up to position {restored.position}; secrets that can be read: {readable}")
     if restored.secrets is None:
         click.echo(
-            "Vault belongs to the original: if that is not used any more, run `regcred installation adopt --database`"
+            "Vault belongs to the original: if nothing uses that any more, run"
+            " `regcred installation adopt --database`"
         )
     if restored.unreadable:
         click.echo(
