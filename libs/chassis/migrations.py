@@ -124,12 +124,17 @@ def require_applied(connection: Connection, names: Collection[str]) -> None:
 def schema_check(database_url: str, packages: Sequence[str], *, role: str) -> Callable[[], None]:
     """A readiness check: log in, act as `role`, and find that the files of these packages were applied."""
     wanted = {migration.name for migration in migrations(packages)}
+    return login_check(database_url, lambda connection: require_applied(connection, wanted), role=role)
+
+
+def login_check(database_url: str, examine: Callable[[Connection], None], *, role: str) -> Callable[[], None]:
+    """A readiness check: log in, act as `role`, and raise what `examine` raises."""
     limits = session(role, part="ready", statement_timeout="2s")
 
     def check() -> None:
         with ServiceConnection.connect(database_url, **limits) as connection:
             refuse_pooler(connection)
-            require_applied(connection, wanted)
+            examine(connection)
 
     return check
 

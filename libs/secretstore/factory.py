@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import structlog
@@ -13,11 +12,11 @@ from chassis.database import Connection, DatabaseUnavailable, database_errors
 from chassis.runtime.guarded_dependency import GuardedDependency
 from chassis.settings.environment import Settings
 from secretstore.encrypted_table import EncryptedStore
-from secretstore.installation import has_vault, installation_id, record_vault
+from secretstore.installation import has_vault, installation_id, is_copy, record_vault
 from secretstore.keyfile import KeyFile
 from secretstore.measured import MeasuredStore
 from secretstore.store import SecretStore, SecretStoreUnavailable, WrongSecretStore
-from secretstore.vault import InstallationBinding, VaultStore
+from secretstore.vault import DatabaseIdentity, InstallationBinding, VaultStore
 from secretstore.vault_session import VaultSettings
 
 log = structlog.get_logger()
@@ -38,7 +37,8 @@ def open_secret_store(
     The parameters are those of `new_secret_store`.
 
     Raises:
-        WrongSecretStore: Vault belongs to another installation, or lost its secrets.
+        WrongSecretStore: Vault belongs to another installation or lost its secrets, or the database is a
+            copy.
     """
     store = new_secret_store(settings, pool=pool, keys=keys, claims=claims, waiting_threads=waiting_threads)
     store.bind()
@@ -74,9 +74,9 @@ def new_secret_store(
                 f"the database has no installation id, or cannot record Vault: {type(error).__name__}"
             ) from None
 
-    def identity() -> tuple[UUID, bool]:
+    def identity() -> DatabaseIdentity:
         with database() as connection:
-            return installation_id(connection), has_vault(connection)
+            return DatabaseIdentity(installation_id(connection), has_vault(connection), is_copy(connection))
 
     def record() -> None:
         with database() as connection:

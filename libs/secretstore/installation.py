@@ -53,6 +53,17 @@ def record_vault(connection: Connection) -> None:
     connection.execute("SELECT installation.record_vault()")
 
 
+def is_copy(connection: Connection) -> bool:
+    """Whether this database is a copy, by dump and restore or as a template, of that of the installation."""
+    row = connection.execute("SELECT installation.is_copy()").fetchone()
+    return bool(row and row[0])
+
+
+def adopt_database(connection: Connection) -> None:
+    """Let this database replace the one that it is a copy of. Only the owner of the database may do this."""
+    connection.execute("SELECT installation.adopt_database()")
+
+
 def adopt_installation_id(found: UUID, connection: Connection) -> None:
     """Give this database the id that a Vault has, or an id to write to an empty Vault.
 

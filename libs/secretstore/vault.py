@@ -4,7 +4,7 @@ A version contains `{"secret": …, "write_id": …}`. The write id distinguishe
 one.
 
 The secret `installation` has the id of the installation to which the mount belongs. The store compares it
-with that of the database before its first request, and before each sweep.
+with that of the database before its first request, before each sweep and before each deletion.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,14 +34,23 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseIdentity:
+    """The id in the database, whether a mount had it before, and whether the database is a copy."""
+
+    installation: UUID
+    had_mount: bool
+    is_copy: bool
+
+
+@dataclass(frozen=True, slots=True)
 class InstallationBinding:
     """The installation to which the mount must belong.
 
-    `identity` reads from the database the id, and whether a mount had it before. With `record`, this service
-    writes the id to the mount of a new installation, and then calls it. Others wait until it has.
+    `identity` reads from the database. With `record`, this service writes the id to the mount of a new
+    installation, and then calls it. Others wait until it has.
     """
 
-    identity: Callable[[], tuple[UUID, bool]]
+    identity: Callable[[], DatabaseIdentity]
     record: Callable[[], None] | None
 
 
@@ -84,7 +93,7 @@ class VaultStore:
             )
 
         with suppress(SecretMissing):
-            _done(self._ask(delete))
+            _done(self._ask_bound(delete))
 
     def destroy(self, path: SecretPath, versions: Sequence[int]) -> None:
         def destroy(client: hvac.Client) -> Any:
@@ -93,14 +102,14 @@ class VaultStore:
             )
 
         with suppress(SecretMissing):
-            _done(self._ask(destroy))
+            _done(self._ask_bound(destroy))
 
     def remove(self, path: SecretPath) -> None:
         def remove(client: hvac.Client) -> Any:
             return client.secrets.kv.v2.delete_metadata_and_all_versions(str(path), mount_point=self._mount)
 
         with suppress(SecretMissing):
-            _done(self._ask(remove))
+            _done(self._ask_bound(remove))
 
     def versions(self, path: SecretPath) -> tuple[StoredVersion, ...]:
         try:
@@ -141,13 +150,17 @@ class VaultStore:
         """Compare the id of the installation in the mount with that of the database.
 
         Raises:
-            WrongSecretStore: the mount belongs to another installation, or lost its secrets.
+            WrongSecretStore: the mount belongs to another installation, or lost its secrets, or the database
+                is a copy.
             SecretStoreUnavailable: Vault or the database cannot be reached, or the mount has no id yet.
         """
         if self._binding is None:
             return
         self._bound = False
-        expected, had_mount = self._binding.identity()
+        database = self._binding.identity()
+        expected, had_mount = database.installation, database.had_mount
+        if database.is_copy:
+            raise WrongSecretStore(copied_database(expected), retry_after=REFUSED_RETRY_AFTER)
         found, record = self._installation(), self._binding.record
         if found is None and had_mount:
             raise WrongSecretStore(empty_vault(expected), retry_after=REFUSED_RETRY_AFTER)
@@ -184,6 +197,11 @@ class VaultStore:
     def _ask(self, request: Callable[[hvac.Client], _T]) -> _T:
         if not self._bound:
             self.bind()
+        return self._session.ask(request)
+
+    def _ask_bound(self, request: Callable[[hvac.Client], _T]) -> _T:
+        """As `_ask`, but compare before each request: the URL may lead to another database since the last."""
+        self.bind()
         return self._session.ask(request)
 
     def close(self) -> None:
@@ -252,6 +270,15 @@ def wrong_vault(found: str, expected: UUID) -> str:
         f"this Vault belongs to installation {found}, the database to {expected}. Correct REGCRED_VAULT_ADDR"
         " or REGCRED_DATABASE_URL. If this database replaces that of the other installation, read"
         " `regcred installation adopt --help`"
+    )
+
+
+def copied_database(installation: UUID) -> str:
+    """The sentence for the operator."""
+    return (
+        f"this database is a copy of that of installation {installation}, to which the secrets in Vault"
+        " belong. Correct REGCRED_DATABASE_URL. If it replaces the original, which nothing uses any more, run"
+        " `regcred installation adopt --database`"
     )
 
 

@@ -6,7 +6,7 @@ from threading import Event, Thread
 from time import monotonic
 
 from chassis.database import open_pool
-from chassis.migrations import schema_check
+from chassis.migrations import login_check, schema_check
 from chassis.observability.process_server import serve_process
 from chassis.runtime.loops import Loops
 from chassis.runtime.readiness import starting
@@ -15,7 +15,7 @@ from credentials.relay import housekeeping, sequencer
 from credentials.relay.housekeeping import Housekeeping
 from credentials.relay.publisher import RelayPublisher
 from eventlog.consumers import Notifications, follow
-from eventlog.storage import DatabaseMetrics
+from eventlog.storage import DatabaseMetrics, refuse_lower_transaction_ids
 from secretstore.factory import open_secret_store
 from secretstore.installation import await_key_file
 from secretstore.personal_keys import open_personal_keys
@@ -28,7 +28,14 @@ SCHEMA = ("eventlog.storage", "secretstore", "credentials")
 def run_relay(settings: Settings, stop: Event) -> None:
     """Run sequencing, publishing and housekeeping until `stop` is set. Several may run; one leads."""
     url = settings.required_database_url()
-    loops, checks = Loops(), {"database": schema_check(url, SCHEMA, role=ROLE), "secret_store": starting}
+    loops, checks = (
+        Loops(),
+        {
+            "database": schema_check(url, SCHEMA, role=ROLE),
+            "log": login_check(url, refuse_lower_transaction_ids, role=ROLE),
+            "secret_store": starting,
+        },
+    )
     metrics = [DatabaseMetrics.of(settings, role=ROLE)]
     serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
     keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)
@@ -46,7 +53,7 @@ def run_relay(settings: Settings, stop: Event) -> None:
             tiers=settings.consumers.retry_tiers,
             personal=open_personal_keys(keys),
         )
-        announce = publishing.announce
+        announce, checks["publishing"] = publishing.announce, publishing.check
         threads.append(Thread(target=publishing.run, name="publishing"))
         loops.watch(threads[-1])  # its steps take as long as the broker blocks it
     pool = open_pool(url, role=ROLE, size=CONNECTIONS)

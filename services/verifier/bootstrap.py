@@ -14,6 +14,7 @@ from chassis.observability.process_server import serve_process
 from chassis.runtime.clock import now
 from chassis.runtime.loops import Loops
 from chassis.runtime.readiness import starting
+from chassis.runtime.slots import Slots
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
 from eventlog.consumers import ConcurrentConsumer, follow, open_wakeups
@@ -33,7 +34,6 @@ from verifier.schedule.notices import Notices
 from verifier.schedule.scheduler import Scheduler
 from verifier.schedule.table import ScheduleTable
 from verifier.schedule.verification_handler import TYPES, VerificationHandler
-from verifier.slots import Slots
 from verifier.verifier import Verifier
 
 ROLE = "regcred_verifier"

@@ -16,7 +16,6 @@ from eventlog.storage import (
     load_event,
     load_newest,
     load_selected,
-    load_stream,
     store_errors,
 )
 
@@ -41,10 +40,6 @@ class PostgresVerificationStore:
         self._pool = pool
         self._personal = personal
         self._key_of = keys_of(pool, personal)
-
-    def load(self, stream: StreamId) -> list[RecordedEvent]:
-        with store_errors(), self._pool.connection() as connection:
-            return load_stream(connection, stream, self._personal)
 
     def newest(self, stream: StreamId) -> list[RecordedEvent]:
         """As `EventStore.newest`, with the first failed login after the last accepted one."""

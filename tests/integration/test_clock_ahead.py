@@ -105,7 +105,7 @@ def test_an_expiry_is_not_announced_before_its_time(url: str, tmp_path: Path) ->
         due_at = moment + timedelta(hours=20)
         ScheduleTable(verifier_pool).upsert(entry, due_at=due_at, now=moment)
         with running_ahead(tmp_path, url, "verifier"):
-            found = waiting(lambda: store.load(verification_stream(added.credential_id)))
+            found = waiting(lambda: store.newest(verification_stream(added.credential_id)))
             row = waiting(lambda: connection.execute(_NOTIFIED).fetchone())
     assert [event.type for event in found] == ["verification.expiry_approached"]
     assert found[0].metadata.occurred_at < expires_at

@@ -254,6 +254,8 @@ def test_a_repeated_request_for_a_token_returns_the_same_token(
     assert again.get_json() == first.get_json()
     assert ("Idempotency-Replayed" in first.headers, again.headers["Idempotency-Replayed"]) == (False, "true")
     listed = [token["id"] for token in client.get("/v1/service-tokens").get_json()["items"]]
+    unknown = client.get("/v1/service-tokens?cursor=unknown")
+    assert (unknown.status_code, unknown.get_json()["code"]) == (400, "invalid_cursor")
     assert listed.count(first.get_json()["id"]) == 1
 
     other = client.post("/v1/service-tokens", json={**body, "accounts": None}, headers=key)

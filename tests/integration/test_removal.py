@@ -20,7 +20,7 @@ from contracts.credential_events import CredentialRemoved
 from contracts.streams import credential_stream
 from credentials.bootstrap import command_api
 from credentials.domain.commands import MAX_WORKLOADS
-from eventlog.storage import load_stream
+from eventlog.storage import load_newest
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from secretstore.keyfile import KeyFile
 from secretstore.personal_keys import open_personal_keys
@@ -100,7 +100,7 @@ def test_a_credential_in_use_is_removed_only_with_force(
     assert pull(client, account, "shop") == 404
     stream = credential_stream(UUID(path.rpartition("/")[2]))
     with psycopg.connect(database_url) as superuser:
-        *_, last = load_stream(superuser, stream, open_personal_keys(KeyFile.load(home / "keys.json")))
+        *_, last = load_newest(superuser, stream, open_personal_keys(KeyFile.load(home / "keys.json")))
     assert isinstance(last.payload, CredentialRemoved)
     assert (last.payload.forced, last.payload.reason) == (True, "leaked")
 

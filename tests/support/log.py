@@ -7,11 +7,12 @@ from uuid import UUID
 
 import psycopg
 
-from chassis.database import open_pool
+from chassis.database import Pool, open_pool
 from contracts.streams import verification_stream
-from eventlog.events import StreamId
+from eventlog.events import RecordedEvent, StreamId
 from eventlog.integrity import LogReader, verify_chain
 from eventlog.integrity.chain import Fault
+from eventlog.storage import PersonalKeys, load_selected
 from tests.support.eventstore_suite import an_id
 from tests.support.postgres import migrated_database
 from verifier.postgres_store import PostgresVerificationStore
@@ -21,6 +22,9 @@ Connection = psycopg.Connection[Any]
 APPEND = """
 SELECT version FROM es.append(%s, ROW(%s, %s, %s, ARRAY[ROW(%s, %s, %s, %s, %s)::es.new_event], %s, 'f', '{}')::es.append_request)
 """
+
+
+_ALL = "SELECT stream_id, version FROM es.events WHERE stream_id = %(stream)s"
 
 
 @contextmanager
@@ -44,6 +48,12 @@ def relay_of(url: str) -> Iterator[Connection]:
 
 def stream(text: str) -> StreamId:
     return verification_stream(an_id(text))
+
+
+def stream_events(pool: Pool, stream: StreamId, personal: PersonalKeys | None = None) -> list[RecordedEvent]:
+    """All events of a stream, the oldest first. Services read only the newest ones."""
+    with pool.connection() as connection:
+        return load_selected(connection, _ALL, {"stream": stream.id}, personal)
 
 
 def append_raw(connection: Connection, name: str, expected: int, event: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from operations.embedded_postgres import EmbeddedPostgres
 from operations.migrate.migrations import migrate
@@ -128,6 +128,30 @@ def migrated_database() -> Iterator[str]:
     """
     with _database(template=_migrated_template()) as url:
         yield url
+
+
+@contextmanager
+def copy_of(url: str, *, by: str) -> Iterator[str]:
+    """The URL of a copy of a database, by `dump` and restore or as a `template`, which ends the sessions of the first."""
+    if by == "template":
+        with psycopg.connect(server_url(), autocommit=True) as admin:
+            name = conninfo_to_dict(url)["dbname"]
+            admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+        with _database(template=str(conninfo_to_dict(url)["dbname"])) as copy:
+            yield copy
+        return
+    with fresh_database() as copy:
+        command = [program_of_the_wheel("psql"), "-q", "-v", "ON_ERROR_STOP=1", copy]
+        subprocess.run(command, input=dump(url), check=True, text=True, stdout=subprocess.DEVNULL)
+        yield copy
+
+
+def let_use_vault(url: str) -> None:
+    """A copy of the template may not use Vault (`installation.is_copy`)."""
+    with psycopg.connect(url) as owner:
+        owner.execute("SELECT installation.adopt_database()")
 
 
 @contextmanager

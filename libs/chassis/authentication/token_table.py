@@ -21,6 +21,10 @@ ORDER BY created_at DESC, token_id DESC LIMIT %(limit)s
 _ONE = f"SELECT {_COLUMNS} FROM auth.tokens WHERE token_id = %s"  # noqa: S608 constants
 
 
+class UnknownToken(LookupError):
+    """No token has this id."""
+
+
 class KeyedHashes(Protocol):
     """Keyed hashes of the installation (`secretstore.keyfile.KeyFile`)."""
 
@@ -82,8 +86,14 @@ class PostgresTokens:
         return token if row is None else _token(row)
 
     def page(self, *, limit: int, after: str | None) -> list[StoredToken]:
-        """Up to `limit` tokens after the one with id `after`, also revoked ones, the newest first."""
+        """Up to `limit` tokens after the one with id `after`, also revoked ones, the newest first.
+
+        Raises:
+            UnknownToken: there is no token `after`. Tokens are never deleted, so no page contained it.
+        """
         with database_errors(), self._pool.connection() as connection:
+            if after is not None and connection.execute(_ONE, (after,)).fetchone() is None:
+                raise UnknownToken(after)
             rows = connection.execute(_PAGE, {"limit": limit, "after": after}).fetchall()
         return [_token(row) for row in rows]
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from chassis.runtime.unavailable import Unavailable
+
 log = structlog.get_logger()
 
 Check = Callable[[], None]  # raises an exception if its dependency is unavailable
@@ -21,6 +23,7 @@ def readiness(
 ) -> tuple[HTTPStatus, dict[str, Any]]:
     """Make these checks, except those in `exclude`. Returns the status and the document of the response."""
     state: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for name, check in list(checks.items()):  # a process that starts still adds checks
         if name in exclude:
             continue
@@ -28,8 +31,13 @@ def readiness(
             check()
             state[name] = "ok"
         except Exception as error:
-            log.warning("not_ready", check=name, error=type(error).__name__)
+            known = isinstance(error, Unavailable)
+            log.warning(
+                "not_ready", check=name, error=type(error).__name__, reason=str(error) if known else None
+            )
             state[name] = "unavailable"
+            if isinstance(error, Unavailable) and error.code != Unavailable.code:
+                reasons[name] = error.code
     ready = all(value == "ok" for value in state.values())
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
-    return status, {"ready": ready, "checks": state}
+    return status, {"ready": ready, "checks": state} | ({"reasons": reasons} if reasons else {})

@@ -3,6 +3,8 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pika
 from pika import exceptions as amqp
@@ -74,6 +76,20 @@ def failure_reason(error: BaseException) -> str:
         if isinstance(one, (amqp.ConnectionClosed, amqp.ChannelClosed)):
             return f"{one.reply_code} {one.reply_text}"
     return type(error).__name__
+
+
+@contextmanager
+def channel_of(broker_url: str) -> Iterator[Any]:
+    """A channel. Unacknowledged messages return to their queues when it is closed.
+
+    Raises:
+        BrokerUnavailable: the broker cannot be reached, or refused a request.
+    """
+    try:
+        with connect(parameters(broker_url)) as connection:
+            yield connection.channel()
+    except (amqp.AMQPError, OSError) as error:
+        raise BrokerUnavailable(failure_reason(error)) from error
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

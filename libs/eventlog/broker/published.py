@@ -4,17 +4,12 @@ If the log does not have its event, published events were lost from the database
 lacked them, or an older backup was restored. Their positions would be given to other events.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from pika.exceptions import AMQPError
-
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.connection import connect, failure_reason, parameters
-from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
+from eventlog.broker.connection import channel_of
+from eventlog.broker.errors import MalformedMessage
 from eventlog.topology import LAST_PUBLISHED
 
 
@@ -32,7 +27,7 @@ def last_published(broker_url: str) -> LastPublished | None:
     Raises:
         BrokerUnavailable: the broker cannot be reached, or does not have the queue.
     """
-    with _channel(broker_url) as channel:
+    with channel_of(broker_url) as channel:
         method, properties, _ = channel.basic_get(LAST_PUBLISHED)
         if method is None:
             return None
@@ -44,14 +39,5 @@ def last_published(broker_url: str) -> LastPublished | None:
 
 def forget_last_published(broker_url: str) -> None:
     """Empty the queue. The user needs the rights of `regcred-deploy`. Raises `BrokerUnavailable`."""
-    with _channel(broker_url) as channel:
+    with channel_of(broker_url) as channel:
         channel.queue_purge(LAST_PUBLISHED)
-
-
-@contextmanager
-def _channel(broker_url: str) -> Iterator[Any]:
-    try:
-        with connect(parameters(broker_url)) as connection:
-            yield connection.channel()
-    except (AMQPError, OSError) as error:
-        raise BrokerUnavailable(failure_reason(error)) from error

@@ -6,16 +6,13 @@ no event, because the log has it. The user needs the rights of `regcred-deploy`.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pika.exceptions import AMQPError
-
 from eventlog.broker.cloudevents import position_of
-from eventlog.broker.connection import connect, failure_reason, parameters
-from eventlog.broker.errors import BrokerUnavailable, MalformedMessage
+from eventlog.broker.connection import channel_of
+from eventlog.broker.errors import MalformedMessage
 
 MAX_PER_QUEUE = 500  # messages that are read
 
@@ -38,28 +35,18 @@ class RejectedMessage:
 
 def find_rejected_messages(broker_url: str, queues: Iterable[str]) -> list[RejectedMessage]:
     """Up to `MAX_PER_QUEUE` messages of each queue, which stay there. Raises `BrokerUnavailable`."""
-    with _channel(broker_url) as channel:
+    with channel_of(broker_url) as channel:
         return [message for queue in queues for _, message in _messages(channel, queue)]
 
 
 def discard_message(broker_url: str, queue: str, message_id: str) -> RejectedMessage | None:
     """Remove a message from its queue. `None` if the queue does not have it. Raises `BrokerUnavailable`."""
-    with _channel(broker_url) as channel:
+    with channel_of(broker_url) as channel:
         for tag, message in _messages(channel, queue):
             if message.id == message_id:
                 channel.basic_ack(tag)
                 return message
     return None
-
-
-@contextmanager
-def _channel(broker_url: str) -> Iterator[Any]:
-    """A channel. Unacknowledged messages return to their queues when it is closed."""
-    try:
-        with connect(parameters(broker_url)) as connection:
-            yield connection.channel()
-    except (AMQPError, OSError) as error:
-        raise BrokerUnavailable(failure_reason(error)) from error
 
 
 def _messages(channel: Any, queue: str) -> Iterator[tuple[int, RejectedMessage]]:

@@ -29,7 +29,7 @@ from eventlog.storage.postgres import (
     text_array,
 )
 from eventlog.storage.store import Appended, EventStore, IdempotentRequest
-from eventlog.storage.stream_reads import load_event, load_newest, load_selected, load_stream
+from eventlog.storage.stream_reads import load_event, load_newest, load_selected
 
 __all__ = [
     "NOTIFICATIONS",
@@ -57,7 +57,6 @@ __all__ = [
     "load_event",
     "load_newest",
     "load_selected",
-    "load_stream",
     "position_of",
     "read_log",
     "refuse_lower_transaction_ids",

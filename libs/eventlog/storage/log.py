@@ -44,7 +44,7 @@ def read_log(
     Without `personal`, personal data cannot be decrypted and reads as `erased`.
     """
     rows = connection.execute(_READ, (after, limit)).fetchall()
-    return [_stored_event(row, personal) for row in rows]
+    return [stored_event(row, personal) for row in rows]
 
 
 def stream_log(
@@ -57,7 +57,7 @@ def stream_log(
     """
     with connection.cursor(binary=True) as cursor:
         for row in cursor.stream(_READ, (after, limit), size=_STREAMED_ROWS):
-            yield _stored_event(row, personal)
+            yield stored_event(row, personal)
 
 
 def stream_grouped(
@@ -78,10 +78,11 @@ def stream_grouped(
     with connection.cursor(name="grouped_events") as cursor:
         cursor.itersize = _STREAMED_ROWS
         for value, *row in cursor.execute(query):
-            yield value, _stored_event(tuple(row), personal)
+            yield value, stored_event(tuple(row), personal)
 
 
-def _stored_event(row: tuple[Any, ...], personal: PersonalKeys | None) -> StoredEvent:
+def stored_event(row: tuple[Any, ...], personal: PersonalKeys | None) -> StoredEvent:
+    """The event of a row: its position, and the columns that `_READ` selects after it, in that order."""
     (
         position,
         event_id,

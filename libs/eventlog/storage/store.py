@@ -39,16 +39,10 @@ class Appended:
 class EventStore(Protocol):
     """Streams of one category. Reads of a stream see every committed event, with or without a position."""
 
-    def load(self, stream: StreamId) -> list[RecordedEvent]:
-        """All events of a stream, the oldest first. Empty if there is no such stream.
-
-        The cost grows with the stream, so decisions use `newest`.
-        """
-
     def newest(self, stream: StreamId) -> list[RecordedEvent]:
         """The first event and the newest event of each type, the oldest first; an adapter may add others.
 
-        The version of the last one is that of the stream.
+        The version of the last one is that of the stream. Empty if there is no such stream.
         """
 
     def event(self, event_id: UUID) -> RecordedEvent | None:

@@ -1,4 +1,4 @@
-"""Reads of streams. The cost of each read but `load_stream` does not depend on the length of the stream."""
+"""Reads of streams. Their cost does not depend on the length of the stream."""
 
 from collections.abc import Mapping
 from typing import Any, LiteralString
@@ -7,7 +7,8 @@ from uuid import UUID
 import psycopg
 
 from eventlog.events.codec import decode_event
-from eventlog.events.envelope import RecordedEvent, StoredEvent, StreamId
+from eventlog.events.envelope import RecordedEvent, StreamId
+from eventlog.storage.log import stored_event
 from eventlog.storage.personal_keys import PersonalKeys
 
 # One index look-up for each type (es.events_by_type). The first event is not in that index.
@@ -23,7 +24,6 @@ WITH RECURSIVE newest (type, version) AS (
 )
 SELECT %(stream)s::uuid, 1::bigint UNION ALL SELECT %(stream)s::uuid, version FROM newest
 """
-_ALL: LiteralString = "SELECT stream_id, version FROM es.events WHERE stream_id = %(stream)s"
 _ONE: LiteralString = "SELECT stream_id, version FROM es.events WHERE event_id = %(event)s"
 # LATERAL with LIMIT: one index look-up for each selected event. The planner overestimates their number, and
 # would read the complete table while that is small.
@@ -50,13 +50,6 @@ def load_newest(
     return load_selected(connection, _NEWEST, {"stream": stream.id}, personal)
 
 
-def load_stream(
-    connection: psycopg.Connection[Any], stream: StreamId, personal: PersonalKeys | None
-) -> list[RecordedEvent]:
-    """All events of a stream, the oldest first. `personal` as in `read_log`."""
-    return load_selected(connection, _ALL, {"stream": stream.id}, personal)
-
-
 def load_event(
     connection: psycopg.Connection[Any], event_id: UUID, personal: PersonalKeys | None
 ) -> RecordedEvent | None:
@@ -75,31 +68,4 @@ def load_selected(
     `personal` as in `read_log`.
     """
     rows = connection.execute(_SELECTED.format(selection), parameters).fetchall()
-    return [
-        decode_event(
-            StoredEvent(
-                event_id=event_id,
-                stream=StreamId(category, stream_id),
-                version=version,
-                type=name,
-                schema_version=schema_version,
-                payload=data,
-                metadata=meta,
-                recorded_at=recorded_at,
-                cipher=personal.cipher(account_id, wrapped) if personal else None,
-            )
-        )
-        for (
-            event_id,
-            category,
-            stream_id,
-            version,
-            name,
-            schema_version,
-            data,
-            meta,
-            recorded_at,
-            account_id,
-            wrapped,
-        ) in rows
-    ]
+    return [decode_event(stored_event((None, *row), personal)) for row in rows]

@@ -14,7 +14,7 @@ from typing import Any
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from chassis.authentication.token_table import PostgresTokens
+from chassis.authentication.token_table import PostgresTokens, UnknownToken
 from chassis.authentication.tokens import StoredToken, TokenScope, compose
 from chassis.invalid_input import FieldProblem
 from chassis.runtime.clock import now
@@ -133,7 +133,10 @@ def blueprint(tokens: PostgresTokens, keyed_hash: Callable[[Secret], bytes], *, 
     def list_tokens(arguments: Body) -> Response:
         """List the tokens, newest first, including revoked ones."""
         limit = arguments["limit"]
-        found = tokens.page(limit=limit + 1, after=arguments["cursor"])
+        try:
+            found = tokens.page(limit=limit + 1, after=arguments["cursor"])
+        except UnknownToken:
+            raise Problem(400, "invalid_cursor", "the cursor is not from a page of this list") from None
         items = [_view(token) for token in found[:limit]]
         return json_response({"items": items, "next_cursor": items[-1]["id"] if len(found) > limit else None})
 

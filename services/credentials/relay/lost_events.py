@@ -7,6 +7,7 @@ Consumers have handled them, and would take new events with the same positions f
 from dataclasses import dataclass
 
 from chassis.database import Connection, scalar
+from chassis.runtime.unavailable import Unavailable
 from eventlog.broker import last_published
 
 _EVENT_AT = """
@@ -30,8 +31,10 @@ class LostEvents:
         )
 
 
-class PublishedEventsLost(Exception):
+class PublishedEventsLost(Unavailable):
     """The relay publishes nothing until an operator has accepted the loss."""
+
+    code = "published_events_lost"
 
     def __init__(self, lost: LostEvents) -> None:
         super().__init__(f"{lost}. Read docs/runbook.md, then run `regcred log accept-loss`")

@@ -64,6 +64,12 @@ class RelayPublisher:
         self._lock = Lock()
         self._epoch = 0
         self._new_positions = Event()
+        self._lost: PublishedEventsLost | None = None
+
+    def check(self) -> None:
+        """A readiness check: raise `PublishedEventsLost` while that is why nothing is published."""
+        if (lost := self._lost) is not None:
+            raise lost
 
     def announce(self, epoch: int, _position: int) -> None:
         """Report new positions, which the leader of this epoch assigned."""
@@ -88,8 +94,9 @@ class RelayPublisher:
                 self._publish(epoch)
             except StaleLeader:
                 log.warning("publisher_superseded")
-                superseded = epoch
+                self._lost, superseded = None, epoch
             except Exception as error:
+                self._lost = error if isinstance(error, PublishedEventsLost) else None
                 known = isinstance(error, (MessagingError, PublishedEventsLost))
                 reason = str(error) if known else outage_reason(error)
                 self._stop.wait(self._failures.add(error, reason, jitter=self._jitter()))
@@ -109,6 +116,7 @@ class RelayPublisher:
             Publisher(self._broker_url) as publisher,
         ):
             refuse_lost_events(connection, self._broker_url)
+            self._lost = None
             published = _published(connection)
             log.info("publishing", after=published)
             unconfirmed: deque[PublishedBatch] = deque()

@@ -22,13 +22,16 @@ log = structlog.get_logger()
 _REMOVED = """
 SELECT EXISTS (SELECT FROM es.events WHERE stream_id = %s AND type = 'credential.removed')
 """
+# Only the log decides: a row of `credentials.current` could have been changed by hand.
 # The grace is counted from when the database recorded the rotation: `previous_valid_until` is a time of the
 # clock of the process that wrote it.
 _FACTS = """
-SELECT v.version, EXISTS (SELECT FROM credentials.current c
-                          WHERE c.credential_id = %(id)s AND c.secret_version = v.version),
+SELECT v.version, coalesce(v.version = current.version, false),
        r.until, u.first_seen, u.last_seen, u.discarded_at, clock_timestamp()
 FROM unnest(%(versions)s::integer[]) AS v (version)
+LEFT JOIN (SELECT (e.data#>>'{secret,version}')::integer AS version FROM es.events e
+           WHERE e.stream_id = %(id)s AND e.type IN ('credential.added', 'credential.secret_rotated')
+           ORDER BY e.version DESC LIMIT 1) AS current ON true
 LEFT JOIN LATERAL (
     SELECT max(e.recorded_at + ((e.data->>'previous_valid_until')::timestamptz
                                 - (e.meta->>'occurred_at')::timestamptz)) AS until

@@ -10,6 +10,7 @@ from marshmallow import Schema, fields
 
 from chassis.authentication.tokens import TokenScope
 from chassis.invalid_input import FieldProblem, InvalidInput
+from chassis.runtime.slots import Slots
 from chassis.web.authentication import requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.moment import Moment
@@ -34,7 +35,6 @@ from registries.protocol.login import Probe, Verdict
 from registries.protocol.verdict import ProbeResult
 from registries.verification_help import help_for, help_for_image
 from verifier.schedule.admission import Admission, LoginIdentity
-from verifier.slots import Slots
 from verifier.verifier import VERIFIED, LogIn
 
 log = structlog.get_logger()

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from flask import Flask, Response
 
+from chassis.runtime.slots import TooManyAtOnce
 from chassis.web.problems import Problem, respond, unavailable
 from registries.protocol.browser import RegistryError, RegistryRefused, RepositoryNotFound
 from registries.protocol.tag_list import InvalidTagCursor
 from secretstore.store import StoredSecretUnreadable
 from verifier.image_browser import LoginRefused, NoSuchCredential, OutOfScope, SecretChanging
 from verifier.schedule.admission import DelayReason, LoginDelayed
-from verifier.slots import TooManyAtOnce
 
 _DELAYED: Mapping[DelayReason, str] = {
     "login_held_back": "the registry recently refused this user; more failed logins could lock the user out",

@@ -13,12 +13,12 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
+from chassis.runtime.slots import Slots
 from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
 from registries.input.image import read_image
 from verifier.image_browser import ImageBrowser
-from verifier.slots import Slots
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from eventlog import topology
 from operations.migrate.preparation import bind_keys, prepare, prepare_admin_token, prepare_keys
 from regcred.__main__ import main
-from tests.support.postgres import fresh_database
+from tests.support.postgres import fresh_database, let_use_vault
 from tests.support.rabbitmq import PASSWORDS, RabbitMQ
 from tests.support.servers import free_port
 from tests.support.vault import Vault
@@ -279,6 +279,16 @@ def test_a_vault_of_another_installation_is_found(installation: Installation, va
             _failed(finding, f"Vault belongs to installation {other}", "REGCRED_VAULT_ADDR")
     finally:
         vault.api("DELETE", "regcred/metadata/installation")
+
+
+def test_a_copied_database_beside_a_vault_is_found(installation: Installation, vault: Vault) -> None:
+    with psycopg.connect(installation.database_url, autocommit=True) as owner:
+        owner.execute("UPDATE installation.home SET written_by = '1'")
+    try:
+        finding = installation.look(**_with_vault(vault))["vault.installation"]
+        _failed(finding, "the database is a copy", "installation adopt")
+    finally:
+        let_use_vault(installation.database_url)
 
 
 def test_a_sealed_vault_is_found(installation: Installation, vault: Vault) -> None:

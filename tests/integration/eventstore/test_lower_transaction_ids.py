@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,30 @@ from tests.support.log import (
 from tests.support.postgres import dump, program_of_the_wheel
 from tests.support.timing import PATIENCE, waiting
 
-BURN = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+SOME = 20_000
+BURN = f"DO $$ BEGIN FOR i IN 1..{SOME} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
 
 
 @pytest.fixture(scope="module")
 def younger() -> Iterator[str]:
+    with new_cluster() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def youngest_cluster() -> Iterator[str]:
+    with new_cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def youngest(youngest_cluster: str) -> str:
+    """An empty database of a third cluster."""
+    return empty_database(youngest_cluster)
+
+
+@contextmanager
+def new_cluster() -> Iterator[str]:
     """The URL of a superuser of a new cluster, which knows the roles."""
     folder = tempfile.mkdtemp(prefix="regcred-younger-")
     server = EmbeddedPostgres(Path(folder) / "data")
@@ -63,13 +83,10 @@ def younger() -> Iterator[str]:
 @pytest.fixture
 def restored(younger: str, tmp_path: Path) -> str:
     """A log of three positions and two events without one, restored into the younger cluster."""
-    with psycopg.connect(younger, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS restored WITH (FORCE)")
-        connection.execute("CREATE DATABASE restored")
+    target = empty_database(younger)
     with fresh_log() as url:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("SET synchronous_commit = off")
-            connection.execute(BURN)
+            beyond(connection, newest_id(target) + SOME)
         with writing(url) as store, relay_of(url) as relay:
             for number in range(3):
                 store.append(stream("a"), number, [an_event(f"a{number}")])
@@ -78,13 +95,28 @@ def restored(younger: str, tmp_path: Path) -> str:
             store.append(stream("b"), 0, [an_event("b0")])
         file = tmp_path / "dump.sql"
         file.write_text(dump(url))
-    target = make_conninfo(younger, dbname="restored")
+    restore(file, target)
+    return target
+
+
+def empty_database(cluster: str) -> str:
+    with psycopg.connect(cluster, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS restored WITH (FORCE)")
+        connection.execute("CREATE DATABASE restored")
+    return make_conninfo(cluster, dbname="restored")
+
+
+def newest_id(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        return int(scalar(connection, "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"))
+
+
+def restore(file: Path, target: str) -> None:
     subprocess.run(
         [program_of_the_wheel("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-f", file, target],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return target
 
 
 def append_unchecked(connection: psycopg.Connection[Any], name: str, expected: int, event: str) -> None:
@@ -105,10 +137,12 @@ def append_unchecked(connection: psycopg.Connection[Any], name: str, expected: i
 
 def beyond_restored_ids(connection: psycopg.Connection[Any]) -> None:
     """Let the cluster assign all transaction ids that the log has."""
+    beyond(connection, int(scalar(connection, "SELECT max(xid)::text FROM es.events")))
+
+
+def beyond(connection: psycopg.Connection[Any], passed: int) -> None:
     connection.execute("SET synchronous_commit = off")
-    while scalar(
-        connection, "SELECT pg_current_xact_id() < (SELECT xid FROM es.events ORDER BY xid DESC LIMIT 1)"
-    ):
+    while int(scalar(connection, "SELECT pg_current_xact_id()::text")) <= passed:
         connection.execute(BURN)
 
 
@@ -261,6 +295,43 @@ def test_old_events_get_no_second_position_after_an_adoption(restored: str) -> N
         assert sequence(relay, epoch) == 6
         assert log_is_complete(connection)
     assert fault_of(restored) is None
+
+
+@pytest.mark.parametrize("ahead", ["events", "adoption"])
+def test_a_second_restore_is_refused_until_the_log_is_adopted_again(
+    restored: str, youngest: str, tmp_path: Path, ahead: str
+) -> None:
+    """Only events without a position, or only the first adoption, have ids that the third cluster has not assigned."""
+    with psycopg.connect(restored, autocommit=True) as connection:
+        if ahead == "adoption":
+            append_unchecked(connection, "skipped", 0, "skipped")
+            beyond_restored_ids(connection)
+        assert adopt_log(restored) is not None
+        of_events, of_adoptions = (
+            "SELECT max(xid)::text FROM es.events",
+            "SELECT max(xid)::text FROM es.adoptions",
+        )
+        passed = scalar(connection, of_adoptions if ahead == "events" else of_events)
+        beyond(connection, max(int(passed), newest_id(youngest)) + 2 * SOME)
+        if ahead == "events":
+            append_raw(connection, "after", 0, "after")
+    file = tmp_path / "second.sql"
+    file.write_text(dump(restored))
+    restore(file, youngest)
+    with psycopg.connect(youngest, autocommit=True) as connection:
+        beyond(connection, int(passed))
+        with pytest.raises(psycopg.Error) as refused:
+            append_raw(connection, "new", 0, "new")
+        assert refused.value.sqlstate == "ES431"
+        assert has_lower_transaction_ids(connection)
+        adopted = adopt_log(youngest)
+        assert adopted is not None
+        append_raw(connection, "new", 0, "new")
+        assert not has_lower_transaction_ids(connection)
+        with relay_of(youngest) as relay:
+            assert sequence(relay, lead(relay)) == adopted.position + 1
+        assert log_is_complete(connection)
+    assert fault_of(youngest) is None
 
 
 @pytest.mark.parametrize("role", ["regcred_credentials", "regcred_relay", "regcred_projector"])

@@ -108,6 +108,19 @@ def test_a_standby_is_ready(home: Path) -> None:
         waiting(lambda: asked(port, "/readyz")[0] == 200, "it is ready")
 
 
+def test_a_relay_whose_log_is_not_adopted_is_not_ready_and_says_so(home: Path) -> None:
+    with migrated_database() as url, running("relay", url, home) as port:
+        waiting(lambda: asked(port, "/readyz")[0] == 200, "it is ready")
+        with psycopg.connect(url, autocommit=True) as owner:  # as after a restore into a younger cluster
+            owner.execute(
+                "INSERT INTO es.events (xid, event_id, stream_id, version, type, schema_version, data, meta)"
+                " VALUES ('4000000000', gen_random_uuid(), gen_random_uuid(), 1, 'x', 1, '{}', '{}')"
+            )
+        status, document = asked(port, "/readyz")
+        assert (status, document["checks"]["log"]) == (503, "unavailable")
+        assert document["reasons"] == {"log": "log_not_adopted"}
+
+
 @contextmanager
 def api(part: Callable[[Settings], ApiPart], url: str, home: Path) -> Iterator[Any]:
     made = part(Settings.from_environment({"REGCRED_HOME": str(home), "REGCRED_DATABASE_URL": url}))

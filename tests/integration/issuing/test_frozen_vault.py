@@ -15,6 +15,7 @@ from chassis.settings.environment import Settings
 from operations.migrate.preparation import prepare_admin_token, prepare_keys
 from secretstore.vault_session import READ_SECONDS
 from tests.integration.issuing.calls import WORKLOAD
+from tests.support.postgres import let_use_vault
 from tests.support.servers import free_port
 from tests.support.system import add_body
 from tests.support.timing import PATIENCE, waiting
@@ -37,6 +38,7 @@ def client(database_url: str, own_vault: Vault, tmp_path: Path) -> Iterator[http
         "REGCRED_VAULT_ROLE_ID": own_vault.role_id("one-machine"),
         "REGCRED_VAULT_SECRET_ID_FILE": str(own_vault.secret_id_file("one-machine")),
     }
+    let_use_vault(database_url)
     settings = Settings.from_environment(environment)
     token = tmp_path / "admin.token"
     prepare_admin_token(token, database_url, prepare_keys(settings.key_file))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.runtime.clock import rfc3339
-from projector.read.api.live_export import MAX_CONCURRENT
+from projector.read.api.live_export import MAX_CONCURRENT, MAX_PER_ACCOUNT
 from tests.integration.projector import payloads
 from tests.integration.projector.payloads import CART, MOMENT, SHOP, credential
 from tests.integration.projector.query_site import Site, open_site
@@ -276,9 +276,9 @@ def test_the_query_role_appends_audit_records_only(filled: Site, database_url: s
                 reader.execute(f"SELECT * FROM audit.append({request.format(events)})")  # noqa: S608
 
 
-def follow(site: Site, **arguments: Any) -> Iterator[bytes]:
+def follow(site: Site, account: str = "acme", **arguments: Any) -> Iterator[bytes]:
     answer = site.client.get(
-        "/v1/accounts/acme/audit-events",
+        f"/v1/accounts/{account}/audit-events",
         query_string={"follow": "true", **arguments},
         headers={"Accept": "application/x-ndjson"},
     )
@@ -318,14 +318,21 @@ def test_a_stream_has_a_time_limit_and_continues_after_a_position(filled: Site) 
     assert len(filled.get("audit-events", action="audit.read")["items"]) == 1  # not a record of each request
 
 
-def test_the_number_of_streams_is_limited(filled: Site) -> None:
-    all_lines = [follow(filled, follow_seconds=3600) for _ in range(MAX_CONCURRENT)]
+def test_the_number_of_streams_is_limited_in_all_and_for_each_account(filled: Site) -> None:
+    def refusal(account: str) -> tuple[int, str]:
+        path = f"/v1/accounts/{account}/audit-events?follow=true"
+        refused = filled.client.get(path, headers={"Accept": "application/x-ndjson"})
+        return refused.status_code, refused.get_json()["code"]
+
+    all_lines = [follow(filled, follow_seconds=3600) for _ in range(MAX_PER_ACCOUNT)]
     for lines in all_lines:
         next(lines)
-    headers = {"Accept": "application/x-ndjson"}
-    path = "/v1/accounts/acme/audit-events?follow=true"
-    refused = filled.client.get(path, headers=headers)
-    assert (refused.status_code, refused.get_json()["code"]) == (503, "too_many_at_once")
+    assert refusal("acme") == (503, "too_many_at_once")
+    others = [follow(filled, "globex", follow_seconds=3600) for _ in range(MAX_CONCURRENT - MAX_PER_ACCOUNT)]
+    for lines in others:
+        next(lines)
+    assert refusal("initech") == (503, "too_many_at_once")
+    all_lines.extend(others)
     all_lines[0].close()  # type: ignore[attr-defined]
     one_more = follow(filled, follow_seconds=3600)
     assert next(one_more) == b"\n"

@@ -23,7 +23,7 @@ from projector.write import generations
 from projector.write.projections.audit import personal_paths
 from tests.integration.projector import payloads
 from tests.integration.projector.accounts import Accounts, a_life
-from tests.integration.projector.payloads import Connection, Log, content, credential
+from tests.integration.projector.payloads import Connection, Log, content
 from tests.support.log import fault_of, log_is_complete
 from tests.support.personal_keys import personal_keys
 
@@ -159,12 +159,8 @@ def test_encrypted_data_moved_to_another_event_is_a_dead_letter_and_blocks_no_ev
 
 
 def test_an_account_with_credentials_is_not_erased(accounts: Accounts, log: Log) -> None:
-    accounts.happens("acme", *a_life("acme", 1))
-    log.connection.execute(
-        "INSERT INTO credentials.current VALUES (%s, 'acme', 'team', 'github', 'ghcr.io', '{}', true, false, false,"
-        " '{}', 1, NULL, 1, now())",
-        (credential(1),),
-    )
+    """The log decides: the row of the deciding state is missing."""
+    accounts.happens("acme", payloads.added(1))
     with pytest.raises(StillHasCredentials, match="1 credential"):
         accounts.erase("acme")
     assert log.connection.execute("SELECT count(*) FROM personal.keys WHERE wrapped IS NULL").fetchone() == (
@@ -184,7 +180,7 @@ def test_the_mark_of_a_personal_field_in_its_class_is_enough_to_erase_it(
 ) -> None:
     registry = EventRegistry()
     registry.event("credential.restrictions_changed", version=1)(Renamed)
-    accounts.happens("acme", payloads.added(1), payloads.restricted(1, "project-1"))
+    accounts.happens("acme", payloads.added(1), payloads.restricted(1, "project-1"), payloads.removed(1))
     accounts.project()
     shown = Jsonb({"nickname": "Canary", "owner": {"phone": "Canary", "team": "stays"}, "other": "stays"})
     log.connection.execute(

@@ -259,6 +259,18 @@ def test_the_version_of_a_failed_rotation_is_destroyed_and_the_current_one_stays
     assert services.readable(path) == [1, 3]
 
 
+def test_a_changed_row_of_the_deciding_state_deletes_no_secret(services: Services) -> None:
+    path = services.added()
+    with psycopg.connect(services.url) as superuser:
+        superuser.execute("UPDATE credentials.current SET secret_version = 7")
+    for _ in range(2):
+        services.sweep()
+    services.let_pass(UNREFERENCED_FOR)
+    services.sweep()
+    services.secrets.get(path, 1)
+    assert _sightings(services) == 0
+
+
 def test_a_replaced_secret_is_destroyed_after_its_grace(services: Services) -> None:
     path = services.added()
     rotate = services.credentials.rotate
@@ -357,12 +369,12 @@ def _sightings(services: Services) -> int:
 def test_a_sweep_that_the_database_interrupts_is_repeated_at_once(services: Services) -> None:
     put(services.secrets, a_path("interrupted"), "one")
     with psycopg.connect(services.url, autocommit=True) as admin:
-        admin.execute("ALTER TABLE credentials.current RENAME TO away")
+        admin.execute("ALTER TABLE credentials.unreferenced_secrets RENAME TO away")
         try:
             with pytest.raises(psycopg.errors.UndefinedTable):
                 services.take()
         finally:
-            admin.execute("ALTER TABLE credentials.away RENAME TO current")
+            admin.execute("ALTER TABLE credentials.away RENAME TO unreferenced_secrets")
     services.take()
     assert _sightings(services) == 1
 

@@ -145,7 +145,7 @@ def test_a_removed_credential_leaves_the_schedule(world: World) -> None:
 def test_events_in_any_order_leave_the_latest_state(world: World) -> None:
     credential = world.add()
     world.rotate(credential)
-    first, second = world.store.load(credential_stream(credential))
+    first, second = world.store.credential(credential_stream(credential))
     assert world.handler.handle(second, world.bulkhead) == "verified"
     assert world.handler.handle(first, world.bulkhead) == "superseded"
     assert world.row(credential, "secret_version") == 2

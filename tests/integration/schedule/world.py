@@ -23,6 +23,7 @@ from registries.logins.cloud_keys import StoredLogin
 from registries.logins.registry_login import RegistryLogin
 from registries.protocol.login import Probe, Verdict
 from tests.support.builders import EVERYBODY, details
+from tests.support.log import stream_events
 from tests.support.memory_secretstore import MemorySecretStore
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
@@ -136,7 +137,7 @@ class World:
         """Handle the new events of these credentials, as the consumer does."""
         outcomes: list[str] = []
         for credential_id in credential_ids:
-            events = self.store.load(credential_stream(credential_id))
+            events = stream_events(self.pool, credential_stream(credential_id))
             unheard = events[self._handled.get(credential_id, 0) :]
             outcomes += [self.handler.handle(event, self.bulkhead) for event in unheard]
             self._handled[credential_id] = len(events)
@@ -150,7 +151,7 @@ class World:
         self.scheduler._settle_results()
 
     def recorded(self, credential_id: UUID) -> list[RecordedEvent]:
-        return self.store.load(verification_stream(credential_id))
+        return stream_events(self.pool, verification_stream(credential_id))
 
     def types(self, credential_id: UUID) -> list[str]:
         return [event.type.removeprefix("verification.") for event in self.recorded(credential_id)]

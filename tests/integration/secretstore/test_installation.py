@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_bytes
 from threading import Event
@@ -30,9 +31,9 @@ from secretstore.factory import open_secret_store
 from secretstore.installation import WrongKeyFile, compare_keys, installation_id, record_keys
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
 from secretstore.store import SecretDestroyed, SecretStore, SecretStoreUnavailable, WrongSecretStore
-from secretstore.vault import InstallationBinding, VaultStore
+from secretstore.vault import DatabaseIdentity, InstallationBinding, VaultStore
 from secretstore.vault_session import VaultRefused, VaultSettings
-from tests.support.postgres import migrated_database
+from tests.support.postgres import copy_of, let_use_vault, migrated_database
 from tests.support.secretstore_suite import a_path, put
 from tests.support.timing import waiting
 from tests.support.vault import Vault
@@ -59,6 +60,7 @@ def url() -> Iterator[str]:
     with migrated_database() as url:
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute("UPDATE installation.identity SET installation_id = gen_random_uuid()")
+        let_use_vault(url)
         yield url
 
 
@@ -190,10 +192,17 @@ def opened(settings: Settings, role: str = "credentials", *, claims: bool = True
     return open_secret_store(settings, pool=pool, keys=KeyFile.load(settings.key_file), claims=claims)
 
 
+@contextmanager
+def store_of(settings: Settings) -> Iterator[SecretStore]:
+    with open_pool(settings.required_database_url(), role="regcred_credentials", size=1) as pool:
+        yield open_secret_store(settings, pool=pool, keys=KeyFile.load(settings.key_file), claims=True)
+
+
 def test_a_second_database_on_the_same_vault_is_refused(own_vault: Vault, url: str, tmp_path: Path) -> None:
     first = opened(vault_settings(own_vault, tmp_path, url))
     put(first, a_path("of-first"), "one")
     with migrated_database() as other:
+        let_use_vault(other)
         settings = vault_settings(own_vault, tmp_path, other)
         for service in ("credentials api", "credentials relay", "verifier", "verifier api"):
             with pytest.raises(WrongSecretStore, match=r"belongs to installation .*installation adopt"):
@@ -246,6 +255,7 @@ def test_a_vault_that_was_away_at_the_start_is_compared_before_the_first_request
 ) -> None:
     opened(vault_settings(own_vault, tmp_path, url)).check()
     with migrated_database() as other:
+        let_use_vault(other)
         settings = vault_settings(own_vault, tmp_path, other)
         own_vault.seal()
         store = opened(settings)
@@ -336,6 +346,50 @@ def test_an_operator_can_let_a_database_replace_another(own_vault: Vault, url: s
     store.remove(a_path("taken-over"))
 
 
+@pytest.mark.parametrize("by", ["dump", "template"])
+def test_a_copy_of_the_database_uses_the_vault_only_after_it_was_adopted(
+    own_vault: Vault, url: str, tmp_path: Path, by: str
+) -> None:
+    settings = vault_settings(own_vault, tmp_path, url)
+    bind_keys(settings.key_file, url)
+    with store_of(settings) as original:
+        put(original, path := a_path("of-original"), "one")
+    with copy_of(url, by=by) as copy:
+        settings = vault_settings(own_vault, tmp_path, copy)
+        with pytest.raises(WrongSecretStore, match=r"is a copy of .*adopt --database"), store_of(settings):
+            pass
+        environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": copy}
+        shown = CliRunner().invoke(main, ["installation", "show"], env=environment)
+        assert "a copy of its database" in shown.output
+        with store_of(settings_of(tmp_path, copy)) as encrypted_table:
+            assert encrypted_table.versions(path) == ()  # a copy has its own
+        done = CliRunner().invoke(main, ["installation", "adopt", "--database"], env=environment)
+        assert done.exit_code == 0, done.output
+        with store_of(settings) as adopted:
+            assert adopted.get(path, 1) == Secret("one")
+            adopted.remove(path)
+
+
+def test_a_service_deletes_nothing_after_its_database_was_replaced_by_a_copy(
+    own_vault: Vault, url: str, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """The URL leads to another database since its start."""
+    store = opened(vault_settings(own_vault, tmp_path, url))
+    put(store, path := a_path("of-original"), "one")
+    connection.execute("UPDATE installation.home SET database_id = 1")
+    for attempt in (
+        lambda: store.delete(path, [1]),
+        lambda: store.destroy(path, [1]),
+        lambda: store.remove(path),
+        lambda: list(store.paths()),
+    ):
+        with pytest.raises(WrongSecretStore, match="is a copy"):
+            attempt()
+    let_use_vault(url)
+    assert store.get(path, 1) == Secret("one")
+    store.remove(path)
+
+
 def test_of_two_installations_that_bind_a_vault_at_once_one_is_refused(own_vault: Vault) -> None:
     def store_of(installation: UUID) -> VaultStore:
         settings = VaultSettings(
@@ -343,7 +397,9 @@ def test_of_two_installations_that_bind_a_vault_at_once_one_is_refused(own_vault
             role_id=own_vault.role_id("credentials"),
             secret_id_file=own_vault.secret_id_file("credentials"),
         )
-        return VaultStore(settings, InstallationBinding(lambda: (installation, False), lambda: None))
+        return VaultStore(
+            settings, InstallationBinding(lambda: DatabaseIdentity(installation, False, False), lambda: None)
+        )
 
     first, second = new_id(), new_id()
     store_of(first).bind()

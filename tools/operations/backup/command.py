@@ -69,6 +69,11 @@ def restore_command(file: Path, *, key_file: Path | None, passphrase_file: Path 
     readable = "they are in Vault" if restored.secrets is None else str(restored.secrets)
     click.echo(f"restored a backup of regcred {restored.version}")
     click.echo(f"the log is intact up to position {restored.position}; secrets that can be read: {readable}")
+    if restored.secrets is None:
+        click.echo(
+            "Vault belongs to the original: if nothing uses that any more, run"
+            " `regcred installation adopt --database`"
+        )
     if restored.unreadable:
         click.echo(
             f"{restored.unreadable} secrets were damaged when the backup was made: rotate those that"

@@ -8,7 +8,7 @@ import requests
 from chassis.database import Connection
 from chassis.settings.environment import Settings, VaultAccess
 from operations.doctor.finding import Finding, failed, ok, warning
-from secretstore.installation import compare_keys, has_recorded_keys, has_vault, installation_id
+from secretstore.installation import compare_keys, has_recorded_keys, has_vault, installation_id, is_copy
 from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.vault_inspection import VaultInspector
 
@@ -40,6 +40,11 @@ def key_finding(connection: Connection, settings: Settings) -> Finding:
 def vault_binding_findings(connection: Connection, access: VaultAccess) -> Iterator[Finding]:
     """Check that Vault belongs to it too. Other findings report a Vault that does not serve."""
     check, expected = "vault.installation", str(installation_id(connection))
+    if is_copy(connection):
+        sentence = "the database is a copy, and the secrets in Vault belong to the original"
+        remedy = "correct REGCRED_DATABASE_URL, or read `regcred installation adopt --help`"
+        yield failed(check, sentence, remedy)
+        return
     try:
         with VaultInspector(access) as inspector:
             if inspector.health()[0] != "serves" or (login := inspector.log_in()).refused:

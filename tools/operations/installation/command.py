@@ -8,9 +8,11 @@ from operations.command_errors import OperationRefused, owner_connection
 from operations.migrate.preparation import prepare_keys
 from regcred.cli.examples import examples
 from secretstore.installation import (
+    adopt_database,
     adopt_installation_id,
     compare_keys,
     installation_id,
+    is_copy,
     replace_recorded_keys,
 )
 from secretstore.keyfile import KeyFile, KeyFileError
@@ -25,7 +27,8 @@ def installation() -> None:
 def show_command() -> None:
     """Show the id of this database, and whether the key file belongs to it."""
     with owner_connection("installation") as (connection, settings):
-        click.echo(f"database: installation {installation_id(connection)}")
+        copy = ", a copy of its database" if is_copy(connection) else ""
+        click.echo(f"database: installation {installation_id(connection)}{copy}")
         try:
             compare_keys(KeyFile.load(settings.key_file), connection)
         except KeyFileError as error:
@@ -37,6 +40,7 @@ def show_command() -> None:
     "adopt",
     epilog=examples(
         "regcred installation adopt --keys",
+        "regcred installation adopt --database",
         "regcred installation adopt --vault 9f1c0d5e-3c62-4f0e-8a0b-0c1d2e3f4a5b",
     ),
 )
@@ -48,9 +52,12 @@ def show_command() -> None:
     type=click.UUID,
     help="Use the Vault that has this id, or an empty one, in place of a lost database or Vault.",
 )
+@click.option("--database", is_flag=True, help="Let this copy of the database replace the original.")
 @click.pass_context
-def adopt_command(context: click.Context, *, keys: bool, vault_installation: UUID | None) -> None:
-    """Accept another key file or Vault after the former one, or its database, was lost for good.
+def adopt_command(
+    context: click.Context, *, keys: bool, vault_installation: UUID | None, database: bool
+) -> None:
+    """Accept another key file, Vault or database after the former one was lost for good, or moved.
 
     What a lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
     Tokens become invalid: remove admin.token, so that a new one is created.
@@ -59,10 +66,13 @@ def adopt_command(context: click.Context, *, keys: bool, vault_installation: UUI
     service that refuses to start shows it. Do this only if no other database uses this Vault. Secrets that
     this database does not know are deleted after a day, and destroyed a week later.
 
+    A database that was restored from a dump is a copy. With Vault it must be adopted before it is used: two
+    databases with the same secrets would delete those of each other.
+
     Restart the services afterwards.
     """
-    if not keys and vault_installation is None:
-        raise click.UsageError("give --keys or --vault", context)
+    if not keys and not database and vault_installation is None:
+        raise click.UsageError("give --keys, --vault or --database", context)
     with owner_connection("installation") as (connection, settings):
         if keys:
             replace_recorded_keys(prepare_keys(settings.key_file), connection)
@@ -70,3 +80,6 @@ def adopt_command(context: click.Context, *, keys: bool, vault_installation: UUI
         if vault_installation is not None:
             adopt_installation_id(vault_installation, connection)
             click.echo(f"the database belongs to installation {vault_installation}")
+        if database or vault_installation is not None:
+            adopt_database(connection)
+            click.echo("the installation uses this database")

@@ -4,12 +4,13 @@ Empty lines are heartbeats.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from threading import BoundedSemaphore
 
 from flask import Response
 
 from chassis.database import Pool
+from chassis.runtime.slots import Slots, TooManyAtOnce
 from chassis.web.problems import unavailable
 from eventlog.storage import store_errors
 from projector.read import audit_trail
@@ -19,6 +20,8 @@ from projector.read.api.export import NDJSON, ndjson_line
 from projector.read.audit_trail import AuditFilter
 from projector.read.selection import MAX_LIMIT, Page
 
+RETRY_SECONDS = 30
+MAX_PER_ACCOUNT = 4
 MAX_CONCURRENT = 8  # each response occupies a thread of the server, but no connection while it waits
 MAX_SECONDS = 3600
 DEFAULT_SECONDS = 300
@@ -35,7 +38,7 @@ class LiveExport:
         self._pool = pool
         self._monotonic = monotonic
         self._sleep = sleep
-        self._slots = BoundedSemaphore(MAX_CONCURRENT)
+        self._slots = Slots(total=MAX_CONCURRENT, per_account=MAX_PER_ACCOUNT, retry_after=RETRY_SECONDS)
 
     def stream(self, record: AuditRecord, account_id: str, wanted: AuditFilter, *, seconds: int) -> Response:
         """Respond with the rows after position `wanted.after`, in the order of the log, for `seconds`.
@@ -43,12 +46,15 @@ class LiveExport:
         If `wanted.after` is `None`, the response begins with the next row.
 
         Raises:
-            Problem: 503, `MAX_CONCURRENT` callers follow the audit trail already.
+            Problem: 503, `MAX_CONCURRENT` requests follow audit trails, or `MAX_PER_ACCOUNT` this one.
             EventStoreError.
         """
-        if not self._slots.acquire(blocking=False):
-            detail = f"{MAX_CONCURRENT} requests follow the audit trail already; try again later"
-            raise unavailable("too_many_at_once", detail, 30)
+        slot = ExitStack()
+        try:
+            slot.enter_context(self._slots.one(account_id))
+        except TooManyAtOnce as error:
+            detail = "too many requests follow the audit trail already; try again later"
+            raise unavailable("too_many_at_once", detail, error.retry_after) from None
         try:
             if wanted.after is None:
                 with store_errors(), self._pool.connection() as connection:
@@ -59,9 +65,9 @@ class LiveExport:
                 headers={"X-Accel-Buffering": "no"},  # nginx sends each line at once
             )
         except BaseException:
-            self._slots.release()
+            slot.close()
             raise
-        response.call_on_close(self._slots.release)
+        response.call_on_close(slot.close)
         return record.of(response)
 
     def _lines(

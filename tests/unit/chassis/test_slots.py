@@ -2,7 +2,7 @@
 
 import pytest
 
-from verifier.slots import Slots, TooManyAtOnce
+from chassis.runtime.slots import Slots, TooManyAtOnce
 
 
 def test_slots_are_limited_in_total_and_per_account() -> None:

@@ -1,4 +1,4 @@
-"""Limits on the requests that wait for registries at the same time, per process and per account."""
+"""Limits on requests that take long, at the same time, per process and per account."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ class TooManyAtOnce(Exception):
     """All slots are taken. `retry_after` is an estimate of the wait in seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("too many requests wait for registries")
+        super().__init__("too many requests of this kind at the same time")
         self.retry_after = retry_after
 
 
