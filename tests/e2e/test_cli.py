@@ -64,9 +64,9 @@ class Client:
     def json(self, *arguments: str, secret: str | None = None, code: int = 0, **environment: str) -> Any:
         return json.loads(self.run(*arguments, "--json", secret=secret, code=code, **environment).stdout)
 
-    def add(self, name: str, *more: str, secret: str = PASSWORD, code: int = 0) -> Any:
+    def add(self, name: str, *more: str, username: str = USER, secret: str = PASSWORD, code: int = 0) -> Any:
         """Add a credential for the registry of the tests."""
-        arguments = ["--provider", "custom", "--registry", self.registry, "--username", USER]
+        arguments = ["--provider", "custom", "--registry", self.registry, "--username", username]
         return self.json(
             "credentials", "add", name, *arguments, "--password-stdin", *more, secret=secret, code=code
         )
@@ -171,9 +171,11 @@ def test_a_wrong_password_exits_with_three(client: Client) -> None:
     assert "rotate the secret" in fields["what to do"]
     assert "wrong is saved, but its verification failed: bad_credential" in done.stderr
 
-    assert client.add("wrong-too", secret=WRONG, code=3)["verification"]["code"] == "bad_credential"
+    # Of other users: each refusal doubles the time in which no further login of its user is tried.
+    too = client.add("wrong-too", username="second", secret=WRONG, code=3)
+    assert too["verification"]["code"] == "bad_credential"
     assert client.json("credentials", "verify", "wrong", code=3)["code"] == "bad_credential"
-    assert client.add("later", "--wait", "0", secret=WRONG)["secret_version"] == 1
+    assert client.add("later", "--wait", "0", username="third", secret=WRONG)["secret_version"] == 1
     waiting(
         lambda: len(client.json("credentials", "list", "--status", "failed")["items"]) == 3,
         "all of them have failed",
