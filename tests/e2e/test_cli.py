@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.e2e.conftest import ONE_MACHINE_ONLY, PASSWORD, USER, Running
 from tests.support.timing import PATIENCE, waiting
 
 REGCRED = Path(sys.executable).with_name("regcred")
@@ -204,6 +204,7 @@ def test_a_password_is_read_from_a_file_or_a_docker_config(client: Client, tmp_p
     assert client.json("credentials", "add", "from-config", *where, *from_config)["username"] == USER
 
 
+@ONE_MACHINE_ONLY
 def test_a_secret_cannot_be_an_argument(client: Client) -> None:
     for option in ("--password", "--token", "--secret", "--keyfile-json"):
         done = client.run("credentials", "add", "argued", "--provider", "custom", option, "x", code=2)
@@ -229,6 +230,7 @@ def test_a_terminal_prompts_for_the_secret_without_echo(client: Client) -> None:
     assert client.json("credentials", "list")["items"] == []
 
 
+@ONE_MACHINE_ONLY
 def test_a_refusal_names_the_options(client: Client) -> None:
     arguments = ["--provider", "custom", "--registry", "not a host", "--prefix", "Not-Ok", "--username", "u"]
     done = client.run("credentials", "add", "x", *arguments, "--password-stdin", secret=WRONG, code=1)
@@ -304,6 +306,7 @@ def test_the_audit_log_is_written_as_a_file(
     assert [entry.name for entry in tmp_path.iterdir()] == ["audit.csv"]
 
 
+@ONE_MACHINE_ONLY
 def test_providers_are_listed_and_shown(client: Client) -> None:
     known = [item["id"] for item in client.json("providers")["items"]]
     table = client.run("providers").stdout.splitlines()
@@ -346,6 +349,7 @@ def test_a_service_token_is_shown_once(client: Client, account: str, tmp_path: P
     assert shown.stdout.startswith("rgcs_")
 
 
+@ONE_MACHINE_ONLY
 def test_a_wrong_address_is_reported(client: Client) -> None:
     done = client.run("credentials", "list", code=1, REGCRED_ADDRESS="http://127.0.0.1:9")
     assert "does not respond at http://127.0.0.1:9" in done.stderr
