@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.e2e.conftest import ONE_MACHINE_ONLY, PASSWORD, USER, Running
 from tests.e2e.test_cli import REGCRED, Client
 from tests.support.timing import PATIENCE, waiting
 
