@@ -15,7 +15,8 @@ up: setup ## run everything on this machine, in the foreground
 demo: setup ## like up, and allow the registry of `regcred demo`, which runs in a second terminal
 	@REGCRED_VERIFIER_ALLOW=127.0.0.1:5099 REGCRED_VERIFIER_ALLOW_HTTP=127.0.0.1:5099 exec $(BIN)/regcred up
 
-WORKERS ?= 2
+# For two processors: tests often wait for servers.
+WORKERS ?= 3
 PYTEST   = $(BIN)/pytest --durations=10
 PARALLEL = $(PYTEST) -n $(WORKERS)
 

@@ -1,4 +1,4 @@
-"""The distribution of tests over the workers of `make test`, and the settings of hypothesis.
+"""The order of tests, their distribution over the workers of `make test`, and the settings of hypothesis.
 
 pytest-xdist's own groups (`--dist loadgroup`) have no effect under pytest 9.2, which does not let a plugin rename tests.
 """
@@ -20,14 +20,21 @@ TOGETHER = {
     "tests/integration/broker/": "rabbitmq",
     "tests/integration/consumers/test_faults.py": "rabbitmq",
     "tests/integration/consumers/test_deadletters_command.py": "rabbitmq",
+    "tests/integration/failover/test_lagging_standby.py": "rabbitmq",
     "tests/integration/observability/test_traces.py": "rabbitmq",
     "tests/integration/tls/test_failure_reasons.py": "rabbitmq",
     "tests/integration/secretstore/test_vault": "vault",
+    "tests/integration/secretstore/test_installation.py": "vault",
     "tests/integration/secretstore/test_unwrapping.py": "vault",
     "tests/integration/secretstore/test_snapshot.py": "vault",
     "tests/integration/doctor/": "vault",
+    "tests/integration/issuing/test_frozen_vault.py": "vault",
     "tests/integration/tls/test_own_authority.py": "vault",
 }
+# They take longest, so they begin first. Tests without servers are last: their files are short, so that all workers end
+# at about the same time.
+FIRST = ("rabbitmq", "a whole system, full", "a whole system, one-machine", "vault")
+LAST = ("tests/unit/", "tests/property/", "tests/golden/")
 _MODE = re.compile(r"tests/e2e/.*\[(?:.*-)?(one-machine|full)(?:-.*)?\]$")
 
 # No test fails because the machine is slow. `make unit` runs fewer examples than `make test`.
@@ -45,10 +52,24 @@ def group_of(test: str) -> str:
     )
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the groups; the order of a group's tests stays."""
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def _rank(test: str) -> int:
+    group = group_of(test)
+    if group in FIRST:
+        return FIRST.index(group)
+    return len(FIRST) + test.startswith(LAST)
+
+
 class Groups(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    config.option.loadscopereorder = False  # it would begin with the groups of the most tests
     return Groups(config, log)

@@ -18,6 +18,9 @@ from tests.support.vault import Vault
 USER = "octo"
 PASSWORD = "right-horse-battery"  # also the canary that no log, event or response may contain
 
+# For tests of what the client prints: adapters behind the API make no difference to it.
+ONE_MACHINE_ONLY = pytest.mark.parametrize("running", ["one-machine"], indirect=True)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import PASSWORD, USER, Running
+from tests.e2e.conftest import ONE_MACHINE_ONLY, PASSWORD, USER, Running
 from tests.e2e.test_cli import REGCRED, Client
 from tests.support.timing import PATIENCE, waiting
 
@@ -115,6 +115,7 @@ def test_a_terminal_shows_a_secret_only_with_reveal(cli: Client) -> None:
     assert event["after"]["workload"] == {"kind": "job", "name": "a"}
 
 
+@ONE_MACHINE_ONLY
 @pytest.mark.parametrize("arguments", [("--ndjson",), ("--csv",), ("--json",), ()])
 def test_a_closed_pipe_ends_the_program_without_an_error_message(
     cli: Client, arguments: tuple[str, ...]

@@ -24,10 +24,15 @@ def database_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[RabbitMQ]:
-    """One broker for all tests: it is slow to start. A test that stops it starts it again."""
+def own_rabbitmq() -> Iterator[RabbitMQ]:
+    """One broker of this machine's version: it is slow to start. A test that stops it starts it again."""
     with RabbitMQ() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(own_rabbitmq: RabbitMQ) -> RabbitMQ:
+    return own_rabbitmq
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def announce(rabbitmq: RabbitMQ, *positions: object) -> None:
 
 
 def left(rabbitmq: RabbitMQ, feed: PositionFeed, queue: str) -> list[int]:
-    """The positions that the next consumer would get; the broker's own count of a quorum queue is seconds old."""
+    """The positions that the next consumer would get."""
     feed.close()
     return [position_of(properties.headers) for properties, _ in rabbitmq.drain(queue)]
 

@@ -113,7 +113,7 @@ def test_an_archive_killed_at_any_moment_loses_and_repeats_no_row(installation: 
     last = max(row["position"] for row in before)
     command = installation.sealing(after(4000), "--size", 20)
     connection, killed = installation.log.connection, 0
-    for number in range(12):
+    for number in range(8):
         process = subprocess.Popen(command, env=installation.environment, stdout=subprocess.DEVNULL)
         waiting(
             lambda process=process: (
@@ -122,7 +122,7 @@ def test_an_archive_killed_at_any_moment_loses_and_repeats_no_row(installation: 
             ),
             "it is at work, or has nothing left to do",
         )
-        sleep(0.013 * number)
+        sleep(0.02 * number)
         killed += process.poll() is None
         process.kill()
         process.wait(PATIENCE)

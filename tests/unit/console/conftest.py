@@ -33,6 +33,9 @@ from tests.unit.console.fake_api import (
 
 ACCOUNT = "/v1/accounts/acme"
 ONE = f"{ACCOUNT}/credentials/{CREDENTIAL_ID}"
+# Where the console shows them.
+BASE = "/accounts/acme"
+HERE = f"{BASE}/credentials/{CREDENTIAL_ID}"
 
 
 @dataclass
