@@ -26,18 +26,30 @@ CREATE TABLE IF NOT EXISTS public.regcred_migrations (
 );
 GRANT SELECT ON public.regcred_migrations TO PUBLIC;  -- each service checks that its schema is there
 """
+_OTHER_PROGRAM = (
+    "another version of regcred prepared this database: use that one. Nothing was changed. There is no"
+    " upgrade from versions before 0.9.0 (docs/upgrading.md)"
+)
 
 
 class MigrationRefused(Exception):
-    """A file cannot be applied to this database. No part of it was applied."""
+    """A file cannot be applied to this database. No part of it was applied.
+
+    `problem` is the sentence without the remedy.
+    """
+
+    remedy = ""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"migration {name} {reason}")
         self.name = name
+        self.problem = f"migration {name} {reason}"
+        super().__init__(f"{self.problem}; {self.remedy}" if self.remedy else self.problem)
 
 
 class MigrationChanged(MigrationRefused):
     """A file was changed after it was applied to this database."""
+
+    remedy = _OTHER_PROGRAM
 
     def __init__(self, name: str) -> None:
         super().__init__(name, "was applied to this database with other contents")
@@ -52,6 +64,8 @@ class MigrationFailed(MigrationRefused):
 
 class MigrationTooLate(MigrationRefused):
     """A file was not applied, but one with a higher number was. A new database would have another order."""
+
+    remedy = _OTHER_PROGRAM
 
     def __init__(self, name: str, last: str) -> None:
         super().__init__(name, f"is new, but {last} was applied before it")

@@ -70,9 +70,23 @@ def test_an_edited_migration_is_refused() -> None:
         migrate(url)
         with psycopg.connect(url) as superuser:
             superuser.execute("UPDATE regcred_migrations SET checksum = 'x' WHERE name = %s", (NAMES[0],))
-        with pytest.raises(MigrationChanged) as refused:
+        with pytest.raises(MigrationChanged, match="no upgrade from versions before") as refused:
             migrate(url)
         assert refused.value.name == NAMES[0]
+
+
+def test_a_database_of_a_version_before_0_9_0_is_refused_unchanged() -> None:
+    """Its files had other names, and higher numbers."""
+    with fresh_database() as url, psycopg.connect(url, autocommit=True) as superuser:
+        superuser.execute(
+            "CREATE TABLE regcred_migrations (name text PRIMARY KEY, checksum text, applied_at timestamptz)"
+        )
+        superuser.execute(
+            "INSERT INTO regcred_migrations VALUES ('0010_event_log.sql'), ('0220_rebuild_shards.sql')"
+        )
+        with pytest.raises(MigrationTooLate, match="no upgrade from versions before"):
+            migrate(url)
+        assert superuser.execute(OBJECTS).fetchall() == []
 
 
 def test_a_new_migration_with_an_earlier_number_is_refused() -> None:
