@@ -8,9 +8,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from chassis import migrations as chassis_migrations
-from chassis.migrations import MigrationChanged, MigrationTooLate, migrations
+from chassis.migrations import (
+    MigrationChanged,
+    MigrationFailed,
+    MigrationTooLate,
+    applied_migrations,
+    migrations,
+)
 from infra.images.contents import packages
 from operations.migrate.migrations import PACKAGES, known_migrations, migrate
 from tests.support.log import append_raw, lead, log_is_complete, sequence
@@ -138,6 +145,33 @@ def test_the_event_log_needs_no_other_package() -> None:
             superuser.execute("INSERT INTO es.checkpoints (consumer, position) VALUES ('reader', 1)")
             figures = superuser.execute("SELECT consumer, lag_events FROM es.consumer_metrics()").fetchall()
     assert figures == [("reader", 1)]
+
+
+def test_a_migration_that_fails_changes_nothing_and_a_newer_one_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither does an earlier file of the same run, so that the former version works as before."""
+    package = f"{tmp_path.name}_upgrade"
+    (tmp_path / package / "schema").mkdir(parents=True)
+    (tmp_path / package / "__init__.py").touch()
+    files = {"9001_upgrade_first.sql": "CREATE SCHEMA upgraded", "9002_upgrade_second.sql": "SELECT 1 / 0"}
+    for name, text in files.items():
+        (tmp_path / package / "schema" / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with fresh_database() as url, psycopg.connect(url, autocommit=True) as superuser:
+        migrate(url)
+        with pytest.raises(MigrationFailed, match="9002_upgrade_second"):
+            chassis_migrations.migrate(url, [*PACKAGES, package])
+        assert sorted(applied_migrations(superuser)) == NAMES
+        assert superuser.execute("SELECT FROM pg_namespace WHERE nspname = 'upgraded'").fetchone() is None
+        (tmp_path / package / "schema" / "9002_upgrade_second.sql").write_text("SELECT 1")
+        assert chassis_migrations.migrate(url, [*PACKAGES, package]) == sorted(files)
+
+        with capture_logs() as logs:
+            assert migrate(url) == []  # as the release before does during an upgrade and after a return
+        assert [(line["event"], line["migration"]) for line in logs] == [
+            ("database_of_newer_release", "9002_upgrade_second.sql")
+        ]
 
 
 def test_migration_numbers_increase() -> None:
