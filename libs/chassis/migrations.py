@@ -1,8 +1,9 @@
 """Applies migrations to a database: SQL files, in the order of their numbers, each once.
 
 The files of a package are in its folder `schema/`, named `NNNN_owner_name.sql`. The numbers order the files
-of all packages. A migration is safe to repeat and to run concurrently, because the second run waits for an
-advisory lock. A file must not change after it was applied; its checksum is stored and compared.
+of all packages. They are applied in one transaction, so that an upgrade that fails or is interrupted changes
+nothing. A run is safe to repeat and to run concurrently, because the second one waits for an advisory lock. A
+file must not change after it was applied; its checksum is stored and compared.
 """
 
 import hashlib
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import psycopg
+import structlog
 
 from chassis.database import Connection, ServiceConnection, refuse_pooler, session
 from chassis.database_failure import failure_reason
+
+log = structlog.get_logger()
 
 _NAME = re.compile(r"(\d{4})_[a-z]+_[a-z_]+\.sql")
 _LOCK = 7_203_001  # no other code locks this number
@@ -26,18 +30,30 @@ CREATE TABLE IF NOT EXISTS public.regcred_migrations (
 );
 GRANT SELECT ON public.regcred_migrations TO PUBLIC;  -- each service checks that its schema is there
 """
+_OTHER_PROGRAM = (
+    "another version of regcred prepared this database: use that one. Nothing was changed. There is no"
+    " upgrade from versions before 0.9.0 (docs/upgrading.md)"
+)
 
 
 class MigrationRefused(Exception):
-    """A file cannot be applied to this database. No part of it was applied."""
+    """A file cannot be applied to this database. No part of it was applied.
+
+    `problem` is the sentence without the remedy.
+    """
+
+    remedy = ""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"migration {name} {reason}")
         self.name = name
+        self.problem = f"migration {name} {reason}"
+        super().__init__(f"{self.problem}; {self.remedy}" if self.remedy else self.problem)
 
 
 class MigrationChanged(MigrationRefused):
     """A file was changed after it was applied to this database."""
+
+    remedy = _OTHER_PROGRAM
 
     def __init__(self, name: str) -> None:
         super().__init__(name, "was applied to this database with other contents")
@@ -52,6 +68,8 @@ class MigrationFailed(MigrationRefused):
 
 class MigrationTooLate(MigrationRefused):
     """A file was not applied, but one with a higher number was. A new database would have another order."""
+
+    remedy = _OTHER_PROGRAM
 
     def __init__(self, name: str, last: str) -> None:
         super().__init__(name, f"is new, but {last} was applied before it")
@@ -159,7 +177,7 @@ def unapplied(wanted: Sequence[Migration], applied: Mapping[str, str]) -> list[M
 
 
 def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
-    """Apply the files of these packages that were not applied yet. Returns their names.
+    """Apply the files of these packages that were not applied yet, all or none of them. Returns their names.
 
     The login of the URL creates roles and schemas, so it must own the database or be a superuser.
 
@@ -167,7 +185,7 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         MigrationChanged: an applied file was changed.
         MigrationTooLate: a new file has a lower number than an applied one.
         ValueError: as `migrations`.
-        MigrationFailed: the database refused a file, which was rolled back.
+        MigrationFailed: the database refused a file. All were rolled back.
         psycopg.Error: the database cannot be reached, or the login may not use it.
     """
     wanted = migrations(packages)
@@ -178,9 +196,14 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
         try:
             connection.execute("SET client_min_messages = warning")
             connection.execute(_LEDGER)
-            for migration in unapplied(wanted, applied_migrations(connection)):
-                _apply(connection, migration)
-                applied.append(migration.name)
+            before = applied_migrations(connection)
+            # A release runs beside the next one during an upgrade, so it does not refuse its database.
+            if newer := set(before) - {migration.name for migration in wanted}:
+                log.warning("database_of_newer_release", migration=max(newer))
+            with connection.transaction():
+                for migration in unapplied(wanted, before):
+                    _apply(connection, migration)
+                    applied.append(migration.name)
         finally:
             if not connection.closed:
                 connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
@@ -189,11 +212,10 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
 
 def _apply(connection: Connection, migration: Migration) -> None:
     try:
-        with connection.transaction():
-            connection.execute(migration.text)
-            connection.execute(
-                "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
-                (migration.name, migration.checksum),
-            )
+        connection.execute(migration.text)
+        connection.execute(
+            "INSERT INTO public.regcred_migrations (name, checksum) VALUES (%s, %s)",
+            (migration.name, migration.checksum),
+        )
     except psycopg.Error as error:
         raise MigrationFailed(migration.name, error) from error

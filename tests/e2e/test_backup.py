@@ -203,7 +203,7 @@ def test_a_killed_backup_leaves_no_file(original: System, tmp_path: Path) -> Non
 
 
 def opened_files(pid: int) -> list[str]:
-    return [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()]
+    return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()]
 
 
 def test_one_damaged_secret_does_not_make_a_backup_worthless(

@@ -16,6 +16,7 @@ from chassis.runtime.cannot_start import CannotStart
 from chassis.runtime.unavailable import Unavailable
 from chassis.settings.environment import Settings
 from eventlog.broker import BrokerUnavailable
+from eventlog.storage import LowerTransactionIds
 from operations.embedded_postgres import EmbeddedPostgresFailed
 from operations.log.database import NoDatabase, log_database
 
@@ -34,6 +35,7 @@ _OBSTACLES = (
 # The first two characters of the SQLSTATE of a database that cannot be used: connection, login, name,
 # resources, shutdown. Others are those of statements.
 _UNAVAILABLE = ("08", "28", "3D", "53", "57")
+_NOT_ADOPTED = "ES431"  # SQLSTATE of es.append
 
 
 class OperationRefused(click.ClickException):
@@ -73,6 +75,8 @@ def refused(
 
 
 def _database_sentence(error: psycopg.Error) -> str:
+    if error.sqlstate == _NOT_ADOPTED:
+        return str(LowerTransactionIds())
     reason = failure_reason(error)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return f"the login of the database lacks a right: {reason}"

@@ -131,6 +131,14 @@ def test_retries_and_dead_letters_are_listed_shown_and_redriven_in_order(
         assert "credential.added  dead" in listed
         assert "credential.added  retry at 2" in listed
 
+        first = operator.types("list", "--limit", "2")
+        assert (first.stdout.count("credential.added"), "there are more" in first.stderr) == (2, True)
+        assert "there are more" not in operator.types("list", "--limit", "3").stderr
+        assert [json.loads(operator.gets("list", "--json", "--limit", n))["more"] for n in "23"] == [
+            True,
+            False,
+        ]
+
         shown = json.loads(operator.gets("show", "verifier", "2", "--json"))
         assert (shown["attempts"], shown["reason"], shown["state"]) == (2, "RuntimeError", "dead")
         assert shown["event"]["data"]["username"] == "octo"

@@ -134,7 +134,7 @@ def test_a_database_that_was_never_migrated_is_found(installation: Installation)
 def test_missing_and_changed_migrations_are_found(installation: Installation) -> None:
     with psycopg.connect(installation.database_url, autocommit=True) as owner:
         owner.execute("UPDATE public.regcred_migrations SET checksum = 'x' WHERE name LIKE '0010%'")
-        _failed(installation.look()["database.migrations"], "other contents", "never change")
+        _failed(installation.look()["database.migrations"], "other contents", "use that one")
         owner.execute("DELETE FROM public.regcred_migrations WHERE name LIKE '0010%'")
         _failed(
             installation.look()["database.migrations"], "0010", "upgrading.md"

@@ -44,6 +44,7 @@ from tests.support.log import (
     stream,
     writing,
 )
+from tests.support.operator_commands import run_command
 from tests.support.postgres import dump, program_of_the_wheel
 from tests.support.timing import PATIENCE, waiting
 
@@ -207,6 +208,22 @@ def test_appends_are_refused_until_the_log_is_adopted(restored: str) -> None:
             assert adopt_log(restored) is not None
             ready()
         append_raw(connection, "new", 0, "new")
+
+
+def test_a_command_of_an_operator_that_appends_is_refused_with_the_remedy(
+    restored: str, tmp_path: Path
+) -> None:
+    environment = {"REGCRED_DATABASE_URL": restored, "REGCRED_HOME": str(tmp_path)}
+    erase = "accounts erase acme --yes --wait 0"
+    keys = "SELECT count(wrapped) FROM personal.keys"
+    with psycopg.connect(restored, autocommit=True) as connection:
+        connection.execute("INSERT INTO personal.keys (account_id, number, wrapped) VALUES ('acme', 1, 'x')")
+        refused = run_command(erase, environment)
+        assert (refused.exit_code, "run `regcred log adopt`" in refused.stderr) == (1, True), refused.output
+        assert scalar(connection, keys) == 1
+        assert adopt_log(restored) is not None
+        assert run_command(erase, environment).exit_code == 3  # erased, and no projector runs
+        assert scalar(connection, keys) == 0
 
 
 def test_the_refusal_is_a_problem_document_with_the_remedy() -> None:

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from chassis import migrations as chassis_migrations
-from chassis.migrations import MigrationChanged, MigrationTooLate, migrations
+from chassis.migrations import (
+    MigrationChanged,
+    MigrationFailed,
+    MigrationTooLate,
+    applied_migrations,
+    migrations,
+)
 from infra.images.contents import packages
 from operations.migrate.migrations import PACKAGES, known_migrations, migrate
 from tests.support.log import append_raw, lead, log_is_complete, sequence
@@ -70,9 +77,23 @@ def test_an_edited_migration_is_refused() -> None:
         migrate(url)
         with psycopg.connect(url) as superuser:
             superuser.execute("UPDATE regcred_migrations SET checksum = 'x' WHERE name = %s", (NAMES[0],))
-        with pytest.raises(MigrationChanged) as refused:
+        with pytest.raises(MigrationChanged, match="no upgrade from versions before") as refused:
             migrate(url)
         assert refused.value.name == NAMES[0]
+
+
+def test_a_database_of_a_version_before_0_9_0_is_refused_unchanged() -> None:
+    """Its files had other names, and higher numbers."""
+    with fresh_database() as url, psycopg.connect(url, autocommit=True) as superuser:
+        superuser.execute(
+            "CREATE TABLE regcred_migrations (name text PRIMARY KEY, checksum text, applied_at timestamptz)"
+        )
+        superuser.execute(
+            "INSERT INTO regcred_migrations VALUES ('0010_event_log.sql'), ('0220_rebuild_shards.sql')"
+        )
+        with pytest.raises(MigrationTooLate, match="no upgrade from versions before"):
+            migrate(url)
+        assert superuser.execute(OBJECTS).fetchall() == []
 
 
 def test_a_new_migration_with_an_earlier_number_is_refused() -> None:
@@ -124,6 +145,33 @@ def test_the_event_log_needs_no_other_package() -> None:
             superuser.execute("INSERT INTO es.checkpoints (consumer, position) VALUES ('reader', 1)")
             figures = superuser.execute("SELECT consumer, lag_events FROM es.consumer_metrics()").fetchall()
     assert figures == [("reader", 1)]
+
+
+def test_a_migration_that_fails_changes_nothing_and_a_newer_one_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither does an earlier file of the same run, so that the former version works as before."""
+    package = f"{tmp_path.name}_upgrade"
+    (tmp_path / package / "schema").mkdir(parents=True)
+    (tmp_path / package / "__init__.py").touch()
+    files = {"9001_upgrade_first.sql": "CREATE SCHEMA upgraded", "9002_upgrade_second.sql": "SELECT 1 / 0"}
+    for name, text in files.items():
+        (tmp_path / package / "schema" / name).write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with fresh_database() as url, psycopg.connect(url, autocommit=True) as superuser:
+        migrate(url)
+        with pytest.raises(MigrationFailed, match="9002_upgrade_second"):
+            chassis_migrations.migrate(url, [*PACKAGES, package])
+        assert sorted(applied_migrations(superuser)) == NAMES
+        assert superuser.execute("SELECT FROM pg_namespace WHERE nspname = 'upgraded'").fetchone() is None
+        (tmp_path / package / "schema" / "9002_upgrade_second.sql").write_text("SELECT 1")
+        assert chassis_migrations.migrate(url, [*PACKAGES, package]) == sorted(files)
+
+        with capture_logs() as logs:
+            assert migrate(url) == []  # as the release before does during an upgrade and after a return
+        assert [(line["event"], line["migration"]) for line in logs] == [
+            ("database_of_newer_release", "9002_upgrade_second.sql")
+        ]
 
 
 def test_migration_numbers_increase() -> None:

@@ -30,6 +30,7 @@ from regcred.__main__ import main
 from secretstore.factory import open_secret_store
 from secretstore.installation import WrongKeyFile, compare_keys, installation_id, record_keys
 from secretstore.keyfile import KEY_BYTES, KeyFile, KeyFileError
+from secretstore.personal_keys import open_personal_keys
 from secretstore.store import SecretDestroyed, SecretStore, SecretStoreUnavailable, WrongSecretStore
 from secretstore.vault import DatabaseIdentity, InstallationBinding, VaultStore
 from secretstore.vault_session import VaultRefused, VaultSettings
@@ -171,6 +172,30 @@ def test_an_operator_can_accept_a_new_key_file_after_a_loss(url: str, tmp_path: 
     prepare_keys(tmp_path / "keys.json")
     assert CliRunner().invoke(main, ["installation", "adopt", "--keys"], env=environment).exit_code == 0
     assert CliRunner().invoke(main, ["installation", "show"], env=environment).exit_code == 0
+
+
+def test_accounts_can_be_used_after_the_loss_of_the_key_file(url: str, tmp_path: Path) -> None:
+    """What the lost file encrypted is given up, after a confirmation. Nothing changes without it."""
+    lost = open_personal_keys(bind_keys(tmp_path / "keys.json", url))
+    with open_pool(url, role="regcred_credentials", size=1) as pool:
+        lost.current(pool, "acme")
+        (tmp_path / "keys.json").unlink()
+        environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
+        adopt = ["installation", "adopt", "--keys"]
+        refused = CliRunner().invoke(main, adopt, env=environment)
+        assert (refused.exit_code, "--yes" in refused.stderr) == (2, True), refused.output
+        assert not (tmp_path / "keys.json").exists()
+
+        done = CliRunner().invoke(main, [*adopt, "--yes"], env=environment)
+        assert done.exit_code == 0, done.output
+        assert "of 1 accounts is given up" in done.stdout
+        personal = open_personal_keys(bind_keys(tmp_path / "keys.json", url))
+        created = personal.current(pool, "acme")
+        again = CliRunner().invoke(main, adopt, env=environment)
+        assert (again.exit_code, "given up" in again.stdout) == (0, False), again.output
+        assert open_personal_keys(bind_keys(tmp_path / "keys.json", url)).current(pool, "acme").number == (
+            created.number
+        )
 
 
 # --- Vault ------------------------------------------------------------------------------------------------------------

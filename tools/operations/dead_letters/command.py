@@ -66,11 +66,16 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
     """
     with _opened() as (connection, settings):
         name = interventions.full_name(connection, consumer) if consumer else None
-        found = dead_letters.find(connection, consumer=name, limit=limit)
+        found = dead_letters.find(connection, consumer=name, limit=limit + 1)
         messages = [one for one in _messages(settings) if consumer in (None, one.queue)]
+    found, more = found[:limit], len(found) > limit
     if as_json:
         print_json(
-            {"items": [_document(one) for one in found], "messages": [_document(one) for one in messages]}
+            {
+                "items": [_document(one) for one in found],
+                "more": more,
+                "messages": [_document(one) for one in messages],
+            }
         )
         return
     rows: list[tuple[object, ...]] = [
@@ -91,6 +96,8 @@ def list_command(*, consumer: str | None, limit: int, as_json: bool) -> None:
         for one in messages
     ]
     print_table(("CONSUMER", "EVENT", "TYPE", "STATE", "ATTEMPTS", "WAITING", "SINCE", "REASON"), rows)
+    if more:
+        notice(f"there are more than these {limit}; --limit shows more of them")
 
 
 @deadletters.command("show")

@@ -123,10 +123,7 @@ def migration_finding(applied: Mapping[str, str], known: Sequence[Migration]) ->
     try:
         missing = unapplied(known, applied)
     except MigrationRefused as refusal:
-        remedy = (
-            "install the release that prepared this database (docs/upgrading.md); applied files never change"
-        )
-        return failed(check, str(refusal), remedy)
+        return failed(check, refusal.problem, refusal.remedy)
     if missing:
         return failed(check, f"{len(missing)} are missing, starting with {missing[0].name}", _MIGRATE)
     unknown = sorted(set(applied) - {migration.name for migration in known})

@@ -1,11 +1,14 @@
 """`regcred installation`: show what binds database, key file and Vault, and change it after a loss."""
 
+from pathlib import Path
 from uuid import UUID
 
 import click
 
+from chassis.database import Connection
 from operations.command_errors import OperationRefused, owner_connection
 from operations.migrate.preparation import prepare_keys
+from regcred.cli.confirmation import YES, confirm
 from regcred.cli.examples import examples
 from secretstore.installation import (
     adopt_database,
@@ -16,6 +19,7 @@ from secretstore.installation import (
     replace_recorded_keys,
 )
 from secretstore.keyfile import KeyFile, KeyFileError
+from secretstore.personal_keys import accounts_without_readable_key, forget_personal_keys
 
 
 @click.group()
@@ -53,14 +57,17 @@ def show_command() -> None:
     help="Use the Vault that has this id, or an empty one, in place of a lost database or Vault.",
 )
 @click.option("--database", is_flag=True, help="Let this copy of the database replace the original.")
+@YES
 @click.pass_context
 def adopt_command(
-    context: click.Context, *, keys: bool, vault_installation: UUID | None, database: bool
+    context: click.Context, *, keys: bool, vault_installation: UUID | None, database: bool, yes: bool
 ) -> None:
     """Accept another key file, Vault or database after the former one was lost for good, or moved.
 
     What a lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
-    Tokens become invalid: remove admin.token, so that a new one is created.
+    This data is given up, after a confirmation. Names and usernames then read `erased`. Tokens become
+    invalid: remove admin.token, so that a new one is created. Restart the services, and run `regcred log
+    repair`. Until then, pull secrets are refused.
 
     ID is the id in Vault (`vault kv get regcred/installation`), or that of the database for an empty Vault. A
     service that refuses to start shows it. Do this only if no other database uses this Vault. Secrets that
@@ -75,7 +82,7 @@ def adopt_command(
         raise click.UsageError("give --keys, --vault or --database", context)
     with owner_connection("installation") as (connection, settings):
         if keys:
-            replace_recorded_keys(prepare_keys(settings.key_file), connection)
+            _adopt_keys(settings.key_file, connection, yes=yes)
             click.echo(f"the database belongs to the key file {settings.key_file}")
         if vault_installation is not None:
             adopt_installation_id(vault_installation, connection)
@@ -83,3 +90,19 @@ def adopt_command(
         if database or vault_installation is not None:
             adopt_database(connection)
             click.echo("the installation uses this database")
+
+
+def _adopt_keys(path: Path, connection: Connection, *, yes: bool) -> None:
+    """Accept the key file. Without the personal data that it cannot read, accounts can be used again."""
+    lost = accounts_without_readable_key(KeyFile.load(path) if path.exists() else None, connection)
+    if lost:
+        confirm(f"Give up the personal data in the events of {len(lost)} accounts permanently?", yes=yes)
+    present = prepare_keys(path)
+    with connection.transaction():
+        forget_personal_keys(lost, connection)
+        replace_recorded_keys(present, connection)
+    if lost:
+        click.echo(
+            f"the personal data in the events of {len(lost)} accounts is given up: remove admin.token,"
+            " restart the services, and run `regcred log repair`"
+        )

@@ -40,7 +40,7 @@ from eventlog.integrity import (
 from eventlog.storage import adopt_log
 from operations.command_errors import CheckInconclusive, refused
 from operations.log.database import log_database
-from operations.log.state import StateReport, compare_state
+from operations.log.state import NAMED, StateReport, compare_state
 from regcred.cli.errors import OutputUnwritable
 from secretstore.installation import open_key_file_of
 
@@ -200,8 +200,10 @@ def rebuild_state() -> str:
     lines += [
         f"{credential_id} was not written, because another credential has taken its name meanwhile:"
         " rename one of the two, and repeat this"
-        for credential_id in rebuilt.name_taken
+        for credential_id in rebuilt.name_taken[:NAMED]
     ]
+    if len(rebuilt.name_taken) > NAMED:
+        lines.append(f"and {len(rebuilt.name_taken) - NAMED} more for the same reason")
     return "\n".join(lines) or "no row differed"
 
 
