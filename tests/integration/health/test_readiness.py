@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -21,10 +21,13 @@ from chassis.runtime.loops import DEAD_AFTER_SECONDS, Loops
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, join, pool_check
 from credentials.bootstrap import command_api
+from credentials.relay import sequencer
 from eventlog.consumers import leadership
 from eventlog.storage import refuse_lower_transaction_ids
 from operations.migrate.preparation import prepare_keys
 from projector.read.bootstrap import query_api
+from tests.support.eventstore_suite import an_event
+from tests.support.log import fresh_log, stream, writing
 from tests.support.postgres import fresh_database, migrated_database
 from tests.support.servers import free_port
 from tests.support.timing import PATIENCE, waiting
@@ -165,3 +168,39 @@ def test_a_process_with_a_dead_loop_is_dead() -> None:
     assert asked(port, "/healthz") == (503, {"status": "dead", "loops": ["sequencing"]})
     assert asked(port, "/readyz") == (200, {"ready": True, "checks": {}})
     assert asked(port, "/other")[0] == 404
+
+
+def test_a_loop_that_hangs_is_dead_and_one_that_waits_is_not() -> None:
+    """The loop of the relay: it waits for events, then hangs in a callback."""
+    clock, hangs, released, stop = [0.0], Event(), Event(), Event()
+    loops = Loops(lambda: clock[0])
+
+    def on_positions(_epoch: int, position: int) -> None:
+        if position:
+            hangs.set()
+            released.wait(PATIENCE)
+
+    def pass_time() -> None:
+        clock[0] += DEAD_AFTER_SECONDS + 1
+
+    with fresh_log() as url, writing(url) as store:
+        relay = Thread(
+            target=sequencer.run,
+            args=(url,),
+            kwargs={"on_positions": on_positions, "stop": stop, "step": loops.add("sequencing")},
+        )
+        relay.start()
+        try:
+            for _ in range(2):
+                pass_time()
+                waiting(lambda: loops.dead() == [], "it makes steps while it waits")
+            store.append(stream("one"), 0, [an_event("one")])
+            assert hangs.wait(PATIENCE)
+            pass_time()
+            assert loops.dead() == ["sequencing"]
+            released.set()
+            waiting(lambda: loops.dead() == [], "it makes steps again")
+        finally:
+            released.set()
+            stop.set()
+            relay.join()

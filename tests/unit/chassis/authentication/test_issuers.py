@@ -1,8 +1,10 @@
 """JWTs of trusted issuers: which are accepted, and for which rights."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import jwt
@@ -10,9 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from chassis.authentication.errors import IssuerUnavailable
-from chassis.authentication.issuers import FileKeys, IssuedTokens, UrlKeys, trusted_issuers
+from chassis.authentication.issuers import READERS, FileKeys, IssuedTokens, UrlKeys, trusted_issuers
 from chassis.authentication.tokens import TokenScope
 from chassis.settings.invalid_setting import InvalidSetting
+from tests.support.timing import PATIENCE, waiting
 
 ISSUER = "https://issuer.example.com"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -177,3 +180,28 @@ def test_an_issuer_that_does_not_respond_is_not_asked_by_each_request(clock: Clo
         with pytest.raises(IssuerUnavailable):
             issued.authenticate(token())
     assert source.reads == 1
+
+
+class SlowKeys:
+    """A source that responds when it is released."""
+
+    def __init__(self) -> None:
+        self.released = Event()
+        self.reads = 0
+
+    def read(self) -> jwt.PyJWKSet:
+        self.reads += 1
+        self.released.wait(PATIENCE)
+        raise IssuerUnavailable
+
+
+def test_few_threads_wait_for_an_issuer_that_does_not_respond(clock: Clock) -> None:
+    """The others get their response while these still wait."""
+    source = SlowKeys()
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    with ThreadPoolExecutor(3 * READERS) as threads:
+        requests = [threads.submit(issued.authenticate, token()) for _ in range(3 * READERS)]
+        waiting(lambda: sum(request.done() for request in requests) == 2 * READERS)
+        assert source.reads == READERS
+        source.released.set()
+        assert {type(request.exception()) for request in requests} == {IssuerUnavailable}
