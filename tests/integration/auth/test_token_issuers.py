@@ -50,7 +50,7 @@ def client(
             "REGCRED_HOME": str(tmp_path_factory.mktemp("home")),
             "REGCRED_DATABASE_URL": database_url,
             "REGCRED_TOKEN_ISSUERS": f"{ISSUER}=http://127.0.0.1:{issuer.server_port}/keys,"
-            "https://gone.example.com=/nowhere/jwks.json",
+            "https://gone.example.com=http://127.0.0.1:1/keys",
         }
     )
     prepare_keys(settings.key_file)
