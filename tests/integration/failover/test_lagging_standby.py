@@ -16,6 +16,7 @@ from chassis.settings.environment import Settings
 from chassis.web.api_part import join
 from credentials.bootstrap import command_api
 from credentials.relay import sequencer
+from credentials.relay.lost_events import PublishedEventsLost
 from credentials.relay.publisher import RelayPublisher
 from eventlog.broker.cloudevents import position_of
 from eventlog.topology import EXCHANGE, LAST_PUBLISHED
@@ -41,8 +42,8 @@ def servers() -> Iterator[PrimaryAndStandby]:
 
 
 @contextmanager
-def relaying(url: str, broker_url: str) -> Iterator[None]:
-    """A relay without housekeeping."""
+def relaying(url: str, broker_url: str) -> Iterator[RelayPublisher]:
+    """A relay without housekeeping: its publisher."""
     stop = Event()
     publisher = RelayPublisher(url, broker_url, role=sequencer.ROLE, jitter=lambda: 0.5, stop=stop)
     threads = [
@@ -52,7 +53,7 @@ def relaying(url: str, broker_url: str) -> Iterator[None]:
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield publisher
     finally:
         stop.set()
         for thread in threads:
@@ -109,7 +110,7 @@ def test_no_position_is_used_again_until_the_loss_is_accepted(
     client = join([api]).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {(tmp_path / 'admin.token').read_text().strip()}"
     try:
-        with relaying(servers.both, broker.url):
+        with relaying(servers.both, broker.url) as publisher:
             assert add(client, "kept").status_code == 201
             waiting(lambda: value(servers.primary, "SELECT published FROM es.relay") == 1)
             waiting(lambda: value(servers.standby, "SELECT published FROM es.relay") == 1)
@@ -124,6 +125,8 @@ def test_no_position_is_used_again_until_the_loss_is_accepted(
                 servers.promote()
                 waiting(lambda: add(client, "other").status_code == 201, "commands continue")
                 waiting(lambda: "PublishedEventsLost" in str(lines), "the relay says what is wrong")
+            with pytest.raises(PublishedEventsLost):
+                publisher.check()  # the relay is not ready
             # Position 2 belongs to another event, and nobody is told of it.
             waiting(lambda: value(servers.standby, "SELECT max(position) FROM es.log") == 2)
             assert value(servers.standby, "SELECT published FROM es.relay") == 1
@@ -142,6 +145,7 @@ def test_no_position_is_used_again_until_the_loss_is_accepted(
             waiting(lambda: value(servers.standby, "SELECT published FROM es.relay") == 3)
             [(second, second_id), (third, _)] = received(broker)
             assert (second, third) == (2, 3)
+            publisher.check()
             assert second_id != published_id
         assert "nothing to do" in run_command("log accept-loss", environment).output
     finally:
