@@ -12,7 +12,7 @@ _INHERIT_OPTION = 160_000  # the version of PostgreSQL that has it
 
 def create_roles(database_url: str, roles: Sequence[str]) -> None:
     """Create the group roles that do not exist. A dump refers to roles and does not contain them."""
-    with psycopg.connect(database_url) as connection:
+    with psycopg.connect(database_url, connect_timeout=5) as connection:
         known = memberships(connection, roles)
         for role in sorted(set(roles) - known.keys()):
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
@@ -32,7 +32,7 @@ def prepare_logins(
         logins: the name of each login, and the group role that it becomes a member of.
         passwords: the password of each login.
     """
-    with psycopg.connect(database_url) as connection:
+    with psycopg.connect(database_url, connect_timeout=5) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('regcred logins'))")
         # PostgreSQL 15 does not know the option. The owner then has the rights without switching to the role.
         option = " WITH INHERIT FALSE" if connection.info.server_version >= _INHERIT_OPTION else ""

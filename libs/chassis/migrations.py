@@ -190,7 +190,7 @@ def migrate(database_url: str, packages: Sequence[str]) -> list[str]:
     """
     wanted = migrations(packages)
     applied = []
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
         refuse_pooler(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         try:

@@ -68,7 +68,7 @@ class LogReader:
     @contextmanager
     def snapshot(cls, database_url: str) -> Iterator["LogReader"]:
         """Read one moment of the log. A read-only transaction does not delay positions (ADR 2)."""
-        with psycopg.connect(database_url) as connection:
+        with psycopg.connect(database_url, connect_timeout=5) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             yield cls(connection)

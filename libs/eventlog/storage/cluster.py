@@ -55,7 +55,7 @@ def adopt_log(database_url: str) -> Adopted | None:
 
     The login must own the schema. Appends and the relay wait until the end. No stored row is changed.
     """
-    with psycopg.connect(database_url) as connection:
+    with psycopg.connect(database_url, connect_timeout=5) as connection:
         if not (has_lower_transaction_ids(connection) or has_skipped_events(connection)):
             return None
         row = connection.execute("SELECT log_end, assigned FROM es.adopt()").fetchone()

@@ -1,5 +1,9 @@
 """Why a database or a broker cannot be used, in log lines and messages: each cause has a reason, and none a secret."""
 
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -66,6 +70,26 @@ def test_migrate_ends_with_the_reason(
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: the database is unavailable: ")
     assert reason in result.stderr
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["up"], ["log", "verify"]])
+def test_no_command_hangs_if_a_database_accepts_connections_and_is_silent(
+    command: list[str], tmp_path: Path
+) -> None:
+    """A stopped server. The driver alone would wait for two minutes, for each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u:canary-1f0c@127.0.0.1:{silent.getsockname()[1]}/d"
+        variables = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
+        ended = subprocess.run(
+            [sys.executable, "-m", "regcred", *command],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ended.returncode != 0
+    assert ended.stderr == "Error: the database is unavailable: the server did not respond in time\n"
 
 
 def test_every_loop_logs_the_reason_once(server: TLSPostgres, authorities: tuple[Path, Path]) -> None:

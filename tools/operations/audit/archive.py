@@ -37,7 +37,9 @@ def archive_audit_trail(order_at: Callable[[datetime], ArchiveOrder], key_file: 
         key = load_private(key_file or settings.home / "log-key.pem")
         with (
             log_database(settings) as url,
-            psycopg.connect(url, autocommit=True, application_name="regcred:seal") as connection,
+            psycopg.connect(
+                url, autocommit=True, connect_timeout=5, application_name="regcred:seal"
+            ) as connection,
         ):
             return audit_archive.archive_audit_trail(connection, order_at(server_time(connection)), key)
 

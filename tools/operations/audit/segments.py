@@ -198,7 +198,10 @@ def _check_log(segments: Sequence[Segment]) -> None:
         BrokenSegment: they differ.
     """
     settings = Settings.from_environment(os.environ)
-    with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
+    with (
+        log_database(settings) as url,
+        psycopg.connect(url, autocommit=True, connect_timeout=5) as connection,
+    ):
         reader = LogReader(connection)
         for segment in segments:
             manifest = segment.manifest

@@ -179,7 +179,10 @@ def accept_loss() -> str:
     settings = _settings()
     if settings.broker_url is None:
         return "nothing to do: REGCRED_BROKER_URL is not set, so no event was published"
-    with log_database(settings) as url, psycopg.connect(url, autocommit=True) as connection:
+    with (
+        log_database(settings) as url,
+        psycopg.connect(url, autocommit=True, connect_timeout=5) as connection,
+    ):
         lost = find_lost_events(connection, settings.broker_url)
     if lost is None:
         return "nothing to do: the log has the last published event"

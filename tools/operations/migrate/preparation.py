@@ -40,7 +40,7 @@ def prepare(database_url: str, broker_url: str | None) -> list[str]:
         LowerTransactionIds: the log was restored into a cluster in which it cannot continue.
     """
     applied = migrate(database_url)
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
         refuse_lower_transaction_ids(connection)
     if broker_url:
         declare_topology(broker_url, TOPOLOGY)
@@ -58,7 +58,7 @@ def bind_keys(path: Path, database_url: str) -> KeyFile:
     Raises:
         KeyFileError: the file cannot be used, is of another installation, or is missing beside existing data.
     """
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
         if not path.exists() and has_recorded_keys(connection):
             raise KeyFileError(
                 f"there is no key file {path}, and the data in this database needs it. Restore it from its"
