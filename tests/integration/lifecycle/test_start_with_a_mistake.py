@@ -107,8 +107,8 @@ def test_a_missing_jwks_file_is_named(url: str, home: Path) -> None:
 
 
 def test_a_value_that_is_no_choice_is_named(home: Path) -> None:
-    sentence = refusal("credentials relay", home, REGCRED_TRACING="yes")
-    assert sentence == "Error: REGCRED_TRACING: 'yes' is neither 1 (on) nor 0 (off)"
+    sentence = refusal("credentials relay", home, REGCRED_TRACING="2")
+    assert sentence == "Error: REGCRED_TRACING: '2' is neither 1 (on) nor 0 (off)"
 
 
 @pytest.mark.parametrize(
