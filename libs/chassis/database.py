@@ -214,8 +214,10 @@ def _check_responds(connection: Connection) -> None:
     """Raise an exception if the connection is broken, or its server does not respond in `CHECK_SECONDS`."""
     checked = cast(ServiceConnection, connection)  # the class of the connections of this pool
     usual, checked.response_seconds = checked.response_seconds, CHECK_SECONDS
-    MeasuredPool.check_connection(checked)
-    checked.response_seconds = usual
+    try:
+        MeasuredPool.check_connection(checked)
+    finally:
+        checked.response_seconds = usual
 
 
 def _check_writable(connection: Connection) -> None:

@@ -18,7 +18,7 @@ from secretstore.keyfile import KeyFile, KeyFileError
 
 _NONCE_BYTES = 12
 _IN_USE = "SELECT account_id, wrapped FROM personal.keys WHERE wrapped IS NOT NULL ORDER BY account_id"
-_FORGET = """
+_ERASE = """
 UPDATE personal.keys SET wrapped = NULL, erased_at = clock_timestamp()
 WHERE wrapped IS NOT NULL AND account_id = ANY (%s)
 """
@@ -39,13 +39,13 @@ def accounts_without_readable_key(keys: KeyFile | None, connection: Connection) 
     ]
 
 
-def forget_personal_keys(accounts: Sequence[str], connection: Connection) -> None:
+def erase_personal_keys(accounts: Sequence[str], connection: Connection) -> None:
     """Erase the keys of these accounts, so that their next event gets a new one.
 
     Personal data in their earlier events reads `erased`, as after an erasure. Only the owner of the database
     may do this.
     """
-    connection.execute(_FORGET, (list(accounts),))
+    connection.execute(_ERASE, (list(accounts),))
 
 
 def _can_unwrap(wrapping: "KeyFileWrapping", account_id: str, wrapped: bytes) -> bool:

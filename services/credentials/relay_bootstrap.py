@@ -28,14 +28,12 @@ SCHEMA = ("eventlog.storage", "secretstore", "credentials")
 def run_relay(settings: Settings, stop: Event) -> None:
     """Run sequencing, publishing and housekeeping until `stop` is set. Several may run; one leads."""
     url = settings.required_database_url()
-    loops, checks = (
-        Loops(),
-        {
-            "database": schema_check(url, SCHEMA, role=ROLE),
-            "log": login_check(url, refuse_lower_transaction_ids, role=ROLE),
-            "secret_store": starting,
-        },
-    )
+    loops = Loops()
+    checks = {
+        "database": schema_check(url, SCHEMA, role=ROLE),
+        "log": login_check(url, refuse_lower_transaction_ids, role=ROLE),
+        "secret_store": starting,
+    }
     metrics = [DatabaseMetrics.of(settings, role=ROLE)]
     serve_process(settings.metrics_listen, metrics, checks=checks, loops=loops)
     keys = await_key_file(url, settings.key_file, role=ROLE, stop=stop)

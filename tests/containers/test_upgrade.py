@@ -152,21 +152,11 @@ def of_release(
     """A deployment of a release, with its own images and its own docker-compose.yml."""
     release, source = request.param, tmp_path_factory.mktemp("release")
     extract(release, source)
+    python_image = variable(images, "PYTHON_IMAGE") or "python:3.11-slim-bookworm"
     for image in IMAGES:
         docker(
-            *(
-                "build",
-                "--quiet",
-                "--tag",
-                f"regcred/{image.name}:{release}",
-                "--build-arg",
-                f"IMAGE={image.name}",
-            ),
-            *(
-                "--build-arg",
-                f"PYTHON_IMAGE={variable(images, 'PYTHON_IMAGE') or 'python:3.11-slim-bookworm'}",
-            ),
-            ".",
+            *("build", "--quiet", "--tag", f"regcred/{image.name}:{release}", "."),
+            *("--build-arg", f"IMAGE={image.name}", "--build-arg", f"PYTHON_IMAGE={python_image}"),
             timeout=1200,
             folder=source,
         )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,11 @@ def test_a_killed_backup_leaves_no_file(original: System, tmp_path: Path) -> Non
 
 
 def opened_files(pid: int) -> list[str]:
-    return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()]
+    found = []
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # the process has closed it meanwhile
+            found.append(str(file.readlink()))
+    return found
 
 
 def test_one_damaged_secret_does_not_make_a_backup_worthless(

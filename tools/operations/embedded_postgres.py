@@ -199,8 +199,9 @@ def _wait_while_starting(folder: Path) -> None:
     """Wait until a running server accepts connections. The library waits ten seconds at most."""
     deadline = monotonic() + _START_SECONDS
     while running_server(folder) is not None and monotonic() < deadline:
-        if (folder / "postmaster.pid").read_text().split()[-1:] == ["ready"]:
-            return
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            if (folder / "postmaster.pid").read_text().split()[-1:] == ["ready"]:
+                return
         sleep(_POLL_SECONDS)
 
 

@@ -31,13 +31,12 @@ def readiness(
             check()
             state[name] = "ok"
         except Exception as error:
-            known = isinstance(error, Unavailable)
-            log.warning(
-                "not_ready", check=name, error=type(error).__name__, reason=str(error) if known else None
-            )
-            state[name] = "unavailable"
-            if isinstance(error, Unavailable) and error.code != Unavailable.code:
-                reasons[name] = error.code
+            state[name], sentence = "unavailable", None
+            if isinstance(error, Unavailable):
+                sentence = str(error)
+                if error.code != Unavailable.code:
+                    reasons[name] = error.code
+            log.warning("not_ready", check=name, error=type(error).__name__, reason=sentence)
     ready = all(value == "ok" for value in state.values())
     status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
     return status, {"ready": ready, "checks": state} | ({"reasons": reasons} if reasons else {})

@@ -128,14 +128,16 @@ def _database(url: str | None) -> str | None:
 
 
 def _broker(url: str | None) -> str | None:
+    if not url:
+        return None
     try:
-        parts = urlsplit(url or "amqp://host")
+        parts = urlsplit(url)
         usable = parts.scheme in {"amqp", "amqps"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # its message can contain a part of the password
         usable = False
     if not usable:
         raise InvalidSetting("REGCRED_BROKER_URL", "must look like amqp://host:port or amqps://host:port")
-    return url or None
+    return url
 
 
 def _text(environment: Mapping[str, str], name: str) -> str | None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chassis.runtime.clock import now
 from chassis.settings.environment import Settings
+from launcher.deployment.certificates import new_authority
 from tests.deployment.kubernetes.names import OF_OURS
 from tests.support.manifests import (
     FOLDER,
@@ -21,6 +23,12 @@ from tests.support.manifests import (
 from tests.support.servers import ROOT
 
 FROM_A_FILE = ("REGCRED_BROKER_URL", "REGCRED_VAULT_ROLE_ID")  # settings.py, `_text`
+READ_AT_THE_START = {
+    "REGCRED_BROKER_URL_FILE": "amqps://u:p@rabbitmq:5671/regcred",
+    "REGCRED_VAULT_ROLE_ID_FILE": "a-role-id",
+    "REGCRED_VAULT_SECRET_ID_FILE": "a-secret-id",
+    "REGCRED_VAULT_CA_FILE": new_authority(now()).certificate,
+}
 
 
 def test_every_variable_is_a_setting() -> None:
@@ -76,11 +84,7 @@ def test_an_overlay_changes_one_setting(tmp_path: Path) -> None:
 
 
 _COMPOSE_FILE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-
-
 COMPOSE = _COMPOSE_FILE["services"]
-
-
 SETTINGS = set(_COMPOSE_FILE["x-settings"])  # what operators may set; every service gets them in compose
 
 
@@ -95,12 +99,11 @@ def test_a_service_has_the_variables_that_compose_gives_it(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(OF_OURS) - {"console"}))
 def test_a_service_accepts_its_variables(name: str, tmp_path: Path) -> None:
     variables = environment(workloads()[name])
-    for variable, path in variables.items():
-        if variable in {f"{one}_FILE" for one in FROM_A_FILE}:
-            assert path.startswith("/run/")
-            content = "amqps://u:p@rabbitmq:5671/regcred" if "BROKER" in variable else "a-role-id"
+    for variable, content in READ_AT_THE_START.items():
+        if variable in variables:
+            assert variables[variable].startswith("/run/")
             (tmp_path / variable).write_text(content)
-            variables = variables | {variable: str(tmp_path / variable)}
+            variables[variable] = str(tmp_path / variable)
     accepted = Settings.from_environment(variables)
     assert accepted.required_database_url().startswith("postgresql://regcred-")
     assert "sslmode=verify-full" in accepted.required_database_url()

@@ -179,9 +179,8 @@ def test_a_fault_between_confirms_loses_no_message(rabbitmq: RabbitMQ, queue: st
                 for position in range(1, 10**6):
                     publisher.submit(message(position))
                     submitted.append(position)
-                    if (
-                        position % 50 == 0
-                    ):  # the fault takes a second: without pauses, most of the time is for its messages
+                    # The fault takes a second. Without pauses, the test would spend most of its time on messages.
+                    if position % 50 == 0:
                         time.sleep(0.02)
         except BrokerUnavailable as error:
             failures.append(error)

@@ -96,10 +96,7 @@ def test_every_command_that_can_ask_is_in_the_test_above(run: CliRunner) -> None
         ("tokens", "revoke"),
         ("accounts", "erase"),
         ("deadletters", "discard"),
-        (
-            "installation",
-            "adopt",
-        ),  # only if data is given up: tests/integration/secretstore/test_installation.py
+        ("installation", "adopt"),  # it asks only if it erases data: test_installation.py
     }
 
 

@@ -19,7 +19,7 @@ from secretstore.installation import (
     replace_recorded_keys,
 )
 from secretstore.keyfile import KeyFile, KeyFileError
-from secretstore.personal_keys import accounts_without_readable_key, forget_personal_keys
+from secretstore.personal_keys import accounts_without_readable_key, erase_personal_keys
 
 
 @click.group()
@@ -99,7 +99,7 @@ def _adopt_keys(path: Path, connection: Connection, *, yes: bool) -> None:
         confirm(f"Give up the personal data in the events of {len(lost)} accounts permanently?", yes=yes)
     present = prepare_keys(path)
     with connection.transaction():
-        forget_personal_keys(lost, connection)
+        erase_personal_keys(lost, connection)
         replace_recorded_keys(present, connection)
     if lost:
         click.echo(
