@@ -67,8 +67,8 @@ class DatabaseUnavailable(Unavailable):
     sentence = "the database cannot be reached now, or cannot execute this now"
     retry_after = 2
 
-    def __init__(self) -> None:
-        super().__init__("the database is unavailable")
+    def __init__(self, reason: str = "the database is unavailable") -> None:
+        super().__init__(reason)
 
 
 def is_unavailable(error: Exception) -> bool:

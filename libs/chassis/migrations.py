@@ -15,7 +15,14 @@ from importlib.resources import files
 import psycopg
 import structlog
 
-from chassis.database import Connection, ServiceConnection, refuse_pooler, session
+from chassis.database import (
+    CHECK_SECONDS,
+    Connection,
+    DatabaseUnavailable,
+    ServiceConnection,
+    refuse_pooler,
+    session,
+)
 from chassis.database_failure import failure_reason
 
 log = structlog.get_logger()
@@ -146,13 +153,20 @@ def schema_check(database_url: str, packages: Sequence[str], *, role: str) -> Ca
 
 
 def login_check(database_url: str, examine: Callable[[Connection], None], *, role: str) -> Callable[[], None]:
-    """A readiness check: log in, act as `role`, and raise what `examine` raises."""
+    """A readiness check: log in, act as `role`, and raise what `examine` raises.
+
+    An error of the database becomes `DatabaseUnavailable` with its reason.
+    """
     limits = session(role, part="ready", statement_timeout="2s")
 
     def check() -> None:
-        with ServiceConnection.connect(database_url, **limits) as connection:
-            refuse_pooler(connection)
-            examine(connection)
+        try:
+            with ServiceConnection.connect(database_url, **limits) as connection:
+                connection.response_seconds = CHECK_SECONDS
+                refuse_pooler(connection)
+                examine(connection)
+        except psycopg.Error as error:
+            raise DatabaseUnavailable(failure_reason(error)) from error
 
     return check
 

@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from psycopg import pq
 
+from chassis.atomic_file import replace_file
 from chassis.runtime.lifecycle import stop_signals_deferred
 
 log = structlog.get_logger()
@@ -190,9 +191,10 @@ def _remove_stale_process_files(folder: Path) -> None:
 
 
 def _add_settings(file: Path) -> None:
-    if _SETTINGS not in file.read_text():
-        with file.open("a") as settings:
-            settings.write(_SETTINGS)
+    if _SETTINGS not in (content := file.read_text()):
+        owner = file.stat()
+        text = f"{content}{_SETTINGS}".encode()
+        replace_file(file, text, mode=0o600, owner=(owner.st_uid, owner.st_gid))
 
 
 def _wait_while_starting(folder: Path) -> None:

@@ -47,7 +47,10 @@ def unblock_stop_signals() -> None:
 
 @contextmanager
 def stop_signals_deferred() -> Iterator[None]:
-    """Defer stop signals to the end of the block, so that what it starts is never left half registered."""
+    """Defer stop signals to the end of the block, so that what it starts is never left half registered.
+
+    Only in a process in which no other thread can receive them.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield

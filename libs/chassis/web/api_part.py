@@ -14,7 +14,7 @@ from chassis.web.application import create_app
 from chassis.web.authentication import Authenticate
 from chassis.web.blueprint import Blueprint
 
-_CHECK_SECONDS = 0.5  # for each check; a probe waits three seconds for all of them
+_CHECK_SECONDS = 0.5  # for a connection of the pool; a probe waits three seconds for all checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

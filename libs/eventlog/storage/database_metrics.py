@@ -80,4 +80,5 @@ class DatabaseMetrics(Collector):
         limits = session(self._role, part="metrics", statement_timeout=f"{CONNECT_SECONDS}s")
         limits["connect_timeout"] = CONNECT_SECONDS
         with ServiceConnection.connect(self._database_url, **limits) as connection:
+            connection.response_seconds = CONNECT_SECONDS
             return connection.execute(_STATEMENT).fetchall()

@@ -2,7 +2,7 @@
 -- A dump that is restored writes the row in another transaction, into another table and another database, and a database that
 -- is created from a template has another OID. A standby that is promoted and pg_upgrade (from PostgreSQL 15) change none of them. All
 -- of this can be read by every login, also where a managed PostgreSQL does not grant pg_control_system(). A copy of the files of
--- the server cannot be told apart.
+-- the server cannot be told apart. A later migration that rewrites the row of this table has to write it again.
 CREATE TABLE installation.home (  -- one row
     written_by  xid8 NOT NULL,
     table_id    oid NOT NULL,

@@ -324,9 +324,10 @@ def test_a_second_restore_is_refused_until_the_log_is_adopted_again(
             assert adopt_log(restored) is not None
         else:
             append_unchecked(connection, "skipped", 0, "skipped")
-        passed = scalar(
-            connection, "SELECT greatest(max(e.xid), max(a.xid))::text FROM es.events e, es.adoptions a"
+        newest = (
+            "SELECT greatest((SELECT max(xid) FROM es.events), (SELECT max(xid) FROM es.adoptions))::text"
         )
+        passed = scalar(connection, newest)
         beyond(connection, max(int(passed), newest_id(youngest)) + 2 * SOME)
         if ahead == "events":
             append_raw(connection, "after", 0, "after")

@@ -11,6 +11,7 @@ REVOKE ALL ON FUNCTION es.highest_id FROM PUBLIC;
 -- (dump and restore). New events would sort before old ones and get no position (ADR 8). After an adoption in this cluster,
 -- restored events may have such ids: all of them have a position. A row that was restored has another xmin than the id of the
 -- transaction that adopted the log. A physical copy (a standby, pg_upgrade) preserves both xmin and the ids of the cluster.
+-- A later migration that rewrites the rows of es.adoptions would let each log count as restored.
 CREATE OR REPLACE FUNCTION es.has_lower_ids() RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT es.highest_id() >= pg_snapshot_xmax(pg_current_snapshot())
