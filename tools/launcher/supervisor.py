@@ -63,7 +63,7 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         child.process = subprocess.Popen(
-            [sys.executable, "-m", *child.arguments],
+            [sys.executable, "-P", "-m", *child.arguments],  # never a module in the current folder
             env={**self._environment, PROCESS: child.name},
             stdin=subprocess.PIPE,  # the child stops at its end, also if this process was killed
             start_new_session=True,  # Ctrl-C in the terminal reaches only this process
