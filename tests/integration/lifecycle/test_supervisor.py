@@ -18,6 +18,6 @@ def test_files_in_the_current_folder_are_not_imported(
     supervisor = Supervisor({"json": ("json.tool", "input", "output")}, {})
     try:
         supervisor.start_due()
-        waiting(lambda: (tmp_path / "output").exists())
+        waiting((tmp_path / "output").exists)
     finally:
         supervisor.stop()
