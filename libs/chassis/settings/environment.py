@@ -148,12 +148,18 @@ def _text(environment: Mapping[str, str], name: str) -> str | None:
     path = environment.get(f"{name}_FILE")
     if environment.get(name) or not path:
         return environment.get(name) or None
-    return text_of(f"{name}_FILE", Path(path)) or None
+    text = text_of(f"{name}_FILE", Path(path))
+    if not text:
+        raise InvalidSetting(f"{name}_FILE", f"{path} is empty")
+    return text
 
 
 def _vault(environment: Mapping[str, str]) -> VaultAccess | None:
     address = http_url(environment, "REGCRED_VAULT_ADDR")
     if address is None:
+        for name in ("REGCRED_VAULT_SECRET_ID_FILE", "REGCRED_VAULT_TOKEN_FILE"):
+            if environment.get(name):  # without an address, the secrets would be stored in PostgreSQL
+                raise InvalidSetting("REGCRED_VAULT_ADDR", f"is missing, but {name} is set")
         return None
     access = VaultAccess(
         address=address,

@@ -62,11 +62,27 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, name: str) -> Non
             read({**environment, name: str(path)})
 
 
-@pytest.mark.parametrize("name", ["REGCRED_VAULT_SECRET_ID_FILE", "REGCRED_VAULT_TOKEN_FILE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "REGCRED_BROKER_URL_FILE",
+        "REGCRED_VAULT_ROLE_ID_FILE",
+        "REGCRED_VAULT_SECRET_ID_FILE",
+        "REGCRED_VAULT_TOKEN_FILE",
+    ],
+)
 def test_an_empty_file_of_a_secret_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "empty").touch()
+    (tmp_path / "empty").write_text("\n")
+    environment = {key: value for key, value in VAULT.items() if not name.startswith(key)}
     with pytest.raises(InvalidSetting, match=f"^{name}: .*empty"):
-        read({**VAULT, name: str(tmp_path / "empty")})
+        read({**environment, name: str(tmp_path / "empty")})
+
+
+@pytest.mark.parametrize("name", ["REGCRED_VAULT_SECRET_ID_FILE", "REGCRED_VAULT_TOKEN_FILE"])
+def test_a_secret_of_vault_without_the_address_of_vault_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").write_text("8d1e")
+    with pytest.raises(InvalidSetting, match=f"^REGCRED_VAULT_ADDR: .*{name}"):
+        Settings.from_environment({name: str(tmp_path / "secret")})
 
 
 def read(environment: dict[str, str]) -> None:
