@@ -177,21 +177,26 @@ def test_an_operator_can_accept_a_new_key_file_after_a_loss(url: str, tmp_path: 
 def test_accounts_can_be_used_after_the_loss_of_the_key_file(url: str, tmp_path: Path) -> None:
     """What the lost file encrypted is given up, after a confirmation. Nothing changes without it."""
     lost = open_personal_keys(bind_keys(tmp_path / "keys.json", url))
+    environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
+    adopt = ["installation", "adopt", "--keys"]
     with open_pool(url, role="regcred_credentials", size=1) as pool:
         lost.current(pool, "acme")
         (tmp_path / "keys.json").unlink()
-        environment = {"REGCRED_HOME": str(tmp_path), "REGCRED_DATABASE_URL": url}
-        adopt = ["installation", "adopt", "--keys"]
-        refused = CliRunner().invoke(main, adopt, env=environment)
-        assert (refused.exit_code, "--yes" in refused.stderr) == (2, True), refused.output
+        running = CliRunner().invoke(main, [*adopt, "--yes"], env=environment)
+        assert running.exit_code == 1, running.output
+        assert "stop these services, which still have the former keys: regcred_credentials" in running.stderr
         assert not (tmp_path / "keys.json").exists()
+    refused = CliRunner().invoke(main, adopt, env=environment)
+    assert (refused.exit_code, "--yes" in refused.stderr) == (2, True), refused.output
+    assert not (tmp_path / "keys.json").exists()
 
-        done = CliRunner().invoke(main, [*adopt, "--yes"], env=environment)
-        assert done.exit_code == 0, done.output
-        assert "of 1 accounts is given up" in done.stdout
+    done = CliRunner().invoke(main, [*adopt, "--yes"], env=environment)
+    assert done.exit_code == 0, done.output
+    assert "of 1 accounts is given up" in done.stdout
+    with open_pool(url, role="regcred_credentials", size=1) as pool:
         personal = open_personal_keys(bind_keys(tmp_path / "keys.json", url))
         created = personal.current(pool, "acme")
-        again = CliRunner().invoke(main, adopt, env=environment)
+        again = CliRunner().invoke(main, adopt, env=environment)  # changes nothing, so services may run
         assert (again.exit_code, "given up" in again.stdout) == (0, False), again.output
         assert open_personal_keys(bind_keys(tmp_path / "keys.json", url)).current(pool, "acme").number == (
             created.number

@@ -11,6 +11,7 @@ from operations.migrate.preparation import prepare_keys
 from regcred.cli.confirmation import YES, confirm
 from regcred.cli.examples import examples
 from secretstore.installation import (
+    WrongKeyFile,
     adopt_database,
     adopt_installation_id,
     compare_keys,
@@ -20,6 +21,13 @@ from secretstore.installation import (
 )
 from secretstore.keyfile import KeyFile, KeyFileError
 from secretstore.personal_keys import accounts_without_readable_key, erase_personal_keys
+
+# Sessions of services; a service that waits until its key file can be used has none but `keys`.
+_SERVICES = r"""
+SELECT DISTINCT split_part(application_name, ':', 1) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'regcred\_%' AND application_name NOT LIKE '%:keys'
+ORDER BY 1
+"""
 
 
 @click.group()
@@ -66,17 +74,15 @@ def adopt_command(
 
     What a lost key file encrypted stays unreadable: personal data in events and, without Vault, every secret.
     This data is given up, after a confirmation. Names and usernames then read `erased`. Tokens become
-    invalid: remove admin.token, so that a new one is created. Restart the services, and run `regcred log
-    repair`. Until then, pull secrets are refused.
+    invalid: remove admin.token, so that a new one is created. Stop the services first, which encrypt with the
+    former keys. Start them afterwards, and run `regcred log repair`. Until then, pull secrets are refused.
 
     ID is the id in Vault (`vault kv get regcred/installation`), or that of the database for an empty Vault. A
     service that refuses to start shows it. Do this only if no other database uses this Vault. Secrets that
     this database does not know are deleted after a day, and destroyed a week later.
 
     A database that was restored from a dump is a copy. With Vault it must be adopted before it is used: two
-    databases with the same secrets would delete those of each other.
-
-    Restart the services afterwards.
+    databases with the same secrets would delete those of each other. Restart the services afterwards.
     """
     if not keys and not database and vault_installation is None:
         raise click.UsageError("give --keys, --vault or --database", context)
@@ -94,7 +100,10 @@ def adopt_command(
 
 def _adopt_keys(path: Path, connection: Connection, *, yes: bool) -> None:
     """Accept the key file. Without the personal data that it cannot read, accounts can be used again."""
-    lost = accounts_without_readable_key(KeyFile.load(path) if path.exists() else None, connection)
+    given = KeyFile.load(path) if path.exists() else None
+    if given is None or not _are_recorded(given, connection):
+        _refuse_running_services(connection)
+    lost = accounts_without_readable_key(given, connection)
     if lost:
         confirm(f"Give up the personal data in the events of {len(lost)} accounts permanently?", yes=yes)
     present = prepare_keys(path)
@@ -104,5 +113,20 @@ def _adopt_keys(path: Path, connection: Connection, *, yes: bool) -> None:
     if lost:
         click.echo(
             f"the personal data in the events of {len(lost)} accounts is given up: remove admin.token,"
-            " restart the services, and run `regcred log repair`"
+            " start the services, and run `regcred log repair`"
         )
+
+
+def _are_recorded(keys: KeyFile, connection: Connection) -> bool:
+    try:
+        compare_keys(keys, connection)
+    except WrongKeyFile:
+        return False
+    return True
+
+
+def _refuse_running_services(connection: Connection) -> None:
+    """Raises `OperationRefused`: a service that runs would encrypt with the former keys, which nothing has."""
+    running = [name for (name,) in connection.execute(_SERVICES)]
+    if running:
+        raise OperationRefused(f"stop these services, which still have the former keys: {', '.join(running)}")
