@@ -25,7 +25,8 @@ from secretstore.personal_keys import accounts_without_readable_key, erase_perso
 # Sessions of services; a service that waits until its key file can be used has none but `keys`.
 _SERVICES = r"""
 SELECT DISTINCT split_part(application_name, ':', 1) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name LIKE 'regcred\_%' AND application_name NOT LIKE '%:keys'
+WHERE datname = current_database()
+  AND application_name LIKE 'regcred\_%' AND application_name NOT LIKE '%:keys'
 ORDER BY 1
 """
 
@@ -126,7 +127,7 @@ def _are_recorded(keys: KeyFile, connection: Connection) -> bool:
 
 
 def _refuse_running_services(connection: Connection) -> None:
-    """Raises `OperationRefused`: a service that runs would encrypt with the former keys, which nothing has."""
+    """Raise `OperationRefused` if a service runs, which would encrypt with keys that nothing has any more."""
     running = [name for (name,) in connection.execute(_SERVICES)]
     if running:
         raise OperationRefused(f"stop these services, which still have the former keys: {', '.join(running)}")
