@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -83,6 +84,23 @@ def test_a_killed_supervisor_loses_no_data_and_its_database_is_taken_over(
     assert json.loads(line)["server"] == left
     assert system.stop() == 0
     assert running_server(system.home / "postgres") is None
+
+
+def test_a_start_waits_for_the_processes_of_a_killed_supervisor(system: System) -> None:
+    """They notice within seconds that it was killed. Until then, the API listens at the address."""
+    system.kill()
+    with socket.create_server(("127.0.0.1", system.port)) as api:
+
+        def end_when_awaited() -> None:
+            with api:
+                waiting(lambda: "waiting_for_address" in system.log.read_text(), "it waits")
+
+        former = Thread(target=end_when_awaited)
+        former.start()
+        try:
+            system.start()
+        finally:
+            former.join()
 
 
 def test_a_home_that_the_database_cannot_use_is_refused(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from time import monotonic
 import structlog
 
 from chassis.observability.metric_files import FOLDER, empty_folder
-from chassis.runtime.addresses import check_address_is_free
+from chassis.runtime.addresses import AddressUnusable, check_address_is_free
 from chassis.runtime.health import is_healthy
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.settings.environment import Settings
-from launcher.supervisor import Supervisor
-from operations.embedded_postgres import EmbeddedPostgres
+from launcher.supervisor import STOP_SECONDS, Supervisor
+from operations.embedded_postgres import EmbeddedPostgres, running_server
 from operations.home_lock import home_lock
 from operations.migrate.preparation import bind_keys, bind_secret_store, prepare, prepare_admin_token
 
@@ -39,6 +39,8 @@ def up(settings: Settings) -> None:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as resources:
         resources.enter_context(home_lock(settings.home))
+        if running_server(settings.home / "postgres") is not None:
+            _await_address(settings, stop)
         check_address_is_free("REGCRED_LISTEN", settings.listen_host, settings.listen_port)
         database = None
         url = settings.database_url
@@ -61,6 +63,19 @@ def up(settings: Settings) -> None:
         supervisor = Supervisor(PROCESSES, environment)
         resources.callback(supervisor.stop)
         _supervise(supervisor, database, settings, stop)
+
+
+def _await_address(settings: Settings, stop: Event) -> None:
+    """Wait while the processes of a `regcred up` that was killed end. Its database still runs."""
+    deadline = monotonic() + STOP_SECONDS
+    while not stop.is_set() and monotonic() < deadline:
+        try:
+            check_address_is_free("REGCRED_LISTEN", settings.listen_host, settings.listen_port)
+        except AddressUnusable as error:
+            log.warning("waiting_for_address", reason=str(error))
+            stop.wait(1.0)
+        else:
+            return
 
 
 def _supervise(
