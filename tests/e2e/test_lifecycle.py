@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -89,17 +89,19 @@ def test_a_killed_supervisor_loses_no_data_and_its_database_is_taken_over(
 def test_a_start_waits_for_the_processes_of_a_killed_supervisor(system: System) -> None:
     """They notice within seconds that it was killed. Until then, the API listens at the address."""
     system.kill()
+    started = Event()
     with socket.create_server(("127.0.0.1", system.port)) as api:
 
         def end_when_awaited() -> None:
             with api:
-                waiting(lambda: "waiting_for_address" in system.log.read_text(), "it waits")
+                waiting(lambda: started.is_set() or "waiting_for_address" in system.log.read_text())
 
         former = Thread(target=end_when_awaited)
         former.start()
         try:
             system.start()
         finally:
+            started.set()
             former.join()
 
 
