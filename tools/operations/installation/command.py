@@ -15,6 +15,7 @@ from secretstore.installation import (
     adopt_database,
     adopt_installation_id,
     compare_keys,
+    has_vault,
     installation_id,
     is_copy,
     replace_recorded_keys,
@@ -40,7 +41,7 @@ def installation() -> None:
 def show_command() -> None:
     """Show the id of this database, and whether the key file belongs to it."""
     with owner_connection("installation") as (connection, settings):
-        copy = ", a copy of its database" if is_copy(connection) else ""
+        copy = ", a copy of its database" if is_copy(connection) and has_vault(connection) else ""
         click.echo(f"database: installation {installation_id(connection)}{copy}")
         try:
             compare_keys(KeyFile.load(settings.key_file), connection)
