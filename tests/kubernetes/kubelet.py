@@ -158,6 +158,11 @@ class Kubelet:
                 self._stop(running)
             else:
                 self._probe(running)
+        for uid in self._pods.keys() - wanted.keys():  # removed by force
+            process = self._pods.pop(uid).process
+            assert process is not None
+            process.kill()
+            process.wait(PATIENCE)
 
     def _admit(self, pod: Object) -> Running:
         self._numbers += 1

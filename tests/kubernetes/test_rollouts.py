@@ -3,13 +3,20 @@
 The services run as processes with a real PostgreSQL under TLS; `tests.kubernetes.kubelet` says what that leaves out.
 """
 
+import shutil
+import time
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import pytest
+import requests
 from psycopg.conninfo import make_conninfo
 
 from chassis.runtime.clock import now
@@ -17,10 +24,11 @@ from chassis.runtime.health import is_healthy
 from launcher.deployment.certificates import new_authority, new_server
 from operations.migrate.logins import prepare_logins
 from operations.migrate.migrations import migrate
+from operations.migrate.preparation import bind_keys, prepare_admin_token
 from tests.kubernetes.conftest import apply, under_restricted
 from tests.kubernetes.kubelet import Kubelet, Running
 from tests.support.kubernetes import Cluster
-from tests.support.timing import waiting
+from tests.support.timing import PATIENCE, waiting
 from tests.support.tls_postgres import TLSPostgres
 
 # One service with HTTP and one without. They need only the database to be ready.
@@ -42,6 +50,13 @@ def kubelet(cluster: Cluster, prepared: Path, tmp_path_factory: pytest.TempPathF
         url = make_conninfo(superuser, dbname="regcred")
         migrate(url)
         prepare_logins(url, prepared / "migrate" / "logins")
+        own = tmp_path_factory.mktemp("keys") / "keys.json"
+        shutil.copyfile(
+            prepared / "keys" / "keys.json", own
+        )  # that of the folder belongs to the user of the pods
+        own.chmod(0o600)
+        keys = bind_keys(own, url)
+        prepare_admin_token(prepared / "tokens" / "admin.token", url, keys)
         # As CloudNativePG makes it.
         cluster.kubectl(
             "create", "secret", "generic", "postgres-ca", "-n", "regcred", f"--from-file=ca.crt={ca_file}"
@@ -80,6 +95,63 @@ def test_a_wrong_database_secret_replaces_no_pod(cluster: Cluster, kubelet: Kube
         _wait_until_complete(cluster, name)
         _wait_for_pods(kubelet, name, 1)
         assert kubelet.pods(name)[0] is not first[name]
+
+
+@pytest.mark.usefixtures("cleared")
+def test_a_rollout_under_load_refuses_no_request(
+    cluster: Cluster, prepared: Path, kubelet: Kubelet, tmp_path: Path
+) -> None:
+    apply(cluster, under_restricted(cluster, tmp_path, "overlays/small"))
+    _wait_until_complete(cluster, "queries")
+    [first] = kubelet.pods("queries")
+    with readers(kubelet, (prepared / "tokens" / "admin.token").read_text().strip()) as statuses:
+        waiting(lambda: len(statuses) > 20, "the readers read")
+        cluster.kubectl("rollout", "restart", "-n", "regcred", "deployment/queries")
+        _wait_until_complete(cluster, "queries")
+        _wait_for_pods(kubelet, "queries", 1)
+        before = len(statuses)
+        waiting(lambda: len(statuses) > before + 20, "they go on")
+    assert kubelet.pods("queries")[0] is not first
+    assert Counter(statuses) == {"200": len(statuses)}
+
+
+@contextmanager
+def readers(kubelet: Kubelet, token: str) -> Iterator[list[str]]:
+    """Two readers in the background, as behind a Service: a second late, they use the pods that are ready and not
+    ending. Yields the status, or the error, of each request.
+    """
+    statuses: list[str] = []
+    stop = Event()
+
+    def read() -> None:
+        refreshed, addresses = 0.0, [""]
+        with requests.Session() as session:
+            while not stop.wait(0.05):
+                if time.monotonic() > refreshed + 1.0:
+                    refreshed, addresses = time.monotonic(), _served_by(kubelet) or addresses
+                url = f"http://{addresses[len(statuses) % len(addresses)]}:8080/v1/accounts/acme/credentials"
+                headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+                try:
+                    statuses.append(str(session.get(url, headers=headers, timeout=PATIENCE).status_code))
+                except requests.RequestException as error:
+                    statuses.append(repr(error))
+
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(read) for _ in range(2)]
+        try:
+            yield statuses
+        finally:
+            stop.set()
+        for future in futures:
+            future.result()
+
+
+def _served_by(kubelet: Kubelet) -> list[str]:
+    return [
+        one.address
+        for one in kubelet.pods("queries")
+        if one.ready and "deletionTimestamp" not in one.pod["metadata"]
+    ]
 
 
 def _wait_until_complete(cluster: Cluster, name: str) -> None:
