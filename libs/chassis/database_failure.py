@@ -5,7 +5,7 @@ password anywhere. Since libpq reports failed connections as text only, known te
 """
 
 import psycopg
-from psycopg_pool import PoolTimeout
+from psycopg_pool import PoolTimeout, TooManyRequests
 
 from chassis.database import is_unavailable
 from chassis.runtime.unavailable import Unavailable
@@ -54,6 +54,8 @@ def failure_reason(error: Exception) -> str:
         return failure_reason(error.__cause__) if isinstance(error.__cause__, psycopg.Error) else str(error)
     if isinstance(error, PoolTimeout):
         return "no connection became free in time"
+    if isinstance(error, TooManyRequests):
+        return "too many requests wait for a connection"
     if not isinstance(error, psycopg.Error):
         return type(error).__name__
     if error.sqlstate is not None:

@@ -11,7 +11,7 @@ from time import monotonic as monotonic_clock
 
 OPEN_SECONDS = 2.0  # calls are refused for this time; then one of them tries the dependency
 SLOW_SECONDS = 0.5  # the default; a call that fails earlier does not occupy a thread for long
-SLOT_SECONDS = 0.1  # the default; a dependency that responds frees a slot sooner
+SLOT_SECONDS = 0.5  # the default; without a response for this time, no further thread waits for a slot
 
 
 class NotAdmitted(Exception):
@@ -27,6 +27,9 @@ class NotAdmitted(Exception):
 
 class GuardedDependency:
     """At most `slots` concurrent calls of a dependency, and only one while it does not respond.
+
+    Further calls wait for a slot as long as others end: a busy dependency, or a pool that grows, is no reason
+    to refuse them.
 
     After `failures` consecutive calls that failed after `slow_seconds` or later, the circuit is open: calls
     are refused at once. After `OPEN_SECONDS` one call is admitted. If it succeeds, the circuit is closed.
@@ -48,6 +51,7 @@ class GuardedDependency:
         self._monotonic = monotonic
         self._lock = Lock()
         self._failures = 0
+        self._ended = 0  # calls that did not wait in vain
         self._open_until = 0.0
         self._probing = False
 
@@ -56,12 +60,11 @@ class GuardedDependency:
         """Call the dependency in this context.
 
         Raises:
-            NotAdmitted: the circuit is open, or no slot was free in `slot_seconds`.
+            NotAdmitted: the circuit is open, or no slot was free and no call ended for `slot_seconds`.
         """
         probe = self._admit()
         try:
-            if not self._slots.acquire(timeout=self._slot_seconds):
-                raise NotAdmitted
+            self._wait_for_slot()
             started = self._monotonic()
             try:
                 yield
@@ -86,8 +89,19 @@ class GuardedDependency:
             self._probing = True
             return True
 
+    def _wait_for_slot(self) -> None:
+        ended = self._ended
+        while not self._slots.acquire(timeout=self._slot_seconds):
+            if ended == self._ended:
+                raise NotAdmitted
+            ended = self._ended
+
     def _settle(self, *, failed: bool) -> None:
         with self._lock:
-            self._failures = self._failures + 1 if failed else 0
+            if not failed:
+                self._failures = 0
+                self._ended += 1
+                return
+            self._failures += 1
             if self._failures >= self._limit:
                 self._open_until = self._monotonic() + OPEN_SECONDS

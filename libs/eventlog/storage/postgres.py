@@ -50,8 +50,8 @@ def store_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (PoolTimeout, TooManyRequests, pg.ReadOnlySqlTransaction):
-        raise EventStoreUnavailable from None
+    except (PoolTimeout, TooManyRequests, pg.ReadOnlySqlTransaction) as error:
+        raise EventStoreUnavailable from error  # the cause is logged
     except psycopg.Error as error:
         match error.sqlstate:
             case "ES412":

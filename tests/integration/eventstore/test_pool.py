@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 
 from chassis import database
 from chassis.database import WAITING_REQUESTS, Pool, ServiceConnection, open_pool
+from chassis.database_failure import failure_reason
 from chassis.runtime.guarded_dependency import SLOW_SECONDS
 from eventlog.storage import EventStoreUnavailable, store_errors
 from tests.support.log import Connection
@@ -59,8 +60,9 @@ def test_an_unreachable_database_is_not_waited_for_by_each_request() -> None:
         for _ in range(3):
             with pytest.raises(PoolTimeout):
                 pool.getconn(SLOW_SECONDS + 0.1)
-        with pytest.raises(EventStoreUnavailable), store_errors():
+        with pytest.raises(EventStoreUnavailable) as refused, store_errors():
             pool.getconn(PATIENCE)  # without waiting
+        assert failure_reason(refused.value) == "too many requests wait for a connection"
 
 
 def test_few_requests_wait_for_a_database_that_does_not_respond(database_url: str) -> None:
@@ -85,6 +87,25 @@ def test_few_requests_wait_for_a_database_that_does_not_respond(database_url: st
             for server in servers:
                 with suppress(ProcessLookupError):
                     os.kill(server, signal.SIGCONT)
+
+
+def test_every_request_of_a_burst_waits_while_the_pool_grows(database_url: str) -> None:
+    """After a rest a pool has one connection, and each new one takes its time on a loaded machine."""
+    requests = 2 * WAITING_REQUESTS
+
+    def slow(connection: Connection) -> None:
+        connection.execute("SELECT pg_sleep(0.2)")
+
+    with open_pool(database_url, role=ROLE, size=requests, serves_requests=True, examine=slow) as pool:
+        together = Barrier(requests)
+
+        def use(_number: int) -> None:
+            together.wait(PATIENCE)
+            with pool.connection() as connection:
+                connection.execute("SELECT pg_sleep(0.2)")
+
+        with ThreadPoolExecutor(requests) as threads:
+            list(threads.map(use, range(requests)))
 
 
 def test_a_statement_without_a_response_ends_and_its_connection_is_replaced(

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from threading import Event
+from time import sleep
 
 import pytest
 
@@ -51,6 +52,17 @@ def test_further_calls_are_refused_while_all_slots_wait() -> None:
         first.result()
         second.result()
     succeed(guard)
+
+
+def test_further_calls_wait_while_the_dependency_responds() -> None:
+    guard = GuardedDependency(slots=1, slot_seconds=0.5)
+
+    def respond(_number: int) -> None:
+        with guard.call():
+            sleep(0.1)
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(respond, range(16)))  # the last one waits for three times the limit
 
 
 def test_the_circuit_opens_after_slow_failures_and_closes_after_a_success() -> None:
