@@ -179,8 +179,8 @@ def new_pool(
     If the database cannot be reached, the first use raises
     `DatabaseUnavailable`. With `writes`, a standby or a read-only server counts as a database that cannot be
     reached; of several hosts in the URL the primary is used. With `serves_requests`, a limited number of
-    threads waits for a connection, and the others are refused. A new connection for which `examine` raises an
-    exception is not used.
+    threads waits for a database that does not respond, and the others are refused. A new connection for which
+    `examine` raises an exception is not used.
     """
 
     def configure(connection: Connection) -> None:

@@ -57,7 +57,7 @@ def new_secret_store(
 
     Its `bind` compares Vault with the database, or the first request if Vault cannot be reached then.
     `claims`: this service may bind a new Vault to the installation of the database. At most `waiting_threads`
-    wait for the store at the same time. Requests of further threads fail at once.
+    use the store at the same time. Further threads wait while it responds, and fail if it does not.
     """
     guard = GuardedDependency(slots=waiting_threads) if waiting_threads else None
     access = settings.vault
