@@ -156,31 +156,15 @@ def open_pool(
     writes: bool = True,
     serves_requests: bool = False,
     examine: Callable[[Connection], None] | None = None,
+    connects: bool = True,
 ) -> Pool:
-    """Open a pool as `new_pool` creates it. Its connections are opened in the background."""
-    pool = new_pool(
-        database_url, role=role, size=size, writes=writes, serves_requests=serves_requests, examine=examine
-    )
-    pool.open()
-    return pool
+    """Open a pool of connections that act as the role of one service.
 
-
-def new_pool(
-    database_url: str,
-    *,
-    role: str,
-    size: int,
-    writes: bool = True,
-    serves_requests: bool = False,
-    examine: Callable[[Connection], None] | None = None,
-) -> Pool:
-    """Create a pool of connections that act as the role of one service. It connects when it is opened.
-
-    If the database cannot be reached, the first use raises
-    `DatabaseUnavailable`. With `writes`, a standby or a read-only server counts as a database that cannot be
-    reached; of several hosts in the URL the primary is used. With `serves_requests`, a limited number of
-    threads waits for a database that does not respond, and the others are refused. A new connection for which
-    `examine` raises an exception is not used.
+    It connects in the background, without `connects` only after its `open` was called. If the database cannot
+    be reached, the first use raises `DatabaseUnavailable`. With `writes`, a standby or a read-only server
+    counts as a database that cannot be reached; of several hosts in the URL the primary is used. With
+    `serves_requests`, a limited number of threads waits for a database that does not respond, and the others
+    are refused. A new connection for which `examine` raises an exception is not used.
     """
 
     def configure(connection: Connection) -> None:
@@ -206,7 +190,7 @@ def new_pool(
         check=_check_writable if writes else _check_responds,
         timeout=5.0,
         reconnect_timeout=0,  # a failed attempt ends at once; the next use starts another one
-        open=False,
+        open=connects,
     )
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from chassis.authentication.factory import open_authentication, open_tokens
 from chassis.authentication.token_table import token_hash
-from chassis.database import new_pool
+from chassis.database import open_pool
 from chassis.ids import new_id
 from chassis.observability.exposition import exposition
 from chassis.runtime.clock import now
@@ -46,7 +46,9 @@ def command_part(settings: Settings) -> ApiPart:
     """Compose the command API. It connects to nothing before it is started."""
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(record_keys, keys)
-    pool = new_pool(url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare)
+    pool = open_pool(
+        url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare, connects=False
+    )
     secret_store = new_secret_store(
         settings, pool=pool, keys=keys, claims=True, waiting_threads=SECRET_THREADS
     )

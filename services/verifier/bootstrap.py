@@ -5,7 +5,7 @@ from threading import Event, Thread
 from time import monotonic, sleep
 
 from chassis.authentication.factory import open_authentication, open_tokens
-from chassis.database import new_pool, open_pool
+from chassis.database import open_pool
 from chassis.database_clock import DatabaseClock
 from chassis.ids import new_id
 from chassis.migrations import schema_check
@@ -59,7 +59,9 @@ def registry_part(settings: Settings) -> ApiPart:
     """
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(compare_keys, keys)
-    pool = new_pool(url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare)
+    pool = open_pool(
+        url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare, connects=False
+    )
     secrets = new_secret_store(settings, pool=pool, keys=keys, waiting_threads=API_SLOTS_PER_ACCOUNT)
     slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
     logins = open_logins(settings, now=now)

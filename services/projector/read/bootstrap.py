@@ -3,7 +3,7 @@
 from functools import partial
 
 from chassis.authentication.factory import open_authentication, open_tokens
-from chassis.database import new_pool
+from chassis.database import open_pool
 from chassis.observability.exposition import exposition
 from chassis.settings.environment import Settings
 from chassis.web.api_part import ApiPart, database_check, started
@@ -31,8 +31,14 @@ def query_part(settings: Settings) -> ApiPart:
     url, keys = settings.required_database_url(), KeyFile.load(settings.key_file)
     compare = partial(compare_keys, keys)
     # A standby can serve queries.
-    pool = new_pool(
-        url, role=QUERY_ROLE, size=API_CONNECTIONS, writes=False, serves_requests=True, examine=compare
+    pool = open_pool(
+        url,
+        role=QUERY_ROLE,
+        size=API_CONNECTIONS,
+        writes=False,
+        serves_requests=True,
+        examine=compare,
+        connects=False,
     )
     tokens = open_tokens(pool, keys)
     key_of = keys_of(pool, open_personal_keys(keys))
