@@ -199,8 +199,8 @@ def _free_port() -> int:
 
 
 def _record(sources: Sequence[Path], token: str) -> None:
-    """In a separate process: intercept the application before gunicorn serves it, and send requests."""
-    from gunicorn.app.base import BaseApplication  # noqa: PLC0415 only this process needs it
+    """In a separate process: intercept the application before it is served, and send requests."""
+    from chassis.web import server  # noqa: PLC0415 only this process needs it
 
     found: list[str] = []
     names = {
@@ -213,8 +213,8 @@ def _record(sources: Sequence[Path], token: str) -> None:
         if event == "call" and (name := names.get(frame.f_code.co_filename)):
             found.append(name)
 
-    def send(application: Any) -> None:
-        client = application.load().test_client()
+    def send(factory: Any, **_arguments: Any) -> None:
+        client = factory().test_client()
         headers = {"Authorization": f"Bearer {token}"}
         client.post(ACCOUNT, json=_body("first"), headers=headers)
         threading.setprofile(note)
@@ -225,7 +225,7 @@ def _record(sources: Sequence[Path], token: str) -> None:
         if response.status_code != 201:  # noqa: PLR2004 created
             sys.exit(f"{response.status_code}: {response.text}")
 
-    BaseApplication.run = send
+    server.serve = send
     sys.argv = ["credentials", "api"]
     runpy.run_module("credentials", run_name="__main__")
     print("\n" + json.dumps(found), flush=True)

@@ -26,7 +26,7 @@ IMAGES = (
         "relay",
         ("chassis", "contracts", "credentials", "eventlog", "registries", "secretstore"),
         ("credentials.__main__", "credentials.relay_bootstrap", "chassis.observability.otel"),
-        (*_NEVER, "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
+        (*_NEVER, "flask", "waitress", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "verifier",
@@ -39,7 +39,7 @@ IMAGES = (
         ("chassis", "contracts", "eventlog", "projector", "registries", "secretstore"),
         ("projector.__main__", "projector.write.bootstrap", "chassis.observability.otel"),
         # It has cryptography for what is personal in events.
-        (*_NEVER, "hvac", "flask", "gunicorn", "httpx2", "httpcore2", "rich"),
+        (*_NEVER, "hvac", "flask", "waitress", "httpx2", "httpcore2", "rich"),
     ),
     Image(
         "queries",
@@ -88,6 +88,6 @@ IMAGES = (
             "regcred.cli.commands.credentials",
             "regcred.apiclient.over_httpx",
         ),
-        (*_NEVER, "flask", "gunicorn"),
+        (*_NEVER, "flask", "waitress"),
     ),
 )

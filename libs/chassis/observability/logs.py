@@ -1,6 +1,6 @@
 """Structured logs: one JSON object per line on standard error, or a readable line on a terminal.
 
-Libraries (gunicorn, pika, httpx2, urllib3, psycopg, …) log from `warning` on, at any configured level. Below
+Libraries (waitress, pika, httpx2, urllib3, psycopg, …) log from `warning` on, at any configured level. Below
 it they log addresses with query strings, headers and complete messages. Query strings, and users and
 passwords in addresses, are removed from their messages and from the text of every exception.
 """

@@ -22,8 +22,6 @@ PROCESS = "REGCRED_METRICS_PROCESS"
 _BYTES = 1 << 16  # of a new file; it is doubled when it is full
 _HEADER_BYTES = 8
 _ENTRY_BYTES = 40  # at most, in addition to its key
-_WORKER = "-worker"
-_imported_by = os.getpid()  # gunicorn forks its worker after the import
 
 
 class MetricFile:
@@ -89,15 +87,8 @@ def use_metric_files(environment: Mapping[str, str] = os.environ) -> None:
     if environment.get(FOLDER):
         name = environment[PROCESS]
         _delete_gauges(environment, name)
-        _delete_gauges(environment, name + _WORKER)
         values.MmapedDict = MetricFile  # type: ignore[attr-defined, assignment]
-        values.ValueClass = values.MultiProcessValue(lambda: _name(environment))  # type: ignore[no-untyped-call]
-
-
-def delete_gauges_of_previous_worker(environment: Mapping[str, str] = os.environ) -> None:
-    """Delete the gauges of the worker before this one, which describe its state. Call it in a new worker."""
-    if environment.get(FOLDER) and os.getpid() != _imported_by:
-        _delete_gauges(environment, _name(environment))
+        values.ValueClass = values.MultiProcessValue(lambda: name)  # type: ignore[no-untyped-call]
 
 
 def empty_folder(folder: Path) -> None:
@@ -105,11 +96,6 @@ def empty_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     for file in folder.iterdir():
         file.unlink()
-
-
-def _name(environment: Mapping[str, str]) -> str:
-    """The name of this process, which no other running process has."""
-    return environment[PROCESS] + ("" if os.getpid() == _imported_by else _WORKER)
 
 
 def _delete_gauges(environment: Mapping[str, str], name: str) -> None:

@@ -1,4 +1,4 @@
-"""Graceful stop: SIGTERM, SIGINT and SIGHUP set an event, which the loops of a process check.
+"""Graceful stop: SIGTERM, SIGINT, SIGQUIT and SIGHUP set an event, which the loops of a process check.
 
 Every thread of the process blocks these signals, and one thread waits for the first of them. So no handler
 interrupts a thread that holds the lock of the event, and further signals have no effect, also while Python
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # SIGHUP: the terminal was closed
+# SIGQUIT would write the memory to a file. SIGHUP: the terminal was closed.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 def stop_on_signals() -> Event:
@@ -38,11 +39,6 @@ def stop_on_signals() -> Event:
 def block_stop_signals() -> None:
     """Let stop signals have no effect on this thread, and on the threads and programs that it starts."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-
-
-def unblock_stop_signals() -> None:
-    """Let this thread receive stop signals, also those that came while they were blocked."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 @contextmanager

@@ -77,6 +77,12 @@ PROBLEMS = {
     "database_unavailable": "The database is unreachable, read-only or full; try again after Retry-After.",
     "secret_store_unavailable": "The secret store cannot be reached; try again after Retry-After.",
     "method_not_allowed": "The route does not support this method.",
+    "bad_request": "The request is not valid HTTP, or its length is ambiguous.",
+    "request_timeout": "The request did not arrive in time: its head within 10 seconds, all of it within 30.",
+    "target_too_long": "Path and query are too long.",
+    "header_too_large": "The line and header of a request have at most 16 KiB.",
+    "not_implemented": "The only transfer coding is `chunked`.",
+    "overloaded": "Too many requests wait in this process; try again after Retry-After.",
     "internal_error": "An internal error; the log of the service has the cause under the request id.",
 }
 

@@ -1,45 +1,26 @@
 """Health and readiness of a process that is stopping."""
 
-import json
-import mmap
 from collections.abc import Iterable
 from http import HTTPStatus
+from threading import Event
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-PROBES = frozenset({"/healthz", "/readyz"})
+from chassis.web.problems import document_of, unavailable
+
+HEALTH, READINESS = "/healthz", "/readyz"
+_RETRY_SECONDS = 2
 
 
-class Draining:
-    """Whether the process is stopping. Processes that are forked later see the change."""
-
-    def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, 1)
-
-    def begin(self) -> None:
-        """Begin to stop."""
-        self._shared[0] = 1
-
-    def __bool__(self) -> bool:
-        return self._shared[0] == 1
-
-
-def while_draining(app: WSGIApplication, draining: Draining) -> WSGIApplication:
+def while_draining(app: WSGIApplication, draining: Event) -> WSGIApplication:
     """An application that responds to probes with 503 while the process is stopping, and else calls `app`."""
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if not draining or environ.get("PATH_INFO") not in PROBES:
+        if not draining.is_set() or environ.get("PATH_INFO") not in {HEALTH, READINESS}:
             return app(environ, start_response)
-        status = HTTPStatus.SERVICE_UNAVAILABLE
-        body = {
-            "type": "about:blank",
-            "title": status.phrase,
-            "status": status,
-            "code": "unavailable",
-            "detail": "the process is stopping",
-            "errors": [],
-        }
-        headers = [("Content-Type", "application/problem+json"), ("Retry-After", "2")]
+        problem = unavailable("unavailable", "the process is stopping", _RETRY_SECONDS)
+        status = HTTPStatus(problem.status)
+        headers = [("Content-Type", "application/problem+json"), *problem.headers.items()]
         start_response(f"{status.value} {status.phrase}", headers)
-        return [json.dumps(body).encode()]
+        return [document_of(problem, None)]
 
     return application

@@ -33,15 +33,15 @@ class Problem(Exception):
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def respond(problem: Problem) -> Response:
-    """The response of a problem, with the id of the request."""
+def document_of(problem: Problem, request_id: str | None) -> bytes:
+    """The document of a problem, as JSON."""
     document: dict[str, Any] = {
         "type": TYPE_PREFIX + problem.code,
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
-        "request_id": g.get("request_id"),
+        "request_id": request_id,
         "errors": [
             {"pointer": error.pointer, "code": error.code, "detail": error.detail}
             for error in problem.errors[:MAX_ERRORS]
@@ -50,9 +50,14 @@ def respond(problem: Problem) -> Response:
     }
     if len(problem.errors) > MAX_ERRORS:
         document["more_errors"] = len(problem.errors) - MAX_ERRORS
+    return json.dumps(document).encode()
+
+
+def respond(problem: Problem) -> Response:
+    """The response of a problem, with the id of the request."""
     g.problem_code = problem.code
     return Response(
-        json.dumps(document),
+        document_of(problem, g.get("request_id")),
         status=problem.status,
         headers=dict(problem.headers),
         content_type="application/problem+json",

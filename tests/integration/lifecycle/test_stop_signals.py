@@ -53,7 +53,7 @@ from flask import Flask
 from chassis.web.server import serve
 
 def app():
-    os.kill(os.getppid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
     return Flask("empty")
 
 stop_with_parent()

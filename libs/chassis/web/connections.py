@@ -1,0 +1,248 @@
+"""Connections of the HTTP server: waitress, with deadlines and limits that no client can use up.
+
+One thread, the loop, receives every request completely before another thread handles it, and sends what is
+left of each response. A client that sends or reads slowly takes a connection, and no thread.
+
+When there are too many connections, or they hold too much, the one that has waited longest for its client is
+closed. So a new connection is always accepted.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+import structlog
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher, WSGITask
+
+from chassis.web.draining import HEALTH, READINESS
+from chassis.web.refusals import Refusal, Refused, RequestParser
+
+log = structlog.get_logger()
+
+_POLL_SECONDS = 1.0  # between two checks of the deadlines
+_LINGER_SECONDS = 2.0  # for a client that still sends when its request was refused
+_READINESS_THREADS = 2
+_READINESS_QUEUED = 32
+_UNLIMITED = 2**40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one process.
+
+    `held_bytes` are those of requests and of responses that wait for their clients. At least `send_bytes` of
+    a response are sent in each `send_seconds`.
+    """
+
+    threads: int = 24
+    queued: int = 256
+    connections: int = 512
+    held_bytes: int = 32 * 1024 * 1024
+    head_bytes: int = 16 * 1024
+    body_bytes: int = 1024 * 1024
+    head_seconds: float = 10.0
+    request_seconds: float = 30.0
+    idle_seconds: float = 30.0
+    send_seconds: float = 30.0
+    send_bytes: int = 32 * 1024
+
+
+class _Task(WSGITask):
+    def start(self) -> None:
+        """End the connection after this response if the server stops."""
+        super().start()
+        if self.channel.server.stopping:
+            self.set_close_on_finish()
+
+
+class _Connection(HTTPChannel):
+    """One connection. It receives a request, or has requests in progress, or sends the rest of a response."""
+
+    task_class = _Task
+    error_task_class = Refusal
+    parser_class = RequestParser
+    refused = False
+
+    def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
+        self.since = self._window = time.monotonic()
+        self._sent = 0
+        super().__init__(server, *arguments, **named)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the server waits for the client."""
+        return not self.requests
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of request and response that are in memory."""
+        requests = [self.request, *self.requests]
+        found: int = self.total_outbufs_len + sum(one.body_bytes_received for one in requests if one)
+        return found
+
+    def received(self, data: bytes) -> bool:
+        """Handle what was read."""
+        if self.refused:
+            return True
+        before = self.request
+        found: bool = super().received(data)
+        if self.request is not before:
+            self.since = time.monotonic()
+        elif before is not None and before.headers_finished:
+            self.server.limit_memory()
+        return found
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send, and count the bytes."""
+        number: int = super().send(data, do_close=do_close)
+        self._sent += number
+        return number
+
+    def service(self) -> None:
+        """Handle a request, in a thread."""
+        super().service()
+        self.since = time.monotonic()
+
+    def check(self, limits: Limits, now: float) -> None:
+        """End what takes too long. Called by the loop."""
+        if self.total_outbufs_len:
+            if now - self._window >= limits.send_seconds:
+                if self._sent < limits.send_bytes:
+                    self.handle_close()
+                self._window, self._sent = now, 0
+            return
+        self._window, self._sent = now, 0
+        if self.requests:
+            return
+        waited = now - self.since
+        if self.refused or self.request is None:
+            if waited >= (_LINGER_SECONDS if self.refused else limits.idle_seconds):
+                self.handle_close()
+        elif waited >= (limits.request_seconds if self.request.headers_finished else limits.head_seconds):
+            self._refuse(Refused.request_timeout())
+
+    def _refuse(self, reason: Refused) -> None:
+        with self.requests_lock:
+            self.request.error, self.request.completed = reason, True
+            self.requests.append(self.request)
+            self.request = None
+            self.server.add_task(self)
+
+
+class Server(TcpWSGIServer):
+    """Serves an application until `stop`.
+
+    Refusals and `/healthz` have a thread of their own, and so has `/readyz`: they never wait for requests.
+    """
+
+    channel_class = _Connection
+
+    def __init__(self, application: WSGIApplication, host: str, port: int, limits: Limits) -> None:
+        self._limits = limits
+        self.stopping = False
+        self._stop_at: float | None = None
+        self._stop_seconds = 0.0
+        self._closed = 0
+        self._requests = _threads(limits.threads)
+        self._prompt = _threads(1)
+        self._readiness = _threads(_READINESS_THREADS)
+        settings = Adjustments(
+            host=host,
+            port=port,
+            ipv6=":" in host,
+            ipv4=":" not in host,
+            ident=None,
+            connection_limit=_UNLIMITED,
+            max_request_header_size=limits.head_bytes,
+            max_request_body_size=limits.body_bytes + 1,
+            # Never in temporary files, because requests and responses contain secrets.
+            inbuf_overflow=_UNLIMITED,
+            outbuf_overflow=_UNLIMITED,
+            outbuf_high_watermark=limits.body_bytes,
+            clear_untrusted_proxy_headers=False,  # `client_addresses` reads them
+        )
+        super().__init__(application, dispatcher=self._requests, adj=settings)
+
+    def add_task(self, task: _Connection) -> None:
+        """Let a thread handle the request of a connection, or refuse it if too many wait."""
+        request = task.requests[0]
+        threads, queued = self._requests, self._limits.queued
+        if request.error or request.path == HEALTH:
+            threads, queued = self._prompt, _UNLIMITED
+        elif request.path == READINESS:
+            threads, queued = self._readiness, _READINESS_QUEUED
+        idle = len(threads.threads) - threads.active_count
+        if len(threads.queue) >= queued + idle:
+            request.error = Refused.overloaded()
+            threads = self._prompt
+        threads.add_task(task)
+
+    def handle_accept(self) -> None:
+        """Accept a connection, in place of another one if there are too many."""
+        super().handle_accept()
+        if len(self.active_channels) > self._limits.connections:
+            self._close_longest_waiting()
+
+    def limit_memory(self) -> None:
+        """Close connections while requests and responses take too much memory."""
+        while sum(one.held_bytes for one in self.active_channels.values()) > self._limits.held_bytes:
+            if not self._close_longest_waiting():
+                return
+
+    def _close_longest_waiting(self) -> bool:
+        waiting = [one for one in self.active_channels.values() if one.waits]
+        if not waiting:
+            return False
+        min(waiting, key=lambda one: one.since).handle_close()
+        self._closed += 1
+        return True
+
+    def readable(self) -> bool:
+        """Whether connections are accepted."""
+        return bool(self.accepting)
+
+    def run(self) -> None:
+        """Serve until `stop`, and then until the requests in progress are complete."""
+        checked = 0.0
+        while not self._is_finished():
+            wasyncore.loop(timeout=_POLL_SECONDS, use_poll=True, map=self._map, count=1)
+            now = time.monotonic()
+            if now - checked < _POLL_SECONDS:
+                continue
+            checked = now
+            for connection in list(self.active_channels.values()):
+                connection.check(self._limits, now)
+            self.limit_memory()
+            if self._closed:
+                log.warning(
+                    "connections_closed", number=self._closed, reason="too many wait for their clients"
+                )
+                self._closed = 0
+
+    def stop(self, seconds: float) -> None:
+        """Accept no connection any more, and let requests take so many seconds. Thread-safe."""
+        self._stop_seconds = seconds
+        self.stopping = True
+        self.pull_trigger()
+
+    def _is_finished(self) -> bool:
+        if not self.stopping:
+            return False
+        if self._stop_at is None:
+            self._stop_at = time.monotonic() + self._stop_seconds
+            wasyncore.dispatcher.close(self)  # the listening socket
+        for connection in list(self.active_channels.values()):
+            if connection.waits and connection.request is None and not connection.total_outbufs_len:
+                connection.handle_close()
+        return not self.active_channels or time.monotonic() >= self._stop_at
+
+
+def _threads(number: int) -> ThreadedTaskDispatcher:
+    made = ThreadedTaskDispatcher()
+    made.set_thread_count(number)
+    return made
