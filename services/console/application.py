@@ -52,6 +52,7 @@ def create_app(
 ) -> Flask:
     """The console for the API that `transport_for` connects to. It has the sessions in memory."""
     app = Flask("console", static_folder=None)
+    app.url_map.merge_slashes = False  # by a redirect to the Host that the caller sent
     app.secret_key = token_bytes(32)  # not stored: the sessions end with the process as well
     app.config.update(
         SESSION_COOKIE_NAME="__Host-regcred" if settings.tls else "regcred",

@@ -74,3 +74,13 @@ def test_every_response_forbids_storing_and_sniffing(client: httpx2.Client) -> N
         assert answer.headers["X-Content-Type-Options"] == "nosniff", answer.url
         assert "no-store" in answer.headers["Cache-Control"], answer.url
         assert answer.headers["X-Request-Id"] or answer.url.path == "/nowhere", answer.url
+
+
+@pytest.mark.parametrize(
+    "path", ["//", "//v1//providers", "/v1//providers", "/sign-in/", "//evil.example/sign-in", "//sign-in"]
+)
+def test_no_redirect_names_the_host_that_the_caller_sent(client: httpx2.Client, path: str) -> None:
+    url = str(client.base_url).rstrip("/") + path
+    for accept in ("text/html", "application/json"):
+        answer = client.get(url, headers={"Host": "evil.example", "Accept": accept})
+        assert "evil.example" not in answer.text + answer.headers.get("Location", "")

@@ -30,6 +30,7 @@ def create_app(
     `checks` are the readiness checks, by the names in the response. `expose` renders the metrics.
     """
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # by a redirect to the Host that the caller sent
     app.config.update(
         API_TITLE="regcred",
         API_VERSION="v1",

@@ -66,6 +66,7 @@ class _Connection(HTTPChannel):
     task_class = _Task
     error_task_class = Refusal
     parser_class = RequestParser
+    request: RequestParser | None = None  # the one that is received
     refused = False
 
     def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
@@ -124,14 +125,11 @@ class _Connection(HTTPChannel):
             if waited >= (_LINGER_SECONDS if self.refused else limits.idle_seconds):
                 self.handle_close()
         elif waited >= (limits.request_seconds if self.request.headers_finished else limits.head_seconds):
-            self._refuse(Refused.request_timeout())
-
-    def _refuse(self, reason: Refused) -> None:
-        with self.requests_lock:
-            self.request.error, self.request.completed = reason, True
-            self.requests.append(self.request)
-            self.request = None
-            self.server.add_task(self)
+            with self.requests_lock:
+                self.request.error, self.request.completed = Refused.request_timeout(), True
+                self.requests.append(self.request)
+                self.request = None
+                self.server.add_task(self)
 
 
 class Server(TcpWSGIServer):

@@ -82,6 +82,7 @@ PROBLEMS = {
     "target_too_long": "Path and query are too long.",
     "header_too_large": "The line and header of a request have at most 16 KiB.",
     "not_implemented": "The only transfer coding is `chunked`.",
+    "unavailable": "The process is stopping; try again after Retry-After.",
     "overloaded": "Too many requests wait in this process; try again after Retry-After.",
     "internal_error": "An internal error; the log of the service has the cause under the request id.",
 }

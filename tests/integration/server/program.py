@@ -27,6 +27,8 @@ def app():
     made.add_url_rule("/environ", "environ", public(
         lambda: {{name: value for name, value in request.environ.items() if isinstance(value, str)}}
     ))
+    made.add_url_rule("/v1/service-tokens", "tokens", made.view_functions["sleep"])  # through the gateway
+    made.add_url_rule("/a/b", "b", public(lambda: "b"))
     return made
 
 serve(app, host="127.0.0.1", port=int(sys.argv[1]), proxies=TrustedProxies("127.0.0.2") {limits})

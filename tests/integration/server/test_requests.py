@@ -92,7 +92,7 @@ def test_headers_of_proxies_are_not_trusted_from_others(port: int, name: bytes) 
 
 
 @pytest.mark.parametrize(
-    "path", [b"//", b"//healthz", b"/healthz/", b"//evil.example/..", b"/docs//", b"/v1//x"]
+    "path", [b"//", b"//healthz", b"/healthz/", b"//evil.example/..", b"/a//b", b"//a//b"]
 )
 def test_no_response_sends_the_client_to_the_host_that_it_named(port: int, path: bytes) -> None:
     head, body = answer(port, b"GET " + path + b" HTTP/1.1\r\n" + CLOSE + b"\r\n")
