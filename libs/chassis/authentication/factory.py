@@ -45,7 +45,8 @@ def open_issuers(settings: Settings) -> "IssuedTokens | None":
     if not settings.token_issuers:
         return None
     # Imported here because most installations trust no issuer and do not need JWTs.
-    from chassis.authentication.issuers import FileKeys, IssuedTokens, trusted_issuers  # noqa: PLC0415
+    from chassis.authentication.issuers import IssuedTokens, trusted_issuers  # noqa: PLC0415
+    from chassis.authentication.key_sources import FileKeys  # noqa: PLC0415
 
     issuers = trusted_issuers(settings.token_issuers)
     for source in issuers.values():

@@ -13,79 +13,25 @@ are accepted: with a shared secret (HS256), every service that can verify a toke
 8725 section 3.1).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any
 
 import jwt
-import structlog
 
-from chassis.authentication.errors import IssuerUnavailable
+from chassis.authentication.issuer_keys import IssuerKeys, Monotonic
+from chassis.authentication.key_sources import SETTING, FileKeys, KeySource, UrlKeys
 from chassis.authentication.tokens import Principal, TokenScope
-from chassis.runtime.guarded_dependency import GuardedDependency, NotAdmitted
-from chassis.settings.files import text_of
 from chassis.settings.invalid_setting import InvalidSetting
+from chassis.settings.urls import http_parts
 
-log = structlog.get_logger()
-
-SETTING = "REGCRED_TOKEN_ISSUERS"
 AUDIENCE = "regcred"
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 LEEWAY_SECONDS = 30
-FETCH_SECONDS = 5
-READERS = 4  # threads that may read the keys of one issuer at the same time
-READ_WAIT_SECONDS = 0.5  # the others wait for their result for this time
-KEY_CACHE_SECONDS = 300.0  # then the file or URL is read again; for an unknown key id, at once
 MAX_TOKEN = 8 * 1024
 MAX_SUBJECT = 200
 EVERY_ACCOUNT = "*"
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-
-Monotonic = Callable[[], float]
-
-
-class KeySource(Protocol):
-    """The source of the keys of an issuer."""
-
-    def read(self) -> jwt.PyJWKSet:
-        """Read the current keys. Raises `IssuerUnavailable`."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileKeys:
-    """A JWKS in a file."""
-
-    path: Path
-
-    def read(self) -> jwt.PyJWKSet:
-        try:
-            return jwt.PyJWKSet.from_json(self.path.read_text())
-        except (OSError, ValueError, jwt.PyJWTError) as error:
-            log.warning("issuer_keys_unreadable", file=self.path.name, error=type(error).__name__)
-            raise IssuerUnavailable from None
-
-    def check(self) -> None:
-        """Read the file at the start of the process. Raises `InvalidSetting`."""
-        try:
-            jwt.PyJWKSet.from_json(text_of(SETTING, self.path))
-        except (ValueError, jwt.PyJWTError):
-            raise InvalidSetting(SETTING, f"{self.path} is not a JWKS with a usable key") from None
-
-
-@dataclass(frozen=True, slots=True)
-class UrlKeys:
-    """A JWKS at a URL."""
-
-    url: str
-
-    def read(self) -> jwt.PyJWKSet:
-        try:
-            return jwt.PyJWKClient(self.url, cache_jwk_set=False, timeout=FETCH_SECONDS).get_jwk_set()
-        except (OSError, ValueError, jwt.PyJWTError) as error:
-            log.warning("issuer_keys_unreadable", url=self.url, error=type(error).__name__)
-            raise IssuerUnavailable from None
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def trusted_issuers(setting: str) -> dict[str, KeySource]:
@@ -104,48 +50,34 @@ def trusted_issuers(setting: str) -> dict[str, KeySource]:
 
 
 def _url_keys(location: str) -> UrlKeys:
-    try:
-        parts = urlsplit(location)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = parts = None
-    if parts is None or not host:
-        raise InvalidSetting(SETTING, f"{location!r} is not a URL")
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+    parts = http_parts(SETTING, location)
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
         raise InvalidSetting(SETTING, f"{location!r} must be https: a changed key would authenticate anyone")
-    return UrlKeys(location)
+    return UrlKeys(parts.geturl())
 
 
 class IssuedTokens:
-    """Authenticates tokens of these issuers, and caches their keys for `KEY_CACHE_SECONDS`."""
+    """Authenticates tokens of these issuers."""
 
     def __init__(self, issuers: Mapping[str, KeySource], *, monotonic: Monotonic) -> None:
-        self._issuers = issuers
-        self._monotonic = monotonic
-        self._keys: dict[str, tuple[float, jwt.PyJWKSet]] = {}
-        self._guards = {
-            issuer: GuardedDependency(
-                slots=READERS, slot_seconds=READ_WAIT_SECONDS, failures=1, monotonic=monotonic
-            )
-            for issuer in issuers
-        }
+        self._keys = {issuer: IssuerKeys(source, monotonic=monotonic) for issuer, source in issuers.items()}
 
     def authenticate(self, text: str) -> Principal | None:
         """The principal of a token. `None` if the token is invalid.
 
         Raises:
-            IssuerUnavailable: the keys of the trusted issuer cannot be read.
+            IssuerUnavailable: the keys of the trusted issuer cannot be read now.
         """
         if len(text) > MAX_TOKEN or text.count(".") != 2:  # noqa: PLR2004 header, claims, signature
             return None
         try:
             header = jwt.get_unverified_header(text)
             claimed = jwt.decode(text, options={"verify_signature": False}).get("iss")
-            source = self._issuers.get(claimed) if isinstance(claimed, str) else None
-            if source is None or not isinstance(claimed, str):
+            keys = self._keys.get(claimed) if isinstance(claimed, str) else None
+            if keys is None or header.get("alg") not in ALGORITHMS or text.endswith("."):
                 return None
-            key = self._key(claimed, source, header.get("kid"))
-            if key is None or header.get("alg") not in ALGORITHMS:
+            key = keys.key(header.get("kid"))
+            if key is None:
                 return None
             claims = jwt.decode(
                 text,
@@ -159,23 +91,6 @@ class IssuedTokens:
         except (jwt.PyJWTError, ValueError, TypeError):
             return None
         return principal_of(claims)
-
-    def _key(self, issuer: str, source: KeySource, key_id: object) -> jwt.PyJWK | None:
-        """The key with this id. Without an id, the only key of the issuer."""
-        known = self._keys.get(issuer)
-        if known is not None and self._monotonic() - known[0] < KEY_CACHE_SECONDS:
-            found = _of_id(known[1], key_id)
-            if found is not None or self._monotonic() - known[0] < FETCH_SECONDS:
-                return found  # read a moment ago: invented key ids must not cause more requests
-        try:
-            with self._guards[issuer].call():
-                if known is not self._keys.get(issuer):  # another thread has read them in the meantime
-                    return _of_id(self._keys[issuer][1], key_id)
-                keys = source.read()
-        except NotAdmitted:
-            raise IssuerUnavailable from None
-        self._keys[issuer] = (self._monotonic(), keys)
-        return _of_id(keys, key_id)
 
 
 def principal_of(claims: Mapping[str, Any]) -> Principal | None:
@@ -197,13 +112,6 @@ def principal_of(claims: Mapping[str, Any]) -> Principal | None:
         accounts=None if EVERY_ACCOUNT in accounts else frozenset(accounts),
         projects=None if projects is None else frozenset(projects),
     )
-
-
-def _of_id(keys: jwt.PyJWKSet, key_id: object) -> jwt.PyJWK | None:
-    usable = [key for key in keys.keys if key.public_key_use in (None, "sig") and key.key_type != "oct"]
-    if key_id is None:
-        return usable[0] if len(usable) == 1 else None
-    return next((key for key in usable if key.key_id == key_id), None)
 
 
 def _strings(value: object) -> Sequence[str] | None:

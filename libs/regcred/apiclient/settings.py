@@ -49,13 +49,16 @@ def connection(
         ConfigurationError: the address is invalid, the token would be sent in plain text, there is no token,
             or `on_behalf_of` is not valid in a header.
     """
-    parts = urlsplit(address)
+    wrong = ConfigurationError("the address must look like http://host:port or https://host")
+    if any(character <= " " or character == "\\" for character in address):
+        raise wrong  # other programs remove these characters, or read another host
     try:
+        parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        host = None
+        raise wrong from None
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
-        raise ConfigurationError("the address must look like http://host:port or https://host")
+        raise wrong
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(
             "the address must not contain a username or password; use REGCRED_TOKEN_FILE for the token"
@@ -69,7 +72,7 @@ def connection(
     if on_behalf_of and not (on_behalf_of.isascii() and on_behalf_of.isprintable()):
         raise ConfigurationError("--on-behalf-of allows only printable ASCII characters")
     return Connection(
-        address=address.rstrip("/"),
+        address=parts.geturl().rstrip("/"),  # with the scheme in lower case
         token=_token(token_path(environment, token_file)),
         loopback=loopback,
         on_behalf_of=on_behalf_of or None,

@@ -12,7 +12,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from chassis.authentication.errors import IssuerUnavailable
-from chassis.authentication.issuers import READERS, FileKeys, IssuedTokens, UrlKeys, trusted_issuers
+from chassis.authentication.issuer_keys import MAX_AGE_SECONDS, WAITING_THREADS
+from chassis.authentication.issuers import IssuedTokens, trusted_issuers
+from chassis.authentication.key_sources import FileKeys, UrlKeys
 from chassis.authentication.tokens import TokenScope
 from chassis.settings.invalid_setting import InvalidSetting
 from tests.support.timing import PATIENCE, waiting
@@ -155,9 +157,35 @@ def test_the_setting_of_trusted_issuers_is_parsed() -> None:
         "https://b.example": UrlKeys("https://b.example/keys?a=b"),
     }
     assert trusted_issuers("a=http://127.0.0.1:9/keys") == {"a": UrlKeys("http://127.0.0.1:9/keys")}
-    for wrong in ("nothing", "=x", "a=", "a=http://far.example/keys", "a=ftp://far.example/keys"):
-        with pytest.raises(InvalidSetting):
-            trusted_issuers(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "nothing",
+        "=x",
+        "a=",
+        "a=http://far.example/keys",
+        "a=ftp://far.example/keys",
+        "a=http://127.0.0.1.evil.example/keys",
+        "a=http://localhost.evil.example/keys",
+        "a=http://localhost@evil.example/keys",
+        "a=http://127.0.0.1:80@evil.example/keys",
+        "a=http://evil.example#@127.0.0.1/keys",
+        "a=http://evil.example\\@127.0.0.1/keys",
+        "a=http://127.0.0.1\t.evil.example/keys",
+        "a=http://127.1/keys",
+        "a=https://user:password@issuer.example/keys",
+        "a=https://user@issuer.example/keys",
+        "a=https://[::1/keys",
+        "a=https://issuer.example:0/keys",
+        "a=https://issuer.example:99999/keys",
+        "a=https:///keys",
+    ],
+)
+def test_an_issuer_that_could_be_another_host_is_refused(wrong: str) -> None:
+    with pytest.raises(InvalidSetting):
+        trusted_issuers(wrong)
 
 
 class HungKeys:
@@ -182,26 +210,90 @@ def test_an_issuer_that_does_not_respond_is_not_asked_by_each_request(clock: Clo
     assert source.reads == 1
 
 
-class SlowKeys:
-    """A source that responds when it is released."""
+class ControlledKeys:
+    """A source that responds when it is released: with these keys, or not at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: str | None) -> None:
+        self.keys = keys
         self.released = Event()
         self.reads = 0
 
     def read(self) -> jwt.PyJWKSet:
         self.reads += 1
         self.released.wait(PATIENCE)
-        raise IssuerUnavailable
+        if self.keys is None:
+            raise IssuerUnavailable
+        return jwt.PyJWKSet.from_json(self.keys)
 
 
-def test_few_threads_wait_for_an_issuer_that_does_not_respond(clock: Clock) -> None:
-    """The others get their response while these still wait."""
-    source = SlowKeys()
+def test_one_read_at_a_time_and_few_threads_wait_for_it(clock: Clock) -> None:
+    source = ControlledKeys(None)
     issued = IssuedTokens({ISSUER: source}, monotonic=clock)
-    with ThreadPoolExecutor(3 * READERS) as threads:
-        requests = [threads.submit(issued.authenticate, token()) for _ in range(3 * READERS)]
-        waiting(lambda: sum(request.done() for request in requests) == 2 * READERS)
-        assert source.reads == READERS
+    with ThreadPoolExecutor(3 * WAITING_THREADS) as threads:
+        requests = [threads.submit(issued.authenticate, token()) for _ in range(3 * WAITING_THREADS)]
+        waiting(lambda: sum(request.done() for request in requests) >= 2 * WAITING_THREADS)
+        assert source.reads == 1
         source.released.set()
         assert {type(request.exception()) for request in requests} == {IssuerUnavailable}
+    assert source.reads == 1
+
+
+def test_failed_reads_are_repeated_more_and_more_seldom(clock: Clock) -> None:
+    source = ControlledKeys(None)
+    source.released.set()
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    for _ in range(300):
+        with pytest.raises(IssuerUnavailable):
+            issued.authenticate(token())
+        clock.seconds += 1
+    assert 5 <= source.reads <= 9
+    source.keys = jwks(one=RSA)
+    clock.seconds += 60
+    assert issued.authenticate(token())
+
+
+def test_known_keys_are_used_for_an_hour_while_the_issuer_is_away(clock: Clock) -> None:
+    source = ControlledKeys(jwks(one=RSA))
+    source.released.set()
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    assert issued.authenticate(token())
+    source.keys = None
+    for _ in range(5):
+        clock.seconds += MAX_AGE_SECONDS / 6
+        assert issued.authenticate(token())
+        with pytest.raises(IssuerUnavailable):  # the issuer may have such a key in the meantime
+            issued.authenticate(token(key_id="new"))
+    clock.seconds += MAX_AGE_SECONDS / 6
+    with pytest.raises(IssuerUnavailable):
+        issued.authenticate(token())
+
+
+def test_unknown_key_ids_cause_one_read_in_an_interval(clock: Clock) -> None:
+    source = ControlledKeys(jwks(one=RSA))
+    source.released.set()
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    for number in range(100):
+        assert issued.authenticate(token(OTHER, key_id=str(number))) is None
+    assert source.reads == 1
+    clock.seconds += 5
+    for number in range(100):
+        assert issued.authenticate(token(OTHER, key_id=str(number))) is None
+    assert source.reads == 2
+
+
+def test_tokens_that_cannot_be_valid_cause_no_read(clock: Clock) -> None:
+    source = ControlledKeys(jwks(one=RSA))
+    source.released.set()
+    issued = IssuedTokens({ISSUER: source}, monotonic=clock)
+    signed = token()
+    for text in (
+        jwt.encode(claims(), "", algorithm="none", headers={"kid": "one"}),
+        jwt.encode(
+            claims(), "a-shared-secret-of-thirty-two-bytes", algorithm="HS256", headers={"kid": "one"}
+        ),
+        signed.rpartition(".")[0] + ".",
+        token(iss="https://stranger.example.com"),
+        "a.b.c",
+    ):
+        assert issued.authenticate(text) is None
+    assert source.reads == 0
