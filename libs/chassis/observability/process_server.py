@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from prometheus_client.registry import Collector
@@ -16,6 +19,7 @@ from chassis.runtime.readiness import Check, readiness
 
 _JSON = "application/json"
 _REQUEST_SECONDS = 10.0  # for a client that sends nothing
+_MAX_CONNECTIONS = 50
 
 
 def serve_process(
@@ -71,5 +75,26 @@ def serve_process(
 
 
 class _Server(ThreadingHTTPServer):
+    """One thread for each connection. A connection in excess of the limit ends the oldest one."""
+
+    request_queue_size = 128  # connections that wait to be accepted
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: list[Any] = []
+        super().__init__(*arguments)
+
+    def get_request(self) -> Any:
+        request = super().get_request()
+        self._open.append(request[0])
+        if len(self._open) > _MAX_CONNECTIONS:
+            with suppress(OSError):  # its client has ended it
+                self._open.pop(0).shutdown(SHUT_RDWR)
+        return request
+
+    def shutdown_request(self, request: Any) -> None:
+        with suppress(ValueError):  # it was the oldest one
+            self._open.remove(request)
+        super().shutdown_request(request)
+
     def handle_error(self, *_: object) -> None:
         """Log nothing: the client has closed its connection."""
