@@ -5,7 +5,7 @@ from http import HTTPStatus
 from threading import Event
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from chassis.web.problems import document_of, unavailable
+from chassis.web.problem_document import document_of, unavailable
 
 HEALTH, READINESS = "/healthz", "/readyz"
 _RETRY_SECONDS = 2

@@ -1,8 +1,6 @@
-"""Problem documents (RFC 9457), the form of all error responses."""
+"""Responds to every error of an application with a problem document (RFC 9457)."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -14,43 +12,11 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from chassis.database_failure import failure_reason
 from chassis.invalid_input import FieldProblem, InvalidInput
 from chassis.runtime.unavailable import Unavailable
+from chassis.web.problem_document import Problem, document_of, unavailable
+
+__all__ = ["Problem", "field_errors", "install", "invalid", "respond", "unavailable"]
 
 log = structlog.get_logger()
-
-MAX_ERRORS = 100  # in a document; a body can have an invalid value in each of its thousands of items
-TYPE_PREFIX = "/docs#problem-"  # the API documentation describes each code
-
-
-@dataclass(eq=False)
-class Problem(Exception):
-    """Raise it to respond with a problem document. `code` is stable and part of the contract."""
-
-    status: int
-    code: str
-    detail: str
-    errors: Sequence[FieldProblem] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-def document_of(problem: Problem, request_id: str | None) -> bytes:
-    """The document of a problem, as JSON."""
-    document: dict[str, Any] = {
-        "type": TYPE_PREFIX + problem.code,
-        "title": HTTPStatus(problem.status).phrase,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": problem.code,
-        "request_id": request_id,
-        "errors": [
-            {"pointer": error.pointer, "code": error.code, "detail": error.detail}
-            for error in problem.errors[:MAX_ERRORS]
-        ],
-        **problem.extra,
-    }
-    if len(problem.errors) > MAX_ERRORS:
-        document["more_errors"] = len(problem.errors) - MAX_ERRORS
-    return json.dumps(document).encode()
 
 
 def respond(problem: Problem) -> Response:
@@ -68,12 +34,6 @@ def invalid(errors: Sequence[FieldProblem]) -> Problem:
     """A problem 422 that lists every invalid value."""
     detail = "the request has an invalid value" if len(errors) == 1 else "the request has invalid values"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", detail, errors)
-
-
-def unavailable(code: str, detail: str, retry_after: int) -> Problem:
-    """A problem 503 with the time of the next attempt, in seconds."""
-    headers = {"Retry-After": str(retry_after)}
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail, headers=headers)
 
 
 def install(app: Flask) -> None:

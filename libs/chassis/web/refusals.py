@@ -10,7 +10,7 @@ from waitress.utilities import BadRequest, Error, RequestHeaderFieldsTooLarge
 
 from chassis.ids import new_id
 from chassis.observability.metrics import HTTP_REQUESTS
-from chassis.web.problems import Problem, document_of
+from chassis.web.problem_document import Problem, document_of
 
 log = structlog.get_logger()
 

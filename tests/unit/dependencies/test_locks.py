@@ -27,6 +27,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 # Permissive; MPL-2.0 and LGPL-3.0 of libraries that are used unchanged.
 LICENCES = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-only", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0",
+    "ZPL-2.1",
 }  # fmt: skip
 
 

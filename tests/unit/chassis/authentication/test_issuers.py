@@ -226,7 +226,7 @@ class ControlledKeys:
         return jwt.PyJWKSet.from_json(self.keys)
 
 
-def test_one_read_at_a_time_and_few_threads_wait_for_it(clock: Clock) -> None:
+def test_few_threads_wait_for_an_issuer_that_does_not_respond(clock: Clock) -> None:
     source = ControlledKeys(None)
     issued = IssuedTokens({ISSUER: source}, monotonic=clock)
     with ThreadPoolExecutor(3 * WAITING_THREADS) as threads:
