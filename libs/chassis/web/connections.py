@@ -20,7 +20,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from chassis.web.draining import HEALTH, READINESS
-from chassis.web.refusals import Refusal, Refused, RequestParser
+from chassis.web.refusals import EarlyRefusal, RefusedRequestTask, RequestParser
 
 log = structlog.get_logger()
 
@@ -64,7 +64,7 @@ class _Connection(HTTPChannel):
     """One connection. It receives a request, or has requests in progress, or sends the rest of a response."""
 
     task_class = _Task
-    error_task_class = Refusal
+    error_task_class = RefusedRequestTask
     parser_class = RequestParser
     request: RequestParser | None = None  # the one that is received
     refused = False
@@ -126,7 +126,7 @@ class _Connection(HTTPChannel):
                 self.handle_close()
         elif waited >= (limits.request_seconds if self.request.headers_finished else limits.head_seconds):
             with self.requests_lock:
-                self.request.error, self.request.completed = Refused.request_timeout(), True
+                self.request.error, self.request.completed = EarlyRefusal.request_timeout(), True
                 self.requests.append(self.request)
                 self.request = None
                 self.server.add_task(self)
@@ -176,7 +176,7 @@ class Server(TcpWSGIServer):
             threads, queued = self._readiness, _READINESS_QUEUED
         idle = len(threads.threads) - threads.active_count
         if len(threads.queue) >= queued + idle:
-            request.error = Refused.overloaded()
+            request.error = EarlyRefusal.overloaded()
             threads = self._prompt
         threads.add_task(task)
 

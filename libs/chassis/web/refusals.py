@@ -17,7 +17,7 @@ log = structlog.get_logger()
 _END_OF_LINE = b"\r\n"
 
 
-class Refused(Error):
+class EarlyRefusal(Error):
     """Why the server refuses a request that its parser accepted."""
 
     def __init__(self, status: HTTPStatus) -> None:
@@ -57,7 +57,7 @@ _PROBLEMS = {
 }
 
 
-class Refusal(ErrorTask):
+class RefusedRequestTask(ErrorTask):
     """Responds to a refused request. The connection ends when the client has read the response."""
 
     def execute(self) -> None:
@@ -105,7 +105,7 @@ class RequestParser(HTTPRequestParser):
             return consumed
         self.expect_continue = False
         if isinstance(self.error, RequestHeaderFieldsTooLarge) and not self._has_line(data):
-            self.error = Refused.target_too_long()
+            self.error = EarlyRefusal.target_too_long()
         if consumed < len(data):
             self.headers["CONNECTION"] = "close"
         return len(data)
