@@ -200,7 +200,7 @@ def test_a_role_reaches_its_own(database_url: str, role: str, statement: str) ->
 )
 def test_no_checkpoint_moves_beyond_the_log(database_url: str, role: str, consumer: str) -> None:
     with connect(database_url, role, "SET ROLE") as connection:
-        move = f"UPDATE es.checkpoints SET position = 1000 WHERE consumer = '{consumer}'"
+        move = f"UPDATE es.checkpoints SET position = 1000 WHERE consumer = '{consumer}'"  # noqa: S608
         assert outcome(connection, move) == "42501"
 
 
