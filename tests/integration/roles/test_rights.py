@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,7 +14,6 @@ from contracts.streams import verification_stream
 from eventlog.events.registry import EVENTS
 from tests.integration.roles.calls import OTHER, OWN, credential_data, request
 from tests.integration.roles.rights import RIGHTS
-from tests.support.eventstore_suite import an_id
 
 Connection = psycopg.Connection[Any]
 
@@ -54,7 +54,7 @@ WRITERS = {
     "verification.requested": "credentials.append",
     "verification.succeeded": "verifier.append",
 }
-READ = an_id("read").hex[:12] + "4" + an_id("read").hex[13:]
+READ = UUID(int=4)
 CALLS = {
     "audit.append": ("regcred_query", "SELECT audit.append(REQUEST)"),
     "credentials.append": ("regcred_credentials", "SELECT credentials.append(REQUEST, NULL)"),
@@ -240,7 +240,9 @@ def test_the_projector_dead_letters_no_applied_event(database_url: str) -> None:
 
 def test_a_dead_letter_is_retracted_only_with_its_replacement(database_url: str) -> None:
     with connect(database_url, "regcred_projector", "SET ROLE") as connection:
-        connection.execute("SELECT rm.retract_dead_letters(1, '{1}')")  # no dead letter, so nothing is deleted
+        connection.execute(
+            "SELECT rm.retract_dead_letters(1, '{1}')"
+        )  # no dead letter, so nothing is deleted
         connection.execute(_RETRACT)
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not written again"):
             connection.commit()
