@@ -7,6 +7,7 @@ any more, and handles the requests that it has.
 
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -43,7 +44,17 @@ def serve(
     Only the X-Forwarded-For of `proxies` is trusted. `drain` is the time in which a gateway notices the stop;
     SIGINT or SIGQUIT ends it. `setting` is the variable that names the address. Raises `AddressUnusable`.
     """
-    stop, draining = stop_on_signals(), Event()
+    stop, started, draining = stop_on_signals(), Event(), Event()
+
+    def stop_server() -> None:
+        stop.wait()
+        if not started.wait(GRACEFUL_SECONDS):
+            os._exit(0)  # what the application waits for at its start may never come
+        draining.set()
+        signal.sigtimedwait((signal.SIGINT, signal.SIGQUIT), drain.total_seconds())
+        server.stop(GRACEFUL_SECONDS)
+
+    Thread(target=stop_server, name="drain", daemon=True).start()
     check_address_is_free(setting, host, port)
     try:
         app = factory()
@@ -56,19 +67,11 @@ def serve(
     # Objects that exist now live as long as the process, so the garbage collector need not scan them.
     gc.collect()
     gc.freeze()
-    logging.getLogger("waitress.queue").setLevel(
-        logging.ERROR
-    )  # it logs each request that waits for a thread
+    # It warns of each request that waits for a thread.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     try:
         server = Server(wsgi, host, port, limits)
     except OSError as error:
         raise AddressUnusable(setting, host, port, error) from None
-
-    def stop_server() -> None:
-        stop.wait()
-        draining.set()
-        signal.sigtimedwait((signal.SIGINT, signal.SIGQUIT), drain.total_seconds())
-        server.stop(GRACEFUL_SECONDS)
-
-    Thread(target=stop_server, name="drain", daemon=True).start()
+    started.set()
     server.run()
