@@ -71,8 +71,8 @@ class ResolutionSchema(Schema):
     candidates = fields.List(
         fields.Nested(CandidateSchema),
         metadata={
-            "description": f"The first {MAX_CANDIDATES}: eligible ones by rank, then the others. A token that "
-            "is limited to projects does not see credentials that none of them may use."
+            "description": f"The first {MAX_CANDIDATES}: eligible ones by rank, then the others. A token "
+            "that is limited to projects does not see credentials that none of them may use."
         },
     )
     more_candidates = fields.Integer(
