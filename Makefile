@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Some machines set it. Every process of the tests would compile all modules again, which takes a fifth of the time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: images up demo test unit test-browser test-clients test-deployment test-kubernetes test-containers check audit sbom lock clean setup setup-dev bench measure docs
+.PHONY: images lock-images release up demo test unit test-browser test-clients test-deployment test-kubernetes test-containers check audit sbom lock clean setup setup-dev bench measure docs
 
 up: setup ## run everything on this machine, in the foreground
 	@exec $(BIN)/regcred up
@@ -57,6 +57,13 @@ audit: setup-dev ## known vulnerabilities of the locked versions; fails if the p
 
 sbom: setup-dev ## write a CycloneDX document for each image to build/sbom/, from the lock
 	$(BIN)/python -m infra.images.sbom $(IMAGES)
+
+lock-images: setup-dev ## ask the registries for the digests of the images of others; writes infra/release/base-images.lock
+	$(BIN)/python -m infra.release.base_images lock
+
+release: setup-dev ## build, push and describe the images of a release: make release REGISTRY=registry.example.com/regcred
+	base=$$($(BIN)/python -m infra.release.base_images show PYTHON_IMAGE) && $(MAKE) images PYTHON_IMAGE="$$base" REGCRED_VERSION=$(VERSION)
+	$(BIN)/python -m infra.release --version $(VERSION) $(REGISTRY)
 
 bench: setup-dev ## benchmarks: print a table and write bench/results.json; half an hour, on an idle machine
 	$(BIN)/python -m bench $(BENCH)

@@ -1,10 +1,12 @@
 """`python -m infra.images.sbom IMAGE...`: writes a CycloneDX document of each image to `build/sbom/`.
 
 A document lists the locked libraries of the image: name, version, package URL, licence of the package, and
-the SHA-256 of each file that the lock allows (property `regcred:sha256`). It does not include the base image.
+the SHA-256 of each file that the lock allows (property `regcred:sha256`). A release (`infra.release`) adds
+the Debian packages of the built image, which come from its base.
 """
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, metadata, version
@@ -20,6 +22,7 @@ from packaging.markers import Marker
 
 from chassis.runtime.clock import now
 from infra.images.contents import ROOT, Pinned, locked
+from infra.release.image_contents import DebianPackage
 
 # The system of the images, for the markers of the lock.
 _SYSTEM = {
@@ -62,16 +65,16 @@ def licence(name: str) -> str | None:
     return None
 
 
-def document(image: str, *, at: datetime) -> str:
+def document(image: str, *, at: datetime, base: Sequence[DebianPackage] = ()) -> str:
     """The CycloneDX document of an image as JSON. The same contents have the same serial number."""
     pinned = contents(image)
+    packages = [_debian(package) for package in base]
+    listed = [*(one.text for one in pinned), *(str(package.purl) for package in packages)]
     container = Component(
         type=ComponentType.CONTAINER, name=f"regcred/{image}", version=version("regcred"), bom_ref=image
     )
     bom = Bom(
-        serial_number=UUID(
-            bytes=sha256("".join(one.text for one in pinned).encode()).digest()[:16], version=4
-        ),
+        serial_number=UUID(bytes=sha256("".join(listed).encode()).digest()[:16], version=4),
         metadata=BomMetaData(timestamp=at, component=container),
     )
     for one in pinned:
@@ -87,8 +90,22 @@ def document(image: str, *, at: datetime) -> str:
             properties=[Property(name="regcred:sha256", value=value) for value in one.hashes],
         )
         bom.components.add(component)
+    bom.components.update(packages)
     bom.register_dependency(container, bom.components)
     return JsonV1Dot6(bom).output_as_string(indent=1)
+
+
+def _debian(package: DebianPackage) -> Component:
+    qualifiers = {"arch": package.architecture, "distro": package.distribution}
+    vendor = package.distribution.partition("-")[0]
+    purl = PackageURL("deb", vendor, package.name, package.version, qualifiers)
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=package.name,
+        version=package.version,
+        purl=purl,
+        bom_ref=str(purl),
+    )
 
 
 def main(images: list[str]) -> None:

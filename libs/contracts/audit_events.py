@@ -21,7 +21,10 @@ _SHA256 = "^[0-9a-f]{64}$"
 ReadId = Annotated[UUID, Meta(description="The read; the id of its stream.")]
 Since = Annotated[datetime, Meta(tz=True, description="Events at this time or later, RFC 3339.")]
 Until = Annotated[datetime, Meta(tz=True, description="Events before this time, RFC 3339.")]
-Filter = Annotated[str, Meta(max_length=MAX_FILTER, description="The value that rows are compared with.")]
+Filter = Annotated[
+    str,
+    Meta(max_length=MAX_FILTER, description="The value that rows are compared with.", extra=PERSONAL),
+]
 Position = Annotated[int, Meta(ge=0, le=_MAX_POSITION, description="A position of the log.")]
 Form = Annotated[
     Literal["page", "ndjson", "csv", "follow"], Meta(description="A page, a file, or a stream of new events.")
@@ -36,11 +39,11 @@ class AuditFilters:
     until: Until | None = None
     action: Filter | None = None
     outcome: Filter | None = None
-    actor: Annotated[Filter, Meta(extra=PERSONAL)] | None = None
+    actor: Filter | None = None
     credential_id: CredentialId | None = None
     project_id: Filter | None = None
     registry_host: Filter | None = None
-    image: Image | None = None
+    image: Annotated[Image, Meta(extra=PERSONAL)] | None = None
     request_id: Filter | None = None
     after: Position | None = None
 

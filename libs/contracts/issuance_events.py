@@ -18,7 +18,7 @@ from contracts.fields import (
     RegistryHost,
     SecretVersion,
 )
-from eventlog.events import event
+from eventlog.events import PERSONAL, event
 
 MAX_IMAGES = 100  # of one request
 MAX_REFUSED_CANDIDATES = 100
@@ -34,8 +34,14 @@ IssuanceId = Annotated[UUID, Meta(description="The request for the pull secret; 
 class Workload:
     """What pulls the images: kind and name, as the deploy platform defines them."""
 
-    kind: Annotated[str, Meta(min_length=1, max_length=63, description="Such as `deployment` or `job`.")]
-    name: Annotated[str, Meta(min_length=1, max_length=253, description="Its name within the project.")]
+    kind: Annotated[
+        str,
+        Meta(min_length=1, max_length=63, description="Such as `deployment` or `job`.", extra=PERSONAL),
+    ]
+    name: Annotated[
+        str,
+        Meta(min_length=1, max_length=253, description="Its name within the project.", extra=PERSONAL),
+    ]
 
 
 @event("secret.issued", version=1)

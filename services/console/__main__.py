@@ -7,6 +7,7 @@ from flask import Flask
 
 from chassis.observability.logs import configure_logs
 from chassis.runtime.cannot_start import one_sentence
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.runtime.parent import stop_with_parent
 from chassis.runtime.version import print_version
 from chassis.web.server import serve
@@ -17,6 +18,7 @@ from regcred.apiclient.over_httpx import over_http
 
 def main() -> None:
     """Serve the console until SIGTERM or SIGINT."""
+    disable_core_dumps()
     configure_logs("console")
     settings = ConsoleSettings.from_environment(os.environ)
     stop_with_parent()

@@ -68,7 +68,7 @@ def create_app(
     request_context.install(app, sessions, transport_for, clock)
     error_pages.install(app, sessions)
     response_headers.install(app, tls=settings.tls)
-    recent_accounts.install(app, tls=settings.tls)
+    recent_accounts.install(app)
     assets.install(app)
     wording.install(app)
     app.register_blueprint(sign_in.blueprint(sessions, settings.token_hint))

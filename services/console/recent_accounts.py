@@ -1,6 +1,6 @@
 """The accounts that the browser visited last, in a separate cookie that remains after a session ends."""
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from chassis.ids import is_platform_id
 
@@ -10,7 +10,7 @@ _DAYS_90 = 90 * 24 * 3600  # seconds
 _SUCCESS = 200
 
 
-def install(app: Flask, *, tls: bool) -> None:
+def install(app: Flask) -> None:
     """Store the account of every page in the cookie, and define `current_account` for templates."""
 
     @app.context_processor
@@ -25,7 +25,12 @@ def install(app: Flask, *, tls: bool) -> None:
             if not earlier or earlier[0] != account:
                 names = [account, *(name for name in earlier if name != account)][:MAX_ACCOUNTS]
                 response.set_cookie(
-                    COOKIE, ".".join(names), max_age=_DAYS_90, httponly=True, samesite="Strict", secure=tls
+                    _name(),
+                    ".".join(names),
+                    max_age=_DAYS_90,
+                    httponly=True,
+                    samesite="Strict",
+                    secure=_is_secure(),
                 )
         return response
 
@@ -38,5 +43,14 @@ def current_account() -> str | None:
 
 def recent() -> list[str]:
     """The accounts in the cookie, the last one first. Invalid ids are omitted."""
-    names = request.cookies.get(COOKIE, "").split(".")
+    names = request.cookies.get(_name(), "").split(".")
     return [name for name in names if is_platform_id(name)][:MAX_ACCOUNTS]
+
+
+def _name() -> str:
+    """With TLS, only this host can set a cookie of this name."""
+    return f"__Host-{COOKIE}" if _is_secure() else COOKIE
+
+
+def _is_secure() -> bool:
+    return bool(current_app.config["SESSION_COOKIE_SECURE"])

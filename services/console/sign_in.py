@@ -59,7 +59,9 @@ def blueprint(sessions: Sessions, token_hint: str | None) -> Blueprint:
         sessions.end(cookie.get(REFERENCE))
         cookie.clear()
         flash("You are signed out.")
-        return redirect(url_for("sign_in.sign_in_page"), 303)
+        response = redirect(url_for("sign_in.sign_in_page"), 303)
+        response.headers["Clear-Site-Data"] = '"cache"'  # pages that the browser keeps for its back button
+        return response
 
     @routes.get("/")
     def choose_account() -> Response | str | tuple[str, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.cannot_start import one_sentence
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.runtime.parent import stop_with_parent
 from chassis.runtime.version import print_version
@@ -25,6 +26,7 @@ def main_api() -> None:
     from chassis.web.server import serve  # noqa: PLC0415
     from credentials.bootstrap import command_api  # noqa: PLC0415 see above
 
+    disable_core_dumps()
     configure_logs("credentials-api")
     settings = Settings.from_environment(os.environ)
     stop_with_parent()
@@ -47,6 +49,7 @@ def main_relay() -> None:
     from credentials.relay_bootstrap import run_relay  # noqa: PLC0415 see above
 
     stop = stop_on_signals()
+    disable_core_dumps()
     configure_logs("credentials-relay")
     settings = Settings.from_environment(os.environ)
     stop_with_parent()

@@ -15,7 +15,7 @@ from chassis.database import Pool
 from chassis.observability.metrics import REPLAYS
 from contracts.credential import Active
 from contracts.credential_events import Restrictions, Scope
-from contracts.issuance_events import Workload
+from contracts.issuance_events import SecretIssued, Workload
 from contracts.streams import credential_stream, issuance_stream, outcome_event_id, verification_stream
 from contracts.verdicts import VerificationStatus, known_code, status_of
 from credentials.application.store import (
@@ -49,7 +49,7 @@ from eventlog.storage import (
 log = structlog.get_logger()
 
 _APPEND = "SELECT * FROM credentials.append(%s, %s)"
-_ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s)"
+_ISSUE = "SELECT * FROM credentials.issue(%s, %s, %s, %s, %s)"
 _REMOVE = "SELECT * FROM credentials.remove(%s, %s)"
 _USAGES = """
 SELECT project_id, workload_kind, workload_name, secret_version, last_issued_at
@@ -223,8 +223,10 @@ class PostgresCredentialStore:
     ) -> Appended:
         argument = append_request(issuance_stream(issuance_id), 0, events, request, self._key_of)
         ids, versions = text_array(map(str, decided_on)), text_array(map(str, decided_on.values()))
+        of = _workload(events)
+        workload = (of.kind, of.name) if of else (None, None)
         try:
-            return call_append(self._pool, _ISSUE, [argument, ids, versions], request)
+            return call_append(self._pool, _ISSUE, [argument, ids, versions, *workload], request)
         except psycopg.Error as error:
             if error.sqlstate == "ES424":
                 raise DecidedOnOldVersion from None
@@ -242,6 +244,14 @@ class PostgresCredentialStore:
         covered = {name: getattr(row, name) for name in COVERED}
         if row.mac is None or not compare_digest(row.mac, authentication_code(covered, authenticate)):
             raise _damaged(row.credential_id)
+
+
+def _workload(events: Sequence[NewEvent]) -> Workload | None:
+    """The workload to which secrets are issued; `None`: to none.
+
+    In the stored events it is encrypted, so the database cannot read it.
+    """
+    return next((one.payload.workload for one in events if isinstance(one.payload, SecretIssued)), None)
 
 
 def _damaged(credential_id: UUID) -> StateDamaged:

@@ -8,6 +8,7 @@ from flask import Flask
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
 from chassis.runtime.cannot_start import one_sentence
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.runtime.lifecycle import stop_on_signals
 from chassis.runtime.parent import stop_with_parent
 from chassis.runtime.version import print_version
@@ -20,6 +21,7 @@ from verifier.bootstrap import registry_api, run_verifier
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     stop = stop_on_signals()
+    disable_core_dumps()
     configure_logs("verifier")
     settings = Settings.from_environment(os.environ)
     stop_with_parent()
@@ -29,6 +31,7 @@ def main() -> None:
 
 def main_api() -> None:
     """Serve the HTTP part until SIGTERM or SIGINT."""
+    disable_core_dumps()
     configure_logs("verifier-api")
     settings = Settings.from_environment(os.environ)
     stop_with_parent()

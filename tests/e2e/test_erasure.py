@@ -45,6 +45,32 @@ def _runbook() -> str:
     return (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 
 
+def send_texts_of_a_caller(running: Running, account: str) -> None:
+    """Requests that store text which the caller chooses, in each place that accepts any."""
+    headers = {
+        "X-Request-Id": f"{CANARY}-request",
+        "Idempotency-Key": f"{CANARY}-key",
+        "Regcred-On-Behalf-Of": f"{CANARY}@example.com",
+    }
+    with running.system.client() as http:
+        path = f"/v1/accounts/{account}"
+        workload = {"kind": f"{CANARY}-kind", "name": f"{CANARY} name"}
+        body = {"project_id": "shop", "workload": workload}
+        image = f"{running.registry.address}/shop"
+        answer = http.post(f"{path}/pull-secrets", json=body | {"images": [image]}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        headers["Idempotency-Key"] += "-2"
+        image = "elsewhere.example.com/shop"
+        answer = http.post(f"{path}/pull-secrets", json=body | {"images": [image]}, headers=headers)
+        assert answer.status_code == 404, answer.text
+        filters = ("action", "actor", "project_id", "registry_host", "request_id")
+        asked = dict.fromkeys(filters, CANARY) | {"image": f"{CANARY}/shop"}
+        assert http.get(f"{path}/audit-events", params=asked, headers=headers).status_code == 200
+        after = {"Regcred-Wait-For": answer.headers["Regcred-Position"]}
+        found = http.get(f"{path}/audit-events?request_id={CANARY}-request", headers=after)
+        assert CANARY in found.text
+
+
 def test_an_account_is_erased_and_the_log_stays_intact(running: Running, tmp_path: Path) -> None:
     account = f"left-{next(_numbers)}"
     url = running.system.database_url()
@@ -57,6 +83,7 @@ def test_an_account_is_erased_and_the_log_stays_intact(running: Running, tmp_pat
     }
     client.add("team", "--description", CANARY)
     client.run("credentials", "edit", "team", "--description", f"{CANARY}-2")
+    send_texts_of_a_caller(running, account)
     assert "still has 1 credentials" in operator.run(*command_of_the_runbook(account), code=1).stderr
     client.run("credentials", "remove", "team", "--force", "--reason", CANARY, "--yes")
     before = client.json("audit")["items"][::-1]

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
@@ -19,6 +20,15 @@ PATH = "/v1/accounts/limits/credentials"
 def client(running: Running) -> Iterator[httpx2.Client]:
     with running.system.client() as made:
         yield made
+
+
+def test_no_process_writes_core_dumps(running: Running) -> None:
+    pids = running.system.processes()
+    assert len(pids) >= 4
+    for pid in pids:
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        [line] = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+        assert line.split()[4:6] == ["0", "0"], (pid, line)
 
 
 def test_a_body_of_more_than_a_mebibyte_is_refused(client: httpx2.Client) -> None:

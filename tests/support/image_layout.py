@@ -5,14 +5,17 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
 
 
-def write_image(layout: Path) -> None:
-    """An OCI image layout (OCI image specification, "Image Layout") with one layer of one file."""
+def write_image(
+    layout: Path, *, files: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
+) -> None:
+    """An OCI image layout (OCI image specification, "Image Layout") with one layer of these files."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -23,14 +26,15 @@ def write_image(layout: Path) -> None:
 
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
-        text = b"hello from the registry\n"
-        member = tarfile.TarInfo("hello")
-        member.size = len(text)
-        tar.addfile(member, io.BytesIO(text))
+        for name, text in (files or {"hello": "hello from the registry\n"}).items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
     layer = blob(gzip.compress(archive.getvalue()), "application/vnd.oci.image.layer.v1.tar+gzip")
     config = {
         "architecture": "amd64",
         "os": "linux",
+        "config": {"Labels": dict(labels or {})},
         "rootfs": {
             "type": "layers",
             "diff_ids": [f"sha256:{hashlib.sha256(archive.getvalue()).hexdigest()}"],

@@ -6,6 +6,7 @@ from flask import Flask
 
 from chassis.observability.logs import configure_logs
 from chassis.observability.process import observe
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.runtime.parent import stop_with_parent
 from chassis.settings.environment import Settings
 from chassis.web.api_part import join
@@ -19,6 +20,7 @@ from verifier.bootstrap import registry_api
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
+    disable_core_dumps()
     configure_logs("api")
     settings = Settings.from_environment(os.environ)
     console = console_settings(settings, os.environ)

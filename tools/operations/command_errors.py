@@ -13,6 +13,7 @@ from chassis.database_failure import failure_reason
 from chassis.migrations import MigrationRefused
 from chassis.observability.logs import configure_logs
 from chassis.runtime.cannot_start import CannotStart
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.runtime.unavailable import Unavailable
 from chassis.settings.environment import Settings
 from eventlog.broker import BrokerUnavailable
@@ -101,6 +102,7 @@ def owner_connection(
     command: str, *errors: type[Exception]
 ) -> Iterator[tuple[psycopg.Connection[Any], Settings]]:
     """Connect to the database as its owner. `errors` are those that refuse the work of the command."""
+    disable_core_dumps()
     configure_logs(command)
     with refused(*errors):
         settings = Settings.from_environment(os.environ)

@@ -37,8 +37,8 @@ class Metadata:
     account_id: str
     actor: Actor
     occurred_at: datetime
-    request_id: str
-    correlation_id: str
+    request_id: Annotated[str, Meta(extra=PERSONAL)]  # the caller chooses it, and so may put anything into it
+    correlation_id: Annotated[str, Meta(extra=PERSONAL)]
     causation_id: str | None = None
     on_behalf_of: Annotated[str | None, Meta(extra=PERSONAL)] = None
     source_ip: Annotated[str | None, Meta(extra=PERSONAL)] = None

@@ -8,11 +8,13 @@ from marshmallow import Schema, fields, validate
 
 from chassis.authentication.tokens import TokenScope
 from chassis.runtime.clock import now
-from chassis.web.authentication import authorise_project, requires
+from chassis.web.authentication import authorise_project, principal, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.responses import json_response
+from contracts.credential_events import Restrictions
 from credentials.application.store import CredentialStore
 from credentials.domain import values
+from credentials.domain.impact import allows
 from credentials.domain.matching import (
     IneligibleReason,
     Match,
@@ -68,7 +70,10 @@ class ResolutionSchema(Schema):
     selected = fields.Nested(SelectedSchema, allow_none=True)
     candidates = fields.List(
         fields.Nested(CandidateSchema),
-        metadata={"description": f"The first {MAX_CANDIDATES}: eligible ones by rank, then the others."},
+        metadata={
+            "description": f"The first {MAX_CANDIDATES}: eligible ones by rank, then the others. A token "
+            "that is limited to projects does not see credentials that none of them may use."
+        },
     )
     more_candidates = fields.Integer(
         metadata={"description": "The number of candidates that are not listed."}
@@ -98,13 +103,16 @@ def blueprint(store: CredentialStore) -> Blueprint:
         image = parsed["image"]
         use = RequestedUse(project_id=body["project_id"], operation=body["operation"], at=now())
         candidates = store.candidates(account_id, [image.registry_host])
-        return json_response(_resolution(image, match(image, candidates, use)))
+        return json_response(_resolution(image, match(image, candidates, use), principal().projects))
 
     return routes
 
 
-def _resolution(image: ImageReference, found: Match) -> dict[str, Any]:
+def _resolution(image: ImageReference, found: Match, projects: frozenset[str] | None) -> dict[str, Any]:
+    """The response. Candidates that none of the token's `projects` may use are counted, and not listed."""
     selection = found.selection
+    listed = [one for one in found.candidates if _may_be_listed(one.candidate.restrictions, projects)]
+    listed = listed[:MAX_CANDIDATES]
     return {
         "image": {
             "registry_host": image.registry_host,
@@ -122,8 +130,12 @@ def _resolution(image: ImageReference, found: Match) -> dict[str, Any]:
                 "eligible": judged.eligible,
                 "reason": judged.reason,
             }
-            for judged in found.candidates[:MAX_CANDIDATES]
+            for judged in listed
         ],
-        "more_candidates": max(len(found.candidates) - MAX_CANDIDATES, 0),
+        "more_candidates": len(found.candidates) - len(listed),
         "reasons": dict(Counter(judged.reason for judged in found.candidates)),
     }
+
+
+def _may_be_listed(restrictions: Restrictions, projects: frozenset[str] | None) -> bool:
+    return projects is None or any(allows(restrictions, project_id) for project_id in projects)

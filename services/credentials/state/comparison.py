@@ -5,6 +5,7 @@ rows are streamed in the order of the credentials: only one of them is in memory
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -15,6 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from contracts.credential import Absent, Active, Credential, evolve
+from contracts.issuance_events import SecretIssued
 from contracts.verification_events import VerificationFailed, VerificationSucceeded, verdict_of
 from credentials.current_row import authenticate_rows, authentication_code, current_row
 from eventlog.events import EventError, StoredEvent, decode_event
@@ -35,38 +37,48 @@ _GROUP = "CASE s.category WHEN 'verification' THEN (e.data->>'credential_id')::u
 _WHERE = "s.category IN ('credential', 'verification')"
 _ORDER = "s.category, e.version"
 _CURRENT = "SELECT * FROM credentials.current ORDER BY credential_id"
-# As `credentials.issue` writes them. The removal of a credential deletes its usages.
-_USAGES = """
-SELECT credential_id, project_id, workload_kind, workload_name, x.last_issued_at AS expected_at,
-       x.secret_version AS expected_version, u.last_issued_at, u.secret_version
-FROM (SELECT (e.data->>'credential_id')::uuid AS credential_id, e.data->>'project_id' AS project_id,
-             e.data#>>'{workload,kind}' AS workload_kind, e.data#>>'{workload,name}' AS workload_name,
-             max((e.meta->>'occurred_at')::timestamptz) AS last_issued_at,
-             (array_agg((e.data->>'secret_version')::integer ORDER BY e.seq DESC))[1] AS secret_version
-      FROM es.events e JOIN es.streams s USING (stream_id)
-      JOIN LATERAL (SELECT r.type FROM es.events r WHERE r.stream_id = (e.data->>'credential_id')::uuid
-                    ORDER BY r.version DESC LIMIT 1) AS newest ON newest.type <> 'credential.removed'
-      WHERE s.category = 'issuance' AND e.type = 'secret.issued'
-      GROUP BY 1, 2, 3, 4) AS x
-FULL JOIN credentials.usages u USING (credential_id, project_id, workload_kind, workload_name)
-WHERE (x.last_issued_at, x.secret_version) IS DISTINCT FROM (u.last_issued_at, u.secret_version)
-ORDER BY credential_id
+# The issuances of each credential that was not removed: its removal deletes its usages.
+_ISSUED = "(e.data->>'credential_id')::uuid"
+_ISSUED_WHERE = """
+s.category = 'issuance' AND e.type = 'secret.issued' AND
+(SELECT r.type FROM es.events r WHERE r.stream_id = (e.data->>'credential_id')::uuid
+ ORDER BY r.version DESC LIMIT 1) <> 'credential.removed'
 """
+_USAGES = "SELECT * FROM credentials.usages ORDER BY credential_id"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDifference:
+    """A row of `credentials.usages`, as it should be and as it is; `None`: there is none."""
+
+    expected: Row | None
+    stored: Row | None
+
+    def reported(self) -> Difference:
+        row = self.expected or self.stored or {}
+        key = f"{row['credential_id']} {row['project_id']} {row['workload_kind']}/{row['workload_name']}"
+        if self.stored is None:
+            return Difference(USAGES, key, "missing")
+        if self.expected is None:
+            return Difference(USAGES, key, "unexpected")
+        names = tuple(name for name, value in self.expected.items() if self.stored[name] != value)
+        return Difference(USAGES, key, "changed", names)
 
 
 def state_differences(connection: Connection, keys: KeyFile | None) -> Iterator[Difference]:
     """The rows of `credentials.current` and `credentials.usages` that differ, and positions after its end.
 
-    The connection is in a transaction, with one snapshot for all statements. Without `keys`, names and
-    authentication codes are not compared.
+    The connection is in a transaction, with one snapshot for all statements. Without `keys`, usages,
+    names and authentication codes are not compared.
 
     Raises:
         KeyFileError: the key file is of another installation.
     """
     for _, found in current_differences(connection, keys):
         yield found
-    for row in usage_differences(connection):
-        yield _usage_difference(row)
+    if keys is not None:
+        for usage in usage_differences(connection, keys):
+            yield usage.reported()
     yield from position_differences(connection)
 
 
@@ -87,22 +99,53 @@ def current_differences(
             yield expected, found
 
 
-def usage_differences(connection: Connection) -> Iterator[dict[str, Any]]:
-    """The rows of `credentials.usages` that differ, with the expected and the stored values."""
+def usage_differences(connection: Connection, keys: KeyFile) -> Iterator[UsageDifference]:
+    """The rows of `credentials.usages` that differ. Raises `KeyFileError`."""
+    expected = _by_workload(_expected_usages(connection, keys))
+    for _, wanted, found in merge_rows(expected, _by_workload(_stored_usages(connection))):
+        if wanted != found:
+            yield UsageDifference(wanted, found)
+
+
+def _by_workload(rows: Iterable[Row]) -> Iterator[tuple[tuple[Any, ...], Row]]:
+    """The usage of each workload, ordered by credential and workload.
+
+    Of several rows of one workload it is the last one, with the latest time of all.
+    """
+    for credential_id, group in groupby(rows, key=itemgetter("credential_id")):
+        usages: dict[tuple[str, ...], Row] = {}
+        for row in group:
+            workload = (row["project_id"], row["workload_kind"], row["workload_name"])
+            moments = [one["last_issued_at"] for one in (row, usages.get(workload)) if one]
+            usages[workload] = {**row, "last_issued_at": max(moments)}
+        for key in sorted(usages):
+            yield (credential_id, *key), usages[key]
+
+
+def _stored_usages(connection: Connection) -> Iterator[Row]:
     with connection.cursor(name="usages", row_factory=dict_row) as cursor:
         yield from cursor.execute(_USAGES)
 
 
-def _usage_difference(row: Row) -> Difference:
-    key = f"{row['credential_id']} {row['project_id']} {row['workload_kind']}/{row['workload_name']}"
-    if row["last_issued_at"] is None:
-        return Difference(USAGES, key, "missing")
-    if row["expected_at"] is None:
-        return Difference(USAGES, key, "unexpected")
-    pairs = {"last_issued_at": "expected_at", "secret_version": "expected_version"}
-    return Difference(
-        USAGES, key, "changed", tuple(name for name, expected in pairs.items() if row[name] != row[expected])
-    )
+def _expected_usages(connection: Connection, keys: KeyFile) -> Iterator[Row]:
+    """A row for each issuance, as `credentials.issue` writes it. Events that cannot be read have none."""
+    personal = open_personal_keys(keys)
+    for credential_id, stored in stream_grouped(
+        connection, group=_ISSUED, where=_ISSUED_WHERE, order="e.seq", personal=personal
+    ):
+        try:
+            event = decode_event(stored)
+        except EventError:
+            continue
+        if isinstance(event.payload, SecretIssued):
+            yield {
+                "credential_id": credential_id,
+                "project_id": event.payload.project_id,
+                "workload_kind": event.payload.workload.kind,
+                "workload_name": event.payload.workload.name,
+                "last_issued_at": event.metadata.occurred_at,
+                "secret_version": event.payload.secret_version,
+            }
 
 
 def _stored_rows(connection: Connection) -> Iterator[tuple[UUID, Row]]:

@@ -20,7 +20,7 @@ DELETE FROM credentials.usages WHERE credential_id = %(credential_id)s AND proje
 """
 _INSERT_USAGE = """
 INSERT INTO credentials.usages VALUES (%(credential_id)s, %(project_id)s, %(workload_kind)s,
-                                       %(workload_name)s, %(expected_at)s, %(expected_version)s)
+                                       %(workload_name)s, %(last_issued_at)s, %(secret_version)s)
 """
 
 
@@ -47,10 +47,11 @@ def rebuild_state(database_url: str, keys: KeyFile) -> RebuiltState:
     with psycopg.connect(database_url, application_name=_APPLICATION, connect_timeout=5) as connection:
         connection.execute(_LOCK)
         changed, name_taken = _rebuild_current(connection, keys)
-        for row in usage_differences(connection):
-            connection.execute(_DELETE_USAGE, row)
-            if row["expected_at"] is not None:
-                connection.execute(_INSERT_USAGE, row)
+        for usage in list(usage_differences(connection, keys)):
+            if usage.stored is not None:
+                connection.execute(_DELETE_USAGE, usage.stored)
+            if usage.expected is not None:
+                connection.execute(_INSERT_USAGE, usage.expected)
             changed += 1
         changed += set_back_positions(connection)
     return RebuiltState(changed, tuple(name_taken))

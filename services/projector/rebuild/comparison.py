@@ -72,7 +72,10 @@ WHERE ({archived} = 0 OR coalesce(a.span, s.span) * {size} > {archived})
 """
 # Personal data in these columns of the audit trail is replaced when an account is erased (ADR 14).
 _ERASABLE = frozenset(
-    ("actor_id", "actor_name", "on_behalf_of", "source_ip", "credential_name", "reason", "before", "after")
+    (
+        *("actor_id", "actor_name", "on_behalf_of", "source_ip", "request_id", "correlation_id"),
+        *("credential_name", "reason", "before", "after"),
+    )
 )
 
 
@@ -91,7 +94,7 @@ def read_model_differences(connection: Connection, personal: PersonalKeys) -> It
     """The rows of the live generation that differ from the log up to its checkpoint.
 
     The connection is in a transaction, with one snapshot for all statements. Credentials with dead letters
-    are not compared. Of erased accounts, columns with personal data are not compared.
+    are not compared. Of erased accounts, usages and columns with personal data are not compared.
 
     Raises:
         KeyFileError: the key file is of another installation.
@@ -178,6 +181,8 @@ class _StoredRows:
                 credential_id, order, text = row.pop("c"), row.pop("o"), row.pop("t")
                 if self._table.startswith("audit_") and not _is_compared(self._scope, order):
                     continue
+                if self._table == "usages" and row["account_id"] in self._scope.erased:
+                    continue
                 yield _key(credential_id, order, text), row
 
 
@@ -225,7 +230,12 @@ def _expected_chunks(
     end = (group[0], group[1] + 1)
     credentials = [(_key(credential_id, None, None), row) for row in state["credentials"].values()]
     usages = sorted(
-        ((_key(credential_id, key, None), row) for key, row in state["usages"].items()), key=itemgetter(0)
+        (
+            (_key(credential_id, key, None), row)
+            for key, row in state["usages"].items()
+            if row["account_id"] not in scope.erased
+        ),
+        key=itemgetter(0),
     )
     yield {"credentials": credentials, "usages": usages}, dict.fromkeys(_STORED, end)
 

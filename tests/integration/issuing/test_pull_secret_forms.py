@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask.testing import FlaskClient
 
-from tests.integration.issuing.calls import CANARY, WORKLOAD, Json, add, pull
+from tests.integration.issuing.calls import CANARY, Json, add, pull
 from tests.support.system import add_body
 
 
@@ -57,7 +57,7 @@ def test_a_docker_config_has_an_entry_for_each_image(
     ]
     assert {event["issuance_id"] for event in events} == {answer.headers["Regcred-Position"].split(":")[0]}
     assert answer.headers["ETag"] == '"3"'
-    assert events[0]["workload"] == WORKLOAD
+    assert events[0]["workload"] == {"kind": "erased", "name": "erased"}  # encrypted beside the event
 
 
 def test_a_kubernetes_secret_has_the_docker_config(client: FlaskClient, account: str) -> None:

@@ -1,9 +1,12 @@
 """Resolutions over HTTP."""
 
+import json
+
 from flask.testing import FlaskClient
 
+from chassis.authentication.tokens import TokenScope
 from credentials.api.resolutions import MAX_CANDIDATES
-from tests.integration.issuing.calls import CANARY, add, pull, resolve
+from tests.integration.issuing.calls import CANARY, Api, add, pull, resolve
 
 
 def test_a_resolution_explains_every_candidate(client: FlaskClient, account: str) -> None:
@@ -80,3 +83,35 @@ def test_a_resolution_of_no_image_is_refused(client: FlaskClient, account: str) 
     answer = resolve(client, account, "https://reg.io/x", project_id="?")
     assert {error["pointer"] for error in answer.get_json()["errors"]} == {"/image", "/project_id"}
     assert resolve(client, account, "nginx", operation="delete").status_code == 422
+
+
+def test_a_token_of_a_project_sees_no_credential_of_others(
+    api: Api, client: FlaskClient, account: str
+) -> None:
+    """Whatever excludes them first. They are counted, so that the reasons explain the result."""
+    everyone = add(client, account, "everyone", "reg.example.com", repository_prefixes=["team"])
+    blog = {"restricted": True, "projects": ["blog"]}
+    secret = [
+        add(client, account, "hidden one", "reg.example.com", restrictions=blog),
+        add(client, account, "hidden two", "reg.example.com", restrictions=blog, repository_prefixes=["x"]),
+        add(client, account, "hidden three", "reg.example.com", restrictions={**blog, "projects": []}),
+    ]
+    shop = api.client(api.token(TokenScope.SECRETS_ISSUE, projects=frozenset({"shop"})))
+    answers = [
+        resolve(shop, account, "reg.example.com/team/app"),
+        resolve(shop, account, "reg.example.com/other"),
+        pull(shop, account, "reg.example.com/other"),
+        pull(shop, account, registry_host="reg.example.com"),
+    ]
+    found = answers[0].get_json()
+    assert [one["credential_id"] for one in found["candidates"]] == [everyone["id"]]
+    assert found["more_candidates"] == len(secret)
+    assert found["reasons"] == {"selected": 1, "other_repository": 1, "restricted": 2}
+    assert answers[1].get_json()["selected"] is None
+    for answer in answers:
+        text = json.dumps([answer.get_json(), dict(answer.headers)])
+        assert not [one for one in secret if one["id"] in text or one["name"] in text], text
+    both = api.client(api.token(TokenScope.SECRETS_ISSUE, projects=frozenset({"shop", "blog"})))
+    seen = resolve(both, account, "reg.example.com/team/app").get_json()
+    assert {one["name"] for one in seen["candidates"]} == {"everyone", "hidden one", "hidden two"}
+    assert len(resolve(client, account, "reg.example.com/x").get_json()["candidates"]) == 1 + len(secret)

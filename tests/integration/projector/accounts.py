@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.audit_events import AuditFilters, AuditRead
+from contracts.issuance_events import Workload
 from contracts.streams import audit_stream
 from credentials.account_erasure import Erasure
 from eventlog.events import Actor, Metadata, NewEvent
@@ -73,8 +74,8 @@ def by(account: str, number: int) -> Metadata:
         account_id=account,
         actor=Actor(type="user", id=f"canary-id-{account}", name=f"Canary {account}"),
         occurred_at=MOMENT + timedelta(seconds=number),
-        request_id=f"r-{number}",
-        correlation_id=f"c-{number}",
+        request_id=f"canary-r-{account}-{number}",
+        correlation_id=f"canary-c-{account}-{number}",
         on_behalf_of=f"canary-{account}@example.com",
         source_ip=f"canary-ip-{account}",
     )
@@ -83,6 +84,8 @@ def by(account: str, number: int) -> Metadata:
 def a_life(account: str, number: int) -> list[Any]:
     """Events with a canary in every personal field."""
     name = f"canary-name-{account}"
+    workload = Workload(kind=f"canary-kind-{account}", name=f"canary of {account} {number}")
+    text = f"canary-filter-{account}"
     added, renamed = payloads.added(number, name), payloads.renamed(number, f"{name}-2")
     rotated = replace(
         payloads.rotated(number, 2), username=f"canary-{account}", previous_username=f"canary-{account}-0"
@@ -93,13 +96,25 @@ def a_life(account: str, number: int) -> list[Any]:
         replace(renamed, details=described, previous=replace(renamed.previous, name=name)),
         payloads.succeeded(number, number),
         rotated,
-        replace(payloads.issued(number, number, "ghcr.io/acme/shop:1"), credential_name=f"{name}-2"),
-        payloads.refused(number, 10_000 + number),
+        replace(
+            payloads.issued(number, number, "ghcr.io/acme/shop:1"),
+            credential_name=f"{name}-2",
+            workload=workload,
+        ),
+        replace(payloads.refused(number, 10_000 + number), workload=workload),
         replace(payloads.removed(number), reason=f"canary reason {account}"),
         AuditRead(
             read_id=UUID(int=0xD << 64 | number),
             form="page",
-            filters=AuditFilters(actor=f"canary-id-{account}", project_id="shop"),
+            filters=AuditFilters(
+                action=text,
+                outcome=text,
+                actor=text,
+                project_id=text,
+                registry_host=text,
+                image=text,
+                request_id=text,
+            ),
             events=1,
             first_position=1,
             last_position=1,

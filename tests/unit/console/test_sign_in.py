@@ -1,5 +1,6 @@
 """Sign-in, the lifetime of a session, and the cookies of a browser."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,13 @@ def test_with_tls_cookies_are_secure_and_hsts_is_sent(api: FakeApi, clock: Clock
     assert shown.headers["Set-Cookie"].startswith("__Host-regcred=")
     assert "Secure" in shown.headers["Set-Cookie"]
     assert shown.headers["Strict-Transport-Security"].startswith("max-age=")
+    form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', shown.text))
+    form["token"] = TOKEN
+    browser.client.post("/sign-in", data=form, base_url="https://console.example")
+    page = browser.client.get(LIST, base_url="https://console.example")
+    assert page.status_code == 200
+    names = {line.partition("=")[0] for line in page.headers.getlist("Set-Cookie")}
+    assert names == {"__Host-regcred", "__Host-regcred-accounts"}
 
 
 def test_a_session_expires_after_twelve_hours(signed_in: Browser, clock: Clock) -> None:
@@ -68,7 +76,8 @@ def test_a_session_expires_after_twelve_hours(signed_in: Browser, clock: Clock) 
 def test_signing_out_invalidates_copies_of_the_cookie(signed_in: Browser) -> None:
     stolen = signed_in.client.get_cookie("regcred")
     assert stolen is not None
-    assert signed_in.send("/", "/sign-out").status_code == 303
+    signed_out = signed_in.send("/", "/sign-out")
+    assert (signed_out.status_code, signed_out.headers["Clear-Site-Data"]) == (303, '"cache"')
     signed_in.client.set_cookie("regcred", stolen.value)
     assert signed_in.look(LIST).status_code == 303
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from chassis.observability.logs import configure_logs
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.secret import Secret
 from chassis.settings.environment import Settings
 from eventlog.integrity import IntegrityError
@@ -38,6 +39,7 @@ def backup_command(file: Path, *, with_keys: bool, passphrase_file: Path | None)
     without the key file: store the two separately, or use --with-keys.
     """
     with refused(BackupRefused, OutputUnwritable):
+        disable_core_dumps()
         configure_logs("backup")
         settings = Settings.from_environment(os.environ)
         passphrase = _passphrase(passphrase_file, new=True) if with_keys or passphrase_file else None
@@ -63,6 +65,7 @@ def restore_command(file: Path, *, key_file: Path | None, passphrase_file: Path 
     The restored installation has the state of the backup. `regcred up` creates a new admin token for it.
     """
     with refused(BackupRefused, BackupDamaged, WrongPassphrase, HomeInUse, IntegrityError):
+        disable_core_dumps()
         configure_logs("restore")
         settings = Settings.from_environment(os.environ)
         restored = restore(settings, file, key_file, lambda: _passphrase(passphrase_file, new=False))

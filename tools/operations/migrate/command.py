@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from chassis.observability.logs import configure_logs
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.settings.environment import Settings
 from eventlog.storage import LowerTransactionIds
 from operations.command_errors import refused
@@ -34,6 +35,7 @@ def migrate_command(logins: Path | None, admin_token: Path | None, metrics_token
     It is safe to repeat, and to run twice at the same time.
     """
     with refused(LowerTransactionIds, DamagedToken):
+        disable_core_dumps()
         configure_logs("migrate")
         settings = Settings.from_environment(os.environ)
         url = settings.required_database_url()

@@ -17,6 +17,7 @@ from rich.progress import TimeRemainingColumn as Remaining
 
 from chassis.observability.logs import configure_logs
 from chassis.runtime.clock import rfc3339
+from chassis.runtime.core_dumps import disable_core_dumps
 from chassis.settings.environment import Settings
 from eventlog.storage import PersonalKeys
 from operations.command_errors import refused
@@ -217,6 +218,7 @@ class _ProgressReport:
 @contextmanager
 def _database() -> Iterator[str]:
     """Yield the URL of the database. Refusals and obstacles become a message and exit code 1."""
+    disable_core_dumps()
     configure_logs("projections")
     refusals = (AdministrationInProgress, GenerationInUse, UnknownGeneration, ReadersInTheWay)
     with (

@@ -1,6 +1,6 @@
 """The routes of credentials and providers. A request can wait for its own write (`Regcred-Wait-For`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from flask import Response
 from chassis.authentication.tokens import TokenScope
 from chassis.database import Connection, Pool
 from chassis.runtime.clock import now
-from chassis.web.authentication import requires
+from chassis.web.authentication import principal, requires
 from chassis.web.blueprint import Blueprint
 from chassis.web.problems import Problem
 from chassis.web.responses import etag, json_response
@@ -114,8 +114,14 @@ def blueprint(pool: Pool, clock: Callable[[], datetime] = now) -> Blueprint:
 def _page(connection: Connection, page: Page) -> Response:
     """A page of credentials, each with a summary of its usage."""
     usages = summary.usage_summaries(connection, [row["credential_id"] for row in page.rows])
-    items = [views.credential_with_usage(row, usages[row["credential_id"]]) for row in page.rows]
+    rows = [{**row, "projects": _own(row["projects"])} for row in page.rows]
+    items = [views.credential_with_usage(row, usages[row["credential_id"]]) for row in rows]
     return json_response({"items": items, "next_cursor": page.next_cursor})
+
+
+def _own(projects: Sequence[str]) -> list[str]:
+    """The projects for which the token is valid: it does not see the ids of others."""
+    return [project_id for project_id in projects if principal().may_in_project(project_id)]
 
 
 def _existing(connection: Connection, account_id: str, credential_id: UUID) -> Row:

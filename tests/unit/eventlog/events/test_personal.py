@@ -16,6 +16,7 @@ from contracts.audit_events import AuditRead
 from contracts.credential_events import CredentialAdded, CredentialDetailsChanged, CredentialRemoved
 from contracts.issuance_events import SecretIssued, SecretRefused
 from contracts.streams import credential_stream
+from contracts.verification_events import VerificationSucceeded
 from docs.contract_documents.examples import EXAMPLES, METADATA
 from eventlog.events import (
     Actor,
@@ -106,7 +107,8 @@ def test_an_event_without_its_key_is_read_as_erased(
         assert event.metadata.actor == metadata.actor
     else:
         assert event.metadata.actor == Actor(type=metadata.actor.type, id=ERASED, name=ERASED)
-    assert event.metadata.request_id == metadata.request_id
+    assert (event.metadata.request_id, event.metadata.correlation_id) == (ERASED, ERASED)
+    assert event.metadata.causation_id == metadata.causation_id
 
 
 def test_an_event_is_decrypted_only_in_its_place_and_with_its_key() -> None:
@@ -135,12 +137,18 @@ def test_personal_fields_are_those_of_the_classes() -> None:
     assert personal_fields(CredentialAdded) == {"username": True, "details": details}
     assert personal_fields(CredentialDetailsChanged) == {"details": details, "previous": details}
     assert personal_fields(CredentialRemoved) == {"reason": True}
-    assert personal_fields(SecretIssued) == {"credential_name": True}
-    assert personal_fields(AuditRead) == {"filters": {"actor": True}}
-    assert personal_fields(SecretRefused) == personal_fields(AccountErased) == {}
+    workload = {"workload": {"kind": True, "name": True}}
+    assert personal_fields(SecretIssued) == {"credential_name": True, **workload}
+    assert personal_fields(SecretRefused) == workload
+    texts = ("action", "outcome", "actor", "project_id", "registry_host", "image", "request_id")
+    assert personal_fields(AuditRead) == {"filters": dict.fromkeys(texts, True)}
+    assert personal_fields(AccountErased) == {}
 
 
-def test_an_event_of_the_system_needs_no_key() -> None:
-    payload, _ = EXAMPLES[SecretRefused]
-    itself = replace(METADATA, actor=Actor(type="system", id="regcred-verifier", name="regcred verifier"))
-    assert split(type(payload), encode(payload)[2], encode_metadata(itself)) is None
+def test_an_event_of_the_system_names_it_and_not_the_request_that_caused_it() -> None:
+    """The verifier copies the id of the request from the event that caused the login."""
+    payload, _ = EXAMPLES[VerificationSucceeded]
+    itself = Actor(type="system", id="regcred-verifier", name="regcred verifier")
+    event = stored(payload, replace(METADATA, actor=itself, request_id="canary"), UUID(int=1))
+    assert "canary" not in event.metadata
+    assert "regcred verifier" in event.metadata

@@ -52,8 +52,9 @@ def why(session: CliSession, /, *, image: str, project: str, push: bool) -> None
     selected = found["selected"]
     if session.as_json:
         print_json(found)
-    elif found["candidates"]:
-        print_table(_HEADERS, (_row(candidate, selected) for candidate in found["candidates"]))
+    else:
+        if found["candidates"]:
+            print_table(_HEADERS, (_row(candidate, selected) for candidate in found["candidates"]))
         if found.get("more_candidates"):
             notice(f"{found['more_candidates']} more are not shown; of all of them:")
             for reason, number in found["reasons"].items():
@@ -76,6 +77,6 @@ def _row(candidate: Json, selected: Json | None) -> tuple[object, ...]:
 
 def _none_for(found: Json, project: str) -> str:
     where = f"{found['image']['registry_host']}/{found['image']['repository']}"
-    if found["candidates"]:
+    if found["candidates"] or found.get("more_candidates"):
         return f"project {project} may use none of them for {where}"
     return f"the account has no credential for {found['image']['registry_host']}"

@@ -1,0 +1,22 @@
+"""A process without core dumps."""
+
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import ctypes, os, resource
+from chassis.runtime.core_dumps import disable_core_dumps
+disable_core_dumps()
+if os.fork() == 0:  # as the worker of the web server
+    print(*resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is of Linux")
+def test_a_process_and_its_forks_have_no_core_dumps() -> None:
+    done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "0", "0"]
