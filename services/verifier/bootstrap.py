@@ -29,6 +29,7 @@ from verifier.image_browser import ImageBrowser
 from verifier.logins import open_logins
 from verifier.postgres_store import PostgresVerificationStore
 from verifier.schedule.admission import Admission
+from verifier.schedule.hold_table import HoldTable
 from verifier.schedule.login_limiter import Bulkhead, LoginLimiter
 from verifier.schedule.notices import Notices
 from verifier.schedule.scheduler import Scheduler
@@ -67,7 +68,7 @@ def registry_part(settings: Settings) -> ApiPart:
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
     admission = Admission(
-        table=table,
+        holds=HoldTable(pool),
         limiter=_limiter(settings),
         bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
         now=DatabaseClock(pool, monotonic=monotonic),
@@ -134,10 +135,11 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         monotonic=monotonic,
         new_id=new_id,
     )
-    logins, table = settings.logins, ScheduleTable(pool)
+    logins, table, holds = settings.logins, ScheduleTable(pool), HoldTable(pool)
     handler = VerificationHandler(
         verifier=verifier,
         table=table,
+        holds=holds,
         limiter=limiter,
         streams=store.credential,
         event=store.event,
@@ -147,7 +149,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     )
     notices = Notices(store, table, store.credential, now=clock, new_id=new_id)
     scheduler = Scheduler(
-        handler, table, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
+        handler, table, holds, limiter, notices, concurrency=logins.reverify_concurrency, now=clock
     )
     schedule = Thread(
         target=scheduler.run,

@@ -18,7 +18,8 @@ from tests.support.eventstore_suite import an_event, an_id
 from tests.support.log import relay_of, scalar, sequence, stream
 from tests.support.timing import waiting
 from verifier.postgres_store import PostgresVerificationStore
-from verifier.schedule.rows import ScheduleEntry
+from verifier.schedule.hold_table import HoldTable
+from verifier.schedule.rows import HeldLogin, ScheduleEntry
 from verifier.schedule.table import ScheduleTable
 
 ROLE, NAME = "regcred_verifier", "verifier"
@@ -111,7 +112,13 @@ def test_a_former_leader_changes_nothing(
             with pytest.raises(StaleLeader):
                 former.run(table.postpone, an_id("event"), an_id("c"), due_at=now(), stage=0)
             with pytest.raises(StaleLeader):
-                former.run(table.hold, "registry", "user", outcome="x", retry_after=60, now=now())
+                former.run(
+                    HoldTable(pool).hold,
+                    HeldLogin.of("registry", "user", "acme"),
+                    outcome="rate_limited",
+                    retry_after=60,
+                    now=now(),
+                )
             store.append(stream("a"), 0, [an_event("first of the next leader")])
             table.upsert(entry(), due_at=now(), now=now())
             assert former.run(table.claim, now(), 10) == []
