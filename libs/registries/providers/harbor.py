@@ -22,6 +22,8 @@ PROVIDER = Provider(
     "the CLI secret of their profile.",
     quirks=(
         "The prefix robot$ can be configured; Harbor shows the full name next to the secret.",
+        "Logins go to the host of Harbor's external_url. If it has another domain than the registry's host, the "
+        "operator pairs them in REGCRED_VERIFIER_ALLOW: registry.example.com=harbor.example.org.",
         "regcred must trust a private certificate authority (REGCRED_VERIFIER_CA_FILE).",
     ),
     docs_url="https://goharbor.io/docs/latest/working-with-projects/project-configuration/"

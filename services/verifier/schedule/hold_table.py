@@ -1,10 +1,10 @@
 """The tables of holds and paces, which make guessing a password through regcred slow.
 
-A *hold* is of one account: after a refusal, its logins of the user wait, longer each time. So wrong passwords
-of an account do not delay the logins of another. The *pace* is of a username at a registry, over all accounts:
-a bucket of `PACE_BURST` tokens, filled with one token per `PACE`. A login takes a token if its secret was not
-accepted before, and returns it unless the registry refuses the secret. So many accounts together do not guess
-faster.
+A *hold* is of one account: after a refusal, its logins of the user wait, longer each time. So wrong
+passwords of an account do not delay the logins of another. The *pace* is of a username at a registry, over
+all accounts: a bucket of `PACE_BURST` tokens, filled with one token per `PACE`. A login takes a token if
+its secret was not accepted before, and returns it unless the registry refuses the secret. So many accounts
+together do not guess faster.
 """
 
 from collections.abc import Iterator, Sequence

@@ -36,8 +36,8 @@ class HeldLogin:
         """`username` is a username, or its `hold_name`.
 
         Its spellings count as one user, because most registries ignore the case of a username and the
-        compatibility forms of its characters. If a registry tells them apart, both users wait. That a username
-        and an email address are of the same user cannot be known here.
+        compatibility forms of its characters. If a registry tells them apart, both users wait. That a
+        username and an email address are of the same user cannot be known here.
         """
         name = hold_name(username, account_id)
         if not name.endswith(f" of {account_id}"):
