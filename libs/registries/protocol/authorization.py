@@ -63,8 +63,8 @@ class Authorizer:
             return self.session.request("GET", url, headers=self.basic())
         if not server.realm.is_own:
             raise Blocked(
-                "its token server is at another host, and gets no identity token; the operator can pair it with"
-                " the registry"
+                "its token server is at another host, and gets no identity token; "
+                "the operator can pair it with the registry"
             )
         form = [
             ("grant_type", "refresh_token"),

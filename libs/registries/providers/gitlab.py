@@ -59,8 +59,11 @@ PROVIDER = Provider(
     "password. For a self-hosted GitLab, name the host of its registry, such as registry.example.com "
     "or gitlab.example.com:5050.",
     quirks=(
-        "The registry's host is not that of the web site. If they have different domains, the operator pairs "
-        "them in REGCRED_VERIFIER_ALLOW: registry.example.com=gitlab.example.org.",
+        "The registry's host is not that of the web site.",
+        (
+            "If the token server has another domain, the operator pairs it with the registry in "
+            "REGCRED_VERIFIER_ALLOW: registry.example.com=gitlab.example.org."
+        ),
         "Any username is accepted with an access token.",
         "Many failed logins from one address block it for an hour, if the administrator enabled this.",
     ),
