@@ -40,11 +40,14 @@ from verifier.verifier import Verifier
 ROLE = "regcred_verifier"
 SCHEMA = ("eventlog.storage", "secretstore", "chassis.authentication", "verifier")
 API_CONNECTIONS = 6
-API_SLOTS = 8  # threads of the HTTP server that may wait for registries; the others serve other requests
-API_SLOTS_PER_ACCOUNT = 4
+API_SLOTS = 12  # threads of the HTTP server that may wait for registries; the others serve other requests
+API_SLOTS_PER_ACCOUNT = 3
+API_SLOTS_PER_HOST = 6
+API_RESERVED_SLOTS = 3  # for accounts without a request that waits
 API_RETRY_SECONDS = 2
 CONSUMER = "verifier"
 PAUSE_SECONDS = 0.02  # the verifier handles few types of events: under load it skips the others in batches
+FREE_HANDLERS = 4  # threads that postpone verifications while all slots for logins are taken
 SCHEDULE_CONNECTIONS = 8  # a scheduled login uses a connection for a short time only
 
 
@@ -64,13 +67,18 @@ def registry_part(settings: Settings) -> ApiPart:
         url, role=ROLE, size=API_CONNECTIONS, serves_requests=True, examine=compare, connects=False
     )
     secrets = new_secret_store(settings, pool=pool, keys=keys, waiting_threads=API_SLOTS_PER_ACCOUNT)
-    slots = Slots(total=API_SLOTS, per_account=API_SLOTS_PER_ACCOUNT, retry_after=API_RETRY_SECONDS)
+    slots = Slots(
+        total=API_SLOTS,
+        per_account=API_SLOTS_PER_ACCOUNT,
+        retry_after=API_RETRY_SECONDS,
+        reserved=API_RESERVED_SLOTS,
+    )
     logins = open_logins(settings, now=now)
     table = ScheduleTable(pool)
     admission = Admission(
         holds=HoldTable(pool),
         limiter=_limiter(settings),
-        bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_ACCOUNT, untried=API_SLOTS_PER_ACCOUNT),
+        bulkhead=Bulkhead(API_SLOTS, per_host=API_SLOTS_PER_HOST, untried=API_SLOTS_PER_HOST),
         now=DatabaseClock(pool, monotonic=monotonic),
         monotonic=monotonic,
         sleep=sleep,
@@ -119,7 +127,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
     if keys is None:
         return
     concurrency = settings.consumers.verifier_concurrency
-    pool = open_pool(url, role=ROLE, size=concurrency + SCHEDULE_CONNECTIONS)
+    pool = open_pool(url, role=ROLE, size=concurrency + FREE_HANDLERS + SCHEDULE_CONNECTIONS)
     secrets = open_secret_store(settings, pool=pool, keys=keys)
     checks["secret_store"] = secrets.check
     personal = open_personal_keys(keys)
@@ -163,7 +171,7 @@ def run_verifier(settings: Settings, stop: Event) -> None:
         partial(handler.handle, bulkhead=Bulkhead(concurrency)),
         name=CONSUMER,
         types=TYPES,
-        concurrency=concurrency,
+        concurrency=concurrency + FREE_HANDLERS,
         tiers=settings.consumers.retry_tiers,
         stop=stop,
         personal=personal,

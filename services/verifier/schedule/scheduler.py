@@ -150,12 +150,12 @@ class Scheduler:
         now, deferred, no_slot, free = self._now(), [], [], self._free()
         for claimed in [*self._waiting, *(Claimed(row, now) for row in due)]:
             row, host = claimed.due, claimed.due.registry_host
-            open_for = self._limiter.open_for(host)
+            open_for = self._limiter.open_for(host, row.account_id)
             if open_for:  # another login there has just got no response, and no user waits for this one
                 deferred.append((row, now + timedelta(seconds=open_for), row.stage))
             elif free == 0 or not self._limiter.slot_free(self._bulkhead, host, row.account_id):
                 no_slot.append(claimed)
-            elif wait := self._limiter.admit(self._bulkhead, host, row.account_id, row.stage):
+            elif wait := self._limiter.admit(self._bulkhead, host, row.account_id, row.stage, first=False):
                 deferred.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
             else:
                 free -= 1
@@ -163,7 +163,7 @@ class Scheduler:
         self._waiting, others = partition(no_slot, now)
         for claimed in others:
             row = claimed.due
-            wait = self._limiter.no_slot(row.registry_host, row.stage)
+            wait = self._limiter.no_slot(row.registry_host, row.account_id, row.stage)
             deferred.append((row, now + timedelta(seconds=wait.seconds), wait.stage))
         if deferred:
             self._table.defer(deferred)

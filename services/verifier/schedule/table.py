@@ -93,9 +93,13 @@ _CLAIM_POSTPONED = """
 UPDATE verifier.postponed p
 SET due_at = %(now)s + least(%(lease)s * 2 ^ least(p.attempts, 10), interval '1 hour'),
     attempts = p.attempts + 1
-FROM (SELECT event_id FROM verifier.postponed WHERE due_at <= %(now)s
-      AND (SELECT es.leads(%(lease_name)s, %(epoch)s))
-      ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS c
+FROM (SELECT w.event_id FROM verifier.postponed w JOIN (
+          -- In turns of the accounts: many verifications of one do not delay those of another.
+          SELECT d.event_id, row_number() OVER (PARTITION BY s.account_id ORDER BY d.due_at) AS turn
+          FROM verifier.postponed d LEFT JOIN verifier.schedule s USING (credential_id)
+          WHERE d.due_at <= %(now)s) AS turns USING (event_id)
+      WHERE w.due_at <= %(now)s AND (SELECT es.leads(%(lease_name)s, %(epoch)s))
+      ORDER BY turns.turn, w.due_at LIMIT %(limit)s FOR UPDATE OF w SKIP LOCKED) AS c
 WHERE p.event_id = c.event_id
 RETURNING p.event_id, p.credential_id, p.stage
 """

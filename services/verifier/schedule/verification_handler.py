@@ -60,7 +60,7 @@ class VerificationHandler:
         valid = self.table.last_outcome(entry.credential_id, entry.secret_version) == VERIFIED
         if hold := self.holds.hold_on(login, now, known_valid=valid):
             return self._postpone(event, hold.until, stage)
-        if wait := self.limiter.admit(bulkhead, host, entry.account_id, stage):
+        if wait := self.limiter.admit(bulkhead, host, entry.account_id, stage, first=not valid):
             return self._postpone(event, now + timedelta(seconds=wait.seconds), wait.stage)
         attempt: LoginAttempt | str | None = None
         try:

@@ -6,6 +6,7 @@ from itertools import chain, repeat
 
 import pytest
 
+from chassis.secret import Secret
 from contracts.verdicts import VerificationCode as Code
 from registries.dialer.addresses import NetworkPolicy
 from registries.logins.registry_login import RegistryLogin
@@ -73,6 +74,19 @@ def test_a_redirect_of_the_token_server_is_not_followed() -> None:
             done = attempt(server.address, policy=loopback(server.address, elsewhere.address))
         assert done.code is not None
         assert elsewhere.connections == 0
+
+
+def test_a_login_that_is_too_large_is_not_sent() -> None:
+    """Front ends reset the connection of such a request, which would look like an outage of the registry."""
+    large = RegistryLogin(username=USER, password=Secret("x" * 60_000))
+    for behaviour in (
+        basic(USER, PASSWORD),
+        by_path(bearer("/auth"), tokens(USER, PASSWORD)),
+        always(Reply(200)),
+    ):
+        with FakeServer(behaviour) as server:
+            assert attempt(server.address, login=large).code is Code.UNVERIFIABLE
+        assert {seen.authorization for seen in server.seen} == {None}
 
 
 def test_an_endless_redirect_is_requested_once() -> None:
