@@ -67,8 +67,8 @@ class Bulkhead:
 
     An account gets at most a quarter of them, a host a quarter (or `per_host`), and an account at most half
     of those of a host (or two). A host that is not known to respond gets at most `untried` slots. All suspect
-    hosts together get a quarter. The last quarter of all these slots is for accounts that have none. Of all slots,
-    it is for the first logins of secrets only (`first`).
+    hosts together get a quarter. The last quarter of all these slots is for accounts that have none. Of all
+    slots, it is for the first logins of secrets only (`first`).
     """
 
     def __init__(self, total: int, *, per_host: int | None = None, untried: int = 1) -> None:
